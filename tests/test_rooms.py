@@ -1,0 +1,172 @@
+"""Arrows between the rooms of the package go one way: each module's imports are read and held to the table.
+
+Imports inside functions count, and so do those under `if TYPE_CHECKING`: a type that points up is an arrow too.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parent.parent / "src"
+
+# room -> the rooms it may import, and by that whatever those may import.
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "version": frozenset(),
+    "backend": frozenset(),
+    "core": frozenset({"backend"}),
+    "ops": frozenset({"core"}),
+    "nn": frozenset({"ops", "core"}),
+    "optim": frozenset({"ops", "core"}),
+    "serialize": frozenset({"ops", "core"}),
+    "utils": frozenset({"backend", "core"}),
+    "datasets": frozenset({"backend", "core"}),
+    "scalar": frozenset(),
+    "compile": frozenset({"ops", "core"}),
+    "train": frozenset({"core"}),
+    "check": frozenset({"ops", "nn", "core"}),
+    "doctor": frozenset({"core", "check", "train"}),
+    "viz": frozenset(),
+}
+MAY_IMPORT["bridge"] = frozenset(MAY_IMPORT)
+MAY_IMPORT["cli"] = frozenset(MAY_IMPORT)
+
+# The package's own front, and the thin modules beside it that only give PyTorch's names to what the rooms hold.
+FRONT = {"__init__", "__main__"}
+
+# Third-party packages that may stand at the top of a module; any other is imported where it is used.
+AT_TOP = {"numpy"}
+AT_TOP_OF_CLI = {"numpy", "typer", "rich"}
+
+MODULES = sorted((SRC / "pellucid").rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    """`src/pellucid/ops/reduce.py` is `pellucid.ops.reduce`, and a package's `__init__.py` is the package."""
+    parts = path.relative_to(SRC).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.Module, name: str, is_package: bool) -> Iterator[tuple[int, str, bool]]:
+    """Line, full name and "runs when the module is imported" of each import in a module."""
+    inside_functions = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        at_top = id(node) not in inside_functions
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, at_top
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = name.split(".") if is_package else name.split(".")[:-1]
+                package = package[: len(package) - (node.level - 1)]
+                base = ".".join([*package, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{base}.{alias.name}", at_top
+
+
+def room_of(name: str) -> str:
+    """The room of a dotted name within the package; of the package itself, its front."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def is_room(room: str) -> bool:
+    return (SRC / "pellucid" / room).is_dir() or (SRC / "pellucid" / f"{room}.py").is_file()
+
+
+def reach(room: str) -> frozenset[str]:
+    """The rooms below a room: those in its row of the table, those in their rows, and so on."""
+    below = set(MAY_IMPORT[room])
+    while more := {lower for upper in below for lower in MAY_IMPORT[upper]} - below:
+        below |= more
+    return frozenset(below)
+
+
+def arrows_up(source: str, name: str, is_package: bool = False) -> list[str]:
+    """What the module imports that lies above it, one line of text each."""
+    room = room_of(name)
+    if room in FRONT:
+        return []
+    allowed = reach(room) | {room, "version"}
+    found: list[str] = []
+    for line, target, _ in imports(ast.parse(source), name, is_package):
+        if target.split(".")[0] != "pellucid":
+            continue
+        other = room_of(target)
+        if other in allowed:
+            continue
+        what = "the package's front" if not is_room(other) else f"the room {other!r}"
+        found.append(f"{name}, line {line}: {room} may import {sorted(allowed - {room})}, not {what} ({target})")
+    return found
+
+
+def third_party_at_top(source: str, name: str) -> list[str]:
+    """Third-party packages that importing the module would import, other than those it may."""
+    allowed = AT_TOP_OF_CLI if room_of(name) == "cli" else AT_TOP
+    return [
+        f"{name}, line {line}: import {target.split('.')[0]} where it is used, not at the top of the module"
+        for line, target, at_top in imports(ast.parse(source), name, False)
+        if at_top
+        and (top := target.split(".")[0]) not in sys.stdlib_module_names
+        and top not in allowed | {"pellucid", "__future__"}
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[module_name(path) for path in MODULES])
+def test_arrows_point_down(path: Path) -> None:
+    name = module_name(path)
+    assert room_of(name) in MAY_IMPORT or room_of(name) in FRONT, (
+        f"{name} is in no room of the table: add its row to MAY_IMPORT, below what may import it"
+    )
+    source = path.read_text(encoding="utf-8")
+    found = arrows_up(source, name, path.name == "__init__.py") + third_party_at_top(source, name)
+    assert not found, "\n".join(found)
+
+
+def test_the_table_has_no_circle() -> None:
+    assert not [room for room in MAY_IMPORT if room in reach(room)]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "count"),
+    [
+        ("from pellucid.nn import Module", "pellucid.core.tensor", 1),
+        ("from ..nn import Module", "pellucid.core.tensor", 1),
+        ("from .. import nn", "pellucid.core.tensor", 1),
+        ("def f():\n    import pellucid.nn.functional", "pellucid.ops.reduce", 1),
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pellucid.cli import main",
+            "pellucid.train.x",
+            1,
+        ),
+        ("import pellucid", "pellucid.nn.linear", 1),
+        ("from pellucid import float32", "pellucid.nn.linear", 1),
+        ("from ..core import Tensor\nfrom . import y", "pellucid.ops.reduce", 0),
+        ("from ..backend import numpy", "pellucid.nn.linear", 0),
+        ("from pellucid import nn", "pellucid.cli.train", 0),
+    ],
+)
+def test_an_arrow_up_is_found(source: str, name: str, count: int) -> None:
+    assert len(arrows_up(source, name)) == count
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "count"),
+    [
+        ("import matplotlib.pyplot as plt", "pellucid.viz.curves", 1),
+        ("def f():\n    import matplotlib", "pellucid.viz.curves", 0),
+        ("import typer, numpy, os", "pellucid.cli.train", 0),
+        ("import typer", "pellucid.train.learner", 1),
+        ("from __future__ import annotations", "pellucid.nn.linear", 0),
+    ],
+)
+def test_a_third_party_import_at_the_top_is_found(source: str, name: str, count: int) -> None:
+    assert len(third_party_at_top(source, name)) == count
