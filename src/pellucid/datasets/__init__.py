@@ -1,0 +1,30 @@
+"""Data to learn from, as plain records of NumPy arrays: real digits, points in the plane, tables, text.
+
+    >>> from pellucid import datasets
+    >>> data = datasets.circle(n=1000, seed=0)
+    >>> data.x_train.shape, data.y_train.shape, data.x_val.shape
+    ((800, 2), (800,), (200, 2))
+
+Each function returns a `DataSet` (`text` a `TextSet`); nothing in it depends on the engine. Whatever is wrong with a
+file, a column or an argument is a `DataError`, whose message says what was asked for, what was found and what to do.
+"""
+
+from pellucid.datasets.characters import TextSet, text
+from pellucid.datasets.handwritten import digits, mnist
+from pellucid.datasets.points import circle, moons, spirals
+from pellucid.datasets.record import DataError, DataSet, standardised
+from pellucid.datasets.table import csv
+
+__all__ = [
+    "DataError",
+    "DataSet",
+    "TextSet",
+    "circle",
+    "csv",
+    "digits",
+    "mnist",
+    "moons",
+    "spirals",
+    "standardised",
+    "text",
+]

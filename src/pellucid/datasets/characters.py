@@ -1,0 +1,121 @@
+"""Text as a sequence of character numbers: the smallest language modelling."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.datasets.record import DataError, generator
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TextSet:
+    """A text as numbers, one for each character.
+
+    Attributes:
+        vocab: the characters that occur, in code point order; a character's number is its place here.
+        train, val: the numbers of the first part of the text and of the rest, (N,) int64.
+    """
+
+    name: str
+    vocab: str
+    train: np.ndarray
+    val: np.ndarray
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of the characters of `text`, (len(text),) int64.
+
+        Raises:
+            DataError: a character that is not in the vocabulary.
+        """
+        number = {char: i for i, char in enumerate(self.vocab)}
+        try:
+            return np.array([number[char] for char in text], dtype=np.int64)
+        except KeyError as error:
+            char = error.args[0]
+            raise DataError(
+                f"the character {char!r} at position {text.index(char)} is not among the {len(self.vocab)} of "
+                f"{self.name}: {self.vocab!r}"
+            ) from None
+
+    def decode(self, numbers: np.ndarray) -> str:
+        """The text whose characters have these numbers: what `encode` undoes.
+
+        Raises:
+            DataError: a number that stands for no character.
+        """
+        numbers = np.asarray(numbers)
+        if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self.vocab):
+            raise DataError(
+                f"the {len(self.vocab)} characters of {self.name} have the numbers 0 to {len(self.vocab) - 1}; "
+                f"received {numbers.min()} to {numbers.max()}"
+            )
+        return "".join(self.vocab[i] for i in numbers.ravel().tolist())
+
+    def __repr__(self) -> str:
+        return f"TextSet({self.name}: {len(self.vocab)} characters; {len(self.train):,} train, {len(self.val):,} val)"
+
+
+def text(
+    path: str | os.PathLike[str],
+    val_fraction: float = 0.1,
+    shuffle_lines: bool = False,
+    seed: int = 0,
+) -> TextSet:
+    """Read a UTF-8 text file as characters; the last `val_fraction` of it is for validation.
+
+    Args:
+        shuffle_lines: mix the lines first: for a list, such as names, whose order means something. A text that runs on
+            from line to line is better left as it is.
+
+    Raises:
+        DataError: the file is missing, empty or not UTF-8, or nothing would be left to train on.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "hello.txt"
+        ...     _ = path.write_text("hello world", encoding="utf-8")
+        ...     data = text(path, val_fraction=0.25)
+        >>> data
+        TextSet(hello.txt: 8 characters; 8 train, 3 val)
+        >>> data.encode("hold").tolist(), data.decode(data.val)
+        ([3, 5, 4, 1], 'rld')
+    """
+    path = Path(path).expanduser()
+    content = read_text(path).replace("\r\n", "\n")
+    if not content:
+        raise DataError(f"{path} is empty: there is no text to learn from")
+    if shuffle_lines:
+        lines = content.removesuffix("\n").split("\n")
+        content = "".join(f"{lines[i]}\n" for i in generator(seed).permutation(len(lines)))
+    n_val = round(len(content) * val_fraction)
+    if not 0 <= val_fraction < 1 or n_val == len(content):
+        raise DataError(
+            f"a validation fraction of {val_fraction} of {len(content)} characters leaves none to train on: "
+            f"choose one from 0 to below 1"
+        )
+    vocab = "".join(sorted(set(content)))
+    whole = TextSet(path.name, vocab, np.empty(0, np.int64), np.empty(0, np.int64))
+    numbers = whole.encode(content)
+    cut = len(content) - n_val
+    return TextSet(path.name, vocab, numbers[:cut], numbers[cut:])
+
+
+def read_text(path: Path) -> str:
+    """What a text file holds, without the byte order mark that some editors put first.
+
+    Raises:
+        DataError: there is no such file, it cannot be read, or it is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {path}: check the path") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}; save it as UTF-8"
+        ) from error
