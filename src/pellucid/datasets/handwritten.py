@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 
@@ -107,16 +108,15 @@ def mnist(
     )
 
 
-WHERE = (
-    "name the folder that holds the four files (root=… in Python, --data DIR on the command line), or name none to "
-    "have them downloaded"
-)
+FOLDER = "name the folder that holds the four files (root=… in Python, --data DIR on the command line)"
 
 
 def find(name: str, folder: Path) -> Path:
     """The file of that name in the folder: plain or .gz, and with the dot that some copies have for a dash."""
     if not folder.is_dir():
-        raise DataError(f"MNIST was to be read from {folder}, which is not a folder: {WHERE}")
+        raise DataError(
+            f"MNIST was to be read from {folder}, which is not a folder: {FOLDER}, or none to download them"
+        )
     dotted = name.replace("-idx", ".idx")
     candidates = [folder / f"{stem}{suffix}" for stem in (name, dotted) for suffix in ("", ".gz")]
     for path in candidates:
@@ -124,7 +124,9 @@ def find(name: str, folder: Path) -> Path:
             return path
     held = sorted(path.name for path in folder.iterdir())
     shown = (", ".join(held[:6]) + (", …" if len(held) > 6 else "")) or "nothing"
-    raise DataError(f"MNIST needs {name} or {name}.gz in {folder}, which holds {shown}: {WHERE}")
+    raise DataError(
+        f"MNIST needs {name} or {name}.gz in {folder}, which holds {shown}: {FOLDER}, or none to download them"
+    )
 
 
 def pair(arrays: dict[str, np.ndarray], part: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -194,14 +196,14 @@ def cached(path: Path, name: str, download: bool, progress: bool) -> bytes:
             pass  # damaged: what a fresh download mends
         state = f"{path} is damaged"
     if not download:
-        raise DataError(f"{state}, and downloading was forbidden: allow it, or {WHERE}")
+        raise DataError(f"{state}, and downloading was forbidden: allow it, or {FOLDER}")
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
         os.close(handle)
     except OSError as error:
-        raise DataError(f"MNIST cannot be kept in the cache {folder} ({error.strerror}): {WHERE}") from error
+        raise DataError(f"MNIST cannot be kept in the cache {folder} ({error.strerror}): {FOLDER}") from error
     try:
         data = fetch(name, Path(temporary), progress)
         os.replace(temporary, path)
@@ -214,6 +216,7 @@ def fetch(name: str, to: Path, progress: bool) -> bytes:
     """Download one file from the first mirror that has it whole; its unpacked bytes."""
     try:
         import pooch
+        import requests
 
         get = pooch.HTTPDownloader(progressbar=progress, timeout=30)
     except (ImportError, ValueError) as error:  # pooch's way to say that tqdm is not there
@@ -224,13 +227,16 @@ def fetch(name: str, to: Path, progress: bool) -> bytes:
         try:
             get(url, str(to), None)
             data = unpack(to.read_bytes(), Path(url))
-        except (OSError, DataError) as error:  # requests' errors are OSErrors
-            tried.append(f"{url}: {error}")
+        except requests.ConnectionError:
+            tried.append(f"{url}: no connection")
+            continue
+        except (OSError, DataError) as error:  # requests' other errors are OSErrors
+            tried.append(shorten(f"{url}: {error}", 160, placeholder=" …"))
             continue
         received = md5_of(data)
         if received == FILES[name]:
             return data
         tried.append(f"{url}: its unpacked bytes have MD5 {received}, not {FILES[name]}")
     raise DataError(
-        f"MNIST could not be downloaded. Tried {'; '.join(tried)}. Check the network connection, or {WHERE}"
+        f"MNIST could not be downloaded. Tried {'; '.join(tried)}. Check the network connection, or {FOLDER}"
     )
