@@ -16,14 +16,7 @@ import pytest
 from pellucid import datasets
 from pellucid.datasets import DataError, handwritten, idx
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 NAMES = list(handwritten.FILES)
-needs_mnist = pytest.mark.skipif(
-    not (REAL / "mnist").is_dir(), reason="the real MNIST is not at ../shared/data/mnist, seen from the repository"
-)
-needs_text = pytest.mark.skipif(
-    not (REAL / "text").is_dir(), reason="the real texts are not at ../shared/data/text, seen from the repository"
-)
 
 
 def idx_bytes(array):
@@ -48,9 +41,8 @@ def write(folder, files, suffix=""):
     return folder
 
 
-@needs_mnist
-def test_the_real_mnist():
-    data = datasets.mnist(REAL / "mnist")
+def test_the_real_mnist(mnist_folder):
+    data = datasets.mnist(mnist_folder)
     assert data.facts["original"] is True
     assert data.x_train.shape == (55_000, 1, 28, 28)
     assert data.x_val.shape == (5_000, 1, 28, 28)
@@ -65,7 +57,6 @@ def test_the_real_mnist():
     assert total / (60_000 * 784) == pytest.approx(0.1307, abs=5e-5)  # the mean that everyone knows
 
 
-@needs_mnist
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
 @pytest.mark.parametrize(
     ("damage", "words"),
@@ -75,8 +66,8 @@ def test_the_real_mnist():
     ],
     ids=["truncated", "corrupt"],
 )
-def test_the_real_mnist_damaged(tmp_path, name, damage, words):
-    for path in (REAL / "mnist").iterdir():
+def test_the_real_mnist_damaged(mnist_folder, tmp_path, name, damage, words):
+    for path in mnist_folder.iterdir():
         shutil.copyfile(path, tmp_path / path.name)
     path = tmp_path / f"{name}.gz"
     path.write_bytes(damage(path.read_bytes()))
@@ -315,16 +306,15 @@ def test_digits():
 # Text
 
 
-@needs_text
-def test_the_real_texts():
-    shakespeare = datasets.text(REAL / "text" / "tinyshakespeare.txt")
+def test_the_real_texts(shared_data):
+    shakespeare = datasets.text(shared_data / "text" / "tinyshakespeare.txt")
     assert len(shakespeare.vocab) == 65
     assert (len(shakespeare.train), len(shakespeare.val)) == (1_003_855, 111_539)
     assert shakespeare.decode(shakespeare.train[:14]) == "First Citizen:"
-    names = datasets.text(REAL / "text" / "names.txt", shuffle_lines=True, seed=3)
+    names = datasets.text(shared_data / "text" / "names.txt", shuffle_lines=True, seed=3)
     assert names.vocab == "\nabcdefghijklmnopqrstuvwxyz"
     lines = names.decode(np.concatenate([names.train, names.val])).split("\n")
-    expected = (REAL / "text" / "names.txt").read_text(encoding="utf-8").split("\n")
+    expected = (shared_data / "text" / "names.txt").read_text(encoding="utf-8").split("\n")
     assert lines != expected
     assert sorted(line for line in lines if line) == sorted(line for line in expected if line)
 
