@@ -9,6 +9,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy
@@ -44,3 +45,25 @@ def mnist_folder(shared_data: Path) -> Path:
     if not (folder / "train-images-idx3-ubyte.gz").is_file():
         pytest.skip(f"no MNIST in {folder}")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many samples of PyTorch's op tests were compared; the worker processes' counts arrive in their reports."""
+    samples: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    names: set[str] = set()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for key, value in getattr(report, "user_properties", []):
+                if key == "opinfo" and report.when == "call":
+                    name, kind, compared, skipped = value
+                    names.add(name)
+                    samples[kind] += compared
+                    reasons.update(skipped)
+    if not names:
+        return
+    terminalreporter.section("PyTorch's op tests")
+    counts = ", ".join(f"{kind} {count:,}" for kind, count in samples.items())
+    terminalreporter.write_line(f"{len(names)} OpInfos, {samples.total():,} samples compared: {counts}")
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"  not compared: {count:,} × {reason}")

@@ -1,0 +1,206 @@
+"""From a PyTorch sample to pellucid's own objects, and from both libraries' answers to a verdict."""
+
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+
+class CannotConvert(Exception):
+    """The sample holds something that pellucid has no counterpart of, by design; its text is the reason."""
+
+
+class Converter:
+    """Turns the parts of one sample into those of `module`; the same tensor twice stays the same tensor."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self.module = module
+        self.tensors: dict[int, tuple[torch.Tensor, Any]] = {}
+
+    def __call__(self, part: Any) -> Any:
+        if isinstance(part, torch.Tensor):
+            return self.tensor(part)
+        if isinstance(part, torch.dtype):
+            return self.dtype(part)
+        if part is None or part is Ellipsis or isinstance(part, bool | int | float | str | np.ndarray | np.generic):
+            return part
+        if isinstance(part, torch.Size):
+            return self.module.Size(part)
+        if isinstance(part, tuple | list):
+            return type(part)(self(item) for item in part)
+        if isinstance(part, dict):
+            return {key: self(value) for key, value in part.items()}
+        if isinstance(part, slice):
+            return slice(self(part.start), self(part.stop), self(part.step))
+        if isinstance(part, torch.device):
+            return self.module.device(str(part))
+        if isinstance(part, torch.Generator):
+            return self.module.Generator().manual_seed(part.initial_seed())
+        if isinstance(part, torch.memory_format | torch.layout):
+            return self.named(part)
+        if isinstance(part, types.FunctionType) and part.__module__.startswith("torch.testing"):
+            return rebound(part, self.module)
+        if isinstance(part, complex):
+            raise CannotConvert("complex numbers")
+        raise CannotConvert(f"an argument of type {type(part).__name__}")
+
+    def named(self, part: Any) -> Any:
+        name = str(part).split(".")[-1]
+        if not hasattr(self.module, name):
+            raise CannotConvert(str(part))
+        return getattr(self.module, name)
+
+    def dtype(self, dtype: torch.dtype) -> Any:
+        if dtype.is_complex:
+            raise CannotConvert("complex numbers")
+        return self.named(dtype)
+
+    def tensor(self, tensor: torch.Tensor) -> Any:
+        """A tensor of the same values, strides and offset, on memory of its own."""
+        if id(tensor) not in self.tensors:
+            if tensor.layout is not torch.strided:
+                raise CannotConvert(f"the layout {tensor.layout}")
+            if tensor.device.type != "cpu":
+                raise CannotConvert(f"the device {tensor.device.type}")
+            self.dtype(tensor.dtype)
+            made = self.module.from_numpy(copy_with_strides(tensor))
+            if tensor.requires_grad:
+                made.requires_grad_(True)
+            self.tensors[id(tensor)] = tensor, made
+        return self.tensors[id(tensor)][1]
+
+
+def copy_with_strides(tensor: torch.Tensor) -> np.ndarray:
+    """A NumPy array over a copy of the tensor's whole storage, seen through the same offset and strides."""
+    tensor = tensor.detach().resolve_neg()
+    if tensor.dtype is torch.bfloat16:
+        raise CannotConvert("torch.bfloat16")
+    length = tensor.untyped_storage().nbytes() // tensor.element_size()
+    if tensor.numel() == 0 or length == 0:
+        return np.empty(tuple(tensor.shape), dtype=tensor.numpy().dtype)
+    storage = torch.as_strided(tensor, (length,), (1,), 0).numpy().copy()
+    strides = [stride * tensor.element_size() for stride in tensor.stride()]
+    return np.lib.stride_tricks.as_strided(storage[tensor.storage_offset() :], tuple(tensor.shape), strides)
+
+
+def rebound(function: types.FunctionType, module: types.ModuleType) -> Callable[..., Any]:
+    """The same function, where the global name `torch` means `module`.
+
+    Some OpInfos wrap their op in a small function: `lambda x, *args: x.repeat(*args)`,
+    `lambda *args: wrapper_set_seed(torch.bernoulli, *args)`.
+    """
+
+    def wrapper_set_seed(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        module.manual_seed(42)
+        return op(*args, **kwargs)
+
+    names = {**function.__globals__, "torch": module, "wrapper_set_seed": wrapper_set_seed}
+    made = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made
+
+
+def leaves(answer: Any) -> Iterator[Any]:
+    """The single values of an answer that may be a tuple, a list or a dict, in order."""
+    if isinstance(answer, tuple | list) and not isinstance(answer, torch.Size):
+        for item in answer:
+            yield from leaves(item)
+    elif isinstance(answer, dict):
+        for item in answer.values():
+            yield from leaves(item)
+    else:
+        yield answer
+
+
+def is_complex(answer: Any) -> bool:
+    return any(
+        isinstance(leaf, complex) or (isinstance(leaf, torch.Tensor) and leaf.is_complex()) for leaf in leaves(answer)
+    )
+
+
+# By dtype: relative and absolute tolerance. Those of torch.testing.assert_close.
+TOLERANCE = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+
+
+def difference(
+    expected: Any, got: Any, module: types.ModuleType, slack: float = 1.0, values: bool = True
+) -> str | None:
+    """What differs between PyTorch's answer and the other's, in a line; None where nothing does.
+
+    `slack` widens the tolerances by a factor; `values=False` compares shapes and dtypes alone.
+    """
+    if isinstance(expected, torch.Tensor):
+        return tensor_difference(expected, got, module, slack, values)
+    if isinstance(expected, torch.Size):
+        return None if tuple(expected) == tuple(got) else f"expected {expected}, got {got}"
+    if isinstance(expected, torch.dtype | torch.device):
+        return None if str(expected).split(".")[-1] == str(got).split(".")[-1] else f"expected {expected}, got {got}"
+    if isinstance(expected, tuple | list):
+        if not isinstance(got, tuple | list):
+            return f"expected a {type(expected).__name__} of {len(expected)}, got {describe(got)}"
+        if len(expected) != len(got):
+            return f"expected {len(expected)} results, got {len(got)}"
+        for name in getattr(type(expected), "__match_args__", ()):
+            if not hasattr(got, name):
+                return f"the result has no field {name!r}"
+        pairs = enumerate(zip(expected, got, strict=True))
+        found = (
+            (index, text) for index, (a, b) in pairs if (text := difference(a, b, module, slack, values)) is not None
+        )
+        first = next(found, None)
+        return None if first is None else f"result {first[0]}: {first[1]}"
+    if isinstance(expected, float):
+        if not isinstance(got, float):
+            return f"expected the number {expected}, got {describe(got)}"
+        close = expected == got or abs(expected - got) <= 1e-6 * abs(expected) or (expected != expected and got != got)
+        return None if close or not values else f"expected {expected}, got {got}"
+    if type(expected) is not type(got) or (values and expected != got):
+        return f"expected {describe(expected)}, got {describe(got)}"
+    return None
+
+
+def tensor_difference(
+    expected: torch.Tensor, got: Any, module: types.ModuleType, slack: float, values: bool
+) -> str | None:
+    if not isinstance(got, module.Tensor):
+        return f"expected a tensor, got {describe(got)}"
+    wanted, found = str(expected.dtype).split(".")[-1], str(got.dtype).split(".")[-1]
+    if wanted != found:
+        return f"expected dtype {wanted}, got {found}"
+    if tuple(expected.shape) != tuple(got.shape):
+        return f"expected shape {tuple(expected.shape)}, got {tuple(got.shape)}"
+    if not values:
+        return None
+    a, b = as_array(expected), as_array(got)
+    return array_difference(a, b, *(slack * tolerance for tolerance in TOLERANCE.get(wanted, (0.0, 0.0))))
+
+
+def as_array(tensor: Any) -> np.ndarray:
+    # PyTorch represents some gradients by a tensor of no memory, which only `force` turns into numbers.
+    array = tensor.numpy(force=True) if isinstance(tensor, torch.Tensor) else tensor.detach().numpy()
+    return np.asarray(array)
+
+
+def array_difference(expected: np.ndarray, got: np.ndarray, rtol: float, atol: float) -> str | None:
+    if rtol:
+        with np.errstate(all="ignore"):
+            a, b = expected.astype(np.float64), got.astype(np.float64)
+            same = (np.abs(a - b) <= atol + rtol * np.abs(a)) & np.isfinite(a)
+            same |= (a == b) | (np.isnan(a) & np.isnan(b))
+    else:
+        same = expected == got
+    if np.all(same):
+        return None
+    wrong = np.argwhere(~same)
+    first = tuple(int(index) for index in wrong[0])
+    return (
+        f"{len(wrong)} of {expected.size} values differ, the first at {first}: "
+        f"expected {expected[first]!r}, got {got[first]!r}"
+    )
+
+
+def describe(value: Any) -> str:
+    text = f"a {type(value).__module__.split('.')[0]} {type(value).__name__}: {value!r}"
+    return " ".join(text.split())[:120]

@@ -1,0 +1,34 @@
+"""Every known difference from PyTorch, with its reason: the one place where a sample may fail.
+
+The samples named here are run like all others, and are expected to differ; if all of them agree, the entry is stale
+and its test fails, so that the list stays true.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Why samples may differ; of which dtypes (all, if not said) and which of them (all, if not said)."""
+
+    reason: str
+    dtypes: tuple[str, ...] | None = None
+    where: Callable[[Any], bool] | None = None
+
+    def covers(self, dtype: str, sample: Any) -> bool:
+        """Whether this entry speaks of the sample (a SampleInput)."""
+        return (self.dtypes is None or dtype in self.dtypes) and (self.where is None or self.where(sample))
+
+
+# (the OpInfo's full name, kind) -> why. The kinds: forward, grad, gradgrad, noncontiguous, variants, error.
+SKIPS: dict[tuple[str, str], tuple[Skip, ...]] = {}
+
+# Tolerances wider than usual, by a factor, with the reason beside each.
+SLACK: dict[str, float] = {}
+
+# Ops whose values are not defined, so that shapes and dtypes alone are compared.
+UNDEFINED_VALUES = frozenset(
+    {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
+)
