@@ -63,11 +63,9 @@ def csv(
     """
     path = Path(path).expanduser()
     table = read_table(path)
-    if target not in table.columns:
-        raise no_such_column(target, table, "target")
-    for name in categorical:
+    for name, what in [(target, "target"), *((name, "categorical column") for name in categorical)]:
         if name not in table.columns:
-            raise no_such_column(name, table, "categorical column")
+            raise no_such_column(name, table, what)
     if task not in (None, "classification", "regression"):
         raise DataError(f"a task is 'classification' or 'regression', received {task!r}")
     if len(table.columns) == 1:
@@ -75,49 +73,27 @@ def csv(
     n = len(table.row_numbers)
     if n < 2:
         raise DataError(f"{path} has {n} row{'' if n == 1 else 's'} below its header: at least 2 are needed")
-    numeric = {name: name not in categorical and table.is_numeric(name) for name in table.columns}
-    cells = {name: table.numbers(name) if numeric[name] else table.texts(name) for name in table.columns}
+    # Every cell is read before anything is split, so that a bad one is found wherever it falls.
+    cells = {
+        name: table.texts(name) if name in categorical or not table.is_numeric(name) else table.numbers(name)
+        for name in table.columns
+    }
+    target_cells = cells.pop(target)
     train, val = split(n, val_fraction, generator(seed))
 
-    blocks: list[np.ndarray] = []
-    feature_names: list[str] = []
-    facts: dict[str, Any] = {"feature_mean": {}, "feature_std": {}, "categories": {}, "unseen_categories": 0}
-    for name in table.columns:
-        if name == target:
-            continue
-        if numeric[name]:
-            mean, std = mean_and_std(cells[name][train])
-            blocks.append(((cells[name] - mean) / std)[:, None])
-            feature_names.append(name)
-            facts["feature_mean"][name], facts["feature_std"][name] = float(mean), float(std)
-        else:
-            categories = sorted(set(cells[name][train].tolist()))
-            check_categories(categories, name, table)
-            block = cells[name][:, None] == np.array(categories)[None, :]  # (N, 1), (1, C) -> (N, C)
-            blocks.append(block)
-            feature_names.extend(f"{name}={category}" for category in categories)
-            facts["categories"][name] = categories
-            facts["unseen_categories"] += int(n - block.any(axis=1).sum())
-    x = np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
-
-    decided, why = (task, "as asked") if task else guess_task(cells[target])
+    x, feature_names, facts = features(cells, train, path)
+    decided, why = (task, "as asked") if task else guess_task(target_cells)
     facts["task_because"] = why
     class_names: tuple[str, ...] = ()
     if decided == "classification":
-        distinct, y = np.unique(cells[target], return_inverse=True)
-        class_names = tuple(class_name(value) for value in distinct.tolist())
-        if len(class_names) == 1:
-            raise DataError(
-                f"{path}: the target {target!r} is {class_names[0]!r} in every row: there is nothing to learn"
-            )
-        y = y.astype(np.int64)
-    elif not numeric[target]:
-        raise DataError(
-            f"{path}: the target {target!r} holds texts, and a regression needs numbers: ask for a classification"
-        )
+        y, class_names = class_numbers(target, target_cells, path)
     else:
-        mean, std = mean_and_std(cells[target][train])
-        y = ((cells[target] - mean) / std).astype(np.float32)[:, None]
+        if target_cells.dtype.kind == "U":
+            raise DataError(
+                f"{path}: the target {target!r} holds texts, and a regression needs numbers: ask for a classification"
+            )
+        mean, std = mean_and_std(target_cells[train])
+        y = ((target_cells - mean) / std).astype(np.float32)[:, None]  # (N,) -> (N, 1)
         facts["target_mean"], facts["target_std"] = float(mean), float(std)
     return DataSet(
         name=path.name,
@@ -127,10 +103,62 @@ def csv(
         y_train=y[train],
         x_val=None if val is None else x[val],
         y_val=None if val is None else y[val],
-        feature_names=tuple(feature_names),
+        feature_names=feature_names,
         class_names=class_names,
         facts=facts,
     )
+
+
+def features(
+    cells: dict[str, np.ndarray], train: np.ndarray, path: Path
+) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
+    """Columns of numbers (float64) and of texts (str), by name -> `x` (N, features), its columns' names, and facts."""
+    blocks: list[np.ndarray] = []
+    names: list[str] = []
+    facts: dict[str, Any] = {"feature_mean": {}, "feature_std": {}, "categories": {}, "unseen_categories": 0}
+    for name, column in cells.items():
+        if column.dtype.kind == "f":
+            mean, std = mean_and_std(column[train])
+            blocks.append(((column - mean) / std)[:, None])
+            names.append(name)
+            facts["feature_mean"][name], facts["feature_std"][name] = float(mean), float(std)
+            continue
+        categories = np.unique(column[train])
+        if len(categories) > MOST_CATEGORIES:
+            raise DataError(
+                f"{path}: column {name!r} holds {len(categories)} different texts ({str(categories[0])!r}, "
+                f"{str(categories[1])!r}, …): more than {MOST_CATEGORIES} are no categories to learn from; "
+                f"remove the column"
+            )
+        one_hot = column[:, None] == categories  # (N, 1), (C,) -> (N, C)
+        blocks.append(one_hot)
+        names.extend(f"{name}={category}" for category in categories)
+        facts["categories"][name] = categories.tolist()
+        facts["unseen_categories"] += int((~one_hot.any(axis=1)).sum())
+    return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32), tuple(names), facts
+
+
+def guess_task(cells: np.ndarray) -> tuple[Task, str]:
+    """Whether a target column, of texts or of numbers, holds classes or a quantity; and the reason in words."""
+    if cells.dtype.kind == "U":
+        return "classification", "its cells are texts"
+    if not (cells == np.round(cells)).all():
+        return "regression", "its cells are real numbers"
+    distinct = len(np.unique(cells))
+    if distinct <= MOST_CLASSES and 2 * distinct <= len(cells):
+        return "classification", f"it holds {distinct} different whole numbers"
+    return "regression", f"it holds {distinct} different whole numbers in {len(cells)} rows"
+
+
+def class_numbers(target: str, cells: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Each row's class number (N,) int64, and the names of the classes: in the order of numbers, or of texts."""
+    distinct, y = np.unique(cells, return_inverse=True)
+    names = tuple(
+        str(int(value) if isinstance(value, float) and value.is_integer() else value) for value in distinct.tolist()
+    )
+    if len(names) == 1:
+        raise DataError(f"{path}: the target {target!r} is {names[0]!r} in every row: there is nothing to learn")
+    return y.astype(np.int64), names
 
 
 @dataclass(frozen=True)
@@ -252,29 +280,3 @@ def number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and "_" not in cell else None
-
-
-def guess_task(cells: np.ndarray) -> tuple[Task, str]:
-    """Whether a target column, of texts or of numbers, holds classes or a quantity; and the reason in words."""
-    if cells.dtype.kind == "U":
-        return "classification", "its cells are texts"
-    if not (cells == np.round(cells)).all():
-        return "regression", "its cells are real numbers"
-    distinct = len(np.unique(cells))
-    if distinct <= MOST_CLASSES and 2 * distinct <= len(cells):
-        return "classification", f"it holds {distinct} different whole numbers"
-    return "regression", f"it holds {distinct} different whole numbers in {len(cells)} rows"
-
-
-def class_name(value: float | str) -> str:
-    """A class as a person writes it: 3 rather than 3.0."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def check_categories(categories: list[str], name: str, table: Table) -> None:
-    """Raise where a column has so many different texts that it cannot be a category."""
-    if len(categories) > MOST_CATEGORIES:
-        raise DataError(
-            f"{table.path}: column {name!r} holds {len(categories)} different texts ({categories[0]!r}, "
-            f"{categories[1]!r}, …): more than {MOST_CATEGORIES} are no categories to learn from; remove the column"
-        )
