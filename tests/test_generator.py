@@ -7,8 +7,10 @@ import copy
 import json
 import math
 import pickle
+import warnings
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ Case = tuple[Callable[[Any], Any], Callable[[Generator], np.ndarray]]
 
 
 def _cases() -> dict[str, Case]:
-    """name -> (PyTorch's call with a torch.Generator, Pellucid's with a Generator). `t` is only touched when called."""
+    """name -> (PyTorch's call with a torch.Generator, Pellucid's with a Generator)."""
     cases: dict[str, Case] = {}
 
     def add(name: str, theirs: Callable[[Any], Any], ours: Callable[[Generator], np.ndarray]) -> None:
@@ -223,8 +225,6 @@ def _dropout(generator: Any, input: Any, p: float) -> Any:
 
 
 def _trunc_normal(generator: Any, tensor: Any, mean: float, std: float, a: float, b: float) -> Any:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "mean is more than 2 std from [a, b]"
         return torch.nn.init.trunc_normal_(tensor, mean, std, a, b, generator=generator)
@@ -316,6 +316,10 @@ def test_seeds(seed: int) -> None:
 def test_a_new_generator_is_that_of_pytorch() -> None:
     assert Generator().get_state().tobytes() == torch.Generator().get_state().numpy().tobytes()
     assert default_generator.device.type == "cpu"
+
+
+def test_repr_names_device_and_seed() -> None:
+    assert repr(Generator().manual_seed(5)) == "<pellucid.Generator device=cpu, initial_seed=5>"
 
 
 def test_seed_of_the_system() -> None:
@@ -439,8 +443,14 @@ ERRORS: list[tuple[str, Callable[[Generator], Any], Callable[[], Any], str]] = [
     (
         "dropout",
         lambda g: g.dropout_mask((3,), 1.5),
-        lambda: torch.nn.functional.dropout(torch.ones(3), 1.5),
+        lambda: torch.nn.Dropout(1.5),
         "got 1.5",
+    ),
+    (
+        "feature dropout",
+        lambda g: g.feature_dropout_mask((3,), 0.5),
+        lambda: torch.feature_dropout(torch.ones(3), 0.5, True),
+        r"at least 2 dimensions in the input, but got \(3,\)",
     ),
     (
         "multinomial many",
@@ -482,7 +492,7 @@ def test_errors(ours: Callable[[Generator], Any], theirs: Callable[[], Any], say
             theirs()
 
 
-@needs_torch
+@comparable
 @pytest.mark.parametrize(
     ("mean", "std"),
     [(0.3, np.full(50, 2.7, np.float32)), (np.full(50, 0.3, np.float32), 2.7), (np.full(50, 0.3, np.float32),) * 2],
@@ -528,8 +538,6 @@ def test_large_permutations_take_two_words_a_number(monkeypatch: pytest.MonkeyPa
 @settings(max_examples=200)
 @given(*[st.floats(-1e30, 1e30).filter(lambda x: x == 0 or abs(x) > 1e-30)] * 3)
 def test_fused_multiply_add_rounds_once(a: float, b: float, c: float) -> None:
-    from fractions import Fraction
-
     assert fused_multiply_add(np.array([a]), b, c).item() == float(Fraction(a) * Fraction(b) + Fraction(c))
 
 
@@ -537,7 +545,7 @@ def test_fused_multiply_add_rounds_once(a: float, b: float, c: float) -> None:
 
 
 def _epochs(generator: Generator | None, n: int, epochs: int) -> list[list[int]]:
-    """The orders of `DataLoader(range(n), shuffle=True, generator=generator)`, as `sampler_seed` describes its draws."""
+    """The orders of `DataLoader(range(n), shuffle=True, generator=generator)`, drawn as `sampler_seed` says."""
     orders: list[list[int]] = []
     for _ in range(epochs):
         sampler_seed(generator)
