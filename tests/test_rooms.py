@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "nn": frozenset({"ops", "core"}),
     "optim": frozenset({"ops", "core"}),
     "serialize": frozenset({"ops", "core"}),
-    "utils": frozenset({"backend", "core"}),
+    "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
