@@ -9,7 +9,7 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .device import device as Device
+from .devices import device as Device
 
 Array = npt.NDArray[Any]
 

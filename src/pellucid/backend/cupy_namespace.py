@@ -1,0 +1,32 @@
+"""CuPy standing where NumPy stands, for `device="cuda"`."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from typing import Any
+
+
+def load() -> Any:
+    """The CuPy backend; an error that names the extra where CuPy is absent or finds no GPU."""
+    from . import Backend
+
+    try:
+        cupy: Any = importlib.import_module("cupy")
+    except ImportError:
+        raise RuntimeError(
+            'device "cuda" needs CuPy, which is not installed: pip install "pellucid[gpu]" '
+            '(on a machine with an NVIDIA GPU), or use device "cpu"'
+        ) from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as failure:
+        raise RuntimeError(f'device "cuda": CuPy is installed but finds no usable GPU ({failure})') from None
+    if count == 0:
+        raise RuntimeError('device "cuda": CuPy is installed but this machine has no GPU; use device "cpu"')
+    special: Any = importlib.import_module("cupyx.scipy.special")
+    xp = types.ModuleType("pellucid.backend.cupy", "cupy and the functions it lacks")
+    xp.__dict__.update({name: value for name, value in vars(cupy).items() if not name.startswith("_")})
+    for name in ("erf", "erfinv", "erfc", "gammaln", "digamma"):
+        setattr(xp, name, getattr(special, name))
+    return Backend("cuda", xp, cupy.ndarray, cupy.asarray, cupy.asnumpy)

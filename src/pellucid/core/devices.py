@@ -1,0 +1,52 @@
+"""Where a tensor's numbers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid import backend
+
+
+class device:
+    """A device by PyTorch's names: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device, index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        kind, _, number = type.partition(":")
+        if number and not number.isdigit():
+            raise RuntimeError(f'invalid device string {type!r}: write "cpu", "cuda" or "cuda:0"')
+        self.type = kind
+        self.index = int(number) if number else index
+
+    @property
+    def backend(self) -> backend.Backend:
+        """The array library of this device; an error that says what to install if there is none."""
+        return backend.of_device(self.type)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
+
+
+CPU = device("cpu")
+
+
+def of_array(array: Any) -> device:
+    """The device that holds `array`."""
+    kind = backend.of_array(array).device
+    if kind == "cpu":
+        return CPU
+    where = getattr(getattr(array, "device", None), "id", None)
+    return device(kind, where)

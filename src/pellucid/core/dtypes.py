@@ -1,0 +1,130 @@
+"""Element types: PyTorch's names over NumPy's types, and PyTorch's rules for mixing them.
+
+Promotion (https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc) looks at categories first
+(bool < integer < floating). Within the highest category, tensors with dimensions decide before 0-d tensors, and
+these before Python numbers: `float32 tensor * 2.5` stays float32, `int64 tensor * 2.5` becomes the default float.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class dtype:
+    """An element type, one object for each: `pellucid.float32 is pellucid.tensor(1.0).dtype`."""
+
+    __slots__ = ("is_floating_point", "itemsize", "name", "numpy")
+
+    is_complex = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.numpy = np.dtype(name)
+        self.itemsize = self.numpy.itemsize
+        self.is_floating_point = self.numpy.kind == "f"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the type has negative numbers."""
+        return self.numpy.kind in "if"
+
+    def __repr__(self) -> str:
+        return f"pellucid.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name  # pickles and copies as the one object
+
+
+float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
+int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
+uint8, bool_ = dtype("uint8"), dtype("bool")
+half, float_, double, short, int_, long = float16, float32, float64, int16, int32, int64
+
+ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
+OF_NUMPY: dict[np.dtype[Any], dtype] = {one.numpy: one for one in ALL}
+_OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64}
+_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
+
+_default = float32
+
+
+def get_default_dtype() -> dtype:
+    """The type that Python floats become: float32 unless `set_default_dtype` said otherwise."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Make `d`, a floating type, the type that Python floats become."""
+    global _default
+    if not d.is_floating_point:
+        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
+    _default = d
+
+
+def as_dtype(value: Any) -> dtype:
+    """The dtype that `value` (a dtype, a NumPy type, `float`, `int` or `bool`) means."""
+    if isinstance(value, dtype):
+        return value
+    if value in _OF_PYTHON:
+        return _OF_PYTHON[value]
+    try:
+        return OF_NUMPY[np.dtype(value)]
+    except (TypeError, KeyError):
+        names = ", ".join(one.name for one in ALL)
+        raise TypeError(f"{value!r} is not an element type that pellucid has; it has {names}") from None
+
+
+def of_number(value: bool | int | float) -> dtype:
+    """The type that a Python number has when it stands alone."""
+    return bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else _default
+
+
+def category(d: np.dtype[Any]) -> int:
+    """0 for bool, 1 for integers, 2 for floating types."""
+    return _CATEGORY[d.kind]
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest type that `a` and `b` both convert to, by PyTorch's table.
+
+    >>> promote_types(int64, float16)
+    pellucid.float16
+    >>> promote_types(uint8, int8)
+    pellucid.int16
+    """
+    if a.is_floating_point != b.is_floating_point:
+        return a if a.is_floating_point else b
+    return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
+
+
+def can_cast(source: dtype, target: dtype) -> bool:
+    """Whether an in-place result of type `source` may be stored in `target` (never down a category)."""
+    return category(source.numpy) <= category(target.numpy)
+
+
+class iinfo:
+    """The limits of an integer type, as `torch.iinfo`."""
+
+    def __init__(self, type: dtype) -> None:
+        info = np.iinfo(type.numpy)
+        self.dtype, self.bits, self.min, self.max = type.name, info.bits, int(info.min), int(info.max)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+class finfo:
+    """The limits of a floating type, as `torch.finfo`."""
+
+    def __init__(self, type: dtype | None = None) -> None:
+        type = type or _default
+        info: Any = np.finfo(type.numpy)
+        self.dtype, self.bits = type.name, int(info.bits)
+        self.min, self.max, self.eps = float(info.min), float(info.max), float(info.eps)
+        self.tiny = self.smallest_normal = float(info.smallest_normal)
+        self.resolution = float(info.resolution)
+
+    def __repr__(self) -> str:
+        return f"finfo(min={self.min}, max={self.max}, eps={self.eps}, tiny={self.tiny}, dtype={self.dtype})"

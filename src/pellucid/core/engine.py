@@ -1,0 +1,422 @@
+"""Reverse mode: from the nodes of a result back to what it was computed from.
+
+`run` keeps the gradients that have arrived at each node so far and takes the node with the highest number next. Its
+inputs have smaller numbers, and so do theirs: when a node is taken, all that depends on it has been taken before, and
+its gradient is whole. No recursion, no search, memory freed on the way.
+
+A first-order backward computes on raw arrays with the rules' raw vocabulary. Where the result must itself be
+differentiable (`create_graph`), or an interpreter listens (a tracer, anomaly detection), the same rules run on
+Tensors through the door.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid import backend
+
+from .errors import with_line
+from .modes import set_grad_enabled
+from .node import Node
+from .op import AUX, LIFTED, OUT, VALUE, Op, Raw
+from .state import TABLE, state
+from .tensor import Tensor, wrap
+
+_ndarray = np.ndarray
+_raw: dict[Any, Raw] = {}
+_NUMPY = _raw.setdefault(backend.NUMPY, Raw(backend.NUMPY.xp))
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of `tensors` to the `grad` of the leaves that they were computed from.
+
+    `grad_tensors` seeds each non-scalar with the gradient of what comes after it. `create_graph` makes the gradients
+    differentiable themselves. `retain_graph` (as `create_graph` unless given) keeps what is needed for another
+    backward. `inputs` limits the accumulation to these tensors. Raises RuntimeError for a non-scalar without a seed,
+    for a tensor without history, and for values that were freed or changed in place since.
+
+    >>> import pellucid
+    >>> w = pellucid.tensor([1.0, 2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    tensor([2., 4.])
+    """
+    roots, seeds = _roots(tensors, grad_tensors)
+    keep = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        run(roots, seeds, keep, create_graph)
+        return
+    chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not chosen:
+        raise RuntimeError("'inputs' argument to backward() cannot be empty")
+    found = run(roots, seeds, keep, create_graph, chosen)
+    for one, gradient in zip(chosen, found, strict=True):
+        if gradient is not None:
+            _accumulate(one, gradient, lifted=True, owned=False, create=create_graph)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
+
+    Raises RuntimeError for an input that `outputs` do not depend on, unless `allow_unused` (None is returned for it)
+    or `materialize_grads` (zeros).
+
+    >>> import pellucid
+    >>> x = pellucid.tensor(3.0, requires_grad=True)
+    >>> (first,) = grad(x**3, x, create_graph=True)
+    >>> grad(first, x)
+    (tensor(18.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("is_grads_batched: call grad() once for each seed, or autograd.functional.jacobian")
+    chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for index, one in enumerate(chosen):
+        if not one._requires:
+            raise RuntimeError(
+                f"One of the differentiated Tensors does not require grad: input {index} with shape "
+                f"{tuple(one.shape)}; call requires_grad_() on it before it is used"
+            )
+    roots, seeds = _roots(outputs, grad_outputs)
+    keep = create_graph if retain_graph is None else retain_graph
+    found = run(roots, seeds, keep, create_graph, chosen)
+    if materialize_grads:
+        found = [wrap(np.zeros_like(one._array)) if got is None else got for one, got in zip(chosen, found, strict=True)]
+    elif not allow_unused:
+        for index, got in enumerate(found):
+            if got is None:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph: input "
+                    f"{index} with shape {tuple(chosen[index].shape)}. Set allow_unused=True if this is what you want."
+                )
+    return tuple(found)
+
+
+def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
+    roots: list[Tensor] = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given: list[Any] = [seeds] if seeds is None or isinstance(seeds, Tensor) else list(seeds)
+    if given == [None]:
+        given = [None] * len(roots)
+    if len(given) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
+    ready: list[Tensor] = []
+    for root, seed in zip(roots, given, strict=True):
+        if root._view is not None:
+            from .views import refresh
+
+            refresh(root)
+        if not root._requires:
+            raise RuntimeError(
+                with_line(
+                    "element 0 of tensors does not require grad and does not have a grad_fn: nothing that it was "
+                    "computed from requires a gradient, or the computation ran under no_grad() or through "
+                    "detach()/numpy(). Set requires_grad=True on what should be differentiated"
+                )
+            )
+        if seed is None:
+            if root._array.size != 1:
+                raise RuntimeError(
+                    with_line(
+                        f"grad can be implicitly created only for scalar outputs, this one has shape "
+                        f"{tuple(root.shape)}. Reduce it first (.sum(), .mean()), or pass the gradient of what comes "
+                        "after it: backward(gradient=...)"
+                    )
+                )
+            seed = wrap(backend.of_array(root._array).xp.ones(root._array.shape, root._array.dtype))
+        elif seed._array.shape != root._array.shape:
+            raise RuntimeError(
+                with_line(
+                    f"Mismatch in shape: the gradient has shape {tuple(seed.shape)} and the output {tuple(root.shape)}"
+                )
+            )
+        ready.append(seed)
+    return roots, ready
+
+
+def run(
+    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, targets: list[Tensor] | None = None
+) -> list[Any]:
+    """Walk back from `roots`. Without `targets`, accumulate into leaves; with, return a gradient for each."""
+    lifted = create or bool(state.interpreters)
+    with set_grad_enabled(create):
+        return _run(roots, seeds, keep, create, lifted, targets)
+
+
+def _run(
+    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, lifted: bool, targets: list[Tensor] | None
+) -> list[Any]:
+    pending: dict[Any, Any] = {}  # node or leaf -> gradient so far
+    owned: set[Any] = set()  # those whose gradient is an array of our own, which may be added to in place
+    queue: list[tuple[int, Node]] = []
+    wanted = None if targets is None else [one._node or one for one in targets]
+    goal = frozenset(wanted or ())
+    useful = None if wanted is None else _leading_to(wanted, roots)
+    found: dict[Any, Any] = {}
+
+    def arrive(edge: Any, gradient: Any, fresh: bool) -> None:
+        known = pending.get(edge)
+        if known is None:
+            pending[edge] = gradient
+            if fresh:
+                owned.add(edge)
+            if isinstance(edge, Node):
+                heapq.heappush(queue, (-edge.number, edge))
+        elif lifted or type(known) is not _ndarray:
+            pending[edge] = known + gradient
+        elif edge in owned:
+            np.add(known, gradient, out=known)
+        else:
+            pending[edge] = known + gradient
+            owned.add(edge)
+
+    if lifted:
+        vocabulary: Any = LIFTED
+    else:
+        library = backend.of_array(roots[0]._array)
+        vocabulary = _NUMPY if library is backend.NUMPY else _raw.setdefault(library, Raw(library.xp))
+    for root, seed in zip(roots, seeds, strict=True):
+        arrive(root._node or root, seed if lifted else seed._array, False)
+
+    call = state.run
+    while queue:
+        node = heapq.heappop(queue)[1]
+        g = pending.pop(node)
+        owned.discard(node)
+        if node.hooks:
+            g = _call_hooks(node.hooks, g, lifted)
+        if node.retain is not None:
+            _retain(node, g, lifted)
+        if node in goal:
+            found[node] = g
+        if useful is not None and not any(edge in useful for edge in node.edges if edge is not None):
+            continue
+        if type(node) is Node:
+            if lifted:
+                _lifted_rules(node, g, create, arrive, useful)
+            else:
+                saved = _saved(node)
+                edges, elementwise = node.edges, node.op.elementwise
+                for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
+                    if useful is not None and edges[position] not in useful:
+                        continue
+                    gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
+                    if gradient is None:
+                        continue
+                    fresh = gradient is not g
+                    if elementwise and gradient.shape != shape:
+                        gradient = sum_to(vocabulary, gradient, shape)
+                    if gradient.dtype is not dtype and gradient.dtype != dtype:
+                        gradient = gradient.astype(dtype)
+                    if type(gradient) is not _ndarray and vocabulary is _NUMPY:
+                        gradient = np.asarray(gradient)
+                    arrive(edges[position], gradient, fresh and gradient.base is None)
+        else:
+            for edge, gradient in node.propagate(g, vocabulary, lifted, create):
+                if edge is not None:
+                    arrive(edge, gradient, False)
+        if not keep:
+            node.free()
+
+    if wanted is not None:
+        return [_result(found, pending, edge, lifted) for edge in wanted]
+    for leaf, gradient in pending.items():
+        if leaf._hooks:
+            gradient = _call_hooks(leaf._hooks, gradient, lifted)
+        _accumulate(leaf, gradient, lifted, leaf in owned, create)
+    return []
+
+
+def _result(found: dict[Any, Any], pending: dict[Any, Any], edge: Any, lifted: bool) -> Tensor | None:
+    gradient = found.get(edge)
+    if gradient is None and not isinstance(edge, Node):
+        gradient = pending.get(edge)
+        if gradient is not None and edge._hooks:
+            gradient = pending[edge] = _call_hooks(edge._hooks, gradient, lifted)
+    if gradient is None or lifted:
+        return gradient
+    return wrap(gradient if gradient.base is None else gradient.copy())
+
+
+def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
+    """All nodes and leaves between `roots` and `wanted`: the walk goes nowhere else."""
+    goal = set(wanted)
+    stack: list[Any] = [root._node for root in roots if root._node is not None]
+    seen: set[Any] = set(stack)
+    users: dict[Any, list[Node]] = {}
+    while stack:
+        node = stack.pop()
+        for edge in node.edges:
+            if edge is not None:
+                users.setdefault(edge, []).append(node)
+                if isinstance(edge, Node) and edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge)
+    useful, stack = set(goal), list(goal)
+    while stack:
+        for user in users.get(stack.pop(), ()):
+            if user not in useful:
+                useful.add(user)
+                stack.append(user)
+    return useful
+
+
+def _saved(node: Node) -> list[Any]:
+    """What the node kept, if it is still there and unchanged."""
+    if node.freed:
+        raise RuntimeError(
+            with_line(
+                f"Trying to backward through the graph a second time: what {node.op.name} had saved for backward was "
+                "freed when backward() ran first. Write backward(retain_graph=True) there if you need two, or "
+                "compute the loss anew; a value carried from one step to the next wants .detach()"
+            )
+        )
+    for counter, version, slot in node.guards:
+        if counter[0] != version:
+            raise RuntimeError(_modified(node, counter[0], version, slot))
+    return node.saved
+
+
+def _modified(node: Node, now: int, then: int, slot: int) -> str:
+    what, which = node.plan.saves[slot]
+    value = node.saved[slot]
+    name = "its result" if what == OUT else f"its input {node.op.inputs[0 if which is None else which]!r}"
+    shape = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "dtype") else "a list"
+    where = f" recorded at {node.where}" if node.where else ""
+    return with_line(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"{node.op.name}{where} needs {name} ({shape}), which is at version {now}; expected version {then} instead. "
+        "Write the op that is not in place, or clone() before changing it"
+    )
+
+
+def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[Any] | None) -> None:
+    """Call the rules of a node on Tensors."""
+    values = [
+        _lift(node, what, which, value, create)
+        for (what, which), value in zip(node.plan.saves, _saved(node), strict=True)
+    ]
+    for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
+        if useful is not None and node.edges[position] not in useful:
+            continue
+        gradient = rule(LIFTED, g, *[values[slot] for slot in slots])
+        if gradient is None:
+            continue
+        if node.op.elementwise and gradient._array.shape != shape:
+            gradient = sum_to(LIFTED, gradient, shape)
+        if gradient._array.dtype != dtype:
+            gradient = TABLE["cast"](gradient, dtype=dtype)
+        arrive(node.edges[position], gradient, False)
+
+
+def _lift(node: Node, what: int, which: Any, value: Any, create: bool) -> Any:
+    """A saved array as the Tensor that it was, with its history."""
+    if what == OUT:
+        return _with_history(value, node)
+    if what == VALUE:
+        if which is None:
+            return [_with_history(one, edge) for one, edge in zip(value, node.edges, strict=True)]
+        return _with_history(value, node.edges[which])
+    if what == AUX:
+        name = node.op.aux[which]
+        if create and name in node.op.recompute:
+            return _recomputed(node, node.op.recompute[name])
+        return wrap(value)
+    return value
+
+
+def _recomputed(node: Node, rule: Any) -> Any:
+    import inspect
+
+    op: Op = node.op
+    names = list(inspect.signature(rule).parameters)[1:]
+    kept = dict(zip(node.plan.saves, node.saved, strict=True))
+    given: list[Any] = []
+    for name in names:
+        if name in op.inputs:
+            position = op.inputs.index(name)
+            if (VALUE, position) not in kept:
+                raise TypeError(f"{op.name}: a rule that uses a recomputed by-product must also ask for {name!r}")
+            given.append(_with_history(kept[VALUE, position], node.edges[position]))
+        else:
+            given.append(node.kwargs.get(name, op.attributes[name]))
+    return rule(LIFTED, *given)
+
+
+def _with_history(array: Any, edge: Any) -> Any:
+    if edge is not None and not isinstance(edge, Node):
+        return edge  # the leaf itself
+    if array is None or isinstance(array, int | float):
+        return array
+    tensor = wrap(array)
+    if edge is not None:
+        tensor._node, tensor._requires = edge, True
+    return tensor
+
+
+def sum_to(m: Any, gradient: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the dimensions that were stretched or added."""
+    extra = len(gradient.shape) - len(shape)
+    dims = tuple(range(extra)) + tuple(
+        i + extra for i, length in enumerate(shape) if length == 1 and gradient.shape[i + extra] != 1
+    )
+    if dims:
+        gradient = m.sum(gradient, dim=dims, keepdim=True)
+    return m.reshape(gradient, shape=shape) if extra else gradient
+
+
+def _call_hooks(hooks: list[Any], g: Any, lifted: bool) -> Any:
+    tensor = g if lifted else wrap(g)
+    for hook in list(hooks):
+        changed = hook(tensor)
+        if changed is not None:
+            tensor = changed
+    return tensor if lifted else tensor._array
+
+
+def _retain(node: Node, g: Any, lifted: bool) -> None:
+    tensor = node.retain()
+    if tensor is not None:
+        gradient = g if lifted else wrap(g.copy())
+        tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+
+
+def _accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
+    known = leaf.grad
+    if lifted:
+        if known is None:
+            leaf.grad = gradient if create else TABLE["clone"](gradient)
+        elif create:
+            leaf.grad = known + gradient
+        else:
+            TABLE["add_"](known, gradient)
+    elif known is None:
+        leaf.grad = wrap(gradient if owned else gradient.copy())
+    elif known._requires:
+        leaf.grad = known + wrap(gradient)
+    else:
+        known._array += gradient
+        if known._counter is not None:
+            known._counter[0] += 1
+    if leaf._after_hooks:
+        for hook in list(leaf._after_hooks):
+            hook(leaf)

@@ -1,0 +1,115 @@
+"""Errors that teach: what was asked, what was received, where in the user's code, and what to write instead."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .op import Op
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class ShapeError(RuntimeError, ValueError):
+    """Shapes do not fit together."""
+
+
+class DimensionError(IndexError):
+    """A dimension or an index is out of range."""
+
+
+def user_line() -> str | None:
+    """`file.py:12, in train: loss = net(x)` of the innermost caller outside of pellucid; None if there is none."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen", "<string>")):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    import linecache
+
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    source = linecache.getline(name, line).strip()
+    short = os.path.relpath(name) if os.path.isabs(name) and name.startswith(os.getcwd() + os.sep) else name
+    return f"{short}:{line}, in {frame.f_code.co_name}" + (f": {source}" if source else "")
+
+
+def describe(value: Any) -> str:
+    """`float32 (3, 4)` for a tensor, the value itself for a number."""
+    array = getattr(value, "_array", None)
+    if array is None:
+        return repr(value)
+    return f"{array.dtype} {tuple(array.shape)}"
+
+
+def describe_call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """`add(input: float32 (3,), other: float32 (4,))`."""
+    names = [f"{op.inputs[0]}[{i}]" for i in range(len(args))] if op.variadic else list(op.inputs)
+    parts = [f"{name}: {describe(one)}" for name, one in zip(names, args, strict=False) if one is not None]
+    parts += [f"{name}={value!r}" for name, value in kwargs.items() if not hasattr(value, "get_state")]
+    return f"{op.name}({', '.join(parts)})"
+
+
+def with_line(message: str) -> str:
+    """The message, followed by the user's line where there is one."""
+    line = user_line()
+    return f"{message}\n  at {line}" if line else message
+
+
+def explain(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Exception:
+    """The error to raise in place of what an op's forward raised."""
+    call = describe_call(op, args, kwargs)
+    shapes = [tuple(one._array.shape) for one in args if hasattr(one, "_array")]
+    text = str(failure)
+    if op.elementwise and isinstance(failure, ValueError) and "broadcast" in text:
+        return ShapeError(with_line(f"{call}: {_broadcast_advice(shapes)}"))
+    if isinstance(failure, np.exceptions.AxisError):
+        return DimensionError(with_line(f"{call}: {_axis_advice(failure, shapes)}"))
+    kind: type[Exception] = type(failure)
+    if isinstance(failure, ValueError) and not isinstance(failure, RuntimeError):
+        kind = ShapeError  # NumPy's ValueErrors are PyTorch's RuntimeErrors; this is both
+    elif isinstance(failure, IndexError):
+        kind = DimensionError
+    elif isinstance(failure, MemoryError):
+        kind = RuntimeError
+    try:
+        return kind(with_line(f"{call}: {text}"))
+    except Exception:  # an exception class with a constructor of its own
+        return RuntimeError(with_line(f"{call}: {text}"))
+
+
+def _broadcast_advice(shapes: list[tuple[int, ...]]) -> str:
+    """Which axis does not fit, and what might be meant."""
+    rank = max(len(shape) for shape in shapes)
+    for back in range(1, rank + 1):
+        lengths = [shape[-back] for shape in shapes if len(shape) >= back]
+        wrong = sorted({length for length in lengths if length != 1})
+        if len(wrong) > 1:
+            axis = rank - back
+            return (
+                f"the sizes {' and '.join(str(shape) for shape in shapes)} do not broadcast: {wrong[0]} and {wrong[1]} "
+                f"must match at dimension {axis} (counted from the left of the longer shape; sizes are aligned at the "
+                f"right, and only 1 stretches).{_repair(shapes)}"
+            )
+    return f"the sizes {' and '.join(str(shape) for shape in shapes)} do not broadcast."
+
+
+def _repair(shapes: list[tuple[int, ...]]) -> str:
+    for one, other in (shapes[:2], shapes[1::-1]) if len(shapes) >= 2 else ():
+        if len(one) == 1 and len(other) >= 2 and one[0] == other[0]:
+            return f" To pair {one} with the first dimension of {other}, write x[:, None] on the first."
+        if len(one) == 2 and one[::-1] == other:
+            return " One is the transpose of the other: write .T on one of them."
+    return ""
+
+
+def _axis_advice(failure: Any, shapes: list[tuple[int, ...]]) -> str:
+    axis, ndim = failure.axis, failure.ndim
+    if axis is None:
+        return str(failure)
+    low, high = (-ndim, ndim - 1) if ndim else (-1, 0)
+    return f"Dimension out of range (expected to be in range of [{low}, {high}], but got {axis})"

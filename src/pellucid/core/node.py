@@ -1,0 +1,99 @@
+"""What is recorded of an op application, so that backward can walk it.
+
+A node stands for one application. Its `edges` point to where its inputs came from: another node, a leaf tensor, or
+None where no gradient is wanted. Numbers rise with time, so a node's inputs always have a smaller `number` than the
+node itself: to visit nodes from the highest number down is a reverse topological order, with no search.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from pellucid.backend import Array
+
+if TYPE_CHECKING:
+    from .op import Op, Plan
+    from .tensor import Tensor
+
+next_number = itertools.count().__next__
+
+
+class Size(tuple[int, ...]):
+    """A shape: a tuple that prints and counts as PyTorch's."""
+
+    def numel(self) -> int:
+        """The product of the lengths."""
+        count = 1
+        for length in self:
+            count *= length
+        return count
+
+    def __repr__(self) -> str:
+        return f"pellucid.Size({list(self)})"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+
+class Node:
+    """One recorded application of an op."""
+
+    __slots__ = (
+        "__weakref__", "edges", "freed", "guards", "hooks", "kwargs", "metas", "number", "op", "plan", "retain",
+        "saved", "where",
+    )  # fmt: skip
+
+    def __init__(self, op: Op, plan: Plan, edges: list[Any], saved: list[Any], guards: list[Any], metas: list[Any],
+                 kwargs: dict[str, Any]) -> None:  # fmt: skip
+        self.op = op
+        self.plan = plan
+        self.edges = edges  # per input: Node, leaf Tensor or None
+        self.saved = saved  # per slot of the plan
+        self.guards = guards  # (counter, its value when saved, slot): the memory must not have changed since
+        self.metas = metas  # per rule: (shape, dtype) of the input
+        self.kwargs = kwargs
+        self.number = next_number()
+        self.hooks: list[Any] | None = None
+        self.retain: Any = None  # weak reference to a tensor whose grad is to be kept
+        self.where: str | None = None  # the user's line, under detect_anomaly
+        self.freed = False
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        """(edge, gradient) for each input that wants one; `core.engine` has the general case."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Drop what was saved for backward; a later backward through here is then an error."""
+        if self.guards:
+            self.saved, self.guards, self.freed = [], [], True
+
+    def name(self) -> str:
+        """PyTorch's kind of name: `MulBackward`."""
+        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Where the inputs came from, as PyTorch lists it."""
+        return tuple((edge, 0) for edge in self.edges)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The attributes that the op was called with."""
+        return self.kwargs
+
+    def register_hook(self, hook: Any) -> Any:
+        raise TypeError("register_hook is offered on tensors; write tensor.register_hook(...)")
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+
+def shape_and_dtype(tensor: Tensor) -> tuple[Any, Any]:
+    """What a gradient for `tensor` must look like."""
+    array: Array = tensor._array  # pyright: ignore[reportPrivateUsage]
+    return array.shape, array.dtype

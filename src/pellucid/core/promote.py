@@ -1,0 +1,101 @@
+"""How the dtypes of an op's arguments mix, by the op's kind.
+
+| kind | arguments | result |
+|---|---|---|
+| `arith` | promoted to one type | that type |
+| `float` | the same, integers and bools to the default float | a floating type |
+| `compare` | as `arith` | what forward makes (bool) |
+| None | left as they are | what forward makes |
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types
+from .tensor import Tensor, from_data, wrap
+
+if TYPE_CHECKING:
+    from .op import Op
+
+
+def result_type(*args: Any) -> dtype:
+    """The dtype that an arithmetic op over `args` (tensors and numbers) has.
+
+    >>> import pellucid
+    >>> result_type(pellucid.ones(2, dtype=pellucid.int64), 1.5)
+    pellucid.float32
+    """
+    found: list[dtype | None] = [None, None, None]  # tensors with dimensions, 0-d tensors, numbers
+    for one in args:
+        if isinstance(one, Tensor):
+            rank, kind = (0 if one._array.ndim else 1), OF_NUMPY[one._array.dtype]
+        else:
+            rank, kind = 2, of_number(one)
+        known = found[rank]
+        found[rank] = kind if known is None else promote_types(known, kind)
+    result = None
+    for kind in found:  # a later rank decides only where its category is higher
+        if kind is not None and (result is None or category(kind.numpy) > category(result.numpy)):
+            result = kind
+    if result is None:
+        raise TypeError("result_type needs at least one tensor or number")
+    return result
+
+
+def as_arguments(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments that are tensors, Python numbers or None, from what a user may pass instead."""
+    return tuple(_as_argument(op, index, one) for index, one in enumerate(args))
+
+
+def _as_argument(op: Op, index: int, one: Any) -> Any:
+    if one is None or isinstance(one, Tensor) or type(one) in (int, float, bool):
+        return one
+    if isinstance(one, np.generic):
+        return one.item()
+    if isinstance(one, np.ndarray):
+        return from_data(one, copy=False)
+    if isinstance(one, int | float):
+        return one
+    name = op.inputs[0 if op.variadic else index] if index < len(op.inputs) or op.variadic else f"argument {index}"
+    raise TypeError(
+        f"{op.name}(): argument {name!r} must be a Tensor (or a number), not {type(one).__name__}; "
+        "write pellucid.tensor(...) around it"
+    )
+
+
+def promote(op: Op, args: tuple[Any, ...], cast: Any) -> tuple[Any, ...]:
+    """The arguments in one dtype, by the op's kind; `cast(tensor, dtype)` is recorded like any other op."""
+    chosen = range(len(args)) if op.promotes is None else sorted(op.promotes)
+    mixing = [args[i] for i in chosen if i < len(args) and args[i] is not None]
+    target = result_type(*mixing)
+    if op.kind == "float" and not target.is_floating_point:
+        target = get_default_dtype()
+    alone = not any(isinstance(one, Tensor) for one in mixing)
+    result = list(args)
+    for i in chosen:
+        if i >= len(args) or args[i] is None:
+            continue
+        one = args[i]
+        if not isinstance(one, Tensor):
+            if alone or not _fits(one, target):
+                result[i] = wrap(np.array(one).astype(target.numpy))
+        elif one._array.dtype != target.numpy:
+            result[i] = cast(one, target)
+    return tuple(result)
+
+
+def _fits(number: Any, target: dtype) -> bool:
+    """Whether NumPy takes the Python number as a weak scalar beside arrays of type `target`."""
+    if target.is_floating_point:
+        return True
+    if target.numpy.kind == "b":
+        return isinstance(number, bool)
+    info = np.iinfo(target.numpy)
+    return info.min <= number <= info.max
+
+
+

@@ -1,0 +1,367 @@
+"""The Tensor: an array, and what autograd must know of it.
+
+This file is the data alone. What needs an op (arithmetic, indexing, reductions, …) is put onto the class from the op
+table (`ops/__init__.py`), what needs the engine (`backward`, hooks, …) from `core/methods.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pellucid import backend
+
+from . import devices
+from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
+from .node import Node, Size
+
+_new: Any = object.__new__
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    Made by `pellucid.tensor(...)` and by ops. The attributes below with defaults are set on an instance only when
+    they differ, so that making a tensor costs a tenth of a microsecond.
+    """
+
+    grad: Tensor | None = None
+    """The gradient that `backward` accumulated, for leaves that require one."""
+
+    _array: Any
+    _node: Node | None = None  # the op application that made it; None for a leaf
+    _requires: bool = False
+    _counter: list[int] | None = None  # [number of in-place changes], shared by views; made when first needed
+    _view: Any = None  # views.View: base and chain of view ops, for a view
+    _epoch: int = 0  # how often in-place ops gave it a new history; views compare theirs
+    _hooks: list[Any] | None = None  # of a leaf; those of others are on the node
+    _after_hooks: list[Any] | None = None
+    _retained: bool = False
+
+    __array_priority__ = 1000  # NumPy leaves `array * tensor` to Tensor.__rmul__
+    __hash__ = object.__hash__
+
+    def __init__(self, data: Any = (), *, dtype: dtype | None = None) -> None:
+        made = from_data(data, dtype or get_default_dtype())
+        self._array = made._array
+
+    # --- the array ---------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> dtype:
+        """Element type."""
+        return OF_NUMPY[self._array.dtype]
+
+    @property
+    def device(self) -> devices.device:
+        """Where the numbers are."""
+        if type(self._array) is np.ndarray:
+            return devices.CPU
+        return devices.of_array(self._array)
+
+    @property
+    def shape(self) -> Size:
+        """Length of each dimension."""
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one dimension."""
+        return self.shape if dim is None else self._array.shape[dim]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return int(self._array.size)
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    element_size = lambda self: self._array.itemsize  # noqa: E731
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
+        size = self._array.itemsize
+        steps = tuple(step // size for step in self._array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in memory in row-major order without gaps."""
+        return bool(self._array.flags.c_contiguous)
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return int(self._array.ctypes.data) if isinstance(self._array, np.ndarray) else int(self._array.data.ptr)
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating type."""
+        return self._array.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """Always False: pellucid has no complex numbers."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self.dtype.is_signed
+
+    is_cuda = property(lambda self: self.device.type == "cuda")
+    is_sparse = False
+    is_quantized = False
+    layout = "strided"
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    # --- autograd's flags --------------------------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient is wanted for this tensor or for one that it was computed from."""
+        return self._requires
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for a gradient (or no longer), in place; returns the tensor."""
+        if not requires_grad and self._node is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want a computed tensor without "
+                "its history, write tensor.detach()"
+            )
+        if requires_grad and self._array.dtype.kind != "f":
+            raise RuntimeError(
+                f"only Tensors of floating point dtype can require gradients, this one is {self.dtype!r}; "
+                "write tensor.float() first"
+            )
+        self._requires = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user rather than by an op that is recorded."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded op application that made this tensor."""
+        return self._node
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `backward` also fills the `grad` of this non-leaf."""
+        return self._retained
+
+    @property
+    def output_nr(self) -> int:
+        """Index among the outputs of its op; always 0 here, since exactly one is differentiable."""
+        return 0
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was changed in place."""
+        return self._counter[0] if self._counter else 0
+
+    @property
+    def _base(self) -> Tensor | None:
+        """The tensor that this one is a view of."""
+        return None if self._view is None else self._view.base
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history. Changes through it are not seen by autograd: prefer `detach()`."""
+        return like(self, self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._array = value._array
+
+    # --- to Python and NumPy -----------------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+        if self._array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._array.size} elements cannot be converted to Scalar: item() takes a tensor with "
+                f"one element, this one has shape {tuple(self._array.shape)}; reduce it first (.sum(), .mean()) or "
+                "write .tolist()"
+            )
+        _note_read(self)
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """The values as (nested lists of) Python numbers."""
+        _note_read(self)
+        return self._array.tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """The values as a NumPy array that shares memory with the tensor.
+
+        Raises for a tensor that requires a gradient (changes through the array would go unnoticed) and for one on a
+        GPU; `force=True` detaches and copies instead.
+        """
+        if self._requires and not force:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        _note_read(self)
+        of = backend.of_array(self._array)
+        if of.device != "cpu" and not force:
+            raise TypeError(f"can't convert {self.device} tensor to numpy; write tensor.cpu().numpy()")
+        return of.to_numpy(self._array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **how: Any) -> Any:
+        if self._requires:
+            raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
+        return self._array.__dlpack__(**how)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            raise RuntimeError(
+                f"Boolean value of Tensor with {'more than one value' if self._array.size else 'no values'} is "
+                f"ambiguous (shape {tuple(self._array.shape)}): write (…).all() or (…).any()"
+            )
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.kind == "f" or self._array.ndim:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self._array.ndim == 0 else format(repr(self), spec)
+
+    def __repr__(self) -> str:
+        from .format import tensor_text
+
+        return tensor_text(self)
+
+
+readers: list[Any] = []
+"""Called with each tensor whose values leave for Python; the tracer is told so, since they would be frozen in."""
+
+
+def _note_read(tensor: Tensor) -> None:
+    for reader in readers:
+        reader(tensor)
+
+
+def wrap(array: Any) -> Tensor:
+    """A tensor around `array` itself, no copy."""
+    tensor = _new(Tensor)
+    tensor._array = array
+    return tensor
+
+
+def like(source: Tensor, array: Any) -> Tensor:
+    """A tensor around an array that shares `source`'s memory and so its count of in-place changes."""
+    tensor = _new(Tensor)
+    tensor._array = array
+    tensor._counter = counter_of(source)
+    return tensor
+
+
+def counter_of(tensor: Tensor) -> list[int]:
+    """The list that counts in-place changes of the tensor's memory."""
+    counter = tensor._counter
+    if counter is None:
+        counter = tensor._counter = [0]
+    return counter
+
+
+def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy: bool = True) -> Tensor:
+    """A leaf from numbers, nested lists, arrays or a tensor; floats become the default dtype."""
+    if isinstance(data, Tensor):
+        array = data._array
+    elif isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
+        array = np.asarray(data)
+    else:
+        array = _from_lists(data)
+        if dtype is None and array.dtype == np.float64:
+            dtype = get_default_dtype()
+    target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
+    to = devices.device(device).backend if device is not None else backend.of_array(array)
+    if to is not backend.of_array(array):
+        array, copy = to.from_numpy(backend.of_array(array).to_numpy(array)), False
+    if array.dtype != target:
+        with np.errstate(all="ignore"):
+            array = array.astype(target)
+    elif copy:
+        array = array.copy()
+    return wrap(array)
+
+
+def _known(found: np.dtype[Any]) -> np.dtype[Any]:
+    if found in OF_NUMPY:
+        return OF_NUMPY[found].numpy  # the native object, so that identity holds
+    raise TypeError(
+        f"can't convert an array of dtype {found} to a tensor; pellucid has {', '.join(d.name for d in OF_NUMPY.values())}"
+    )
+
+
+def _from_lists(data: Any) -> Any:
+    if _holds_tensor(data):
+        data = _plain(data)
+    try:
+        array = np.array(data)
+    except ValueError:
+        raise ValueError(
+            "expected nested lists of equal length at each level; the lengths differ somewhere in what was given"
+        ) from None
+    if array.dtype.kind in "OUS":
+        raise TypeError(f"can't make a tensor from {type(data).__name__} with elements like {_first(data)!r}")
+    return array if array.size or array.dtype.kind != "f" else array.astype(get_default_dtype().numpy)
+
+
+def _holds_tensor(data: Any) -> bool:
+    return isinstance(data, list | tuple) and any(isinstance(one, Tensor) or _holds_tensor(one) for one in data)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data.tolist()
+    return [_plain(one) for one in data] if isinstance(data, list | tuple) else data
+
+
+def _first(data: Any) -> Any:
+    while isinstance(data, list | tuple) and data:
+        data = data[0]
+    return data

@@ -1,0 +1,183 @@
+"""Views that share memory, and ops that change a tensor in place, seen by autograd.
+
+Autograd is functional: an in-place op gives its tensor a new history (a new node), it does not change the old one.
+For a view that means: the *base* gets a new history too, "the old base with this part replaced" (`ScatterNode`), and
+every view of it is from then on "this part of the new base" (`ReplayNode`), made when the view is next used. This is
+PyTorch's design (torch/csrc/autograd/functions/tensor.cpp, CopySlices). A view knows its base and the chain of view
+ops that leads from there, so that the part can be found in any array of the base's shape.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dtypes import OF_NUMPY, can_cast
+from .errors import describe_call, with_line
+from .node import Node, next_number
+from .state import state
+from .tensor import Tensor, counter_of
+
+if TYPE_CHECKING:
+    from .op import Op
+
+Chain = tuple[tuple["Op", dict[str, Any]], ...]
+
+
+class View:
+    """How a tensor is a part of another: `base`, the chain of view ops from there, and the base's epoch then."""
+
+    __slots__ = ("base", "chain", "epoch")
+
+    def __init__(self, base: Tensor, chain: Chain, epoch: int) -> None:
+        self.base = base
+        self.chain = chain
+        self.epoch = epoch
+
+
+def mark(out: Tensor, op: Op, source: Tensor, kwargs: dict[str, Any]) -> None:
+    """Note that `out`, the result of the view op `op` on `source`, shares its memory (reshape may have copied)."""
+    if out._array is not source._array and (out._array.base is None or not _shares(out._array, source._array)):
+        return
+    out._counter = counter_of(source)
+    known = source._view
+    if known is None:
+        out._view = View(source, ((op, kwargs),), source._epoch)
+    else:
+        out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch)
+
+
+def _shares(one: Any, other: Any) -> bool:
+    return one.base is other or one.base is other.base or bool(np.may_share_memory(one, other))
+
+
+def refresh(tensor: Tensor) -> None:
+    """Give a view the history it has in the present base, if an in-place op gave the base a new one."""
+    view = tensor._view
+    base = view.base
+    if view.epoch != base._epoch:
+        view.epoch = base._epoch
+        tensor._requires = base._requires
+        tensor._node = ReplayNode(base, view.chain) if base._requires else None
+
+
+def evaluate_in_place(
+    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], needs: bool, run: Any, record: Any
+) -> Tensor:
+    """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
+    target: Any = args[op.mutates[0]]
+    if not state.grad:
+        run(op, args, arrays, kwargs, False)
+        for position in op.mutates:
+            one = args[position]
+            if one is not None and one._counter is not None:
+                one._counter[0] += 1
+        return target
+    view = target._view
+    for position in op.mutates:
+        if args[position] is not None:
+            _check_writable(op, args[position])
+    node = None
+    if (needs or (view is not None and view.base._requires)) and target._array.dtype.kind == "f":
+        holder = Tensor.__new__(Tensor)
+        holder._array, holder._counter = target._array, counter_of(target)
+        node = record(op, args, arrays, kwargs, holder, ())
+    run(op, args, arrays, kwargs, False)
+    for position in op.mutates:
+        if args[position] is not None:
+            counter_of(args[position])[0] += 1
+    if node is not None:
+        node.guards = [
+            (counter, version + (node.plan.saves[slot][0] == 0), slot) for counter, version, slot in node.guards
+        ]
+        _rebase(target, node)
+    return target
+
+
+def _rebase(target: Tensor, node: Node) -> None:
+    view = target._view
+    if view is None:
+        target._node, target._requires = node, True
+        target._epoch += 1
+        return
+    base = view.base
+    base._node = ScatterNode(base, view.chain, node)
+    base._requires = True
+    base._epoch += 1
+    refresh(target)
+
+
+def _check_writable(op: Op, target: Tensor) -> None:
+    owner: Tensor = target if target._view is None else target._view.base
+    if owner._requires and owner._node is None:
+        what = "a leaf Variable" if owner is target else "a view of a leaf Variable"
+        raise RuntimeError(
+            with_line(
+                f"{op.name}: {what} that requires grad is being used in an in-place operation. To change a parameter "
+                f"by hand, do it in a `with pellucid.no_grad():` block; else write the op that is not in place "
+                f"({op.name.rstrip('_')})"
+            )
+        )
+    if target._view is not None and any(
+        step == 0 and length > 1 for step, length in zip(target._array.strides, target._array.shape, strict=True)
+    ):
+        raise RuntimeError(
+            with_line(
+                f"{op.name}: unsupported operation: more than one element of the written-to tensor refers to a single "
+                "memory location (it was expanded). Please clone() the tensor before performing the operation."
+            )
+        )
+
+
+def check_in_place_dtype(op: Op, args: tuple[Any, ...], promoted: tuple[Any, ...]) -> None:
+    """Refuse an in-place result that would have to go down a category, float to integer say."""
+    if op.kind == "compare":
+        return
+    target: dict[str, Any] = {"source": OF_NUMPY[promoted[0]._array.dtype], "target": OF_NUMPY[args[0]._array.dtype]}
+    if not can_cast(**target):
+        raise RuntimeError(
+            with_line(
+                f"{describe_call(op, args, {})}: result type {target['source'].name} can't be cast to the desired "
+                f"output type {target['target'].name}; write the op that is not in place ({op.name.rstrip('_')})"
+            )
+        )
+
+
+class ReplayNode(Node):
+    """The node of a view whose base has a new history: "this part of the new base"."""
+
+    def __init__(self, base: Tensor, chain: Chain) -> None:
+        self._history(base._node or base)
+        self.kwargs = {"shape": base._array.shape, "chain": chain}
+
+    def _history(self, *edges: Any) -> None:
+        self.edges = list(edges)
+        self.saved, self.guards, self.metas = [], [], []
+        self.number = next_number()
+        self.hooks = self.retain = self.where = None
+        self.freed = False
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]
+
+    def name(self) -> str:
+        return "AsStridedBackward"
+
+
+class ScatterNode(ReplayNode):
+    """The node of a base of which a part was overwritten: the old base outside, the new part inside."""
+
+    def __init__(self, base: Tensor, chain: Chain, part: Node) -> None:
+        self._history((base._node or base) if base._requires else None, part)
+        self.kwargs = {"chain": chain}
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        found = [(self.edges[1], vocabulary.view_replay(g, **self.kwargs))]
+        if self.edges[0] is not None:
+            found.append((self.edges[0], vocabulary.view_zero(g, **self.kwargs)))
+        return found
+
+    def name(self) -> str:
+        return "CopySlices"

@@ -1,0 +1,16 @@
+"""The op table. Importing this package declares every op and puts methods and operators on Tensor.
+
+A file is a chapter of the table. An op declared in any of them becomes `pellucid.NAME`, `Tensor.NAME` and a row of
+every table of tests, unless its declaration says otherwise.
+"""
+
+from pellucid.core import TABLE, Tensor
+
+from . import arithmetic, exponential, memory, operators, reduce, shape
+
+for _name, _op in TABLE.items():
+    if _op.method and not hasattr(Tensor, _name):
+        setattr(Tensor, _name, _op)
+operators.install()
+
+__all__ = ["arithmetic", "exponential", "memory", "operators", "reduce", "shape"]

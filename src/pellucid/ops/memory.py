@@ -1,0 +1,81 @@
+"""Ops that move numbers without computing: dtype, device, copies, and the parts of a base that views are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid import backend
+from pellucid.core import device as Device
+from pellucid.core import dtype as DType
+from pellucid.core import op
+
+
+@op(public=False, method=False, reference="torch.Tensor.to")
+def cast(xp: Any, input: Any, *, dtype: DType) -> Any:
+    """The same values in another dtype; floats become integers by truncation, as in C."""
+    return input.astype(dtype.numpy)
+
+
+# The engine casts a gradient back to the dtype of its input.
+cast.vjp(input=lambda m, g: g)
+
+
+@op(public=False, method=False, reference="torch.Tensor.to")
+def to_device(xp: Any, input: Any, *, device: Device) -> Any:
+    """The same values in another memory."""
+    here = backend.of_array(input)
+    return input if device.backend is here else device.backend.from_numpy(here.to_numpy(input))
+
+
+to_device.vjp(input=lambda m, g, input: m.to_device(g, device=input.device))
+
+
+@op()
+def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
+    """A copy; gradients pass through to the original."""
+    return input.copy()
+
+
+clone.vjp(input=lambda m, g: g)
+
+
+@op(method=True, public=False)
+def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
+    """Store the values of `src`, broadcast and cast, in this tensor."""
+    input[...] = src
+    return input
+
+
+@op(public=False, method=False)
+def view_replay(xp: Any, input: Any, *, chain: Any) -> Any:
+    """The part of `input` that a chain of view ops leads to (see core.views)."""
+    for step, attributes in chain:
+        input = step.forward(xp, input, **attributes)
+    return input.copy()
+
+
+@op(public=False, method=False)
+def view_embed(xp: Any, input: Any, *, shape: Any, chain: Any) -> Any:
+    """Zeros of `shape`, with `input` where the chain of view ops leads to."""
+    whole = xp.zeros(shape, input.dtype)
+    part = whole
+    for step, attributes in chain:
+        part = step.forward(xp, part, **attributes)
+    part[...] = input
+    return whole
+
+
+@op(public=False, method=False)
+def view_zero(xp: Any, input: Any, *, chain: Any) -> Any:
+    """`input` with zeros where the chain of view ops leads to."""
+    whole = input.copy()
+    part = whole
+    for step, attributes in chain:
+        part = step.forward(xp, part, **attributes)
+    part[...] = 0
+    return whole
+
+
+view_replay.vjp(input=lambda m, g, input_shape, chain: m.view_embed(g, shape=input_shape, chain=chain))
+view_embed.vjp(input=lambda m, g, chain: m.view_replay(g, chain=chain))
+view_zero.vjp(input=lambda m, g, chain: m.view_zero(g, chain=chain))

@@ -1,0 +1,67 @@
+"""Python's operators on tensors, each an op of the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import TABLE, Tensor
+from pellucid.core.tensor import from_data
+
+_BINARY = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+}  # fmt: skip
+_COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+_UNARY = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
+
+
+def install() -> None:
+    """Put the operators whose ops are declared on Tensor."""
+    for operator, name in _BINARY.items():
+        if name in TABLE:
+            setattr(Tensor, f"__{operator}__", _forward(name))
+            setattr(Tensor, f"__r{operator}__", _reflected(name))
+        if name + "_" in TABLE:
+            setattr(Tensor, f"__i{operator}__", _forward(name + "_"))
+    for operator, name in _COMPARE.items():
+        if name in TABLE:
+            setattr(Tensor, f"__{operator}__", _forward(name))
+    for operator, name in _UNARY.items():
+        if name in TABLE:
+            setattr(Tensor, f"__{operator}__", _unary(name))
+
+
+def _takes(other: Any) -> bool:
+    return isinstance(other, Tensor | int | float) or hasattr(other, "__array__")
+
+
+def _forward(name: str) -> Any:
+    op = TABLE[name]
+
+    def operate(self: Tensor, other: Any) -> Any:
+        if type(other) is Tensor or _takes(other):
+            return op(self, other)
+        return NotImplemented
+
+    return operate
+
+
+def _reflected(name: str) -> Any:
+    op = TABLE[name]
+
+    def operate(self: Tensor, other: Any) -> Any:
+        if isinstance(other, int | float):
+            return op(other, self)
+        return op(from_data(other, copy=False), self) if _takes(other) else NotImplemented
+
+    return operate
+
+
+def _unary(name: str) -> Any:
+    op = TABLE[name]
+
+    def operate(self: Tensor) -> Any:
+        return op(self)
+
+    return operate
