@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections import Counter
 
-from tests.opinfo.compare import KINDS, cases, one_thread, run
+from tests.opinfo.compare import KINDS, cases, gist, one_thread, run
 from tests.opinfo.ops import function_of, op_db, shared_ops
 
 
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="op names: tanh, linalg.norm, nn.functional.relu")
     parser.add_argument("--dtype", action="append", help="only this dtype (may be given again)")
     parser.add_argument("--kind", action="append", choices=KINDS, help="only this kind (may be given again)")
-    parser.add_argument("--limit", type=int, default=3, help="failures shown per dtype and kind (3)")
+    parser.add_argument("--limit", type=int, default=3, help="failures shown per dtype and kind, each sort once (3)")
     parser.add_argument("--trace", action="store_true", help="with the traceback of each exception")
     parser.add_argument("--all", action="store_true", help="every op that both have")
     parser.add_argument("--missing", action="store_true", help="list the ops that pellucid lacks")
@@ -46,7 +46,8 @@ def main() -> int:
     for op in ops:
         compared: Counter[str] = Counter()
         skipped: Counter[str] = Counter()
-        lines = []
+        lines: list[str] = []
+        told: set[str] = set()
         for dtype, kind in cases(op):
             if (asked.dtype and dtype not in asked.dtype) or (asked.kind and kind not in asked.kind):
                 continue
@@ -57,7 +58,9 @@ def main() -> int:
             if outcome.failures:
                 failed += 1
                 lines.append(f"  {dtype} {kind}: {len(outcome.failures)} failed, {outcome.compared} agree")
-                lines += [f"    {text}" for text in outcome.failures[: asked.limit]]
+                new = {gist(text): text for text in reversed(outcome.failures) if gist(text) not in told}
+                lines += [f"    {text}" for text in list(new.values())[::-1][: asked.limit]]
+                told |= new.keys()
         if lines or not asked.all:
             counts = ", ".join(f"{kind} {count}" for kind, count in compared.items())
             print(f"{op.full_name}: " + ("FAILED" if lines else "ok") + f" ({counts})", *lines, sep="\n")

@@ -5,6 +5,7 @@ Kinds: `forward`; `grad` (backward with a random cotangent); `gradgrad` (and onc
 forms, aliases); `error` (inputs that must be refused, with the class of exception that PyTorch raises).
 """
 
+import re
 import traceback
 import types
 import warnings
@@ -23,6 +24,9 @@ from tests.opinfo.ops import DTYPES, function_of, variants
 from tests.opinfo.skips import SKIPS, SLACK, UNDEFINED_VALUES
 
 KINDS = ("forward", "grad", "gradgrad", "noncontiguous", "variants", "error")
+# Forward, these dtypes get the "reference inputs": the samples and, for elementwise ops, extreme values, broadcasting
+# and strides besides. They are hundreds for each op, so not every dtype can have them.
+WIDE_DTYPES = ("float32", "int64")
 GRADIENT_SLACK = 8.0  # a gradient adds many rounded numbers, in an order that the two libraries need not share
 
 
@@ -123,8 +127,7 @@ def samples_of(op: OpInfo, dtype: str, kind: str) -> Iterator[tuple[int, SampleI
             yield index, error.sample_input, error.error_type
         return
     torch_dtype = getattr(torch, dtype)
-    if kind == "forward":
-        # These hold the samples and, for elementwise ops, extreme values, broadcasting and strides besides.
+    if kind == "forward" and dtype in WIDE_DTYPES:
         samples = op.reference_inputs("cpu", torch_dtype)
     else:
         gradient = op.supports_autograd and torch_dtype in op.supported_backward_dtypes("cpu")
@@ -337,6 +340,11 @@ def shown(grad: Any) -> str:
 
 def tensors(parts: Any) -> Iterator[torch.Tensor]:
     return (leaf for leaf in leaves(parts) if isinstance(leaf, torch.Tensor))
+
+
+def gist(failure: str) -> str:
+    """A failure's text without what makes it one of many: sample numbers, shapes, values."""
+    return re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?|[(),\[\] ]", "", failure.split("\n")[0].split(": ", 1)[-1])
 
 
 def place(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from tests.opinfo.compare import KINDS, Outcome, cases, run
+from tests.opinfo.compare import KINDS, Outcome, cases, gist, run
 from tests.opinfo.ops import op_db, shared_ops
 
 OUT = Path(__file__).parent.parent.parent / "benchmarks" / "results" / "opinfo.json"
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def failures_text(table: dict[str, dict[str, Outcome]]) -> str:
-    """Markdown: per op the count of failures in each kind, with the first of each."""
+    """Markdown: per op the count of failures in each kind, and the first of each sort."""
     lines = []
     for name, by_kind in table.items():
         bad = {kind: outcome for kind, outcome in by_kind.items() if outcome.failures}
@@ -91,8 +91,8 @@ def failures_text(table: dict[str, dict[str, Outcome]]) -> str:
             continue
         counts = ", ".join(f"{kind} {len(o.failures)}/{len(o.failures) + o.compared}" for kind, o in bad.items())
         lines += [f"## {name}: {counts}", ""]
-        for outcome in bad.values():
-            lines += [f"- {outcome.failures[0]}", ""]
+        first = {gist(text): text for outcome in bad.values() for text in reversed(outcome.failures)}
+        lines += [f"- {text}" for text in first.values()] + [""]
     return f"{sum(line.startswith('## ') for line in lines)} of {len(table)} ops fail\n\n" + "\n".join(lines)
 
 
