@@ -1,0 +1,92 @@
+"""`save` and `load`: tensors in nested dicts, lists and tuples, to a file and back.
+
+Two formats, chosen by the name of the file. ``.safetensors`` is the format of the safetensors package (install
+``pellucid[standard]``); what is not a tensor stands in its header as JSON. Any other name is PyTorch's own zip format,
+which ``torch.load`` reads and ``torch.save`` writes.
+
+Neither executes anything on loading. PyTorch's format is a pickle; it is read by a reader that knows a handful of
+names and refuses a file that asks for another.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..core import Tensor
+from . import safe, torchzip
+from .files import open_atomically
+
+__all__ = ["load", "save"]
+
+
+def save(obj: Any, f: str | os.PathLike[str] | BinaryIO, **options: Any) -> None:
+    """Write ``obj`` to a file, which is there whole or not at all, or into an open binary file (PyTorch's format).
+
+    ``obj`` is a tensor, number, text, None, or dicts, lists and tuples of these: a ``state_dict``, a checkpoint.
+    Options of ``torch.save`` (``pickle_protocol``, …) are accepted and have no meaning here.
+
+    >>> import pellucid as torch, io
+    >>> file = io.BytesIO()
+    >>> save({"epoch": 3, "weight": torch.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> load(file)
+    {'epoch': 3, 'weight': tensor([1., 1.])}
+
+    Raises:
+        TypeError: something in ``obj`` is neither a tensor nor plain data; the message says where it stands.
+    """
+    _known_options("save", options, {"pickle_module", "pickle_protocol", "_use_new_zipfile_serialization"})
+    if not isinstance(f, (str, os.PathLike)):
+        torchzip.write(obj, f, "archive")
+        return
+    path = Path(f)
+    if path.suffix == ".safetensors":
+        safe.write(obj, path)
+        return
+    with open_atomically(path) as file:
+        torchzip.write(obj, file, path.stem or "archive")
+
+
+def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, **options: Any) -> Any:
+    """Read what `save`, or ``torch.save``, wrote.
+
+    Tensors come to the CPU, or to the device ``map_location``. A file with parameters gives tensors that require a
+    gradient. Options of ``torch.load`` (``weights_only``, …) are accepted; nothing is ever executed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RuntimeError: the file is damaged, cut short, or of another format.
+        pickle.UnpicklingError: the file asks for something else than tensors and plain data; the message names it.
+    """
+    _known_options("load", options, {"pickle_module", "weights_only", "mmap", "encoding"})
+    if map_location is not None and not isinstance(map_location, str) and callable(map_location):
+        raise TypeError("map_location is a device here, 'cpu' or 'cuda:0'; functions and dicts are not offered")
+    if not isinstance(f, (str, os.PathLike)):
+        found = torchzip.read(io.BytesIO(f.read()), getattr(f, "name", "the open file"))
+    elif Path(f).suffix == ".safetensors":
+        found = safe.read(Path(f))
+    else:
+        with open(f, "rb") as file:
+            found = torchzip.read(file, str(f))
+    return found if map_location is None else _moved(found, map_location)
+
+
+def _moved(value: Any, device: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device=device)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _moved(item, device)
+        return value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_moved(item, device) for item in value)
+    return value
+
+
+def _known_options(function: str, given: dict[str, Any], known: set[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")

@@ -1,0 +1,249 @@
+"""Reads the pickle inside a file of PyTorch's format, and only what such a file of tensors and plain data holds.
+
+A pickle is a program for a small stack machine: it may name any function and have it called. This is such a machine,
+with the few instructions that PyTorch's files need. A name is looked up in the table below and nowhere else, and only
+what stands there can be called, so nothing that is loaded executes code or changes an object that was here before.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from ..core import device as device_type
+from ..core.dtypes import ALL
+from ..core.node import Size
+from ..core.tensor import wrap
+from .writer import STORAGES
+
+Storage = Callable[[str, np.dtype[Any], int], np.ndarray]
+
+_DTYPES = {dtype.name: dtype for dtype in ALL}
+
+
+class _StorageType:
+    """Stands for ``torch.FloatStorage`` and its like: a dtype."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+
+class _Callable:
+    """Stands for a function that a file may call. Nothing else can be called."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+
+def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
+    """A tensor over part of a storage; sizes that reach beyond it are refused."""
+    if not isinstance(storage, np.ndarray):
+        raise UnpicklingError("a tensor refers to something that is not a storage")
+    if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)):
+        raise UnpicklingError(f"a tensor has impossible sizes: {offset=}, {size=}, {stride=}")
+    if 0 in size:
+        return wrap(np.empty(size, storage.dtype))
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if last >= storage.size:
+        raise UnpicklingError(f"a tensor of size {tuple(size)} reaches beyond its storage of {storage.size}")
+    strides = tuple(step * storage.itemsize for step in stride)
+    return wrap(np.lib.stride_tricks.as_strided(storage[offset:], size, strides))
+
+
+def _rebuild_tensor_v2(
+    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any = None, metadata: Any = None
+) -> Tensor:
+    tensor = _rebuild_tensor(storage, offset, size, stride)
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def _rebuild_parameter(data: Any, requires_grad: Any, hooks: Any = None) -> Tensor:
+    if not isinstance(data, Tensor):
+        raise UnpicklingError("a parameter refers to something that is not a tensor")
+    return data.requires_grad_() if requires_grad else data
+
+
+def _device(*args: Any) -> Any:
+    return device_type(":".join(str(arg) for arg in args))
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): _Callable(OrderedDict),
+    ("collections", "Counter"): _Callable(Counter),
+    ("torch._utils", "_rebuild_tensor"): _Callable(_rebuild_tensor),
+    ("torch._utils", "_rebuild_tensor_v2"): _Callable(_rebuild_tensor_v2),
+    ("torch._utils", "_rebuild_parameter"): _Callable(_rebuild_parameter),
+    ("torch", "Size"): _Callable(Size),
+    ("torch", "device"): _Callable(_device),
+    **{("torch", name): dtype for name, dtype in _DTYPES.items()},
+    **{("torch", storage): _StorageType(_DTYPES[name].numpy) for name, storage in STORAGES.items()},
+}
+
+
+_MARK = object()
+_CONSTANTS = {b"N": None, b"\x88": True, b"\x89": False}
+_EMPTY = {b"}": dict, b"]": list, b")": tuple}
+_NUMBERS = {b"K": "<B", b"M": "<H", b"J": "<i", b"G": ">d"}
+_TEXTS = {b"X": "<I", b"\x8c": "<B", b"\x8d": "<Q"}  # by the format of the length
+_PUT = {b"q": "<B", b"r": "<I"}
+_GET = {b"h": "<B", b"j": "<I"}
+_SHORT_TUPLES = {b"\x85": 1, b"\x86": 2, b"\x87": 3}
+
+
+class _Machine:
+    """Runs one pickle (https://github.com/python/cpython/blob/main/Lib/pickletools.py describes the instructions)."""
+
+    def __init__(self, stream: bytes, storage: Storage, source: str) -> None:
+        self.stream, self.place = stream, 0
+        self.storage, self.source = storage, source
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.loaded: dict[str, np.ndarray] = {}
+
+    def run(self) -> Any:
+        """Run to the end, and return what is left on the stack."""
+        while True:
+            code = self.take(1)
+            if code == b".":
+                (result,) = self.stack
+                return result
+            self.do(code)
+
+    def do(self, code: bytes) -> None:
+        """One instruction."""
+        stack = self.stack
+        if code in _CONSTANTS:
+            stack.append(_CONSTANTS[code])
+        elif code in _EMPTY:
+            stack.append(_EMPTY[code]())
+        elif code in _NUMBERS:
+            stack.append(self.number(_NUMBERS[code]))
+        elif code in _TEXTS:
+            stack.append(self.take(self.number(_TEXTS[code])).decode("utf-8", "surrogatepass"))
+        elif code in _PUT:
+            self.memo[self.number(_PUT[code])] = stack[-1]
+        elif code in _GET:
+            stack.append(self.memo[self.number(_GET[code])])
+        elif code in _SHORT_TUPLES:
+            count = _SHORT_TUPLES[code]
+            stack[-count:] = [tuple(stack[-count:])]
+        elif code == b"(":
+            stack.append(_MARK)
+        elif code == b"t":
+            stack.append(tuple(self.since_mark()))
+        elif code == b"u":
+            items = self.since_mark()
+            self.top(dict).update(zip(items[::2], items[1::2], strict=True))
+        elif code == b"s":
+            value, key = stack.pop(), stack.pop()
+            self.top(dict)[key] = value
+        elif code == b"e":
+            items = self.since_mark()
+            self.top(list).extend(items)
+        elif code == b"a":
+            item = stack.pop()
+            self.top(list).append(item)
+        elif code == b"\x8a":  # an integer of so many bytes
+            stack.append(int.from_bytes(self.take(self.number("<B")), "little", signed=True))
+        elif code == b"c":
+            stack.append(self.named(self.line(), self.line()))
+        elif code == b"\x93":  # a name from the stack
+            name, module = stack.pop(), stack.pop()
+            stack.append(self.named(module, name))
+        elif code == b"R":
+            self.call()
+        elif code == b"b":
+            self.set_state()
+        elif code == b"Q":
+            stack.append(self.stored(stack.pop()))
+        elif code == b"\x94":
+            self.memo[len(self.memo)] = stack[-1]
+        elif code == b"\x80":
+            self.take(1)  # the protocol
+        elif code == b"\x95":
+            self.take(8)  # the length of a frame
+        else:
+            raise UnpicklingError(
+                f"{self.source} has the pickle instruction {code!r}, which files of tensors and plain data do not need"
+            )
+
+    def take(self, count: int) -> bytes:
+        """The next bytes."""
+        taken = self.stream[self.place : self.place + count]
+        if len(taken) != count:
+            raise RuntimeError(f"{self.source}: its index ends too early")
+        self.place += count
+        return taken
+
+    def number(self, format: str) -> Any:
+        """The next number."""
+        return struct.unpack(format, self.take(struct.calcsize(format)))[0]
+
+    def line(self) -> str:
+        """The next line of text."""
+        end = self.stream.index(b"\n", self.place)
+        return self.take(end + 1 - self.place)[:-1].decode()
+
+    def since_mark(self) -> list[Any]:
+        """Take what was put on the stack since the last mark, and the mark."""
+        mark = len(self.stack) - 1
+        while self.stack[mark] is not _MARK:
+            mark -= 1
+        items = self.stack[mark + 1 :]
+        del self.stack[mark:]
+        return items
+
+    def top(self, kind: type) -> Any:
+        """The container on top of the stack."""
+        if not isinstance(self.stack[-1], kind):
+            raise UnpicklingError(f"{self.source} puts an item into a {type(self.stack[-1]).__name__}")
+        return self.stack[-1]
+
+    def named(self, module: str, name: str) -> Any:
+        """What a name stands for, if it is one of the known ones."""
+        found = _KNOWN.get((module, name))
+        if found is None:
+            raise UnpicklingError(
+                f"{self.source} asks for {module}.{name}, which is neither a tensor nor plain data that pellucid "
+                "has; it was refused and nothing was executed. If you trust the file, load it where it was written "
+                "and save a state_dict"
+            )
+        return found
+
+    def call(self) -> None:
+        """Call a known function."""
+        arguments, called = self.stack.pop(), self.stack.pop()
+        if not isinstance(called, _Callable) or not isinstance(arguments, tuple):
+            raise UnpicklingError(f"{self.source} calls a {type(called).__name__}; it was refused")
+        self.stack.append(called.function(*arguments))
+
+    def set_state(self) -> None:
+        """The attributes of an object: a state_dict has one, ``_metadata``, and nothing else may have any."""
+        state = self.stack.pop()
+        if not isinstance(self.stack[-1], OrderedDict) or not isinstance(state, dict):
+            raise UnpicklingError(f"{self.source} sets attributes of a {type(self.stack[-1]).__name__}; it was refused")
+        if isinstance(state.get("_metadata"), dict):
+            self.stack[-1]._metadata = state["_metadata"]  # type: ignore[attr-defined]
+
+    def stored(self, reference: Any) -> np.ndarray:
+        """The storage that a reference means."""
+        match reference:
+            case ("storage", _StorageType() as kind, str() as key, str(), int() as count):
+                if key not in self.loaded:
+                    self.loaded[key] = self.storage(key, kind.dtype, count)
+                return self.loaded[key]
+        raise UnpicklingError(f"{self.source} refers to a storage in an unknown way: {reference!r}")
+
+
+def unpickled(stream: bytes, storage: Storage, source: str) -> Any:
+    """What the pickle ``stream`` says, with its storages from ``storage(key, dtype, count)``."""
+    try:
+        return _Machine(stream, storage, source).run()
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
+        raise RuntimeError(f"{source}: its index is damaged ({type(error).__name__}: {error})") from error

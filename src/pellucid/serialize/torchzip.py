@@ -1,0 +1,80 @@
+"""PyTorch's file format: an uncompressed zip with one record for each storage and a pickle that says what they are."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from . import reader, writer
+
+_ALIGNMENT = 64  # of each storage in the file, so that it can be mapped into memory
+
+
+def write(obj: Any, file: BinaryIO, name: str) -> None:
+    """Write ``obj`` into ``file``; ``name`` is the folder inside the zip that holds all records."""
+    stream, storages = writer.pickled(obj)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        _put(archive, f"{name}/data.pkl", stream)
+        _put(archive, f"{name}/.format_version", b"1")
+        _put(archive, f"{name}/.storage_alignment", str(_ALIGNMENT).encode())
+        _put(archive, f"{name}/byteorder", b"little")
+        for number, array in enumerate(storages):
+            _put(archive, f"{name}/data/{number}", array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+        _put(archive, f"{name}/version", b"3\n")
+
+
+def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a record whose bytes begin at a multiple of 64, by a field of padding in its header, as PyTorch does."""
+    info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # no time of day: the same object gives the same file
+    position = archive.fp.tell() + 30 + len(name.encode()) + 4  # type: ignore[union-attr]
+    padding = -position % _ALIGNMENT
+    info.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
+    archive.writestr(info, content)
+
+
+def read(file: BinaryIO, source: str) -> Any:
+    """Read what `write`, or ``torch.save``, wrote."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return _read(archive, source)
+    except zipfile.BadZipFile as error:
+        raise RuntimeError(
+            f"{source} is not a whole file of PyTorch's zip format: {error}. Files from before PyTorch 1.6 are not: "
+            "load and save them again there"
+        ) from None
+
+
+def _read(archive: zipfile.ZipFile, source: str) -> Any:
+    names = set(archive.namelist())
+    pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(pickles) != 1:
+        raise RuntimeError(f"{source} is a zip file, but not one that torch.save writes: it has no data.pkl")
+    folder = pickles[0].removesuffix("data.pkl")
+    if folder + "constants.pkl" in names:
+        raise RuntimeError(f"{source} is a TorchScript program, not saved tensors: save its state_dict instead")
+
+    def record(name: str) -> bytes:
+        try:
+            info = archive.getinfo(folder + name)
+        except KeyError:
+            raise RuntimeError(f"{source} misses the record {name!r} that its index names") from None
+        if info.compress_type != zipfile.ZIP_STORED:  # torch.save never compresses; a small file stays small in memory
+            raise RuntimeError(f"{source}: the record {name!r} is compressed, which PyTorch's format never is")
+        return archive.read(info)
+
+    order = record("byteorder").decode() if folder + "byteorder" in names else "little"
+    if order not in ("little", "big"):
+        raise RuntimeError(f"{source} has an unknown byte order {order!r}")
+
+    def storage(key: str, dtype: np.dtype[Any], count: int) -> np.ndarray:
+        stored = dtype.newbyteorder("<" if order == "little" else ">")
+        array = np.frombuffer(bytearray(record(f"data/{key}")), stored)
+        if array.size < count:
+            raise RuntimeError(f"{source}: storage {key} holds {array.size} elements, but its index says {count}")
+        if dtype == np.bool_:  # a byte that is neither 0 nor 1 would be neither True nor False
+            return array.view(np.uint8) != 0
+        return array.astype(dtype, copy=False)
+
+    return reader.unpickled(record("data.pkl"), storage, source)
