@@ -4,6 +4,7 @@ Read in this order: `tensor` (the data), `op` (how an op is declared), `door` (h
 recorded), `engine` (backward); then `promote`, `views`, `modes`, `function`, `anomaly`, `errors`, `format`.
 """
 
+from .function import Function  # isort: skip  (first: `function` below must not be hidden by the module's name)
 from .devices import device
 from .domain import Domain, integers, interval, nonzero, positive, real
 from .door import apply, below, interpreter
@@ -11,7 +12,6 @@ from .dtypes import as_dtype, dtype, get_default_dtype, set_default_dtype
 from .engine import backward, grad
 from .errors import DimensionError, ShapeError
 from .export import FUNCTIONS, function, in_place
-from .function import Function
 from .generator import Generator, default_generator
 from .methods import RemovableHandle, method
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled

@@ -6,11 +6,11 @@ every table of tests, unless its declaration says otherwise.
 
 from pellucid.core import TABLE, Tensor
 
-from . import arithmetic, exponential, memory, operators, reduce, shape
+from . import arithmetic, creation, exponential, memory, operators, reduce, shape
 
 for _name, _op in TABLE.items():
     if _op.method and not hasattr(Tensor, _name):
         setattr(Tensor, _name, _op)
 operators.install()
 
-__all__ = ["arithmetic", "exponential", "memory", "operators", "reduce", "shape"]
+__all__ = ["arithmetic", "creation", "exponential", "memory", "operators", "reduce", "shape"]
