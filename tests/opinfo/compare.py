@@ -131,7 +131,8 @@ def samples_of(op: OpInfo, dtype: str, kind: str) -> Iterator[tuple[int, SampleI
         samples = op.reference_inputs("cpu", torch_dtype)
     else:
         gradient = op.supports_autograd and torch_dtype in op.supported_backward_dtypes("cpu")
-        samples = op.sample_inputs("cpu", torch_dtype, requires_grad=gradient and torch_dtype.is_floating_point)
+        gradient = gradient and torch_dtype.is_floating_point and kind not in ("forward", "variants")
+        samples = op.sample_inputs("cpu", torch_dtype, requires_grad=gradient)
     for index, sample in enumerate(samples):
         yield index, sample, None
 
