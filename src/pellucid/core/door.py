@@ -152,11 +152,11 @@ def record(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, A
     wanted: list[int] = []
     metas: list[Any] = []
     rules = op.rules
-    everywhere = op.variadic
+    star = op.star
     for i, one in enumerate(args):
         if isinstance(one, Tensor) and one._requires:
             edges.append(one._node or one)
-            if everywhere or i in rules:
+            if (i if star is None or i < star else star) in rules:
                 wanted.append(i)
                 metas.append(shape_and_dtype(one))
         else:
@@ -167,9 +167,9 @@ def record(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, A
     for what, which in plan.saves:
         if what == _VALUE:
             if which is None:  # all inputs of an op over a list
-                for one in args:
+                for one in args[star:]:
                     guards.append((counter_of(one), one._version, len(saved)))
-                saved.append(list(arrays))
+                saved.append(list(arrays[star:]))
                 continue
             saved.append(arrays[which])
             one = args[which]
@@ -181,7 +181,7 @@ def record(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, A
             guards.append((counter, counter[0], len(saved)))
             saved.append(out._array)
         elif what == _SHAPE:
-            saved.append(tuple(one.shape for one in arrays) if which is None else np.shape(arrays[which]))
+            saved.append(tuple(one.shape for one in arrays[star:]) if which is None else np.shape(arrays[which]))
         elif what == _AUX:
             saved.append(aux[which])
         else:

@@ -299,7 +299,7 @@ def _saved(node: Node) -> list[Any]:
 def _modified(node: Node, now: int, then: int, slot: int) -> str:
     what, which = node.plan.saves[slot]
     value = node.saved[slot]
-    name = "its result" if what == OUT else f"its input {node.op.inputs[0 if which is None else which]!r}"
+    name = "its result" if what == OUT else f"its input {node.op.inputs[node.op.star if which is None else which]!r}"
     shape = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "dtype") else "a list"
     where = f" recorded at {node.where}" if node.where else ""
     return with_line(
@@ -334,7 +334,7 @@ def _lift(node: Node, what: int, which: Any, value: Any, create: bool) -> Any:
         return _with_history(value, node)
     if what == VALUE:
         if which is None:
-            return [_with_history(one, edge) for one, edge in zip(value, node.edges, strict=True)]
+            return [_with_history(one, edge) for one, edge in zip(value, node.edges[node.op.star :], strict=True)]
         return _with_history(value, node.edges[which])
     if what == AUX:
         name = node.op.aux[which]

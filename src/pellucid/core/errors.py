@@ -48,7 +48,9 @@ def describe(value: Any) -> str:
 
 def describe_call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """`add(input: float32 (3,), other: float32 (4,))`."""
-    names = [f"{op.inputs[0]}[{i}]" for i in range(len(args))] if op.variadic else list(op.inputs)
+    names = list(op.inputs)
+    if op.star is not None:
+        names[op.star :] = [f"{op.inputs[op.star]}[{i}]" for i in range(len(args) - op.star)]
     parts = [f"{name}: {describe(one)}" for name, one in zip(names, args, strict=False) if one is not None]
     parts += [f"{name}={value!r}" for name, value in kwargs.items() if not hasattr(value, "get_state")]
     return f"{op.name}({', '.join(parts)})"
@@ -73,7 +75,7 @@ def explain(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exce
     if isinstance(failure, ValueError) and not isinstance(failure, RuntimeError):
         kind = ShapeError  # NumPy's ValueErrors are PyTorch's RuntimeErrors; this is both
     elif isinstance(failure, IndexError):
-        kind = DimensionError
+        kind, text = DimensionError, text.replace("for axis", "for dimension")
     elif isinstance(failure, MemoryError):
         kind = RuntimeError
     try:

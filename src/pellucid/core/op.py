@@ -55,7 +55,7 @@ class Op:
     """One declared op; calling it goes through the door.
 
     Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments; of one starred argument
-    for an op over a list), `variadic`, `attributes` (name to default), `rules`, `kind` (how dtypes mix, see
+    for an op over a list), `star` (the position of the starred one, else None), `attributes` (name to default), `rules`, `kind` (how dtypes mix, see
     `core.promote`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result shares
     memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is exported).
     """
@@ -93,7 +93,7 @@ class Op:
         self.signature = inspect.signature(forward)
         parameters = list(self.signature.parameters.values())[1:]  # without xp
         arrays = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in arrays)
+        self.star = next((i for i, p in enumerate(arrays) if p.kind is p.VAR_POSITIONAL), None)
         self.inputs = tuple(p.name for p in arrays)
         self.required = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in arrays)
         self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -119,7 +119,7 @@ class Op:
         self.recompute.update(rules)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != len(self.inputs) or self.variadic:
+        if kwargs or len(args) != len(self.inputs) or self.star is not None:
             args, kwargs = self.bind(args, kwargs)
         return apply(self, args, kwargs)
 
@@ -131,7 +131,7 @@ class Op:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort a call's arguments into arrays (positional) and attributes (by keyword)."""
         kwargs = dict(kwargs)
-        if self.variadic:
+        if self.star is not None:
             return args, kwargs
         arrays = list(args[: len(self.inputs)])
         extra = args[len(self.inputs) :]
@@ -168,7 +168,7 @@ class Op:
         slots: dict[tuple[int, Any], int] = {}
         rules: list[tuple[int, Rule, tuple[int, ...]]] = []
         for position in wanted:
-            rule = self.rules[0 if self.variadic else position]
+            rule = self.rules[position if self.star is None else min(position, self.star)]
             names = list(inspect.signature(rule).parameters)[2:]
             keys = [key for name in names for key in self._slot(name, position)]
             rules.append((position, rule, tuple(slots.setdefault(key, len(slots)) for key in keys)))
@@ -177,11 +177,11 @@ class Op:
     def _slot(self, name: str, position: int) -> Iterator[tuple[int, Any]]:
         if name == "out":
             yield OUT, 0
-        elif self.variadic and name == "index":
-            yield ATTRIBUTE, ("", position)
-        elif self.variadic and name == self.inputs[0]:
+        elif self.star is not None and name == "index":
+            yield ATTRIBUTE, ("", position - self.star)
+        elif self.star is not None and name == self.inputs[self.star]:
             yield VALUE, None
-        elif self.variadic and name == self.inputs[0] + "_shape":
+        elif self.star is not None and name == self.inputs[self.star] + "_shape":
             yield SHAPE, None
         elif name in self.inputs:
             yield VALUE, self.inputs.index(name)

@@ -60,7 +60,9 @@ def _as_argument(op: Op, index: int, one: Any) -> Any:
         return from_data(one, copy=False)
     if isinstance(one, int | float):
         return one
-    name = op.inputs[0 if op.variadic else index] if index < len(op.inputs) or op.variadic else f"argument {index}"
+    if op.star is not None:
+        index = min(index, op.star)
+    name = op.inputs[index] if index < len(op.inputs) else f"argument {index}"
     raise TypeError(
         f"{op.name}(): argument {name!r} must be a Tensor (or a number), not {type(one).__name__}; "
         "write pellucid.tensor(...) around it"

@@ -8,6 +8,7 @@ from pellucid import backend
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.core import op
+from pellucid.core.engine import sum_to
 
 
 @op(public=False, method=False, reference="torch.Tensor.to")
@@ -44,6 +45,9 @@ def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
     """Store the values of `src`, broadcast and cast, in this tensor."""
     input[...] = src
     return input
+
+
+copy_.vjp(src=lambda m, g, src_shape: sum_to(m, g, src_shape))
 
 
 @op(public=False, method=False)
