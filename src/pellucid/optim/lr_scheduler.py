@@ -129,7 +129,10 @@ class LambdaLR(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Plain functions are not saved (None stands in their place); callable objects by their attributes."""
         state = super().state_dict()
-        state["lr_lambdas"] = [None if isinstance(fn, types.FunctionType) else dict(vars(fn)) for fn in self.lr_lambdas]
+        state["lr_lambdas"] = [
+            dict(vars(fn)) if hasattr(fn, "__dict__") and not isinstance(fn, types.FunctionType) else None
+            for fn in self.lr_lambdas
+        ]
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -269,7 +272,8 @@ class OneCycleLR(LRScheduler):
         self._schedule_phases = _phases(total_steps, pct_start, three_phase)
         self._anneal_func_type = anneal_strategy
         self.cycle_momentum = cycle_momentum
-        self.use_beta1 = "betas" in optimizer.defaults
+        if cycle_momentum:
+            self.use_beta1 = "betas" in optimizer.defaults
         if cycle_momentum and not self.use_beta1 and "momentum" not in optimizer.defaults:
             raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
         for name, values in (("max_lr", max_lr), ("max_momentum", max_momentum), ("base_momentum", base_momentum)):

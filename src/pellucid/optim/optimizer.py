@@ -193,11 +193,11 @@ class Optimizer:
         return _StepHook(self._step_post_hooks, hook)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for place, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {place}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
-        return "\n".join([*lines, ")"])
+            text += f"\nParameter Group {place}\n"
+            text += "".join(f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params")
+        return text + ")"
 
     def __getstate__(self) -> dict[str, Any]:
         # ``step`` may hold a learning-rate scheduler's wrapper, which refers to this very object.

@@ -1,0 +1,364 @@
+"""Loss functions: how wrong a prediction is, one number (or one for each element, ``reduction="none"``).
+
+Each is an expression in ops, so its gradient of any order follows.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from .. import vocabulary as ops
+from ...core import Tensor, no_grad
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "multi_margin_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+]
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """(input - target)²."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    check_sizes(input, target)
+    return weighted(ops.square(input - target), weight, reduction)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """|input - target|."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    check_sizes(input, target)
+    return weighted((input - target).abs(), weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d² / (2·beta) where d = |input - target| is below ``beta``, else d - beta / 2; with ``beta=0`` it is d."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    check_sizes(input, target)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
+    if beta == 0:
+        return reduced((input - target).abs(), reduction)
+    d = (input - target).abs()
+    return reduced(ops.where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """d² / 2 where d = |input - target| is at most ``delta``, else delta · (d - delta / 2)."""
+    reduction = reduction_name(None, None, reduction)
+    check_sizes(input, target)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
+    d = (input - target).abs()
+    return weighted(ops.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta)), weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """-(pos_weight · t · log σ(x) + (1 - t) · log(1 - σ(x))), from x rather than σ(x): safe for large ±x."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape}){hint(input, target)}"
+        )
+    log_sigmoid = ops.logsigmoid(input)
+    if pos_weight is not None:
+        log_sigmoid = ((pos_weight - 1) * target + 1) * log_sigmoid
+    loss = (1 - target) * input - log_sigmoid
+    return reduced(loss if weight is None else loss * weight, reduction)
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """t · (log t - x), x being log-probabilities; ``"batchmean"`` divides the sum by the batch alone."""
+    if size_average is None and reduce is None and reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' "
+            "divides only by the batch size, and aligns with the KL div math definition: write reduction='batchmean'",
+            stacklevel=2,
+        )
+    batch = reduction == "batchmean"
+    reduction = reduction_name(size_average, reduce, "sum" if batch else reduction)
+    loss = target.exp() * (target - input) if log_target else ops.xlogy(target, target) - target * input
+    loss = reduced(loss, reduction)
+    return loss / input.shape[0] if batch and input.ndim else loss
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """x where t = 1, max(0, margin - x) where t = -1."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    apart = ops.where(target != 1, (margin - input).clamp(min=0), 0.0)
+    together = ops.where(target != -1, input, 0.0)
+    return reduced(apart + together, reduction)
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, -t · (x₁ - x₂) + margin): t = 1 where the first should be larger, -1 where the second."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
+            f"{tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)}"
+        )
+    return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 - cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) - margin) where t = -1."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    if target.ndim not in (0, 1) or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
+        raise RuntimeError(
+            "cosine_embedding_loss takes (N, D), (N, D) and a target (N), or (D), (D) and a 0-d target, but got "
+            f"{tuple(input1.shape)}, {tuple(input2.shape)} and {tuple(target.shape)}"
+        )
+    norms = ((input1 * input1).sum(-1) + 1e-12) * ((input2 * input2).sum(-1) + 1e-12)
+    cosine = (input1 * input2).sum(-1) / norms.sqrt()
+    together = ops.where(target == 1, 1 - cosine, 0.0)
+    apart = ops.where(target == -1, (cosine - margin).clamp(min=0), 0.0)
+    return reduced(together + apart, reduction)
+
+
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + e^(-t · x)), t = ±1."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    return reduced((-target * input).exp().log1p(), reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Mean over the wrong classes i of max(0, margin - x[t] + x[i])^p (the sum is divided by all classes)."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    if p not in (1, 2):
+        raise ValueError(f"only p == 1 and p == 2 supported, but got {p}")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(f"weight must be one-dimensional, but got shape {tuple(weight.shape)}")
+    single = input.ndim == 1 and target.numel() == 1
+    if not single and (input.ndim != 2 or tuple(target.shape) != tuple(input.shape[:-1])):
+        raise RuntimeError(
+            "multi_margin_loss takes an input (N, C) and a target (N), or (C) and (), but got "
+            f"{tuple(input.shape)} and {tuple(target.shape)}"
+        )
+    rows = input.reshape(-1, input.shape[-1])
+    right = target.reshape(-1, 1)
+    loss = (margin - rows.gather(1, right) + rows).clamp(min=0)
+    if p == 2:
+        loss = loss * loss
+    if weight is not None:
+        loss = loss * weight[right]
+    loss = loss * (ops.arange(rows.shape[1]) != right)
+    loss = loss.sum(1) / rows.shape[1]
+    return reduced(loss.reshape(target.shape if input.ndim > 1 else ()), reduction)
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """e^x - t · x (x the log of the rate), or x - t · log(x + eps); ``full`` adds Stirling's formula where t > 1."""
+    reduction = reduction_name(size_average, reduce, reduction)
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        loss = loss + ops.where(target > 1, stirling, 0.0)
+    return reduced(loss, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """(log v + (x - t)² / v) / 2 with the variance v at least ``eps``; ``full`` adds log(2π) / 2.
+
+    The gradient goes through v as if it had not been clamped, as in PyTorch.
+    """
+    reduction = reduction_name(None, None, reduction)
+    if isinstance(var, (int, float)):
+        var = ops.full_like(input, var)
+    if bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries: it is a variance; give its exponential, or softplus")
+    if var.shape != input.shape:
+        if tuple(var.shape) == tuple(input.shape[:-1]):
+            var = var.unsqueeze(-1)
+        elif var.ndim != input.ndim or sum(b for a, b in zip(input.shape, var.shape, strict=True) if a != b) != 1:
+            raise ValueError(
+                f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}; it has the "
+                "input's shape, or that with one dimension 1, or without the last"
+            )
+    with no_grad():
+        lift = var.clamp(min=eps) - var
+    var = var + lift
+    loss = 0.5 * (var.log() + ops.square(input - target) / var)
+    return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, d(a, p) - d(a, n) + margin), d the p-norm of the difference."""
+    reduction = reduction_name(size_average, reduce, reduction)
+
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        return (a - b + eps).norm(p=p, dim=-1)
+
+    far = distance(anchor, negative)
+    if swap:
+        far = ops.minimum(far, distance(positive, negative))
+    return reduced((distance(anchor, positive) - far + margin).clamp(min=0), reduction)
+
+
+# ------------------------------------------------------------------------------------------------- shared
+
+
+def reduction_name(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """The reduction asked for, also in the two flags that PyTorch had before it."""
+    if size_average is not None or reduce is not None:
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: it is 'none', 'mean' or 'sum'")
+    return reduction
+
+
+def reduced(loss: Tensor, reduction: str) -> Tensor:
+    """The mean, the sum, or each element."""
+    if reduction == "mean":
+        return loss.mean()
+    return loss.sum() if reduction == "sum" else loss
+
+
+def weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    """Reduced; a ``weight`` for each element makes the mean a weighted mean."""
+    if weight is None:
+        return reduced(loss, reduction)
+    loss = loss * weight
+    return loss.sum() / weight.expand(loss.shape).sum() if reduction == "mean" else reduced(loss, reduction)
+
+
+def check_sizes(input: Tensor, target: Tensor) -> None:
+    """Warn where a loss would broadcast its arguments: (N,) against (N, 1) compares every row with every other."""
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). They are "
+            "broadcast against each other, so elements that do not belong together are compared, which will likely "
+            f"lead to incorrect results{hint(input, target)}",
+            stacklevel=3,
+        )
+
+
+def hint(input: Tensor, target: Tensor) -> str:
+    """What to write where the sizes of a prediction and its target differ by a dimension of 1."""
+    shapes = tuple(input.shape), tuple(target.shape)
+    if shapes[0] == (*shapes[1], 1):
+        return ": write input.squeeze(-1), or target.unsqueeze(-1)"
+    if shapes[1] == (*shapes[0], 1):
+        return ": write target.squeeze(-1), or input.unsqueeze(-1)"
+    if input.numel() == target.numel():
+        return ": write target.reshape(input.shape), if the order of the elements is the same"
+    return ": give tensors of the same shape"

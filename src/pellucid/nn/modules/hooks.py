@@ -1,0 +1,260 @@
+"""Functions that run around a module's ``forward`` and ``backward``, and the handles that remove them."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...core import Function, Tensor, is_grad_enabled
+
+if TYPE_CHECKING:
+    from .module import Module
+
+__all__ = [
+    "RemovableHandle",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
+
+_ids = itertools.count()
+
+
+class Hook:
+    """A registered function and how it wants to be called."""
+
+    __slots__ = ("always_call", "fn", "with_kwargs")
+
+    def __init__(self, fn: Callable[..., Any], with_kwargs: bool = False, always_call: bool = False) -> None:
+        self.fn, self.with_kwargs, self.always_call = fn, with_kwargs, always_call
+
+    def __call__(self, *args: Any) -> Any:
+        return self.fn(*args)
+
+
+class RemovableHandle:
+    """What registering a hook returns: ``remove()`` takes the hook off again; also a context manager."""
+
+    def __init__(self, hooks_dict: OrderedDict[int, Any]) -> None:
+        self.id = next(_ids)
+        self._table = weakref.ref(hooks_dict)
+
+    @classmethod
+    def add(
+        cls, table: OrderedDict[int, Hook], fn: Callable[..., Any], *, prepend: bool = False, **flags: bool
+    ) -> RemovableHandle:
+        """Enter ``fn`` into ``table``, at its front if ``prepend``."""
+        if not callable(fn):
+            raise TypeError(f"a hook is a function, but got {type(fn).__name__}: {fn!r}")
+        handle = cls(table)
+        table[handle.id] = Hook(fn, **flags)
+        if prepend:
+            table.move_to_end(handle.id, last=False)
+        return handle
+
+    def remove(self) -> None:
+        """Take the hook off; a second time does nothing."""
+        table = self._table()
+        if table is not None:
+            table.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+# Hooks on every module, for tools that watch a whole network. ``global_hooks`` is what Module.__call__ asks:
+# it holds one entry per registered hook of any of the four kinds.
+global_hooks: OrderedDict[int, tuple[str, Hook]] = OrderedDict()
+
+
+def _register_global(kind: str, fn: Callable[..., Any], **flags: bool) -> RemovableHandle:
+    handle = RemovableHandle(global_hooks)
+    global_hooks[handle.id] = (kind, Hook(fn, **flags))
+    return handle
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(module, args)`` before the forward of every module."""
+    return _register_global("_forward_pre_hooks", hook)
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """``hook(module, args, output)`` after the forward of every module."""
+    return _register_global("_forward_hooks", hook, with_kwargs=with_kwargs, always_call=always_call)
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(module, grad_output)`` in the backward of every module."""
+    return _register_global("_backward_pre_hooks", hook)
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(module, grad_input, grad_output)`` in the backward of every module."""
+    return _register_global("_backward_hooks", hook)
+
+
+def _hooks_of(module: Module, kind: str) -> list[Hook]:
+    everywhere = [hook for a_kind, hook in global_hooks.values() if a_kind == kind]
+    return everywhere + list(getattr(module, kind).values())
+
+
+def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``module(*args, **kwargs)`` with everything that was hung around it."""
+    called: set[Hook] = set()
+    result: Any = None
+    after = _hooks_of(module, "_forward_hooks")
+    try:
+        for hook in _hooks_of(module, "_forward_pre_hooks"):
+            args, kwargs = _call_before(hook, module, args, kwargs)
+        gate = _BackwardGate(module, _hooks_of(module, "_backward_pre_hooks"), _hooks_of(module, "_backward_hooks"))
+        args = gate.enter(args)
+        result = module.forward(*args, **kwargs)
+        for hook in after:
+            called.add(hook)
+            changed = hook(module, args, kwargs, result) if hook.with_kwargs else hook(module, args, result)
+            if changed is not None:
+                result = changed
+        return gate.leave(result)
+    except Exception:
+        for hook in after:
+            if hook.always_call and hook not in called:
+                try:
+                    hook(module, args, kwargs, result) if hook.with_kwargs else hook(module, args, result)
+                except Exception as error:  # noqa: BLE001
+                    warnings.warn(
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced as "
+                        f"another error was raised in forward: {error}",
+                        stacklevel=3,
+                    )
+        raise
+
+
+def _call_before(
+    hook: Hook, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if not hook.with_kwargs:
+        changed = hook(module, args)
+        if changed is None:
+            return args, kwargs
+        return (changed if isinstance(changed, tuple) else (changed,)), kwargs
+    changed = hook(module, args, kwargs)
+    if changed is None:
+        return args, kwargs
+    if not (isinstance(changed, tuple) and len(changed) == 2):
+        raise RuntimeError(
+            f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+        )
+    return changed
+
+
+class _Identity(Function):
+    """Hands tensors through unchanged; in backward, ``fire`` sees all their gradients together."""
+
+    @staticmethod
+    def forward(ctx: Any, fire: Callable[[tuple[Any, ...]], Any], *tensors: Tensor) -> Any:
+        ctx.fire = fire
+        ctx.set_materialize_grads(False)
+        return tuple(tensor.view_as(tensor) for tensor in tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return (None, *ctx.fire(grads))
+
+
+class _BackwardGate:
+    """The two identities put around one call of a module: they see the gradients that leave and enter it."""
+
+    def __init__(self, module: Module, pre_hooks: list[Hook], hooks: list[Hook]) -> None:
+        self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
+        self.active = bool(pre_hooks or hooks) and is_grad_enabled()
+        self.n_inputs = 0
+        self.watches_input = False
+        self.grad_output: tuple[Any, ...] | None = None
+
+    def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Put an identity before the module, if an input wants a gradient."""
+        self.n_inputs = len(args)
+        if not (self.active and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)):
+            return args
+        self.watches_input = True
+        return _through(args, self._input_grads)
+
+    def leave(self, result: Any) -> Any:
+        """Put an identity behind the module."""
+        if not self.active:
+            return result
+        outputs = result if isinstance(result, tuple) else (result,)
+        if not all(isinstance(output, (Tensor, type(None))) for output in outputs):
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(result)}",
+                stacklevel=4,
+            )
+        if not any(isinstance(output, Tensor) and output.requires_grad for output in outputs):
+            return result
+        outputs = _through(outputs, self._output_grads)
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+    def _output_grads(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        for hook in self.pre_hooks:
+            grads = _replaced(grads, hook(self.module, grads), "grad_output")
+        if self.watches_input:
+            self.grad_output = grads
+            return grads
+        nothing = (None,) * self.n_inputs
+        for hook in self.hooks:
+            changed = hook(self.module, nothing, grads)
+            if changed is not None and any(grad is not None for grad in changed):
+                raise RuntimeError(
+                    "Backward hook for Modules where no input requires gradient should always return None or None "
+                    "for all gradients."
+                )
+        return grads
+
+    def _input_grads(self, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        if self.grad_output is None:  # a gradient that reached the input without passing the output
+            return grads
+        for hook in self.hooks:
+            grads = _replaced(grads, hook(self.module, grads, self.grad_output), "grad_input")
+        self.grad_output = None
+        return grads
+
+
+def _replaced(grads: tuple[Any, ...], given: Any, name: str) -> tuple[Any, ...]:
+    if given is None:
+        return grads
+    given = given if isinstance(given, tuple) else (given,)
+    if len(given) != len(grads):
+        raise RuntimeError(
+            f"Backward hook returned an invalid number of {name}, got {len(given)}, but expected {len(grads)}"
+        )
+    return given
+
+
+def _through(values: tuple[Any, ...], fire: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Pass the tensors among ``values`` through an identity; ``fire`` sees gradients at the places of ``values``."""
+    places = [place for place, value in enumerate(values) if isinstance(value, Tensor)]
+
+    def fire_with_gaps(grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        full: list[Any] = [None] * len(values)
+        for place, grad in zip(places, grads, strict=True):
+            full[place] = grad
+        full = list(fire(tuple(full)))
+        return tuple(full[place] for place in places)
+
+    passed = list(values)
+    outputs = _Identity.apply(fire_with_gaps, *(values[place] for place in places))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    for place, output in zip(places, outputs, strict=True):
+        passed[place] = output
+    return type(values)(*passed) if hasattr(values, "_fields") else tuple(passed)

@@ -1,0 +1,65 @@
+"""From a list of samples to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...core import FUNCTIONS, TABLE, Tensor, from_data
+from ...core.dtypes import float64
+
+__all__ = ["default_collate"]
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Stack tensors (and arrays and numbers) along a new first dimension, through tuples, lists and dicts.
+
+    >>> default_collate([(1, 2.0), (3, 4.0)])
+    [tensor([1, 3]), tensor([2., 4.], dtype=pellucid.float64)]
+    """
+    first = batch[0]
+    if isinstance(first, Tensor):
+        stack = FUNCTIONS.get("stack") or TABLE["stack"]
+        return stack(list(batch), dim=0)
+    if isinstance(first, np.ndarray):
+        if first.dtype.kind not in "biufc":
+            raise TypeError(f"default_collate: arrays must be numeric, but got one of dtype {first.dtype}")
+        return from_data(np.stack(batch), copy=False)
+    if isinstance(first, np.generic):
+        return from_data(np.stack(batch), copy=False)
+    if isinstance(first, float):
+        return from_data(list(batch), float64)
+    if isinstance(first, int):
+        return from_data(list(batch))
+    if isinstance(first, (str, bytes)):
+        return batch
+    if isinstance(first, Mapping):
+        collated = {key: default_collate([sample[key] for sample in batch]) for key in first}
+        return collated if type(first) is dict else type(first)(collated)  # type: ignore[call-arg]
+    if isinstance(first, Sequence):
+        if any(len(sample) != len(first) for sample in batch):
+            raise RuntimeError(
+                "each element in list of batch should be of equal size, but got lengths "
+                f"{[len(sample) for sample in batch]}: give the DataLoader a collate_fn that pads them"
+            )
+        columns = [default_collate(column) for column in zip(*batch, strict=True)]
+        return type(first)(*columns) if hasattr(first, "_fields") else columns
+    raise TypeError(
+        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; "
+        f"found {type(first).__name__}: give the DataLoader a collate_fn that turns a list of them into a batch"
+    )
+
+
+def default_convert(data: Any) -> Any:
+    """What a loader without batches does to a sample: arrays become tensors, everything else stays."""
+    if isinstance(data, np.ndarray) and data.dtype.kind in "biufc":
+        return from_data(data, copy=False)
+    if isinstance(data, Mapping):
+        return {key: default_convert(value) for key, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*(default_convert(value) for value in data))
+    if isinstance(data, (tuple, list)):
+        return [default_convert(value) for value in data]
+    return data

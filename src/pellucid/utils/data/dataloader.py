@@ -1,0 +1,187 @@
+"""`DataLoader`: a data set, an order and a batch size make an iterable of batches."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+from ...core import Generator
+from . import draws
+from .collate import default_collate, default_convert
+from .dataset import Dataset, IterableDataset, loads_whole_batches
+from .sampler import BatchSampler, RandomSampler, SequentialSampler
+
+__all__ = ["DataLoader"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class DataLoader(Generic[T_co]):
+    """Iterate over a data set in batches.
+
+    Args:
+        dataset: something with ``__getitem__`` and ``__len__``, or an `IterableDataset`.
+        batch_size: samples per batch; None hands out samples as they are.
+        shuffle: a fresh random order in each pass (the order PyTorch gives after the same ``manual_seed``).
+        sampler, batch_sampler: an order of your own, instead of ``shuffle``.
+        num_workers: 0 loads in the calling thread. More than 0 loads that many batches ahead in *threads* (PyTorch
+            uses processes): reading files and NumPy overlap with training, pure Python does not. The order of
+            batches is the same; random numbers drawn inside ``__getitem__`` are not reproducible with threads.
+        collate_fn: makes a batch of a list of samples; by default `default_collate`. With the default, a data set
+            that defines ``__getbatch__`` is asked for whole batches.
+        drop_last: leave out a last batch that is not full.
+        generator: where the order is drawn from, instead of the default generator.
+
+    >>> import pellucid as torch
+    >>> data = torch.utils.data.TensorDataset(torch.arange(5))
+    >>> [batch.tolist() for (batch,) in DataLoader(data, batch_size=2)]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[T_co],
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable[int] | None = None,
+        batch_sampler: Iterable[list[int]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
+    ) -> None:
+        if num_workers < 0:
+            raise ValueError(
+                "num_workers option should be non-negative; use num_workers=0 to load in the calling thread."
+            )
+        if timeout < 0:
+            raise ValueError("timeout option should be non-negative")
+        if num_workers == 0 and prefetch_factor is not None:
+            raise ValueError("prefetch_factor option could only be specified when num_workers > 0")
+        if num_workers == 0 and persistent_workers:
+            raise ValueError("persistent_workers option needs num_workers > 0")
+        if prefetch_factor is not None and prefetch_factor <= 0:
+            raise ValueError("prefetch_factor option should be positive")
+        self._iterable = isinstance(dataset, IterableDataset)
+        if self._iterable:
+            for name, given in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
+                if given is not None and given is not False:
+                    raise ValueError(
+                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={given}: "
+                        "a stream is seen in its own order"
+                    )
+        if sampler is not None and shuffle:
+            raise ValueError("sampler option is mutually exclusive with shuffle")
+        if batch_sampler is not None:
+            if batch_size != 1 or shuffle or sampler is not None or drop_last:
+                raise ValueError(
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                )
+            batch_size = None
+        elif batch_size is None and drop_last:
+            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
+        if sampler is None and not self._iterable:
+            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        if batch_size is not None and batch_sampler is None:
+            batch_sampler = BatchSampler(itertools.repeat(0) if sampler is None else sampler, batch_size, drop_last)
+        batches = batch_sampler is not None
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.num_workers = num_workers
+        self.collate_fn = collate_fn or (default_collate if batches else default_convert)
+        self.pin_memory = pin_memory
+        self.drop_last = drop_last
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.generator = generator
+        self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
+        self.persistent_workers = persistent_workers
+        self.pin_memory_device = pin_memory_device
+        self.in_order = in_order
+
+    def __iter__(self) -> Iterator[Any]:
+        # PyTorch draws a seed for worker processes here, with or without workers: the order that follows depends on it.
+        draws.sampler_seed(self.generator)
+        if self._iterable:
+            return self._ahead_in_one_thread(self._stream()) if self.num_workers else self._stream()
+        indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
+        return self._ahead(indices) if self.num_workers else map(self._fetcher(), indices)
+
+    def __len__(self) -> int:
+        if not self._iterable:
+            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
+        samples = len(self.dataset)  # type: ignore[arg-type]
+        if self.batch_size is None:
+            return samples
+        return samples // self.batch_size if self.drop_last else math.ceil(samples / self.batch_size)
+
+    def _fetcher(self) -> Callable[[Any], Any]:
+        """The function from an index (or a list of them) to a batch, chosen once per pass."""
+        dataset, collate = self.dataset, self.collate_fn
+        if self.batch_sampler is None:
+            return lambda index: collate(dataset[index])
+        if collate is default_collate and loads_whole_batches(dataset):
+            return dataset.__getbatch__  # type: ignore[attr-defined]
+        if getattr(dataset, "__getitems__", None):
+            return lambda indices: collate(dataset.__getitems__(indices))  # type: ignore[attr-defined]
+        return lambda indices: collate([dataset[index] for index in indices])
+
+    def _stream(self) -> Iterator[Any]:
+        samples = iter(self.dataset)  # type: ignore[call-overload]
+        if self.batch_size is None:
+            yield from map(self.collate_fn, samples)
+            return
+        while batch := list(itertools.islice(samples, self.batch_size)):
+            if len(batch) == self.batch_size or not self.drop_last:
+                yield self.collate_fn(batch)
+
+    def _pool(self, workers: int) -> ThreadPoolExecutor:
+        ids = itertools.count()
+        start = self.worker_init_fn
+        return ThreadPoolExecutor(workers, "pellucid-loader", (lambda: start(next(ids))) if start else None)
+
+    def _ahead(self, indices: Iterator[Any]) -> Iterator[Any]:
+        """Load ``num_workers * prefetch_factor`` batches ahead, and hand them out in order."""
+        fetch = self._fetcher()
+        waiting: deque[Future[Any]] = deque()
+        with self._pool(self.num_workers) as pool:
+            try:
+                for index in indices:
+                    waiting.append(pool.submit(fetch, index))
+                    if len(waiting) >= self.num_workers * (self.prefetch_factor or 1):
+                        yield waiting.popleft().result(self.timeout or None)
+                while waiting:
+                    yield waiting.popleft().result(self.timeout or None)
+            finally:  # a loop that breaks off must not wait for what nobody wants any more
+                for future in waiting:
+                    future.cancel()
+
+    def _ahead_in_one_thread(self, stream: Iterator[Any]) -> Iterator[Any]:
+        """A stream has one position, so one thread reads it, whatever ``num_workers`` says."""
+        end = object()
+        waiting: deque[Future[Any]] = deque()
+        with self._pool(1) as pool:
+            try:
+                waiting.extend(pool.submit(next, stream, end) for _ in range(self.prefetch_factor or 1))
+                while (batch := waiting.popleft().result(self.timeout or None)) is not end:
+                    waiting.append(pool.submit(next, stream, end))
+                    yield batch
+            finally:
+                for future in waiting:
+                    future.cancel()
