@@ -40,7 +40,7 @@ def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
 clone.vjp(input=lambda m, g: g)
 
 
-@op(method=True, public=False)
+@op(public=False, mutates=(0,), reference="torch.Tensor.copy_")
 def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
     """Store the values of `src`, broadcast and cast, in this tensor."""
     input[...] = src
