@@ -52,7 +52,7 @@ class Converter:
 
     def named(self, part: Any) -> Any:
         name = str(part).split(".")[-1]
-        if not hasattr(self.module, name):
+        if not hasattr(self.module, name) and name not in ("contiguous_format", "preserve_format", "strided"):
             raise CannotConvert(str(part))
         return getattr(self.module, name)
 

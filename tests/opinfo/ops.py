@@ -31,9 +31,16 @@ def lookup(root: Any, path: str) -> Any:
     return root
 
 
+def tensor_attribute(tensor: type, name: str) -> Any:
+    """An attribute that the class itself has, or None: `getattr` would find those of every Python class too."""
+    own = [base for base in tensor.__mro__ if base is not object and name in vars(base)]
+    return getattr(tensor, name) if own else None
+
+
 def function_of(op: OpInfo, module: types.ModuleType) -> Callable[..., Any] | None:
     """What `module` has for an OpInfo: a function of the same path, or the OpInfo's own wrapper around a method."""
-    function, method = lookup(module, op.name), lookup(module.Tensor, op.name) or lookup(module.Tensor, op.name + "_")
+    function = lookup(module, op.name)
+    method = tensor_attribute(module.Tensor, op.name) or tensor_attribute(module.Tensor, op.name + "_")
     if isinstance(op.op, types.FunctionType) and op.op.__module__.startswith("torch.testing"):
         return rebound(op.op, module) if callable(function) or method is not None else None
     if callable(function):
@@ -57,11 +64,11 @@ def variants(
         if name != op.name and callable(function):
             yield name, lookup(torch, name), function, False
         short = name.split(".")[-1]
-        if op.method_variant is not None and callable(theirs := getattr(tensor, short, None)):
+        if op.method_variant is not None and callable(theirs := tensor_attribute(tensor, short)):
             ours = getattr(torch.Tensor, short, None)
             if callable(ours):
                 yield f"Tensor.{short}", ours, theirs, False
-        if op.inplace_variant is not None and callable(theirs := getattr(tensor, short + "_", None)):
+        if op.inplace_variant is not None and callable(theirs := tensor_attribute(tensor, short + "_")):
             ours = getattr(torch.Tensor, short + "_", None)
             if callable(ours):
                 yield f"Tensor.{short}_", ours, theirs, True
