@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "backend": frozenset(),
     "core": frozenset({"backend"}),
     "ops": frozenset({"core"}),
+    "autograd": frozenset({"ops", "core"}),  # PyTorch's names for what core and ops hold
     "nn": frozenset({"ops", "core"}),
     "optim": frozenset({"ops", "core"}),
     "serialize": frozenset({"ops", "core"}),
