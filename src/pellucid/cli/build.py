@@ -1,0 +1,106 @@
+"""From the words of a configuration to a model, a loss, metrics and an optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pellucid import nn, optim, train
+from pellucid.cli.config import Config, hidden_sizes
+from pellucid.cli.errors import UsageError
+
+_ACTIVATIONS: dict[str, Callable[[], Any]] = {
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+}
+
+
+def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) -> Any:
+    """The network of `--model`; its parameters are drawn from the default generator.
+
+    Shape: (N, *sample_shape) -> (N, outputs), with one output per class, or one where the target is a real number or
+    where binary cross-entropy decides between two classes.
+    """
+    outputs = _outputs(config, classes)
+    activation = _ACTIVATIONS[config.activation]
+    if config.model == "cnn":
+        layers = _cnn(sample_shape, outputs, activation)
+    else:
+        sizes = hidden_sizes(config.model) if config.model.startswith("mlp") else []
+        layers = _mlp(sample_shape, sizes, outputs, activation)
+    if config.loss == "mse" and classes is not None:
+        layers.append(nn.Sigmoid())  # the outputs are compared with 0 and 1
+    return nn.Sequential(*layers)
+
+
+def _mlp(shape: tuple[int, ...], sizes: list[int], outputs: int, activation: Callable[[], Any]) -> list[Any]:
+    width = 1
+    for size in shape:
+        width *= size
+    layers: list[Any] = [nn.Flatten()] if len(shape) > 1 else []
+    for size in sizes:
+        layers += [nn.Linear(width, size), activation()]
+        width = size
+    return [*layers, nn.Linear(width, outputs)]
+
+
+def _cnn(shape: tuple[int, ...], outputs: int, activation: Callable[[], Any]) -> list[Any]:
+    """Two convolutions of 32 and 64 channels, each pooled by two, and a hidden layer of 128 with dropout around it."""
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        raise UsageError(
+            f"--model cnn needs images, and a sample of this data set has shape {shape}. Write --model mlp:128,64."
+        )
+    channels, height, width = shape
+    return [
+        nn.Conv2d(channels, 32, 3, padding=1),  # (N, C, H, W) -> (N, 32, H, W)
+        activation(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),  # -> (N, 64, H/2, W/2)
+        activation(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.25),
+        nn.Linear(64 * (height // 4) * (width // 4), 128),
+        activation(),
+        nn.Dropout(0.25),
+        nn.Linear(128, outputs),
+    ]
+
+
+def loss(config: Config, classes: int | None) -> Callable[[Any, Any], Any]:
+    """`loss(output, target)`, the mean over the batch; class numbers become what the formula compares with."""
+    if config.loss == "cross-entropy":
+        return nn.CrossEntropyLoss()
+    compare = nn.BCEWithLogitsLoss() if config.loss == "bce" else nn.MSELoss()
+    if classes is None:
+        return compare
+    if _outputs(config, classes) == 1:
+        return lambda output, target: compare(output, target.reshape(-1, 1).to(output.dtype))  # (N,) -> (N, 1)
+    one_hot = nn.functional.one_hot
+    return lambda output, target: compare(output, one_hot(target, classes).to(output.dtype))  # (N,) -> (N, classes)
+
+
+def metrics(classes: int | None, target_std: float = 1.0) -> dict[str, Callable[[], Any]]:
+    """What is measured on the validation data beside the loss; the first is the one shown while training."""
+    if classes is None:  # the error in the units of the file, though the target was standardised
+        return {"r2": train.R2, "mae": lambda: train.MeanAbsoluteError(scale=target_std)}
+    return {"accuracy": train.Accuracy}
+
+
+def optimizer(config: Config, parameters: Any) -> Any:
+    """The optimiser of `--optimizer` over `parameters`."""
+    common = {"lr": config.lr, "weight_decay": config.weight_decay}
+    if config.optimizer == "sgd":
+        return optim.SGD(parameters, momentum=config.momentum, **common)
+    return {"adam": optim.Adam, "adamw": optim.AdamW}[config.optimizer](parameters, **common)
+
+
+def _outputs(config: Config, classes: int | None) -> int:
+    if classes is None or (classes == 2 and config.loss == "bce"):
+        return 1
+    return classes

@@ -1,0 +1,68 @@
+"""From the data set of a configuration to batches of Tensors."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid import datasets
+from pellucid.cli.config import Options, is_csv
+from pellucid.core import Generator, from_data
+from pellucid.datasets import DataSet
+from pellucid.utils.data import DataLoader, TensorDataset
+
+
+def load(options: Options) -> DataSet:
+    """The data set that the options name; DataError with what to do where it cannot be had."""
+    name = options["dataset"]
+    common = {key: options[key] for key in ("seed", "val_fraction") if key in options}
+    if is_csv(name):
+        return datasets.csv(name, target=options["target"], **common)
+    if name == "digits":
+        return datasets.digits(**common)
+    if name == "mnist":
+        return datasets.mnist(root=options.get("data"), progress=not options.get("quiet", False), **common)
+    if name == "circle" and options.get("balance") is not None:
+        common["balance"] = options["balance"]
+    return datasets.standardised(getattr(datasets, name)(**common))
+
+
+def classes_of(data: DataSet) -> int | None:
+    """The number of classes, or None for a real target."""
+    return len(data.class_names) if data.task == "classification" else None
+
+
+def fingerprint(data: DataSet) -> str:
+    """A checksum of all samples: a resumed run must find the data that it began with."""
+    total = 0
+    for array in (data.x_train, data.y_train, data.x_val, data.y_val, data.x_test, data.y_test):
+        if array is not None:
+            total = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(repr(array.shape).encode(), total))
+    return f"crc32:{total:08x}"
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """Batches to train on (in an order drawn anew each epoch), to validate on, and to test on where there is a test."""
+
+    train: Any
+    val: Any
+    test: Any | None
+
+
+def loaders(data: DataSet, batch_size: int, seed: int, device: str) -> Loaders:
+    """The order of the training data has a generator of its own: it depends on the seed and on nothing else."""
+
+    def part(x: np.ndarray, y: np.ndarray, **order: Any) -> Any:
+        tensors = [from_data(np.ascontiguousarray(array), device=device, copy=False) for array in (x, y)]
+        return DataLoader(TensorDataset(*tensors), **order)
+
+    at_once = max(batch_size, 1000)  # nothing is learnt from these, so only memory limits the batch
+    return Loaders(
+        part(data.x_train, data.y_train, batch_size=batch_size, shuffle=True, generator=Generator().manual_seed(seed)),
+        part(data.x_val, data.y_val, batch_size=at_once),
+        None if data.x_test is None else part(data.x_test, data.y_test, batch_size=at_once),
+    )

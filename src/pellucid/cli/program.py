@@ -1,0 +1,68 @@
+"""The program's commands, and how it speaks of what a person can mend."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from pellucid.cli.errors import UsageError
+from pellucid.cli.train import INTERRUPTED, Diverged, train
+from pellucid.datasets import DataError
+from pellucid.train import CheckpointError, RunFolderError
+from pellucid.version import __version__
+
+app = typer.Typer(
+    help="Deep learning one can see through.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose errors are sentences: exit code 2 for what the user can mend, and never a traceback for it."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except (UsageError, DataError, CheckpointError, RunFolderError) as error:
+            _say(str(error))
+            raise typer.Exit(2) from None
+        except OSError as error:  # the disk is full, the folder vanished, the file is locked
+            _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+            raise typer.Exit(2) from None
+        except Diverged as error:
+            _say(str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say("interrupted; what the last checkpoint holds is saved.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
+def _say(message: str) -> None:
+    print(f"pellucid: {message}", file=sys.stderr)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"pellucid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pellucid(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Deep learning one can see through."""
+
+
+app.command()(command(train))

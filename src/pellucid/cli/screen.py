@@ -1,0 +1,80 @@
+"""What the terminal shows of a run: a line that moves while it trains, and a table when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pellucid.train import Callback, History, Learner
+
+
+class Screen(Callback):
+    """A progress bar: epoch, loss, validation metric, samples per second, time left.
+
+    It is drawn on a terminal only: in a file or a pipe it would be noise.
+    """
+
+    order = 50
+
+    def __init__(self, console: Console, history: History, metric: str) -> None:
+        self.history, self.metric = history, metric
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            expand=True,
+        )
+
+    def before_fit(self, learner: Learner) -> None:
+        self.steps = len(learner.loader)
+        self.progress.start()
+        self.task = self.progress.add_task(
+            "", total=learner.epochs * self.steps, completed=learner.step, figures="", start=True
+        )
+        self.since, self.samples, self.last = time.perf_counter(), 0, 0.0
+
+    def after_batch(self, learner: Learner) -> None:
+        self.samples += len(learner.target)
+        now = time.perf_counter()
+        if now - self.last > 0.1:  # ten times a second is as often as one can read it
+            self.last = now
+            self.show(learner)
+
+    def after_epoch(self, learner: Learner) -> None:
+        self.show(learner)
+
+    def after_fit(self, learner: Learner) -> None:
+        self.show(learner)
+        self.progress.stop()
+
+    def show(self, learner: Learner) -> None:
+        speed = self.samples / max(time.perf_counter() - self.since, 1e-9)
+        figures = [f"loss {learner.train_loss:.4f}"] if learner.samples else []
+        if epochs := self.history.epochs:
+            figures.append(f"val {self.metric} {epochs[-1][f'val_{self.metric}']:.4f}")
+        figures.append(f"{speed:,.0f} samples/s")
+        self.progress.update(
+            self.task,
+            completed=learner.step,
+            description=f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}",
+            figures="  ".join(figures),
+        )
+
+
+def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
+    """The figures of a run, one a line."""
+    result = Table(title=title, show_header=False, title_justify="left")
+    result.add_column(style="bold")
+    result.add_column(justify="right")
+    for name, value in rows:
+        result.add_row(name, f"{value:,}" if isinstance(value, int) else value)
+    return result

@@ -1,0 +1,35 @@
+"""Training: the loop, what may be hung on it, and what it leaves behind.
+
+`Learner` is the loop; a `Callback` is called at its moments. `History`, `Checkpoints` and `NaNGuard` are callbacks;
+`RunFolder` is where a run keeps its files. Nothing here imports a layer, an optimiser or a data set: each is known by
+its interface only, which is PyTorch's.
+"""
+
+from pellucid.train.callback import HOOKS, Callback
+from pellucid.train.checkpoint import CheckpointError, Checkpoints, load_checkpoint, save_checkpoint
+from pellucid.train.files import write_atomically, write_json
+from pellucid.train.guard import NaNGuard, NonFiniteError
+from pellucid.train.history import History
+from pellucid.train.loop import Learner
+from pellucid.train.metrics import R2, Accuracy, MeanAbsoluteError
+from pellucid.train.run import RunFolder, RunFolderError
+
+__all__ = [
+    "Learner",
+    "Callback",
+    "HOOKS",
+    "History",
+    "Checkpoints",
+    "CheckpointError",
+    "save_checkpoint",
+    "load_checkpoint",
+    "NaNGuard",
+    "NonFiniteError",
+    "Accuracy",
+    "MeanAbsoluteError",
+    "R2",
+    "RunFolder",
+    "RunFolderError",
+    "write_atomically",
+    "write_json",
+]

@@ -1,0 +1,80 @@
+"""Stop a run at the step where its numbers stop being numbers, and say which op was the first."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pellucid.core.anomaly import detect_anomaly
+from pellucid.train.callback import Callback
+from pellucid.train.loop import Learner
+
+
+class NonFiniteError(ArithmeticError):
+    """The loss or a gradient became NaN or infinite: `step` and `epoch` say when, `cause` names the first op."""
+
+    def __init__(self, what: str, epoch: int, step: int, cause: str) -> None:
+        super().__init__(f"{what} at step {step} (epoch {epoch}). {cause}")
+        self.what, self.epoch, self.step, self.cause = what, epoch, step, cause
+
+
+class NaNGuard(Callback):
+    """Looks at the loss and at the gradients of every step, before the optimiser can spread what is wrong.
+
+    The parameters are then still those that the step began with, so the step is repeated from the same random state,
+    this time with every op watched, and the error names the first one whose output was not finite. The learner is left
+    as it was before the step: what is saved then leads to the same failure again, which is what one wants to look at.
+    """
+
+    order = -100
+
+    def before_batch(self, learner: Learner) -> None:
+        self._random = learner.random_state()
+
+    def after_loss(self, learner: Learner) -> None:
+        if not math.isfinite(learner.loss_value):
+            self._fail(learner, f"The loss became {learner.loss_value}")
+
+    def after_backward(self, learner: Learner) -> None:
+        for parameter in learner.model.parameters():
+            if parameter.grad is not None and not all_finite(parameter.grad):
+                name = next(name for name, other in learner.model.named_parameters() if other is parameter)
+                self._fail(learner, f"The gradient of {name} is not finite")
+
+    def _fail(self, learner: Learner, what: str) -> None:
+        learner.optimizer.zero_grad()
+        learner.set_random_state(self._random)
+        cause = self._cause(learner)
+        learner.optimizer.zero_grad()
+        learner.set_random_state(self._random)
+        raise NonFiniteError(what, learner.epoch + 1, learner.step + 1, cause)
+
+    def _cause(self, learner: Learner) -> str:
+        bad = [name for name, parameter in learner.model.named_parameters() if not all_finite(parameter)]
+        note = ""
+        if bad:
+            note = f"The update of the step before made these parameters infinite or NaN: {', '.join(bad)}.\n"
+        try:
+            with detect_anomaly():
+                learner.predict()
+                learner.get_loss()
+                learner.backward()
+        except RuntimeError as error:
+            return note + str(error)
+        return note + "Repeated under detect_anomaly, the step came out finite: some op is not deterministic."
+
+
+def all_finite(tensor: Any) -> bool:
+    """Whether every number of a floating tensor is finite.
+
+    One BLAS call, without a temporary array: the sum of squares is finite only if all numbers are. Where it is not, it
+    may just have overflowed, so only then each number is looked at.
+    """
+    array = tensor.detach().cpu().numpy()
+    flat = array.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if math.isfinite(np.dot(flat, flat)):
+            return True
+    return bool(np.isfinite(flat).all())

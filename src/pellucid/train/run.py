@@ -1,0 +1,118 @@
+"""The folder of a run: its configuration, history, checkpoints, model and summary, each file whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.train.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
+from pellucid.train.files import write_atomically, write_json
+
+
+class RunFolderError(ValueError):
+    """A folder that cannot take a run, or that holds none to go on with."""
+
+
+class RunFolder:
+    """Where the files of a run are.
+
+    >>> run = RunFolder("runs/digits")
+    >>> run.history.as_posix()
+    'runs/digits/history.csv'
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.history = self.path / "history.csv"
+        self.model = self.path / "model.safetensors"
+        self.checkpoints = self.path / "checkpoints"
+        self.summary = self.path / "summary.json"
+        self.curves = self.path / "loss.png"
+
+    def check_free(self) -> None:
+        """Refuse, before anything is computed, a folder that is taken or that cannot be written."""
+        try:
+            if self.config.exists():
+                state = "a finished run" if self.summary.exists() else "a run"
+                raise RunFolderError(
+                    f"{self.path} holds {state} already. Go on with it: --resume {self.path}; or write elsewhere: "
+                    "--out another folder."
+                )
+            # A file that was being written when a run was killed before it began does not count.
+            if self.path.is_dir() and any(not path.name.endswith(".partial") for path in self.path.iterdir()):
+                raise RunFolderError(f"{self.path} is not empty and holds no run. Give --out a new or empty folder.")
+            check_writable(self.path)
+        except OSError as error:
+            raise RunFolderError(
+                f"Cannot write to {self.path}: {error.strerror}. Give --out another folder."
+            ) from error
+
+    def create(self, config: dict[str, Any]) -> None:
+        """Make the folder, with the configuration in it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.config, config)
+            self.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(
+                f"Cannot write to {self.path}: {error.strerror}. Give --out another folder."
+            ) from error
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration of the run that the folder holds."""
+        if not self.path.is_dir():
+            raise RunFolderError(f"There is no folder {self.path} to resume from.")
+        try:
+            value = json.loads(self.config.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} holds no run: it has no config.json.") from None
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{self.config} cannot be read: {error}") from error
+        if not isinstance(value, dict):
+            raise RunFolderError(f"{self.config} is not the configuration of a run.")
+        return value
+
+    def last_checkpoint(self) -> tuple[Path, dict[str, Any], list[str]] | None:
+        """The whole checkpoint with the most steps, its state, and what was wrong with those passed over.
+
+        None where the run ended before it saved one. RunFolderError where there are some and none is whole.
+        """
+        passed: list[str] = []
+        files = checkpoint_files(self.checkpoints)
+        if not files:
+            return None
+        for path in files:
+            try:
+                return path, load_checkpoint(path), passed
+            except CheckpointError as error:
+                passed.append(str(error))
+        raise RunFolderError(f"{self.checkpoints} has no whole checkpoint to resume from: {' '.join(passed)}")
+
+    def write_model(self, state: dict[str, Any]) -> None:
+        """The parameters and buffers of the model as safetensors, by their PyTorch names."""
+        from safetensors.numpy import save
+
+        arrays = {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in state.items()}
+        write_atomically(self.model, save(arrays))
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        write_json(self.summary, summary)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError unless a folder could be made at `path` and written: tried, since permissions alone tell less."""
+    existing = path.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir():
+        raise NotADirectoryError(20, f"{existing} is a file, not a folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(13, f"no permission to write in {existing}")
+    with tempfile.TemporaryFile(dir=existing):
+        pass
