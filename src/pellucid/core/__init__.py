@@ -5,6 +5,7 @@ recorded), `engine` (backward); then `promote`, `views`, `modes`, `function`, `a
 """
 
 from .function import Function  # isort: skip  (first: `function` below must not be hidden by the module's name)
+from .anomaly import AnomalyError, detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .devices import device
 from .domain import Domain, integers, interval, nonzero, positive, real
 from .door import apply, below, interpreter
@@ -17,14 +18,14 @@ from .methods import RemovableHandle, method
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .node import Node, Size
 from .op import Op, elementwise, op
-from .promote import result_type
+from .promote import as_arguments, promote, result_type
 from .state import TABLE, Interpreter, state
 from .tensor import Tensor, from_data, wrap
 
 __all__ = [
-    "FUNCTIONS", "TABLE", "DimensionError", "Domain", "Function", "Generator", "Interpreter", "Node", "Op",
-    "RemovableHandle", "ShapeError", "Size", "Tensor", "apply", "as_dtype", "backward", "below", "default_generator",
-    "device", "dtype", "elementwise", "enable_grad", "from_data", "function", "get_default_dtype", "grad", "in_place",
-    "inference_mode", "integers", "interpreter", "interval", "is_grad_enabled", "method", "no_grad", "nonzero", "op",
-    "positive", "real", "result_type", "set_default_dtype", "set_grad_enabled", "state", "wrap",
+    "FUNCTIONS", "TABLE", "AnomalyError", "DimensionError", "Domain", "Function", "Generator", "Interpreter", "Node", "Op",
+    "RemovableHandle", "ShapeError", "Size", "Tensor", "apply", "as_arguments", "as_dtype", "backward", "below", "default_generator",
+    "detect_anomaly", "device", "dtype", "elementwise", "enable_grad", "from_data", "function", "get_default_dtype", "grad", "in_place",
+    "inference_mode", "integers", "interpreter", "interval", "is_anomaly_enabled", "is_grad_enabled", "method", "no_grad", "nonzero", "op",
+    "positive", "promote", "real", "result_type", "set_default_dtype", "set_detect_anomaly", "set_grad_enabled", "state", "wrap",
 ]  # fmt: skip

@@ -192,8 +192,5 @@ def record(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, A
     return node
 
 
-
-
-
 def _cast(tensor: Tensor, to: Any) -> Tensor:
     return evaluate(TABLE["cast"], (tensor,), {"dtype": to})

@@ -101,7 +101,9 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = run(roots, seeds, keep, create_graph, chosen)
     if materialize_grads:
-        found = [wrap(np.zeros_like(one._array)) if got is None else got for one, got in zip(chosen, found, strict=True)]
+        found = [
+            wrap(np.zeros_like(one._array)) if got is None else got for one, got in zip(chosen, found, strict=True)
+        ]
     elif not allow_unused:
         for index, got in enumerate(found):
             if got is None:
@@ -212,7 +214,11 @@ def _run(
             continue
         if type(node) is Node:
             if lifted:
-                _lifted_rules(node, g, create, arrive, useful)
+                outer, state.node = state.node, node
+                try:
+                    _lifted_rules(node, g, create, arrive, useful)
+                finally:
+                    state.node = outer
             else:
                 saved = _saved(node)
                 edges, elementwise = node.edges, node.op.elementwise

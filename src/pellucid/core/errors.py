@@ -48,12 +48,17 @@ def describe(value: Any) -> str:
 
 def describe_call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """`add(input: float32 (3,), other: float32 (4,))`."""
-    names = list(op.inputs)
-    if op.star is not None:
-        names[op.star :] = [f"{op.inputs[op.star]}[{i}]" for i in range(len(args) - op.star)]
-    parts = [f"{name}: {describe(one)}" for name, one in zip(names, args, strict=False) if one is not None]
+    named = zip(argument_names(op, len(args)), args, strict=False)
+    parts = [f"{name}: {describe(one)}" for name, one in named if one is not None]
     parts += [f"{name}={value!r}" for name, value in kwargs.items() if not hasattr(value, "get_state")]
     return f"{op.name}({', '.join(parts)})"
+
+
+def argument_names(op: Op, count: int) -> list[str]:
+    """Names for the first `count` arguments: `input`, `other`; `tensors[0]`, `tensors[1]` of a starred one."""
+    if op.star is None:
+        return list(op.inputs[:count])
+    return [*op.inputs[: op.star], *(f"{op.inputs[op.star]}[{i}]" for i in range(count - op.star))]
 
 
 def with_line(message: str) -> str:

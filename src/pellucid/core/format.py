@@ -27,9 +27,7 @@ def tensor_text(tensor: Tensor) -> str:
             parts.append(f"size={tuple(array.shape)}")
     else:
         text = _values(array, len(prefix))
-        if array.ndim > 1 and array.size > 1:
-            parts.append(f"shape={tuple(array.shape)}")
-        elif array.size > _SUMMARY:
+        if (array.ndim > 1 and array.size > 1) or array.size > _SUMMARY:
             parts.append(f"shape={tuple(array.shape)}")
     kind = tensor.dtype
     if kind is not get_default_dtype() and (kind.name not in ("int64", "bool") or array.size == 0):

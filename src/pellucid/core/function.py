@@ -97,6 +97,7 @@ class Function:
     ...     @staticmethod
     ...     def forward(ctx, x):
     ...         return x * 2
+    ...
     ...     @staticmethod
     ...     def backward(ctx, g):
     ...         return g * 2
@@ -143,7 +144,11 @@ class Function:
 
 
 def _attach(one: Any, node: _FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
-    if not isinstance(one, Tensor) or one.dtype.numpy.kind != "f" or any(one is not_ for not_ in ctx._nondifferentiable):
+    if (
+        not isinstance(one, Tensor)
+        or one.dtype.numpy.kind != "f"
+        or any(one is not_ for not_ in ctx._nondifferentiable)
+    ):
         return one
     dirty = any(one is changed for changed in ctx._dirty)
     if dirty:

@@ -7,8 +7,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from . import devices
-from . import engine
+from . import devices, engine
 from .dtypes import as_dtype, dtype
 from .errors import with_line
 from .state import TABLE
@@ -181,7 +180,9 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
 
 
 @method
-def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor from `data` in this one's dtype and on its device unless told otherwise."""
     made = from_data(data, dtype or self.dtype, device or self.device)
     return made.requires_grad_(requires_grad)

@@ -46,7 +46,9 @@ class Plan:
 
     __slots__ = ("rules", "saves")
 
-    def __init__(self, saves: tuple[tuple[int, Any], ...], rules: tuple[tuple[int, Rule, tuple[int, ...]], ...]) -> None:
+    def __init__(
+        self, saves: tuple[tuple[int, Any], ...], rules: tuple[tuple[int, Rule, tuple[int, ...]], ...]
+    ) -> None:
         self.saves = saves  # (what, which) for each slot
         self.rules = rules  # (input, rule, slots that are its arguments)
 
@@ -252,4 +254,3 @@ def _named(name: str) -> Op:
 
 
 LIFTED = Lifted()
-

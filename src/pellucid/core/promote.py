@@ -98,6 +98,3 @@ def _fits(number: Any, target: dtype) -> bool:
         return isinstance(number, bool)
     info = np.iinfo(target.numpy)
     return info.min <= number <= info.max
-
-
-

@@ -28,7 +28,7 @@ class State(threading.local):
     """The state of one thread."""
 
     grad = True  # whether ops record themselves for backward
-    inference = False
+    node: Any = None  # whose backward is running, where an interpreter may want to know
     interpreters: tuple[Interpreter, ...] = ()  # innermost last; empty is the fast path
 
     def __init__(self) -> None:

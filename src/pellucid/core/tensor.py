@@ -224,9 +224,7 @@ class Tensor:
         GPU; `force=True` detaches and copies instead.
         """
         if self._requires and not force:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         _note_read(self)
         of = backend.of_array(self._array)
         if of.device != "cpu" and not force:

@@ -6,11 +6,36 @@ every table of tests, unless its declaration says otherwise.
 
 from pellucid.core import TABLE, Tensor
 
-from . import arithmetic, creation, exponential, memory, operators, reduce, shape
+from . import (
+    (,
+    extremes,
+    loss,
+    normalize,
+    softmax,
+)
+    arithmetic,
+    convolution,
+    creation,
+    einsum,
+    exponential,
+    memory,
+    operators,
+    pooling,
+    products,
+    random,
+    reduce,
+    shape,
+)
 
 for _name, _op in TABLE.items():
     if _op.method and not hasattr(Tensor, _name):
         setattr(Tensor, _name, _op)
 operators.install()
 
-__all__ = ["arithmetic", "creation", "exponential", "memory", "operators", "reduce", "shape"]
+__all__ = [
+    "(",
+    "extremes",
+    "loss",
+    "normalize",
+    "softmax",
+]

@@ -1,0 +1,222 @@
+"""The tracer: a second interpreter behind the door, which records what it sees and replays it on new inputs.
+
+`trace(step, x, y)` runs `step(x, y)` once, for real, and notes each op application: forward, backward, optimiser.
+Values are known by their arrays: one that a recorded op made is a slot, one that was given is an input, every other
+(a parameter, a buffer, a constant) is held by its Tensor and read anew at each replay. Nothing asks what kind of
+code applied the op, so whatever goes through the door can be replayed, bit for bit.
+
+What cannot be in the list are values that Python looked at (`.item()`, `if loss > 1`): reading one is an error while
+tracing, since its first value would be frozen into every replay. Numbers that Python computed (a learning rate) are
+constants of the program: trace anew when they change.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pellucid import backend
+from pellucid.core import Op, Tensor, apply, as_arguments, below, interpreter, promote, state, wrap
+from pellucid.core.errors import describe, with_line
+from pellucid.core.state import TABLE
+from pellucid.core.tensor import readers
+
+
+class TraceError(RuntimeError):
+    """Something that a recorded program cannot do."""
+
+
+class Slot(int):
+    """A value that an op of the program made, or an input; its index in the list of values."""
+
+    def __repr__(self) -> str:
+        return f"%{int(self)}"
+
+
+class Step(NamedTuple):
+    """One op application: arguments are slots, captured Tensors, numbers or None."""
+
+    op: Op
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[Slot, ...]
+    xp: Any
+
+    def __str__(self) -> str:
+        left = ", ".join(map(repr, self.outputs))
+        parts = [f"<{describe(one)}>" if isinstance(one, Tensor) else repr(one) for one in self.args]
+        parts += [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        return f"{left} = {self.op.name}({', '.join(parts)})"
+
+
+class _Tracer:
+    """The interpreter."""
+
+    def __init__(self, inputs: tuple[Tensor, ...]) -> None:
+        self.steps: list[Step] = []
+        self.slots: dict[int, Slot] = {}
+        self.alive: list[Any] = []  # every array seen, so that an id means one array
+        self.captured: dict[int, Tensor] = {}
+        for one in inputs:
+            self.slot(one._array)
+        self.inputs = len(inputs)
+
+    def slot(self, array: Any) -> Slot:
+        found = self.slots.get(id(array))
+        if found is None:
+            found = self.slots[id(array)] = Slot(len(self.slots))
+            self.alive.append(array)
+        return found
+
+    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args = as_arguments(op, args)
+        if op.kind is not None and any(isinstance(one, Tensor) for one in args):
+            promoted = promote(op, args, lambda one, to: apply(TABLE["cast"], (one,), {"dtype": to}))
+            args = (args[0], *promoted[1:]) if op.mutates else promoted
+        named = tuple(self.reference(one) for one in args)
+        result = below(self, op, args, kwargs)
+        outputs = result if isinstance(result, tuple) else (result,)
+        xp = backend.of_array(outputs[0]._array).xp
+        self.steps.append(Step(op, named, kwargs, tuple(self.slot(one._array) for one in outputs), xp))
+        return result
+
+    def reference(self, one: Any) -> Any:
+        if not isinstance(one, Tensor):
+            return one
+        key = id(one._array)
+        if key in self.slots and key not in self.captured:
+            return self.slots[key]
+        self.alive.append(one._array)
+        return self.captured.setdefault(key, one)
+
+    def refuse(self, one: Tensor) -> None:
+        """Called when a value leaves for Python."""
+        if state.interpreters and self in state.interpreters and id(one._array) in self.slots:
+            raise TraceError(
+                with_line(
+                    "a value was read while tracing (.item(), .numpy(), if, print …): it would be frozen into every "
+                    "replay. Return the tensor from the traced function and read it outside"
+                )
+            )
+
+
+class Program:
+    """A recorded computation: a flat list of steps. Calling it replays them on new inputs.
+
+    `steps` are the op applications in order, `str(program)` is their listing. A replay has the effects of the
+    recorded run: in-place changes of captured tensors (parameters, buffers, optimiser state) and the `grad` of leaves.
+    """
+
+    def __init__(self, tracer: _Tracer, inputs: tuple[Tensor, ...], result: Any) -> None:
+        self.steps = tracer.steps
+        self.count = len(tracer.slots)
+        self._inputs = [(one._array.shape, one._array.dtype) for one in inputs]
+        self._result = _map(result, lambda one: tracer.reference(one))
+        leaves = {id(one): one for step in self.steps for one in step.args if isinstance(one, Tensor)}
+        self._gradients = [
+            (leaf, tracer.slots[id(leaf.grad._array)])
+            for leaf in leaves.values()
+            if leaf.grad is not None and id(leaf.grad._array) in tracer.slots and id(leaf.grad) not in leaves
+        ]
+        self._last_use = self._find_last_uses()
+
+    def _find_last_uses(self) -> list[tuple[int, ...]]:
+        """For each step the slots that nothing after it needs."""
+        kept: set[int] = {int(slot) for _, slot in self._gradients}
+        _map(self._result, lambda one: one, lambda slot: kept.add(int(slot)))
+        frees: list[tuple[int, ...]] = []
+        for step in reversed(self.steps):
+            used = {int(one) for one in (*step.args, *step.outputs) if type(one) is Slot}
+            frees.append(tuple(used - kept))
+            kept |= used
+        return frees[::-1]
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Replay on `inputs`, which must have the shapes and dtypes of those that were traced."""
+        given = [(one._array.shape, one._array.dtype) for one in inputs]
+        if given != self._inputs:
+            raise TraceError(
+                f"the program was traced for inputs {_listing(self._inputs)}, and got {_listing(given)}; trace anew "
+                "for other shapes"
+            )
+        values: list[Any] = [None] * self.count
+        values[: len(inputs)] = [one._array for one in inputs]
+        for step, unneeded in zip(self.steps, self._last_use, strict=True):
+            arrays = [
+                values[one] if type(one) is Slot else one._array if isinstance(one, Tensor) else one
+                for one in step.args
+            ]
+            out = state.run(step.op.forward, step.xp, *arrays, **step.kwargs)
+            if type(out) is tuple:
+                for slot, one in zip(step.outputs, out, strict=True):
+                    values[slot] = step.xp.asarray(one)
+            elif step.op.mutates:
+                values[step.outputs[0]] = arrays[0]
+                for position in step.op.mutates:
+                    one = step.args[position]
+                    if isinstance(one, Tensor) and one._counter is not None:
+                        one._counter[0] += 1
+            else:
+                values[step.outputs[0]] = step.xp.asarray(out)
+            for slot in unneeded:
+                values[slot] = None
+        for leaf, slot in self._gradients:
+            leaf.grad = wrap(values[slot])
+        return _map(self._result, lambda one: one, lambda slot: wrap(values[slot]))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.steps))
+
+
+def trace(function: Callable[..., Any], *inputs: Tensor) -> Program:
+    """Run `function(*inputs)` once and record it as a `Program`.
+
+    Run one step before tracing if the function's first run differs from later ones (an optimiser makes its state in
+    its first step). Raises TraceError where a recorded value is read by Python.
+
+    >>> import pellucid
+    >>> program = trace(lambda x: (x * 2).sum(), pellucid.tensor([1.0, 2.0]))
+    >>> print(program)
+    %1 = mul(%0, 2)
+    %2 = sum(%1)
+    >>> program(pellucid.tensor([3.0, 4.0]))
+    tensor(14.)
+    """
+    for index, one in enumerate(inputs):
+        if not isinstance(one, Tensor):
+            raise TypeError(f"trace takes tensors as inputs, argument {index} is {type(one).__name__}")
+    tracer = _Tracer(inputs)
+    readers.append(tracer.refuse)
+    try:
+        with interpreter(tracer):
+            result = function(*inputs)
+    finally:
+        readers.remove(tracer.refuse)
+    return Program(tracer, inputs, result)
+
+
+def _map(value: Any, tensor: Callable[[Any], Any], slot: Callable[[Any], Any] | None = None) -> Any:
+    """The same nest of tuples, lists and dicts, with its tensors and slots replaced."""
+    if isinstance(value, Slot):
+        return slot(value) if slot else value
+    if isinstance(value, Tensor):
+        return tensor(value)
+    if isinstance(value, dict):
+        return {name: _map(one, tensor, slot) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        items = [_map(one, tensor, slot) for one in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value
+
+
+def _listing(shapes: list[Any]) -> str:
+    return "(" + ", ".join(f"{np.dtype(kind)} {tuple(shape)}" for shape, kind in shapes) + ")"
+
+
+__all__ = ["Program", "Step", "TraceError", "trace"]

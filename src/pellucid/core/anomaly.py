@@ -1,0 +1,141 @@
+"""`detect_anomaly`: stop at the first op that makes a NaN or an infinity, forward or backward, and say where.
+
+An interpreter behind the door: it sees each op with its inputs and its result. What counts as made by an op: a NaN in
+the result where no input has one, an infinity where no input has one and none was asked for by number (a mask of
+-inf is nobody's mistake).
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pellucid import backend
+
+from .door import below
+from .errors import argument_names, describe, user_line
+from .op import Op
+from .state import state
+from .tensor import Tensor
+
+
+class AnomalyError(RuntimeError):
+    """A NaN or an infinity appeared; `op` made it, `where` in the user's code, in the "forward" or "backward" pass."""
+
+    def __init__(self, message: str, op: str, where: str | None, phase: str) -> None:
+        super().__init__(message)
+        self.op, self.where, self.phase = op, where, phase
+
+
+class _Watch:
+    """The interpreter."""
+
+    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        before = [_faults(one) for one in args]  # ahead of the op, which may work in place
+        ranges = [_range(one) for one in args]
+        result = below(self, op, args, kwargs)
+        first = result[0] if isinstance(result, tuple) else result
+        if not isinstance(first, Tensor):
+            return result
+        if first._node is not None and first._node.where is None:
+            first._node.where = user_line()
+        nan, infinite = _faults(first)
+        asked = any(isinstance(one, float) and not math.isfinite(one) for one in (*args, *kwargs.values()))
+        if nan and not any(one[0] for one in before):
+            raise _found("NaN", op, args, ranges, first)
+        if infinite and not asked and not any(one[0] or one[1] for one in before):
+            raise _found("infinity", op, args, ranges, first)
+        for one, (broken, _) in zip(args, before, strict=True):
+            if broken and isinstance(one, Tensor) and one._node is None and state.node is None and nan:
+                raise _found("NaN in what it was given", op, args, ranges, first)
+        return result
+
+
+def _faults(value: Any) -> tuple[bool, bool]:
+    """Whether there is a NaN, and whether there is an infinity."""
+    if not isinstance(value, Tensor):
+        return (isinstance(value, float) and math.isnan(value)), (isinstance(value, float) and math.isinf(value))
+    array = value._array
+    if array.dtype.kind != "f" or array.size == 0:
+        return False, False
+    xp = backend.of_array(array).xp
+    return bool(xp.isnan(array).any()), bool(xp.isinf(array).any())
+
+
+def _range(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return repr(value)
+    array = value._array
+    if array.size == 0:
+        return "empty"
+    if array.dtype.kind != "f":
+        return f"from {array.min()} to {array.max()}"
+    finite = array[np.isfinite(array)] if isinstance(array, np.ndarray) else array
+    text = f"from {float(finite.min()):.4g} to {float(finite.max()):.4g}" if finite.size else "nothing finite"
+    lost = array.size - finite.size
+    return text + (f", {lost} of {array.size} not finite" if lost else "")
+
+
+def _found(what: str, op: Op, args: tuple[Any, ...], ranges: list[str], result: Tensor) -> AnomalyError:
+    node = state.node
+    where = user_line() if node is None else node.where
+    phase = "forward" if node is None else "backward"
+    if node is None:
+        title = f"detect_anomaly: {op.name} is the first op whose output holds {what}"
+    else:
+        title = (
+            f"detect_anomaly: the backward pass of {node.op.name if hasattr(node, 'op') else node.name()} is the first "
+            f"to make {what} (in its step {op.name})"
+        )
+    bad = int((~np.isfinite(backend.of_array(result._array).to_numpy(result._array))).sum())
+    lines = [title, f"  {'at ' + where if where else 'at a line that is not known'}"]
+    for name, one, interval in zip(argument_names(op, len(args)), args, ranges, strict=True):
+        if one is not None:
+            lines.append(f"  {name}: {describe(one)}, {interval}" if isinstance(one, Tensor) else f"  {name}: {one!r}")
+    lines.append(f"  output: {describe(result)}, {bad} of {result.numel()} not finite")
+    return AnomalyError("\n".join(lines), op.name if node is None else node.name(), where, phase)
+
+
+class set_detect_anomaly:
+    """Switch anomaly detection on or off, from here on or for the length of a `with` block."""
+
+    def __init__(self, mode: bool = True, check_nan: bool = True) -> None:
+        self._before = state.interpreters
+        others = tuple(one for one in state.interpreters if not isinstance(one, _Watch))
+        state.interpreters = (*others, _Watch()) if mode and check_nan else others
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        state.interpreters = self._before
+
+
+class detect_anomaly(set_detect_anomaly):
+    """Stop at the first op, forward or backward, that makes a NaN or an infinity.
+
+    The error (an `AnomalyError`, a RuntimeError) names the op, your file and line, and the ranges of its inputs. Each
+    op is checked, so expect a training step to take several times as long; switch it on to find a fault.
+
+    >>> import pellucid
+    >>> with detect_anomaly():
+    ...     pellucid.log(pellucid.tensor([1.0, -1.0]))
+    Traceback (most recent call last):
+    ...
+    pellucid.core.anomaly.AnomalyError: detect_anomaly: log is the first op whose output holds NaN
+    ...
+    """
+
+    def __init__(self, check_nan: bool = True) -> None:
+        self._check = check_nan
+
+    def __enter__(self) -> None:
+        super().__init__(True, self._check)
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on."""
+    return any(isinstance(one, _Watch) for one in state.interpreters)

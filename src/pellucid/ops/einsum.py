@@ -1,0 +1,167 @@
+"""Einstein summation: `einsum("bij,bjk->bik", a, b)`."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+from __future__ import annotations
+
+import string
+from typing import Any
+
+from pellucid.core import Tensor, function, op
+
+
+@op(public=False, method=False, reference="torch.einsum")
+def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> Any:
+    """Products of all operands summed over every label that is not in `output`; no label twice in one operand."""
+    if len(operands) == 2:
+        return _pair(xp, *operands, *inputs, output)
+    return xp.einsum(",".join(inputs) + "->" + output, *operands, optimize=len(operands) > 2)
+
+
+def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:
+    """Two operands as one batched matrix product, so that BLAS does the work."""
+    for label in [one for one in left if one not in right and one not in output]:
+        a, left = a.sum(left.index(label), dtype=a.dtype), left.replace(label, "")
+    for label in [one for one in right if one not in left and one not in output]:
+        b, right = b.sum(right.index(label), dtype=b.dtype), right.replace(label, "")
+    batch = [one for one in left if one in right and one in output]
+    inner = [one for one in left if one in right and one not in output]
+    rows = [one for one in left if one not in right]
+    columns = [one for one in right if one not in left]
+    size = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
+
+    def count(labels: list[str]) -> int:
+        total = 1
+        for label in labels:
+            total *= size[label]
+        return total
+
+    a = a.transpose([left.index(one) for one in (*batch, *rows, *inner)]).reshape(
+        count(batch), count(rows), count(inner)
+    )
+    b = b.transpose([right.index(one) for one in (*batch, *inner, *columns)])
+    product = xp.matmul(a, b.reshape(count(batch), count(inner), count(columns)))
+    labels = [*batch, *rows, *columns]
+    return product.reshape([size[one] for one in labels]).transpose([labels.index(one) for one in output])
+
+
+def _rule(m: Any, g: Any, index: int, operands: Any, inputs: tuple[str, ...], output: str) -> Any:
+    """The same contraction with the gradient in the operand's place; labels that were only there repeat it."""
+    target = inputs[index]
+    others = [(one, labels) for i, (one, labels) in enumerate(zip(operands, inputs, strict=True)) if i != index]
+    seen = set(output).union(*(labels for _, labels in others)) if others else set(output)
+    kept = "".join(label for label in target if label in seen)
+    part = m.contract(g, *(one for one, _ in others), inputs=(output, *(labels for _, labels in others)), output=kept)
+    if kept == target:
+        return part
+    shape = operands[index].shape
+    inside = tuple(length if label in seen else 1 for label, length in zip(target, shape, strict=True))
+    return m.spread(m.reshape(part, shape=inside), shape=tuple(shape), keepdim=True)
+
+
+contract.vjp(operands=lambda m, g, index, operands, inputs, output: _rule(m, g, index, operands, inputs, output))
+
+
+@function(method=False)
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Sum of products of the operands' elements, by labels of their dimensions.
+
+    `equation` is `"ij,jk->ik"`: a label for each dimension of each operand, and those of the result; labels absent
+    there are summed over. Without `->` the result has the labels that occur once, in alphabetical order. `...` stands
+    for any further dimensions, which broadcast. A label twice in one operand takes its diagonal. Raises RuntimeError
+    where labels and dimensions do not agree.
+
+    >>> import pellucid
+    >>> einsum("ij,j->i", pellucid.ones(2, 3), pellucid.arange(3.0))
+    tensor([3., 3.])
+    """
+    if not isinstance(equation, str):  # the sublist format: einsum(a, [0, 1], b, [1, 2], [0, 2])
+        return _sublists(equation, *operands)
+    if len(operands) == 1 and isinstance(operands[0], list | tuple):
+        operands = tuple(operands[0])
+    inputs, output = _labels(equation, operands)
+    size: dict[str, int] = {}
+    for labels, one in zip(inputs, operands, strict=True):
+        for label, length in zip(labels, one.shape, strict=True):
+            if size.setdefault(label, length) in (1, length):
+                size[label] = max(size[label], length) if length != 0 else 0
+            elif length != 1:
+                raise RuntimeError(
+                    f"einsum({equation!r}): label {label!r} has size {length} in one operand and {size[label]} in "
+                    f"another; shapes are {', '.join(str(tuple(o.shape)) for o in operands)}"
+                )
+    ready: list[Tensor] = []
+    names: list[str] = []
+    for labels, one in zip(inputs, operands, strict=True):
+        one, labels = _diagonals(one, labels)
+        stretched = [d for d, label in enumerate(labels) if one.shape[d] == 1 and size[label] != 1]
+        if stretched:  # a dimension of 1 that broadcasts: leave it out, the others carry the label
+            one = one.reshape(*[n for d, n in enumerate(one.shape) if d not in stretched])
+            labels = "".join(label for d, label in enumerate(labels) if d not in stretched)
+        ready.append(one)
+        names.append(labels)
+    return contract(*ready, inputs=tuple(names), output=output)
+
+
+def _diagonals(one: Tensor, labels: str) -> tuple[Tensor, str]:
+    for label in dict.fromkeys(labels):
+        while labels.count(label) > 1:
+            first = labels.index(label)
+            second = labels.index(label, first + 1)
+            if one.shape[first] != one.shape[second]:
+                raise RuntimeError(
+                    f"einsum: label {label!r} is repeated for dimensions of size {one.shape[first]} and "
+                    f"{one.shape[second]}; a diagonal needs equal sizes"
+                )
+            one = one.diagonal(dim1=first, dim2=second)
+            labels = labels[:first] + labels[first + 1 : second] + labels[second + 1 :] + label
+    return one, labels
+
+
+def _labels(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
+    """The labels of each operand and of the result, `...` replaced by letters that are free."""
+    text = equation.replace(" ", "")
+    left, arrow, right = text.partition("->")
+    parts = left.split(",")
+    if len(parts) != len(operands):
+        raise RuntimeError(
+            f"einsum({equation!r}): the equation names {len(parts)} operands, but {len(operands)} were provided"
+        )
+    for part in (*parts, right):
+        bare = part.replace("...", "", 1)
+        if bare and not all(one in string.ascii_letters for one in bare):
+            raise RuntimeError(f"einsum({equation!r}): labels must be letters [a-zA-Z], got {part!r}")
+    free = [one for one in string.ascii_letters[::-1] if one not in text]
+    extra = [one.ndim - len(part.replace("...", "")) for one, part in zip(operands, parts, strict=True)]
+    for one, part, more in zip(operands, parts, extra, strict=True):
+        if more < 0 or (more and "..." not in part):
+            raise RuntimeError(
+                f"einsum({equation!r}): the number of subscripts in {part!r} does not match the number of dimensions "
+                f"of an operand of shape {tuple(one.shape)}"
+            )
+    widest = max((more for more, part in zip(extra, parts, strict=True) if "..." in part), default=0)
+    dots = "".join(free[:widest])
+    inputs = [
+        part.replace("...", dots[widest - more :] if more else "") for part, more in zip(parts, extra, strict=True)
+    ]
+    if not arrow:
+        every = "".join(part.replace("...", "") for part in parts)
+        return inputs, dots + "".join(sorted(one for one in set(every) if every.count(one) == 1))
+    output = right.replace("...", dots)
+    for label in output:
+        if output.count(label) > 1:
+            raise RuntimeError(f"einsum({equation!r}): output subscript {label!r} appears more than once in the output")
+        if not any(label in labels for labels in inputs):
+            raise RuntimeError(f"einsum({equation!r}): output subscript {label!r} does not appear in any input")
+    return inputs, output
+
+
+def _sublists(*mixed: Any) -> Tensor:
+    operands, lists = list(mixed[0 : len(mixed) // 2 * 2 : 2]), list(mixed[1::2])
+    text = [_letters(one) for one in lists]
+    equation = ",".join(text) + ("->" + _letters(mixed[-1]) if len(mixed) % 2 else "")
+    return einsum(equation, *operands)
+
+
+def _letters(labels: Any) -> str:
+    return "".join("..." if one is ... else string.ascii_letters[one] for one in labels)

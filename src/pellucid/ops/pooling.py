@@ -1,0 +1,334 @@
+"""Pooling: the maximum or the mean of each window of an image (one dimension is a height of 1)."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core.tensor import from_data
+
+from .convolution import Geometry, Pair, numbers
+
+
+def _out(shape: Any, kernel: Pair, geometry: Geometry, ceil_mode: bool) -> Pair:
+    """Number of windows; with ceil_mode also those that run over the edge, if they start inside."""
+    counts: list[int] = []
+    for i in (0, 1):
+        reach = shape[i] + 2 * geometry.padding[i] - geometry.dilation[i] * (kernel[i] - 1) - 1
+        step = geometry.stride[i]
+        count = (reach + (step - 1 if ceil_mode else 0)) // step + 1
+        if ceil_mode and (count - 1) * step >= shape[i] + geometry.padding[i]:
+            count -= 1
+        if count <= 0:
+            raise ShapeError(f"windows of {kernel} do not fit on an image of {tuple(shape)}: the output would be empty")
+        counts.append(count)
+    return counts[0], counts[1]
+
+
+def _surround(xp: Any, x: Any, kernel: Pair, geometry: Geometry, out: Pair, value: Any) -> Any:
+    """The image with `value` around it, as far as the windows reach."""
+    (p, q), shape = geometry.padding, x.shape[2:]
+    need = [(out[i] - 1) * geometry.stride[i] + geometry.dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
+    size = [max(need[i], shape[i] + geometry.padding[i]) for i in (0, 1)]
+    if (p, q) == (0, 0) and tuple(size) == tuple(shape):
+        return x
+    whole = xp.full((*x.shape[:2], *size), value, x.dtype)
+    whole[:, :, p : p + shape[0], q : q + shape[1]] = x
+    return whole
+
+
+@op(public=False, method=False, aux=("indices",), reference="torch.nn.functional.max_pool2d")
+def max_pool(
+    xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
+) -> Any:
+    """Maximum of each window and where it was (index into the flattened image); the first of equals, NaN if any.
+
+    Shape: (n, c, h, w) -> (n, c, oh, ow).
+    """
+    geometry = Geometry(stride, padding, dilation)
+    oh, ow = out = _out(input.shape[2:], kernel, geometry, ceil_mode)
+    low = -xp.inf if input.dtype.kind == "f" else xp.iinfo(input.dtype).min
+    whole = _surround(xp, input, kernel, geometry, out, low)
+    best: Any = None
+    place: Any = None
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            values = whole[(slice(None), slice(None), *geometry.at(i, j, oh, ow))]
+            if best is None:
+                best, place = (
+                    values.copy(),
+                    xp.zeros(values.shape, xp.int16 if kernel[0] * kernel[1] < 32768 else xp.int32),
+                )
+                continue
+            better = values > best
+            if input.dtype.kind == "f":
+                better |= values != values
+            xp.copyto(best, values, where=better)
+            place[better] = i * kernel[1] + j
+    row = xp.arange(oh)[:, None] * stride[0] - padding[0] + place // kernel[1] * dilation[0]
+    column = xp.arange(ow) * stride[1] - padding[1] + place % kernel[1] * dilation[1]
+    return best, row * input.shape[3] + column
+
+
+@op(public=False, method=False)
+def max_pool_scatter(xp: Any, input: Any, indices: Any, *, shape: Any, apart: bool) -> Any:
+    """`input` added at `indices` into images of `shape`; `apart` says that no two windows share a pixel."""
+    n, c, h, w = shape
+    flat = xp.zeros((n * c, h * w), input.dtype)
+    where, values = indices.reshape(n * c, -1), input.reshape(n * c, -1)
+    if apart:
+        xp.put_along_axis(flat, where, values, 1)
+        return flat.reshape(shape)
+    where = where + xp.arange(n * c)[:, None] * (h * w)
+    summed = xp.bincount(where.ravel(), weights=values.ravel(), minlength=flat.size)
+    return summed.astype(input.dtype).reshape(shape)
+
+
+@op(public=False, method=False)
+def max_pool_gather(xp: Any, input: Any, indices: Any) -> Any:
+    """The pixels of images (n, c, h, w) at `indices` (n, c, oh, ow)."""
+    n, c = input.shape[:2]
+    picked = xp.take_along_axis(input.reshape(n * c, -1), indices.reshape(n * c, -1), 1)
+    return picked.reshape(indices.shape)
+
+
+max_pool.vjp(
+    input=lambda m, g, input_shape, indices, kernel, stride, dilation: m.max_pool_scatter(
+        g,
+        indices,
+        shape=input_shape,
+        apart=all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, kernel, dilation, strict=True)),
+    )  # fmt: skip
+)
+max_pool_scatter.vjp(input=lambda m, g, indices: m.max_pool_gather(g, indices))
+max_pool_gather.vjp(
+    input=lambda m, g, input_shape, indices: m.max_pool_scatter(g, indices, shape=input_shape, apart=False)
+)
+
+
+@op(public=False, method=False, reference="torch.nn.functional.avg_pool2d")
+def avg_pool(
+    xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor: int | None = None,
+) -> Any:  # fmt: skip
+    """Mean of each window: (n, c, h, w) -> (n, c, oh, ow). Padding counts as zeros unless `count_include_pad=False`."""
+    geometry = Geometry(stride, padding, (1, 1))
+    oh, ow = out = _out(input.shape[2:], kernel, geometry, ceil_mode)
+    whole = _surround(xp, input, kernel, geometry, out, 0)
+    total = xp.zeros((*input.shape[:2], oh, ow), xp.float32 if input.dtype == xp.float16 else input.dtype)
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            total += whole[(slice(None), slice(None), *geometry.at(i, j, oh, ow))]
+    share = _counts(xp, input.shape[2:], kernel, geometry, out, count_include_pad, divisor).astype(total.dtype)
+    return (total / share).astype(input.dtype, copy=False)
+
+
+@op(public=False, method=False)
+def avg_pool_spread(
+    xp: Any, input: Any, *, shape: Any, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor: int | None = None,
+) -> Any:  # fmt: skip
+    """The transpose of `avg_pool`: each number shared out over its window in images of `shape`."""
+    geometry = Geometry(stride, padding, (1, 1))
+    oh, ow = out = (input.shape[2], input.shape[3])
+    share = input / _counts(xp, shape[2:], kernel, geometry, out, count_include_pad, divisor).astype(input.dtype)
+    whole = _surround(xp, xp.zeros(shape, input.dtype), kernel, geometry, out, 0)
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            whole[(slice(None), slice(None), *geometry.at(i, j, oh, ow))] += share
+    p, q = padding
+    return whole[:, :, p : p + shape[2], q : q + shape[3]]
+
+
+def _counts(
+    xp: Any, shape: Any, kernel: Pair, geometry: Geometry, out: Pair, include: bool, divisor: int | None
+) -> Any:
+    """What each window's sum is divided by, (oh, ow)."""
+    if divisor is not None:
+        if divisor == 0:
+            raise RuntimeError("divisor must be not zero")
+        return xp.full(out, divisor)
+    along: list[Any] = []
+    for i in (0, 1):
+        start = xp.arange(out[i]) * geometry.stride[i] - geometry.padding[i]
+        stop = xp.minimum(start + kernel[i], shape[i] + geometry.padding[i])
+        if not include:
+            start, stop = xp.maximum(start, 0), xp.minimum(stop, shape[i])
+        along.append(stop - start)
+    return along[0][:, None] * along[1]
+
+
+avg_pool.vjp(
+    input=lambda m, g, input_shape, kernel, stride, padding, ceil_mode, count_include_pad, divisor: m.avg_pool_spread(
+        g,
+        shape=input_shape,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor=divisor,
+    )  # fmt: skip
+)
+avg_pool_spread.vjp(
+    input=lambda m, g, kernel, stride, padding, ceil_mode, count_include_pad, divisor: m.avg_pool(
+        g,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+        divisor=divisor,
+    )  # fmt: skip
+)
+
+
+def _image(name: str, input: Tensor, rank: int) -> tuple[Tensor, bool]:
+    """(n, c, h, w) from an input with or without a batch, and with or without a height."""
+    if input.ndim not in (rank + 1, rank + 2):
+        raise ShapeError(
+            f"{name}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor for input, got shape {tuple(input.shape)}"
+        )
+    if any(length == 0 for length in input.shape[-rank - 1 :]):
+        raise ShapeError(f"{name}: Expected a non-empty image, got shape {tuple(input.shape)}")
+    batched = input.ndim == rank + 2
+    x = input if batched else input.unsqueeze(0)
+    return (x.unsqueeze(2) if rank == 1 else x), batched
+
+
+def _back(out: Tensor, rank: int, batched: bool) -> Tensor:
+    out = out.squeeze(2) if rank == 1 else out
+    return out if batched else out.squeeze(0)
+
+
+def _sizes(name: str, rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Any:
+    k = numbers("kernel_size", kernel, rank)
+    s = k if stride is None or stride in ((), []) else numbers("stride", stride, rank)
+    p, d = numbers("padding", padding, rank), numbers("dilation", dilation, rank)
+    if min(k) <= 0:
+        raise RuntimeError(f"{name}: kernel size should be greater than zero, but got {kernel}")
+    if min(s) <= 0:
+        raise RuntimeError(f"{name}: stride should not be zero, but got {stride}")
+    if min(d) <= 0:
+        raise RuntimeError(f"{name}: dilation should be greater than zero, but got {dilation}")
+    for half, size, wide in zip(p, k, d, strict=True):
+        if half < 0 or half > ((size - 1) * wide + 1) // 2:
+            raise RuntimeError(
+                f"{name}: pad should be at most half of effective kernel size, but got pad={half}, kernel_size={size}"
+            )
+    return ((1, *k), (1, *s), (0, *p), (1, *d)) if rank == 1 else (k, s, p, d)
+
+
+def _max(
+    rank: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool, where: bool
+) -> Any:
+    name = f"max_pool{rank}d"
+    x, batched = _image(name, input, rank)
+    k, s, p, d = _sizes(name, rank, kernel, stride, padding, dilation)
+    out, indices = max_pool(x, kernel=k, stride=s, padding=p, dilation=d, ceil_mode=bool(ceil))
+    out = _back(out, rank, batched)
+    return (out, _back(indices, rank, batched)) if where else out
+
+
+@function(method=False)
+def max_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """Maximum of each window along the last dimension: (n, c, w) -> (n, c, ow)."""
+    return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@function(method=False)
+def max_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:  # fmt: skip
+    """Maximum of each window: (n, c, h, w) -> (n, c, oh, ow); `stride` is the window's size unless given.
+
+    >>> import pellucid
+    >>> max_pool2d(pellucid.arange(16.0).reshape(1, 1, 4, 4), 2).flatten()
+    tensor([ 5.,  7., 13., 15.])
+    """
+    return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def _avg(
+    rank: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil: bool, include: bool, divisor: Any
+) -> Tensor:
+    name = f"avg_pool{rank}d"
+    x, batched = _image(name, input, rank)
+    k, s, p, _ = _sizes(name, rank, kernel, stride, padding)
+    out = avg_pool(
+        x, kernel=k, stride=s, padding=p, ceil_mode=bool(ceil), count_include_pad=bool(include), divisor=divisor
+    )
+    return _back(out, rank, batched)
+
+
+@function(method=False)
+def avg_pool1d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:  # fmt: skip
+    """Mean of each window along the last dimension: (n, c, w) -> (n, c, ow)."""
+    return _avg(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+@function(method=False)
+def avg_pool2d(
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
+    """Mean of each window: (n, c, h, w) -> (n, c, oh, ow); `stride` is the window's size unless given."""
+    return _avg(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _bins(size: int, count: int) -> list[tuple[int, int]]:
+    """Start and end of each of `count` windows that cover `size` pixels as evenly as possible."""
+    return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
+def _target(size: Any, shape: Any, rank: int) -> list[int]:
+    given = list(size) if isinstance(size, list | tuple) else [size] * rank
+    if len(given) != rank:
+        raise RuntimeError(f"output_size must be a number or {rank} numbers, got {size!r}")
+    return [shape[-rank + i] if one is None else int(one) for i, one in enumerate(given)]
+
+
+def _adaptive_mean(input: Tensor, output_size: Any, rank: int) -> Tensor:
+    """As products with matrices whose rows average a window: each dimension on its own."""
+    x, batched = _image(f"adaptive_avg_pool{rank}d", input, rank)
+    sizes = _target(output_size, input.shape, rank)
+    out = x
+    for back, count in enumerate(reversed(sizes), 1):
+        length = out.shape[-back]
+        rows = [[1 / (b - a) if a <= i < b else 0.0 for i in range(length)] for a, b in _bins(length, count)]
+        matrix = from_data(rows, input.dtype, input.device).reshape(count, length)
+        out = out @ matrix.mT if back == 1 else matrix @ out
+    return _back(out, rank, batched)
+
+
+@function(method=False)
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Mean over `output_size` windows that cover the last dimension: (n, c, w) -> (n, c, output_size)."""
+    return _adaptive_mean(input, output_size, 1)
+
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Mean over windows that cover the image in `output_size` rows and columns: (n, c, h, w) -> (n, c, oh, ow)."""
+    return _adaptive_mean(input, output_size, 2)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Maximum over windows that cover the image in `output_size` rows and columns."""
+    x, batched = _image("adaptive_max_pool2d", input, 2)
+    down, across = _target(output_size, input.shape, 2)
+    from .joining import stack
+
+    rows = [
+        stack([x[:, :, a:b, c:d].flatten(2).max(-1)[0] for c, d in _bins(x.shape[3], across)], -1)
+        for a, b in _bins(x.shape[2], down)
+    ]
+    return _back(stack(rows, 2), 2, batched)

@@ -1,0 +1,320 @@
+"""Products of vectors and matrices."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core.engine import sum_to
+
+
+@op(view=True, public=False, method=False, reference="torch.Tensor.mT")
+def matrix_transpose(xp: Any, input: Any) -> Any:
+    """A view with the last two dimensions exchanged."""
+    return input.swapaxes(-1, -2)
+
+
+matrix_transpose.vjp(input=lambda m, g: m.matrix_transpose(g))
+
+
+@op()
+def matmul(xp: Any, input: Any, other: Any) -> Any:
+    """Matrix product over the last two dimensions; leading dimensions broadcast.
+
+    Shape: (…, n, k) · (…, k, m) -> (…, n, m). A vector (k,) on the left counts as (1, k), on the right as (k, 1), and
+    the added dimension is dropped from the result. Raises ShapeError (a RuntimeError) where k differs.
+
+    >>> import pellucid
+    >>> pellucid.matmul(pellucid.ones(2, 3), pellucid.ones(3))
+    tensor([3., 3.])
+    """
+    check_product("matmul", input, other)
+    return _product(xp, input, other)
+
+
+def check_product(name: str, a: Any, b: Any) -> None:
+    """Raise for operands that have no matrix product, saying which dimensions differ."""
+    if not hasattr(a, "ndim") or not hasattr(b, "ndim") or a.ndim == 0 or b.ndim == 0:
+        raise ShapeError("both arguments need at least one dimension; to scale by a number or a 0-d tensor write *")
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"expected both arguments to have the same dtype, but got {a.dtype} and {b.dtype}; write .to(other.dtype)"
+        )
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
+        advice = ""
+        if b.ndim > 1 and a.shape[-1] == b.shape[-1]:
+            advice = "; the second may want .mT (or .T)"
+        elif a.ndim > 1 and a.shape[-2] == inner:
+            advice = "; the first may want .mT (or .T)"
+        raise ShapeError(
+            f"shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied: the last dimension of the first is "
+            f"{a.shape[-1]}, the {'second to last' if b.ndim > 1 else 'only'} dimension of the second is {inner}"
+            f"{advice}"
+        )
+
+
+def _grad_left(m: Any, g: Any, a: Any, b: Any) -> Any:
+    """g · bᵀ, summed over the dimensions that broadcast."""
+    rank_a, rank_b = len(a), len(b.shape)
+    if rank_b == 1:
+        return g * b if rank_a == 1 else m.reshape(g, shape=(*g.shape, 1)) * b
+    if rank_a == 1:
+        row = m.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1]))  # (…, m) -> (…, 1, m)
+        product = m.matmul(row, m.matrix_transpose(b))  # (…, 1, k)
+        return sum_to(m, m.reshape(product, shape=(*product.shape[:-2], product.shape[-1])), a)
+    return sum_to(m, m.matmul(g, m.matrix_transpose(b)), a)
+
+
+def _grad_right(m: Any, g: Any, a: Any, b: Any) -> Any:
+    """aᵀ · g, summed over the dimensions that broadcast."""
+    rank_a, rank_b = len(a.shape), len(b)
+    if rank_a == 1:
+        if rank_b == 1:
+            return g * a
+        column = m.reshape(a, shape=(*a.shape, 1))  # (k,) -> (k, 1)
+        return sum_to(m, column * m.reshape(g, shape=(*g.shape[:-1], 1, g.shape[-1])), b)
+    if rank_b == 1:
+        column = m.reshape(g, shape=(*g.shape, 1))  # (…, n) -> (…, n, 1)
+        product = m.matmul(m.matrix_transpose(a), column)  # (…, k, 1)
+        return sum_to(m, m.reshape(product, shape=product.shape[:-1]), b)
+    return sum_to(m, m.matmul(m.matrix_transpose(a), g), b)
+
+
+matmul.vjp(
+    input=lambda m, g, input_shape, other: _grad_left(m, g, input_shape, other),
+    other=lambda m, g, input, other_shape: _grad_right(m, g, input, other_shape),
+)
+
+
+@op(method=False, public=False, reference="torch.nn.functional.linear")
+def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
+    """A fully connected layer: input · weightᵀ + bias.
+
+    Shape: (…, in) with weight (out, in) and bias (out,) -> (…, out). A weight (in,) gives one number for each row;
+    `pellucid.nn.functional.linear` sees to that.
+    """
+    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        raise ShapeError(
+            f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the layer takes "
+            f"{weight.shape[-1]} features, the last dimension of the input is {input.shape[-1] if input.ndim else 'none'}"
+        )
+    if input.dtype != weight.dtype:
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {input.dtype} and {weight.dtype}; write .to(other.dtype)"
+        )
+    out = _product(xp, input, weight.T)
+    if bias is not None:
+        if bias.shape != (out.shape[-1],):
+            raise ShapeError(f"the bias has shape {tuple(bias.shape)}, the layer has {out.shape[-1]} outputs")
+        out += bias
+    return out
+
+
+def _product(xp: Any, a: Any, b: Any) -> Any:
+    """Half precision is accumulated in single, as in PyTorch."""
+    if a.dtype == xp.float16:
+        return xp.matmul(a.astype(xp.float32), b.astype(xp.float32)).astype(a.dtype)
+    return a @ b
+
+
+def _rows(m: Any, x: Any) -> Any:
+    """(…, n) -> (rows, n)."""
+    shape = x.shape
+    if len(shape) == 2:
+        return x
+    count = 1
+    for length in shape[:-1]:
+        count *= length
+    return m.reshape(x, shape=(count, shape[-1]))
+
+
+linear.vjp(
+    input=lambda m, g, weight: m.matmul(g, weight),
+    weight=lambda m, g, input: m.matmul(m.matrix_transpose(_rows(m, g)), _rows(m, input)),
+    bias=lambda m, g, bias_shape: m.reshape(m.sum(_rows(m, g), dim=0), shape=bias_shape),
+)
+
+
+def _ranks(name: str, **wanted: tuple[Tensor, int]) -> None:
+    for argument, (tensor, rank) in wanted.items():
+        if tensor.ndim != rank:
+            raise ShapeError(
+                f"{name}: {argument} must be a {rank}-D tensor, got {tensor.ndim}-D with shape {tuple(tensor.shape)}; "
+                "matmul (@) takes any number of dimensions"
+            )
+
+
+@function()
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two matrices: (n, k) · (k, m) -> (n, m); no broadcasting."""
+    _ranks("mm", self=(input, 2), mat2=(mat2, 2))
+    return matmul(input, mat2)
+
+
+@function()
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of a batch of matrices: (b, n, k) · (b, k, m) -> (b, n, m); no broadcasting."""
+    _ranks("bmm", batch1=(input, 3), batch2=(mat2, 3))
+    if input.shape[0] != mat2.shape[0]:
+        raise ShapeError(
+            f"bmm: the batches have {input.shape[0]} and {mat2.shape[0]} matrices; they must be equally many"
+        )
+    return matmul(input, mat2)
+
+
+@function()
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Product of a matrix and a vector: (n, k) · (k,) -> (n,)."""
+    _ranks("mv", input=(input, 2), vec=(vec, 1))
+    return matmul(input, vec)
+
+
+@function()
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Scalar product of two vectors of equal length: Σ aᵢ bᵢ."""
+    _ranks("dot", input=(input, 1), tensor=(tensor, 1))
+    return matmul(input, tensor)
+
+
+@function()
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Scalar product of two vectors (real numbers need no conjugate)."""
+    return dot(input, other)
+
+
+@function()
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sum of products over the last dimension of both: (…, k), (…', k) -> (…, …')."""
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise ShapeError(f"inner: the last dimensions differ: {tuple(input.shape)} and {tuple(other.shape)}")
+    return tensordot(input, other, dims=([-1], [-1]))
+
+
+@function()
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """All products of the elements of two vectors: (n,), (m,) -> (n, m)."""
+    _ranks("outer", self=(input, 1), vec2=(vec2, 1))
+    return input.reshape(-1, 1) * vec2
+
+
+@function()
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """PyTorch's older name of `outer`."""
+    return outer(input, vec2)
+
+
+@function(method=False)
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
+    """Sum of products over `dims`: the last `dims` of `a` with the first of `b`, or two lists of dimensions."""
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    else:
+        left, right = ([int(d) for d in one] if isinstance(one, list | tuple) else [int(one)] for one in dims)
+    if len(left) != len(right):
+        raise RuntimeError("both dimension lists should have same length")
+    left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
+    for i, j in zip(left, right, strict=True):
+        if a.shape[i] != b.shape[j]:
+            raise ShapeError(
+                f"tensordot: contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
+                f"second has size {b.shape[j]} in dim {j}"
+            )
+    free_a = [d for d in range(a.ndim) if d not in left]
+    free_b = [d for d in range(b.ndim) if d not in right]
+    inside = 1
+    for d in left:
+        inside *= a.shape[d]
+    rows, columns = [a.shape[d] for d in free_a], [b.shape[d] for d in free_b]
+    flat_a = a.permute(*free_a, *left).reshape(_total(rows), inside)  # (…free, …contracted) -> (rows, inside)
+    flat_b = b.permute(*right, *free_b).reshape(inside, _total(columns))
+    return matmul(flat_a, flat_b).reshape(*rows, *columns) if rows or columns else matmul(flat_a, flat_b).reshape(())
+
+
+def _total(lengths: list[int]) -> int:
+    count = 1
+    for length in lengths:
+        count *= length
+    return count
+
+
+@function()
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · mat1 · mat2."""
+    return _plus(input, mm(mat1, mat2), beta, alpha)
+
+
+@function()
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · mat · vec."""
+    return _plus(input, mv(mat, vec), beta, alpha)
+
+
+@function()
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · outer(vec1, vec2)."""
+    return _plus(input, outer(vec1, vec2), beta, alpha)
+
+
+@function()
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · bmm(batch1, batch2)."""
+    return _plus(input, bmm(batch1, batch2), beta, alpha)
+
+
+@function()
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · the sum of bmm(batch1, batch2) over the batch."""
+    return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """beta · input + alpha · product; with beta = 0 NaNs of the input do not count (PyTorch)."""
+    try:
+        input = input.expand(product.shape)
+    except RuntimeError:
+        raise ShapeError(
+            f"the input of shape {tuple(input.shape)} does not broadcast to the product's {tuple(product.shape)}"
+        ) from None
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return scaled
+    return (input if beta == 1 else input * beta) + scaled
+
+
+@function(method=False)
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of two or more matrices, left to right."""
+    result = matrices[0]
+    for one in matrices[1:]:
+        result = mm(result, one)
+    return result
+
+
+@function()
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product: each element of `input` times the whole of `other`."""
+    rank = max(input.ndim, other.ndim)
+    a = input.reshape(*(1,) * (rank - input.ndim), *input.shape)
+    b = other.reshape(*(1,) * (rank - other.ndim), *other.shape)
+    wide = a.reshape(*[n for length in a.shape for n in (length, 1)])
+    tall = b.reshape(*[n for length in b.shape for n in (1, length)])
+    return (wide * tall).reshape(*[n * k for n, k in zip(a.shape, b.shape, strict=True)])
+
+
+@function()
+def trace(input: Tensor) -> Tensor:
+    """Sum of the diagonal of a matrix."""
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    return input.diagonal().sum()
