@@ -302,13 +302,14 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     if dtype is None:
         dtype = int64 if all(isinstance(one, int) for one in (start, end, step)) else get_default_dtype()
     known = attributes(dtype, device)
-    if known["dtype"].numpy.kind != "f":
+    if known["dtype"] is int64:
         start, end, step = int(start), int(end), int(step)
         if step == 0:
             raise RuntimeError("step must be nonzero")
-    length = -((start - end) // step) if isinstance(step, int) and isinstance(start, int) and isinstance(end, int) \
-        else math.ceil((end - start) / step)  # fmt: skip
-    made = apply(TABLE["arange"], (), {"start": start, "step": step, "length": int(length), **known})
+        length = -((start - end) // step)
+    else:
+        length = math.ceil((end - start) / step)
+    made = apply(TABLE["arange"], (), {"start": start, "step": step, "length": max(length, 0), **known})
     return made.requires_grad_() if requires_grad else made
 
 
@@ -322,9 +323,9 @@ def _number(value: Any, default: Any) -> Any:
 def _linspace(xp: Any, *, start: Any, end: Any, steps: int, dtype: DType, device: Any = None) -> Any:
     """`steps` numbers evenly spaced from `start` to `end`, counted from the nearer end, as in PyTorch."""
     kind = dtype.numpy
-    wide = kind if kind.char in "fd" else np.dtype(np.float32)
-    if kind.kind in "iu":
-        wide = np.dtype(np.float64)
+    wide = kind
+    if kind.kind != "f":
+        start, end, wide = int(start), int(end), np.dtype(np.float64)
     if steps == 1:
         return xp.full((1,), start, wide).astype(kind)
     first, last = wide.type(start), wide.type(end)
@@ -367,7 +368,9 @@ def _spaced(name: str, start: Any, end: Any, steps: int, dtype: Any, device: Any
 def _logspace(xp: Any, *, start: Any, end: Any, steps: int, base: float, dtype: DType, device: Any = None) -> Any:
     """base to the power of `steps` numbers evenly spaced from `start` to `end`."""
     kind = dtype.numpy
-    wide = np.dtype(np.float32 if kind.char == "e" else np.float64 if kind.kind in "iu" else kind)
+    wide = kind
+    if kind.kind != "f":
+        start, end, wide = int(start), int(end), np.dtype(np.float64)
     exponents = _linspace.forward(xp, start=start, end=end, steps=steps, dtype=as_dtype(wide))
     return xp.power(wide.type(base), exponents).astype(kind)
 
