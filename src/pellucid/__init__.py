@@ -1,10 +1,34 @@
-"""pellucid: a deep-learning library on NumPy that speaks PyTorch's names and shows what happens underneath."""
+# ruff: noqa: F401  names are here to be imported by others
+"""pellucid: a deep-learning library on NumPy that speaks PyTorch's names and shows what happens underneath.
+
+    import pellucid as torch
+
+runs PyTorch programs. `pellucid.NAME` is an op of the table, a function composed of ops, or one of the rooms below,
+which are imported when they are first used.
+"""
+
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from . import core as _core
 from . import ops as _ops
-from .core import *  # noqa: F403
-from .core import TABLE as _TABLE
-from .core.dtypes import bool_ as bool  # noqa: A004
+from .core import (
+    Generator,
+    Size,
+    Tensor,
+    default_generator,
+    device,
+    dtype,
+    enable_grad,
+    get_default_dtype,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    result_type,
+    set_default_dtype,
+    set_grad_enabled,
+)
 from .core.dtypes import (
     can_cast,
     double,
@@ -23,11 +47,32 @@ from .core.dtypes import (
     short,
     uint8,
 )
-from .core.dtypes import float_ as float  # noqa: A004
-from .core.dtypes import int_ as int  # noqa: A004
 from .version import __version__
 
-globals().update({_name: _op for _name, _op in _TABLE.items() if _op.public})
-globals().update(_core.FUNCTIONS)
+_ROOMS = (
+    "autograd", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
+    "special", "train", "utils",
+)  # fmt: skip
 
-from .core import Tensor, device, dtype  # noqa: E402
+globals().update({name: op for name, op in _core.TABLE.items() if op.public})
+globals().update(_core.FUNCTIONS)
+globals().update(float=_core.dtypes.float_, int=_core.dtypes.int_, bool=_core.dtypes.bool_)  # as PyTorch names them
+strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous", "preserve", "channels_last"
+
+
+if _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> _Any: ...
+
+else:
+
+    def __getattr__(name):
+        if name in ("save", "load"):
+            return getattr(_importlib.import_module("pellucid.serialize"), name)
+        if name in _ROOMS:
+            try:
+                return _importlib.import_module(f"pellucid.{name}")
+            except ModuleNotFoundError as missing:
+                if missing.name != f"pellucid.{name}":
+                    raise
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")

@@ -23,9 +23,10 @@ from .state import TABLE, Interpreter, state
 from .tensor import Tensor, from_data, wrap
 
 __all__ = [
-    "FUNCTIONS", "TABLE", "AnomalyError", "DimensionError", "Domain", "Function", "Generator", "Interpreter", "Node", "Op",
-    "RemovableHandle", "ShapeError", "Size", "Tensor", "apply", "as_arguments", "as_dtype", "backward", "below", "default_generator",
-    "detect_anomaly", "device", "dtype", "elementwise", "enable_grad", "from_data", "function", "get_default_dtype", "grad", "in_place",
-    "inference_mode", "integers", "interpreter", "interval", "is_anomaly_enabled", "is_grad_enabled", "method", "no_grad", "nonzero", "op",
-    "positive", "promote", "real", "result_type", "set_default_dtype", "set_detect_anomaly", "set_grad_enabled", "state", "wrap",
+    "AnomalyError", "DimensionError", "Domain", "FUNCTIONS", "Function", "Generator", "Interpreter", "Node", "Op",
+    "RemovableHandle", "ShapeError", "Size", "TABLE", "Tensor", "apply", "as_arguments", "as_dtype", "backward",
+    "below", "default_generator", "detect_anomaly", "device", "dtype", "elementwise", "enable_grad", "from_data",
+    "function", "get_default_dtype", "grad", "in_place", "inference_mode", "integers", "interpreter", "interval",
+    "is_anomaly_enabled", "is_grad_enabled", "method", "no_grad", "nonzero", "op", "positive", "promote", "real",
+    "result_type", "set_default_dtype", "set_detect_anomaly", "set_grad_enabled", "state", "wrap",
 ]  # fmt: skip

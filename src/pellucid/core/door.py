@@ -122,7 +122,7 @@ def _run(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any
             out = state.run(op.forward, xp, *arrays, **kwargs)
         else:
             out = state.run(op.forward, xp, *arrays)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
         raise explain(op, args, kwargs, failure) from None
     if type(out) is _ndarray:
         return out

@@ -85,7 +85,7 @@ def explain(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exce
         kind = RuntimeError
     try:
         return kind(with_line(f"{call}: {text}"))
-    except Exception:  # an exception class with a constructor of its own
+    except TypeError:  # an exception class with a constructor of its own
         return RuntimeError(with_line(f"{call}: {text}"))
 
 

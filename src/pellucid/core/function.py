@@ -223,15 +223,13 @@ class _FunctionNode(Node):
                 f"function {self.name()} returned {type(gradient).__name__} as gradient {index}, expected a Tensor"
             )
         if gradient._array.shape != shape:
-            if gradient._array.size == 1 and shape == ():
-                return gradient.reshape(()) if lifted else gradient._array.reshape(())  # pyright: ignore
             raise RuntimeError(
                 f"Function {self.name()} returned an invalid gradient at index {index} - got {list(gradient.shape)} "
                 f"but expected shape compatible with {list(shape)}: sum it over the dimensions that forward broadcast"
             )
         if gradient._array.dtype != dtype:
-            gradient = gradient.to(dtype)  # pyright: ignore
-        return gradient if lifted else gradient._array  # pyright: ignore
+            gradient = gradient.to(dtype)
+        return gradient if lifted else gradient._array
 
     def free(self) -> None:
         _, ctx, _ = self.saved

@@ -99,7 +99,7 @@ def detach_(self: Tensor) -> Tensor:
 
 @method
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **_: Any) -> Tensor:
-    """This tensor in another dtype or on another device: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`."""
+    """This tensor in another dtype or on another device: `to(dtype)`, `to(device, dtype)`, `to(other)`."""
     for one in args:
         if isinstance(one, Tensor):
             dtype, device = one.dtype, one.device

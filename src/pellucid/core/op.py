@@ -56,10 +56,11 @@ class Plan:
 class Op:
     """One declared op; calling it goes through the door.
 
-    Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments; of one starred argument
-    for an op over a list), `star` (the position of the starred one, else None), `attributes` (name to default), `rules`, `kind` (how dtypes mix, see
-    `core.promote`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result shares
-    memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is exported).
+    Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments), `star` (the position
+    of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
+    mix, see `core.promote`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
+    shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
+    exported).
     """
 
     def __init__(

@@ -6,7 +6,7 @@ table (`ops/__init__.py`), what needs the engine (`backward`, hooks, …) from `
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -267,6 +267,10 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self._array.ndim == 0 else format(repr(self), spec)
 
+    if TYPE_CHECKING:  # the methods that `ops` and `core.methods` put on the class
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __repr__(self) -> str:
         from .format import tensor_text
 
@@ -330,9 +334,8 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
 def _known(found: np.dtype[Any]) -> np.dtype[Any]:
     if found in OF_NUMPY:
         return OF_NUMPY[found].numpy  # the native object, so that identity holds
-    raise TypeError(
-        f"can't convert an array of dtype {found} to a tensor; pellucid has {', '.join(d.name for d in OF_NUMPY.values())}"
-    )
+    names = ", ".join(one.name for one in OF_NUMPY.values())
+    raise TypeError(f"can't convert an array of dtype {found} to a tensor; pellucid has {names}")
 
 
 def _from_lists(data: Any) -> Any:

@@ -343,7 +343,10 @@ def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
-    """The transpose of `conv2d` (its gradient for the input): (n, c, h, w), weight (c, o/groups, kh, kw) -> (n, o, oh, ow)."""
+    """The transpose of `conv2d`, its gradient for the input.
+
+    Shape: (n, c, h, w) with weight (c, o/groups, kh, kw) -> (n, o, oh, ow).
+    """
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -366,8 +369,8 @@ def col2im(xp: Any, input: Any, *, size: Pair, kernel: Pair, stride: Pair, paddi
     n, channels = input.shape[0], input.shape[1] // (kernel[0] * kernel[1])
     if input.shape[1] % (kernel[0] * kernel[1]) or input.shape[2] != oh * ow:
         raise ShapeError(
-            f"columns of shape {tuple(input.shape)} do not fit: output_size {size} with kernel {kernel} has {oh} x {ow} "
-            f"windows of {kernel[0] * kernel[1]} numbers a channel"
+            f"columns of shape {tuple(input.shape)} do not fit: output_size {size} with kernel {kernel} has {oh} x "
+            f"{ow} windows of {kernel[0] * kernel[1]} numbers a channel"
         )
     columns = input.reshape(n, channels, *kernel, oh, ow)
     p, q = padding

@@ -15,7 +15,10 @@ def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> A
     """Products of all operands summed over every label that is not in `output`; no label twice in one operand."""
     if len(operands) == 2:
         return _pair(xp, *operands, *inputs, output)
-    return xp.einsum(",".join(inputs) + "->" + output, *operands, optimize=len(operands) > 2)
+    result = xp.einsum(",".join(inputs) + "->" + output, *operands, optimize=len(operands) > 2)
+    if len(operands) == 1 and result.dtype.kind in "iub" and len(output) < len(inputs[0]):
+        return operands[0].sum(tuple(i for i, label in enumerate(inputs[0]) if label not in output), dtype=xp.int64)
+    return result
 
 
 def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:

@@ -100,7 +100,7 @@ max_pool.vjp(
         indices,
         shape=input_shape,
         apart=all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, kernel, dilation, strict=True)),
-    )  # fmt: skip
+    )
 )
 max_pool_scatter.vjp(input=lambda m, g, indices: m.max_pool_gather(g, indices))
 max_pool_gather.vjp(
@@ -170,7 +170,7 @@ avg_pool.vjp(
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
         divisor=divisor,
-    )  # fmt: skip
+    )
 )
 avg_pool_spread.vjp(
     input=lambda m, g, kernel, stride, padding, ceil_mode, count_include_pad, divisor: m.avg_pool(
@@ -181,7 +181,7 @@ avg_pool_spread.vjp(
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
         divisor=divisor,
-    )  # fmt: skip
+    )
 )
 
 

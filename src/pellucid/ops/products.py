@@ -98,8 +98,8 @@ def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
     """
     if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         raise ShapeError(
-            f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the layer takes "
-            f"{weight.shape[-1]} features, the last dimension of the input is {input.shape[-1] if input.ndim else 'none'}"
+            f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the input must end in a "
+            f"dimension of {weight.shape[-1]}, the number of features that the layer takes"
         )
     if input.dtype != weight.dtype:
         raise RuntimeError(
@@ -225,6 +225,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
         raise RuntimeError("both dimension lists should have same length")
     left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
     for i, j in zip(left, right, strict=True):
+        if a.shape[i] != b.shape[j] and 1 in (a.shape[i], b.shape[j]):  # a dimension of 1 stretches
+            a = a.sum(i, keepdim=True) if a.shape[i] != 1 else a
+            b = b.sum(j, keepdim=True) if b.shape[j] != 1 else b
         if a.shape[i] != b.shape[j]:
             raise ShapeError(
                 f"tensordot: contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
@@ -286,6 +289,8 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
         raise ShapeError(
             f"the input of shape {tuple(input.shape)} does not broadcast to the product's {tuple(product.shape)}"
         ) from None
+    if not product.is_floating_point():  # PyTorch takes the factors as integers then
+        beta, alpha = int(beta), int(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return scaled
