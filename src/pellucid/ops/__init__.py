@@ -7,24 +7,22 @@ every table of tests, unless its declaration says otherwise.
 from pellucid.core import TABLE, Tensor
 
 from . import (
-    (,
-    extremes,
-    loss,
-    normalize,
-    softmax,
-)
     arithmetic,
     convolution,
     creation,
     einsum,
     exponential,
+    extremes,
+    loss,
     memory,
+    normalize,
     operators,
     pooling,
     products,
     random,
     reduce,
     shape,
+    softmax,
 )
 
 for _name, _op in TABLE.items():
@@ -33,9 +31,20 @@ for _name, _op in TABLE.items():
 operators.install()
 
 __all__ = [
-    "(",
+    "arithmetic",
+    "convolution",
+    "creation",
+    "einsum",
+    "exponential",
     "extremes",
     "loss",
+    "memory",
     "normalize",
+    "operators",
+    "pooling",
+    "products",
+    "random",
+    "reduce",
+    "shape",
     "softmax",
 ]

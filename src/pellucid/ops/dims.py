@@ -1,0 +1,39 @@
+"""What a user may pass for dimensions and sizes, brought to one form: plain integers that are in range."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from pellucid.core import DimensionError
+from pellucid.core.errors import with_line
+
+
+def dim_of(dim: Any, rank: int) -> int:
+    """`dim` as an index from the left. A tensor without dimensions is taken as having one, as PyTorch does."""
+    rank = max(rank, 1)
+    known = operator.index(dim)
+    if not -rank <= known < rank:
+        raise DimensionError(
+            with_line(f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {known})")
+        )
+    return known % rank
+
+
+def dims_of(dims: Any, rank: int) -> tuple[int, ...]:
+    """Several dimensions (or one) as indices from the left; raises RuntimeError for one that is named twice."""
+    found = tuple(dim_of(one, rank) for one in (dims if isinstance(dims, Iterable) else (dims,)))
+    if len(set(found)) < len(found):
+        twice = next(one for one in found if found.count(one) > 1)
+        raise RuntimeError(with_line(f"dim {twice} appears multiple times in the list of dims {tuple(found)}"))
+    return found
+
+
+def sizes_of(sizes: tuple[Any, ...], given: Any = None) -> tuple[int, ...]:
+    """Sizes given as separate arguments, as one sequence, or by keyword (`given`)."""
+    if given is not None:
+        sizes = (given,)
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = tuple(sizes[0])  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return tuple(operator.index(one) for one in sizes)

@@ -1,0 +1,314 @@
+"""Normalisation: to mean 0 and variance 1 over some dimensions, then scaled and shifted.
+
+x̂ = (x - mean) / √(var + eps), var with divisor n; y = weight · x̂ + bias. The gradient is that of x̂ (Ioffe and
+Szegedy, arXiv:1502.03167, section 3): with r = 1 / √(var + eps) and h = g · weight,
+dx = r · (h - mean(h) - x̂ · mean(h · x̂)).
+"""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import TABLE, Tensor, function, op, real
+
+from .reduce import mean as _mean
+from .reduction import count_of, widened
+
+
+def _standardised(xp: Any, input: Any, axes: tuple[int, ...], eps: float) -> Any:
+    """(x̂, mean, variance, r) over `axes`, kept as dimensions of length 1."""
+    x = widened(xp, input)
+    middle = _mean.forward(xp, x, dim=axes, keepdim=True)
+    made = x - middle
+    spread = _mean.forward(xp, made * made, dim=axes, keepdim=True)
+    scale = 1 / xp.sqrt(spread + spread.dtype.type(eps))
+    made *= scale
+    return made, middle, spread, scale
+
+
+def _normal(m: Any, input: Any, dims: Any, eps: float) -> Any:
+    apart = input - m.mean(input, dim=dims, keepdim=True)
+    return apart * _scale(m, input, dims, eps)
+
+
+def _scale(m: Any, input: Any, dims: Any, eps: float) -> Any:
+    apart = input - m.mean(input, dim=dims, keepdim=True)
+    return 1 / m.sqrt(m.mean(apart * apart, dim=dims, keepdim=True) + eps)
+
+
+def _input_rule(m: Any, g: Any, normal: Any, scale: Any, dims: Any) -> Any:
+    return m.normalize_backward(g, normal, scale, dims=dims)
+
+
+@op(public=False, method=False)
+def normalize_backward(xp: Any, grad: Any, normal: Any, scale: Any, *, dims: Any) -> Any:
+    """scale · (grad - mean(grad) - normal · mean(grad · normal)): the gradient of what normalises over `dims`."""
+    made = grad * normal
+    along = _mean.forward(xp, made, dim=dims, keepdim=True)
+    xp.multiply(normal, along, out=made)
+    made += _mean.forward(xp, grad, dim=dims, keepdim=True)
+    xp.subtract(grad, made, out=made)
+    made *= scale
+    return made
+
+
+def _plain_backward(m: Any, grad: Any, normal: Any, dims: Any) -> Any:
+    return (
+        grad - m.mean(grad, dim=dims, keepdim=True) - normal * m.mean(grad * normal, dim=dims, keepdim=True)
+    )  # without the scale
+
+
+normalize_backward.vjp(
+    grad=lambda m, g, normal, scale, dims: m.normalize_backward(g, normal, scale, dims=dims),
+    normal=lambda m, g, grad, normal, scale, dims: (
+        -(
+            g * scale * m.mean(grad * normal, dim=dims, keepdim=True)
+            + grad * m.mean(g * scale * normal, dim=dims, keepdim=True)
+        )
+    ),
+    scale=lambda m, g, grad, normal, dims: m.sum(g * _plain_backward(m, grad, normal, dims), dim=dims, keepdim=True),
+)
+
+
+def _along_channels(m: Any, value: Any, rank: int, channel: bool) -> Any:
+    """A weight (C) so that it multiplies dimension 1; one for the last dimensions stays as it is."""
+    return m.reshape(value, shape=(1, -1, *[1] * (rank - 2))) if channel and rank > 2 else value
+
+
+def _weight_rule(m: Any, g: Any, shape: Any, channel: bool) -> Any:
+    """Sum `g` over all that a weight of this shape was broadcast over."""
+    rank = len(g.shape)
+    dims = (0, *range(2, rank)) if channel else tuple(range(rank - len(shape)))
+    return m.sum(g, dim=dims) if dims else g
+
+
+def _affine(xp: Any, made: Any, weight: Any, bias: Any, channel: bool) -> Any:
+    if weight is not None:
+        made = made * _raw_channels(weight, made.ndim, channel)
+    if bias is not None:
+        made = made + _raw_channels(bias, made.ndim, channel)
+    return made
+
+
+def _raw_channels(value: Any, rank: int, channel: bool) -> Any:
+    return value.reshape(-1, *[1] * (rank - 2)) if channel else value
+
+
+@op(name="layer_norm", method=False, public=False, domain=real(), aux=("normal", "scale"))
+def _layer_norm(
+    xp: Any, input: Any, weight: Any = None, bias: Any = None, *, dims: tuple[int, ...], eps: float = 1e-5
+) -> Any:
+    """weight · (x - mean) / √(var + eps) + bias over the last dimensions (Ba et al., arXiv:1607.06450)."""
+    normal, _, _, scale = _standardised(xp, input, dims, eps)
+    out = normal if weight is None and bias is None else _affine(xp, normal, weight, bias, False)
+    return out.astype(input.dtype), normal, scale
+
+
+@op(name="batch_norm", method=False, public=False, domain=real(), aux=("normal", "scale", "mean", "var"))
+def _batch_norm(
+    xp: Any, input: Any, weight: Any = None, bias: Any = None, *, dims: tuple[int, ...], eps: float = 1e-5
+) -> Any:
+    """weight · (x - mean) / √(var + eps) + bias, by channel (dimension 1), over all other dimensions `dims`."""
+    normal, middle, spread, scale = _standardised(xp, input, dims, eps)
+    out = normal if weight is None and bias is None else _affine(xp, normal, weight, bias, True)
+    return out.astype(input.dtype), normal, scale, middle.reshape(-1), spread.reshape(-1)
+
+
+for _one, _channel in ((_layer_norm, False), (_batch_norm, True)):
+    _one.recomputes(
+        normal=lambda m, input, dims, eps: _normal(m, input, dims, eps),
+        scale=lambda m, input, dims, eps: _scale(m, input, dims, eps),
+    )
+_layer_norm.vjp(
+    input=lambda m, g, input, weight, normal, scale, dims: _input_rule(
+        m, g if weight is None else g * weight, normal, scale, dims
+    ),
+    weight=lambda m, g, input, normal, weight_shape: _weight_rule(m, g * normal, weight_shape, False),
+    bias=lambda m, g, bias_shape: _weight_rule(m, g, bias_shape, False),
+)
+_batch_norm.vjp(
+    input=lambda m, g, input, weight, normal, scale, dims: _input_rule(
+        m, g if weight is None else g * _along_channels(m, weight, len(g.shape), True), normal, scale, dims
+    ),
+    weight=lambda m, g, input, normal, weight_shape: _weight_rule(m, g * normal, weight_shape, True),
+    bias=lambda m, g, bias_shape: _weight_rule(m, g, bias_shape, True),
+)
+
+
+@op(public=False, method=False, mutates=(0, 1))
+def update_running_stats_(
+    xp: Any, running_mean: Any, running_var: Any, mean: Any, var: Any, *, momentum: float, count: int
+) -> Any:
+    """Move the running statistics towards a batch's by `momentum`; the variance in its unbiased form, n / (n - 1)."""
+    for running, one in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
+        if running is not None:
+            running *= 1 - momentum
+            running += one * momentum
+    return running_mean
+
+
+@function(method=False)
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Tensor:
+    """weight · (x - mean) / √(var + eps) + bias over the last dimensions, whose sizes are `normalized_shape`.
+
+    Shape: input (…, *normalized_shape), weight and bias `normalized_shape`, result as input. Raises RuntimeError where
+    these do not fit. Source: Ba, Kiros and Hinton, arXiv:1607.06450.
+
+    >>> import pellucid
+    >>> pellucid.layer_norm(pellucid.tensor([[1.0, 3.0]]), (2,))
+    tensor([[-1.0000,  1.0000]])
+    """
+    dims = _last_dims("layer_norm", input, normalized_shape, weight, bias)
+    return _layer_norm(input, weight, bias, dims=dims, eps=eps)[0]
+
+
+@function(method=False)
+def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """weight · x / √(mean(x²) + eps) over the last dimensions; `eps` None is the dtype's smallest step at 1.
+
+    Source: Zhang and Sennrich, arXiv:1910.07467.
+    """
+    from pellucid.core.dtypes import finfo
+
+    dims = _last_dims("rms_norm", input, normalized_shape, weight, None)
+    x: Any = input
+    eps = finfo(input.dtype).eps if eps is None else eps
+    found = x * TABLE["rsqrt"](TABLE["mean"](x * x, dim=dims, keepdim=True) + eps)
+    return found if weight is None else found * weight
+
+
+def _last_dims(name: str, input: Tensor, normalized_shape: Any, weight: Any, bias: Any) -> tuple[int, ...]:
+    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not sizes:
+        raise RuntimeError(f"{name}: Expected normalized_shape to be at least 1-dimensional, but got an empty one")
+    for which, one in (("weight", weight), ("bias", bias)):
+        if one is not None and tuple(one.shape) != sizes:
+            raise RuntimeError(
+                f"{name}: Expected {which} to be of same shape as normalized_shape, but got {which} of shape "
+                f"{list(one.shape)} and normalized_shape = {list(sizes)}"
+            )
+    if tuple(input.shape[-len(sizes) :]) != sizes:
+        raise RuntimeError(
+            f"{name}: Given normalized_shape={list(sizes)}, expected input with shape [*, {', '.join(map(str, sizes))}]"
+            f", but got input of size {list(input.shape)}"
+        )
+    return tuple(range(input.ndim - len(sizes), input.ndim))
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """weight · (x - mean) / √(var + eps) + bias, by channel (dimension 1).
+
+    In training, mean and variance (divisor n) are the batch's own, and the running ones move towards them by
+    `momentum`, in place, the variance in its unbiased form; otherwise the running ones are used.
+
+    Shape: input (N, C, …), the others (C), result as input. Raises RuntimeError where they do not fit, ValueError for
+    training on one value a channel. Source: Ioffe and Szegedy, arXiv:1502.03167.
+    """
+    channels = _check_channels("batch_norm", input, running_mean, running_var, weight, bias)
+    dims = (0, *range(2, input.ndim))
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
+        shape = (1, channels, *[1] * (input.ndim - 2))
+        one: Any = TABLE["rsqrt"](running_var + eps)
+        scale = one if weight is None else one * weight
+        shift = -running_mean * scale if bias is None else bias - running_mean * scale
+        return input * TABLE["reshape"](scale, shape=shape) + TABLE["reshape"](shift, shape=shape)
+    count = count_of(input.shape, dims)
+    if count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    out, _, _, mean, var = _batch_norm(input, weight, bias, dims=dims, eps=eps)
+    if running_mean is not None:
+        update_running_stats_(running_mean, running_var, mean, var, momentum=momentum, count=count)
+    return out
+
+
+def _check_channels(name: str, input: Tensor, *channelwise: Tensor | None) -> int:
+    if input.ndim < 2:
+        raise RuntimeError(f"{name}: expected at least a 2-d input (N, C, …), but got shape {tuple(input.shape)}")
+    channels = input.shape[1]
+    for what, one in zip(("running_mean", "running_var", "weight", "bias"), channelwise, strict=True):
+        if one is not None and one.numel() != channels:
+            raise RuntimeError(f"{name}: {what} should contain {channels} elements not {one.numel()}")
+    return channels
+
+
+@function(method=False)
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """As `layer_norm` over each of `num_groups` groups of channels, then scaled and shifted by channel.
+
+    Shape: input (N, C, …), weight and bias (C), result as input. Source: Wu and He, arXiv:1803.08494.
+    """
+    channels = _check_channels("group_norm", input, None, None, weight, bias)
+    if num_groups <= 0 or channels % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
+        )
+    if not input.numel():
+        grouped: Any = input
+    else:
+        reshape = TABLE["reshape"]
+        groups = reshape(input, shape=(input.shape[0], num_groups, -1))
+        grouped = reshape(_layer_norm(groups, None, None, dims=(2,), eps=eps)[0], shape=tuple(input.shape))
+    return _scaled(grouped, weight, bias)
+
+
+def _scaled(found: Any, weight: Any, bias: Any) -> Any:
+    shape = (1, -1, *[1] * (found.ndim - 2))
+    if weight is not None:
+        found = found * TABLE["reshape"](weight, shape=shape)
+    return found if bias is None else found + TABLE["reshape"](bias, shape=shape)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """As `batch_norm`, with the statistics of each sample by itself; the running ones follow the samples' average.
+
+    Shape: input (N, C, …), the others (C). Source: Ulyanov et al., arXiv:1607.08022.
+    """
+    _check_channels("instance_norm", input, running_mean, running_var, weight, bias)
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    dims = tuple(range(2, input.ndim))
+    count = count_of(input.shape, dims)
+    if count == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    out, _, _, mean, var = _batch_norm(input, None, None, dims=dims, eps=eps)
+    if running_mean is not None:
+        by_sample = tuple(input.shape[:2])
+        mean, var = (TABLE["mean"](TABLE["reshape"](one, shape=by_sample), dim=0) for one in (mean, var))
+        update_running_stats_(running_mean, running_var, mean, var, momentum=momentum, count=count)
+    return _scaled(out, weight, bias)

@@ -1,0 +1,70 @@
+"""Which dimensions a reduction goes over, from what PyTorch lets a user write as `dim`; and back to the whole shape."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import as_dtype
+
+from .dims import dim_of, dims_of
+
+
+def axis_of(dim: Any, rank: int) -> Any:
+    """`dim` as NumPy's `axis`: None (all dimensions; also for an empty list, and in a 0-d tensor), an int or a tuple.
+
+    Raises IndexError where it is out of range, RuntimeError where one dimension is named twice.
+    """
+    if dim is None or (rank and type(dim) is int):
+        return dim
+    if isinstance(dim, (tuple, list)):
+        found = dims_of(dim, rank)
+        return found if found and rank else None
+    axis = dim_of(dim, rank)
+    return axis if rank else None
+
+
+def all_axes(dim: Any, rank: int) -> tuple[int, ...]:
+    """The dimensions meant by `dim`, counted from the front."""
+    axis = axis_of(dim, rank)
+    if axis is None:
+        return tuple(range(rank))
+    return tuple(sorted(dim_of(one, rank) for one in ((axis,) if isinstance(axis, int) else axis)))
+
+
+def count_of(shape: Any, dim: Any) -> int:
+    """How many elements a reduction of `shape` over `dim` makes one of."""
+    count = 1
+    for axis in all_axes(dim, len(shape)):
+        count *= shape[axis]
+    return count
+
+
+def kept_shape(shape: Any, dim: Any) -> tuple[int, ...]:
+    """The shape that a reduction over `dim` has with `keepdim`."""
+    axes = all_axes(dim, len(shape))
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def keep(m: Any, g: Any, shape: Any, dim: Any, keepdim: bool) -> Any:
+    """`g`, of the shape of a reduction's result, with the dimensions that were reduced put back as 1."""
+    return g if keepdim or not shape else m.reshape(g, shape=kept_shape(shape, dim))
+
+
+def numpy_dtype(dtype: Any) -> Any:
+    """NumPy's type for a dtype of ours, or for what stands for one."""
+    return as_dtype(dtype).numpy
+
+
+def widened(xp: Any, array: Any) -> Any:
+    """float16 as float32, in which PyTorch adds it up; others as they are."""
+    return array.astype(xp.float32) if array.dtype == xp.float16 else array
+
+
+def floating(name: str, input: Any) -> None:
+    """Raise where a floating type is needed and `input` is of another."""
+    if input.dtype.kind != "f":
+        raise RuntimeError(
+            f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            f"Got: {input.dtype}; write .float() first"
+        )

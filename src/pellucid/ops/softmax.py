@@ -1,0 +1,89 @@
+"""Softmax and its logarithm: scores to probabilities."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import op, real
+
+from .dims import dim_of
+from .reduction import numpy_dtype, widened
+
+
+@op(domain=real())
+def softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
+    """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows.
+
+    `dtype` converts first. Raises for integers (give a floating `dtype`).
+
+    >>> import pellucid
+    >>> pellucid.tensor([0.0, 0.0]).softmax(0)
+    tensor([0.5000, 0.5000])
+    """
+    made, axis, kind = shifted(xp, "softmax", input, dim, dtype)
+    xp.exp(made, out=made)
+    made /= xp.add.reduce(made, axis=axis, keepdims=True)
+    return made.astype(kind, copy=False)
+
+
+softmax.vjp(input=lambda m, g, out, dim: m.softmax_backward(g, out, dim=dim))
+
+
+@op(public=False, method=False)
+def softmax_backward(xp: Any, grad: Any, output: Any, *, dim: int) -> Any:
+    """output · (grad - Σ grad · output): the gradient of softmax."""
+    made = xp.asarray(grad * output)
+    made -= output * xp.add.reduce(made, axis=dim if made.ndim else None, keepdims=True)
+    return made
+
+
+softmax_backward.vjp(
+    grad=lambda m, g, output, dim: m.softmax_backward(g, output, dim=dim),
+    output=lambda m, g, grad, output, dim: (
+        g * (grad - m.sum(grad * output, dim=dim, keepdim=True)) - grad * m.sum(g * output, dim=dim, keepdim=True)
+    ),
+)
+
+
+@op(domain=real())
+def log_softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
+    """x - log Σ e^x along `dim`: the logarithm of softmax, finite where softmax itself rounds to 0.
+
+    `dtype` converts first. Raises for integers (give a floating `dtype`).
+    """
+    made, axis, kind = shifted(xp, "log_softmax", input, dim, dtype)
+    made -= xp.log(xp.add.reduce(xp.exp(made), axis=axis, keepdims=True))
+    return made.astype(kind, copy=False)
+
+
+log_softmax.vjp(input=lambda m, g, out, dim: m.log_softmax_backward(g, out, dim=dim))
+
+
+@op(public=False, method=False)
+def log_softmax_backward(xp: Any, grad: Any, output: Any, *, dim: int) -> Any:
+    """grad - e^output · Σ grad: the gradient of log_softmax."""
+    made = xp.asarray(xp.exp(output))
+    made *= xp.add.reduce(grad, axis=dim if made.ndim else None, keepdims=True)
+    return xp.subtract(grad, made, out=made)
+
+
+log_softmax_backward.vjp(
+    grad=lambda m, g, output, dim: g - m.sum(g * m.exp(output), dim=dim, keepdim=True),
+    output=lambda m, g, grad, output, dim: -(g * m.exp(output)) * m.sum(grad, dim=dim, keepdim=True),
+)
+
+
+def shifted(xp: Any, name: str, input: Any, dim: int, dtype: Any = None) -> Any:
+    """A new array of `input` less its largest along `dim`; the axis; and the dtype that the result is to have."""
+    if dtype is not None:
+        input = input.astype(numpy_dtype(dtype), copy=False)
+    if input.dtype.kind != "f":
+        raise NotImplementedError(f"{name} is not implemented for {input.dtype}; write .float() first, or give dtype=")
+    axis = dim_of(dim, input.ndim) if input.ndim else None
+    if not input.ndim:
+        dim_of(dim, 0)
+    wide = widened(xp, input)
+    if not input.size:
+        return wide.copy(), axis, input.dtype
+    return xp.asarray(wide - xp.maximum.reduce(wide, axis=axis, keepdims=True)), axis, input.dtype
