@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ops  # noqa: F401: declares them
 from ..core import FUNCTIONS, TABLE
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 import warnings
 
-from .. import vocabulary as ops
 from ...core import Tensor, no_grad
+from ...ops.loss import binary_cross_entropy, cross_entropy, nll_loss, reduction_name
+from .. import vocabulary as ops
 
 __all__ = [
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "cosine_embedding_loss",
+    "cross_entropy",
     "gaussian_nll_loss",
     "hinge_embedding_loss",
     "huber_loss",
@@ -22,6 +25,7 @@ __all__ = [
     "margin_ranking_loss",
     "mse_loss",
     "multi_margin_loss",
+    "nll_loss",
     "poisson_nll_loss",
     "smooth_l1_loss",
     "soft_margin_loss",
@@ -311,19 +315,6 @@ def triplet_margin_loss(
 
 
 # ------------------------------------------------------------------------------------------------- shared
-
-
-def reduction_name(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """The reduction asked for, also in the two flags that PyTorch had before it."""
-    if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=3,
-        )
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not a valid value for reduction: it is 'none', 'mean' or 'sum'")
-    return reduction
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:

@@ -6,10 +6,10 @@ from typing import Any
 
 from ...core import Tensor
 from ...core.dtypes import int64
-from ..vocabulary import empty, ones, tensor, zeros
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
+from ..vocabulary import empty, ones, tensor, zeros
 from .module import Module
 
 __all__ = ["BatchNorm1d", "BatchNorm2d"]

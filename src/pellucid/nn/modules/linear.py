@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from ...core import Tensor
-from ..vocabulary import empty
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
+from ..vocabulary import empty
 from .module import Module
 
 __all__ = ["Bilinear", "Identity", "Linear"]

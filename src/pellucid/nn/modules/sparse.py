@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 from ...core import Tensor, no_grad
-from ..vocabulary import empty
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
+from ..vocabulary import empty
 from .module import Module
 
 __all__ = ["Embedding"]

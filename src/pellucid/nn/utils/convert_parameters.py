@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .. import vocabulary as ops
 from ...core import Tensor
+from .. import vocabulary as ops
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

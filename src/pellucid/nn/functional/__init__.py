@@ -1,0 +1,43 @@
+"""Layers, activations and losses as functions, under the names and signatures of ``torch.nn.functional``."""
+
+from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
+from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from ...ops.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
+from .activation import *  # noqa: F403
+from .activation import __all__ as _activations
+from .layers import *  # noqa: F403
+from .layers import __all__ as _layers
+from .loss import *  # noqa: F403
+from .loss import __all__ as _losses
+
+__all__ = [
+    *_activations,
+    *_layers,
+    *_losses,
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "batch_norm",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "fold",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "max_pool1d",
+    "max_pool2d",
+    "rms_norm",
+    "unfold",
+]

@@ -1,0 +1,238 @@
+"""Activations: functions of each element (or, softmax and its kin, of each row) between the layers.
+
+With ``inplace=True`` the result is also stored in the input.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from ...core import Tensor
+from .. import vocabulary as ops
+
+__all__ = [
+    "celu",
+    "elu",
+    "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "log_softmax",
+    "logsigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "tanh",
+    "tanhshrink",
+    "threshold",
+]
+
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def _source(input: Tensor, inplace: bool) -> Tensor:
+    """What to compute from: where the input will be overwritten, backward needs a copy of it."""
+    return input.clone() if inplace else input
+
+
+def _stored(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
+    return input.copy_(result) if inplace else result
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0)."""
+    return _stored(input, ops.relu(_source(input, inplace)), inplace)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + e^-x)."""
+    return ops.sigmoid(input)
+
+
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent."""
+    return ops.tanh(input)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """clamp(x, min_val, max_val), with gradient 0 at the bounds themselves."""
+    if min_val > max_val:
+        raise ValueError(f"min_val cannot be greater than max_val, but got {min_val} and {max_val}")
+    x = _source(input, inplace)
+    below = ops.where(x <= min_val, min_val, x)
+    return _stored(input, ops.where(x >= max_val, max_val, below), inplace)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6)."""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x where positive, else negative_slope · x."""
+    x = _source(input, inplace)
+    return _stored(input, ops.where(x > 0, x, x * negative_slope), inplace)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x where positive, else weight · x; a weight of more than one element is one for each channel (dimension 1)."""
+    if weight.numel() != 1:
+        channels = input.shape[1] if input.ndim > 1 else 1
+        if weight.ndim != 1 or weight.numel() != channels:
+            raise RuntimeError(
+                f"prelu takes one weight, or one for each of the {channels} channels of an input of shape "
+                f"{tuple(input.shape)}, but got a weight of shape {tuple(weight.shape)}"
+            )
+        weight = weight.reshape(-1, *(1 for _ in input.shape[2:]))
+    return ops.where(input > 0, input, weight * input)
+
+
+def _exponential_below(x: Tensor, alpha: float, scale: float = 1.0) -> Tensor:
+    """alpha · (e^(scale · x) - 1) for x < 0; the clamp keeps an infinity out of the branch that is not taken."""
+    return alpha * (ops.where(x > 0, 0.0, x) * scale).expm1()
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha · (e^x - 1)."""
+    x = _source(input, inplace)
+    return _stored(input, ops.where(x > 0, x, _exponential_below(x, alpha)), inplace)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """ELU with the alpha and the scale that keep mean 0 and variance 1 (arXiv:1706.02515)."""
+    x = _source(input, inplace)
+    below = _exponential_below(x, _SELU_ALPHA * _SELU_SCALE)
+    return _stored(input, ops.where(x > 0, x * _SELU_SCALE, below), inplace)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha · (e^(x / alpha) - 1)."""
+    x = _source(input, inplace)
+    return _stored(input, ops.where(x > 0, x, _exponential_below(x, alpha, 1.0 / alpha)), inplace)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · sigmoid(x)."""
+    x = _source(input, inplace)
+    return _stored(input, x * ops.sigmoid(x), inplace)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · tanh(softplus(x))."""
+    x = _source(input, inplace)
+    return _stored(input, x * ops.tanh(softplus(x)), inplace)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """clamp(x / 6 + 1 / 2, 0, 1)."""
+    x = _source(input, inplace)
+    return _stored(input, hardtanh(x + 3.0, 0.0, 6.0) / 6.0, inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · hardsigmoid(x)."""
+    x = _source(input, inplace)
+    middle = ops.where(x >= 3, x, x * (x + 3.0) / 6.0)
+    return _stored(input, ops.where(x <= -3, 0.0, middle), inplace)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x where above ``threshold``, else ``value``."""
+    x = _source(input, inplace)
+    return _stored(input, ops.where(x <= threshold, value, x), inplace)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x · Φ(x); with ``approximate="tanh"`` x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))."""
+    if approximate == "none":
+        return input * 0.5 * (1.0 + (input * math.sqrt(0.5)).erf())
+    if approximate == "tanh":
+        inner = math.sqrt(2.0 / math.pi) * (input + 0.044715 * (input * input * input))
+        return 0.5 * input * (1.0 + inner.tanh())
+    raise RuntimeError(f"approximate argument must be either none or tanh, but got {approximate!r}")
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · sigmoid(b) for the halves a and b along ``dim``."""
+    if input.ndim == 0 or input.shape[dim] % 2:
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {dim} of an input of shape {tuple(input.shape)} is not"
+        )
+    half = input.shape[dim] // 2
+    return input.narrow(dim, 0, half) * ops.sigmoid(input.narrow(dim, half, half))
+
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + e^(beta · x)) / beta, or x where beta · x is above ``threshold``."""
+    scaled = input * beta
+    large = scaled > threshold
+    return ops.where(large, input, ops.where(large, 0.0, scaled).exp().log1p() / beta)
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """log(1 / (1 + e^-x))."""
+    return ops.logsigmoid(input)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)."""
+    return input / (input.abs() + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return input - input.tanh()
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x moved towards 0 by ``lambd``, and 0 in between."""
+    if not lambd >= 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
+    return ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0))
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x where it is beyond ±``lambd``, else 0."""
+    return ops.where((input >= -lambd) & (input <= lambd), 0.0, input)
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """e^x over the sum of e^x along ``dim``."""
+    return ops.softmax(input, dim=_dimension("softmax", input, dim), dtype=dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """The softmax of -x."""
+    return ops.softmax(-input, dim=_dimension("softmin", input, dim), dtype=dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """log(softmax(x)), computed safely."""
+    return ops.log_softmax(input, dim=_dimension("log_softmax", input, dim), dtype=dtype)
+
+
+def _dimension(name: str, input: Tensor, dim: int | None) -> int:
+    if dim is not None:
+        return dim
+    guess = 0 if input.ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument: "
+        f"for this input of shape {tuple(input.shape)}, dim={guess} was taken",
+        stacklevel=4,
+    )
+    return guess

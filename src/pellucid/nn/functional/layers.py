@@ -1,0 +1,126 @@
+"""What layers compute: products, look-ups, dropout, distances."""
+
+from __future__ import annotations
+
+from ...core import Tensor
+from .. import vocabulary as ops
+
+__all__ = [
+    "alpha_dropout",
+    "bilinear",
+    "cosine_similarity",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "embedding",
+    "linear",
+    "normalize",
+    "one_hot",
+    "pairwise_distance",
+]
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x Wᵀ + b."""
+    return ops.linear(input, weight, bias)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x₁ᵀ A x₂ + b for each matrix A of the weight (out, in1, in2)."""
+    if tuple(input1.shape[:-1]) != tuple(input2.shape[:-1]):
+        raise RuntimeError(
+            "bilinear(): input batch dimensions do not match: got "
+            f"{tuple(input1.shape)} and {tuple(input2.shape)}, which must agree but for the last"
+        )
+    out = ops.einsum("...i,oij,...j->...o", input1, weight, input2)
+    return out if bias is None else out + bias
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Row i of ``weight`` for each index i; the row ``padding_idx`` gets no gradient."""
+    if max_norm is not None or scale_grad_by_freq or sparse:
+        raise NotImplementedError(
+            "embedding offers neither max_norm, nor scale_grad_by_freq, nor sparse gradients; leave them out"
+        )
+    if padding_idx is not None:
+        if not -weight.shape[0] <= padding_idx < weight.shape[0]:
+            raise ValueError(f"Padding_idx must be within num_embeddings: {padding_idx} of {weight.shape[0]} rows")
+        padding_idx %= weight.shape[0]
+    return ops.embedding(weight, input, padding_idx=padding_idx)
+
+
+def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return getattr(ops, name + "_" if inplace else name)(input, p, training)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero each element with probability ``p`` and divide the others by 1 - p; in evaluation, the input itself."""
+    return _dropped("dropout", input, p, training, inplace)
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Dropout that keeps the mean and variance of what SELU gives (arXiv:1706.02515)."""
+    return _dropped("alpha_dropout", input, p, training, inplace)
+
+
+def _channels(name: str, input: Tensor, p: float, training: bool, inplace: bool, sides: int) -> Tensor:
+    if input.ndim not in (sides + 1, sides + 2):
+        raise RuntimeError(
+            f"{name}: Expected {sides + 1}D or {sides + 2}D input, but received a {input.ndim}D input of shape "
+            f"{tuple(input.shape)}"
+        )
+    if input.ndim == sides + 2:
+        return _dropped("feature_dropout", input, p, training, inplace)
+    return _dropped("feature_dropout", input.unsqueeze(0), p, training, inplace).squeeze(0)
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero whole channels of (N, C, L) or (C, L)."""
+    return _channels("dropout1d", input, p, training, inplace, 1)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero whole channels of (N, C, H, W) or (C, H, W)."""
+    if input.ndim == 3:  # PyTorch reads three dimensions as a batch here, and has announced a change
+        return _dropped("feature_dropout", input, p, training, inplace)
+    return _channels("dropout2d", input, p, training, inplace, 2)
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
+    return _channels("dropout3d", input, p, training, inplace, 3)
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at each index and 0 elsewhere, in a new last dimension of ``num_classes`` (-1: as many as are needed)."""
+    return ops.one_hot(tensor, num_classes)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x₁ · x₂ over the product of their norms (over ``eps`` where a norm is smaller), along ``dim``."""
+    first = x1.norm(2, dim, keepdim=True).clamp(min=eps)
+    second = x2.norm(2, dim, keepdim=True).clamp(min=eps)
+    return ((x1 / first) * (x2 / second)).sum(dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """The p-norm of x₁ - x₂ + eps along the last dimension."""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: None = None
+) -> Tensor:
+    """x over its p-norm along ``dim`` (over ``eps`` where that is smaller)."""
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand(input.shape)
