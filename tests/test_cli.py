@@ -347,6 +347,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         (["--resume", "torn"], "no whole checkpoint"),
         (["--resume", "garbled"], "cannot be read"),
         (["--resume", "foreign"], "another version of pellucid"),
+        (["--resume", "mistyped"], "a value of the wrong kind"),
         (["--resume", "changed"], "their checksum differs"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -370,7 +371,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, here = tmp_path_factory.mktemp("runs"), Path.cwd()
     os.chdir(folder)
     try:
-        for name in ("run", "swapped", "torn", "garbled", "foreign"):
+        for name in ("run", "swapped", "torn", "garbled", "foreign", "mistyped"):
             trained("digits", "--epochs", 2, "--model", "mlp:4", out=name)
         write("changed.csv", PETS)
         trained("changed.csv", "--target", "kind", "--epochs", 1, out="changed")
@@ -394,6 +395,8 @@ def bench(runs: Path, tmp_path: Path) -> None:
     config.write_text(config.read_text().replace('"CHANGED"', json.dumps(str(Path("changed.csv").absolute()))))
     own = Path("swapped/config.json")
     own.write_text(own.read_text().replace("mlp:4", "mlp:5"))
+    typed = Path("mistyped/config.json")
+    typed.write_text(typed.read_text().replace('"lr": 0.001', '"lr": "much"'))
     for path in Path("torn/checkpoints").iterdir():
         path.write_bytes(path.read_bytes()[:200])
     write("garbled/config.json", "{")

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import manual_seed, nn, optim, tensor
-from pellucid.core import Generator, Tensor, from_numpy
+from pellucid import Generator, Tensor, from_numpy, manual_seed, nn, optim, tensor
 from pellucid.train import (
     HOOKS,
     R2,

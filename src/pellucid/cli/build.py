@@ -94,10 +94,10 @@ def metrics(classes: int | None, target_std: float = 1.0) -> dict[str, Callable[
 
 def optimizer(config: Config, parameters: Any) -> Any:
     """The optimiser of `--optimizer` over `parameters`."""
-    common = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimizer == "sgd":
-        return optim.SGD(parameters, momentum=config.momentum, **common)
-    return {"adam": optim.Adam, "adamw": optim.AdamW}[config.optimizer](parameters, **common)
+        return optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+    kind = {"adam": optim.Adam, "adamw": optim.AdamW}[config.optimizer]
+    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay)
 
 
 def _outputs(config: Config, classes: int | None) -> int:

@@ -80,11 +80,13 @@ def check(options: Options) -> Options:
         options["model"] = normal_model(options["model"])
     for option, known in (("activation", ACTIVATIONS), ("loss", LOSSES), ("optimizer", OPTIMIZERS)):
         if option in options:
-            value = options[option] = ALIASES.get(options[option].lower(), options[option].lower())
+            word = options[option].lower()
+            value = options[option] = ALIASES.get(word, word)
             if value not in known:
                 raise unknown(option, value, known)
-    if options.get("device", "cpu").partition(":")[0] not in DEVICES:
-        raise unknown("device", options["device"], DEVICES)
+    device: str = options.get("device") or "cpu"
+    if device.partition(":")[0] not in DEVICES:
+        raise unknown("device", device, DEVICES)
     for option, fits, wanted in (
         ("lr", lambda x: 0 < x < math.inf, "a number above 0, such as 0.1"),
         ("momentum", lambda x: 0 <= x < 1, "a number from 0 to below 1, such as 0.9"),
@@ -196,6 +198,10 @@ def from_json(stored: dict[str, Any]) -> Config:
     if set(stored) != names:
         wrong = sorted(set(stored) ^ names)
         raise UsageError(f"config.json of the run is of another version of pellucid: it differs in {', '.join(wrong)}.")
+    try:
+        check({name: value for name, value in stored.items() if value is not None})
+    except (TypeError, AttributeError) as error:
+        raise UsageError(f"config.json of the run has a value of the wrong kind: {error}") from error
     return Config(**stored)
 
 

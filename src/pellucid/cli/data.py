@@ -56,7 +56,9 @@ class Loaders:
 def loaders(data: DataSet, batch_size: int, seed: int, device: str) -> Loaders:
     """The order of the training data has a generator of its own: it depends on the seed and on nothing else."""
 
-    def part(x: np.ndarray, y: np.ndarray, **order: Any) -> Any:
+    def part(x: np.ndarray | None, y: np.ndarray | None, **order: Any) -> Any:
+        if x is None or y is None:
+            return None
         tensors = [from_data(np.ascontiguousarray(array), device=device, copy=False) for array in (x, y)]
         return DataLoader(TensorDataset(*tensors), **order)
 
@@ -64,5 +66,5 @@ def loaders(data: DataSet, batch_size: int, seed: int, device: str) -> Loaders:
     return Loaders(
         part(data.x_train, data.y_train, batch_size=batch_size, shuffle=True, generator=Generator().manual_seed(seed)),
         part(data.x_val, data.y_val, batch_size=at_once),
-        None if data.x_test is None else part(data.x_test, data.y_test, batch_size=at_once),
+        part(data.x_test, data.y_test, batch_size=at_once),
     )

@@ -89,7 +89,7 @@ def train(
              "weight_decay", "batch_size", "epochs", "val_fraction", "seed", "device", "log_every")  # fmt: skip
     every = locals()
     given = {name: every[name] for name in names if every[name] is not None}
-    console = Console(highlight=False, soft_wrap=True, quiet=quiet)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     session = start(given, out, quiet) if resume is None else go_on(given, resume, out, quiet)
     session.run(console)
     if quiet:
@@ -116,7 +116,7 @@ def go_on(given: Options, resume: Path, out: Path | None, quiet: bool) -> Sessio
         raise UsageError(f"--out and --resume exclude each other: a resumed run goes on in its own folder, {resume}.")
     folder = RunFolder(resume)
     stored = folder.read_config()
-    config = settings.from_json(stored.get("config"))
+    config = settings.from_json(stored.get("config", {}))
     given = settings.check({"dataset": config.dataset} | ({"target": config.target} if config.target else {}) | given)
     settings.check_same(given, config, resume)
     config = dataclasses.replace(config, **{name: given[name] for name in settings.RESUMABLE if name in given})

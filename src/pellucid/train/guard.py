@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.anomaly import detect_anomaly
+from pellucid.core.anomaly import AnomalyError, detect_anomaly
 from pellucid.train.callback import Callback
 from pellucid.train.loop import Learner
 
@@ -61,7 +61,7 @@ class NaNGuard(Callback):
                 learner.predict()
                 learner.get_loss()
                 learner.backward()
-        except RuntimeError as error:
+        except AnomalyError as error:
             return note + str(error)
         return note + "Repeated under detect_anomaly, the step came out finite: some op is not deterministic."
 
