@@ -127,8 +127,9 @@ def is_complex(answer: Any) -> bool:
     )
 
 
-# By dtype: relative and absolute tolerance. Those of torch.testing.assert_close.
-TOLERANCE = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
+# By dtype: relative and absolute tolerance. Those of torch.testing.assert_close, but for float16 (eps is 1e-3), where
+# PyTorch's kernels round once, at their end, and a composition rounds at each of its steps.
+TOLERANCE = {"float16": (4e-3, 1e-3), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 
 
 def difference(
