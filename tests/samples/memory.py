@@ -1,0 +1,23 @@
+"""Rows for `ops/memory.py`: casts, copies, and the parts of a base that views are."""
+
+import pellucid
+from pellucid.core import TABLE
+from tests.op_samples import real, row
+
+CHAIN = ((TABLE["reshape"], {"shape": (3, 2)}),)
+
+
+SAMPLES = {
+    "cast": [
+        row(real(2, 3), dtype=pellucid.float64, reference=lambda x, dtype: x.to(dtype)),
+        row(real(2, 3), dtype=pellucid.int64, reference=lambda x, dtype: x.to(dtype), gradient=False),
+    ],
+    "to_device": [row(real(2, 3), device=pellucid.device("cpu"), reference=lambda x, device: x)],
+    "clone": [row(real(2, 3)), row(real())],
+    "copy_": [row(real(2, 3), real(3)), row(real(2, 3), real(2, 3))],
+    "view_replay": [row(real(3, 2), chain=CHAIN, reference=lambda x, chain: x.view(3, 2))],
+    "view_embed": [
+        row(real(3, 2), shape=(3, 2), chain=CHAIN, reference=lambda x, shape, chain: x.view(3, 2)),
+    ],
+    "view_zero": [row(real(3, 2), chain=CHAIN, reference=lambda x, chain: 0 * x)],
+}

@@ -1,0 +1,336 @@
+"""The table of ops, each op tested by existing: forward and gradient against PyTorch, and numeric gradients.
+
+An elementwise op with a domain is tried on numbers from it, on extreme numbers, in all dtypes, empty, without
+dimensions, broadcast and strided. Every other op has sample rows (`tests.op_samples`).
+"""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pellucid
+from pellucid.core import TABLE, Domain, Op
+from tests import op_samples
+from tests.numeric import check_gradients
+from tests.op_samples import ELSEWHERE, SAMPLES, Row
+
+op_samples.load()
+
+WITH_DOMAIN = [name for name, op in TABLE.items() if op.domain is not None and op.elementwise and name not in SAMPLES]
+FLOATS = [name for name in WITH_DOMAIN if not TABLE[name].domain.integers]
+
+
+def rows_of(name: str) -> list[Row]:
+    """The rows of an op; an in-place op has those of the op that it is made from."""
+    return SAMPLES.get(name) or SAMPLES.get(name.removesuffix("_"), [])
+
+
+ROWS = [(name, index) for name in TABLE if name not in WITH_DOMAIN for index in range(len(rows_of(name)))]
+
+
+def test_every_op_is_tested() -> None:
+    """An op with neither a domain nor a row would go untested."""
+    without = [name for name in TABLE if name not in WITH_DOMAIN and name not in ELSEWHERE and not rows_of(name)]
+    assert not without, f"no domain in the declaration and no rows in tests/samples for: {', '.join(without)}"
+    root = Path(__file__).parent.parent
+    for name, file in ELSEWHERE.items():
+        assert name in (root / file).read_text(encoding="utf-8"), f"{file} does not speak of {name}"
+
+
+def test_no_rows_are_left_over() -> None:
+    assert not [name for name in SAMPLES if name not in TABLE]
+
+
+# --- the oracle ------------------------------------------------------------------------------------------------------
+
+
+def reference(op: Op) -> Any:
+    """PyTorch's function of the same name."""
+    found: Any = torch
+    for part in op.reference.split(".")[1:]:
+        found = getattr(found, part, None)
+    if found is None and "." in op.reference:
+        for room in (torch.nn.functional, torch.special, torch.linalg, torch.Tensor, torch._C._nn):
+            found = found or getattr(room, op.reference.split(".")[-1], None)
+    assert found is not None, f"PyTorch has no {op.reference}: name the right one in the op's declaration"
+    return found
+
+
+def to_torch(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return torch.tensor(value)
+    if isinstance(value, list):
+        return [to_torch(one) for one in value]
+    if isinstance(value, pellucid.dtype):
+        return getattr(torch, value.name)
+    return value
+
+
+def to_ours(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return pellucid.tensor(value)
+    return [to_ours(one) for one in value] if isinstance(value, list) else value
+
+
+def first(result: Any) -> Any:
+    return result[0] if isinstance(result, tuple | list) else result
+
+
+# float16 and float32 functions are accurate to a few units in the last place, in both libraries.
+TOLERANCE = {"float16": (2e-3, 1e-6), "float32": (4e-6, 1e-7), "float64": (1e-12, 1e-14)}
+
+
+def assert_same(got: Any, expected: torch.Tensor, what: str = "", slack: float = 1.0) -> None:
+    array, wanted = got.detach().numpy(), expected.detach().numpy()
+    assert got.dtype.name == str(expected.dtype).removeprefix("torch."), what
+    assert tuple(got.shape) == tuple(expected.shape), what
+    rtol, atol = TOLERANCE.get(got.dtype.name, (0.0, 0.0))
+    np.testing.assert_allclose(array, wanted, rtol=rtol * slack, atol=atol * slack, err_msg=what)
+
+
+def in_place(op: Op) -> bool:
+    return bool(op.mutates)
+
+
+def both(op: Op, arrays: list[Any], theirs: Any = None) -> tuple[Any, torch.Tensor | None]:
+    """Our answer and PyTorch's; None where PyTorch does not have the op for these dtypes."""
+    theirs = theirs or reference(op)
+    torch.manual_seed(0)
+    pellucid.manual_seed(0)
+    try:
+        expected = first(theirs(*[to_torch(one) for one in arrays]))
+    except (RuntimeError, TypeError, NotImplementedError) as refused:
+        # What PyTorch refuses for want of a kernel, pellucid may have; every other refusal is ours as well.
+        if "not implemented for" not in str(refused):
+            with pytest.raises((RuntimeError, TypeError)):
+                op(*[to_ours(one) for one in arrays])
+        return None, None
+    return first(op(*[to_ours(one) for one in arrays])), expected
+
+
+# --- elementwise -----------------------------------------------------------------------------------------------------
+
+
+def draw(domain: Domain, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Numbers of the domain, away from its ends and kinks."""
+    low, high = max(domain.low, -3.0), min(domain.high, 3.0)
+    numbers = rng.uniform(low + domain.margin, high - domain.margin, shape)
+    for kink in domain.kinks:
+        close = np.abs(numbers - kink) < domain.margin
+        numbers = np.where(close, kink + domain.margin * np.where(numbers < kink, -2, 2), numbers)
+    return numbers
+
+
+def inputs(name: str, *shapes: tuple[int, ...], dtype: Any = np.float64) -> list[np.ndarray]:
+    """An array for each input that the op must have, of the shapes in turn."""
+    op, rng = TABLE[name], np.random.default_rng(1)
+    shapes = tuple(itertools.islice(itertools.cycle(shapes), op.required))
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return [draw(op.domain, shape, rng).astype(kind) for shape in shapes]
+    low, high = (0, 6) if kind.kind in "bu" else (-5, 6)
+    return [rng.integers(low, high, shape).astype(kind) for shape in shapes]
+
+
+SHAPES = {
+    "plain": [(3, 4)], "empty": [(0, 3)], "0-d": [()], "broadcast": [(3, 1, 4), (2, 1), (1,)],
+    "0-d and 2-d": [(2, 3), ()],
+}  # fmt: skip
+DTYPES = ["float32", "float64", "float16", "int64", "int32", "uint8", "bool"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", WITH_DOMAIN)
+def test_forward(name: str, dtype: str) -> None:
+    op = TABLE[name]
+    for what, shapes in SHAPES.items():
+        got, expected = both(op, inputs(name, *(shapes[:1] if in_place(op) else shapes), dtype=dtype))
+        if expected is not None:
+            assert_same(got, expected, what, slack=4)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_mixed_dtypes(name: str) -> None:
+    op = TABLE[name]
+    if op.required < 2:
+        return
+    of = {kind: inputs(name, (3,), dtype=kind) for kind in ("float32", "float64", "int64", "uint8", "bool")}
+    zero_d = [np.array(1.5, np.float64), np.array(2, np.int64), 1.5, 2, True]
+    for left, right in itertools.product(of, of):
+        got, expected = both(op, [of[left][0], *of[right][1:]])
+        if expected is not None:
+            assert_same(got, expected, f"{left}, {right}", slack=4)
+    for kind, number in itertools.product(of, zero_d):
+        if op.required == 2:
+            got, expected = both(op, [of[kind][0], number])
+            if expected is not None:
+                assert_same(got, expected, f"{kind}, {number!r}", slack=4)
+
+
+EXTREME = [
+    0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1.5, -2.5, np.inf, -np.inf, np.nan, 1e-30, -1e-30, 88.0,
+    -88.0, 20.0, -20.0, 1e4, -1e4, 1e30, -1e30,
+]  # fmt: skip
+
+
+def extremes(op: Op, kind: str) -> list[np.ndarray]:
+    values = np.array(EXTREME, kind)
+    if op.required > 2:
+        values = values[:15]
+    return [one.ravel().copy() for one in np.meshgrid(*[values] * op.required, indexing="ij")]
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("name", FLOATS)
+def test_forward_at_extremes(name: str, kind: str) -> None:
+    """Zero of both signs, infinity, NaN, the huge and the tiny, in every combination."""
+    op = TABLE[name]
+    got, expected = both(op, extremes(op, kind))
+    if expected is not None:
+        assert_same(got, expected, slack=20)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_gradient_at_extremes(name: str) -> None:
+    """The gradient at the edge of a domain and at kinks is the one that PyTorch gives."""
+    op = TABLE[name]
+    compare_gradients(op, extremes(op, "float64"), reference(op), ones=True)
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_DOMAIN if not in_place(TABLE[name])])
+def test_strided(name: str) -> None:
+    """Transposed, stepped and reversed inputs give what their copies give."""
+    op = TABLE[name]
+    dtype = np.int64 if op.domain.integers else np.float64
+    plain = inputs(name, (4, 6), dtype=dtype)
+    for view in (lambda a: a.T, lambda a: a[::2, 1::3], lambda a: np.broadcast_to(a[:1], (4, 6))):
+        got = op(*[pellucid.from_numpy(view(one)) for one in plain])
+        wanted = op(*[pellucid.tensor(view(one).copy()) for one in plain])
+        np.testing.assert_array_equal(got.numpy(), wanted.numpy())
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_gradient(name: str) -> None:
+    op = TABLE[name]
+    compare_gradients(op, inputs(name, (3, 4)), reference(op))
+    if not in_place(op):
+        compare_gradients(op, inputs(name, (3, 1, 4), (2, 1), (4,)), reference(op))
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_numeric_gradient(name: str) -> None:
+    op = TABLE[name]
+    if not op.rules:
+        return
+    check_gradients(lambda *xs: op(xs[0].clone(), *xs[1:]) if in_place(op) else op(*xs), inputs(name, (2, 3)))
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "index"), ROWS, ids=[f"{name}-{index}" for name, index in ROWS])
+def test_row(name: str, index: int) -> None:
+    """Forward in float64 and float32, and the gradient: against PyTorch's and against finite differences."""
+    op, one = TABLE[name], rows_of(name)[index]
+
+    def ours(*args: Any) -> Any:
+        if in_place(op):
+            args = (args[0].clone(), *args[1:])
+        return op(*args, **one.attributes)
+
+    def theirs(*args: Any) -> Any:
+        if in_place(op):
+            args = (args[0].clone(), *args[1:])
+        attributes = {key: to_torch(value) for key, value in one.attributes.items() if key not in one.drop}
+        return (one.reference or reference(op))(*args, **attributes)
+
+    if one.skip is None:
+        for kind in ("float64", "float32"):
+            args = [as_kind(arg, kind) for arg in one.args]
+            torch.manual_seed(0)
+            expected = theirs(*[to_torch(arg) for arg in args])
+            pellucid.manual_seed(0)
+            got = ours(*[to_ours(arg) for arg in args])
+            compare_all(got, expected, slack=8)
+    else:
+        ours(*[to_ours(arg) for arg in one.args])
+    if one.gradient and op.rules:
+        if one.skip is None:
+            compare_gradients(op, list(one.args), theirs, ours=ours)
+        floats = [i for i, arg in enumerate(one.args) if is_float(arg)]
+
+        def of_floats(*tensors: Any) -> Any:
+            args = [to_ours(arg) for arg in one.args]
+            for i, tensor in zip(floats, tensors, strict=True):
+                args[i] = tensor
+            pellucid.manual_seed(0)
+            return first(ours(*args))
+
+        if floats:
+            check_gradients(of_floats, [one.args[i] for i in floats])
+
+
+def is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def as_kind(value: Any, kind: str) -> Any:
+    if isinstance(value, list):
+        return [as_kind(one, kind) for one in value]
+    return value.astype(kind) if is_float(value) else value
+
+
+def compare_all(got: Any, expected: Any, slack: float) -> None:
+    if isinstance(expected, tuple | list):
+        for a, b in zip(got if isinstance(got, tuple | list) else [got], expected, strict=False):
+            assert_same(a, b, slack=slack)
+    else:
+        assert_same(first(got), expected, slack=slack)
+
+
+def compare_gradients(op: Op, arrays: list[Any], theirs: Any, ours: Any = None, ones: bool = False) -> None:
+    """Backward through both from the same seed (ones, or random numbers)."""
+    if ours is None:
+
+        def ours(*args: Any) -> Any:
+            return op(args[0].clone(), *args[1:]) if in_place(op) else op(*args)
+
+        plain = theirs
+
+        def theirs(*args: Any) -> Any:
+            return plain(args[0].clone(), *args[1:]) if in_place(op) else plain(*args)
+
+    wanted = [to_torch(one) for one in arrays]
+    given = [to_ours(one) for one in arrays]
+    for tensor in (*leaves(wanted), *leaves(given)):
+        if tensor.is_floating_point():
+            tensor.requires_grad_(True)
+    torch.manual_seed(0)
+    expected = first(theirs(*wanted))
+    if not expected.requires_grad:
+        return
+    pellucid.manual_seed(0)
+    got = first(ours(*given))
+    assert got.requires_grad
+    seed = np.ones(tuple(expected.shape)) if ones else np.random.default_rng(2).normal(size=tuple(expected.shape))
+    expected.backward(torch.from_numpy(seed))
+    got.backward(pellucid.from_numpy(seed))
+    for position, (one, other) in enumerate(zip(leaves(given), leaves(wanted), strict=True)):
+        if other.grad is None or one.grad is None:
+            assert other.grad is None or not other.grad.any(), f"no gradient for input {position}"
+        else:
+            assert_same(one.grad, other.grad, f"gradient of input {position}", slack=100)
+
+
+def leaves(args: list[Any]) -> list[Any]:
+    found = []
+    for one in args:
+        if isinstance(one, list):
+            found += leaves(one)
+        elif hasattr(one, "requires_grad"):
+            found.append(one)
+    return found
