@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid import backend
+from pellucid.core import Tensor, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core import op
+from pellucid.core.devices import of_array
 from pellucid.core.engine import sum_to
 
 
@@ -28,7 +29,11 @@ def to_device(xp: Any, input: Any, *, device: Device) -> Any:
     return input if device.backend is here else device.backend.from_numpy(here.to_numpy(input))
 
 
-to_device.vjp(input=lambda m, g, input: m.to_device(g, device=input.device))
+to_device.vjp(input=lambda m, g, input: m.to_device(g, device=_where(input)))
+
+
+def _where(input: Any) -> Device:
+    return input.device if isinstance(input, Tensor) else of_array(input)
 
 
 @op()
