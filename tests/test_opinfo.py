@@ -1,6 +1,7 @@
 """PyTorch's own op tests: every sample of every op that pellucid has too (see tests/opinfo)."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ SHOWN = 5  # failures shown of one case
 
 
 @pytest.mark.parametrize(("name", "dtype", "kind"), CASES, ids=["-".join(case) for case in CASES])
-def test_op(name: str, dtype: str, kind: str, record_property: pytest.RecordProperty) -> None:
+def test_op(name: str, dtype: str, kind: str, record_property: Callable[[str, object], None]) -> None:
     with one_thread():
         outcome = run(OPS[name], dtype, kind, pellucid)
     # The terminal summary (tests/conftest.py) adds these up.
