@@ -17,8 +17,9 @@ import numpy as np
 from pellucid import backend
 
 from . import views
+from .dtypes import ALL
 from .errors import explain
-from .node import Node, shape_and_dtype
+from .node import Node, next_number
 from .promote import as_arguments, promote
 from .state import TABLE, Interpreter, state
 from .tensor import Tensor, counter_of, wrap
@@ -31,6 +32,7 @@ _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
 _OUT, _VALUE, _SHAPE, _AUX = range(4)  # as in core.op
 _NUMBERS = frozenset((int, float, bool))
+_FLOATS = frozenset(one.numpy for one in ALL if one.is_floating_point)
 
 
 def apply(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -63,10 +65,14 @@ def below(one: Interpreter, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Compute an op, and record it where a gradient will be wanted."""
+    """Compute an op, and record it where a gradient will be wanted.
+
+    This runs for every op of every step: what is seldom needed is in functions of its own.
+    """
     arrays: list[Any] = []
-    needs = mixed = odd = False
     dtype = None
+    mixed = odd = False
+    mask, bit = 0, 1  # a bit for each input that requires a gradient
     for one in args:
         if isinstance(one, Tensor):
             array = one._array
@@ -74,61 +80,55 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             if one._view is not None:
                 views.refresh(one)
             if one._requires:
-                needs = True
-            if dtype is None:
+                mask |= bit
+            if array.dtype is not dtype:
+                mixed = dtype is not None
                 dtype = array.dtype
-            elif array.dtype is not dtype:
-                mixed = True
             if type(array) is not _ndarray:
                 odd = True
         else:
             arrays.append(one)
             if one is not None and type(one) not in _NUMBERS:
                 return evaluate(op, as_arguments(op, args), kwargs)
-    if op.kind is not None and (mixed or dtype is None or dtype.kind != "f"):
+        bit += bit
+    if op.kind is not None and (mixed or dtype not in _FLOATS):
         promoted = promote(op, args, _cast)
         if any(new is not old for new, old in zip(promoted, args, strict=True)):
-            if op.mutates:
-                views.check_in_place_dtype(op, args, promoted)
-                promoted = (args[0], *promoted[1:])
-                arrays = [one._array if isinstance(one, Tensor) else one for one in promoted]
-                args = promoted
-            else:
+            if not op.mutates:
                 return evaluate(op, promoted, kwargs)
+            views.check_in_place_dtype(op, args, promoted)
+            args = (args[0], *promoted[1:])
+            arrays = [one._array if isinstance(one, Tensor) else one for one in args]
+    xp = _numpy if arrays and not odd else _namespace(op, args, kwargs)
     if op.mutates:
-        return views.evaluate_in_place(op, args, arrays, kwargs, needs, _run, record)
-    out = _run(op, args, arrays, kwargs, odd)
-    if op.aux:
-        results = tuple(wrap(one) for one in out)
-        if needs and state.grad and op.rules and out[0].dtype.kind == "f":
-            record(op, args, arrays, kwargs, results[0], out[1:])
-        return results
+        return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask, record)
+    try:
+        out = state.run(op.forward, xp, *arrays, **kwargs) if kwargs else state.run(op.forward, xp, *arrays)
+    except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
+        raise explain(op, args, kwargs, failure) from None
+    if type(out) is not _ndarray:
+        if type(out) is tuple:
+            return _with_aux(op, args, arrays, kwargs, mask, out, xp)
+        if odd is False or isinstance(out, np.generic | int | float):
+            out = xp.asarray(out)  # NumPy makes 0-d results scalars
     tensor = _new(Tensor)
     tensor._array = out
     if op.view:
         views.mark(tensor, op, args[0], kwargs)
-    if needs and state.grad and op.rules and out.dtype.kind == "f":
-        record(op, args, arrays, kwargs, tensor, ())
+    if mask and state.grad and op.rules and out.dtype in _FLOATS:
+        record(op, args, arrays, kwargs, mask, tensor, ())
     return tensor
 
 
-def _run(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], odd: bool) -> Any:
-    """The op's forward on raw arrays; what comes back is an array (NumPy makes 0-d results scalars), or a tuple."""
-    xp = _numpy
-    if odd or not arrays:
-        xp = _namespace(op, args, kwargs)
-    try:
-        if kwargs:
-            out = state.run(op.forward, xp, *arrays, **kwargs)
-        else:
-            out = state.run(op.forward, xp, *arrays)
-    except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
-        raise explain(op, args, kwargs, failure) from None
-    if type(out) is _ndarray:
-        return out
-    if type(out) is tuple:
-        return tuple(one if hasattr(one, "flags") else xp.asarray(one) for one in out)
-    return xp.asarray(out) if isinstance(out, np.generic | int | float) else out
+def _with_aux(
+    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], mask: int, out: tuple[Any, ...], xp: Any
+) -> tuple[Tensor, ...]:
+    """The result of an op and its by-products."""
+    out = tuple(one if hasattr(one, "flags") else xp.asarray(one) for one in out)
+    results = tuple(wrap(one) for one in out)
+    if mask and state.grad and op.rules and out[0].dtype in _FLOATS:
+        record(op, args, arrays, kwargs, mask, results[0], out[1:])
+    return results
 
 
 def _namespace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -146,50 +146,58 @@ def _namespace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return of[0].xp
 
 
-def record(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], out: Tensor, aux: Any) -> Node:
+def record(
+    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], mask: int, out: Tensor, aux: Any
+) -> Node:
     """Make `out` the result of a new node, which keeps what the rules of `op` ask for."""
-    edges: list[Any] = []
-    wanted: list[int] = []
-    metas: list[Any] = []
-    rules = op.rules
-    star = op.star
-    for i, one in enumerate(args):
-        if isinstance(one, Tensor) and one._requires:
-            edges.append(one._node or one)
-            if (i if star is None or i < star else star) in rules:
-                wanted.append(i)
-                metas.append(shape_and_dtype(one))
-        else:
-            edges.append(None)
-    plan = op.plan(tuple(wanted))
+    plan = op.plans.get(mask) or op.plan(mask)
+    edges: list[Any] = [None] * len(args)
+    for i in plan.tracked:
+        one = args[i]
+        edges[i] = one._node or one
     saved: list[Any] = []
     guards: list[Any] = []
     for what, which in plan.saves:
         if what == _VALUE:
-            if which is None:  # all inputs of an op over a list
-                for one in args[star:]:
-                    guards.append((counter_of(one), one._version, len(saved)))
-                saved.append(list(arrays[star:]))
+            if which is None:  # all the starred inputs
+                _save_all(op.star, args, arrays, saved, guards)
                 continue
-            saved.append(arrays[which])
             one = args[which]
             if isinstance(one, Tensor):
                 counter = one._counter or counter_of(one)
-                guards.append((counter, counter[0], len(saved) - 1))
+                guards.append((counter, counter[0], len(saved)))
+            saved.append(arrays[which])
         elif what == _OUT:
             counter = out._counter or counter_of(out)
             guards.append((counter, counter[0], len(saved)))
             saved.append(out._array)
         elif what == _SHAPE:
-            saved.append(tuple(one.shape for one in arrays[star:]) if which is None else np.shape(arrays[which]))
+            saved.append(tuple(one.shape for one in arrays[op.star :]) if which is None else _shape(arrays[which]))
         elif what == _AUX:
             saved.append(aux[which])
         else:
             name, default = which
             saved.append(kwargs.get(name, default) if name else default)
-    out._node = node = Node(op, plan, edges, saved, guards, metas, kwargs)
+    node = _new(Node)
+    node.op, node.plan, node.edges, node.saved, node.guards, node.kwargs = op, plan, edges, saved, guards, kwargs
+    node.metas = metas = []
+    for i in plan.wanted:
+        array = arrays[i]
+        metas.append((array.shape, array.dtype))
+    node.number = next_number()
+    out._node = node
     out._requires = True
     return node
+
+
+def _save_all(star: Any, args: tuple[Any, ...], arrays: list[Any], saved: list[Any], guards: list[Any]) -> None:
+    for one in args[star:]:
+        guards.append((counter_of(one), one._version, len(saved)))
+    saved.append(list(arrays[star:]))
+
+
+def _shape(array: Any) -> Any:
+    return array.shape if hasattr(array, "shape") else ()
 
 
 def _cast(tensor: Tensor, to: Any) -> Tensor:

@@ -184,8 +184,6 @@ class _FunctionNode(Node):
         self.saved = [cls, ctx, [one._array if isinstance(one, Tensor) else None for one in outputs]]
         self.guards, self.kwargs = [], {}
         self.number = next_number()
-        self.hooks = self.retain = self.where = None
-        self.freed = False
 
     def name(self) -> str:
         return (self.saved[0].__name__ if self.saved else "Function") + "Backward"
@@ -245,8 +243,6 @@ class _Pick(Node):
         self.edges = [node]
         self.saved, self.guards, self.metas, self.kwargs = [index], [], [], {}
         self.number = next_number()
-        self.hooks = self.retain = self.where = None
-        self.freed = False
 
     def name(self) -> str:
         return self.edges[0].name()

@@ -43,25 +43,18 @@ class Size(tuple[int, ...]):
 class Node:
     """One recorded application of an op."""
 
-    __slots__ = (
-        "__weakref__", "edges", "freed", "guards", "hooks", "kwargs", "metas", "number", "op", "plan", "retain",
-        "saved", "where",
-    )  # fmt: skip
-
-    def __init__(self, op: Op, plan: Plan, edges: list[Any], saved: list[Any], guards: list[Any], metas: list[Any],
-                 kwargs: dict[str, Any]) -> None:  # fmt: skip
-        self.op = op
-        self.plan = plan
-        self.edges = edges  # per input: Node, leaf Tensor or None
-        self.saved = saved  # per slot of the plan
-        self.guards = guards  # (counter, its value when saved, slot): the memory must not have changed since
-        self.metas = metas  # per rule: (shape, dtype) of the input
-        self.kwargs = kwargs
-        self.number = next_number()
-        self.hooks: list[Any] | None = None
-        self.retain: Any = None  # weak reference to a tensor whose grad is to be kept
-        self.where: str | None = None  # the user's line, under detect_anomaly
-        self.freed = False
+    op: Op
+    plan: Plan
+    edges: list[Any]  # per input: Node, leaf Tensor or None
+    saved: list[Any]  # per slot of the plan
+    guards: list[Any]  # (counter, its value when saved, slot): the memory must not have changed since
+    metas: list[Any]  # per rule: (shape, dtype) of the input
+    kwargs: dict[str, Any]
+    number: int
+    hooks: list[Any] | None = None
+    retain: Any = None  # weak reference to a tensor whose grad is to be kept
+    where: str | None = None  # the user's line, under detect_anomaly
+    freed: bool = False
 
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
         """(edge, gradient) for each input that wants one; `core.engine` has the general case."""

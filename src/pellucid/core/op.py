@@ -44,13 +44,18 @@ OUT, VALUE, SHAPE, AUX, ATTRIBUTE = range(5)  # what a saved slot of a node hold
 class Plan:
     """What backward needs when a given set of inputs wants gradients: which values to keep, which rules to call."""
 
-    __slots__ = ("rules", "saves")
+    __slots__ = ("rules", "saves", "tracked", "wanted")
 
     def __init__(
-        self, saves: tuple[tuple[int, Any], ...], rules: tuple[tuple[int, Rule, tuple[int, ...]], ...]
+        self,
+        tracked: tuple[int, ...],
+        saves: tuple[tuple[int, Any], ...],
+        rules: tuple[tuple[int, Rule, tuple[int, ...]], ...],
     ) -> None:
+        self.tracked = tracked  # inputs that require a gradient
         self.saves = saves  # (what, which) for each slot
         self.rules = rules  # (input, rule, slots that are its arguments)
+        self.wanted = tuple(position for position, _, _ in rules)
 
 
 class Op:
@@ -103,7 +108,7 @@ class Op:
         self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}
-        self._plans: dict[Any, Plan] = {}
+        self.plans: dict[int, Plan] = {}  # by mask, made when first needed
         if self.name in TABLE:
             raise ValueError(f"op {self.name!r} is declared twice")
         TABLE[self.name] = self
@@ -160,22 +165,20 @@ class Op:
         text = str(self.signature.replace(parameters=list(self.signature.parameters.values())[1:]))
         return self.name + text
 
-    def plan(self, wanted: tuple[int, ...]) -> Plan:
-        """What to keep and which rules to call when the inputs at positions `wanted` need gradients."""
-        plan = self._plans.get(wanted)
-        if plan is None:
-            plan = self._plans[wanted] = self._make_plan(wanted)
-        return plan
-
-    def _make_plan(self, wanted: tuple[int, ...]) -> Plan:
+    def plan(self, mask: int) -> Plan:
+        """What to keep and which rules to call when the inputs whose bits are set in `mask` require gradients."""
+        tracked = tuple(i for i in range(mask.bit_length()) if mask >> i & 1)
         slots: dict[tuple[int, Any], int] = {}
         rules: list[tuple[int, Rule, tuple[int, ...]]] = []
-        for position in wanted:
-            rule = self.rules[position if self.star is None else min(position, self.star)]
+        for position in tracked:
+            rule = self.rules.get(position if self.star is None else min(position, self.star))
+            if rule is None:
+                continue
             names = list(inspect.signature(rule).parameters)[2:]
             keys = [key for name in names for key in self._slot(name, position)]
             rules.append((position, rule, tuple(slots.setdefault(key, len(slots)) for key in keys)))
-        return Plan(tuple(slots), tuple(rules))
+        plan = self.plans[mask] = Plan(tracked, tuple(slots), tuple(rules))
+        return plan
 
     def _slot(self, name: str, position: int) -> Iterator[tuple[int, Any]]:
         if name == "out":

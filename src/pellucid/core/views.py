@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dtypes import OF_NUMPY, can_cast
-from .errors import describe_call, with_line
+from .errors import describe_call, explain, with_line
 from .node import Node, next_number
 from .state import state
 from .tensor import Tensor, counter_of
@@ -64,12 +64,12 @@ def refresh(tensor: Tensor) -> None:
 
 
 def evaluate_in_place(
-    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], needs: bool, run: Any, record: Any
+    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, mask: int, record: Any
 ) -> Tensor:
     """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
     target: Any = args[op.mutates[0]]
     if not state.grad:
-        run(op, args, arrays, kwargs, False)
+        _run(op, args, arrays, kwargs, xp)
         for position in op.mutates:
             one = args[position]
             if one is not None and one._counter is not None:
@@ -80,11 +80,11 @@ def evaluate_in_place(
         if args[position] is not None:
             _check_writable(op, args[position])
     node = None
-    if (needs or (view is not None and view.base._requires)) and target._array.dtype.kind == "f":
+    if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind == "f":
         holder = Tensor.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
-        node = record(op, args, arrays, kwargs, holder, ())
-    run(op, args, arrays, kwargs, False)
+        node = record(op, args, arrays, kwargs, mask, holder, ())
+    _run(op, args, arrays, kwargs, xp)
     for position in op.mutates:
         if args[position] is not None:
             counter_of(args[position])[0] += 1
@@ -94,6 +94,13 @@ def evaluate_in_place(
         ]
         _rebase(target, node)
     return target
+
+
+def _run(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any) -> None:
+    try:
+        state.run(op.forward, xp, *arrays, **kwargs)
+    except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
+        raise explain(op, args, kwargs, failure) from None
 
 
 def _rebase(target: Tensor, node: Node) -> None:
@@ -156,8 +163,6 @@ class ReplayNode(Node):
         self.edges = list(edges)
         self.saved, self.guards, self.metas = [], [], []
         self.number = next_number()
-        self.hooks = self.retain = self.where = None
-        self.freed = False
 
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
         return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]

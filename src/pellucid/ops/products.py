@@ -96,19 +96,20 @@ def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
     Shape: (…, in) with weight (out, in) and bias (out,) -> (…, out). A weight (in,) gives one number for each row;
     `pellucid.nn.functional.linear` sees to that.
     """
-    if weight.ndim != 2 or input.ndim == 0 or input.shape[-1] != weight.shape[1]:
-        raise ShapeError(
-            f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the input must end in a "
-            f"dimension of {weight.shape[-1]}, the number of features that the layer takes"
-        )
-    if input.dtype != weight.dtype:
-        raise RuntimeError(
-            f"mat1 and mat2 must have the same dtype, but got {input.dtype} and {weight.dtype}; write .to(other.dtype)"
-        )
-    out = _product(xp, input, weight.T)
+    if input.dtype is not weight.dtype or input.dtype == xp.float16 or weight.ndim != 2:
+        check_product("linear", input, weight.T)
+        out = _product(xp, input, weight.T)
+    else:
+        try:
+            out = input @ weight.T
+        except ValueError:
+            raise ShapeError(
+                f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the input must end in a "
+                f"dimension of {weight.shape[-1]}, the number of features that the layer takes"
+            ) from None
     if bias is not None:
-        if bias.shape != (out.shape[-1],):
-            raise ShapeError(f"the bias has shape {tuple(bias.shape)}, the layer has {out.shape[-1]} outputs")
+        if bias.shape != weight.shape[:1]:
+            raise ShapeError(f"the bias has shape {tuple(bias.shape)}, the layer has {len(weight)} outputs")
         out += bias
     return out
 
