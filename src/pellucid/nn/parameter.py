@@ -28,9 +28,6 @@ class Parameter(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return _copied(self, type(self)(self.detach().clone(), self.requires_grad), memo)
 
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
-
     def __reduce_ex__(self, protocol: Any) -> Any:
         return type(self), (self.detach().clone(), self.requires_grad)
 

@@ -9,7 +9,8 @@ import math
 import warnings
 
 from ...core import Tensor, no_grad
-from ...ops.loss import binary_cross_entropy, cross_entropy, nll_loss, reduction_name
+from ...ops import loss as table
+from ...ops.loss import binary_cross_entropy, cross_entropy, nll_loss
 from .. import vocabulary as ops
 
 __all__ = [
@@ -315,6 +316,16 @@ def triplet_margin_loss(
 
 
 # ------------------------------------------------------------------------------------------------- shared
+
+
+def reduction_name(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """The reduction asked for, also in the two flags that PyTorch had before it, which warn."""
+    name = table.reduction_name(size_average, reduce, reduction)
+    if size_average is not None or reduce is not None:
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{name}' instead.", stacklevel=3
+        )
+    return name
 
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
