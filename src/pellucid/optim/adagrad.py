@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array
-from ..core import Tensor, op
+from ..core import Tensor, apply, op
 from .optimizer import Optimizer, check_at_least, check_undifferentiable
 from .scratch import scratch
 
@@ -27,7 +27,7 @@ def adagrad_(
     maximize: bool = False,
 ) -> Array:
     """One step of `Adagrad` on one parameter, in place."""
-    g, s, t = grad, *scratch(xp, param, 2)
+    g, (s, t) = grad, scratch(xp, param)
     step += 1
     if maximize:
         g = xp.negative(g, out=s)
@@ -85,15 +85,14 @@ class Adagrad(Optimizer):
                     "sum": self.zeros_like(param, group["initial_accumulator_value"]),
                 }
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
-        adagrad_(
-            param,
-            grad,
-            state["step"],
-            state["sum"],
-            lr=float(group["lr"]),
-            lr_decay=group["lr_decay"],
-            weight_decay=group["weight_decay"],
-            eps=group["eps"],
-            maximize=group["maximize"],
-        )
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "lr": float(group["lr"]),
+            "lr_decay": group["lr_decay"],
+            "weight_decay": group["weight_decay"],
+            "eps": group["eps"],
+            "maximize": group["maximize"],
+        }
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
+        apply(adagrad_, (param, grad, state["step"], state["sum"]), options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array
-from ..core import Tensor, op
+from ..core import Tensor, apply, op
 from .optimizer import Optimizer, check_at_least, check_betas, check_undifferentiable
 from .scratch import scratch
 
@@ -29,10 +29,11 @@ def adam_(
     weight_decay: float = 0.0,
     maximize: bool = False,
     decoupled: bool = False,
+    amsgrad: bool = False,
     l1: float = 0.0,
 ) -> Array:
     """One step of `Adam` (or, ``decoupled``, `AdamW`) on one parameter, in place."""
-    g, s, t = grad, *scratch(xp, param, 2)
+    g, (s, t) = grad, scratch(xp, param)
     step += 1
     steps = float(step)
     if maximize:
@@ -49,7 +50,7 @@ def adam_(
     xp.multiply(exp_avg_sq, beta2, out=exp_avg_sq)
     xp.multiply(g, 1 - beta2, out=t)
     xp.add(exp_avg_sq, xp.multiply(t, g, out=t), out=exp_avg_sq)
-    if max_exp_avg_sq is not None:
+    if amsgrad:
         exp_avg_sq = xp.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
     # t = sqrt(v / (1 - beta2^k)) + eps
     xp.sqrt(exp_avg_sq, out=t)
@@ -119,27 +120,26 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        beta1, beta2 = group["betas"]
+        return {
+            "lr": float(group["lr"]),
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": group["eps"],
+            "weight_decay": group["weight_decay"],
+            "maximize": group["maximize"],
+            "decoupled": group["decoupled_weight_decay"],
+            "amsgrad": group["amsgrad"],
+            "l1": group["l1"],
+        }
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
         if not state:
             state["step"] = self.counter(param)
             state["exp_avg"] = self.zeros_like(param)
             state["exp_avg_sq"] = self.zeros_like(param)
-            if group["amsgrad"]:
+            if options["amsgrad"]:
                 state["max_exp_avg_sq"] = self.zeros_like(param)
-        beta1, beta2 = group["betas"]
-        adam_(
-            param,
-            grad,
-            state["step"],
-            state["exp_avg"],
-            state["exp_avg_sq"],
-            state["max_exp_avg_sq"] if group["amsgrad"] else None,
-            lr=float(group["lr"]),
-            beta1=beta1,
-            beta2=beta2,
-            eps=group["eps"],
-            weight_decay=group["weight_decay"],
-            maximize=group["maximize"],
-            decoupled=group["decoupled_weight_decay"],
-            l1=group["l1"],
-        )
+        largest = state["max_exp_avg_sq"] if options["amsgrad"] else None
+        apply(adam_, (param, grad, state["step"], state["exp_avg"], state["exp_avg_sq"], largest), options)

@@ -22,8 +22,8 @@ class Optimizer:
     that apply to them, filled in from ``defaults``. ``state`` holds what the optimiser remembers of each parameter.
 
     A subclass hands its hyperparameters to ``super().__init__`` as ``defaults`` and defines
-    ``update(param, grad, group, state)``, which changes one parameter in place; or it defines ``step`` itself, as
-    optimisers written for PyTorch do.
+    ``options(group)``, the attributes of its op, and ``update(param, grad, state, options)``, which changes one
+    parameter in place; or it defines ``step`` itself, as optimisers written for PyTorch do.
 
     Raises:
         ValueError: the list of parameters is empty, or a hyperparameter is out of its range.
@@ -62,17 +62,22 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
+                options = self.options(group)
                 for param in group["params"]:
                     grad = param.grad
                     if grad is not None:
-                        self.update(param, grad, group, self.state[param])
+                        self.update(param, grad, self.state[param], options)
         for hook in self._step_post_hooks.values():
             hook(self, (closure,), {})
         return loss
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The hyperparameters of a group as `update` wants them: what is the same for all its parameters."""
+        return group
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
         """Change ``param`` in place: the formula. ``state`` is this parameter's own dict, empty at first."""
-        raise NotImplementedError(f"{type(self).__name__} must define update(param, grad, group, state), or step()")
+        raise NotImplementedError(f"{type(self).__name__} must define update(param, grad, state, options), or step()")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or fill them with zeros): they add up otherwise."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array
-from ..core import Tensor, op
+from ..core import Tensor, apply, op
 from .optimizer import Optimizer, check_at_least, check_undifferentiable
 from .scratch import scratch
 
@@ -27,10 +27,11 @@ def rmsprop_(
     eps: float,
     weight_decay: float = 0.0,
     momentum: float = 0.0,
+    centered: bool = False,
     maximize: bool = False,
 ) -> Array:
     """One step of `RMSprop` on one parameter, in place."""
-    g, s, t = grad, *scratch(xp, param, 2)
+    g, (s, t) = grad, scratch(xp, param)
     step += 1
     if maximize:
         g = xp.negative(g, out=s)
@@ -39,7 +40,7 @@ def rmsprop_(
     xp.multiply(square_avg, alpha, out=square_avg)
     xp.multiply(g, 1 - alpha, out=t)
     xp.add(square_avg, xp.multiply(t, g, out=t), out=square_avg)
-    if grad_avg is None:
+    if not centered:
         xp.sqrt(square_avg, out=t)
     else:
         xp.subtract(g, grad_avg, out=t)
@@ -47,7 +48,7 @@ def rmsprop_(
         xp.multiply(grad_avg, grad_avg, out=t)
         xp.sqrt(xp.subtract(square_avg, t, out=t), out=t)
     xp.add(t, eps, out=t)
-    if buffer is None:
+    if not momentum:
         xp.multiply(g, lr, out=s)
         return xp.subtract(param, xp.divide(s, t, out=s), out=param)
     xp.multiply(buffer, momentum, out=buffer)
@@ -97,25 +98,25 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "lr": float(group["lr"]),
+            "alpha": group["alpha"],
+            "eps": group["eps"],
+            "weight_decay": group["weight_decay"],
+            "momentum": group["momentum"],
+            "centered": group["centered"],
+            "maximize": group["maximize"],
+        }
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
         if not state:
             state["step"] = self.counter(param)
             state["square_avg"] = self.zeros_like(param)
-            if group["momentum"]:
+            if options["momentum"]:
                 state["momentum_buffer"] = self.zeros_like(param)
-            if group["centered"]:
+            if options["centered"]:
                 state["grad_avg"] = self.zeros_like(param)
-        rmsprop_(
-            param,
-            grad,
-            state["step"],
-            state["square_avg"],
-            state["grad_avg"] if group["centered"] else None,
-            state["momentum_buffer"] if group["momentum"] else None,
-            lr=float(group["lr"]),
-            alpha=group["alpha"],
-            eps=group["eps"],
-            weight_decay=group["weight_decay"],
-            momentum=group["momentum"],
-            maximize=group["maximize"],
-        )
+        grad_avg = state["grad_avg"] if options["centered"] else None
+        buffer = state["momentum_buffer"] if options["momentum"] else None
+        apply(rmsprop_, (param, grad, state["step"], state["square_avg"], grad_avg, buffer), options)

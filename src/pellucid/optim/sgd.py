@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array
-from ..core import Tensor, op
+from ..core import Tensor, apply, op
 from .optimizer import Optimizer, check_at_least, check_undifferentiable
 from .scratch import scratch
 
@@ -28,7 +28,7 @@ def sgd_(
     l1: float = 0.0,
 ) -> Array:
     """One step of `SGD` on one parameter, in place."""
-    g, s, t = grad, *scratch(xp, param, 2)
+    g, (s, t) = grad, scratch(xp, param)
     if maximize:
         g = xp.negative(g, out=s)
     if weight_decay:
@@ -103,23 +103,22 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, param: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
+    def options(self, group: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "lr": float(group["lr"]),
+            "momentum": group["momentum"],
+            "dampening": group["dampening"],
+            "weight_decay": group["weight_decay"],
+            "nesterov": group["nesterov"],
+            "maximize": group["maximize"],
+            "l1": group["l1"],
+        }
+
+    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
         buffer = None
-        dampening = group["dampening"]
-        if group["momentum"]:
+        if options["momentum"]:
             buffer = state.get("momentum_buffer")
             if buffer is None:  # zero, and not dampened: then b = g comes out of the formula
                 buffer = state["momentum_buffer"] = self.zeros_like(param)
-                dampening = 0.0
-        sgd_(
-            param,
-            grad,
-            buffer,
-            lr=float(group["lr"]),
-            momentum=group["momentum"],
-            dampening=dampening,
-            weight_decay=group["weight_decay"],
-            nesterov=group["nesterov"],
-            maximize=group["maximize"],
-            l1=group["l1"],
-        )
+                options = {**options, "dampening": 0.0}
+        apply(sgd_, (param, grad, buffer), options)
