@@ -188,7 +188,7 @@ def _run(
         elif edge in owned:
             np.add(known, gradient, out=known)
         else:
-            pending[edge] = known + gradient
+            pending[edge] = np.asarray(known + gradient)  # NumPy makes 0-d sums scalars
             owned.add(edge)
 
     if lifted:

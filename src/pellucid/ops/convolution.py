@@ -81,26 +81,36 @@ def _single(xp: Any, *arrays: Any) -> tuple[Any, ...]:
 
 @op(public=False, method=False, reference="torch.nn.functional.conv2d")
 def convolution(
-    xp: Any, input: Any, weight: Any, bias: Any = None, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    xp: Any,
+    input: Any,
+    weight: Any,
+    bias: Any = None,
+    *,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    windows: Pair | None = None,
 ) -> Any:
     """Cross-correlation: out[n, o, y, x] = bias[o] + Σ weight[o, c, i, j] · input[n, c, y·s + i·d - p, x·s + j·d - p].
 
-    Shape: (n, c, h, w) with weight (o, c/groups, kh, kw), bias (o,) -> (n, o, oh, ow).
+    Shape: (n, c, h, w) with weight (o, c/groups, kh, kw), bias (o,) -> (n, o, oh, ow). `windows` = (oh, ow) takes only
+    the first of those that fit.
     """
     _check(input, weight, bias, stride, padding, dilation, groups)
     kind = input.dtype
     input, weight, bias = _single(xp, input, weight, bias)
     geometry = Geometry(stride, padding, dilation)
     o, _, kh, kw = weight.shape
-    out = geometry.out(input.shape[2:], (kh, kw))
+    out = windows or geometry.out(input.shape[2:], (kh, kw))
     n, per = input.shape[0], out[0] * out[1]
     result = xp.empty((n, o, per), input.dtype)
     if n and o and per:
-        windows = _windows(xp, _padded(xp, input, padding), (kh, kw), geometry, out)
+        view = _windows(xp, _padded(xp, input, padding), (kh, kw), geometry, out)
         matrix = weight.reshape(o, -1) if groups == 1 else weight.reshape(groups, o // groups, -1)
         target = result if groups == 1 else result.reshape(n, groups, o // groups, per)
         for part in _chunks(n, input.shape[1] * kh * kw * per):
-            xp.matmul(matrix, _columns(xp, windows, part, groups), out=target[part])
+            xp.matmul(matrix, _columns(xp, view, part, groups), out=target[part])
         if bias is not None:
             result += bias[:, None]
     return result.reshape(n, o, *out).astype(kind, copy=False)
@@ -167,16 +177,16 @@ convolution.vjp(
     bias=lambda m, g: m.sum(g, dim=(0, 2, 3)),
 )
 convolution_input.vjp(
-    input=lambda m, g, weight, stride, padding, dilation, groups: m.convolution(
-        g, weight, stride=stride, padding=padding, dilation=dilation, groups=groups
+    input=lambda m, g, input_shape, weight, stride, padding, dilation, groups: m.convolution(
+        g, weight, stride=stride, padding=padding, dilation=dilation, groups=groups, windows=tuple(input_shape[2:])
     ),
     weight=lambda m, g, input, weight_shape, stride, padding, dilation, groups: m.convolution_weight(
         input, g, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
 )
 convolution_weight.vjp(
-    input=lambda m, g, image, stride, padding, dilation, groups: m.convolution(
-        image, g, stride=stride, padding=padding, dilation=dilation, groups=groups
+    input=lambda m, g, input_shape, image, stride, padding, dilation, groups: m.convolution(
+        image, g, stride=stride, padding=padding, dilation=dilation, groups=groups, windows=tuple(input_shape[2:])
     ),
     image=lambda m, g, input, image_shape, stride, padding, dilation, groups: m.convolution_input(
         input, g, shape=image_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -236,6 +246,10 @@ def _conv(
     batched = input.ndim == rank + 2
     x = input if batched else input.unsqueeze(0)
     steps, spread = numbers("stride", stride, rank), numbers("dilation", dilation, rank)
+    if groups <= 0 or weight.shape[0] % groups or weight.shape[0] < groups:
+        raise ShapeError(
+            f"conv{rank}d: groups must be positive and divide the {weight.shape[0]} output channels, got {groups}"
+        )
     if isinstance(padding, str):
         x, around = _by_name(padding, x, weight, steps, spread, rank)
     else:
@@ -321,9 +335,13 @@ def _conv_transpose(
         for i in (0, 1)
     ]
     shape = (x.shape[0], weight.shape[1] * groups, *size)
+    kind = x.dtype
+    if kind.name == "float16":  # rounded once, at the end
+        x, weight = x.float(), weight.float()
     out = convolution_input(x, weight, shape=shape, stride=steps, padding=around, dilation=spread, groups=groups)
     if bias is not None:
-        out = out + bias.reshape(-1, 1, 1)
+        out = out + bias.to(out.dtype).reshape(-1, 1, 1)
+    out = out.to(kind)
     if rank == 1:
         out = out.squeeze(2)
     return out if batched else out.squeeze(0)

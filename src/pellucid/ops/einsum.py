@@ -58,8 +58,8 @@ def _rule(m: Any, g: Any, index: int, operands: Any, inputs: tuple[str, ...], ou
     if kept == target:
         return part
     shape = operands[index].shape
-    inside = tuple(length if label in seen else 1 for label, length in zip(target, shape, strict=True))
-    return m.spread(m.reshape(part, shape=inside), shape=tuple(shape), keepdim=True)
+    absent = tuple(i for i, label in enumerate(target) if label not in seen)
+    return m.spread(part, shape=tuple(shape), dim=absent)
 
 
 contract.vjp(operands=lambda m, g, index, operands, inputs, output: _rule(m, g, index, operands, inputs, output))

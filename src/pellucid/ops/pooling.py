@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core import FUNCTIONS, ShapeError, Tensor, function, op
 from pellucid.core.tensor import from_data
 
 from .convolution import Geometry, Pair, numbers
@@ -294,7 +294,10 @@ def _target(size: Any, shape: Any, rank: int) -> list[int]:
     given = list(size) if isinstance(size, list | tuple) else [size] * rank
     if len(given) != rank:
         raise RuntimeError(f"output_size must be a number or {rank} numbers, got {size!r}")
-    return [shape[-rank + i] if one is None else int(one) for i, one in enumerate(given)]
+    sizes = [shape[-rank + i] if one is None else int(one) for i, one in enumerate(given)]
+    if min(sizes) < 0:
+        raise RuntimeError(f"elements of output_size must be greater than or equal to 0 but received {size}")
+    return sizes
 
 
 def _adaptive_mean(input: Tensor, output_size: Any, rank: int) -> Tensor:
@@ -321,14 +324,32 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_mean(input, output_size, 2)
 
 
-def adaptive_max_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Maximum over windows that cover the image in `output_size` rows and columns."""
-    x, batched = _image("adaptive_max_pool2d", input, 2)
-    down, across = _target(output_size, input.shape, 2)
-    from .joining import stack
+def _adaptive_max(input: Tensor, output_size: Any, return_indices: bool, rank: int) -> Any:
+    x, batched = _image(f"adaptive_max_pool{rank}d", input, rank)
+    down, across = (1, *_target(output_size, input.shape, rank))[-2:]
+    stack = FUNCTIONS["stack"]
+    values: list[Tensor] = []
+    places: list[Tensor] = []
+    for a, b in _bins(x.shape[2], down):
+        for c, d in _bins(x.shape[3], across):
+            value, index = x[:, :, a:b, c:d].flatten(2).max(-1)  # index into the window, row by row
+            values.append(value)
+            places.append((index // (d - c) + a) * x.shape[3] + index % (d - c) + c)
+    shape = (*x.shape[:2], down, across)
+    if not values:
+        empty = x.flatten(2)[:, :, :0].reshape(shape)
+        pair = empty, empty.long()
+    else:
+        pair = stack(values, -1).reshape(shape), stack(places, -1).reshape(shape)
+    out, indices = (_back(one, rank, batched) for one in pair)
+    return (out, indices) if return_indices else out
 
-    rows = [
-        stack([x[:, :, a:b, c:d].flatten(2).max(-1)[0] for c, d in _bins(x.shape[3], across)], -1)
-        for a, b in _bins(x.shape[2], down)
-    ]
-    return _back(stack(rows, 2), 2, batched)
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maximum over `output_size` windows that cover the last dimension: (n, c, w) -> (n, c, output_size)."""
+    return _adaptive_max(input, output_size, return_indices, 1)
+
+
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maximum over windows that cover the image in `output_size` rows and columns: (n, c, h, w) -> (n, c, oh, ow)."""
+    return _adaptive_max(input, output_size, return_indices, 2)

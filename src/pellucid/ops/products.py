@@ -279,7 +279,11 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alp
 @function()
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · the sum of bmm(batch1, batch2) over the batch."""
-    return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
+    _ranks("addbmm", batch1=(batch1, 3), batch2=(batch2, 3))
+    if batch1.shape[0] != batch2.shape[0] or batch1.shape[2] != batch2.shape[1]:
+        raise ShapeError(f"addbmm: batches {tuple(batch1.shape)} and {tuple(batch2.shape)} cannot be multiplied")
+    b, n, k = batch1.shape  # one product with the batch in the summed dimension: (n, b·k) · (b·k, m)
+    return _plus(input, mm(batch1.permute(1, 0, 2).reshape(n, b * k), batch2.reshape(b * k, -1)), beta, alpha)
 
 
 def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
@@ -290,8 +294,12 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
         raise ShapeError(
             f"the input of shape {tuple(input.shape)} does not broadcast to the product's {tuple(product.shape)}"
         ) from None
-    if not product.is_floating_point():  # PyTorch takes the factors as integers then
-        beta, alpha = int(beta), int(alpha)
+    kind = product.dtype
+    if kind.name == "float16":  # rounded once, at the end
+        return _plus(input.float(), product.float(), beta, alpha).half()
+    if not kind.is_floating_point:  # PyTorch takes the factors in the tensors' type then
+        number = bool if kind.name == "bool" else int
+        beta, alpha = number(beta), number(alpha)
     scaled = product if alpha == 1 else product * alpha
     if beta == 0:
         return scaled
