@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core import default_generator
 from pellucid.core.anomaly import AnomalyError, detect_anomaly
 from pellucid.train.callback import Callback
 from pellucid.train.loop import Learner
@@ -30,8 +31,12 @@ class NaNGuard(Callback):
 
     order = -100
 
+    def before_epoch(self, learner: Learner) -> None:
+        self._draws: bool | None = None  # whether a step draws random numbers, not known before the first
+
     def before_batch(self, learner: Learner) -> None:
-        self._random = learner.random_state()
+        # Reading the state costs 30 µs, so it is read only where the step would change it.
+        self._random = None if self._draws is False else default_generator.get_state()
 
     def after_loss(self, learner: Learner) -> None:
         if not math.isfinite(learner.loss_value):
@@ -42,14 +47,20 @@ class NaNGuard(Callback):
             if parameter.grad is not None and not all_finite(parameter.grad):
                 name = next(name for name, other in learner.model.named_parameters() if other is parameter)
                 self._fail(learner, f"The gradient of {name} is not finite")
+        if self._draws is None:
+            self._draws = bool((default_generator.get_state() != self._random).any())
 
     def _fail(self, learner: Learner, what: str) -> None:
         learner.optimizer.zero_grad()
-        learner.set_random_state(self._random)
+        self._rewind()
         cause = self._cause(learner)
         learner.optimizer.zero_grad()
-        learner.set_random_state(self._random)
+        self._rewind()
         raise NonFiniteError(what, learner.epoch + 1, learner.step + 1, cause)
+
+    def _rewind(self) -> None:
+        if self._random is not None:
+            default_generator.set_state(self._random)
 
     def _cause(self, learner: Learner) -> str:
         bad = [name for name, parameter in learner.model.named_parameters() if not all_finite(parameter)]
@@ -62,8 +73,20 @@ class NaNGuard(Callback):
                 learner.get_loss()
                 learner.backward()
         except AnomalyError as error:
-            return note + str(error)
+            return note + str(error) + _layer(error, learner.model)
         return note + "Repeated under detect_anomaly, the step came out finite: some op is not deterministic."
+
+
+def _layer(error: AnomalyError, model: Any) -> str:
+    """In which layer the op was: the innermost module of the model among the calls that led to the error."""
+    names = {id(module): name for name, module in model.named_modules() if name}
+    found, traceback = "", error.__traceback__
+    while traceback is not None:
+        module = traceback.tb_frame.f_locals.get("self")
+        if id(module) in names:
+            found = f"\n  in the layer {names[id(module)]}: {type(module).__name__}"
+        traceback = traceback.tb_next
+    return found
 
 
 def all_finite(tensor: Any) -> bool:
