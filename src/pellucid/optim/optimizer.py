@@ -97,13 +97,13 @@ class Optimizer:
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         group = dict(param_group)
-        params = group["params"]
-        if isinstance(params, set):
+        given = group["params"]
+        if isinstance(given, set):
             raise TypeError(
                 "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in "
                 "sets will change between runs. Please use a list instead."
             )
-        params = [params] if isinstance(params, Tensor) else list(params)
+        params: list[Any] = [given] if isinstance(given, Tensor) else list(given)
         if params and all(isinstance(param, tuple) for param in params):
             group["param_names"] = [name for name, _ in params]
             params = [param for _, param in params]

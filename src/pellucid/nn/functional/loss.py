@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 from ...core import Tensor, no_grad
 from ...ops import loss as table
@@ -272,22 +273,21 @@ def gaussian_nll_loss(
     The gradient goes through v as if it had not been clamped, as in PyTorch.
     """
     reduction = reduction_name(None, None, reduction)
-    if isinstance(var, (int, float)):
-        var = ops.full_like(input, var)
-    if bool((var < 0).any()):
+    v: Any = ops.full_like(input, var) if isinstance(var, (int, float)) else var
+    if bool((v < 0).any()):
         raise ValueError("var has negative entry/entries: it is a variance; give its exponential, or softplus")
-    if var.shape != input.shape:
-        if tuple(var.shape) == tuple(input.shape[:-1]):
-            var = var.unsqueeze(-1)
-        elif var.ndim != input.ndim or sum(b for a, b in zip(input.shape, var.shape, strict=True) if a != b) != 1:
+    if v.shape != input.shape:
+        if tuple(v.shape) == tuple(input.shape[:-1]):
+            v = v.unsqueeze(-1)
+        elif v.ndim != input.ndim or sum(b for a, b in zip(input.shape, v.shape, strict=True) if a != b) != 1:
             raise ValueError(
-                f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}; it has the "
+                f"var is of incorrect size: {tuple(v.shape)} for an input of {tuple(input.shape)}; it has the "
                 "input's shape, or that with one dimension 1, or without the last"
             )
     with no_grad():
-        lift = var.clamp(min=eps) - var
-    var = var + lift
-    loss = 0.5 * (var.log() + ops.square(input - target) / var)
+        lift = v.clamp(min=eps) - v
+    v = v + lift
+    loss = 0.5 * (v.log() + ops.square(input - target) / v)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 

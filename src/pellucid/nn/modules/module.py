@@ -17,13 +17,13 @@ import itertools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from ...core import Tensor, no_grad
 from ...core import device as device_type
 from ...core import dtype as dtype_type
 from ..parameter import Buffer, Parameter
-from .hooks import RemovableHandle, call_with_hooks, global_hooks
+from .hooks import Hook, RemovableHandle, call_with_hooks, global_hooks
 from .state import IncompatibleKeys, load_into, load_tree, save_tree
 
 __all__ = ["Module"]
@@ -130,6 +130,19 @@ class Module:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
+    _non_persistent_buffers_set: set[str]
+    _backward_hooks: OrderedDict[int, Hook]
+    _backward_pre_hooks: OrderedDict[int, Hook]
+    _forward_hooks: OrderedDict[int, Hook]
+    _forward_pre_hooks: OrderedDict[int, Hook]
+    _state_dict_hooks: OrderedDict[int, Hook]
+    _state_dict_pre_hooks: OrderedDict[int, Hook]
+    _load_state_dict_pre_hooks: OrderedDict[int, Hook]
+    _load_state_dict_post_hooks: OrderedDict[int, Hook]
+
+    if TYPE_CHECKING:  # parameters, buffers and children are attributes that no class declares
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:

@@ -35,8 +35,9 @@ class StateDict(OrderedDict[str, Any]):
 def save_tree(module: Module, destination: dict[str, Any] | None, prefix: str, keep_vars: bool) -> dict[str, Any]:
     """Collect ``module`` and all below it into ``destination``."""
     if destination is None:
-        destination = StateDict()
-        destination._metadata = OrderedDict()  # type: ignore[attr-defined]
+        made = StateDict()
+        made._metadata = OrderedDict()
+        destination = made
     local_metadata = {"version": module._version}
     metadata = getattr(destination, "_metadata", None)
     if metadata is not None:
@@ -48,7 +49,8 @@ def save_tree(module: Module, destination: dict[str, Any] | None, prefix: str, k
         if child is not None:
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
     for hook in module._state_dict_hooks.values():
-        destination = hook(module, destination, prefix, local_metadata) or destination
+        replaced = hook(module, destination, prefix, local_metadata)
+        destination = destination if replaced is None else replaced
     return destination
 
 

@@ -75,6 +75,7 @@ class DataLoader(Generic[T_co]):
             raise ValueError("persistent_workers option needs num_workers > 0")
         if prefetch_factor is not None and prefetch_factor <= 0:
             raise ValueError("prefetch_factor option should be positive")
+        samples: Any = dataset
         self._iterable = isinstance(dataset, IterableDataset)
         if self._iterable:
             for name, given in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
@@ -94,16 +95,16 @@ class DataLoader(Generic[T_co]):
         elif batch_size is None and drop_last:
             raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         if sampler is None and not self._iterable:
-            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+            sampler = RandomSampler(samples, generator=generator) if shuffle else SequentialSampler(samples)
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(itertools.repeat(0) if sampler is None else sampler, batch_size, drop_last)
         batches = batch_sampler is not None
-        self.dataset = dataset
+        self.dataset: Any = dataset
         self.batch_size = batch_size
-        self.sampler = sampler
-        self.batch_sampler = batch_sampler
+        self.sampler: Any = sampler
+        self.batch_sampler: Any = batch_sampler
         self.num_workers = num_workers
-        self.collate_fn = collate_fn or (default_collate if batches else default_convert)
+        self.collate_fn: Callable[[Any], Any] = collate_fn or (default_collate if batches else default_convert)
         self.pin_memory = pin_memory
         self.drop_last = drop_last
         self.timeout = timeout
@@ -120,13 +121,13 @@ class DataLoader(Generic[T_co]):
         draws.sampler_seed(self.generator)
         if self._iterable:
             return self._ahead_in_one_thread(self._stream()) if self.num_workers else self._stream()
-        indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
+        indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
         return self._ahead(indices) if self.num_workers else map(self._fetcher(), indices)
 
     def __len__(self) -> int:
         if not self._iterable:
-            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)  # type: ignore[arg-type]
-        samples = len(self.dataset)  # type: ignore[arg-type]
+            return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        samples = len(self.dataset)
         if self.batch_size is None:
             return samples
         return samples // self.batch_size if self.drop_last else math.ceil(samples / self.batch_size)
@@ -137,13 +138,13 @@ class DataLoader(Generic[T_co]):
         if self.batch_sampler is None:
             return lambda index: collate(dataset[index])
         if collate is default_collate and loads_whole_batches(dataset):
-            return dataset.__getbatch__  # type: ignore[attr-defined]
+            return dataset.__getbatch__
         if getattr(dataset, "__getitems__", None):
-            return lambda indices: collate(dataset.__getitems__(indices))  # type: ignore[attr-defined]
+            return lambda indices: collate(dataset.__getitems__(indices))
         return lambda indices: collate([dataset[index] for index in indices])
 
     def _stream(self) -> Iterator[Any]:
-        samples = iter(self.dataset)  # type: ignore[call-overload]
+        samples = iter(self.dataset)
         if self.batch_size is None:
             yield from map(self.collate_fn, samples)
             return

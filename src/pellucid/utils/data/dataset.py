@@ -189,7 +189,11 @@ def random_split(
         for place in range(size - sum(counts)):  # what rounding left over goes round, one each
             counts[place % len(counts)] += 1
     else:
-        counts = list(lengths)  # type: ignore[arg-type]
+        counts = [int(length) for length in lengths]
+        if any(length != count for length, count in zip(lengths, counts, strict=True)):
+            raise ValueError(
+                f"lengths are whole numbers of samples, or fractions that sum to 1, but got {list(lengths)}"
+            )
     if sum(counts) != size:
         raise ValueError(
             f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)} sum to "
