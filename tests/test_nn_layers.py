@@ -54,7 +54,7 @@ LAYERS: dict[str, list[Row]] = {
     "Embedding": [
         ((10, 3), {}, [("int", 10, (4, 2))]),
         ((10, 3), {"padding_idx": 2}, [("int", 10, (30,))]),
-        ((10, 3, -1), {}, [("int", 10, (30,))]),
+        ((10, 3, -1), {"scale_grad_by_freq": True}, [("int", 10, (30,))]),
     ],
     "Dropout": [((), {}, [IMAGE]), ((0.2,), {"inplace": True}, [IMAGE]), ((0.0,), {}, [LINE]), ((1.0,), {}, [LINE])],
     "Dropout1d": [((0.3,), {}, [LINE]), ((0.3,), {}, [(4, 9)])],

@@ -2,6 +2,8 @@
 
 from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
+from ...ops.norms import cosine_similarity, normalize, pairwise_distance
+from ...ops.padding import pad
 from ...ops.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -11,6 +13,7 @@ from ...ops.pooling import (
     max_pool1d,
     max_pool2d,
 )
+from ...ops.search import one_hot
 from .activation import *  # noqa: F403
 from .activation import __all__ as _activations
 from .layers import *  # noqa: F403
@@ -40,4 +43,9 @@ __all__ = [
     "max_pool2d",
     "rms_norm",
     "unfold",
+    "cosine_similarity",
+    "normalize",
+    "one_hot",
+    "pad",
+    "pairwise_distance",
 ]

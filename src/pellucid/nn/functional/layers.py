@@ -1,4 +1,4 @@
-"""What layers compute: products, look-ups, dropout, distances."""
+"""What layers compute: products, look-ups, dropout."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from .. import vocabulary as ops
 __all__ = [
     "alpha_dropout",
     "bilinear",
-    "cosine_similarity",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
     "embedding",
     "linear",
-    "normalize",
-    "one_hot",
-    "pairwise_distance",
 ]
 
 
@@ -46,16 +42,18 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Row i of ``weight`` for each index i; the row ``padding_idx`` gets no gradient."""
-    if max_norm is not None or scale_grad_by_freq or sparse:
-        raise NotImplementedError(
-            "embedding offers neither max_norm, nor scale_grad_by_freq, nor sparse gradients; leave them out"
-        )
-    if padding_idx is not None:
-        if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-            raise ValueError(f"Padding_idx must be within num_embeddings: {padding_idx} of {weight.shape[0]} rows")
-        padding_idx %= weight.shape[0]
-    return ops.embedding(weight, input, padding_idx=padding_idx)
+    """Row i of ``weight`` for each index i.
+
+    The row ``padding_idx`` gets no gradient; with ``scale_grad_by_freq`` the gradient of a row is divided by how often
+    it was named.
+    """
+    if max_norm is not None or sparse:
+        raise NotImplementedError("embedding offers neither max_norm nor sparse gradients; leave them out")
+    rows = weight.shape[0]
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise ValueError(f"Padding_idx must be within num_embeddings: {padding_idx} is not one of {rows} rows")
+    padding = -1 if padding_idx is None else padding_idx % rows
+    return ops.embedding(weight, input, padding_idx=padding, scale_grad_by_freq=scale_grad_by_freq)
 
 
 def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
@@ -100,27 +98,3 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
     return _channels("dropout3d", input, p, training, inplace, 3)
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at each index and 0 elsewhere, in a new last dimension of ``num_classes`` (-1: as many as are needed)."""
-    return ops.one_hot(tensor, num_classes)
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x₁ · x₂ over the product of their norms (over ``eps`` where a norm is smaller), along ``dim``."""
-    first = x1.norm(2, dim, keepdim=True).clamp(min=eps)
-    second = x2.norm(2, dim, keepdim=True).clamp(min=eps)
-    return ((x1 / first) * (x2 / second)).sum(dim)
-
-
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
-    """The p-norm of x₁ - x₂ + eps along the last dimension."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
-
-
-def normalize(
-    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12, out: None = None
-) -> Tensor:
-    """x over its p-norm along ``dim`` (over ``eps`` where that is smaller)."""
-    return input / input.norm(p, dim, keepdim=True).clamp(min=eps).expand(input.shape)
