@@ -1,31 +1,342 @@
-"""Ops that rearrange elements: most of them are views, which cost nothing and share memory."""
+"""The same elements under another shape: reshaping, added and dropped dimensions, expansion. Most are views."""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from pellucid.core import op
+from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
+from pellucid.core.engine import sum_to
+from pellucid.core.errors import with_line
+
+from .dims import dim_of, dims_of, sizes_of
 
 
-@op(view=True, method=False, public=False)
-def reshape(xp: Any, input: Any, *, shape: Any) -> Any:
+@op(name="reshape", view=True, method=False, public=False)
+def reshape_view(xp: Any, input: Any, *, shape: Any) -> Any:
     """The same elements in row-major order under another shape; a view where the memory allows it, else a copy."""
-    return input.reshape(shape)
+    try:
+        return input.reshape(shape)
+    except ValueError:
+        raise ShapeError(_reshape_advice(tuple(shape), input.size)) from None
 
 
-reshape.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
+reshape_view.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
+
+
+def _reshape_advice(shape: tuple[int, ...], size: int) -> str:
+    if shape.count(-1) > 1:
+        return f"only one dimension can be inferred, shape {list(shape)} leaves several to -1"
+    for index, length in enumerate(shape):
+        if length < -1:
+            return f"invalid shape dimension {length} at index {index} of shape {list(shape)}"
+    if -1 in shape and size == 0 and 0 in shape:
+        return (
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+            "can be any value and is ambiguous"
+        )
+    return f"shape '{list(shape)}' is invalid for input of size {size}"
+
+
+@function()
+def reshape(input: Tensor, *shape: Any, **given: Any) -> Tensor:
+    """The same elements in row-major order under another shape.
+
+    One length may be -1: it is what remains. The result is a view where the memory allows it, else a copy. Raises
+    ShapeError (a RuntimeError) where the number of elements differs.
+
+    >>> import pellucid
+    >>> pellucid.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    return reshape_view(input, shape=sizes_of(shape, given.get("shape")))
+
+
+@op(name="view", view=True, method=False, public=False, reference="torch.Tensor.view")
+def strict_view(xp: Any, input: Any, *, shape: Any) -> Any:
+    """The same memory under another shape; an error where that would need a copy."""
+    out = reshape_view.forward(xp, input, shape=shape)
+    if not input.flags.c_contiguous and out.size and not xp.may_share_memory(out, input):
+        raise ShapeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return out
+
+
+strict_view.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
+
+
+@op(view=True, method=False, public=False, reference="torch.Tensor.view")
+def view_dtype(xp: Any, input: Any, *, dtype: Any) -> Any:
+    """The same bytes read as another dtype; the last dimension shrinks or grows with the size of an element."""
+    ratio = dtype.itemsize / input.itemsize
+    if ratio != 1 and (input.ndim == 0 or input.strides[-1] != input.itemsize):
+        raise ShapeError(
+            f"to view {input.dtype} as {dtype.name} (different element sizes), the last dimension must exist and be "
+            "contiguous; write .contiguous() first"
+        )
+    if ratio > 1 and input.shape[-1] % ratio:
+        raise ShapeError(
+            f"self.size(-1) must be divisible by {int(ratio)} to view {input.dtype} as {dtype.name} (different element "
+            f"sizes), but got {input.shape[-1]}"
+        )
+    return input.view(dtype.numpy)
+
+
+@function(public=False)
+def view(input: Tensor, *shape: Any, **given: Any) -> Tensor:
+    """The same memory under another shape, or read as another dtype (`x.view(pellucid.int32)`).
+
+    Raises ShapeError (a RuntimeError) where the memory has no such view; `reshape` copies then.
+    """
+    kind = given.get("dtype", shape[0] if len(shape) == 1 and isinstance(shape[0], dtype) else None)
+    if kind is None:
+        return strict_view(input, shape=sizes_of(shape, given.get("size")))
+    kind = as_dtype(kind)
+    if kind is input.dtype:
+        return strict_view(input, shape=input.shape)
+    return view_dtype(input, dtype=kind)
+
+
+@function(public=False)
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """A view with the shape of `other`."""
+    return strict_view(input, shape=tuple(other.shape))
+
+
+@function(public=False)
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """The same elements with the shape of `other`."""
+    return reshape_view(input, shape=tuple(other.shape))
+
+
+@function()
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` made into one; the tensor itself if that is no change.
+
+    >>> import pellucid
+    >>> pellucid.zeros(2, 3, 4).flatten(1).shape
+    pellucid.Size([2, 12])
+    """
+    shape = input._array.shape  # pyright: ignore[reportPrivateUsage]
+    start, end = dim_of(start_dim, len(shape)), dim_of(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError(with_line("flatten() has invalid args: start_dim cannot come after end_dim"))
+    if shape and start == end:
+        return input
+    return reshape_view(input, shape=(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+@function()
+def ravel(input: Tensor) -> Tensor:
+    """The elements in one dimension, in row-major order; a view where the memory allows it."""
+    return reshape_view(input, shape=(-1,)) if input.numel() else reshape_view(input, shape=(0,))
+
+
+@function()
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """The dimension `dim` made into several of the lengths `sizes`, of which one may be -1."""
+    shape = tuple(input.shape)
+    dim, sizes = dim_of(dim, len(shape)), sizes_of((sizes,))
+    if not sizes:
+        raise RuntimeError(with_line("unflatten: sizes must be non-empty"))
+    if not shape:
+        raise DimensionError(with_line("unflatten: the tensor has no dimensions"))
+    known = math.prod(one for one in sizes if one != -1)
+    if sizes.count(-1) == 1 and known and shape[dim] % known == 0:
+        sizes = tuple(shape[dim] // known if one == -1 else one for one in sizes)
+    if math.prod(sizes) != shape[dim] or -1 in sizes:
+        raise ShapeError(
+            with_line(
+                f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in "
+                "the input tensor"
+            )
+        )
+    return strict_view(input, shape=(*shape[:dim], *sizes, *shape[dim + 1 :]))
+
+
+# --- one more or one fewer dimension ----------------------------------------------------------------------------------
+
+
+@op(name="squeeze", view=True, method=False, public=False)
+def squeeze_dims(xp: Any, input: Any, *, dims: tuple[int, ...]) -> Any:
+    """A view without the dimensions `dims`, each of length 1."""
+    return input.squeeze(dims)
+
+
+squeeze_dims.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
+
+
+@function()
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """A view without the dimensions of length 1: all of them, or those of `dim` (an int or a tuple) that are.
+
+    >>> import pellucid
+    >>> pellucid.zeros(1, 3, 1).squeeze(0).shape
+    pellucid.Size([3, 1])
+    """
+    shape = input.shape
+    dims = range(len(shape)) if dim is None else dims_of(dim, len(shape)) if shape else _of_scalar(dim)
+    return squeeze_dims(input, dims=tuple(one for one in dims if shape[one] == 1))
+
+
+def _of_scalar(dim: Any) -> tuple[int, ...]:
+    dims_of(dim, 0)
+    return ()
 
 
 @op(view=True)
-def permute(xp: Any, input: Any, *, dims: Any) -> Any:
-    """A view with the dimensions in the order `dims`."""
-    return input.transpose(dims)
+def unsqueeze(xp: Any, input: Any, *, dim: int) -> Any:
+    """A view with a dimension of length 1 inserted, which is then dimension `dim`.
+
+    >>> import pellucid
+    >>> pellucid.ones(3).unsqueeze(-1).shape
+    pellucid.Size([3, 1])
+    """
+    return xp.expand_dims(input, dim)
 
 
-permute.vjp(input=lambda m, g, dims: m.permute(g, dims=_inverse(dims)))
+unsqueeze.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
 
 
-def _inverse(dims: Any) -> tuple[int, ...]:
-    rank = len(dims)
-    return tuple(sorted(range(rank), key=lambda i: dims[i] % rank))
+def _at_least(rank: int, tensors: tuple[Any, ...]) -> Any:
+    many = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
+    found = tuple(_raised(one, rank) for one in many)
+    return found[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else found
+
+
+def _raised(one: Tensor, rank: int) -> Tensor:
+    shape = tuple(one.shape)
+    if len(shape) >= rank:
+        return one
+    if rank == 3:  # new dimensions stand on both sides: (n,) -> (1, n, 1), (n, m) -> (n, m, 1)
+        return reshape_view(one, shape=((1, *shape) if len(shape) == 1 else shape or (1, 1)) + (1,))
+    return reshape_view(one, shape=(1,) * (rank - len(shape)) + shape)
+
+
+@function(method=False)
+def atleast_1d(*tensors: Any) -> Any:
+    """Each tensor with at least one dimension; a tuple if several (or a sequence) are given."""
+    return _at_least(1, tensors)
+
+
+@function(method=False)
+def atleast_2d(*tensors: Any) -> Any:
+    """Each tensor with at least two dimensions, new ones in front; a tuple if several are given."""
+    return _at_least(2, tensors)
+
+
+@function(method=False)
+def atleast_3d(*tensors: Any) -> Any:
+    """Each tensor with at least three dimensions: (n,) becomes (1, n, 1) and (n, m) becomes (n, m, 1)."""
+    return _at_least(3, tensors)
+
+
+# --- expansion --------------------------------------------------------------------------------------------------------
+
+
+@op(name="expand", view=True, method=False, public=False, reference="torch.Tensor.expand")
+def expand_to(xp: Any, input: Any, *, size: tuple[int, ...]) -> Any:
+    """A view in which dimensions of length 1 are repeated, without a copy, until the shape is `size`."""
+    out = xp.broadcast_to(input, _expanded(input.shape, size))
+    if out.size and hasattr(out.flags, "writeable") and input.flags.writeable:
+        out.flags.writeable = True  # a part of it in which nothing repeats may be written to
+    return out
+
+
+expand_to.vjp(input=lambda m, g, input_shape: sum_to(m, g, input_shape))
+
+
+def _expanded(shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[int, ...]:
+    extra = len(size) - len(shape)
+    if extra < 0:
+        raise ShapeError(
+            f"the number of sizes provided ({len(size)}) must be greater or equal to the number of dimensions in the "
+            f"tensor ({len(shape)}): shape {shape} does not expand to {size}"
+        )
+    full = list(size)
+    for i, length in enumerate(size):
+        if i < extra:
+            if length < 0:
+                raise ShapeError(
+                    f"The expanded size of the tensor ({length}) isn't allowed in a leading, non-existing dimension {i}"
+                )
+            continue
+        known = shape[i - extra]
+        if length == -1:
+            full[i] = known
+        elif length != known and (known != 1 or length < 0):
+            raise ShapeError(
+                f"The expanded size of the tensor ({length}) must match the existing size ({known}) at non-singleton "
+                f"dimension {i}.  Target sizes: {list(size)}.  Tensor sizes: {list(shape)}"
+            )
+    return tuple(full)
+
+
+@function(public=False)
+def expand(input: Tensor, *size: Any, implicit: bool = False, **given: Any) -> Tensor:
+    """A view in which dimensions of length 1 are repeated, without a copy, until the shape is `size`.
+
+    -1 leaves a length as it is; new dimensions come first. Raises ShapeError (a RuntimeError) where a length other
+    than 1 would have to change.
+
+    >>> import pellucid
+    >>> pellucid.tensor([[1.0], [2.0]]).expand(-1, 3)
+    tensor([[1., 1., 1.],
+            [2., 2., 2.]])
+    """
+    return expand_to(input, size=sizes_of(size, given.get("size")))
+
+
+@function(public=False)
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """A view expanded to the shape of `other`."""
+    return expand_to(input, size=tuple(other.shape))
+
+
+@function()
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """A view expanded to the shape `size`; the same as `expand`."""
+    return expand_to(input, size=sizes_of((size,)))
+
+
+@function(method=False)
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape to which tensors of the given shapes broadcast together.
+
+    >>> import pellucid
+    >>> pellucid.broadcast_shapes((2, 1), (3,))
+    pellucid.Size([2, 3])
+    """
+    known = [(one,) if isinstance(one, int) else sizes_of((one,)) for one in shapes]
+    rank = max((len(one) for one in known), default=0)
+    result = [1] * rank
+    for shape in known:
+        for back in range(1, len(shape) + 1):
+            length = shape[-back]
+            if length < 0:
+                raise RuntimeError(with_line(f"Trying to create tensor with negative dimension ({length}): ({length})"))
+            if length == 1 or length == result[-back]:
+                continue
+            if result[-back] != 1:
+                raise ShapeError(
+                    with_line(
+                        "Shape mismatch: objects cannot be broadcast to a single shape: "
+                        f"{' and '.join(str(one) for one in known)} differ at dimension {rank - back} "
+                        f"({result[-back]} and {length})"
+                    )
+                )
+            result[-back] = length
+    return Size(result)
+
+
+@function(method=False)
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """The tensors, each expanded to the shape they have together."""
+    many: Any = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
+    shape = tuple(broadcast_shapes(*(tuple(one.shape) for one in many)))
+    return tuple(one if tuple(one.shape) == shape else expand_to(one, size=shape) for one in many)

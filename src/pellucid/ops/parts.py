@@ -1,0 +1,277 @@
+"""Parts of a tensor that are views: slices and what is made of them, diagonals, triangles, sliding windows.
+
+All that Python's slicing can name is one op, `part`, with a key of integers, slices, None and `...`. Its backward is
+`part_embed` (zeros with the gradient at the key), whose backward is `part` again.
+"""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+from pellucid.core import DimensionError, ShapeError, Tensor, apply, function, method, op
+from pellucid.core.errors import with_line
+
+from .dims import dim_of, sizes_of
+
+_ALL = slice(None)
+
+
+@op(view=True, method=False, public=False, reference="torch.Tensor.__getitem__")
+def part(xp: Any, input: Any, *, key: tuple[Any, ...]) -> Any:
+    """The part of `input` at a key of integers, slices, None and `...` (which makes a 0-d result a view too)."""
+    return input[key]
+
+
+part.vjp(input=lambda m, g, input_shape, key: m.part_embed(g, shape=input_shape, key=key))
+
+
+@op(method=False, public=False)
+def part_embed(xp: Any, input: Any, *, shape: tuple[int, ...], key: tuple[Any, ...]) -> Any:
+    """Zeros of `shape`, with `input` at a key of integers, slices, None and `...`."""
+    out = xp.zeros(shape, input.dtype)
+    out[key] = input
+    return out
+
+
+part_embed.vjp(input=lambda m, g, key: m.part(g, key=key))
+
+
+def along(dim: int, what: Any) -> tuple[Any, ...]:
+    """The key that takes `what` (an index or a slice) along `dim` and all of the other dimensions."""
+    return (*(_ALL,) * dim, what, ...)
+
+
+def piece(input: Tensor, dim: int, what: Any) -> Tensor:
+    """The part of `input` at `what` (an index or a slice) along `dim`, as a view."""
+    return apply(part, (input,), {"key": along(dim, what)})
+
+
+# --- slices -----------------------------------------------------------------------------------------------------------
+
+
+def _rank(input: Tensor, what: str) -> int:
+    if input.ndim == 0:
+        raise RuntimeError(with_line(f"{what} cannot be applied to a 0-dim tensor."))
+    return input.ndim
+
+
+@function()
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """A view of the `length` elements from `start` on along `dim`.
+
+    >>> import pellucid
+    >>> pellucid.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    dim = dim_of(dim, _rank(input, "narrow()"))
+    size, start, length = input.shape[dim], operator.index(start), operator.index(length)
+    if length < 0:
+        raise RuntimeError(with_line(f"narrow(): length must be non-negative, got {length}."))
+    if not -size <= start <= size:
+        raise DimensionError(
+            with_line(f"start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+        )
+    start += size if start < 0 else 0
+    if start + length > size:
+        raise RuntimeError(with_line(f"start ({start}) + length ({length}) exceeds dimension size ({size})."))
+    return piece(input, dim, slice(start, start + length))
+
+
+@function()
+def select(input: Tensor, dim: int, index: Any) -> Tensor:
+    """A view without the dimension `dim`, at `index` along it."""
+    if input.ndim == 0:
+        raise DimensionError(with_line("select() cannot be applied to a 0-dim tensor."))
+    dim = dim_of(dim, input.ndim)
+    index, size = operator.index(index), input.shape[dim]
+    if not -size <= index < size:
+        raise DimensionError(
+            with_line(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
+        )
+    return piece(input, dim, index)
+
+
+@function()
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views at each index along `dim`.
+
+    >>> import pellucid
+    >>> pellucid.tensor([[1, 2], [3, 4]]).unbind()
+    (tensor([1, 2]), tensor([3, 4]))
+    """
+    if input.ndim == 0:
+        raise DimensionError(with_line("Dimension specified as 0 but tensor has no dimensions"))
+    dim = dim_of(dim, input.ndim)
+    return tuple(piece(input, dim, i) for i in range(input.shape[dim]))
+
+
+@method
+def __iter__(self: Tensor) -> Iterator[Tensor]:
+    """The views at each index of the first dimension."""
+    if self.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(unbind(self))
+
+
+def _cut(input: Tensor, dim: int, ends: Any) -> tuple[Tensor, ...]:
+    start, parts = 0, list[Tensor]()
+    for end in ends:
+        parts.append(piece(input, dim, slice(start, end)))
+        start = end
+    return tuple(parts)
+
+
+@function(name="split")
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0, **given: Any) -> tuple[Tensor, ...]:
+    """Views of `split_size` elements along `dim` each, the last shorter if need be; or of the given lengths.
+
+    >>> import pellucid
+    >>> pellucid.arange(5).split(2)
+    (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+    """
+    if isinstance(split_size_or_sections, tuple | list):
+        return split_with_sizes(tensor, split_size_or_sections, dim)
+    dim, length = dim_of(dim, _rank(tensor, "split()")), operator.index(split_size_or_sections)
+    size = tensor.shape[dim]
+    if length < 0:
+        raise RuntimeError(with_line(f"split expects split_size be non-negative, but got split_size={length}"))
+    if length == 0 and size:
+        raise RuntimeError(
+            with_line(f"split_size can only be 0 if dimension size is 0, but got dimension size of {size}")
+        )
+    pieces = max(1, -(-size // length)) if length else 1
+    return _cut(tensor, dim, [min((i + 1) * length, size) for i in range(pieces)])
+
+
+@function()
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the given lengths along `dim`, which must add up."""
+    dim, lengths = dim_of(dim, _rank(input, "split()")), sizes_of((split_sizes,))
+    if any(one < 0 for one in lengths):
+        raise RuntimeError(
+            with_line(f"split_with_sizes expects split_sizes have only non-negative entries, but got {list(lengths)}")
+        )
+    if sum(lengths) != input.shape[dim]:
+        raise RuntimeError(
+            with_line(
+                f"split_with_sizes expects split_sizes to sum exactly to {input.shape[dim]} (input tensor's size at "
+                f"dimension {dim}), but got split_sizes={list(lengths)}"
+            )
+        )
+    return _cut(input, dim, [sum(lengths[: i + 1]) for i in range(len(lengths))])
+
+
+@function()
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views along `dim`, all of one length except perhaps the last."""
+    dim = dim_of(dim, _rank(input, "chunk()"))
+    if chunks <= 0:
+        raise RuntimeError(with_line(f"chunk expects `chunks` to be greater than 0, got: {chunks}"))
+    size = input.shape[dim]
+    if size == 0:
+        return _cut(input, dim, [0] * chunks)
+    return split(input, -(-size // chunks), dim)
+
+
+@function()
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0, **given: Any) -> tuple[Tensor, ...]:
+    """Views along `dim`: so many, as equal as can be; or cut at the given indices."""
+    if isinstance(indices_or_sections, Tensor):
+        if indices_or_sections.dtype.name != "int64":
+            raise RuntimeError(
+                with_line(
+                    f"tensor_split expected tensor_indices_or_sections to have dtype of long, got "
+                    f"{indices_or_sections.dtype!r}"
+                )
+            )
+        if indices_or_sections.ndim > 1:
+            raise RuntimeError(with_line("tensor_split expected tensor_indices_or_sections to be 0-d or 1-d"))
+        indices_or_sections = indices_or_sections.tolist()
+    dim = dim_of(dim, _rank(input, "tensor_split()"))
+    size = input.shape[dim]
+    if isinstance(indices_or_sections, tuple | list):
+        return tuple(
+            piece(input, dim, slice(*pair))
+            for pair in zip([0, *indices_or_sections], [*indices_or_sections, size], strict=True)
+        )
+    count = operator.index(indices_or_sections)
+    if count <= 0:
+        raise RuntimeError(with_line(f"number of sections must be larger than 0, got {count}"))
+    base, extra = divmod(size, count)
+    return _cut(input, dim, [(i + 1) * base + min(i + 1, extra) for i in range(count)])
+
+
+def _axis_split(name: str, input: Tensor, indices_or_sections: Any, dim: int, least: int) -> tuple[Tensor, ...]:
+    if input.ndim < least:
+        raise RuntimeError(
+            with_line(
+                f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with "
+                f"{input.ndim} dimensions!"
+            )
+        )
+    if isinstance(indices_or_sections, int) and (
+        indices_or_sections <= 0 or input.shape[dim] % indices_or_sections != 0
+    ):
+        raise RuntimeError(
+            with_line(
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{input.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
+            )
+        )
+    return tensor_split(input, indices_or_sections, dim)
+
+
+@function()
+def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Views along the columns (along the only dimension of a vector); a number of them must divide the length."""
+    return _axis_split("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
+
+
+@function()
+def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Views along the rows of a tensor with two dimensions and more."""
+    return _axis_split("vsplit", input, indices_or_sections, 0, 2)
+
+
+@function()
+def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """Views along the third dimension."""
+    return _axis_split("dsplit", input, indices_or_sections, 2, 3)
+
+
+@function()
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy of `input` with `src` at `index` along `dim`."""
+    return _with_part(input, src, lambda one: select(one, dim, index))
+
+
+@function()
+def slice_scatter(
+    input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
+) -> Tensor:
+    """A copy of `input` with `src` in the slice `start:end:step` along `dim`."""
+    return _with_part(input, src, lambda one: piece(one, dim_of(dim, one.ndim), slice(start, end, step)))
+
+
+@function()
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A copy of `input` with `src` on a diagonal."""
+    return _with_part(input, src, lambda one: one.diagonal(offset, dim1, dim2))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _with_part(input: Tensor, src: Tensor, of: Any) -> Tensor:
+    whole: Any = input.clone()  # pyright: ignore[reportAttributeAccessIssue]
+    target = of(whole)
+    if tuple(target.shape) != tuple(src.shape):
+        raise ShapeError(
+            with_line(
+                f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+                f"{list(target.shape)}"
+            )
+        )
+    target.copy_(src)
+    return whole

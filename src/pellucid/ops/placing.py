@@ -1,0 +1,116 @@
+"""What ops that read and write at indexed places share: in place and on a copy, the checks, adding.
+
+`add_at` is the one place where adding at indices happens: in the order of the indices (so that sums round as in
+PyTorch), and on flat memory, where NumPy is several times faster than on rows. What writes is declared once with
+`@writes`, which makes the op in place (`scatter_`) and the one on a copy (`scatter`).
+"""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from pellucid.core import TABLE, Op, function
+
+
+def writes(**declaration: Any) -> Callable[[Any], Op]:
+    """Declare from a forward that overwrites its first input two ops: `NAME_`, which does, and `NAME`, on a copy."""
+
+    def declare(forward: Any) -> Op:
+        def on_copy(xp: Any, input: Any, *others: Any, **attributes: Any) -> Any:
+            return forward(xp, input.copy(), *others, **attributes)
+
+        name, text = declaration.pop("name", forward.__name__), inspect.cleandoc(forward.__doc__ or "")
+        on_copy.__name__, on_copy.__module__, on_copy.__doc__ = name, forward.__module__, forward.__doc__
+        made = Op(on_copy, like=forward, **declaration)
+        forward.__name__, forward.__doc__ = name + "_", f"In place: {text}"
+        options = {**declaration, "public": False, "reference": f"torch.Tensor.{name}_", "mutates": (0,)}
+        Op(forward, **options).rules = made.rules
+        return made
+
+    return declare
+
+
+def dim_first(*names: str) -> None:
+    """Offer ops in PyTorch's order of arguments, `NAME(input, dim, index, …)`, and so their forms in place."""
+    for name in names:
+        op = TABLE[name]
+        _offer(op, True)
+        if name + "_" in TABLE:
+            _offer(TABLE[name + "_"], False)
+
+
+def _offer(op: Op, public: bool) -> None:
+    def call(input: Any, dim: int, *others: Any, **attributes: Any) -> Any:
+        spare = len(others) - len(op.inputs) + 1
+        if spare > 0:  # attributes without their names
+            left = [one for one in op.attributes if one != "dim"][:spare]
+            attributes.update(zip(left, others[-spare:], strict=False))
+            others = others[:-spare]
+        return op(input, *others, dim=dim, **attributes)
+
+    parameters = [one for one in list(op.__signature__.parameters.values()) if one.name != "dim"]
+    dim = inspect.Parameter("dim", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="int")
+    call.__signature__ = op.__signature__.replace(parameters=[parameters[0], dim, *parameters[1:]])  # type: ignore[attr-defined]
+    call.__name__ = call.__qualname__ = op.name
+    call.__module__, call.__doc__ = op.__module__, op.__doc__
+    function(public=public)(call)
+
+
+def check_index(name: str, index: Any, size: int, dim: int) -> None:
+    """Raise for indices that are not integers, or outside of [0, size)."""
+    if index.dtype.kind not in "iu" or index.itemsize < 4:
+        raise RuntimeError(f"{name}(): Expected dtype int64 for index, got {index.dtype}; write index.long()")
+    if index.size:
+        low, high = index.min(), index.max()
+        if low < 0 or high >= size:
+            raise IndexError(f"index {low if low < 0 else high} is out of bounds for dimension {dim} with size {size}")
+
+
+def add_at(xp: Any, out: Any, positions: Any, values: Any) -> None:
+    """out.flat[positions] += values, one after the other where positions repeat."""
+    flat = out.reshape(-1)  # a copy where `out` has gaps
+    xp.add.at(flat, positions.reshape(-1), values.reshape(-1).astype(out.dtype, copy=False))
+    if not out.flags.c_contiguous:
+        out[...] = flat.reshape(out.shape)
+
+
+def line_positions(xp: Any, shape: tuple[int, ...], index: Any, dim: int) -> Any:
+    """Flat positions of the slices that the vector `index` names along `dim`: (outer, len(index), inner)."""
+    outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
+    places = index.astype(xp.int64, copy=False) * inner
+    if inner > 1:
+        places = places[:, None] + xp.arange(inner)
+    return (
+        places if outer == 1 else xp.arange(outer).reshape(-1, 1, 1) * (shape[dim] * inner) + places.reshape(-1, inner)
+    )
+
+
+def element_positions(xp: Any, shape: tuple[int, ...], index: Any, dim: int) -> Any:
+    """Flat positions in an array of `shape` of the elements that `index`, of the same rank, names along `dim`."""
+    places = index.astype(xp.int64, copy=False) * math.prod(shape[dim + 1 :])
+    for axis, length in enumerate(index.shape):
+        if axis != dim and length > 1:
+            step = xp.arange(length) * math.prod(shape[axis + 1 :])
+            places = places + step.reshape((-1,) + (1,) * (len(shape) - axis - 1))
+    return places
+
+
+def corner(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """The key of the part of an array that begins at its first corner and has `shape`."""
+    return tuple(slice(0, length) for length in shape)
+
+
+def raised(one: Any) -> Any:
+    return one if getattr(one, "ndim", 1) else one.reshape(1)
+
+
+def store(target: Any, positions: Any, values: Any) -> None:
+    flat = target.reshape(-1)
+    flat[positions] = values
+    if not target.flags.c_contiguous:
+        target[...] = flat.reshape(target.shape)

@@ -1,0 +1,404 @@
+"""Subscripts: `x[key]` and `x[key] = value` with everything that Python, NumPy and PyTorch put between the brackets.
+
+A key is sorted into two steps. Integers, slices, None and `...` are a view (the op `part`). Tensors, lists and masks
+then index that view (the op `index`, a copy); two of them with something between put their dimensions first, as in
+NumPy. Other than in NumPy, and as in PyTorch, an integer belongs to the first step even beside a tensor.
+"""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportPrivateUsage=false
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, from_data, function, method, op
+from pellucid.core.dtypes import int64
+from pellucid.core.engine import sum_to
+from pellucid.core.errors import with_line
+
+from .parts import part
+from .placing import add_at, writes
+
+_ALL = slice(None)
+_INTEGERS = frozenset((np.dtype(np.int64), np.dtype(np.int32)))
+
+
+# --- the ops ----------------------------------------------------------------------------------------------------------
+
+
+def _key(indices: Any, slots: Any) -> tuple[Any, ...]:
+    """NumPy's key: at each slot that is True the next of the indices, at the others everything."""
+    following = iter(indices)
+    return tuple(next(following) if one else _ALL for one in slots)
+
+
+@op(public=False, method=False, reference="torch.Tensor.__getitem__")
+def index(xp: Any, input: Any, *indices: Any, slots: tuple[bool, ...]) -> Any:
+    """The elements at indices: `slots` says for each place of the key whether a tensor of indices stands there.
+
+    Such a tensor holds integers, or is a mask, which stands for as many dimensions as it has. Raises IndexError for an
+    index out of range, for a mask of another shape, for indices that do not broadcast together.
+    """
+    _check_masks(input, indices, slots)
+    return input[_key(indices, slots)]
+
+
+def _check_masks(input: Any, indices: Any, slots: Any) -> None:
+    dim, following = 0, iter(indices)
+    for one in slots:
+        found = next(following) if one else None
+        if found is None or found.dtype.kind != "b":
+            dim += 1
+            continue
+        have = input.shape[dim : dim + found.ndim]
+        if have != found.shape:
+            raise IndexError(
+                f"The shape of the mask {list(found.shape)} at index {dim} does not match the shape of the indexed "
+                f"tensor {list(input.shape)} at index {dim}"
+            )
+        dim += found.ndim
+
+
+@op(public=False, method=False)
+def index_zeros_put(xp: Any, input: Any, *indices: Any, shape: tuple[int, ...], slots: tuple[bool, ...]) -> Any:
+    """Zeros of `shape`, to which each element of `input` is added at the indices."""
+    out = xp.zeros(shape, input.dtype)
+    if len(indices) == 1 and indices[0].dtype.kind == "b":  # a mask names no place twice
+        out[_key(indices, slots)] = input
+    else:
+        _add(xp, out, input, indices, slots)
+    return out
+
+
+index.vjp(
+    input=lambda m, g, input_shape, indices, slots: m.index_zeros_put(g, *indices, shape=input_shape, slots=slots)
+)
+index_zeros_put.vjp(input=lambda m, g, indices, slots: m.index(g, *indices, slots=slots))
+
+
+@writes(public=False, method=False, name="index_put")
+def index_put_op(
+    xp: Any, input: Any, values: Any, *indices: Any, slots: tuple[bool, ...], accumulate: bool = False
+) -> Any:
+    """`input` with `values`, broadcast, stored at (or added at) the indices; `slots` as in `index`."""
+    _check_masks(input, indices, slots)
+    if accumulate:
+        _add(xp, input, values, indices, slots)
+        return input
+    try:
+        input[_key(indices, slots)] = values
+    except ValueError:
+        wanted = index.forward(xp, input, *indices, slots=slots).shape
+        raise ShapeError(
+            f"shape mismatch: value tensor of shape {list(np.shape(values))} cannot be broadcast to indexing result of "
+            f"shape {list(wanted)}"
+        ) from None
+    return input
+
+
+index_put_op.vjp(
+    input=lambda m, g, indices, slots, accumulate: g if accumulate else m.index_put(g, 0, *indices, slots=slots),
+    values=lambda m, g, values_shape, indices, slots: sum_to(m, m.index(g, *indices, slots=slots), values_shape),
+)
+
+
+def _add(xp: Any, out: Any, values: Any, indices: Any, slots: Any) -> None:
+    positions = _positions(xp, out.shape, indices, slots)
+    try:
+        given = xp.broadcast_to(xp.asarray(values, out.dtype), positions.shape)
+    except ValueError:
+        raise ShapeError(
+            f"shape mismatch: value tensor of shape {list(np.shape(values))} cannot be broadcast to indexing result of "
+            f"shape {list(positions.shape)}"
+        ) from None
+    if positions.size:
+        add_at(xp, out, positions, given)
+
+
+def _positions(xp: Any, shape: tuple[int, ...], indices: Any, slots: Any) -> Any:
+    """The flat positions, in an array of `shape`, of what the key reads: an array of the shape of the result."""
+    strides = [1] * len(shape)
+    for dim in range(len(shape) - 1, 0, -1):
+        strides[dim - 1] = strides[dim] * shape[dim]
+    places: Any = 0
+    free: list[int] = []  # dimensions that are taken whole
+    held: list[int] = []  # dimensions that indices stand for
+    dim, following = 0, iter(indices)
+    for one in slots:
+        if not one:
+            free.append(dim)
+            dim += 1
+            continue
+        found = next(following)
+        for numbers in xp.nonzero(found) if found.dtype.kind == "b" else (found,):
+            length = shape[dim]
+            if numbers.size and (numbers.min() < -length or numbers.max() >= length):
+                bad = numbers.min() if numbers.min() < -length else numbers.max()
+                raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {length}")
+            places = places + numbers.astype(xp.int64) % max(length, 1) * strides[dim]
+            held.append(dim)
+            dim += 1
+    free += range(dim, len(shape))
+    together = held[-1] - held[0] == len(held) - 1
+    before = [one for one in free if one < held[0]] if together else []
+    after = [one for one in free if one not in before]
+    places = places.reshape((1,) * len(before) + places.shape + (1,) * len(after))
+    rank = places.ndim
+    for position, one in [*enumerate(before), *((rank - len(after) + i, one) for i, one in enumerate(after))]:
+        step = xp.arange(shape[one]) * strides[one]
+        places = places + step.reshape((-1,) + (1,) * (rank - position - 1))
+    return places
+
+
+# --- reading a key ----------------------------------------------------------------------------------------------------
+
+
+class _Sorted:
+    """A key in its two steps: `basic` for the view, then `indices` at the `slots` that are True."""
+
+    __slots__ = ("basic", "indices", "slots")
+
+    def __init__(self, basic: tuple[Any, ...], indices: list[Tensor], slots: list[bool]) -> None:
+        self.basic = basic
+        self.indices = indices
+        self.slots = slots
+
+
+def _as_tuple(key: Any) -> tuple[Any, ...]:
+    if isinstance(key, tuple):
+        return key
+    if isinstance(key, list) and len(key) < 32:  # PyTorch's rule: a list of anything but numbers is a tuple
+        for one in key:
+            if one is None or one is ... or isinstance(one, slice | Tensor | np.ndarray | list | tuple):
+                return tuple(key)
+    return (key,)
+
+
+def _index_tensor(one: Any) -> Tensor:
+    """A tensor of indices or a mask, from what may stand for one."""
+    if isinstance(one, Tensor):
+        found = one
+    elif isinstance(one, np.ndarray):
+        found = from_data(one.astype(np.int64) if one.dtype.kind in "iu" and one.dtype != np.uint8 else one, copy=False)
+    else:
+        found = from_data(list(one), int64 if len(one) == 0 else None)
+    kind = found._array.dtype
+    if kind in _INTEGERS or kind.kind == "b":
+        return found
+    if kind == np.uint8:
+        return TABLE["cast"](found, dtype=_BOOL)
+    raise DimensionError(
+        with_line(
+            f"tensors used as indices must be long, int, byte or bool tensors, this one is {found.dtype.name}; write "
+            "index.long()"
+        )
+    )
+
+
+_BOOL = from_data(True).dtype
+
+
+def _sort(self: Tensor, key: Any) -> _Sorted:
+    entries = _as_tuple(key)
+    rank = self._array.ndim
+    known: list[Any] = []  # integers, slices, None, Ellipsis, Tensor
+    taken, open_end = 0, False
+    for one in entries:
+        if one is None or isinstance(one, bool | np.bool_):
+            known.append(one if one is None else bool(one))
+        elif one is ...:
+            known.append(None if open_end else one)  # a second one stands for nothing; it must not add a dimension
+            if open_end:
+                known.pop()
+            open_end = True
+        elif isinstance(one, slice):
+            known.append(_plain(one))
+            taken += 1
+        elif isinstance(one, int | np.integer):
+            known.append(int(one))
+            taken += 1
+        elif isinstance(one, Tensor) and one._array.ndim == 0 and one._array.dtype.kind != "f":
+            known.append(bool(one) if one._array.dtype in (np.dtype(bool), np.dtype(np.uint8)) else int(one))
+            taken += not isinstance(known[-1], bool)
+        elif isinstance(one, Tensor | np.ndarray) or (isinstance(one, Sequence) and not isinstance(one, str | bytes)):
+            found = _index_tensor(one)
+            known.append(found)
+            taken += found._array.ndim if found._array.dtype.kind == "b" else 1
+        else:
+            raise DimensionError(
+                with_line(
+                    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+                    f"(got {type(one).__name__})"
+                )
+            )
+    if taken > rank:
+        if rank == 0:
+            raise DimensionError(
+                with_line("invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a number")
+            )
+        raise DimensionError(
+            with_line(
+                f"too many indices for tensor of dimension {rank}: the key stands for {taken} dimensions, the shape is "
+                f"{tuple(self.shape)}"
+            )
+        )
+    return _split(known, rank - taken)
+
+
+def _split(known: list[Any], rest: int) -> _Sorted:
+    """Tell the view's key from the indices; `rest` dimensions are what `...` stands for."""
+    basic: list[Any] = []
+    indices: list[Tensor] = []
+    slots: list[bool] = []
+    for one in known:
+        if one is ...:
+            basic += [_ALL] * rest
+            slots += [False] * rest
+        elif isinstance(one, bool):  # a dimension of length 1, taken or not
+            basic.append(None)
+            indices.append(from_data(np.zeros(int(one), np.int64), copy=False))
+            slots.append(True)
+        elif isinstance(one, Tensor):
+            basic += [_ALL] * (one._array.ndim if one._array.dtype.kind == "b" else 1)
+            indices.append(one)
+            slots.append(True)
+        else:
+            basic.append(one)
+            if not isinstance(one, int):
+                slots.append(False)
+    while slots and not slots[-1]:
+        slots.pop()
+    return _Sorted((*basic, ...), indices, slots)
+
+
+def _plain(one: slice) -> slice:
+    """A slice of Python numbers; its bounds may be 0-d tensors or NumPy's numbers."""
+    step = 1 if one.step is None else operator.index(one.step)
+    if step == 0:
+        raise ValueError("slice step cannot be zero")
+    if step < 0:
+        raise ValueError(with_line(f"step must be greater than zero, got {step}; write x.flip(dim) to turn it round"))
+    return slice(*(None if end is None else operator.index(end) for end in (one.start, one.stop)), one.step and step)
+
+
+def _viewed(self: Tensor, basic: tuple[Any, ...]) -> Tensor:
+    """The view's step; the tensor itself where that takes everything."""
+    if all(one is ... or (isinstance(one, slice) and one == _ALL) for one in basic):
+        return self
+    return apply(part, (self,), {"key": basic})
+
+
+# --- the brackets -----------------------------------------------------------------------------------------------------
+
+
+@method
+def __getitem__(self: Tensor, key: Any) -> Tensor:
+    """`x[key]`: a view for integers, slices, None and `...`; a copy where tensors, lists or masks take part.
+
+    >>> import pellucid
+    >>> x = pellucid.arange(6).reshape(2, 3)
+    >>> x[1, ::2]
+    tensor([3, 5])
+    >>> x[:, [0, 0]]
+    tensor([[0, 0],
+            [3, 3]])
+    >>> x[x > 3]
+    tensor([4, 5])
+    """
+    if type(key) is int:
+        if self._array.ndim:
+            return apply(part, (self,), {"key": (key, ...)})
+    elif isinstance(key, Tensor) and key._array.dtype in _INTEGERS and key._array.ndim and self._array.ndim:
+        return apply(index, (self, key), {"slots": (True,)})
+    found = _sort(self, key)
+    if not found.indices:
+        return apply(part, (self,), {"key": found.basic})
+    return apply(index, (_viewed(self, found.basic), *found.indices), {"slots": tuple(found.slots)})
+
+
+@method
+def __setitem__(self: Tensor, key: Any, value: Any) -> None:
+    """`x[key] = value` in place, broadcast and cast; gradients flow to what was there and to `value`.
+
+    The value may be a number, a tensor, an array or nested lists.
+    """
+    if isinstance(value, Tensor):
+        given: Any = value if value._array.dtype == self._array.dtype else TABLE["cast"](value, dtype=self.dtype)
+    elif isinstance(value, int | float):
+        given = value
+    elif isinstance(value, np.ndarray | np.generic | list | tuple):
+        given = from_data(value, self.dtype, self.device)
+    else:
+        raise TypeError(with_line(f"can't assign a {type(value).__name__} to a Tensor; write a number or a tensor"))
+    found = _sort(self, key)
+    if found.indices:
+        target = _viewed(self, found.basic)
+        apply(TABLE["index_put_"], (target, given, *found.indices), {"slots": tuple(found.slots)})
+        return
+    target = apply(part, (self,), {"key": found.basic})
+    if isinstance(given, Tensor):
+        given = _without_leading_ones(given, target._array.ndim)
+    TABLE["copy_"](target, given)
+
+
+def _without_leading_ones(value: Tensor, rank: int) -> Tensor:
+    """PyTorch lets a value have more dimensions than its place if they are of length 1."""
+    shape = tuple(value.shape)
+    extra = len(shape) - rank
+    if extra > 0 and all(length == 1 for length in shape[:extra]):
+        return TABLE["reshape"](value, shape=shape[extra:])
+    return value
+
+
+@method
+def __contains__(self: Tensor, element: Any) -> bool:
+    """Whether an element equals `element` (a number or a tensor that broadcasts)."""
+    if not isinstance(element, Tensor | int | float | np.generic):
+        raise RuntimeError(
+            with_line(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+        )
+    return bool((TABLE["eq"](self, element)).any())
+
+
+# --- the same, by name ------------------------------------------------------------------------------------------------
+
+
+def _put(name: str, input: Tensor, indices: Any, values: Any, accumulate: bool) -> Tensor:
+    if not isinstance(values, Tensor):
+        raise TypeError(with_line(f"{name}(): argument 'values' must be Tensor, not {type(values).__name__}"))
+    if values.dtype is not input.dtype:
+        raise RuntimeError(
+            with_line(
+                f"Index put requires the source and destination dtypes match, got {input.dtype!r} for the destination "
+                f"and {values.dtype!r} for the source; write values.to(x.dtype)"
+            )
+        )
+    entries = [None if one is None else _index_tensor(one) for one in indices]
+    taken = sum(1 if one is None or one._array.dtype.kind != "b" else one._array.ndim for one in entries)
+    if taken > input.ndim:
+        raise DimensionError(with_line(f"too many indices for tensor of dimension {input.ndim} (got {taken})"))
+    slots = tuple(one is not None for one in entries)
+    given = [one for one in entries if one is not None]
+    return apply(TABLE[name], (input, values, *given), {"slots": slots, "accumulate": bool(accumulate)})
+
+
+@function()
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """`input` with `values` stored at `indices` (a tuple of tensors), or added there with `accumulate`.
+
+    >>> import pellucid
+    >>> i = pellucid.tensor([0, 0])
+    >>> pellucid.zeros(2).index_put((i,), pellucid.tensor([1.0, 2.0]), accumulate=True)
+    tensor([3., 0.])
+    """
+    return _put("index_put", input, indices, values, accumulate)
+
+
+@function(public=False)
+def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """In place: `values` stored at `indices` (a tuple of tensors), or added there with `accumulate`."""
+    return _put("index_put_", input, indices, values, accumulate)

@@ -1,0 +1,65 @@
+"""Methods that change a tensor's own shape in place: `squeeze_`, `unsqueeze_`, `transpose_`, `t_`."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid.core import Tensor, method
+from pellucid.core.errors import with_line
+from pellucid.core.tensor import counter_of
+
+from .axes import swapdims, t
+from .shape import squeeze, unsqueeze
+
+
+def _become(self: Tensor, view: Any) -> Tensor:
+    """Make `self` what the view of it is. Memory and its count stay; views made before keep the shape they have."""
+    if self._requires and self._node is None and self._view is None:
+        raise RuntimeError(
+            with_line(
+                "a leaf Variable that requires grad is being used in an in-place operation; write the method without "
+                "the underscore"
+            )
+        )
+    counter_of(self)[0] += 1
+    self._array, self._node, self._requires = view._array, view._node, view._requires
+    if self._view is not None:
+        self._view = view._view
+    return self
+
+
+@method
+def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
+    """In place: without the dimensions of length 1, all of them or those of `dim`."""
+    return _become(self, squeeze(self, dim))
+
+
+@method
+def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+    """In place: with a dimension of length 1 inserted."""
+    return _become(self, unsqueeze(self, dim=dim))
+
+
+@method
+def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    """In place: with two dimensions exchanged."""
+    return _become(self, swapdims(self, dim0, dim1))
+
+
+@method
+def swapdims_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    """In place: with two dimensions exchanged."""
+    return _become(self, swapdims(self, dim0, dim1))
+
+
+@method
+def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
+    """In place: with two dimensions exchanged."""
+    return _become(self, swapdims(self, axis0, axis1))
+
+
+@method
+def t_(self: Tensor) -> Tensor:
+    """In place: the transpose of a matrix."""
+    return _become(self, t(self))
