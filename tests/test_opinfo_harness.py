@@ -67,6 +67,14 @@ def test_pytorch_agrees_with_itself(name: str) -> None:
             "values differ",
         ),
         ("argmax", "float32", "forward", lambda x, *args, **kw: torch.argmin(x, *args, **kw), "values differ"),
+        (
+            "argsort",
+            "int64",
+            "forward",
+            lambda x, *args, **kw: torch.argsort(x, *args, **kw).flip(0),
+            "an index points",
+        ),
+        ("argsort", "int64", "forward", lambda x, *args, **kw: torch.argsort(x, *args, **kw) * 0, "an index"),
         ("roll", "int64", "forward", lambda x, *args, **kw: x, "values differ"),
         ("cat", "any", "error", lambda *args, **kw: torch.zeros(1), "where PyTorch raises"),
         ("split.list_args", "float32", "forward", lambda *args: torch.split(*args)[:-1], "results, got"),
@@ -93,6 +101,13 @@ def test_the_wrong_class_of_error_is_caught() -> None:
     outcome = run(OPS["cat"], "any", "error", Damaged(cat=cat))
     assert not outcome.compared
     assert "raises ZeroDivisionError" in outcome.failures[0]
+
+
+def test_a_tie_may_fall_otherwise() -> None:
+    def argsort(x: torch.Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> torch.Tensor:
+        return torch.argsort(x, dim=dim, descending=descending, stable=True)
+
+    assert not run(OPS["argsort"], "uint8", "forward", Damaged(argsort=argsort)).failures
 
 
 def test_a_numpy_warning_is_caught() -> None:

@@ -34,6 +34,10 @@ SKIPS: dict[tuple[str, str], tuple[Skip, ...]] = {
 SUM_OF_PRODUCTS = 8.0
 SLACK: dict[str, float] = {"matmul": SUM_OF_PRODUCTS, "__rmatmul__": SUM_OF_PRODUCTS}
 
+# Ops that choose among equal values, with the place of `dim` among their arguments. PyTorch leaves open which index
+# comes out of a tie, unless `stable` is asked for: the index must then point at an equal value.
+TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "mode": 0, "median": 0, "nanmedian": 0}
+
 # Ops whose values are not defined, so that shapes and dtypes alone are compared.
 UNDEFINED_VALUES = frozenset(
     {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
