@@ -19,8 +19,8 @@ class ShapeError(RuntimeError, ValueError):
     """Shapes do not fit together."""
 
 
-class DimensionError(IndexError):
-    """A dimension or an index is out of range."""
+class DimensionError(IndexError, RuntimeError):
+    """A dimension or an index is out of range. PyTorch raises now the one, now the other of the two."""
 
 
 def user_line() -> str | None:

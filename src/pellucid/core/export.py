@@ -46,14 +46,13 @@ def in_place(op: Op) -> Op:
         input[...] = result
         return input
 
-    forward.__signature__ = op.signature  # type: ignore[attr-defined]
     forward.__name__, forward.__module__ = op.name + "_", op.forward.__module__
     first = inspect.cleandoc(op.__doc__ or "").split("\n")[0]
     forward.__doc__ = f"In place: {first}"
     made = Op(
         forward, kind=op.kind, elementwise=op.elementwise, domain=op.domain, reference=f"torch.Tensor.{op.name}_",
         mutates=(0,), promotes=None if op.promotes is None else tuple(op.inputs[i] for i in op.promotes),
-        public=False,
+        public=False, like=op.declared,
     )  # fmt: skip
     made.rules = op.rules
     return made

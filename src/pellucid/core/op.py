@@ -38,6 +38,7 @@ from .state import TABLE
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
 
+REQUIRED = inspect.Parameter.empty  # the default of an attribute that has none
 OUT, VALUE, SHAPE, AUX, ATTRIBUTE = range(5)  # what a saved slot of a node holds
 
 
@@ -65,7 +66,8 @@ class Op:
     of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
     mix, see `core.promote`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
     shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
-    exported).
+    exported). `like` is the function whose arguments the op has, where
+    forward only says `*others, **attributes`.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class Op:
         method: bool = True,
         public: bool = True,
         promotes: tuple[str, ...] | None = None,
+        like: Forward | None = None,
     ) -> None:
         self.name = name or forward.__name__
+        self.declared = like or forward  # the function whose arguments these are
         self.forward = forward
         self.kind = kind
         self.elementwise = elementwise
@@ -98,13 +102,17 @@ class Op:
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name
         self.__module__ = forward.__module__
-        self.signature = inspect.signature(forward)
-        parameters = list(self.signature.parameters.values())[1:]  # without xp
-        arrays = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
-        self.star = next((i for i, p in enumerate(arrays) if p.kind is p.VAR_POSITIONAL), None)
-        self.inputs = tuple(p.name for p in arrays)
-        self.required = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in arrays)
-        self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        # Read off the code object: inspect.signature, 400 times, would double the time that importing pellucid takes.
+        given: Any = self.declared
+        code = given.__code__
+        positional, keyword = code.co_argcount, code.co_kwonlyargcount
+        names = code.co_varnames
+        starred = bool(code.co_flags & inspect.CO_VARARGS)
+        self.inputs: tuple[str, ...] = names[1:positional] + names[positional + keyword :][:starred]
+        self.star: int | None = positional - 1 if starred else None
+        self.required = positional - 1 - len(given.__defaults__ or ())
+        defaults: dict[str, Any] = given.__kwdefaults__ or {}
+        self.attributes = {name: defaults.get(name, REQUIRED) for name in names[positional : positional + keyword]}
         self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}
@@ -162,8 +170,12 @@ class Op:
 
     def usage(self) -> str:
         """How the op is called: `sum(input, *, dim=None, keepdim=False)`."""
-        text = str(self.signature.replace(parameters=list(self.signature.parameters.values())[1:]))
-        return self.name + text
+        return self.name + str(self.__signature__)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self.declared)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])  # without xp
 
     def plan(self, mask: int) -> Plan:
         """What to keep and which rules to call when the inputs whose bits are set in `mask` require gradients."""

@@ -22,7 +22,7 @@ def writes(**declaration: Any) -> Callable[[Any], Op]:
 
     def declare(forward: Any) -> Op:
         def on_copy(xp: Any, input: Any, *others: Any, **attributes: Any) -> Any:
-            return forward(xp, input.copy(), *others, **attributes)
+            return forward(xp, xp.array(input, order="C"), *others, **attributes)
 
         name, text = declaration.pop("name", forward.__name__), inspect.cleandoc(forward.__doc__ or "")
         on_copy.__name__, on_copy.__module__, on_copy.__doc__ = name, forward.__module__, forward.__doc__
