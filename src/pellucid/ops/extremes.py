@@ -5,6 +5,7 @@ the gradient evenly, and `max(dim)` gives it to the one whose index it returned.
 """
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
@@ -60,11 +61,12 @@ def _whole(name: str, ufunc: str) -> Op:
 
     forward.__name__, forward.__module__, forward.__doc__ = name, __name__, f"The {name} of all elements."
     made = op(method=False, public=False)(forward)
-    made.vjp(input=_share_whole)
+    made.vjp(input=share_whole)
     return made
 
 
-def _share_whole(m: Any, g: Any, input: Any, out: Any) -> Any:
+def share_whole(m: Any, g: Any, input: Any, out: Any) -> Any:
+    """The rule of an op that picks one of all elements: its gradient is shared evenly among its equals."""
     chosen = m.cast_like((input == out) | ((input != input) & (out != out)), input)
     return chosen * (g / m.sum(chosen))
 

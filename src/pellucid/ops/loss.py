@@ -5,11 +5,12 @@ has the shape of `input` without the classes.
 """
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, op, real
+from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, op, real
 
 from .reduction import widened
 from .softmax import shifted
@@ -35,7 +36,7 @@ def class_cross_entropy(
     xp.exp(z, out=z)
     sums = xp.add.reduce(z, axis=classes, keepdims=True)
     z /= sums
-    logs = xp.log(xp.squeeze(sums, axis=classes))
+    logs = xp.log(sums).reshape(found.shape)
     found = found + logs
     w = None if weight is None else weight[safe]
     if w is not None:
@@ -244,12 +245,13 @@ def cross_entropy(
     reduction = reduction_name(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if input.shape == target.shape and target.is_floating_point():
+    if target.is_floating_point() and input.shape == target.shape:
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
     check_classes(input, target, weight)
-    return class_cross_entropy(
-        input, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
-    )[0]
+    attributes: dict[str, Any] = {}
+    if ignore_index != -100 or reduction != "mean" or label_smoothing:
+        attributes = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
+    return apply(class_cross_entropy, (input, target, weight), attributes)[0]
 
 
 def _cross_entropy_of_probabilities(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> Any:
@@ -285,11 +287,14 @@ def nll_loss(
 
 def check_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
     """Raise where the shapes of scores, class indices and class weights do not fit together."""
-    shape, wanted = tuple(input.shape), tuple(target.shape)
+    shape: Any = tuple(input.shape)
+    wanted = tuple(target.shape)
     if not shape:
         raise ShapeError("the input needs a dimension of classes, (C), (N, C) or (N, C, d1, …), but got a 0-d tensor")
     if len(shape) > 1 and (not wanted or shape[0] != wanted[0]):
-        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({(wanted or (0,))[0]}).")
+        raise ValueError(
+            f"Expected input batch_size ({shape[0]}) to match target batch_size ({wanted[0] if wanted else 0})."
+        )
     if (*shape[:1], *shape[2:]) != wanted and not (len(shape) == 1 and wanted in ((), (1,))):
         raise ShapeError(
             f"Expected target size {[*shape[:1], *shape[2:]]}, got {list(wanted)}: the target has the shape of the "

@@ -6,25 +6,32 @@ dx = r · (h - mean(h) - x̂ · mean(h · x̂)).
 """
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, function, op, real
 
-from .reduce import mean as _mean
+from .reduce import sum as _sum
 from .reduction import count_of, widened
 
 
 def _standardised(xp: Any, input: Any, axes: tuple[int, ...], eps: float) -> Any:
     """(x̂, mean, variance, r) over `axes`, kept as dimensions of length 1."""
     x = widened(xp, input)
-    middle = _mean.forward(xp, x, dim=axes, keepdim=True)
+    middle = average(xp, x, axes)
     made = x - middle
-    spread = _mean.forward(xp, made * made, dim=axes, keepdim=True)
+    spread = average(xp, made * made, axes)
     scale = 1 / xp.sqrt(spread + spread.dtype.type(eps))
     made *= scale
     return made, middle, spread, scale
+
+
+def average(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """The mean over `axes`, kept as dimensions of length 1."""
+    total = _sum.forward(xp, x, dim=axes, keepdim=True)
+    return total / total.dtype.type(x.size // total.size if total.size else 0)
 
 
 def _normal(m: Any, input: Any, dims: Any, eps: float) -> Any:
@@ -45,9 +52,9 @@ def _input_rule(m: Any, g: Any, normal: Any, scale: Any, dims: Any) -> Any:
 def normalize_backward(xp: Any, grad: Any, normal: Any, scale: Any, *, dims: Any) -> Any:
     """scale · (grad - mean(grad) - normal · mean(grad · normal)): the gradient of what normalises over `dims`."""
     made = grad * normal
-    along = _mean.forward(xp, made, dim=dims, keepdim=True)
+    along = average(xp, made, dims)
     xp.multiply(normal, along, out=made)
-    made += _mean.forward(xp, grad, dim=dims, keepdim=True)
+    made += average(xp, grad, dims)
     xp.subtract(grad, made, out=made)
     made *= scale
     return made
@@ -227,10 +234,13 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
         shape = (1, channels, *[1] * (input.ndim - 2))
-        one: Any = TABLE["rsqrt"](running_var + eps)
+        middle: Any = running_mean
+        var: Any = running_var
+        one: Any = TABLE["rsqrt"](var + eps)
         scale = one if weight is None else one * weight
-        shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        return input * TABLE["reshape"](scale, shape=shape) + TABLE["reshape"](shift, shape=shape)
+        shift = -middle * scale if bias is None else bias - middle * scale
+        x: Any = input
+        return x * TABLE["reshape"](scale, shape=shape) + TABLE["reshape"](shift, shape=shape)
     count = count_of(input.shape, dims)
     if count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")

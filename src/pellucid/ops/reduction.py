@@ -1,6 +1,7 @@
 """Which dimensions a reduction goes over, from what PyTorch lets a user write as `dim`; and back to the whole shape."""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
@@ -18,6 +19,8 @@ def axis_of(dim: Any, rank: int) -> Any:
     if dim is None or (rank and type(dim) is int):
         return dim
     if isinstance(dim, (tuple, list)):
+        if len(dim) == 1 and rank:
+            return dim[0] if type(dim[0]) is int else dim_of(dim[0], rank)
         found = dims_of(dim, rank)
         return found if found and rank else None
     axis = dim_of(dim, rank)
@@ -57,8 +60,8 @@ def numpy_dtype(dtype: Any) -> Any:
 
 
 def widened(xp: Any, array: Any) -> Any:
-    """float16 as float32, in which PyTorch adds it up; others as they are."""
-    return array.astype(xp.float32) if array.dtype == xp.float16 else array
+    """float16 as float32, in which PyTorch adds it up; other floating types as they are."""
+    return array.astype(xp.float32) if array.dtype.itemsize == 2 else array
 
 
 def floating(name: str, input: Any) -> None:

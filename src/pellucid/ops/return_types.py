@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+import collections
 from typing import Any
 
 _known: dict[str, Any] = {}
@@ -11,9 +11,10 @@ _known: dict[str, Any] = {}
 def return_type(name: str, *fields: str) -> Any:
     """The class `pellucid.return_types.NAME`, a named tuple that prints each field on its own line, as PyTorch's."""
     if name not in _known:
-        made: Any = type(name, (namedtuple(name, fields),), {"__slots__": (), "__repr__": _text})
+        base: Any = collections.namedtuple(name, fields)  # pyright: ignore[reportUntypedNamedTuple]
+        made: Any = type(name, (base,), {"__slots__": (), "__repr__": _text})
         made.__module__, made.__doc__ = "pellucid.return_types", f"What `{name}` returns: {', '.join(fields)}."
-        _known[name] = globals()[name] = made
+        _known[name] = made
     return _known[name]
 
 
