@@ -103,7 +103,7 @@ class Op:
         self.__name__ = self.__qualname__ = self.name
         self.__module__ = forward.__module__
         # Read off the code object: inspect.signature, 400 times, would double the time that importing pellucid takes.
-        given: Any = self.declared
+        given: Any = inspect.unwrap(self.declared)
         code = given.__code__
         positional, keyword = code.co_argcount, code.co_kwonlyargcount
         names = code.co_varnames
