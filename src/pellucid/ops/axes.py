@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core import DimensionError, ShapeError, Tensor, function, op
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, dims_of, sizes_of
@@ -229,9 +229,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if len(by) != len(axes) and not (len(by) == 1 and not axes):
         raise ShapeError(with_line(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(axes)}"))
     if axes and input.ndim == 0:
-        for one in axes:
-            dim_of(one, 0)
-        return roll_dims(input, shifts=by[:1], dims=None)
+        raise DimensionError(with_line(f"Dimension specified as {axes[0]} but tensor has no dimensions"))
     return roll_dims(input, shifts=by, dims=tuple(dim_of(one, input.ndim) for one in axes) or None)
 
 

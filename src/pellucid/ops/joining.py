@@ -69,12 +69,13 @@ def _listed(name: str, tensors: Any) -> tuple[Tensor, ...]:
                 )
             )
     if not found:
-        raise ValueError(with_line(f"{name}(): expected a non-empty list of Tensors"))
+        kind = ValueError if name == "cat" else RuntimeError
+        raise kind(with_line(f"{name}(): expected a non-empty list of Tensors"))
     return found
 
 
 @function(method=False)
-def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
+def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     """The tensors one after the other along `dim`; all other lengths must be equal.
 
     The dtype is that to which all promote. Raises ShapeError (a RuntimeError) for lengths that differ, ValueError for
@@ -120,7 +121,7 @@ stack_tensors.vjp(
 
 
 @function(method=False)
-def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
+def stack(tensors: Any, dim: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new dimension `dim`.
 
     >>> import pellucid
@@ -128,10 +129,7 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     tensor([[0., 1.],
             [0., 1.]])
     """
-    found = tuple(tensors)
-    if not found:
-        raise RuntimeError(with_line("stack expects a non-empty TensorList"))
-    return stack_tensors(*_listed("stack", found), dim=dim)
+    return stack_tensors(*_listed("stack", tensors), dim=dim)
 
 
 @function(method=False)

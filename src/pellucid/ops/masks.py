@@ -126,7 +126,7 @@ def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 # --- filling ----------------------------------------------------------------------------------------------------------
 
 
-@op(public=False, mutates=(0,), reference="torch.Tensor.fill_")
+@op(mutates=(0,), reference="torch.Tensor.fill_")
 def fill_(xp: Any, input: Any, value: Any) -> Any:
     """In place: every element becomes `value`, a number or a 0-d tensor."""
     if getattr(value, "ndim", 0):
@@ -148,7 +148,7 @@ def fill(xp: Any, input: Any, value: Any) -> Any:
 fill.vjp(input=lambda m, g: g * 0, value=lambda m, g: m.sum(g))
 
 
-@op(public=False, mutates=(0,), reference="torch.Tensor.zero_")
+@op(mutates=(0,), reference="torch.Tensor.zero_")
 def zero_(xp: Any, input: Any) -> Any:
     """In place: every element becomes 0."""
     input[...] = 0

@@ -64,9 +64,6 @@ def _write_elements(name: str, xp: Any, input: Any, index: Any, src: Any, dim: i
     """Checked and brought to at least one dimension: the target, the flat positions, the values, the dimension."""
     dim = dim_of(dim, input.ndim)
     target, places, values = raised(input), raised(index), raised(src)
-    if index.size:
-        _check_shapes(name, target, places, dim)
-        check_index(name, places, target.shape[dim], dim)
     if hasattr(values, "dtype"):
         if values.dtype != input.dtype:
             raise RuntimeError(
@@ -75,6 +72,9 @@ def _write_elements(name: str, xp: Any, input: Any, index: Any, src: Any, dim: i
         if index.size:
             _check_shapes(name, values, places, dim, "src", free=False)
             values = values[corner(places.shape)]
+    if index.size:
+        _check_shapes(name, target, places, dim)
+        check_index(name, places, target.shape[dim], dim)
     positions = element_positions(xp, target.shape, places, dim) if index.size else xp.zeros(0, int)
     return target, positions, values if index.size else 0, dim
 

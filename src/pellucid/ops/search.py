@@ -13,7 +13,7 @@ from pellucid.core.errors import with_line
 from .dims import dim_of
 from .placing import check_index
 from .scatter import gather as gather_elements
-from .shape import broadcast_shapes, broadcast_to
+from .shape import broadcast_shapes, broadcast_to, reshape
 
 
 @op(name="nonzero", public=False, method=False)
@@ -60,8 +60,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             with_line(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}; write .long()")
         )
     if dim is None:
-        flat: Any = input.reshape(-1)  # pyright: ignore[reportAttributeAccessIssue]
-        return gather_elements(flat, indices.reshape(-1), dim=0)  # pyright: ignore[reportAttributeAccessIssue]
+        flat, places = reshape(input, -1), reshape(indices, -1)
+        return gather_elements(flat, wrap_indices(places, size=flat.numel()), dim=0)
     if indices.ndim != input.ndim:
         raise ShapeError(
             with_line(
@@ -78,7 +78,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         other = [*shape]
         shape[dim] = length
         input, indices = broadcast_to(input, shape), broadcast_to(indices, other)
+        indices = wrap_indices(indices, size=length)
     return gather_elements(input, indices, dim=dim)
+
+
+@op(public=False, method=False)
+def wrap_indices(xp: Any, input: Any, *, size: int) -> Any:
+    """Indices that count from the end (-1, -2, …) as indices from the start."""
+    return xp.where(input < 0, input + size, input)
 
 
 # --- which there are --------------------------------------------------------------------------------------------------
@@ -125,10 +132,10 @@ def _chosen(values: Any, inverse: Any, counts: Any, with_inverse: bool, with_cou
 @op(name="unique_consecutive", public=False, method=False, aux=("inverse", "counts"))
 def runs_op(xp: Any, input: Any, *, dim: int | None) -> Any:
     """The first of each run of equal neighbours, the run of each element, the lengths of the runs."""
-    lines = input.reshape(-1, 1) if dim is None else xp.moveaxis(input, dim, 0).reshape(input.shape[dim], -1)
-    if len(lines) == 0:
+    if (input.size if dim is None else input.shape[dim]) == 0:
         empty = xp.zeros(0, xp.int64)
         return (input.reshape(-1) if dim is None else input.copy()), empty, empty
+    lines = input.reshape(-1, 1) if dim is None else xp.moveaxis(input, dim, 0).reshape(input.shape[dim], -1)
     first = xp.concatenate([xp.ones(1, bool), (lines[1:] != lines[:-1]).any(1)])
     starts = xp.flatnonzero(first)
     values = input.reshape(-1)[starts] if dim is None else xp.take(input, starts, dim)
@@ -176,13 +183,16 @@ def searchsorted_op(
     """For each value, the index at which it would be inserted in the last dimension of the sorted sequence."""
     kind = xp.int32 if out_int32 else xp.int64
     if sorter is not None:
+        if sorter.size and (sorter.min() < 0 or sorter.max() >= sorted_sequence.shape[-1]):
+            raise IndexError("torch.searchsorted(): sorter index out of range")
         sorted_sequence = xp.take_along_axis(sorted_sequence, sorter, -1)
     values = xp.asarray(input)
     if sorted_sequence.ndim == 1:
         return xp.searchsorted(sorted_sequence, values, side).astype(kind)
     out = xp.empty(values.shape, kind)
-    rows = sorted_sequence.reshape(-1, sorted_sequence.shape[-1])
-    into, given = out.reshape(len(rows), -1), values.reshape(len(rows), -1)
+    count = math.prod(values.shape[:-1])
+    rows = sorted_sequence.reshape(count, sorted_sequence.shape[-1])
+    into, given = out.reshape(count, values.shape[-1]), values.reshape(count, values.shape[-1])
     for row, line, found in zip(rows, given, into, strict=True):
         found[...] = xp.searchsorted(row, line, side)
     return out
@@ -246,9 +256,6 @@ def searchsorted(
             raise RuntimeError(
                 with_line(f"torch.searchsorted(): sorter must be a tensor of long dtype, got {sorter.dtype!r}")
             )
-        order: Any = sorter
-        if sorter.numel() and (bool((order < 0).any()) or bool((order >= sequence_shape[-1]).any())):
-            raise RuntimeError(with_line("torch.searchsorted(): sorter index out of range"))
     chosen = "right" if right or side == "right" else "left"
     return searchsorted_op(sorted_sequence, input, sorter, side=chosen, out_int32=out_int32)
 
@@ -311,7 +318,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 @op(method=False)
 def embedding(
-    xp: Any, weight: Any, indices: Any, *, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+    xp: Any, weight: Any, indices: Any, *, padding_idx: int | None = None, scale_grad_by_freq: bool = False, sparse: bool = False
 ) -> Any:
     """The rows of `weight` that `indices` names: out[…, :] = weight[indices[…]].
 
@@ -337,11 +344,11 @@ embedding.vjp(
 )
 
 
-def _embedding_grad(m: Any, g: Any, shape: tuple[int, ...], indices: Any, padding: int, by_frequency: bool) -> Any:
+def _embedding_grad(m: Any, g: Any, shape: tuple[int, ...], indices: Any, padding: int | None, by_frequency: bool) -> Any:
     column = (*indices.shape, 1)
     if by_frequency:
         g = g / m.reshape(m.frequencies(indices), shape=column)
-    if padding >= 0:
+    if padding is not None and padding >= 0:
         g = m.masked_fill(g, m.reshape(indices == padding, shape=column), 0)
     rows = m.reshape(g, shape=(math.prod(indices.shape), shape[1]))
     return m.index_embed(rows, m.reshape(indices, shape=(-1,)), shape=shape, dim=0)
