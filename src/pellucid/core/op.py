@@ -110,7 +110,8 @@ class Op:
         starred = bool(code.co_flags & inspect.CO_VARARGS)
         self.inputs: tuple[str, ...] = names[1:positional] + names[positional + keyword :][:starred]
         self.star: int | None = positional - 1 if starred else None
-        self.required = positional - 1 - len(given.__defaults__ or ())
+        self.optional: tuple[Any, ...] = given.__defaults__ or ()  # what the last inputs are if not given
+        self.required = positional - 1 - len(self.optional)
         defaults: dict[str, Any] = given.__kwdefaults__ or {}
         self.attributes = {name: defaults.get(name, REQUIRED) for name in names[positional : positional + keyword]}
         self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
@@ -154,8 +155,10 @@ class Op:
         for name in self.inputs[len(arrays) :]:
             if name in kwargs:
                 arrays.append(kwargs.pop(name))
-            else:
+            elif len(arrays) < self.required:
                 break
+            else:
+                arrays.append(self.optional[len(arrays) - self.required])
         if len(arrays) < self.required:
             missing = ", ".join(self.inputs[len(arrays) : self.required])
             raise TypeError(f"{self.name}() misses {missing}; it is called as {self.usage()}")
