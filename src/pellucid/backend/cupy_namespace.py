@@ -27,6 +27,6 @@ def load() -> Any:
     special: Any = importlib.import_module("cupyx.scipy.special")
     xp = types.ModuleType("pellucid.backend.cupy", "cupy and the functions it lacks")
     xp.__dict__.update({name: value for name, value in vars(cupy).items() if not name.startswith("_")})
-    for name in ("erf", "erfinv", "erfc", "gammaln", "digamma"):
+    for name in ("erf", "erfinv", "erfc", "gammaln", "digamma", "polygamma"):
         setattr(xp, name, getattr(special, name))
     return Backend("cuda", xp, cupy.ndarray, cupy.asarray, cupy.asnumpy)

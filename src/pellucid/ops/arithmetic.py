@@ -1,17 +1,23 @@
-"""Arithmetic of each element: sums, products, quotients, remainders, powers' relatives are in `powers`."""
+"""Arithmetic of each element: sums, products, quotients and remainders. Powers are in `powers`."""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import elementwise, nonzero, real
+from pellucid.core import TABLE, Tensor, elementwise, function, nonzero, op, real
+
+from .elements import in_float32, is_bool, is_integral, refuse_bools
 
 
 @elementwise(kind="arith", domain=real())
 def add(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Sum of each pair of elements: input + alpha · other."""
-    return input + other if alpha == 1 else input + other * alpha
+    """Sum of each pair of elements: input + alpha · other. Bools: their disjunction.
+
+    >>> add(ones(2), tensor([1.0, 2.0]), alpha=10)
+    tensor([11., 21.])
+    """
+    return input + other if _plain(alpha, input, other) else input + other * alpha
 
 
 add.vjp(
@@ -22,13 +28,13 @@ add.vjp(
 
 @elementwise(kind="arith", domain=real())
 def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Difference of each pair of elements: input - alpha · other."""
-    if _is_bool(input) or _is_bool(other):
+    """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
+    if is_bool(input) or is_bool(other):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
             "use the `~` or `logical_not()` operator instead."
         )
-    return input - other if alpha == 1 else input - other * alpha
+    return input - other if _plain(alpha, input, other) else input - other * alpha
 
 
 sub.vjp(
@@ -38,8 +44,29 @@ sub.vjp(
 
 
 @elementwise(kind="arith", domain=real())
+def rsub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Difference of each pair of elements, turned round: other - alpha · input."""
+    return sub.forward(xp, other, input, alpha=alpha)
+
+
+rsub.vjp(
+    input=lambda m, g, alpha: -g if alpha == 1 else g * -alpha,
+    other=lambda m, g: g,
+)
+
+
+def _plain(alpha: Any, input: Any, other: Any) -> bool:
+    """Whether alpha is 1; raises for an alpha that the dtype of the result does not have."""
+    if isinstance(alpha, bool) and not (is_bool(input) and is_bool(other)):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if isinstance(alpha, float) and is_integral(input, other):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return alpha == 1
+
+
+@elementwise(kind="arith", domain=real())
 def mul(xp: Any, input: Any, other: Any) -> Any:
-    """Product of each pair of elements."""
+    """Product of each pair of elements. Bools: their conjunction."""
     return input * other
 
 
@@ -51,7 +78,7 @@ mul.vjp(
 
 @elementwise(kind="float", domain=nonzero(), reference="torch.div")
 def true_divide(xp: Any, input: Any, other: Any) -> Any:
-    """Quotient of each pair of elements, as floating-point numbers."""
+    """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
     return input / other
 
 
@@ -61,10 +88,98 @@ true_divide.vjp(
 )
 
 
+@elementwise(kind="arith", domain=nonzero())
+def floor_divide(xp: Any, input: Any, other: Any) -> Any:
+    """Quotient of each pair of elements rounded down. Raises RuntimeError for an integer divided by 0."""
+    refuse_bools("floor_divide", input, other)
+    if is_integral(input, other):
+        _refuse_zero(xp, other)
+        return input // other
+    out = xp.floor_divide(input, other)
+    infinite = xp.isinf(input)  # where NumPy's is NaN
+    return xp.where(infinite & (other == 0), input / other, out) if infinite.any() else out
+
+
+@elementwise(kind="arith", domain=nonzero(), method=False, public=False, reference="torch.floor_divide")
+def trunc_divide(xp: Any, input: Any, other: Any) -> Any:
+    """Quotient of each pair of elements rounded towards 0."""
+    refuse_bools("div", input, other)
+    if is_integral(input, other):
+        _refuse_zero(xp, other)
+        return (input - xp.fmod(input, other)) // other
+    return xp.trunc(input / other)
+
+
+# Constant between their jumps.
+for _step in (floor_divide, trunc_divide):
+    _step.vjp(input=lambda m, g: m.zeros_like(g), other=lambda m, g: m.zeros_like(g))
+
+
+@elementwise(kind="arith", domain=nonzero())
+def remainder(xp: Any, input: Any, other: Any) -> Any:
+    """What Python's % gives for each pair of elements: input - other · floor(input / other), with the sign of other.
+
+    Raises RuntimeError for an integer divided by 0; floating-point numbers give NaN.
+    """
+    refuse_bools("remainder", input, other)
+    if is_integral(input, other):
+        _refuse_zero(xp, other)
+    return xp.remainder(input, other)
+
+
+remainder.vjp(
+    input=lambda m, g: g,
+    other=lambda m, g, input, other: -g * m.floor_divide(input, other),
+)
+
+
+@elementwise(kind="arith", domain=nonzero())
+def fmod(xp: Any, input: Any, other: Any) -> Any:
+    """What C's fmod gives for each pair of elements: input - other · trunc(input / other), with the sign of input.
+
+    Raises RuntimeError for an integer divided by 0; floating-point numbers give NaN.
+    """
+    refuse_bools("fmod", input, other)
+    if is_integral(input, other):
+        _refuse_zero(xp, other)
+    return xp.fmod(input, other)
+
+
+fmod.vjp(
+    input=lambda m, g: g,
+    other=lambda m, g, input, other: -g * m.trunc_divide(input, other),
+)
+
+
+def _refuse_zero(xp: Any, divisor: Any) -> None:
+    if (divisor == 0) if isinstance(divisor, int) else (xp.asarray(divisor) == 0).any():
+        raise RuntimeError("ZeroDivisionError: integers have no quotient by 0; write .float() for inf and NaN")
+
+
+_ROUNDED = {None: "true_divide", "floor": "floor_divide", "trunc": "trunc_divide"}
+
+
+def _divide(ending: str) -> None:
+    def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
+        if rounding_mode not in _ROUNDED:
+            raise RuntimeError(
+                f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
+            )
+        return TABLE[_ROUNDED[rounding_mode] + ending](input, other)
+
+    div.__name__ = div.__qualname__ = "div" + ending
+    function(public=not ending)(div)
+
+
+_divide("")
+_divide("_")
+
+
 @elementwise(kind="arith", domain=real())
 def neg(xp: Any, input: Any) -> Any:
-    """Each element with the opposite sign."""
-    if _is_bool(input):
+    """Each element with the opposite sign. Raises RuntimeError for bools."""
+    if is_bool(input):
         raise RuntimeError(
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
             "the `~` or `logical_not()` operator instead."
@@ -75,5 +190,104 @@ def neg(xp: Any, input: Any) -> Any:
 neg.vjp(input=lambda m, g: -g)
 
 
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+@function()
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself: what the operator + before it gives. Raises RuntimeError for bools."""
+    if is_bool(input):
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+@elementwise(kind="arith", domain=real(0.0))
+def abs(xp: Any, input: Any) -> Any:
+    """Absolute value of each element; its gradient at 0 is 0."""
+    refuse_bools("abs", input)
+    return xp.abs(input)
+
+
+abs.vjp(input=lambda m, g, input: g * m.sign(input))
+
+
+@elementwise(kind="arith", domain=real(0.0))
+def sign(xp: Any, input: Any) -> Any:
+    """1, 0 or -1 for each element by its sign; 0 for NaN."""
+    if is_bool(input):
+        return input.copy()
+    return xp.subtract(input > 0, input < 0, dtype=input.dtype)
+
+
+sign.vjp(input=lambda m, g: m.zeros_like(g))
+
+
+@elementwise(kind="float", domain=nonzero())
+def reciprocal(xp: Any, input: Any) -> Any:
+    """1 / x of each element; infinite at 0."""
+    return 1 / input
+
+
+reciprocal.vjp(input=lambda m, g, out: -g * out * out)
+
+
+@elementwise(kind="arith", domain=real())
+@in_float32
+def addcmul(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+    """input + value · tensor1 · tensor2, for each triple of elements."""
+    _check_value("addcmul", value, input, tensor1, tensor2)
+    return input + (tensor1 if value == 1 else tensor1 * value) * tensor2
+
+
+addcmul.vjp(
+    input=lambda m, g: g,
+    tensor1=lambda m, g, tensor2, value: g * (tensor2 if value == 1 else tensor2 * value),
+    tensor2=lambda m, g, tensor1, value: g * (tensor1 if value == 1 else tensor1 * value),
+)
+
+
+@elementwise(kind="arith", domain=nonzero())
+@in_float32
+def addcdiv(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+    """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
+    if is_integral(tensor1, tensor2):
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported; write input + value * (tensor1 / tensor2), or "
+            "floor_divide for integers"
+        )
+    return input + (tensor1 if value == 1 else tensor1 * value) / tensor2
+
+
+addcdiv.vjp(
+    input=lambda m, g: g,
+    tensor1=lambda m, g, tensor2, value: g * (value / tensor2),
+    tensor2=lambda m, g, tensor1, tensor2, value: -g * (value * tensor1 / (tensor2 * tensor2)),
+)
+
+
+def _check_value(name: str, value: Any, *arrays: Any) -> None:
+    if isinstance(value, float) and is_integral(*arrays):
+        raise RuntimeError(f"{name}: for integral input tensors, argument value must not be a floating point number")
+
+
+@elementwise(kind="arith", domain=real())
+@in_float32
+def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
+    """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
+    if isinstance(weight, int | float):
+        return input + weight * (end - input) if weight < 0.5 else end - (end - input) * (1 - weight)
+    return xp.where(weight < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
+
+
+lerp.vjp(
+    input=lambda m, g, weight: g * (1 - weight),
+    end=lambda m, g, weight: g * weight,
+    weight=lambda m, g, input, end: g * (end - input),
+)
+
+
+# The gradient of what is constant between jumps. Not `g * 0`, which an infinite gradient would make NaN.
+@op(name="zeros_like", method=False, public=False)
+def zeros_of(xp: Any, input: Any) -> Any:
+    """Zeros in the shape and dtype of `input`."""
+    return xp.zeros_like(input)
+
+
+zeros_of.vjp(input=lambda m, g: m.zeros_like(g))

@@ -1,0 +1,162 @@
+"""Activations with a gradient of their own, of each element; those composed of others are in `nn.functional`."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import elementwise, op, real
+
+from .elements import in_float32, is_bool
+
+_ROOT_HALF = math.sqrt(0.5)
+_DENSITY = 1 / math.sqrt(2 * math.pi)
+_INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
+
+
+@elementwise(kind="arith", domain=real(0.0))
+def relu(xp: Any, input: Any) -> Any:
+    """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
+    if is_bool(input):
+        raise RuntimeError("Boolean inputs not supported for relu")
+    return xp.maximum(input, 0)
+
+
+relu.vjp(input=lambda m, g, out: m.threshold_backward(g, out))
+
+
+@op(elementwise=True, method=False, public=False, reference="torch.ops.aten.threshold_backward")
+def threshold_backward(xp: Any, grad_output: Any, input: Any, *, threshold: float = 0.0) -> Any:
+    """The gradient where `input` is above the threshold (or NaN), else 0."""
+    # `grad * (input > threshold)` would make NaN of an infinite gradient, and `where` takes twice the time of this:
+    # all bits of the gradient, or none.
+    bits = _INTEGER[grad_output.dtype.itemsize]
+    keep = xp.subtract((input <= threshold).view(np.int8), 1, dtype=bits)  # -1 has all bits
+    return (grad_output.view(bits) & keep).view(grad_output.dtype)
+
+
+threshold_backward.vjp(
+    grad_output=lambda m, g, input, threshold: m.threshold_backward(g, input, threshold=threshold),
+    input=lambda m, g: None,
+)
+
+
+@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.leaky_relu")
+def leaky_relu(xp: Any, input: Any, *, negative_slope: float = 0.01) -> Any:
+    """x of each element where positive, else negative_slope · x."""
+    return xp.where(input > 0, input, input * negative_slope)
+
+
+leaky_relu.vjp(input=lambda m, g, input, negative_slope: m.where(input > 0, g, g * negative_slope))
+
+
+@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.elu")
+@in_float32
+def elu(xp: Any, input: Any, *, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+    """scale · x of each element where positive, else scale · alpha · (e^(input_scale · x) - 1) (arXiv:1511.07289)."""
+    below = scale * alpha * xp.expm1(input_scale * xp.minimum(input, 0))
+    return xp.where(input > 0, input if scale == 1 else input * scale, below)
+
+
+def _elu_rule(m: Any, g: Any, input: Any, alpha: float, scale: float, input_scale: float) -> Any:
+    below = g * (scale * alpha * input_scale) * m.exp(input_scale * m.clamp_max(input, 0))
+    return m.where(input <= 0, below, g * scale)
+
+
+elu.vjp(input=_elu_rule)
+
+
+@elementwise(domain=real(), method=False, public=False, reference="torch.nn.functional.silu")
+@in_float32
+def silu(xp: Any, input: Any) -> Any:
+    """x · sigmoid(x) of each element (arXiv:1702.03118)."""
+    return input / (1 + xp.exp(-input))
+
+
+def _silu_rule(m: Any, g: Any, input: Any) -> Any:
+    gate = m.sigmoid(input)
+    return g * (gate * (1 + input * (1 - gate)))
+
+
+silu.vjp(input=_silu_rule)
+
+
+@elementwise(domain=real(), method=False, public=False, reference="torch.nn.functional.mish")
+@in_float32
+def mish(xp: Any, input: Any) -> Any:
+    """x · tanh(log(1 + e^x)) of each element (arXiv:1908.08681)."""
+    return input * xp.tanh(xp.log1p(xp.exp(input)))
+
+
+def _mish_rule(m: Any, g: Any, input: Any) -> Any:
+    gate = m.sigmoid(input)
+    bent = m.tanh(m.softplus(input))
+    return g * (bent + input * gate * (1 - bent * bent))
+
+
+mish.vjp(input=_mish_rule)
+
+
+@elementwise(domain=real(), method=False, public=False, reference="torch.nn.functional.softplus")
+@in_float32
+def softplus(xp: Any, input: Any, *, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """log(1 + e^(beta · x)) / beta of each element; x itself where beta · x is above the threshold."""
+    scaled = input if beta == 1 else input * beta
+    smooth = xp.log1p(xp.exp(scaled))
+    return xp.where(scaled > threshold, input, smooth if beta == 1 else smooth / beta)
+
+
+def _softplus_rule(m: Any, g: Any, input: Any, beta: float, threshold: float) -> Any:
+    scaled = input if beta == 1 else input * beta
+    return m.where(scaled > threshold, g, g * m.sigmoid(scaled))
+
+
+softplus.vjp(input=_softplus_rule)
+
+
+@elementwise(domain=real(), method=False, public=False, reference="torch.nn.functional.logsigmoid")
+@in_float32
+def logsigmoid(xp: Any, input: Any) -> Any:
+    """log(sigmoid(x)) of each element, without overflow on the way."""
+    return xp.minimum(input, 0) - xp.log1p(xp.exp(-xp.abs(input)))
+
+
+logsigmoid.vjp(input=lambda m, g, input: g * m.sigmoid(-input))
+
+
+@elementwise(domain=real(), method=False, public=False, reference="torch.nn.functional.gelu")
+@in_float32
+def gelu(xp: Any, input: Any, *, approximate: str = "none") -> Any:
+    """x · Φ(x) of each element, Φ the normal distribution (arXiv:1606.08415); `approximate="tanh"` is GPT-2's."""
+    if approximate == "tanh":
+        return 0.5 * input * (1 + xp.tanh(_BEND * (input + _CUBE * (input * input * input))))
+    if approximate != "none":
+        raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
+    return 0.5 * input * (1 + xp.erf(input * _ROOT_HALF))
+
+
+_BEND, _CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def _gelu_rule(m: Any, g: Any, input: Any, approximate: str) -> Any:
+    square = input * input
+    if approximate == "tanh":
+        bent = m.tanh(_BEND * (input + _CUBE * (square * input)))
+        slope = _BEND * (1 + 3 * _CUBE * square)
+        return g * (0.5 * (1 + bent) + 0.5 * input * (1 - bent * bent) * slope)
+    return g * (0.5 * (1 + m.erf(input * _ROOT_HALF)) + input * (_DENSITY * m.exp(-0.5 * square)))
+
+
+gelu.vjp(input=_gelu_rule)
+
+
+@elementwise(domain=real(-1.0, 1.0), kind="arith", method=False, public=False, reference="torch.nn.functional.hardtanh")
+def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """Each element brought between `min_val` and `max_val`. Its gradient at the bounds is 0."""
+    return xp.minimum(xp.maximum(input, min_val), max_val)
+
+
+hardtanh.vjp(input=lambda m, g, input, min_val, max_val: m.where((input <= min_val) | (input >= max_val), 0, g))

@@ -1,0 +1,49 @@
+"""What the elementwise chapters share: the kinds of numbers, and float16 computed in float32."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Forward = Callable[..., Any]
+
+
+def is_bool(value: Any) -> bool:
+    """Whether an argument is of bools."""
+    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+
+
+def is_integral(*values: Any) -> bool:
+    """Whether all arguments are of integers or bools."""
+    return all(value.dtype.kind in "iub" if hasattr(value, "dtype") else isinstance(value, int) for value in values)
+
+
+def refuse_floats(name: str, *values: Any) -> None:
+    """Raise for an op on the bits of integers that was given floating-point numbers."""
+    if not is_integral(*values):
+        raise NotImplementedError(f"{name} is not implemented for floating-point numbers; write .to(pellucid.int64)")
+
+
+def refuse_bools(name: str, *values: Any) -> None:
+    """Raise for an op that PyTorch does not have for bools alone."""
+    if all(is_bool(value) for value in values):
+        raise NotImplementedError(f"{name} is not implemented for bool tensors; write .to(pellucid.int64)")
+
+
+def in_float32(forward: Forward) -> Forward:
+    """Compute a forward of several steps in float32 where it is given float16, and round once."""
+
+    @functools.wraps(forward)
+    def computed(xp: Any, input: Any, *others: Any, **attributes: Any) -> Any:
+        if getattr(input, "dtype", None) != np.float16 and not any(
+            getattr(other, "dtype", None) == np.float16 for other in others
+        ):
+            return forward(xp, input, *others, **attributes)
+        arrays = [one.astype(np.float32) if hasattr(one, "dtype") else one for one in (input, *others)]
+        return xp.asarray(forward(xp, *arrays, **attributes)).astype(np.float16)
+
+    return computed

@@ -1,0 +1,115 @@
+"""Powers and roots of each element."""
+
+# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pellucid.core import TABLE, Tensor, elementwise, function, positive, real
+from pellucid.core.dtypes import float64
+
+from .elements import in_float32, is_bool, is_integral
+
+
+@elementwise(kind="arith", domain=positive())
+def pow(xp: Any, input: Any, exponent: Any) -> Any:
+    """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN.
+
+    Integers stay integers and wrap around. Raises RuntimeError for integers to a negative Python number; in a tensor of
+    exponents, those give the power rounded towards 0.
+    """
+    if isinstance(exponent, int | float) and not isinstance(exponent, bool):
+        if exponent == 3:
+            return input * input * input
+        if exponent < 0 and is_integral(input, exponent):
+            raise RuntimeError(
+                "Integers to negative integer powers are not allowed: write input.float(), or a float exponent"
+            )
+        return input**exponent  # NumPy has its own ways for -1, 0.5, 1 and 2
+    if is_bool(input) and is_bool(exponent):
+        raise NotImplementedError("pow is not implemented for bool tensors; write .to(pellucid.int64)")
+    if is_integral(input, exponent) and (negative := exponent < 0).any():
+        inverse = xp.where(input == 1, 1, xp.where(input == -1, 1 - 2 * (exponent % 2), 0))
+        return xp.where(negative, inverse, xp.power(input, xp.where(negative, 0, exponent))).astype(exponent.dtype)
+    return xp.power(input, exponent)
+
+
+def _base_rule(m: Any, g: Any, input: Any, exponent: Any) -> Any:
+    if isinstance(exponent, int | float):
+        if exponent == 0:
+            return m.zeros_like(g)
+        return g * (exponent * input) if exponent == 2 else g * (exponent * m.pow(input, exponent - 1))
+    return m.where(exponent == 0, 0, g * (exponent * m.pow(input, exponent - 1)))
+
+
+def _exponent_rule(m: Any, g: Any, input: Any, exponent: Any, out: Any) -> Any:
+    if isinstance(input, int | float):
+        logarithm = math.log(input) if input > 0 else -math.inf if input == 0 else math.nan
+        slope = g * (out * logarithm)
+        return m.where(exponent >= 0, 0, slope) if input == 0 else slope
+    return m.where((input == 0) & (exponent >= 0), 0, g * (out * m.log(input)))
+
+
+pow.vjp(input=_base_rule, exponent=_exponent_rule)
+
+
+@function()
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power of `exponent`, computed in float64."""
+    return TABLE["pow"](*(one.to(float64) if isinstance(one, Tensor) else float(one) for one in (input, exponent)))
+
+
+@function(public=False)
+def float_power_(input: Tensor, exponent: Any) -> Tensor:
+    """In place: `input`, of float64, to the power of `exponent`."""
+    if input.dtype is not float64:
+        raise RuntimeError(f"the base given to float_power_ has dtype {input.dtype!r} but the operation's result "
+                           "requires dtype pellucid.float64; write float_power (not in place)")  # fmt: skip
+    return TABLE["pow_"](input, exponent.to(float64) if isinstance(exponent, Tensor) else float(exponent))
+
+
+@elementwise(kind="arith", domain=real())
+def square(xp: Any, input: Any) -> Any:
+    """Each element times itself; bools become integers."""
+    return input.astype(xp.int64) if is_bool(input) else input * input
+
+
+square.vjp(input=lambda m, g, input: g * (2 * input))
+
+
+@elementwise(domain=positive())
+def sqrt(xp: Any, input: Any) -> Any:
+    """Square root of each element; NaN below 0. Its gradient at 0 is infinite."""
+    return xp.sqrt(input)
+
+
+sqrt.vjp(input=lambda m, g, out: g / (2 * out))
+
+
+@elementwise(domain=positive())
+@in_float32
+def rsqrt(xp: Any, input: Any) -> Any:
+    """1 / sqrt(x) of each element; infinite at 0, NaN below."""
+    return 1 / xp.sqrt(input)
+
+
+rsqrt.vjp(input=lambda m, g, out: -0.5 * g * (out * out * out))
+
+
+@elementwise(domain=real())
+def hypot(xp: Any, input: Any, other: Any) -> Any:
+    """sqrt(input² + other²) of each pair of elements, without overflow on the way."""
+    return xp.hypot(input, other)
+
+
+hypot.vjp(
+    input=lambda m, g, input, out: g * (input / out),
+    other=lambda m, g, other, out: g * (other / out),
+)
+
+
+@function()
+def ldexp(input: Tensor, other: Any) -> Tensor:
+    """input · 2^other, for each pair of elements."""
+    return input * TABLE["pow"](2.0, other)
