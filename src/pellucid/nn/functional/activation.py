@@ -5,7 +5,6 @@ With ``inplace=True`` the result is also stored in the input.
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -73,9 +72,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """clamp(x, min_val, max_val), with gradient 0 at the bounds themselves."""
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, but got {min_val} and {max_val}")
-    x = _source(input, inplace)
-    below = ops.where(x <= min_val, min_val, x)
-    return _stored(input, ops.where(x >= max_val, max_val, below), inplace)
+    return _stored(input, ops.hardtanh(_source(input, inplace), min_val=min_val, max_val=max_val), inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -85,8 +82,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else negative_slope · x."""
-    x = _source(input, inplace)
-    return _stored(input, ops.where(x > 0, x, x * negative_slope), inplace)
+    return _stored(input, ops.leaky_relu(_source(input, inplace), negative_slope=negative_slope), inplace)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -102,40 +98,31 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return ops.where(input > 0, input, weight * input)
 
 
-def _exponential_below(x: Tensor, alpha: float, scale: float = 1.0) -> Tensor:
-    """alpha · (e^(scale · x) - 1) for x < 0; the clamp keeps an infinity out of the branch that is not taken."""
-    return alpha * (ops.where(x > 0, 0.0, x) * scale).expm1()
-
-
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha · (e^x - 1)."""
-    x = _source(input, inplace)
-    return _stored(input, ops.where(x > 0, x, _exponential_below(x, alpha)), inplace)
+    return _stored(input, ops.elu(_source(input, inplace), alpha=alpha), inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """ELU with the alpha and the scale that keep mean 0 and variance 1 (arXiv:1706.02515)."""
-    x = _source(input, inplace)
-    below = _exponential_below(x, _SELU_ALPHA * _SELU_SCALE)
-    return _stored(input, ops.where(x > 0, x * _SELU_SCALE, below), inplace)
+    return _stored(input, ops.elu(_source(input, inplace), alpha=_SELU_ALPHA, scale=_SELU_SCALE), inplace)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha · (e^(x / alpha) - 1)."""
-    x = _source(input, inplace)
-    return _stored(input, ops.where(x > 0, x, _exponential_below(x, alpha, 1.0 / alpha)), inplace)
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _stored(input, ops.elu(_source(input, inplace), alpha=alpha, input_scale=1.0 / alpha), inplace)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x · sigmoid(x)."""
-    x = _source(input, inplace)
-    return _stored(input, x * ops.sigmoid(x), inplace)
+    return _stored(input, ops.silu(_source(input, inplace)), inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x · tanh(softplus(x))."""
-    x = _source(input, inplace)
-    return _stored(input, x * ops.tanh(softplus(x)), inplace)
+    return _stored(input, ops.mish(_source(input, inplace)), inplace)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -159,12 +146,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x · Φ(x); with ``approximate="tanh"`` x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))."""
-    if approximate == "none":
-        return input * 0.5 * (1.0 + (input * math.sqrt(0.5)).erf())
-    if approximate == "tanh":
-        inner = math.sqrt(2.0 / math.pi) * (input + 0.044715 * (input * input * input))
-        return 0.5 * input * (1.0 + inner.tanh())
-    raise RuntimeError(f"approximate argument must be either none or tanh, but got {approximate!r}")
+    return ops.gelu(input, approximate=approximate)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -179,9 +161,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^(beta · x)) / beta, or x where beta · x is above ``threshold``."""
-    scaled = input * beta
-    large = scaled > threshold
-    return ops.where(large, input, ops.where(large, 0.0, scaled).exp().log1p() / beta)
+    return ops.softplus(input, beta=beta, threshold=threshold)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
