@@ -35,14 +35,6 @@ _NUMBERS = frozenset((int, float, bool))
 _FLOATS = frozenset(one.numpy for one in ALL if one.is_floating_point)
 
 
-def apply(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Apply `op` to `args` (tensors, numbers, None) with the attributes `kwargs`."""
-    interpreters = state.interpreters
-    if interpreters:
-        return interpreters[-1].apply(op, args, kwargs)
-    return evaluate(op, args, kwargs)
-
-
 @contextmanager
 def interpreter(one: Interpreter) -> Iterator[Interpreter]:
     """Push an interpreter for the length of a `with` block."""
@@ -62,6 +54,14 @@ def below(one: Interpreter, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any
         return apply(op, args, kwargs)
     finally:
         state.interpreters = before
+
+
+def apply(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Apply `op` to `args` (tensors, numbers, None) with the attributes `kwargs`."""
+    interpreters = state.interpreters
+    if interpreters:
+        return interpreters[-1].apply(op, args, kwargs)
+    return evaluate(op, args, kwargs)
 
 
 def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -24,6 +24,7 @@ elementwise op a rule ignores broadcasting: the engine sums the gradient back to
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from types import MethodType
@@ -240,15 +241,16 @@ class Raw:
         self._xp = xp
 
     def __getattr__(self, name: str) -> Any:
-        op, xp = _named(name), self._xp
-        forward = op.forward
-
-        def kernel(*arrays: Array, **attributes: Any) -> Any:
-            result = forward(xp, *arrays, **attributes)
-            return result[0] if type(result) is tuple else result
-
+        op = _named(name)
+        kernel = functools.partial(op.forward, self._xp)
+        if op.aux:
+            kernel = functools.partial(_first, kernel)
         setattr(self, name, kernel)
         return kernel
+
+
+def _first(kernel: Any, *arrays: Array, **attributes: Any) -> Any:
+    return kernel(*arrays, **attributes)[0]
 
 
 class Lifted:

@@ -23,6 +23,7 @@ from .tensor import Tensor, counter_of
 if TYPE_CHECKING:
     from .op import Op
 
+_OUT, _VALUE = 0, 1  # as in core.op
 Chain = tuple[tuple["Op", dict[str, Any]], ...]
 
 
@@ -72,8 +73,10 @@ def evaluate_in_place(
         _run(op, args, arrays, kwargs, xp)
         for position in op.mutates:
             one = args[position]
-            if one is not None and one._counter is not None:
-                one._counter[0] += 1
+            if one is not None:
+                counter = one._counter
+                if counter is not None:
+                    counter[0] += 1
         return target
     view = target._view
     for position in op.mutates:
@@ -84,16 +87,25 @@ def evaluate_in_place(
         holder = Tensor.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
+        _keep_overwritten(op, node)
     _run(op, args, arrays, kwargs, xp)
     for position in op.mutates:
         if args[position] is not None:
             counter_of(args[position])[0] += 1
     if node is not None:
         node.guards = [
-            (counter, version + (node.plan.saves[slot][0] == 0), slot) for counter, version, slot in node.guards
+            (counter, version + (node.plan.saves[slot][0] == _OUT), slot) for counter, version, slot in node.guards
         ]
         _rebase(target, node)
     return target
+
+
+def _keep_overwritten(op: Op, node: Node) -> None:
+    """Where a rule asks for the value that the op is about to overwrite, keep a copy of it."""
+    for slot, (what, which) in enumerate(node.plan.saves):
+        if what == _VALUE and which in op.mutates and node.saved[slot] is not None:
+            node.saved[slot] = node.saved[slot].copy()
+            node.guards = [guard for guard in node.guards if guard[2] != slot]
 
 
 def _run(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any) -> None:

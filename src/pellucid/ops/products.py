@@ -30,8 +30,14 @@ def matmul(xp: Any, input: Any, other: Any) -> Any:
     >>> pellucid.matmul(pellucid.ones(2, 3), pellucid.ones(3))
     tensor([3., 3.])
     """
-    check_product("matmul", input, other)
-    return _product(xp, input, other)
+    if input.dtype is not other.dtype or input.dtype == xp.float16:
+        check_product("matmul", input, other)
+        return _product(xp, input, other)
+    try:
+        return input @ other
+    except ValueError:
+        check_product("matmul", input, other)
+        raise
 
 
 def check_product(name: str, a: Any, b: Any) -> None:
@@ -135,7 +141,7 @@ def _rows(m: Any, x: Any) -> Any:
 linear.vjp(
     input=lambda m, g, weight: m.matmul(g, weight),
     weight=lambda m, g, input: m.matmul(m.matrix_transpose(_rows(m, g)), _rows(m, input)),
-    bias=lambda m, g, bias_shape: m.reshape(m.sum(_rows(m, g), dim=0), shape=bias_shape),
+    bias=lambda m, g: m.sum(_rows(m, g), dim=0),
 )
 
 

@@ -55,7 +55,7 @@ def _stored(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)."""
-    return _stored(input, ops.relu(_source(input, inplace)), inplace)
+    return _stored(input, ops.relu(input.clone()), True) if inplace else ops.relu(input)
 
 
 def sigmoid(input: Tensor) -> Tensor:
