@@ -224,8 +224,16 @@ def test_named_tuples_stay_named() -> None:
 
 RANGE = range(5)
 ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
-    "sampler and shuffle": (lambda: ours.DataLoader(RANGE, sampler=RANGE, shuffle=True), ValueError, "mutually exclusive"),
-    "batch sampler and size": (lambda: ours.DataLoader(RANGE, 2, batch_sampler=[[1]]), ValueError, "mutually exclusive"),
+    "sampler and shuffle": (
+        lambda: ours.DataLoader(RANGE, sampler=RANGE, shuffle=True),
+        ValueError,
+        "mutually exclusive",
+    ),
+    "batch sampler and size": (
+        lambda: ours.DataLoader(RANGE, 2, batch_sampler=[[1]]),
+        ValueError,
+        "mutually exclusive",
+    ),
     "no batches but drop": (lambda: ours.DataLoader(RANGE, None, drop_last=True), ValueError, "disables auto-batching"),
     "negative workers": (lambda: ours.DataLoader(RANGE, num_workers=-1), ValueError, "non-negative"),
     "negative timeout": (lambda: ours.DataLoader(RANGE, timeout=-1), ValueError, "timeout"),
@@ -248,13 +256,17 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "beyond the joined": (lambda: (dataset(pellucid, ours) + dataset(pellucid, ours))[46], IndexError, "out of range"),
     "stacking both ways": (lambda: ours.StackDataset(RANGE, a=RANGE), ValueError, "either all by position"),
     "stacking unequal": (lambda: ours.StackDataset(RANGE, range(4)), ValueError, r"lengths \[5, 4\]"),
-    "uneven samples": (lambda: ours.default_collate([[1], [1, 2]]), RuntimeError, r"equal size, but got lengths \[1, 2\]"),
+    "uneven samples": (
+        lambda: ours.default_collate([[1], [1, 2]]),
+        RuntimeError,
+        r"equal size, but got lengths \[1, 2\]",
+    ),
     "odd samples": (lambda: ours.default_collate([object()]), TypeError, "found object"),
     "arrays of texts": (lambda: ours.default_collate([np.array(["a"])]), TypeError, "must be numeric"),
     "no __getitem__": (lambda: ours.Dataset()[0], NotImplementedError, "must define __getitem__"),
     "no __iter__": (lambda: iter(ours.IterableDataset()), NotImplementedError, "must define __iter__"),
     "no order": (lambda: iter(ours.Sampler()), NotImplementedError, "must define __iter__"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -289,8 +289,8 @@ def test_losses_are_pytorchs(name: str, row: Row, reduction: str, dtype: Any) ->
         close(a, b, str(place))
 
 
-# Hardtanh's deprecated names, and a choice between two libraries.
-NOT_OFFERED = {"min_value", "max_value", "cudnn_enabled", "cudnn_enable"}
+# Hardtanh's deprecated names, a choice between two libraries, results into given memory.
+NOT_OFFERED = {"min_value", "max_value", "cudnn_enabled", "cudnn_enable", "out"}
 
 
 def test_signatures_are_pytorchs() -> None:
@@ -436,7 +436,7 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "gain of what": (lambda: nn.init.calculate_gain("x"), ValueError, "Unsupported nonlinearity x"),
     "gain of a word": (lambda: nn.init.calculate_gain("leaky_relu", "x"), ValueError, "not a valid number"),  # type: ignore[arg-type]
     "an old name": (lambda: nn.init.uniform(zeros(3)), AttributeError, "write nn.init.uniform_"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ERRORS)

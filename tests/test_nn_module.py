@@ -498,7 +498,11 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "no forward": (lambda: nn.Module()(1), NotImplementedError, 'missing the required "forward" function'),
     "tensor for a parameter": (lambda: setattr(L, "weight", pellucid.ones(2, 2)), TypeError, "as parameter 'weight'"),
     "number for a module": (lambda: setattr(nn.Sequential(L), "0", 3), TypeError, "as child module '0'"),
-    "number for a buffer": (lambda: setattr(nn.BatchNorm1d(2), "running_mean", 3), TypeError, "as buffer 'running_mean'"),
+    "number for a buffer": (
+        lambda: setattr(nn.BatchNorm1d(2), "running_mean", 3),
+        TypeError,
+        "as buffer 'running_mean'",
+    ),
     "registering a number": (lambda: L.register_parameter("x", 3), TypeError, "wrap the tensor"),  # type: ignore[arg-type]
     "a computed parameter": (lambda: L.register_parameter("x", computed()), ValueError, "non-leaf Tensor"),
     "a name with a dot": (lambda: L.register_buffer("a.b", None), KeyError, "name can.*t contain"),
@@ -538,7 +542,7 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "a parameter of a list": (lambda: nn.Parameter([1.0]), TypeError, r"write Parameter\(torch.tensor"),  # type: ignore[arg-type]
     "an integer parameter": (lambda: nn.Parameter(pellucid.tensor([1])), RuntimeError, "floating point"),
     "a vector of numbers": (lambda: nn.utils.vector_to_parameters(3, []), TypeError, "expected torch.Tensor"),  # type: ignore[arg-type]
-}  # fmt: skip
+}
 
 
 def computed() -> Any:

@@ -93,8 +93,8 @@ class Sequential(_Numbered):
       (0): Linear(in_features=2, out_features=3, bias=True)
       (1): ReLU()
     )
-    >>> net[:1](torch.ones(1, 2)).shape
-    torch.Size([1, 3])
+    >>> tuple(net[:1](torch.ones(1, 2)).shape)
+    (1, 3)
     """
 
     def __init__(self, *args: Any) -> None:

@@ -118,8 +118,8 @@ class Module:
     ...     def forward(self, x):
     ...         return self.fc(x).relu()
     >>> net = Net()
-    >>> net(torch.ones(4, 3)).shape
-    torch.Size([4, 2])
+    >>> tuple(net(torch.ones(4, 3)).shape)
+    (4, 2)
     >>> [name for name, _ in net.named_parameters()]
     ['fc.weight', 'fc.bias']
     """
