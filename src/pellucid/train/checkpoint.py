@@ -76,6 +76,7 @@ class Checkpoints(Callback):
         self.folder = folder
 
     def before_fit(self, learner: Learner) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         if learner.step == 0:
             self.save(learner)
 
