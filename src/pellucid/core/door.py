@@ -78,7 +78,7 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             array = one._array
             arrays.append(array)
             if one._view is not None:
-                views.refresh(one)
+                one._view.refresh(one)
             if one._requires:
                 mask |= bit
             if array.dtype is not dtype:

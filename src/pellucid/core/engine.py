@@ -123,9 +123,7 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
     ready: list[Tensor] = []
     for root, seed in zip(roots, given, strict=True):
         if root._view is not None:
-            from .views import refresh
-
-            refresh(root)
+            root._view.refresh(root)
         if not root._requires:
             raise RuntimeError(
                 with_line(
@@ -144,6 +142,8 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
                     )
                 )
             seed = wrap(_ones(root._array))
+        elif not isinstance(seed, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(seed).__name__}")
         elif seed._array.shape != root._array.shape:
             raise RuntimeError(
                 with_line(
@@ -251,7 +251,8 @@ def _run(
             node.free()
 
     if wanted is not None:
-        return [_result(found, pending, edge, lifted) for edge in wanted]
+        taken = {id(seed._array) for seed in seeds}
+        return [_result(found, pending, edge, lifted, taken) for edge in wanted]
     for leaf, gradient in pending.items():
         if leaf._hooks:
             gradient = _call_hooks(leaf._hooks, gradient, lifted)
@@ -266,15 +267,21 @@ def _vocabulary(array: Any) -> Raw:
     return _NUMPY if library is backend.NUMPY else _raw.setdefault(library, Raw(library.xp))
 
 
-def _result(found: dict[Any, Any], pending: dict[Any, Any], edge: Any, lifted: bool) -> Tensor | None:
+def _result(found: dict[Any, Any], pending: dict[Any, Any], edge: Any, lifted: bool, taken: set[int]) -> Tensor | None:
+    """The gradient of one target, in memory of its own: not the seed's, not another target's (both are in `taken`)."""
     gradient = found.get(edge)
     if gradient is None and not isinstance(edge, Node):
         gradient = pending.get(edge)
         if gradient is not None and edge._hooks:
             gradient = pending[edge] = _call_hooks(edge._hooks, gradient, lifted)
-    if gradient is None or lifted:
-        return gradient
-    return wrap(gradient if gradient.base is None else gradient.copy())
+    if gradient is None:
+        return None
+    array = gradient._array if lifted else gradient
+    if id(array) in taken or array.base is not None:
+        gradient = TABLE["clone"](gradient) if lifted else gradient.copy()
+        array = gradient._array if lifted else gradient
+    taken.add(id(array))
+    return gradient if lifted else wrap(gradient)
 
 
 def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
@@ -409,8 +416,20 @@ def _call_hooks(hooks: list[Any], g: Any, lifted: bool) -> Any:
     for hook in list(hooks):
         changed = hook(tensor)
         if changed is not None:
+            _check_hooked(hook, tensor, changed)
             tensor = changed
     return tensor if lifted else tensor._array
+
+
+def _check_hooked(hook: Any, before: Any, after: Any) -> None:
+    name = getattr(hook, "__name__", repr(hook))
+    if not isinstance(after, Tensor):
+        raise TypeError(f"expected a Tensor (or None), but hook {name!r} returned {type(after).__name__!r}")
+    if (after.shape, after.dtype) != (before.shape, before.dtype):
+        raise RuntimeError(
+            f"hook {name!r} has changed the size or type of the gradient: from {before.dtype!r} {tuple(before.shape)} "
+            f"to {after.dtype!r} {tuple(after.shape)}"
+        )
 
 
 def _retain(node: Node, g: Any, lifted: bool) -> None:
@@ -424,7 +443,7 @@ def _accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: 
     known = leaf.grad
     if lifted:
         if known is None:
-            leaf.grad = gradient if create else TABLE["clone"](gradient)
+            leaf.grad = TABLE["clone"](gradient)
         elif create:
             leaf.grad = known + gradient
         else:

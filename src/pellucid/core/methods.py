@@ -51,7 +51,7 @@ def backward(
 @method
 def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
     """Call `hook(grad)` when this tensor's gradient has been computed; what it returns, if not None, replaces it."""
-    if not self._requires:
+    if not self.requires_grad:
         raise RuntimeError(with_line("cannot register a hook on a tensor that doesn't require gradient"))
     hooks: list[Any] = (self._node.hooks if self._node is not None else self._hooks) or []
     if self._node is not None:
@@ -75,7 +75,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], An
 @method
 def retain_grad(self: Tensor) -> None:
     """Have `backward` fill the `grad` of this non-leaf, too."""
-    if not self._requires:
+    if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if self._node is not None:
         self._node.retain = weakref.ref(self)

@@ -139,6 +139,8 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether a gradient is wanted for this tensor or for one that it was computed from."""
+        if self._view is not None:
+            self._view.refresh(self)
         return self._requires
 
     @requires_grad.setter
@@ -163,11 +165,13 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Whether the tensor was made by the user rather than by an op that is recorded."""
-        return self._node is None
+        return self.grad_fn is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The recorded op application that made this tensor."""
+        if self._view is not None:
+            self._view.refresh(self)
         return self._node
 
     @property

@@ -30,12 +30,21 @@ Chain = tuple[tuple["Op", dict[str, Any]], ...]
 class View:
     """How a tensor is a part of another: `base`, the chain of view ops from there, and the base's epoch then."""
 
-    __slots__ = ("base", "chain", "epoch")
+    __slots__ = ("base", "chain", "epoch", "untracked")
 
     def __init__(self, base: Tensor, chain: Chain, epoch: int) -> None:
         self.base = base
         self.chain = chain
         self.epoch = epoch
+        self.untracked = not state.grad  # made under no_grad()
+
+    def refresh(self, tensor: Tensor) -> None:
+        """Give `tensor`, whose view this is, the history it has in the present base, if that got a new one."""
+        base = self.base
+        if self.epoch != base._epoch:
+            self.epoch = base._epoch
+            tensor._requires = base._requires
+            tensor._node = ReplayNode(base, self.chain) if base._requires else None
 
 
 def mark(out: Tensor, op: Op, source: Tensor, kwargs: dict[str, Any]) -> None:
@@ -54,21 +63,15 @@ def _shares(one: Any, other: Any) -> bool:
     return one.base is other or one.base is other.base or bool(np.may_share_memory(one, other))
 
 
-def refresh(tensor: Tensor) -> None:
-    """Give a view the history it has in the present base, if an in-place op gave the base a new one."""
-    view = tensor._view
-    base = view.base
-    if view.epoch != base._epoch:
-        view.epoch = base._epoch
-        tensor._requires = base._requires
-        tensor._node = ReplayNode(base, view.chain) if base._requires else None
-
-
 def evaluate_in_place(
     op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, mask: int, record: Any
 ) -> Tensor:
     """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
     target: Any = args[op.mutates[0]]
+    for position in op.mutates:
+        one = args[position]
+        if one is not None and one._view is not None:
+            _check_memory(op, one._array)
     if not state.grad:
         _run(op, args, arrays, kwargs, xp)
         for position in op.mutates:
@@ -84,6 +87,8 @@ def evaluate_in_place(
             _check_writable(op, args[position])
     node = None
     if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind == "f":
+        if view is not None and view.untracked:
+            raise RuntimeError(with_line(_UNTRACKED))
         holder = Tensor.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
@@ -125,7 +130,7 @@ def _rebase(target: Tensor, node: Node) -> None:
     base._node = ScatterNode(base, view.chain, node)
     base._requires = True
     base._epoch += 1
-    refresh(target)
+    view.refresh(target)
 
 
 def _check_writable(op: Op, target: Tensor) -> None:
@@ -139,15 +144,22 @@ def _check_writable(op: Op, target: Tensor) -> None:
                 f"({op.name.rstrip('_')})"
             )
         )
-    if target._view is not None and any(
-        step == 0 and length > 1 for step, length in zip(target._array.strides, target._array.shape, strict=True)
-    ):
+
+
+def _check_memory(op: Op, array: Any) -> None:
+    if any(step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)):
         raise RuntimeError(
             with_line(
                 f"{op.name}: unsupported operation: more than one element of the written-to tensor refers to a single "
                 "memory location (it was expanded). Please clone() the tensor before performing the operation."
             )
         )
+
+
+_UNTRACKED = (
+    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Make the view and the "
+    "change both inside the no_grad() block (not to be tracked), or both outside"
+)
 
 
 def check_in_place_dtype(op: Op, args: tuple[Any, ...], promoted: tuple[Any, ...]) -> None:

@@ -11,6 +11,8 @@ from pellucid.core import dtype as DType
 from pellucid.core.devices import of_array
 from pellucid.core.engine import sum_to
 
+from .placing import add_at
+
 
 @op(public=False, method=False, reference="torch.Tensor.to")
 def cast(xp: Any, input: Any, *, dtype: DType) -> Any:
@@ -65,8 +67,14 @@ def view_replay(xp: Any, input: Any, *, chain: Any) -> Any:
 
 @op(public=False, method=False)
 def view_embed(xp: Any, input: Any, *, shape: Any, chain: Any) -> Any:
-    """Zeros of `shape`, with `input` where the chain of view ops leads to."""
+    """Zeros of `shape`, to which `input` is added where the chain of view ops leads to."""
     whole = xp.zeros(shape, input.dtype)
+    if any(step.name in ("expand", "unfold") for step, _ in chain):  # several elements may share a place
+        places = xp.arange(whole.size).reshape(shape)
+        for step, attributes in chain:
+            places = step.forward(xp, places, **attributes)
+        add_at(xp, whole, places, input)
+        return whole
     part = whole
     for step, attributes in chain:
         part = step.forward(xp, part, **attributes)
