@@ -7,7 +7,7 @@ The random ones draw the very numbers PyTorch's draw, so a program sees the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from ...core import Generator, default_generator
@@ -75,6 +75,10 @@ class RandomSampler(Sampler[int]):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
+        # Lazy, since PyTorch draws when the first index is asked for; but not index by index, which costs more.
+        return chain.from_iterable(self._draws())
+
+    def _draws(self) -> Iterator[list[int]]:
         n = len(self.data_source)
         generator = self.generator
         if generator is None:
@@ -83,12 +87,14 @@ class RandomSampler(Sampler[int]):
         if self.replacement:
             whole, rest = divmod(self.num_samples, 32)
             for size in [32] * whole + [rest]:
-                yield from draws.integers(n, size, generator)
-        else:
-            whole, rest = divmod(self.num_samples, n)
-            for _ in range(whole):
-                yield from draws.permutation(n, generator)
-            yield from draws.permutation(n, generator)[:rest]
+                yield draws.integers(n, size, generator)
+            return
+        whole, rest = divmod(self.num_samples, n)
+        for _ in range(whole):
+            yield draws.permutation(n, generator)
+        if rest or self.generator is not None:
+            # PyTorch draws one more, also where nothing is left to draw: a generator of the user's moves on by it.
+            yield draws.permutation(n, generator)[:rest]
 
     def __len__(self) -> int:
         return self.num_samples
