@@ -71,7 +71,7 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """
     arrays: list[Any] = []
     dtype = None
-    mixed = odd = False
+    mixed = odd = viewed = False
     mask, bit = 0, 1  # a bit for each input that requires a gradient
     for one in args:
         if isinstance(one, Tensor):
@@ -100,12 +100,14 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             args = (args[0], *promoted[1:])
             arrays = [one._array if isinstance(one, Tensor) else one for one in args]
     xp = _numpy if arrays and not odd else _namespace(op, args, kwargs)
-    if op.mutates:
+    if op.mutates and (viewed or state.grad):
         return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask, record)
     try:
         out = state.run(op.forward, xp, *arrays, **kwargs) if kwargs else state.run(op.forward, xp, *arrays)
     except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
         raise explain(op, args, kwargs, failure) from None
+    if op.mutates:
+        return views.changed(op, args)
     if type(out) is not _ndarray:
         if type(out) is tuple:
             return _with_aux(op, args, arrays, kwargs, mask, out, xp)

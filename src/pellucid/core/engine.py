@@ -24,7 +24,7 @@ from .errors import with_line
 from .node import Node
 from .op import AUX, LIFTED, OUT, VALUE, Op, Raw
 from .state import TABLE, state
-from .tensor import Tensor, wrap
+from .tensor import Tensor, wrap, zeros_like
 
 _ndarray = np.ndarray
 _raw: dict[Any, Raw] = {}
@@ -91,7 +91,7 @@ def grad(
         raise NotImplementedError("is_grads_batched: call grad() once for each seed, or autograd.functional.jacobian")
     chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for index, one in enumerate(chosen):
-        if not one._requires:
+        if not one.requires_grad:
             raise RuntimeError(
                 f"One of the differentiated Tensors does not require grad: input {index} with shape "
                 f"{tuple(one.shape)}; call requires_grad_() on it before it is used"
@@ -100,9 +100,7 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = run(roots, seeds, keep, create_graph, chosen)
     if materialize_grads:
-        found = [
-            wrap(np.zeros_like(one._array)) if got is None else got for one, got in zip(chosen, found, strict=True)
-        ]
+        found = [zeros_like(one) if got is None else got for one, got in zip(chosen, found, strict=True)]
     elif not allow_unused:
         for index, got in enumerate(found):
             if got is None:
@@ -122,9 +120,7 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     ready: list[Tensor] = []
     for root, seed in zip(roots, given, strict=True):
-        if root._view is not None:
-            root._view.refresh(root)
-        if not root._requires:
+        if not root.requires_grad:
             raise RuntimeError(
                 with_line(
                     "element 0 of tensors does not require grad and does not have a grad_fn: nothing that it was "
@@ -150,6 +146,8 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
                     f"Mismatch in shape: the gradient has shape {tuple(seed.shape)} and the output {tuple(root.shape)}"
                 )
             )
+        elif seed._array.dtype != root._array.dtype:
+            seed = TABLE["cast"](seed, dtype=root.dtype)
         ready.append(seed)
     return roots, ready
 
@@ -207,15 +205,15 @@ def _run(
     while queue:
         node = heapq.heappop(queue)[1]
         g = pending.pop(node)
-        owned.discard(node)
         if node.hooks:
             g = _call_hooks(node.hooks, g, lifted)
         if node.retain is not None:
             _retain(node, g, lifted)
-        if node in goal:
-            found[node] = g
-        if useful is not None and not any(edge in useful for edge in node.edges if edge is not None):
-            continue
+        if useful is not None:
+            if node in goal:
+                found[node] = g
+            if not any(edge in useful for edge in node.edges if edge is not None):
+                continue
         if type(node) is Node:
             if lifted:
                 outer, state.node = state.node, node
@@ -224,7 +222,12 @@ def _run(
                 finally:
                     state.node = outer
             else:
-                saved = _saved(node)
+                if node.freed:
+                    _saved(node)
+                saved = node.saved
+                for counter, version, _ in node.guards:
+                    if counter[0] != version:
+                        _saved(node)
                 edges, elementwise = node.edges, node.op.elementwise
                 for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
                     edge = edges[position]
@@ -247,7 +250,7 @@ def _run(
             for edge, gradient in node.propagate(g, vocabulary, lifted, create):
                 if edge is not None:
                     arrive(edge, gradient, False)
-        if not keep:
+        if not keep and node.guards:
             node.free()
 
     if wanted is not None:
@@ -256,6 +259,7 @@ def _run(
     for leaf, gradient in pending.items():
         if leaf._hooks:
             gradient = _call_hooks(leaf._hooks, gradient, lifted)
+            owned.discard(leaf)  # a hook may have kept it
         _accumulate(leaf, gradient, lifted, leaf in owned, create)
     return []
 
@@ -273,7 +277,7 @@ def _result(found: dict[Any, Any], pending: dict[Any, Any], edge: Any, lifted: b
     if gradient is None and not isinstance(edge, Node):
         gradient = pending.get(edge)
         if gradient is not None and edge._hooks:
-            gradient = pending[edge] = _call_hooks(edge._hooks, gradient, lifted)
+            gradient = found[edge] = _call_hooks(edge._hooks, gradient, lifted)
     if gradient is None:
         return None
     array = gradient._array if lifted else gradient
@@ -435,23 +439,23 @@ def _check_hooked(hook: Any, before: Any, after: Any) -> None:
 def _retain(node: Node, g: Any, lifted: bool) -> None:
     tensor = node.retain()
     if tensor is not None:
-        gradient = g if lifted else wrap(g.copy())
-        tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+        gradient = TABLE["clone"](g) if lifted else wrap(g.copy())
+        tensor._grad = gradient if tensor._grad is None else tensor._grad + gradient
 
 
 def _accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
-    known = leaf.grad
+    known = leaf._grad
     if lifted:
         if known is None:
-            leaf.grad = TABLE["clone"](gradient)
+            leaf._grad = TABLE["clone"](gradient)
         elif create:
-            leaf.grad = known + gradient
+            leaf._grad = known + gradient
         else:
             TABLE["add_"](known, gradient)
     elif known is None:
-        leaf.grad = wrap(gradient if owned else gradient.copy())
+        leaf._grad = wrap(gradient if owned else gradient.copy())
     elif known._requires:
-        leaf.grad = known + wrap(gradient)
+        leaf._grad = known + wrap(gradient)
     else:
         known._array += gradient
         if known._counter is not None:

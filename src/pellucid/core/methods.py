@@ -162,6 +162,9 @@ def share_memory_(self: Tensor) -> Tensor:
     return self
 
 
+_SHARED = ("_counter", "_view", "_hooks", "_after_hooks", "_grad")  # what a copy does not take over
+
+
 @method
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A copy of a leaf, with its flag and its gradient."""
@@ -172,10 +175,10 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
         )
     made: Tensor = type(self).__new__(type(self))
     memo[id(self)] = made
-    made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("_counter", "_view", "_hooks", "grad")})
+    made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _SHARED})
     made._array = self._array.copy()
-    if self.grad is not None:
-        made.grad = wrap(self.grad._array.copy())
+    if self._grad is not None:
+        made._grad = wrap(self._grad._array.copy())
     return made
 
 

@@ -6,6 +6,7 @@ table (`ops/__init__.py`), what needs the engine (`backward`, hooks, …) from `
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +27,8 @@ class Tensor:
     they differ, so that making a tensor costs a tenth of a microsecond.
     """
 
-    grad: Tensor | None = None
-    """The gradient that `backward` accumulated, for leaves that require one."""
-
     _array: Any
+    _grad: Tensor | None = None
     _node: Node | None = None  # the op application that made it; None for a leaf
     _requires: bool = False
     _counter: list[int] | None = None  # [number of in-place changes], shared by views; made when first needed
@@ -135,6 +134,35 @@ class Tensor:
         return len(self._array)
 
     # --- autograd's flags --------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` accumulated: for a leaf that requires one, or after `retain_grad()`."""
+        found = self._grad
+        if found is None and self._node is not None and not self._retained:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills it for "
+                "leaves alone. Write .retain_grad() on this one before, or look at the leaf",
+                UserWarning,
+                stacklevel=2,
+            )
+        return found
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            if (value._array.shape, value._array.dtype) != (self._array.shape, self._array.dtype):
+                raise RuntimeError(
+                    f"attempting to assign a gradient of {value._array.dtype} {tuple(value.shape)} as the grad of a "
+                    f"tensor of {self._array.dtype} {tuple(self.shape)}: they must be the same"
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
 
     @property
     def requires_grad(self) -> bool:
@@ -295,6 +323,11 @@ def wrap(array: Any) -> Tensor:
     tensor = _new(Tensor)
     tensor._array = array
     return tensor
+
+
+def zeros_like(tensor: Tensor) -> Tensor:
+    """Zeros of the tensor's shape, dtype and device, made outside the door: a constant, to what is recorded."""
+    return wrap(backend.of_array(tensor._array).xp.zeros(tensor._array.shape, tensor._array.dtype))
 
 
 def like(source: Tensor, array: Any) -> Tensor:

@@ -63,6 +63,17 @@ def _shares(one: Any, other: Any) -> bool:
     return one.base is other or one.base is other.base or bool(np.may_share_memory(one, other))
 
 
+def changed(op: Op, args: tuple[Any, ...]) -> Tensor:
+    """Count the change of what the op overwrote; its result is its first target."""
+    for position in op.mutates:
+        one = args[position]
+        if one is not None:
+            counter = one._counter
+            if counter is not None:
+                counter[0] += 1
+    return args[op.mutates[0]]
+
+
 def evaluate_in_place(
     op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, mask: int, record: Any
 ) -> Tensor:
@@ -74,13 +85,7 @@ def evaluate_in_place(
             _check_memory(op, one._array)
     if not state.grad:
         _run(op, args, arrays, kwargs, xp)
-        for position in op.mutates:
-            one = args[position]
-            if one is not None:
-                counter = one._counter
-                if counter is not None:
-                    counter[0] += 1
-        return target
+        return changed(op, args)
     view = target._view
     for position in op.mutates:
         if args[position] is not None:

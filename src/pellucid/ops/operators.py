@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, Tensor
+from pellucid.core import TABLE, Tensor, function
+from pellucid.core.dtypes import bool_
 from pellucid.core.tensor import from_data
 
 _BINARY = {
@@ -13,7 +14,15 @@ _BINARY = {
     "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
 }  # fmt: skip
 _COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-_UNARY = {"neg": "neg", "abs": "abs", "invert": "bitwise_not", "pos": "positive"}
+_UNARY = {"neg": "neg", "abs": "abs", "invert": "bitwise_not"}
+
+
+@function()
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself, as PyTorch's `+input`. Raises for a bool tensor."""
+    if input.dtype is bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported; write tensor.int() first")
+    return input
 
 
 def install() -> None:
@@ -27,6 +36,7 @@ def install() -> None:
     for operator, name in _COMPARE.items():
         if name in TABLE:
             setattr(Tensor, f"__{operator}__", _forward(name))
+    setattr(Tensor, "__pos__", positive)  # noqa: B010  a plain assignment is refused by the type checker
     for operator, name in _UNARY.items():
         if name in TABLE:
             setattr(Tensor, f"__{operator}__", _unary(name))
