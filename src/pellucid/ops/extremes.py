@@ -144,6 +144,8 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 
 
 def _choose(name: str, whole: Op, along: Op, binary: str, input: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' must be a Tensor, not {type(input).__name__}")
     if isinstance(dim, Tensor):
         other, dim = dim, None
     if other is not None:

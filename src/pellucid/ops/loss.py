@@ -337,7 +337,7 @@ def element_bce(xp: Any, input: Any, target: Any) -> Any:
 _LEAST = 9.999999960041972e-13  # 1e-12 as a float32, as it stands in PyTorch for every dtype
 
 element_bce.vjp(
-    input=lambda m, g, input, target: g * (input - target) / m.clamp(input * (1 - input), min=_LEAST),
+    input=lambda m, g, input, target: g * (input - target) / m.clamp_min(input * (1 - input), _LEAST),
     target=lambda m, g, input: g * (m.log1p(-input) - m.log(input)),
 )
 

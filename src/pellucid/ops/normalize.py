@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, function, op, real
+from pellucid.core.dtypes import finfo, float32
 
 from .reduce import sum as _sum
 from .reduction import count_of, widened
@@ -183,13 +184,20 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
 
     Source: Zhang and Sennrich, arXiv:1910.07467.
     """
-    from pellucid.core.dtypes import finfo
-
     dims = _last_dims("rms_norm", input, normalized_shape, weight, None)
-    x: Any = input
     eps = finfo(input.dtype).eps if eps is None else eps
+    x = _widened(input)
     found = x * TABLE["rsqrt"](TABLE["mean"](x * x, dim=dims, keepdim=True) + eps)
-    return found if weight is None else found * weight
+    return _narrowed(found if weight is None else found * weight, input)
+
+
+def _widened(input: Any) -> Any:
+    """float16 as float32: where several ops follow each other, half precision would lose at each."""
+    return TABLE["cast"](input, dtype=float32) if input.itemsize == 2 else input
+
+
+def _narrowed(found: Any, input: Any) -> Any:
+    return found if found.dtype is input.dtype else TABLE["cast"](found, dtype=input.dtype)
 
 
 def _last_dims(name: str, input: Tensor, normalized_shape: Any, weight: Any, bias: Any) -> tuple[int, ...]:
@@ -228,6 +236,10 @@ def batch_norm(
     Shape: input (N, C, …), the others (C), result as input. Raises RuntimeError where they do not fit, ValueError for
     training on one value a channel. Source: Ioffe and Szegedy, arXiv:1502.03167.
     """
+    if not input.numel():
+        found: Any = TABLE["clone"](input)
+        found = found if weight is None else found * weight[0]  # pyright: ignore[reportIndexIssue]
+        return found if bias is None else found + bias[0]  # pyright: ignore[reportIndexIssue]
     channels = _check_channels("batch_norm", input, running_mean, running_var, weight, bias)
     dims = (0, *range(2, input.ndim))
     if not training:
@@ -283,9 +295,9 @@ def group_norm(
         grouped: Any = input
     else:
         reshape = TABLE["reshape"]
-        groups = reshape(input, shape=(input.shape[0], num_groups, -1))
+        groups = reshape(_widened(input), shape=(input.shape[0], num_groups, -1))
         grouped = reshape(_layer_norm(groups, None, None, dims=(2,), eps=eps)[0], shape=tuple(input.shape))
-    return _scaled(grouped, weight, bias)
+    return _narrowed(_scaled(grouped, weight, bias), input)
 
 
 def _scaled(found: Any, weight: Any, bias: Any) -> Any:
@@ -316,9 +328,9 @@ def instance_norm(
     count = count_of(input.shape, dims)
     if count == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
-    out, _, _, mean, var = _batch_norm(input, None, None, dims=dims, eps=eps)
+    out, _, _, mean, var = _batch_norm(_widened(input), None, None, dims=dims, eps=eps)
     if running_mean is not None:
         by_sample = tuple(input.shape[:2])
         mean, var = (TABLE["mean"](TABLE["reshape"](one, shape=by_sample), dim=0) for one in (mean, var))
         update_running_stats_(running_mean, running_var, mean, var, momentum=momentum, count=count)
-    return _scaled(out, weight, bias)
+    return _narrowed(_scaled(out, weight, bias), input)

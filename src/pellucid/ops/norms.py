@@ -4,7 +4,6 @@
 # pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Any
 
@@ -12,9 +11,6 @@ from pellucid.core import TABLE, Tensor, function, op, real
 
 from .dims import dim_of
 from .reduction import all_axes, axis_of, floating, keep, numpy_dtype, widened
-
-LINALG: dict[str, Callable[..., Any]] = {}
-"""What this chapter offers as `pellucid.linalg.NAME`."""
 
 
 @op(public=False, method=False, domain=real(), reference="torch.linalg.vector_norm")
@@ -50,7 +46,7 @@ def _p_norm_rule(m: Any, g: Any, x: Any, out: Any, p: float, dim: Any, keepdim: 
     if p == 1:
         return m.sign(x) * g
     if p == 2:
-        return x * m.where(out == 0, 0.0, g / out)
+        return g * m.where(out == 0, 0.0, x / out)
     if p in (inf, -inf):
         size = abs(x)
         chosen = m.cast_like((size == out) | ((size != size) & (out != out)), x)
@@ -102,11 +98,16 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported; it is 'fro', 'nuc', ±1, ±2 or ±inf")
     extreme = TABLE["amax" if ord == "nuc" or ord > 0 else "amin"]
     if ord in ("nuc", 2, -2):
+        if "svdvals" not in TABLE:
+            raise NotImplementedError(f"linalg.matrix_norm: order {ord} needs singular values (svdvals)")
         values = TABLE["svdvals"](x.movedim((rows, columns), (-2, -1)))
         found = values.sum(-1) if ord == "nuc" else extreme(values, dim=-1)
         return found.unsqueeze(min(rows, columns)).unsqueeze(max(rows, columns)) if keepdim else found
     inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
-    return extreme(x.abs().sum(inner, keepdim=True), dim=(outer, inner), keepdim=keepdim)
+    sums = x.abs().sum(inner, keepdim=True)
+    if ord > 0 and not sums.numel():
+        extreme = TABLE["sum"]  # the norm of a matrix without elements is 0
+    return extreme(sums, dim=(outer, inner), keepdim=keepdim)
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -134,9 +135,6 @@ def _number(ord: Any) -> float:
     if isinstance(ord, str):
         raise RuntimeError(f"linalg.norm: order {ord!r} needs a matrix; a vector's is a number")
     return ord
-
-
-LINALG.update(vector_norm=vector_norm, matrix_norm=matrix_norm, norm=norm)
 
 
 @function(name="norm")
@@ -209,7 +207,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 def unit(x: Any, dim: Any, eps: float, p: float = 2.0) -> Any:
     """x divided by its norm along `dim`, or by `eps` where that is smaller."""
-    return x / TABLE["clamp"](p_norm(x, ord=float(p), dim=dim, keepdim=True), min=eps)
+    return x / TABLE["clamp_min"](p_norm(x, ord=float(p), dim=dim, keepdim=True), eps)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:

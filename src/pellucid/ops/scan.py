@@ -124,9 +124,11 @@ def logcumsumexp(xp: Any, input: Any, *, dim: int) -> Any:
 
 def _logcumsumexp_rule(m: Any, g: Any, input: Any, out: Any, dim: int) -> Any:
     """Σ over i ≥ k of g[i] · e^(x[k] - out[i]), summed in logarithms, the positive g apart from the negative."""
+    if not input.shape:
+        return g
     size = m.log(abs(g))
     parts = [m.where(sign, size, -3e38) for sign in (g > 0, g < 0)]  # e^-3e38 is 0, and -3e38 less a number no -inf
-    dims = (dim % len(input.shape),) if len(input.shape) else ()
+    dims = (dim % len(input.shape),)
     up, down = (
         m.exp(m.flip(m.logcumsumexp(m.flip(part - out, dims=dims), dim=dim), dims=dims) + input) for part in parts
     )
@@ -191,6 +193,8 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
             raise RuntimeError(
                 f"diff expects prepend or append to be the same dimension as input, {input.ndim}, but got {one.ndim}"
             )
+    if n == 0:
+        return TABLE["clone"](input)
     found: Any = input if len(parts) == 1 else TABLE["cat"](*parts, dim=axis)
     for _ in range(n):
         if not found.shape[axis]:

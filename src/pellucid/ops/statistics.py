@@ -120,33 +120,50 @@ def std_mean(
 # --- quantiles -------------------------------------------------------------------------------------------------------
 
 
-@op(public=False, method=False, aux=("below", "above", "part"), reference="torch.quantile")
+@op(public=False, method=False, aux=("below", "above", "slope", "start"), reference="torch.quantile")
 def quantile_of_sorted(xp: Any, input: Any, q: Any, *, interpolation: str = "linear", ignore_nan: bool = False) -> Any:
     """The quantiles `q` (Q) of rows sorted along the last dimension: (…, n) to (…, Q); a row with a NaN gives NaN."""
     missing = xp.isnan(input)
     last = input.shape[-1] - 1
     if ignore_nan:
         top = xp.maximum(last - xp.add.reduce(missing, axis=-1, keepdims=True), 0)
-        rank = q * top.astype(q.dtype)
+        slope = top.astype(q.dtype)
+        rank = q * slope
     else:
-        rank = xp.where(missing[..., -1:], q.dtype.type(last), q * q.dtype.type(last))
+        slope = xp.where(missing[..., -1:], q.dtype.type(0), q.dtype.type(last))
+        rank = xp.where(missing[..., -1:], q.dtype.type(last), q * slope)
     if interpolation in ("lower", "higher", "nearest"):
         rank = {"lower": xp.floor, "higher": xp.ceil, "nearest": xp.rint}[interpolation](rank)
+    if interpolation != "linear":
+        slope = xp.zeros_like(slope)
     below, above = xp.floor(rank).astype(xp.int64), xp.ceil(rank).astype(xp.int64)
-    part = rank - below if interpolation != "midpoint" else xp.full_like(rank, 0.5)
+    part = rank - xp.floor(rank) if interpolation != "midpoint" else xp.full_like(rank, 0.5)
     low, high = xp.take_along_axis(input, below, -1), xp.take_along_axis(input, above, -1)
     apart = xp.where(below == above, 0, high - low).astype(input.dtype)
     # As PyTorch's lerp, which starts from the nearer end.
     out = xp.where(part < 0.5, low + part * apart, high - apart * (1 - part))
-    return out, below, above, part
+    return out, below, above, slope, xp.where(slope == 0, -part, xp.floor(rank))
 
 
 quantile_of_sorted.vjp(
-    input=lambda m, g, input_shape, below, above, part: (
-        m.place(g * (1 - part), below, size=input_shape[-1], dim=-1)
-        + m.place(g * part, above, size=input_shape[-1], dim=-1)
-    )
+    input=lambda m, g, input_shape, q, below, above, slope, start: _ends_rule(
+        m, g, q * slope - start, input_shape[-1], below, above
+    ),
+    q=lambda m, g, input, below, above, slope: _rank_rule(m, g, input, below, above, slope),
 )
+
+
+def _ends_rule(m: Any, g: Any, part: Any, size: int, below: Any, above: Any) -> Any:
+    """`part` of the gradient to the element above, the rest to the one below."""
+    return m.place(g * (1 - part), below, size=size, dim=-1) + m.place(g * part, above, size=size, dim=-1)
+
+
+def _rank_rule(m: Any, g: Any, input: Any, below: Any, above: Any, slope: Any) -> Any:
+    """How the result moves with q: by the step from the element below to the one above, for each step of the rank."""
+    step = m.pick(input, above, dim=-1) - m.pick(input, below, dim=-1)
+    back = g * m.where(slope == 0, 0.0, step * slope)
+    rank = len(back.shape)
+    return m.sum(back, dim=tuple(range(rank - 1))) if rank > 1 else back
 
 
 @function()

@@ -1,0 +1,21 @@
+"""Rows for `ops/norms.py`: the p-norm of every kind of p."""
+
+from math import inf
+
+import torch
+
+from tests.op_samples import real, row
+
+P = (2, 1, 0, 3, 1.5, 0.5, inf, -inf, -1)
+
+
+def norm(x, ord=2, dim=None, keepdim=False):
+    return torch.linalg.vector_norm(x, ord, dim, keepdim)
+
+
+SAMPLES = {
+    "p_norm": [
+        row(real(3, 4), ord=float(p), reference=norm, gradient=p != 0, **how)
+        for p in P for how in ({}, {"dim": 0}, {"dim": (0, 1), "keepdim": True})
+    ] + [row(real(), ord=2.0, reference=norm)],
+}  # fmt: skip
