@@ -90,7 +90,12 @@ def index_add(xp: Any, input: Any, index: Any, source: Any, *, dim: int, alpha: 
     """
     target, vector, values, axis = _check_slices("index_add", input, index, source, dim)
     if values.size:
-        add_at(xp, target, line_positions(xp, target.shape, vector, axis), values if alpha == 1 else values * xp.asarray(alpha).astype(values.dtype))
+        add_at(
+            xp,
+            target,
+            line_positions(xp, target.shape, vector, axis),
+            values if alpha == 1 else values * xp.asarray(alpha).astype(values.dtype),
+        )
     return input
 
 

@@ -58,7 +58,8 @@ def pad_indices(xp: Any, *, length: int, before: int, after: int, mode: str) -> 
     if mode == "replicate":
         return xp.clip(found, 0, length - 1)
     if mode == "circular":
-        return found % length
+        low = max(-before, 0)  # what negative padding takes away is gone before the rest is wrapped
+        return low + (found - low) % (length - low - max(-after, 0))
     period = 2 * (length - 1) or 1
     return length - 1 - xp.abs(length - 1 - found % period) if length > 1 else found * 0
 

@@ -69,7 +69,9 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """
     dim = dim_of(dim, _rank(input, "narrow()"))
     if isinstance(start, Tensor) and (start.ndim or start.dtype.is_floating_point or start.dtype.name == "bool"):
-        raise RuntimeError(with_line(f"start must be an 0-dim integral Tensor, got {start.dtype!r} {tuple(start.shape)}"))
+        raise RuntimeError(
+            with_line(f"start must be an 0-dim integral Tensor, got {start.dtype!r} {tuple(start.shape)}")
+        )
     size, start, length = input.shape[dim], operator.index(start), operator.index(length)
     if length < 0:
         raise RuntimeError(with_line(f"narrow(): length must be non-negative, got {length}."))

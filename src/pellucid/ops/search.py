@@ -318,7 +318,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
 @op(method=False)
 def embedding(
-    xp: Any, weight: Any, indices: Any, *, padding_idx: int | None = None, scale_grad_by_freq: bool = False, sparse: bool = False
+    xp: Any,
+    weight: Any,
+    indices: Any,
+    *,
+    padding_idx: int | None = None,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Any:
     """The rows of `weight` that `indices` names: out[…, :] = weight[indices[…]].
 
@@ -344,7 +350,9 @@ embedding.vjp(
 )
 
 
-def _embedding_grad(m: Any, g: Any, shape: tuple[int, ...], indices: Any, padding: int | None, by_frequency: bool) -> Any:
+def _embedding_grad(
+    m: Any, g: Any, shape: tuple[int, ...], indices: Any, padding: int | None, by_frequency: bool
+) -> Any:
     column = (*indices.shape, 1)
     if by_frequency:
         g = g / m.reshape(m.frequencies(indices), shape=column)
