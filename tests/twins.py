@@ -1,4 +1,4 @@
-"""One little program, run under PyTorch and under pellucid: `same` holds the answers to be equal, `both_raise` the errors.
+"""One little program, run under PyTorch and under pellucid: `same` compares the answers, `both_raise` the errors.
 
 A program is a function of the library: `lambda library: library.ones(3).sum()`. What it returns may be any nest of
 tensors, numbers, strings and None.

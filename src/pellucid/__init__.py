@@ -24,6 +24,7 @@ from .core import (
     get_default_dtype,
     inference_mode,
     is_grad_enabled,
+    is_inference_mode_enabled,
     no_grad,
     result_type,
     set_default_dtype,

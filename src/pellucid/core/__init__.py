@@ -15,7 +15,7 @@ from .errors import DimensionError, ShapeError
 from .export import FUNCTIONS, function, in_place
 from .generator import Generator, default_generator
 from .methods import RemovableHandle, method
-from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .node import Node, Size
 from .op import Op, elementwise, op
 from .promote import as_arguments, promote, result_type
@@ -27,6 +27,7 @@ __all__ = [
     "RemovableHandle", "ShapeError", "Size", "TABLE", "Tensor", "apply", "as_arguments", "as_dtype", "backward",
     "below", "default_generator", "detect_anomaly", "device", "dtype", "elementwise", "enable_grad", "from_data",
     "function", "get_default_dtype", "grad", "in_place", "inference_mode", "integers", "interpreter", "interval",
-    "is_anomaly_enabled", "is_grad_enabled", "method", "no_grad", "nonzero", "op", "positive", "promote", "real",
+    "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled",
+    "method", "no_grad", "nonzero", "op", "positive", "promote", "real",
     "result_type", "set_default_dtype", "set_detect_anomaly", "set_grad_enabled", "state", "wrap",
 ]  # fmt: skip

@@ -126,11 +126,15 @@ def _with_aux(
     op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], mask: int, out: tuple[Any, ...], xp: Any
 ) -> tuple[Tensor, ...]:
     """The result of an op and its by-products."""
-    out = tuple(one if hasattr(one, "flags") else xp.asarray(one) for one in out)
-    results = tuple(wrap(one) for one in out)
-    if mask and state.grad and op.rules and out[0].dtype in _FLOATS:
-        record(op, args, arrays, kwargs, mask, results[0], out[1:])
-    return results
+    results: list[Tensor] = []
+    for one in out:
+        tensor = _new(Tensor)
+        tensor._array = one if type(one) is _ndarray or hasattr(one, "flags") else xp.asarray(one)
+        results.append(tensor)
+    first = results[0]
+    if mask and state.grad and op.rules and first._array.dtype in _FLOATS:
+        record(op, args, arrays, kwargs, mask, first, out[1:])
+    return tuple(results)
 
 
 def _namespace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -51,7 +51,10 @@ def backward(
     >>> w.grad
     tensor([2., 4.])
     """
-    roots, seeds = _roots(tensors, grad_tensors)
+    if grad_tensors is None and isinstance(tensors, Tensor) and tensors._view is None and tensors._requires:
+        roots, seeds = [tensors], [_seed(tensors)]  # as _roots would say, sooner
+    else:
+        roots, seeds = _roots(tensors, grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, keep, create_graph)
@@ -129,15 +132,7 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
                 )
             )
         if seed is None:
-            if root._array.size != 1:
-                raise RuntimeError(
-                    with_line(
-                        f"grad can be implicitly created only for scalar outputs, this one has shape "
-                        f"{tuple(root.shape)}. Reduce it first (.sum(), .mean()), or pass the gradient of what comes "
-                        "after it: backward(gradient=...)"
-                    )
-                )
-            seed = wrap(_ones(root._array))
+            seed = _seed(root)
         elif not isinstance(seed, Tensor):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(seed).__name__}")
         elif seed._array.shape != root._array.shape:
@@ -152,10 +147,20 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
     return roots, ready
 
 
-def _ones(array: Any) -> Any:
+def _seed(root: Tensor) -> Tensor:
+    """The gradient of a scalar with respect to itself: 1."""
+    array = root._array
     if array.shape == () and type(array) is _ndarray:
-        return np.array(1, array.dtype)  # a fifth of the time of numpy.ones
-    return backend.of_array(array).xp.ones(array.shape, array.dtype)
+        return wrap(np.array(1, array.dtype))  # a fifth of the time of numpy.ones
+    if array.size != 1:
+        raise RuntimeError(
+            with_line(
+                "grad can be implicitly created only for scalar outputs, this one has shape "
+                f"{tuple(root.shape)}. Reduce it first (.sum(), .mean()), or pass the gradient of what comes after it: "
+                "backward(gradient=...)"
+            )
+        )
+    return wrap(backend.of_array(array).xp.ones(array.shape, array.dtype))
 
 
 def run(

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .dtypes import category
 from .errors import ShapeError
 from .op import Op
 from .tensor import Tensor
@@ -43,6 +44,8 @@ def in_place(op: Op) -> Op:
                 f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(result.shape)}; "
                 f"write {op.name} (not in place) for a result of that shape"
             )
+        if result.dtype != input.dtype and op.kind != "compare" and category(result.dtype) > category(input.dtype):
+            raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {input.dtype}")
         input[...] = result
         return input
 
@@ -52,7 +55,7 @@ def in_place(op: Op) -> Op:
     made = Op(
         forward, kind=op.kind, elementwise=op.elementwise, domain=op.domain, reference=f"torch.Tensor.{op.name}_",
         mutates=(0,), promotes=None if op.promotes is None else tuple(op.inputs[i] for i in op.promotes),
-        public=False, like=op.declared,
+        public=False, check=op.check, like=op.declared,
     )  # fmt: skip
     made.rules = op.rules
     return made

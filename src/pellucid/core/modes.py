@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -17,7 +18,7 @@ class _GradMode:
     _to: bool
 
     def __init__(self) -> None:
-        self._before: list[bool] = []
+        self._before: list[Any] = []
 
     def __enter__(self) -> None:
         self._before.append(state.grad)
@@ -26,19 +27,46 @@ class _GradMode:
     def __exit__(self, *_: object) -> None:
         state.grad = self._before.pop()
 
+    def _another(self) -> _GradMode:
+        """One for each call of a decorated function: a call may run while another is open."""
+        return type(self)()
+
     def __call__(self, function: F) -> F:
+        if inspect.isgeneratorfunction(function):
+            return _generator(function, self._another)  # type: ignore[return-value]
+
         @functools.wraps(function)
         def within(*args: Any, **kwargs: Any) -> Any:
-            with type(self)() if type(self) is not set_grad_enabled else _Fixed(self._to):
+            with self._another():
                 return function(*args, **kwargs)
 
         return within  # type: ignore[return-value]
 
 
-class _Fixed(_GradMode):
-    def __init__(self, to: bool) -> None:
-        super().__init__()
-        self._to = to
+def _generator(function: Callable[..., Any], mode: Callable[[], _GradMode]) -> Callable[..., Any]:
+    """The generator function with each stretch between two `yield` in the mode, and its caller not."""
+
+    @functools.wraps(function)
+    def within(*args: Any, **kwargs: Any) -> Any:
+        running = function(*args, **kwargs)
+        resume, given = running.send, None
+        while True:
+            try:
+                with mode():
+                    made = resume(given)
+            except StopIteration as done:
+                return done.value
+            try:
+                given = yield made
+                resume = running.send
+            except GeneratorExit:
+                with mode():
+                    running.close()
+                raise
+            except BaseException as thrown:  # noqa: BLE001  whatever the caller threw is the generator's to handle
+                resume, given = running.throw, thrown
+
+    return within
 
 
 class _Decorating(_GradMode):
@@ -69,18 +97,6 @@ class no_grad(_Decorating):
     _to = False
 
 
-class inference_mode(_Decorating):
-    """As `no_grad`; `inference_mode(False)` leaves recording as it is."""
-
-    _to = False
-
-    def __new__(cls, mode: Any = True) -> Any:
-        return _Fixed(state.grad) if mode is False else super().__new__(cls, None if mode is True else mode)
-
-    def __init__(self, mode: Any = True) -> None:
-        super().__init__()
-
-
 class enable_grad(_Decorating):
     """Record ops, inside of a `no_grad` block."""
 
@@ -100,6 +116,37 @@ class set_grad_enabled(_GradMode):
         self._before.append(self._outside)
         state.grad = self._to
 
+    def _another(self) -> _GradMode:
+        return set_grad_enabled(self._to)
+
+    def __call__(self, function: F) -> F:
+        state.grad = self._outside  # to decorate a function changes nothing outside of it
+        return super().__call__(function)
+
+
+class inference_mode(_Decorating):
+    """As `no_grad`, and `is_inference_mode_enabled()` says so; `inference_mode(False)` ends it and records ops.
+
+    PyTorch also forbids the tensors made here in later recorded ops; in pellucid they are tensors like any other.
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        return super().__new__(cls, None if isinstance(mode, bool) else mode)
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__()
+        self._mode = mode is not False
+
+    def __enter__(self) -> None:
+        self._before.append((state.grad, state.inference))
+        state.grad, state.inference = not self._mode, self._mode
+
+    def __exit__(self, *_: object) -> None:
+        state.grad, state.inference = self._before.pop()
+
+    def _another(self) -> _GradMode:
+        return inference_mode(self._mode)
+
 
 def is_grad_enabled() -> bool:
     """Whether ops are recorded now."""
@@ -107,5 +154,5 @@ def is_grad_enabled() -> bool:
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether a block of `inference_mode` is open; pellucid treats it as `no_grad`."""
-    return not state.grad
+    """Whether a block of `inference_mode` is open."""
+    return state.inference

@@ -86,6 +86,7 @@ class Op:
         method: bool = True,
         public: bool = True,
         promotes: tuple[str, ...] | None = None,
+        check: Callable[..., None] | None = None,
         like: Forward | None = None,
     ) -> None:
         self.name = name or forward.__name__
@@ -115,6 +116,7 @@ class Op:
         self.required = positional - 1 - len(self.optional)
         defaults: dict[str, Any] = given.__kwdefaults__ or {}
         self.attributes = {name: defaults.get(name, REQUIRED) for name in names[positional : positional + keyword]}
+        self.check = check  # called with arguments of mixed dtypes before they are promoted, to refuse some
         self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}

@@ -71,6 +71,8 @@ def _as_argument(op: Op, index: int, one: Any) -> Any:
 
 def promote(op: Op, args: tuple[Any, ...], cast: Any) -> tuple[Any, ...]:
     """The arguments in one dtype, by the op's kind; `cast(tensor, dtype)` is recorded like any other op."""
+    if op.check is not None:
+        op.check(*args)
     chosen = range(len(args)) if op.promotes is None else sorted(op.promotes)
     mixing = [args[i] for i in chosen if i < len(args) and args[i] is not None]
     target = result_type(*mixing)

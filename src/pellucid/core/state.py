@@ -28,6 +28,7 @@ class State(threading.local):
     """The state of one thread."""
 
     grad = True  # whether ops record themselves for backward
+    inference = False  # whether `inference_mode` is open
     node: Any = None  # whose backward is running, where an interpreter may want to know
     interpreters: tuple[Interpreter, ...] = ()  # innermost last; empty is the fast path
 
