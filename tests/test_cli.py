@@ -69,7 +69,7 @@ def test_the_run_folder() -> None:
     ]
     assert (summary["epochs"], summary["steps"], summary["seed"], summary["parameters"]) == (2, 90, 0, 4810)
     assert summary["val_accuracy"] > 0.6
-    rows = list(csv.DictReader((run / "history.csv").open()))
+    rows = list(csv.DictReader((run / "history.csv").read_text().splitlines()))
     assert [row["kind"] for row in rows].count("epoch") == 2
     assert float(rows[-1]["val_loss"]) == summary["val_loss"]
     assert [path.name for path in sorted((run / "checkpoints").iterdir())] == [
@@ -145,7 +145,7 @@ def test_two_runs_in_one_second_have_folders_of_their_own(monkeypatch: pytest.Mo
 def test_every_option_trains(arguments: tuple[object, ...]) -> None:
     """Two epochs on the digits take the training loss well below that of the first ten steps."""
     run = trained("digits", "--epochs", 2, *arguments)
-    rows = list(csv.DictReader((run / "history.csv").open()))
+    rows = list(csv.DictReader((run / "history.csv").read_text().splitlines()))
     losses = [float(row["train_loss"]) for row in rows if row["kind"] == "step"]
     assert losses[-1] < losses[0]
     assert json.loads((run / "summary.json").read_text())["val_accuracy"] > 0.2
@@ -270,7 +270,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again() -> None:
 
 def assert_equal_runs(one: Path, other: Path) -> None:
     assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    rows = [list(csv.DictReader((run / "history.csv").open())) for run in (one, other)]
+    rows = [list(csv.DictReader((run / "history.csv").read_text().splitlines())) for run in (one, other)]
     for row in (*rows[0], *rows[1]):
         del row["seconds"]
     assert rows[0] == rows[1]
