@@ -54,6 +54,8 @@ LAYERS: dict[str, list[Row]] = {
     "Embedding": [
         ((10, 3), {}, [("int", 10, (4, 2))]),
         ((10, 3), {"padding_idx": 2}, [("int", 10, (30,))]),
+        ((10, 3), {"max_norm": 1.0}, [("int", 10, (4, 2))]),
+        ((10, 3), {"max_norm": 1.0, "norm_type": 1.0, "padding_idx": 0}, [("int", 10, (4, 2))]),
         ((10, 3, -1), {"scale_grad_by_freq": True}, [("int", 10, (30,))]),
     ],
     "Dropout": [((), {}, [IMAGE]), ((0.2,), {"inplace": True}, [IMAGE]), ((0.0,), {}, [LINE]), ((1.0,), {}, [LINE])],
@@ -397,7 +399,6 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "group norm": (lambda: nn.GroupNorm(2, 3), ValueError, r"num_channels \(3\) must be divisible"),
     "hardtanh": (lambda: nn.Hardtanh(1.0, 0.0), ValueError, "max_val above min_val"),
     "embedding of 3 rows": (lambda: nn.Embedding(3, 2, padding_idx=3), ValueError, "3 is not one of 3 rows"),
-    "embedding with a norm": (lambda: nn.Embedding(3, 2, max_norm=1.0), NotImplementedError, "leave them out"),
     "embedding from a row": (lambda: nn.Embedding.from_pretrained(zeros(3)), ValueError, "2-dimensional"),
     "embedding of other weights": (lambda: nn.Embedding(3, 2, _weight=zeros(2, 2)), ValueError, r"expected \(3, 2\)"),
     "unflatten by a name": (lambda: nn.Unflatten("a", (1, 2)), TypeError, "number of a dimension"),  # type: ignore[arg-type]

@@ -199,13 +199,13 @@ def test_l1_adds_its_subgradient(name: str) -> None:
     assert penalised.grad.tolist() == [1.0, 1.0, 0.25]
 
 
-def test_a_step_allocates_nothing_new() -> None:
+def test_a_step_with_state_allocates_nothing_new() -> None:
     import tracemalloc
 
     weights = parameter(np.ones(1_000_000, np.float32))
     weights.grad = wrap(np.ones(1_000_000, np.float32))
     for name in OPTIMIZERS:
-        optimizer = getattr(optim, name)([weights], lr=0.1)
+        optimizer = getattr(optim, name)([weights], **OPTIMIZERS[name][-1])
         optimizer.step()
         tracemalloc.start()
         optimizer.step()

@@ -72,6 +72,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """clamp(x, min_val, max_val), with gradient 0 at the bounds themselves."""
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, but got {min_val} and {max_val}")
+    if not input.is_floating_point():
+        min_val, max_val = int(min_val), int(max_val)
     return _stored(input, ops.hardtanh(_source(input, inplace), min_val=min_val, max_val=max_val), inplace)
 
 
@@ -95,6 +97,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f"{tuple(input.shape)}, but got a weight of shape {tuple(weight.shape)}"
             )
         weight = weight.reshape(-1, *(1 for _ in input.shape[2:]))
+    elif input.ndim == 0:
+        weight = weight.reshape(())
     return ops.where(input > 0, input, weight * input)
 
 

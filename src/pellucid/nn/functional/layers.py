@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ...core import Tensor
+from typing import Any
+
+from ...core import Tensor, no_grad, op
 from .. import vocabulary as ops
 
 __all__ = [
@@ -45,15 +47,29 @@ def embedding(
     """Row i of ``weight`` for each index i.
 
     The row ``padding_idx`` gets no gradient; with ``scale_grad_by_freq`` the gradient of a row is divided by how often
-    it was named.
+    it was named. With ``max_norm``, rows of a larger ``norm_type``-norm are scaled down to it first, in place.
+    ``sparse`` is accepted; the gradient is dense.
     """
-    if max_norm is not None or sparse:
-        raise NotImplementedError("embedding offers neither max_norm nor sparse gradients; leave them out")
+    if weight.ndim != 2:
+        raise RuntimeError(f"'weight' must be 2-D, but got shape {tuple(weight.shape)}")
     rows = weight.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ValueError(f"Padding_idx must be within num_embeddings: {padding_idx} is not one of {rows} rows")
     padding = -1 if padding_idx is None else padding_idx % rows
+    if max_norm is not None:
+        with no_grad():
+            embedding_renorm_(weight, input, max_norm=float(max_norm), norm_type=float(norm_type))
     return ops.embedding(weight, input, padding_idx=padding, scale_grad_by_freq=scale_grad_by_freq)
+
+
+@op(mutates=(0,), method=False, public=False, reference="torch.embedding_renorm_")
+def embedding_renorm_(xp: Any, weight: Any, indices: Any, *, max_norm: float, norm_type: float) -> Any:
+    """Scale the rows that ``indices`` names, and that are longer, down to the norm ``max_norm``."""
+    rows = xp.unique(indices)
+    norms = xp.linalg.norm(weight[rows], norm_type, axis=1)
+    long = norms > max_norm
+    weight[rows[long]] *= (max_norm / (norms[long] + 1e-7))[:, None]
+    return weight
 
 
 def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:

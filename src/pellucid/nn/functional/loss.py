@@ -169,7 +169,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)}"
         )
-    return reduced((-target * (input1 - input2) + margin).clamp(min=0), reduction)
+    return reduced((-target * (input1 - input2) + float(margin)).clamp(min=0), reduction)
 
 
 def cosine_embedding_loss(
@@ -223,13 +223,13 @@ def multi_margin_loss(
         raise ValueError(f"only p == 1 and p == 2 supported, but got {p}")
     if weight is not None and weight.ndim != 1:
         raise ValueError(f"weight must be one-dimensional, but got shape {tuple(weight.shape)}")
-    single = input.ndim == 1 and target.numel() == 1
+    single = input.ndim <= 1 and target.numel() == 1
     if not single and (input.ndim != 2 or tuple(target.shape) != tuple(input.shape[:-1])):
         raise RuntimeError(
             "multi_margin_loss takes an input (N, C) and a target (N), or (C) and (), but got "
             f"{tuple(input.shape)} and {tuple(target.shape)}"
         )
-    rows = input.reshape(-1, input.shape[-1])
+    rows = input.reshape(-1, input.shape[-1] if input.ndim else 1)
     right = target.reshape(-1, 1)
     loss = (margin - rows.gather(1, right) + rows).clamp(min=0)
     if p == 2:
@@ -238,7 +238,7 @@ def multi_margin_loss(
         loss = loss * weight[right]
     loss = loss * (ops.arange(rows.shape[1]) != right)
     loss = loss.sum(1) / rows.shape[1]
-    return reduced(loss.reshape(target.shape if input.ndim > 1 else ()), reduction)
+    return reduced(loss.reshape(target.shape), reduction)
 
 
 def poisson_nll_loss(
@@ -305,6 +305,8 @@ def triplet_margin_loss(
 ) -> Tensor:
     """max(0, d(a, p) - d(a, n) + margin), d the p-norm of the difference."""
     reduction = reduction_name(size_average, reduce, reduction)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         return (a - b + eps).norm(p=p, dim=-1)

@@ -18,7 +18,7 @@ class Embedding(Module):
     r"""Row i of the weight for each index i.
 
     Shape: integers of any shape (\*) to (\*, embedding_dim). The rows start standard normal; the row of
-    ``padding_idx`` starts at zero and gets no gradient.
+    ``padding_idx`` starts at zero and gets no gradient. Other options as in `pellucid.nn.functional.embedding`.
     """
 
     def __init__(
@@ -36,8 +36,6 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        if max_norm is not None or sparse:
-            raise NotImplementedError("Embedding offers neither max_norm nor sparse gradients; leave them out")
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise ValueError(
@@ -71,7 +69,7 @@ class Embedding(Module):
                 self.weight[self.padding_idx].fill_(0)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx, scale_grad_by_freq=self.scale_grad_by_freq)
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq)
 
     @classmethod
     def from_pretrained(
@@ -87,4 +85,8 @@ class Embedding(Module):
         text = f"{self.num_embeddings}, {self.embedding_dim}"
         if self.padding_idx is not None:
             text += f", padding_idx={self.padding_idx}"
+        if self.max_norm is not None:
+            text += f", max_norm={self.max_norm}"
+        if self.norm_type != 2:
+            text += f", norm_type={self.norm_type}"
         return text + (", scale_grad_by_freq=True" if self.scale_grad_by_freq else "")
