@@ -448,6 +448,8 @@ def test_a_loss_that_becomes_nan_stops_the_run() -> None:
     result = pellucid("train", "digits", "--optimizer", "sgd", "--lr", "1e20", "--out", "run")
     assert result.exit_code == 1
     assert re.search(r"at step \d+ \(epoch 1\)", result.stderr)
+    assert "linear is the first op" in result.stderr and "in the layer 3: Linear" in result.stderr
+    assert "typer" not in result.stderr
     assert "--lr 1e+19" in result.stderr
     assert "Traceback" not in result.output
     assert {"history.csv", "model.safetensors", "loss.png"} <= {path.name for path in Path("run").iterdir()}

@@ -289,8 +289,10 @@ class Diverged(Exception):
     """The run stopped because its numbers were no longer numbers."""
 
     def __init__(self, error: NonFiniteError, session: Session) -> None:
+        # The line "at …" is that of the caller outside of pellucid, which here is only the command line's machinery.
+        what = "\n".join(line for line in str(error).splitlines() if not line.startswith("  at "))
         super().__init__(
-            f"{error}\nWhat there is was saved in {session.folder.path}, as it was before that step. A smaller "
+            f"{what}\nWhat there is was saved in {session.folder.path}, as it was before that step. A smaller "
             f"learning rate often helps: --lr {session.config.lr / 10:g}."
         )
 
