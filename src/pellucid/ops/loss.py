@@ -5,13 +5,14 @@ has the shape of `input` without the classes.
 """
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, op, real
 
+from .reduce import sum as _sum
 from .reduction import widened
 from .softmax import shifted
 
@@ -34,7 +35,7 @@ def class_cross_entropy(
     total = xp.add.reduce(z, axis=classes) if label_smoothing and weight is None else None
     smooth = weighted_sum(xp, z, weight, classes) if label_smoothing and weight is not None else total
     xp.exp(z, out=z)
-    sums = xp.add.reduce(z, axis=classes, keepdims=True)
+    sums = _sum.forward(xp, z, dim=classes, keepdim=True)
     z /= sums
     logs = xp.log(sums).reshape(found.shape)
     found = found + logs
@@ -242,12 +243,15 @@ def cross_entropy(
     >>> cross_entropy(pellucid.tensor([[0.0, 0.0]]), pellucid.tensor([1]))
     tensor(0.6931)
     """
-    reduction = reduction_name(size_average, reduce, reduction)
+    if reduction != "mean" or size_average is not None or reduce is not None:
+        reduction = reduction_name(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if target.is_floating_point() and input.shape == target.shape:
-        return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
-    check_classes(input, target, weight)
+    shape, labels = input._array.shape, target._array
+    if weight is not None or len(shape) != 2 or labels.shape != shape[:1] or labels.dtype.kind != "i":
+        if target.is_floating_point() and input.shape == target.shape:
+            return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
+        check_classes(input, target, weight)
     attributes: dict[str, Any] = {}
     if ignore_index != -100 or reduction != "mean" or label_smoothing:
         attributes = {"ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}

@@ -9,6 +9,7 @@ dx = r · (h - mean(h) - x̂ · mean(h · x̂)).
 # pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, function, op, real
@@ -31,8 +32,24 @@ def _standardised(xp: Any, input: Any, axes: tuple[int, ...], eps: float) -> Any
 
 def average(xp: Any, x: Any, axes: tuple[int, ...]) -> Any:
     """The mean over `axes`, kept as dimensions of length 1."""
-    total = _sum.forward(xp, x, dim=axes, keepdim=True)
+    last = len(axes)
+    while last and axes[last - 1] == x.ndim - len(axes) + last - 1:
+        last -= 1
+    if x.size and x.flags.c_contiguous and x.ndim - len(axes) + last:
+        # The last dimensions first, as one: rows of a matrix are added fast, several dimensions at once are not.
+        lead = x.ndim - len(axes) + last
+        total = x if last == len(axes) else _row_sums(xp, x, lead)
+        if last:
+            total = _sum.forward(xp, total, dim=axes[:last], keepdim=True)
+    else:
+        total = _sum.forward(xp, x, dim=axes, keepdim=True)
     return total / total.dtype.type(x.size // total.size if total.size else 0)
+
+
+def _row_sums(xp: Any, x: Any, lead: int) -> Any:
+    """Sums over all dimensions from `lead` on, kept as dimensions of length 1."""
+    sums = _sum.forward(xp, x.reshape(math.prod(x.shape[:lead]), -1), dim=1)
+    return sums.reshape(*x.shape[:lead], *[1] * (x.ndim - lead))
 
 
 def _normal(m: Any, input: Any, dims: Any, eps: float) -> Any:
@@ -92,11 +109,11 @@ def _weight_rule(m: Any, g: Any, shape: Any, channel: bool) -> Any:
 
 
 def _affine(xp: Any, made: Any, weight: Any, bias: Any, channel: bool) -> Any:
-    if weight is not None:
-        made = made * _raw_channels(weight, made.ndim, channel)
+    """normal · weight + bias, in memory of its own: what backward keeps must not change with the result."""
+    out = made.copy() if weight is None else made * _raw_channels(weight, made.ndim, channel)
     if bias is not None:
-        made = made + _raw_channels(bias, made.ndim, channel)
-    return made
+        out += _raw_channels(bias, made.ndim, channel)
+    return out
 
 
 def _raw_channels(value: Any, rank: int, channel: bool) -> Any:
@@ -109,8 +126,7 @@ def _layer_norm(
 ) -> Any:
     """weight · (x - mean) / √(var + eps) + bias over the last dimensions (Ba et al., arXiv:1607.06450)."""
     normal, _, _, scale = _standardised(xp, input, dims, eps)
-    out = normal if weight is None and bias is None else _affine(xp, normal, weight, bias, False)
-    return out.astype(input.dtype), normal, scale
+    return _affine(xp, normal, weight, bias, False).astype(input.dtype, copy=False), normal, scale
 
 
 @op(name="batch_norm", method=False, public=False, domain=real(), aux=("normal", "scale", "mean", "var"))
@@ -119,8 +135,8 @@ def _batch_norm(
 ) -> Any:
     """weight · (x - mean) / √(var + eps) + bias, by channel (dimension 1), over all other dimensions `dims`."""
     normal, middle, spread, scale = _standardised(xp, input, dims, eps)
-    out = normal if weight is None and bias is None else _affine(xp, normal, weight, bias, True)
-    return out.astype(input.dtype), normal, scale, middle.reshape(-1), spread.reshape(-1)
+    out = _affine(xp, normal, weight, bias, True).astype(input.dtype, copy=False)
+    return out, normal, scale, middle.reshape(-1), spread.reshape(-1)
 
 
 for _one, _channel in ((_layer_norm, False), (_batch_norm, True)):

@@ -9,6 +9,7 @@ from typing import Any
 from pellucid.core import op, real
 
 from .dims import dim_of
+from .reduce import sum as _sum
 from .reduction import numpy_dtype, widened
 
 
@@ -24,7 +25,7 @@ def softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
     """
     made, axis, kind = shifted(xp, "softmax", input, dim, dtype)
     xp.exp(made, out=made)
-    made /= xp.add.reduce(made, axis=axis, keepdims=True)
+    made /= _sum.forward(xp, made, dim=axis, keepdim=True)
     return made.astype(kind, copy=False)
 
 
@@ -35,7 +36,7 @@ softmax.vjp(input=lambda m, g, out, dim: m.softmax_backward(g, out, dim=dim))
 def softmax_backward(xp: Any, grad: Any, output: Any, *, dim: int) -> Any:
     """output · (grad - Σ grad · output): the gradient of softmax."""
     made = xp.asarray(grad * output)
-    made -= output * xp.add.reduce(made, axis=dim if made.ndim else None, keepdims=True)
+    made -= output * _sum.forward(xp, made, dim=dim, keepdim=True)
     return made
 
 
@@ -54,7 +55,7 @@ def log_softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
     `dtype` converts first. Raises for integers (give a floating `dtype`).
     """
     made, axis, kind = shifted(xp, "log_softmax", input, dim, dtype)
-    made -= xp.log(xp.add.reduce(xp.exp(made), axis=axis, keepdims=True))
+    made -= xp.log(_sum.forward(xp, xp.exp(made), dim=axis, keepdim=True))
     return made.astype(kind, copy=False)
 
 
@@ -65,7 +66,7 @@ log_softmax.vjp(input=lambda m, g, out, dim: m.log_softmax_backward(g, out, dim=
 def log_softmax_backward(xp: Any, grad: Any, output: Any, *, dim: int) -> Any:
     """grad - e^output · Σ grad: the gradient of log_softmax."""
     made = xp.asarray(xp.exp(output))
-    made *= xp.add.reduce(grad, axis=dim if made.ndim else None, keepdims=True)
+    made *= _sum.forward(xp, grad, dim=dim, keepdim=True)
     return xp.subtract(grad, made, out=made)
 
 
