@@ -481,7 +481,7 @@ def detached_tensors_share_the_version(lib: Any) -> Any:
     view.detach().mul_(2)
     versions += [base._version]
     base[1] = 3.0
-    return versions + [base._version, other._version], base, other
+    return [*versions, base._version, other._version], base, other
 
 
 @program

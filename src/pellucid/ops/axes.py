@@ -61,7 +61,8 @@ def transpose(xp: Any, input: Any, *, dim0: int, dim1: int) -> Any:
     pellucid.Size([4, 3, 2])
     """
     if input.ndim == 0:
-        dim_of(dim0, 0), dim_of(dim1, 0)
+        dim_of(dim0, 0)
+        dim_of(dim1, 0)
         return input[...]
     return input.swapaxes(dim0, dim1)
 
@@ -127,8 +128,10 @@ def _transposed_matrix(self: Tensor) -> Tensor:
     return _reversed_dims(self)
 
 
-for _name, _getter in {"T": _reversed_dims, "mT": _matrix_transpose, "mH": _matrix_transpose, "H": _transposed_matrix}.items():  # fmt: skip
-    setattr(Tensor, _name, property(_getter))
+setattr(Tensor, "T", property(_reversed_dims))  # noqa: B010 (the type checker knows no such attribute)
+setattr(Tensor, "H", property(_transposed_matrix))  # noqa: B010
+setattr(Tensor, "mT", property(_matrix_transpose))  # noqa: B010
+setattr(Tensor, "mH", property(_matrix_transpose))  # noqa: B010
 
 
 @function()

@@ -181,7 +181,8 @@ def block_diag(*tensors: Tensor) -> Tensor:
         if one.ndim > 2:
             raise RuntimeError(
                 with_line(
-                    f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {one.ndim} dimensions"
+                    "torch.block_diag: Input tensors must have 2 or fewer dimensions. "
+                    f"Input {i} has {one.ndim} dimensions"
                 )
             )
     width, left, rows = sum(one.shape[1] for one in blocks), 0, list[Tensor]()

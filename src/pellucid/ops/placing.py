@@ -28,7 +28,12 @@ def writes(**declaration: Any) -> Callable[[Any], Op]:
         on_copy.__name__, on_copy.__module__, on_copy.__doc__ = name, forward.__module__, forward.__doc__
         made = Op(on_copy, like=forward, **declaration)
         forward.__name__, forward.__doc__ = name + "_", f"In place: {text}"
-        options = {**declaration, "public": False, "reference": f"torch.Tensor.{name}_", "mutates": (0,)}
+        options: dict[str, Any] = {
+            **declaration,
+            "public": False,
+            "reference": f"torch.Tensor.{name}_",
+            "mutates": (0,),
+        }
         Op(forward, **options).rules = made.rules
         return made
 

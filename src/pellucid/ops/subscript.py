@@ -282,7 +282,8 @@ def _plain(one: slice) -> slice:
         raise ValueError("slice step cannot be zero")
     if step < 0:
         raise ValueError(with_line(f"step must be greater than zero, got {step}; write x.flip(dim) to turn it round"))
-    return slice(*(None if end is None else operator.index(end) for end in (one.start, one.stop)), one.step and step)
+    start = None if one.start is None else operator.index(one.start)
+    return slice(start, None if one.stop is None else operator.index(one.stop), None if one.step is None else step)
 
 
 def _viewed(self: Tensor, basic: tuple[Any, ...]) -> Tensor:
