@@ -22,7 +22,7 @@ from .errors import explain
 from .node import Node, next_number
 from .promote import as_arguments, promote
 from .state import TABLE, Interpreter, state
-from .tensor import Tensor, counter_of, wrap
+from .tensor import Tensor, counter_of
 
 if TYPE_CHECKING:
     from .op import Op
@@ -79,6 +79,7 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             arrays.append(array)
             if one._view is not None:
                 one._view.refresh(one)
+                viewed = True
             if one._requires:
                 mask |= bit
             if array.dtype is not dtype:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from .. import backend
-from ..core import Tensor, enable_grad, no_grad, wrap
+from ..core import Tensor, enable_grad, no_grad, state, wrap
 
 __all__ = ["Optimizer"]
 
@@ -60,13 +60,16 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
+        recording, state.grad = state.grad, False  # as no_grad(), in a tenth of the time
+        try:
             for group in self.param_groups:
                 options = self.options(group)
                 for param in group["params"]:
                     grad = param.grad
                     if grad is not None:
                         self.update(param, grad, self.state[param], options)
+        finally:
+            state.grad = recording
         for hook in self._step_post_hooks.values():
             hook(self, (closure,), {})
         return loss

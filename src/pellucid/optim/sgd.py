@@ -28,6 +28,8 @@ def sgd_(
     l1: float = 0.0,
 ) -> Array:
     """One step of `SGD` on one parameter, in place."""
+    if buffer is None and not (maximize or weight_decay or l1):
+        return xp.subtract(param, grad * lr, out=param)
     g, (s, t) = grad, scratch(xp, param)
     if maximize:
         g = xp.negative(g, out=s)
