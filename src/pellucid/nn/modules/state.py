@@ -34,24 +34,24 @@ class StateDict(OrderedDict[str, Any]):
 
 def save_tree(module: Module, destination: dict[str, Any] | None, prefix: str, keep_vars: bool) -> dict[str, Any]:
     """Collect ``module`` and all below it into ``destination``."""
-    if destination is None:
-        made = StateDict()
-        made._metadata = OrderedDict()
-        destination = made
+    found: Any = destination
+    if found is None:
+        found = StateDict()
+        found._metadata = OrderedDict()
     local_metadata = {"version": module._version}
-    metadata = getattr(destination, "_metadata", None)
+    metadata = getattr(found, "_metadata", None)
     if metadata is not None:
         metadata[prefix[:-1]] = local_metadata
     for hook in module._state_dict_pre_hooks.values():
         hook(module, prefix, keep_vars)
-    module._save_to_state_dict(destination, prefix, keep_vars)
+    module._save_to_state_dict(found, prefix, keep_vars)
     for name, child in module._modules.items():
         if child is not None:
-            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+            child.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
     for hook in module._state_dict_hooks.values():
-        replaced = hook(module, destination, prefix, local_metadata)
-        destination = destination if replaced is None else replaced
-    return destination
+        replaced = hook(module, found, prefix, local_metadata)
+        found = found if replaced is None else replaced
+    return found
 
 
 def load_tree(module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
