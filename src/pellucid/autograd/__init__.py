@@ -14,9 +14,9 @@ from pellucid.core import (
     set_grad_enabled,
 )
 
-from . import functional
+from . import function, functional
 
 __all__ = [
-    "AnomalyError", "Function", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "inference_mode",
-    "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "AnomalyError", "Function", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad",
+    "inference_mode", "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip

@@ -3,13 +3,19 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import functools
+import weakref
+from collections.abc import Callable
 from typing import Any
+
+from pellucid import backend
 
 from .errors import with_line
 from .modes import set_grad_enabled
 from .node import Node, next_number, shape_and_dtype
 from .state import state
 from .tensor import Tensor, counter_of, like, wrap
+from .views import rebase
 
 
 class FunctionCtx:
@@ -18,14 +24,21 @@ class FunctionCtx:
     def __init__(self) -> None:
         self.needs_input_grad: tuple[bool, ...] = ()
         self._saved: tuple[Any, ...] = ()
-        self._versions: tuple[Any, ...] = ()
+        self._guards: list[Any] = []  # (counter, its value when saved, the tensor), as those of a node
+        self._freed = False
         self._dirty: tuple[Any, ...] = ()
         self._nondifferentiable: tuple[Any, ...] = ()
         self._materialize = True
-        self._node: Any = None
+        self._node: Any = None  # a weak reference: the node holds the context
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for backward; a later change in place is then noticed."""
+        for index, one in enumerate(tensors):
+            if one is not None and not isinstance(one, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save tensors and None, but argument {index} is of type "
+                    f"{type(one).__name__}; write ctx.name = value for everything else"
+                )
         self._saved = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
@@ -43,32 +56,29 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` kept."""
-        if self._node is not None and self._node.freed:
+        if self._freed:
             raise RuntimeError(
                 with_line(
                     "Trying to backward through the graph a second time (or directly access saved tensors after they "
                     "have already been freed). Write backward(retain_graph=True) there if you need two"
                 )
             )
-        for one, version in zip(self._saved, self._versions, strict=True):
-            if one is not None and one._version != version:
+        for counter, version, one in self._guards:
+            if counter[0] != version:
                 raise RuntimeError(
                     with_line(
                         "one of the variables needed for gradient computation has been modified by an inplace "
-                        f"operation: a tensor of shape {tuple(one.shape)} saved by {self._node.name()}, which is at "
-                        f"version {one._version}; expected version {version} instead"
+                        f"operation: a tensor of shape {tuple(one.shape)} saved by {self._node().name()}, which is at "
+                        f"version {counter[0]}; expected version {version} instead"
                     )
                 )
-        return tuple(_unsaved(self, one) for one in self._saved)
+        return tuple(self._output(one) if isinstance(one, _SavedOutput) else one for one in self._saved)
 
-
-def _unsaved(ctx: FunctionCtx, one: Any) -> Any:
-    """A saved output was kept without its node (that would be a cycle); here it gets it back."""
-    if isinstance(one, _SavedOutput):
+    def _output(self, one: _SavedOutput) -> Tensor:
+        """A saved output was kept without its history (that would be a cycle); here it gets it back."""
         tensor = like(one.tensor, one.tensor._array)
-        tensor._node, tensor._requires = _Pick(ctx._node, one.index), True
+        tensor._node, tensor._requires = self._node().pick(one.index), True
         return tensor
-    return one
 
 
 class _SavedOutput:
@@ -76,14 +86,6 @@ class _SavedOutput:
 
     def __init__(self, tensor: Tensor, index: int) -> None:
         self.tensor, self.index = like(tensor, tensor._array), index
-
-    @property
-    def _version(self) -> int:
-        return self.tensor._version
-
-    @property
-    def shape(self) -> Any:
-        return self.tensor.shape
 
 
 class Function:
@@ -132,32 +134,41 @@ class Function:
                 result = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, result)
         outputs: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
+        for changed in ctx._dirty:
+            if not any(changed is one for one in outputs):
+                raise RuntimeError(
+                    f"{cls.__name__}: a tensor that was marked as dirty in forward was not returned as an output"
+                )
+            counter_of(changed)[0] += 1
         if record:
             node = _FunctionNode(cls, ctx, args, outputs)
-            ctx._node = node
+            ctx._node = weakref.ref(node)
             outputs = tuple(_attach(one, node, i, ctx, args) for i, one in enumerate(outputs))
-            ctx._saved = tuple(
-                next((_SavedOutput(one, i) for i, out in enumerate(outputs) if out is one), one) for one in ctx._saved
-            )
-        ctx._versions = tuple(None if one is None else one._version for one in ctx._saved)
+            ctx._saved = tuple(_without_history(one, outputs) for one in ctx._saved)
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
 def _attach(one: Any, node: _FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
-    if (
-        not isinstance(one, Tensor)
-        or one.dtype.numpy.kind != "f"
-        or any(one is not_ for not_ in ctx._nondifferentiable)
-    ):
+    """The output with its history, where it is differentiable."""
+    if not isinstance(one, Tensor) or not one.is_floating_point():
         return one
-    dirty = any(one is changed for changed in ctx._dirty)
-    if dirty:
-        counter_of(one)[0] += 1
-        one._epoch += 1
-    elif any(one is given for given in args):  # an input handed back is a new tensor with this history
+    if any(one is other for other in ctx._nondifferentiable):
+        return one
+    if any(one is changed for changed in ctx._dirty):
+        rebase(one, node.pick(index))
+        return one
+    if any(one is given for given in args):  # an input handed back is a new tensor with this history
         one = like(one, one._array)
-    one._node, one._requires = _Pick(node, index), True
+    one._node, one._requires = node.pick(index), True
     return one
+
+
+def _without_history(saved: Any, outputs: tuple[Any, ...]) -> Any:
+    if saved is not None:
+        for index, out in enumerate(outputs):
+            if out is saved and isinstance(saved._node, _Pick):
+                return _SavedOutput(saved, index)
+    return saved
 
 
 class Partial:
@@ -181,20 +192,38 @@ class _FunctionNode(Node):
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         self.edges = [(one._node or one) if isinstance(one, Tensor) and one._requires else None for one in args]
         self.metas = [shape_and_dtype(one) if isinstance(one, Tensor) else None for one in args]
-        self.saved = [cls, ctx, [one._array if isinstance(one, Tensor) else None for one in outputs]]
-        self.guards, self.kwargs = [], {}
+        self.saved = [cls, ctx]
+        self.kwargs = {}
+        self.outputs = [
+            (backend.of_array(one._array), *shape_and_dtype(one)) if isinstance(one, Tensor) else None
+            for one in outputs
+        ]
+        self.guards = ctx._guards = [(counter_of(one), one._version, one) for one in ctx._saved if one is not None]
+        self.picks: dict[int, Any] = {}
         self.number = next_number()
 
+    def pick(self, index: int) -> _Pick:
+        """The node of one output: the same one as long as somebody holds it."""
+        known = self.picks.get(index)
+        found = None if known is None else known()
+        if found is None:
+            found = _Pick(self, index)
+            self.picks[index] = weakref.ref(found)
+        return found
+
     def name(self) -> str:
-        return (self.saved[0].__name__ if self.saved else "Function") + "Backward"
+        return self.saved[0].__name__ + "Backward"
 
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
-        cls, ctx, outputs = self.saved
+        cls, ctx = self.saved
         grads: list[Any] = []
-        for index, array in enumerate(outputs):
+        for index, output in enumerate(self.outputs):
             got = g.grads.get(index)
-            if got is None:
-                grads.append(wrap(array * 0) if ctx._materialize and array is not None else None)
+            if got is None and output is not None and ctx._materialize:
+                library, shape, dtype = output
+                grads.append(wrap(library.xp.zeros(shape, dtype)))
+            elif got is None:
+                grads.append(None)
             else:
                 grads.append(got if lifted else wrap(got))
         with set_grad_enabled(create):
@@ -230,10 +259,9 @@ class _FunctionNode(Node):
         return gradient if lifted else gradient._array
 
     def free(self) -> None:
-        _, ctx, _ = self.saved
-        if ctx._saved:
-            self.freed = True
-            ctx._saved, ctx._versions = (), ()
+        ctx = self.saved[1]
+        self.freed = ctx._freed = True
+        self.guards, ctx._guards, ctx._saved = [], [], ()
 
 
 class _Pick(Node):
@@ -250,5 +278,43 @@ class _Pick(Node):
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
         return [(self.edges[0], Partial({self.saved[0]: g}))]
 
-    def free(self) -> None:
-        pass
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark the backward of a Function as not differentiable itself: to differentiate through it is an error."""
+
+    @functools.wraps(backward)
+    def within(ctx: Any, *grads: Any) -> Any:
+        again = state.grad and any(isinstance(one, Tensor) and one._requires for one in grads)
+        with set_grad_enabled(False):
+            result = backward(ctx, *grads)
+        if not again:
+            return result
+        given = result if isinstance(result, tuple) else (result,)
+        refusing = tuple(_Refusing.after(one) if isinstance(one, Tensor) else one for one in given)
+        return refusing if isinstance(result, tuple) else refusing[0]
+
+    return within
+
+
+class _Refusing(Node):
+    """The history of a gradient that must not be differentiated."""
+
+    def __init__(self) -> None:
+        self.edges, self.saved, self.guards, self.metas, self.kwargs = [], [], [], [], {}
+        self.number = next_number()
+
+    @classmethod
+    def after(cls, tensor: Tensor) -> Tensor:
+        """The tensor with such a history."""
+        made = like(tensor, tensor._array)
+        made._node, made._requires = cls(), True
+        return made
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable; write its backward "
+            "in terms of tensor operations, and take the mark away"
+        )
+
+    def name(self) -> str:
+        return "OnceDifferentiable"

@@ -106,7 +106,7 @@ def evaluate_in_place(
         node.guards = [
             (counter, version + (node.plan.saves[slot][0] == _OUT), slot) for counter, version, slot in node.guards
         ]
-        _rebase(target, node)
+        rebase(target, node)
     return target
 
 
@@ -125,7 +125,8 @@ def _run(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any
         raise explain(op, args, kwargs, failure) from None
 
 
-def _rebase(target: Tensor, node: Node) -> None:
+def rebase(target: Tensor, node: Node) -> None:
+    """Make `node` the history of `target`, which was changed in place."""
     view = target._view
     if view is None:
         target._node, target._requires = node, True
