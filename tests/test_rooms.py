@@ -18,7 +18,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "backend": frozenset(),
     "core": frozenset({"backend"}),
     "ops": frozenset({"core"}),
-    "autograd": frozenset({"ops", "core"}),  # PyTorch's names for what core and ops hold
+    # PyTorch's names for what core and ops hold.
+    "autograd": frozenset({"ops", "core"}),
+    "linalg": frozenset({"ops", "core"}),
+    "special": frozenset({"ops", "core"}),
+    "random": frozenset({"ops", "core"}),
     "nn": frozenset({"ops", "core"}),
     "optim": frozenset({"ops", "core"}),
     "serialize": frozenset({"ops", "core"}),
