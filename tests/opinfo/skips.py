@@ -24,15 +24,37 @@ class Skip:
 
 UNBOUND = Skip("PyTorch checks the self of an unbound method; in Python any object may stand there")
 
+
+def _singular(sample: Any) -> bool:
+    return any(one in ("nuc", 2, -2) for one in (*sample.args, *sample.kwargs.values()) if not isinstance(one, tuple))
+
+
+SINGULAR = Skip(
+    "a norm of singular values, and pellucid has no singular value decomposition", ("float32", "float64"), _singular
+)
+CANCELS = Skip("sums of both signs cancel, and both libraries lose the same digits", dtypes=("float32",))
+HALF_BINS = Skip("PyTorch finds the bin in half precision, pellucid in single", dtypes=("float16",))
+OF_VALUES = ("forward", "grad", "gradgrad", "noncontiguous")
+
 # (the OpInfo's full name, kind) -> why. The kinds: forward, grad, gradgrad, noncontiguous, variants, error.
 SKIPS: dict[tuple[str, str], tuple[Skip, ...]] = {
     ("__radd__", "error"): (UNBOUND,),
     ("__rmul__", "error"): (UNBOUND,),
+    ("logcumsumexp", "grad"): (CANCELS,),
+    ("histc", "forward"): (HALF_BINS,),
+    ("norm.nuc", "variants"): (SINGULAR,),
+    **{("norm.nuc", kind): (SINGULAR,) for kind in OF_VALUES},
+    **{("linalg.matrix_norm", kind): (SINGULAR,) for kind in OF_VALUES},
+    **{("linalg.norm", kind): (SINGULAR,) for kind in OF_VALUES},
+    **{("linalg.norm.subgradients_at_zero", kind): (SINGULAR,) for kind in OF_VALUES},
 }
 
 # Tolerances wider than usual, by a factor. A sum of products rounds in the order that the BLAS at hand chooses.
 SUM_OF_PRODUCTS = 8.0
-SLACK: dict[str, float] = {"matmul": SUM_OF_PRODUCTS, "__rmatmul__": SUM_OF_PRODUCTS}
+SLACK: dict[str, float] = {
+    "matmul": SUM_OF_PRODUCTS, "__rmatmul__": SUM_OF_PRODUCTS,
+    "histogram": 8.0,  # PyTorch adds the weights of a bin in float32, one by one; pellucid in float64
+}  # fmt: skip
 
 # Ops that choose among equal values, with the place of `dim` among their arguments. PyTorch leaves open which index
 # comes out of a tie, unless `stable` is asked for: the index must then point at an equal value.
