@@ -55,7 +55,7 @@ def in_place(op: Op) -> Op:
     made = Op(
         forward, kind=op.kind, elementwise=op.elementwise, domain=op.domain, reference=f"torch.Tensor.{op.name}_",
         mutates=(0,), promotes=None if op.promotes is None else tuple(op.inputs[i] for i in op.promotes),
-        public=False, check=op.check, like=op.declared,
+        public=False, check=op.check, tensors=tuple(op.inputs[i] for i in op.tensors), like=op.declared,
     )  # fmt: skip
     made.rules = op.rules
     return made

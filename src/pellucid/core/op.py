@@ -87,6 +87,8 @@ class Op:
         public: bool = True,
         promotes: tuple[str, ...] | None = None,
         check: Callable[..., None] | None = None,
+        tensors: tuple[str, ...] = (),
+        numbers: bool = False,
         like: Forward | None = None,
     ) -> None:
         self.name = name or forward.__name__
@@ -117,6 +119,8 @@ class Op:
         defaults: dict[str, Any] = given.__kwdefaults__ or {}
         self.attributes = {name: defaults.get(name, REQUIRED) for name in names[positional : positional + keyword]}
         self.check = check  # called with arguments of mixed dtypes before they are promoted, to refuse some
+        self.tensors = tuple(self.inputs.index(one) for one in tensors)  # where a Python number will not do
+        self.numbers = numbers  # whether all arguments may be numbers
         self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}
@@ -141,6 +145,12 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != len(self.inputs) or self.star is not None:
             args, kwargs = self.bind(args, kwargs)
+        for position in self.tensors:
+            if isinstance(args[position], int | float):
+                name, value = self.inputs[position], args[position]
+                raise TypeError(
+                    f"{self.name}(): argument {name!r} must be Tensor, not {value!r}; write tensor({value!r})"
+                )
         return apply(self, args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

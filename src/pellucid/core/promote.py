@@ -79,6 +79,8 @@ def promote(op: Op, args: tuple[Any, ...], cast: Any) -> tuple[Any, ...]:
     if op.kind == "float" and not target.is_floating_point:
         target = get_default_dtype()
     alone = not any(isinstance(one, Tensor) for one in mixing)
+    if alone and not op.numbers:
+        raise TypeError(f"{op.name}() needs a Tensor among its arguments, got {', '.join(map(repr, args))}")
     result = list(args)
     for i in chosen:
         if i >= len(args) or args[i] is None:
