@@ -29,12 +29,12 @@ class Row:
     args: tuple[Any, ...]
     attributes: dict[str, Any]
     reference: Callable[..., Any] | None  # of torch tensors, called like the op; None: the op's `reference`
-    gradient: bool  # whether the gradient is checked, to second order
+    gradient: bool | str  # whether the gradient is checked, to second order; "torch": against PyTorch's alone
     drop: tuple[str, ...]  # attributes that PyTorch's function does not have
     skip: str | None  # why there is nothing to compare with: then the op must run, and its gradient be right
 
 
-def row(*args: Any, reference: Callable[..., Any] | None = None, gradient: bool = True, drop: tuple[str, ...] = (),
+def row(*args: Any, reference: Callable[..., Any] | None = None, gradient: bool | str = True, drop: tuple[str, ...] = (),
         skip: str | None = None, **attributes: Any) -> Row:  # fmt: skip
     """A row: `row(real(2, 3), dim=0)`."""
     return Row(args, attributes, reference, gradient, drop, skip)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.core import elementwise, op, real
 
-from .elements import in_float32, is_bool
+from .elements import in_float32, is_bool, is_integral
 
 _ROOT_HALF = math.sqrt(0.5)
 _DENSITY = 1 / math.sqrt(2 * math.pi)
@@ -31,11 +31,10 @@ relu.vjp(input=lambda m, g, out: m.threshold_backward(g, out))
 @op(elementwise=True, method=False, public=False, reference="torch.ops.aten.threshold_backward")
 def threshold_backward(xp: Any, grad_output: Any, input: Any, *, threshold: float = 0.0) -> Any:
     """The gradient where `input` is above the threshold (or NaN), else 0."""
-    # `grad * (input > threshold)` would make NaN of an infinite gradient, and `where` takes twice the time of this:
-    # all bits of the gradient, or none.
-    bits = _INTEGER[grad_output.dtype.itemsize]
-    keep = xp.subtract((input <= threshold).view(np.int8), 1, dtype=bits)  # -1 has all bits
-    return (grad_output.view(bits) & keep).view(grad_output.dtype)
+    # `grad * (input > threshold)` would make NaN of an infinite gradient, and `where` takes up to fifty times as long.
+    # Its bits, seen as an integer, times 0 or 1 are zero or the gradient.
+    bits = grad_output.view(_INTEGER[grad_output.dtype.itemsize])
+    return xp.multiply(bits, ~(input <= threshold)).view(grad_output.dtype)
 
 
 threshold_backward.vjp(
@@ -63,7 +62,7 @@ def elu(xp: Any, input: Any, *, alpha: float = 1.0, scale: float = 1.0, input_sc
 
 def _elu_rule(m: Any, g: Any, input: Any, alpha: float, scale: float, input_scale: float) -> Any:
     below = g * (scale * alpha * input_scale) * m.exp(input_scale * m.clamp_max(input, 0))
-    return m.where(input <= 0, below, g * scale)
+    return m.where(input > 0, g * scale, below)
 
 
 elu.vjp(input=_elu_rule)
@@ -156,7 +155,13 @@ gelu.vjp(input=_gelu_rule)
 @elementwise(domain=real(-1.0, 1.0), kind="arith", method=False, public=False, reference="torch.nn.functional.hardtanh")
 def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """Each element brought between `min_val` and `max_val`. Its gradient at the bounds is 0."""
+    if is_integral(input):
+        if is_bool(input):
+            raise RuntimeError("Bool inputs not supported for hardtanh")
+        if input.dtype.kind == "u" and (min_val < 0 or max_val < 0):
+            raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+        min_val, max_val = int(min_val), int(max_val)
     return xp.minimum(xp.maximum(input, min_val), max_val)
 
 
-hardtanh.vjp(input=lambda m, g, input, min_val, max_val: m.where((input <= min_val) | (input >= max_val), 0, g))
+hardtanh.vjp(input=lambda m, g, input, min_val, max_val: m.where((input > min_val) & (input < max_val), g, 0))

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pellucid.core import TABLE, Tensor, elementwise, function, nonzero, op, real
 
-from .elements import in_float32, is_bool, is_integral, refuse_bools
+from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), numbers=True)
 def add(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Sum of each pair of elements: input + alpha · other. Bools: their disjunction.
 
     >>> add(ones(2), tensor([1.0, 2.0]), alpha=10)
     tensor([11., 21.])
     """
-    return input + other if _plain(alpha, input, other) else input + other * alpha
+    return input + other if _plain(alpha, input, other) else input + _scaled(other, alpha)
 
 
 add.vjp(
@@ -26,15 +28,19 @@ add.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real())
-def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
+def _refuse_bool(input: Any, other: Any) -> None:
     if is_bool(input) or is_bool(other):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
             "use the `~` or `logical_not()` operator instead."
         )
-    return input - other if _plain(alpha, input, other) else input - other * alpha
+
+
+@elementwise(kind="arith", domain=real(), check=_refuse_bool, numbers=True)
+def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
+    """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
+    _refuse_bool(input, other)
+    return input - other if _plain(alpha, input, other) else input - _scaled(other, alpha)
 
 
 sub.vjp(
@@ -43,7 +49,7 @@ sub.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), check=_refuse_bool, tensors=("input",))
 def rsub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Difference of each pair of elements, turned round: other - alpha · input."""
     return sub.forward(xp, other, input, alpha=alpha)
@@ -55,6 +61,12 @@ rsub.vjp(
 )
 
 
+def _scaled(other: Any, alpha: Any) -> Any:
+    if kind_of(other) in "iu" and hasattr(other, "dtype"):
+        alpha = np.asarray(alpha).astype(other.dtype)  # wraps around where it does not fit
+    return other * alpha
+
+
 def _plain(alpha: Any, input: Any, other: Any) -> bool:
     """Whether alpha is 1; raises for an alpha that the dtype of the result does not have."""
     if isinstance(alpha, bool) and not (is_bool(input) and is_bool(other)):
@@ -64,7 +76,7 @@ def _plain(alpha: Any, input: Any, other: Any) -> bool:
     return alpha == 1
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), numbers=True)
 def mul(xp: Any, input: Any, other: Any) -> Any:
     """Product of each pair of elements. Bools: their conjunction."""
     return input * other
@@ -76,7 +88,7 @@ mul.vjp(
 )
 
 
-@elementwise(kind="float", domain=nonzero(), reference="torch.div")
+@elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True)
 def true_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
     return input / other
@@ -88,7 +100,7 @@ true_divide.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero())
+@elementwise(kind="arith", domain=nonzero(), numbers=True)
 def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded down. Raises RuntimeError for an integer divided by 0."""
     refuse_bools("floor_divide", input, other)
@@ -100,7 +112,7 @@ def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     return xp.where(infinite & (other == 0), input / other, out) if infinite.any() else out
 
 
-@elementwise(kind="arith", domain=nonzero(), method=False, public=False, reference="torch.floor_divide")
+@elementwise(kind="arith", method=False, public=False, reference="torch.div")
 def trunc_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded towards 0."""
     refuse_bools("div", input, other)
@@ -133,7 +145,7 @@ remainder.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero())
+@elementwise(kind="arith", domain=nonzero(), tensors=("input",))
 def fmod(xp: Any, input: Any, other: Any) -> Any:
     """What C's fmod gives for each pair of elements: input - other · trunc(input / other), with the sign of input.
 
@@ -243,15 +255,18 @@ addcmul.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero())
-@in_float32
-def addcdiv(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
+def _refuse_integers(input: Any, tensor1: Any, tensor2: Any) -> None:
     if is_integral(tensor1, tensor2):
         raise RuntimeError(
             "Integer division with addcdiv is no longer supported; write input + value * (tensor1 / tensor2), or "
             "floor_divide for integers"
         )
+
+
+@elementwise(kind="arith", domain=nonzero(), check=_refuse_integers)
+@in_float32
+def addcdiv(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+    """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
     return input + (tensor1 if value == 1 else tensor1 * value) / tensor2
 
 
@@ -272,8 +287,8 @@ def _check_value(name: str, value: Any, *arrays: Any) -> None:
 def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
     if isinstance(weight, int | float):
-        return input + weight * (end - input) if weight < 0.5 else end - (end - input) * (1 - weight)
-    return xp.where(weight < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
+        return input + weight * (end - input) if -0.5 < weight < 0.5 else end - (end - input) * (1 - weight)
+    return xp.where(xp.abs(weight) < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
 
 
 lerp.vjp(

@@ -63,13 +63,13 @@ def where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
 # At a tie, each of both gets half of the gradient.
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), tensors=("input", "other"))
 def maximum(xp: Any, input: Any, other: Any) -> Any:
     """The larger of each pair of elements; NaN if one is. Equal elements share the gradient."""
     return xp.maximum(input, other)
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), tensors=("input", "other"))
 def minimum(xp: Any, input: Any, other: Any) -> Any:
     """The smaller of each pair of elements; NaN if one is. Equal elements share the gradient."""
     return xp.minimum(input, other)
@@ -89,13 +89,13 @@ minimum.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), tensors=("input", "other"))
 def fmax(xp: Any, input: Any, other: Any) -> Any:
     """The larger of each pair of elements, the one that is not NaN if one is. At a tie, input gets the gradient."""
     return xp.fmax(input, other)
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), tensors=("input", "other"))
 def fmin(xp: Any, input: Any, other: Any) -> Any:
     """The smaller of each pair of elements, the one that is not NaN if one is. At a tie, input gets the gradient."""
     return xp.fmin(input, other)
@@ -114,7 +114,7 @@ fmin.vjp(
 # --- by bounds -------------------------------------------------------------------------------------------------------
 
 
-@elementwise(kind="arith")
+@elementwise(kind="arith", tensors=("input",))
 def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN.
 
@@ -150,7 +150,7 @@ def _at_max(m: Any, g: Any, input: Any, min: Any, max: Any) -> Any:
 clamp.vjp(input=_within, min=_at_min, max=_at_max)
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), tensors=("input",))
 def clamp_min(xp: Any, input: Any, min: Any) -> Any:
     """Each element, or `min` where that is larger."""
     return xp.maximum(input, min)
@@ -162,7 +162,7 @@ clamp_min.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), tensors=("input",))
 def clamp_max(xp: Any, input: Any, max: Any) -> Any:
     """Each element, or `max` where that is smaller."""
     return xp.minimum(input, max)

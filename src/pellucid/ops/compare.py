@@ -10,37 +10,37 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, elementwise, function, op, real
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input",))
 def eq(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` equals that of `other`."""
     return input == other
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input",))
 def ne(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` differs from that of `other`."""
     return input != other
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input",))
 def lt(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is less than that of `other`."""
     return input < other
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input",))
 def le(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is at most that of `other`."""
     return input <= other
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input",))
 def gt(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is greater than that of `other`."""
     return input > other
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input",))
 def ge(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is at least that of `other`."""
     return input >= other
@@ -76,7 +76,7 @@ def isneginf(xp: Any, input: Any) -> Any:
     return input == -xp.inf
 
 
-@op()
+@op(tensors=("input", "other"))
 def isclose(
     xp: Any, input: Any, other: Any, *, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> Any:

@@ -13,13 +13,19 @@ Forward = Callable[..., Any]
 
 
 def is_bool(value: Any) -> bool:
-    """Whether an argument is of bools."""
-    return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+    """Whether an argument (an array, a tensor or a number) is of bools."""
+    return isinstance(value, bool) or kind_of(value) == "b"
 
 
 def is_integral(*values: Any) -> bool:
     """Whether all arguments are of integers or bools."""
-    return all(value.dtype.kind in "iub" if hasattr(value, "dtype") else isinstance(value, int) for value in values)
+    return all(kind_of(value) in "iub" if hasattr(value, "dtype") else isinstance(value, int) for value in values)
+
+
+def kind_of(value: Any) -> str:
+    """NumPy's letter for the kind of an array's or a tensor's dtype; empty for a number."""
+    dtype = getattr(value, "dtype", None)
+    return "" if dtype is None else getattr(dtype, "numpy", dtype).kind
 
 
 def refuse_floats(name: str, *values: Any) -> None:

@@ -76,7 +76,7 @@ def log1p(xp: Any, input: Any) -> Any:
 log1p.vjp(input=lambda m, g, input: g / (input + 1))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), tensors=("input", "other"))
 def logaddexp(xp: Any, input: Any, other: Any) -> Any:
     """log(e^input + e^other) of each pair of elements, without overflow on the way."""
     return xp.logaddexp(input, other)
@@ -88,7 +88,7 @@ logaddexp.vjp(
 )
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), tensors=("input", "other"))
 def logaddexp2(xp: Any, input: Any, other: Any) -> Any:
     """log2(2^input + 2^other) of each pair of elements, without overflow on the way."""
     return xp.logaddexp2(input, other)
@@ -104,19 +104,19 @@ logaddexp2.vjp(
 @in_float32
 def xlogy(xp: Any, input: Any, other: Any) -> Any:
     """input · log(other) of each pair of elements, and 0 where input is 0 (but NaN where other is)."""
-    product = input * xp.log(other)
-    return xp.where((input == 0) & ~xp.isnan(other), 0, product)
+    if isinstance(other, int | float):
+        other = xp.asarray(other, dtype=input.dtype)
+    return xp.where((input == 0) & ~xp.isnan(other), 0, input * xp.log(other))
+
+
+def _xlogy_rule(m: Any, g: Any, input: Any, other: Any) -> Any:
+    return m.where((input == 0) & (other <= 0), 0, m.xlogy(g, other))
 
 
 xlogy.vjp(
-    input=lambda m, g, input, other: g * m.xlogy(_indicator(m, input), other),
+    input=_xlogy_rule,
     other=lambda m, g, input, other: g * input / other,
 )
-
-
-def _indicator(m: Any, input: Any) -> Any:
-    """1 where input is not 0."""
-    return float(input != 0) if isinstance(input, int | float) else m.abs(m.sign(input))
 
 
 @elementwise(domain=real())

@@ -10,19 +10,19 @@ from pellucid.core import elementwise, integers, real
 from .elements import is_bool, refuse_bools, refuse_floats
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input", "other"))
 def logical_and(xp: Any, input: Any, other: Any) -> Any:
     """Whether both elements are not 0."""
     return xp.logical_and(input, other)
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input", "other"))
 def logical_or(xp: Any, input: Any, other: Any) -> Any:
     """Whether one element or both are not 0."""
     return xp.logical_or(input, other)
 
 
-@elementwise(kind="compare", domain=real())
+@elementwise(kind="compare", domain=real(), tensors=("input", "other"))
 def logical_xor(xp: Any, input: Any, other: Any) -> Any:
     """Whether exactly one of both elements is not 0."""
     return xp.logical_xor(input, other)

@@ -19,7 +19,11 @@ def pow(xp: Any, input: Any, exponent: Any) -> Any:
     Integers stay integers and wrap around. Raises RuntimeError for integers to a negative Python number; in a tensor of
     exponents, those give the power rounded towards 0.
     """
-    if isinstance(exponent, int | float) and not isinstance(exponent, bool):
+    if isinstance(exponent, bool):
+        return input.copy() if exponent else xp.ones_like(input)
+    if is_bool(input) and is_bool(exponent):
+        raise NotImplementedError("pow is not implemented for bool tensors; write .to(pellucid.int64)")
+    if isinstance(exponent, int | float):
         if exponent == 3:
             return input * input * input
         if exponent < 0 and is_integral(input, exponent):
@@ -27,8 +31,6 @@ def pow(xp: Any, input: Any, exponent: Any) -> Any:
                 "Integers to negative integer powers are not allowed: write input.float(), or a float exponent"
             )
         return input**exponent  # NumPy has its own ways for -1, 0.5, 1 and 2
-    if is_bool(input) and is_bool(exponent):
-        raise NotImplementedError("pow is not implemented for bool tensors; write .to(pellucid.int64)")
     if is_integral(input, exponent) and (negative := exponent < 0).any():
         inverse = xp.where(input == 1, 1, xp.where(input == -1, 1 - 2 * (exponent % 2), 0))
         return xp.where(negative, inverse, xp.power(input, xp.where(negative, 0, exponent))).astype(exponent.dtype)
@@ -97,7 +99,7 @@ def rsqrt(xp: Any, input: Any) -> Any:
 rsqrt.vjp(input=lambda m, g, out: -0.5 * g * (out * out * out))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), tensors=("input", "other"))
 def hypot(xp: Any, input: Any, other: Any) -> Any:
     """sqrt(input² + other²) of each pair of elements, without overflow on the way."""
     return xp.hypot(input, other)

@@ -71,7 +71,7 @@ def frac(xp: Any, input: Any) -> Any:
 frac.vjp(input=lambda m, g: g)
 
 
-@elementwise(kind="float", domain=Domain(kinks=(0.0,), margin=0.2))
+@elementwise(kind="float", domain=Domain(kinks=(0.0,), margin=0.2), tensors=("input",))
 def copysign(xp: Any, input: Any, other: Any) -> Any:
     """The size of each element of `input` with the sign of `other` (that of -0.0 is negative)."""
     return xp.copysign(input, other)
@@ -83,13 +83,19 @@ copysign.vjp(
 )
 
 
-@elementwise(kind="float", domain=real())
+@elementwise(kind="float", domain=real(), tensors=("input", "other"))
 def nextafter(xp: Any, input: Any, other: Any) -> Any:
     """The next floating-point number after each element in the direction of `other`."""
     return xp.nextafter(input, other)
 
 
-@elementwise(kind="arith", domain=Domain(kinks=(0.0,)))
+nextafter.vjp(
+    input=lambda m, g, input, other: m.where(input == other, 0, g),
+    other=lambda m, g: m.zeros_like(g),
+)
+
+
+@elementwise(kind="arith", domain=Domain(kinks=(0.0,)), tensors=("input", "values"))
 def heaviside(xp: Any, input: Any, values: Any) -> Any:
     """The step: 0 where input is negative, 1 where positive, `values` where 0."""
     return xp.where(input == 0, values, (input > 0).astype(input.dtype))

@@ -8,6 +8,8 @@ from typing import Any
 
 from pellucid.core import elementwise, interval, nonzero, positive, real
 
+from .elements import in_float32
+
 
 @elementwise(domain=real())
 def sin(xp: Any, input: Any) -> Any:
@@ -63,7 +65,7 @@ def atan(xp: Any, input: Any) -> Any:
 atan.vjp(input=lambda m, g, input: g / (input * input + 1))
 
 
-@elementwise(domain=nonzero())
+@elementwise(domain=nonzero(), tensors=("input", "other"))
 def atan2(xp: Any, input: Any, other: Any) -> Any:
     """Angle of the point (other, input), in [-π, π], for each pair of elements; its gradient at (0, 0) is 0."""
     return xp.arctan2(input, other)
@@ -122,7 +124,7 @@ def acosh(xp: Any, input: Any) -> Any:
     return xp.arccosh(input)
 
 
-acosh.vjp(input=lambda m, g, input: g * (m.rsqrt(input - 1) * m.rsqrt(input + 1)))
+acosh.vjp(input=lambda m, g, input: g * m.rsqrt(input * input - 1))
 
 
 @elementwise(domain=interval(-1.0, 1.0))
@@ -135,6 +137,7 @@ atanh.vjp(input=lambda m, g, input: g / (1 - input * input))
 
 
 @elementwise(domain=nonzero())
+@in_float32
 def sinc(xp: Any, input: Any) -> Any:
     """sin(πx) / (πx) of each element, and 1 at 0."""
     return xp.sinc(input)
