@@ -145,7 +145,9 @@ SAMPLES = {
                        row(np.array([5, 1, 3]), np.array([2, 4]), np.array([1, 2, 0]), side="left", out_int32=False,
                            reference=sought)],
     "one_hot": [row(np.array([[0, 2], [1, 1]]), num_classes=n, reference=per_class) for n in (-1, 5)],
-    "embedding": [row(real(4, 2), J, reference=embed_rows), row(real(4, 2), J, padding_idx=0, reference=embed_rows, gradient=False),  # its gradient is cut on purpose
+    # The gradient of the row padding_idx is left out on purpose, so that it is no true gradient.
+    "embedding": [row(real(4, 2), J, reference=embed_rows),
+                  row(real(4, 2), J, padding_idx=0, gradient=False, reference=embed_rows),
                   row(real(4, 2), np.array(1), reference=embed_rows)],
     "frequencies": [row(J, reference=lambda x: torch.bincount(x.ravel())[x])],
 }  # fmt: skip

@@ -243,7 +243,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     >>> import pellucid
     >>> pellucid.tensor([[1, 2], [3, 4]]).rot90()
     tensor([[2, 4],
-            [1, 3]])
+            [1, 3]], shape=(2, 2))
     """
     axes = sizes_of((dims,))
     if len(axes) != 2:

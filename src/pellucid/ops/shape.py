@@ -50,7 +50,7 @@ def reshape(input: Tensor, *shape: Any, **given: Any) -> Tensor:
     >>> import pellucid
     >>> pellucid.arange(6).reshape(2, -1)
     tensor([[0, 1, 2],
-            [3, 4, 5]])
+            [3, 4, 5]], shape=(2, 3))
     """
     return reshape_view(input, shape=sizes_of(shape, given.get("shape")))
 
@@ -287,7 +287,7 @@ def expand(input: Tensor, *size: Any, implicit: bool = False, **given: Any) -> T
     >>> import pellucid
     >>> pellucid.tensor([[1.0], [2.0]]).expand(-1, 3)
     tensor([[1., 1., 1.],
-            [2., 2., 2.]])
+            [2., 2., 2.]], shape=(2, 3))
     """
     return expand_to(input, size=sizes_of(size, given.get("size")))
 
