@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.core import Tensor, enable_grad, grad, wrap
+from pellucid.core import FUNCTIONS, Tensor, enable_grad, grad, wrap
+from pellucid.core.tensor import ones_like, zeros_like
 
 Function = Callable[..., Any]
 
@@ -32,7 +33,10 @@ def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
 
 
 def _outputs(function: Function, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    outputs = _tuple(function(*inputs))
+    return _checked(_tuple(function(*inputs)))
+
+
+def _checked(outputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
     for one in outputs:
         if not isinstance(one, Tensor):
             raise TypeError(f"the function must return a Tensor or a tuple of Tensors, got {type(one).__name__}")
@@ -52,11 +56,7 @@ def _grad(outputs: Any, inputs: Any, seeds: Any, create_graph: bool, strict: boo
     if strict and any(one is None for one in found):
         index = [one is None for one in found].index(True)
         raise RuntimeError(f"the output of the function is independent of input {index}; strict=True does not allow it")
-    return [_zeros(one) if got is None else got for one, got in zip(inputs, found, strict=True)]
-
-
-def _zeros(one: Tensor) -> Tensor:
-    return one.detach() * 0
+    return [zeros_like(one) if got is None else got for one, got in zip(inputs, found, strict=True)]
 
 
 def _like(given: Any, values: Any) -> Any:
@@ -73,7 +73,7 @@ def _scalar(name: str, outputs: tuple[Tensor, ...]) -> Tensor:
 def _vectors(v: Any, like: tuple[Tensor, ...], what: str) -> tuple[Tensor, ...]:
     if v is None:
         if len(like) == 1 and like[0].numel() == 1:
-            return (like[0].detach() * 0 + 1,)
+            return (ones_like(like[0]),)
         raise RuntimeError(f"the vector v can only be None if the {what} is a single number; pass one of its shape")
     given = _tuple(v)
     if [tuple(one.shape) for one in given] != [tuple(one.shape) for one in like]:
@@ -105,7 +105,7 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
         at = _leaves(inputs, create_graph)
         vectors = _vectors(v, at, "input")
         outputs = _outputs(func, at)
-        dummies = tuple((one.detach() * 0).requires_grad_() for one in outputs)
+        dummies = tuple(zeros_like(one).requires_grad_() for one in outputs)
         pulled = _grad(outputs, at, dummies, True, strict)
         found = _grad(pulled, dummies, vectors, create_graph, False)
     return _like_result(outputs, func, create_graph), (tuple(found) if len(found) > 1 else found[0])
@@ -117,7 +117,7 @@ def hvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
         at = _leaves(inputs, create_graph)
         vectors = _vectors(v, at, "input")
         output = _scalar("hvp", _outputs(func, at))
-        slopes = _grad((output,), at, (output.detach() * 0 + 1,), True, strict)
+        slopes = _grad((output,), at, (ones_like(output),), True, strict)
         found = _grad(slopes, at, vectors, create_graph, strict)
     return (output if create_graph else output.detach()), _like(inputs, found)
 
@@ -143,18 +143,16 @@ def jacobian(
     with enable_grad():
         at = _leaves(inputs, create_graph)
         result = func(*at)
-        outputs = _tuple(result)
+        outputs = _checked(_tuple(result))
         blocks = [_rows(one, at, create_graph, strict) for one in outputs]
     nested = tuple(_like(inputs, one) for one in blocks)
     return nested if isinstance(result, tuple | list) else nested[0]
 
 
 def _rows(output: Tensor, inputs: tuple[Tensor, ...], create_graph: bool, strict: bool) -> list[Tensor]:
-    from pellucid.core import FUNCTIONS
-
     stack = FUNCTIONS["stack"]
     flat = output.reshape(-1)
-    found = [_grad((flat[i],), inputs, (flat[i].detach() * 0 + 1,), create_graph, strict) for i in range(flat.numel())]
+    found = [_grad((flat[i],), inputs, (ones_like(flat[i]),), create_graph, strict) for i in range(flat.numel())]
     if not found:
         return [wrap(one._array[:0].reshape(*output.shape, *one.shape)) for one in inputs]  # pyright: ignore[reportPrivateUsage]
     return [stack([row[j] for row in found]).reshape(*output.shape, *one.shape) for j, one in enumerate(inputs)]
@@ -174,7 +172,12 @@ def hessian(
 
     def slope(*at: Tensor) -> Any:
         output = _scalar("hessian", _outputs(func, at))
-        found = _grad((output,), at, (output * 0 + 1,), True, strict)
+        found = _grad((output,), at, (ones_like(output),), True, strict)
+        if strict and not all(one.requires_grad for one in found):
+            raise RuntimeError(
+                "the gradient of the function is independent of its inputs (the function is linear in one); "
+                "strict=True does not allow it"
+            )
         return tuple(found) if isinstance(inputs, tuple | list) else found[0]
 
-    return jacobian(slope, inputs, create_graph, False)
+    return jacobian(slope, inputs, create_graph, strict)

@@ -330,6 +330,11 @@ def zeros_like(tensor: Tensor) -> Tensor:
     return wrap(backend.of_array(tensor._array).xp.zeros(tensor._array.shape, tensor._array.dtype))
 
 
+def ones_like(tensor: Tensor) -> Tensor:
+    """Ones, like `zeros_like`."""
+    return wrap(backend.of_array(tensor._array).xp.ones(tensor._array.shape, tensor._array.dtype))
+
+
 def like(source: Tensor, array: Any) -> Tensor:
     """A tensor around an array that shares `source`'s memory and so its count of in-place changes."""
     tensor = _new(Tensor)

@@ -68,9 +68,8 @@ def changed(op: Op, args: tuple[Any, ...]) -> Tensor:
     for position in op.mutates:
         one = args[position]
         if one is not None:
-            counter = one._counter
-            if counter is not None:
-                counter[0] += 1
+            counter = one._counter or counter_of(one)
+            counter[0] += 1
     return args[op.mutates[0]]
 
 
