@@ -64,10 +64,14 @@ SAMPLES = {
     "lerp": [row(real(3, 4), real(4), 0.3), row(real(3, 4), real(4), 0.8), row(real(3, 4), real(3, 4), real(4))],
     "logit": [row(real(3, 4, low=-0.2, high=1.2), eps=0.1), row(real(5, low=0.1, high=0.9))],
     "round": [row(real(3, 4), decimals=1), row(100 * real(3, 4), decimals=-1)],
-    "nan_to_num": [row(NONFINITE, nan=2.0, posinf=3.0, neginf=-3.0, gradient="torch"), row(NONFINITE, gradient="torch")],
+    "nan_to_num": [
+        row(NONFINITE, nan=2.0, posinf=3.0, neginf=-3.0, gradient="torch"),
+        row(NONFINITE, gradient="torch"),
+    ],
     "pow": [
         row(positive(3, 4), 2), row(real(3, 4), 3), row(positive(3, 4), 0.5), row(real(3, 4), 0), row(real(3, 4), -1),
-        row(positive(3), -2.5), row(2.0, real(3, 4)), row(np.array([0.0, 0.0, 2.0]), np.array([0.0, 2.0, 0.0]), gradient="torch"),
+        row(positive(3), -2.5), row(2.0, real(3, 4)),
+        row(np.array([0.0, 0.0, 2.0]), np.array([0.0, 2.0, 0.0]), gradient="torch"),
         row(integers(6), np.array([0, 1, 2, 3, -1, -2]), gradient=False), row(real(3, 4), integers(4, low=1)),
     ],
     "gelu": [row(real(3, 4)), row(real(3, 4), approximate="tanh")],

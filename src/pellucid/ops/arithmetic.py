@@ -112,7 +112,7 @@ def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     return xp.where(infinite & (other == 0), input / other, out) if infinite.any() else out
 
 
-@elementwise(kind="arith", method=False, public=False, reference="torch.div")
+@elementwise(kind="arith", method=False, public=False, reference="torch.div", numbers=True)
 def trunc_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded towards 0."""
     refuse_bools("div", input, other)
