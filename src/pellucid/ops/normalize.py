@@ -187,8 +187,8 @@ def layer_norm(
     these do not fit. Source: Ba, Kiros and Hinton, arXiv:1607.06450.
 
     >>> import pellucid
-    >>> pellucid.layer_norm(pellucid.tensor([[1.0, 3.0]]), (2,))
-    tensor([[-1.0000,  1.0000]])
+    >>> pellucid.layer_norm(pellucid.tensor([1.0, 3.0]), (2,))
+    tensor([-1.0000,  1.0000])
     """
     dims = _last_dims("layer_norm", input, normalized_shape, weight, bias)
     return _layer_norm(input, weight, bias, dims=dims, eps=eps)[0]

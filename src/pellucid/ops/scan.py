@@ -41,7 +41,7 @@ def cumsum(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
 def cumsum_from_end(xp: Any, input: Any, *, dim: int) -> Any:
     """Running sum from the end: out[i] = x[i] + … + x[n - 1]."""
     if not input.ndim:
-        return input
+        return input.copy()
     return xp.flip(_accumulate(xp, xp.add, xp.flip(input, dim), dim, None), dim)
 
 
@@ -62,7 +62,7 @@ cumprod.vjp(input=lambda m, g, input, dim: m.cumprod_backward(g, input, dim=dim)
 def cumprod_backward(xp: Any, grad: Any, input: Any, *, dim: int) -> Any:
     """Σ over i ≥ k of grad[i] times the product of x[0 … i] without x[k]: the gradient of cumprod."""
     if not input.ndim:
-        return grad
+        return grad.copy()
     if input.all():
         out = xp.multiply.accumulate(input, axis=dim)
         return cumsum_from_end.forward(xp, grad * out, dim=dim) / input
