@@ -24,9 +24,9 @@ def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> A
 def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:
     """Two operands as one batched matrix product, so that BLAS does the work."""
     for label in [one for one in left if one not in right and one not in output]:
-        a, left = a.sum(left.index(label), dtype=a.dtype), left.replace(label, "")
+        a, left = _summed(xp, a, left.index(label)), left.replace(label, "")
     for label in [one for one in right if one not in left and one not in output]:
-        b, right = b.sum(right.index(label), dtype=b.dtype), right.replace(label, "")
+        b, right = _summed(xp, b, right.index(label)), right.replace(label, "")
     batch = [one for one in left if one in right and one in output]
     inner = [one for one in left if one in right and one not in output]
     rows = [one for one in left if one not in right]
@@ -46,6 +46,11 @@ def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:
     product = xp.matmul(a, b.reshape(count(batch), count(inner), count(columns)))
     labels = [*batch, *rows, *columns]
     return product.reshape([size[one] for one in labels]).transpose([labels.index(one) for one in output])
+
+
+def _summed(xp: Any, x: Any, axis: int) -> Any:
+    """A sum, of integers as int64."""
+    return x.sum(axis, dtype=x.dtype if x.dtype.kind == "f" else xp.int64)
 
 
 def _rule(m: Any, g: Any, index: int, operands: Any, inputs: tuple[str, ...], output: str) -> Any:

@@ -233,8 +233,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
     left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
     for i, j in zip(left, right, strict=True):
         if a.shape[i] != b.shape[j] and 1 in (a.shape[i], b.shape[j]):  # a dimension of 1 stretches
-            a = a.sum(i, keepdim=True) if a.shape[i] != 1 else a
-            b = b.sum(j, keepdim=True) if b.shape[j] != 1 else b
+            a = a.sum(i, keepdim=True, dtype=a.dtype) if a.shape[i] != 1 else a
+            b = b.sum(j, keepdim=True, dtype=b.dtype) if b.shape[j] != 1 else b
         if a.shape[i] != b.shape[j]:
             raise ShapeError(
                 f"tensordot: contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
