@@ -10,6 +10,7 @@ from pellucid.core import DimensionError, ShapeError, Tensor, function, op
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, dims_of, sizes_of
+from .shape import reshape_view
 
 # --- views ------------------------------------------------------------------------------------------------------------
 
@@ -266,3 +267,84 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 
 def _copy(input: Tensor) -> Tensor:
     return flip_dims(input, dims=())
+
+
+# --- channels and pixels ----------------------------------------------------------------------------------------------
+
+
+def _image(name: str, input: Tensor, least: int) -> tuple[tuple[int, ...], int, int, int]:
+    shape = tuple(input.shape)
+    if len(shape) < least:
+        raise RuntimeError(
+            with_line(
+                f"{name} expects input to have at least {least} dimensions, but got input with {len(shape)} dimension(s)"
+            )
+        )
+    return shape[:-3], *shape[-3:]
+
+
+def _rearranged(input: Tensor, apart: tuple[int, ...], dims: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
+    """`input` under the shape `apart`, its last dimensions in the order `dims`, under `shape`."""
+    lead = len(apart) - len(dims)
+    order = (*range(lead), *(lead + one for one in dims))
+    return reshape_view(permute_dims(reshape_view(input, shape=apart), dims=order), shape=shape)
+
+
+@function(public=False, method=False)
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """Channels spread over a finer grid of pixels: (…, C·r², H, W) -> (…, C, H·r, W·r) (arXiv:1609.05158).
+
+    Raises RuntimeError where the number of channels is not divisible by r².
+    """
+    batch, channels, height, width = _image("pixel_shuffle", input, 3)
+    r = upscale_factor
+    if r <= 0:
+        raise RuntimeError(with_line(f"pixel_shuffle expects a positive upscale_factor, but got {r}"))
+    if channels % r**2:
+        raise RuntimeError(
+            with_line(
+                "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
+                f"upscale_factor, but input.size(-3)={channels} is not divisible by {r**2}"
+            )
+        )
+    new = channels // r**2
+    apart = (*batch, new, r, r, height, width)
+    return _rearranged(input, apart, (0, 3, 1, 4, 2), (*batch, new, height * r, width * r))
+
+
+@function(public=False, method=False)
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """The opposite of `pixel_shuffle`: (…, C, H·r, W·r) -> (…, C·r², H, W)."""
+    batch, channels, height, width = _image("pixel_unshuffle", input, 3)
+    r = downscale_factor
+    if r <= 0:
+        raise RuntimeError(with_line(f"pixel_unshuffle expects a positive downscale_factor, but got {r}"))
+    if height % r or width % r:
+        raise RuntimeError(
+            with_line(
+                f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but ({height}, {width}) "
+                f"is not divisible by {r}"
+            )
+        )
+    apart = (*batch, channels, height // r, r, width // r, r)
+    return _rearranged(input, apart, (0, 2, 4, 1, 3), (*batch, channels * r * r, height // r, width // r))
+
+
+@function(public=False, method=False)
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels of `groups` groups interleaved: channel i of each group, then i + 1 of each (arXiv:1707.01083).
+
+    Shape: (N, C, …) -> the same. Raises RuntimeError where `groups` does not divide C.
+    """
+    shape = tuple(input.shape)
+    if len(shape) < 3:
+        raise RuntimeError(
+            with_line(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
+        )
+    if groups <= 0 or shape[1] % groups:
+        raise RuntimeError(
+            with_line(f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups.")
+        )
+    apart = (shape[0], groups, shape[1] // groups, *shape[2:])
+    rest = range(3, len(apart))
+    return reshape_view(permute_dims(reshape_view(input, shape=apart), dims=(0, 2, 1, *rest)), shape=shape)

@@ -10,6 +10,7 @@ from typing import Any
 from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.core.op import LIFTED
 
 from .dims import dim_of, dims_of, sizes_of
 
@@ -340,3 +341,18 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     many: Any = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
     shape = tuple(broadcast_shapes(*(tuple(one.shape) for one in many)))
     return tuple(one if tuple(one.shape) == shape else expand_to(one, size=shape) for one in many)
+
+
+@function(public=False)
+def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+    """The sum over the dimensions by which a tensor of shape `size` would have been broadcast to this shape."""
+    shape = sizes_of(size)
+    own = tuple(input.shape)
+    if len(shape) > len(own) or not _expandable(shape, own):
+        raise ShapeError(with_line(f"size {list(shape)} is not expandable to size {list(own)}."))
+    return sum_to(LIFTED, input, shape) if own else LIFTED.sum(input)
+
+
+def _expandable(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    tail = size[len(size) - len(shape) :]
+    return all(length in (1, known) for length, known in zip(shape, tail, strict=True))

@@ -1,5 +1,6 @@
 """Layers, activations and losses as functions, under the names and signatures of ``torch.nn.functional``."""
 
+from ...ops.axes import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from ...ops.norms import cosine_similarity, normalize, pairwise_distance
@@ -31,6 +32,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv_transpose1d",
@@ -47,5 +49,7 @@ __all__ = [
     "normalize",
     "one_hot",
     "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "pairwise_distance",
 ]
