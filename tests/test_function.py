@@ -442,6 +442,13 @@ def hook_on_an_output(library: Any) -> Any:
     return x.grad, y.grad
 
 
+def number_used_twice(library: Any) -> Any:
+    x = leaf(library, 3.0)
+    y = square(library).apply(x)
+    (y + y * y).backward()
+    return x.grad
+
+
 def gradient_of_an_output(library: Any) -> Any:
     x = leaf(library, B)
     y = square(library).apply(x)
@@ -468,7 +475,8 @@ def a_list_comes_back(library: Any) -> Any:
     once, twice, several_outputs, materialized, arguments_of_all_kinds, more_nones_than_arguments, none_for_a_tensor,
     set_up_apart, dirty, dirty_after_saving, not_differentiable, integers_out, identity, nothing_to_differentiate,
     forward_is_not_recorded, in_a_dtype_of_its_own, with_numpy, straight_through, differentiating_inside,
-    twice_with_retain_graph, nothing_saved_twice, saves_none, hook_on_an_output, gradient_of_an_output,
+    twice_with_retain_graph, nothing_saved_twice, saves_none, hook_on_an_output, number_used_twice,
+    gradient_of_an_output,
     a_list_comes_back,
 ])  # fmt: skip
 def test_program(program: Any) -> None:

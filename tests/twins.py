@@ -20,7 +20,7 @@ def plain(value: Any) -> Any:
     """The answer without its library: a tensor as (dtype, shape, requires_grad, values)."""
     if isinstance(value, pellucid.Tensor | torch.Tensor):
         kind = str(value.dtype).split(".")[-1]
-        return kind, tuple(value.shape), value.requires_grad, value.detach().numpy()
+        return kind, tuple(value.shape), value.requires_grad, value.detach().numpy(force=True)
     if isinstance(value, tuple | list):
         return [plain(one) for one in value]
     if isinstance(value, dict):

@@ -38,8 +38,8 @@ class _Watch:
         ranges = [_range(one) for one in args]
         result = below(self, op, args, kwargs)
         first = result[0] if isinstance(result, tuple) else result
-        if not isinstance(first, Tensor):
-            return result
+        if not args or not isinstance(first, Tensor):
+            return result  # what is given no numbers (full, empty) makes no bad one
         if first._node is not None and first._node.where is None:
             first._node.where = user_line()
         nan, infinite = _faults(first)
@@ -103,15 +103,19 @@ class set_detect_anomaly:
     """Switch anomaly detection on or off, from here on or for the length of a `with` block."""
 
     def __init__(self, mode: bool = True, check_nan: bool = True) -> None:
-        self._before = state.interpreters
-        others = tuple(one for one in state.interpreters if not isinstance(one, _Watch))
-        state.interpreters = (*others, _Watch()) if mode and check_nan else others
+        self._before: list[Any] = [state.interpreters]
+        _switch(mode and check_nan)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *_: object) -> None:
-        state.interpreters = self._before
+        state.interpreters = self._before.pop()
+
+
+def _switch(on: bool) -> None:
+    others = tuple(one for one in state.interpreters if not isinstance(one, _Watch))
+    state.interpreters = (*others, _Watch()) if on else others
 
 
 class detect_anomaly(set_detect_anomaly):
@@ -131,9 +135,11 @@ class detect_anomaly(set_detect_anomaly):
 
     def __init__(self, check_nan: bool = True) -> None:
         self._check = check_nan
+        self._before = []
 
     def __enter__(self) -> None:
-        super().__init__(True, self._check)
+        self._before.append(state.interpreters)
+        _switch(self._check)
 
 
 def is_anomaly_enabled() -> bool:

@@ -219,42 +219,40 @@ def _run(
                 found[node] = g
             if not any(edge in useful for edge in node.edges if edge is not None):
                 continue
-        if type(node) is Node:
-            if lifted:
-                outer, state.node = state.node, node
-                try:
-                    _lifted_rules(node, g, create, arrive, useful)
-                finally:
-                    state.node = outer
-            else:
-                if node.freed:
+        if lifted:
+            outer, state.node = state.node, node
+            try:
+                _lifted_rules(node, g, create, arrive, useful)
+            finally:
+                state.node = outer
+        elif type(node) is Node:
+            if node.freed:
+                _saved(node)
+            saved = node.saved
+            for counter, version, _ in node.guards:
+                if counter[0] != version:
                     _saved(node)
-                saved = node.saved
-                for counter, version, _ in node.guards:
-                    if counter[0] != version:
-                        _saved(node)
-                edges, elementwise = node.edges, node.op.elementwise
-                for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
-                    edge = edges[position]
-                    if useful is not None and edge not in useful:
-                        continue
-                    if len(slots) == 1:
-                        gradient = call(rule, vocabulary, g, saved[slots[0]])
-                    else:
-                        gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
-                    if gradient is None:
-                        continue
-                    if elementwise and gradient.shape != shape:
-                        gradient = sum_to(vocabulary, gradient, shape)
-                    if gradient.dtype is not dtype and gradient.dtype != dtype:
-                        gradient = gradient.astype(dtype)
-                    if type(gradient) is not _ndarray and vocabulary is _NUMPY:
-                        gradient = np.asarray(gradient)
-                    arrive(edge, gradient, gradient is not g and gradient.base is None)
+            edges, elementwise = node.edges, node.op.elementwise
+            for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
+                edge = edges[position]
+                if useful is not None and edge not in useful:
+                    continue
+                if len(slots) == 1:
+                    gradient = call(rule, vocabulary, g, saved[slots[0]])
+                else:
+                    gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
+                if gradient is None:
+                    continue
+                if elementwise and gradient.shape != shape:
+                    gradient = sum_to(vocabulary, gradient, shape)
+                if gradient.dtype is not dtype and gradient.dtype != dtype:
+                    gradient = gradient.astype(dtype)
+                if type(gradient) is not _ndarray and vocabulary is _NUMPY:
+                    gradient = np.asarray(gradient)
+                arrive(edge, gradient, gradient is not g and gradient.base is None)
         else:
-            for edge, gradient in node.propagate(g, vocabulary, lifted, create):
-                if edge is not None:
-                    arrive(edge, gradient, False)
+            for edge, gradient in node.propagate(g, vocabulary, False, False):
+                arrive(edge, gradient, False)
         if not keep and node.guards:
             node.free()
 
@@ -347,6 +345,10 @@ def _modified(node: Node, now: int, then: int, slot: int) -> str:
 
 def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[Any] | None) -> None:
     """Call the rules of a node on Tensors."""
+    if type(node) is not Node:
+        for edge, gradient in node.propagate(g, LIFTED, True, create):
+            arrive(edge, gradient, False)
+        return
     values = [
         _lift(node, what, which, value, create)
         for (what, which), value in zip(node.plan.saves, _saved(node), strict=True)

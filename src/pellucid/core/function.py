@@ -10,7 +10,7 @@ from typing import Any
 
 from pellucid import backend
 
-from .errors import with_line
+from .errors import user_line, with_line
 from .modes import set_grad_enabled
 from .node import Node, next_number, shape_and_dtype
 from .state import state
@@ -200,6 +200,8 @@ class _FunctionNode(Node):
         ]
         self.guards = ctx._guards = [(counter_of(one), one._version, one) for one in ctx._saved if one is not None]
         self.picks: dict[int, Any] = {}
+        if state.interpreters:
+            self.where = user_line()
         self.number = next_number()
 
     def pick(self, index: int) -> _Pick:
@@ -219,13 +221,14 @@ class _FunctionNode(Node):
         grads: list[Any] = []
         for index, output in enumerate(self.outputs):
             got = g.grads.get(index)
-            if got is None and output is not None and ctx._materialize:
-                library, shape, dtype = output
-                grads.append(wrap(library.xp.zeros(shape, dtype)))
-            elif got is None:
+            if output is None or (got is None and not ctx._materialize):
                 grads.append(None)
+                continue
+            library, shape, dtype = output
+            if got is None:
+                grads.append(wrap(library.xp.zeros(shape, dtype)))
             else:
-                grads.append(got if lifted else wrap(got))
+                grads.append(got if lifted else wrap(library.xp.asarray(got)))  # NumPy makes 0-d sums scalars
         with set_grad_enabled(create):
             result = cls.backward(ctx, *grads)
         given: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
