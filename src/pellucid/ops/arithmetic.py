@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, elementwise, function, nonzero, op, real
+from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzero, op, real
 
-from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools
+from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools, refuse_floats
 
 
 @elementwise(kind="arith", domain=real(), numbers=True)
@@ -296,6 +296,22 @@ lerp.vjp(
     end=lambda m, g, weight: g * weight,
     weight=lambda m, g, input, end: g * (end - input),
 )
+
+
+@elementwise(kind="arith", domain=integers(), tensors=("input", "other"))
+def gcd(xp: Any, input: Any, other: Any) -> Any:
+    """Greatest common divisor of each pair of integers."""
+    refuse_floats("gcd", input, other)
+    refuse_bools("gcd", input, other)
+    return xp.gcd(input, other)
+
+
+@elementwise(kind="arith", domain=integers(), tensors=("input", "other"))
+def lcm(xp: Any, input: Any, other: Any) -> Any:
+    """Least common multiple of each pair of integers."""
+    refuse_floats("lcm", input, other)
+    refuse_bools("lcm", input, other)
+    return xp.abs(xp.lcm(input, other))
 
 
 # The gradient of what is constant between jumps. Not `g * 0`, which an infinite gradient would make NaN.

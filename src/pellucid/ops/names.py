@@ -5,15 +5,20 @@ from __future__ import annotations
 from pellucid.core import FUNCTIONS, TABLE, Tensor, in_place
 
 # Ops that Tensor also has as `NAME_`, which stores the result in the tensor.
-IN_PLACE = (
-    "abs", "acos", "acosh", "add", "addcdiv", "addcmul", "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "clamp",
-    "clamp_max", "clamp_min", "copysign", "cos", "cosh", "deg2rad", "digamma", "elu", "eq", "erf", "erfc", "erfinv",
-    "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "frac", "ge", "gt", "hardtanh", "heaviside", "hypot",
-    "le", "leaky_relu", "lerp", "lgamma", "log", "log10", "log1p", "log2", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "lt", "mul", "nan_to_num", "ne", "neg", "nextafter", "pow", "rad2deg", "reciprocal",
-    "relu", "remainder", "round", "rsqrt", "sigmoid", "sign", "sin", "sinc", "sinh", "sqrt", "square", "sub", "tan",
-    "tanh", "trunc", "trunc_divide", "true_divide", "xlogy",
+IN_PLACE_METHODS = (
+    "add", "addcdiv", "addcmul", "atan2", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "copysign", "digamma", "elu", "eq", "erfinv", "floor_divide", "fmod",
+    "gcd", "ge", "gt", "hardtanh", "heaviside", "hypot", "lcm", "le", "leaky_relu", "lerp", "lgamma", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "lt", "mul", "ne", "nextafter", "pow", "remainder", "sign", "sub",
+    "trunc_divide", "true_divide",
+)  # fmt: skip
+
+# Those whose `NAME_` is a function besides.
+IN_PLACE_FUNCTIONS = (
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min", "cos",
+    "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1", "floor", "frac", "log", "log10", "log1p", "log2",
+    "logit", "nan_to_num", "neg", "rad2deg", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sin", "sinc",
+    "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy",
 )  # fmt: skip
 
 # Another name for the same: alias -> name. The in-place form has its alias too.
@@ -27,11 +32,14 @@ ALIASES = {
 
 def install() -> None:
     """Make the in-place ops and set the aliases, for the ops declared so far."""
-    for name in IN_PLACE:
+    for name in (*IN_PLACE_METHODS, *IN_PLACE_FUNCTIONS):
         made = in_place(TABLE[name])
         made.method = TABLE[name].method
+        made.public = name in IN_PLACE_FUNCTIONS
     for alias, name in ALIASES.items():
         FUNCTIONS[alias] = FUNCTIONS.get(name) or TABLE[name]
+        if (changed := TABLE.get(name + "_")) is not None and changed.public:
+            FUNCTIONS[alias + "_"] = changed
 
 
 def install_methods() -> None:
