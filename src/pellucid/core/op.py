@@ -39,6 +39,7 @@ from .state import TABLE
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
 
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
 REQUIRED = inspect.Parameter.empty  # the default of an attribute that has none
 OUT, VALUE, SHAPE, AUX, ATTRIBUTE = range(5)  # what a saved slot of a node holds
 
@@ -122,6 +123,8 @@ class Op:
         self.tensors = tuple(self.inputs.index(one) for one in tensors)  # where a Python number will not do
         self.numbers = numbers  # whether all arguments may be numbers
         self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
+        if "out" in self.inputs:
+            raise ValueError(f"{self.name}: no input may be called 'out', a rule means the op's result by it")
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}
         self.plans: dict[int, Plan] = {}  # by mask, made when first needed
@@ -161,6 +164,9 @@ class Op:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort a call's arguments into arrays (positional) and attributes (by keyword)."""
         kwargs = dict(kwargs)
+        for numpys, ours in _NUMPY_NAMES.items():
+            if numpys in kwargs and ours not in kwargs and numpys not in self.attributes:
+                kwargs[ours] = kwargs.pop(numpys)
         if self.star is not None:
             return args, kwargs
         arrays = list(args[: len(self.inputs)])
@@ -272,7 +278,7 @@ class Lifted:
         op = _named(name)
 
         def call(*tensors: Any, **attributes: Any) -> Any:
-            result = apply(op, tensors, attributes)
+            result = op(*tensors, **attributes)
             return result[0] if type(result) is tuple else result
 
         setattr(self, name, call)
