@@ -277,10 +277,11 @@ def _image(name: str, input: Tensor, least: int) -> tuple[tuple[int, ...], int, 
     if len(shape) < least:
         raise RuntimeError(
             with_line(
-                f"{name} expects input to have at least {least} dimensions, but got input with {len(shape)} dimension(s)"
+                f"{name} expects input to have at least {least} dimensions, but got input with "
+                f"{len(shape)} dimension(s)"
             )
         )
-    return shape[:-3], *shape[-3:]
+    return shape[:-3], shape[-3], shape[-2], shape[-1]
 
 
 def _rearranged(input: Tensor, apart: tuple[int, ...], dims: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
@@ -322,8 +323,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     if height % r or width % r:
         raise RuntimeError(
             with_line(
-                f"pixel_unshuffle expects height and width to be divisible by downscale_factor, but ({height}, {width}) "
-                f"is not divisible by {r}"
+                "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
+                f"({height}, {width}) is not divisible by {r}"
             )
         )
     apart = (*batch, channels, height // r, r, width // r, r)
