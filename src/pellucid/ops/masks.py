@@ -127,10 +127,11 @@ def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 
 @op(mutates=(0,), reference="torch.Tensor.fill_")
-def fill_(xp: Any, input: Any, value: Any) -> Any:
+def fill_(xp: Any, input: Any, value: Any | float) -> Any:
     """In place: every element becomes `value`, a number or a 0-d tensor."""
-    if getattr(value, "ndim", 0):
-        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+    rank = getattr(value, "ndim", 0)
+    if rank:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {rank} dimensions.")
     check_number(value, input.dtype)
     input[...] = value
     return input
@@ -140,7 +141,7 @@ fill_.vjp(value=lambda m, g: m.sum(g))
 
 
 @op(reference="torch.fill")
-def fill(xp: Any, input: Any, value: Any) -> Any:
+def fill(xp: Any, input: Any, value: Any | float) -> Any:
     """A tensor like `input` with `value`, a number or a 0-d tensor, everywhere."""
     return fill_.forward(xp, input.copy(), value)
 
