@@ -1,6 +1,7 @@
 """Arithmetic of each element: sums, products, quotients and remainders. Powers are in `powers`."""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
@@ -12,14 +13,20 @@ from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzer
 from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools, refuse_floats
 
 
+_ONE = 1  # the default of `alpha`, told from True by identity
+
+
 @elementwise(kind="arith", domain=real(), numbers=True)
 def add(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Sum of each pair of elements: input + alpha · other. Bools: their disjunction.
 
+    >>> from pellucid import ones, tensor
     >>> add(ones(2), tensor([1.0, 2.0]), alpha=10)
     tensor([11., 21.])
     """
-    return input + other if _plain(alpha, input, other) else input + _scaled(other, alpha)
+    if alpha is _ONE or _plain(alpha, input, other):
+        return input + other
+    return input + _scaled(other, alpha)
 
 
 add.vjp(
@@ -40,7 +47,9 @@ def _refuse_bool(input: Any, other: Any) -> None:
 def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
     _refuse_bool(input, other)
-    return input - other if _plain(alpha, input, other) else input - _scaled(other, alpha)
+    if alpha is _ONE or _plain(alpha, input, other):
+        return input - other
+    return input - _scaled(other, alpha)
 
 
 sub.vjp(

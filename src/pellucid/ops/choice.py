@@ -1,6 +1,7 @@
 """Choice between elements: by a condition, by size, by a bound."""
 
 # pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math
@@ -32,6 +33,7 @@ def _where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     `where(condition)` alone: the indices where it holds, a tensor for each dimension, as `nonzero(as_tuple=True)`.
     Raises RuntimeError for a condition that is not bool.
 
+    >>> from pellucid import tensor, where
     >>> where(tensor([True, False]), tensor([1.0, 2.0]), 0)
     tensor([1., 0.])
     """
@@ -121,6 +123,7 @@ def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     Where min > max, the result is max. The gradient passes within the bounds and at them. Raises RuntimeError without
     any bound.
 
+    >>> from pellucid import tensor
     >>> clamp(tensor([-2.0, 0.5, 2.0]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])
     """

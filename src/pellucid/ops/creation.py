@@ -195,7 +195,7 @@ def _value(value: Any, dtype: Any) -> tuple[Any, Any]:
     return value, of_number(value) if dtype is None else dtype
 
 
-def _like(input: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
+def _like(input: Any, dtype: Any, device: Any) -> dict[str, Any]:
     if not isinstance(input, Tensor):
         raise TypeError(f"argument 'input' must be a Tensor, not {type(input).__name__}")
     where = device if device is not None else None if input.device.type == "cpu" else input.device

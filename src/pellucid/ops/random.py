@@ -5,7 +5,7 @@ replayed draws anew. Their results depend on the state of the generator, so they
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
 import math
@@ -52,7 +52,7 @@ def get_rng_state() -> Tensor:
 
 
 @function(method=False)
-def set_rng_state(new_state: Tensor) -> None:
+def set_rng_state(new_state: Any) -> None:
     """Continue from what `get_rng_state` returned."""
     default_generator.set_state(new_state._array if isinstance(new_state, Tensor) else new_state)
 
