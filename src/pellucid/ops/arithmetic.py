@@ -12,7 +12,6 @@ from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzer
 
 from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools, refuse_floats
 
-
 _ONE = 1  # the default of `alpha`, told from True by identity
 
 
