@@ -1,0 +1,93 @@
+"""The README does what it says: its Python runs, its output comes out, its commands parse, its test line is CI's."""
+
+import doctest
+import linecache
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+
+
+def programs() -> list[tuple[str, str | None]]:
+    """Each block of Python, with the message that it ends in where a block of text follows it at once."""
+    found = re.findall(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", TEXT, flags=re.MULTILINE | re.DOTALL)
+    return [(program, message or None) for program, message in found]
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines() if line.startswith("pellucid ")]
+
+
+def test_the_programs_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks with a prompt are compared with the output they show, those with a message under them with that message.
+
+    The others share their names, as the cells of a notebook do.
+    """
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "readme"}
+    kinds: list[str] = []
+    for program, message in programs():
+        if ">>>" in program:
+            kinds.append("session")
+            output: list[str] = []
+            test = doctest.DocTestParser().get_doctest(program, {}, "README", str(README), 0)
+            assert doctest.DocTestRunner().run(test, out=output.append).failed == 0, "".join(output)
+            continue
+        Path("example.py").write_text(program)  # the error shows the line, so it must be there to read
+        linecache.checkcache()
+        code = compile(program, str(tmp_path / "example.py"), "exec")
+        if message is None:
+            kinds.append("program")
+            exec(code, names)  # noqa: S102 (our own README)
+        else:
+            kinds.append("error")
+            with pytest.raises(RuntimeError) as caught:
+                exec(code, names)  # noqa: S102 (our own README)
+            assert str(caught.value).strip() == message.strip()
+    assert kinds == ["program", "session", "error", "error", "program"]
+    assert names["loss"].item() < 0.2
+    assert names["learner"].epoch == 2
+
+
+def test_the_commands_parse() -> None:
+    from pellucid.cli.config import check
+
+    assert len(commands()) == 5
+    for command in commands():
+        words = shlex.split(command)
+        assert words[:2] == ["pellucid", "train"]
+        options: dict[str, object] = {}
+        rest = words[2:]
+        while rest:
+            word = rest.pop(0)
+            if word.startswith("--"):
+                options[word[2:].replace("-", "_")] = rest.pop(0)
+            else:
+                options["dataset"] = word
+        if "balance" in options:
+            options["balance"] = float(str(options["balance"]))
+        options.pop("resume", None)
+        check(options)
+
+
+def test_the_first_screen_has_the_two_lines() -> None:
+    first, second = blocks("sh")[:2]
+    assert first.strip().endswith("pip install '.[standard]' && pellucid train digits")
+    assert second.strip() == "pip install '.[test]' && python -m pytest -n 2"
+    assert TEXT.index(second) < 2000
+
+
+def test_ci_calls_the_same_test_command() -> None:
+    ci = (README.parent / ".ci" / "run").read_text(encoding="utf-8")
+    install, _, test = blocks("sh")[1].strip().partition(" && ")
+    assert install.removeprefix("pip ") in ci.replace("--quiet ", "")
+    assert test in ci
