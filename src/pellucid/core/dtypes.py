@@ -33,8 +33,8 @@ class dtype:
     def __repr__(self) -> str:
         return f"pellucid.{self.name}"
 
-    def __reduce__(self) -> str:
-        return self.name  # pickles and copies as the one object
+    def __reduce__(self) -> Any:
+        return as_dtype, (self.name,)  # pickles and copies as the one object
 
 
 float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
@@ -124,7 +124,7 @@ class finfo:
         self.dtype, self.bits = type.name, int(info.bits)
         self.min, self.max, self.eps = float(info.min), float(info.max), float(info.eps)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
-        self.resolution = float(info.resolution)
+        self.resolution = 10.0 ** -int(info.precision)
 
     def __repr__(self) -> str:
         return f"finfo(min={self.min}, max={self.max}, eps={self.eps}, tiny={self.tiny}, dtype={self.dtype})"
