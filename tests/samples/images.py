@@ -1,5 +1,6 @@
 """Rows for `ops/convolution.py` and `ops/pooling.py`."""
 
+import numpy as np
 import torch
 from torch.nn import grad as gradients
 
@@ -22,17 +23,26 @@ def _weight(g, image, *, shape, **how):
     return gradients.conv2d_weight(image, shape, g, **how)
 
 
+def _flat(place, width, kernel, stride, padding, dilation):
+    """Places in windows as indices into flattened images."""
+    oh, ow = place.shape[2:]
+    down, across = place.long() // kernel[1], place.long() % kernel[1]
+    row = torch.arange(oh)[:, None] * stride[0] - padding[0] + down * dilation[0]
+    return row * width + torch.arange(ow) * stride[1] - padding[1] + across * dilation[1]
+
+
 def _max_pool(x, *, kernel, **how):
-    return torch.nn.functional.max_pool2d(x, kernel, return_indices=True, **how)
+    return torch.nn.functional.max_pool2d(x, kernel, **how)
 
 
-def _scatter(g, indices, *, shape, apart):
+def _scatter(g, place, *, shape, **how):
     flat = torch.zeros(shape[0] * shape[1], shape[2] * shape[3], dtype=g.dtype)
-    return flat.scatter_add(1, indices.flatten(2).flatten(0, 1), g.flatten(2).flatten(0, 1)).reshape(shape)
+    where = _flat(place, shape[3], **how).flatten(2).flatten(0, 1)
+    return flat.scatter_add(1, where, g.flatten(2).flatten(0, 1)).reshape(shape)
 
 
-def _gather(x, indices):
-    return x.flatten(2).gather(2, indices.flatten(2)).reshape(indices.shape)
+def _gather(x, place, **how):
+    return x.flatten(2).gather(2, _flat(place, x.shape[3], **how).flatten(2)).reshape(place.shape)
 
 
 def _avg_pool(x, *, kernel, divisor=None, **how):
@@ -81,11 +91,16 @@ SAMPLES = {
         row(integers(2, 3, 4, 4), reference=_max_pool, **POOL),
     ],
     "max_pool_scatter": [
-        row(real(1, 2, 1, 2), integers(1, 2, 1, 2, low=0, high=6), shape=(1, 2, 2, 3), apart=False,
-            reference=_scatter),
+        row(real(2, 3, 2, 3), integers(2, 3, 2, 3, low=0, high=4).astype(np.uint8), shape=(2, 3, 5, 6),
+            reference=_scatter, **POOL),
+        row(real(1, 2, 3, 2), integers(1, 2, 3, 2, low=0, high=4).astype(np.uint8), shape=(1, 2, 4, 3),
+            reference=_scatter, **{**POOL, "stride": (1, 1)}),
     ],
     "max_pool_gather": [
-        row(real(1, 2, 2, 3), integers(1, 2, 1, 2, low=0, high=6), reference=_gather),
+        row(real(2, 3, 5, 6), integers(2, 3, 2, 3, low=0, high=4).astype(np.uint8), reference=_gather, **POOL),
+    ],
+    "max_pool_indices": [
+        row(integers(2, 3, 2, 3, low=0, high=6).astype(np.uint8), width=8, reference=_flat, **OVERLAP),
     ],
     "avg_pool": [
         row(real(2, 3, 4, 6), reference=_avg_pool, **MEAN), row(real(2, 3, 5, 4), reference=_avg_pool, **MEANS),

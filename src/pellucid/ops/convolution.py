@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from pellucid.core import ShapeError, Tensor, function, op
 
+from .padding import pad
+
 Pair = tuple[int, int]
 _CHUNK = 1 << 18  # numbers unfolded at a time: 1 MB in float32, about a core's cache
 
@@ -276,8 +278,6 @@ def _by_name(
     total = [dilation[i] * (weight.shape[2 + i] - 1) for i in range(rank)]
     uneven = [one % 2 for one in total]
     if any(uneven):
-        from .index import pad
-
         x = pad(x, [n for one in reversed(uneven) for n in (0, one)])
     return x, tuple(one // 2 for one in total)
 

@@ -11,6 +11,8 @@ from pellucid.core.tensor import from_data
 
 from .convolution import Geometry, Pair, numbers
 
+_CHUNK = 1 << 15  # windows at a time
+
 
 def _out(shape: Any, kernel: Pair, geometry: Geometry, ceil_mode: bool) -> Pair:
     """Number of windows; with ceil_mode also those that run over the edge, if they start inside."""
@@ -39,11 +41,20 @@ def _surround(xp: Any, x: Any, kernel: Pair, geometry: Geometry, out: Pair, valu
     return whole
 
 
-@op(public=False, method=False, aux=("indices",), reference="torch.nn.functional.max_pool2d")
+_BITS = {2: "int16", 4: "int32", 8: "int64"}
+
+
+def _parts(xp: Any, n: int, each: int) -> list[slice]:
+    """Slices of a batch small enough that their windows stay in cache."""
+    step = max(1, _CHUNK // max(each, 1))
+    return [slice(start, start + step) for start in range(0, n, step)]
+
+
+@op(public=False, method=False, aux=("place",), reference="torch.nn.functional.max_pool2d")
 def max_pool(
     xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
 ) -> Any:
-    """Maximum of each window and where it was (index into the flattened image); the first of equals, NaN if any.
+    """Maximum of each window, and its place in it, counted row by row; the first of equals, NaN if there is one.
 
     Shape: (n, c, h, w) -> (n, c, oh, ow).
     """
@@ -51,61 +62,93 @@ def max_pool(
     oh, ow = out = _out(input.shape[2:], kernel, geometry, ceil_mode)
     low = -xp.inf if input.dtype.kind == "f" else xp.iinfo(input.dtype).min
     whole = _surround(xp, input, kernel, geometry, out, low)
-    best: Any = None
-    place: Any = None
-    for i in range(kernel[0]):
-        for j in range(kernel[1]):
-            values = whole[(slice(None), slice(None), *geometry.at(i, j, oh, ow))]
-            if best is None:
-                best, place = (
-                    values.copy(),
-                    xp.zeros(values.shape, xp.int16 if kernel[0] * kernel[1] < 32768 else xp.int32),
-                )
-                continue
-            better = values > best
+    best = xp.empty((*input.shape[:2], oh, ow), input.dtype)
+    place = xp.zeros(best.shape, xp.uint8 if kernel[0] * kernel[1] <= 256 else xp.int32)
+    for part in _parts(xp, len(best), best[:1].size):
+        views = [whole[part][spot] for _, spot in _spots(kernel, geometry, oh, ow)]
+        top, where = best[part], place[part]
+        top[...] = views[0]
+        for values in views[1:]:
+            xp.maximum(top, values, out=top)
+        for k in range(len(views) - 1, -1, -1):  # backwards, so that the first of equals stays
+            found = views[k] == top
             if input.dtype.kind == "f":
-                better |= values != values
-            xp.copyto(best, values, where=better)
-            place[better] = i * kernel[1] + j
-    row = xp.arange(oh)[:, None] * stride[0] - padding[0] + place // kernel[1] * dilation[0]
-    column = xp.arange(ow) * stride[1] - padding[1] + place % kernel[1] * dilation[1]
-    return best, row * input.shape[3] + column
+                found |= views[k] != views[k]
+            xp.copyto(where, k, where=found)
+    return best, place
+
+
+def _spots(kernel: Pair, geometry: Geometry, oh: int, ow: int) -> list[tuple[int, Any]]:
+    """For each place in a window: its number, and the index of that pixel of every window in the padded images."""
+    both = slice(None), slice(None)
+    return [
+        (i * kernel[1] + j, (*both, *geometry.at(i, j, oh, ow))) for i in range(kernel[0]) for j in range(kernel[1])
+    ]
 
 
 @op(public=False, method=False)
-def max_pool_scatter(xp: Any, input: Any, indices: Any, *, shape: Any, apart: bool) -> Any:
-    """`input` added at `indices` into images of `shape`; `apart` says that no two windows share a pixel."""
-    n, c, h, w = shape
-    flat = xp.zeros((n * c, h * w), input.dtype)
-    where, values = indices.reshape(n * c, -1), input.reshape(n * c, -1)
-    if apart:
-        xp.put_along_axis(flat, where, values, 1)
-        return flat.reshape(shape)
-    where = where + xp.arange(n * c)[:, None] * (h * w)
-    summed = xp.bincount(where.ravel(), weights=values.ravel(), minlength=flat.size)
-    return summed.astype(input.dtype).reshape(shape)
+def max_pool_scatter(
+    xp: Any, input: Any, place: Any, *, shape: Any, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Any:
+    """`input`, a number for each window, added into images of `shape` at the windows' places."""
+    geometry = Geometry(stride, padding, dilation)
+    oh, ow = input.shape[2:]
+    whole = _surround(xp, xp.zeros(shape, input.dtype), kernel, geometry, (oh, ow), 0)
+    apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
+    # Chosen numbers are themselves, the others 0, even beside an infinity: the bits, as an integer, times 1 or 0.
+    kind = xp.dtype(_BITS[input.dtype.itemsize])
+    for part in _parts(xp, len(input), input[:1].size):
+        bits, target, where = input[part].view(kind), whole[part], place[part]
+        for k, spot in _spots(kernel, geometry, oh, ow):
+            if apart:
+                xp.multiply(bits, where == k, out=target.view(kind)[spot])
+            else:
+                target[spot] += xp.multiply(bits, where == k).view(input.dtype)
+    p, q = padding
+    return whole[:, :, p : p + shape[2], q : q + shape[3]]
 
 
 @op(public=False, method=False)
-def max_pool_gather(xp: Any, input: Any, indices: Any) -> Any:
-    """The pixels of images (n, c, h, w) at `indices` (n, c, oh, ow)."""
-    n, c = input.shape[:2]
-    picked = xp.take_along_axis(input.reshape(n * c, -1), indices.reshape(n * c, -1), 1)
-    return picked.reshape(indices.shape)
+def max_pool_gather(
+    xp: Any, input: Any, place: Any, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Any:
+    """The pixels of images (n, c, h, w) at the windows' places (n, c, oh, ow): the transpose of `max_pool_scatter`."""
+    geometry = Geometry(stride, padding, dilation)
+    oh, ow = place.shape[2:]
+    whole = _surround(xp, input, kernel, geometry, (oh, ow), 0)
+    picked = xp.zeros(place.shape, input.dtype)
+    for k, spot in _spots(kernel, geometry, oh, ow):
+        xp.copyto(picked, whole[spot], where=place == k)
+    return picked
 
 
 max_pool.vjp(
-    input=lambda m, g, input_shape, indices, kernel, stride, dilation: m.max_pool_scatter(
-        g,
-        indices,
-        shape=input_shape,
-        apart=all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, kernel, dilation, strict=True)),
+    input=lambda m, g, input_shape, place, kernel, stride, padding, dilation: m.max_pool_scatter(
+        g, place, shape=input_shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation
     )
 )
-max_pool_scatter.vjp(input=lambda m, g, indices: m.max_pool_gather(g, indices))
-max_pool_gather.vjp(
-    input=lambda m, g, input_shape, indices: m.max_pool_scatter(g, indices, shape=input_shape, apart=False)
+max_pool_scatter.vjp(
+    input=lambda m, g, place, kernel, stride, padding, dilation: m.max_pool_gather(
+        g, place, kernel=kernel, stride=stride, padding=padding, dilation=dilation
+    )
 )
+max_pool_gather.vjp(
+    input=lambda m, g, input_shape, place, kernel, stride, padding, dilation: m.max_pool_scatter(
+        g, place, shape=input_shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation
+    )
+)
+
+
+@op(public=False, method=False)
+def max_pool_indices(
+    xp: Any, place: Any, *, width: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Any:
+    """Places in windows as indices into the flattened image of `width`, which is how PyTorch tells them."""
+    oh, ow = place.shape[2:]
+    down, across = xp.divmod(place.astype(xp.int64), kernel[1])
+    row = xp.arange(oh)[:, None] * stride[0] - padding[0] + down * dilation[0]
+    column = xp.arange(ow) * stride[1] - padding[1] + across * dilation[1]
+    return row * width + column
 
 
 @op(public=False, method=False, reference="torch.nn.functional.avg_pool2d")
@@ -227,9 +270,12 @@ def _max(
     name = f"max_pool{rank}d"
     x, batched = _image(name, input, rank)
     k, s, p, d = _sizes(name, rank, kernel, stride, padding, dilation)
-    out, indices = max_pool(x, kernel=k, stride=s, padding=p, dilation=d, ceil_mode=bool(ceil))
+    out, place = max_pool(x, kernel=k, stride=s, padding=p, dilation=d, ceil_mode=bool(ceil))
     out = _back(out, rank, batched)
-    return (out, _back(indices, rank, batched)) if where else out
+    if not where:
+        return out
+    indices = max_pool_indices(place, width=x.shape[3], kernel=k, stride=s, padding=p, dilation=d)
+    return out, _back(indices, rank, batched)
 
 
 @function(method=False)
