@@ -63,18 +63,23 @@ def max_pool(
     low = -xp.inf if input.dtype.kind == "f" else xp.iinfo(input.dtype).min
     whole = _surround(xp, input, kernel, geometry, out, low)
     best = xp.empty((*input.shape[:2], oh, ow), input.dtype)
-    place = xp.zeros(best.shape, xp.uint8 if kernel[0] * kernel[1] <= 256 else xp.int32)
+    count = kernel[0] * kernel[1]
+    place = xp.full(best.shape, count - 1, xp.uint8 if count < 255 else xp.uint32)
     for part in _parts(xp, len(best), best[:1].size):
-        views = [whole[part][spot] for _, spot in _spots(kernel, geometry, oh, ow)]
+        # Copied, so that all that follows runs along memory and not with the windows' stride.
+        pixels = [xp.ascontiguousarray(whole[part][spot]) for _, spot in _spots(kernel, geometry, oh, ow)]
         top, where = best[part], place[part]
-        top[...] = views[0]
-        for values in views[1:]:
+        top[...] = pixels[0]
+        for values in pixels[1:]:
             xp.maximum(top, values, out=top)
-        for k in range(len(views) - 1, -1, -1):  # backwards, so that the first of equals stays
-            found = views[k] == top
-            if input.dtype.kind == "f":
-                found |= views[k] != views[k]
-            xp.copyto(where, k, where=found)
+        broken = input.dtype.kind == "f" and bool(xp.isnan(top).any())
+        for k, values in enumerate(pixels):
+            missed = values != top
+            if broken:
+                missed &= ~xp.isnan(values)
+            # The smallest k whose pixel is the largest: all bits where it is not, k where it is.
+            coded = xp.negative(missed.view(xp.uint8)).view(xp.int8).astype(place.dtype, copy=False)
+            xp.minimum(where, coded | place.dtype.type(k), out=where)
     return best, place
 
 
