@@ -192,10 +192,10 @@ def test_limits() -> None:
         for name in ("float16", "float32", "float64"):
             info = library.finfo(getattr(library, name))
             found.append([info.bits, info.min, info.max, info.eps, info.tiny, info.smallest_normal, info.resolution,
-                          info.dtype, str(info)])  # fmt: skip
+                          info.dtype])  # fmt: skip
         for name in ("uint8", "int8", "int16", "int32", "int64"):
             info = library.iinfo(getattr(library, name))
-            found.append([info.bits, info.min, info.max, info.dtype, str(info)])
+            found.append([info.bits, info.min, info.max, info.dtype])
         return [*found, library.finfo().dtype]
 
     same(program)

@@ -22,7 +22,8 @@ from pellucid import backend
 from pellucid.core import Op, Tensor, apply, as_arguments, below, interpreter, promote, state, wrap
 from pellucid.core.errors import describe, with_line
 from pellucid.core.state import TABLE
-from pellucid.core.tensor import readers
+from pellucid.core.tensor import counter_of, readers
+from pellucid.core.views import copies
 
 
 class TraceError(RuntimeError):
@@ -60,6 +61,7 @@ class _Tracer:
         self.slots: dict[int, Slot] = {}
         self.alive: list[Any] = []  # every array seen, so that an id means one array
         self.captured: dict[int, Tensor] = {}
+        self.leaves: dict[int, Tensor] = {id(one): one for one in inputs}  # that may get a gradient
         for one in inputs:
             self.slot(one._array)
         self.inputs = len(inputs)
@@ -86,11 +88,24 @@ class _Tracer:
     def reference(self, one: Any) -> Any:
         if not isinstance(one, Tensor):
             return one
+        if one._requires and one._node is None:
+            self.leaves[id(one)] = one
         key = id(one._array)
-        if key in self.slots and key not in self.captured:
-            return self.slots[key]
+        made = self.made(one._array)
+        if made is not None:
+            return made
         self.alive.append(one._array)
         return self.captured.setdefault(key, one)
+
+    def made(self, array: Any) -> Slot | None:
+        """The slot of an array that an op of the program made."""
+        return None if id(array) in self.captured else self.slots.get(id(array))
+
+    def copied(self, original: Any, copy: Any) -> None:
+        """Called when an op in place keeps what it overwrites: a step of its own, just before that of the op."""
+        args = (self.made(original) or self.captured[id(original)],)
+        xp = backend.of_array(copy).xp
+        self.steps.append(Step(TABLE["clone"], args, {}, (self.slot(copy),), xp))
 
     def refuse(self, one: Tensor) -> None:
         """Called when a value leaves for Python."""
@@ -111,16 +126,22 @@ class Program:
     """
 
     def __init__(self, tracer: _Tracer, inputs: tuple[Tensor, ...], result: Any) -> None:
+        for key, one in tracer.captured.items():
+            if id(one._array) != key:
+                raise TraceError(
+                    f"the memory behind a tensor ({describe(one)}) was replaced while tracing (tensor.data = …), which "
+                    "a replay does not do; write into it: tensor.data.copy_(…)"
+                )
         self.steps = tracer.steps
         self.count = len(tracer.slots)
         self._inputs = [(one._array.shape, one._array.dtype) for one in inputs]
         self._result = _map(result, lambda one: tracer.reference(one))
-        leaves = {id(one): one for step in self.steps for one in step.args if isinstance(one, Tensor)}
-        self._gradients = [
-            (leaf, tracer.slots[id(leaf.grad._array)])
-            for leaf in leaves.values()
-            if leaf.grad is not None and id(leaf.grad._array) in tracer.slots and id(leaf.grad) not in leaves
-        ]
+        position = {id(one): index for index, one in enumerate(inputs)}
+        self._gradients: list[tuple[Any, Slot]] = []  # (leaf, or which input; its gradient)
+        for key, leaf in tracer.leaves.items():
+            made = None if leaf._grad is None else tracer.made(leaf._grad._array)
+            if made is not None:
+                self._gradients.append((position.get(key, leaf), made))
         self._last_use = self._find_last_uses()
 
     def _find_last_uses(self) -> list[tuple[int, ...]]:
@@ -136,6 +157,8 @@ class Program:
 
     def __call__(self, *inputs: Tensor) -> Any:
         """Replay on `inputs`, which must have the shapes and dtypes of those that were traced."""
+        for index, one in enumerate(inputs):
+            _check_input(index, one)
         given = [(one._array.shape, one._array.dtype) for one in inputs]
         if given != self._inputs:
             raise TraceError(
@@ -149,7 +172,11 @@ class Program:
                 values[one] if type(one) is Slot else one._array if isinstance(one, Tensor) else one
                 for one in step.args
             ]
-            out = state.run(step.op.forward, step.xp, *arrays, **step.kwargs)
+            try:
+                out = state.run(step.op.forward, step.xp, *arrays, **step.kwargs)
+            except Exception as failure:
+                failure.add_note(f"in the replay of {step}")
+                raise
             if type(out) is tuple:
                 for slot, one in zip(step.outputs, out, strict=True):
                     values[slot] = step.xp.asarray(one)
@@ -157,14 +184,14 @@ class Program:
                 values[step.outputs[0]] = arrays[0]
                 for position in step.op.mutates:
                     one = step.args[position]
-                    if isinstance(one, Tensor) and one._counter is not None:
-                        one._counter[0] += 1
+                    if isinstance(one, Tensor):
+                        counter_of(one)[0] += 1
             else:
                 values[step.outputs[0]] = step.xp.asarray(out)
             for slot in unneeded:
                 values[slot] = None
         for leaf, slot in self._gradients:
-            leaf.grad = wrap(values[slot])
+            (inputs[leaf] if isinstance(leaf, int) else leaf).grad = wrap(values[slot])
         return _map(self._result, lambda one: one, lambda slot: wrap(values[slot]))
 
     def __len__(self) -> int:
@@ -189,16 +216,22 @@ def trace(function: Callable[..., Any], *inputs: Tensor) -> Program:
     tensor(14.)
     """
     for index, one in enumerate(inputs):
-        if not isinstance(one, Tensor):
-            raise TypeError(f"trace takes tensors as inputs, argument {index} is {type(one).__name__}")
+        _check_input(index, one)
     tracer = _Tracer(inputs)
     readers.append(tracer.refuse)
+    copies.append(tracer.copied)
     try:
         with interpreter(tracer):
             result = function(*inputs)
     finally:
         readers.remove(tracer.refuse)
+        copies.remove(tracer.copied)
     return Program(tracer, inputs, result)
+
+
+def _check_input(index: int, one: Any) -> None:
+    if not isinstance(one, Tensor):
+        raise TypeError(f"a recorded program takes tensors as inputs, argument {index} is {type(one).__name__}")
 
 
 def _map(value: Any, tensor: Callable[[Any], Any], slot: Callable[[Any], Any] | None = None) -> Any:

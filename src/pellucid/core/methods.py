@@ -11,7 +11,7 @@ from . import devices, engine
 from .dtypes import as_dtype, dtype
 from .errors import with_line
 from .state import TABLE
-from .tensor import Tensor, from_data, like, wrap
+from .tensor import Tensor, from_data, like
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -176,9 +176,9 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     made: Tensor = type(self).__new__(type(self))
     memo[id(self)] = made
     made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _SHARED})
-    made._array = self._array.copy()
+    made._array = TABLE["clone"](like(self, self._array))._array
     if self._grad is not None:
-        made._grad = wrap(self._grad._array.copy())
+        made._grad = TABLE["clone"](self._grad.detach())
     return made
 
 

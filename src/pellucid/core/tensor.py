@@ -4,6 +4,8 @@ This file is the data alone. What needs an op (arithmetic, indexing, reductions,
 table (`ops/__init__.py`), what needs the engine (`backward`, hooks, …) from `core/methods.py`.
 """
 
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import warnings
@@ -17,10 +19,15 @@ from . import devices
 from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
 from .node import Node, Size
 
+if TYPE_CHECKING:  # what `ops` and `core.methods` put on the class; `ops.stubs` writes it from the op table
+    from .tensor_methods import TensorMethods
+else:
+    TensorMethods = object
+
 _new: Any = object.__new__
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """An n-dimensional array that remembers how it was computed.
 
     Made by `pellucid.tensor(...)` and by ops. The attributes below with defaults are set on an instance only when
@@ -90,7 +97,9 @@ class Tensor:
         """Bytes of one element."""
         return self._array.itemsize
 
-    element_size = lambda self: self._array.itemsize  # noqa: E731
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
 
     @property
     def nbytes(self) -> int:
@@ -272,6 +281,7 @@ class Tensor:
     def __dlpack__(self, **how: Any) -> Any:
         if self._requires:
             raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
+        _note_read(self)
         return self._array.__dlpack__(**how)
 
     def __dlpack_device__(self) -> Any:
@@ -299,13 +309,10 @@ class Tensor:
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self._array.ndim == 0 else format(repr(self), spec)
 
-    if TYPE_CHECKING:  # the methods that `ops` and `core.methods` put on the class
-
-        def __getattr__(self, name: str) -> Any: ...
-
     def __repr__(self) -> str:
         from .format import tensor_text
 
+        _note_read(self)
         return tensor_text(self)
 
 
@@ -370,6 +377,8 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
             array = array.astype(target)
     elif copy:
         array = array.copy()
+    if isinstance(data, Tensor) and array is not data._array:
+        _note_read(data)
     return wrap(array)
 
 

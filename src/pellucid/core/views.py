@@ -27,6 +27,10 @@ _OUT, _VALUE = 0, 1  # as in core.op
 Chain = tuple[tuple["Op", dict[str, Any]], ...]
 
 
+copies: list[Any] = []
+"""Called with each array that is about to be overwritten and the copy that backward will use; so the tracer is told."""
+
+
 class View:
     """How a tensor is a part of another: `base`, the chain of view ops from there, and the base's epoch then."""
 
@@ -113,7 +117,10 @@ def _keep_overwritten(op: Op, node: Node) -> None:
     """Where a rule asks for the value that the op is about to overwrite, keep a copy of it."""
     for slot, (what, which) in enumerate(node.plan.saves):
         if what == _VALUE and which in op.mutates and node.saved[slot] is not None:
-            node.saved[slot] = node.saved[slot].copy()
+            kept = node.saved[slot].copy()
+            for note in copies:
+                note(node.saved[slot], kept)
+            node.saved[slot] = kept
             node.guards = [guard for guard in node.guards if guard[2] != slot]
 
 
