@@ -96,7 +96,7 @@ def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
 
 def _like_result(outputs: tuple[Tensor, ...], func: Function, create_graph: bool) -> Any:
     done = outputs if create_graph else tuple(one.detach() for one in outputs)
-    return done if len(done) > 1 else done[0]
+    return done[0] if len(done) == 1 else done
 
 
 def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:

@@ -80,7 +80,7 @@ def check(options: Options) -> Options:
         options["model"] = normal_model(options["model"])
     for option, known in (("activation", ACTIVATIONS), ("loss", LOSSES), ("optimizer", OPTIMIZERS)):
         if option in options:
-            word = options[option].lower()
+            word: str = options[option].lower()
             value = options[option] = ALIASES.get(word, word)
             if value not in known:
                 raise unknown(option, value, known)

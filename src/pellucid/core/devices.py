@@ -11,6 +11,8 @@ class device:
     """A device by PyTorch's names: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
 
     __slots__ = ("index", "type")
+    type: str
+    index: int | None
 
     def __init__(self, type: str | device, index: int | None = None) -> None:
         if isinstance(type, device):

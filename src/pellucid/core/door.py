@@ -5,10 +5,10 @@ will be wanted, record the application as a node. A tool (tracer, anomaly detect
 is pushed for the length of a context, sees each application and hands it on with `below`. Ops never know.
 """
 
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ _FLOATS = frozenset(one.numpy for one in ALL if one.is_floating_point)
 
 
 @contextmanager
-def interpreter(one: Interpreter) -> Iterator[Interpreter]:
+def interpreter(one: Interpreter) -> Generator[Interpreter]:
     """Push an interpreter for the length of a `with` block."""
     before = state.interpreters
     state.interpreters = (*before, one)

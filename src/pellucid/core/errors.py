@@ -1,6 +1,6 @@
 """Errors that teach: what was asked, what was received, where in the user's code, and what to write instead."""
 
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import os

@@ -1,6 +1,6 @@
 """How a tensor prints: values, and shape, dtype and grad_fn where they are not plain to see."""
 
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,6 @@
 """`autograd.Function`: an op with a forward and a backward written by the user, on Tensors."""
 
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import functools

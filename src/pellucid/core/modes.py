@@ -1,5 +1,6 @@
 """Switches for the length of a block: whether ops are recorded. Each is a context manager and a decorator."""
 
+# pyright: reportInconsistentConstructor=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools
@@ -49,7 +50,8 @@ def _generator(function: Callable[..., Any], mode: Callable[[], _GradMode]) -> C
     @functools.wraps(function)
     def within(*args: Any, **kwargs: Any) -> Any:
         running = function(*args, **kwargs)
-        resume, given = running.send, None
+        resume: Any = running.send
+        given: Any = None
         while True:
             try:
                 with mode():
@@ -131,7 +133,8 @@ class inference_mode(_Decorating):
     """
 
     def __new__(cls, mode: Any = True) -> Any:
-        return super().__new__(cls, None if isinstance(mode, bool) else mode)
+        function: Any = None if isinstance(mode, bool) else mode
+        return super().__new__(cls, function)
 
     def __init__(self, mode: Any = True) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ None where no gradient is wanted. Numbers rise with time, so a node's inputs alw
 node itself: to visit nodes from the highest number down is a reverse topological order, with no search.
 """
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import itertools
@@ -33,7 +34,7 @@ class Size(tuple[int, ...]):
         return f"pellucid.Size({list(self)})"
 
     def __getitem__(self, index: Any) -> Any:
-        found = tuple.__getitem__(self, index)
+        found = super().__getitem__(index)
         return Size(found) if isinstance(index, slice) else found
 
     def __add__(self, other: Any) -> Size:

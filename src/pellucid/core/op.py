@@ -22,6 +22,7 @@ differentiated or recorded. Hence a rule is written in ops and operators only, a
 elementwise op a rule ignores broadcasting: the engine sums the gradient back to the input's shape.
 """
 
+# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools

@@ -14,7 +14,8 @@ from pellucid.core import Tensor, function, op
 def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> Any:
     """Products of all operands summed over every label that is not in `output`; no label twice in one operand."""
     if len(operands) == 2:
-        return _pair(xp, *operands, *inputs, output)
+        (a, b), (left, right) = operands, inputs
+        return _pair(xp, a, b, left, right, output)
     result = xp.einsum(",".join(inputs) + "->" + output, *operands, optimize=len(operands) > 2)
     if len(operands) == 1 and result.dtype.kind in "iub" and len(output) < len(inputs[0]):
         return operands[0].sum(tuple(i for i, label in enumerate(inputs[0]) if label not in output), dtype=xp.int64)
@@ -71,7 +72,7 @@ contract.vjp(operands=lambda m, g, index, operands, inputs, output: _rule(m, g, 
 
 
 @function(method=False)
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sum of products of the operands' elements, by labels of their dimensions.
 
     `equation` is `"ij,jk->ik"`: a label for each dimension of each operand, and those of the result; labels absent

@@ -460,7 +460,7 @@ class Module:
 
     def type(self, dst_type: Any) -> Self:
         """Convert every parameter and buffer to ``dst_type``."""
-        return self._apply(lambda t: t.type(dst_type))
+        return self._apply(lambda t: t.to(dtype=dst_type))
 
     def float(self) -> Self:
         """Convert floating-point parameters and buffers to float32."""
