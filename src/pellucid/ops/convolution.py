@@ -207,6 +207,8 @@ def _check(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair, dilation
         raise RuntimeError(f"dilation should be greater than zero, got {dilation}")
     if x.dtype != weight.dtype:
         raise RuntimeError(f"Input type ({x.dtype}) and weight type ({weight.dtype}) should be the same")
+    if bias is not None and bias.dtype != x.dtype:
+        raise RuntimeError(f"Input type ({x.dtype}) and bias type ({bias.dtype}) should be the same")
     if weight.shape[0] % groups or weight.shape[0] < groups:
         raise ShapeError(f"the weight has {weight.shape[0]} output channels, which groups={groups} does not divide")
     if x.shape[1] != weight.shape[1] * groups:
