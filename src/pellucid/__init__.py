@@ -8,8 +8,6 @@ which are imported when they are first used.
 """
 
 import importlib as _importlib
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
 
 from . import core as _core
 from . import ops as _ops
@@ -54,6 +52,7 @@ _ROOMS = (
     "autograd", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
     "special", "train", "utils",
 )  # fmt: skip
+_LATER = {"save": "serialize", "load": "serialize"}  # functions of rooms
 
 globals().update({name: op for name, op in _core.TABLE.items() if op.public})
 globals().update(_core.FUNCTIONS)
@@ -61,19 +60,13 @@ globals().update(float=_core.dtypes.float_, int=_core.dtypes.int_, bool=_core.dt
 strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous", "preserve", "channels_last"
 
 
-if _TYPE_CHECKING:
-
-    def __getattr__(name: str) -> _Any: ...
-
-else:
-
-    def __getattr__(name):
-        if name in ("save", "load"):
-            return getattr(_importlib.import_module("pellucid.serialize"), name)
-        if name in _ROOMS:
-            try:
-                return _importlib.import_module(f"pellucid.{name}")
-            except ModuleNotFoundError as missing:
-                if missing.name != f"pellucid.{name}":
-                    raise
-        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+def __getattr__(name):
+    if name in _LATER:
+        return getattr(_importlib.import_module(f"pellucid.{_LATER[name]}"), name)
+    if name in _ROOMS:
+        try:
+            return _importlib.import_module(f"pellucid.{name}")
+        except ModuleNotFoundError as missing:
+            if missing.name != f"pellucid.{name}":
+                raise
+    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")

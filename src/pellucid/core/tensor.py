@@ -19,7 +19,7 @@ from . import devices
 from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
 from .node import Node, Size
 
-if TYPE_CHECKING:  # what `ops` and `core.methods` put on the class; `ops.stubs` writes it from the op table
+if TYPE_CHECKING:  # what `ops` and `core.methods` put on the class; tools/stubs.py writes it from the op table
     from .tensor_methods import TensorMethods
 else:
     TensorMethods = object

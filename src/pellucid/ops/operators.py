@@ -49,7 +49,7 @@ def _takes(other: Any) -> bool:
 def _forward(name: str) -> Any:
     op = TABLE[name]
 
-    def operate(self: Tensor, other: Any) -> Any:
+    def operate(self: Tensor, other: Tensor | float) -> Tensor:
         if type(other) is Tensor or _takes(other):
             return op(self, other)
         return NotImplemented
@@ -60,7 +60,7 @@ def _forward(name: str) -> Any:
 def _reflected(name: str) -> Any:
     op = TABLE[name]
 
-    def operate(self: Tensor, other: Any) -> Any:
+    def operate(self: Tensor, other: Tensor | float) -> Tensor:
         if isinstance(other, int | float):
             return op(other, self)
         return op(from_data(other, copy=False), self) if _takes(other) else NotImplemented
@@ -71,7 +71,7 @@ def _reflected(name: str) -> Any:
 def _unary(name: str) -> Any:
     op = TABLE[name]
 
-    def operate(self: Tensor) -> Any:
+    def operate(self: Tensor) -> Tensor:
         return op(self)
 
     return operate

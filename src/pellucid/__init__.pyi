@@ -1,0 +1,920 @@
+"""The public names of pellucid: ops by their signature, the rest from where it is written."""
+
+# Written by python tools/stubs.py: do not edit.
+from . import autograd as autograd
+from . import compile as compile
+from . import core as core
+from . import datasets as datasets
+from . import linalg as linalg
+from . import nn as nn
+from . import ops as ops
+from . import optim as optim
+from . import scalar as scalar
+from . import serialize as serialize
+from . import train as train
+from . import utils as utils
+from builtins import bool as _bool
+from builtins import float as _float
+from builtins import int as _int
+from pellucid.core.devices import device as device
+from pellucid.core.dtypes import can_cast as can_cast
+from pellucid.core.dtypes import dtype as dtype
+from pellucid.core.dtypes import finfo as finfo
+from pellucid.core.dtypes import get_default_dtype as get_default_dtype
+from pellucid.core.dtypes import iinfo as iinfo
+from pellucid.core.dtypes import promote_types as promote_types
+from pellucid.core.dtypes import set_default_dtype as set_default_dtype
+from pellucid.core.generator import Generator as Generator
+from pellucid.core.modes import enable_grad as enable_grad
+from pellucid.core.modes import inference_mode as inference_mode
+from pellucid.core.modes import is_grad_enabled as is_grad_enabled
+from pellucid.core.modes import is_inference_mode_enabled as is_inference_mode_enabled
+from pellucid.core.modes import no_grad as no_grad
+from pellucid.core.modes import set_grad_enabled as set_grad_enabled
+from pellucid.core.node import Size as Size
+from pellucid.core.promote import result_type as result_type
+from pellucid.core.tensor import Tensor as Tensor
+from pellucid.ops.axes import adjoint as adjoint
+from pellucid.ops.axes import flip as flip
+from pellucid.ops.axes import fliplr as fliplr
+from pellucid.ops.axes import flipud as flipud
+from pellucid.ops.axes import moveaxis as moveaxis
+from pellucid.ops.axes import movedim as movedim
+from pellucid.ops.axes import permute as permute
+from pellucid.ops.axes import roll as roll
+from pellucid.ops.axes import rot90 as rot90
+from pellucid.ops.axes import swapaxes as swapaxes
+from pellucid.ops.axes import swapdims as swapdims
+from pellucid.ops.axes import t as t
+from pellucid.ops.choice import _where as where
+from pellucid.ops.compare import allclose as allclose
+from pellucid.ops.compare import equal as equal
+from pellucid.ops.convolution import conv1d as conv1d
+from pellucid.ops.convolution import conv2d as conv2d
+from pellucid.ops.convolution import conv_transpose1d as conv_transpose1d
+from pellucid.ops.convolution import conv_transpose2d as conv_transpose2d
+from pellucid.ops.creation import arange as arange
+from pellucid.ops.creation import as_tensor as as_tensor
+from pellucid.ops.creation import asarray as asarray
+from pellucid.ops.creation import empty as empty
+from pellucid.ops.creation import empty_like as empty_like
+from pellucid.ops.creation import eye as eye
+from pellucid.ops.creation import from_dlpack as from_dlpack
+from pellucid.ops.creation import from_numpy as from_numpy
+from pellucid.ops.creation import full as full
+from pellucid.ops.creation import full_like as full_like
+from pellucid.ops.creation import linspace as linspace
+from pellucid.ops.creation import logspace as logspace
+from pellucid.ops.creation import ones as ones
+from pellucid.ops.creation import ones_like as ones_like
+from pellucid.ops.creation import scalar_tensor as scalar_tensor
+from pellucid.ops.creation import tensor as tensor
+from pellucid.ops.creation import tril_indices as tril_indices
+from pellucid.ops.creation import triu_indices as triu_indices
+from pellucid.ops.creation import zeros as zeros
+from pellucid.ops.creation import zeros_like as zeros_like
+from pellucid.ops.diagonals import diag as diag
+from pellucid.ops.diagonals import diag_embed as diag_embed
+from pellucid.ops.diagonals import diagflat as diagflat
+from pellucid.ops.einsum import einsum as einsum
+from pellucid.ops.extremes import aminmax as aminmax
+from pellucid.ops.extremes import max as max
+from pellucid.ops.extremes import min as min
+from pellucid.ops.joining import block_diag as block_diag
+from pellucid.ops.joining import cartesian_prod as cartesian_prod
+from pellucid.ops.joining import cat as cat
+from pellucid.ops.joining import column_stack as column_stack
+from pellucid.ops.joining import combinations as combinations
+from pellucid.ops.joining import concat as concat
+from pellucid.ops.joining import concatenate as concatenate
+from pellucid.ops.joining import dstack as dstack
+from pellucid.ops.joining import hstack as hstack
+from pellucid.ops.joining import meshgrid as meshgrid
+from pellucid.ops.joining import repeat_interleave as repeat_interleave
+from pellucid.ops.joining import row_stack as row_stack
+from pellucid.ops.joining import stack as stack
+from pellucid.ops.joining import tile as tile
+from pellucid.ops.joining import vstack as vstack
+from pellucid.ops.masks import masked_scatter as masked_scatter
+from pellucid.ops.masks import masked_select as masked_select
+from pellucid.ops.normalize import group_norm as group_norm
+from pellucid.ops.normalize import layer_norm as layer_norm
+from pellucid.ops.normalize import rms_norm as rms_norm
+from pellucid.ops.norms import cdist as cdist
+from pellucid.ops.norms import cosine_similarity as cosine_similarity
+from pellucid.ops.norms import dist as dist
+from pellucid.ops.norms import pairwise_distance as pairwise_distance
+from pellucid.ops.norms import renorm as renorm
+from pellucid.ops.norms import torch_norm as norm
+from pellucid.ops.operators import positive as positive
+from pellucid.ops.parts import chunk as chunk
+from pellucid.ops.parts import diagonal_scatter as diagonal_scatter
+from pellucid.ops.parts import dsplit as dsplit
+from pellucid.ops.parts import hsplit as hsplit
+from pellucid.ops.parts import narrow as narrow
+from pellucid.ops.parts import select as select
+from pellucid.ops.parts import select_scatter as select_scatter
+from pellucid.ops.parts import slice_scatter as slice_scatter
+from pellucid.ops.parts import split as split
+from pellucid.ops.parts import split_with_sizes as split_with_sizes
+from pellucid.ops.parts import tensor_split as tensor_split
+from pellucid.ops.parts import unbind as unbind
+from pellucid.ops.parts import vsplit as vsplit
+from pellucid.ops.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from pellucid.ops.pooling import avg_pool1d as avg_pool1d
+from pellucid.ops.pooling import avg_pool2d as avg_pool2d
+from pellucid.ops.pooling import max_pool1d as max_pool1d
+from pellucid.ops.pooling import max_pool2d as max_pool2d
+from pellucid.ops.powers import float_power as float_power
+from pellucid.ops.powers import ldexp as ldexp
+from pellucid.ops.products import addbmm as addbmm
+from pellucid.ops.products import addmm as addmm
+from pellucid.ops.products import addmv as addmv
+from pellucid.ops.products import addr as addr
+from pellucid.ops.products import baddbmm as baddbmm
+from pellucid.ops.products import bmm as bmm
+from pellucid.ops.products import chain_matmul as chain_matmul
+from pellucid.ops.products import dot as dot
+from pellucid.ops.products import ger as ger
+from pellucid.ops.products import inner as inner
+from pellucid.ops.products import kron as kron
+from pellucid.ops.products import mm as mm
+from pellucid.ops.products import mv as mv
+from pellucid.ops.products import outer as outer
+from pellucid.ops.products import tensordot as tensordot
+from pellucid.ops.products import trace as trace
+from pellucid.ops.products import vdot as vdot
+from pellucid.ops.properties import is_complex as is_complex
+from pellucid.ops.properties import is_floating_point as is_floating_point
+from pellucid.ops.properties import is_nonzero as is_nonzero
+from pellucid.ops.properties import is_same_size as is_same_size
+from pellucid.ops.properties import is_tensor as is_tensor
+from pellucid.ops.properties import numel as numel
+from pellucid.ops.random import bernoulli as bernoulli
+from pellucid.ops.random import get_rng_state as get_rng_state
+from pellucid.ops.random import initial_seed as initial_seed
+from pellucid.ops.random import manual_seed as manual_seed
+from pellucid.ops.random import normal as normal
+from pellucid.ops.random import rand as rand
+from pellucid.ops.random import randint as randint
+from pellucid.ops.random import randint_like as randint_like
+from pellucid.ops.random import randn as randn
+from pellucid.ops.random import randperm as randperm
+from pellucid.ops.random import rrelu as rrelu
+from pellucid.ops.random import seed as seed
+from pellucid.ops.random import set_rng_state as set_rng_state
+from pellucid.ops.reduce import nanmean as nanmean
+from pellucid.ops.scan import cummax as cummax
+from pellucid.ops.scan import cummin as cummin
+from pellucid.ops.scan import cumulative_trapezoid as cumulative_trapezoid
+from pellucid.ops.scan import diff as diff
+from pellucid.ops.scan import trapezoid as trapezoid
+from pellucid.ops.scan import trapz as trapz
+from pellucid.ops.search import argwhere as argwhere
+from pellucid.ops.search import bucketize as bucketize
+from pellucid.ops.search import isin as isin
+from pellucid.ops.search import nonzero as nonzero
+from pellucid.ops.search import searchsorted as searchsorted
+from pellucid.ops.search import take_along_dim as take_along_dim
+from pellucid.ops.search import unique as unique
+from pellucid.ops.search import unique_consecutive as unique_consecutive
+from pellucid.ops.shape import atleast_1d as atleast_1d
+from pellucid.ops.shape import atleast_2d as atleast_2d
+from pellucid.ops.shape import atleast_3d as atleast_3d
+from pellucid.ops.shape import broadcast_shapes as broadcast_shapes
+from pellucid.ops.shape import broadcast_tensors as broadcast_tensors
+from pellucid.ops.shape import broadcast_to as broadcast_to
+from pellucid.ops.shape import flatten as flatten
+from pellucid.ops.shape import ravel as ravel
+from pellucid.ops.shape import reshape as reshape
+from pellucid.ops.shape import squeeze as squeeze
+from pellucid.ops.shape import unflatten as unflatten
+from pellucid.ops.sorting import kthvalue as kthvalue
+from pellucid.ops.sorting import median as median
+from pellucid.ops.sorting import mode as mode
+from pellucid.ops.sorting import msort as msort
+from pellucid.ops.sorting import nanmedian as nanmedian
+from pellucid.ops.sorting import sort as sort
+from pellucid.ops.sorting import topk as topk
+from pellucid.ops.special import polygamma as polygamma
+from pellucid.ops.statistics import bincount as bincount
+from pellucid.ops.statistics import histogram as histogram
+from pellucid.ops.statistics import nanquantile as nanquantile
+from pellucid.ops.statistics import quantile as quantile
+from pellucid.ops.statistics import std as std
+from pellucid.ops.statistics import std_mean as std_mean
+from pellucid.ops.statistics import var as var
+from pellucid.ops.statistics import var_mean as var_mean
+from pellucid.ops.subscript import index_put as index_put
+from pellucid.serialize import load as load
+from pellucid.serialize import save as save
+from typing import Any
+
+
+__version__: str
+
+def abs(input: Tensor) -> Tensor:
+    """Absolute value of each element; its gradient at 0 is 0."""
+
+def abs_(input: Tensor) -> Tensor:
+    """In place: Absolute value of each element; its gradient at 0 is 0."""
+
+def absolute(input: Tensor) -> Tensor:
+    """Absolute value of each element; its gradient at 0 is 0."""
+
+def absolute_(input: Tensor) -> Tensor:
+    """In place: Absolute value of each element; its gradient at 0 is 0."""
+
+def acos(input: Tensor) -> Tensor:
+    """Inverse cosine of each element, in [0, π]; NaN out of [-1, 1]."""
+
+def acos_(input: Tensor) -> Tensor:
+    """In place: Inverse cosine of each element, in [0, π]; NaN out of [-1, 1]."""
+
+def acosh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic cosine of each element; NaN below 1."""
+
+def acosh_(input: Tensor) -> Tensor:
+    """In place: Inverse hyperbolic cosine of each element; NaN below 1."""
+
+def add(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
+    """Sum of each pair of elements: input + alpha · other. Bools: their disjunction."""
+
+def addcdiv(input: Tensor | _float, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+    """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
+
+def addcmul(input: Tensor | _float, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+    """input + value · tensor1 · tensor2, for each triple of elements."""
+
+def all(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
+    """Whether every element along `dim` is not 0 (True over nothing); uint8 gives uint8."""
+
+def alpha_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Drop each element with probability p in training, keeping the mean and variance of what SELU gives: dropped elements take SELU's lowest value, then all are scaled."""
+
+def alpha_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In place: drop each element with probability p, keeping the mean and variance of what SELU gives: dropped elements take SELU's lowest value, then all are scaled."""
+
+def amax(input: Tensor, dim: Any = (), keepdim: _bool = False) -> Tensor:
+    """The largest element over the dimensions `dim` (all, if empty)."""
+
+def amin(input: Tensor, dim: Any = (), keepdim: _bool = False) -> Tensor:
+    """The smallest element over the dimensions `dim` (all, if empty)."""
+
+def any(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
+    """Whether at least one element along `dim` is not 0 (False over nothing); uint8 gives uint8."""
+
+def arccos(input: Tensor) -> Tensor:
+    """Inverse cosine of each element, in [0, π]; NaN out of [-1, 1]."""
+
+def arccos_(input: Tensor) -> Tensor:
+    """In place: Inverse cosine of each element, in [0, π]; NaN out of [-1, 1]."""
+
+def arccosh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic cosine of each element; NaN below 1."""
+
+def arccosh_(input: Tensor) -> Tensor:
+    """In place: Inverse hyperbolic cosine of each element; NaN below 1."""
+
+def arcsin(input: Tensor) -> Tensor:
+    """Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
+
+def arcsin_(input: Tensor) -> Tensor:
+    """In place: Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
+
+def arcsinh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic sine of each element."""
+
+def arcsinh_(input: Tensor) -> Tensor:
+    """In place: Inverse hyperbolic sine of each element."""
+
+def arctan(input: Tensor) -> Tensor:
+    """Inverse tangent of each element, in [-π/2, π/2]."""
+
+def arctan2(input: Tensor, other: Tensor) -> Tensor:
+    """Angle of the point (other, input), in [-π, π], for each pair of elements; its gradient at (0, 0) is 0."""
+
+def arctan_(input: Tensor) -> Tensor:
+    """In place: Inverse tangent of each element, in [-π/2, π/2]."""
+
+def arctanh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
+
+def arctanh_(input: Tensor) -> Tensor:
+    """In place: Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
+
+def argmax(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
+    """Index (int64) of the largest element along `dim`; of the flattened tensor if `dim` is None."""
+
+def argmin(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
+    """Index (int64) of the smallest element along `dim`; of the flattened tensor if `dim` is None."""
+
+def argsort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor:
+    """The indices that sort `input` along `dim`; equals keep their order, `stable` or not."""
+
+def asin(input: Tensor) -> Tensor:
+    """Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
+
+def asin_(input: Tensor) -> Tensor:
+    """In place: Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
+
+def asinh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic sine of each element."""
+
+def asinh_(input: Tensor) -> Tensor:
+    """In place: Inverse hyperbolic sine of each element."""
+
+def atan(input: Tensor) -> Tensor:
+    """Inverse tangent of each element, in [-π/2, π/2]."""
+
+def atan2(input: Tensor, other: Tensor) -> Tensor:
+    """Angle of the point (other, input), in [-π, π], for each pair of elements; its gradient at (0, 0) is 0."""
+
+def atan_(input: Tensor) -> Tensor:
+    """In place: Inverse tangent of each element, in [-π/2, π/2]."""
+
+def atanh(input: Tensor) -> Tensor:
+    """Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
+
+def atanh_(input: Tensor) -> Tensor:
+    """In place: Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
+
+def bitwise_and(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """The bits that both integers have; for bools, their conjunction."""
+
+def bitwise_left_shift(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """input · 2^other, the bits moved to the left; 0 where all are moved out."""
+
+def bitwise_not(input: Tensor) -> Tensor:
+    """All bits of each integer turned over; for bools, their negation."""
+
+def bitwise_or(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """The bits that one of both integers has; for bools, their disjunction."""
+
+def bitwise_right_shift(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """input / 2^other rounded down, the bits moved to the right."""
+
+def bitwise_xor(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """The bits that exactly one of both integers has; for bools, whether they differ."""
+
+bool: dtype
+
+def ceil(input: Tensor) -> Tensor:
+    """Smallest integer that is not below each element; integers as they are."""
+
+def ceil_(input: Tensor) -> Tensor:
+    """In place: Smallest integer that is not below each element; integers as they are."""
+
+channels_last: str
+
+def clamp(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+    """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
+
+def clamp_(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+    """In place: Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
+
+def clamp_max(input: Tensor, max: Tensor | _float) -> Tensor:
+    """Each element, or `max` where that is smaller."""
+
+def clamp_max_(input: Tensor, max: Tensor | _float) -> Tensor:
+    """In place: Each element, or `max` where that is smaller."""
+
+def clamp_min(input: Tensor, min: Tensor | _float) -> Tensor:
+    """Each element, or `min` where that is larger."""
+
+def clamp_min_(input: Tensor, min: Tensor | _float) -> Tensor:
+    """In place: Each element, or `min` where that is larger."""
+
+def clip(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+    """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
+
+def clip_(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
+    """In place: Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
+
+def clone(input: Tensor, memory_format: Any = None) -> Tensor:
+    """A copy; gradients pass through to the original."""
+
+def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
+    """A copy with `pad[0]` elements `value` before and `pad[1]` after the last dimension, then the one before it, …"""
+
+contiguous_format: str
+
+def copysign(input: Tensor, other: Tensor | _float) -> Tensor:
+    """The size of each element of `input` with the sign of `other` (that of -0.0 is negative)."""
+
+def cos(input: Tensor) -> Tensor:
+    """Cosine of each element, in radians."""
+
+def cos_(input: Tensor) -> Tensor:
+    """In place: Cosine of each element, in radians."""
+
+def cosh(input: Tensor) -> Tensor:
+    """Hyperbolic cosine of each element: (e^x + e^-x) / 2."""
+
+def cosh_(input: Tensor) -> Tensor:
+    """In place: Hyperbolic cosine of each element: (e^x + e^-x) / 2."""
+
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements along `dim` are not 0, as int64."""
+
+def cumprod(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+    """Running product along `dim`: out[i] = x[0] · … · x[i]. Integers and bools are multiplied as int64."""
+
+def cumsum(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+    """Running sum along `dim`: out[i] = x[0] + … + x[i]. Integers and bools are summed as int64."""
+
+default_generator: Generator
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees to radians: x · π / 180."""
+
+def deg2rad_(input: Tensor) -> Tensor:
+    """In place: Degrees to radians: x · π / 180."""
+
+def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
+    """A view of the diagonal of the plane of two dimensions, which becomes the last dimension."""
+
+def digamma(input: Tensor) -> Tensor:
+    """Derivative of `lgamma` of each element; -inf at 0, NaN at -1, -2, …"""
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
+
+def divide(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
+
+double: dtype
+
+def dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Zero each element with probability p in training, scale others by 1/(1 - p)."""
+
+def dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In place: zero each element with probability p, scale others by 1/(1 - p)."""
+
+def embedding(weight: Tensor, indices: Tensor, padding_idx: _int | None = None, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
+    """The rows of `weight` that `indices` names: out[…, :] = weight[indices[…]]."""
+
+def eq(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` equals that of `other`."""
+
+def erf(input: Tensor) -> Tensor:
+    """Error function of each element: 2/sqrt(π) · ∫ e^(-t²) dt from 0 to x."""
+
+def erf_(input: Tensor) -> Tensor:
+    """In place: Error function of each element: 2/sqrt(π) · ∫ e^(-t²) dt from 0 to x."""
+
+def erfc(input: Tensor) -> Tensor:
+    """Complementary error function of each element: 1 - erf(x), exact where that is close to 0."""
+
+def erfc_(input: Tensor) -> Tensor:
+    """In place: Complementary error function of each element: 1 - erf(x), exact where that is close to 0."""
+
+def erfinv(input: Tensor) -> Tensor:
+    """Inverse of the error function of each element; infinite at -1 and 1, NaN beyond."""
+
+def exp(input: Tensor) -> Tensor:
+    """Exponential of each element: e^x."""
+
+def exp2(input: Tensor) -> Tensor:
+    """2^x of each element."""
+
+def exp2_(input: Tensor) -> Tensor:
+    """In place: 2^x of each element."""
+
+def exp_(input: Tensor) -> Tensor:
+    """In place: Exponential of each element: e^x."""
+
+def expm1(input: Tensor) -> Tensor:
+    """e^x - 1 of each element, exact where x is close to 0."""
+
+def expm1_(input: Tensor) -> Tensor:
+    """In place: e^x - 1 of each element, exact where x is close to 0."""
+
+def feature_alpha_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Drop each channel with probability p in training, keeping the mean and variance of what SELU gives: dropped elements take SELU's lowest value, then all are scaled."""
+
+def feature_alpha_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In place: drop each channel with probability p, keeping the mean and variance of what SELU gives: dropped elements take SELU's lowest value, then all are scaled."""
+
+def feature_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """Zero each channel of (N, C, …) with probability p in training."""
+
+def feature_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """In place: zero each channel of (N, C, …) with probability p."""
+
+def fill(input: Tensor, value: Tensor | _float) -> Tensor:
+    """A tensor like `input` with `value`, a number or a 0-d tensor, everywhere."""
+
+def fill_(input: Tensor, value: Tensor | _float) -> Tensor:
+    """In place: every element becomes `value`, a number or a 0-d tensor."""
+
+def fix(input: Tensor) -> Tensor:
+    """Integer part of each element, rounded towards 0; integers as they are."""
+
+def fix_(input: Tensor) -> Tensor:
+    """In place: Integer part of each element, rounded towards 0; integers as they are."""
+
+float: dtype
+
+float16: dtype
+
+float32: dtype
+
+float64: dtype
+
+def floor(input: Tensor) -> Tensor:
+    """Largest integer that is not above each element; integers as they are."""
+
+def floor_(input: Tensor) -> Tensor:
+    """In place: Largest integer that is not above each element; integers as they are."""
+
+def floor_divide(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Quotient of each pair of elements rounded down. Raises RuntimeError for an integer divided by 0."""
+
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of each pair of elements, the one that is not NaN if one is. At a tie, input gets the gradient."""
+
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of each pair of elements, the one that is not NaN if one is. At a tie, input gets the gradient."""
+
+def fmod(input: Tensor, other: Tensor | _float) -> Tensor:
+    """What C's fmod gives for each pair of elements: input - other · trunc(input / other), with the sign of input."""
+
+def frac(input: Tensor) -> Tensor:
+    """Fraction of each element, with its sign: x - trunc(x)."""
+
+def frac_(input: Tensor) -> Tensor:
+    """In place: Fraction of each element, with its sign: x - trunc(x)."""
+
+def gather(input: Any, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Any:
+    """For each element of `index`, the element of `input` that it names along `dim`."""
+
+def gcd(input: Tensor, other: Tensor) -> Tensor:
+    """Greatest common divisor of each pair of integers."""
+
+def ge(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is at least that of `other`."""
+
+def greater(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is greater than that of `other`."""
+
+def greater_equal(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is at least that of `other`."""
+
+def gt(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is greater than that of `other`."""
+
+half: dtype
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """The step: 0 where input is negative, 1 where positive, `values` where 0."""
+
+def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+    """How many elements fall into each of `bins` equal parts of [min, max]; of the elements' own range if these agree."""
+
+def hypot(input: Tensor, other: Tensor) -> Tensor:
+    """sqrt(input² + other²) of each pair of elements, without overflow on the way."""
+
+def index_add(input: Any, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    """`input` with each slice of alpha · `source` along `dim` added where the vector `index` says."""
+
+def index_copy(input: Any, dim: _int, index: Any, source: Any) -> Any:
+    """`input` with each slice of `source` along `dim` stored where the vector `index` says."""
+
+def index_fill(input: Any, dim: _int, index: Any, value: Any) -> Any:
+    """`input` with `value` (a number or a 0-d tensor) in the slices along `dim` that the vector `index` names."""
+
+def index_select(input: Any, dim: _int, index: Any) -> Any:
+    """The slices of `input` along `dim` that a vector of indices names, copied."""
+
+int: dtype
+
+int16: dtype
+
+int32: dtype
+
+int64: dtype
+
+int8: dtype
+
+def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
+    """Whether |input - other| <= atol + rtol · |other|, or both are the same infinity (or NaN, with `equal_nan`)."""
+
+def isfinite(input: Tensor) -> Tensor:
+    """Whether each element is neither infinite nor NaN."""
+
+def isinf(input: Tensor) -> Tensor:
+    """Whether each element is infinite."""
+
+def isnan(input: Tensor) -> Tensor:
+    """Whether each element is NaN."""
+
+def isneginf(input: Tensor) -> Tensor:
+    """Whether each element is -inf."""
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether each element is +inf."""
+
+def lcm(input: Tensor, other: Tensor) -> Tensor:
+    """Least common multiple of each pair of integers."""
+
+def le(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is at most that of `other`."""
+
+def lerp(input: Tensor | _float, end: Tensor | _float, weight: Tensor | _float) -> Tensor:
+    """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
+
+def less(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is less than that of `other`."""
+
+def less_equal(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is at most that of `other`."""
+
+def lgamma(input: Tensor) -> Tensor:
+    """Logarithm of the absolute value of the gamma function of each element; infinite at 0, -1, -2, …"""
+
+def log(input: Tensor) -> Tensor:
+    """Natural logarithm of each element; -inf at 0, NaN below."""
+
+def log10(input: Tensor) -> Tensor:
+    """Logarithm to the base 10 of each element; -inf at 0, NaN below."""
+
+def log10_(input: Tensor) -> Tensor:
+    """In place: Logarithm to the base 10 of each element; -inf at 0, NaN below."""
+
+def log1p(input: Tensor) -> Tensor:
+    """log(1 + x) of each element, exact where x is close to 0; -inf at -1, NaN below."""
+
+def log1p_(input: Tensor) -> Tensor:
+    """In place: log(1 + x) of each element, exact where x is close to 0; -inf at -1, NaN below."""
+
+def log2(input: Tensor) -> Tensor:
+    """Logarithm to the base 2 of each element; -inf at 0, NaN below."""
+
+def log2_(input: Tensor) -> Tensor:
+    """In place: Logarithm to the base 2 of each element; -inf at 0, NaN below."""
+
+def log_(input: Tensor) -> Tensor:
+    """In place: Natural logarithm of each element; -inf at 0, NaN below."""
+
+def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+    """x - log Σ e^x along `dim`: the logarithm of softmax, finite where softmax itself rounds to 0."""
+
+def logaddexp(input: Tensor, other: Tensor) -> Tensor:
+    """log(e^input + e^other) of each pair of elements, without overflow on the way."""
+
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """log2(2^input + 2^other) of each pair of elements, without overflow on the way."""
+
+def logcumsumexp(input: Tensor, dim: _int) -> Tensor:
+    """Running log Σ e^x along `dim`, without overflow."""
+
+def logical_and(input: Tensor, other: Tensor) -> Tensor:
+    """Whether both elements are not 0."""
+
+def logical_not(input: Tensor) -> Tensor:
+    """Whether the element is 0."""
+
+def logical_or(input: Tensor, other: Tensor) -> Tensor:
+    """Whether one element or both are not 0."""
+
+def logical_xor(input: Tensor, other: Tensor) -> Tensor:
+    """Whether exactly one of both elements is not 0."""
+
+def logit(input: Tensor, eps: _float | None = None) -> Tensor:
+    """log(x / (1 - x)) of each element, clamped to [eps, 1 - eps] first if `eps` is given; NaN out of [0, 1]."""
+
+def logit_(input: Tensor, eps: _float | None = None) -> Tensor:
+    """In place: log(x / (1 - x)) of each element, clamped to [eps, 1 - eps] first if `eps` is given; NaN out of [0, 1]."""
+
+def logsumexp(input: Tensor, dim: Any, keepdim: _bool = False) -> Tensor:
+    """log Σ e^x over `dim`, with the largest x taken out so that nothing overflows; -inf over nothing."""
+
+long: dtype
+
+def lt(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` is less than that of `other`."""
+
+def masked_fill(input: Tensor | _float, mask: Tensor | _float, value: Tensor | _float) -> Tensor:
+    """`input` with `value`, a number or a 0-d tensor, where the mask is True."""
+
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """Matrix product over the last two dimensions; leading dimensions broadcast."""
+
+def maximum(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of each pair of elements; NaN if one is. Equal elements share the gradient."""
+
+def mean(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """Mean over the dimensions `dim`: sum / count; the mean of nothing is NaN."""
+
+def minimum(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of each pair of elements; NaN if one is. Equal elements share the gradient."""
+
+def mul(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Product of each pair of elements. Bools: their conjunction."""
+
+def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, generator: Any = None) -> Tensor:
+    """Indices drawn with probabilities proportional to each row: (n,) -> (num_samples,), (m, n) -> (m, num_samples)."""
+
+def multiply(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Product of each pair of elements. Bools: their conjunction."""
+
+def nan_to_num(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
+    """`nan` (0) in place of NaN, `posinf` and `neginf` (the largest finite numbers) in place of the infinities."""
+
+def nan_to_num_(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
+    """In place: `nan` (0) in place of NaN, `posinf` and `neginf` (the largest finite numbers) in place of the infinities."""
+
+def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """Sum over `dim` in which a NaN counts as 0."""
+
+def ne(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` differs from that of `other`."""
+
+def neg(input: Tensor) -> Tensor:
+    """Each element with the opposite sign. Raises RuntimeError for bools."""
+
+def neg_(input: Tensor) -> Tensor:
+    """In place: Each element with the opposite sign. Raises RuntimeError for bools."""
+
+def negative(input: Tensor) -> Tensor:
+    """Each element with the opposite sign. Raises RuntimeError for bools."""
+
+def negative_(input: Tensor) -> Tensor:
+    """In place: Each element with the opposite sign. Raises RuntimeError for bools."""
+
+def nextafter(input: Tensor, other: Tensor) -> Tensor:
+    """The next floating-point number after each element in the direction of `other`."""
+
+def not_equal(input: Tensor, other: Tensor | _float) -> Tensor:
+    """Whether each element of `input` differs from that of `other`."""
+
+def pow(input: Tensor | _float, exponent: Tensor | _float) -> Tensor:
+    """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN."""
+
+preserve_format: str
+
+def prod(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """Product over one dimension or all; the product of nothing is 1. Integers and bools are multiplied as int64."""
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
+    """`input` with the elements of `source` stored (or added) at `index` of the flattened tensor."""
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians to degrees: x · 180 / π."""
+
+def rad2deg_(input: Tensor) -> Tensor:
+    """In place: Radians to degrees: x · 180 / π."""
+
+def rand_like(input: Tensor, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """Numbers uniform on [0, 1) in the shape and dtype of `input`."""
+
+def randn_like(input: Tensor, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """Normal numbers of mean 0 and standard deviation 1 in the shape and dtype of `input`."""
+
+def reciprocal(input: Tensor) -> Tensor:
+    """1 / x of each element; infinite at 0."""
+
+def reciprocal_(input: Tensor) -> Tensor:
+    """In place: 1 / x of each element; infinite at 0."""
+
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
+
+def relu_(input: Tensor) -> Tensor:
+    """In place: max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
+
+def remainder(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """What Python's % gives for each pair of elements: input - other · floor(input / other), with the sign of other."""
+
+def round(input: Tensor, decimals: _int = 0) -> Tensor:
+    """Each element rounded to `decimals` places (to tens for -1), halves to the even digit; integers as they are."""
+
+def round_(input: Tensor, decimals: _int = 0) -> Tensor:
+    """In place: Each element rounded to `decimals` places (to tens for -1), halves to the even digit; integers as they are."""
+
+def rsqrt(input: Tensor) -> Tensor:
+    """1 / sqrt(x) of each element; infinite at 0, NaN below."""
+
+def rsqrt_(input: Tensor) -> Tensor:
+    """In place: 1 / sqrt(x) of each element; infinite at 0, NaN below."""
+
+def rsub(input: Tensor, other: Tensor | _float, alpha: Any = 1) -> Tensor:
+    """Difference of each pair of elements, turned round: other - alpha · input."""
+
+def scatter(input: Any, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+    """`input` with each element of `src` (or one number) stored where `index` says along `dim`."""
+
+def scatter_add(input: Any, dim: _int, index: Any, src: Any) -> Any:
+    """`input` with each element of `src` added where `index` says along `dim`."""
+
+def scatter_reduce(input: Any, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Any:
+    """`input` with the elements of `src` that `index` sends to one place reduced there: sum, prod, mean, amax, amin."""
+
+def sgn(input: Tensor) -> Tensor:
+    """1, 0 or -1 for each element by its sign; 0 for NaN."""
+
+short: dtype
+
+def sigmoid(input: Tensor) -> Tensor:
+    """1 / (1 + e^-x) of each element."""
+
+def sigmoid_(input: Tensor) -> Tensor:
+    """In place: 1 / (1 + e^-x) of each element."""
+
+def sign(input: Tensor) -> Tensor:
+    """1, 0 or -1 for each element by its sign; 0 for NaN."""
+
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign of each element is negative (that of -0.0 is)."""
+
+def sin(input: Tensor) -> Tensor:
+    """Sine of each element, in radians."""
+
+def sin_(input: Tensor) -> Tensor:
+    """In place: Sine of each element, in radians."""
+
+def sinc(input: Tensor) -> Tensor:
+    """sin(πx) / (πx) of each element, and 1 at 0."""
+
+def sinc_(input: Tensor) -> Tensor:
+    """In place: sin(πx) / (πx) of each element, and 1 at 0."""
+
+def sinh(input: Tensor) -> Tensor:
+    """Hyperbolic sine of each element: (e^x - e^-x) / 2."""
+
+def sinh_(input: Tensor) -> Tensor:
+    """In place: Hyperbolic sine of each element: (e^x - e^-x) / 2."""
+
+def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+    """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows."""
+
+def sqrt(input: Tensor) -> Tensor:
+    """Square root of each element; NaN below 0. Its gradient at 0 is infinite."""
+
+def sqrt_(input: Tensor) -> Tensor:
+    """In place: Square root of each element; NaN below 0. Its gradient at 0 is infinite."""
+
+def square(input: Tensor) -> Tensor:
+    """Each element times itself; bools become integers."""
+
+def square_(input: Tensor) -> Tensor:
+    """In place: Each element times itself; bools become integers."""
+
+strided: str
+
+def sub(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
+    """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
+
+def subtract(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
+    """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
+
+def sum(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """Sum over the dimensions `dim`."""
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements at `index` of the flattened tensor, in the shape of `index`."""
+
+def tan(input: Tensor) -> Tensor:
+    """Tangent of each element, in radians."""
+
+def tan_(input: Tensor) -> Tensor:
+    """In place: Tangent of each element, in radians."""
+
+def tanh(input: Tensor) -> Tensor:
+    """Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
+
+def tanh_(input: Tensor) -> Tensor:
+    """In place: Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
+
+def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
+    """A view with two dimensions exchanged."""
+
+def tril(input: Tensor, diagonal: _int = 0) -> Tensor:
+    """The lower triangle of each matrix, up to the given diagonal; zeros elsewhere."""
+
+def triu(input: Tensor, diagonal: _int = 0) -> Tensor:
+    """The upper triangle of each matrix, from the given diagonal on; zeros elsewhere."""
+
+def true_divide(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
+
+def trunc(input: Tensor) -> Tensor:
+    """Integer part of each element, rounded towards 0; integers as they are."""
+
+def trunc_(input: Tensor) -> Tensor:
+    """In place: Integer part of each element, rounded towards 0; integers as they are."""
+
+uint8: dtype
+
+def unsqueeze(input: Tensor, dim: _int) -> Tensor:
+    """A view with a dimension of length 1 inserted, which is then dimension `dim`."""
+
+def xlogy(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """input · log(other) of each pair of elements, and 0 where input is 0 (but NaN where other is)."""
+
+def xlogy_(input: Tensor | _float, other: Tensor | _float) -> Tensor:
+    """In place: input · log(other) of each pair of elements, and 0 where input is 0 (but NaN where other is)."""
+
+def zero_(input: Tensor) -> Tensor:
+    """In place: every element becomes 0."""
