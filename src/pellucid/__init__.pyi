@@ -437,10 +437,10 @@ def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) ->
 def digamma(input: Tensor) -> Tensor:
     """Derivative of `lgamma` of each element; -inf at 0, NaN at -1, -2, …"""
 
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
     """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
-def divide(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def divide(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
     """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
 double: dtype
@@ -546,7 +546,7 @@ def frac(input: Tensor) -> Tensor:
 def frac_(input: Tensor) -> Tensor:
     """In place: Fraction of each element, with its sign: x - trunc(x)."""
 
-def gather(input: Any, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Any:
+def gather(input: Tensor, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Tensor:
     """For each element of `index`, the element of `input` that it names along `dim`."""
 
 def gcd(input: Tensor, other: Tensor) -> Tensor:
@@ -575,16 +575,16 @@ def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0) -> 
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(input² + other²) of each pair of elements, without overflow on the way."""
 
-def index_add(input: Any, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+def index_add(input: Tensor, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
     """`input` with each slice of alpha · `source` along `dim` added where the vector `index` says."""
 
-def index_copy(input: Any, dim: _int, index: Any, source: Any) -> Any:
+def index_copy(input: Tensor, dim: _int, index: Any, source: Any) -> Tensor:
     """`input` with each slice of `source` along `dim` stored where the vector `index` says."""
 
-def index_fill(input: Any, dim: _int, index: Any, value: Any) -> Any:
+def index_fill(input: Tensor, dim: _int, index: Any, value: Any) -> Tensor:
     """`input` with `value` (a number or a 0-d tensor) in the slices along `dim` that the vector `index` names."""
 
-def index_select(input: Any, dim: _int, index: Any) -> Any:
+def index_select(input: Tensor, dim: _int, index: Any) -> Tensor:
     """The slices of `input` along `dim` that a vector of indices names, copied."""
 
 int: dtype
@@ -802,13 +802,13 @@ def rsqrt_(input: Tensor) -> Tensor:
 def rsub(input: Tensor, other: Tensor | _float, alpha: Any = 1) -> Tensor:
     """Difference of each pair of elements, turned round: other - alpha · input."""
 
-def scatter(input: Any, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+def scatter(input: Tensor, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Tensor:
     """`input` with each element of `src` (or one number) stored where `index` says along `dim`."""
 
-def scatter_add(input: Any, dim: _int, index: Any, src: Any) -> Any:
+def scatter_add(input: Tensor, dim: _int, index: Any, src: Any) -> Tensor:
     """`input` with each element of `src` added where `index` says along `dim`."""
 
-def scatter_reduce(input: Any, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Any:
+def scatter_reduce(input: Tensor, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Tensor:
     """`input` with the elements of `src` that `index` sends to one place reduced there: sum, prod, mean, amax, amin."""
 
 def sgn(input: Tensor) -> Tensor:

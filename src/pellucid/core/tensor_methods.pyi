@@ -484,16 +484,16 @@ class TensorMethods:
     def dist(self, other: Tensor, p: _float = 2) -> Any:
         """The p-norm of input - other, over all elements."""
 
-    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    def div(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
-    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    def div_(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
-    def divide(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    def divide(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
-    def divide_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    def divide_(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
     def dot(self, tensor: Tensor) -> Tensor:
@@ -625,7 +625,7 @@ class TensorMethods:
     def frac_(self) -> Tensor:
         """In place: Fraction of each element, with its sign: x - trunc(x)."""
 
-    def gather(self, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Any:
+    def gather(self, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Tensor:
         """For each element of `index`, the element of `input` that it names along `dim`."""
 
     def gcd(self, other: Tensor) -> Tensor:
@@ -688,22 +688,22 @@ class TensorMethods:
     def hypot_(self, other: Tensor) -> Tensor:
         """In place: sqrt(input² + other²) of each pair of elements, without overflow on the way."""
 
-    def index_add(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    def index_add(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
         """`input` with each slice of alpha · `source` along `dim` added where the vector `index` says."""
 
-    def index_add_(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
+    def index_add_(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
         """In place: `input` with each slice of alpha · `source` along `dim` added where the vector `index` says."""
 
-    def index_copy(self, dim: _int, index: Any, source: Any) -> Any:
+    def index_copy(self, dim: _int, index: Any, source: Any) -> Tensor:
         """`input` with each slice of `source` along `dim` stored where the vector `index` says."""
 
-    def index_copy_(self, dim: _int, index: Any, source: Any) -> Any:
+    def index_copy_(self, dim: _int, index: Any, source: Any) -> Tensor:
         """In place: `input` with each slice of `source` along `dim` stored where the vector `index` says."""
 
-    def index_fill(self, dim: _int, index: Any, value: Any) -> Any:
+    def index_fill(self, dim: _int, index: Any, value: Any) -> Tensor:
         """`input` with `value` (a number or a 0-d tensor) in the slices along `dim` that the vector `index` names."""
 
-    def index_fill_(self, dim: _int, index: Any, value: Any) -> Any:
+    def index_fill_(self, dim: _int, index: Any, value: Any) -> Tensor:
         """In place: `input` with `value` (a number or a 0-d tensor) in the slices along `dim` that the vector `index` names."""
 
     def index_put(self, indices: Any, values: Tensor, accumulate: _bool = False) -> Tensor:
@@ -712,7 +712,7 @@ class TensorMethods:
     def index_put_(self, indices: Any, values: Tensor, accumulate: _bool = False) -> Tensor:
         """In place: `values` stored at `indices` (a tuple of tensors), or added there with `accumulate`."""
 
-    def index_select(self, dim: _int, index: Any) -> Any:
+    def index_select(self, dim: _int, index: Any) -> Tensor:
         """The slices of `input` along `dim` that a vector of indices names, copied."""
 
     def inner(self, other: Tensor) -> Tensor:
@@ -1128,22 +1128,22 @@ class TensorMethods:
     def rsub(self, other: Tensor | _float, alpha: Any = 1) -> Tensor:
         """Difference of each pair of elements, turned round: other - alpha · input."""
 
-    def scatter(self, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+    def scatter(self, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Tensor:
         """`input` with each element of `src` (or one number) stored where `index` says along `dim`."""
 
-    def scatter_(self, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Any:
+    def scatter_(self, dim: _int, index: Any, src: Any, *, reduce: str | None = None) -> Tensor:
         """In place: `input` with each element of `src` (or one number) stored where `index` says along `dim`."""
 
-    def scatter_add(self, dim: _int, index: Any, src: Any) -> Any:
+    def scatter_add(self, dim: _int, index: Any, src: Any) -> Tensor:
         """`input` with each element of `src` added where `index` says along `dim`."""
 
-    def scatter_add_(self, dim: _int, index: Any, src: Any) -> Any:
+    def scatter_add_(self, dim: _int, index: Any, src: Any) -> Tensor:
         """In place: `input` with each element of `src` added where `index` says along `dim`."""
 
-    def scatter_reduce(self, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Any:
+    def scatter_reduce(self, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Tensor:
         """`input` with the elements of `src` that `index` sends to one place reduced there: sum, prod, mean, amax, amin."""
 
-    def scatter_reduce_(self, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Any:
+    def scatter_reduce_(self, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Tensor:
         """In place: `input` with the elements of `src` that `index` sends to one place reduced there: sum, prod, mean, amax, amin."""
 
     def select(self, dim: _int, index: Any) -> Tensor:

@@ -180,7 +180,7 @@ _ROUNDED = {None: "true_divide", "floor": "floor_divide", "trunc": "trunc_divide
 
 
 def _divide(ending: str) -> None:
-    def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
         if rounding_mode not in _ROUNDED:
             raise RuntimeError(

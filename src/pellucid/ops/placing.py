@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.core import TABLE, Op, function
+from pellucid.core import TABLE, Op, Tensor, function
 
 
 def writes(**declaration: Any) -> Callable[[Any], Op]:
@@ -50,7 +50,7 @@ def dim_first(*names: str) -> None:
 
 
 def _offer(op: Op, public: bool) -> None:
-    def call(input: Any, dim: int, *others: Any, **attributes: Any) -> Any:
+    def call(input: Tensor, dim: int, *others: Any, **attributes: Any) -> Tensor:
         spare = len(others) - len(op.inputs) + 1
         if spare > 0:  # attributes without their names
             left = [one for one in op.attributes if one != "dim"][:spare]
@@ -60,7 +60,10 @@ def _offer(op: Op, public: bool) -> None:
 
     parameters = [one for one in list(op.__signature__.parameters.values()) if one.name != "dim"]
     dim = inspect.Parameter("dim", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="int")
-    call.__signature__ = op.__signature__.replace(parameters=[parameters[0], dim, *parameters[1:]])  # type: ignore[attr-defined]
+    shown: Any = call
+    shown.__signature__ = inspect.Signature(
+        [parameters[0].replace(annotation="Tensor"), dim, *parameters[1:]], return_annotation="Tensor"
+    )
     call.__name__ = call.__qualname__ = op.name
     call.__module__, call.__doc__ = op.__module__, op.__doc__
     function(public=public)(call)
