@@ -34,8 +34,8 @@ class Row:
     skip: str | None  # why there is nothing to compare with: then the op must run, and its gradient be right
 
 
-def row(*args: Any, reference: Callable[..., Any] | None = None, gradient: bool | str = True, drop: tuple[str, ...] = (),
-        skip: str | None = None, **attributes: Any) -> Row:  # fmt: skip
+def row(*args: Any, reference: Callable[..., Any] | None = None, gradient: bool | str = True,
+        drop: tuple[str, ...] = (), skip: str | None = None, **attributes: Any) -> Row:  # fmt: skip
     """A row: `row(real(2, 3), dim=0)`."""
     return Row(args, attributes, reference, gradient, drop, skip)
 

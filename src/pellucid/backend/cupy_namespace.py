@@ -20,7 +20,7 @@ def load() -> Any:
         ) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001  a driver can be broken in many ways, and each is told
         raise RuntimeError(f'device "cuda": CuPy is installed but finds no usable GPU ({failure})') from None
     if count == 0:
         raise RuntimeError('device "cuda": CuPy is installed but this machine has no GPU; use device "cpu"')
