@@ -65,7 +65,7 @@ def _formatter(array: Any) -> Any:
         return lambda value: f"{int(value):>{width}}"  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     values = shown[np.isfinite(shown) & (shown != 0)].astype(np.float64)
     form = _float_form(np.abs(values))
-    width = max((len(_float(one, form)) for one in shown.ravel().astype(np.float64).tolist()), default=1)
+    width = max((len(_float(one, form)) for one in values.ravel().tolist()), default=1)
     return lambda value: f"{_float(float(value), form):>{width}}"  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
 
 

@@ -11,7 +11,7 @@ from . import devices, engine
 from .dtypes import as_dtype, dtype
 from .errors import with_line
 from .state import TABLE
-from .tensor import Tensor, from_data, like
+from .tensor import Tensor, from_data, like, note_read
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,8 +98,13 @@ def detach_(self: Tensor) -> Tensor:
 
 
 @method
-def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False, **_: Any) -> Tensor:
+def to(
+    self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False,
+    memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """This tensor in another dtype or on another device: `to(dtype)`, `to(device, dtype)`, `to(other)`."""
+    flags = [one for one in args if isinstance(one, bool)]  # non_blocking, copy
+    copy = copy or flags[1:2] == [True]
     for one in args:
         if isinstance(one, Tensor):
             dtype, device = one.dtype, one.device
@@ -180,6 +185,23 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if self._grad is not None:
         made._grad = TABLE["clone"](self._grad.detach())
     return made
+
+
+@method
+def __reduce_ex__(self: Tensor, protocol: Any) -> Any:
+    """Pickled as its numbers and its flag, to go to another process; history stays behind."""
+    note_read(self)
+    return (
+        _rebuild,
+        (type(self), self._array, self.requires_grad),
+        {name: value for name, value in self.__dict__.items() if not name.startswith("_")},
+    )
+
+
+def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
+    made: Tensor = kind.__new__(kind)
+    made._array = array
+    return made.requires_grad_(requires_grad)
 
 
 @method

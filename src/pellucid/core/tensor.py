@@ -9,7 +9,7 @@ table (`ops/__init__.py`), what needs the engine (`backward`, hooks, …) from `
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from pellucid import backend
 
 from . import devices
 from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
+from .errors import ShapeError
 from .node import Node, Size
 
 if TYPE_CHECKING:  # what `ops` and `core.methods` put on the class; tools/stubs.py writes it from the op table
@@ -48,8 +49,11 @@ class Tensor(TensorMethods):
     __array_priority__ = 1000  # NumPy leaves `array * tensor` to Tensor.__rmul__
     __hash__ = object.__hash__
 
-    def __init__(self, data: Any = (), *, dtype: dtype | None = None) -> None:
-        made = from_data(data, dtype or get_default_dtype())
+    def __init__(self, *data: Any, dtype: dtype | None = None) -> None:
+        """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
+        if data and all(type(one) is int for one in data):
+            data = (np.zeros(data),)
+        made = from_data(data[0] if data else (), dtype or get_default_dtype())
         self._array = made._array
 
     # --- the array ---------------------------------------------------------------------------------------------------
@@ -234,7 +238,7 @@ class Tensor(TensorMethods):
     @property
     def data(self) -> Tensor:
         """The same memory without history. Changes through it are not seen by autograd: prefer `detach()`."""
-        return like(self, self._array)
+        return wrap(self._array)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -245,17 +249,17 @@ class Tensor(TensorMethods):
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""
         if self._array.size != 1:
-            raise RuntimeError(
+            raise ShapeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar: item() takes a tensor with "
                 f"one element, this one has shape {tuple(self._array.shape)}; reduce it first (.sum(), .mean()) or "
                 "write .tolist()"
             )
-        _note_read(self)
+        note_read(self)
         return self._array.item()
 
     def tolist(self) -> Any:
         """The values as (nested lists of) Python numbers."""
-        _note_read(self)
+        note_read(self)
         return self._array.tolist()
 
     def numpy(self, *, force: bool = False) -> Any:
@@ -266,7 +270,7 @@ class Tensor(TensorMethods):
         """
         if self._requires and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        _note_read(self)
+        note_read(self)
         of = backend.of_array(self._array)
         if of.device != "cpu" and not force:
             raise TypeError(f"can't convert {self.device} tensor to numpy; write tensor.cpu().numpy()")
@@ -281,7 +285,7 @@ class Tensor(TensorMethods):
     def __dlpack__(self, **how: Any) -> Any:
         if self._requires:
             raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
-        _note_read(self)
+        note_read(self)
         return self._array.__dlpack__(**how)
 
     def __dlpack_device__(self) -> Any:
@@ -307,12 +311,17 @@ class Tensor(TensorMethods):
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self._array.ndim == 0 else format(repr(self), spec)
+        if spec and self._array.ndim:
+            raise TypeError(
+                f"the format {spec!r} is for a single number, this tensor has shape {tuple(self._array.shape)}: write "
+                "tensor.tolist(), or format its elements"
+            )
+        return format(self.item(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         from .format import tensor_text
 
-        _note_read(self)
+        note_read(self)
         return tensor_text(self)
 
 
@@ -320,7 +329,8 @@ readers: list[Any] = []
 """Called with each tensor whose values leave for Python; the tracer is told so, since they would be frozen in."""
 
 
-def _note_read(tensor: Tensor) -> None:
+def note_read(tensor: Tensor) -> None:
+    """Tell who wants to know that the values of `tensor` leave for Python."""
     for reader in readers:
         reader(tensor)
 
@@ -366,8 +376,6 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
         array = np.asarray(data)
     else:
         array = _from_lists(data)
-        if dtype is None and array.dtype == np.float64:
-            dtype = get_default_dtype()
     target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
     to = devices.device(device).backend if device is not None else backend.of_array(array)
     if to is not backend.of_array(array):
@@ -378,7 +386,7 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
     elif copy:
         array = array.copy()
     if isinstance(data, Tensor) and array is not data._array:
-        _note_read(data)
+        note_read(data)
     return wrap(array)
 
 
@@ -390,7 +398,8 @@ def _known(found: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _from_lists(data: Any) -> Any:
-    if _holds_tensor(data):
+    types = _types(data)
+    if any(issubclass(one, Tensor) for one in types):
         data = _plain(data)
     try:
         array = np.array(data)
@@ -399,21 +408,30 @@ def _from_lists(data: Any) -> Any:
             "expected nested lists of equal length at each level; the lengths differ somewhere in what was given"
         ) from None
     if array.dtype.kind in "OUS":
-        raise TypeError(f"can't make a tensor from {type(data).__name__} with elements like {_first(data)!r}")
-    return array if array.size or array.dtype.kind != "f" else array.astype(get_default_dtype().numpy)
+        odd = next((one for one in types if not issubclass(one, _NUMBERS)), type(data))
+        raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
+    # Python's floats become the default type, those of NumPy stay what they are.
+    python = array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
+    return array.astype(get_default_dtype().numpy) if python else array
 
 
-def _holds_tensor(data: Any) -> bool:
-    return isinstance(data, list | tuple) and any(isinstance(one, Tensor) or _holds_tensor(one) for one in data)
+_NUMBERS = (int, float, np.generic, np.ndarray, Tensor)
+
+
+def _types(data: Any) -> set[type]:
+    """The types of all that is in nested lists."""
+    if not isinstance(data, list | tuple):
+        return {type(data)}
+    found = set(map(type, cast("list[Any]", data)))
+    if list in found or tuple in found:
+        for one in cast("list[Any]", data):
+            if isinstance(one, list | tuple):
+                found |= _types(one)
+        found -= {list, tuple}
+    return found
 
 
 def _plain(data: Any) -> Any:
     if isinstance(data, Tensor):
         return data.tolist()
     return [_plain(one) for one in data] if isinstance(data, list | tuple) else data
-
-
-def _first(data: Any) -> Any:
-    while isinstance(data, list | tuple) and data:
-        data = data[0]
-    return data
