@@ -100,6 +100,9 @@ class TensorMethods:
 
     def __rand__(self, other: Tensor | _float) -> Tensor: ...
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickled as its numbers and its flag, to go to another process; history stays behind."""
+
     def __rfloordiv__(self, other: Tensor | _float) -> Tensor: ...
 
     def __rlshift__(self, other: Tensor | _float) -> Tensor: ...
@@ -304,7 +307,7 @@ class TensorMethods:
     def bernoulli_(self, p: Tensor | _float = 0.5, generator: Any = None) -> Tensor:
         """Fill with 1 with probability `p` (a number, or a tensor that broadcasts), else 0."""
 
-    def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Any:
+    def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
         """How often each number 0, 1, … occurs in a 1-d tensor of integers; or the sum of its `weights`."""
 
     def bitwise_and(self, other: Tensor | _float) -> Tensor:
@@ -472,7 +475,7 @@ class TensorMethods:
     def diagonal_scatter(self, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
         """A copy of `input` with `src` on a diagonal."""
 
-    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Any:
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
         """x[i + 1] - x[i] along `dim`, `n` times over, after joining `prepend` and `append`; of bools, whether they differ."""
 
     def digamma(self) -> Tensor:
@@ -481,7 +484,7 @@ class TensorMethods:
     def digamma_(self) -> Tensor:
         """In place: Derivative of `lgamma` of each element; -inf at 0, NaN at -1, -2, …"""
 
-    def dist(self, other: Tensor, p: _float = 2) -> Any:
+    def dist(self, other: Tensor, p: _float = 2) -> Tensor:
         """The p-norm of input - other, over all elements."""
 
     def div(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
@@ -927,7 +930,7 @@ class TensorMethods:
     def movedim(self, source: Any, destination: Any) -> Tensor:
         """A view in which the dimensions `source` stand at `destination`, the others in their order."""
 
-    def msort(self) -> Any:
+    def msort(self) -> Tensor:
         """The elements in order along the first dimension."""
 
     def mul(self, other: Tensor | _float) -> Tensor:
@@ -954,13 +957,13 @@ class TensorMethods:
     def nan_to_num_(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
         """In place: `nan` (0) in place of NaN, `posinf` and `neginf` (the largest finite numbers) in place of the infinities."""
 
-    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Any:
+    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
         """Mean over `dim` of the elements that are not NaN; NaN where there are none."""
 
     def nanmedian(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
         """As `median`, of the elements that are not NaN."""
 
-    def nanquantile(self, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Any:
+    def nanquantile(self, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
         """As `quantile`, of the elements that are not NaN."""
 
     def nansum(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
@@ -1011,7 +1014,7 @@ class TensorMethods:
     def nonzero(self, *, as_tuple: _bool = False) -> Any:
         """The indices of the elements that are not zero: (count, ndim), or with `as_tuple` a vector for each dimension."""
 
-    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Any:
+    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
         """(Σ |x|^p)^(1 / p) over `dim`, all dimensions if None; `p` a number or "fro" (2), or "nuc" of matrices."""
 
     def normal_(self, mean: _float = 0.0, std: _float = 1.0, generator: Any = None) -> Tensor:
@@ -1050,7 +1053,7 @@ class TensorMethods:
     def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """In place: `input` with the elements of `source` stored (or added) at `index` of the flattened tensor."""
 
-    def quantile(self, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Any:
+    def quantile(self, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
         """The quantiles `q` (a number or a 1-d tensor, in [0, 1]) along `dim`; of all elements if None."""
 
     def rad2deg(self) -> Tensor:
@@ -1089,7 +1092,7 @@ class TensorMethods:
     def remainder_(self, other: Tensor | _float) -> Tensor:
         """In place: What Python's % gives for each pair of elements: input - other · floor(input / other), with the sign of other."""
 
-    def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Any:
+    def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
         """Each slice of `input` at a fixed index of `dim` scaled down to a p-norm of `maxnorm`, where it has more."""
 
     def repeat(self, *repeats: Any, **given: Any) -> Tensor:
@@ -1230,7 +1233,7 @@ class TensorMethods:
     def squeeze_(self, dim: Any = None) -> Tensor:
         """In place: without the dimensions of length 1, all of them or those of `dim`."""
 
-    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Any:
+    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Standard deviation over `dim`: the square root of `var`, with the same arguments."""
 
     def sub(self, other: Tensor | _float, alpha: Any = 1) -> Tensor:
@@ -1293,7 +1296,7 @@ class TensorMethods:
     def tile(self, *dims: Any, **given: Any) -> Tensor:
         """As `repeat`, but fewer numbers than dimensions are taken for the last ones."""
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None, copy: _bool = False, **_: Any) -> Tensor:
+    def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: _bool = False, copy: _bool = False, memory_format: Any = None) -> Tensor:
         """This tensor in another dtype or on another device: `to(dtype)`, `to(device, dtype)`, `to(other)`."""
 
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> Any:
@@ -1353,7 +1356,7 @@ class TensorMethods:
     def unsqueeze_(self, dim: _int) -> Tensor:
         """In place: with a dimension of length 1 inserted."""
 
-    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Any:
+    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Variance over `dim` (all if None): Σ (x - mean)² / (n - correction)."""
 
     def vdot(self, other: Tensor) -> Tensor:

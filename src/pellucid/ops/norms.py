@@ -138,7 +138,7 @@ def _number(ord: Any) -> float:
 
 
 @function(name="norm")
-def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """(Σ |x|^p)^(1 / p) over `dim`, all dimensions if None; `p` a number or "fro" (2), or "nuc" of matrices.
 
     PyTorch's older norm: it takes a tensor for a vector where `linalg.norm` would see a matrix. The gradient at 0 is 0.
@@ -158,13 +158,13 @@ def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = F
 
 
 @function()
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Any:
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input - other, over all elements."""
     return p_norm(TABLE["sub"](input, other), ord=float(p))
 
 
 @function(method=False)
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Any:
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-norm of each difference of a row of `x1` and a row of `x2`: (…, P, M) and (…, R, M) to (…, P, R).
 
     Computed from the differences themselves whatever `compute_mode` says: exact, and P · R · M numbers of memory.
@@ -182,14 +182,14 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
 
 
 @function(method=False)
-def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Any:
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension."""
     apart: Any = TABLE["sub"](x1, x2)
     return p_norm(apart + eps, ord=float(p), dim=-1, keepdim=keepdim)
 
 
 @function(method=False)
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Any:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 · x2 / (max(‖x1‖, eps) · max(‖x2‖, eps)) along `dim`.
 
     >>> import pellucid
@@ -216,7 +216,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
 
 
 @function()
-def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Any:
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Each slice of `input` at a fixed index of `dim` scaled down to a p-norm of `maxnorm`, where it has more."""
     if p <= 0:
         raise RuntimeError(f"renorm: non-positive-norm not supported, got p={p}")

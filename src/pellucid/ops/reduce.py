@@ -119,7 +119,7 @@ mean.vjp(
 
 
 @function()
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Mean over `dim` of the elements that are not NaN; NaN where there are none.
 
     >>> import pellucid

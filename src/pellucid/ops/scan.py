@@ -175,7 +175,9 @@ def cummin(input: Tensor, dim: int) -> Any:
 
 
 @function()
-def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Any:
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
+) -> Tensor:
     """x[i + 1] - x[i] along `dim`, `n` times over, after joining `prepend` and `append`; of bools, whether they differ.
 
     >>> import pellucid
@@ -229,20 +231,20 @@ def _panels(name: str, y: Any, x: Any, dx: Any, dim: int) -> Any:
 
 
 @function(method=False)
-def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Any:
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or with spacing `dx` (1)."""
     panels, axis = _panels("trapezoid", y, x, 1 if dx is None else dx, dim)
     return panels.sum(axis)
 
 
 @function(method=False)
-def trapz(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Any:
+def trapz(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The same as `trapezoid`."""
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @function(method=False)
-def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Any:
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral of samples `y` along `dim` by the trapezoidal rule."""
     panels, axis = _panels("cumulative_trapezoid", y, x, 1 if dx is None else dx, dim)
     return cumsum(panels, dim=axis)

@@ -57,7 +57,7 @@ def argsort(xp: Any, input: Any, *, dim: int = -1, descending: bool = False, sta
 
 
 @function()
-def msort(input: Tensor) -> Any:
+def msort(input: Tensor) -> Tensor:
     """The elements in order along the first dimension."""
     return sort_along(input, dim=0)[0]
 

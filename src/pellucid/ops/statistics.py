@@ -78,7 +78,7 @@ def _spread(name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) 
 @function()
 def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+) -> Tensor:
     """Variance over `dim` (all if None): Σ (x - mean)² / (n - correction).
 
     `correction` is 1 (the unbiased estimate) unless given, NaN comes of a single element; `unbiased=False` is the old
@@ -94,7 +94,7 @@ def var(
 @function()
 def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
-) -> Any:
+) -> Tensor:
     """Standard deviation over `dim`: the square root of `var`, with the same arguments."""
     return deviation(input, **_spread("std", dim, unbiased, keepdim, correction))
 
@@ -167,7 +167,7 @@ def _rank_rule(m: Any, g: Any, input: Any, below: Any, above: Any, slope: Any) -
 
 
 @function()
-def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
+def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The quantiles `q` (a number or a 1-d tensor, in [0, 1]) along `dim`; of all elements if None.
 
     Between two elements it interpolates linearly, or takes the "lower", "higher", "nearest" or "midpoint". Shape: q's
@@ -181,7 +181,9 @@ def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, i
 
 
 @function()
-def nanquantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Any:
+def nanquantile(
+    input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
     """As `quantile`, of the elements that are not NaN."""
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, True)
 
@@ -261,7 +263,7 @@ def count_bins(xp: Any, input: Any, weights: Any = None, *, minlength: int = 0) 
 
 
 @function()
-def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Any:
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each number 0, 1, … occurs in a 1-d tensor of integers; or the sum of its `weights`.
 
     >>> import pellucid
