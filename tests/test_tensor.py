@@ -41,6 +41,10 @@ def test_made_with_dtype(name: str, kind: str) -> None:
     same(lambda library: library.as_tensor(DATA[name], dtype=getattr(library, kind)))
 
 
+def test_doubles_are_not_rounded_on_the_way() -> None:
+    same(lambda library: library.tensor([1 / 3, [0.1][0]], dtype=library.float64), rtol=0, atol=0)
+
+
 def test_made_from_tensors() -> None:
     same(lambda library: library.tensor([library.tensor(1.0), library.tensor(2.0)]))
     same(lambda library: library.tensor([[library.tensor(1), 2], [3, library.tensor(4)]]))

@@ -375,7 +375,9 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
     elif isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
         array = np.asarray(data)
     else:
-        array = _from_lists(data)
+        array, python = _from_lists(data)
+        if python and dtype is None:
+            dtype = get_default_dtype()
     target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
     to = devices.device(device).backend if device is not None else backend.of_array(array)
     if to is not backend.of_array(array):
@@ -397,7 +399,8 @@ def _known(found: np.dtype[Any]) -> np.dtype[Any]:
     raise TypeError(f"can't convert an array of dtype {found} to a tensor; pellucid has {names}")
 
 
-def _from_lists(data: Any) -> Any:
+def _from_lists(data: Any) -> tuple[Any, bool]:
+    """An array, and whether its elements are Python's floats, which become the default type unless told otherwise."""
     types = _types(data)
     if any(issubclass(one, Tensor) for one in types):
         data = _plain(data)
@@ -410,9 +413,7 @@ def _from_lists(data: Any) -> Any:
     if array.dtype.kind in "OUS":
         odd = next((one for one in types if not issubclass(one, _NUMBERS)), type(data))
         raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
-    # Python's floats become the default type, those of NumPy stay what they are.
-    python = array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
-    return array.astype(get_default_dtype().numpy) if python else array
+    return array, array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
 
 
 _NUMBERS = (int, float, np.generic, np.ndarray, Tensor)
