@@ -137,6 +137,7 @@ def test_two_runs_in_one_second_have_folders_of_their_own(monkeypatch: pytest.Mo
         ("--loss", "mse", "--activation", "sigmoid"),
         ("--loss", "quadratic"),
         ("--loss", "bce", "--activation", "tanh"),
+        ("--schedule", "cosine", "--lr", 0.005),
         ("--optimizer", "sgd", "--lr", 0.05, "--momentum", 0.9, "--weight-decay", 1e-4),
         *(("--activation", name) for name in ("silu", "leaky-relu", "elu")),
     ],
@@ -343,6 +344,8 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         (["--resume", "run", "--model", "cnn"], "--model is cnn, but the run in run was made with mlp:4"),
         (["--resume", "run", "--lr", "0.5"], "--lr is 0.5, but the run in run was made with 0.001"),
         (["--resume", "run", "--epochs", "1"], "has done 2 epochs already"),
+        (["--resume", "cosine", "--epochs", "3"], "lowers its learning rate to 0 over 2 epochs"),
+        (["digits", "--schedule", "cosin"], "Did you mean cosine?"),
         (["--resume", "swapped"], "is of another model"),
         (["--resume", "torn"], "no whole checkpoint"),
         (["--resume", "garbled"], "cannot be read"),
@@ -373,6 +376,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         for name in ("run", "swapped", "torn", "garbled", "foreign", "mistyped"):
             trained("digits", "--epochs", 2, "--model", "mlp:4", out=name)
+        trained("digits", "--epochs", 2, "--model", "mlp:4", "--schedule", "cosine", out="cosine")
         write("changed.csv", PETS)
         trained("changed.csv", "--target", "kind", "--epochs", 1, out="changed")
         write("changed.csv", PETS.replace("21,", "22,"))
@@ -495,8 +499,8 @@ def test_an_optimiser_brings_its_own_rate() -> None:
 def test_help_has_every_option_and_an_example() -> None:
     text = " ".join(re.sub(r"\x1b\[[\d;]*m|[│╭╮╰╯─]", " ", pellucid("train", "--help").output).split())
     for option in (
-        "--target --data --balance --model --activation --loss --optimizer --lr --momentum --weight-decay --batch-size "
-        "--epochs --val-fraction --seed --device --log-every --out --resume --quiet"
+        "--target --data --balance --model --activation --loss --optimizer --lr --momentum --weight-decay --schedule "
+        "--batch-size --epochs --val-fraction --seed --device --log-every --out --resume --quiet"
     ).split():
         assert option in text
     assert "Example: pellucid train mnist --model cnn --epochs 3" in text

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pellucid import Generator, Tensor, from_numpy, manual_seed, nn, optim, tensor
 from pellucid.train import (
@@ -20,6 +21,7 @@ from pellucid.train import (
     Callback,
     CheckpointError,
     Checkpoints,
+    CosineDecay,
     History,
     Learner,
     MeanAbsoluteError,
@@ -215,6 +217,25 @@ def test_a_run_interrupted_again_and_again(tmp_path: Path) -> None:
             part.load_state_dict(load_checkpoint(files[0]))
         part.fit(3)
     assert same(whole.state_dict(), part.state_dict())
+
+
+def test_cosine_decay_falls_to_zero_as_pytorchs_does(tmp_path: Path) -> None:
+    history = History(every=1)
+    learner(history, CosineDecay(0.1)).fit(3)
+    rates = [row["lr"] for row in history.rows if row["kind"] == "step"]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3 * STEPS)
+    for rate in rates:
+        assert rate == pytest.approx(schedule.get_last_lr()[0], rel=1e-9)
+        optimizer.step()
+        schedule.step()
+
+    first = learner(History(every=1), CosineDecay(0.1), StopAt(7), Checkpoints(tmp_path))
+    first.fit(3)
+    second = learner(resumed := History(every=1), CosineDecay(0.1))
+    second.load_state_dict(load_checkpoint(checkpoint_files(tmp_path)[0]))
+    second.fit(3)
+    assert without_seconds(resumed.rows) == without_seconds(history.rows)
 
 
 # Checkpoints

@@ -15,6 +15,7 @@ MODELS = ("logistic", "mlp:128,64", "cnn")
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "leaky-relu", "elu")
 LOSSES = ("cross-entropy", "mse", "bce")
 OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "cosine")
 DEVICES = ("cpu", "cuda")
 
 # Other names in use for the same thing.
@@ -36,6 +37,7 @@ class Config:
     lr: float
     momentum: float
     weight_decay: float
+    schedule: str
     batch_size: int
     epochs: int
     val_fraction: float
@@ -78,7 +80,12 @@ def check(options: Options) -> Options:
         options["data"] = str(Path(options["data"]).absolute())
     if "model" in options:
         options["model"] = normal_model(options["model"])
-    for option, known in (("activation", ACTIVATIONS), ("loss", LOSSES), ("optimizer", OPTIMIZERS)):
+    for option, known in (
+        ("activation", ACTIVATIONS),
+        ("loss", LOSSES),
+        ("optimizer", OPTIMIZERS),
+        ("schedule", SCHEDULES),
+    ):
         if option in options:
             word: str = options[option].lower()
             value = options[option] = ALIASES.get(word, word)
@@ -139,9 +146,17 @@ _RECIPES: dict[str, Options] = {
         "lr": 0.1,
         "momentum": 0.9,
         "weight_decay": 1e-4,
+        "schedule": "cosine",
     },
     "mnist logistic": {"epochs": 3, "batch_size": 64, "log_every": 100, "optimizer": "sgd"},
-    "mnist cnn": {"epochs": 3, "batch_size": 64, "log_every": 100, "optimizer": "adam"},
+    "mnist cnn": {
+        "epochs": 3,
+        "batch_size": 64,
+        "log_every": 100,
+        "optimizer": "adam",
+        "lr": 0.002,
+        "schedule": "cosine",
+    },
     "circle": {
         "model": "mlp:32,32",
         "epochs": 60,
@@ -184,6 +199,7 @@ def complete(options: Options, classes: int | None) -> Config:
         "data": None,
         "balance": 0.5 if name == "circle" else None,
         "activation": "relu",
+        "schedule": "constant",
         "val_fraction": 1 / 12 if name == "mnist" else 0.2,
         "seed": 0,
         "device": "cpu",
@@ -215,6 +231,11 @@ def check_same(given: Options, config: Config, folder: Path) -> None:
                 f"{option} is {value}, but the run in {folder} was made with {own}. Leave it out to go on with that "
                 "run, or start a new one without --resume."
             )
+    if config.schedule != "constant" and given.get("epochs", config.epochs) != config.epochs:
+        raise UsageError(
+            f"The run in {folder} lowers its learning rate to 0 over {config.epochs} epochs, so it cannot go on for "
+            f"longer. Start a new one: --epochs {given['epochs']} without --resume."
+        )
 
 
 # What may change when a run is resumed: how long it goes on, and where the same data lie.

@@ -23,7 +23,7 @@ from pellucid.cli.errors import UsageError
 from pellucid.cli.screen import Screen, table
 from pellucid.core import default_generator
 from pellucid.core import device as device_of
-from pellucid.train import Checkpoints, History, Learner, NaNGuard, NonFiniteError, RunFolder
+from pellucid.train import Checkpoints, CosineDecay, History, Learner, NaNGuard, NonFiniteError, RunFolder
 from pellucid.version import __version__
 from pellucid.viz import loss_curves
 
@@ -62,6 +62,10 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="by optimizer")] = None,
     momentum: Annotated[float | None, typer.Option(help="Momentum of sgd.", show_default="0")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", show_default="0; adamw 0.01")] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(help="Learning rate over the run: constant, or cosine, down to 0.", show_default="by data set"),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.", show_default="by data set")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="by data set")] = None,
     val_fraction: Annotated[
@@ -85,10 +89,9 @@ def train(
 
     Example: pellucid train mnist --model cnn --epochs 3
     """
-    names = ("dataset", "target", "data", "balance", "model", "activation", "loss", "optimizer", "lr", "momentum",
-             "weight_decay", "batch_size", "epochs", "val_fraction", "seed", "device", "log_every")  # fmt: skip
     every = locals()
-    given = {name: every[name] for name in names if every[name] is not None}
+    fields = [field.name for field in dataclasses.fields(Config)]  # each is an option
+    given = {name: every[name] for name in fields if every[name] is not None}
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     session = start(given, out, quiet) if resume is None else go_on(given, resume, out, quiet)
     session.run(console)
@@ -162,6 +165,8 @@ class Session:
             build.metrics(self.classes, data.facts.get("target_std", 1.0)),
             [self.history, NaNGuard(), Checkpoints(folder.checkpoints)],
         )
+        if config.schedule == "cosine":
+            self.learner.add(CosineDecay(config.lr))
         self.notes: list[str] = []
 
     @property
@@ -235,8 +240,9 @@ class Session:
         data, config = self.data, self.config
         parts = {"train": data.x_train, "validation": data.x_val, "test": data.x_test}
         counts = ", ".join(f"{len(x):,} {name}" for name, x in parts.items() if x is not None)
-        rate = f"{config.optimizer} lr {config.lr:g}, batch {config.batch_size}, {config.loss}, seed {config.seed}"
-        return f"{data.description}\n{config.title} ({self.parameters:,} parameters) · {counts} · {rate}"
+        falling = " falling to 0" if config.schedule == "cosine" else ""
+        how = f"{config.optimizer} lr {config.lr:g}{falling}, batch {config.batch_size}, {config.loss}"
+        return f"{data.description}\n{config.title} ({self.parameters:,} parameters) · {counts} · {how}, seed {config.seed}"
 
     def write_model_and_curves(self) -> None:
         self.folder.write_model(self.model.state_dict())
@@ -279,10 +285,10 @@ class Session:
                 f"Stopped after step {learner.step} (epoch {learner.epoch + 1} of {self.config.epochs}); saved in "
                 f"{folder.path}.\nTo go on: pellucid train --resume {folder.path}"
             )
-        return (
-            f"Run folder: {folder.path}\nLoss curves: {folder.curves}\n"
-            f"To train on: pellucid train --resume {folder.path} --epochs {2 * self.config.epochs}"
-        )
+        where = f"Run folder: {folder.path}\nLoss curves: {folder.curves}"
+        if self.config.schedule == "constant":
+            where += f"\nTo train on: pellucid train --resume {folder.path} --epochs {2 * self.config.epochs}"
+        return where
 
 
 class Diverged(Exception):

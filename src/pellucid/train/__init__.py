@@ -13,6 +13,7 @@ from pellucid.train.history import History
 from pellucid.train.loop import Learner
 from pellucid.train.metrics import R2, Accuracy, MeanAbsoluteError
 from pellucid.train.run import RunFolder, RunFolderError
+from pellucid.train.schedule import CosineDecay
 
 __all__ = [
     "Learner",
@@ -23,6 +24,7 @@ __all__ = [
     "CheckpointError",
     "save_checkpoint",
     "load_checkpoint",
+    "CosineDecay",
     "NaNGuard",
     "NonFiniteError",
     "Accuracy",
