@@ -28,6 +28,7 @@ for row in x:
 less: Tensor = 1 - x.T @ x.mT.T < 2
 x.detach().add_(1, alpha=2).clamp_(min=0.0).fill_(0)
 joined: Tensor = torch.cat([x, torch.zeros(2, 3, dtype=torch.float32)], dim=1)
+chosen: Tensor = torch.where(x > 0, torch.norm(x), 0.0)
 apart: tuple[Tensor, ...] = x.split(1)
 length: int = x.shape[0]
 seen: bool = 2.0 in x

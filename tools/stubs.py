@@ -19,7 +19,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import pellucid
@@ -91,8 +91,8 @@ def package_stub() -> str:
     for name, value in names.items():
         if isinstance(value, Op):
             parts.append(scope.function(name, value, method=False))
-        elif isinstance(value, type) or _is_written(value):
-            scope.take(f"from {value.__module__} import {value.__name__} as {name}")
+        elif _is_written(name, value):
+            scope.take(f"from {value.__module__} import {name} as {name}")  # a stub offers what is imported as itself
         elif inspect.isfunction(value):
             parts.append(scope.function(name, value, method=False))
         else:
@@ -112,12 +112,9 @@ def _is_added(value: Any) -> bool:
     return isinstance(made, Op) or (inspect.isfunction(made) and made.__module__ != tensor_module.__name__)
 
 
-def _is_written(value: Any) -> bool:
-    """Whether there is a `def` of that name in the file of the function, from where it can be imported."""
-    if not inspect.isfunction(value) or "<locals>" in value.__qualname__:
-        return False
-    name = value.__code__.co_name
-    return name == value.__name__ and vars(sys.modules[value.__module__]).get(name) is value
+def _is_written(name: str, value: Any) -> bool:
+    """Whether a class or function can be imported by that name from the file that made it."""
+    return isinstance(value, type | FunctionType) and vars(sys.modules[value.__module__]).get(name) is value
 
 
 class Scope:

@@ -46,7 +46,6 @@ from pellucid.ops.axes import rot90 as rot90
 from pellucid.ops.axes import swapaxes as swapaxes
 from pellucid.ops.axes import swapdims as swapdims
 from pellucid.ops.axes import t as t
-from pellucid.ops.choice import _where as where
 from pellucid.ops.compare import allclose as allclose
 from pellucid.ops.compare import equal as equal
 from pellucid.ops.convolution import conv1d as conv1d
@@ -105,7 +104,6 @@ from pellucid.ops.norms import cosine_similarity as cosine_similarity
 from pellucid.ops.norms import dist as dist
 from pellucid.ops.norms import pairwise_distance as pairwise_distance
 from pellucid.ops.norms import renorm as renorm
-from pellucid.ops.norms import torch_norm as norm
 from pellucid.ops.operators import positive as positive
 from pellucid.ops.parts import chunk as chunk
 from pellucid.ops.parts import diagonal_scatter as diagonal_scatter
@@ -746,6 +744,9 @@ def negative_(input: Tensor) -> Tensor:
 def nextafter(input: Tensor, other: Tensor) -> Tensor:
     """The next floating-point number after each element in the direction of `other`."""
 
+def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """(Σ |x|^p)^(1 / p) over `dim`, all dimensions if None; `p` a number or "fro" (2), or "nuc" of matrices."""
+
 def not_equal(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` differs from that of `other`."""
 
@@ -909,6 +910,9 @@ uint8: dtype
 
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """A view with a dimension of length 1 inserted, which is then dimension `dim`."""
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`where(condition, input, other)`: the element of `input` where the condition holds, else that of `other`."""
 
 def xlogy(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """input · log(other) of each pair of elements, and 0 where input is 0 (but NaN where other is)."""

@@ -15,17 +15,12 @@ from ...ops.pooling import (
     max_pool2d,
 )
 from ...ops.search import one_hot
+from . import activation, layers, loss
 from .activation import *  # noqa: F403
-from .activation import __all__ as _activations
 from .layers import *  # noqa: F403
-from .layers import __all__ as _layers
 from .loss import *  # noqa: F403
-from .loss import __all__ as _losses
 
 __all__ = [
-    *_activations,
-    *_layers,
-    *_losses,
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_max_pool2d",
@@ -53,3 +48,6 @@ __all__ = [
     "pixel_unshuffle",
     "pairwise_distance",
 ]
+__all__ += activation.__all__
+__all__ += layers.__all__
+__all__ += loss.__all__
