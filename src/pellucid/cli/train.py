@@ -242,7 +242,8 @@ class Session:
         counts = ", ".join(f"{len(x):,} {name}" for name, x in parts.items() if x is not None)
         falling = " falling to 0" if config.schedule == "cosine" else ""
         how = f"{config.optimizer} lr {config.lr:g}{falling}, batch {config.batch_size}, {config.loss}"
-        return f"{data.description}\n{config.title} ({self.parameters:,} parameters) · {counts} · {how}, seed {config.seed}"
+        what = f"{config.title} ({self.parameters:,} parameters)"
+        return f"{data.description}\n{what} · {counts} · {how}, seed {config.seed}"
 
     def write_model_and_curves(self) -> None:
         self.folder.write_model(self.model.state_dict())
