@@ -72,12 +72,13 @@ def explain(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exce
     call = describe_call(op, args, kwargs)
     shapes = [tuple(one._array.shape) for one in args if hasattr(one, "_array")]
     text = str(failure)
-    if op.elementwise and isinstance(failure, ValueError) and "broadcast" in text:
+    numpy_s = isinstance(failure, ValueError) and not isinstance(failure, RuntimeError)  # not an error of our own
+    if op.elementwise and numpy_s and "broadcast" in text:
         return ShapeError(with_line(f"{call}: {_broadcast_advice(shapes)}"))
     if isinstance(failure, np.exceptions.AxisError):
         return DimensionError(with_line(f"{call}: {_axis_advice(failure, shapes)}"))
     kind: type[Exception] = type(failure)
-    if isinstance(failure, ValueError) and not isinstance(failure, RuntimeError):
+    if numpy_s:
         kind = ShapeError  # NumPy's ValueErrors are PyTorch's RuntimeErrors; this is both
     elif isinstance(failure, IndexError):
         kind, text = DimensionError, text.replace("for axis", "for dimension")

@@ -193,7 +193,9 @@ class Op:
 
     def usage(self) -> str:
         """How the op is called: `sum(input, *, dim=None, keepdim=False)`."""
-        return self.name + str(self.__signature__)
+        signature = self.__signature__
+        plain = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+        return self.name + str(inspect.Signature(plain))
 
     @property
     def __signature__(self) -> inspect.Signature:
