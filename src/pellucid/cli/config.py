@@ -176,7 +176,14 @@ _OPTIMIZERS: dict[str, Options] = {
     "adamw": {"lr": 0.001, "momentum": 0.0, "weight_decay": 0.01},
 }
 # The quadratic loss on classes has small gradients, as it is a mean over outputs most of which are near their 0.
-_QUADRATIC: Options = {"optimizer": "adam", "lr": 0.002, "momentum": 0.0, "weight_decay": 0.0, "batch_size": 64}
+_QUADRATIC: Options = {
+    "optimizer": "adam",
+    "lr": 0.002,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "batch_size": 64,
+    "schedule": "constant",
+}
 
 
 def complete(options: Options, classes: int | None) -> Config:
