@@ -69,6 +69,12 @@ def _mixed_dtypes(library: Any) -> Any:
     return x.grad, y.grad
 
 
+def _mixed_dtypes_with_create_graph(library: Any) -> Any:
+    x, y = leaf(library, A, "float32"), leaf(library, B)
+    (one,) = library.autograd.grad((x * y).exp().sum(), x, create_graph=True)
+    return one.detach(), library.autograd.grad(one.sum(), [x, y])
+
+
 def _seeded(library: Any) -> Any:
     x = leaf(library, A)
     y = x.exp()

@@ -32,6 +32,7 @@ _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
 _OUT, _VALUE, _SHAPE, _AUX = range(4)  # as in core.op
 _NUMBERS = frozenset((int, float, bool))
+_SCALARS = (np.generic, int, float)
 _FLOATS = frozenset(one.numpy for one in ALL if one.is_floating_point)
 
 
@@ -112,7 +113,7 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if type(out) is not _ndarray:
         if type(out) is tuple:
             return _with_aux(op, args, arrays, kwargs, mask, out, xp)
-        if odd is False or isinstance(out, np.generic | int | float):
+        if isinstance(out, _SCALARS):
             out = xp.asarray(out)  # NumPy makes 0-d results scalars
     tensor = _new(Tensor)
     tensor._array = out
@@ -130,7 +131,7 @@ def _with_aux(
     results: list[Tensor] = []
     for one in out:
         tensor = _new(Tensor)
-        tensor._array = one if type(one) is _ndarray or hasattr(one, "flags") else xp.asarray(one)
+        tensor._array = xp.asarray(one) if isinstance(one, _SCALARS) else one
         results.append(tensor)
     first = results[0]
     if mask and state.grad and op.rules and first._array.dtype in _FLOATS:

@@ -20,6 +20,7 @@ import numpy as np
 
 from pellucid import backend
 
+from .dtypes import OF_NUMPY
 from .errors import with_line
 from .node import Node
 from .op import AUX, LIFTED, OUT, VALUE, Op, Raw
@@ -362,7 +363,7 @@ def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[
         if node.op.elementwise and gradient._array.shape != shape:
             gradient = sum_to(LIFTED, gradient, shape)
         if gradient._array.dtype != dtype:
-            gradient = TABLE["cast"](gradient, dtype=dtype)
+            gradient = TABLE["cast"](gradient, dtype=OF_NUMPY[dtype])
         arrive(node.edges[position], gradient, False)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from pellucid import backend
 
 from .dtypes import OF_NUMPY, can_cast
 from .errors import describe_call, explain, with_line
@@ -64,7 +64,7 @@ def mark(out: Tensor, op: Op, source: Tensor, kwargs: dict[str, Any]) -> None:
 
 
 def _shares(one: Any, other: Any) -> bool:
-    return one.base is other or one.base is other.base or bool(np.may_share_memory(one, other))
+    return one.base is other or one.base is other.base or bool(backend.of_array(one).xp.may_share_memory(one, other))
 
 
 def changed(op: Op, args: tuple[Any, ...]) -> Tensor:

@@ -202,6 +202,11 @@ def _index_tensor(one: Any) -> Tensor:
 _BOOL = from_data(True).dtype
 
 
+def _beside(tensor: Tensor, indices: Tensor) -> Tensor:
+    """The indices on the tensor's device."""
+    return indices if type(indices._array) is type(tensor._array) else indices.to(tensor.device)
+
+
 def _sort(self: Tensor, key: Any) -> _Sorted:
     entries = _as_tuple(key)
     rank = self._array.ndim
@@ -225,7 +230,7 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
             known.append(bool(one) if one._array.dtype in (np.dtype(bool), np.dtype(np.uint8)) else int(one))
             taken += not isinstance(known[-1], bool)
         elif isinstance(one, Tensor | np.ndarray) or (isinstance(one, Sequence) and not isinstance(one, str | bytes)):
-            found = _index_tensor(one)
+            found = _beside(self, _index_tensor(one))
             known.append(found)
             taken += found._array.ndim if found._array.dtype.kind == "b" else 1
         else:
@@ -314,7 +319,7 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
         if self._array.ndim:
             return apply(part, (self,), {"key": (key, ...)})
     elif isinstance(key, Tensor) and key._array.dtype in _INTEGERS and key._array.ndim and self._array.ndim:
-        return apply(index, (self, key), {"slots": (True,)})
+        return apply(index, (self, _beside(self, key)), {"slots": (True,)})
     found = _sort(self, key)
     if not found.indices:
         return apply(part, (self,), {"key": found.basic})
