@@ -54,7 +54,7 @@ LAYERS: dict[str, list[Row]] = {
     "Embedding": [
         ((10, 3), {}, [("int", 10, (4, 2))]),
         ((10, 3), {"padding_idx": 2}, [("int", 10, (30,))]),
-        ((10, 3), {"max_norm": 1.0}, [("int", 10, (4, 2))]),
+        ((10, 3), {"max_norm": 1.0}, [("int", 10, (4, 2))]),  # the op embedding_renorm_
         ((10, 3), {"max_norm": 1.0, "norm_type": 1.0, "padding_idx": 0}, [("int", 10, (4, 2))]),
         ((10, 3, -1), {"scale_grad_by_freq": True}, [("int", 10, (30,))]),
     ],

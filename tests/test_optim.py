@@ -12,7 +12,7 @@ import pytest
 
 import pellucid
 from pellucid import optim
-from pellucid.core import Tensor, wrap
+from pellucid.core import Tensor, below, interpreter, wrap
 from pellucid.optim import lr_scheduler
 from pellucid.serialize import load, save
 
@@ -506,3 +506,31 @@ def test_a_dropped_optimizer_with_a_schedule_is_freed() -> None:
     gone = weakref.ref(optimizer)
     del optimizer
     assert gone() is None
+
+
+# The op that is each optimiser's formula; all that a step does to a parameter goes through the door as this.
+OPS = {"SGD": "sgd_", "Adam": "adam_", "AdamW": "adam_", "RMSprop": "rmsprop_", "Adagrad": "adagrad_"}
+
+
+class _Seen:
+    """An interpreter that notes what is applied."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def apply(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.names.append(op.name)
+        return below(self, op, args, kwargs)
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_a_step_is_one_op_for_each_parameter(name: str) -> None:
+    parameters = [wrap(np.ones(3, np.float32)).requires_grad_() for _ in range(2)]
+    optimizer = getattr(optim, name)(parameters, lr=0.1)
+    for _ in range(2):  # the first step also makes the state
+        for one in parameters:
+            one.grad = wrap(np.ones(3, np.float32))
+        seen = _Seen()
+        with interpreter(seen):
+            optimizer.step()
+    assert seen.names == [OPS[name]] * 2
