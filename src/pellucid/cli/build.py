@@ -56,16 +56,22 @@ def _cnn(shape: tuple[int, ...], outputs: int, activation: Callable[[], Any]) ->
             f"--model cnn needs images, and a sample of this data set has shape {shape}. Write --model mlp:128,64."
         )
     channels, height, width = shape
+    # 5 × 5 sees whole strokes of MNIST's digits; an image of 8 × 8 is too small for that.
+    kernel, padding = (5, 0) if min(height, width) >= 16 else (3, 1)
+
+    def pooled(size: int) -> int:
+        return (size + 2 * padding - kernel + 1) // 2
+
     return [
-        nn.Conv2d(channels, 32, 3, padding=1),  # (N, C, H, W) -> (N, 32, H, W)
+        nn.Conv2d(channels, 32, kernel, padding=padding),  # (N, 1, 28, 28) -> (N, 32, 24, 24)
         activation(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1),  # -> (N, 64, H/2, W/2)
+        nn.MaxPool2d(2),  # -> (N, 32, 12, 12)
+        nn.Conv2d(32, 64, kernel, padding=padding),  # -> (N, 64, 8, 8)
         activation(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
+        nn.MaxPool2d(2),  # -> (N, 64, 4, 4)
+        nn.Flatten(),  # -> (N, 1024)
         nn.Dropout(0.25),
-        nn.Linear(64 * (height // 4) * (width // 4), 128),
+        nn.Linear(64 * pooled(pooled(height)) * pooled(pooled(width)), 128),
         activation(),
         nn.Dropout(0.25),
         nn.Linear(128, outputs),
