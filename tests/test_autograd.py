@@ -413,6 +413,45 @@ def _zero_grad_by_hand(library: Any) -> Any:
     return x.grad
 
 
+def _accumulates_onto_a_differentiable_gradient(library: Any) -> Any:
+    x = leaf(library, B)
+    (x**3).sum().backward(create_graph=True)
+    (x * x).sum().backward()
+    found = x.grad.detach().clone()
+    x.grad = None
+    return found
+
+
+def _accumulates_under_create_graph(library: Any) -> Any:
+    x = leaf(library, B)
+    (x * x).sum().backward()
+    (x**3).sum().backward(create_graph=True)
+    found, live = x.grad.detach().clone(), x.grad.requires_grad
+    x.grad = None
+    return found, live
+
+
+def _grad_deleted(library: Any) -> Any:
+    x = leaf(library, B)
+    (x * x).sum().backward()
+    del x.grad
+    return x.grad
+
+
+def _fused_losses_to_second_order(library: Any) -> Any:
+    x, target = leaf(library, A), library.tensor([2, 0])
+    loss = library.nn.functional.cross_entropy(x, target, label_smoothing=0.1)
+    (one,) = library.autograd.grad(loss, x, create_graph=True)
+    return one.detach(), library.autograd.grad((one * one).sum(), x)
+
+
+def _normalisation_to_second_order(library: Any) -> Any:
+    x, w = leaf(library, A), leaf(library, B)
+    y = library.nn.functional.layer_norm(x, (3,), w)
+    one = library.autograd.grad((y**3).sum(), [x, w], create_graph=True)
+    return [each.detach() for each in one], library.autograd.grad(sum((each**2).sum() for each in one), [x, w])
+
+
 def _data(library: Any) -> Any:
     x = leaf(library, B)
     x.data.mul_(2)
@@ -652,6 +691,11 @@ def seed_is_a_number(library: Any) -> None:
     (leaf(library, 1.0) * 2).backward(1.0)
 
 
+def one_of_the_seeds_is_a_number(library: Any) -> None:
+    x = leaf(library, 1.0)
+    library.autograd.backward([x * 2, x * 3], [None, 1.0])
+
+
 def unused_input(library: Any) -> None:
     x, y = leaf(library, B), leaf(library, B)
     library.autograd.grad((x * 2).sum(), [x, y])
@@ -760,6 +804,7 @@ ERRORS = [
     (wrong_seed_shape, ["Mismatch in shape", "(3, 2)", "(2, 3)"]),
     (wrong_number_of_seeds, ["2 tensors and 1 gradients"]),
     (seed_is_a_number, ["float"]),
+    (one_of_the_seeds_is_a_number, ["gradients can be either Tensors or None, but got float"]),
     (unused_input, ["not have been used in the graph", "input 1", "allow_unused=True"]),
     (input_without_grad, ["does not require grad", "input 1"]),
     (inputs_empty, ["cannot be empty"]),
@@ -792,6 +837,15 @@ def test_errors_name_the_line() -> None:
         message = both_raise(program)
         assert "test_autograd.py:" in message
         assert f"in {program.__name__}: " in message
+
+
+def test_asking_a_nonleaf_for_its_gradient_warns() -> None:
+    x = leaf(pellucid, B)
+    y = x * 2
+    with pytest.warns(UserWarning, match=r"not a leaf Tensor is being accessed.*retain_grad\(\)"):
+        assert y.grad is None
+    y.retain_grad()
+    assert y.grad is None
 
 
 def test_batched_gradients_are_refused() -> None:
@@ -969,5 +1023,11 @@ def test_the_graph_can_be_walked() -> None:
     assert z.grad_fn.metadata == {"dim": 0}
     assert x.grad_fn is None
     assert y.output_nr == 0
+    z = x * 1
+    part = z[0]
+    z.mul_(2)
+    assert part.grad_fn.name() == "AsStridedBackward"
+    part.mul_(2)
+    assert z.grad_fn.name() == "CopySlices"
     with pytest.raises(TypeError, match=r"tensor\.register_hook"):
         y.grad_fn.register_hook(print)

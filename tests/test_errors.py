@@ -190,6 +190,7 @@ def test_a_rule_that_names_an_unknown_op() -> None:
 def test_how_an_op_is_called() -> None:
     assert pellucid.core.TABLE["exp"].usage() == "exp(input)"
     assert repr(pellucid.core.TABLE["exp"]) == "<op exp(input)>"
+    assert pellucid.Tensor.exp is pellucid.core.TABLE["exp"]
 
 
 def test_user_line() -> None:

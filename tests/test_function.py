@@ -564,6 +564,20 @@ def saves_a_number(library: Any) -> None:
     Wrong.apply(leaf(library, B))
 
 
+def dirty_and_lost(library: Any) -> None:
+    class Lost(library.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.mark_dirty(x)
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g
+
+    Lost.apply(leaf(library, B) * 1)
+
+
 def once_only(library: Any) -> None:
     from importlib import import_module
 
@@ -596,10 +610,32 @@ def once_only(library: Any) -> None:
     (no_forward, ["forward"]),
     (no_backward, ["backward"]),
     (saves_a_number, ["save_for_backward", "float"]),
+    (dirty_and_lost, ["dirty"]),
     (once_only, ["differentiate twice", "once_differentiable"]),
 ], ids=lambda one: getattr(one, "__name__", ""))  # fmt: skip
 def test_error(program: Any, words: list[str]) -> None:
     both_raise(program, *words)
+
+
+def test_once_differentiable() -> None:
+    """The gradient itself is right, and says what it is."""
+
+    class Once(pellucid.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 1, x * 2
+
+        @staticmethod
+        @pellucid.autograd.function.once_differentiable
+        def backward(ctx: Any, g: Any, h: Any) -> Any:
+            assert not pellucid.is_grad_enabled()
+            return g + 2 * h
+
+    x = leaf(pellucid, B)
+    one, other = Once.apply(x)
+    (slope,) = pellucid.autograd.grad((one * one + other).sum(), x, create_graph=True)
+    np.testing.assert_allclose(slope.detach().numpy(), 2 * np.array(B) + 2)
+    assert slope.grad_fn.name() == "OnceDifferentiable"
 
 
 def test_an_application_dies_with_its_result() -> None:

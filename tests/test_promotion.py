@@ -201,6 +201,22 @@ def test_limits() -> None:
     same(program)
 
 
+def test_limits_as_text() -> None:
+    assert str(pellucid.iinfo(pellucid.int8)) == str(torch.iinfo(torch.int8))
+    assert repr(pellucid.finfo(pellucid.float32)).startswith("finfo(min=-3.40282")
+
+
+def test_numbers_of_other_classes() -> None:
+    """A subclass of int or float counts as a Python number."""
+    import enum
+
+    class Level(enum.IntEnum):
+        LOW = 2
+
+    assert plain(pellucid.ones(1) * Level.LOW)[:2] == ("float32", (1,))
+    assert plain(pellucid.tensor([3]) * Level.LOW)[3].tolist() == [6]
+
+
 def test_dtype_objects() -> None:
     import copy
     import pickle

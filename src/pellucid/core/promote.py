@@ -58,8 +58,8 @@ def _as_argument(op: Op, index: int, one: Any) -> Any:
         return one.item()
     if isinstance(one, np.ndarray):
         return from_data(one, copy=False)
-    if isinstance(one, int | float):
-        return one
+    if isinstance(one, int | float):  # of a class of its own: an IntEnum, say
+        return int(one) if isinstance(one, int) else float(one)
     if op.star is not None:
         index = min(index, op.star)
     name = op.inputs[index] if index < len(op.inputs) else f"argument {index}"
