@@ -578,6 +578,20 @@ def dirty_and_lost(library: Any) -> None:
     Lost.apply(leaf(library, B) * 1)
 
 
+def dirty_leaf(library: Any) -> None:
+    class Double(library.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    Double.apply(leaf(library, B))
+
+
 def once_only(library: Any) -> None:
     from importlib import import_module
 
@@ -611,6 +625,7 @@ def once_only(library: Any) -> None:
     (no_backward, ["backward"]),
     (saves_a_number, ["save_for_backward", "float"]),
     (dirty_and_lost, ["dirty"]),
+    (dirty_leaf, ["leaf Variable that requires grad", "clone()"]),
     (once_only, ["differentiate twice", "once_differentiable"]),
 ], ids=lambda one: getattr(one, "__name__", ""))  # fmt: skip
 def test_error(program: Any, words: list[str]) -> None:

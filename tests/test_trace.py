@@ -86,23 +86,23 @@ def everything(model: Any, optimizer: Any, losses: list[Any]) -> Any:
     ])  # fmt: skip
 
 
-def train(model: str, optimizer: str, traced: bool, to_none: bool = True) -> Any:
-    """Two warm-up steps, then four, of which none, or all but the first, are replays."""
+def train(model: str, optimizer: str, traced: bool, to_none: bool = True, warm_up: int = 2) -> Any:
+    """A few steps to warm up, then as many as make six, of which none, or all but the first, are replays."""
     build, shape = MODELS[model]
     pellucid.manual_seed(7)
     net = build()
     descent = OPTIMIZERS[optimizer](net.parameters())
     step = step_of(net, descent, to_none)
     data = batches(shape, 6)
-    losses = [step(*data[0]), step(*data[1])]
+    losses = [step(*one) for one in data[:warm_up]]
     if traced:
-        program = trace(step, *data[2])  # this step is done, too
+        program = trace(step, *data[warm_up])  # this step is done, too
         losses.append(None)
-        losses += [program(*one) for one in data[3:]]
+        losses += [program(*one) for one in data[warm_up + 1 :]]
         assert len(program) > 20
     else:
-        losses += [step(*one) for one in data[2:]]
-    losses[2] = None
+        losses += [step(*one) for one in data[warm_up:]]
+    losses[warm_up] = None
     return everything(net, descent, losses)
 
 
@@ -111,6 +111,12 @@ def train(model: str, optimizer: str, traced: bool, to_none: bool = True) -> Any
 def test_a_training_step(model: str, optimizer: str) -> None:
     """Losses, parameters, buffers, gradients, the optimiser's state and the random stream: equal bits."""
     assert train(model, optimizer, traced=True) == train(model, optimizer, traced=False)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD with momentum", "Adam"])
+def test_the_very_first_step(optimizer: str) -> None:
+    """The optimiser makes its state while it is recorded: to the program it is memory that was there before."""
+    assert train("mlp", optimizer, True, warm_up=0) == train("mlp", optimizer, False, warm_up=0)
 
 
 def test_gradients_zeroed_in_place() -> None:
@@ -440,6 +446,49 @@ def test_a_function_of_the_user_s() -> None:
     program = trace(run, pellucid.ones(2))
     x = pellucid.tensor([0.3, -0.7])
     assert bits(program(x)) == bits(run(x))
+
+
+def test_an_input_overwritten_that_backward_needs() -> None:
+    """The first input (slot 0) is kept by a copy, which is a step of its own."""
+
+    def run(x: Any) -> Any:
+        w = pellucid.ones(2).requires_grad_()
+        y = w * 1
+        x.mul_(y)
+        (x * 3).sum().backward()
+        return w.grad, x.detach()
+
+    program = trace(run, pellucid.ones(2))
+    x = pellucid.tensor([5.0, 6.0])
+    assert bits(program(x.clone())) == bits(run(x.clone()))
+
+
+def test_another_thread_is_not_recorded() -> None:
+    import threading
+
+    def aside() -> None:
+        w = pellucid.ones(2, requires_grad=True)
+        y = w * 2
+        y.mul_(w).sum().backward()
+        assert y.tolist() == [2.0, 2.0]
+
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            aside()
+        except BaseException as failure:
+            failures.append(failure)
+
+    def run(x: Any) -> Any:
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        thread.join(10)
+        return x * 2
+
+    program = trace(run, pellucid.ones(2))
+    assert failures == []
+    assert len(program) == 1
 
 
 def test_hooks_take_part() -> None:

@@ -103,9 +103,13 @@ class _Tracer:
 
     def copied(self, original: Any, copy: Any) -> None:
         """Called when an op in place keeps what it overwrites: a step of its own, just before that of the op."""
-        args = (self.made(original) or self.captured[id(original)],)
+        known = self.made(original)
+        if known is None:
+            known = self.captured.get(id(original))
+        if known is None:
+            return  # another thread's
         xp = backend.of_array(copy).xp
-        self.steps.append(Step(TABLE["clone"], args, {}, (self.slot(copy),), xp))
+        self.steps.append(Step(TABLE["clone"], (known,), {}, (self.slot(copy),), xp))
 
     def refuse(self, one: Tensor) -> None:
         """Called when a value leaves for Python."""

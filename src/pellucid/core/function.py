@@ -139,6 +139,13 @@ class Function:
                 raise RuntimeError(
                     f"{cls.__name__}: a tensor that was marked as dirty in forward was not returned as an output"
                 )
+            if record and changed._requires and changed.is_leaf:
+                raise RuntimeError(
+                    with_line(
+                        f"{cls.__name__}: a leaf Variable that requires grad is being used in an in-place operation "
+                        "(mark_dirty); give the function a clone() of it"
+                    )
+                )
             counter_of(changed)[0] += 1
         if record:
             node = _FunctionNode(cls, ctx, args, outputs)
