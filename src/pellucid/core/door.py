@@ -165,6 +165,7 @@ def record(
         edges[i] = one._node or one
     saved: list[Any] = []
     guards: list[Any] = []
+    by_products = False
     for what, which in plan.saves:
         if what == _VALUE:
             if which is None:  # all the starred inputs
@@ -183,6 +184,7 @@ def record(
             saved.append(tuple(one.shape for one in arrays[op.star :]) if which is None else _shape(arrays[which]))
         elif what == _AUX:
             saved.append(aux[which])
+            by_products = True
         else:
             name, default = which
             saved.append(kwargs.get(name, default) if name else default)
@@ -193,6 +195,8 @@ def record(
         array = arrays[i]
         metas.append((array.shape, array.dtype))
     node.number = next_number()
+    if by_products:
+        node.by_products = True
     out._node = node
     out._requires = True
     return node

@@ -254,7 +254,7 @@ def _run(
         else:
             for edge, gradient in node.propagate(g, vocabulary, False, False):
                 arrive(edge, gradient, False)
-        if not keep and node.guards:
+        if not keep:
             node.free()
 
     if wanted is not None:

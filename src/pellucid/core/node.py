@@ -56,6 +56,7 @@ class Node:
     retain: Any = None  # weak reference to a tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
     freed: bool = False
+    by_products: bool = False  # whether some of what was saved is a by-product of forward
 
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
         """(edge, gradient) for each input that wants one; `core.engine` has the general case."""
@@ -63,7 +64,7 @@ class Node:
 
     def free(self) -> None:
         """Drop what was saved for backward; a later backward through here is then an error."""
-        if self.guards:
+        if self.guards or self.by_products:
             self.saved, self.guards, self.freed = [], [], True
 
     def name(self) -> str:

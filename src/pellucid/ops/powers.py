@@ -13,7 +13,14 @@ from pellucid.core.dtypes import float64
 from .elements import in_float32, is_bool, is_integral
 
 
-@elementwise(kind="arith", domain=positive())
+def _refuse_negative(input: Any, exponent: Any) -> None:
+    if isinstance(exponent, int) and exponent < 0 and is_integral(input):
+        raise RuntimeError(
+            "Integers to negative integer powers are not allowed: write input.float(), or a float exponent"
+        )
+
+
+@elementwise(kind="arith", domain=positive(), check=_refuse_negative)
 def pow(xp: Any, input: Any, exponent: Any) -> Any:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN.
 
@@ -27,10 +34,6 @@ def pow(xp: Any, input: Any, exponent: Any) -> Any:
     if isinstance(exponent, int | float):
         if exponent == 3:
             return input * input * input
-        if exponent < 0 and is_integral(input, exponent):
-            raise RuntimeError(
-                "Integers to negative integer powers are not allowed: write input.float(), or a float exponent"
-            )
         return input**exponent  # NumPy has its own ways for -1, 0.5, 1 and 2
     if is_integral(input, exponent) and (negative := exponent < 0).any():
         inverse = xp.where(input == 1, 1, xp.where(input == -1, 1 - 2 * (exponent % 2), 0))
@@ -115,4 +118,6 @@ hypot.vjp(
 @function()
 def ldexp(input: Tensor, other: Any) -> Tensor:
     """input · 2^other, for each pair of elements."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"ldexp(): argument 'input' must be a Tensor, not {type(input).__name__}")
     return input * TABLE["pow"](2.0, other)
