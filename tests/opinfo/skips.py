@@ -80,6 +80,4 @@ SLACK: dict[str, float] = {
 TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "mode": 0, "median": 0, "nanmedian": 0}
 
 # Ops whose values are not defined, so that shapes and dtypes alone are compared.
-UNDEFINED_VALUES = frozenset(
-    {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
-)
+UNDEFINED_VALUES = frozenset({"empty", "empty_like", "new_empty"})

@@ -123,7 +123,7 @@ def to(
 
 
 def _casting(name: str, to: dtype) -> None:
-    def cast(self: Tensor) -> Tensor:
+    def cast(self: Tensor, memory_format: Any = None) -> Tensor:
         return self if self.dtype is to else TABLE["cast"](self, dtype=to)
 
     cast.__name__, cast.__doc__ = name, f"This tensor as {to.name}."

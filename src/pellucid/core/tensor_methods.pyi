@@ -349,13 +349,13 @@ class TensorMethods:
     def bmm(self, mat2: Tensor) -> Tensor:
         """Products of a batch of matrices: (b, n, k) · (b, k, m) -> (b, n, m); no broadcasting."""
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """This tensor as bool."""
 
     def broadcast_to(self, size: Any) -> Tensor:
         """A view expanded to the shape `size`; the same as `expand`."""
 
-    def byte(self) -> Tensor:
+    def byte(self, memory_format: Any = None) -> Tensor:
         """This tensor as uint8."""
 
     def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, generator: Any = None) -> Tensor:
@@ -367,7 +367,7 @@ class TensorMethods:
     def ceil_(self) -> Tensor:
         """In place: Smallest integer that is not below each element; integers as they are."""
 
-    def char(self) -> Tensor:
+    def char(self, memory_format: Any = None) -> Tensor:
         """This tensor as int8."""
 
     def chunk(self, chunks: _int, dim: _int = 0) -> tuple[Tensor, ...]:
@@ -502,7 +502,7 @@ class TensorMethods:
     def dot(self, tensor: Tensor) -> Tensor:
         """Scalar product of two vectors of equal length: Σ aᵢ bᵢ."""
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """This tensor as float64."""
 
     def dsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
@@ -589,7 +589,7 @@ class TensorMethods:
     def flipud(self) -> Tensor:
         """A copy with the rows in the opposite order; needs one dimension."""
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """This tensor as float32."""
 
     def float_power(self, exponent: Any) -> Tensor:
@@ -667,7 +667,7 @@ class TensorMethods:
     def gt_(self, other: Tensor | _float) -> Tensor:
         """In place: Whether each element of `input` is greater than that of `other`."""
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """This tensor as float16."""
 
     def heaviside(self, values: Tensor) -> Tensor:
@@ -721,7 +721,7 @@ class TensorMethods:
     def inner(self, other: Tensor) -> Tensor:
         """Sum of products over the last dimension of both: (…, k), (…', k) -> (…, …')."""
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """This tensor as int32."""
 
     def is_nonzero(self) -> _bool:
@@ -865,7 +865,7 @@ class TensorMethods:
     def logsumexp(self, dim: Any, keepdim: _bool = False) -> Tensor:
         """log Σ e^x over `dim`, with the largest x taken out so that nothing overflows; -inf over nothing."""
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """This tensor as int64."""
 
     def lt(self, other: Tensor | _float) -> Tensor:
@@ -1164,7 +1164,7 @@ class TensorMethods:
     def share_memory_(self) -> Tensor:
         """PyTorch's call for sharing between processes; pellucid trains in one, so it does nothing."""
 
-    def short(self) -> Tensor:
+    def short(self, memory_format: Any = None) -> Tensor:
         """This tensor as int16."""
 
     def sigmoid(self) -> Tensor:

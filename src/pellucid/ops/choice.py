@@ -14,7 +14,7 @@ from pellucid.core import TABLE, Tensor, elementwise, function, real
 from .elements import is_integral
 
 
-@elementwise(name="where", kind="arith", promotes=("input", "other"), method=False, public=False)
+@elementwise(name="where", kind="arith", promotes=("input", "other"), numbers=True, method=False, public=False)
 def choose(xp: Any, condition: Any, input: Any, other: Any) -> Any:
     """The element of `input` where the condition holds, else that of `other`."""
     return xp.where(condition, input, other)
