@@ -61,7 +61,7 @@ def _reflected(name: str) -> Any:
     op = TABLE[name]
 
     def operate(self: Tensor, other: Tensor | float) -> Tensor:
-        if isinstance(other, Tensor | int | float):
+        if isinstance(other, Tensor | int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
             return op(other, self)
         return op(from_data(other, copy=False), self) if _takes(other) else NotImplemented
 

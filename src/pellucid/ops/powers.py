@@ -118,6 +118,6 @@ hypot.vjp(
 @function()
 def ldexp(input: Tensor, other: Any) -> Tensor:
     """input · 2^other, for each pair of elements."""
-    if not isinstance(input, Tensor):
+    if not isinstance(input, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"ldexp(): argument 'input' must be a Tensor, not {type(input).__name__}")
     return input * TABLE["pow"](2.0, other)
