@@ -25,8 +25,7 @@ def _seeds() -> None:
     numpy.random.seed(0)  # noqa: NPY002 (the global state is the point: libraries under test draw from it)
     import pellucid
 
-    if hasattr(pellucid, "manual_seed"):
-        pellucid.manual_seed(0)
+    pellucid.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
