@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types
+from .errors import explain
 from .tensor import Tensor, from_data, wrap
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ def _as_argument(op: Op, index: int, one: Any) -> Any:
 def promote(op: Op, args: tuple[Any, ...], cast: Any) -> tuple[Any, ...]:
     """The arguments in one dtype, by the op's kind; `cast(tensor, dtype)` is recorded like any other op."""
     if op.check is not None:
-        op.check(*args)
+        try:
+            op.check(*args)
+        except Exception as failure:  # noqa: BLE001  told with the op and the user's line
+            raise explain(op, args, {}, failure) from None
     chosen = range(len(args)) if op.promotes is None else sorted(op.promotes)
     mixing = [args[i] for i in chosen if i < len(args) and args[i] is not None]
     target = result_type(*mixing)
