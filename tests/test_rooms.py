@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
-    "train": frozenset({"core"}),
+    "train": frozenset({"core", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
     "check": frozenset({"ops", "nn", "core"}),
     "doctor": frozenset({"core", "check", "train"}),
     "viz": frozenset(),
