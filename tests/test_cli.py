@@ -51,6 +51,7 @@ def test_the_run_folder() -> None:
     assert sorted(path.name for path in run.iterdir()) == [
         "checkpoints",
         "config.json",
+        "environment.json",
         "history.csv",
         "loss.png",
         "model.safetensors",

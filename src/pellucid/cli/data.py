@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +37,13 @@ def classes_of(data: DataSet) -> int | None:
 
 def fingerprint(data: DataSet) -> str:
     """A checksum of all samples: a resumed run must find the data that it began with."""
-    total = 0
-    for array in (data.x_train, data.y_train, data.x_val, data.y_val, data.x_test, data.y_test):
+    total = hashlib.sha256()
+    for name in ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"):
+        array = getattr(data, name)
         if array is not None:
-            total = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(repr(array.shape).encode(), total))
-    return f"crc32:{total:08x}"
+            total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            total.update(np.ascontiguousarray(array).data)
+    return f"sha256:{total.hexdigest()}"
 
 
 @dataclass(frozen=True)

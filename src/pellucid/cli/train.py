@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -24,7 +22,7 @@ from pellucid.cli.screen import Screen, table
 from pellucid.core import default_generator
 from pellucid.core import device as device_of
 from pellucid.train import Checkpoints, CosineDecay, History, Learner, NaNGuard, NonFiniteError, RunFolder
-from pellucid.version import __version__
+from pellucid.train.environment import environment
 from pellucid.viz import loss_curves
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
@@ -110,6 +108,7 @@ def start(given: Options, out: Path | None, quiet: bool) -> Session:
     folder.check_free()
     session = Session(config, data, folder)
     folder.create(session.record())
+    folder.write_environment(environment(), step=0)
     return session
 
 
@@ -130,6 +129,7 @@ def go_on(given: Options, resume: Path, out: Path | None, quiet: bool) -> Sessio
     session.restore()
     folder.summary.unlink(missing_ok=True)  # it is of the shorter run
     folder.create(session.record())
+    folder.write_environment(environment(), step=session.learner.step)
     return session
 
 
@@ -189,7 +189,6 @@ class Session:
                 "facts": dict(data.facts),
                 "fingerprint": source.fingerprint(data),
             },
-            "versions": {"pellucid": __version__, "python": platform.python_version(), "numpy": np.__version__},
         }
 
     def restore(self) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: its configuration, history, checkpoints, model and summary, each file whole or absent."""
+"""The folder of a run: configuration, environment, history, checkpoints, model, summary: each whole or absent."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.summary = self.path / "summary.json"
         self.curves = self.path / "loss.png"
+        self.environment = self.path / "environment.json"
+        self.statistics = self.path / "statistics.safetensors"
+        self.report = self.path / "report.html"
 
     def check_free(self) -> None:
         """Refuse, before anything is computed, a folder that is taken or that cannot be written."""
@@ -100,6 +103,21 @@ class RunFolder:
 
         arrays = {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in state.items()}
         write_atomically(self.model, save(arrays))
+
+    def write_environment(self, environment: dict[str, Any], step: int) -> None:
+        """What the run is computed with from `step` on; a resumed run may go on elsewhere, so the file holds a list."""
+        stretches = [stretch for stretch in self.read_environment() if stretch.get("from_step", 0) < step]
+        if not stretches or {**stretches[-1], "from_step": 0} != {**environment, "from_step": 0}:
+            stretches.append({"from_step": step, **environment})
+        write_json(self.environment, stretches)
+
+    def read_environment(self) -> list[dict[str, Any]]:
+        """What `write_environment` wrote: one entry per stretch of the run, empty where there is no (whole) file."""
+        try:
+            value = json.loads(self.environment.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_json(self.summary, summary)
