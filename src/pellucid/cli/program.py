@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.errors import UsageError
+from pellucid.cli.info import info
 from pellucid.cli.train import INTERRUPTED, Diverged, train
 from pellucid.datasets import DataError
 from pellucid.train import CheckpointError, RunFolderError
@@ -66,3 +67,4 @@ def pellucid(
 
 
 app.command()(command(train))
+app.command()(command(info))
