@@ -32,7 +32,6 @@ def info(
 def gather() -> dict[str, Any]:
     """Everything that `pellucid info` tells, as JSON can hold it; what is not there is None."""
     versions = ask.versions()
-    package = str(Path(__file__).parent.parent)
     return {
         "versions": versions,
         "not_installed": [name for name in ask.PACKAGES if name not in versions],
