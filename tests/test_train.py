@@ -36,6 +36,7 @@ from pellucid.train import (
 from pellucid.train.checkpoint import checkpoint_files
 from pellucid.utils.data import DataLoader, TensorDataset
 
+EVALUATION = ["before_evaluate", "after_evaluate"]
 STEPS = 5  # per epoch, the last of them on a smaller batch
 
 
@@ -54,10 +55,9 @@ def learner(*callbacks: Callback, optimizer: str = "sgd", seed: int = 0) -> Lear
     loader = DataLoader(TensorDataset(x, y), batch_size=8, shuffle=True, generator=Generator().manual_seed(seed))
     return Learner(
         model,
-        loader,
+        (loader, DataLoader(TensorDataset(x[:7], y[:7]), batch_size=3)),
         nn.CrossEntropyLoss(),
         makers[optimizer](model.parameters()),
-        DataLoader(TensorDataset(x[:7], y[:7]), batch_size=3),
         {"accuracy": Accuracy},
         callbacks,
     )
@@ -108,7 +108,7 @@ def test_the_hooks_come_in_order() -> None:
     )
     learner(witness()).fit(1)
     batch = ["before_batch", "after_predict", "after_loss", "after_backward", "after_step", "after_batch"]
-    assert calls == ["before_fit", "before_epoch", *batch * STEPS, "after_epoch", "after_fit"]
+    assert calls == ["before_fit", "before_epoch", *batch * STEPS, *EVALUATION, "after_epoch", "after_fit"]
 
 
 def test_callbacks_are_called_by_order() -> None:
@@ -185,21 +185,21 @@ def test_a_fit_without_validation_data() -> None:
 def test_a_resumed_run_equals_the_uninterrupted_one(optimizer: str, step: int, tmp_path: Path) -> None:
     """Interrupted after each possible step in turn: within an epoch, at its end, before the first, after the last."""
     whole = learner(History(every=2), optimizer=optimizer)
-    whole.fit(3)
+    whole.fit(until=3)
 
     saved = Checkpoints(tmp_path)
     first = learner(History(every=2), StopAt(step), saved, optimizer=optimizer)
     if step == 0:
         saved.save(first)
     else:
-        first.fit(3)
+        first.fit(until=3)
     assert first.step == step
 
     manual_seed(99)  # nothing of the first process is left, least of all its random stream
     second = learner(History(every=2), optimizer=optimizer, seed=7)
     second.load_state_dict(load_checkpoint(checkpoint_files(tmp_path)[0]))
     assert second.step == step
-    second.fit(3)
+    second.fit(until=3)
 
     assert same(whole.state_dict(), second.state_dict())
     histories = [next(c for c in run.callbacks if isinstance(c, History)) for run in (whole, second)]
@@ -209,19 +209,19 @@ def test_a_resumed_run_equals_the_uninterrupted_one(optimizer: str, step: int, t
 
 def test_a_run_interrupted_again_and_again(tmp_path: Path) -> None:
     whole = learner()
-    whole.fit(3)
+    whole.fit(until=3)
     folder = tmp_path / "made" / "where needed"
     for step in (1, 3, 4, 7, 10, 11, 99):
         part = learner(StopAt(step), Checkpoints(folder))
         if files := checkpoint_files(folder):
             part.load_state_dict(load_checkpoint(files[0]))
-        part.fit(3)
+        part.fit(until=3)
     assert same(whole.state_dict(), part.state_dict())
 
 
 def test_cosine_decay_falls_to_zero_as_pytorchs_does(tmp_path: Path) -> None:
     history = History(every=1)
-    learner(history, CosineDecay(0.1)).fit(3)
+    learner(history, CosineDecay(0.1)).fit(until=3)
     rates = [row["lr"] for row in history.rows if row["kind"] == "step"]
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=3 * STEPS)
@@ -231,10 +231,10 @@ def test_cosine_decay_falls_to_zero_as_pytorchs_does(tmp_path: Path) -> None:
         schedule.step()
 
     first = learner(History(every=1), CosineDecay(0.1), StopAt(7), Checkpoints(tmp_path))
-    first.fit(3)
+    first.fit(until=3)
     second = learner(resumed := History(every=1), CosineDecay(0.1))
     second.load_state_dict(load_checkpoint(checkpoint_files(tmp_path)[0]))
-    second.fit(3)
+    second.fit(until=3)
     assert without_seconds(resumed.rows) == without_seconds(history.rows)
 
 
@@ -427,7 +427,7 @@ def test_the_guard_saves_the_state_that_leads_to_the_failure(tmp_path: Path) -> 
     again.load_state_dict(load_checkpoint(checkpoint_files(tmp_path)[0]))
     again.loss_function = lambda output, target: (output - output).log().mean()
     with pytest.raises(NonFiniteError) as caught:
-        again.fit(2)
+        again.fit(until=2)
     assert caught.value.step == error.step
 
 

@@ -158,10 +158,9 @@ class Session:
         self.history = History(config.log_every, folder.history)
         self.learner = Learner(
             self.model,
-            self.loaders.train,
+            (self.loaders.train, self.loaders.val),
             build.loss(config, self.classes),
             build.optimizer(config, self.model.parameters()),
-            self.loaders.val,
             build.metrics(self.classes, data.facts.get("target_std", 1.0)),
             [self.history, NaNGuard(), Checkpoints(folder.checkpoints)],
         )
@@ -222,7 +221,7 @@ class Session:
         try:
             if self.learner.epoch < self.config.epochs:
                 with stop_at_ctrl_c(self.learner):
-                    self.learner.fit(self.config.epochs)
+                    self.learner.fit(until=self.config.epochs)
         except NonFiniteError as error:
             self.write_model_and_curves()
             raise Diverged(error, self) from error

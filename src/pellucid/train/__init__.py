@@ -5,12 +5,12 @@
 its interface only, which is PyTorch's.
 """
 
-from pellucid.train.callback import HOOKS, Callback
+from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
 from pellucid.train.checkpoint import CheckpointError, Checkpoints, load_checkpoint, save_checkpoint
 from pellucid.train.files import write_atomically, write_json
 from pellucid.train.guard import NaNGuard, NonFiniteError
 from pellucid.train.history import History
-from pellucid.train.loop import Learner
+from pellucid.train.learner import Learner
 from pellucid.train.metrics import R2, Accuracy, MeanAbsoluteError
 from pellucid.train.run import RunFolder, RunFolderError
 from pellucid.train.schedule import CosineDecay
@@ -19,6 +19,9 @@ __all__ = [
     "Learner",
     "Callback",
     "HOOKS",
+    "SkipBatch",
+    "SkipEpoch",
+    "StopFit",
     "History",
     "Checkpoints",
     "CheckpointError",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pellucid.train.loop import Learner
+    from pellucid.train.learner import Learner
+
+
+class SkipBatch(Exception):
+    """Raised by a hook: leave out what is left of this batch, up to `after_batch`."""
+
+
+class SkipEpoch(Exception):
+    """Raised by a hook: leave out what is left of this epoch and its evaluation, up to `after_epoch`."""
+
+
+class StopFit(Exception):
+    """Raised by a hook: end the fit at once. `learner.stop()` ends it after the step that is under way."""
 
 
 class Callback:
@@ -13,6 +25,15 @@ class Callback:
 
     `order` decides who is called first where several callbacks share a moment (small numbers first). `state_dict` and
     `load_state_dict` put what a callback must remember into the checkpoint.
+
+    Any hook may `raise SkipBatch` (the verbs still to come are left out), `SkipEpoch` or `StopFit`. What a callback
+    changes in the model, the optimiser or the learner it changes by `learner.replace(owner, name, value)`, or it says
+    by `learner.at_end(function)` how to undo it: so it is undone when the fit ends, also when it fails.
+
+    >>> class Constant(Callback):
+    ...     def before_fit(self, learner):
+    ...         for group in learner.optimizer.param_groups:
+    ...             learner.replace(group, "lr", 0.1)  # until the end of this fit
 
     A method that looks like a hook and is none is refused when the class is defined, so that a misspelt one cannot be
     silently ignored:
@@ -48,10 +69,22 @@ class Callback:
         """The optimiser has moved the parameters; the gradients are still there."""
 
     def after_batch(self, learner: Learner) -> None:
-        """The gradients are gone; `learner.step` counts this step already."""
+        """The gradients are gone; `learner.step` counts this step already.
+
+        Comes for a skipped batch too; `learner.loss` is then None if it was skipped before it had one.
+        """
+
+    def before_evaluate(self, learner: Learner) -> None:
+        """Before the first batch of an evaluation, at the end of an epoch or when it is asked for; in `eval` mode."""
+
+    def after_evaluate(self, learner: Learner) -> None:
+        """After its last batch, also where one failed; still in `eval` mode."""
 
     def after_epoch(self, learner: Learner) -> None:
-        """`learner.evaluation` holds the validation loss and metrics; `learner.epoch` counts this epoch already."""
+        """`learner.evaluation` holds the validation loss and metrics; `learner.epoch` counts this epoch already.
+
+        Comes for a skipped epoch too, with nothing in `learner.evaluation`.
+        """
 
     def after_fit(self, learner: Learner) -> None:
         """Once, when `fit` ends: complete, stopped or failed."""

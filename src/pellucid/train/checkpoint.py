@@ -10,14 +10,16 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pellucid.core import Tensor, from_data
 from pellucid.train.callback import Callback
 from pellucid.train.files import write_atomically
-from pellucid.train.loop import Learner
+
+if TYPE_CHECKING:
+    from pellucid.train.learner import Learner
 
 FORMAT = 1
 _KEY = "pellucid"

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.core import default_generator
 from pellucid.core.anomaly import AnomalyError, detect_anomaly
 from pellucid.train.callback import Callback
-from pellucid.train.loop import Learner
+from pellucid.train.learner import Learner
 
 
 class NonFiniteError(ArithmeticError):
@@ -71,7 +71,7 @@ class NaNGuard(Callback):
             note = f"The update of the step before made these parameters infinite or NaN: {', '.join(bad)}.\n"
         try:
             with detect_anomaly():
-                learner.predict()
+                learner.forward()
                 learner.get_loss()
                 learner.backward()
         except AnomalyError as error:

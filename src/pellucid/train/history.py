@@ -10,7 +10,7 @@ from typing import Any
 
 from pellucid.train.callback import Callback
 from pellucid.train.files import write_atomically
-from pellucid.train.loop import Learner
+from pellucid.train.learner import Learner
 
 Row = dict[str, Any]
 

@@ -1,101 +1,102 @@
-"""The training loop: predict, loss, backward, step, zero_grad; and what must be kept to go on with it later."""
+"""The training loop: five verbs, a moment for the callbacks after each, and nothing left behind when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from pellucid.core import Tensor, default_generator, no_grad
-from pellucid.train.callback import Callback
-
-Metric = Callable[[Any, Any], "tuple[float, int]"]
+from pellucid.core import Tensor
+from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
 
 
-class Learner:
-    """A model, its data, a loss, an optimiser, and the loop that brings them together.
+class Loop:
+    """The loop itself, which `Learner` fills. Any verb may be overridden, any hook may break off what is under way.
 
-    Args:
-        model: called with a batch of inputs; has `parameters()`, `train()`, `eval()`, `state_dict()`.
-        loader: an iterable of `(inputs, target)` batches, with a length; its `generator`, where it has one, decides
-            the order of the data and is part of the state.
-        loss: `loss(output, target)`, the mean over the batch, a Tensor of no dimensions.
-        optimizer: has `step()`, `zero_grad()`, `state_dict()`.
-        valid: the batches that `evaluate` goes through at the end of every epoch, or None.
-        metrics: `{name: Metric()}`, see `pellucid.train.metrics`.
-        callbacks: what is called at each moment of the loop, see `Callback`.
-
-    The counters are part of the state: `epoch` (whole epochs done), `step` (steps done in all), `batch` (batches done
-    in this epoch).
+    The counters are part of the state of a run: `epoch` (whole epochs done), `batch` (batches done in this epoch),
+    `step` (batches done in all, whether or not the optimiser moved after each).
     """
 
-    def __init__(
-        self,
-        model: Any,
-        loader: Any,
-        loss: Callable[[Any, Any], Tensor],
-        optimizer: Any,
-        valid: Iterable[tuple[Any, Any]] | None = None,
-        metrics: dict[str, Callable[[], Any]] | None = None,
-        callbacks: Sequence[Callback] = (),
-    ) -> None:
-        self.model, self.loader, self.loss_function, self.optimizer = model, loader, loss, optimizer
-        self.valid, self.metrics = valid, metrics or {}
+    model: Any
+    loader: Any
+    optimizer: Any
+    loss_function: Callable[[Any, Any], Tensor]
+
+    def __init__(self, callbacks: Sequence[Callback] = ()) -> None:
+        self.epoch = self.step = self.batch = 0
+        self.first_epoch = self.epochs = 0  # of this fit: it goes from the first of them to the second
+        self.loss_sum, self.samples = 0.0, 0  # of this epoch
+        self.evaluation: dict[str, float] = {}
+        self.stopping = False
+        self._under_way = False
+        self._undo: list[Callable[[], Any]] = []
+        self._replaced: dict[tuple[int, str], tuple[Any, str, Any]] = {}
         self.callbacks: list[Callback] = []
         self.add(*callbacks)
-        self.epoch = self.step = self.batch = 0
-        self.loss_sum, self.samples = 0.0, 0  # of this epoch
-        self.stopping = False
-        self.evaluation: dict[str, float] = {}
-        self._epoch_random: dict[str, Any] = {}
-        self._resumed = False
-
-    def add(self, *callbacks: Callback) -> None:
-        """Hang callbacks on the loop; where several share a moment, the one with the smaller `order` comes first."""
-        self.callbacks = sorted([*self.callbacks, *callbacks], key=lambda callback: callback.order)
 
     # The loop ---------------------------------------------------------------------------------------------------
 
-    def fit(self, epochs: int) -> None:
-        """Train until `epochs` epochs are complete in all, or until a callback calls `stop`."""
-        self.epochs, self.stopping = epochs, False
-        self._call("before_fit")
+    def fit(self, epochs: int | None = None, *, until: int | None = None) -> None:
+        """Train for `epochs` more epochs, or `until` so many are complete in all: which is how a run is resumed.
+
+        An epoch that was interrupted counts as one of those asked for. Ends early where a callback calls `stop` or
+        raises `StopFit`. Whatever happens, `after_fit` of each callback is called and what they changed is undone.
+        """
+        self._begin(epochs, until)
+        started: list[Callback] = []
         try:
-            while self.epoch < epochs and not self.stopping:
+            for callback in self.callbacks:
+                started.append(callback)
+                callback.before_fit(self)
+            while self.epoch < self.epochs and not self.stopping:
                 self.fit_epoch()
-        finally:
-            self._call("after_fit")
+        except StopFit:
+            pass
+        except BaseException as error:
+            self._end(started, error)
+            raise
+        self._end(started)
 
     def fit_epoch(self) -> None:
         """One epoch, or the rest of it where it was interrupted."""
         self.model.train()
         if self.batch == 0:
             self.loss_sum, self.samples = 0.0, 0
-        self._call("before_epoch")
-        for batch in self._batches():
-            self.inputs, self.target = batch
-            self.fit_batch()
-            if self.stopping and self.batch < len(self.loader):
-                return
-        self.evaluation = self.evaluate(self.valid) if self.valid is not None else {}
+        self.evaluation = {}
+        try:
+            self._call("before_epoch")
+            for batch in self.batches():
+                self.unpack(batch)
+                self.fit_batch()
+                if self.stopping and self.batch < len(self.loader):
+                    return
+            self.evaluation = self.evaluate_epoch()
+        except SkipEpoch:
+            pass
         self.epoch, self.batch = self.epoch + 1, 0
         self._call("after_epoch")
 
     def fit_batch(self) -> None:
         """The five verbs, with a moment for the callbacks after each."""
-        self._call("before_batch")
-        self.predict()
-        self._call("after_predict")
-        self.get_loss()
-        self._call("after_loss")
-        self.backward()
-        self._call("after_backward")
-        self.optimizer.step()
-        self._call("after_step")
-        self.optimizer.zero_grad()
+        self.output = self.loss = None
+        call = self._call
+        try:
+            call("before_batch")
+            self.forward()
+            call("after_predict")
+            self.get_loss()
+            call("after_loss")
+            self.backward()
+            call("after_backward")
+            self.update()
+            call("after_step")
+            self.zero_grad()
+        except SkipBatch:
+            pass
         self.count()
-        self._call("after_batch")
+        call("after_batch")
 
-    def predict(self) -> None:
+    def forward(self) -> None:
         self.output = self.model(self.inputs)
 
     def get_loss(self) -> None:
@@ -105,10 +106,39 @@ class Learner:
     def backward(self) -> None:
         self.loss.backward()
 
+    def update(self) -> None:
+        self.optimizer.step()
+
+    def zero_grad(self) -> None:
+        self.optimizer.zero_grad()
+
+    # Around it --------------------------------------------------------------------------------------------------
+
+    def unpack(self, batch: Any) -> None:
+        """From what the loader gives to `inputs` and `target`. Override it for batches of another form."""
+        try:
+            self.inputs, self.target = batch
+        except (TypeError, ValueError):
+            got = f"{len(batch)} parts" if isinstance(batch, tuple | list) else f"a {type(batch).__name__}"
+            raise TypeError(
+                f"The loader gave {got} where a batch is a pair (inputs, target). Override `unpack` of the Learner for "
+                "batches of another form: it sets `self.inputs` and `self.target`."
+            ) from None
+
     def count(self) -> None:
-        size = len(self.target)
-        self.loss_sum, self.samples = self.loss_sum + self.loss_value * size, self.samples + size
+        """The counters and the sums of the epoch; a batch that was skipped before it had a loss adds none."""
+        if self.loss is not None:
+            size = len(self.target)
+            self.loss_sum, self.samples = self.loss_sum + self.loss_value * size, self.samples + size
         self.step, self.batch = self.step + 1, self.batch + 1
+
+    def batches(self) -> Iterable[Any]:
+        """The batches of this epoch."""
+        return self.loader
+
+    def evaluate_epoch(self) -> dict[str, float]:
+        """What is measured at the end of an epoch."""
+        return {}
 
     def stop(self) -> None:
         """End `fit` after the step that is under way."""
@@ -119,80 +149,137 @@ class Learner:
         """Mean loss over the samples of this epoch so far, each as it was when the model saw it."""
         return self.loss_sum / self.samples if self.samples else float("nan")
 
-    def evaluate(self, batches: Iterable[tuple[Any, Any]]) -> dict[str, float]:
-        """Loss and metrics over `batches`, in `eval` mode, without gradients; each sample counts once."""
-        metrics = {name: make() for name, make in self.metrics.items()}
-        total, samples = 0.0, 0
-        self.model.eval()
-        with no_grad():
-            for inputs, target in batches:
-                output = self.model(inputs)
-                total, samples = total + self.loss_function(output, target).item() * len(target), samples + len(target)
-                for metric in metrics.values():
-                    metric.update(output, target)
-        self.model.train()
-        return {"loss": total / samples, **{name: metric.value() for name, metric in metrics.items()}}
+    @property
+    def steps(self) -> int:
+        """The number of steps of this fit, from its first epoch to its last."""
+        return (self.epochs - self.first_epoch) * len(self.loader)
 
-    def _call(self, hook: str) -> None:
-        for callback in self.callbacks:
-            getattr(callback, hook)(self)
+    @property
+    def progress(self) -> float:
+        """The part of this fit that is done, from 0 to 1: what a schedule goes by, in a resumed run as well."""
+        return ((self.epoch - self.first_epoch) * len(self.loader) + self.batch) / max(self.steps, 1)
 
-    # The state --------------------------------------------------------------------------------------------------
+    # Callbacks --------------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that decides how the run goes on: taken here and loaded elsewhere, it goes on bit for bit the same."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "step": self.step,
-            "batch": self.batch,
-            "loss_sum": self.loss_sum,
-            "samples": self.samples,
-            "random": self.random_state(),
-            "epoch_random": self._epoch_random,
-            "callbacks": {type(callback).__name__: callback.state_dict() for callback in self.callbacks},
+    def add(self, *callbacks: Callback) -> None:
+        """Hang callbacks on the loop; where several share a moment, the one with the smaller `order` comes first."""
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                hint = f"{callback.__name__}()" if isinstance(callback, type) else "a subclass of Callback"
+                raise TypeError(f"A callback is an object of a subclass of Callback, not {callback!r}. Write {hint}.")
+        self._hang([*self.callbacks, *callbacks])
+
+    def remove(self, *callbacks: Callback) -> None:
+        """Take callbacks off again."""
+        self._hang([callback for callback in self.callbacks if callback not in callbacks])
+
+    def replace(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute of `owner`, or the key of a dict, until `fit` ends or fails: then it is as it was before.
+
+        For callbacks. It may be called at each step (a learning rate): the value before the first time comes back.
+        """
+        if (id(owner), name) not in self._replaced:
+            self._check_under_way()
+            self._replaced[id(owner), name] = (owner, name, _get(owner, name))
+        _set(owner, name, value)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """What callbacks replaced as it was before, for the length of a `with`: as if the fit had ended here."""
+        now = [(owner, name, _get(owner, name)) for owner, name, _ in self._replaced.values()]
+        try:
+            for replaced in self._replaced.values():
+                _set(*replaced)
+            yield
+        finally:
+            for replaced in now:
+                _set(*replaced)
+
+    def at_end(self, function: Callable[[], Any]) -> None:
+        """Have `function` called when `fit` ends or fails, after every `after_fit`; the last one asked for is first."""
+        self._check_under_way()
+        self._undo.append(function)
+
+    def _check_under_way(self) -> None:
+        if not self._under_way:
+            raise RuntimeError("at_end and replace are for callbacks, in a fit, and no fit is under way.")
+
+    def _hang(self, callbacks: Sequence[Callback]) -> None:
+        self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
+        # Only the hooks that somebody overrides are called: nine empty calls for each callback would cost microseconds.
+        self._hooks = {
+            hook: [
+                method
+                for callback in self.callbacks
+                if getattr(method := getattr(callback, hook), "__func__", None) is not vars(Callback)[hook]
+            ]
+            for hook in HOOKS
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave, between two steps or two epochs."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("epoch", "step", "batch", "loss_sum", "samples"):
-            setattr(self, name, state[name])
-        self._epoch_random = state["epoch_random"]
-        self.set_random_state(state["random"])
-        self._resumed = self.batch > 0
-        for callback in self.callbacks:
-            callback.load_state_dict(state["callbacks"].get(type(callback).__name__, {}))
+    def _call(self, hook: str) -> None:
+        for method in self._hooks[hook]:
+            method(self)
 
-    def _batches(self) -> Iterable[tuple[Any, Any]]:
-        """The batches of an epoch, without those that a run before this one has seen.
+    def _begin(self, epochs: int | None, until: int | None) -> None:
+        if (epochs is None) == (until is None):
+            raise TypeError("fit takes either the number of epochs to go, fit(3), or that of all, fit(until=10).")
+        number = until if epochs is None else epochs
+        if not isinstance(number, int) or number < 0:
+            raise ValueError(f"fit was asked for {number!r} epochs: it takes a whole number from 0.")
+        if self._under_way:
+            raise RuntimeError("fit was called while it is running: a callback cannot call it.")
+        try:
+            len(self.loader)
+        except TypeError:
+            raise TypeError(
+                f"The loader is a {type(self.loader).__name__} without a length, so an epoch has no end that a "
+                "schedule could go by. Give a DataLoader, or a list of batches."
+            ) from None
+        if epochs is not None:
+            self.first_epoch, until = self.epoch, self.epoch + epochs
+        self.epochs, self.stopping, self._under_way = until or 0, False, True
 
-        The order is drawn when the iteration begins. So a resumed epoch goes back to the random state of its
-        beginning, draws the same order, lets the batches that were seen pass by, and only then takes up the random
-        state of the moment it was interrupted.
-        """
-        if not self._resumed:
-            self._epoch_random = self.random_state()
-            yield from self.loader
-            return
-        self._resumed = False
-        now = self.random_state()
-        self.set_random_state(self._epoch_random)
-        batches = iter(self.loader)
-        for _ in range(self.batch):
-            next(batches)
-        self.set_random_state(now)
-        yield from batches
+    def _end(self, started: list[Callback], failure: BaseException | None = None) -> None:
+        """Call each `after_fit` and undo each change, whichever of them fail; tell of the first that did."""
+        errors: list[Exception] = []
 
-    def _generators(self) -> dict[str, Any]:
-        own = getattr(self.loader, "generator", None)
-        return {"default": default_generator} | ({} if own is None else {"loader": own})
+        def attempt(function: Callable[..., Any], *args: Any) -> None:
+            try:
+                function(*args)
+            except Exception as error:  # noqa: BLE001 (the others have their turn first)
+                errors.append(error)
 
-    def random_state(self) -> dict[str, Any]:
-        return {name: generator.get_state() for name, generator in self._generators().items()}
+        for callback in started:
+            attempt(callback.after_fit, self)
+        while self._undo:
+            attempt(self._undo.pop())
+        for replaced in reversed(self._replaced.values()):
+            attempt(_set, *replaced)
+        self._replaced, self._under_way = {}, False
+        if failure is not None:
+            for error in errors:
+                failure.add_note(f"When the fit ended, {type(error).__name__}: {error}")
+        elif errors:
+            raise errors[0]
 
-    def set_random_state(self, state: dict[str, Any]) -> None:
-        for name, generator in self._generators().items():
-            generator.set_state(state[name])
+
+def _get(owner: Any, name: str) -> Any:
+    """The value of a key of a dict, or of an attribute that the object has itself: MISSING where it has none."""
+    if isinstance(owner, dict):
+        return owner.get(name, MISSING)
+    return getattr(owner, name) if name in vars(owner) or not hasattr(type(owner), name) else MISSING
+
+
+def _set(owner: Any, name: str, value: Any) -> None:
+    if isinstance(owner, dict):
+        if value is MISSING:
+            owner.pop(name, None)
+        else:
+            owner[name] = value
+    elif value is MISSING:
+        delattr(owner, name)  # what the class has shows again
+    else:
+        setattr(owner, name, value)
+
+
+MISSING = object()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pellucid.train.callback import Callback
-from pellucid.train.loop import Learner
+from pellucid.train.learner import Learner
 
 
 class CosineDecay(Callback):
@@ -23,6 +23,5 @@ class CosineDecay(Callback):
         self.lr = lr
 
     def before_batch(self, learner: Learner) -> None:
-        part = learner.step / (learner.epochs * len(learner.loader))
         for group in learner.optimizer.param_groups:
-            group["lr"] = self.lr * (1 + math.cos(math.pi * part)) / 2
+            learner.replace(group, "lr", self.lr * (1 + math.cos(math.pi * learner.progress)) / 2)
