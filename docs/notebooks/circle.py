@@ -1,0 +1,5 @@
+# %% [markdown]
+# # circle
+
+# %%
+1 + 1

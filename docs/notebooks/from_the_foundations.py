@@ -1,0 +1,5 @@
+# %% [markdown]
+# # from_the_foundations
+
+# %%
+1 + 1
