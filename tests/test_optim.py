@@ -264,6 +264,41 @@ def test_closure_hooks_and_parameters_without_gradient() -> None:
     assert used.grad is None
 
 
+@pytest.mark.parametrize("library", ["pellucid", "torch"])
+def test_step_hooks_are_called_as_in_pytorch(library: str) -> None:
+    lib: Any = pytest.importorskip(library)
+
+    class OwnStep(lib.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            return closure and closure()
+
+    class Extended(lib.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            super().step()
+            return closure and closure()
+
+    # PyTorch calls the hooks of a step that calls its base's step once for each of the two.
+    for kind in (OwnStep, Extended) if library == "pellucid" else (OwnStep,):
+        weight = lib.nn.Parameter(lib.ones(2))
+        optimizer = kind([weight], lr=0.5)
+        seen: list[Any] = []
+
+        def before(given: Any, args: Any, kwargs: Any, seen: list[Any] = seen) -> Any:
+            seen.append(("before", given is args[0], args[1:], kwargs))
+            return (args[0], lambda: 7), {}
+
+        def after(given: Any, args: Any, kwargs: Any, seen: list[Any] = seen) -> None:
+            seen.append(("after", given is args[0], len(args), kwargs))
+
+        handles = [optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)]
+        assert optimizer.step(None) == 7  # the arguments that the hook returned are those of the step
+        assert seen == [("before", True, (None,), {}), ("after", True, 2, {})]
+        handles[0].remove()
+        optimizer.register_step_pre_hook(lambda *_: "nonsense")
+        with pytest.raises(RuntimeError, match="None or a tuple of \\(new_args, new_kwargs\\), but got nonsense"):
+            optimizer.step()
+
+
 def test_an_optimizer_written_for_pytorch() -> None:
     class Plain(optim.Optimizer):
         def __init__(self, params: Any, lr: float) -> None:

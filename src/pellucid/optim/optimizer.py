@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from functools import wraps
 from itertools import chain
 from typing import Any
 
@@ -13,6 +14,35 @@ from .. import backend
 from ..core import Tensor, enable_grad, no_grad, state, wrap
 
 __all__ = ["Optimizer"]
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """``step`` with the step hooks around it, once, also where a subclass's ``step`` calls that of its base."""
+
+    @wraps(step)
+    def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if self._stepping or not (self._step_pre_hooks or self._step_post_hooks):
+            return step(self, *args, **kwargs)
+        given: tuple[Any, ...] = (self, *args)
+        self._stepping = True
+        try:
+            for hook in list(self._step_pre_hooks.values()):
+                changed = hook(self, given, kwargs)
+                if changed is not None:
+                    if not (isinstance(changed, tuple) and len(changed) == 2):
+                        raise RuntimeError(
+                            "an optimizer's step pre hook must return None or a tuple of (new_args, new_kwargs), "
+                            f"but got {changed}."
+                        )
+                    given, kwargs = changed
+            result = step(*given, **kwargs)
+        finally:
+            self._stepping = False
+        for hook in list(self._step_post_hooks.values()):
+            hook(self, given, kwargs)
+        return result
+
+    return with_hooks
 
 
 class Optimizer:
@@ -29,6 +59,13 @@ class Optimizer:
         ValueError: the list of parameters is empty, or a hyperparameter is out of its range.
         TypeError: a single tensor, a set, or something that is not a tensor was given.
     """
+
+    _stepping = False  # whether a step is under way whose hooks have been called
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -52,10 +89,9 @@ class Optimizer:
 
     # ------------------------------------------------------------------------------------------------ stepping
 
+    @_with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient; ``closure`` recomputes the loss, which is returned."""
-        for hook in self._step_pre_hooks.values():
-            hook(self, (closure,), {})
         loss = None
         if closure is not None:
             with enable_grad():
@@ -70,8 +106,6 @@ class Optimizer:
                         self.update(param, grad, self.state[param], options)
         finally:
             state.grad = recording
-        for hook in self._step_post_hooks.values():
-            hook(self, (closure,), {})
         return loss
 
     def options(self, group: dict[str, Any]) -> dict[str, Any]:
@@ -193,11 +227,14 @@ class Optimizer:
     # --------------------------------------------------------------------------------------------- hooks, text
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> Any:
-        """``hook(optimizer, args, kwargs)`` before each step."""
+        """``hook(optimizer, args, kwargs)`` before each step; ``args`` begins with the optimiser.
+
+        It may return ``(args, kwargs)`` to be used instead. Called also where a subclass defines ``step`` itself.
+        """
         return _StepHook(self._step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> Any:
-        """``hook(optimizer, args, kwargs)`` after each step."""
+        """``hook(optimizer, args, kwargs)`` after each step that did not fail."""
         return _StepHook(self._step_post_hooks, hook)
 
     def __repr__(self) -> str:
