@@ -23,7 +23,7 @@ from pellucid.core import default_generator
 from pellucid.core import device as device_of
 from pellucid.train import Checkpoints, CosineDecay, History, Learner, NaNGuard, NonFiniteError, RunFolder
 from pellucid.train.environment import environment
-from pellucid.viz import loss_curves
+from pellucid.viz import curves
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
@@ -245,7 +245,7 @@ class Session:
 
     def write_model_and_curves(self) -> None:
         self.folder.write_model(self.model.state_dict())
-        loss_curves(self.history.rows, self.config.title, self.metric, self.folder.curves)
+        curves(self.history.rows, title=self.config.title, save=self.folder.curves)
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target, R² and mean absolute error stand where accuracy would."""

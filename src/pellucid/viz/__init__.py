@@ -1,5 +1,10 @@
-"""Drawing: plain records in, matplotlib figures out. Nothing is computed here that a record could hold."""
+"""Drawing: plain records in, matplotlib figures out. Nothing is computed here that a record could hold.
 
-from pellucid.viz.curves import loss_curves
+Every function takes `ax=` (axes of a figure of yours to draw in) and `save=` (a path, or True for a timestamped name in
+the current folder), and returns the matplotlib figure, which a notebook shows. Colours are Okabe and Ito's, and what
+they tell is told by dashes, markers or words too, for print and for colour blindness.
+"""
 
-__all__ = ["loss_curves"]
+from pellucid.viz.curves import compare_curves, curves
+
+__all__ = ["curves", "compare_curves"]

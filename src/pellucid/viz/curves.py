@@ -1,75 +1,382 @@
-"""Curves over the steps of a run."""
+"""Curves over the steps of a run: losses, metrics, hyperparameters; of one run, or of several laid over each other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-# Okabe and Ito's colours, which all kinds of colour vision tell apart; the lines differ in shape too, for print.
-TRAIN, VALIDATION, FAINT = "#0072B2", "#D55E00", "#56B4E9"
+import numpy as np
+
+from pellucid.viz import style
+from pellucid.viz.values import Array, Row, cell, column, rows_of, smoothed, thinned, wide
+
+_KNOWN = {"kind", "epoch", "step", "batch", "seconds"}
+_AXES = {"step": "step", "epoch": "epoch", "seconds": "time [s]"}
+_NAMES = {"r2": "R²", "mae": "mean absolute error", "lr": "learning rate", "auc": "AUC", "f1": "F1"}
 
 
-def loss_curves(rows: Sequence[dict[str, Any]], title: str, metric: str = "accuracy", path: Any = None) -> Any:
-    """Training and validation loss, and beside them the validation metric, over the steps of a run.
+def curves(
+    rows: Any,
+    *,
+    show: Sequence[str] | None = None,
+    x: str = "step",
+    smooth: float | None = None,
+    title: str | None = None,
+    ax: Any = None,
+    save: Any = None,
+) -> Any:
+    """The curves of a run: losses, validation metrics, learning rate.
+
+    The loss of each batch is drawn faintly, and over it its exponential moving average. Where a number was not finite
+    the curve has a gap, and the first such step is marked. A loss or rate that spans a factor of more than 20 gets a
+    logarithmic axis; a run of very many steps is thinned so that every spike stays.
 
     Args:
-        rows: the rows of a `History`: `kind` ("step" or "epoch"), `step`, `train_loss`, `val_loss`, `val_<metric>`.
+        rows: a `Recorder`, or its rows: dicts of `kind` ("step" or "epoch"), `epoch`, `step`, `train_loss`,
+            `val_loss`, `val_<metric>`, `lr`, `seconds`; a row need not have them all.
+        show: what to draw, a panel each: "loss" (training and validation), the name of a metric, of a column.
+            By default the loss, every metric, the learning rate, and every other hyperparameter that changes.
+        x: "step", "epoch" or "seconds".
+        smooth: β of the moving average m ← β·m + (1 − β)·value, in [0, 1); 0 draws none. By default it averages
+            over about a twentieth of the run.
         title: what the figure is called.
-        metric: the name of the metric.
-        path: a file to write the figure to (PNG, SVG, PDF by its ending), or None.
+        ax: axes to draw in, in place of a new figure.
+        save: a path to write the figure to, or True for a timestamped name in the current folder.
 
-    Returns the matplotlib figure: 1600 × 720 pixels, legible at half of that.
+    Returns:
+        The matplotlib figure.
+
+    Raises:
+        ValueError: `show`, `x` or `smooth` is not one of these.
+
+        >>> rows = [{"kind": "epoch", "epoch": i, "step": 10 * i, "train_loss": 1 / i} for i in range(1, 5)]
+        >>> [panel.get_ylabel() for panel in curves(rows).axes]
+        ['loss']
     """
-    from matplotlib.figure import Figure
+    run = rows_of(rows)
+    _check(x, smooth)
+    panels = _panels(run) if show is None else [_known(name, run) for name in show]
+    if not panels:
+        raise ValueError("show=[] asks for no panel: write show=['loss'], or leave it out")
+    beside = math.ceil(max(len(panels) - 1, 1) / 4)
+    below = math.ceil((len(panels) - 1) / beside)
+    height = max(3.6, 0.4 + 1.45 * below)
+    with style.sheet(ax, save, "curves", height=height) as sheet:
+        if len(panels) == 1:
+            drawn = [sheet.axes()]
+        else:
+            cells = sheet.cells(below, 1 + beside, width_ratios=[1.5] + [1] * beside)
+            drawn = [sheet.put(cells[:, 0])]
+            drawn += [sheet.put(cells[i % below, 1 + i // below]) for i in range(len(panels) - 1)]
+        for axes, name in zip(drawn, panels, strict=True):
+            (_loss_panel if name == "loss" else _value_panel)(axes, run, name, x, smooth)
+            style.clean(axes)
+            last_of_column = axes is drawn[0] or (drawn.index(axes) - 1) % below == below - 1 or axes is drawn[-1]
+            if last_of_column:
+                axes.set_xlabel(_AXES[x])
+            else:
+                axes.tick_params(labelbottom=False)
+        if len(drawn) > 2:
+            _same_x(drawn)
+        sheet.title(title)
+    return sheet.figure
 
-    figure = Figure(figsize=(8, 3.6), dpi=200, layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    figure.suptitle(title, fontsize=11)
-    steps = [row for row in rows if row["kind"] == "step"]
-    epochs = [row for row in rows if row["kind"] == "epoch"]
-    at = [row["step"] for row in epochs]
-    few = len(epochs) <= 40
-    left.plot(
-        [row["step"] for row in steps],
-        [row["train_loss"] for row in steps],
-        color=FAINT,
-        linewidth=0.8,
-        alpha=0.7,
-        label="training, one batch",
-    )
-    left.plot(
-        at,
-        [row["train_loss"] for row in epochs],
-        color=TRAIN,
-        marker="o" if few else None,
-        markersize=4,
-        label="training, mean of the epoch",
-    )
-    measured = [row for row in epochs if "val_loss" in row]
-    after = [row["step"] for row in measured]
-    left.plot(
-        after,
-        [row["val_loss"] for row in measured],
-        color=VALIDATION,
-        linestyle="--",
-        marker="s" if few else None,
-        markersize=4,
-        label="validation, after the epoch",
-    )
-    positive = [value for row in rows for value in (row["train_loss"], row.get("val_loss", 1.0)) if value > 0]
-    if positive and max(positive) > 20 * min(positive):
-        left.set_yscale("log")  # a loss falls by factors
-    left.set(xlabel="step", ylabel="loss")
-    left.legend(frameon=False, fontsize=9)
-    values = [row[f"val_{metric}"] for row in measured]
-    right.plot(after, values, color=VALIDATION, linestyle="--", marker="s" if few else None, markersize=4)
-    name = "R²" if metric == "r2" else metric
-    right.set(xlabel="step", ylabel=f"validation {name}")
-    if values:
-        right.set_title(f"{name} {values[-1]:.4f} at the end", fontsize=10)
-    for axis in (left, right):
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-    if path is not None:
-        figure.savefig(path)
-    return figure
+
+def compare_curves(
+    runs: Mapping[str, Any],
+    *,
+    show: Sequence[str] | None = None,
+    x: str = "step",
+    smooth: float | None = None,
+    title: str | None = None,
+    ax: Any = None,
+    save: Any = None,
+) -> Any:
+    """Curves of several runs laid over each other: a panel for each quantity, a line for each run.
+
+    Args:
+        runs: `{name: Recorder or rows}`.
+        show: the columns to compare, a panel each. By default the losses and every metric that some run has.
+        x, smooth, title, ax, save: as for `curves`.
+
+    Returns:
+        The matplotlib figure.
+
+        >>> rows = [{"kind": "epoch", "epoch": 1, "step": 10, "train_loss": 0.5, "val_loss": 0.6}]
+        >>> [panel.get_ylabel() for panel in compare_curves({"a": rows, "b": rows}).axes]
+        ['training loss', 'validation loss']
+    """
+    if not isinstance(runs, Mapping):
+        raise TypeError(f"runs is a dict of the rows of each run by its name, received {type(runs).__name__}")
+    read = {style.plain(name, 40): rows_of(rows) for name, rows in runs.items()}
+    _check(x, smooth)
+    every = [row for rows in read.values() for row in rows]
+    panels = [_column(name) for name in show] if show is not None else _comparable(every)
+    for name in panels:
+        if every and not any(cell(row, name) is not None for row in every):
+            raise ValueError(f"show: no run has {name!r}; there are {', '.join(_columns(every))}")
+    columns = min(len(panels), 2) or 1
+    below = math.ceil(len(panels) / columns) or 1
+    listed = min(len(read), 24)
+    legend_columns = 1 if listed and max(len(name) for name in read) > 30 else 2 if listed < 12 else 3
+    legend_height = 0.2 * math.ceil(listed / legend_columns) + 0.2
+    with style.sheet(ax, save, "compare", height=0.4 + 2.8 * below + legend_height) as sheet:
+        if not every or not panels:
+            style.say(sheet.axes(), "no run has been recorded yet" if not every else "the runs have no loss or metric")
+            return sheet.figure
+        drawn = [sheet.axes()] if len(panels) == 1 else list(sheet.grid(below, columns).reshape(-1))
+        for axes in drawn[len(panels) :]:
+            axes.set_axis_off()
+        for axes, name in zip(drawn, panels, strict=False):
+            values = []
+            for i, rows in enumerate(read.values()):
+                values.append(_run_line(axes, rows, name, x, smooth, style.line(i, len(read)), i))
+            _scale(axes, np.concatenate(values), name)
+            axes.set(xlabel=_AXES[x], ylabel=_label(name))
+            style.clean(axes)
+        _legend_of_runs(sheet, drawn[0], list(read), legend_columns)
+        sheet.title(title)
+    return sheet.figure
+
+
+# One run ------------------------------------------------------------------------------------------------------------
+
+
+def _loss_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | None) -> None:
+    steps = _having(rows, "train_loss", "step")
+    epochs = _having(rows, "train_loss", "epoch")
+    measured = _having(rows, "val_loss", "epoch") or _having(rows, "val_loss", None)
+    values: list[Array] = []
+    beta = _beta(smooth, len(steps))
+    if steps:
+        at, y = _where(steps, rows, x), column(steps, "train_loss")
+        values.append(y)
+        _raw(axes, at, y, "training, each batch" if beta else "training", beta > 0)
+        if beta:
+            mean = smoothed(y, beta)
+            axes.plot(*thinned(at, mean), color=style.BLUE, linewidth=1.6, label="training, smoothed")
+        _mark_break(axes, at, y, _AXES[x])
+    if epochs and not beta:
+        at, y = _where(epochs, rows, x), column(epochs, "train_loss")
+        values.append(y)
+        axes.plot(at, y, color=style.BLUE, label="training, mean of the epoch", **_dots("o", y))
+        if not steps:
+            _mark_break(axes, at, y, _AXES[x])
+    if measured:
+        at, y = _where(measured, rows, x), column(measured, "val_loss")
+        values.append(y)
+        axes.plot(*thinned(at, y), color=style.VERMILLION, linestyle="--", label="validation", **_dots("s", y))
+        _mark_break(axes, at, y, _AXES[x])
+        _best(axes, at, y, "least", np.nanargmin)
+    axes.set_ylabel("loss")
+    if not values:
+        style.say(axes, "no loss has been recorded yet")
+        return
+    _scale(axes, np.concatenate(values), "loss")
+    axes.legend(loc="best")
+
+
+def _value_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | None) -> None:
+    epochs = _having(rows, name, "epoch") if name.startswith("val_") else []
+    having = epochs or _having(rows, name, "step") or _having(rows, name, None)
+    axes.set_ylabel(_label(name).replace("validation ", ""))
+    at, y = _where(having, rows, x), column(having, name)
+    if name.startswith("val_"):
+        axes.plot(*thinned(at, y), color=style.VERMILLION, linestyle="--", **_dots("s", y))
+        if np.isfinite(y).any():
+            last = y[np.isfinite(y)][-1]
+            axes.set_title(f"validation: {style.number(last)} at the end", fontsize=9)
+    elif name in _plain_columns(rows):
+        axes.plot(*thinned(at, y), color=style.GREEN, **_dots("^", y))
+    else:
+        beta = _beta(smooth, len(y))
+        _raw(axes, at, y, None, beta > 0)
+        if beta:
+            axes.plot(*thinned(at, smoothed(y, beta)), color=style.BLUE, linewidth=1.6)
+    _mark_break(axes, at, y, _AXES[x], tell=False)
+    _scale(axes, y, name)
+
+
+def _raw(axes: Any, at: Array, y: Array, label: str | None, faint: bool) -> None:
+    """The curve as it was recorded; behind its average if it has one."""
+    at, y = thinned(at, y)
+    how: dict[str, Any] = {"color": style.SKY, "linewidth": 0.8, "alpha": 0.75} if faint else {"color": style.BLUE}
+    if not faint and len(y) > 60:
+        how["linewidth"] = 1.0
+    axes.plot(at, y, label=label, **how, **({} if faint else _dots(".", y)))
+
+
+def _dots(shape: str, y: Array) -> dict[str, Any]:
+    """A marker at each value where they are few; where one stands alone between gaps it has no line to be seen by."""
+    return {"marker": shape, "markersize": 4} if len(y) <= 40 or not np.isfinite(y).all() else {}
+
+
+def _mark_break(axes: Any, at: Array, y: Array, what: str, tell: bool = True) -> None:
+    """A line where the curve stopped being a number, and when that was."""
+    broken = np.flatnonzero(~np.isfinite(y))
+    if not len(broken):
+        return
+    place = at[broken[0]]
+    if tell:
+        kind = "NaN" if np.isnan(y[broken[0]]) else "infinite"
+        where = f"{what} {style.number(place)}" if not what.startswith("time") else f"{place:.1f} s"
+        axes.axvline(place, color="black", linestyle=":", linewidth=1.4, label=f"{kind} at {where}")
+    else:
+        axes.axvline(place, color="black", linestyle=":", linewidth=1.4)
+
+
+def _best(axes: Any, at: Array, y: Array, word: str, pick: Any) -> None:
+    """A ring around the best value."""
+    finite = np.where(np.isfinite(y), y, np.nan)
+    if np.isfinite(finite).sum() < 2:
+        return
+    i = int(pick(finite))
+    axes.plot(
+        at[i], y[i], "o", markersize=10, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.3,
+        linestyle="none", label=f"{word}, {style.number(y[i])}",
+    )  # fmt: skip
+
+
+def _same_x(drawn: list[Any]) -> None:
+    """The same range of x in all panels, so that they can be read against each other."""
+    ranges = [axes.get_xlim() for axes in drawn if axes.lines]
+    if ranges:
+        for axes in drawn:
+            if axes.lines:
+                axes.set_xlim(min(low for low, _ in ranges), max(high for _, high in ranges))
+
+
+# Several runs -------------------------------------------------------------------------------------------------------
+
+
+def _run_line(
+    axes: Any, rows: list[Row], name: str, x: str, smooth: float | None, how: dict[str, Any], i: int
+) -> Array:
+    """One run's line in a panel of the comparison; what it was drawn from."""
+    epochs, steps = _having(rows, name, "epoch"), _having(rows, name, "step")
+    beta = _beta(smooth, len(steps))
+    having = steps if beta or not epochs else epochs
+    at, y = _where(having, rows, x), column(having, name)
+    if having is steps and beta:
+        axes.plot(*thinned(at, y), color=how["color"], linewidth=0.5, alpha=0.25)
+        axes.plot(*thinned(at, smoothed(y, beta)), linewidth=1.6, **how)
+    else:
+        few = {"marker": style.marker(i), "markersize": 4} if len(y) <= 40 else {}
+        axes.plot(*thinned(at, y), **how, **few)
+    broken = np.flatnonzero(~np.isfinite(y))
+    if len(broken) and broken[0] > 0 and np.isfinite(y[broken[0] - 1]):
+        last = broken[0] - 1  # a cross where the run stopped being a number
+        axes.plot(at[last], y[last], "x", color=how["color"], markersize=9, markeredgewidth=2)
+    return y
+
+
+def _legend_of_runs(sheet: Any, axes: Any, names: list[str], columns: int) -> None:
+    from matplotlib.lines import Line2D
+
+    listed = names[:24]
+    handles = [
+        Line2D([], [], label=name, marker=style.marker(i), markersize=4, **style.line(i, len(names)))
+        for i, name in enumerate(listed)
+    ]
+    if len(names) > len(listed):
+        handles.append(Line2D([], [], linestyle="none", label=f"… and {len(names) - len(listed)} more"))
+    if sheet.given is None:
+        sheet.figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=4)
+    else:
+        axes.legend(handles=handles, handlelength=3)
+
+
+# What there is in the rows ------------------------------------------------------------------------------------------
+
+
+def _columns(rows: list[Row]) -> list[str]:
+    """The columns with numbers, in order of appearance, but for those that say where a row is."""
+    found = dict.fromkeys(name for row in rows for name in row if name not in _KNOWN and cell(row, name) is not None)
+    return list(found)
+
+
+def _plain_columns(rows: list[Row]) -> list[str]:
+    """Hyperparameters: what is neither a loss nor a metric."""
+    return [name for name in _columns(rows) if not name.startswith(("val_", "train_")) and name != "loss"]
+
+
+def _panels(rows: list[Row]) -> list[str]:
+    metrics = [name for name in _columns(rows) if name.startswith(("val_", "train_")) and not name.endswith("_loss")]
+    settings = _plain_columns(rows)
+    changing = [name for name in settings if name != "lr" and np.unique(column(_having(rows, name, None), name)).size > 1]
+    return ["loss", *metrics, *(["lr"] if "lr" in settings else []), *changing]
+
+
+def _comparable(rows: list[Row]) -> list[str]:
+    return [name for name in _columns(rows) if name.startswith(("train_", "val_"))]
+
+
+def _column(name: str) -> str:
+    return {"loss": "val_loss"}.get(name, name)
+
+
+def _known(name: str, rows: list[Row]) -> str:
+    there = _columns(rows)
+    if name == "loss" or name in there:
+        return name
+    if f"val_{name}" in there:
+        return f"val_{name}"
+    raise ValueError(f"show: the rows have no {name!r}; there are 'loss', {', '.join(map(repr, there)) or 'no others'}")
+
+
+def _having(rows: list[Row], name: str, kind: str | None) -> list[Row]:
+    """The rows of a kind (any, for None; a row that names none counts as both) that have a number under `name`."""
+    return [row for row in rows if (kind is None or row.get("kind", kind) == kind) and cell(row, name) is not None]
+
+
+def _label(name: str) -> str:
+    """A column's name in words: "val_top_k" is "validation top k"."""
+    for start, word in (("val_", "validation "), ("train_", "training ")):
+        if name.startswith(start):
+            rest = name[len(start) :]
+            return style.plain(word + _NAMES.get(rest, rest.replace("_", " ")), 30)
+    return style.plain(_NAMES.get(name, name.replace("_", " ")), 30)
+
+
+def _where(having: list[Row], rows: list[Row], x: str) -> Array:
+    """Where on the x axis the rows stand. Between the ends of epochs, their number grows evenly with the steps."""
+    if x != "epoch":
+        return column(having, x)
+    ends = [row for row in rows if row.get("kind") == "epoch" and cell(row, "epoch") is not None]
+    if not ends:
+        return column(having, "epoch")
+    step, epoch = np.append(0.0, column(ends, "step")), np.append(0.0, column(ends, "epoch"))
+    if cell(ends[0], "epoch") != 1:  # the rows begin in the middle of a run
+        step, epoch = step[1:], epoch[1:]
+    at = column(having, "step")
+    place = np.interp(at, step, epoch)
+    if len(step) > 1 and step[-1] > step[-2]:
+        rate = (epoch[-1] - epoch[-2]) / (step[-1] - step[-2])
+        place = np.where(at > step[-1], epoch[-1] + (at - step[-1]) * rate, place)
+    return place
+
+
+def _scale(axes: Any, y: Array, name: str) -> None:
+    """A logarithmic axis where a loss or a rate spans factors; an axis that a few infinities do not spoil."""
+    measure = name.startswith("val_") and "loss" not in name and "error" not in name and name != "val_mae"
+    if wide(y) and not measure:
+        axes.set_yscale("log")
+    elif not measure:
+        known = y[np.isfinite(y)]
+        if known.size and known.min() < 0 and np.abs(known).max() > 1e3 * max(np.median(np.abs(known)), 1e-12):
+            axes.set_yscale("symlog", linthresh=max(float(np.median(np.abs(known))), 1e-12))
+
+
+def _beta(smooth: float | None, count: int) -> float:
+    """The β asked for, or the one that averages over a twentieth of the curve; 0 where that is not worth a line."""
+    if smooth is not None:
+        return float(smooth)
+    return 0.0 if count < 30 else 1 - 1 / max(count / 20, 3)
+
+
+def _check(x: str, smooth: float | None) -> None:
+    if x not in _AXES:
+        raise ValueError(f"x={x!r}: write one of {', '.join(map(repr, _AXES))}")
+    if smooth is not None and not 0 <= smooth < 1:
+        raise ValueError(f"smooth={smooth!r}: β is at least 0 and less than 1")
