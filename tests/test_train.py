@@ -19,14 +19,14 @@ from pellucid.train import (
     R2,
     Accuracy,
     Callback,
+    Checkpoint,
     CheckpointError,
-    Checkpoints,
     CosineDecay,
-    History,
     Learner,
     MeanAbsoluteError,
     NaNGuard,
     NonFiniteError,
+    Recorder,
     RunFolder,
     RunFolderError,
     load_checkpoint,
@@ -77,12 +77,14 @@ class StopAt(Callback):
 
 
 def arrays(state: Any) -> list[np.ndarray]:
-    """Every tensor and array in a nested state, in order."""
+    """Every tensor and array in a nested state, in order; but for the times of the Recorder, which never repeat."""
     if isinstance(state, np.ndarray):
         return [state.copy()]
     if isinstance(state, Tensor):
         return [state.detach().numpy().copy()]
-    items = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else []
+    if isinstance(state, dict):
+        return [array for name, item in state.items() if name != "seconds" for array in arrays(item)]
+    items = state if isinstance(state, list | tuple) else []
     return [array for item in items for array in arrays(item)]
 
 
@@ -145,7 +147,7 @@ def test_the_losses_are_means_over_samples() -> None:
         def after_batch(self, learner: Learner) -> None:
             seen.append((learner.loss_value, len(learner.target)))
 
-    history = History(every=1)
+    history = Recorder(every=1)
     trained = learner(Watch(), history)
     trained.fit(1)
     assert [size for _, size in seen] == [8, 8, 8, 8, 2]
@@ -169,7 +171,7 @@ def test_evaluation_leaves_the_model_and_the_random_stream_alone() -> None:
 
 
 def test_a_fit_without_validation_data() -> None:
-    history = History(every=2)
+    history = Recorder(every=2)
     trained = learner(history)
     trained.valid = None
     trained.fit(2)
@@ -184,11 +186,11 @@ def test_a_fit_without_validation_data() -> None:
 @pytest.mark.parametrize("step", range(3 * STEPS + 1))
 def test_a_resumed_run_equals_the_uninterrupted_one(optimizer: str, step: int, tmp_path: Path) -> None:
     """Interrupted after each possible step in turn: within an epoch, at its end, before the first, after the last."""
-    whole = learner(History(every=2), optimizer=optimizer)
+    whole = learner(Recorder(every=2), optimizer=optimizer)
     whole.fit(until=3)
 
-    saved = Checkpoints(tmp_path)
-    first = learner(History(every=2), StopAt(step), saved, optimizer=optimizer)
+    saved = Checkpoint(tmp_path)
+    first = learner(Recorder(every=2), StopAt(step), saved, optimizer=optimizer)
     if step == 0:
         saved.save(first)
     else:
@@ -196,13 +198,13 @@ def test_a_resumed_run_equals_the_uninterrupted_one(optimizer: str, step: int, t
     assert first.step == step
 
     manual_seed(99)  # nothing of the first process is left, least of all its random stream
-    second = learner(History(every=2), optimizer=optimizer, seed=7)
+    second = learner(Recorder(every=2), optimizer=optimizer, seed=7)
     second.load_state_dict(load_checkpoint(checkpoint_files(tmp_path)[0]))
     assert second.step == step
     second.fit(until=3)
 
     assert same(whole.state_dict(), second.state_dict())
-    histories = [next(c for c in run.callbacks if isinstance(c, History)) for run in (whole, second)]
+    histories = [run.recorder for run in (whole, second)]
     assert without_seconds(histories[0].rows) == without_seconds(histories[1].rows)
     assert without_seconds([histories[0].best or {}]) == without_seconds([histories[1].best or {}])
 
@@ -212,7 +214,7 @@ def test_a_run_interrupted_again_and_again(tmp_path: Path) -> None:
     whole.fit(until=3)
     folder = tmp_path / "made" / "where needed"
     for step in (1, 3, 4, 7, 10, 11, 99):
-        part = learner(StopAt(step), Checkpoints(folder))
+        part = learner(StopAt(step), Checkpoint(folder))
         if files := checkpoint_files(folder):
             part.load_state_dict(load_checkpoint(files[0]))
         part.fit(until=3)
@@ -220,7 +222,7 @@ def test_a_run_interrupted_again_and_again(tmp_path: Path) -> None:
 
 
 def test_cosine_decay_falls_to_zero_as_pytorchs_does(tmp_path: Path) -> None:
-    history = History(every=1)
+    history = Recorder(every=1)
     learner(history, CosineDecay(0.1)).fit(until=3)
     rates = [row["lr"] for row in history.rows if row["kind"] == "step"]
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
@@ -230,9 +232,9 @@ def test_cosine_decay_falls_to_zero_as_pytorchs_does(tmp_path: Path) -> None:
         optimizer.step()
         schedule.step()
 
-    first = learner(History(every=1), CosineDecay(0.1), StopAt(7), Checkpoints(tmp_path))
+    first = learner(Recorder(every=1), CosineDecay(0.1), StopAt(7), Checkpoint(tmp_path))
     first.fit(until=3)
-    second = learner(resumed := History(every=1), CosineDecay(0.1))
+    second = learner(resumed := Recorder(every=1), CosineDecay(0.1))
     second.load_state_dict(load_checkpoint(checkpoint_files(tmp_path)[0]))
     second.fit(until=3)
     assert without_seconds(resumed.rows) == without_seconds(history.rows)
@@ -331,11 +333,11 @@ def test_the_bytes_reach_the_disk_before_the_name(tmp_path: Path, monkeypatch: p
     assert order[:2] == ["fsync", "replace"]
 
 
-# History
+# The Recorder
 
 
 def test_history_as_csv() -> None:
-    history = History(every=2)
+    history = Recorder(every=2)
     learner(history).fit(2)
     rows = list(csv.DictReader(io.StringIO(history.to_csv())))
     assert [(row["kind"], int(row["epoch"]), int(row["step"])) for row in rows] == [
@@ -355,7 +357,7 @@ def test_history_as_csv() -> None:
 
 
 def test_history_knows_the_best_epoch() -> None:
-    history = History()
+    history = Recorder()
     learner(history).fit(4)
     assert history.best == min(history.epochs, key=lambda row: row["val_loss"])
 
@@ -396,7 +398,7 @@ def test_r2_of_a_constant_target_is_undefined() -> None:
 
 def diverging(loss: Callable[[Any, Any], Any], tmp_path: Path, at: int = 3) -> tuple[Learner, NonFiniteError]:
     """A run whose loss does something wrong from step `at` on."""
-    run = learner(NaNGuard(), History(every=1), Checkpoints(tmp_path))
+    run = learner(NaNGuard(), Recorder(every=1), Checkpoint(tmp_path))
     own = run.loss_function
     run.loss_function = lambda output, target: loss(output, target) if run.step >= at - 1 else own(output, target)
     with pytest.raises(NonFiniteError) as caught:

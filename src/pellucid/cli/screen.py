@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pellucid.train import Callback, History, Learner
+from pellucid.train import Callback, Learner, Recorder
 
 
 class Screen(Callback):
@@ -21,7 +21,7 @@ class Screen(Callback):
 
     order = 50
 
-    def __init__(self, console: Console, history: History, metric: str) -> None:
+    def __init__(self, console: Console, history: Recorder, metric: str) -> None:
         self.history, self.metric = history, metric
         self.progress = Progress(
             TextColumn("{task.description}"),

@@ -21,7 +21,7 @@ from pellucid.cli.errors import UsageError
 from pellucid.cli.screen import Screen, table
 from pellucid.core import default_generator
 from pellucid.core import device as device_of
-from pellucid.train import Checkpoints, CosineDecay, History, Learner, NaNGuard, NonFiniteError, RunFolder
+from pellucid.train import Checkpoint, CosineDecay, Learner, NaNGuard, NonFiniteError, Recorder, RunFolder
 from pellucid.train.environment import environment
 from pellucid.viz import curves
 
@@ -155,14 +155,15 @@ class Session:
         self.loaders = source.loaders(data, config.batch_size, config.seed, config.device)
         default_generator.manual_seed(config.seed)
         self.model = build.model(config, data.sample_shape, self.classes).to(config.device)
-        self.history = History(config.log_every, folder.history)
+        self.history = Recorder(config.log_every, folder.history)
         self.learner = Learner(
             self.model,
             (self.loaders.train, self.loaders.val),
             build.loss(config, self.classes),
             build.optimizer(config, self.model.parameters()),
             build.metrics(self.classes, data.facts.get("target_std", 1.0)),
-            [self.history, NaNGuard(), Checkpoints(folder.checkpoints)],
+            [self.history, NaNGuard(), Checkpoint(folder.checkpoints)],
+            defaults=(),  # a screen of its own shows the progress
         )
         if config.schedule == "cosine":
             self.learner.add(CosineDecay(config.lr))
@@ -185,6 +186,7 @@ class Session:
                 "test": 0 if data.x_test is None else len(data.x_test),
                 "classes": list(data.class_names),
                 "features": list(data.feature_names),
+                "sample_shape": list(data.sample_shape),
                 "facts": dict(data.facts),
                 "fingerprint": source.fingerprint(data),
             },

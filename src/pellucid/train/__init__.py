@@ -1,17 +1,18 @@
 """Training: the loop, what may be hung on it, and what it leaves behind.
 
-`Learner` is the loop; a `Callback` is called at its moments. `History`, `Checkpoints` and `NaNGuard` are callbacks;
-`RunFolder` is where a run keeps its files. Nothing here imports a layer, an optimiser or a data set: each is known by
-its interface only, which is PyTorch's.
+`Learner` is the loop; a `Callback` is called at its moments. `Recorder`, `Progress`, `Checkpoint` and `NaNGuard` are
+some of them; `RunFolder` is where a run keeps its files. Nothing here imports a layer, an optimiser or a data set: each
+is known by its interface only, which is PyTorch's.
 """
 
 from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
-from pellucid.train.checkpoint import CheckpointError, Checkpoints, load_checkpoint, save_checkpoint
+from pellucid.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from pellucid.train.files import write_atomically, write_json
 from pellucid.train.guard import NaNGuard, NonFiniteError
-from pellucid.train.history import History
 from pellucid.train.learner import Learner
 from pellucid.train.metrics import R2, Accuracy, MeanAbsoluteError
+from pellucid.train.progress import Progress
+from pellucid.train.recorder import Recorder
 from pellucid.train.run import RunFolder, RunFolderError
 from pellucid.train.schedule import CosineDecay
 
@@ -22,8 +23,9 @@ __all__ = [
     "SkipBatch",
     "SkipEpoch",
     "StopFit",
-    "History",
-    "Checkpoints",
+    "Recorder",
+    "Progress",
+    "Checkpoint",
     "CheckpointError",
     "save_checkpoint",
     "load_checkpoint",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,14 @@ import numpy as np
 
 from pellucid.core import Tensor, from_data
 from pellucid.train.callback import Callback
-from pellucid.train.files import write_atomically
+from pellucid.train.extras import need
+from pellucid.train.files import copy_atomically, write_atomically
 
 if TYPE_CHECKING:
     from pellucid.train.learner import Learner
 
 FORMAT = 1
+BEST = "best.safetensors"
 _KEY = "pellucid"
 _NAME = re.compile(r"epoch-(\d+)-step-(\d+)\.safetensors")
 
@@ -32,8 +35,7 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (nested dicts, lists and tuples of Tensors, arrays, numbers, texts, None) to `path`, atomically."""
-    from safetensors.numpy import save
-
+    save = need("safetensors.numpy", "standard", "A checkpoint").save
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_split(state, "", arrays))
     header = json.dumps({"format": FORMAT, "sha256": _digest(text, arrays), "state": text})
@@ -46,17 +48,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing, cut short, damaged, or not a checkpoint of pellucid.
     """
-    from safetensors import SafetensorError, safe_open
-
+    safetensors = need("safetensors", "standard", "A checkpoint")
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safetensors.safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})[_KEY])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         text = header["state"]
         if header["format"] != FORMAT:
             raise CheckpointError(f"{path} has checkpoint format {header['format']}; this pellucid reads {FORMAT}.")
         whole = header["sha256"] == _digest(text, arrays)
-    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} is no whole checkpoint of pellucid: {error}") from error
     if not whole:
         raise CheckpointError(f"{path} is damaged: its contents do not match the checksum written with them.")
@@ -69,29 +70,115 @@ def checkpoint_files(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-class Checkpoints(Callback):
-    """Saves the whole state of the run: before the first step, after every epoch, and where the run is interrupted."""
+class Checkpoint(Callback):
+    """Saves the whole state of the run: before the first step, after every epoch, and where the run is interrupted.
+
+    Each is a file `epoch-0003-step-00000150.safetensors` in `folder`; `last` is the newest. The epoch with the best
+    value of `monitor` so far is also there as `best.safetensors`, whichever of the others are kept. A value that is
+    not finite is never the best; of equal ones the first is. To go on from one: `learner.load(checkpoint.last)`.
+
+    Args:
+        folder: where the files go; made when the fit begins.
+        monitor: "val_loss", "val_<metric>" (or "<metric>") or "train_loss"; None keeps no best. By default the
+            validation loss, where there are validation data.
+        mode: "min" or "max": which values of `monitor` are good.
+        keep: how many of the newest files stay; None keeps all. (Two, rather than one, still have a whole one when a
+            disk damages the other.)
+
+    Raises:
+        ValueError: `mode` or `keep` is not one of these, or (when the fit begins) nothing is called `monitor`.
+    """
 
     order = 90  # after every callback whose state it saves
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: str | Path, monitor: str | None = "val_loss", mode: str = "min", keep: int | None = None
+    ) -> None:
+        if mode not in ("min", "max"):
+            raise ValueError(f"Checkpoint was given mode={mode!r}: write 'min' or 'max'.")
+        if keep is not None and keep < 1:
+            raise ValueError(f"Checkpoint was given keep={keep}: at least 1 file stays; None keeps all.")
+        self.folder, self.monitor, self.mode, self.keep = Path(folder), monitor, mode, keep
+        self.best_value: float | None = None
+        self.best_epoch: int | None = None
+
+    @property
+    def last(self) -> Path | None:
+        """The file with the most steps; None where there is none yet."""
+        return next(iter(checkpoint_files(self.folder)), None)
+
+    @property
+    def best(self) -> Path | None:
+        """The file of the best epoch; None where there is none yet."""
+        path = self.folder / BEST
+        return path if path.exists() else None
 
     def before_fit(self, learner: Learner) -> None:
+        self._check_monitor(learner)
         self.folder.mkdir(parents=True, exist_ok=True)
         if learner.step == 0:
+            self.best_value = self.best_epoch = None
             self.save(learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        self.save(learner)
+        value = self._value(learner)
+        better = value is not None and (
+            self.best_value is None or (value < self.best_value if self.mode == "min" else value > self.best_value)
+        )
+        if better:
+            self.best_value, self.best_epoch = value, learner.epoch
+        path = self.save(learner)
+        if better:
+            copy_atomically(path, self.folder / BEST)
 
     def after_fit(self, learner: Learner) -> None:
         if learner.batch:
             self.save(learner)
 
-    def save(self, learner: Learner) -> None:
-        name = f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
-        save_checkpoint(self.folder / name, learner.state_dict())
+    def save(self, learner: Learner) -> Path:
+        """Save the state now; returns the file."""
+        path = self.folder / f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
+        save_checkpoint(path, learner.state_dict())
+        if self.keep is not None:
+            # A file with more steps is of a run that went further than this one has: not ours to remove.
+            earlier = [one for one in checkpoint_files(self.folder) if _steps(one) <= learner.step]
+            for old in earlier[self.keep :]:
+                old.unlink(missing_ok=True)
+        return path
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_value": self.best_value, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best_value, self.best_epoch = state["best_value"], state["best_epoch"]
+
+    def _value(self, learner: Learner) -> float | None:
+        """What `monitor` is after this epoch, or None where it has no finite value."""
+        if self.monitor is None:
+            return None
+        name = self.monitor.removeprefix("val_")
+        value = learner.train_loss if self.monitor == "train_loss" else learner.evaluation.get(name)
+        if value is None:  # no validation data, or an epoch that was skipped
+            return None
+        if np.ndim(value):
+            raise ValueError(f"Checkpoint can only monitor single numbers, and {self.monitor} is {np.shape(value)}.")
+        return float(value) if math.isfinite(value) else None
+
+    def _check_monitor(self, learner: Learner) -> None:
+        known = ["train_loss"]
+        if learner.valid is not None:
+            known = ["val_loss", *(f"val_{name}" for name in learner.metrics), *known]
+        if self.monitor in (None, "val_loss", *known) or f"val_{self.monitor}" in known:
+            return
+        reason = (
+            "" if learner.valid is not None else " There are no validation data: Learner(model, (train, valid), …)."
+        )
+        raise ValueError(f"Checkpoint cannot monitor {self.monitor!r}; there is {', '.join(known)}.{reason}")
+
+
+def _steps(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    return int(match[2]) if match else -1
 
 
 # The structure goes into JSON, with a note where an array, a tuple or a dict with keys that are not texts has been.

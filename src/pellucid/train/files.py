@@ -24,6 +24,19 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     _sync_folder(path.parent)
 
 
+def copy_atomically(source: Path, path: Path) -> None:
+    """Have at `path` what is at `source`, a file that is never changed in place; by a hard link where one can be made."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        os.link(source, partial)
+    except OSError:  # a file system without hard links
+        write_atomically(path, source.read_bytes())
+        return
+    os.replace(partial, path)
+    _sync_folder(path.parent)
+
+
 def write_json(path: Path, value: Any) -> None:
     """`value` as indented JSON; a number that JSON does not have (NaN, infinity) becomes null."""
     write_atomically(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")

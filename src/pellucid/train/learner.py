@@ -15,6 +15,8 @@ from pellucid.core import Tensor, default_generator, from_data, no_grad
 from pellucid.train.callback import Callback
 from pellucid.train.checkpoint import load_checkpoint, save_checkpoint
 from pellucid.train.loop import Loop
+from pellucid.train.progress import Progress
+from pellucid.train.recorder import Recorder
 
 if TYPE_CHECKING:
     from pellucid.train.lr_find import LRFinder
@@ -46,7 +48,7 @@ class Learner(Loop):
     2.00 1.00
     """
 
-    defaults: Sequence[type[Callback]] = ()
+    defaults: Sequence[type[Callback]] = (Recorder, Progress)
 
     def __init__(
         self,
@@ -70,6 +72,14 @@ class Learner(Loop):
         super().__init__([*callbacks, *own])
         self._epoch_random: dict[str, Any] = {}
         self._resumed = False
+
+    @property
+    def recorder(self) -> Recorder:
+        """The `Recorder` among the callbacks: losses, metrics and learning rates so far, and their curves."""
+        for callback in self.callbacks:
+            if isinstance(callback, Recorder):
+                return callback
+        raise AttributeError("This Learner has no Recorder: add one, learner.add(Recorder()), before fit.")
 
     def fit_one_cycle(self, epochs: int, max_lr: float, **options: Any) -> None:
         """Train for `epochs` more epochs with the learning rate going up to `max_lr` and down to almost nothing.

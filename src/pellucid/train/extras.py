@@ -1,0 +1,26 @@
+"""Third-party packages that only some callbacks need: imported where they are used, asked for by name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def need(module: str, extra: str, what: str) -> Any:
+    """The module, or an error that says what to install for `what`.
+
+    >>> need("json", "standard", "a list").dumps([1])
+    '[1]'
+    >>> need("absent", "experiments", "a table of absences")
+    Traceback (most recent call last):
+    ...
+    ModuleNotFoundError: a table of absences needs the package absent: pip install 'pellucid[experiments]'
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        if error.name != package:
+            raise  # it is there, and misses something itself
+        message = f"{what} needs the package {package}: pip install 'pellucid[{extra}]'"
+        raise ModuleNotFoundError(message, name=package) from None

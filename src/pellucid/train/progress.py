@@ -1,0 +1,142 @@
+"""How far a run is: a bar in the terminal, a bar and live curves in a notebook, nothing in a file or a pipe."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import warnings
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from pellucid.train.callback import Callback
+from pellucid.train.recorder import Recorder, scalars
+
+if TYPE_CHECKING:
+    from pellucid.train.learner import Learner
+
+BAR_SECONDS = 0.1  # ten times a second is as often as one can read it
+PLOT_SECONDS = 1.0
+PLOT_SHARE = 0.05  # of the time may go into drawing, which so becomes rarer as the curves grow
+
+
+class Progress(Callback):
+    """Shows epoch, step, loss and metrics, and the time left.
+
+    In a terminal it is a bar of tqdm on the standard error stream. In a notebook it is a bar too (where ipywidgets is
+    installed), and under it the curves of the run, drawn anew in their place about every second, with at most a
+    twentieth of the time. In a file or a pipe, and without tqdm, it is silent. It changes nothing in the run.
+
+    Args:
+        plot: whether to draw the curves in a notebook (this needs matplotlib, and a `Recorder` in the Learner).
+    """
+
+    order = 50
+
+    def __init__(self, plot: bool = True) -> None:
+        self.plot = plot
+        self._bar: Any = None
+        self._picture: LivePlot | None = None
+        self._next = math.inf  # when to show something again: never, outside of a fit
+        self._evaluation: dict[str, float] = {}
+
+    def before_fit(self, learner: Learner) -> None:
+        notebook = in_notebook()
+        recorder = next((one for one in learner.callbacks if isinstance(one, Recorder)), None)
+        draws = notebook and self.plot and recorder is not None and find_spec("matplotlib") is not None
+        self._picture = LivePlot(recorder) if draws else None
+        # Without widgets, a bar in a notebook is a line of text that moves; the curves say the same in their title.
+        if notebook and find_spec("ipywidgets") is None and draws:
+            self._bar = None
+        else:
+            self._bar = make_bar(learner.steps, _done(learner)) if notebook or sys.stderr.isatty() else None
+        self._evaluation = {}
+        self._started, self._first = time.perf_counter(), _done(learner)
+        self._next = 0.0 if self._bar is not None or draws else math.inf
+
+    def after_batch(self, learner: Learner) -> None:
+        if time.perf_counter() >= self._next:
+            self._show(learner)
+
+    def after_epoch(self, learner: Learner) -> None:
+        self._evaluation = scalars(learner.evaluation)
+        if self._next < math.inf:
+            self._show(learner)
+
+    def after_fit(self, learner: Learner) -> None:
+        if self._next < math.inf:
+            self._show(learner, last=True)
+        if self._bar is not None:
+            self._bar.close()
+        self._bar, self._picture, self._next = None, None, math.inf
+
+    def _show(self, learner: Learner, last: bool = False) -> None:
+        epoch = f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}"
+        figures = {"loss": learner.train_loss, **self._evaluation}
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items() if value == value)
+        done = _done(learner)
+        if self._bar is not None:
+            self._bar.n = done
+            self._bar.set_description_str(epoch, refresh=False)
+            self._bar.set_postfix_str(shown, refresh=False)
+            self._bar.refresh()
+        if self._picture is not None:
+            spent = time.perf_counter() - self._started
+            left = spent / max(done - self._first, 1) * (learner.steps - done)
+            how_long = f"{_clock(spent)}, {_clock(left)} left" if done < learner.steps else _clock(spent)
+            self._picture.update(f"{epoch}, step {learner.step:,}, {shown} ({how_long})", force=last)
+        self._next = time.perf_counter() + BAR_SECONDS
+
+
+class LivePlot:
+    """The curves of a `Recorder` in the output of a notebook's cell, drawn anew in the same place."""
+
+    def __init__(self, recorder: Any) -> None:
+        self.recorder, self._handle, self._next = recorder, None, 0.0
+
+    def update(self, title: str, force: bool = False) -> None:
+        """Draw, unless the last drawing was too short a time ago."""
+        start = time.perf_counter()
+        if start < self._next and not force:
+            return
+        from IPython.display import Image, display
+
+        from pellucid.viz import curves
+
+        figure = curves(self.recorder.rows, title=title)
+        figure.dpi = 100 if not force else figure.dpi  # the last one stays: sharp
+        content, size = figure._repr_png_()
+        picture = Image(data=content, format="png", width=size["width"], height=size["height"])
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
+        now = time.perf_counter()
+        self._next = now + max(PLOT_SECONDS, (now - start) / PLOT_SHARE)
+
+
+def in_notebook() -> bool:
+    """Whether this runs in a kernel of Jupyter, which shows pictures; IPython in a terminal does not."""
+    ipython = sys.modules.get("IPython")  # where it was not imported, this is no notebook
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def make_bar(total: int, done: int) -> Any:
+    """A bar of tqdm for a terminal or a notebook, or None where tqdm is not installed."""
+    if find_spec("tqdm") is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of missing widgets, and takes a bar of text instead
+        from tqdm.auto import tqdm
+    return tqdm(total=total, initial=done, unit=" steps", dynamic_ncols=True)
+
+
+def _done(learner: Learner) -> int:
+    return round(learner.progress * learner.steps)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
