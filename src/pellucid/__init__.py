@@ -52,7 +52,7 @@ _ROOMS = (
     "autograd", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
     "special", "train", "utils",
 )  # fmt: skip
-_LATER = {"save": "serialize", "load": "serialize"}  # functions of rooms
+_LATER = {"save": "serialize", "load": "serialize", "record_graph": "nn.graph"}  # functions of rooms
 
 globals().update({name: op for name, op in _core.TABLE.items() if op.public})
 globals().update(_core.FUNCTIONS)

@@ -34,6 +34,7 @@ from pellucid.core.modes import set_grad_enabled as set_grad_enabled
 from pellucid.core.node import Size as Size
 from pellucid.core.promote import result_type as result_type
 from pellucid.core.tensor import Tensor as Tensor
+from pellucid.nn.graph import record_graph as record_graph
 from pellucid.ops.axes import adjoint as adjoint
 from pellucid.ops.axes import flip as flip
 from pellucid.ops.axes import fliplr as fliplr

@@ -23,11 +23,22 @@ class DimensionError(IndexError, RuntimeError):
     """A dimension or an index is out of range. PyTorch raises now the one, now the other of the two."""
 
 
+def in_package(frame: Any) -> bool:
+    """Whether a stack frame is pellucid's own, or made by the machinery of Python."""
+    return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen", "<string>"))
+
+
+def user_frame() -> Any:
+    """The stack frame of the innermost caller outside of pellucid; None if there is none."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and in_package(frame):
+        frame = frame.f_back
+    return frame
+
+
 def user_line() -> str | None:
     """`file.py:12, in train: loss = net(x)` of the innermost caller outside of pellucid; None if there is none."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen", "<string>")):
-        frame = frame.f_back
+    frame = user_frame()
     if frame is None:
         return None
     import linecache

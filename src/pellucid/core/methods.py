@@ -167,6 +167,14 @@ def share_memory_(self: Tensor) -> Tensor:
     return self
 
 
+@method
+def __graph__(self: Tensor, backward: bool = False) -> Any:
+    """What autograd recorded of how this tensor was computed, as a graph; see `core.graph.tensor_graph`."""
+    from .graph import tensor_graph
+
+    return tensor_graph(self, backward)
+
+
 _SHARED = ("_counter", "_view", "_hooks", "_after_hooks", "_grad")  # what a copy does not take over
 
 

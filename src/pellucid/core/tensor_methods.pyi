@@ -42,6 +42,9 @@ class TensorMethods:
     def __getitem__(self, key: Any) -> Tensor:
         """`x[key]`: a view for integers, slices, None and `...`; a copy where tensors, lists or masks take part."""
 
+    def __graph__(self, backward: _bool = False) -> Any:
+        """What autograd recorded of how this tensor was computed, as a graph; see `core.graph.tensor_graph`."""
+
     def __gt__(self, other: Tensor | _float) -> Tensor: ...
 
     def __iadd__(self, other: Tensor | _float) -> Tensor: ...

@@ -608,6 +608,12 @@ class Module:
             else:
                 self.__dict__[name] = value
 
+    def __graph__(self, *inputs: Any, backward: bool = False, values: bool = True, **keywords: Any) -> Any:
+        """What this module computes from `inputs`, as a graph; see `nn.graph.module_graph`."""
+        from ..graph import module_graph
+
+        return module_graph(self, inputs, backward, values, **keywords)
+
     # --------------------------------------------------------------------------------------------------- text
 
     def _get_name(self) -> str:

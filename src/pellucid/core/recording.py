@@ -1,0 +1,257 @@
+"""`Recorder`: an interpreter behind the door that makes a `Graph` of all that passes.
+
+It sees each op with its inputs and its result, forward and backward (the engine runs the rules of a backward through
+the door while an interpreter listens). Which tensor is which is known by its array. What is around the door tells it
+more: `open` and `close` put a group around ops (nn does so for each call of a module), `name` says what a tensor is
+called. `finish` gives the graph.
+"""
+
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .door import below
+from .errors import argument_names, in_package, user_line
+from .graph import (
+    Graph,
+    GraphEdge,
+    GraphGroup,
+    GraphNode,
+    attributes_of,
+    formula_of,
+    measure,
+    user_tensors,
+)
+from .loops import fold
+from .node import Node
+from .op import Op
+from .state import state
+from .tensor import Tensor
+
+Cost = Callable[[str, list[Any], Any, dict[str, Any]], int]
+
+
+class Recorder:
+    """The interpreter. With `values` it measures every result and gradient; `cost` counts an op's multiply-adds."""
+
+    def __init__(self, title: str, *, values: bool = True, cost: Cost | None = None) -> None:
+        self.graph = Graph(title)
+        self.values, self.cost = values, cost
+        self.made: dict[int, int] = {}  # id of an array -> its node
+        self.known: dict[int, tuple[str, str, Tensor]] = {}  # id of an array -> kind and name of the tensor
+        self.sources: dict[int, Tensor] = {}  # node -> the tensor that came from outside
+        self.stack: list[int] = []  # open groups
+        self.sites: dict[int, tuple[Any, ...]] = {}  # node -> what is equal when a loop comes round to it
+        self.group_sites: dict[int, tuple[Any, ...]] = {}
+        self.order: list[tuple[str, int]] = []  # nodes and groups, as they began
+        self._alive: list[Any] = []  # every array seen, so that an id means one array
+        self._hooked: list[tuple[Node, Any]] = []
+        self._nodes: dict[Node, int] = {}  # autograd's node -> ours
+        self._of: dict[int, int | None] = {}  # op of a backward -> the op whose backward it is a part of
+
+    # --- what happens while it listens -------------------------------------------------------------------------------
+
+    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Have the op done, and note it."""
+        names = argument_names(op, len(args))
+        sources = [(name, self.node_of(one)) for name, one in zip(names, args, strict=True) if isinstance(one, Tensor)]
+        given = {name: one for name, one in zip(names, args, strict=True) if isinstance(one, bool | int | float)}
+        result = below(self, op, args, kwargs)
+        first = result[0] if isinstance(result, tuple) else result
+        node = GraphNode(
+            len(self.graph.nodes), "op", op.name, attributes=attributes_of({**given, **kwargs}), formula=formula_of(op)
+        )
+        self._place(node, sources)
+        if isinstance(first, Tensor):
+            array = first._array
+            node.shape, node.dtype = tuple(array.shape), str(array.dtype)
+            node.nbytes = 0 if op.mutates or (op.view and array.base is not None) else int(array.nbytes)
+            if self.values:
+                node.value = measure(array)
+            if self.cost is not None:
+                shapes = [one._array.shape if isinstance(one, Tensor) else None for one in args]
+                node.multiply_adds = self.cost(op.name, shapes, node.shape, kwargs)
+            self._follow(first, node)
+        self.graph.nodes.append(node)
+        self.graph.edges += [GraphEdge(source, node.id, name) for name, source in sources]
+        self.order.append(("node", node.id))
+        for one in result if isinstance(result, tuple) else (result,):
+            if isinstance(one, Tensor):
+                self._is(one._array, node.id)
+                if op.mutates and one._view is not None:
+                    self._is(one._view.base._array, node.id)  # what was changed is a part of that
+        return result
+
+    def _place(self, node: GraphNode, sources: list[tuple[str, int]]) -> None:
+        """Say where the op belongs: to the forward pass and the open group, or to the backward of another op."""
+        behind = [source for _, source in sources if self.graph.nodes[source].phase == "backward"]
+        if state.node is None and not behind:
+            node.line = user_line() or ""
+            node.group = self.stack[-1] if self.stack else None
+            self.sites[node.id] = (node.name, *_site())
+            return
+        node.phase = "backward"
+        # Where the engine is between two nodes, it adds gradients or stores one: that belongs to what they come from.
+        self._of[node.id] = self._nodes.get(state.node) if state.node is not None else self._of.get(behind[0])
+
+    def _follow(self, tensor: Tensor, node: GraphNode) -> None:
+        """Leave the user's line with autograd, and have the gradient of the result brought here."""
+        recorded = tensor._node
+        if recorded is None or state.node is not None:
+            return
+        recorded.where = recorded.where or node.line or None
+        self._nodes[recorded] = node.id
+        if not self.values:
+            return
+
+        def keep(gradient: Tensor) -> None:
+            node.gradient = measure(gradient._array)
+
+        recorded.hooks = [*(recorded.hooks or ()), keep]
+        self._hooked.append((recorded, keep))
+
+    def node_of(self, tensor: Tensor) -> int:
+        """The node of a tensor; a new one for a tensor that no op made while this listened."""
+        known = self.made.get(id(tensor._array))
+        if known is not None:
+            return known
+        array = tensor._array
+        kind, name, _ = self.known.get(id(array), ("leaf" if tensor._requires else "constant", "", None))
+        node = GraphNode(
+            len(self.graph.nodes),
+            kind,
+            name,
+            tuple(array.shape),
+            str(array.dtype),
+            value=measure(array) if self.values else None,
+            nbytes=int(array.nbytes),
+            trainable=tensor._requires,
+        )
+        self.graph.nodes.append(node)
+        self.sources[node.id] = tensor
+        self._is(array, node.id)
+        return node.id
+
+    def _is(self, array: Any, node: int) -> None:
+        self.made[id(array)] = node
+        self._alive.append(array)
+
+    # --- what is told to it ------------------------------------------------------------------------------------------
+
+    def name(self, tensor: Tensor, kind: str, name: str) -> None:
+        """Say what a tensor is: an "input", "parameter" or "buffer", and its name."""
+        node = self.graph.nodes[self.node_of(tensor)]
+        node.kind, node.name = kind, name
+
+    def open(self, kind: str, name: str, **what: Any) -> GraphGroup:
+        """Put what comes next into a new group, inside of the one that is open."""
+        parent = self.stack[-1] if self.stack else None
+        group = GraphGroup(len(self.graph.groups), kind, name, parent, line=user_line() or "", **what)
+        self.graph.groups.append(group)
+        self.order.append(("group", group.id))
+        self.group_sites[group.id] = (kind, group.path, name, *_site())
+        self.stack.append(group.id)
+        return group
+
+    def close(self, outputs: list[Tensor]) -> None:
+        """End the innermost group, which returned `outputs`."""
+        self.graph.groups[self.stack.pop()].outputs = [tuple(one._array.shape) for one in outputs]
+
+    # --- the graph ---------------------------------------------------------------------------------------------------
+
+    def finish(self, outputs: list[Tensor], gradients: dict[int, Any] | None = None) -> Graph:
+        """The graph of what was seen. `outputs` are its results, `gradients` arrays by the id of the leaf's array."""
+        for recorded, keep in self._hooked:
+            recorded.hooks = [one for one in recorded.hooks or () if one is not keep] or None
+        graph = self.graph
+        by_variable: dict[int, str] = {}
+        for name, tensor, parameter in user_tensors():
+            node = self.made.get(id(tensor._array))
+            if node is not None and node not in by_variable:
+                by_variable[node] = name
+                if parameter and node in self.sources and graph.nodes[node].kind in ("leaf", "constant"):
+                    graph.nodes[node].kind, graph.nodes[node].name = "parameter", name
+        for node, name in by_variable.items():
+            made = graph.nodes[node]
+            made.variable = name if made.kind == "op" else ""
+            made.name = made.name or name
+        for node, tensor in self.sources.items():
+            made = graph.nodes[node]
+            gradient = (gradients or {}).get(id(tensor._array))
+            if gradient is None and tensor._grad is not None:
+                gradient = tensor._grad._array
+            if gradient is not None:
+                made.gradient = measure(gradient) if self.values else None
+                arrived = self.made.get(id(gradient))
+                if arrived is not None and graph.nodes[arrived].phase == "backward":
+                    graph.nodes[arrived].kind, graph.nodes[arrived].name = "gradient", f"gradient of {made.name}"
+        graph.outputs = [self.node_of(one) for one in outputs]
+        fold(graph, self.order, self.sites, self.group_sites)
+        _settle(graph)
+        _mirror(graph, self._of)
+        return graph
+
+
+def _site() -> tuple[Any, ...]:
+    """Where in the code the op is called: the places in pellucid's functions, and that in the user's."""
+    found: list[Any] = []
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        found += (frame.f_code, frame.f_lasti)
+        if not in_package(frame):
+            break
+        frame = frame.f_back
+    return tuple(found)
+
+
+def _mirror(graph: Graph, of: dict[int, int | None]) -> None:
+    """Group the ops of a backward by the op that they are the backward of, in groups nested as those of the forward."""
+    mirrored: dict[tuple[str, int], int] = {}
+
+    def group_for(key: tuple[str, int], name: str, parent: int | None, like: GraphGroup | None) -> int:
+        if key not in mirrored:
+            above = None
+            if parent is not None:
+                up = graph.groups[parent]
+                above = group_for(("group", parent), up.name, up.parent, up)
+            made = GraphGroup(len(graph.groups), "backward", name, above)
+            if like is not None:
+                made.path, made.type, made.call = like.path, like.type, like.call
+            mirrored[key] = made.id
+            graph.groups.append(made)
+        return mirrored[key]
+
+    for number, forward in of.items():
+        if forward is not None:
+            node = graph.nodes[forward]
+            graph.nodes[number].line = node.line
+            graph.nodes[number].group = group_for(("node", forward), node.name, node.group, None)
+
+
+def _settle(graph: Graph) -> None:
+    """Put what came from outside into the innermost group that has all its users in it."""
+    users: dict[int, list[int]] = {}
+    for edge in graph.edges:
+        users.setdefault(edge.source, []).append(edge.target)
+    for node in graph.nodes:
+        if node.kind not in ("parameter", "buffer", "leaf", "constant"):
+            continue
+        forward = [graph.nodes[one] for one in users.get(node.id, ()) if graph.nodes[one].phase == "forward"]
+        common: list[int] | None = None
+        for user in forward:
+            above = _ancestors(graph, user.group)
+            common = above if common is None else [a for a, b in zip(common, above, strict=False) if a == b]
+        node.group = common[-1] if common else None
+
+
+def _ancestors(graph: Graph, group: int | None) -> list[int]:
+    """The groups that a group is in, outermost first, and itself."""
+    found: list[int] = []
+    while group is not None:
+        found.append(group)
+        group = graph.groups[group].parent
+    return found[::-1]
