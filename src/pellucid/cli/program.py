@@ -11,6 +11,7 @@ import typer
 
 from pellucid.cli.errors import UsageError
 from pellucid.cli.info import info
+from pellucid.cli.predict import predict
 from pellucid.cli.train import INTERRUPTED, Diverged, train
 from pellucid.datasets import DataError
 from pellucid.train import CheckpointError, RunFolderError
@@ -67,4 +68,5 @@ def pellucid(
 
 
 app.command()(command(train))
+app.command()(command(predict))
 app.command()(command(info))

@@ -11,9 +11,10 @@ file, a column or an argument is a `DataError`, whose message says what was aske
 
 from pellucid.datasets.characters import TextSet, text
 from pellucid.datasets.handwritten import digits, mnist
+from pellucid.datasets.image import read_image
 from pellucid.datasets.points import circle, moons, spirals
 from pellucid.datasets.record import DataError, DataSet, standardised
-from pellucid.datasets.table import csv
+from pellucid.datasets.table import csv, read_features
 
 __all__ = [
     "DataError",
@@ -24,6 +25,8 @@ __all__ = [
     "digits",
     "mnist",
     "moons",
+    "read_features",
+    "read_image",
     "spirals",
     "standardised",
     "text",

@@ -45,7 +45,7 @@ def digits(val_fraction: float = 0.2, seed: int = 0) -> DataSet:
         "digits",
         "scikit-learn's 1,797 handwritten digits, 8 × 8 pixels from 0 to 1",
         x,
-        labels.astype(np.int64),
+        np.asarray(labels, dtype=np.int64),
         val_fraction,
         generator(seed),
         class_names=DIGITS,

@@ -3,7 +3,7 @@
 import difflib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from csv import Error, reader
 from dataclasses import dataclass
 from io import StringIO
@@ -115,7 +115,13 @@ def features(
     """Columns of numbers (float64) and of texts (str), by name -> `x` (N, features), its columns' names, and facts."""
     blocks: list[np.ndarray] = []
     names: list[str] = []
-    facts: dict[str, Any] = {"feature_mean": {}, "feature_std": {}, "categories": {}, "unseen_categories": 0}
+    facts: dict[str, Any] = {
+        "columns": list(cells),
+        "feature_mean": {},
+        "feature_std": {},
+        "categories": {},
+        "unseen_categories": 0,
+    }
     for name, column in cells.items():
         if column.dtype.kind == "f":
             mean, std = mean_and_std(column[train])
@@ -136,6 +142,29 @@ def features(
         facts["categories"][name] = categories.tolist()
         facts["unseen_categories"] += int((~one_hot.any(axis=1)).sum())
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32), tuple(names), facts
+
+
+def read_features(table: "Table", facts: Mapping[str, Any]) -> np.ndarray:
+    """The rows of another file as `csv` would give them: by the means, deviations and categories in `facts`.
+
+    The file needs the columns that were learned from, in any order, and may have others; a category that training did
+    not meet is 0 in all of its columns.
+
+    Shape: (N, features) float32.
+    """
+    blocks: list[np.ndarray] = []
+    numbers, texts = facts["feature_mean"], facts["categories"]
+    order = facts.get("columns") or [*numbers, *texts]
+    if not table.row_numbers:
+        raise DataError(f"{table.path} has no rows below its header")
+    for name in order:
+        if name not in table.columns:
+            raise no_such_column(name, table, "feature that was learned from")
+        if name in numbers:
+            blocks.append(((table.numbers(name) - numbers[name]) / facts["feature_std"][name])[:, None])
+        else:
+            blocks.append(table.texts(name)[:, None] == np.array(texts[name]))
+    return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
 
 
 def guess_task(cells: np.ndarray) -> tuple[Task, str]:

@@ -1,0 +1,168 @@
+"""`pellucid predict`: a run is asked about new samples, from its folder alone."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pellucid import datasets
+from pellucid.cli.program import app
+from pellucid.datasets import read_image
+
+PETS = "weight,fur,kind,price\n" + "".join(
+    f"{w},{f},{k},{p}\n"
+    for i in range(20)
+    for w, f, k, p in [(4 + i % 3, "long", "cat", 100.5 + i), (20 + i, "short", "dog", 300.25 - i)]
+)
+
+
+def pellucid(*arguments: object) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of each kind of data, and the files they learned from."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "pets.csv").write_text(PETS)
+    for name, arguments in {
+        "digits": ["digits", "--epochs", 15],
+        "scores": ["digits", "--epochs", 8, "--loss", "mse"],
+        "circle": ["circle", "--epochs", 10],
+        "moons": ["moons", "--epochs", 3, "--loss", "bce"],
+        "kind": [folder / "pets.csv", "--target", "kind", "--epochs", 60],
+        "price": [folder / "pets.csv", "--target", "price", "--epochs", 200],
+    }.items():
+        result = pellucid("train", *arguments, "--out", folder / name, "--quiet")
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def predicted(run: Path, file: Path, out: Path) -> tuple[list[dict[str, str]], str]:
+    result = pellucid("predict", run, file, "--out", out)
+    assert result.exit_code == 0, result.output
+    with open(out, newline="") as rows:
+        return list(csv.DictReader(rows)), result.output
+
+
+@pytest.mark.parametrize("run", ["digits", "scores"])
+def test_an_array_of_images_is_predicted_as_the_validation_was(run: str, runs: Path, tmp_path: Path) -> None:
+    data = datasets.digits()
+    assert data.x_val is not None
+    for x in (data.x_val, data.x_val[:, 0], (data.x_val * 255).round().astype(np.uint8)):
+        np.save(tmp_path / "x.npy", x)
+        rows, _ = predicted(runs / run, tmp_path / "x.npy", tmp_path / "out.csv")
+        right = np.mean([row["prediction"] == str(y) for row, y in zip(rows, data.y_val, strict=True)])
+        assert right > 0.8
+    total = sum(float(value) for name, value in rows[0].items() if name.startswith("p("))
+    assert total == pytest.approx(1)
+
+
+def test_points_are_scaled_as_the_training_data_were(runs: Path, tmp_path: Path) -> None:
+    raw = datasets.circle()  # the run standardised them
+    assert raw.x_val is not None
+    np.save(tmp_path / "x.npy", raw.x_val)
+    rows, _ = predicted(runs / "circle", tmp_path / "x.npy", tmp_path / "out.csv")
+    names = [raw.class_names[k] for k in raw.y_val]  # type: ignore[union-attr]
+    assert np.mean([row["prediction"] == name for row, name in zip(rows, names, strict=True)]) > 0.9
+
+
+def test_points_from_a_table_and_one_logit(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "points.csv"
+    file.write_text("x2,x1,name\n1,0,a\n-0.5,1,b\n")  # the middle of each moon, columns in another order
+    rows, _ = predicted(runs / "moons", file, tmp_path / "out.csv")
+    assert [row["prediction"] for row in rows] == ["upper moon", "lower moon"]
+
+
+def test_a_table_with_its_target_is_judged(runs: Path, tmp_path: Path) -> None:
+    rows, output = predicted(runs / "kind", runs / "pets.csv", tmp_path / "out.csv")
+    assert "40 of 40 right: accuracy 1.0000" in output
+    assert "… and 20 more" in output
+    assert rows[0]["prediction"] == "cat"
+    rows, output = predicted(runs / "price", runs / "pets.csv", tmp_path / "out.csv")
+    assert "Mean absolute error" in output
+    prices = [float(line.split(",")[3]) for line in PETS.splitlines()[1:]]
+    assert np.corrcoef(prices, [float(row["prediction"]) for row in rows])[0, 1] > 0.9
+
+
+def test_a_table_without_its_target_and_with_a_new_category(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "new.csv"
+    file.write_text("price,fur,colour,weight\n110,long,black,4\n290,bald,red,30\n")
+    rows, output = predicted(runs / "kind", file, tmp_path / "out.csv")
+    assert [row["prediction"] for row in rows] == ["cat", "dog"]
+    assert "right" not in output
+
+
+def test_a_picture_of_a_digit(runs: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    data = datasets.digits()
+    right = 0
+    for k in range(10):
+        sample = next(x for x, y in zip(data.x_train, data.y_train, strict=True) if y == k)[0]
+        grey = (255 * (1 - sample)).astype(np.uint8)  # ink on paper
+        page = Image.new("L", (300, 200), "white")
+        page.paste(Image.fromarray(grey).resize((120, 120), Image.Resampling.BICUBIC), (150, 40))
+        page.save(tmp_path / "digit.png")
+        result = pellucid("predict", runs / "digits", tmp_path / "digit.png")
+        right += f"prediction: {k}" in result.output
+    assert right >= 8
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "dark"])
+def test_a_picture_is_cut_out_and_laid_in_the_middle(mode: str, tmp_path: Path) -> None:
+    from PIL import Image, ImageDraw
+
+    clear = mode == "RGBA"
+    page = Image.new("RGBA" if clear else "RGB", (400, 300), (0, 0, 0, 0) if clear else "white")
+    ImageDraw.Draw(page).rectangle((300, 50, 339, 129), fill="black")  # 40 × 80, far from the middle
+    if mode == "dark":
+        page = Image.eval(page, lambda value: 255 - value)
+    (page.convert(mode) if mode in ("L", "RGB") else page).save(tmp_path / "bar.png")
+    picture = read_image(tmp_path / "bar.png", (28, 28))
+    rows, columns = np.nonzero(picture.max(axis=1))[0], np.nonzero(picture.max(axis=0))[0]
+    assert picture.dtype == np.float32
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == (4, 23, 9, 18)
+    assert picture.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("run", "name", "content", "text"),
+    [
+        ("digits", "missing.png", None, "There is no file"),
+        ("digits", "x.csv", b"a,b\n1,2\n", "learned from images of 8 × 8"),
+        ("digits", "x.png", b"no picture", "is no image that can be read"),
+        ("circle", "x.png", b"", "learned from the columns"),
+        ("circle", "x.csv", b"a,b\n1,2\n", "has no column 'x1'"),
+        ("kind", "x.csv", b"weight\n1\n", "has no column 'fur'"),
+        ("kind", "x.csv", b"weight,fur\n1,long\nx,long\n", "row 3, column 'weight'"),
+        ("kind", "x.csv", b"weight,fur\n", "no rows"),
+        ("digits", "x.npy", b"not numpy", "no .npy file"),
+        ("digits", "x.npy", np.zeros((3, 5)), r"shape (3, 5)"),
+        ("digits", "x.npy", np.zeros((0, 8, 8)), r"shape (0, 8, 8)"),
+        ("digits", "x.npy", np.array(["a"]), "numbers were expected"),
+        ("nothing", "x.npy", b"", "There is no run folder"),
+    ],
+)
+def test_what_cannot_be_predicted(run: str, name: str, content: Any, text: str, runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / name
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        np.save(file, content)
+    result = pellucid("predict", runs / run, file)
+    assert result.exit_code == 2
+    assert text in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_empty_picture_is_refused(runs: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (50, 50), 200).save(tmp_path / "grey.png")
+    result = pellucid("predict", runs / "digits", tmp_path / "grey.png")
+    assert result.exit_code == 2
+    assert "of one shade" in result.stderr
