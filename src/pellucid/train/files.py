@@ -25,7 +25,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 def copy_atomically(source: Path, path: Path) -> None:
-    """Have at `path` what is at `source`, a file that is never changed in place; by a hard link where one can be made."""
+    """Have at `path` what is at `source`, a file that never changes in place: by a hard link where one can be made."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.unlink(missing_ok=True)
