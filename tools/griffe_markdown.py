@@ -9,7 +9,7 @@ from typing import Any
 import griffe  # pyright: ignore[reportMissingImports]  (of the extra docs)
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where mkdocs runs this file it is not there
-from tools.docstrings import markdown  # noqa: E402
+from tools.docstrings import markdown
 
 
 class Markdown(griffe.Extension):

@@ -23,7 +23,7 @@ import pellucid
 from pellucid.core import FUNCTIONS, TABLE, Domain, Op, Tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where mkdocs runs this file it is not there
-from tools.docstrings import fenced, markdown  # noqa: E402
+from tools.docstrings import fenced, markdown
 
 OPS, COMMANDS = "reference/ops", "commands"
 
@@ -213,18 +213,23 @@ def _kept(op: Op) -> str:
 
 def rule_source(op: Op) -> str:
     """The lines of the source that declare the op's rules, with the private functions that they call."""
-    module = importlib.import_module(op.__module__)
-    source = inspect.getsource(module)
-    spans: set[tuple[int, int]] = set()
-    for statement in _tree(module).body:
-        if _declares(statement, module, op):
-            spans.add((statement.lineno, statement.end_lineno or statement.lineno))
+    home = importlib.import_module(op.__module__)
+    spans: set[tuple[bool, str, int, int]] = set()  # what another chapter has comes first
+    for statement in _tree(home).body:
+        if _declares(statement, home, op):
+            spans.add((True, home.__name__, statement.lineno, statement.end_lineno or statement.lineno))
     for rule in op.rules.values():
-        for code in _codes(inspect.unwrap(rule), module.__name__):
-            spans.add(_span(_tree(module), code))
-    spans = {a for a in spans if not any(a != b and b[0] <= a[0] and a[1] <= b[1] for b in spans)}
-    lines = source.splitlines()
-    return "\n\n".join(textwrap.dedent("\n".join(lines[first - 1 : last])) for first, last in sorted(spans))
+        for name, code in _codes(inspect.unwrap(rule)):
+            spans.add((name == home.__name__, name, *_span(_tree(importlib.import_module(name)), code)))
+    return "\n\n".join(
+        textwrap.dedent("\n".join(inspect.getsource(importlib.import_module(name)).splitlines()[first - 1 : last]))
+        for here, name, first, last in sorted(spans)
+        if not any(_within((first, last), one[2:]) for one in spans if one[:2] == (here, name))
+    )
+
+
+def _within(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
+    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
 @functools.cache
@@ -240,15 +245,15 @@ def _declares(statement: ast.stmt, module: ModuleType, op: Op) -> bool:
     return False
 
 
-def _codes(function: Any, module: str, seen: frozenset[str] = frozenset()) -> Iterator[CodeType]:
-    """The code of a rule, and that of the private functions of its module that it calls."""
-    if not isinstance(function, FunctionType) or function.__module__ != module:
-        return  # a rule of another chapter, which stands there
-    yield function.__code__
+def _codes(function: Any, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, CodeType]]:
+    """The module and the code of a rule, and of the private functions of its module that it calls."""
+    if not isinstance(function, FunctionType):
+        return
+    yield function.__module__, function.__code__
     for name in _names(function.__code__):
         called = function.__globals__.get(name)
-        if name.startswith("_") and name not in seen and isinstance(called, FunctionType):
-            yield from _codes(called, module, seen | {name})
+        if name.startswith("_") and name not in seen and getattr(called, "__module__", "") == function.__module__:
+            yield from _codes(called, seen | {name})
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -1,5 +1,354 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
 # %% [markdown]
-# # circle
+# # The sign: a dev log, replayed
+#
+# Someone wrote a network of two layers by hand, trained it to tell the points inside a circle from those outside, saw
+# the loss spiral up instead of down, and could not find out why. This page plays the log back with the tools that were
+# missing then: the loss every few steps, the network as it was at any of them, its predictions as a picture, and each
+# gradient beside the right one.
 
 # %%
-1 + 1
+import base64
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import HTML
+
+import pellucid as torch
+from pellucid import datasets, nn, optim, viz
+from pellucid.train import Learner, Recorder, Snapshots
+from pellucid.utils.data import DataLoader, TensorDataset
+
+# %matplotlib inline
+
+# %% [markdown]
+# ## Day 1: the data
+#
+# 2,000 points in a box of 40 × 40, half of them inside a circle. Label 1 is inside.
+
+# %%
+data = datasets.circle(n=2000, balance=0.5, seed=0)
+print(data)
+print(f"radius {data.facts['radius']:.2f}, {data.facts['balance']:.1%} of the points inside")
+
+
+def batches(x, y, size, shuffle=False):
+    target = torch.from_numpy(y.astype(np.float32)[:, None])  # (N,) -> (N, 1), the shape of the output
+    return DataLoader(TensorDataset(torch.from_numpy(x), target), batch_size=size, shuffle=shuffle)
+
+
+valid = batches(data.x_val, data.y_val, size=400)
+
+
+# %% [markdown]
+# ## Day 2: the network
+#
+# Two numbers in, 16 hidden units with tanh, one output that a sigmoid turns into a probability:
+#
+# - hidden: `h = tanh(x W₁ + b₁)`
+# - output: `p = sigmoid(h W₂ + b₂)`
+# - loss: `L = −mean(y log p + (1 − y) log(1 − p))`, the cross-entropy
+#
+# Coordinates go from −20 to 20, and are divided by 20 first, so that tanh does not saturate.
+
+
+# %%
+class Network(nn.Module):
+    def __init__(self, hidden=16):
+        super().__init__()
+        self.w1 = nn.Parameter(torch.randn(2, hidden))
+        self.b1 = nn.Parameter(torch.zeros(hidden))
+        self.w2 = nn.Parameter(torch.randn(hidden, 1) / hidden**0.5)
+        self.b2 = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        self.x = x / 20  # kept, because the backward pass by hand needs it
+        self.h = torch.tanh(self.x @ self.w1 + self.b1)
+        return torch.sigmoid(self.h @ self.w2 + self.b2)
+
+
+def cross_entropy(p, y):
+    return -(y * p.log() + (1 - y) * (1 - p).log()).mean()
+
+
+# %% [markdown]
+# ## Day 3: the backward pass, by hand
+#
+# The chain rule, one line per step of the forward pass. `Learner` is pellucid's training loop; its five verbs are
+# methods, and replacing one of them, `backward`, is all that is needed to train by gradients of one's own.
+#
+# This is the log's code, mistake and all. (Do not look for it yet: its author had three weeks.)
+
+
+# %%
+def slope_of_log(p, y):
+    """How the loss of one sample moves with p."""
+    return -y / p - (1 - y) / (1 - p)
+
+
+def gradients(network, p, y, slope=slope_of_log):
+    """The gradient of the mean loss with respect to each parameter, given the output p."""
+    with torch.no_grad():
+        dp = slope(p, y) / len(y)  # dL/dp
+        dz = dp * p * (1 - p)  # through the sigmoid
+        dh = dz @ network.w2.T
+        da = dh * (1 - network.h * network.h)  # through tanh
+        return {"w1": network.x.T @ da, "b1": da.sum(0), "w2": network.h.T @ dz, "b2": dz.sum(0)}
+
+
+class ByHand(Learner):
+    """Trains by the gradients above, and only the parameters named in `learns`."""
+
+    slope = staticmethod(slope_of_log)
+    learns = ("w1", "b1", "w2", "b2")
+
+    def backward(self):
+        found = gradients(self.model, self.output, self.target, self.slope)
+        for name in self.learns:
+            getattr(self.model, name).grad = found[name]
+
+
+class Accuracy:
+    """The share of points on the right side of p = 0.5."""
+
+    def __init__(self):
+        self.right = self.count = 0
+
+    def update(self, output, target):
+        self.right += int(((output > 0.5) == (target > 0.5)).sum())
+        self.count += len(target)
+
+    def value(self):
+        return self.right / self.count
+
+
+def train(kind=ByHand, lr=0.03, epochs=5, **settings):
+    """A run from the same first weights and in the same order as every other: recorded, with snapshots."""
+    torch.manual_seed(0)
+    network = Network()
+    loader = batches(data.x_train, data.y_train, size=50, shuffle=True)
+    callbacks = [Recorder(every=5), Snapshots(every=20)]
+    learner = kind(
+        network,
+        (loader, valid),
+        cross_entropy,
+        optim.SGD(network.parameters(), lr=lr),
+        {"accuracy": Accuracy},
+        callbacks,
+    )
+    for name, value in settings.items():
+        setattr(learner, name, value)
+    learner.snapshots = callbacks[1]
+    learner.fit(epochs)
+    return learner
+
+
+# %% [markdown]
+# ## Day 4: the spiral
+#
+# The loss is recorded every 5 steps. It starts at log 2 = 0.69, which is what a coin gets, and goes the wrong way.
+
+# %%
+first = train()
+viz.curves(first.recorder, title="Learning rate 0.03")
+
+# %% [markdown]
+# The first thought is always the learning rate. So: ten times smaller, then three times larger.
+
+# %%
+runs = {f"learning rate {lr}": train(lr=lr) for lr in (0.003, 0.01, 0.03)}
+viz.compare_curves({name: run.recorder.rows for name, run in runs.items()})
+
+# %% [markdown]
+# Each goes up; a smaller rate only takes longer. A step that is too large would make the loss jump about, and a small
+# enough step along a right gradient always goes down. That it goes up *smoothly*, at any rate, says that the direction
+# itself is wrong. The log does not draw that conclusion. It goes on to hold parts of the network still: first the
+# biases, then the first layer. From then on the first layer and the biases were never updated at the same time.
+
+# %%
+runs = {
+    "everything learns": first,
+    "the biases held still": train(learns=("w1", "w2")),
+    "the first layer held still": train(learns=("b1", "w2", "b2")),
+}
+viz.compare_curves({name: run.recorder.rows for name, run in runs.items()})
+
+# %% [markdown]
+# ## Day 20: what does it actually predict?
+#
+# `Snapshots` kept the parameters every 20 steps. Any of them can be reloaded by its step, and looked at: the points
+# coloured by the prediction, and the prediction as a surface over the plane.
+
+
+# %%
+def at(run, step):
+    """`predict(x)`: the probabilities of the network as it was after `step` steps, for points (N, 2)."""
+    network = Network()
+    network.load_state_dict(run.snapshots.state_at(step))
+
+    def predict(x):
+        with torch.no_grad():
+            return network(torch.from_numpy(np.asarray(x, np.float32))).numpy()[:, 0]
+
+    return predict
+
+
+for step in (20, 160):
+    viz.scatter(data.x_val, at(first, step)(data.x_val), data.y_val)
+    viz.surface(at(first, step), data.x_val, data.y_val)
+
+# %% [markdown]
+# After 160 steps it says "inside" everywhere. It does not learn a wrong boundary: it learns that the answer is always
+# yes. The points inside pull the surface up, as they should. The points outside should pull it down. They do not.
+#
+# ## Day 21: the gradient, sample by sample
+#
+# Three ways to the same gradient, for the network as it was after 20 steps: by hand, by pellucid's autograd, and by
+# nudging each parameter and looking at the loss, which needs no calculus and so has nothing to get wrong.
+
+
+# %%
+network = Network().to(torch.float64)  # so that the differences are not lost in rounding
+network.load_state_dict(first.snapshots.state_at(20))
+x = torch.from_numpy(data.x_train[:200]).double()
+y = torch.from_numpy(data.y_train[:200, None]).double()
+
+
+def nudged(network, name, eps=1e-6):
+    """(L(w + ε) − L(w − ε)) / 2ε for each number w of a parameter."""
+    parameter = getattr(network, name)
+    result = np.zeros(tuple(parameter.shape))
+    with torch.no_grad():
+        for place in np.ndindex(result.shape):
+            value = parameter[place].item()
+            losses = []
+            for moved in (value + eps, value - eps):
+                parameter[place] = moved
+                losses.append(cross_entropy(network(x), y).item())
+            parameter[place] = value
+            result[place] = (losses[0] - losses[1]) / (2 * eps)
+    return result
+
+
+def compare(slope):
+    """The relative differences |a − b| / |b| between gradients, for each parameter."""
+    p = network(x)
+    by_hand = gradients(network, p, y, slope)
+    for parameter in network.parameters():
+        parameter.grad = None
+    cross_entropy(p, y).backward()
+    print(f"{'':4} {'autograd and nudging':>22} {'by hand and autograd':>22}")
+    for name, parameter in network.named_parameters():
+        right = parameter.grad.numpy()
+        pair = [
+            np.linalg.norm(one - right) / np.linalg.norm(right)
+            for one in (nudged(network, name), by_hand[name].numpy())
+        ]
+        print(f"{name:4} {pair[0]:22.1e} {pair[1]:22.1e}")
+
+
+compare(slope_of_log)
+
+# %% [markdown]
+# Autograd and nudging agree to nine digits. The gradient by hand is wrong in every parameter, so the mistake is where
+# all of them pass: at the end of the forward pass, the beginning of the backward pass. There the gradient has one
+# number per sample, and can be drawn.
+
+# %%
+p = network(x).detach().requires_grad_()
+(right,) = torch.autograd.grad(cross_entropy(p, y) * len(y), p)
+by_hand = slope_of_log(p, y).detach()
+
+figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+for label, marker, colour in ((1, "o", "#0072B2"), (0, "s", "#D55E00")):
+    chosen = (y == label).numpy()[:, 0]
+    name = "inside (y = 1)" if label else "outside (y = 0)"
+    axis.scatter(right[chosen].numpy(), by_hand[chosen].numpy(), s=18, marker=marker, color=colour, label=name)
+axis.axline((0, 0), slope=1, color="#999999", linestyle=":", label="where they agree")
+axis.set(xlabel="dL/dp by autograd", ylabel="dL/dp by hand", title="One point per sample")
+axis.legend(frameon=False)
+
+# %% [markdown]
+# For the points inside they agree. For those outside the size is right and the sign is not. With y = 0 the loss of a
+# sample is −log(1 − p), and its derivative is +1/(1 − p): the minus of the logarithm meets the minus inside it. The
+# line
+#
+# ```
+# return -y / p - (1 - y) / (1 - p)
+# ```
+#
+# has one sign wrong. Every sample, whatever its label, asked for a larger p.
+
+
+# %%
+def slope_of_log_mended(p, y):
+    return -y / p + (1 - y) / (1 - p)
+
+
+compare(slope_of_log_mended)
+
+# %% [markdown]
+# ## Day 22: it learns
+#
+# The same network, the same first weights, the same order of the data.
+
+# %%
+mended = train(slope=slope_of_log_mended, lr=1.0, epochs=40)
+print({name: round(value, 3) for name, value in mended.evaluate().items()})
+viz.curves(mended.recorder, title="With the sign mended, learning rate 1")
+
+# %%
+last = mended.snapshots.steps[-1]
+viz.scatter(data.x_val, at(mended, last)(data.x_val), data.y_val)
+viz.surface(at(mended, last), data.x_val, data.y_val)
+
+# %% [markdown]
+# The surface over the run, from the snapshots:
+
+# %%
+steps = mended.snapshots.steps
+chosen = [steps[i] for i in np.unique(np.geomspace(1, len(steps), 20).astype(int) - 1)]
+viz.film({step: at(mended, step) for step in chosen}, data.x_val, data.y_val, "circle.gif")
+with open("circle.gif", "rb") as file:
+    film = base64.b64encode(file.read()).decode()
+HTML(f'<img src="data:image/gif;base64,{film}" alt="The decision surface over the steps of the run" width="640">')
+
+# %% [markdown]
+# ## Why it stayed hidden for three weeks
+#
+# There was a second trap. What if the sign had been right in the runs that held parts of the network still?
+
+# %%
+table = {
+    "everything": ("w1", "b1", "w2", "b2"),
+    "all but the first layer's weights": ("b1", "w2", "b2"),
+    "all but the biases": ("w1", "w2"),
+}
+for name, learns in table.items():
+    run = train(slope=slope_of_log_mended, lr=1.0, epochs=40, learns=learns)
+    print(f"{name:34} accuracy {run.evaluate()['accuracy']:.3f}")
+
+# %% [markdown]
+# Without its biases the network cannot do it at all, and that is no matter of training: tanh is odd, so with biases of
+# 0 the output at −x is 1 − p(x). A circle around the origin has both x and −x inside, and such a network is right about
+# one of them at most. Half of the points is the best it can hope for.
+#
+# So in two of the three experiments there was a second cause, and any one mended alone would not have shown. Held still
+# parts do not make a bug smaller, they add one.
+#
+# ## What would have found it on day 4
+#
+# - A loss that rises smoothly at every learning rate: the gradient's direction is wrong, not its size.
+# - Look at the predictions before the code. "Inside everywhere" names the culprit: the samples with y = 0.
+# - Compare a gradient by hand with autograd (or by nudging) once, before the first run. It takes a second.

@@ -1,0 +1,146 @@
+"""The documentation does what it says: its Python runs, its commands parse, each op and each command has its page."""
+
+import doctest
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pellucid.core import FUNCTIONS, TABLE, Op
+from tools import docstrings, reference
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """Blocks with a prompt are compared with the output they show; all share their names, as a notebook's cells do."""
+    monkeypatch.chdir(tmp_path)
+    declared = set(TABLE)
+    names: dict[str, Any] = {"__name__": page.stem}
+    try:
+        for program in blocks(page, "python"):
+            if ">>>" in program:
+                output: list[str] = []
+                test = doctest.DocTestParser().get_doctest(program, names, page.name, str(page), 0)
+                runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+                assert runner.run(test, out=output.append, clear_globs=False).failed == 0, "".join(output)
+                names.update(test.globs)
+            else:
+                exec(compile(program, f"{page.name}", "exec"), names)  # noqa: S102 (our own pages)
+    finally:
+        for name in set(TABLE) - declared:  # a page may show how an op is declared
+            del TABLE[name]
+
+
+def command_lines() -> list[tuple[str, str]]:
+    return [
+        (page.stem, line.partition("  #")[0].strip())
+        for page in PAGES
+        for block in blocks(page, "sh")
+        for line in block.splitlines()
+        if line.startswith("pellucid ")
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), command_lines())
+def test_the_commands_parse(page: str, line: str) -> None:
+    """Each command exists and takes the options and values that it is shown with."""
+    import typer.main
+
+    from pellucid.cli.program import app
+
+    program: Any = typer.main.get_command(app)
+    words = shlex.split(line)[1:]
+    if words[0].startswith("-"):
+        program.make_context("pellucid", [*words, "--help"], resilient_parsing=True)
+        assert words[0] in {option for parameter in program.params for option in parameter.opts}
+    else:
+        program.commands[words[0]].make_context(words[0], words[1:])
+
+
+def test_each_public_op_and_function_is_on_one_page() -> None:
+    text = "\n".join(reference.op_pages().values())
+    found = re.findall(r"\{ #(\w+?)(?:-op)? \}", text)
+    for name, op in TABLE.items():
+        if not reference._is_in_place(op):
+            assert name in found, f"the op {name} has no entry"
+    for name, made in FUNCTIONS.items():
+        if not isinstance(made, Op) and made.__name__ == name:
+            assert name in found, f"the function {name} has no entry"
+    for page, text in reference.op_pages().items():
+        anchors = re.findall(r"\{ #([\w-]+) \}", text)
+        assert len(anchors) == len(set(anchors)), page
+
+
+def test_an_entry_has_the_declaration_and_the_source_of_its_rule() -> None:
+    page = reference.op_pages()["reference/ops/trigonometric.md"]
+    entry = page[page.index("## tanh {") :].split("\n## ")[0]
+    assert "tanh(input)" in entry
+    assert "`torch.tanh`" in entry
+    assert "domain: all real numbers" in entry
+    assert "kept until backward: `out`" in entry
+    assert "tanh.vjp(input=lambda m, g, out: g * (1 - out * out))" in entry
+
+
+def test_every_op_with_a_rule_shows_it() -> None:
+    for name, op in TABLE.items():
+        if op.rules and not reference._is_in_place(op):
+            source = reference.rule_source(op)
+            assert "lambda" in source or "def " in source, name
+
+
+def test_each_command_has_a_page_with_its_options() -> None:
+    pages = reference.command_pages()
+    assert set(pages) == {f"commands/{name}.md" for name in reference.commands()}
+    assert "--learning-rate" in pages["commands/train.md"] or "--lr" in pages["commands/train.md"]
+    for path, text in pages.items():
+        assert "```sh\npellucid " in text, f"the help of {path} has no example"
+
+
+def test_docstrings_are_taken_literally() -> None:
+    text = """The mean of x * y over [0, 1) <without ends>; see `a_b`.
+
+    Args:
+        x, y: numbers,
+            two of them.
+
+    - one
+    - two
+
+        >>> 1 + 1
+        2
+    """
+    assert docstrings.markdown(text) == (
+        "The mean of x \\* y over \\[0, 1) &lt;without ends>; see `a_b`.\n\n"
+        "**Args:**\n\n- `x`, `y`: numbers, two of them.\n\n"
+        "- one\n- two\n\n"
+        "```pycon\n>>> 1 + 1\n2\n```"
+    )
+
+
+def test_completion_is_offered(tmp_path: Path) -> None:
+    """`pellucid --show-completion` prints a script for the shell that asks the program for what can follow."""
+    import subprocess
+
+    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "pellucid", "--show-completion", "bash"],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "_PELLUCID_COMPLETE=complete_bash" in shown.stdout
+    asked = subprocess.run(
+        [sys.executable, "-m", "pellucid"],
+        env={**os.environ, "_PELLUCID_COMPLETE": "complete_bash", "COMP_WORDS": "pellucid tr", "COMP_CWORD": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert asked.stdout.split() == ["train"]
