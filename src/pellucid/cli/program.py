@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
 from pellucid.cli.info import info
 from pellucid.cli.predict import predict
@@ -69,4 +70,5 @@ def pellucid(
 
 app.command()(command(train))
 app.command()(command(predict))
+app.command()(command(compare))
 app.command()(command(info))

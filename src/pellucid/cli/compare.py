@@ -1,0 +1,205 @@
+"""`pellucid compare RUN RUN …`: what differs between runs, in a table, in curves, and in the first step that does."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pellucid.cli.errors import UsageError
+from pellucid.cli.replay import Verdict, first_divergence
+from pellucid.cli.runs import Run, differing, flat, read
+from pellucid.train import write_json
+from pellucid.viz import compare_curves
+
+_ACROSS = 4  # as many runs stand side by side; more of them stand below each other
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="The folders of two or more runs.", metavar="RUN")],
+    out: Annotated[Path, typer.Option(help="The file for the curves: PNG, SVG or PDF by its ending.")] = Path(
+        "compare.png"
+    ),
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write everything to this file, too.")] = None,
+    replay: Annotated[
+        bool, typer.Option(help="Of two runs, repeat the steps in which they part. Otherwise compare checkpoints only.")
+    ] = True,
+) -> None:
+    """Compare runs: the settings that differ, the figures, the curves laid over each other.
+
+    Of two runs, say the first step at which they differ, and in which tensor: by repeating an epoch of each.
+
+    Example: pellucid compare runs/digits-a runs/digits-b --out compare.png
+    """
+    if len(runs) < 2:
+        raise UsageError("compare takes two runs or more. Write: pellucid compare RUN RUN.")
+    for file in (out, as_json):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise UsageError(f"There is no folder {file.absolute().parent} to write {file.name} to.")
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise UsageError(f"--out is {out}; it must end in .png, .svg or .pdf.")
+    read_runs = read(runs)
+    console = Console(highlight=False, markup=False, emoji=False)
+    tables = comparison(read_runs)
+    console.print(table(read_runs, tables))
+    compare_curves({run.label: run.rows for run in read_runs}, save=out)
+    verdict = None
+    if len(read_runs) == 2:
+        with console.status("Looking for the first step that differs …"):
+            verdict = first_divergence(read_runs[0], read_runs[1], replay)
+        console.print(as_text(verdict, read_runs), soft_wrap=True)
+    console.print(f"Curves: {out}", soft_wrap=True)
+    if as_json is not None:
+        write_json(as_json, as_record(read_runs, tables, verdict))
+
+
+Tables = dict[str, dict[str, list[Any]]]
+
+
+def comparison(runs: list[Run]) -> Tables:
+    """What differs: `{"settings" | "figures" | "environment": {name: value in each run}}`; figures are there anyway."""
+    figures = [_figures(run) for run in runs]
+    names = dict.fromkeys(name for figure in figures for name in figure)
+    # What each was given to learn from: the file may have changed behind an unchanged name.
+    facts = ("train", "val", "test", "fingerprint")
+    data = [{f"data.{name}": run.data[name] for name in facts if name in run.data} for run in runs]
+    return {
+        "settings": differing([run.config | more for run, more in zip(runs, data, strict=True)]),
+        "figures": {name: [figure.get(name) for figure in figures] for name in names},
+        "environment": differing([flat(run.environment) for run in runs]),
+    }
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    """The last and the best of what was measured, and what it took."""
+    last = run.epochs[-1] if run.epochs else {}
+    figures: dict[str, Any] = {"complete": run.complete}
+    for name in last:
+        if name.startswith(("train_", "val_")):
+            figures[name] = last[name]
+            best = (min if name.endswith(("loss", "mae")) else max)(
+                (row for row in run.epochs if row.get(name) == row.get(name) and name in row),
+                key=lambda row: row[name],
+                default=None,
+            )
+            if best is not None and name.startswith("val_"):
+                figures[f"best {name}"] = best[name]
+                figures[f"… in epoch ({name})"] = best["epoch"]
+    figures |= {name: value for name, value in run.summary.items() if name.startswith("test_")}
+    figures |= {"epochs": len(run.epochs), "steps": run.steps}
+    if run.rows:
+        figures["seconds"] = run.rows[-1].get("seconds")
+    if "parameters" in run.summary:
+        figures["parameters"] = run.summary["parameters"]
+    return figures
+
+
+def table(runs: list[Run], tables: Tables) -> Table:
+    """The comparison for a terminal: a column for each run, or a line for each where they are many."""
+    titles = {"settings": "settings that differ", "figures": "figures", "environment": "computed with"}
+    if len(runs) > _ACROSS:
+        return _long(runs, tables)
+    result = Table(title_justify="left", show_lines=False)
+    result.add_column("", style="bold", overflow="fold", min_width=20)
+    for run in runs:
+        result.add_column(run.label, justify="right", overflow="fold")
+    for part, rows in tables.items():
+        if not rows and part == "settings":
+            rows = {"no setting differs": [""] * len(runs)}
+        if not rows:
+            continue
+        result.add_section()
+        result.add_row(titles[part], style="italic")
+        for name, values in rows.items():
+            result.add_row(f"  {_spoken(name)}", *(_cell(name, value) for value in values))
+    return result
+
+
+def _long(runs: list[Run], tables: Tables) -> Table:
+    """Many runs: what differs, and the last figures, each a column."""
+    wanted = [name for name in tables["figures"] if name.startswith(("val_", "test_")) or name == "seconds"]
+    columns = {name: values for name, values in tables["settings"].items() if not name.startswith("data.")}
+    columns |= {name: tables["figures"][name] for name in wanted}
+    result = Table(title_justify="left")
+    result.add_column("run", style="bold", overflow="fold")
+    for name in columns:
+        longest = max(len(word) for word in _spoken(name).split())
+        result.add_column(_spoken(name), justify="right", overflow="fold", min_width=longest)
+    for i, run in enumerate(runs):
+        result.add_row(run.label, *(_cell(name, values[i]) for name, values in columns.items()))
+    return result
+
+
+def _spoken(name: str) -> str:
+    spoken = {"data.fingerprint": "data checksum"}.get(name, name.replace("_", " ").replace("data.", "samples: "))
+    return "… in epoch" if name.startswith("…") else spoken
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if name == "seconds":
+            return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+        measured = name.removeprefix("best ").startswith(("train_", "val_", "test_"))
+        return f"{value:.4f}" if measured and 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+    if name == "data.fingerprint":
+        return str(value).partition(":")[2][:7]  # enough to see that they are not the same
+    return str(value)
+
+
+def as_text(verdict: Verdict, runs: list[Run]) -> str:
+    """What is known of where two runs part, in a few lines."""
+    one, other = (run.label for run in runs)
+    lines: list[str] = []
+    place, found = verdict.place, verdict.difference
+    if verdict.identical:
+        whole = all(run.complete and verdict.compared >= run.steps for run in runs)
+        end = f"to the end, step {verdict.compared}" if whole else f"up to step {verdict.compared}, as far as both go"
+        lines.append(f"The runs are identical, bit for bit, {end}.")
+    elif place is not None and found is not None:
+        begin = place.step == 0
+        when = "before the first step" if begin else f"in step {place.step} (epoch {place.epoch})"
+        if not begin and verdict.by == "checkpoints":
+            when = f"in the checkpoints of step {place.step}"
+        lines.append(f"First difference {when}: {place}.")
+        lines.append(f"  {one} / {other}: {dataclasses.replace(found, name='it')}.")
+        if verdict.why:
+            lines.append(f"  {verdict.why}")
+        if verdict.equal is not None:
+            lines.append(f"  The last equal checkpoints are those of step {verdict.equal}.")
+    else:
+        lines.append("Where the runs part could not be found.")
+    if verdict.reproduced and all(verdict.reproduced.values()):
+        lines.append("  Repeating the steps gave what both runs had recorded.")
+    return "\n".join([*lines, *(f"  {note}" for note in verdict.notes)])
+
+
+def as_record(runs: list[Run], tables: Tables, verdict: Verdict | None) -> dict[str, Any]:
+    """Everything, as JSON can hold it."""
+    record: dict[str, Any] = {
+        "runs": [{"name": run.label, "folder": str(run.path), "complete": run.complete} for run in runs],
+        **tables,
+    }
+    if verdict is not None:
+        place = verdict.place
+        record["divergence"] = {
+            "identical": verdict.identical,
+            "compared_to_step": verdict.compared,
+            "last_equal_checkpoint": verdict.equal,
+            "first": place and {**place._asdict(), "text": str(place)},
+            "difference": verdict.difference and dataclasses.asdict(verdict.difference),
+            "found_by": verdict.by,
+            "why": verdict.why,
+            "reproduced": verdict.reproduced,
+            "notes": verdict.notes,
+        }
+    return record
