@@ -52,7 +52,9 @@ _ROOMS = (
     "autograd", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
     "special", "train", "utils",
 )  # fmt: skip
-_LATER = {"save": "serialize", "load": "serialize", "record_graph": "nn.graph"}  # functions of rooms
+_LATER = {  # functions of rooms
+    "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
+}  # fmt: skip
 
 globals().update({name: op for name, op in _core.TABLE.items() if op.public})
 globals().update(_core.FUNCTIONS)

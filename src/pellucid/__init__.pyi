@@ -207,6 +207,7 @@ from pellucid.ops.statistics import var_mean as var_mean
 from pellucid.ops.subscript import index_put as index_put
 from pellucid.serialize import load as load
 from pellucid.serialize import save as save
+from pellucid.train.watch import watch as watch
 from typing import Any
 
 

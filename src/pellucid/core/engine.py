@@ -13,7 +13,7 @@ Tensors through the door.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ from .tensor import Tensor, wrap, zeros_like
 _ndarray = np.ndarray
 _raw: dict[Any, Raw] = {}
 _NUMPY = _raw.setdefault(backend.NUMPY, Raw(backend.NUMPY.xp))
+
+listeners: list[Callable[[list[Tensor]], Any]] = []
+"""Called with the tensors of each `backward` before it runs: whoever records a training learns of its loss by this."""
 
 
 def backward(
@@ -56,6 +59,9 @@ def backward(
         roots, seeds = [tensors], [_seed(tensors)]  # as _roots would say, sooner
     else:
         roots, seeds = _roots(tensors, grad_tensors)
+    if listeners:
+        for listener in tuple(listeners):
+            listener(roots)
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, keep, create_graph)

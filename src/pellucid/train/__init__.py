@@ -9,12 +9,15 @@ from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopF
 from pellucid.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from pellucid.train.files import write_atomically, write_json
 from pellucid.train.guard import NaNGuard, NonFiniteError
+from pellucid.train.hooks import Hooks
 from pellucid.train.learner import Learner
 from pellucid.train.metrics import R2, Accuracy, MeanAbsoluteError
 from pellucid.train.progress import Progress
 from pellucid.train.recorder import Recorder
 from pellucid.train.run import RunFolder, RunFolderError
 from pellucid.train.schedule import CosineDecay
+from pellucid.train.statistics import ActivationStats, GradientStats
+from pellucid.train.watch import Watcher, watch
 
 __all__ = [
     "Learner",
@@ -24,6 +27,11 @@ __all__ = [
     "SkipEpoch",
     "StopFit",
     "Recorder",
+    "Hooks",
+    "ActivationStats",
+    "GradientStats",
+    "watch",
+    "Watcher",
     "Progress",
     "Checkpoint",
     "CheckpointError",
