@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pellucid.train import Callback, Learner, Recorder
+from pellucid.train import Callback, Learner
 
 
 class Screen(Callback):
@@ -21,8 +21,8 @@ class Screen(Callback):
 
     order = 50
 
-    def __init__(self, console: Console, history: Recorder, metric: str) -> None:
-        self.history, self.metric = history, metric
+    def __init__(self, console: Console, metric: str) -> None:
+        self.metric, self.evaluation = metric, {}
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -50,6 +50,7 @@ class Screen(Callback):
             self.show(learner)
 
     def after_epoch(self, learner: Learner) -> None:
+        self.evaluation = learner.evaluation
         self.show(learner)
 
     def after_fit(self, learner: Learner) -> None:
@@ -59,8 +60,8 @@ class Screen(Callback):
     def show(self, learner: Learner) -> None:
         speed = self.samples / max(time.perf_counter() - self.since, 1e-9)
         figures = [f"loss {learner.train_loss:.4f}"] if learner.samples else []
-        if epochs := self.history.epochs:
-            figures.append(f"val {self.metric} {epochs[-1][f'val_{self.metric}']:.4f}")
+        if self.metric in self.evaluation:
+            figures.append(f"val {self.metric} {self.evaluation[self.metric]:.4f}")
         figures.append(f"{speed:,.0f} samples/s")
         self.progress.update(
             self.task,

@@ -62,7 +62,17 @@ def train(
     weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", show_default="0; adamw 0.01")] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(help="Learning rate over the run: constant, or cosine, down to 0.", show_default="by data set"),
+        typer.Option(
+            help="Learning rate over the run: constant; cosine or linear, down to 0; one-cycle, up to --lr and down.",
+            show_default="by data set",
+        ),
+    ] = None,
+    callback: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A callback of pellucid.train, such as early-stopping:patience=5 or ema:decay=0.99. May be repeated.",
+            show_default=False,
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples per step.", show_default="by data set")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="by data set")] = None,
@@ -219,7 +229,7 @@ class Session:
             console.print(note)
         console.print(self.headline())
         if console.is_terminal and not console.quiet:
-            self.learner.add(Screen(console, self.history, self.metric))
+            self.learner.add(Screen(console, self.metric))
         try:
             if self.learner.epoch < self.config.epochs:
                 with stop_at_ctrl_c(self.learner):
