@@ -34,8 +34,8 @@ class Learner(Loop):
             the data and is part of the state.
         loss: `loss(output, target)`, the mean over the batch, a Tensor of no dimensions.
         optimizer: has `step()`, `zero_grad()`, `param_groups`, `state_dict()`.
-        metrics: `{name: factory}`, or a sequence of metrics (classes or objects) that go by the names of their classes;
-            see `pellucid.train.metrics`.
+        metrics: `{name: factory}`, or a sequence of metrics (classes or objects) that go by their `name`, or else that
+            of their class; see `pellucid.train.metrics`.
         callbacks: what is called at each moment of the loop, see `Callback`.
         defaults: the callbacks that a Learner has unless one of their kind is among `callbacks`.
 
@@ -71,7 +71,6 @@ class Learner(Loop):
         ]
         super().__init__([*callbacks, *own])
         self._epoch_random: dict[str, Any] = {}
-        self._resumed = False
 
     @property
     def recorder(self) -> Recorder:
@@ -199,23 +198,21 @@ class Learner(Loop):
             setattr(self, name, state[name])
         self._epoch_random = state["epoch_random"]
         self.set_random_state(state["random"])
-        self._resumed = self.batch > 0
         for name, callback in self._named_callbacks():
             if name in state["callbacks"]:  # one that was added since begins anew
                 callback.load_state_dict(state["callbacks"][name])
 
     def batches(self) -> Iterable[Any]:
-        """The batches of an epoch, without those that a run before this one has seen.
+        """The batches of an epoch, without those that a fit before this one has seen.
 
         The order is drawn when the iteration begins. So a resumed epoch goes back to the random state of its
         beginning, draws the same order, lets the batches that were seen pass by, and only then takes up the random
         state of the moment it was interrupted.
         """
-        if not self._resumed:
+        if self.batch == 0:
             self._epoch_random = self.random_state()
             yield from self.loader
             return
-        self._resumed = False
         now = self.random_state()
         self.set_random_state(self._epoch_random)
         batches = iter(self.loader)
@@ -262,6 +259,6 @@ def by_name(metrics: Any) -> dict[str, Callable[[], Any]]:
             raise TypeError(
                 f"{metric!r} is no metric: one has update(output, target) and value(), as pellucid.train.Accuracy."
             )
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+        name = getattr(metric, "name", "") or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
         result[name] = kind if isinstance(metric, type) else (lambda metric=metric: copy.deepcopy(metric))
     return result
