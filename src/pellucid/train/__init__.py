@@ -5,17 +5,33 @@ some of them; `RunFolder` is where a run keeps its files. Nothing here imports a
 is known by its interface only, which is PyTorch's.
 """
 
+from pellucid.train.accumulate import Accumulate
 from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
 from pellucid.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+from pellucid.train.early_stopping import EarlyStopping
+from pellucid.train.ema import EMA
 from pellucid.train.files import write_atomically, write_json
+from pellucid.train.gradient_clip import GradientClip
 from pellucid.train.guard import NaNGuard, NonFiniteError
 from pellucid.train.hooks import Hooks
 from pellucid.train.learner import Learner
-from pellucid.train.metrics import R2, Accuracy, MeanAbsoluteError
+from pellucid.train.metrics import (
+    AUC,
+    F1,
+    R2,
+    Accuracy,
+    BalancedAccuracy,
+    ConfusionMatrix,
+    MeanAbsoluteError,
+    Metric,
+    TopK,
+)
+from pellucid.train.mixup import MixUp
+from pellucid.train.overfit import OverfitOneBatch
 from pellucid.train.progress import Progress
 from pellucid.train.recorder import Recorder
 from pellucid.train.run import RunFolder, RunFolderError
-from pellucid.train.schedule import CosineDecay
+from pellucid.train.schedule import CosineDecay, OneCycle, ParamScheduler, WarmUp
 from pellucid.train.statistics import ActivationStats, GradientStats
 from pellucid.train.watch import Watcher, watch
 
@@ -37,10 +53,25 @@ __all__ = [
     "CheckpointError",
     "save_checkpoint",
     "load_checkpoint",
+    "ParamScheduler",
     "CosineDecay",
+    "OneCycle",
+    "WarmUp",
+    "EarlyStopping",
+    "GradientClip",
+    "Accumulate",
+    "MixUp",
+    "EMA",
+    "OverfitOneBatch",
     "NaNGuard",
     "NonFiniteError",
+    "Metric",
     "Accuracy",
+    "BalancedAccuracy",
+    "TopK",
+    "F1",
+    "AUC",
+    "ConfusionMatrix",
     "MeanAbsoluteError",
     "R2",
     "RunFolder",
