@@ -51,7 +51,7 @@ def predict(
     stored = folder.read_config()
     config, data = settings.from_json(stored.get("config", {})), stored.get("data", {})
     x, labels = samples(file, config, data)
-    outputs = forward(folder, config, data, x)
+    outputs = forward(trained(folder, config, data), x)
     names = [str(name) for name in data["classes"]]
     rows = classified(outputs, names, config) if names else regressed(outputs, data["facts"])
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -104,37 +104,44 @@ def samples(path: Path, config: Config, data: dict[str, Any]) -> tuple[np.ndarra
     return _scaled(np.stack([table.numbers(name) for name in data["features"]], axis=1), data), None
 
 
-def forward(folder: RunFolder, config: Config, data: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """The network's outputs for `x`, (N, outputs) in float64."""
-    model = build.model(config, x.shape[1:], len(data["classes"]) or None)
+def trained(folder: RunFolder, config: Config, data: dict[str, Any]) -> Any:
+    """The network of a run, from `data` of its config.json and its model.safetensors, in `eval` mode on the CPU."""
     if not folder.model.exists():
         raise UsageError(f"{folder.path} has no model.safetensors yet: the run writes it when it ends or is stopped.")
+    model = build.model(config, tuple(data["sample_shape"]), len(data["classes"]) or None)
     model.load_state_dict(load(folder.model))
-    model.eval()
+    return model.eval()
+
+
+def forward(model: Any, x: np.ndarray) -> np.ndarray:
+    """The network's outputs for `x`, (N, outputs) in float64."""
     with no_grad():
         parts = [model(from_data(part, copy=False)).numpy() for part in np.array_split(x, -(-len(x) // 1000))]
     return np.concatenate(parts).astype(np.float64)
 
 
-def classified(outputs: np.ndarray, names: list[str], config: Config) -> list[dict[str, Any]]:
-    """For each sample the class and a probability for every class.
+def probabilities(outputs: np.ndarray, config: Config) -> np.ndarray:
+    """A probability for every class, (N, classes), from what the network puts out, (N, outputs).
 
     A network trained with the quadratic loss gives scores from 0 to 1 that no loss asked to be probabilities; they are
     divided by their sum.
     """
     if outputs.shape[1] == 1:  # binary cross-entropy: one logit, that of the second class
         second = 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
-        probabilities = np.concatenate([1 - second, second], axis=1)
-    elif config.loss == "cross-entropy":
+        return np.concatenate([1 - second, second], axis=1)
+    if config.loss == "cross-entropy":
         shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        probabilities = shifted / shifted.sum(axis=1, keepdims=True)
-    else:
-        scores = outputs if config.loss == "mse" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
-        probabilities = scores / np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        return shifted / shifted.sum(axis=1, keepdims=True)
+    scores = outputs if config.loss == "mse" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
+    return scores / np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def classified(outputs: np.ndarray, names: list[str], config: Config) -> list[dict[str, Any]]:
+    """For each sample the class and a probability for every class."""
     return [
         {"row": i + 1, "prediction": names[int(row.argmax())]}
         | {f"p({name})": float(p) for name, p in zip(names, row, strict=True)}
-        for i, row in enumerate(probabilities)
+        for i, row in enumerate(probabilities(outputs, config))
     ]
 
 
