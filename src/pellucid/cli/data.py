@@ -24,7 +24,8 @@ def load(options: Options) -> DataSet:
     if name == "digits":
         return datasets.digits(**common)
     if name == "mnist":
-        return datasets.mnist(root=options.get("data"), progress=not options.get("quiet", False), **common)
+        how = {"progress": not options.get("quiet", False), "download": options.get("download", True)}
+        return datasets.mnist(root=options.get("data"), **how, **common)
     if name == "circle" and options.get("balance") is not None:
         common["balance"] = options["balance"]
     return datasets.standardised(getattr(datasets, name)(**common))

@@ -33,6 +33,7 @@ class RunFolder:
         self.model = self.path / "model.safetensors"
         self.checkpoints = self.path / "checkpoints"
         self.summary = self.path / "summary.json"
+        self.failure = self.path / "failure.txt"
         self.curves = self.path / "loss.png"
         self.environment = self.path / "environment.json"
         self.statistics = self.path / "statistics.safetensors"
