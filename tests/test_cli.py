@@ -345,7 +345,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         (["--resume", "run", "--model", "cnn"], "--model is cnn, but the run in run was made with mlp:4"),
         (["--resume", "run", "--lr", "0.5"], "--lr is 0.5, but the run in run was made with 0.001"),
         (["--resume", "run", "--epochs", "1"], "has done 2 epochs already"),
-        (["--resume", "cosine", "--epochs", "3"], "lowers its learning rate to 0 over 2 epochs"),
+        (["--resume", "cosine", "--epochs", "3"], "spreads its learning rate over 2 epochs (cosine)"),
         (["digits", "--schedule", "cosin"], "Did you mean cosine?"),
         (["--resume", "swapped"], "is of another model"),
         (["--resume", "torn"], "no whole checkpoint"),

@@ -8,6 +8,7 @@ from typing import Any
 from pellucid import nn, optim, train
 from pellucid.cli.config import Config, hidden_sizes
 from pellucid.cli.errors import UsageError
+from pellucid.train.schedule import OneCycle, ParamScheduler, linear
 
 _ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "relu": nn.ReLU,
@@ -104,6 +105,16 @@ def optimizer(config: Config, parameters: Any) -> Any:
         return optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
     kind = {"adam": optim.Adam, "adamw": optim.AdamW}[config.optimizer]
     return kind(parameters, lr=config.lr, weight_decay=config.weight_decay)
+
+
+def schedule(config: Config) -> list[train.Callback]:
+    """What moves the learning rate over the run."""
+    kinds: dict[str, Callable[[], train.Callback]] = {
+        "cosine": lambda: train.CosineDecay(config.lr),
+        "linear": lambda: ParamScheduler("lr", linear(config.lr, 0.0)),
+        "one-cycle": lambda: OneCycle(config.lr),
+    }
+    return [kinds[config.schedule]()] if config.schedule in kinds else []
 
 
 def _outputs(config: Config, classes: int | None) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pellucid.cli import callbacks
 from pellucid.cli.errors import UsageError, unknown
 
 DATASETS = ("digits", "mnist", "circle", "moons", "spirals")
@@ -15,7 +16,7 @@ MODELS = ("logistic", "mlp:128,64", "cnn")
 ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "leaky-relu", "elu")
 LOSSES = ("cross-entropy", "mse", "bce")
 OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "linear", "one-cycle")
 DEVICES = ("cpu", "cuda")
 
 # Other names in use for the same thing.
@@ -44,6 +45,7 @@ class Config:
     seed: int
     device: str
     log_every: int
+    callback: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -91,6 +93,8 @@ def check(options: Options) -> Options:
             value = options[option] = ALIASES.get(word, word)
             if value not in known:
                 raise unknown(option, value, known)
+    if "callback" in options:
+        options["callback"] = tuple(callbacks.normal(text) for text in options["callback"])
     device: str = options.get("device") or "cpu"
     if device.partition(":")[0] not in DEVICES:
         raise unknown("device", device, DEVICES)
@@ -217,15 +221,17 @@ def complete(options: Options, classes: int | None) -> Config:
 
 def from_json(stored: dict[str, Any]) -> Config:
     """The Config that config.json holds."""
-    names = {field.name for field in dataclasses.fields(Config)}
-    if set(stored) != names:
-        wrong = sorted(set(stored) ^ names)
+    fields = dataclasses.fields(Config)
+    names = {field.name for field in fields}
+    later = {field.name for field in fields if field.default is not dataclasses.MISSING}  # not in older runs
+    if not names - later <= set(stored) <= names:
+        wrong = sorted((set(stored) ^ names) - later)
         raise UsageError(f"config.json of the run is of another version of pellucid: it differs in {', '.join(wrong)}.")
     try:
         check({name: value for name, value in stored.items() if value is not None})
     except (TypeError, AttributeError) as error:
         raise UsageError(f"config.json of the run has a value of the wrong kind: {error}") from error
-    return Config(**stored)
+    return Config(**{**stored, "callback": tuple(stored.get("callback", ()))})
 
 
 def check_same(given: Options, config: Config, folder: Path) -> None:
@@ -240,8 +246,8 @@ def check_same(given: Options, config: Config, folder: Path) -> None:
             )
     if config.schedule != "constant" and given.get("epochs", config.epochs) != config.epochs:
         raise UsageError(
-            f"The run in {folder} lowers its learning rate to 0 over {config.epochs} epochs, so it cannot go on for "
-            f"longer. Start a new one: --epochs {given['epochs']} without --resume."
+            f"The run in {folder} spreads its learning rate over {config.epochs} epochs ({config.schedule}), so it "
+            f"cannot go on for longer. Start a new one: --epochs {given['epochs']} without --resume."
         )
 
 

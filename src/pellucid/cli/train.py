@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pellucid.cli import build
+from pellucid.cli import build, callbacks
 from pellucid.cli import config as settings
 from pellucid.cli import data as source
 from pellucid.cli.config import Config, Options
@@ -21,7 +21,7 @@ from pellucid.cli.errors import UsageError
 from pellucid.cli.screen import Screen, table
 from pellucid.core import default_generator
 from pellucid.core import device as device_of
-from pellucid.train import Checkpoint, CosineDecay, Learner, NaNGuard, NonFiniteError, Recorder, RunFolder
+from pellucid.train import Checkpoint, Learner, NaNGuard, NonFiniteError, Recorder, RunFolder
 from pellucid.train.environment import environment
 from pellucid.viz import curves
 
@@ -99,7 +99,7 @@ def train(
     """
     every = locals()
     fields = [field.name for field in dataclasses.fields(Config)]  # each is an option
-    given = {name: every[name] for name in fields if every[name] is not None}
+    given = {name: every[name] for name in fields if every[name] not in (None, [])}
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     session = start(given, out, quiet) if resume is None else go_on(given, resume, out, quiet)
     session.run(console)
@@ -175,8 +175,7 @@ class Session:
             [self.history, NaNGuard(), Checkpoint(folder.checkpoints)],
             defaults=(),  # a screen of its own shows the progress
         )
-        if config.schedule == "cosine":
-            self.learner.add(CosineDecay(config.lr))
+        self.learner.add(*build.schedule(config), *(callbacks.make(text, folder.path) for text in config.callback))
         self.notes: list[str] = []
 
     @property
@@ -230,17 +229,18 @@ class Session:
         console.print(self.headline())
         if console.is_terminal and not console.quiet:
             self.learner.add(Screen(console, self.metric))
+        interrupted: list[bool] = []
         try:
             if self.learner.epoch < self.config.epochs:
-                with stop_at_ctrl_c(self.learner):
+                with stop_at_ctrl_c(self.learner) as interrupted:
                     self.learner.fit(until=self.config.epochs)
         except NonFiniteError as error:
             self.write_model_and_curves()
             raise Diverged(error, self) from error
         self.write_model_and_curves()
-        if self.learner.epoch < self.config.epochs:
+        if self.learner.epoch < self.config.epochs and (interrupted or not self.history.epochs):
             console.print(self.where())
-            raise typer.Exit(INTERRUPTED)
+            raise typer.Exit(INTERRUPTED if interrupted else 0)
         summary = self.summary()
         self.folder.write_summary(summary)
         console.print(self.table(summary))
@@ -250,8 +250,9 @@ class Session:
         data, config = self.data, self.config
         parts = {"train": data.x_train, "validation": data.x_val, "test": data.x_test}
         counts = ", ".join(f"{len(x):,} {name}" for name, x in parts.items() if x is not None)
-        falling = " falling to 0" if config.schedule == "cosine" else ""
+        falling = {"constant": "", "one-cycle": " at the top of one cycle"}.get(config.schedule, " falling to 0")
         how = f"{config.optimizer} lr {config.lr:g}{falling}, batch {config.batch_size}, {config.loss}"
+        how += "".join(f", {name}" for name in config.callback)
         what = f"{config.title} ({self.parameters:,} parameters)"
         return f"{data.description}\n{what} · {counts} · {how}, seed {config.seed}"
 
@@ -325,16 +326,21 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
-def stop_at_ctrl_c(learner: Learner) -> Iterator[None]:
-    """The first Ctrl-C lets the step that is under way finish; a second one ends the program at once."""
+def stop_at_ctrl_c(learner: Learner) -> Iterator[list[bool]]:
+    """The first Ctrl-C lets the step that is under way finish; a second one ends the program at once.
+
+    What it gives is empty until then.
+    """
+    asked: list[bool] = []
 
     def ask(*_: Any) -> None:
+        asked.append(True)
         learner.stop()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = signal.signal(signal.SIGINT, ask)
     try:
-        yield
+        yield asked
     finally:
         signal.signal(signal.SIGINT, before)
 
