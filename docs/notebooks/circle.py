@@ -20,6 +20,8 @@
 
 # %%
 import base64
+import tempfile
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -319,9 +321,10 @@ viz.surface(at(mended, last), data.x_val, data.y_val)
 # %%
 steps = mended.snapshots.steps
 chosen = [steps[i] for i in np.unique(np.geomspace(1, len(steps), 20).astype(int) - 1)]
-viz.film({step: at(mended, step) for step in chosen}, data.x_val, data.y_val, "circle.gif")
-with open("circle.gif", "rb") as file:
-    film = base64.b64encode(file.read()).decode()
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "circle.gif"
+    viz.film({step: at(mended, step) for step in chosen}, data.x_val, data.y_val, path)
+    film = base64.b64encode(path.read_bytes()).decode()
 HTML(f'<img src="data:image/gif;base64,{film}" alt="The decision surface over the steps of the run" width="640">')
 
 # %% [markdown]

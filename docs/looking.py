@@ -1,0 +1,132 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Looking
+#
+# Everything a run does can be seen. Each function of `pellucid.viz` takes plain numbers and returns a matplotlib
+# figure; `ax=` draws into axes of yours, `save=` writes a file (`save=True` under a name with the time). The pictures
+# on this page are drawn whenever it is built.
+
+# %%
+import numpy as np
+
+import pellucid as torch
+from pellucid import datasets, nn, optim, train, viz
+from pellucid.utils.data import DataLoader, TensorDataset
+
+# %matplotlib inline
+
+# %%
+data = datasets.standardised(datasets.spirals(n=3000, arms=3))
+
+
+def batches(x, y, **options):
+    return DataLoader(TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), **options)
+
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
+activations, gradients = train.ActivationStats(every=10), train.GradientStats(every=10)
+snapshots = train.Snapshots(every=20)
+learner = train.Learner(
+    model,
+    (
+        batches(data.x_train, data.y_train, batch_size=64, shuffle=True),
+        batches(data.x_val, data.y_val, batch_size=600),
+    ),
+    nn.CrossEntropyLoss(),
+    optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+    metrics=[train.Accuracy],
+    callbacks=[activations, gradients, snapshots, train.Progress(plot=False)],
+)
+
+# %% [markdown]
+# ## Before training: which learning rate?
+
+# %%
+found = learner.lr_find()
+found.plot()
+
+# %% [markdown]
+# ## The run
+
+# %%
+learner.fit_one_cycle(20, max_lr=0.2)
+learner.recorder.plot()
+
+# %% [markdown]
+# Several runs are laid over each other by `viz.compare_curves({name: rows, …})`.
+#
+# ## What it learned
+
+
+# %%
+def predict(x):
+    """Class probabilities of points (N, 2)."""
+    return learner.predict(torch.from_numpy(np.asarray(x, np.float32))).softmax(dim=1).numpy()
+
+
+viz.decision_regions(predict, data.x_val, data.y_val)
+
+# %%
+viz.surface(lambda x: predict(x)[:, 0], data.x_val, data.y_val == 0)
+
+# %%
+matrix = np.zeros((3, 3), int)
+np.add.at(matrix, (data.y_val, predict(data.x_val).argmax(axis=1)), 1)
+viz.confusion_matrix(matrix, data.class_names)
+
+# %% [markdown]
+# ## What went on inside
+#
+# The activations of a layer over the run, as a histogram per step:
+
+# %%
+viz.activation_heatmap(activations.record())
+
+# %% [markdown]
+# The gradients of each parameter, and how large an update was compared to the parameter:
+
+# %%
+viz.gradient_flow(gradients.record())
+
+# %%
+viz.weight_histograms({name: parameter.detach().numpy() for name, parameter in model.named_parameters()})
+
+# %% [markdown]
+# ## The graph
+#
+# Of a model: its layers, shapes and parameter counts. `viz.graph` gives DOT, SVG and PNG (by Graphviz, where `dot` is
+# installed), and a page to search and open and close in, which needs no Graphviz.
+
+# %%
+viz.summary(model, torch.from_numpy(data.x_val[:1]))
+
+# %%
+viz.graph(model, torch.from_numpy(data.x_val[:1]))
+
+# %% [markdown]
+# Of a tensor: every op that led to it, with values, gradients and your lines.
+
+# %%
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+w = torch.tensor([0.5, -1.0], requires_grad=True)
+loss = (torch.tanh(x * w) ** 2).sum()
+loss.backward()
+viz.graph(loss)
+
+# %% [markdown]
+# ## The report
+#
+# All of this is in `report.html`, which `pellucid train` leaves in the run folder and `pellucid report RUN` writes
+# anew: one file, which can be kept with one's notes and opened without a network.
