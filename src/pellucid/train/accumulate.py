@@ -10,11 +10,11 @@ from pellucid.train.learner import Learner
 
 
 class Accumulate(Callback):
-    """One step of the optimiser for every `batches` batches, with the gradient that all of them as one batch would have.
+    """One step of the optimiser for every `batches` batches, with the gradient that all of them as one would have.
 
     The gradients of the batches are summed, each weighted by its number of samples, and divided by the number of all:
-    right for a loss that is a mean over the batch, whatever the sizes. The group at the end of an epoch is smaller where
-    the batches do not come out even. (Batch normalisation still sees each batch for itself.)
+    right for a loss that is a mean over the batch, whatever the sizes. The group at the end of an epoch is smaller
+    where the batches do not come out even. (Batch normalisation still sees each batch for itself.)
 
     `learner.step` counts batches, so schedules go by them too; `after_step` comes for the steps of the optimiser.
 
@@ -44,7 +44,7 @@ class Accumulate(Callback):
         learner.at_end(learner.zero_grad)
 
     def after_loss(self, learner: Learner) -> None:
-        # Of the sum, which adds up over the batches as a mean does not. `loss_value`, which is recorded, stays the mean.
+        # The sum over the batch: it adds up, as a mean does not. `loss_value`, which is recorded, stays the mean.
         learner.loss = learner.loss * len(learner.target)
 
     def after_backward(self, learner: Learner) -> None:

@@ -22,8 +22,8 @@ class EMA(Callback):
     Args:
         decay: the average reaches back over about 1/(1 − decay) steps.
 
-    Source: Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; Tarvainen and Valpola, Mean
-    teachers are better role models, 2017. PyTorch: `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`.
+    Source: Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; Tarvainen and Valpola,
+    Mean teachers are better role models, 2017. PyTorch: `AveragedModel` with `get_ema_multi_avg_fn`.
     """
 
     order = 5  # after other callbacks that change the weights

@@ -21,6 +21,10 @@ class Loop:
     loader: Any
     optimizer: Any
     loss_function: Callable[[Any, Any], Tensor]
+    inputs: Any  # of the batch that is under way
+    target: Any
+    output: Any
+    loss: Any
 
     def __init__(self, callbacks: Sequence[Callback] = ()) -> None:
         self.epoch = self.step = self.batch = 0

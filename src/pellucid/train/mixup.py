@@ -53,8 +53,8 @@ class MixUp(Callback):
         if not (hasattr(inputs, "is_floating_point") and inputs.is_floating_point()):
             kind = getattr(inputs, "dtype", type(inputs).__name__)
             raise TypeError(
-                f"MixUp takes inputs that are a Tensor of real numbers, which can be mixed, but received {kind}. Numbers "
-                "of pixels become real by .float(); numbers of words cannot be mixed."
+                f"MixUp takes inputs that are a Tensor of real numbers, which can be mixed, but received {kind}. Bytes "
+                "of an image become real numbers by .float(); numbers of words cannot be mixed."
             )
         part = float(self._random.beta(self.alpha, self.alpha))  # type: ignore[union-attr] (made in before_fit)
         order = from_data(self._random.permutation(len(inputs)), device=inputs.device)  # type: ignore[union-attr]

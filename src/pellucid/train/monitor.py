@@ -38,14 +38,14 @@ def improves(value: float, best: float | None, mode: str, min_delta: float = 0.0
 
 
 def monitored(learner: Learner, monitor: str) -> float | None:
-    """The figure after an epoch: `train_loss`, `val_loss` or `val_<metric>`. None where the epoch was skipped.
+    """The figure after an epoch: `train_loss`, `val_loss` or `val_<metric>` (or `<metric>`). None: it was skipped.
 
     Raises ValueError, with what there is, for a figure that this learner does not measure.
     """
     known = ["train_loss"]
     if learner.valid is not None:
         known += ["val_loss", *(f"val_{name}" for name in learner.metrics)]
-    if monitor not in known:
+    if monitor not in known and f"val_{monitor}" not in known:
         why = "" if learner.valid is not None else " It has no validation data: Learner(model, (train, valid), …)."
         raise ValueError(f"This learner does not measure {monitor!r}, but only {', '.join(known)}.{why}")
     if monitor == "train_loss":

@@ -66,8 +66,8 @@ class OverfitOneBatch(Callback):
             return f"The model could overfit one batch: {how}."
         if self.first <= 0 and self.target is None:
             return (
-                f"OverfitOneBatch cannot tell: {how}, and a loss that begins at 0 or below has no twentieth to fall to. "
-                "Say what it should reach: OverfitOneBatch(target=…)."
+                f"OverfitOneBatch cannot tell: {how}, and a loss that begins at 0 or below has no twentieth to fall "
+                "to. Say what it should reach: OverfitOneBatch(target=…)."
             )
         return (
             f"The model could not overfit one batch: {how}; it should have fallen below {self._target:.4g}. Look at "

@@ -121,8 +121,8 @@ class ParamScheduler(Callback):
     def __init__(self, name: str, schedule: Schedule, group: int | None = None) -> None:
         if not callable(schedule):
             raise TypeError(
-                f"A schedule is a function of the part of the run that is done, but {schedule!r} was given. For a fixed "
-                f"value write constant({schedule!r})."
+                f"A schedule is a function of the part of the run that is done, but {schedule!r} was given. For a "
+                f"fixed value write constant({schedule!r})."
             )
         self.name, self.schedule, self.group = name, schedule, group
 
