@@ -124,7 +124,11 @@ def lines_of_the_loop() -> dict[str, int]:
 
     verbs = ("forward", "get_loss", "backward", "update", "zero_grad")
     counted = {name: lines(name) for name in ("fit", "fit_epoch", "fit_batch")}
-    return {**counted, "the five verbs": sum(map(lines, verbs)), "in all": sum(counted.values()) + sum(map(lines, verbs))}
+    return {
+        **counted,
+        "the five verbs": sum(map(lines, verbs)),
+        "in all": sum(counted.values()) + sum(map(lines, verbs)),
+    }
 
 
 def measure(contenders: dict[str, Callable[[], float]], rounds: int) -> dict[str, dict[str, float]]:
@@ -188,7 +192,8 @@ def main() -> None:
     result = {"threads": asked.threads, "rounds": asked.rounds, "python": platform.python_version()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "learner.json").write_text(
-        json.dumps({**result, "batch": BATCH, "steps": STEPS, "rows": rows, "lines of the loop": lines}, indent=2) + "\n",
+        json.dumps({**result, "batch": BATCH, "steps": STEPS, "rows": rows, "lines of the loop": lines}, indent=2)
+        + "\n",
         encoding="utf-8",
     )
 

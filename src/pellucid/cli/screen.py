@@ -32,11 +32,14 @@ class Screen(Callback):
             TextColumn("left"),
             console=console,
             expand=True,
+            auto_refresh=False,  # a thread that draws would take its time from the training, ten times a second
         )
 
     def before_fit(self, learner: Learner) -> None:
         self.steps = len(learner.loader)
         self.progress.start()
+        for task in self.progress.task_ids:
+            self.progress.remove_task(task)  # of a fit before this one
         self.task = self.progress.add_task(
             "", total=learner.epochs * self.steps, completed=learner.step, figures="", start=True
         )
@@ -45,7 +48,7 @@ class Screen(Callback):
     def after_batch(self, learner: Learner) -> None:
         self.samples += len(learner.target)
         now = time.perf_counter()
-        if now - self.last > 0.1:  # ten times a second is as often as one can read it
+        if now - self.last > 0.25:  # drawing takes a millisecond
             self.last = now
             self.show(learner)
 
@@ -68,6 +71,7 @@ class Screen(Callback):
             completed=learner.step,
             description=f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}",
             figures="  ".join(figures),
+            refresh=True,
         )
 
 

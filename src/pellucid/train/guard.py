@@ -93,12 +93,19 @@ def _layer(error: AnomalyError, model: Any) -> str:
 def all_finite(tensor: Any) -> bool:
     """Whether every number of a floating tensor is finite.
 
-    One BLAS call, without a temporary array: the first half of the numbers times the second half, summed up. A number
-    that is not finite makes its product so (∞ · 0 is NaN), and a sum once not finite stays so: a finite result says
-    that all numbers are. Where it is not finite it may just have overflowed, so only then each number is looked at.
+    One BLAS call, without a temporary array: the sum of their squares or, where they are many, of the products of the
+    first half with the second, which reads each only once. A number that is not finite makes its product so (∞ · 0 is
+    NaN), and a sum once not finite stays so: a finite result says that all numbers are. Where it is not finite it may
+    just have overflowed, so only then each number is looked at.
     """
-    array = tensor._array if isinstance(tensor._array, np.ndarray) else tensor.detach().cpu().numpy()
-    flat = array.ravel("K")
-    half = (flat.size + 1) // 2  # of an odd count, the middle one is in both halves
-    # vdot, since dot would warn of the overflow.
-    return math.isfinite(np.vdot(flat[:half], flat[flat.size - half :])) or bool(np.isfinite(flat).all())
+    array = tensor._array
+    if not isinstance(array, np.ndarray):
+        array = tensor.detach().cpu().numpy()
+    size = array.size
+    if size < 1000:
+        total = np.vdot(array, array)  # not dot, which would warn of the overflow
+    else:
+        flat = array.ravel("K")
+        half = (size + 1) // 2  # of an odd count, the middle one is in both halves
+        total = np.vdot(flat[:half], flat[size - half :])
+    return math.isfinite(total) or bool(np.isfinite(array).all())

@@ -66,6 +66,7 @@ class Recorder(Callback):
         self._numbers, self._times = array("d"), array("d")
         self._epochs: list[tuple[int, Row]] = []  # with the number of step rows before it
         self._count = 0  # of rows of both kinds
+        self._written = -1  # how many of them are in the file
         self._hyperparameters = Hyperparameters()
         self._rows: list[Row] = []
         self._seconds = 0.0
@@ -129,9 +130,10 @@ class Recorder(Callback):
     # What is made of it
 
     def write(self) -> None:
-        """Write the rows to `path`, if there is one."""
-        if self.path is not None:
+        """Write the rows to `path`, if there is one and it has not got them yet."""
+        if self.path is not None and self._written != self._count:
             self.to_csv(self.path)
+            self._written = self._count
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """The rows as CSV, also written to `path`; full precision, an empty cell where a row has no such value."""
