@@ -13,6 +13,7 @@ from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
 from pellucid.cli.info import info
 from pellucid.cli.predict import predict
+from pellucid.cli.report import report
 from pellucid.cli.train import INTERRUPTED, Diverged, train
 from pellucid.datasets import DataError
 from pellucid.train import CheckpointError, RunFolderError
@@ -71,4 +72,5 @@ def pellucid(
 app.command()(command(train))
 app.command()(command(predict))
 app.command()(command(compare))
+app.command()(command(report))
 app.command()(command(info))

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from pellucid.cli import build, callbacks
+from pellucid.cli import build, callbacks, report
 from pellucid.cli import config as settings
 from pellucid.cli import data as source
 from pellucid.cli.config import Config, Options
@@ -21,7 +21,17 @@ from pellucid.cli.errors import UsageError
 from pellucid.cli.screen import Screen, table
 from pellucid.core import default_generator
 from pellucid.core import device as device_of
-from pellucid.train import Checkpoint, Learner, NaNGuard, NonFiniteError, Recorder, RunFolder
+from pellucid.train import (
+    ActivationStats,
+    Checkpoint,
+    GradientStats,
+    Learner,
+    NaNGuard,
+    NonFiniteError,
+    Recorder,
+    RunFolder,
+    write_atomically,
+)
 from pellucid.train.environment import environment
 from pellucid.viz import curves
 
@@ -89,10 +99,14 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/DATASET-MODEL-TIME")] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of a run to go on with.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the run folder.")] = False,
+    with_report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html, a page about the run, at its end.")
+    ] = True,
 ) -> None:
     """Train a network on DATASET.
 
-    The run folder gets config.json, history.csv, a checkpoint per epoch, model.safetensors, summary.json and loss.png.
+    The run folder gets config.json, environment.json, history.csv, a checkpoint per epoch, model.safetensors,
+    activations.npz and gradients.npz, summary.json, loss.png and report.html, a page that shows it all.
     Ctrl-C saves and says how to go on; a resumed run equals the uninterrupted one bit for bit.
 
     Example: pellucid train mnist --model cnn --epochs 3
@@ -102,7 +116,7 @@ def train(
     given = {name: every[name] for name in fields if every[name] not in (None, [])}
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     session = start(given, out, quiet) if resume is None else go_on(given, resume, out, quiet)
-    session.run(console)
+    session.run(console, with_report)
     if quiet:
         print(session.folder.path)
 
@@ -138,6 +152,7 @@ def go_on(given: Options, resume: Path, out: Path | None, quiet: bool) -> Sessio
     session = Session(config, data, folder)
     session.restore()
     folder.summary.unlink(missing_ok=True)  # it is of the shorter run
+    folder.failure.unlink(missing_ok=True)
     folder.create(session.record())
     folder.write_environment(environment(), step=session.learner.step)
     return session
@@ -175,6 +190,9 @@ class Session:
             [self.history, NaNGuard(), Checkpoint(folder.checkpoints)],
             defaults=(),  # a screen of its own shows the progress
         )
+        every = statistics_every(config.epochs * len(self.loaders.train))
+        self.activations, self.gradients = ActivationStats(every), GradientStats(every)
+        self.learner.add(self.activations, self.gradients)
         self.learner.add(*build.schedule(config), *(callbacks.make(text, folder.path) for text in config.callback))
         self.notes: list[str] = []
 
@@ -222,7 +240,7 @@ class Session:
                 "epochs already. Ask for more, or leave it out."
             )
 
-    def run(self, console: Console) -> None:
+    def run(self, console: Console, with_report: bool = False) -> None:
         """Train, and leave everything in the folder, whether the run completes, is interrupted or fails."""
         for note in self.notes:
             console.print(note)
@@ -235,15 +253,23 @@ class Session:
                 with stop_at_ctrl_c(self.learner) as interrupted:
                     self.learner.fit(until=self.config.epochs)
         except NonFiniteError as error:
-            self.write_model_and_curves()
-            raise Diverged(error, self) from error
-        self.write_model_and_curves()
+            diverged = Diverged(error, self)
+            write_atomically(self.folder.failure, f"{diverged}\n")
+            self.write_results()
+            if with_report:
+                self.write_report(console)
+            raise diverged from error
+        self.write_results()
         if self.learner.epoch < self.config.epochs and (interrupted or not self.history.epochs):
+            if with_report:
+                self.write_report(console)
             console.print(self.where())
             raise typer.Exit(INTERRUPTED if interrupted else 0)
         summary = self.summary()
         self.folder.write_summary(summary)
         console.print(self.table(summary))
+        if with_report:
+            self.write_report(console)
         console.print(self.where())
 
     def headline(self) -> str:
@@ -256,9 +282,25 @@ class Session:
         what = f"{config.title} ({self.parameters:,} parameters)"
         return f"{data.description}\n{what} · {counts} · {how}, seed {config.seed}"
 
-    def write_model_and_curves(self) -> None:
+    def write_results(self) -> None:
+        """What there is when the training ends, in whatever way: the model, the statistics, the curves."""
         self.folder.write_model(self.model.state_dict())
+        self.activations.save(self.folder.activations)
+        self.gradients.save(self.folder.gradients)
         curves(self.history.rows, title=self.config.title, save=self.folder.curves)
+
+    def write_report(self, console: Console) -> None:
+        """The page about the run. The run is whole without it, so whatever goes wrong here is told and no more."""
+        path = self.folder.path
+        try:
+            report.write(report.gather(self.folder, self.data), self.folder.report)
+        except ImportError as error:
+            console.print(f"No report.html was written: {error}")
+        except Exception as error:  # noqa: BLE001
+            console.print(
+                f"No report.html was written ({type(error).__name__}: {error}). The run itself is whole. To try again: "
+                f"pellucid report {path}"
+            )
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target, R² and mean absolute error stand where accuracy would."""
@@ -298,6 +340,8 @@ class Session:
                 f"{folder.path}.\nTo go on: pellucid train --resume {folder.path}"
             )
         where = f"Run folder: {folder.path}\nLoss curves: {folder.curves}"
+        if folder.report.exists():
+            where += f"\nReport: {folder.report}"
         if self.config.schedule == "constant":
             where += f"\nTo train on: pellucid train --resume {folder.path} --epochs {2 * self.config.epochs}"
         return where
@@ -313,6 +357,15 @@ class Diverged(Exception):
             f"{what}\nWhat there is was saved in {session.folder.path}, as it was before that step. A smaller "
             f"learning rate often helps: --lr {session.config.lr / 10:g}."
         )
+
+
+def statistics_every(steps: int) -> int:
+    """Steps from one record of the statistics to the next, in a run of `steps`.
+
+    A record takes about as long as two steps. So 200 steps apart it costs 1 % of the run; a run that is too short for
+    that has some 20 records, as one cannot see a course in fewer.
+    """
+    return max(1, min(200, steps // 20))
 
 
 def check_device(device: str) -> None:

@@ -36,7 +36,8 @@ class RunFolder:
         self.failure = self.path / "failure.txt"
         self.curves = self.path / "loss.png"
         self.environment = self.path / "environment.json"
-        self.statistics = self.path / "statistics.safetensors"
+        self.activations = self.path / "activations.npz"
+        self.gradients = self.path / "gradients.npz"
         self.report = self.path / "report.html"
 
     def check_free(self) -> None:
@@ -119,36 +120,6 @@ class RunFolder:
         except (OSError, ValueError):
             return []
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-    def write_statistics(self, record: dict[str, Any]) -> None:
-        """`{kind: {layer or parameter: {quantity: array}}}`, as the records of `ActivationStats` and `GradientStats`."""
-        from safetensors.numpy import save
-
-        arrays = {
-            f"{kind}/{name}/{quantity}": np.array(array, order="C")
-            for kind, of_kind in record.items()
-            for name, of_name in of_kind.items()
-            for quantity, array in of_name.items()
-        }
-        write_atomically(self.statistics, save(arrays))
-
-    def read_statistics(self) -> dict[str, Any]:
-        """What `write_statistics` wrote; empty where there is no such file. RunFolderError where it is damaged."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        try:
-            arrays = load(self.statistics.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, SafetensorError) as error:
-            raise RunFolderError(f"{self.statistics} cannot be read: {error}") from error
-        record: dict[str, Any] = {}
-        for path, array in arrays.items():  # a kind and a quantity are words of ours, what is between may be anything
-            kind, _, rest = path.partition("/")
-            name, _, quantity = rest.rpartition("/")
-            record.setdefault(kind, {}).setdefault(name, {})[quantity] = array
-        return record
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_json(self.summary, summary)
