@@ -23,6 +23,7 @@ class Accumulate(Callback):
     """
 
     order = -20  # before those who look at the gradients of the step: the others see them only when they are whole
+    changes_step = True
 
     def __init__(self, batches: int) -> None:
         if not isinstance(batches, int) or batches < 1:

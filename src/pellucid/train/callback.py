@@ -46,6 +46,7 @@ class Callback:
     """
 
     order: int = 0
+    changes_step: bool = False  # whether it changes what a step computes, and so takes part in `lr_find`
 
     def before_fit(self, learner: Learner) -> None:
         """Once, before the first epoch of this call of `fit`."""

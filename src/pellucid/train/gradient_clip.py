@@ -23,6 +23,8 @@ class GradientClip(Callback):
     Source: Pascanu and others, On the difficulty of training recurrent neural networks, 2013.
     """
 
+    changes_step = True
+
     def __init__(self, norm: float | None = None, value: float | None = None) -> None:
         if (norm is None) == (value is None):
             raise TypeError(

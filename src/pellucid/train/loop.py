@@ -230,8 +230,7 @@ class Loop:
         number = until if epochs is None else epochs
         if not isinstance(number, int) or number < 0:
             raise ValueError(f"fit was asked for {number!r} epochs: it takes a whole number from 0.")
-        if self._under_way:
-            raise RuntimeError("fit was called while it is running: a callback cannot call it.")
+        self.check_idle("fit")
         try:
             len(self.loader)
         except TypeError:
@@ -242,6 +241,11 @@ class Loop:
         if epochs is not None:
             self.first_epoch, until = self.epoch, self.epoch + epochs
         self.epochs, self.stopping, self._under_way = until or 0, False, True
+
+    def check_idle(self, what: str) -> None:
+        """Refuse what cannot be done while a fit is running."""
+        if self._under_way:
+            raise RuntimeError(f"{what} was called while fit is running: a callback cannot call it.")
 
     def _end(self, started: list[Callback], failure: BaseException | None = None) -> None:
         """Call each `after_fit` and undo each change, whichever of them fail; tell of the first that did."""

@@ -27,6 +27,8 @@ class MixUp(Callback):
     Source: Zhang and others, mixup: Beyond Empirical Risk Minimization, 2018.
     """
 
+    changes_step = True
+
     def __init__(self, alpha: float = 0.4, seed: int | None = None) -> None:
         if not alpha > 0:
             raise ValueError(f"MixUp: alpha must be above 0, such as 0.4, but it is {alpha}.")

@@ -1,0 +1,181 @@
+"""The learning rate finder: train for a moment with ever larger rates, look at the loss, and undo it all."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.train.callback import Callback, StopFit
+from pellucid.train.learner import Learner
+from pellucid.train.lr_curve import read
+from pellucid.train.rewind import Snapshot
+
+
+@dataclass(frozen=True)
+class LRFinder:
+    """What `lr_find` found.
+
+    Attributes:
+        lrs: the learning rates tried, (n,) float64, rising by a constant factor. Of several parameter groups, the rate
+            of the one whose rate is the largest; the others keep their proportion to it.
+        losses: the loss of the batch at each, before the step with that rate.
+        smoothed: the losses without their noise.
+        suggestions: "steepest": where the smoothed loss falls fastest; "valley": two thirds into its longest fall;
+            "minimum/10": a tenth of the rate where it is least. None each where the curve is not usable.
+        usable: whether the curve says anything.
+        reason: why it does not; or what to keep in mind; or "".
+    """
+
+    lrs: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    suggestions: dict[str, float | None]
+    usable: bool
+    reason: str = ""
+
+    def plot(self, ax: Any = None, save: Any = None) -> Any:
+        """The curve with the suggestions marked; see `pellucid.viz.lr_finder`."""
+        from pellucid import viz
+
+        return viz.lr_finder(self, ax=ax, save=save)
+
+    def __str__(self) -> str:
+        if not self.usable:
+            return f"no learning rate to suggest: {self.reason}"
+        rates = ", ".join(f"{name} {rate:.2g}" for name, rate in self.suggestions.items())
+        return f"suggested learning rates: {rates}" + (f" ({self.reason})" if self.reason else "")
+
+
+def lr_find(
+    learner: Learner,
+    start: float = 1e-7,
+    end: float = 10.0,
+    steps: int = 100,
+    divergence: float = 4.0,
+    callbacks: Sequence[Callback] | None = None,
+) -> LRFinder:
+    """Train for `steps` batches with learning rates from `start` to `end`, and suggest one.
+
+    Each step has a rate larger than the one before by the same factor. It ends early where the loss is no longer a
+    number, or (averaged over some steps) `divergence` times the least it has been. Afterwards everything is as before,
+    to the bit: parameters, buffers, gradients, the optimiser's state and rates, the random streams and so the order of
+    the data, the learner's counters and callbacks, training mode. So it is after Ctrl-C and after an error.
+
+    Args:
+        learner: not within a `fit`. A loader of fewer batches than `steps` is gone through again.
+        start, end: the range of rates.
+        steps: more steps make a finer and less noisy curve.
+        divergence: how many times the least loss ends the search.
+        callbacks: those that take part; by default the learner's own that change what a step does (`GradientClip`,
+            `Accumulate`, `MixUp`). They are copied. No other is called.
+
+    Raises:
+        ValueError: the range is not one, there are too few steps or no batches.
+        RuntimeError: a fit is under way.
+
+    Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017 (arXiv:1506.01186). "valley" follows fastai.
+
+    >>> from pellucid import nn, optim, tensor
+    >>> model = nn.Linear(1, 1)
+    >>> batches = [(tensor([[1.0], [2.0]]), tensor([[3.0], [5.0]]))]
+    >>> learner = Learner(model, batches, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
+    >>> found = lr_find(learner)
+    >>> found.usable, list(found.suggestions)
+    (True, ['steepest', 'valley', 'minimum/10'])
+    """
+    if not 0 < start < end < math.inf:
+        raise ValueError(f"lr_find tries rates from start to end, 0 < start < end, but was given {start} and {end}.")
+    if not isinstance(steps, int) or steps < 10:
+        raise ValueError(f"lr_find needs at least 10 steps to make a curve of, but was given steps={steps!r}.")
+    if not divergence > 1:
+        raise ValueError(f"divergence is how many times the least loss ends the search, above 1; it is {divergence}.")
+    if len(learner.loader) == 0:
+        raise ValueError("lr_find was given a learner whose loader has no batches.")
+    learner.check_idle("lr_find")
+    if callbacks is None:
+        callbacks = [callback for callback in learner.callbacks if callback.changes_step]
+    search = _Search(start, end, steps, divergence)
+    snapshot = Snapshot(learner)
+    try:
+        for parameter in learner.model.parameters():
+            parameter.grad = None
+        learner.batch = 0
+        learner.loader, learner.valid = _Cycle(learner.loader, steps), None
+        learner.remove(*learner.callbacks)
+        learner.add(search, *copy.deepcopy(list(callbacks)))
+        with np.errstate(all="ignore"):  # a loss that overflows is what is looked for
+            learner.fit(1)
+    finally:
+        snapshot.restore()
+    lrs, losses = np.array(search.lrs), np.array(search.losses)
+    reading = read(lrs, losses, search.diverged)
+    return LRFinder(lrs, losses, reading.smoothed, reading.suggestions, reading.usable, reading.reason)
+
+
+class _Search(Callback):
+    """Raises the rate from step to step, and ends the fit where the loss has had enough."""
+
+    order = -50
+
+    def __init__(self, start: float, end: float, steps: int, divergence: float) -> None:
+        self.rates = np.geomspace(start, end, steps)
+        self.divergence = divergence
+        self.lrs: list[float] = []
+        self.losses: list[float] = []
+        self.diverged = False
+        self._sum = self._weight = 0.0
+        self._first = self._least = math.inf
+
+    def before_fit(self, learner: Learner) -> None:
+        largest = max(float(group["lr"]) for group in learner.optimizer.param_groups)
+        self.parts = [float(g["lr"]) / largest if largest else 1.0 for g in learner.optimizer.param_groups]
+
+    def before_batch(self, learner: Learner) -> None:
+        for group, part in zip(learner.optimizer.param_groups, self.parts, strict=True):
+            learner.replace(group, "lr", float(self.rates[learner.batch]) * part)
+
+    def after_loss(self, learner: Learner) -> None:
+        if not math.isfinite(learner.loss_value):
+            self.diverged = True
+            raise StopFit
+        self.lrs.append(float(self.rates[learner.batch]))
+        self.losses.append(learner.loss_value)
+        # The running mean, so that one unlucky batch does not end it; and not before there is something to compare.
+        self._sum, self._weight = 0.8 * self._sum + learner.loss_value, 0.8 * self._weight + 1
+        mean = self._sum / self._weight
+        if len(self.losses) == max(len(self.rates) // 20, 5):
+            self._first = mean
+        if self._first < math.inf:
+            self._least = min(self._least, mean)
+            # A least loss of almost nothing (or below it) is no measure: then a tenth of what it has fallen by is.
+            scale = max(abs(self._least), (self._first - self._least) / 10)
+            if mean > self._least + (self.divergence - 1) * scale:
+                self.diverged = True
+                raise StopFit
+
+
+class _Cycle:
+    """`steps` batches of a loader, from its beginning again where it ends."""
+
+    def __init__(self, loader: Any, steps: int) -> None:
+        self.loader, self.steps = loader, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Any]:
+        given = 0
+        while given < self.steps:
+            before = given
+            for batch in self.loader:
+                yield batch
+                given += 1
+                if given == self.steps:
+                    return
+            if given == before:
+                raise ValueError("lr_find: the loader gave no batches.")
