@@ -201,12 +201,12 @@ def user_tensors() -> Iterator[tuple[str, Tensor, bool]]:
         frame = frame.f_back
 
 
-def tensor_graph(root: Tensor, backward: bool = False, limit: int = 200_000) -> Graph:
+def tensor_graph(root: Tensor, backward: bool = False, limit: int | None = None) -> Graph:
     """The graph that autograd recorded for `root`: the ops that a gradient passes through, and the leaves.
 
     Autograd keeps of the values what backward needs, so not every node has one; a tensor that is still in a variable
     of the caller has its value and that name. With `backward`, the gradients of a scalar are computed for every node,
-    and none is added to any `grad`. Of more than `limit` ops, the latest are in the graph.
+    and none is added to any `grad`. With a `limit`, so many of the ops, the latest, are in the graph.
     """
     graph = Graph("computation graph")
     if root._node is None:
@@ -244,7 +244,7 @@ def tensor_graph(root: Tensor, backward: bool = False, limit: int = 200_000) -> 
     return graph
 
 
-def _recorded(root: Tensor, limit: int) -> tuple[list[Node], int]:
+def _recorded(root: Tensor, limit: int | None) -> tuple[list[Node], int]:
     """The nodes that lead to `root`, inputs first, and how many of them the limit leaves out."""
     first: Node = _through_picks(root._node)
     found, stack = {first}, [first]
@@ -255,7 +255,8 @@ def _recorded(root: Tensor, limit: int) -> tuple[list[Node], int]:
                 found.add(node)
                 stack.append(node)
     ordered = sorted(found, key=lambda node: node.number)
-    return ordered[-limit:], max(0, len(ordered) - limit)
+    left_out = 0 if limit is None else max(0, len(ordered) - limit)
+    return ordered[left_out:], left_out
 
 
 def _through_picks(edge: Any) -> Any:

@@ -168,11 +168,11 @@ def share_memory_(self: Tensor) -> Tensor:
 
 
 @method
-def __graph__(self: Tensor, backward: bool = False) -> Any:
+def __graph__(self: Tensor, backward: bool = False, limit: int | None = None) -> Any:
     """What autograd recorded of how this tensor was computed, as a graph; see `core.graph.tensor_graph`."""
     from .graph import tensor_graph
 
-    return tensor_graph(self, backward)
+    return tensor_graph(self, backward, limit)
 
 
 _SHARED = ("_counter", "_view", "_hooks", "_after_hooks", "_grad")  # what a copy does not take over

@@ -11,6 +11,7 @@ called. `finish` gives the graph.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,7 @@ class Recorder:
         self.known: dict[int, tuple[str, str, Tensor]] = {}  # id of an array -> kind and name of the tensor
         self.sources: dict[int, Tensor] = {}  # node -> the tensor that came from outside
         self.stack: list[int] = []  # open groups
+        self.places: dict[int, int | None] = {}  # where tensors were that were handed to a group
         self.sites: dict[int, tuple[Any, ...]] = {}  # node -> what is equal when a loop comes round to it
         self.group_sites: dict[int, tuple[Any, ...]] = {}
         self.order: list[tuple[str, int]] = []  # nodes and groups, as they began
@@ -132,9 +134,17 @@ class Recorder:
             trainable=tensor._requires,
         )
         self.graph.nodes.append(node)
+        if state.node is not None and kind == "constant":
+            node.name = "seed" if array.size == 1 and array.item() == 1 else "kept for backward"
         self.sources[node.id] = tensor
         self._is(array, node.id)
         return node.id
+
+    def given(self, tensor: Tensor) -> None:
+        """Say that a tensor is an argument of the group that opens next: it came from outside of it."""
+        node = self.graph.nodes[self.node_of(tensor)]
+        if node.id not in self.places and node.kind in ("leaf", "constant"):
+            self.places[node.id] = self.stack[-1] if self.stack else None
 
     def _is(self, array: Any, node: int) -> None:
         self.made[id(array)] = node
@@ -179,6 +189,8 @@ class Recorder:
             made = graph.nodes[node]
             made.variable = name if made.kind == "op" else ""
             made.name = made.name or name
+            if made.kind == "constant":
+                made.kind = "input"  # a tensor of data that has a name
         for node, tensor in self.sources.items():
             made = graph.nodes[node]
             gradient = (gradients or {}).get(id(tensor._array))
@@ -191,7 +203,7 @@ class Recorder:
                     graph.nodes[arrived].kind, graph.nodes[arrived].name = "gradient", f"gradient of {made.name}"
         graph.outputs = [self.node_of(one) for one in outputs]
         fold(graph, self.order, self.sites, self.group_sites)
-        _settle(graph)
+        _settle(graph, self.places)
         _mirror(graph, self._of)
         return graph
 
@@ -201,11 +213,21 @@ def _site() -> tuple[Any, ...]:
     found: list[Any] = []
     frame: Any = sys._getframe(2)
     while frame is not None:
-        found += (frame.f_code, frame.f_lasti)
+        found += (frame.f_code, _position(frame.f_code, frame.f_lasti))
         if not in_package(frame):
             break
         frame = frame.f_back
     return tuple(found)
+
+
+def _position(code: Any, instruction: int) -> Any:
+    """Line and column; the number of the instruction itself changes when Python specialises what runs often."""
+    if code not in _positions:
+        _positions[code] = list(code.co_positions())
+    return _positions[code][instruction // 2]
+
+
+_positions: dict[Any, list[Any]] = {}
 
 
 def _mirror(graph: Graph, of: dict[int, int | None]) -> None:
@@ -225,15 +247,21 @@ def _mirror(graph: Graph, of: dict[int, int | None]) -> None:
             graph.groups.append(made)
         return mirrored[key]
 
+    several = Counter(graph.nodes[one].group for one in set(of.values()) if one is not None)
     for number, forward in of.items():
-        if forward is not None:
-            node = graph.nodes[forward]
-            graph.nodes[number].line = node.line
+        if forward is None:
+            continue
+        node = graph.nodes[forward]
+        graph.nodes[number].line = node.line
+        if node.group is not None and several[node.group] == 1:  # a layer of one op needs no second frame in its own
+            above = graph.groups[node.group]
+            graph.nodes[number].group = group_for(("group", node.group), above.name, above.parent, above)
+        else:
             graph.nodes[number].group = group_for(("node", forward), node.name, node.group, None)
 
 
-def _settle(graph: Graph) -> None:
-    """Put what came from outside into the innermost group that has all its users in it."""
+def _settle(graph: Graph, places: dict[int, int | None]) -> None:
+    """Put what came from outside into the innermost group that has all its users in it, or where it was before."""
     users: dict[int, list[int]] = {}
     for edge in graph.edges:
         users.setdefault(edge.source, []).append(edge.target)
@@ -243,7 +271,7 @@ def _settle(graph: Graph) -> None:
         forward = [graph.nodes[one] for one in users.get(node.id, ()) if graph.nodes[one].phase == "forward"]
         common: list[int] | None = None
         for user in forward:
-            above = _ancestors(graph, user.group)
+            above = _ancestors(graph, places.get(node.id, user.group))
             common = above if common is None else [a for a, b in zip(common, above, strict=False) if a == b]
         node.group = common[-1] if common else None
 

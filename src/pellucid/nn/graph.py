@@ -105,7 +105,8 @@ def _backward(recorder: Recorder, module: Module, result: Any, leaves: list[Tens
     if not outputs:
         raise RuntimeError(
             f"{type(module).__name__}.__graph__(backward=True): no output depends on a tensor that requires a "
-            "gradient, so there is no backward to show; leave backward out, or call requires_grad_() on what should have one"
+            "gradient, so there is no backward to show; leave backward out, or call requires_grad_() on what should "
+            "have one"
         )
     seeds = [ones_like(one) for one in outputs]
     for seed in seeds:
@@ -157,6 +158,8 @@ class _Modules:
             if self.recorder in state.interpreters:
                 if id(module) not in self.paths:
                     self.learn(module)
+                for _, tensor in _tensors(args):
+                    self.recorder.given(tensor)
                 path, number = self.paths[id(module)], self.calls.get(id(module), 0) + 1
                 self.calls[id(module)] = number
                 kind = type(module).__name__

@@ -6,5 +6,6 @@ they tell is told by dashes, markers or words too, for print and for colour blin
 """
 
 from pellucid.viz.curves import compare_curves, curves
+from pellucid.viz.graph import Drawing, graph, graph_fragment
 
-__all__ = ["curves", "compare_curves"]
+__all__ = ["Drawing", "compare_curves", "curves", "graph", "graph_fragment"]
