@@ -8,6 +8,7 @@ is known by its interface only, which is PyTorch's.
 from pellucid.train.accumulate import Accumulate
 from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
 from pellucid.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+from pellucid.train.csv_logger import CSVLogger
 from pellucid.train.early_stopping import EarlyStopping
 from pellucid.train.ema import EMA
 from pellucid.train.files import write_atomically, write_json
@@ -32,7 +33,10 @@ from pellucid.train.progress import Progress
 from pellucid.train.recorder import Recorder
 from pellucid.train.run import RunFolder, RunFolderError
 from pellucid.train.schedule import CosineDecay, OneCycle, ParamScheduler, WarmUp
+from pellucid.train.snapshots import Snapshots
 from pellucid.train.statistics import ActivationStats, GradientStats
+from pellucid.train.tensorboard import TensorBoard
+from pellucid.train.time_limit import TimeLimit
 from pellucid.train.watch import Watcher, watch
 
 __all__ = [
@@ -53,6 +57,10 @@ __all__ = [
     "CheckpointError",
     "save_checkpoint",
     "load_checkpoint",
+    "Snapshots",
+    "CSVLogger",
+    "TensorBoard",
+    "TimeLimit",
     "ParamScheduler",
     "CosineDecay",
     "OneCycle",

@@ -60,12 +60,20 @@ class Hyperparameters:
                 before.append(value)
         self._last = now
 
+    def current(self) -> dict[str, float]:
+        """The learning rates, and every hyperparameter that has changed so far, as they are at the last row."""
+        found = {name: values[-1] for name, (_, values) in self._changes.items() if _shown(name, values)}
+        return {name: value for name, value in found.items() if value == value}  # NaN: no longer there
+
+    def first(self, name: str) -> float | None:
+        """What a hyperparameter was at the first row that had it; None for what is none."""
+        return self._changes[name][1][0] if name in self._changes else None
+
     def columns(self, rows: int) -> dict[str, list[float]]:
         """The learning rates, and every hyperparameter that has changed, at each of so many rows; NaN: not there."""
         result: dict[str, list[float]] = {}
         for name, (since, values) in self._changes.items():
-            there = {value for value in values if value == value}
-            if name == "lr" or name.startswith("lr_") or len(there) > 1:
+            if _shown(name, values):
                 which = np.searchsorted(np.array(since), np.arange(rows), side="right")
                 result[name] = np.array([np.nan, *values])[which].tolist()
         return result
@@ -79,6 +87,10 @@ class Hyperparameters:
             for name, column in state.items()
         }
         self._last = None
+
+
+def _shown(name: str, values: array[float]) -> bool:
+    return name == "lr" or name.startswith("lr_") or len(values) > 1
 
 
 def _is_number(value: Any) -> bool:

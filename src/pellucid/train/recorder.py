@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import time
 from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from pellucid.train.callback import Callback
 from pellucid.train.extras import need
 from pellucid.train.files import write_atomically
 from pellucid.train.hyperparameters import Hyperparameters
+from pellucid.train.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from pellucid.train.learner import Learner
@@ -69,13 +69,12 @@ class Recorder(Callback):
         self._written = -1  # how many of them are in the file
         self._hyperparameters = Hyperparameters()
         self._rows: list[Row] = []
-        self._seconds = 0.0
-        self._started: float | None = None
+        self._watch = Stopwatch()
 
     @property
     def seconds(self) -> float:
         """Time spent in `fit` so far, in seconds."""
-        return self._seconds + (time.perf_counter() - self._started if self._started is not None else 0.0)
+        return self._watch.seconds
 
     @property
     def rows(self) -> list[Row]:
@@ -103,7 +102,7 @@ class Recorder(Callback):
     # The hooks
 
     def before_fit(self, learner: Learner) -> None:
-        self._started = time.perf_counter()
+        self._watch.start()
         self._hyperparameters.watch(learner.optimizer.param_groups)
 
     def after_batch(self, learner: Learner) -> None:
@@ -111,7 +110,7 @@ class Recorder(Callback):
         if step % self.every or learner.loss is None:
             return
         self._numbers.extend((learner.epoch + 1, step, learner.loss_value))
-        self._times.append(self._seconds + time.perf_counter() - self._started)  # pyright: ignore[reportOptionalOperand]
+        self._times.append(self._watch.seconds)
         self._hyperparameters.look(self._count)
         self._count += 1
 
@@ -124,7 +123,7 @@ class Recorder(Callback):
         self.write()
 
     def after_fit(self, learner: Learner) -> None:
-        self._seconds, self._started = self.seconds, None
+        self._watch.stop()
         self.write()
 
     # What is made of it
@@ -173,7 +172,7 @@ class Recorder(Callback):
         self._epochs = [(before, dict(row)) for before, row in state["epochs"]]
         self._count = len(self._times) + len(self._epochs)
         self._hyperparameters.load_state_dict(state["hyperparameters"])
-        self._seconds = state["seconds"]["total"]
+        self._watch = Stopwatch(state["seconds"]["total"])
 
     def _make_rows(self) -> list[Row]:
         """The rows. All of them, each time: a hyperparameter that begins to change has a column from the start."""
