@@ -5,7 +5,35 @@ the current folder), and returns the matplotlib figure, which a notebook shows. 
 they tell is told by dashes, markers or words too, for print and for colour blindness.
 """
 
+from pellucid.viz.activations import activation_heatmap
+from pellucid.viz.confusion import confusion_matrix
 from pellucid.viz.curves import compare_curves, curves
+from pellucid.viz.finder import lr_finder
+from pellucid.viz.frames import film
+from pellucid.viz.gradients import gradient_flow, weight_histograms
 from pellucid.viz.graph import Drawing, graph, graph_fragment
+from pellucid.viz.landscape import loss_landscape
+from pellucid.viz.plane import decision_regions, scatter
+from pellucid.viz.relief import surface
+from pellucid.viz.trials import sweep
+from pellucid.viz.worst import worst_predictions
 
-__all__ = ["Drawing", "compare_curves", "curves", "graph", "graph_fragment"]
+__all__ = [
+    "Drawing",
+    "activation_heatmap",
+    "compare_curves",
+    "confusion_matrix",
+    "curves",
+    "decision_regions",
+    "film",
+    "gradient_flow",
+    "graph",
+    "graph_fragment",
+    "loss_landscape",
+    "lr_finder",
+    "scatter",
+    "surface",
+    "sweep",
+    "weight_histograms",
+    "worst_predictions",
+]

@@ -39,7 +39,7 @@ def curves(
             By default the loss, every metric, the learning rate, and every other hyperparameter that changes.
         x: "step", "epoch" or "seconds".
         smooth: β of the moving average m ← β·m + (1 − β)·value, in [0, 1); 0 draws none. By default it averages
-            over about a twentieth of the run.
+            over about a fiftieth of the run.
         title: what the figure is called.
         ax: axes to draw in, in place of a new figure.
         save: a path to write the figure to, or True for a timestamped name in the current folder.
@@ -66,12 +66,13 @@ def curves(
         if len(panels) == 1:
             drawn = [sheet.axes()]
         else:
-            cells = sheet.cells(below, 1 + beside, width_ratios=[1.5] + [1] * beside)
+            cells = sheet.cells(below, 1 + beside, width_ratios=[1.5 if beside == 1 else 1.9] + [1] * beside)
             drawn = [sheet.put(cells[:, 0])]
             drawn += [sheet.put(cells[i % below, 1 + i // below]) for i in range(len(panels) - 1)]
         for axes, name in zip(drawn, panels, strict=True):
             (_loss_panel if name == "loss" else _value_panel)(axes, run, name, x, smooth)
             style.clean(axes)
+            style.few_ticks(axes, whole=x != "seconds")
             last_of_column = axes is drawn[0] or (drawn.index(axes) - 1) % below == below - 1 or axes is drawn[-1]
             if last_of_column:
                 axes.set_xlabel(_AXES[x])
@@ -126,7 +127,8 @@ def compare_curves(
             style.say(sheet.axes(), "no run has been recorded yet" if not every else "the runs have no loss or metric")
             return sheet.figure
         drawn = [sheet.axes()] if len(panels) == 1 else list(sheet.grid(below, columns).reshape(-1))
-        for axes in drawn[len(panels) :]:
+        free = drawn[len(panels) :]
+        for axes in free:
             axes.set_axis_off()
         for axes, name in zip(drawn, panels, strict=False):
             values = []
@@ -135,7 +137,8 @@ def compare_curves(
             _scale(axes, np.concatenate(values), name)
             axes.set(xlabel=_AXES[x], ylabel=_label(name))
             style.clean(axes)
-        _legend_of_runs(sheet, drawn[0], list(read), legend_columns)
+            style.few_ticks(axes, whole=x != "seconds")
+        _legend_of_runs(sheet, drawn[0], free, list(read), legend_columns)
         sheet.title(title)
     return sheet.figure
 
@@ -156,19 +159,19 @@ def _loss_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | N
         if beta:
             mean = smoothed(y, beta)
             axes.plot(*thinned(at, mean), color=style.BLUE, linewidth=1.6, label="training, smoothed")
-        _mark_break(axes, at, y, _AXES[x])
+        _mark_break(axes, at, y, x, "training", style.BLUE)
     if epochs and not beta:
         at, y = _where(epochs, rows, x), column(epochs, "train_loss")
         values.append(y)
         axes.plot(at, y, color=style.BLUE, label="training, mean of the epoch", **_dots("o", y))
         if not steps:
-            _mark_break(axes, at, y, _AXES[x])
+            _mark_break(axes, at, y, x, "training", style.BLUE)
     if measured:
         at, y = _where(measured, rows, x), column(measured, "val_loss")
         values.append(y)
         axes.plot(*thinned(at, y), color=style.VERMILLION, linestyle="--", label="validation", **_dots("s", y))
-        _mark_break(axes, at, y, _AXES[x])
-        _best(axes, at, y, "least", np.nanargmin)
+        _mark_break(axes, at, y, x, "validation", style.VERMILLION)
+        _least(axes, at, y, x)
     axes.set_ylabel("loss")
     if not values:
         style.say(axes, "no loss has been recorded yet")
@@ -180,13 +183,13 @@ def _loss_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | N
 def _value_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | None) -> None:
     epochs = _having(rows, name, "epoch") if name.startswith("val_") else []
     having = epochs or _having(rows, name, "step") or _having(rows, name, None)
-    axes.set_ylabel(_label(name).replace("validation ", ""))
+    axes.set_ylabel(_label(name).replace("validation ", "validation\n"))
     at, y = _where(having, rows, x), column(having, name)
     if name.startswith("val_"):
         axes.plot(*thinned(at, y), color=style.VERMILLION, linestyle="--", **_dots("s", y))
         if np.isfinite(y).any():
             last = y[np.isfinite(y)][-1]
-            axes.set_title(f"validation: {style.number(last)} at the end", fontsize=9)
+            axes.set_title(f"{style.number(last)} at the end", fontsize=9)
     elif name in _plain_columns(rows):
         axes.plot(*thinned(at, y), color=style.GREEN, **_dots("^", y))
     else:
@@ -194,7 +197,7 @@ def _value_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | 
         _raw(axes, at, y, None, beta > 0)
         if beta:
             axes.plot(*thinned(at, smoothed(y, beta)), color=style.BLUE, linewidth=1.6)
-    _mark_break(axes, at, y, _AXES[x], tell=False)
+    _mark_break(axes, at, y, x, None, "black")
     _scale(axes, y, name)
 
 
@@ -212,30 +215,30 @@ def _dots(shape: str, y: Array) -> dict[str, Any]:
     return {"marker": shape, "markersize": 4} if len(y) <= 40 or not np.isfinite(y).all() else {}
 
 
-def _mark_break(axes: Any, at: Array, y: Array, what: str, tell: bool = True) -> None:
+def _mark_break(axes: Any, at: Array, y: Array, x: str, whose: str | None, colour: str) -> None:
     """A line where the curve stopped being a number, and when that was."""
     broken = np.flatnonzero(~np.isfinite(y))
     if not len(broken):
         return
-    place = at[broken[0]]
-    if tell:
-        kind = "NaN" if np.isnan(y[broken[0]]) else "infinite"
-        where = f"{what} {style.number(place)}" if not what.startswith("time") else f"{place:.1f} s"
-        axes.axvline(place, color="black", linestyle=":", linewidth=1.4, label=f"{kind} at {where}")
-    else:
-        axes.axvline(place, color="black", linestyle=":", linewidth=1.4)
+    kind = "NaN" if np.isnan(y[broken[0]]) else "infinite"
+    label = f"{whose} {kind} {_place(float(at[broken[0]]), x)}" if whose else None
+    axes.axvline(at[broken[0]], color=colour, linestyle=":", linewidth=1.6, label=label)
 
 
-def _best(axes: Any, at: Array, y: Array, word: str, pick: Any) -> None:
-    """A ring around the best value."""
-    finite = np.where(np.isfinite(y), y, np.nan)
-    if np.isfinite(finite).sum() < 2:
+def _least(axes: Any, at: Array, y: Array, x: str) -> None:
+    """A ring around the least value."""
+    finite = np.where(np.isfinite(y), y, np.inf)
+    if np.isfinite(y).sum() < 2:
         return
-    i = int(pick(finite))
+    i = int(finite.argmin())
     axes.plot(
         at[i], y[i], "o", markersize=10, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.3,
-        linestyle="none", label=f"{word}, {style.number(y[i])}",
+        linestyle="none", label=f"least: {style.number(y[i])} {_place(float(at[i]), x)}",
     )  # fmt: skip
+
+
+def _place(at: float, x: str) -> str:
+    return f"after {at:.1f} s" if x == "seconds" else f"at {x} {style.number(at)}"
 
 
 def _same_x(drawn: list[Any]) -> None:
@@ -271,7 +274,8 @@ def _run_line(
     return y
 
 
-def _legend_of_runs(sheet: Any, axes: Any, names: list[str], columns: int) -> None:
+def _legend_of_runs(sheet: Any, axes: Any, free: list[Any], names: list[str], columns: int) -> None:
+    """Which line is which run: in the place of a panel that is not needed, below the panels, or in the one there is."""
     from matplotlib.lines import Line2D
 
     listed = names[:24]
@@ -281,7 +285,9 @@ def _legend_of_runs(sheet: Any, axes: Any, names: list[str], columns: int) -> No
     ]
     if len(names) > len(listed):
         handles.append(Line2D([], [], linestyle="none", label=f"… and {len(names) - len(listed)} more"))
-    if sheet.given is None:
+    if free and len(handles) <= 12:
+        free[0].legend(handles=handles, loc="center", handlelength=4)
+    elif sheet.given is None:
         sheet.figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=4)
     else:
         axes.legend(handles=handles, handlelength=3)
@@ -304,7 +310,9 @@ def _plain_columns(rows: list[Row]) -> list[str]:
 def _panels(rows: list[Row]) -> list[str]:
     metrics = [name for name in _columns(rows) if name.startswith(("val_", "train_")) and not name.endswith("_loss")]
     settings = _plain_columns(rows)
-    changing = [name for name in settings if name != "lr" and np.unique(column(_having(rows, name, None), name)).size > 1]
+    changing = [
+        name for name in settings if name != "lr" and np.unique(column(_having(rows, name, None), name)).size > 1
+    ]
     return ["loss", *metrics, *(["lr"] if "lr" in settings else []), *changing]
 
 
@@ -359,6 +367,10 @@ def _where(having: list[Row], rows: list[Row], x: str) -> Array:
 
 def _scale(axes: Any, y: Array, name: str) -> None:
     """A logarithmic axis where a loss or a rate spans factors; an axis that a few infinities do not spoil."""
+    if name == "lr":  # most schedules are shapes to be seen on a plain axis; one that falls by factors is not
+        if wide(y, 8) and np.nanmax(y) > 8 * np.nanmedian(y):
+            axes.set_yscale("log")
+        return
     measure = name.startswith("val_") and "loss" not in name and "error" not in name and name != "val_mae"
     if wide(y) and not measure:
         axes.set_yscale("log")
@@ -369,10 +381,10 @@ def _scale(axes: Any, y: Array, name: str) -> None:
 
 
 def _beta(smooth: float | None, count: int) -> float:
-    """The β asked for, or the one that averages over a twentieth of the curve; 0 where that is not worth a line."""
+    """The β asked for, or the one that averages over a fiftieth of the curve; 0 where that is not worth a line."""
     if smooth is not None:
         return float(smooth)
-    return 0.0 if count < 30 else 1 - 1 / max(count / 20, 3)
+    return 0.0 if count < 30 else 1 - 1 / max(count / 50, 3)
 
 
 def _check(x: str, smooth: float | None) -> None:

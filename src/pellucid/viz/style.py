@@ -36,7 +36,8 @@ STYLE: dict[str, Any] = {
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
     "legend.fontsize": 9,
-    "legend.frameon": False,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
     "figure.titlesize": 11,
     "axes.grid": True,
     "axes.axisbelow": True,
@@ -95,14 +96,14 @@ class Sheet:
         owner = self.figure if self.given is None else self.given.figure
         return owner.add_subplot(cell, projection=projection)
 
-    def title(self, text: str | None) -> None:
-        """What the whole figure is called."""
+    def title(self, text: str | None, pad: float | None = None) -> None:
+        """What the whole figure is called; `pad` points above a user's axes, where something lies between."""
         if not text:
             return
         if self.given is None:
             self.figure.suptitle(plain(text))
         else:
-            self.given.set_title(plain(text))
+            self.given.set_title(plain(text), pad=pad)
 
 
 @contextmanager
@@ -123,14 +124,17 @@ def sheet(ax: Any, save: Any, name: str, width: float = 8.0, height: float = 3.6
     import matplotlib.style
 
     if ax is None:
-        fonts = {key: value for key, value in matplotlib.rcParams.items() if key.startswith("font.") and "size" not in key}
+        fonts = {
+            key: value for key, value in matplotlib.rcParams.items() if key.startswith("font.") and "size" not in key
+        }
         with matplotlib.style.context(["default", {**fonts, **STYLE}]):
             made = Sheet(None, width, height)
             yield made
             for axes in made.figure.axes:  # ticks are made when first needed, and would be in the user's style then
                 for axis in (getattr(axes, f"{letter}axis", None) for letter in "xyz"):
                     if axis is not None:
-                        axis.get_major_ticks(1), axis.get_minor_ticks(1)
+                        axis.get_major_ticks(1)
+                        axis.get_minor_ticks(1)
             save_figure(made.figure, save, name)
     else:
         made = Sheet(ax, width, height)
@@ -224,11 +228,15 @@ def _scale(i: int, count: int) -> Any:
     return matplotlib.colormaps["viridis"](0.92 * i / max(count - 1, 1))  # its last tenth is too light for a line
 
 
-def two_sided() -> Any:
-    """From blue over white to orange: for what has a middle, such as a probability's one half."""
-    from matplotlib.colors import LinearSegmentedColormap
+def two_sided(strength: float = 1.0) -> Any:
+    """From blue over white to orange: for what has a middle, such as a probability's one half.
 
-    return LinearSegmentedColormap.from_list("two_sided", [BLUE, "#9CC9E3", "#FAFAFA", "#F5D088", ORANGE])
+    With less `strength` it is paler, so that points in the same colours are seen on it.
+    """
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    parts = ((BLUE, strength), (BLUE, 0.4 * strength), ("white", 1.0), (ORANGE, 0.45 * strength), (ORANGE, strength))
+    return LinearSegmentedColormap.from_list("two_sided", [tint(to_rgb(colour), part) for colour, part in parts])
 
 
 def tint(colour: Any, part: float) -> tuple[float, ...]:
@@ -285,6 +293,18 @@ def clean(axes: Any) -> None:
     axes.grid(True, alpha=0.25)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """0.975 is 98 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def few_ticks(axes: Any, whole: bool = False, count: int = 5) -> None:
+    """About `count` ticks on the x axis, at whole numbers if asked."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(count, integer=whole))
 
 
 def number(value: float) -> str:

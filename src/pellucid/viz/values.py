@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -179,7 +180,7 @@ def thinned(x: Array, y: Array, limit: int = 4000) -> tuple[Array, Array]:
     count = limit // 2
     edges = np.linspace(0, n, count + 1).astype(np.int64)
     keep: list[int] = []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges.tolist()):
         part = y[start:end]
         finite = np.flatnonzero(np.isfinite(part))
         if len(finite) < len(part):
