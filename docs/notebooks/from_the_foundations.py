@@ -31,6 +31,8 @@ from pellucid.nn import functional as F
 
 # %matplotlib inline
 
+COLOURS = "#D55E00", "#0072B2", "#009E73", "#000000"  # told apart by all kinds of colour vision
+
 # %%
 data = datasets.digits()
 x_train, y_train, x_val, y_val = (
@@ -229,13 +231,13 @@ choices = {
     "tanh, √(1/inputs) (Glorot)": (torch.tanh, math.sqrt(1 / 100)),
 }
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-styles = zip(("-", "--", "-", ":"), ("#D55E00", "#0072B2", "#009E73", "#000000"), ("s", "v", "o", None), strict=True)
+styles = zip(("-", "--", "-", ":"), COLOURS, ("s", "v", "o", None), strict=True)
 for (name, choice), (line, colour, marker) in zip(choices.items(), styles, strict=True):
     axis.plot(range(1, 31), spread(*choice), line, color=colour, marker=marker, markersize=4, label=name)
 axis.set(yscale="log", xlabel="layer", ylabel="standard deviation of the activations")
 axis.set_title("Variance through 30 layers of 100 units, before any training")
-axis.legend(frameon=False)
 axis.grid(alpha=0.3)
+_ = axis.legend(frameon=False)
 
 # %% [markdown]
 # Only the last two reach layer 30 with numbers that can be told apart: the first explodes, the second vanishes.
@@ -311,7 +313,6 @@ with torch.no_grad():
         theirs.bias.copy_(mine.b)
 F.cross_entropy(model(x_train), y_train).backward()
 print(torch.allclose(model[0].weight.grad, network.layers[0].w_grad.T, atol=1e-6))
-viz.summary(model, x_train[:1])
 
 # %% [markdown]
 # ## 5. Batches
@@ -419,7 +420,9 @@ print("the same weights after 3 epochs:", torch.allclose(*finals, atol=1e-5))
 # and zero_grad, with a hook after each.
 
 # %%
-from pellucid.train import Accuracy, Callback, EarlyStopping, Learner, Recorder
+from pellucid.train import Accuracy, Callback, EarlyStopping, Learner, ParamScheduler
+from pellucid.train.schedule import combine, cosine
+from pellucid.train.schedule import linear as linearly
 
 
 class GradientNorm(Callback):
@@ -437,14 +440,12 @@ def learner_of(*callbacks, lr=0.1, sizes=(64, 50, 10), seed=0):
     torch.manual_seed(seed)
     model = network_of(*sizes)
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    callbacks = [Recorder(every=5), *callbacks]
-    return Learner(model, loaders(), nn.CrossEntropyLoss(), optimizer, {"accuracy": Accuracy}, callbacks)
+    return Learner(model, loaders(), nn.CrossEntropyLoss(), optimizer, [Accuracy], callbacks)
 
 
 norms = GradientNorm()
 learner = learner_of(norms, EarlyStopping(patience=3))
 learner.fit(10)
-learner.recorder.plot()
 
 # %%
 figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -471,7 +472,22 @@ except TypeError as error:
 # be put together from others: here a linear warm-up over the first fifth, then half a cosine down.
 
 # %%
-# SCHEDULES
+schedules = {
+    "cosine": cosine(0.3, 0.0),
+    "linear, then cosine": combine([0.2, 0.8], [linearly(0.01, 0.3), cosine(0.3, 0.0)]),
+    "a function of one's own": lambda part: 0.3 * 0.5 ** int(4 * part),
+}
+parts = np.linspace(0, 1, 200)
+figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
+for (name, schedule), line, colour in zip(schedules.items(), ("-", "--", ":"), COLOURS, strict=False):
+    axis.plot(parts, [schedule(part) for part in parts], line, color=colour, label=name, linewidth=2)
+axis.set(xlabel="part of the run that is done", ylabel="learning rate")
+axis.grid(alpha=0.3)
+_ = axis.legend(frameon=False)
+
+# %%
+learner = learner_of(ParamScheduler("lr", schedules["linear, then cosine"]))
+learner.fit(10)
 
 # %% [markdown]
 # ## 9. The learning-rate finder
@@ -496,7 +512,6 @@ rate = found.suggestions["valley"]
 learner = learner_of(lr=rate, sizes=(64, 128, 64, 10))
 learner.fit_one_cycle(15, max_lr=rate)
 print({name: round(value, 4) for name, value in learner.evaluate().items()})
-learner.recorder.plot()
 
 # %% [markdown]
 # What is left are digits that people would hesitate over as well:
