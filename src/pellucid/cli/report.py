@@ -18,8 +18,10 @@ from pellucid.cli.config import Config
 from pellucid.cli.errors import UsageError
 from pellucid.cli.predict import forward, probabilities, trained
 from pellucid.cli.runs import read_rows
+from pellucid.core import from_data, no_grad
 from pellucid.datasets import DataError, DataSet
 from pellucid.train import ActivationStats, GradientStats, RunFolder, RunFolderError, write_atomically
+from pellucid.viz import graph_fragment
 from pellucid.viz.document import render
 from pellucid.viz.report import Data, Predictions, Report, compose
 
@@ -77,16 +79,17 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
     failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
     return Report(
         title=config.title,
-        subtitle=described.get("description", ""),
+        subtitle=_how(config),
         state="complete" if summary else "diverged" if failure else "unfinished",
         problem=failure.strip(),
         recorder=rows,
         headlines=_headlines(rows, summary, config, model),
         data=_data(config, described, data),
         predictions=None if model is None or data is None else _predictions(config, described, data, model),
-        activations=_statistics(ActivationStats, folder.activations),
+        activations=_by_layer(_statistics(ActivationStats, folder.activations), model),
         gradients=_statistics(GradientStats, folder.gradients),
         parameters={} if model is None else {name: p.detach().numpy() for name, p in model.named_parameters()},
+        graph="" if model is None else _graph(model, described, data),
         settings={**_settings(config), "data fingerprint": described.get("fingerprint")},
         environment=folder.read_environment(),
         commands=_commands(config, folder, bool(summary)),
@@ -108,6 +111,12 @@ def _summary(folder: RunFolder) -> dict[str, Any]:
 
 def _statistics(kind: Any, path: Path) -> dict[str, Any]:
     return kind.load(path).record() if path.exists() else {}
+
+
+def _by_layer(record: dict[str, Any], model: Any) -> dict[str, Any]:
+    """The record with the layers' kinds in their names: "1" is "1 Linear"."""
+    kinds = {} if model is None else {name: f" {type(layer).__name__}" for name, layer in model.named_modules()}
+    return {f"{name}{kinds.get(name, '')}": entry for name, entry in record.items()}
 
 
 def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: list[str]) -> Any:
@@ -141,6 +150,15 @@ def _load(config: Config, described: dict[str, Any], where: Path | None, notes: 
 
 def _settings(config: Config) -> dict[str, Any]:
     return {name: getattr(config, name) for name in config.__dataclass_fields__}
+
+
+def _how(config: Config) -> str:
+    """The run in a line: what was minimised, by what, in which steps."""
+    words = [config.loss, f"{config.optimizer}, learning rate {config.lr:g}"]
+    if config.schedule != "constant":
+        words.append(f"{config.schedule} schedule")
+    words += [f"batches of {config.batch_size}", *getattr(config, "callback", ()), f"seed {config.seed}"]
+    return " · ".join(words)
 
 
 def _headlines(
@@ -198,6 +216,13 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
+def _graph(model: Any, described: dict[str, Any], data: DataSet | None) -> str:
+    """What the network computes for one sample, the first one; of zeros where there is none."""
+    inputs = np.zeros((1, *described["sample_shape"]), np.float32) if data is None else data.x_train[:1]
+    with no_grad():
+        return graph_fragment(model.__graph__(from_data(np.ascontiguousarray(inputs))))
+
+
 # The data -----------------------------------------------------------------------------------------------------------
 
 
@@ -207,7 +232,7 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None) -> Da
     plain = {
         name.replace("_", " "): value
         for name, value in facts.items()
-        if isinstance(value, str | int | float) and not name.startswith(("target_", "feature_"))
+        if isinstance(value, str | int | float) and not name.startswith(("target_", "feature_", "task_")) and value != 0
     }
     record: dict[str, Any] = {
         "description": described.get("description", ""),

@@ -72,23 +72,30 @@ class Code:
 
 @dataclass(frozen=True)
 class Picture:
-    """A matplotlib figure. `alt` says in words what it shows; `pixels` stores it as PNG though it were small as SVG."""
+    """A matplotlib figure. `alt` says in words what it shows.
+
+    It becomes as wide as it was drawn, 96 pixels an inch, or `width` pixels if that is less. `pixels` stores it as PNG
+    though it were small as SVG.
+    """
 
     figure: Any
     alt: str
     caption: str = ""
+    width: int = 10_000
     pixels: bool = False
     block: ClassVar[str] = "picture"
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Small images, each with a line or two below; (N, height, width) grey or (N, height, width, 3) in colour."""
+    """Small images, (N, height, width) grey or (N, height, width, 3) in colour: each with a label below it, a line of
+    `details`, and what it shows in words, `alts`."""
 
     images: Any
     labels: Sequence[str]
+    alts: Sequence[str]
     caption: str = ""
-    details: Sequence[str] = ()  # a second line for each
+    details: Sequence[str] = ()
     block: ClassVar[str] = "gallery"
 
 
@@ -212,17 +219,17 @@ def embed(picture: Picture, name: str) -> str:
     from html import escape
 
     alt = escape(picture.alt, quote=True)
+    style = f"max-width:{min(round(96 * picture.figure.get_figwidth()), picture.width)}px"
     if not picture.pixels:
-        drawing = svg(picture.figure, name, alt)
+        drawing = svg(picture.figure, name, alt, style)
         if len(drawing) <= MOST_SVG:
             return drawing
     content = io.BytesIO()
     picture.figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    width = round(picture.figure.get_figwidth() * 96)
-    return f'<img class="plot" style="max-width:{width}px" src="{data_uri(content.getvalue())}" alt="{alt}">'
+    return f'<img class="plot" style="{style}" src="{data_uri(content.getvalue())}" alt="{alt}">'
 
 
-def svg(figure: Any, name: str, alt: str) -> str:
+def svg(figure: Any, name: str, alt: str, style: str) -> str:
     """The figure as an <svg> element. `name` is what the names inside it begin with; `alt` is escaped already.
 
     The same figure gives the same text: matplotlib's date is left out, and names made of memory addresses are numbered.
@@ -244,11 +251,10 @@ def svg(figure: Any, name: str, alt: str) -> str:
     text = re.sub(r'(url\(#|href="#)([^")]+)([")])', renamed, text)
     text = re.sub(r"font: ([^;\"]*?)([\d.]+)px [^;\"]+", r"font: \1\2px var(--font)", text)
     head, _, body = text.partition(">")
-    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
-    width, height = (float(box[1]), float(box[2])) if box else (576.0, 259.2)
+    box = re.search(r'viewBox="[^"]+"', head)
     return (
-        f'<svg class="plot" role="img" aria-label="{alt}" viewBox="0 0 {width:g} {height:g}" '
-        f'style="max-width:{width * 4 / 3:.0f}px" xmlns:xlink="http://www.w3.org/1999/xlink">{body.strip()}'
+        f'<svg class="plot" role="img" aria-label="{alt}" {box[0] if box else ""} style="{style}" '
+        f'xmlns:xlink="http://www.w3.org/1999/xlink">{body.strip()}'
     )
 
 

@@ -266,11 +266,13 @@ def _data(data: Data | None) -> Section | None:
     if x is not None and x.ndim >= 3 and y is not None:
         chosen = _some_of_each(y, MOST_IMAGES)
         labels = [_class(int(y[i]), data.class_names) for i in chosen]
-        blocks.append(Gallery(x[chosen], labels, "Images of the training part, with the class that each is labelled."))
+        alts = [f"image labelled {label}" for label in labels]
+        caption = "Images of the training part, each with the class that it is labelled."
+        blocks.append(Gallery(x[chosen], labels, alts, caption))
     elif x is not None and x.ndim == 2 and x.shape[1] == 2 and y is not None and data.class_names:
         from pellucid.viz.plane import scatter
 
-        figure = scatter(x, y, y, class_names=data.class_names, feature_names=data.axes)
+        figure = scatter(x, y, class_names=data.class_names, feature_names=data.axes)
         counted = f"{len(x):,} points" if len(x) == sum(data.class_counts or [len(x)]) else f"{len(x):,} of the points"
         told = f"{counted} of the training part in the plane, coloured by their class: {', '.join(data.class_names)}."
         blocks.append(Picture(figure, told, told))
@@ -329,7 +331,7 @@ def _of_classes(found: Predictions) -> list[Block]:
     right = int(np.trace(matrix))
     figure = confusion_matrix(matrix, class_names=names)
     told = f"Confusion matrix: {right:,} of {len(target):,} samples are on its diagonal, {right / len(target):.1%}."
-    blocks: list[Block] = [Picture(figure, told, "Rows are the true classes, columns the predicted ones.")]
+    blocks: list[Block] = [Picture(figure, told, "Rows are the true classes, columns the predicted ones.", width=640)]
     blocks.append(_per_class(matrix, names))
     if found.predict is not None:
         blocks += _plane(found, found.predict, target)
@@ -351,14 +353,17 @@ def _mistakes(
     true = [_class(int(target[i]), names) for i in worst]
     taken = [_class(int(said[i]), names) for i in worst]
     if x.ndim >= 3:
-        labels = [f"{is_} taken for {as_}" for is_, as_ in zip(true, taken, strict=True)]
-        details = [
-            f"{shares[i, said[i]]:.0%} {as_}, {sure[i]:.1%} {is_}"
-            for i, is_, as_ in zip(worst, true, taken, strict=True)
-        ]
-        return [Gallery(x[worst], labels, caption, details)]
+        labels = [f"{is_} → {as_}" for is_, as_ in zip(true, taken, strict=True)]
+        alts = [f"{is_} taken for {as_}" for is_, as_ in zip(true, taken, strict=True)]
+        details = [f"{_percent(sure[i])} : {_percent(shares[i, said[i]])}" for i in worst]
+        caption += " Below each image: true → predicted, and the probabilities that the two were given."
+        return [Gallery(x[worst], labels, alts, caption, details)]
     rows = [[is_, as_, float(sure[i]), *_features(x[i])] for i, is_, as_ in zip(worst, true, taken, strict=True)]
-    return [Table(["true", "predicted", "probability of the true", *_titles(found)], rows, caption)]
+    return [Table(["true", "predicted", "probability of the true class", *_titles(found)], rows, caption)]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share < 0.0995 else f"{share:.0%}"
 
 
 def _titles(found: Predictions) -> list[str]:
@@ -395,7 +400,6 @@ def _plane(found: Predictions, predict: Callable[[Any], Any], target: np.ndarray
         how |= {"class_names": found.class_names, "output_is": "probabilities"}
         what = "The class that the network predicts"
     x = np.asarray(found.x)
-    height = "how sure it is" if found.class_names else "how much it is"
     return [
         Picture(
             decision_regions(predict, x, target, **how),
@@ -404,8 +408,8 @@ def _plane(found: Predictions, predict: Callable[[Any], Any], target: np.ndarray
         ),
         Picture(
             surface(predict, x, target, **how),
-            f"{what} in the plane, as a surface whose height is {height}.",
-            f"The same as a relief: the height is {height}.",
+            f"{what} in the plane, as a relief.",
+            "The same as a relief.",
             pixels=True,
         ),
     ]
@@ -488,7 +492,7 @@ def _model(record: Report) -> Section | None:
 def _settings(record: Report) -> Section | None:
     if not record.settings:
         return None
-    given = [(name.replace("_", " "), value) for name, value in record.settings.items() if value is not None]
+    given = [(name.replace("_", " "), value) for name, value in record.settings.items() if value not in (None, (), [])]
     half = math.ceil(len(given) / 2)
     return Section("Settings", [Columns([Facts(given[:half]), Facts(given[half:])])])
 
@@ -526,4 +530,4 @@ def _environment(stretches: Sequence[Mapping[str, Any]]) -> Section | None:
 def _commands(commands: Sequence[tuple[str, str]]) -> Section | None:
     if not commands:
         return None
-    return Section("Again", [Code(command, caption) for caption, command in commands])
+    return Section("Commands", [Code(command, caption) for caption, command in commands])
