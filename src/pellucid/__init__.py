@@ -54,6 +54,7 @@ _ROOMS = (
 )  # fmt: skip
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
+    "summary": "viz.summary",
 }  # fmt: skip
 
 globals().update({name: op for name, op in _core.TABLE.items() if op.public})

@@ -208,6 +208,7 @@ from pellucid.ops.subscript import index_put as index_put
 from pellucid.serialize import load as load
 from pellucid.serialize import save as save
 from pellucid.train.watch import watch as watch
+from pellucid.viz.summary import summary as summary
 from typing import Any
 
 

@@ -11,6 +11,7 @@ import typer
 
 from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
+from pellucid.cli.graph import graph
 from pellucid.cli.info import info
 from pellucid.cli.predict import predict
 from pellucid.cli.report import report
@@ -73,4 +74,5 @@ app.command()(command(train))
 app.command()(command(predict))
 app.command()(command(compare))
 app.command()(command(report))
+app.command()(command(graph))
 app.command()(command(info))

@@ -94,6 +94,7 @@ class GraphGroup:
     type: str = ""  # of a module: `Linear`
     detail: str = ""  # of a module: `in_features=3, out_features=2`
     call: int = 1  # which call of the module it is
+    root: int = 0  # which of several models it is a part of, in the order of their first calls
     line: str = ""
     outputs: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])  # shapes of what a module returned
 
@@ -109,6 +110,7 @@ class GraphParameter:
     trainable: bool
     shared: str = ""
     buffer: bool = False
+    root: int = 0
 
 
 @dataclass

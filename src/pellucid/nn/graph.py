@@ -61,6 +61,10 @@ class record_graph:
             context.__exit__(None, None, None)
         self._graph = self._modules.finish([])
 
+    def name(self, tensor: Tensor, name: str) -> None:
+        """Call an input by a name in the picture; without, it is called what the variable is called."""
+        self._recorder.name(tensor, "input", name)
+
     @property
     def graph(self) -> Graph:
         """The record. Raises RuntimeError while the block is open."""
@@ -120,23 +124,25 @@ class _Modules:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.paths: dict[int, str] = {}
+        self.paths: dict[int, tuple[int, str]] = {}
+        self.first: dict[int, str] = {}  # parameter -> its first name
         self.calls: dict[int, int] = {}
         self.known: list[Module] = []  # roots; held, so that an id means one module
 
     def learn(self, root: Module) -> None:
         """Read the names in a tree of modules."""
+        number = len(self.known)
         self.known.append(root)
         for path, module in root.named_modules():
-            self.paths.setdefault(id(module), path)
-        first: dict[int, str] = {}
+            self.paths.setdefault(id(module), (number, path))
         for kind, members in (
             ("parameter", root.named_parameters(remove_duplicate=False)),
             ("buffer", root.named_buffers(remove_duplicate=False)),
         ):
             for name, tensor in members:
                 array = tensor._array
-                shared = first.setdefault(id(tensor), name)
+                shared = self.first.get(id(tensor), "")
+                self.first.setdefault(id(tensor), name)
                 self.recorder.known.setdefault(id(array), (kind, name, tensor))
                 self.recorder.graph.parameters.append(
                     GraphParameter(
@@ -145,8 +151,9 @@ class _Modules:
                         str(array.dtype),
                         int(array.nbytes),
                         tensor.requires_grad,
-                        shared if shared != name else "",
+                        shared,
                         kind == "buffer",
+                        number,
                     )
                 )
 
@@ -160,8 +167,8 @@ class _Modules:
                     self.learn(module)
                 for _, tensor in _tensors(args):
                     self.recorder.given(tensor)
-                path, number = self.paths[id(module)], self.calls.get(id(module), 0) + 1
-                self.calls[id(module)] = number
+                root, path = self.paths[id(module)]
+                self.calls[id(module)] = self.calls.get(id(module), 0) + 1
                 kind = type(module).__name__
                 self.recorder.open(
                     "module",
@@ -169,7 +176,8 @@ class _Modules:
                     path=path,
                     type=kind,
                     detail=" ".join(module.extra_repr().split()),
-                    call=number,
+                    call=self.calls[id(module)],
+                    root=root,
                 )
 
         def after(module: Module, args: Any, result: Any) -> None:

@@ -15,11 +15,13 @@ from pellucid.viz.graph import Drawing, graph, graph_fragment
 from pellucid.viz.landscape import loss_landscape
 from pellucid.viz.plane import decision_regions, scatter
 from pellucid.viz.relief import surface
+from pellucid.viz.summary import Summary, summary
 from pellucid.viz.trials import sweep
 from pellucid.viz.worst import worst_predictions
 
 __all__ = [
     "Drawing",
+    "Summary",
     "activation_heatmap",
     "compare_curves",
     "confusion_matrix",
@@ -33,6 +35,7 @@ __all__ = [
     "lr_finder",
     "scatter",
     "surface",
+    "summary",
     "sweep",
     "weight_histograms",
     "worst_predictions",

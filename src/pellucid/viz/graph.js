@@ -10,6 +10,7 @@ const tip = $(".tip");
 const panel = $(".panel");
 
 const MOST = 3000; // boxes that a browser still draws in a moment
+const KNOT = 4; // lines that may leave what came from outside
 const DAGRE = 450; // boxes up to which dagre takes less than a second or two; more are put in plain rows
 const nodes = data.nodes;
 const groups = data.groups;
@@ -129,10 +130,12 @@ function lines(key) {
   const symbol = it.kind === "op" ? SYMBOLS[it.name] : undefined;
   found.push([(symbol && symbol !== it.name ? `${symbol}  ` : "") + cut(title(key), 40), "head"]);
   const small = [];
+  const uses = layout?.uses?.get(key)?.length ?? 0;
   for (const [name, value] of Object.entries(it.attributes)) {
     if (it.kind === "op" && WRITTEN.has(name)) small.push(name === "key" ? value : `${name} ${value}`);
   }
   if (it.shape?.length) small.unshift(shape(it.shape));
+  if (uses > KNOT) small.push(`used ${uses} times`);
   if (small.length) found.push([cut(small.join(" · "), 40), "small"]);
   if (show.values) {
     if (single(it.value)) found.push([`= ${number(flat(it.value.numbers)[0])}`, "number"]);
@@ -180,6 +183,14 @@ function arrange() {
     if (known) { known.many += 1; known.saved &&= saved; } else links.set(id, { from, to, back, saved, many: 1 });
   }
   layout = { boxes, clusters: [...clusters], links: [...links.values()] };
+  // What many use (a weight, in every round of a loop) would be a knot of lines: all but one show under the mouse.
+  const uses = new Map();
+  for (const link of layout.links) {
+    if (link.from[0] !== "n" || !SOURCES.has(thing(link.from).kind)) continue;
+    uses.set(link.from, [...(uses.get(link.from) ?? []), link]);
+  }
+  layout.uses = uses;
+  for (const all of uses.values()) if (all.length > KNOT) all.slice(1).forEach((link) => { link.quiet = true; });
   if (boxes.size > MOST) {
     say(`${count(boxes.size)} boxes are too many to draw; close some, or draw a smaller part`);
     return false;
@@ -191,7 +202,7 @@ function arrange() {
 
 function withDagre({ boxes, clusters, links }) {
   const graph = new dagre.graphlib.Graph({ compound: true, multigraph: false });
-  graph.setGraph({ rankdir: across ? "LR" : "TB", nodesep: 22, ranksep: across ? 42 : 30, edgesep: 12, marginx: 16, marginy: 16 });
+  graph.setGraph({ rankdir: across ? "LR" : "TB", nodesep: 22, ranksep: across ? 42 : 32, edgesep: 12, marginx: 16, marginy: 16 });
   graph.setDefaultEdgeLabel(() => ({}));
   boxes.forEach((box, key) => graph.setNode(key, { width: box.width, height: box.height }));
   clusters.forEach((group) => graph.setNode(`g${group}`, {}));
@@ -201,16 +212,22 @@ function withDagre({ boxes, clusters, links }) {
   });
   // The backward pass runs the other way, so that each gradient stands beside what it is the gradient of.
   for (const link of links) {
+    if (link.quiet) continue;
     const [from, to] = link.back ? [link.to, link.from] : [link.from, link.to];
     if (!graph.hasEdge(from, to)) graph.setEdge(from, to, { weight: link.saved ? 1 : 3 });
   }
   dagre.layout(graph);
   boxes.forEach((box, key) => Object.assign(box, { x: graph.node(key).x, y: graph.node(key).y }));
-  layout.frames = clusters.map((group) => {
+  layout.frames = [];
+  const innerFirst = [...clusters].sort((a, b) => ancestors(`g${b}`).length - ancestors(`g${a}`).length);
+  for (const group of innerFirst) { // a frame has its name in its upper left corner, and so needs room there
     const { x, y, width: w, height: h } = graph.node(`g${group}`);
-    return { group, x: x - w / 2, y: y - h / 2 - 20, width: w, height: h + 20 };
-  });
+    const inner = layout.frames.filter((frame) => groups[frame.group].parent === group).map((frame) => frame.y);
+    const top = Math.min(y - h / 2 - 20, ...inner.map((at) => at - 24));
+    layout.frames.push({ group, x: x - w / 2, y: top, width: w, height: y + h / 2 - top });
+  }
   for (const link of links) {
+    if (link.quiet) { link.points = straight(boxes, link); continue; }
     const points = graph.edge(...(link.back ? [link.to, link.from] : [link.from, link.to])).points;
     link.points = link.back ? [...points].reverse() : points;
   }
@@ -245,12 +262,14 @@ function inRows({ boxes, links }) {
     along += 34 + Math.max(...boxesOfRow.map((box) => (across ? box.width : box.height)));
   }
   layout.frames = [];
-  for (const link of links) {
-    const [from, to] = [boxes.get(link.from), boxes.get(link.to)];
-    link.points = across
-      ? [{ x: from.x + from.width / 2, y: from.y }, { x: to.x - to.width / 2, y: to.y }]
-      : [{ x: from.x, y: from.y + from.height / 2 }, { x: to.x, y: to.y - to.height / 2 }];
-  }
+  for (const link of links) link.points = straight(boxes, link);
+}
+
+function straight(boxes, link) {
+  const [from, to] = [boxes.get(link.from), boxes.get(link.to)];
+  return across
+    ? [{ x: from.x + from.width / 2, y: from.y }, { x: to.x - to.width / 2, y: to.y }]
+    : [{ x: from.x, y: from.y + from.height / 2 }, { x: to.x, y: to.y - to.height / 2 }];
 }
 
 // ---------------------------------------------------------------------------------------------------- drawing
@@ -339,7 +358,7 @@ function draw() {
   const frames = [...layout.frames].sort((a, b) => ancestors(`g${a.group}`).length - ancestors(`g${b.group}`).length);
   frames.forEach((frame) => scene.append(drawFrame(frame)));
   for (const link of layout.links) {
-    const style = (link.back ? " back" : "") + (link.saved ? " saved" : "");
+    const style = (link.back ? " back" : "") + (link.saved ? " saved" : "") + (link.quiet ? " quiet" : "");
     link.line = element("path", { class: `edge${style}`, d: smooth(link.points) });
     link.head = element("polygon", { class: `arrow${style}`, points: arrowHead(link.points) });
     scene.append(link.line, link.head);

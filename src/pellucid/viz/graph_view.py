@@ -86,7 +86,7 @@ class View:
         mine = {
             parameter.shared or parameter.name: _size(parameter.shape)
             for parameter in self.record.parameters
-            if not parameter.buffer and parameter.name.startswith(start)
+            if not parameter.buffer and parameter.root == group.root and parameter.name.startswith(start)
         }
         return sum(mine.values())
 
@@ -99,8 +99,10 @@ class View:
             short = [name.removeprefix(f"{group.path}.") for name in names]
             return f"gradient of {', '.join(short)}" if short else ""
         step = self.inside[group.id][0] if group.kind == "loop" else group
-        names = [one.name for one in self.nodes.get(step.id, ()) if one.kind == "op"]
-        names += [below.name for below in self.inside.get(step.id, ())]
+        parts = [(one.id, one.name) for one in self.nodes.get(step.id, ()) if one.kind == "op"]
+        for below in self.inside.get(step.id, ()):
+            parts.append((min((one.id for one in self._all(below) if one.kind == "op"), default=0), below.name))
+        names = [name for _, name in sorted(parts)]  # as they ran
         return ", ".join(f"{name} × {n}" if n > 1 else name for name, n in Counter(names).items())
 
     def _all(self, group: Any) -> list[Any]:
@@ -149,7 +151,9 @@ def _brief(detail: str) -> str:
         strides = found[4].split(", ")
         stride = "" if set(strides) == {"1"} else f", stride {'×'.join(dict.fromkeys(strides))}"
         return f"{found[1]} → {found[2]}, {found[3].replace(', ', '×')}{stride}"
-    return re.sub(r", (eps|momentum|affine|bias|track_running_stats|inplace)=[^,]*", "", detail)
+    usual = r"(eps|momentum|affine|bias|track_running_stats|inplace|elementwise_affine)=[^,]*"
+    usual += r"|padding=0|dilation=1|ceil_mode=False|start_dim=1|end_dim=-1"
+    return ", ".join(part for part in detail.split(", ") if not re.fullmatch(usual, part))
 
 
 def _size(shape: tuple[int, ...]) -> int:
