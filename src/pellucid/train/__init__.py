@@ -16,6 +16,7 @@ from pellucid.train.gradient_clip import GradientClip
 from pellucid.train.guard import NaNGuard, NonFiniteError
 from pellucid.train.hooks import Hooks
 from pellucid.train.learner import Learner
+from pellucid.train.lr_find import LRFinder, lr_find
 from pellucid.train.metrics import (
     AUC,
     F1,
@@ -61,6 +62,8 @@ __all__ = [
     "CSVLogger",
     "TensorBoard",
     "TimeLimit",
+    "lr_find",
+    "LRFinder",
     "ParamScheduler",
     "CosineDecay",
     "OneCycle",

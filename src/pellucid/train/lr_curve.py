@@ -37,21 +37,23 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     """
     nothing: dict[str, float | None] = dict.fromkeys(NAMES)
     if len(losses) < 5:
+        when = f"after {len(losses)} steps, at a learning rate of {lrs[-1]:.1g}" if len(losses) else "in the first step"
         reason = (
-            f"the loss was no number {'from the first step on' if len(losses) == 0 else f'after {len(losses)} steps'}, "
-            "at a learning rate too small to be the cause: look at the data and at the model's first outputs"
+            f"the loss was not finite {when}. Look at the data and at what the model first gives for them; if they are "
+            "sound, even the smallest rate is too large: try a smaller `start`"
         )
         return Reading(losses.copy(), nothing, False, reason)
-    smoothed, level, noise = _smooth(losses)
+    smoothed, level = _smooth(losses)
     lowest = int(smoothed.argmin())
     fall, rise = level - smoothed[lowest], smoothed[lowest:].max() - level
-    least = max(LEAST_FALL * abs(level), CERTAINTY * noise)
-    if fall < least:
+    least = max(LEAST_FALL * abs(level), CERTAINTY * _uncertainty(losses - smoothed, lowest))
+    if not fall > least:
         return Reading(smoothed, nothing, False, _why_not(lrs, smoothed, level, diverged or rise > least, least))
-    begin, end = _longest_fall(smoothed, level - least / 2)
+    # From a tenth to nineteen twentieths of it: the flat parts before and after have slopes too, made by the noise.
+    begin, end = _last_fall(smoothed, level - fall / 10, smoothed[lowest] + fall / 20)
     slope = np.gradient(smoothed, np.log(lrs))
-    suggestions = {
-        "steepest": float(lrs[slope[: lowest + 1].argmin()]),
+    suggestions: dict[str, float | None] = {
+        "steepest": float(lrs[begin + slope[begin : lowest + 1].argmin()]),
         "valley": float(lrs[begin + round((end - begin) * 2 / 3)]),
         "minimum/10": float(lrs[lowest] / 10),
     }
@@ -60,8 +62,8 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     return Reading(smoothed, suggestions, True, reason)
 
 
-def _smooth(losses: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """The curve without its noise, the level it begins at, and the standard deviation that is left of the noise.
+def _smooth(losses: np.ndarray) -> tuple[np.ndarray, float]:
+    """The curve without its noise, and the level it begins at.
 
     A Gaussian average over neighbours on both sides: unlike a running average it moves nothing to larger rates. Before
     it, whatever towers above its surroundings is taken down: single batches, and the last steps of a divergence.
@@ -69,12 +71,26 @@ def _smooth(losses: np.ndarray) -> tuple[np.ndarray, float, float]:
     width = max(WIDTH * len(losses), 1.0)
     level = float(np.median(losses[: max(len(losses) // 10, 5)]))
     calm = _medians(losses, 2 * round(width) + 1)
-    capped = np.minimum(losses, level + 2 * (level - calm.min()) + 1e-12)
+    capped = np.minimum(losses, level + max(2 * (level - calm.min()), abs(level) / 4, 1e-12))
     reach = math.ceil(3 * width)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    smoothed = np.convolve(capped, kernel)[reach:-reach] / np.convolve(np.ones(len(losses)), kernel)[reach:-reach]
-    spread = 1.4826 * float(np.median(np.abs(capped - smoothed)))
-    return smoothed, level, spread / math.sqrt(2 * width * math.sqrt(math.pi))
+    weights = np.convolve(np.ones(len(losses)), kernel)[reach:-reach]
+    return np.convolve(capped, kernel)[reach:-reach] / weights, level
+
+
+def _uncertainty(residuals: np.ndarray, lowest: int) -> float:
+    """The standard deviation that is left in the smoothed curve, by how far the losses are from it.
+
+    Before the lowest point a single unlucky batch does not matter. Right beside it every batch does: with small ones
+    the losses leap the more the larger the rate, and the lowest point may be made of such leaps.
+    """
+    count, sizes = len(residuals), np.abs(residuals)
+    before = sizes[: max(lowest, count // 3)]
+    before = np.minimum(before, 6 * np.median(before))
+    beside = sizes[max(lowest - count // 10, 0) : lowest + 1]
+    deviation = max(before.mean(), beside.mean()) * math.sqrt(math.pi / 2)  # as if they were normally distributed
+    averaged = 2 * max(WIDTH * count, 1.0) * math.sqrt(math.pi)  # so many losses go into each point
+    return float(deviation) / math.sqrt(averaged)
 
 
 def _medians(values: np.ndarray, count: int) -> np.ndarray:
@@ -82,35 +98,24 @@ def _medians(values: np.ndarray, count: int) -> np.ndarray:
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, count), axis=1)
 
 
-def _longest_fall(smoothed: np.ndarray, top: float) -> tuple[int, int]:
-    """Where the longest run of ever lower values begins and ends; it may pass over values in between.
-
-    Only what lies below `top` counts, or the flat part before the fall, where noise makes runs of its own, would.
-    """
-    below = np.flatnonzero(smoothed[: int(smoothed.argmin()) + 1] <= top)
-    values = smoothed[below]
-    length, before = np.ones(len(values), int), np.full(len(values), -1)
-    for i in range(1, len(values)):
-        lower = np.flatnonzero(values[:i] > values[i])
-        if len(lower):
-            best = lower[length[lower].argmax()]
-            length[i], before[i] = length[best] + 1, best
-    end = begin = int(length.argmax())
-    while before[begin] >= 0:
-        begin = int(before[begin])
-    return int(below[begin]), int(below[end])
+def _last_fall(smoothed: np.ndarray, top: float, bottom: float) -> tuple[int, int]:
+    """Where the fall to the lowest point begins, and where it is done: the last point above `top`, the first below."""
+    above = np.flatnonzero(smoothed[: int(smoothed.argmin())] > top)
+    begin = int(above[-1]) if len(above) else 0
+    return begin, begin + int((smoothed[begin:] < bottom).argmax())
 
 
 def _why_not(lrs: Any, smoothed: np.ndarray, level: float, rises: bool, least: float) -> str:
     if rises:
-        above = np.flatnonzero(smoothed > level + least)
-        where = f" (from a learning rate of about {lrs[above[0]]:.1g})" if len(above) else ""
+        below = np.flatnonzero(smoothed <= level + least)
+        where = f" (at a learning rate of about {lrs[below[-1]]:.1g})" if len(below) else ""
         return (
-            f"the loss never falls, it only rises{where}: either the model is as good already as these steps could make "
-            "it, or the sign of the loss or the data are wrong, or even the smallest rate tried is too large"
+            f"the loss rises{where} and has not fallen by more than its noise before. The model may be as good already "
+            "as so few steps can make it, the batches too small to tell, or even the smallest rate too large; or the "
+            "loss has the wrong sign"
         )
     return (
-        f"the loss is flat: it stays about {level:.3g} from a learning rate of {lrs[0]:.1g} to {lrs[-1]:.1g}, within its "
-        "noise. Does the optimiser have the model's parameters, do gradients reach them, do the targets depend on the "
-        "inputs? Else try larger batches, more steps or a larger `end`"
+        f"the loss is flat: it stays about {level:.3g} from a learning rate of {lrs[0]:.1g} to {lrs[-1]:.1g}, within "
+        "its noise. Does the optimiser have the model's parameters, do gradients reach them, do the targets depend on "
+        "the inputs? Else try larger batches, more steps or a larger `end`"
     )

@@ -78,7 +78,7 @@ def lr_find(
         ValueError: the range is not one, there are too few steps or no batches.
         RuntimeError: a fit is under way.
 
-    Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017 (arXiv:1506.01186). "valley" follows fastai.
+    Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017 (arXiv:1506.01186); "valley" is fastai's.
 
     >>> from pellucid import nn, optim, tensor
     >>> model = nn.Linear(1, 1)
@@ -129,7 +129,7 @@ class _Search(Callback):
         self.losses: list[float] = []
         self.diverged = False
         self._sum = self._weight = 0.0
-        self._first = self._least = math.inf
+        self._first = self._least = self._spread = math.inf
 
     def before_fit(self, learner: Learner) -> None:
         largest = max(float(group["lr"]) for group in learner.optimizer.param_groups)
@@ -148,12 +148,13 @@ class _Search(Callback):
         # The running mean, so that one unlucky batch does not end it; and not before there is something to compare.
         self._sum, self._weight = 0.8 * self._sum + learner.loss_value, 0.8 * self._weight + 1
         mean = self._sum / self._weight
-        if len(self.losses) == max(len(self.rates) // 20, 5):
-            self._first = mean
+        if len(self.losses) == max(len(self.rates) // 10, 5):
+            self._first, self._spread = mean, float(np.std(self.losses))
         if self._first < math.inf:
             self._least = min(self._least, mean)
-            # A least loss of almost nothing (or below it) is no measure: then a tenth of what it has fallen by is.
-            scale = max(abs(self._least), (self._first - self._least) / 10)
+            # A least loss of almost nothing (or below it) is no measure: then the losses' spread is, or a tenth of
+            # what they have fallen by.
+            scale = max(abs(self._least), (self._first - self._least) / 10, self._spread)
             if mean > self._least + (self.divergence - 1) * scale:
                 self.diverged = True
                 raise StopFit
