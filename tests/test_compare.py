@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,12 +112,14 @@ def train(folder: Path, stop_at: int | None = None, **changed: Any) -> Path:
 
 
 class StopAt(Callback):
+    """Ctrl-C in a step."""
+
     def __init__(self, step: int) -> None:
         self.at = step
 
     def after_batch(self, learner: Learner) -> None:
         if learner.step == self.at:
-            learner.stop()
+            signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture(scope="module")

@@ -163,7 +163,11 @@ def as_text(verdict: Verdict, runs: list[Run]) -> str:
     place, found = verdict.place, verdict.difference
     if verdict.identical:
         whole = all(run.complete and verdict.compared >= run.steps for run in runs)
-        end = f"to the end, step {verdict.compared}" if whole else f"up to step {verdict.compared}, as far as both go"
+        end = (
+            f"to the end, step {verdict.compared}"
+            if whole
+            else f"up to step {verdict.compared}, the last that both recorded"
+        )
         lines.append(f"The runs are identical, bit for bit, {end}.")
     elif place is not None and found is not None:
         begin = place.step == 0

@@ -15,6 +15,7 @@ from pellucid.cli.graph import graph
 from pellucid.cli.info import info
 from pellucid.cli.predict import predict
 from pellucid.cli.report import report
+from pellucid.cli.sweep import sweep
 from pellucid.cli.train import INTERRUPTED, Diverged, train
 from pellucid.datasets import DataError
 from pellucid.train import CheckpointError, RunFolderError
@@ -73,6 +74,7 @@ def pellucid(
 app.command()(command(train))
 app.command()(command(predict))
 app.command()(command(compare))
+app.command()(command(sweep))
 app.command()(command(report))
 app.command()(command(graph))
 app.command()(command(info))

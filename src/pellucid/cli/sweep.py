@@ -1,0 +1,295 @@
+"""`pellucid sweep DATASET`: runs with many settings, which may be cut off and gone on with, and what came of them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import inspect
+import io
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pellucid.cli.config import Config, Options
+from pellucid.cli.errors import UsageError
+from pellucid.cli.search import Search, text
+from pellucid.cli.study import Study
+from pellucid.cli.train import INTERRUPTED, train
+from pellucid.cli.trials import Outcome, Task, Workers
+from pellucid.train import write_atomically
+from pellucid.train.run import check_writable
+
+MANY = 100  # from so many combinations on, a grid's size is worth a word
+SHOWN = 10
+
+
+def _with_options_of_train(function: Callable[..., None]) -> Callable[..., None]:
+    """Put the options of `pellucid train` that make a Config in place of `**options`."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())
+    names = {field.name for field in dataclasses.fields(Config)}
+    theirs = [p for p in inspect.signature(train, eval_str=True).parameters.values() if p.name in names]
+    function.__signature__ = inspect.Signature([*theirs[:1], *own[:-1], *theirs[1:]])  # type: ignore[attr-defined]
+    return function
+
+
+@_with_options_of_train
+def sweep(
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE,VALUE: all combinations are tried. May be repeated.", metavar="TEXT", show_default=False
+        ),
+    ] = None,
+    random: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=LOW..HIGH, NAME=LOW..HIGH:log or NAME=VALUE,VALUE: settings are drawn. May be repeated.",
+            metavar="TEXT",
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="How many are drawn.", show_default="20")] = None,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            help="random; or tpe, which draws where earlier trials were good (so what it draws depends on --jobs).",
+            show_default="random",
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="What decides, as in summary.json, such as val_loss.", show_default="val_accuracy; val_r2 for numbers"
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at the same time, each in a process of its own.")] = 1,
+    threads: Annotated[int | None, typer.Option(help="BLAS threads of each run.", show_default="1")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the sweep.", show_default="runs/sweep-…")] = None,
+    resume: Annotated[Path | None, typer.Option(help="The folder of a sweep to go on with.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the command of the best run.")] = False,
+    **options: Any,
+) -> None:
+    """Train on DATASET with many settings, and say which did best.
+
+    --grid tries all combinations, --random draws some; every other option holds for all trials, as in pellucid train.
+
+    Each trial is a run folder in the folder of the sweep. A trial that diverges is told and does not end the sweep.
+
+    Ctrl-C saves: the same command, or --resume FOLDER, goes on. A trial gives the same bits whatever --jobs is.
+
+    Example: pellucid sweep digits --grid lr=0.01,0.1 --grid batch-size=16,64 --optimizer sgd --jobs 2
+    """
+    console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
+    if jobs < 1:
+        raise UsageError(f"--jobs is {jobs}; it must be a whole number of at least 1.")
+    fixed = {name: value for name, value in options.items() if value not in (None, [])}
+    if resume is not None:
+        asked = {"--grid": grid, "--random": random, "--sampler": sampler, "--metric": metric, "--threads": threads}
+        asked |= {"--out": out, "DATASET": fixed.pop("dataset", None)}
+        asked |= {f"--{name.replace('_', '-')}": value for name, value in fixed.items()}
+        wrong = next((name for name, value in asked.items() if value is not None and value != []), None)
+        if wrong is not None:
+            raise UsageError(
+                f"--resume goes on with the settings of the sweep in {resume}; only --trials and --jobs go with it. "
+                f"Leave {wrong} out."
+            )
+        search = Search.read(resume, trials)
+    else:
+        search = Search.new(fixed, grid or [], random or [], trials, sampler, metric, threads, out)
+    Sweep(search, console).run(jobs)
+    best = search.best()
+    if quiet and best is not None:
+        print(search.command(best))
+
+
+class Sweep:
+    """A search under way."""
+
+    def __init__(self, search: Search, console: Console) -> None:
+        self.search, self.console = search, console
+
+    def run(self, jobs: int) -> None:
+        """Do what is not done yet, then say what came of it all."""
+        search, console = self.search, self.console
+        if search.sampler == "grid" and search.trials > MANY:
+            sizes = " × ".join(f"{name.replace('_', '-')} {len(v.values)}" for name, v in search.space.items())  # type: ignore[union-attr]
+            print(f"pellucid: the grid has {search.trials:,} trials: {sizes}.", file=sys.stderr)
+        try:
+            check_writable(search.path)
+            search.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"Cannot write to {search.path}: {error.strerror}. Give --out another folder.") from error
+        search.write()
+        seed = search.fixed.get("seed", 0)
+        study = Study(search.path / "journal.log", search.space, search.planned(), search.trials, search.maximise, seed)
+        search.records = study.records()
+        done = sum(record["state"] in ("complete", "diverged") for record in search.records)
+        how = "grid" if search.sampler == "grid" else f"{search.sampler} search"
+        before = f", {done} of them done before" if done else ""
+        console.print(f"{how} of {search.trials} trials{before} in {search.path}", soft_wrap=True)
+        with Workers(min(jobs, max(search.trials - done, 1)), search.threads) as workers:
+            interrupted = self._work(study, workers, done)
+        search.records = [_with_summary(record, search.folder(record["index"])) for record in study.records()]
+        self._write_results()
+        self._tell(interrupted)
+
+    def _work(self, study: Study, workers: Workers, done: int) -> bool:
+        """Give the trials to the workers, and enter what comes back; whether Ctrl-C ended it."""
+        search = self.search
+        params: dict[int, Options] = {}
+
+        def tasks() -> Iterator[Task]:
+            for index, chosen in study.give_out():
+                params[index] = chosen
+                yield Task(index, {**search.fixed, **chosen}, search.folder(index))
+
+        columns = (TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
+        bar = Progress(*columns, console=self.console, expand=True, disable=not self.console.is_terminal)
+        with _stop_at_ctrl_c(workers, self.console) as interrupted, bar:
+            task = bar.add_task("", total=search.trials, completed=done)
+            for outcome in workers.run(tasks()):
+                value = outcome.summary.get(search.metric) if outcome.state == "complete" else None
+                study.tell(outcome.index, outcome.state, value, outcome.message)
+                if outcome.state != "stopped":
+                    bar.advance(task)
+                    self.console.print(f"{outcome.index:4d}  {self._line(outcome, value, params[outcome.index])}")
+        return bool(interrupted)
+
+    def _line(self, outcome: Outcome, value: float | None, params: Options) -> str:
+        what = {
+            "complete": f"{self.search.metric.replace('_', ' ')} {_figure(value)}",
+            "diverged": "diverged",
+        }.get(outcome.state, f"{outcome.state}: {outcome.message}")
+        return f"{self.search.words(params)}: {what}"
+
+    def _write_results(self) -> None:
+        """sweep.csv, and sweep.png where there is something to draw."""
+        search = self.search
+        if not search.records:
+            return
+        rows = [
+            {
+                "trial": record["index"],
+                "state": record["state"],
+                **record["params"],
+                search.metric: record["value"],
+                **{name: value for name, value in record["summary"].items() if name not in record["params"]},
+                "folder": search.folder(record["index"]).relative_to(search.path).as_posix(),
+                "message": record["message"],
+            }
+            for record in search.records
+        ]
+        names = list(dict.fromkeys(name for row in rows for name in row if name not in ("folder", "message")))
+        table = io.StringIO()
+        writer = csv.DictWriter(table, [*names, "folder", "message"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(search.path / "sweep.csv", table.getvalue())
+        if search.best() is not None:
+            from pellucid import viz
+
+            names = {name: name.replace("_", " ") for name in (*search.space, search.metric)}
+            points = [{**record["params"], search.metric: record["value"]} for record in search.records]
+            viz.sweep(
+                [{names[name]: value for name, value in point.items()} for point in points],
+                names[search.metric],
+                parameters=[names[name] for name in search.space],
+                best="max" if search.maximise else "min",
+                save=search.path / "sweep.png",
+            )
+
+    def _tell(self, interrupted: bool) -> None:
+        search, console = self.search, self.console
+        done = sum(record["state"] in ("complete", "diverged") for record in search.records)
+        best = search.best()
+        if best is not None:
+            console.print(self._table())
+        diverged = sum(record["state"] == "diverged" for record in search.records)
+        if diverged:
+            console.print(f"{diverged} of {search.trials} trials diverged: their loss was no longer a number.")
+        if best is not None:
+            console.print(f"Best: {search.command(best)}", soft_wrap=True)
+            console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
+            console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
+        if done < search.trials:
+            why = "Stopped" if interrupted else "Some failed"
+            console.print(
+                f"{why}: {done} of {search.trials} trials are done.\nTo go on: pellucid sweep --resume {search.path}",
+                soft_wrap=True,
+            )
+            raise typer.Exit(INTERRUPTED if interrupted else 1)
+        if best is None:
+            console.print("No trial came to an end with a number. A smaller --lr often helps.")
+            raise typer.Exit(1)
+
+    def _table(self) -> Table:
+        """The settings and what decides, and beside them as much as the terminal is wide enough for."""
+        search = self.search
+        ranked = [record for record in search.ranked() if record["value"] is not None]
+        shown = ranked[:SHOWN]
+        columns = {
+            "trial": [str(record["index"]) for record in shown],
+            **{name: [text(record["params"].get(name)) for record in shown] for name in search.space},
+            search.metric: [_figure(record["value"]) for record in shown],
+        }
+        for name in ("val_loss", "train_loss", "seconds"):
+            columns.setdefault(name, [_figure(record["summary"].get(name), name) for record in shown])
+        headings = {name: name.replace("_", " ") for name in columns}
+        widths = {name: max(map(len, [headings[name], *cells])) for name, cells in columns.items()}
+        if self._too_wide(widths):  # then a heading breaks between its words
+            widths = {name: max(map(len, [*headings[name].split(), *cells])) for name, cells in columns.items()}
+        while self._too_wide(widths) and len(widths) > len(search.space) + 2:
+            widths.popitem()
+        result = Table(title=f"the best of {len(ranked)}" if len(ranked) > SHOWN else None, title_justify="left")
+        for name, width in widths.items():
+            style = "bold" if name == search.metric else ""
+            result.add_column(headings[name], justify="right", width=width, style=style)
+        for row in zip(*(columns[name] for name in widths), strict=True):
+            result.add_row(*row)
+        return result
+
+    def _too_wide(self, widths: dict[str, int]) -> bool:
+        return sum(width + 3 for width in widths.values()) + 1 > self.console.width  # with its lines and spaces
+
+
+def _with_summary(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A record with what its run measured."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        summary = {}
+    return {**record, "summary": summary if record["state"] == "complete" else {}}
+
+
+def _figure(value: float | None, name: str = "") -> str:
+    if value is None:
+        return "–"
+    if name == "seconds":
+        return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+@contextmanager
+def _stop_at_ctrl_c(workers: Workers, console: Console) -> Iterator[list[bool]]:
+    """The first Ctrl-C lets every run finish its step and save; a second one ends them at once."""
+    asked: list[bool] = []
+
+    def ask(*_: Any) -> None:
+        asked.append(True)
+        workers.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
