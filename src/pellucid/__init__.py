@@ -50,7 +50,7 @@ from .version import __version__
 
 _ROOMS = (
     "autograd", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
-    "special", "train", "utils",
+    "special", "train", "utils", "viz",
 )  # fmt: skip
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",

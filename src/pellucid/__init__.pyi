@@ -13,6 +13,7 @@ from . import scalar as scalar
 from . import serialize as serialize
 from . import train as train
 from . import utils as utils
+from . import viz as viz
 from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
