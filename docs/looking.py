@@ -27,7 +27,7 @@ from pellucid.utils.data import DataLoader, TensorDataset
 # %matplotlib inline
 
 # %%
-data = datasets.standardised(datasets.spirals(n=3000, arms=3))
+data = datasets.standardised(datasets.spirals(n=3000, arms=3, noise=0.06))
 
 
 def batches(x, y, **options):
@@ -37,7 +37,6 @@ def batches(x, y, **options):
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
 activations, gradients = train.ActivationStats(every=10), train.GradientStats(every=10)
-snapshots = train.Snapshots(every=20)
 learner = train.Learner(
     model,
     (
@@ -47,7 +46,8 @@ learner = train.Learner(
     nn.CrossEntropyLoss(),
     optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
     metrics=[train.Accuracy],
-    callbacks=[activations, gradients, snapshots, train.Progress(plot=False)],
+    defaults=[train.Recorder],  # without Progress, whose curves would be shown twice on this page
+    callbacks=[activations, gradients],
 )
 
 # %% [markdown]
@@ -76,15 +76,27 @@ def predict(x):
     return learner.predict(torch.from_numpy(np.asarray(x, np.float32))).softmax(dim=1).numpy()
 
 
-viz.decision_regions(predict, data.x_val, data.y_val)
+viz.decision_regions(predict, data.x_val, data.y_val, class_names=data.class_names)
 
 # %%
-viz.surface(lambda x: predict(x)[:, 0], data.x_val, data.y_val == 0)
+viz.surface(predict, data.x_val, data.y_val, class_names=data.class_names)
 
 # %%
 matrix = np.zeros((3, 3), int)
 np.add.at(matrix, (data.y_val, predict(data.x_val).argmax(axis=1)), 1)
 viz.confusion_matrix(matrix, data.class_names)
+
+# %% [markdown]
+# The samples it was most wrong about: `viz.worst_predictions(x, target, output)`; of images, the images.
+#
+# ## The surroundings
+#
+# The loss along two random directions from the trained parameters (Li et al., 2018):
+
+# %%
+from pellucid.train.landscape import loss_landscape
+
+viz.loss_landscape(loss_landscape(model, learner.valid, learner.loss_function))
 
 # %% [markdown]
 # ## What went on inside
@@ -116,14 +128,16 @@ viz.summary(model, torch.from_numpy(data.x_val[:1]))
 viz.graph(model, torch.from_numpy(data.x_val[:1]))
 
 # %% [markdown]
-# Of a tensor: every op that led to it, with values, gradients and your lines.
+# Of a computation: every op with its value, its gradient and your line. `viz.graph(tensor)` draws what autograd kept of
+# a tensor; `record_graph` keeps everything that happens inside it.
 
 # %%
-x = torch.tensor([1.0, 2.0], requires_grad=True)
 w = torch.tensor([0.5, -1.0], requires_grad=True)
-loss = (torch.tanh(x * w) ** 2).sum()
-loss.backward()
-viz.graph(loss)
+with torch.record_graph() as record:
+    x = torch.tensor([1.0, 2.0])
+    loss = (torch.tanh(x * w) ** 2).sum()
+    loss.backward()
+viz.graph(record)
 
 # %% [markdown]
 # ## The report

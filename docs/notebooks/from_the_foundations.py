@@ -101,7 +101,7 @@ a, b = x_train[:16], torch.randn(64, 10)
 
 
 def seconds(function, *arguments, at_least=0.05):
-    """The time of one call: the least of several, each over enough calls to be measured."""
+    """The time of one call, over as many as it takes to measure it."""
     count, taken = 1, 0.0
     while True:
         start = time.perf_counter()
@@ -351,7 +351,7 @@ for x, y in DataLoader(Dataset(x_train, y_train), 64, shuffle=True):
     break
 
 # %% [markdown]
-# pellucid's are PyTorch's, with samplers, collation and workers' names; they are in `pellucid.utils.data`.
+# pellucid's have PyTorch's names and options, and are in `pellucid.utils.data`.
 
 # %%
 from pellucid.utils.data import DataLoader, TensorDataset
