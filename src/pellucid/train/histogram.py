@@ -2,6 +2,7 @@
 
 A bin is [i · 2ᵉ, (i + 1) · 2ᵉ) for a whole number i. To double the width is to add neighbours in pairs, so counts taken
 at different widths, of numbers that nobody knew the range of beforehand, meet at the wider one without a rounding.
+However wide, 0 is an edge: there are two bins at least.
 """
 
 from __future__ import annotations
@@ -42,11 +43,15 @@ def count(values: np.ndarray, bins: int) -> Counts | None:
     exponent = max(math.frexp(max(abs(low), abs(high)))[1] - FINEST, _SMALLEST)
     if high > low:  # the first guess may be one too narrow: the range may begin in the middle of a bin
         exponent = max(exponent, math.frexp(high / bins - low / bins)[1] - 1)
-    while math.floor(math.ldexp(high, -exponent)) - math.floor(math.ldexp(low, -exponent)) >= bins:
+    while _bin(high, exponent) - _bin(low, exponent) >= bins:
         exponent += 1
-    first = math.floor(math.ldexp(low, -exponent))
+    first = _bin(low, exponent)
     places = np.floor(values * math.ldexp(1.0, -exponent)).astype(np.int64) - first
     return Counts(exponent, first, np.bincount(places))
+
+
+def _bin(value: float, exponent: int) -> int:
+    return math.floor(value * math.ldexp(1.0, -exponent))
 
 
 def align(several: Sequence[Counts | None], bins: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +81,8 @@ def align(several: Sequence[Counts | None], bins: int) -> tuple[np.ndarray, np.n
         if row is not None:
             at = (row.first + np.arange(len(row.counts))) >> min(exponent - row.exponent, 63)
             np.add.at(rows[place], at - first, row.counts)
-    return rows, np.ldexp(np.arange(first, last + 2, dtype=np.float64), exponent)
+    with np.errstate(over="ignore"):  # the bin that holds the largest float64 ends at infinity
+        return rows, np.ldexp(np.arange(first, last + 2, dtype=np.float64), exponent)
 
 
 def total(several: Sequence[Counts | None], bins: int) -> Counts | None:

@@ -114,6 +114,12 @@ class Recorder(Callback):
         self._hyperparameters.look(self._count)
         self._count += 1
 
+    def amend(self, loss: float) -> None:
+        """Put `loss` in the place of that of the last step: a loop that is not a Learner's may tell it late."""
+        if self._numbers:
+            self._numbers[len(self._numbers) - 1] = loss
+            self._rows = []
+
     def after_epoch(self, learner: Learner) -> None:
         values = {"train_loss": learner.train_loss, **scalars(learner.evaluation)}
         row = {"kind": "epoch", "epoch": learner.epoch, "step": learner.step, **values, "seconds": self.seconds}

@@ -32,9 +32,9 @@ class Series(Callback):
     histograms: ClassVar[tuple[str, ...]]
 
     def __init__(self, every: int = 50, bins: int = 64) -> None:
-        for name, value in (("every", every), ("bins", bins)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{type(self).__name__} was given {name}={value!r}: it is a whole number from 1.")
+        for name, value, least in (("every", every, 1), ("bins", bins, 2)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ValueError(f"{type(self).__name__} was given {name}={value!r}: a whole number from {least} on.")
         self.every, self.bins = every, bins
         self._columns: dict[str, dict[str, list[Any]]] = {}
         self._next = 1
@@ -111,8 +111,9 @@ class Series(Callback):
 
         Raises FileNotFoundError where there is no file, ValueError for one that is torn or holds something else.
         """
+        content = io.BytesIO(Path(path).read_bytes())  # NumPy leaves a torn file open
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(content, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
                 if about["format"] != FORMAT or about["kind"] != cls.kind:
                     raise ValueError(f"it holds {about['kind']} in format {about['format']}")
@@ -129,9 +130,7 @@ class Series(Callback):
                 }
                 made.load_state_dict({"columns": columns, "next": about["next"]})
                 return made
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is no whole file of {cls.kind} statistics, format {FORMAT}: {error}") from error
 
     # The state ---------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ class ActivationStats(Series):
         bins: at most so many bins in a histogram.
         where: which layers, as in `Hooks`; by default those with no layers inside, except Flatten and Identity.
 
-    Raises ValueError for `every` or `bins` below 1, and for a `where` that chooses no layer.
+    Raises ValueError for `every` below 1 or `bins` below 2, and for a `where` that chooses no layer.
 
     >>> from pellucid import nn, ones, optim, zeros
     >>> from pellucid.train import Learner
@@ -146,7 +146,7 @@ class GradientStats(Series):
         every: steps from one record to the next.
         bins: at most so many bins in a histogram.
 
-    Raises ValueError for `every` or `bins` below 1.
+    Raises ValueError for `every` below 1 or `bins` below 2.
     """
 
     kind = "gradients"

@@ -6,8 +6,6 @@ import math
 import weakref
 from typing import Any
 
-import numpy as np
-
 from pellucid.core.engine import listeners
 from pellucid.train.hooks import Where
 from pellucid.train.recorder import Recorder, Row
@@ -57,14 +55,15 @@ class Watcher:
         _check(model, "model", "named_modules", "named_parameters")
         _check(optimizer, "optimizer", "param_groups", "register_step_pre_hook", "register_step_post_hook")
         self.model, self.optimizer = model, optimizer
-        self.recorder = _Losses()
+        self.recorder = Recorder()
         self.activations = ActivationStats(every, bins, where)
         self.gradients = GradientStats(every, bins)
         # What the callbacks ask of a Learner.
         self.epoch = self.step = 0
         self.loss: float | None = None
-        self.loss_value = self.train_loss = math.nan
+        self.loss_value = math.nan
         self.evaluation: dict[str, float] = {}
+        self._sum, self._steps = 0.0, 0  # of the losses since the last validation
         self._losses: list[float] = []  # of the backwards since the last step
         self._given: float | None = None  # the loss that `log` was told
         self._noticed = False  # whether the last step's loss came from a backward
@@ -115,12 +114,18 @@ class Watcher:
             if self._losses or not self._noticed:
                 self._given = _number(loss)
             else:
-                self.recorder.amend(_number(loss))
+                self._sum, self.loss_value = self._sum + _number(loss) - self.loss_value, _number(loss)
+                self.recorder.amend(self.loss_value)
         if validation:
             self.epoch += 1
-            self.train_loss = self.recorder.mean_of_epoch()
             self.evaluation = {name.removeprefix("val_"): _number(value) for name, value in validation.items()}
             self.recorder.after_epoch(self)  # type: ignore[arg-type]
+            self._sum, self._steps = 0.0, 0
+
+    @property
+    def train_loss(self) -> float:
+        """Mean of the steps' losses since the last validation that was logged."""
+        return self._sum / self._steps if self._steps else math.nan
 
     def plot(self, save: Any = None) -> Any:
         """Loss, activations and gradients of the training so far, as a matplotlib figure; see `viz.overview`."""
@@ -148,15 +153,17 @@ class Watcher:
     def state_dict(self) -> dict[str, Any]:
         """What was recorded, for the checkpoint of a loop of one's own; between two steps."""
         callbacks = {name: getattr(self, name).state_dict() for name in ("recorder", "activations", "gradients")}
-        return {"epoch": self.epoch, "step": self.step, **callbacks}
+        return {**{name: getattr(self, name) for name in _COUNTERS}, **callbacks}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
-        self.epoch, self.step = state["epoch"], state["step"]
+        self._call("after_fit")
+        for name in _COUNTERS:
+            setattr(self, name, state[name])
         for name in ("recorder", "activations", "gradients"):
             getattr(self, name).load_state_dict(state[name])
-        self.activations.before_fit(self)  # type: ignore[arg-type]
-        self.activations.before_batch(self)  # type: ignore[arg-type]
+        self._call("before_fit")
+        self._call("before_batch")
 
     def _backward(self, roots: list[Any]) -> None:
         if not self._in_closure:
@@ -184,6 +191,8 @@ class Watcher:
         if self.loss is None and self._losses:
             self.loss = sum(self._losses) / len(self._losses)
         self.loss_value = math.nan if self.loss is None else self.loss
+        if self.loss is not None:
+            self._sum, self._steps = self._sum + self.loss, self._steps + 1
         self.step += 1
         self._losses, self._given, self._in_closure = [], None, False
         self._call("after_batch")
@@ -194,19 +203,7 @@ class Watcher:
             getattr(callback, hook)(self)
 
 
-class _Losses(Recorder):
-    """A Recorder whose last step can be amended: a loop of one's own may log its loss after the step."""
-
-    def amend(self, loss: float) -> None:
-        if self._numbers:
-            self._numbers[len(self._numbers) - 2] = loss  # epoch, step, loss, seconds
-            self._rows = []  # made anew when asked for
-
-    def mean_of_epoch(self) -> float:
-        """Mean loss of the steps since the last row of kind `epoch`."""
-        first = self._epochs[-1][0] if self._epochs else 0
-        losses = np.array(self._numbers).reshape(-1, 4)[first:, 2]
-        return float(losses.mean()) if losses.size else math.nan
+_COUNTERS = ("epoch", "step", "_sum", "_steps")
 
 
 def _number(value: Any) -> float:
