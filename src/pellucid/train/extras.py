@@ -20,7 +20,7 @@ def need(module: str, extra: str, what: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        if error.name != package:
+        if (error.name or "").partition(".")[0] != package:
             raise  # it is there, and misses something itself
         message = f"{what} needs the package {package}: pip install 'pellucid[{extra}]'"
         raise ModuleNotFoundError(message, name=package) from None

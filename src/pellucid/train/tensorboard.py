@@ -51,7 +51,9 @@ class TensorBoard(Callback):
     def before_fit(self, learner: Learner) -> None:
         tensorboardx = need("tensorboardX", "experiments", "TensorBoard")
         later = learner.step + 1 if learner.step else None
-        self._writer = tensorboardx.SummaryWriter(str(self.folder), purge_step=later)
+        # The files are named by the second; and TensorBoard reads them in the order of their names.
+        count = len(list(self.folder.glob("*tfevents*"))) if self.folder.exists() else 0
+        self._writer = tensorboardx.SummaryWriter(str(self.folder), purge_step=later, filename_suffix=f".{count:04d}")
         self._hyperparameters.watch(learner.optimizer.param_groups)
 
     def after_backward(self, learner: Learner) -> None:
