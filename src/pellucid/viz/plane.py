@@ -361,7 +361,7 @@ def _explain(
             handle.set_markeredgecolor("none" if k >= 0 else "#444444")
         handles += [dot(style.marker(int(k)), "none", f"truly {words[k]}") for k in true]
     else:
-        handles = [dot(style.marker(int(k)), colours[k], f"predicted {words[k]}") for k in true if k >= 0]
+        handles = [dot(style.marker(int(k)), colours[k], words[k]) for k in true if k >= 0]
     if with_wrong:
         handles.append(dot("x", "none", "wrong", "black"))
     if handles:
