@@ -18,10 +18,11 @@ from pellucid.cli.config import Config
 from pellucid.cli.errors import UsageError
 from pellucid.cli.predict import forward, probabilities, trained
 from pellucid.cli.runs import read_rows
-from pellucid.core import from_data, no_grad
+from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet
 from pellucid.train import ActivationStats, GradientStats, RunFolder, RunFolderError, write_atomically
 from pellucid.viz import graph_fragment
+from pellucid.viz import summary as summarised
 from pellucid.viz.document import render
 from pellucid.viz.report import Data, Predictions, Report, compose
 
@@ -76,6 +77,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
     if data is None:
         data = _load(config, described, where, notes)
     model = _model(folder, config, described, notes)
+    sample = None if model is None else _sample(described, data)
     failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
     return Report(
         title=config.title,
@@ -89,7 +91,8 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         activations=_by_layer(_statistics(ActivationStats, folder.activations), model),
         gradients=_statistics(GradientStats, folder.gradients),
         parameters={} if model is None else {name: p.detach().numpy() for name, p in model.named_parameters()},
-        graph="" if model is None else _graph(model, described, data),
+        graph="" if sample is None else graph_fragment(model.__graph__(sample)),
+        summary=None if sample is None else summarised(model, sample),
         settings={**_settings(config), "data fingerprint": described.get("fingerprint")},
         environment=folder.read_environment(),
         commands=_commands(config, folder, bool(summary)),
@@ -216,11 +219,10 @@ def command(config: Config) -> str:
     return shlex.join(words)
 
 
-def _graph(model: Any, described: dict[str, Any], data: DataSet | None) -> str:
-    """What the network computes for one sample, the first one; of zeros where there is none."""
-    inputs = np.zeros((1, *described["sample_shape"]), np.float32) if data is None else data.x_train[:1]
-    with no_grad():
-        return graph_fragment(model.__graph__(from_data(np.ascontiguousarray(inputs))))
+def _sample(described: dict[str, Any], data: DataSet | None) -> Any:
+    """One sample for the network's graph: the first one, or zeros where there is none."""
+    x = np.zeros((1, *described["sample_shape"]), np.float32) if data is None else data.x_train[:1]
+    return from_data(np.ascontiguousarray(x))
 
 
 # The data -----------------------------------------------------------------------------------------------------------

@@ -42,17 +42,21 @@ class Facts:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header. A column whose cells are numbers is set to the right; `bars` names one that has bars too."""
+    """Rows under a header. A column of numbers, and the last `right` columns, are set to the right; `bars` names one
+    that has bars too."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     caption: str = ""
     bars: str | None = None
     folded: bool = False  # shown when asked for
+    right: int = 0
     block: ClassVar[str] = "table"
 
     def numeric(self, i: int) -> bool:
-        return all(row[i] is None or isinstance(row[i], int | float) for row in self.rows)
+        """Whether column `i` is set to the right."""
+        numbers = all(row[i] is None or isinstance(row[i], int | float) for row in self.rows)
+        return numbers or i >= len(self.columns) - self.right
 
     def share(self, row: Sequence[Any]) -> float:
         """The length of the row's bar, in percent of the longest."""
@@ -219,18 +223,23 @@ def embed(picture: Picture, name: str) -> str:
     from html import escape
 
     alt = escape(picture.alt, quote=True)
-    style = f"max-width:{min(round(96 * picture.figure.get_figwidth()), picture.width)}px"
+    width, height = picture.figure.get_size_inches()
+    # A square figure is as legible small; one of many rows is not.
+    classes = "plot tall" if height > 0.85 * width and picture.width >= 96 * width else "plot"
+    how = f'class="{classes}" style="max-width:{min(round(96 * width), picture.width)}px"'
     if not picture.pixels:
-        drawing = svg(picture.figure, name, alt, style)
+        drawing = svg(picture.figure, name, alt, how)
         if len(drawing) <= MOST_SVG:
             return drawing
     content = io.BytesIO()
     picture.figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
-    return f'<img class="plot" style="{style}" src="{data_uri(content.getvalue())}" alt="{alt}">'
+    return f'<img {how} src="{data_uri(content.getvalue())}" alt="{alt}">'
 
 
-def svg(figure: Any, name: str, alt: str, style: str) -> str:
-    """The figure as an <svg> element. `name` is what the names inside it begin with; `alt` is escaped already.
+def svg(figure: Any, name: str, alt: str, how: str) -> str:
+    """The figure as an <svg> element with the attributes `how`.
+
+    `name` is what the names inside it begin with; `alt`, what it shows in words, is escaped already.
 
     The same figure gives the same text: matplotlib's date is left out, and names made of memory addresses are numbered.
     """
@@ -253,7 +262,7 @@ def svg(figure: Any, name: str, alt: str, style: str) -> str:
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="[^"]+"', head)
     return (
-        f'<svg class="plot" role="img" aria-label="{alt}" {box[0] if box else ""} style="{style}" '
+        f'<svg {how} role="img" aria-label="{alt}" {box[0] if box else ""} '
         f'xmlns:xlink="http://www.w3.org/1999/xlink">{body.strip()}'
     )
 

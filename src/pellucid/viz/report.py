@@ -29,6 +29,7 @@ from pellucid.viz.values import rows_of
 _NAMES = {"r2": "R²", "mae": "mean absolute error", "auc": "AUC", "f1": "F1", "lr": "learning rate"}
 MOST_EPOCHS = 200  # rows of the table of epochs; a longer run shows some of them
 MOST_IMAGES = 20
+MOST_MARKS = 500  # in a drawing that is stored as SVG
 MOST_ROWS, MOST_FEATURES = 12, 8  # of a table of samples
 
 
@@ -95,7 +96,7 @@ class Report:
         data, predictions: see there.
         activations, gradients: the records of `ActivationStats` and `GradientStats`.
         parameters: arrays by name, for their histograms.
-        summary: the table of the model's layers: header and rows.
+        summary: the table of the model's layers, as `viz.summary` makes it.
         graph: the model's graph as HTML, as `viz.graph_fragment` makes it.
         settings: names and values.
         environment: what it was computed with, a dict per stretch, as `train.environment()` gives it.
@@ -114,7 +115,7 @@ class Report:
     activations: Mapping[str, Any] = field(default_factory=dict)
     gradients: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    summary: tuple[Sequence[str], Sequence[Sequence[Any]]] | None = None
+    summary: Any = None
     graph: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     environment: Sequence[Mapping[str, Any]] = ()
@@ -275,7 +276,7 @@ def _data(data: Data | None) -> Section | None:
         figure = scatter(x, y, class_names=data.class_names, feature_names=data.axes)
         counted = f"{len(x):,} points" if len(x) == sum(data.class_counts or [len(x)]) else f"{len(x):,} of the points"
         told = f"{counted} of the training part in the plane, coloured by their class: {', '.join(data.class_names)}."
-        blocks.append(Picture(figure, told, told))
+        blocks.append(Picture(figure, told, told, pixels=len(x) > MOST_MARKS))
     if data.head is not None:
         header, rows = data.head
         blocks.append(Table(header, rows, "The first rows of the file."))
@@ -355,7 +356,7 @@ def _mistakes(
     if x.ndim >= 3:
         labels = [f"{is_} → {as_}" for is_, as_ in zip(true, taken, strict=True)]
         alts = [f"{is_} taken for {as_}" for is_, as_ in zip(true, taken, strict=True)]
-        details = [f"{_percent(sure[i])} : {_percent(shares[i, said[i]])}" for i in worst]
+        details = [f"{_percent(float(sure[i]))} : {_percent(float(shares[i, said[i]]))}" for i in worst]
         caption += " Below each image: true → predicted, and the probabilities that the two were given."
         return [Gallery(x[worst], labels, alts, caption, details)]
     rows = [[is_, as_, float(sure[i]), *_features(x[i])] for i, is_, as_ in zip(worst, true, taken, strict=True)]
@@ -405,6 +406,7 @@ def _plane(found: Predictions, predict: Callable[[Any], Any], target: np.ndarray
             decision_regions(predict, x, target, **how),
             f"{what} in the plane, and the {found.part} points.",
             f"{what} at each point of the plane, and the {found.part} points.",
+            pixels=len(x) > MOST_MARKS,
         ),
         Picture(
             surface(predict, x, target, **how),
@@ -481,8 +483,8 @@ def _model(record: Report) -> Section | None:
     if record.graph:
         blocks.append(page.Markup(record.graph))
     if record.summary is not None:
-        header, rows = record.summary
-        blocks.append(Table(header, rows))
+        header, *rows = record.summary.cells()
+        blocks.append(Table(header, rows, " · ".join(record.summary.notes()), right=3))
     return Section("Model", blocks) if blocks else None
 
 
