@@ -169,8 +169,8 @@ def share_memory_(self: Tensor) -> Tensor:
 
 @method
 def __graph__(self: Tensor, backward: bool = False, limit: int | None = None) -> Any:
-    """What autograd recorded of how this tensor was computed, as a graph; see `core.graph.tensor_graph`."""
-    from .graph import tensor_graph
+    """What autograd recorded of how this tensor was computed, as a graph; see `core.history.tensor_graph`."""
+    from .history import tensor_graph
 
     return tensor_graph(self, backward, limit)
 

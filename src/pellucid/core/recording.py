@@ -27,7 +27,7 @@ from .graph import (
     measure,
     user_tensors,
 )
-from .loops import fold
+from .grouping import fold, settle
 from .node import Node
 from .op import Op
 from .state import state
@@ -203,7 +203,7 @@ class Recorder:
                     graph.nodes[arrived].kind, graph.nodes[arrived].name = "gradient", f"gradient of {made.name}"
         graph.outputs = [self.node_of(one) for one in outputs]
         fold(graph, self.order, self.sites, self.group_sites)
-        _settle(graph, self.places)
+        settle(graph, self.places)
         _mirror(graph, self._of)
         return graph
 
@@ -258,28 +258,3 @@ def _mirror(graph: Graph, of: dict[int, int | None]) -> None:
             graph.nodes[number].group = group_for(("group", node.group), above.name, above.parent, above)
         else:
             graph.nodes[number].group = group_for(("node", forward), node.name, node.group, None)
-
-
-def _settle(graph: Graph, places: dict[int, int | None]) -> None:
-    """Put what came from outside into the innermost group that has all its users in it, or where it was before."""
-    users: dict[int, list[int]] = {}
-    for edge in graph.edges:
-        users.setdefault(edge.source, []).append(edge.target)
-    for node in graph.nodes:
-        if node.kind not in ("parameter", "buffer", "leaf", "constant"):
-            continue
-        forward = [graph.nodes[one] for one in users.get(node.id, ()) if graph.nodes[one].phase == "forward"]
-        common: list[int] | None = None
-        for user in forward:
-            above = _ancestors(graph, places.get(node.id, user.group))
-            common = above if common is None else [a for a, b in zip(common, above, strict=False) if a == b]
-        node.group = common[-1] if common else None
-
-
-def _ancestors(graph: Graph, group: int | None) -> list[int]:
-    """The groups that a group is in, outermost first, and itself."""
-    found: list[int] = []
-    while group is not None:
-        found.append(group)
-        group = graph.groups[group].parent
-    return found[::-1]

@@ -42,8 +42,8 @@ class TensorMethods:
     def __getitem__(self, key: Any) -> Tensor:
         """`x[key]`: a view for integers, slices, None and `...`; a copy where tensors, lists or masks take part."""
 
-    def __graph__(self, backward: _bool = False) -> Any:
-        """What autograd recorded of how this tensor was computed, as a graph; see `core.graph.tensor_graph`."""
+    def __graph__(self, backward: _bool = False, limit: _int | None = None) -> Any:
+        """What autograd recorded of how this tensor was computed, as a graph; see `core.history.tensor_graph`."""
 
     def __gt__(self, other: Tensor | _float) -> Tensor: ...
 

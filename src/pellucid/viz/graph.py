@@ -1,7 +1,7 @@
 """Computation graphs: of a Tensor, of a Module, of what ran in a `record_graph` block; as a page, as DOT, as a picture.
 
-The page is one file that needs no network and no Graphviz: `graph.html`, `graph.css` and `graph.js` beside this file,
-and dagre (https://github.com/dagrejs/dagre, in `vendor/`) for the layout. SVG and PNG are made by Graphviz's `dot`.
+The page is one file that needs no network and no Graphviz: what is in the folder `graph_page`, with dagre
+(https://github.com/dagrejs/dagre, MIT) for the layout. SVG and PNG are made by Graphviz's `dot`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from pellucid.viz.graph_dot import dot_text
 from pellucid.viz.graph_view import View
 from pellucid.viz.style import write
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "graph_page"
+_SCRIPTS = ("vendor/dagre.min.js", "state.js", "layout.js", "draw.js", "details.js", "listen.js")
 _LIMIT = 5000  # of a Tensor's ops so many are drawn, the latest
 
 
@@ -182,18 +183,16 @@ def _fragment(view: View, height: str, theme: str, classes: str) -> str:
         return (_FOLDER / name).read_text(encoding="utf-8")
 
     body = _filled(
-        text("graph.html"),
+        text("page.html"),
         classes=html.escape(classes, quote=True),
         style=html.escape(f"height: {height}", quote=True),
         theme=theme,
         title=html.escape(view.title, quote=True),
         data=for_script(view.data()),
     )
-    script = (
-        "(() => {\nconst root = document.currentScript.previousElementSibling;\n"
-        f"{text('vendor/dagre.min.js')}\n{text('graph.js')}\n}})();"
-    )
-    return f"<style>\n{text('graph.css')}</style>\n{body}<script>\n{script}\n</script>"
+    scripts = "\n".join(text(name) for name in _SCRIPTS)
+    script = f"(() => {{\nconst root = document.currentScript.previousElementSibling;\n{scripts}\n}})();"
+    return f"<style>\n{text('page.css')}</style>\n{body}<script>\n{script}\n</script>"
 
 
 def _filled(template: str, **values: str) -> str:

@@ -51,7 +51,7 @@ class View:
             more = len(self.nodes.get(group.id, ())) + len(below) - 1
             if group.parent is not None and group.parent not in found:
                 continue
-            only = group.kind != "backward" and group.parent is None and len(roots) == 1
+            only = group.kind == "module" and group.parent is None and len(roots) == 1
             made_of_others = group.kind in ("module", "backward") and bool(below)
             if only or (made_of_others and shown + more <= _LEGIBLE):
                 found.add(group.id)

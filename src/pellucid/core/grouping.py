@@ -1,4 +1,7 @@
-"""Find the loops in a record: the same lines of code run again and again are one group, each round a group in it."""
+"""Groups in a record: its loops, and where what came from outside belongs.
+
+The same lines of code run again and again are a group of kind "loop", and each round a "step" in it.
+"""
 
 from __future__ import annotations
 
@@ -79,3 +82,28 @@ def _group(graph: Graph, kind: str, name: str, parent: int | None, first: Item) 
     made = GraphGroup(len(graph.groups), kind, name, parent, line=line)
     graph.groups.append(made)
     return made.id
+
+
+def settle(graph: Graph, places: dict[int, int | None]) -> None:
+    """Put what came from outside into the innermost group that has all its users in it, or where it was before."""
+    users: dict[int, list[int]] = {}
+    for edge in graph.edges:
+        users.setdefault(edge.source, []).append(edge.target)
+    for node in graph.nodes:
+        if node.kind not in ("parameter", "buffer", "leaf", "constant"):
+            continue
+        forward = [graph.nodes[one] for one in users.get(node.id, ()) if graph.nodes[one].phase == "forward"]
+        common: list[int] | None = None
+        for user in forward:
+            above = _ancestors(graph, places.get(node.id, user.group))
+            common = above if common is None else [a for a, b in zip(common, above, strict=False) if a == b]
+        node.group = common[-1] if common else None
+
+
+def _ancestors(graph: Graph, group: int | None) -> list[int]:
+    """The groups that a group is in, outermost first, and itself."""
+    found: list[int] = []
+    while group is not None:
+        found.append(group)
+        group = graph.groups[group].parent
+    return found[::-1]

@@ -1,0 +1,124 @@
+// Which boxes there are, how large, and where.
+
+const ruler = document.createElement("canvas").getContext("2d");
+function width(text, style) {
+  const family = getComputedStyle(root).fontFamily;
+  ruler.font = `${style.includes("head") ? "650 12.5px" : "11.5px"} ${family}`;
+  return ruler.measureText(text).width;
+}
+
+function sized(key) {
+  const text = lines(key);
+  const pad = key[0] === "g" ? 44 : 26;
+  const widest = Math.max(...text.map(([words, style, more]) => width(words, style) + (more ? width(more, "small") : 0)));
+  return { key, text, width: Math.ceil(Math.max(46, widest + pad)), height: 14 + 17 * text.length };
+}
+
+function arrange() {
+  const boxes = new Map();
+  const clusters = new Set();
+  for (const node of nodes) {
+    if (!visibleNode(node)) continue;
+    const key = `n${node.id}`;
+    const seen = seenIn(key);
+    if (!boxes.has(seen)) boxes.set(seen, null);
+    for (const group of ancestors(seen)) clusters.add(group);
+  }
+  const links = new Map();
+  for (const [source, target] of data.edges) {
+    if (!visibleNode(nodes[source]) || !visibleNode(nodes[target])) continue;
+    const from = seenIn(`n${source}`);
+    const to = seenIn(`n${target}`);
+    if (from === to) continue;
+    const id = `${from} ${to}`;
+    const back = isBackward(nodes[source]);
+    const saved = !back && isBackward(nodes[target]);
+    const known = links.get(id);
+    if (known) { known.many += 1; known.saved &&= saved; } else links.set(id, { from, to, back, saved, many: 1 });
+  }
+  layout = { boxes, clusters: [...clusters], links: [...links.values()] };
+  // What many use (a weight, in every round of a loop) would be a knot of lines: all but one show under the mouse.
+  const uses = new Map();
+  for (const link of layout.links) {
+    if (link.from[0] !== "n" || !SOURCES.has(thing(link.from).kind)) continue;
+    uses.set(link.from, [...(uses.get(link.from) ?? []), link]);
+  }
+  layout.uses = uses;
+  for (const all of uses.values()) if (all.length > KNOT) all.slice(1).forEach((link) => { link.quiet = true; });
+  if (boxes.size > MOST) return boxes.size;
+  for (const key of boxes.keys()) boxes.set(key, sized(key));
+  (boxes.size <= DAGRE ? withDagre : inRows)(layout);
+  return 0;
+}
+
+function withDagre({ boxes, clusters, links }) {
+  const graph = new dagre.graphlib.Graph({ compound: true, multigraph: false });
+  graph.setGraph({ rankdir: across ? "LR" : "TB", nodesep: 22, ranksep: across ? 42 : 32, edgesep: 12, marginx: 16, marginy: 16 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  boxes.forEach((box, key) => graph.setNode(key, { width: box.width, height: box.height }));
+  clusters.forEach((group) => graph.setNode(`g${group}`, {}));
+  [...boxes.keys(), ...clusters.map((group) => `g${group}`)].forEach((key) => {
+    const parent = parentOf(key);
+    if (parent !== null) graph.setParent(key, `g${parent}`);
+  });
+  // The backward pass runs the other way, so that each gradient stands beside what it is the gradient of.
+  for (const link of links) {
+    if (link.quiet) continue;
+    const [from, to] = link.back ? [link.to, link.from] : [link.from, link.to];
+    if (!graph.hasEdge(from, to)) graph.setEdge(from, to, { weight: link.saved ? 1 : 3 });
+  }
+  dagre.layout(graph);
+  boxes.forEach((box, key) => Object.assign(box, { x: graph.node(key).x, y: graph.node(key).y }));
+  layout.frames = [];
+  const innerFirst = [...clusters].sort((a, b) => ancestors(`g${b}`).length - ancestors(`g${a}`).length);
+  for (const group of innerFirst) { // a frame has its name in its upper left corner, and so needs room there
+    const { x, y, width: w, height: h } = graph.node(`g${group}`);
+    const inner = layout.frames.filter((frame) => groups[frame.group].parent === group).map((frame) => frame.y);
+    const top = Math.min(y - h / 2 - 20, ...inner.map((at) => at - 24));
+    layout.frames.push({ group, x: x - w / 2, y: top, width: w, height: y + h / 2 - top });
+  }
+  for (const link of links) {
+    if (link.quiet) { link.points = straight(boxes, link); continue; }
+    const points = graph.edge(...(link.back ? [link.to, link.from] : [link.from, link.to])).points;
+    link.points = link.back ? [...points].reverse() : points;
+  }
+}
+
+// For very many boxes: rows by the longest way from the inputs, straight lines between them.
+function inRows({ boxes, links }) {
+  const users = new Map([...boxes.keys()].map((key) => [key, []]));
+  const waits = new Map([...boxes.keys()].map((key) => [key, 0]));
+  for (const link of links) {
+    users.get(link.from).push(link.to);
+    waits.set(link.to, waits.get(link.to) + 1);
+  }
+  const row = new Map([...boxes.keys()].map((key) => [key, 0]));
+  const ready = [...boxes.keys()].filter((key) => waits.get(key) === 0);
+  for (let i = 0; i < ready.length; i += 1) {
+    for (const user of users.get(ready[i])) {
+      row.set(user, Math.max(row.get(user), row.get(ready[i]) + 1));
+      waits.set(user, waits.get(user) - 1);
+      if (waits.get(user) === 0) ready.push(user);
+    }
+  }
+  const rows = [];
+  boxes.forEach((box, key) => (rows[row.get(key)] ??= []).push(box));
+  let along = 16;
+  for (const boxesOfRow of rows) {
+    let x = 16;
+    for (const box of boxesOfRow) {
+      Object.assign(box, across ? { x: along + box.width / 2, y: x + box.height / 2 } : { x: x + box.width / 2, y: along + box.height / 2 });
+      x += (across ? box.height : box.width) + 22;
+    }
+    along += 34 + Math.max(...boxesOfRow.map((box) => (across ? box.width : box.height)));
+  }
+  layout.frames = [];
+  for (const link of links) link.points = straight(boxes, link);
+}
+
+function straight(boxes, link) {
+  const [from, to] = [boxes.get(link.from), boxes.get(link.to)];
+  return across
+    ? [{ x: from.x + from.width / 2, y: from.y }, { x: to.x - to.width / 2, y: to.y }]
+    : [{ x: from.x, y: from.y + from.height / 2 }, { x: to.x, y: to.y - to.height / 2 }];
+}
