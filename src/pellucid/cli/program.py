@@ -11,6 +11,7 @@ import typer
 
 from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
+from pellucid.cli.find_lr import find_lr
 from pellucid.cli.graph import graph
 from pellucid.cli.info import info
 from pellucid.cli.predict import predict
@@ -72,6 +73,7 @@ def pellucid(
 
 
 app.command()(command(train))
+app.command()(command(find_lr))
 app.command()(command(predict))
 app.command()(command(compare))
 app.command()(command(sweep))

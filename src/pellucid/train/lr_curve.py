@@ -37,7 +37,11 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     """
     nothing: dict[str, float | None] = dict.fromkeys(NAMES)
     if len(losses) < 5:
-        when = f"after {len(losses)} steps, at a learning rate of {lrs[-1]:.1g}" if len(losses) else "in the first step"
+        when = (
+            f"after {len(losses)} steps, at a learning rate of {_rounded(lrs[-1])}"
+            if len(losses)
+            else "in the first step"
+        )
         reason = (
             f"the loss was not finite {when}. Look at the data and at what the model first gives for them; if they are "
             "sound, even the smallest rate is too large: try a smaller `start`"
@@ -105,17 +109,23 @@ def _last_fall(smoothed: np.ndarray, top: float, bottom: float) -> tuple[int, in
     return begin, begin + int((smoothed[begin:] < bottom).argmax())
 
 
+def _rounded(rate: float) -> str:
+    """To one digit, and 10 rather than 1e+01."""
+    return f"{float(f'{rate:.1g}'):g}"
+
+
 def _why_not(lrs: Any, smoothed: np.ndarray, level: float, rises: bool, least: float) -> str:
     if rises:
         below = np.flatnonzero(smoothed <= level + least)
-        where = f" (at a learning rate of about {lrs[below[-1]]:.1g})" if len(below) else ""
+        known = len(below) > 0 and below[-1] < len(lrs) - 1
+        where = f" (at a learning rate of about {_rounded(lrs[below[-1]])})" if known else ""
         return (
             f"the loss rises{where} and has not fallen by more than its noise before. The model may be as good already "
             "as so few steps can make it, the batches too small to tell, or even the smallest rate too large; or the "
             "loss has the wrong sign"
         )
     return (
-        f"the loss is flat: it stays about {level:.3g} from a learning rate of {lrs[0]:.1g} to {lrs[-1]:.1g}, within "
-        "its noise. Does the optimiser have the model's parameters, do gradients reach them, do the targets depend on "
-        "the inputs? Else try larger batches, more steps or a larger `end`"
+        f"the loss is flat: from a learning rate of {_rounded(lrs[0])} to {_rounded(lrs[-1])} it stays about "
+        f"{level:.3g}, within its noise. Does the optimiser have the model's parameters, do gradients reach them, do "
+        "the targets depend on the inputs? Else try larger batches, more steps or a larger `end`"
     )
