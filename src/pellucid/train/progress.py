@@ -15,6 +15,9 @@ from pellucid.train.recorder import Recorder, scalars
 if TYPE_CHECKING:
     from pellucid.train.learner import Learner
 
+# In 80 columns there is room for a loss, a validation loss and a metric.
+UNDER_WAY = "{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}"
+AT_THE_END = "{desc} {percentage:3.0f}%|{bar}| in {elapsed}{postfix}"
 BAR_SECONDS = 0.1  # ten times a second is as often as one can read it
 PLOT_SECONDS = 1.0
 PLOT_SHARE = 0.05  # of the time may go into drawing, which so becomes rarer as the curves grow
@@ -59,7 +62,10 @@ class Progress(Callback):
             self._show(learner)
 
     def after_epoch(self, learner: Learner) -> None:
-        self._evaluation = scalars(learner.evaluation)
+        self._evaluation = {
+            name if name == "val_loss" else name.removeprefix("val_"): value
+            for name, value in scalars(learner.evaluation).items()
+        }
         if self._next < math.inf:
             self._show(learner)
 
@@ -73,18 +79,19 @@ class Progress(Callback):
     def _show(self, learner: Learner, last: bool = False) -> None:
         epoch = f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}"
         figures = {"loss": learner.train_loss, **self._evaluation}
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in figures.items() if value == value)
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in figures.items() if value == value)
         done = _done(learner)
         if self._bar is not None:
             self._bar.n = done
+            self._bar.bar_format = AT_THE_END if last else UNDER_WAY
             self._bar.set_description_str(epoch, refresh=False)
             self._bar.set_postfix_str(shown, refresh=False)
             self._bar.refresh()
         if self._picture is not None:
             spent = time.perf_counter() - self._started
             left = spent / max(done - self._first, 1) * (learner.steps - done)
-            how_long = f"{_clock(spent)}, {_clock(left)} left" if done < learner.steps else _clock(spent)
-            self._picture.update(f"{epoch}, step {learner.step:,}, {shown} ({how_long})", force=last)
+            how_long = f"{_clock(left)} left" if done < learner.steps else f"in {_clock(spent)}"
+            self._picture.update(f"{epoch}, loss {learner.train_loss:.4g}, {how_long}", force=last)
         self._next = time.perf_counter() + BAR_SECONDS
 
 
@@ -129,7 +136,7 @@ def make_bar(total: int, done: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of missing widgets, and takes a bar of text instead
         from tqdm.auto import tqdm
-    return tqdm(total=total, initial=done, unit=" steps", dynamic_ncols=True)
+    return tqdm(total=total, initial=done, dynamic_ncols=True, bar_format=UNDER_WAY)
 
 
 def _done(learner: Learner) -> int:
