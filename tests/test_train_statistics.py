@@ -699,6 +699,23 @@ def test_watch_takes_a_model_of_pytorch() -> None:
     assert [row["train_loss"] for row in record["rows"]][1] == loss.item()
 
 
+def test_what_was_watched_is_drawn_and_reported(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    with watch(model, optimizer, every=1) as watcher:
+        own_loop(model, optimizer, [(from_numpy(X), from_numpy(Y))] * 2)
+    labels = {
+        show: {panel.get_ylabel() for panel in watcher.plot(show).axes}
+        for show in ("curves", "activations", "gradients")
+    }
+    assert "loss" in labels["curves"] and "mean ± std" in labels["activations"]
+    assert "gradient norm" in labels["gradients"]
+    with pytest.raises(ValueError, match="asked to show 'loss': write one of 'curves', 'activations', 'gradients'"):
+        watcher.plot("loss")
+    page = watcher.report(tmp_path / "report.html", title="My loop").read_text(encoding="utf-8")
+    assert "My loop" in page and "Inside the network" in page and "data:image" in page
+
+
 def test_watch_refuses_what_it_cannot_hang_on() -> None:
     model = nn.Linear(1, 1)
     with pytest.raises(TypeError, match="was given a list as model, which has no named_modules"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import weakref
+from pathlib import Path
 from typing import Any
 
 from pellucid.core.engine import listeners
 from pellucid.train.hooks import Where
 from pellucid.train.recorder import Recorder, Row
-from pellucid.train.statistics import ActivationStats, GradientStats
+from pellucid.train.statistics import ActivationStats, GradientStats, to_numpy
 
 
 def watch(model: Any, optimizer: Any, every: int = 50, bins: int = 64, where: Where = None) -> Watcher:
@@ -47,8 +48,9 @@ def watch(model: Any, optimizer: Any, every: int = 50, bins: int = 64, where: Wh
 class Watcher:
     """What `watch` returns: it calls the callbacks `recorder`, `activations` and `gradients` as a Learner would.
 
-    `log` takes a loss that was not noticed, and results of a validation. `rows`, `record()` and `plot()` give what was
-    recorded so far, also after `close()`; so do the methods of the three callbacks (`watcher.gradients.to_pandas()`).
+    `log` takes a loss that was not noticed, and results of a validation. `rows`, `record()`, `plot()` and `report()`
+    give what was recorded so far, also after `close()`; so do the methods of the three callbacks, as
+    `watcher.gradients.to_pandas()`.
     """
 
     def __init__(self, model: Any, optimizer: Any, every: int, bins: int, where: Where) -> None:
@@ -96,7 +98,7 @@ class Watcher:
         """`{"rows": [...], "activations": ActivationStats.record(), "gradients": GradientStats.record()}`."""
         return {"rows": self.rows, "activations": self.activations.record(), "gradients": self.gradients.record()}
 
-    def log(self, loss: Any = None, **validation: float) -> None:
+    def log(self, loss: Any = None, **validation: Any) -> None:
         """Tell what was not noticed.
 
         Args:
@@ -127,11 +129,29 @@ class Watcher:
         """Mean of the steps' losses since the last validation that was logged."""
         return self._sum / self._steps if self._steps else math.nan
 
-    def plot(self, save: Any = None) -> Any:
-        """Loss, activations and gradients of the training so far, as a matplotlib figure; see `viz.overview`."""
-        from pellucid.viz import overview
+    def plot(self, show: str = "curves", ax: Any = None, save: Any = None) -> Any:
+        """A matplotlib figure of what was recorded so far: of the "curves", the "activations" or the "gradients".
 
-        return overview(self.record(), save=save)
+        Raises ValueError for another word.
+        """
+        callbacks = {"curves": self.recorder, "activations": self.activations, "gradients": self.gradients}
+        if show not in callbacks:
+            raise ValueError(f"plot was asked to show {show!r}: write one of {', '.join(map(repr, callbacks))}.")
+        return callbacks[show].plot(ax=ax, save=save)
+
+    def report(self, path: str | Path, **parts: Any) -> Path:
+        """Write all of it as one HTML page that needs no network; `parts` as in `viz.report`, `title="…"` for one."""
+        from pellucid.viz.report import report
+
+        record = self.record()
+        own = {
+            "title": "A watched training",
+            "recorder": record["rows"],
+            "activations": record["activations"],
+            "gradients": record["gradients"],
+            "parameters": {name: to_numpy(parameter) for name, parameter in self.model.named_parameters()},
+        }
+        return report(path, **{**own, **parts})
 
     # The loop, seen from outside ---------------------------------------------------------------------------------
 
@@ -182,7 +202,7 @@ class Watcher:
                 self._call("after_backward")
             return value
 
-        return (args[0], watched, *args[2:]), {name: value for name, value in kwargs.items() if name != "closure"}
+        return (optimizer, watched, *args[2:]), {name: value for name, value in kwargs.items() if name != "closure"}
 
     def _after_step(self, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._call("after_step")
