@@ -48,6 +48,7 @@ function describe(key, brief) {
     if (outOf[it.id].length) found.push(html("h4", {}, "To"), ...outOf[it.id].slice(0, 30).map(([target, argument]) => link(`n${target}`, argument)));
   }
   found.push(...values("Value", it.value, "", brief), ...values("Gradient", it.gradient, "of-gradient", brief));
+  if (!it.value && it.kind === "op" && !brief) found.push(html("h4", {}, "Value"), html("p", {}, "not kept: record_graph() keeps every one"));
   return found;
 }
 
