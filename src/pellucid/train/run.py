@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pellucid.train.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
-from pellucid.train.files import write_atomically, write_json
+from pellucid.train.files import write_json
+from pellucid.train.snapshots import write_model
 
 
 class RunFolderError(ValueError):
@@ -101,10 +100,7 @@ class RunFolder:
 
     def write_model(self, state: dict[str, Any]) -> None:
         """The parameters and buffers of the model as safetensors, by their PyTorch names."""
-        from safetensors.numpy import save
-
-        arrays = {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in state.items()}
-        write_atomically(self.model, save(arrays))
+        write_model(self.model, state)
 
     def write_environment(self, environment: dict[str, Any], step: int) -> None:
         """What the run is computed with from `step` on; a resumed run may go on elsewhere, so the file holds a list."""
