@@ -130,8 +130,9 @@ def probabilities(outputs: np.ndarray, config: Config) -> np.ndarray:
         second = 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
         return np.concatenate([1 - second, second], axis=1)
     if config.loss == "cross-entropy":
-        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):  # of a run that diverged, NaN stays NaN
+            shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            return shifted / shifted.sum(axis=1, keepdims=True)
     scores = outputs if config.loss == "mse" else 1 / (1 + np.exp(-np.clip(outputs, -700, 700)))
     return scores / np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(float).tiny)
 
