@@ -77,7 +77,8 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
     if data is None:
         data = _load(config, described, where, notes)
     model = _model(folder, config, described, notes)
-    sample = None if model is None else _sample(described, data)
+    first = np.zeros((1, *described.get("sample_shape", ())), np.float32) if data is None else data.x_train[:1]
+    sample = from_data(np.ascontiguousarray(first))  # for the network's graph
     failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
     return Report(
         title=config.title,
@@ -91,8 +92,8 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         activations=_by_layer(_statistics(ActivationStats, folder.activations), model),
         gradients=_statistics(GradientStats, folder.gradients),
         parameters={} if model is None else {name: p.detach().numpy() for name, p in model.named_parameters()},
-        graph="" if sample is None else graph_fragment(model.__graph__(sample)),
-        summary=None if sample is None else summarised(model, sample),
+        graph="" if model is None else graph_fragment(model.__graph__(sample)),
+        summary=None if model is None else summarised(model, sample),
         settings={**_settings(config), "data fingerprint": described.get("fingerprint")},
         environment=folder.read_environment(),
         commands=_commands(config, folder, bool(summary)),
@@ -217,12 +218,6 @@ def command(config: Config) -> str:
         else:
             words += [option, str(value)]
     return shlex.join(words)
-
-
-def _sample(described: dict[str, Any], data: DataSet | None) -> Any:
-    """One sample for the network's graph: the first one, or zeros where there is none."""
-    x = np.zeros((1, *described["sample_shape"]), np.float32) if data is None else data.x_train[:1]
-    return from_data(np.ascontiguousarray(x))
 
 
 # The data -----------------------------------------------------------------------------------------------------------

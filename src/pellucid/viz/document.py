@@ -232,7 +232,7 @@ def embed(picture: Picture, name: str) -> str:
         if len(drawing) <= MOST_SVG:
             return drawing
     content = io.BytesIO()
-    picture.figure.savefig(content, format="png", dpi=150, metadata={"Software": None})
+    picture.figure.savefig(content, format="png", dpi=150, transparent=True, metadata={"Software": None})
     return f'<img {how} src="{data_uri(content.getvalue())}" alt="{alt}">'
 
 
