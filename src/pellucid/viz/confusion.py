@@ -123,6 +123,6 @@ def _worst(axes: Any, counts: Array, words: list[str], most: int = 12) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.2)
     axes.set_title("most frequent mistakes", fontsize=9)
-    axes.set_xlabel("samples (true → predicted)")
+    axes.set(xlabel="samples", ylabel="true → predicted")
     style.clean(axes)
     axes.grid(False, axis="y")

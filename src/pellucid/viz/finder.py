@@ -66,7 +66,7 @@ def lr_finder(result: Any, *, title: str | None = None, ax: Any = None, save: An
                 0.5, 0.5, _wrapped("not usable: " + reason), transform=axes.transAxes, ha="center", va="center",
                 fontsize=10, bbox={"facecolor": "#FFF4D6", "edgecolor": "black", "boxstyle": "round,pad=0.5"},
             )  # fmt: skip
-        axes.legend(loc="upper left" if usable else "best")
+        axes.legend(loc="lower left" if usable else "best")  # the curve begins high
         sheet.title(title)
     return sheet.figure
 

@@ -169,6 +169,8 @@ def weight_histograms(
             _histogram(axes, name, every[name], earlier, bins)
         for axes in grid[len(chosen) :]:
             axes.set_axis_off()
+        for axes in grid[max(len(chosen) - columns, 0) : len(chosen)]:
+            axes.set_xlabel("value", fontsize=8)
         if before is not None:
             grid[0].legend(loc="upper left", fontsize=8)
         more = f" ({len(chosen)} of {len(every)} parameters)" if len(chosen) < len(every) else ""

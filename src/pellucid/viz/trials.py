@@ -169,7 +169,7 @@ def _over_one(axes: Any, trials: Trials, i: int) -> None:
     failed = ~np.isfinite(values) & np.isfinite(scale.at)
     if failed.any():
         axes.plot(
-            scale.at[failed], np.full(int(failed.sum()), 0.97 if trials.minimum else 0.03), "x", color=style.VERMILLION,
+            scale.at[failed], np.full(int(failed.sum()), 0.94 if trials.minimum else 0.06), "x", color=style.VERMILLION,
             markersize=7, markeredgewidth=1.8, transform=axes.get_xaxis_transform(), label="no value",
         )  # fmt: skip
         axes.margins(y=0.15)
@@ -298,6 +298,7 @@ def _parallel(sheet: Any, axes: Any, trials: Trials) -> None:
     places = np.stack([scale.part() for scale in scales], axis=1)
     norm = (LogNorm if trials.log else Normalize)(float(known.min()), float(known.max()))
     scale_colours = ScalarMappable(norm, "viridis" if trials.minimum else "viridis_r")
+    rings: dict[str, Any] = {"marker": "o", "markersize": 8, "markerfacecolor": "white", "markeredgecolor": "black"}
     order = np.argsort(np.where(np.isnan(values), np.inf if trials.minimum else -np.inf, values), kind="stable")
     for i in order[::-1] if trials.minimum else order:
         if np.isnan(values[i]):
@@ -307,6 +308,7 @@ def _parallel(sheet: Any, axes: Any, trials: Trials) -> None:
         axes.plot(
             range(len(scales)), places[i], color=style.VERMILLION if main else scale_colours.to_rgba(values[i]),
             linewidth=2.6 if main else 1.1, alpha=1 if main else 0.75, zorder=4 if main else 2,
+            **(rings if main else {}),
         )  # fmt: skip
     for i, scale in enumerate(scales):
         axes.axvline(i, color="black", linewidth=1, zorder=3)
@@ -320,7 +322,7 @@ def _parallel(sheet: Any, axes: Any, trials: Trials) -> None:
     axes.set(xlim=(-0.1, len(scales) - 0.6), ylim=(-0.06, 1.06))
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"all {len(values)} trials; the best is thick", fontsize=9)
+    axes.set_title(f"all {len(values)} trials; the best is thick, with rings", fontsize=9)
 
 
 def _labels(scale: Scale) -> list[tuple[float, str]]:

@@ -165,7 +165,7 @@ def _points(
 
 
 def _table(axes: Any, x: Array, order: Array, captions: list[tuple[str, str, bool]], names: Any) -> None:
-    """A row per sample, a column per feature; darkness tells how far a value is from the mean of all samples."""
+    """A row per sample, a column per feature; colour and arrow tell how far a value is from the mean of all samples."""
     from matplotlib.colors import TwoSlopeNorm
 
     x = x.astype(float)
@@ -174,6 +174,7 @@ def _table(axes: Any, x: Array, order: Array, captions: list[tuple[str, str, boo
     features = np.arange(x.shape[1])
     if len(features) > 8:  # those in which these samples are the most unusual
         features = np.sort(np.argsort(-np.nanmean(np.abs(unusual), axis=0), kind="stable")[:8])
+    names = names if names is not None else [f"x{k + 1}" for k in range(x.shape[1])]
     words = style.names(x.shape[1], names, "feature_names", 20)
     image = axes.imshow(
         unusual[:, features],
@@ -186,7 +187,8 @@ def _table(axes: Any, x: Array, order: Array, captions: list[tuple[str, str, boo
         for column, feature in enumerate(features):
             z = unusual[row, feature]
             ink = style.ink_on(image.cmap(image.norm(z))) if np.isfinite(z) else "black"
-            axes.text(column, row, f"{x[i, feature]:.3g}", ha="center", va="center", fontsize=8, color=ink)
+            way = " ↑" if z > 1 else " ↓" if z < -1 else ""
+            axes.text(column, row, f"{x[i, feature]:.3g}{way}", ha="center", va="center", fontsize=8, color=ink)
     axes.set_xticks(
         range(len(features)), [words[k] for k in features], rotation=30 if len(features) > 4 else 0,
         ha="left" if len(features) > 4 else "center",
@@ -197,4 +199,4 @@ def _table(axes: Any, x: Array, order: Array, captions: list[tuple[str, str, boo
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
-    axes.figure.colorbar(image, ax=axes, label="standard deviations\nfrom the mean of all", shrink=0.9)
+    axes.figure.colorbar(image, ax=axes, label="standard deviations from the mean\n(beyond one: ↑ ↓)", shrink=0.9)
