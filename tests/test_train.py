@@ -16,14 +16,12 @@ import torch
 from pellucid import Generator, Tensor, from_numpy, manual_seed, nn, optim, tensor
 from pellucid.train import (
     HOOKS,
-    R2,
     Accuracy,
     Callback,
     Checkpoint,
     CheckpointError,
     CosineDecay,
     Learner,
-    MeanAbsoluteError,
     NaNGuard,
     NonFiniteError,
     Recorder,
@@ -360,37 +358,6 @@ def test_history_knows_the_best_epoch() -> None:
     history = Recorder()
     learner(history).fit(4)
     assert history.best == min(history.epochs, key=lambda row: row["val_loss"])
-
-
-# Metrics, against scikit-learn
-
-
-def test_metrics_over_uneven_batches() -> None:
-    from sklearn.metrics import accuracy_score, mean_absolute_error, r2_score
-
-    rng = np.random.default_rng(0)
-    logits, classes = rng.normal(size=(11, 4)).astype(np.float32), rng.integers(0, 4, 11)
-    real, guess = rng.normal(size=(11, 1)) + 1000, rng.normal(size=(11, 1)) + 1000
-    accuracy, r2, mae = Accuracy(), R2(), MeanAbsoluteError(scale=2.0)
-    for part in (slice(0, 4), slice(4, 8), slice(8, 11)):
-        accuracy.update(from_numpy(logits[part]), from_numpy(classes[part]))
-        r2.update(from_numpy(guess[part]), from_numpy(real[part]))
-        mae.update(from_numpy(guess[part]), from_numpy(real[part]))
-    assert accuracy.value() == accuracy_score(classes, logits.argmax(1))
-    assert r2.value() == pytest.approx(r2_score(real, guess), rel=1e-12)
-    assert mae.value() == pytest.approx(2 * mean_absolute_error(real, guess), rel=1e-12)
-
-
-def test_accuracy_of_a_single_output() -> None:
-    accuracy = Accuracy()
-    accuracy.update(tensor([[0.5], [-0.5], [2.0]]), tensor([1, 1, 1]))
-    assert accuracy.value() == 2 / 3
-
-
-def test_r2_of_a_constant_target_is_undefined() -> None:
-    r2 = R2()
-    r2.update(np.array([1.0, 2.0]), np.array([3.0, 3.0]))
-    assert math.isnan(r2.value())
 
 
 # The guard

@@ -429,6 +429,16 @@ def test_early_stopping_gives_the_best_weights_back() -> None:
     assert all((a == b).all() for a, b in zip(seen[1], arrays(run.model.state_dict()), strict=True))
 
 
+def test_early_stopping_gives_back_the_weights_that_were_evaluated() -> None:
+    """With EMA these are the averaged ones: the figure that was the best is theirs."""
+    ema = EMA(0.8)
+    stopping = EarlyStopping(patience=2, restore_best=True)
+    run = make_learner(ema, stopping)
+    run.fit(6)
+    run.remove(ema)
+    assert run.evaluate()["loss"] == stopping.best == min(row["val_loss"] for row in run.recorder.epochs)
+
+
 def test_an_interrupted_fit_keeps_its_own_weights() -> None:
     run = make_learner(EarlyStopping(restore_best=True), StopAt(12))
     run.evaluate_epoch = lambda: {"loss": [1, 2, 3][run.epoch]}  # type: ignore[method-assign]

@@ -18,8 +18,9 @@ class EarlyStopping(Callback):
         patience: how many epochs without an improvement are waited for; 0 stops at the first.
         min_delta: what counts as an improvement: more than this, in the units of the figure.
         mode: "min" or "max"; None tells it by the name.
-        restore_best: whether the model gets back the parameters and buffers of the best epoch, when the fit is complete
-            or stopped by this. (A fit that was interrupted keeps its own, to be gone on with.) They are kept in memory.
+        restore_best: whether the model gets back the parameters and buffers that were the best, when the fit is
+            complete or stopped by this. (A fit that was interrupted keeps its own, to be gone on with.) They are those
+            that were evaluated: with `EMA`, the averaged ones. They are kept in memory.
 
     Afterwards `best` and `best_epoch` tell which it was, and `stopped_epoch` after which epoch the fit was ended (None
     where it was not). A new `fit(epochs)` waits anew. A figure that is NaN is no improvement.
@@ -50,6 +51,7 @@ class EarlyStopping(Callback):
         self.stopped_epoch: int | None = None
         self.waited = 0
         self._weights: dict[str, Any] | None = None
+        self._evaluated: dict[str, Any] | None = None
 
     def before_fit(self, learner: Learner) -> None:
         monitored(learner, self.monitor)  # to fail now, and not after an epoch
@@ -59,15 +61,19 @@ class EarlyStopping(Callback):
         if self.stopped_epoch is not None:  # the run that is resumed was at its end
             learner.stop()
 
+    def after_evaluate(self, learner: Learner) -> None:
+        if self.restore_best and self.monitor != "train_loss":
+            self._evaluated = _weights(learner)  # before EMA, whose `order` is larger, takes the average out again
+
     def after_epoch(self, learner: Learner) -> None:
+        evaluated, self._evaluated = self._evaluated, None
         value = monitored(learner, self.monitor)
         if value is None:
             return
         if improves(value, self.best, self.mode, self.min_delta):
             self.best, self.best_epoch, self.waited = value, learner.epoch, 0
             if self.restore_best:
-                with no_grad():
-                    self._weights = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
+                self._weights = evaluated or _weights(learner)
             return
         self.waited += 1
         if self.waited >= self.patience:
@@ -84,6 +90,11 @@ class EarlyStopping(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for name in _STATE:
             setattr(self, name, state[name])
+
+
+def _weights(learner: Learner) -> dict[str, Any]:
+    with no_grad():
+        return {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
 
 
 _STATE = ("best", "best_epoch", "stopped_epoch", "waited", "_weights")
