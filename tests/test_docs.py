@@ -3,7 +3,6 @@
 import doctest
 import os
 import re
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,10 @@ from typing import Any
 import pytest
 
 from pellucid.core import FUNCTIONS, TABLE, Op
+from tests.pages import ROOT, blocks, check, commands
 from tools import docstrings, reference
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.stem)
@@ -42,30 +37,9 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path
             del TABLE[name]
 
 
-def command_lines() -> list[tuple[str, str]]:
-    return [
-        (page.stem, line.partition("  #")[0].strip())
-        for page in PAGES
-        for block in blocks(page, "sh")
-        for line in block.splitlines()
-        if line.startswith("pellucid ")
-    ]
-
-
-@pytest.mark.parametrize(("page", "line"), command_lines())
+@pytest.mark.parametrize(("page", "line"), [(page.stem, line) for page in PAGES for line in commands(page)])
 def test_the_commands_parse(page: str, line: str) -> None:
-    """Each command exists and takes the options and values that it is shown with."""
-    import typer.main
-
-    from pellucid.cli.program import app
-
-    program: Any = typer.main.get_command(app)
-    words = shlex.split(line)[1:]
-    if words[0].startswith("-"):
-        program.make_context("pellucid", [*words, "--help"], resilient_parsing=True)
-        assert words[0] in {option for parameter in program.params for option in parameter.opts}
-    else:
-        program.commands[words[0]].make_context(words[0], words[1:])
+    check(line)
 
 
 def test_each_public_op_and_function_is_on_one_page() -> None:

@@ -65,6 +65,7 @@ def chapters() -> dict[str, ModuleType]:
     return {name.rpartition(".")[2]: importlib.import_module(name) for name in modules if ".ops." in name}
 
 
+@functools.cache
 def op_pages() -> dict[str, str]:
     """A page for each chapter, and a list of all of them."""
     pages: dict[str, str] = {}
@@ -302,5 +303,6 @@ def command_pages() -> dict[str, str]:
 
 
 def _command_markdown(text: str) -> str:
-    """typer's Markdown, with the example of the help as a block to copy."""
-    return re.sub(r"^Examples?: (pellucid .*)$", r"For example:\n\n```sh\n\1\n```", text, flags=re.MULTILINE)
+    """typer's Markdown, with the example of the help as a block to copy, and defaults without parentheses."""
+    text = re.sub(r"^Examples?: (pellucid .*)$", r"For example:\n\n```sh\n\1\n```", text, flags=re.MULTILINE)
+    return re.sub(r"\[default: \((.*?)\)\]$", r"[default: \1]", text, flags=re.MULTILINE)

@@ -210,7 +210,7 @@ points = {"x": data.x_val, "y": data.y_val, "class_names": data.class_names}
 
 
 def show(run, step):
-    """The validation points by what the network said of them after `step` steps, and the surface of what it said."""
+    """The validation points by the prediction after `step` steps, and the prediction as a surface."""
     predict, title = at(run, step), f"After {step} steps"
     display(viz.scatter(data.x_val, predict(data.x_val), data.y_val, class_names=data.class_names, title=title))
     display(viz.surface(predict, **points, title=title))
