@@ -13,7 +13,9 @@ import torchmetrics.functional as tm
 
 from pellucid import from_numpy
 from pellucid.train import metrics
+from pellucid.train.learner import by_name
 from pellucid.train.metrics import AUC, F1, R2, Accuracy, BalancedAccuracy, ConfusionMatrix, MeanAbsoluteError, TopK
+from tests.test_train import learner as make_learner
 
 CUTS = {"one batch": [], "uneven": [1, 2, 9], "with an empty batch": [4, 4], "a small last batch": [22]}
 
@@ -309,6 +311,19 @@ def test_arguments_out_of_range() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             make()
+
+
+def test_a_learner_calls_metrics_by_their_names() -> None:
+    run = make_learner()
+    run.metrics = by_name([Accuracy, TopK(1), F1("micro"), BalancedAccuracy(), ConfusionMatrix])
+    first, again = run.evaluate(), run.evaluate()
+    assert list(first) == ["loss", "accuracy", "top1", "f1", "balanced_accuracy", "confusion_matrix"]
+    assert first["accuracy"] == first["top1"] == first["f1"] == again["accuracy"]
+    assert first["confusion_matrix"].sum() == again["confusion_matrix"].sum() == 7  # each evaluation begins anew
+    with pytest.raises(ValueError, match="Two metrics are called 'f1'. Give names of your own"):
+        by_name([F1("micro"), F1("macro")])
+    two = by_name({"micro": lambda: F1("micro"), "macro": F1})
+    assert {name: make().average for name, make in two.items()} == {"micro": "micro", "macro": "macro"}
 
 
 def test_a_metric_without_its_methods_says_so() -> None:

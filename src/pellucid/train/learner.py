@@ -260,5 +260,9 @@ def by_name(metrics: Any) -> dict[str, Callable[[], Any]]:
                 f"{metric!r} is no metric: one has update(output, target) and value(), as pellucid.train.Accuracy."
             )
         name = getattr(metric, "name", "") or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+        if name in result:
+            raise ValueError(
+                f"Two metrics are called {name!r}. Give names of your own: metrics={{{name + '_1'!r}: lambda: …, …}}."
+            )
         result[name] = kind if isinstance(metric, type) else (lambda metric=metric: copy.deepcopy(metric))
     return result
