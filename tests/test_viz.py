@@ -19,7 +19,7 @@ from PIL import Image
 
 import pellucid as torch
 from pellucid import nn, viz
-from pellucid.train.landscape import loss_landscape
+from pellucid.train import loss_landscape
 from pellucid.utils.data import DataLoader, TensorDataset
 from pellucid.viz import style, values
 

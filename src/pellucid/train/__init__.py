@@ -15,6 +15,7 @@ from pellucid.train.files import write_atomically, write_json
 from pellucid.train.gradient_clip import GradientClip
 from pellucid.train.guard import NaNGuard, NonFiniteError
 from pellucid.train.hooks import Hooks
+from pellucid.train.landscape import Landscape, loss_landscape
 from pellucid.train.learner import Learner
 from pellucid.train.lr_find import LRFinder, lr_find
 from pellucid.train.metrics import (
@@ -63,6 +64,8 @@ __all__ = [
     "TensorBoard",
     "TimeLimit",
     "lr_find",
+    "loss_landscape",
+    "Landscape",
     "LRFinder",
     "ParamScheduler",
     "CosineDecay",

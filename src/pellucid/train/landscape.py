@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from pellucid.core import default_generator, from_data, no_grad
+from pellucid.core import from_data, no_grad
+from pellucid.train.rewind import Snapshot
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ def loss_landscape(
     parameters of normalisation layers (those of fewer than two dimensions) are not moved, as in the paper.
 
     The model computes in eval mode, without gradients; afterwards it is as it was, to the bit: parameters, buffers,
-    modes, and the random streams of the library and of the loader. It takes points² passes over `batches`, which are
+    modes, and the random streams of the program and of the loader. It takes points² passes over `batches`, which are
     read once and kept.
 
     Args:
@@ -73,16 +75,18 @@ def loss_landscape(
     """
     if points < 2 or not span > 0:
         raise ValueError(f"points={points}, span={span}: at least 2 points, and a span above 0, are needed")
-    parameters = list(model.parameters())
-    moved = [parameter for parameter in parameters if len(parameter.shape) >= 2]
+    moved = [parameter for parameter in model.parameters() if len(parameter.shape) >= 2]
     if not moved:
         raise ValueError("no parameter of the model has two dimensions: there is nothing to move along a direction")
-    arrays = [parameter.detach().cpu().numpy() for parameter in moved]
+    arrays = [parameter.detach().cpu().numpy().copy() for parameter in moved]
     rng = np.random.default_rng(seed)
     first, second = ([_direction(weight, rng) for weight in arrays] for _ in range(2))
     steps = np.linspace(-span, span, points)
     losses = np.empty((points, points))
-    with _left_as_it_was(model, batches, moved):
+    # What a Learner is made of, but for the optimiser, which is not asked here.
+    parts: Any = SimpleNamespace(model=model, loss_function=loss, optimizer=SimpleNamespace(), loader=batches)
+    before = Snapshot(parts)
+    try:
         read = list(batches)
         if not read:
             raise ValueError("batches holds no batch to take the loss of")
@@ -93,6 +97,8 @@ def loss_landscape(
                     place = (weight + alpha * d1 + beta * d2).astype(weight.dtype)
                     parameter.data = from_data(place, device=parameter.device)
                 losses[i, j] = _mean_loss(model, read, loss)
+    finally:
+        before.restore()
     return Landscape(steps, steps.copy(), losses)
 
 
@@ -112,29 +118,3 @@ def _mean_loss(model: Any, batches: list[tuple[Any, Any]], loss: Callable[[Any, 
         for inputs, target in batches:
             total, samples = total + float(loss(model(inputs), target).item()) * len(target), samples + len(target)
     return total / samples
-
-
-class _left_as_it_was:
-    """Puts back, at its end, what `loss_landscape` touches: the very arrays, so that not a bit can differ."""
-
-    def __init__(self, model: Any, batches: Any, moved: list[Any]) -> None:
-        self.model, self.moved = model, moved
-        generators = [default_generator, getattr(batches, "generator", None)]
-        self.generators = [one for one in generators if hasattr(one, "get_state")]
-
-    def __enter__(self) -> None:
-        self.data = [parameter.data for parameter in self.moved]
-        self.modes = [(module, module.training) for module in self.model.modules()]
-        self.state = [(tensor, tensor.data, tensor.detach().clone()) for tensor in self.model.buffers()]
-        self.random = [(generator, generator.get_state()) for generator in self.generators]
-
-    def __exit__(self, *error: object) -> None:
-        for parameter, data in zip(self.moved, self.data, strict=True):
-            parameter.data = data
-        for module, training in self.modes:
-            module.training = training
-        for tensor, data, value in self.state:  # eval mode changes no buffer of ours; a user's module may
-            data.copy_(value)
-            tensor.data = data
-        for generator, state in self.random:
-            generator.set_state(state)

@@ -12,6 +12,7 @@ from pellucid.viz.finder import lr_finder
 from pellucid.viz.frames import film
 from pellucid.viz.gradients import gradient_flow, weight_histograms
 from pellucid.viz.graph import Drawing, graph, graph_fragment
+from pellucid.viz.initialisation import initialisation
 from pellucid.viz.landscape import loss_landscape
 from pellucid.viz.plane import decision_regions, scatter
 from pellucid.viz.relief import surface
@@ -31,6 +32,7 @@ __all__ = [
     "gradient_flow",
     "graph",
     "graph_fragment",
+    "initialisation",
     "loss_landscape",
     "lr_finder",
     "scatter",

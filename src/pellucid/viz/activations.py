@@ -177,20 +177,20 @@ def _shares(axes: Any, entry: Mapping[str, Array]) -> None:
     step = entry["step"]
     at = sample(len(step), 2000)
     for key, colour, dashes, shape in _SHARES:
-        if key in entry and np.isfinite(entry[key].astype(float)).any():
+        share = entry[key].astype(float) if key in entry else np.empty(0)
+        if key == "saturated" and "zeros" in entry and np.array_equal(share, entry["zeros"]):
+            continue  # of a ReLU the two are one
+        if np.isfinite(share).any():
             dot: dict[str, Any] = {"marker": shape, "markersize": 3} if len(step) <= 2 else {}
-            axes.plot(step[at], entry[key][at], color=colour, linestyle=dashes, linewidth=1.4, label=key, **dot)
+            axes.plot(step[at], share[at], color=colour, linestyle=dashes, linewidth=1.4, label=key, **dot)
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share")
     style.clean(axes)
 
 
 def _one_legend(grid: Array, columns: list[str]) -> None:
-    """What the lines of the shares are, said once, below their panels."""
+    """What the lines of the shares are, said once, in the panel on top."""
     if "zeros" in columns:
         panels = grid[:, columns.index("zeros")]
         known = {line.get_label(): line for axes in panels for line in axes.lines}
-        if len(known) > 1 or "zeros" not in known:
-            panels[-1].legend(
-                known.values(), known.keys(), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.4), ncols=1
-            )
+        panels[0].legend(known.values(), known.keys(), fontsize=8, loc="best")
