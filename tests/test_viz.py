@@ -140,6 +140,9 @@ FIGURES: dict[str, Draw] = {
     "surface, real": lambda **k: viz.surface(lambda p: p[:, :1], X, REAL, **SMALL, **k),
     "surface, NaN": lambda **k: viz.surface(lambda p: p[:, 0] * NAN, X, TWO, **SMALL, **k),
     "film, last frame": lambda **k: viz.film({0: disc, 5: disc}, X, TWO, k.pop("save"), **SMALL, **k),
+    "initialisation": lambda **k: viz.initialisation(
+        {"layers": ["0 Linear", "1 ReLU"], "forward": {"he": [1, 0.9], "ones": [50, NAN]}, "backward": {"he": [0, 1]}}, **k
+    ),
     "loss_landscape": lambda **k: viz.loss_landscape(BOWL, **k),
     "loss_landscape, flat": lambda **k: viz.loss_landscape({**BOWL, "losses": np.ones((7, 7))}, **k),
     "loss_landscape, NaN": lambda **k: viz.loss_landscape({**BOWL, "losses": np.full((7, 7), NAN)}, **k),
