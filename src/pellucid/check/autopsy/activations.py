@@ -1,0 +1,195 @@
+"""Mistakes at an activation: no derivative, one taken at the wrong point, the mask of something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.autopsy.regions import KNOWN, Region, known_as, regions
+from pellucid.check.rules import extreme_mask, vjp
+from pellucid.check.tape import Array, Change, Node
+
+
+def instead(found: list[Region], slopes: list[Array]) -> Change:
+    """On the way back through these regions, multiply by something other than their derivatives."""
+    return Change(
+        jumps={
+            region.out.index: (lambda adjoint, region=region, slope=slope: [(region.start, adjoint * slope)])
+            for region, slope in zip(found, slopes, strict=True)
+        }
+    )
+
+
+def activations(case: Case) -> Iterator[Hypothesis]:
+    found = regions(case.tape)
+    masks = list(_masks(case))
+    for group in found.values():
+        region = group[0]
+        slopes = [one.derivative() for one in group]
+        if all(_is_constant(slope) for slope in slopes):
+            continue  # a scaling, not an activation
+        name = known_as(region)
+        called = name or "this function"
+        steps = 0.0 if name else 0.01 * len(region.nodes)
+        where = line(region.out)
+        derivative = KNOWN[name][1] if name else "f'(z)"
+        yield Hypothesis(
+            "missing-activation-derivative",
+            instead(group, [np.ones(()) for _ in group]),
+            f"The gradient passes {called} of {where} unchanged: dz = da, without its derivative.",
+            f"dz = da * ({derivative})",
+            region.out,
+            1.0 + (0.5 if name else 0.0) - steps,
+        )
+        switching = all(_is_switch(slope) for slope in slopes)
+        if switching:
+            yield from _wrong_masks(case, group, slopes, masks, called)
+            continue
+        with np.errstate(all="ignore"):
+            at_output = [one.derivative_at(one.out.value)[0] for one in group]
+        yield Hypothesis(
+            "derivative-at-wrong-point",
+            instead(group, at_output),
+            f"The derivative of {called} in {where} is taken at its output, and must be taken at its input.",
+            f"dz = da * ({derivative}), with z what goes into {called}, not what comes out",
+            region.out,
+            0.9 - steps,
+        )
+        if name:
+            _, _, by_output, function = KNOWN[name]
+            with np.errstate(all="ignore"):
+                at_input = [function(one.start.value) for one in group]
+            yield Hypothesis(
+                "derivative-at-wrong-point",
+                instead(group, at_input),
+                f"The derivative of {name} in {where} is written for its output, {by_output}, and is given its input.",
+                f"dz = da * ({by_output}), with a what comes out of {name}",
+                region.out,
+                1.2,
+            )
+        yield Hypothesis(
+            "unknown",
+            instead(group, [slope * slope for slope in slopes]),
+            f"The derivative of {called} in {where} is multiplied twice.",
+            "multiply by the derivative once",
+            region.out,
+            0.5 - steps,
+        )
+    yield from _pools(case)
+
+
+def _is_constant(slope: Array) -> bool:
+    return bool(np.ptp(slope) <= 1e-12 * np.abs(slope).max(initial=1e-300)) if slope.size else True
+
+
+def _is_switch(slope: Array) -> bool:
+    """Whether a derivative takes a few values only: a mask, a rectifier, a sign."""
+    return slope.size > 3 and len(np.unique(slope.round(12))) <= 2
+
+
+def _masks(case: Case) -> Iterator[tuple[Node, Array]]:
+    """Every on-or-off pattern in the program, and the signs of its arrays."""
+    seen: set[bytes] = set()
+    for node in case.tape.nodes:
+        if node.value.ndim == 0 or node.op in ("assign",):
+            continue
+        values = np.asarray(node.value, dtype=float)
+        mask = (values > 0).astype(float)
+        key = mask.tobytes() + str(mask.shape).encode()
+        if key not in seen and 0 < mask.mean() < 1:
+            seen.add(key)
+            yield node, mask
+
+
+def _wrong_masks(
+    case: Case, group: list[Region], slopes: list[Array], masks: list[tuple[Node, Array]], called: str
+) -> Iterator[Hypothesis]:
+    region = group[0]
+    values = np.unique(np.concatenate([slope.ravel() for slope in slopes]).round(12))
+    low, high = values[0], values[-1]
+    kind = "mask" if not known_as(region) else f"{called}'s mask"
+    yield Hypothesis(
+        "wrong-mask",
+        instead(group, [low + high - slope for slope in slopes]),
+        f"The {kind} of {line(region.out)} is the wrong way round: the gradient goes where it was shut.",
+        "dz = da * (z > 0), not (z < 0)" if called == "relu" else "use the mask of the forward pass as it is",
+        region.out,
+        1.2,
+    )
+    for step in (1, -1):  # the mask of the pass of a loop before or after
+        if len(group) > 1:
+            shifted = [slopes[min(max(i + step, 0), len(slopes) - 1)] for i in range(len(slopes))]
+            if all(one.shape == other.shape for one, other in zip(slopes, shifted, strict=True)):
+                yield Hypothesis(
+                    "wrong-mask",
+                    instead(group, shifted),
+                    f"The {kind} of {line(region.out)} is that of another step.",
+                    "keep each step's own mask for the way back",
+                    region.out,
+                    1.0,
+                )
+    if len(group) > 1:
+        return
+    own = (slopes[0] == high).astype(float)
+    for node, mask in masks:
+        for candidate, said in ((mask, "positive"), (1 - mask, "not positive")):
+            if candidate.shape == own.shape and not np.array_equal(candidate, own):
+                yield Hypothesis(
+                    "wrong-mask",
+                    instead(group, [low + (high - low) * candidate]),
+                    f"The {kind} of {line(region.out)} is not its own: it is where the array of {line(node)} is {said}.",
+                    "dz = da * (z > 0), with z what went into this layer"
+                    if called == "relu"
+                    else "use this layer's mask",
+                    region.out,
+                    0.9 if said == "positive" else 0.6,
+                )
+    yield Hypothesis(
+        "wrong-mask",
+        Change(
+            jumps={region.out.index: lambda adjoint: [(region.start, adjoint * (low + (high - low) * (adjoint > 0)))]}
+        ),
+        f"The {kind} of {line(region.out)} is taken from the gradient's own sign.",
+        "the mask is where the forward input is positive, not the gradient",
+        region.out,
+        0.8,
+    )
+
+
+def _pools(case: Case) -> Iterator[Hypothesis]:
+    """Maxima: the gradient goes to the largest element alone."""
+    for (_, op), nodes in case.tape.groups().items():
+        if op not in ("max", "min"):
+            continue
+        node = nodes[0]
+
+        def spread(one: Node, position: int, adjoint: Array, weight: str = "all") -> Array:
+            whole = vjp(Node(-1, "sum", one.inputs, one.attributes, one.value, None, True), 0, adjoint)
+            mask = extreme_mask(one)
+            if weight == "all":
+                return whole
+            if weight == "others":
+                return whole * (mask == 0)
+            if weight == "even":
+                return whole / (mask.size / max(one.value.size, 1))
+            opposite = Node(-1, "min" if one.op == "max" else "max", one.inputs, one.attributes, one.value, None, True)
+            return whole * extreme_mask(opposite)
+
+        for weight, said, mistake in (
+            ("all", "every element gets the whole gradient, as if each were the largest", "wrong-mask"),
+            ("others", "the gradient goes to the elements that are not the largest", "wrong-mask"),
+            ("even", "the gradient is spread evenly, as for a mean", "wrong-mask"),
+            ("opposite", "the gradient goes to the smallest element", "wrong-mask"),
+        ):
+            yield Hypothesis(
+                mistake,
+                Change(
+                    edges={(one.index, 0): (lambda n, p, g, weight=weight: spread(n, p, g, weight)) for one in nodes}
+                ),
+                f"At the {op} of {line(node)} {said}.",
+                "dx = (x == x.max(…)) * dy",
+                node,
+                1.0,
+            )

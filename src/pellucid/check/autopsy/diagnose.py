@@ -1,0 +1,211 @@
+"""From wrong gradients to the mistakes behind them: one is tried after the other until the numbers agree."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.check.autopsy.activations import activations
+from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
+from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps
+from pellucid.check.autopsy.products import stale, transposes
+from pellucid.check.autopsy.softmax import softmaxes
+from pellucid.check.tape import Array, Change, Tape, backward, gradients
+
+GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
+
+
+@dataclass
+class Diagnosis:
+    """What is most likely wrong with one tensor's gradient.
+
+    Attributes:
+        mistake: a name of the vocabulary; "unknown" where nothing that was tried gives these numbers.
+        confidence: from 0 to 1. Below 1 where other mistakes would give the same numbers.
+        explanation, fix: in words.
+        where: the user's line of the forward step whose backward is wrong, if it is known.
+        others: further mistakes that would give the same numbers.
+    """
+
+    mistake: str
+    confidence: float
+    explanation: str
+    fix: str
+    where: str = ""
+    others: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Found:
+    """A hypothesis, with the gradients that it gives."""
+
+    hypothesis: Hypothesis
+    simulated: dict[str, Array]
+    explains: set[str]
+    breaks: set[str]
+
+    @property
+    def score(self) -> float:
+        return len(self.explains) - 0.5 * len(self.breaks) + 0.01 * self.hypothesis.weight
+
+
+def diagnose(
+    evidence: dict[str, Evidence],
+    tape: Tape | None,
+    earlier_tapes: list[Tape],
+    earlier: list[dict[str, Array]],
+    sizes: tuple[int, ...],
+    rtol: float = 1e-6,
+) -> dict[str, Diagnosis]:
+    """A diagnosis for each tensor whose evidence says that it is wrong.
+
+    First the numbers alone; then, on the tape, every mistake that there is a rule for, at every place where it can be
+    made. One that explains several tensors at once, and spoils none that is right, comes before one that explains a
+    single tensor. What a first mistake does not explain is looked at once more with that one in place.
+    """
+    wrong = {name: one for name, one in evidence.items() if one.wrong}
+    if not wrong:
+        return {}
+    all_true = {name: one.true for name, one in evidence.items()}
+    plain = {name: list(by_numbers(one, all_true, sizes, earlier, rtol)) for name, one in wrong.items()}
+    found: list[_Found] = []
+    if tape is not None:
+        case = Case(tape, backward(tape), earlier_tapes, sizes)
+        found = list(_simulate(case, evidence, wrong, Change(), rtol))
+    result: dict[str, Diagnosis] = {}
+    change = Change()
+    remaining = set(wrong)
+    # Zero, accumulated, another tensor's: said by the numbers with more certainty than any simulation.
+    for name in list(remaining):
+        certain = [verdict for verdict in plain[name] if verdict.weight >= 2.4]
+        if certain:
+            result[name] = _from_numbers(certain, [])
+            remaining.discard(name)
+    while remaining:
+        best = _best(found, remaining)
+        alone = {name: plain[name] for name in remaining if plain[name]}
+        together = len(best.explains & remaining) if best is not None else 0
+        if best is None or (together == 1 and alone and next(iter(best.explains & remaining)) in alone):
+            if not alone:
+                break
+            for name, verdicts in alone.items():
+                rivals = [one for one in found if name in one.explains]
+                result[name] = _judge(name, verdicts, rivals)
+                remaining.discard(name)
+            continue
+        explained = best.explains & remaining
+        for name in explained:
+            rivals = [one for one in found if name in one.explains and one is not best]
+            result[name] = _from_simulation(best, rivals, plain[name])
+        remaining -= explained
+        if remaining and tape is not None:
+            change = change | best.hypothesis.change
+            again = Case(tape, backward(tape, change), earlier_tapes, sizes)
+            found = list(_simulate(again, evidence, {name: wrong[name] for name in remaining}, change, rtol))
+            base = gradients(tape, change)
+            for name in remaining:
+                moved = Evidence(name, base[name], wrong[name].given)
+                _ratio(moved)
+                plain[name] += list(by_numbers(moved, {**all_true, **base}, sizes, earlier, rtol))
+    for name in remaining:
+        result[name] = Diagnosis(
+            "unknown",
+            0.5,
+            f"The gradient of {name} is wrong ({wrong[name].pattern}), and no mistake that was tried gives these numbers.",
+            "compare it with the true gradient, entry by entry, in the picture",
+        )
+    return result
+
+
+def _ratio(one: Evidence) -> None:
+    if one.given is not None and one.given.shape == one.true.shape and one.true.any():
+        one.ratio = float((one.given * one.true).sum() / (one.true**2).sum())
+
+
+def _simulate(
+    case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], base: Change, rtol: float
+) -> Iterator[_Found]:
+    differences = {
+        name: float(np.sqrt(((one.given - one.true) ** 2).sum()))
+        for name, one in wrong.items()
+        if one.given is not None and one.given.shape == one.true.shape
+    }
+    for hypothesis in _hypotheses(case):
+        with np.errstate(all="ignore"):
+            try:
+                simulated = gradients(case.tape, base | hypothesis.change)
+            except (ValueError, IndexError):  # the shapes do not allow this mistake here
+                continue
+        explains = {
+            name
+            for name, one in wrong.items()
+            if one.given is not None and same(simulated[name], one.given, differences.get(name), rtol)
+        }
+        if explains:
+            right = [one for name, one in evidence.items() if not one.wrong and one.given is not None]
+            breaks = {
+                one.name
+                for one in right
+                if not same(simulated[one.name], one.true, rtol=max(rtol, 1e-6)) and one.true.any()
+            }
+            yield _Found(hypothesis, simulated, explains, breaks)
+
+
+def _hypotheses(case: Case) -> Iterator[Hypothesis]:
+    return itertools.chain.from_iterable(generator(case) for generator in GENERATORS)
+
+
+def _best(found: list[_Found], remaining: set[str]) -> _Found | None:
+    useful = [one for one in found if one.explains & remaining]
+    return max(
+        useful,
+        key=lambda one: (
+            len(one.explains & remaining) - 0.5 * len(one.breaks),
+            one.hypothesis.weight,
+        ),
+        default=None,
+    )
+
+
+def _from_simulation(best: _Found, rivals: list[_Found], numbers: list[Verdict]) -> Diagnosis:
+    """Confidence: less where a mistake of another name explains as much, and where it should have spoiled more."""
+    own = best.hypothesis
+    others = [
+        one.hypothesis.mistake
+        for one in rivals
+        if one.hypothesis.mistake != own.mistake
+        and len(one.explains) >= len(best.explains)
+        and len(one.breaks) <= len(best.breaks)
+    ]
+    if len(best.explains) == 1:
+        others += [one.mistake for one in numbers if one.mistake != own.mistake]
+    others = list(dict.fromkeys(others))
+    confidence = 0.97 if not others else 0.8 if len(others) == 1 else 0.6
+    if best.breaks:
+        confidence *= 0.7
+    return Diagnosis(own.mistake, confidence, own.explanation, own.fix, line(own.node), others)
+
+
+def _from_numbers(verdicts: list[Verdict], others: list[str]) -> Diagnosis:
+    best = max(verdicts, key=lambda one: one.weight)
+    confidence = 0.95 if not others else 0.75
+    return Diagnosis(best.mistake, confidence, best.explanation, best.fix, "", others)
+
+
+def _judge(name: str, verdicts: list[Verdict], rivals: list[_Found]) -> Diagnosis:
+    """One tensor that its numbers explain: unless a simulation has the better claim."""
+    best = max(verdicts, key=lambda one: one.weight)
+    clean = [one for one in rivals if not one.breaks and one.explains == {name}]
+    top = max(clean, key=lambda one: one.hypothesis.weight, default=None)
+    if top is not None and top.hypothesis.weight > 1.0 and best.weight <= 1.0:
+        return _from_simulation(top, [one for one in rivals if one is not top], verdicts)
+    others = list(dict.fromkeys(one.hypothesis.mistake for one in clean if one.hypothesis.mistake != best.mistake))
+    diagnosis = _from_numbers(verdicts, others)
+    if top is not None and top.hypothesis.mistake == diagnosis.mistake:
+        diagnosis.where = line(top.hypothesis.node)
+    return diagnosis

@@ -1,0 +1,67 @@
+"""A mistake that somebody might have made, in a form in which it can be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.tape import Array, Change, Node, Tape
+
+
+@dataclass
+class Hypothesis:
+    """What the gradients would be, had this mistake been made.
+
+    Attributes:
+        mistake: its name in the vocabulary.
+        change: the change on the way back through the tape that makes it.
+        explanation, fix: what is wrong, and what to write instead, in words and a formula.
+        node: where in the forward pass the step is whose backward is wrong.
+        weight: how likely it is beforehand; decides where several give the same numbers.
+    """
+
+    mistake: str
+    change: Change
+    explanation: str
+    fix: str
+    node: Node | None = None
+    weight: float = 1.0
+
+
+@dataclass
+class Case:
+    """What there is to go by: the tape at the parameters in question, tapes of earlier states, and the batch sizes."""
+
+    tape: Tape
+    adjoints: dict[int, Array]
+    earlier: list[Tape] = field(default_factory=list)
+    sizes: tuple[int, ...] = ()
+
+    def adjoint(self, node: Node) -> Array:
+        return self.adjoints.get(node.index, np.zeros(node.shape))
+
+
+Generator = Callable[[Case], Iterator[Hypothesis]]
+
+
+def on_edges(nodes: list[Node], position: int, function: Callable[[Node, int, Array], Any]) -> Change:
+    """The same change at every pass of a loop."""
+    return Change(edges={(node.index, position): function for node in nodes})
+
+
+def line(node: Node | None) -> str:
+    """The user's line of a node: `net.py:12: h = np.tanh(z)`."""
+    import linecache
+    from pathlib import Path
+
+    if node is None or node.site is None:
+        return ""
+    text = linecache.getline(node.site.file, node.site.line).strip()
+    return f"{Path(node.site.file).name}:{node.site.line}" + (f": {text}" if text else "")
+
+
+def shape(value: Array | Node) -> str:
+    return str(tuple(value.shape))

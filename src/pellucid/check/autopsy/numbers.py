@@ -1,0 +1,175 @@
+"""What the numbers alone say, whatever the program: zero, a factor, a transpose, another tensor's gradient, an earlier one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.tape import Array
+
+
+@dataclass
+class Verdict:
+    """A mistake that explains one tensor's gradient."""
+
+    mistake: str
+    explanation: str
+    fix: str
+    weight: float
+
+
+def same(one: Array, other: Array, difference: float | None = None, rtol: float = 1e-6) -> bool:
+    """Whether two arrays are equal but for rounding, and closer to each other than what there is to explain."""
+    if one.shape != other.shape:
+        return False
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return False
+    away = float(np.sqrt(((one - other) ** 2).sum()))
+    size = max(float(np.sqrt((one**2).sum())), float(np.sqrt((other**2).sum())))
+    return away <= rtol * size and (difference is None or away <= 0.01 * difference)
+
+
+def by_numbers(
+    one: Evidence, all_true: dict[str, Array], sizes: tuple[int, ...], earlier: list[dict[str, Array]], rtol: float
+) -> Iterator[Verdict]:
+    """Every explanation of one tensor's gradient that needs nothing but numbers."""
+    name, true, given = one.name, one.true, one.given
+    if given is None:
+        yield Verdict("zero-gradient", f"There is no gradient for {name}.", f"return grads[{name!r}]", 3.0)
+        return
+    if not np.isfinite(given).all():
+        return
+    size = float(np.sqrt((true**2).sum()))
+    if not given.any() or float(np.sqrt((given**2).sum())) < 1e-9 * size:
+        yield Verdict(
+            "zero-gradient",
+            f"The gradient of {name} is zero; the true one has norm {size:.3g}.",
+            "look whether the path to it is cut, or the result is never written into the dict",
+            3.0,
+        )
+        return
+    if given.shape != true.shape:
+        yield from _other_shape(one, rtol)
+        return
+    for known, before in enumerate(earlier):
+        past = before.get(name)
+        if past is None or past.shape != true.shape:
+            continue
+        for count in (1, 2, 3):
+            if same(given, true + count * past, rtol=rtol) and not same(past, true, rtol=rtol):
+                yield Verdict(
+                    "accumulated",
+                    f"The gradient of {name} is the right one plus {'' if count == 1 else f'{count} times '}that of an "
+                    "earlier call.",
+                    "set the gradients to zero (or assign, =, not +=) at the beginning of each call",
+                    2.5,
+                )
+        if same(given, past, rtol=rtol) and not same(past, true, rtol=rtol):
+            yield Verdict(
+                "stale-value",
+                f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
+                "compute it from the parameters and values of this call",
+                2.4,
+            )
+    if one.ratio and same(given, one.ratio * true, rtol=rtol):
+        yield factor(name, one.ratio, sizes)
+    for other, gradient in all_true.items():
+        if other != name and same(given, gradient, rtol=rtol):
+            yield Verdict(
+                "swapped-tensors",
+                f"What is given as the gradient of {name} is that of {other}.",
+                f"grads[{name!r}] and grads[{other!r}] are exchanged, or one is returned twice",
+                2.0,
+            )
+    if true.ndim >= 2 and true.shape[-1] == true.shape[-2] and same(given, np.swapaxes(true, -1, -2), rtol=rtol):
+        yield Verdict("transpose", f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
+    yield from _slices(one, rtol)
+
+
+def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:
+    """A gradient that is a multiple of the true one."""
+    if math.isclose(ratio, -1.0, rel_tol=1e-6):
+        return Verdict("sign", f"The gradient of {name} has the opposite sign.", "write −, not + (or the reverse)", 2.0)
+    plain = abs(ratio)
+    for size in sizes:
+        for value, said in ((float(size), f"{size}"), (1.0 / size, f"1/{size}")):
+            if size > 1 and math.isclose(plain, value, rel_tol=1e-6) and not (size == 2):
+                sign = " and the opposite sign" if ratio < 0 else ""
+                return Verdict(
+                    "batch-factor",
+                    f"The gradient of {name} is {said} times the true one{sign}, and {size} is the size of the batch: a sum "
+                    "was taken for a mean, or a mean for a sum.",
+                    f"{'divide' if value > 1 else 'multiply'} by {size}, once",
+                    1.6,
+                )
+    for value in (2.0, 0.5):
+        if math.isclose(ratio, value, rel_tol=1e-6):
+            return Verdict(
+                "constant-factor",
+                f"The gradient of {name} is {value:g} times the true one.",
+                "the derivative of x² is 2·x, that of ½·x² is x: the factor of the loss is not that of the gradient",
+                1.6,
+            )
+    mistake = "constant-factor"
+    return Verdict(mistake, f"The gradient of {name} is {ratio:.6g} times the true one.", f"divide by {ratio:.6g}", 1.0)
+
+
+def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
+    true, given = one.true, one.given
+    if given is None:
+        return
+    if given.ndim == true.ndim and given.shape == true.shape[::-1] and same(given.T, true, rtol=rtol):
+        yield Verdict(
+            "transpose", f"The gradient of {one.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
+        )
+    squeezed, wanted = given.squeeze(), true.squeeze()
+    if squeezed.shape == wanted.shape and same(squeezed, wanted, rtol=rtol):
+        yield Verdict(
+            "missing-broadcast-sum",
+            f"The gradient of {one.name} has the right numbers in the shape {given.shape}, and the parameter has {true.shape}.",
+            f"append .reshape({true.shape}), or keepdims={'True' if true.ndim > given.ndim else 'False'} in its sum",
+            2.0,
+        )
+    from itertools import combinations
+
+    for count in range(1, given.ndim + 1):
+        for axes in combinations(range(given.ndim), count):
+            for name, reduce in (("sum", np.sum), ("mean", np.mean)):
+                summed = reduce(given, axis=axes)
+                if summed.size == true.size and same(summed.reshape(true.shape), true, rtol=rtol):
+                    axis = axes[0] if count == 1 else axes
+                    yield Verdict(
+                        "missing-broadcast-sum",
+                        f"The gradient of {one.name} was not summed: it has shape {given.shape}, the parameter {true.shape}, which "
+                        "the forward pass broadcast.",
+                        f"append .{name}(axis={axis})",
+                        3.0,
+                    )
+                    return
+
+
+def _slices(one: Evidence, rtol: float) -> Iterator[Verdict]:
+    """Right but for a slice along one axis, which is zero."""
+    true, given = one.true, one.given
+    if given is None:
+        return
+    for axis, length in enumerate(true.shape):
+        others = tuple(i for i in range(true.ndim) if i != axis)
+        empty = ~given.any(axis=others) & true.any(axis=others)
+        missing = np.nonzero(empty)[0]
+        if 0 < len(missing) < length:
+            patched = given.copy()
+            index = (slice(None),) * axis + (missing,)
+            patched[index] = true[index]
+            if same(patched, true, rtol=rtol):
+                yield Verdict(
+                    "missing-step",
+                    f"Of the gradient of {one.name}, {len(missing)} of {length} slices along axis {axis} are zero "
+                    f"({', '.join(map(str, missing[:5]))}), the rest is right.",
+                    "let the loop that fills it go over all of them",
+                    1.8,
+                )

@@ -1,0 +1,268 @@
+"""Mistakes along one path: a factor, a sign, a term left out, a sum over what was broadcast, a step of a loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line, on_edges
+from pellucid.check.rules import ELEMENTWISE, broadcast_axes, derivative, vjp
+from pellucid.check.tape import Array, Change, Node
+
+
+def factors(case: Case) -> Iterator[Hypothesis]:
+    """A step's contribution is left out, has the opposite sign, or is off by a constant."""
+    for nodes in case.tape.groups().values():
+        node = nodes[0]
+        for position, source in enumerate(node.inputs):
+            if not source.needs:
+                continue
+            for factor, mistake, said, weight in _choices(case, node, position):
+                yield Hypothesis(
+                    mistake,
+                    on_edges(nodes, position, lambda n, p, g, factor=factor: _scaled(n, p, g, factor)),
+                    f"Of {line(node)}: {said}.",
+                    _how(node, position, factor),
+                    node,
+                    weight,
+                )
+
+
+def _scaled(node: Node, position: int, adjoint: Array, factor: float) -> Array | None:
+    own = vjp(node, position, adjoint) if factor else None
+    return None if own is None else own * factor
+
+
+def _choices(case: Case, node: Node, position: int) -> Iterator[tuple[float, str, str, float]]:
+    term = f"the path through input {position + 1} of `{node.op}`"
+    yield 0.0, "dropped-term", f"{term} is left out of the gradient", 0.8
+    yield -1.0, "sign", f"{term} has the opposite sign", 0.7
+    sizes = set(case.sizes) | {int(node.attributes.get("mean", 0))} - {0}
+    for size in sizes:
+        for factor in (float(size), 1.0 / size):
+            if size > 1:
+                yield factor, "batch-factor", f"{term} is off by the factor {_number(factor)}", 0.55
+    for factor in (2.0, 0.5):
+        if factor not in sizes and 1 / factor not in sizes:
+            yield factor, "constant-factor", f"{term} is off by the factor {_number(factor)}", 0.6
+    # A constant that scales on the way forward scales on the way back: is it there, is it there once?
+    if node.op in ("multiply", "divide", "power", "square"):
+        slope = derivative(node, position)
+        if slope.size == 1 and not any(source.needs for i, source in enumerate(node.inputs) if i != position):
+            scale = abs(float(slope.ravel()[0]))
+            if scale and not math.isclose(scale, 1.0):
+                root = any(
+                    math.isclose(scale, 1 / math.sqrt(d)) or math.isclose(scale, math.sqrt(d)) for d in _dims(case)
+                )
+                batch = any(math.isclose(scale, size) or math.isclose(scale, 1 / size) for size in sizes)
+                mistake = "batch-factor" if batch else "dropped-term" if root else "constant-factor"
+                yield (
+                    1 / scale,
+                    mistake,
+                    f"its factor {_number(scale)} is missing on the way back",
+                    1.1 if root else 0.9,
+                )
+                yield (
+                    scale,
+                    "batch-factor" if batch else "constant-factor",
+                    (f"its factor {_number(scale)} is there twice on the way back"),
+                    0.85,
+                )
+
+
+def _dims(case: Case) -> set[int]:
+    return {n for node in case.tape.nodes for n in node.shape if n > 1}
+
+
+def _number(value: float) -> str:
+    return f"1/{round(1 / value)}" if 0 < value < 1 and math.isclose(1 / value, round(1 / value)) else f"{value:.6g}"
+
+
+def _how(node: Node, position: int, factor: float) -> str:
+    what = f"the gradient through `{node.op}`"
+    if factor == 0:
+        return f"add {what} to the others: where an array is used in several places, its gradients are summed"
+    if factor == -1:
+        return f"change the sign of {what}"
+    return f"divide {what} by {_number(factor)}"
+
+
+def broadcasts(case: Case) -> Iterator[Hypothesis]:
+    """Where the forward pass repeated an array, its gradient is a sum over the repetitions."""
+    for nodes in case.tape.groups().values():
+        node = nodes[0]
+        if node.op not in ELEMENTWISE:
+            continue
+        for position, source in enumerate(node.inputs):
+            if not source.needs or source.shape == node.shape:
+                continue
+            axes = broadcast_axes(node.shape, source.shape)
+            count = math.prod(node.shape[axis] for axis in axes)
+
+            def raw(n: Node, p: int, g: Array) -> Array:
+                return g * derivative(n, p)
+
+            def averaged(n: Node, p: int, g: Array, count: int = count) -> Array | None:
+                own = vjp(n, p, g)
+                return None if own is None else own / count
+
+            def one_of(n: Node, p: int, g: Array, which: int, axes: tuple[int, ...] = axes) -> Array:
+                value = raw(n, p, g)
+                for axis in sorted(axes, reverse=True):
+                    value = np.take(value, which, axis=axis)
+                return value.reshape(n.inputs[p].shape)
+
+            where, sum_of = line(node), f"sum(axis={axes[0] if len(axes) == 1 else axes})"
+            told = f"{where} broadcasts {source.shape} to {node.shape}, so its gradient is summed over axis {axes}"
+            yield Hypothesis(
+                "missing-broadcast-sum",
+                on_edges(nodes, position, raw),
+                f"{told}; here it is not summed.",
+                f"append .{sum_of}",
+                node,
+                1.2,
+            )
+            if count not in case.sizes:
+                yield Hypothesis(
+                    "missing-broadcast-sum",
+                    on_edges(nodes, position, averaged),
+                    f"{told}; here it is averaged.",
+                    f"write .{sum_of} for .mean(…)",
+                    node,
+                    1.1,
+                )
+            for which, said in ((0, "first"), (-1, "last")):
+                yield Hypothesis(
+                    "missing-broadcast-sum",
+                    on_edges(nodes, position, lambda n, p, g, which=which: one_of(n, p, g, which)),
+                    f"{told}; here only the {said} is taken.",
+                    f"append .{sum_of}",
+                    node,
+                    1.0,
+                )
+            for wrong in _other_axes(node.shape, source.shape, axes):
+                yield Hypothesis(
+                    "missing-broadcast-sum",
+                    on_edges(
+                        nodes,
+                        position,
+                        lambda n, p, g, wrong=wrong: raw(n, p, g).sum(axis=wrong).reshape(n.inputs[p].shape),
+                    ),
+                    f"{told}; here it is summed over axis {wrong}.",
+                    f"write .{sum_of}",
+                    node,
+                    1.1,
+                )
+
+
+def _other_axes(big: tuple[int, ...], small: tuple[int, ...], right: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Axes that could be summed by mistake, since the shape comes out the same."""
+    from itertools import combinations
+
+    size = math.prod(small)
+    for axes in combinations(range(len(big)), len(right)):
+        if axes != right and math.prod(n for i, n in enumerate(big) if i not in axes) == size:
+            yield axes
+
+
+def steps(case: Case) -> Iterator[Hypothesis]:
+    """A pass of a loop is left out: its share of the parameters' gradients, or all that goes back through it."""
+    groups = [nodes for nodes in case.tape.groups().values() if len(nodes) > 1]
+    lengths = sorted({len(nodes) for nodes in groups if len(nodes) <= 64})
+    for length in lengths:
+        together = [nodes for nodes in groups if len(nodes) == length]
+        for which, said in _passes(length):
+            shares: Change = Change()
+            for nodes in together:
+                for position, source in enumerate(nodes[which].inputs):
+                    if _is_parameter(source):
+                        shares.edges[nodes[which].index, position] = lambda n, p, g: None
+            node = together[0][which]
+            if shares.edges:
+                yield Hypothesis(
+                    "missing-step",
+                    shares,
+                    f"The {said} of the {length} steps of the loop at {line(node)} adds nothing to the gradients of the parameters.",
+                    f"let the backward loop go over all {length} steps",
+                    node,
+                    1.0,
+                )
+            closed = Change(adjoints={nodes[which].index: np.zeros_like for nodes in together})
+            yield Hypothesis(
+                "missing-step",
+                closed,
+                f"The backward loop leaves out the {said} of the {length} steps at {line(node)}.",
+                f"let the backward loop go over all {length} steps",
+                node,
+                1.05,
+            )
+    for nodes in groups:
+        for position, source in enumerate(nodes[0].inputs):
+            if source.needs:
+                for which, said in _passes(len(nodes)):
+                    node = nodes[which]
+                    yield Hypothesis(
+                        "missing-step",
+                        Change(edges={(node.index, position): lambda n, p, g: None}),
+                        f"The {said} pass of {line(node)} is left out of the gradient.",
+                        f"let the backward loop go over all {len(nodes)} passes",
+                        node,
+                        0.75,
+                    )
+
+
+def _passes(length: int) -> Iterator[tuple[int, str]]:
+    yield 0, "first"
+    yield length - 1, "last"
+    if length <= 12:
+        yield from ((k, f"{k + 1}th") for k in range(1, length - 1))
+
+
+def _is_parameter(node: Node) -> bool:
+    while node.op == "move" and node.inputs:
+        node = node.inputs[0]
+    return node.op == "parameter"
+
+
+def slices(case: Case) -> Iterator[Hypothesis]:
+    """A slice of what goes back is left out, or everything is shifted by one: a time step, a row of windows."""
+    for node in case.tape.useful():
+        if node.op in ("parameter", "assign") and node.op == "parameter":
+            continue
+        for axis, length in enumerate(node.shape):
+            if length < 2:
+                continue
+            for which, said in ((0, "first"), (-1, "last")):
+
+                def without(adjoint: Array, axis: int = axis, which: int = which) -> Array:
+                    rest = np.array(adjoint)
+                    rest[(slice(None),) * axis + (which,)] = 0
+                    return rest
+
+                yield Hypothesis(
+                    "missing-step",
+                    Change(adjoints={node.index: without}),
+                    f"The {said} of {length} slices along axis {axis} of {line(node)} is left out on the way back.",
+                    f"let the backward pass go over all {length} of them",
+                    node,
+                    0.7,
+                )
+            for step in (1, -1):
+
+                def shifted(adjoint: Array, axis: int = axis, step: int = step, around: bool = False) -> Array:
+                    moved = np.roll(adjoint, step, axis)
+                    if not around:
+                        moved[(slice(None),) * axis + (0 if step == 1 else -1,)] = 0
+                    return moved
+
+                for around in (False, True):
+                    yield Hypothesis(
+                        "missing-step",
+                        Change(adjoints={node.index: lambda a, f=shifted, around=around: f(a, around=around)}),
+                        f"What goes back into {line(node)} is shifted by one along axis {axis}.",
+                        "pair each step with its own gradient, not its neighbour's",
+                        node,
+                        0.5,
+                    )

@@ -1,0 +1,180 @@
+"""Mistakes at a product: a factor transposed, or one that is the value of something else or of an earlier time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line, on_edges, shape
+from pellucid.check.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
+from pellucid.check.tape import Array, Change, Node
+
+
+def transposes(case: Case) -> Iterator[Hypothesis]:
+    """`dA = g @ B` for `g @ B.T`, and its kin, where the shapes allow them."""
+    for nodes in case.tape.groups().values():
+        node = nodes[0]
+        if node.op not in ("matmul", "einsum"):
+            continue
+        for position, source in enumerate(node.inputs):
+            if not source.needs:
+                continue
+            for said, function in _turned(node, position):
+                yield Hypothesis(
+                    "transpose",
+                    on_edges(nodes, position, function),
+                    f"In the backward of {line(node)}, {said}.",
+                    "for c = a @ b:  da = dc @ b.T,  db = a.T @ dc",
+                    node,
+                    1.1,
+                )
+
+
+def _flip(array: Array) -> Array:
+    return np.swapaxes(array, -1, -2)
+
+
+def _turned(node: Node, position: int) -> Iterator[tuple[str, Callable[[Node, int, Array], Any]]]:
+    def with_other(n: Node, p: int, g: Array, value: Array) -> Array:
+        return product(n, p, g, {1 - p: value})
+
+    if len(node.inputs) == 2:
+        other = node.inputs[1 - position].value
+        if other.ndim >= 2 and other.shape[-1] == other.shape[-2]:
+            yield (
+                "the other factor is transposed where it must not be, or the reverse",
+                lambda n, p, g: with_other(n, p, g, _flip(n.inputs[1 - p].value)),
+            )
+    if node.value.ndim >= 2 and node.shape[-1] == node.shape[-2]:
+        yield "the gradient of the product is transposed", lambda n, p, g: product(n, p, _flip(g), {})
+    source = node.inputs[position]
+    if source.value.ndim >= 2 and source.shape[-1] == source.shape[-2]:
+        yield "the result is transposed", lambda n, p, g: _flip(product(n, p, g, {}))
+
+
+def product(node: Node, position: int, adjoint: Array, values: dict[int, Array]) -> Array:
+    """The backward of a product, with other values for its factors."""
+    factors = [values.get(i, source.value) for i, source in enumerate(node.inputs)]
+    if node.op == "matmul":
+        return matmul_vjp(factors[0], factors[1], position, adjoint)
+    if node.op == "einsum":
+        return einsum_vjp(node.attributes["spec"], factors, position, adjoint)
+    copies = tuple(
+        Node(-1, source.op, (), {}, np.asarray(value), None, source.needs)
+        for source, value in zip(node.inputs, factors, strict=True)
+    )
+    slope = ELEMENTWISE[node.op][position]([np.asarray(one.value, float) for one in copies], node.value)
+    return unbroadcast(adjoint * slope, node.inputs[position].shape)
+
+
+Groups = dict[Any, list[Node]]
+PRODUCTS = ("matmul", "einsum", "multiply", "divide")
+
+
+def stale(case: Case) -> Iterator[Hypothesis]:
+    """A factor of a product is the value of another array of the same shape, or its own of an earlier state."""
+    groups = case.tape.groups()
+    for nodes in groups.values():
+        node = nodes[0]
+        if node.op not in PRODUCTS:
+            continue
+        for position, source in enumerate(node.inputs):
+            if not source.needs:
+                continue
+            for other, factor in enumerate(node.inputs):
+                uses = other != position or node.op == "divide"
+                if uses and factor.value.ndim:
+                    yield from _neighbours(groups, nodes, position, other)
+                    yield from _earlier(case, nodes, position, other)
+                    if len(nodes) == 1:
+                        yield from _others(case, node, position, other)
+
+
+def _with(nodes: list[Node], position: int, other: int, values: list[Array]) -> Change:
+    return Change(
+        edges={
+            (node.index, position): (lambda n, p, g, value=value: product(n, p, g, {other: value}))
+            for node, value in zip(nodes, values, strict=True)
+        }
+    )
+
+
+def _neighbours(groups: Groups, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+    """In a loop: the factor of the step before or after."""
+    for step in (1, -1):
+        values = [
+            nodes[i + step].inputs[other].value if 0 <= i + step < len(nodes) else None for i in range(len(nodes))
+        ]
+        shapes = {node.inputs[other].shape for node in nodes}
+        if len(nodes) < 2 or len(shapes) > 1:
+            continue
+        beyond = nodes[-1].inputs[other].value if step == 1 else nodes[0].inputs[other].value
+        further = _next_value(groups, nodes, other) if step == 1 else None
+        for fill in (beyond, np.zeros_like(beyond), further):
+            if fill is None or fill.shape != beyond.shape:
+                continue
+            filled = [fill if value is None else value for value in values]
+            if all(np.array_equal(v, n.inputs[other].value) for v, n in zip(filled, nodes, strict=True)):
+                continue
+            yield Hypothesis(
+                "missing-step",
+                _with(nodes, position, other, filled),
+                f"In the backward of {line(nodes[0])}, each step takes the value of the step {'after' if step == 1 else 'before'} it.",
+                "pair the gradient of step t with the value that step t used",
+                nodes[0],
+                1.0,
+            )
+
+
+def _next_value(groups: Groups, nodes: list[Node], other: int) -> Array | None:
+    """What a further step would take: the last state of an RNN, made where the factors of the other steps were made."""
+    used = [node.inputs[other] for node in nodes]
+    made = groups.get((used[-1].site, used[-1].op), [])
+    return made[-1].value if made and all(made[-1] is not one for one in used) else None
+
+
+def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+    for tape in case.earlier:
+        if any(node.index >= len(tape.nodes) for node in nodes):
+            continue
+        same = [tape.nodes[node.index] for node in nodes]
+        factors = [one.inputs[other].value if len(one.inputs) > other else None for one in same]
+        own = [node.inputs[other].value for node in nodes]
+        if any(f is None or f.shape != o.shape for f, o in zip(factors, own, strict=True)):
+            continue
+        if all(np.array_equal(f, o) for f, o in zip(factors, own, strict=True)):
+            continue
+        yield Hypothesis(
+            "stale-value",
+            _with(nodes, position, other, factors),  # type: ignore[arg-type]
+            f"The backward of {line(nodes[0])} uses a value from an earlier call: input {other + 1} as it was then.",
+            "compute the forward pass anew before each backward, and keep its values for that backward alone",
+            nodes[0],
+            1.2,
+        )
+
+
+def _others(case: Case, node: Node, position: int, other: int) -> Iterator[Hypothesis]:
+    own = node.inputs[other]
+    seen: list[Array] = [own.value]
+    for candidate in case.tape.nodes:
+        value = candidate.value
+        if value.dtype.kind != "f" or value.ndim == 0 or candidate.op in ("assign",):
+            continue
+        for array, turned in ((value, ""), (value.T, " transposed")):
+            if array.shape != own.shape or any(np.array_equal(array, one) for one in seen):
+                continue
+            seen.append(array)
+            if array.shape == own.value.T.shape and np.array_equal(array, own.value.T):
+                continue  # that is a transpose
+            yield Hypothesis(
+                "stale-value",
+                _with([node], position, other, [array]),
+                f"The backward of {line(node)} uses another array of shape {shape(own)} for its input {other + 1}: "
+                f"that of {line(candidate)}{turned}.",
+                f"use what {line(node)} was computed from",
+                node,
+                (0.85 if candidate.needs or candidate.op == "constant" else 0.6) - (0.2 if turned else 0.0),
+            )

@@ -1,0 +1,337 @@
+"""A backward pass that somebody wrote by hand, checked: plain NumPy, no framework."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.autopsy import diagnose
+from pellucid.check.autopsy.evidence import Evidence, compare
+from pellucid.check.report import Report
+from pellucid.check.tape import Array, Tape, gradients
+from pellucid.check.traced import Untraceable, record, strip
+
+Params = dict[str, Array]
+TOLERANCE = {"double": 1e-6, "single": 2e-3}
+MOST = 20_000  # parameters that are measured one by one where the program cannot be recorded
+
+
+def backward(
+    loss: Callable[[Any], Any], grads: Callable[[Any], Any], params: Mapping[str, Any], seed: int = 0
+) -> Report:
+    """Check gradients that were written by hand, and say what is wrong with them.
+
+    Args:
+        loss: `loss(params)`, a number.
+        grads: `grads(params)`, a dict of arrays by the same names: d loss / d params, as somebody derived it.
+        params: a dict of arrays. They are lifted to float64 for the check and left as they were.
+        seed: of the random numbers by which the parameters are moved: the check is made at several points, since at
+            a single one (biases that are zero, say) many mistakes do not show.
+
+    The truth: `loss` is run once on arrays that record what is done with them, and differentiated along the recording;
+    that derivative has to agree with central differences of `loss` itself along random directions. A program that cannot
+    be recorded is differentiated by differences alone.
+
+    The diagnosis: mistakes that people make are made on purpose in the derivative along the recording, one by one, at
+    each place, until one gives the gradient that `grads` gave.
+
+    >>> x, t = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 1.0]]), np.array([[1.0], [0.0], [2.0]])
+    >>> def loss(p):
+    ...     return np.mean((np.tanh(x @ p["w"]) - t) ** 2)
+    >>> def grads(p):
+    ...     a = np.tanh(x @ p["w"])
+    ...     return {"w": x.T @ (2 * (a - t) / len(x))}
+    >>> report = backward(loss, grads, {"w": np.array([[0.1], [0.2]])})
+    >>> report.status, report.diagnoses["w"].mistake
+    ('wrong', 'missing-activation-derivative')
+
+    Raises:
+        TypeError: `params` is no dict of arrays of real numbers, or `loss` gives no number.
+    """
+    start = _checked(params)
+    calls = _Calls(loss, grads, params, start)
+    with calls.undone():
+        return _examine(calls, start, np.random.default_rng(seed))
+
+
+def _examine(calls: _Calls, start: Params, rng: np.random.Generator) -> Report:
+    points = [start, _moved(start, rng), _moved(start, rng)]
+    first = [calls.loss(points[1]), calls.loss(points[1])]
+    if not all(math.isfinite(value) for value in first):
+        return Report("inconclusive", notes=[f"The loss is {first[0]} where the parameters were moved a little."])
+    if first[0] != first[1]:
+        return Report(
+            "inconclusive",
+            notes=["The loss is another number each time, from random numbers of its own: fix its seed, or its mask."],
+        )
+    notes: list[str] = []
+    tapes, why = _recordings(calls, points)
+    truths = [gradients(tape) for tape in tapes]
+    if tapes:
+        for point, truth in zip(points, truths, strict=True):
+            away = _disagreement(calls, point, truth, rng)
+            if away > 1e-4:
+                tapes, why = [], "what was recorded of it does not agree with its values"
+                break
+    if not tapes:
+        count = sum(value.size for value in start.values())
+        if count > MOST:
+            return Report(
+                "inconclusive",
+                notes=[
+                    f"The loss cannot be recorded ({why}), and {count:,} parameters are too many to move one by one."
+                ],
+            )
+        notes.append(f"The loss could not be recorded ({why}); the true gradient is by central differences.")
+        truths = [_differences(calls, point) for point in points]
+    largest = [max((float(np.abs(value).max(initial=0)) for value in truth.values()), default=0.0) for truth in truths]
+    if not any(largest):
+        return Report(
+            "inconclusive",
+            notes=["The loss does not change when the parameters do: does it read them from its argument?"],
+        )
+    given = [calls.grads(points[0]), calls.grads(points[1]), calls.grads(points[1]), calls.grads(points[2])]
+    for one in given:
+        if isinstance(one, str):
+            return Report("inconclusive", notes=[one])
+    return _verdict(calls, points, tapes, truths, given, notes)  # type: ignore[arg-type]
+
+
+def _verdict(
+    calls: _Calls,
+    points: list[Params],
+    tapes: list[Tape],
+    truths: list[Params],
+    given: list[dict[str, Any]],
+    notes: list[str],
+) -> Report:
+    order = [0, 1, 1, 2]  # the point of each call
+    single = any(getattr(value, "dtype", None) == np.float32 for one in given for value in one.values())
+    tolerance = TOLERANCE["single" if single else "double"]
+    if not tapes:
+        tolerance = max(tolerance, 1e-5)
+    if single:
+        notes.append("The gradients are float32: compared to a relative error of 0.002.")
+    unknown = [name for name in given[0] if name not in truths[0]]
+    if unknown:
+        notes.append(f"The gradients {', '.join(map(str, unknown))} belong to no parameter and were not looked at.")
+    evidence = [_evidence(truths[point], one, tolerance) for point, one in zip(order, given, strict=True)]
+    # The last call, at parameters that were moved, says most; an earlier one is looked at where it is right there.
+    at = next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
+    if at is None:
+        return Report("right", evidence[3], notes=notes)
+    tape = tapes[order[at]] if tapes else None
+    before = sorted({order[call] for call in range(at)} | {0}, reverse=True)
+    earlier_tapes = [tapes[point] for point in before if point != order[at]] if tapes else []
+    earlier = [given[call] for call in reversed(range(at))] + [truths[point] for point in before if point != order[at]]
+    rtol = 1e-3 if single else 1e-5 if tapes else 1e-4
+    diagnoses = diagnose(evidence[at], tape, earlier_tapes, earlier, calls.sizes(tape), rtol)
+    # A gradient that is wrong only where it was called before is not computed from this call's values.
+    return Report("wrong", evidence[at], diagnoses, notes)
+
+
+def _evidence(truth: Params, given: dict[str, Any], tolerance: float) -> dict[str, Evidence]:
+    scale = max(float(np.sqrt((value**2).sum())) for value in truth.values())
+    return {name: compare(name, value, given.get(name), tolerance, scale) for name, value in truth.items()}
+
+
+# The truth ----------------------------------------------------------------------------------------------------------
+
+
+def _recordings(calls: _Calls, points: list[Params]) -> tuple[list[Tape], str]:
+    try:
+        return [calls.record(point) for point in points], ""
+    except Untraceable as error:
+        return [], str(error)
+    except Exception as error:  # noqa: BLE001 (whatever an unusual program does with an unusual array)
+        return [], f"{type(error).__name__}: {error}"
+
+
+def _disagreement(calls: _Calls, point: Params, truth: Params, rng: np.random.Generator) -> float:
+    """How far the recording's derivative is from central differences, along the best of a few directions.
+
+    The best: a kink between two points spoils a difference, and never makes a wrong derivative look right.
+    """
+    least = math.inf
+    for _ in range(4):
+        way = {name: rng.normal(size=value.shape) for name, value in point.items()}
+        exact = sum(float((truth[name] * way[name]).sum()) for name in point)
+        size = math.sqrt(sum(float((value**2).sum()) for value in truth.values())) or 1.0
+        step = 1e-5
+        there = calls.loss({name: value + step * way[name] for name, value in point.items()})
+        here = calls.loss({name: value - step * way[name] for name, value in point.items()})
+        least = min(least, abs((there - here) / (2 * step) - exact) / max(abs(exact), size))
+    return least
+
+
+def _differences(calls: _Calls, point: Params) -> Params:
+    """Central differences with one extrapolation, parameter by parameter: (4·D(h/2) − D(h)) / 3."""
+    result: Params = {}
+    for name, value in point.items():
+        slope = np.zeros(value.shape)
+        for index in np.ndindex(value.shape):
+            estimates: list[float] = []
+            for step in (2e-4, 1e-4):
+                moved = {key: array.copy() for key, array in point.items()}
+                moved[name][index] += step
+                there = calls.loss(moved)
+                moved[name][index] -= 2 * step
+                estimates.append((there - calls.loss(moved)) / (2 * step))
+            slope[index] = (4 * estimates[1] - estimates[0]) / 3
+        result[name] = slope
+    return result
+
+
+# The user's functions -------------------------------------------------------------------------------------------------
+
+
+class _Calls:
+    """The two functions, called so that nothing of one call decides the next: arguments are copies, random streams are
+    set back, and the dict that the program itself holds has the values that are asked for."""
+
+    def __init__(
+        self, loss: Callable[[Any], Any], grads: Callable[[Any], Any], params: Mapping[str, Any], start: Params
+    ) -> None:
+        self._loss, self._grads, self._params, self._start = loss, grads, params, start
+        self._generators = [
+            value
+            for function in (loss, grads)
+            for value in _surroundings(function)
+            if isinstance(value, np.random.Generator)
+        ]
+        self._random = (np.random.get_state(), [g.bit_generator.state for g in self._generators])
+        self._kept = {name: value for name, value in params.items()}
+
+    def loss(self, point: Params) -> float:
+        with np.errstate(all="ignore"):
+            return _number(self._loss(self._given(point)))
+
+    def grads(self, point: Params) -> dict[str, Any] | str:
+        self.loss(point)  # a forward pass may leave behind what the backward pass reads
+        with np.errstate(all="ignore"):
+            result = self._grads(self._given(point))
+        if isinstance(result, tuple) and len(result) == 2:
+            result = result[1] if isinstance(result[1], Mapping) else result[0]
+        if not isinstance(result, Mapping):
+            return f"grads returned {type(result).__name__} where a dict of arrays by the names of the parameters is expected."
+        named = {str(name): strip(value) for name, value in result.items()}
+        for name in point:  # {"dW": …} is what people write, too
+            for alias in (f"d{name}", f"grad_{name}", f"d_{name}", f"{name}_grad"):
+                if name not in named and alias in named:
+                    named[name] = named.pop(alias)
+        return {name: None if value is None else np.array(value) for name, value in named.items()}
+
+    def record(self, point: Params) -> Tape:
+        self._rewind()
+        return record(self._loss, {name: value.copy() for name, value in point.items()})
+
+    def sizes(self, tape: Tape | None) -> tuple[int, ...]:
+        """The number of samples, as far as it can be told: the first axis of the data, what a mean is taken over."""
+        leading: dict[int, int] = {}
+        for value in [*_surroundings(self._loss), *_surroundings(self._grads)]:
+            if isinstance(value, np.ndarray) and value.ndim and value.shape[0] > 1:
+                leading[value.shape[0]] = leading.get(value.shape[0], 0) + 1
+        found = sorted(leading, key=lambda size: -leading[size])
+        for node in tape.nodes if tape is not None else []:
+            if node.op == "constant" and node.value.ndim >= 1 and node.shape[0] > 1 and node.shape[0] not in found:
+                found.append(node.shape[0])
+            mean = node.attributes.get("mean", 0)
+            if mean > 1 and round(mean) not in found:
+                found.append(round(mean))
+        return tuple(found)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        before = {name: np.array(value) for name, value in self._kept.items()}
+        try:
+            yield
+        finally:
+            self._rewind()
+            for name, value in self._kept.items():
+                if isinstance(value, np.ndarray):
+                    value[...] = before[name]
+
+    def _given(self, point: Params) -> Params:
+        self._rewind()
+        for name, value in self._kept.items():  # for a program that reads them where it defined them
+            if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.flags.writeable:
+                value[...] = point[name]
+        return {name: value.copy() for name, value in point.items()}
+
+    def _rewind(self) -> None:
+        np.random.set_state(self._random[0])
+        for generator, state in zip(self._generators, self._random[1], strict=True):
+            generator.bit_generator.state = state
+
+
+def _surroundings(function: Any) -> list[Any]:
+    """What a function can see: the globals that it names (and those that the functions among them name), its closure."""
+    found: list[Any] = []
+    seen: set[int] = set()
+    todo = [function]
+    while todo:
+        one = todo.pop()
+        owner = getattr(one, "__self__", None)
+        one = getattr(one, "__func__", one)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if owner is not None and hasattr(owner, "__dict__"):
+            found += list(vars(owner).values())
+        code = getattr(one, "__code__", None)
+        if code is None:
+            continue
+        names = set(code.co_names).union(*(c.co_names for c in code.co_consts if hasattr(c, "co_names")))
+        values = [one.__globals__[name] for name in names if name in one.__globals__]
+        for cell in one.__closure__ or ():
+            try:
+                values.append(cell.cell_contents)
+            except ValueError:
+                continue
+        for value in values:
+            found.append(value)
+            if isinstance(value, list | tuple) and len(value) < 50:
+                found += [item for item in value if isinstance(item, np.ndarray)]
+            if hasattr(value, "__code__"):
+                todo.append(value)
+    return found
+
+
+def _checked(params: Mapping[str, Any]) -> Params:
+    if not isinstance(params, Mapping) or not params:
+        raise TypeError(
+            f"params is a dict of arrays by name, received {type(params).__name__}: write {{'w': w, 'b': b}}."
+        )
+    result: Params = {}
+    for name, value in params.items():
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiu":
+            raise TypeError(f"params[{name!r}] holds {array.dtype}: an array of real numbers is expected.")
+        result[str(name)] = array.astype(float)
+    return result
+
+
+def _moved(start: Params, rng: np.random.Generator) -> Params:
+    """The parameters, each moved by a part of its spread: a bias of zeros is zero no longer."""
+    moved: Params = {}
+    for name, value in start.items():
+        spread = float(value.std()) if value.size > 1 else 0.0
+        size = max(0.3 * spread, 0.05 * float(np.abs(value).mean()) if value.size else 0.0, 0.02)
+        moved[name] = value + size * rng.normal(size=value.shape)
+    return moved
+
+
+def _number(result: Any) -> float:
+    if isinstance(result, tuple | list) and result:
+        result = result[0]
+    array = np.asarray(strip(result))
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        raise TypeError(
+            f"loss returned {type(result).__name__} of shape {array.shape} and dtype {array.dtype}: one number is expected. "
+            "Sum or average over the samples."
+        )
+    return float(array.reshape(()))
