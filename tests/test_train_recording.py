@@ -7,6 +7,7 @@ import math
 import struct
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from pellucid.train import (
     TimeLimit,
     load_checkpoint,
 )
+from pellucid.train import checkpoint as checkpoint_module
 from pellucid.train import progress as progress_module
 from pellucid.train import stopwatch as stopwatch_module
 from pellucid.train.checkpoint import checkpoint_files
@@ -393,6 +395,27 @@ def test_a_recorder_writes_and_draws(tmp_path: Path) -> None:
     figure = record.plot(save=tmp_path / "curves.png")
     assert "loss" in [axes.get_ylabel() for axes in figure.axes]
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_recorder_writes_seldom_where_writing_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that an epoch moves on by ten seconds, and a writing by a quarter of one."""
+    now = 0.0
+    epochs: list[int] = []
+
+    class Tick(Callback):
+        def before_epoch(self, learner: Learner) -> None:
+            nonlocal now
+            now += 10
+
+    def write(path: Path, text: str) -> None:
+        nonlocal now
+        now += 0.25
+        epochs.append(int(text.splitlines()[-1].split(",")[1]))
+
+    monkeypatch.setattr(stopwatch_module.time, "perf_counter", lambda: now)
+    monkeypatch.setattr("pellucid.train.recorder.write_atomically", write)
+    learner(Tick(), Recorder(path=tmp_path / "history.csv")).fit(8)
+    assert epochs == [1, 4, 7, 8]
 
 
 def test_a_learner_has_one_recorder_and_says_so_where_it_has_none() -> None:
@@ -763,6 +786,49 @@ def test_a_damaged_best_is_refused(tmp_path: Path) -> None:
     kept.best.write_bytes(kept.best.read_bytes()[:-1])
     with pytest.raises(CheckpointError):
         run.load(kept.best)
+
+
+def test_a_checkpoint_is_of_its_epoch_however_late_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written beside the training: held up until the next epoch is half over, it has what there was before."""
+    half_over = threading.Event()
+    seen: list[list[bytes]] = []
+    write = checkpoint_module.write_atomically
+
+    def late(path: Path, content: bytes) -> None:
+        if "epoch-0001" in path.name:
+            assert half_over.wait(60)
+        write(path, content)
+
+    class Look(Callback):
+        def after_epoch(self, learner: Learner) -> None:
+            seen.append(parameters(learner))
+
+        def after_batch(self, learner: Learner) -> None:
+            if learner.step == STEPS + 3:
+                assert not (tmp_path / "epoch-0001-step-00000005.safetensors").exists()
+                half_over.set()
+
+    monkeypatch.setattr(checkpoint_module, "write_atomically", late)
+    learner(Look(), Checkpoint(tmp_path)).fit(2)
+    again = learner(seed=5)
+    again.load(tmp_path / "epoch-0001-step-00000005.safetensors")
+    assert parameters(again) == seen[0] != seen[1]
+
+
+def test_a_disk_that_is_full_ends_the_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if "epoch-0000" not in path.name:
+            raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(checkpoint_module, "write_atomically", full)
+    run = learner(Checkpoint(tmp_path))
+    with pytest.raises(OSError, match=r"No space left on device: .*epoch-0001"):
+        run.fit(5)
+    assert run.epoch == 2  # it was noticed when the next one was to be written
+    with pytest.raises(OSError, match=r"No space left on device: .*epoch-0003"):
+        run.fit(1)  # or when the fit ended
 
 
 # Snapshots

@@ -48,7 +48,7 @@ class Screen(Callback):
     def after_batch(self, learner: Learner) -> None:
         self.samples += len(learner.target)
         now = time.perf_counter()
-        if now - self.last > 0.25:  # drawing takes a millisecond
+        if now - self.last > 0.4:  # drawing takes a millisecond
             self.last = now
             self.show(learner)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.core import Tensor, from_data
+from pellucid.train.background import Background
 from pellucid.train.callback import Callback
 from pellucid.train.extras import need
 from pellucid.train.files import copy_atomically, write_atomically
@@ -35,9 +36,19 @@ class CheckpointError(ValueError):
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (nested dicts, lists and tuples of Tensors, arrays, numbers, texts, None) to `path`, atomically."""
-    save = need("safetensors.numpy", "standard", "A checkpoint").save
+    _write(path, *_take(state))
+
+
+def _take(state: dict[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
+    """What `state` is now, copied."""
+    need("safetensors.numpy", "standard", "A checkpoint")
     arrays: dict[str, np.ndarray] = {}
-    text = json.dumps(_split(state, "", arrays))
+    return json.dumps(_split(state, "", arrays)), arrays
+
+
+def _write(path: Path, text: str, arrays: dict[str, np.ndarray]) -> None:
+    from safetensors.numpy import save
+
     header = json.dumps({"format": FORMAT, "sha256": _digest(text, arrays), "state": text})
     write_atomically(path, save(arrays, metadata={_KEY: header}))
 
@@ -77,6 +88,9 @@ class Checkpoint(Callback):
     value of `monitor` so far is also there as `best.safetensors`, whichever of the others are kept. A value that is
     not finite is never the best; of equal ones the first is. To go on from one: `learner.load(checkpoint.last)`.
 
+    What is saved is copied at once, and written while the next steps are computed: a file is there when the next epoch
+    is over, and when the fit is. A failure to write ends the fit then.
+
     Args:
         folder: where the files go; made when the fit begins.
         monitor: "val_loss", "val_<metric>" (or "<metric>") or "train_loss"; None keeps no best. By default the
@@ -101,6 +115,7 @@ class Checkpoint(Callback):
         self.folder, self.monitor, self.mode, self.keep = Path(folder), monitor, mode, keep
         self.best_value: float | None = None
         self.best_epoch: int | None = None
+        self._background = Background()
 
     @property
     def last(self) -> Path | None:
@@ -127,24 +142,31 @@ class Checkpoint(Callback):
         )
         if better:
             self.best_value, self.best_epoch = value, learner.epoch
-        path = self.save(learner)
-        if better:
-            copy_atomically(path, self.folder / BEST)
+        self._background.do(self._save, self._path(learner), *_take(learner.state_dict()), better)
 
     def after_fit(self, learner: Learner) -> None:
+        self._background.wait()
         if learner.batch:
             self.save(learner)
 
     def save(self, learner: Learner) -> Path:
         """Save the state now; returns the file."""
-        path = self.folder / f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
-        save_checkpoint(path, learner.state_dict())
+        path = self._path(learner)
+        self._save(path, *_take(learner.state_dict()))
+        return path
+
+    def _path(self, learner: Learner) -> Path:
+        return self.folder / f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
+
+    def _save(self, path: Path, text: str, arrays: dict[str, np.ndarray], best: bool = False) -> None:
+        _write(path, text, arrays)
+        if best:
+            copy_atomically(path, self.folder / BEST)
         if self.keep is not None:
             # A file with more steps is of a run that went further than this one has: not ours to remove.
-            earlier = [one for one in checkpoint_files(self.folder) if _steps(one) <= learner.step]
+            earlier = [one for one in checkpoint_files(self.folder) if _steps(one) <= _steps(path)]
             for old in earlier[self.keep :]:
                 old.unlink(missing_ok=True)
-        return path
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_value": self.best_value, "best_epoch": self.best_epoch}

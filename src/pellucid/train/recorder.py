@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+WRITE_SHARE = 0.01  # of the time may go into writing the file after an epoch
+
 
 class Recorder(Callback):
     """Records losses, metrics, learning rates and times, per step and per epoch.
@@ -35,7 +37,8 @@ class Recorder(Callback):
 
     Args:
         every: steps from one row of kind `step` to the next.
-        path: a file to write the rows to as CSV, after every epoch and at the end; whole at any moment.
+        path: a file to write the rows to as CSV, at the end and after an epoch (after every one, unless that would
+            take more than a hundredth of the time: in a long run of short epochs); whole at any moment.
 
     A step costs about a microsecond and 32 bytes: numbers are appended to an array, and only `rows` makes dicts of
     them. Raises ValueError if `every` is less than 1.
@@ -67,6 +70,7 @@ class Recorder(Callback):
         self._epochs: list[tuple[int, Row]] = []  # with the number of step rows before it
         self._count = 0  # of rows of both kinds
         self._written = -1  # how many of them are in the file
+        self._next_write = 0.0  # when to write it again, in seconds of the run
         self._hyperparameters = Hyperparameters()
         self._rows: list[Row] = []
         self._watch = Stopwatch()
@@ -126,19 +130,16 @@ class Recorder(Callback):
         self._hyperparameters.look(self._count)
         self._epochs.append((len(self._times), row))
         self._count += 1
-        self.write()
+        if self.seconds >= self._next_write:
+            start = self.seconds
+            self._write()
+            self._next_write = self.seconds + (self.seconds - start) / WRITE_SHARE
 
     def after_fit(self, learner: Learner) -> None:
         self._watch.stop()
-        self.write()
+        self._write()
 
     # What is made of it
-
-    def write(self) -> None:
-        """Write the rows to `path`, if there is one and it has not got them yet."""
-        if self.path is not None and self._written != self._count:
-            self.to_csv(self.path)
-            self._written = self._count
 
     def to_csv(self, path: str | Path | None = None) -> str:
         """The rows as CSV, also written to `path`; full precision, an empty cell where a row has no such value."""
@@ -159,6 +160,11 @@ class Recorder(Callback):
         from pellucid.viz import curves
 
         return curves(self.rows, ax=ax, save=save)
+
+    def _write(self) -> None:
+        if self.path is not None and self._written != self._count:
+            self.to_csv(self.path)
+            self._written = self._count
 
     # The state
 
