@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,14 +16,13 @@ from pellucid.cli import data as source
 from pellucid.cli.config import Config
 from pellucid.cli.errors import UsageError
 from pellucid.cli.predict import forward, probabilities, trained
-from pellucid.cli.runs import read_rows
+from pellucid.cli.runs import Run, read
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet
-from pellucid.train import ActivationStats, GradientStats, RunFolder, RunFolderError, write_atomically
-from pellucid.viz import graph_fragment
-from pellucid.viz import summary as summarised
+from pellucid.train import ActivationStats, CheckpointError, GradientStats, RunFolder, load_checkpoint, write_atomically
 from pellucid.viz.document import render
-from pellucid.viz.report import Data, Predictions, Report, compose
+from pellucid.viz.report import Report, compose
+from pellucid.viz.report_samples import Data, Predictions
 
 MOST_POINTS = 2000  # of a scatter plot, and of the sample of a training part
 HEAD, WIDTH = 8, 12  # rows and columns of a table that are shown
@@ -68,35 +66,31 @@ def write(record: Report, path: Path) -> None:
 
 def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = None) -> Report:
     """Everything that the report shows, from the folder, and the data: those given, or loaded as the run did."""
-    stored = folder.read_config()
-    config = settings.from_json(stored.get("config", {}))
-    described: dict[str, Any] = stored.get("data", {})
-    rows = read_rows(folder.history)
-    summary = _summary(folder)
+    (run,) = read([folder.path])
+    config, described = settings.from_json(run.config), run.data
     notes: list[str] = []
     if data is None:
         data = _load(config, described, where, notes)
     model = _model(folder, config, described, notes)
     first = np.zeros((1, *described.get("sample_shape", ())), np.float32) if data is None else data.x_train[:1]
-    sample = from_data(np.ascontiguousarray(first))  # for the network's graph
     failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
     return Report(
         title=config.title,
         subtitle=_how(config),
-        state="complete" if summary else "diverged" if failure else "unfinished",
+        state="complete" if run.complete else "diverged" if failure else "unfinished",
         problem=failure.strip(),
-        recorder=rows,
-        headlines=_headlines(rows, summary, config, model),
+        recorder=run.rows,
+        headlines=_headlines(run, config, model),
         data=_data(config, described, data),
         predictions=None if model is None or data is None else _predictions(config, described, data, model),
-        activations=_by_layer(_statistics(ActivationStats, folder.activations), model),
-        gradients=_statistics(GradientStats, folder.gradients),
-        parameters={} if model is None else {name: p.detach().numpy() for name, p in model.named_parameters()},
-        graph="" if model is None else graph_fragment(model.__graph__(sample)),
-        summary=None if model is None else summarised(model, sample),
+        activations=_statistics(ActivationStats, folder.activations, notes),
+        gradients=_statistics(GradientStats, folder.gradients, notes),
+        model=model,
+        before=_at_the_start(run),
+        inputs=[from_data(np.ascontiguousarray(first))],
         settings={**_settings(config), "data fingerprint": described.get("fingerprint")},
         environment=folder.read_environment(),
-        commands=_commands(config, folder, bool(summary)),
+        commands=_commands(config, folder, run.complete),
         notes=notes,
     )
 
@@ -104,23 +98,22 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
 # What the folder holds ----------------------------------------------------------------------------------------------
 
 
-def _summary(folder: RunFolder) -> dict[str, Any]:
+def _statistics(kind: Any, path: Path, notes: list[str]) -> dict[str, Any]:
     try:
-        return json.loads(folder.summary.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return kind.load(path).record()
+    except FileNotFoundError:  # a run of an earlier version, or one that is still in its first epoch
         return {}
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{folder.summary} cannot be read: {error}") from error
+    except ValueError as error:
+        notes.append(f"Without statistics: {error}")
+        return {}
 
 
-def _statistics(kind: Any, path: Path) -> dict[str, Any]:
-    return kind.load(path).record() if path.exists() else {}
-
-
-def _by_layer(record: dict[str, Any], model: Any) -> dict[str, Any]:
-    """The record with the layers' kinds in their names: "1" is "1 Linear"."""
-    kinds = {} if model is None else {name: f" {type(layer).__name__}" for name, layer in model.named_modules()}
-    return {f"{name}{kinds.get(name, '')}": entry for name, entry in record.items()}
+def _at_the_start(run: Run) -> dict[str, Any]:
+    """The parameters before the first step; empty where that checkpoint is gone."""
+    try:
+        return load_checkpoint(run.checkpoints[0])["model"]
+    except (KeyError, CheckpointError):
+        return {}
 
 
 def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: list[str]) -> Any:
@@ -165,23 +158,19 @@ def _how(config: Config) -> str:
     return " · ".join(words)
 
 
-def _headlines(
-    rows: list[dict[str, Any]], summary: dict[str, Any], config: Config, model: Any
-) -> list[tuple[str, Any, str]]:
+def _headlines(run: Run, config: Config, model: Any) -> list[tuple[str, Any, str]]:
     """What the rows do not tell at a glance: figures on the test part, size, length, time."""
-    epochs = [row for row in rows if row["kind"] == "epoch"]
     found: list[tuple[str, Any, str]] = [
         (name.replace("test_", "test ").replace("r2", "R²"), value, "")
-        for name, value in summary.items()
+        for name, value in run.summary.items()
         if name.startswith("test_")
     ]
     if model is not None:
         found.append(("parameters", sum(parameter.numel() for parameter in model.parameters()), ""))
-    if rows:
-        found.append(("epochs", len(epochs), f"of {config.epochs}; {rows[-1]['step']:,} steps"))
-        seconds = rows[-1].get("seconds")
-        if seconds:
-            found.append(("time", _duration(seconds), f"{seconds / max(rows[-1]['step'], 1) * 1000:.3g} ms per step"))
+    found.append(("epochs", len(run.epochs), f"of {config.epochs}; {run.steps:,} steps"))
+    seconds = run.rows[-1].get("seconds") if run.rows else None
+    if seconds:
+        found.append(("time", _duration(seconds), f"{1000 * seconds / max(run.rows[-1]['step'], 1):.3g} ms per step"))
     return found
 
 
