@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "linalg": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
     "random": frozenset({"ops", "core"}),
-    "nn": frozenset({"ops", "core"}),
+    "nn": frozenset({"ops", "core", "viz"}),  # the report on ways to initialise draws itself
     "optim": frozenset({"ops", "core"}),
     "serialize": frozenset({"ops", "core"}),
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op

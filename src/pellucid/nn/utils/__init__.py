@@ -1,13 +1,17 @@
-"""Helpers for training: clip gradients, and flatten parameters into one vector and back."""
+"""Helpers for training: clip gradients, flatten parameters into one vector and back, compare ways to initialise."""
 
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters
+from .initialisation import initialisation_report
+from .lsuv import lsuv_
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
     "get_total_norm",
+    "initialisation_report",
+    "lsuv_",
     "parameters_to_vector",
     "vector_to_parameters",
 ]
