@@ -177,7 +177,7 @@ def test_another_activation_is_seen_in_its_layer(base: Path, tmp_path: Path) -> 
 
 
 def test_another_order_of_the_batches(base: Path, copied: Callable[[str], Path], tmp_path: Path) -> None:
-    """The same weights, and another generator for the order: seen in its state, and in the inputs without a state."""
+    """The same weights, and another state of the generator that decides the order."""
     run = copied("order")
     first = checkpoint_files(run / "checkpoints")[-1]
     for path in checkpoint_files(run / "checkpoints")[:-1]:
@@ -190,6 +190,7 @@ def test_another_order_of_the_batches(base: Path, copied: Callable[[str], Path],
     assert verdict.place is not None
     assert (verdict.place.step, verdict.place.kind, verdict.place.name) == (0, "random", "loader")
     assert "the order of the batches" in verdict.why
+    assert verdict.notes == ["What differs by it first: the inputs of the batch in step 1."]
 
 
 @pytest.mark.parametrize(("by", "rounding"), [(0.5, False), (1e-7, True)])
@@ -211,6 +212,26 @@ def test_a_checkpoint_that_was_changed_by_hand(
     assert verdict.reproduced == {"base": True, "hand": False}
     assert any("hand did not give what it recorded" in note for note in verdict.notes)
     assert any("changed by hand" in note for note in verdict.notes)
+    assert "blas" not in " ".join(verdict.notes)
+
+
+def test_what_was_computed_elsewhere_is_told(base: Path, copied: Callable[[str], Path], tmp_path: Path) -> None:
+    """Where repeating gives something else, what is not the same here may be why."""
+    run = copied("elsewhere")
+    rows = (run / "history.csv").read_text().splitlines()
+    for i in range(1, len(rows)):
+        cells = rows[i].split(",")
+        rows[i] = ",".join([*cells[:3], str(float(cells[3]) + 1), *cells[4:]])
+    (run / "history.csv").write_text("\n".join(rows) + "\n")
+    stretches = json.loads((run / "environment.json").read_text())
+    stretches[0]["versions"]["numpy"] = "2.0.0"
+    (run / "environment.json").write_text(json.dumps(stretches))
+    verdict = divergence(train(tmp_path / "rate", lr=0.02), run)
+    assert verdict.reproduced == {"rate": True, "elsewhere": False}
+    assert verdict.notes[0].startswith(
+        "Repeating elsewhere did not give what it recorded: at step 1 its step row has another train_loss. "
+        f"versions.numpy was 2.0.0, and is {np.__version__} here."
+    )
 
 
 def test_a_run_that_was_stopped_and_taken_up_again_is_identical(base: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def comparison(runs: list[Run]) -> Tables:
     return {
         "settings": differing([run.config | more for run, more in zip(runs, data, strict=True)]),
         "figures": {name: [figure.get(name) for figure in figures] for name in names},
-        "environment": differing([flat(run.environment) for run in runs]),
+        "environment": differing([flat(run.environment()) for run in runs]),
     }
 
 
@@ -153,6 +153,8 @@ def _cell(name: str, value: Any) -> str:
         return f"{value:.4f}" if measured and 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
     if name == "data.fingerprint":
         return str(value).partition(":")[2][:7]  # enough to see that they are not the same
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
     return str(value)
 
 
@@ -175,7 +177,8 @@ def as_text(verdict: Verdict, runs: list[Run]) -> str:
         if not begin and verdict.by == "checkpoints":
             when = f"in the checkpoints of step {place.step}"
         lines.append(f"First difference {when}: {place}.")
-        lines.append(f"  {one} / {other}: {dataclasses.replace(found, name='it')}.")
+        if place.kind != "random":  # its numbers say nothing to anybody
+            lines.append(f"  {one} / {other}: {dataclasses.replace(found, name='it')}.")
         if verdict.why:
             lines.append(f"  {verdict.why}")
         if verdict.equal is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ import numpy as np
 from pellucid.cli import config as settings
 from pellucid.cli import data as source
 from pellucid.cli.errors import UsageError
-from pellucid.cli.runs import Run, differing, read_rows
+from pellucid.cli.runs import Run, differing, flat, read_rows
 from pellucid.cli.train import Session
 from pellucid.core import Tensor
 from pellucid.datasets import DataError
 from pellucid.train import Callback, CheckpointError, Learner, NonFiniteError, RunFolder, load_checkpoint
 from pellucid.train.checkpoint import checkpoint_files
 from pellucid.train.divergence import Difference, difference, first_difference
+from pellucid.train.environment import environment
 from pellucid.train.trace import Place, StepTrace
 
 
@@ -64,13 +66,15 @@ def first_divergence(left: Run, right: Run, replay: bool = True) -> Verdict:
     """
     verdict = Verdict()
     until = _compare_checkpoints(left, right, verdict)
+    ends = min(left.steps, right.steps)
     if verdict.place is None or verdict.place.step > 0:  # what differs before the first step needs no repeating
-        ends = min(left.steps, right.steps)
         if until is None and (verdict.equal == ends or _same_settings(left, right)):
             verdict.identical, verdict.compared = True, verdict.equal if verdict.equal is not None else 0
             _compare_rows(left, right, verdict)
         if replay and not verdict.identical and ends > 0:
             _replay(left, right, until, verdict)
+    elif verdict.place.kind == "random" and replay and ends > 0:
+        _show_effect(left, right, verdict)
     if verdict.place is not None:
         verdict.why = _why(verdict, left, right)
     return verdict
@@ -156,56 +160,27 @@ def _same_settings(left: Run, right: Run) -> bool:
 def _replay(left: Run, right: Run, until: int | None, verdict: Verdict) -> None:
     """Repeat both runs from the last equal state, and put the first tensor that differs into `verdict`."""
     start = verdict.equal or 0
-    try:
-        ours, theirs = (_Repeat(run, start, until) for run in (left, right))
-    except (UsageError, DataError, CheckpointError) as error:
-        verdict.notes.append(f"The steps after {start} cannot be repeated: {error}")
+    pair = _pair(left, right, start, until, verdict.equal is not None, verdict)
+    if pair is None:
         return
-    if start == 0 and verdict.equal is None:  # neither saved how it began: what their settings give is compared
-        found = first_state_difference(ours.initial(), theirs.initial())
+    if verdict.equal is None:  # neither saved how it began: what their settings give is compared
+        found = first_state_difference(*(repeat.initial() for repeat in pair))
         if found is not None:
             verdict.place, verdict.difference = Place(0, 0, found[0], found[1].name), found[1]
             return
-    marks: dict[tuple[int, str, str], bytes] = {}  # of the left run's tensors: all of them would not fit into memory
-
-    def mark(place: Place, array: np.ndarray) -> None:
-        marks[place[1:4]] = _digest(array)
-
-    last = start
-    first: list[tuple[Place, np.ndarray]] = []
-
-    def look(place: Place, array: np.ndarray) -> None:
-        nonlocal last
-        last = place.step
-        if not first and marks.get(place[1:4]) != _digest(array):
-            first.append((place, array.copy()))
-
-    reproduced = {run.label: repeat(sink) for run, repeat, sink in ((left, ours, mark), (right, theirs, look))}
-    verdict.reproduced = {label: not wrong for label, wrong in reproduced.items()}
+    last, first, wrong = _walk(*pair)
+    verdict.reproduced = {run.label: not why for run, why in zip((left, right), wrong, strict=True)}
     verdict.notes += [
-        f"Repeating {label} did not give what it recorded: {why}" for label, why in reproduced.items() if why
+        f"Repeating {run.label} did not give what it recorded: {why}"
+        for run, why in zip((left, right), wrong, strict=True)
+        if why
     ]
-    if first:
-        place, array = first[0]
-        kept: list[np.ndarray] = []
-
-        def keep(other: Place, value: np.ndarray) -> None:
-            if other[1:4] == place[1:4]:
-                kept.append(value.copy())
-
-        ours(keep, until=place.step)
-        verdict.place, verdict.by = place, "repeating"
-        verdict.difference = (
-            difference(place.name, kept[-1], array)
-            if kept
-            else Difference(place.name, "missing", "not there", f"{array.dtype} {array.shape}")
-        )
-        verdict.compared = place.step
+    if first is not None:
+        verdict.place, verdict.difference = first
+        verdict.by, verdict.compared = "repeating", verdict.place.step
     elif until is None:
         verdict.identical, verdict.compared = True, last
-        verdict.notes.append(
-            f"Beyond step {verdict.compared} nothing was compared: they saved no state at the same step."
-        )
+        verdict.notes.append(f"Beyond step {last} they saved no state at the same step to compare.")
     else:
         verdict.notes.append(
             f"Repeated from step {start}, both go the same way up to step {until}, where what they saved differs: "
@@ -214,14 +189,67 @@ def _replay(left: Run, right: Run, until: int | None, verdict: Verdict) -> None:
         )
 
 
-class _Repeat:
-    """A run that can be done again from one of its checkpoints, in a folder that is thrown away."""
+def _show_effect(left: Run, right: Run, verdict: Verdict) -> None:
+    """Where it shows that two runs began with other random states: perhaps nowhere, if nothing was drawn."""
+    pair = _pair(left, right, 0, None, True, verdict)
+    if pair is not None:
+        last, first, _ = _walk(*pair, passed_over={"random"})
+        where = f"no other tensor up to step {last}" if first is None else f"{first[0]} in step {first[0].step}"
+        verdict.notes.append(f"What differs by it first: {where}.")
 
-    def __init__(self, run: Run, start: int, until: int | None) -> None:
-        self.run, self.start = run, start
+
+def _pair(
+    left: Run, right: Run, start: int, until: int | None, saved: bool, verdict: Verdict
+) -> tuple[_Repeat, _Repeat] | None:
+    try:
+        return _Repeat(left, start, until, saved), _Repeat(right, start, until, saved)
+    except (UsageError, DataError, CheckpointError) as error:
+        verdict.notes.append(f"The steps after {start} cannot be repeated: {error}")
+        return None
+
+
+def _walk(
+    ours: _Repeat, theirs: _Repeat, passed_over: Collection[str] = ()
+) -> tuple[int, tuple[Place, Difference] | None, tuple[str, str]]:
+    """Repeat both: the last step of the second, the first difference, and where each is not what was recorded."""
+    marks: dict[tuple[int, str, str], bytes] = {}  # of the tensors of one: they would not all fit into memory
+
+    def mark(place: Place, array: np.ndarray) -> None:
+        marks[place[1:4]] = _digest(array)
+
+    last = ours.start
+    first: list[tuple[Place, np.ndarray]] = []
+
+    def look(place: Place, array: np.ndarray) -> None:
+        nonlocal last
+        last = place.step
+        if not first and place.kind not in passed_over and marks.get(place[1:4]) != _digest(array):
+            first.append((place, array.copy()))
+
+    wrong = ours(mark), theirs(look)
+    if not first:
+        return last, None, wrong
+    place, array = first[0]
+    kept: list[np.ndarray] = []
+
+    def keep(other: Place, value: np.ndarray) -> None:
+        if other[1:4] == place[1:4]:
+            kept.append(value.copy())
+
+    ours(keep, until=place.step)
+    found = difference(place.name, kept[-1], array) if kept else None
+    if found is None:  # there is no such tensor in the other run
+        found = Difference(place.name, "missing", "not there", f"{array.dtype} {array.shape}")
+    return last, (place, found), wrong
+
+
+class _Repeat:
+    """A run that can be done again, from its checkpoint of `start` or from its settings, in a passing folder."""
+
+    def __init__(self, run: Run, start: int, until: int | None, saved: bool) -> None:
+        self.run, self.start, self.saved = run, start, saved
         self.config = settings.from_json(run.config)
-        if start and start not in run.checkpoints:
-            raise UsageError(f"{run.path} has no checkpoint of step {start}.")
+        self.environment = run.environment(start)
         options = {name: value for name, value in run.config.items() if value is not None}
         self.data = source.load({**options, "quiet": True})
         if source.fingerprint(self.data) != run.data.get("fingerprint"):
@@ -230,7 +258,7 @@ class _Repeat:
 
     def session(self, folder: Path) -> Session:
         session = Session(self.config, self.data, RunFolder(folder))
-        if self.start:
+        if self.saved:
             session.learner.load_state_dict(load_checkpoint(self.run.checkpoints[self.start]))
         return session
 
@@ -249,11 +277,16 @@ class _Repeat:
             until = until or self.until or min(self.start + len(learner.loader), self.run.steps)
             learner.add(_StopAfter(until), StepTrace(sink))
             try:
-                with np.errstate(all="ignore"):
+                with np.errstate(all="ignore"), _blas_threads(self.environment):
                     learner.fit(until=self.config.epochs)
             except NonFiniteError:
                 pass  # as it did when it was run
-            return self._compare(folder, learner)
+            wrong = self._compare(folder, learner)
+        here = {name: value for name, value in flat(environment()).items() if name.startswith(_DECIDES)}
+        there = {name: value for name, value in flat(self.environment).items() if name in here}
+        apart = {} if not wrong else differing([there, {name: here[name] for name in there}])
+        apart.pop("blas.threads", None)  # there were as many
+        return wrong + "".join(f" {name} was {was}, and is {now} here." for name, (was, now) in apart.items())
 
     def _compare(self, folder: RunFolder, learner: Learner) -> str:
         again, recorded = _losses(read_rows(folder.history)), _losses(self.run.rows)
@@ -268,6 +301,21 @@ class _Repeat:
                 if found is not None:
                     return f"in its checkpoint of step {step}, {Place(0, step, found[0], found[1].name)} is another."
         return ""
+
+
+@contextmanager
+def _blas_threads(environment: dict[str, Any]) -> Iterator[None]:
+    """As many threads as the run had: another number adds the products of a matrix in another order."""
+    threads = (environment.get("blas") or {}).get("threads")
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        threads = None
+    if threads is None:
+        yield
+    else:
+        with threadpool_limits(limits=threads, user_api="blas"):
+            yield
 
 
 class _StopAfter(Callback):
@@ -287,6 +335,8 @@ def _digest(array: np.ndarray) -> bytes:
 
 
 # What it means ----------------------------------------------------------------------------------------------------
+
+_DECIDES = ("versions.pellucid", "versions.numpy", "blas.", "platform", "processor.name")  # of the bits
 
 # What each kind of tensor depends on, beside the tensors that come before it in a step.
 _DEPENDS = {
@@ -335,9 +385,10 @@ def _why(verdict: Verdict, left: Run, right: Run) -> str:
     if left.data.get("fingerprint") != right.data.get("fingerprint") and place.kind in ("inputs", "target"):
         return f"{what}: the data are others (their checksums differ)."
     if causes:
-        listed = ", ".join(f"{name.replace('_', '-')} {apart[name][0]} / {apart[name][1]}" for name in causes)
+        values = {name: [f"{v:g}" if isinstance(v, float) else str(v) for v in apart[name]] for name in causes}
+        listed = ", ".join(f"{name.replace('_', '-')} {' / '.join(values[name])}" for name in causes)
         return f"{what}: {listed}."
-    environment = differing([left.environment, right.environment])
-    if environment:
-        return f"{what}. No setting differs; what they were computed with does: {', '.join(environment)}."
+    elsewhere = differing([left.environment(), right.environment()])
+    if elsewhere:
+        return f"{what}. No setting differs; what they were computed with does: {', '.join(elsewhere)}."
     return f"{what}. Nothing that the runs record of themselves explains it."

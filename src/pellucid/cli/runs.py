@@ -19,7 +19,7 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Run:
     """What a run folder tells: `config` and `data` as in config.json, the rows of its history, its summary if it is
-    complete, what it was computed with (last), and its checkpoints by step."""
+    complete, what each stretch of it was computed with, and its checkpoints by step."""
 
     label: str
     path: Path
@@ -27,12 +27,17 @@ class Run:
     data: dict[str, Any]
     rows: list[Row]
     summary: dict[str, Any]
-    environment: dict[str, Any]
+    stretches: list[dict[str, Any]]
     checkpoints: dict[int, Path] = field(repr=False)
 
     @property
     def complete(self) -> bool:
         return bool(self.summary)
+
+    def environment(self, step: int | None = None) -> dict[str, Any]:
+        """What the steps after `step` (by default the last ones) were computed with; empty where it is not known."""
+        found = [stretch for stretch in self.stretches if step is None or stretch.get("from_step", 0) <= step]
+        return {name: value for name, value in (found[-1] if found else {}).items() if name != "from_step"}
 
     @property
     def epochs(self) -> list[Row]:
@@ -86,7 +91,6 @@ def _read(path: Path, label: str) -> Run:
         hint = f" It holds {len(inside)} runs: name them, such as {inside[0]}." if inside else ""
         raise UsageError(f"{path} is no run folder: it has no config.json.{hint}")
     stored = folder.read_config()
-    stretches = folder.read_environment()
     return Run(
         label,
         path,
@@ -94,7 +98,7 @@ def _read(path: Path, label: str) -> Run:
         stored.get("data", {}),
         read_rows(folder.history),
         _json(folder.summary),
-        {name: value for name, value in (stretches[-1] if stretches else {}).items() if name != "from_step"},
+        folder.read_environment(),
         {int(file.stem.rpartition("-")[2]): file for file in reversed(checkpoint_files(folder.checkpoints))},
     )
 

@@ -218,6 +218,7 @@ class Sweep:
             console.print(f"{diverged} of {search.trials} trials diverged: their loss was no longer a number.")
         if best is not None:
             console.print(f"Best: {search.command(best)}", soft_wrap=True)
+            console.print(f"  (the same to the bit with OMP_NUM_THREADS={search.threads})")
             console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
             console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
         if done < search.trials:

@@ -63,7 +63,7 @@ class Difference:
         if self.max_abs == 0:
             return f"{what} (in bits only: the sign of a zero, or the kind of NaN)"
         level = "rounding explains it" if self.rounding else "more than rounding"
-        return f"{what} (by {self.max_abs:.3g}, relative to the greatest element {self.max_rel:.2g}: {level})"
+        return f"{what} (by {self.max_abs:.3g}, {self.max_rel:.2g} × the greatest element: {level})"
 
 
 def named_arrays(state: Any, name: str = "") -> Iterator[tuple[str, np.ndarray]]:
@@ -100,7 +100,7 @@ def first_difference(
     >>> one = {"weight": np.array([1.0, 2.0]), "bias": np.array([0.5])}
     >>> other = {"weight": np.array([1.0, 2.0]), "bias": np.array([0.25])}
     >>> print(first_difference(one, other))
-    bias is 0.5 / 0.25 (by 0.25, relative to the greatest element 0.5: more than rounding)
+    bias is 0.5 / 0.25 (by 0.25, 0.5 × the greatest element: more than rounding)
     >>> first_difference(one, one) is None
     True
     """
