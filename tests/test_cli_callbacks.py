@@ -80,6 +80,17 @@ def test_early_stopping_ends_a_run_as_complete() -> None:
     ]
 
 
+def test_a_run_that_stopped_early_is_resumed_as_it_ended() -> None:
+    """It says what stopped it, and does not go on."""
+    stopping = "early-stopping:patience=1,min_delta=0.2,restore_best=true"
+    result = pellucid("train", "moons", "--epochs", 20, "--callback", stopping, "--out", "run", "--no-report")
+    assert "val_loss was best after epoch" in result.output and "Stopped after epoch" in result.output
+    model, count = Path("run/model.safetensors").read_bytes(), len(rows("run"))
+    again = pellucid("train", "--resume", "run", "--no-report")
+    assert "Stopped after epoch" in again.output
+    assert Path("run/model.safetensors").read_bytes() == model and len(rows("run")) == count
+
+
 def test_callbacks_come_back_on_resume_and_may_not_change() -> None:
     whole = pellucid("train", "moons", "--epochs", 4, "--callback", "ema:decay=0.9", "--out", "whole")
     part = pellucid("train", "moons", "--epochs", 2, "--callback", "ema:decay=0.9", "--out", "part")

@@ -404,6 +404,8 @@ def test_early_stopping(values: list[float], options: dict[str, Any], stopped: i
     run = scripted(values, stopping)
     assert (stopping.stopped_epoch, stopping.best_epoch) == (stopped, best)
     assert run.epoch == (stopped or len(values))
+    assert f"was best after epoch {best}" in stopping.verdict
+    assert ("Stopped after epoch" in stopping.verdict) == (stopped is not None)
     assert stopping.best == (-values[best - 1] if "accuracy" in stopping.monitor else values[best - 1])
 
 

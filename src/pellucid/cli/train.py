@@ -24,6 +24,7 @@ from pellucid.core import device as device_of
 from pellucid.train import (
     ActivationStats,
     Checkpoint,
+    EarlyStopping,
     GradientStats,
     Learner,
     NaNGuard,
@@ -334,6 +335,10 @@ class Session:
     def where(self) -> str:
         """Where the files are and how to go on."""
         learner, folder = self.learner, self.folder
+        early = [callback for callback in learner.callbacks if isinstance(callback, EarlyStopping)]
+        stopped = next((callback.verdict for callback in early if callback.stopped_epoch is not None), None)
+        if stopped is not None:
+            return f"{stopped}\nRun folder: {folder.path}"
         if learner.epoch < self.config.epochs:
             return (
                 f"Stopped after step {learner.step} (epoch {learner.epoch + 1} of {self.config.epochs}); saved in "

@@ -53,6 +53,14 @@ class EarlyStopping(Callback):
         self._weights: dict[str, Any] | None = None
         self._evaluated: dict[str, Any] | None = None
 
+    @property
+    def verdict(self) -> str:
+        """What came out, in words."""
+        if self.best is None:
+            return f"{self.monitor} has not been measured yet."
+        best = f"{self.monitor} was best after epoch {self.best_epoch}: {self.best:.4g}"
+        return best + ("." if self.stopped_epoch is None else f". Stopped after epoch {self.stopped_epoch}.")
+
     def before_fit(self, learner: Learner) -> None:
         monitored(learner, self.monitor)  # to fail now, and not after an epoch
         if learner.epoch == learner.first_epoch and learner.batch == 0:
