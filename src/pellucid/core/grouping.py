@@ -97,6 +97,9 @@ def settle(graph: Graph, places: dict[int, int | None]) -> None:
         for user in forward:
             above = _ancestors(graph, places.get(node.id, user.group))
             common = above if common is None else [a for a, b in zip(common, above, strict=False) if a == b]
+        if node.kind == "leaf":  # the user's tensor was there before the loop
+            while common and graph.groups[common[-1]].kind in ("loop", "step"):
+                common.pop()
         node.group = common[-1] if common else None
 
 

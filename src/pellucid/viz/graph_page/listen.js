@@ -154,4 +154,4 @@ totals();
 listen();
 draw();
 fit(true);
-root.pellucidGraph = { open, toggle, reveal, search, next, fit, layout: () => layout }; // for tests, and for the console
+root.pellucidGraph = { open, toggle, reveal, search, next, fit, layout: () => layout, view: () => view }; // for tests, and for the console
