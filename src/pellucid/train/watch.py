@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.core.engine import listeners
 from pellucid.train.hooks import Where
 from pellucid.train.recorder import Recorder, Row
-from pellucid.train.statistics import ActivationStats, GradientStats, to_numpy
+from pellucid.train.statistics import ActivationStats, GradientStats
 
 
 def watch(model: Any, optimizer: Any, every: int = 50, bins: int = 64, where: Where = None) -> Watcher:
@@ -149,7 +149,7 @@ class Watcher:
             "recorder": record["rows"],
             "activations": record["activations"],
             "gradients": record["gradients"],
-            "parameters": {name: to_numpy(parameter) for name, parameter in self.model.named_parameters()},
+            "model": self.model,
         }
         return report(path, **{**own, **parts})
 

@@ -15,7 +15,9 @@ from pellucid.viz.graph import Drawing, graph, graph_fragment
 from pellucid.viz.initialisation import initialisation
 from pellucid.viz.landscape import loss_landscape
 from pellucid.viz.plane import decision_regions, scatter
+from pellucid.viz.regression import predicted_against_true
 from pellucid.viz.relief import surface
+from pellucid.viz.report import report
 from pellucid.viz.summary import Summary, summary
 from pellucid.viz.trials import sweep
 from pellucid.viz.worst import worst_predictions
@@ -35,6 +37,8 @@ __all__ = [
     "initialisation",
     "loss_landscape",
     "lr_finder",
+    "predicted_against_true",
+    "report",
     "scatter",
     "surface",
     "summary",
