@@ -13,9 +13,10 @@
 # %% [markdown]
 # # Looking
 #
-# Everything a run does can be seen. Each function of `pellucid.viz` takes plain numbers and returns a matplotlib
-# figure; `ax=` draws into axes of yours, `save=` writes a file (`save=True` under a name with the time). The pictures
-# on this page are drawn whenever it is built.
+# Everything a run does can be seen. Each function of `pellucid.viz` takes plain numbers and
+# returns a matplotlib figure; `ax=` draws into axes of yours, `save=` writes a file
+# (`save=True` under a name with the time). The pictures on this page are drawn whenever it
+# is built.
 
 # %%
 import numpy as np
@@ -35,7 +36,9 @@ def batches(x, y, **options):
 
 
 torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
+model = nn.Sequential(
+    nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3)
+)
 activations, gradients = train.ActivationStats(every=10), train.GradientStats(every=10)
 learner = train.Learner(
     model,
@@ -46,7 +49,9 @@ learner = train.Learner(
     nn.CrossEntropyLoss(),
     optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
     metrics=[train.Accuracy],
-    defaults=[train.Recorder],  # without Progress, whose curves would be shown twice on this page
+    defaults=[
+        train.Recorder
+    ],  # without Progress, whose curves would be shown twice on this page
     callbacks=[activations, gradients],
 )
 
@@ -73,7 +78,9 @@ learner.recorder.plot()
 # %%
 def predict(x):
     """Class probabilities of points (N, 2)."""
-    return learner.predict(torch.from_numpy(np.asarray(x, np.float32))).softmax(dim=1).numpy()
+    return (
+        learner.predict(torch.from_numpy(np.asarray(x, np.float32))).softmax(dim=1).numpy()
+    )
 
 
 viz.decision_regions(predict, data.x_val, data.y_val, class_names=data.class_names)
@@ -87,7 +94,8 @@ np.add.at(matrix, (data.y_val, predict(data.x_val).argmax(axis=1)), 1)
 viz.confusion_matrix(matrix, data.class_names)
 
 # %% [markdown]
-# The samples it was most wrong about: `viz.worst_predictions(x, target, output)`; of images, the images.
+# The samples it was most wrong about: `viz.worst_predictions(x, target, output)`; of
+# images, the images.
 #
 # ## The surroundings
 #
@@ -113,13 +121,16 @@ viz.activation_heatmap(activations.record())
 viz.gradient_flow(gradients.record())
 
 # %%
-viz.weight_histograms({name: parameter.detach().numpy() for name, parameter in model.named_parameters()})
+viz.weight_histograms(
+    {name: parameter.detach().numpy() for name, parameter in model.named_parameters()}
+)
 
 # %% [markdown]
 # ## The graph
 #
-# Of a model: its layers, shapes and parameter counts. `viz.graph` gives DOT, SVG and PNG (by Graphviz, where `dot` is
-# installed), and a page to search and open and close in, which needs no Graphviz.
+# Of a model: its layers, shapes and parameter counts. `viz.graph` gives DOT, SVG and PNG
+# (by Graphviz, where `dot` is installed), and a page to search and open and close in, which
+# needs no Graphviz.
 
 # %%
 viz.summary(model, torch.from_numpy(data.x_val[:1]))
@@ -128,8 +139,9 @@ viz.summary(model, torch.from_numpy(data.x_val[:1]))
 viz.graph(model, torch.from_numpy(data.x_val[:1]))
 
 # %% [markdown]
-# Of a computation: every op with its value, its gradient and your line. `viz.graph(tensor)` draws what autograd kept of
-# a tensor; `record_graph` keeps everything that happens inside it.
+# Of a computation: every op with its value, its gradient and your line. `viz.graph(tensor)`
+# draws what autograd kept of a tensor; `record_graph` keeps everything that happens inside
+# it.
 
 # %%
 w = torch.tensor([0.5, -1.0], requires_grad=True)
@@ -142,5 +154,6 @@ viz.graph(record)
 # %% [markdown]
 # ## The report
 #
-# All of this is in `report.html`, which `pellucid train` leaves in the run folder and `pellucid report RUN` writes
-# anew: one file, which can be kept with one's notes and opened without a network.
+# All of this is in `report.html`, which `pellucid train` leaves in the run folder and
+# `pellucid report RUN` writes anew: one file, which can be kept with one's notes and opened
+# without a network.

@@ -13,9 +13,10 @@
 # %% [markdown]
 # # From the foundations
 #
-# The classic path, on 1,797 real handwritten digits of 8 × 8 pixels: from a matrix product by three loops to a network
-# that is trained with a schedule whose learning rate was found, not guessed. Each part is written out once by hand,
-# checked against pellucid's, and from then on pellucid's is used.
+# The classic path, on 1,797 real handwritten digits of 8 × 8 pixels: from a matrix product
+# by three loops to a network that is trained with a schedule whose learning rate was found,
+# not guessed. Each part is written out once by hand, checked against pellucid's, and from
+# then on pellucid's is used.
 
 # %%
 import itertools
@@ -31,7 +32,12 @@ from pellucid.nn import functional as F
 
 # %matplotlib inline
 
-COLOURS = "#D55E00", "#0072B2", "#009E73", "#000000"  # told apart by all kinds of colour vision
+COLOURS = (
+    "#D55E00",
+    "#0072B2",
+    "#009E73",
+    "#000000",
+)  # told apart by all kinds of colour vision
 
 # %%
 data = datasets.digits()
@@ -51,8 +57,9 @@ for axis, image, label in zip(axes, data.x_train, data.y_train, strict=False):
 # %% [markdown]
 # ## 1. The matrix product
 #
-# A layer is a matrix product: 16 digits of 64 pixels, (16, 64), times the weights of 10 outputs, (64, 10), is (16, 10).
-# Each number of the result is a sum of 64 products. Written with less and less Python:
+# A layer is a matrix product: 16 digits of 64 pixels, (16, 64), times the weights of 10
+# outputs, (64, 10), is (16, 10). Each number of the result is a sum of 64 products. Written
+# with less and less Python:
 
 
 # %%
@@ -78,7 +85,7 @@ def elementwise(a, b):
 
 
 def broadcast(a, b):
-    """The loop over j goes: a row as a column, (64, 1), is stretched over all of b, (64, 10)."""
+    """The loop over j goes: a row, as (64, 1), is stretched over all of b, (64, 10)."""
     c = torch.zeros(len(a), b.shape[1])
     for i in range(a.shape[0]):
         c[i] = (a[i][:, None] * b).sum(dim=0)
@@ -86,7 +93,7 @@ def broadcast(a, b):
 
 
 def by_einsum(a, b):
-    """The loop over i goes: the letters say which dimensions are matched (k) and which are kept (i, j)."""
+    """The loop over i goes: the letters say what is matched (k) and what is kept (i, j)."""
     return torch.einsum("ik,kj->ij", a, b)
 
 
@@ -126,8 +133,12 @@ for name, taken in times.items():
 # %%
 figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
 bars = axis.barh(list(times), [taken * 1e6 for taken in times.values()], color="#0072B2")
-axis.bar_label(bars, [f"{times['by_loops'] / taken:,.0f}×" for taken in times.values()], padding=4)
-axis.set(xscale="log", xlabel="microseconds a call (each grid line is ten times the one before)")
+axis.bar_label(
+    bars, [f"{times['by_loops'] / taken:,.0f}×" for taken in times.values()], padding=4
+)
+axis.set(
+    xscale="log", xlabel="microseconds a call (each grid line is ten times the one before)"
+)
 axis.set_xlim(right=axis.get_xlim()[1] * 4)
 axis.set_title("(16, 64) times (64, 10): how much faster than three loops")
 axis.invert_yaxis()
@@ -136,7 +147,8 @@ axis.grid(axis="x", alpha=0.3)
 # %% [markdown]
 # ## 2. Forward and backward, by hand
 #
-# One hidden layer of 50 units: linear, ReLU, linear, and as loss the cross-entropy of the softmax.
+# One hidden layer of 50 units: linear, ReLU, linear, and as loss the cross-entropy of the
+# softmax.
 
 # %%
 torch.manual_seed(0)
@@ -160,15 +172,16 @@ def cross_entropy(scores, target):
 
 
 # %% [markdown]
-# The backward pass goes through the same steps from the last to the first. Each is handed the gradient `g` of its
-# output and makes that of what it was given. Of a linear step `y = x W + b`:
+# The backward pass goes through the same steps from the last to the first. Each is handed
+# the gradient `g` of its output and makes that of what it was given. Of a linear step `y =
+# x W + b`:
 #
 # - to the input: `g Wᵀ`
 # - to the weights: `xᵀ g`
 # - to the bias: `g`, summed over the samples
 #
-# ReLU lets through what was positive. And softmax with cross-entropy have the simplest gradient of all: the
-# probabilities, minus 1 at the right class.
+# ReLU lets through what was positive. And softmax with cross-entropy have the simplest
+# gradient of all: the probabilities, minus 1 at the right class.
 
 
 # %%
@@ -207,9 +220,10 @@ for name, parameter in parameters.items():
 # %% [markdown]
 # ## 3. Initialisation
 #
-# Why `sqrt(2 / inputs)` above? Each output of a linear layer is a sum of as many terms as there are inputs, so with
-# weights of variance 1 its variance is that many times larger. Through 30 layers that is the end of the numbers. The
-# factor keeps the variance: 1 / inputs for a layer followed by tanh (Glorot and Bengio, 2010), 2 / inputs where a ReLU
+# Why `sqrt(2 / inputs)` above? Each output of a linear layer is a sum of as many terms as
+# there are inputs, so with weights of variance 1 its variance is that many times larger.
+# Through 30 layers that is the end of the numbers. The factor keeps the variance: 1 /
+# inputs for a layer followed by tanh (Glorot and Bengio, 2010), 2 / inputs where a ReLU
 # cuts off half (He et al., 2015).
 
 
@@ -233,18 +247,28 @@ choices = {
 figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
 styles = zip(("-", "--", "-", ":"), COLOURS, ("s", "v", "o", None), strict=True)
 for (name, choice), (line, colour, marker) in zip(choices.items(), styles, strict=True):
-    axis.plot(range(1, 31), spread(*choice), line, color=colour, marker=marker, markersize=4, label=name)
+    axis.plot(
+        range(1, 31),
+        spread(*choice),
+        line,
+        color=colour,
+        marker=marker,
+        markersize=4,
+        label=name,
+    )
 axis.set(yscale="log", xlabel="layer", ylabel="standard deviation of the activations")
 axis.set_title("Variance through 30 layers of 100 units, before any training")
 axis.grid(alpha=0.3)
 _ = axis.legend(frameon=False)
 
 # %% [markdown]
-# Only the last two reach layer 30 with numbers that can be told apart: the first explodes, the second vanishes.
+# Only the last two reach layer 30 with numbers that can be told apart: the first explodes,
+# the second vanishes.
 #
 # ## 4. Linear and ReLU as classes
 #
-# Each step of the network knows how to go forward and how to go back, and keeps what it needs in between.
+# Each step of the network knows how to go forward and how to go back, and keeps what it
+# needs in between.
 
 
 # %%
@@ -303,7 +327,8 @@ print("loss", network.loss(network(x_train), y_train).item())
 network.backward()
 
 # %% [markdown]
-# pellucid's layers need no `backward`: autograd has the rule of each op. With the same weights, the same gradient.
+# pellucid's layers need no `backward`: autograd has the rule of each op. With the same
+# weights, the same gradient.
 
 # %%
 model = nn.Sequential(nn.Linear(64, 50), nn.ReLU(), nn.Linear(50, 10))
@@ -317,8 +342,9 @@ print(torch.allclose(model[0].weight.grad, network.layers[0].w_grad.T, atol=1e-6
 # %% [markdown]
 # ## 5. Batches
 #
-# A step along the gradient of all samples is slow, and that of a few is nearly as good. A data set says how many
-# samples it has and gives one; a loader goes through it in an order drawn anew each time.
+# A step along the gradient of all samples is slow, and that of a few is nearly as good. A
+# data set says how many samples it has and gives one; a loader goes through it in an order
+# drawn anew each time.
 
 
 # %%
@@ -341,7 +367,9 @@ class DataLoader:
         return math.ceil(len(self.data) / self.batch_size)
 
     def __iter__(self):
-        order = torch.randperm(len(self.data)) if self.shuffle else torch.arange(len(self.data))
+        order = (
+            torch.randperm(len(self.data)) if self.shuffle else torch.arange(len(self.data))
+        )
         for places in order.split(self.batch_size):
             yield self.data[places]
 
@@ -365,7 +393,8 @@ def loaders(batch_size=64):
 # %% [markdown]
 # ## 6. The optimiser
 #
-# It has the parameters, moves them, and forgets the gradients. With momentum it moves along a decaying sum of them.
+# It has the parameters, moves them, and forgets the gradients. With momentum it moves along
+# a decaying sum of them.
 
 
 # %%
@@ -387,7 +416,11 @@ class SGD:
 
 def network_of(*sizes):
     """Linear layers with ReLU between them."""
-    layers = [layer for i, o in itertools.pairwise(sizes) for layer in (nn.Linear(i, o), nn.ReLU())]
+    layers = [
+        layer
+        for i, o in itertools.pairwise(sizes)
+        for layer in (nn.Linear(i, o), nn.ReLU())
+    ]
     return nn.Sequential(*layers[:-1])
 
 
@@ -401,7 +434,8 @@ def fit(model, optimizer, train, valid, epochs):
             optimizer.zero_grad()
         with torch.no_grad():
             right = sum(int((model(x).argmax(dim=1) == y).sum()) for x, y in valid)
-        print(f"epoch {epoch + 1}: loss of the last batch {loss.item():.3f}, accuracy {right / len(x_val):.3f}")
+        accuracy = right / len(x_val)
+        print(f"epoch {epoch + 1}: last loss {loss.item():.3f}, accuracy {accuracy:.3f}")
 
 
 finals = []
@@ -415,9 +449,10 @@ print("the same weights after 3 epochs:", torch.allclose(*finals, atol=1e-5))
 # %% [markdown]
 # ## 7. Callbacks
 #
-# The loop above prints, and soon should record, stop early, clip gradients, change the learning rate. Instead of
-# growing it calls whoever is interested at each moment. That is `Learner`: the five verbs predict, loss, backward, step
-# and zero_grad, with a hook after each.
+# The loop above prints, and soon should record, stop early, clip gradients, change the
+# learning rate. Instead of growing it calls whoever is interested at each moment. That is
+# `Learner`: the five verbs predict, loss, backward, step and zero_grad, with a hook after
+# each.
 
 # %%
 from pellucid.train import Accuracy, Callback, EarlyStopping, Learner, ParamScheduler
@@ -426,7 +461,7 @@ from pellucid.train.schedule import linear as linearly
 
 
 class GradientNorm(Callback):
-    """The norm of the whole gradient, at every step: between backward and step it is there to be seen."""
+    """The norm of the whole gradient, at every step."""
 
     def __init__(self):
         self.norms = []
@@ -440,7 +475,9 @@ def learner_of(*callbacks, lr=0.1, sizes=(64, 50, 10), seed=0):
     torch.manual_seed(seed)
     model = network_of(*sizes)
     optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    return Learner(model, loaders(), nn.CrossEntropyLoss(), optimizer, [Accuracy], callbacks)
+    return Learner(
+        model, loaders(), nn.CrossEntropyLoss(), optimizer, [Accuracy], callbacks
+    )
 
 
 norms = GradientNorm()
@@ -450,11 +487,14 @@ learner.fit(10)
 # %%
 figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
 axis.plot(norms.norms, color="#0072B2", linewidth=1)
-axis.set(xlabel="step", ylabel="norm of the gradient", title="Recorded by a callback of our own")
+axis.set(
+    xlabel="step", ylabel="norm of the gradient", title="Recorded by a callback of our own"
+)
 axis.grid(alpha=0.3)
 
 # %% [markdown]
-# A hook that does not exist is an error where the class is written, not silence while it trains:
+# A hook that does not exist is an error where the class is written, not silence while it
+# trains:
 
 # %%
 try:
@@ -468,8 +508,9 @@ except TypeError as error:
 # %% [markdown]
 # ## 8. Annealing
 #
-# Large steps at first, small ones at the end. A schedule is a function of the progress of the run, from 0 to 1, and can
-# be put together from others: here a linear warm-up over the first fifth, then half a cosine down.
+# Large steps at first, small ones at the end. A schedule is a function of the progress of
+# the run, from 0 to 1, and can be put together from others: here a linear warm-up over the
+# first fifth, then half a cosine down.
 
 # %%
 schedules = {
@@ -479,8 +520,17 @@ schedules = {
 }
 parts = np.linspace(0, 1, 200)
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
-for (name, schedule), line, colour in zip(schedules.items(), ("-", "--", ":"), COLOURS, strict=False):
-    axis.plot(parts, [schedule(part) for part in parts], line, color=colour, label=name, linewidth=2)
+for (name, schedule), line, colour in zip(
+    schedules.items(), ("-", "--", ":"), COLOURS, strict=False
+):
+    axis.plot(
+        parts,
+        [schedule(part) for part in parts],
+        line,
+        color=colour,
+        label=name,
+        linewidth=2,
+    )
 axis.set(xlabel="part of the run that is done", ylabel="learning rate")
 axis.grid(alpha=0.3)
 _ = axis.legend(frameon=False)
@@ -492,9 +542,10 @@ learner.fit(10)
 # %% [markdown]
 # ## 9. The learning-rate finder
 #
-# How large is large? Train for a hundred steps or so with a rate that grows from tiny to absurd, and look at the loss
-# (Smith, 2015): where it falls fastest is a good rate, and somewhat behind it the largest that can be used. Afterwards
-# the learner is as it was before, to the bit.
+# How large is large? Train for a hundred steps or so with a rate that grows from tiny to
+# absurd, and look at the loss (Smith, 2015): where it falls fastest is a good rate, and
+# somewhat behind it the largest that can be used. Afterwards the learner is as it was
+# before, to the bit.
 
 # %%
 learner = learner_of()
@@ -505,7 +556,8 @@ found.plot()
 # %% [markdown]
 # ## 10. All of it
 #
-# One cycle (Smith and Topin, 2018): up to the rate that was found, and down to almost nothing.
+# One cycle (Smith and Topin, 2018): up to the rate that was found, and down to almost
+# nothing.
 
 # %%
 rate = found.suggestions["valley"]
