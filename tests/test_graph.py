@@ -129,13 +129,13 @@ def test_a_retained_gradient_is_shown_and_hooks_are_left_as_they_were() -> None:
 
 def test_a_long_history_needs_no_recursion_and_is_folded_and_cut() -> None:
     y = torch.tensor(1.0, requires_grad=True)
-    for _ in range(100_000):
+    for _ in range(20_000):
         y = y * 1.0
     graph = y.__graph__(limit=400)
     consistent(graph)
     assert len(ops(graph)) == 400
-    assert graph.left_out == 99_600
-    assert [node.name for node in graph.nodes if node.kind == "cut"] == ["99,600 earlier ops"]
+    assert graph.left_out == 19_600
+    assert [node.name for node in graph.nodes if node.kind == "cut"] == ["19,600 earlier ops"]
     assert [group.name for group in graph.groups if group.kind == "loop"] == ["400 rounds"]
 
 
