@@ -19,7 +19,7 @@ from PIL import Image
 
 import pellucid as torch
 from pellucid import nn, viz
-from pellucid.train import loss_landscape
+from pellucid.train import ActivationStats, GradientStats, Learner, loss_landscape
 from pellucid.utils.data import DataLoader, TensorDataset
 from pellucid.viz import style, values
 
@@ -122,6 +122,10 @@ FIGURES: dict[str, Draw] = {
     "worst_predictions, points": lambda **k: viz.worst_predictions(X, TWO, disc(X), n=4, **k),
     "worst_predictions, table": lambda **k: viz.worst_predictions(RNG.random((20, 11)), REAL[:20], REAL[20:40], **k),
     "worst_predictions, nothing": lambda **k: viz.worst_predictions(np.zeros((0, 4)), [], np.zeros((0, 2)), **k),
+    "predicted_against_true": lambda **k: viz.predicted_against_true(REAL, REAL + 0.1, unit="$x$_1", **k),
+    "predicted_against_true, NaN": lambda **k: viz.predicted_against_true(REAL[:3], [0, NAN, NAN], **k),
+    "predicted_against_true, nothing": lambda **k: viz.predicted_against_true([], [], **k),
+    "predicted_against_true, many": lambda **k: viz.predicted_against_true(np.arange(5000), np.arange(5000), **k),
     "scatter": lambda **k: viz.scatter(X, thirds(X), THREE_OFF, class_names=["a", "b", "c"], **k),
     "scatter, no truth": lambda **k: viz.scatter(X, THREE, **k),
     "scatter, real": lambda **k: viz.scatter(X, REAL, REAL + 0.1, **k),
@@ -141,7 +145,7 @@ FIGURES: dict[str, Draw] = {
     "surface, NaN": lambda **k: viz.surface(lambda p: p[:, 0] * NAN, X, TWO, **SMALL, **k),
     "film, last frame": lambda **k: viz.film({0: disc, 5: disc}, X, TWO, k.pop("save"), **SMALL, **k),
     "initialisation": lambda **k: viz.initialisation(
-        {"layers": ["0 Linear", "1 ReLU"], "forward": {"he": [1, 0.9], "ones": [50, NAN]}, "backward": {"he": [0, 1]}}, **k
+        {"layers": ["0 Linear", "1 ReLU"], "forward": {"he": [1, 0.9]}, "backward": {"he": [0, NAN]}}, **k
     ),
     "loss_landscape": lambda **k: viz.loss_landscape(BOWL, **k),
     "loss_landscape, flat": lambda **k: viz.loss_landscape({**BOWL, "losses": np.ones((7, 7))}, **k),
@@ -673,3 +677,14 @@ def test_the_table_has_every_figure() -> None:
     graphs = {"graph", "graph_fragment", "summary", "report"}  # these have tests of their own
     functions = {name for name in viz.__all__ if callable(getattr(viz, name)) and name.islower()}
     assert functions - graphs == known
+
+
+def test_statistics_draw_themselves_and_are_drawn() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3))
+    activations, gradients = ActivationStats(every=1), GradientStats(every=1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    learner = Learner(model, data(), nn.CrossEntropyLoss(), optimizer, callbacks=[activations, gradients])
+    learner.fit(2)
+    assert np.array_equal(png(activations.plot()), png(viz.activation_heatmap(activations)))
+    assert np.array_equal(png(gradients.plot()), png(viz.gradient_flow(gradients)))
+    assert labels(learner.recorder.plot().axes[0])[0] == "training"

@@ -19,7 +19,7 @@ _SHARES = (
 
 
 def activation_heatmap(
-    record: Mapping[str, Any],
+    record: Any,
     *,
     layers: Any = None,
     show: Any = _SHOWN,
@@ -34,7 +34,7 @@ def activation_heatmap(
     zeros and of dead units (zero for the whole batch) tells of ReLUs, that of saturated values of tanh and sigmoid.
 
     Args:
-        record: what `ActivationStats(...).record()` gives: `{layer: {"step": (n,), "mean": (n,), "std": (n,),
+        record: an `ActivationStats`, or what its `record()` gives: `{layer: {"step": (n,), "mean": (n,), "std": (n,),
             "zeros": (n,), "saturated": (n,), "dead": (n,), "histogram": (n, bins), "edges": (bins + 1,)}}`; or one
             layer's entry. What an entry lacks is not drawn.
         layers: the names of the layers to draw; by default all, or twelve evenly chosen of more.
@@ -51,6 +51,7 @@ def activation_heatmap(
         >>> [panel.get_ylabel() for panel in activation_heatmap({"0": layer}).axes]
         ['mean ± std', 'share']
     """
+    record = getattr(record, "record", lambda: record)()
     if not isinstance(record, Mapping):
         raise TypeError(f"record is a dict of statistics by layer, received {type(record).__name__}")
     if "step" in record and not isinstance(record["step"], Mapping):

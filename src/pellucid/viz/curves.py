@@ -334,8 +334,8 @@ def _known(name: str, rows: list[Row]) -> str:
 
 
 def _having(rows: list[Row], name: str, kind: str | None) -> list[Row]:
-    """The rows of a kind (any, for None; a row that names none counts as both) that have a number under `name`."""
-    return [row for row in rows if (kind is None or row.get("kind", kind) == kind) and cell(row, name) is not None]
+    """The rows of a kind (any, for None; a row that names none is a step) that have a number under `name`."""
+    return [row for row in rows if kind in (None, row.get("kind", "step")) and cell(row, name) is not None]
 
 
 def _label(name: str) -> str:

@@ -14,7 +14,7 @@ GUIDE = 1e-3  # an update of about a thousandth of the weight is the usual rule 
 
 
 def gradient_flow(
-    record: Mapping[str, Any], *, parameters: Any = None, title: str | None = None, ax: Any = None, save: Any = None
+    record: Any, *, parameters: Any = None, title: str | None = None, ax: Any = None, save: Any = None
 ) -> Any:
     """Gradients and updates per parameter: their typical size, first layer on top, and their course over the steps.
 
@@ -23,7 +23,7 @@ def gradient_flow(
     ratio ‖Δw‖ / ‖w‖, with a guide at 10⁻³: far above, steps are too large; far below, the parameter hardly learns.
 
     Args:
-        record: what `GradientStats(...).record()` gives: `{parameter: {"step": (n,), "gradient_norm": (n,),
+        record: an `GradientStats`, or what its `record()` gives: `{parameter: {"step": (n,), "gradient_norm": (n,),
             "update_ratio": (n,), ...}}`; `update_ratio` may be absent.
         parameters: the names of those to draw; by default all, or twenty-four evenly chosen of more.
         title, ax, save: as for `curves`.
@@ -38,6 +38,7 @@ def gradient_flow(
         >>> len(gradient_flow({"0.weight": entry, "0.bias": entry}).axes)
         3
     """
+    record = getattr(record, "record", lambda: record)()
     if not isinstance(record, Mapping):
         raise TypeError(f"record is a dict of statistics by parameter, received {type(record).__name__}")
     if parameters is not None and set(parameters) - set(record):

@@ -224,12 +224,13 @@ def _many_classes(axes: Any, answer: Answer, class_names: Sequence[Any] | None) 
     extent = (answer.x[0], answer.x[-1], answer.y[0], answer.y[-1])
     axes.imshow(image, origin="lower", extent=extent, aspect="auto", interpolation="bilinear")
     words = style.names(count, class_names)
-    for number in np.unique(winner[winner >= 0]):
+    winners = np.unique(winner[winner >= 0])
+    for number in winners:
         inside = winner == number
         lead = shares[..., number] - np.delete(shares, number, axis=2).max(axis=2)
         if not inside.all():
             axes.contour(answer.x, answer.y, np.ma.masked_invalid(lead), levels=[0.0], colors="black", linewidths=0.9)
-        if count <= 20:
+        if len(winners) <= 20:
             row, column = _deepest(inside)
             axes.text(
                 answer.x[column], answer.y[row], words[number], ha="center", va="center", fontsize=9, zorder=4,

@@ -47,6 +47,7 @@ STYLE: dict[str, Any] = {
 }
 
 DPI = 200
+_ABOVE_PANELS = 20  # points from a user's axes to their title, where panels with titles of their own took their place
 SHOWN_DPI = 100  # in a notebook a figure takes half its pixels: 800 of 1600, and stays sharp on a fine screen
 
 
@@ -54,7 +55,7 @@ class Sheet:
     """Where a figure is drawn: a new matplotlib figure that pyplot knows nothing of, or the place of a user's axes."""
 
     def __init__(self, ax: Any, width: float, height: float) -> None:
-        self.given = ax
+        self.given, self.divided = ax, False
         if ax is None:
             from matplotlib.figure import Figure
 
@@ -83,6 +84,8 @@ class Sheet:
         if self.given is None:
             return self.figure.add_gridspec(rows, columns, **how)
         self.given.set_axis_off()
+        self.given.set_zorder(10)  # nothing is left of it but its title, which the panels must not cover
+        self.divided = True
         place = self.given.get_subplotspec()
         if place is not None:
             return place.subgridspec(rows, columns, **how)
@@ -103,7 +106,7 @@ class Sheet:
         if self.given is None:
             self.figure.suptitle(plain(text))
         else:
-            self.given.set_title(plain(text), pad=pad)
+            self.given.set_title(plain(text), pad=_ABOVE_PANELS if self.divided and pad is None else pad)
 
 
 @contextmanager
