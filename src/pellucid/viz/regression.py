@@ -12,7 +12,9 @@ from pellucid.viz.values import array, same_length, sample
 MOST_POINTS = 2000
 
 
-def predicted_against_true(target: Any, output: Any, *, unit: str = "target", ax: Any = None, save: Any = None) -> Any:
+def predicted_against_true(
+    target: Any, output: Any, *, unit: str = "target", title: str | None = None, ax: Any = None, save: Any = None
+) -> Any:
     """Predicted against true values, and the distribution of their differences.
 
     A perfect prediction is a point on the dashed diagonal. Where there are more than 2,000 samples, the left panel
@@ -22,8 +24,7 @@ def predicted_against_true(target: Any, output: Any, *, unit: str = "target", ax
         target: the true values, (N,) or (N, 1).
         output: the predicted ones, in the same units.
         unit: what the values are, for the axes.
-        ax: axes to draw in, in place of a new figure.
-        save: a path to write the figure to, or True for a timestamped name in the current folder.
+        title, ax, save: as for `curves`.
 
     Returns:
         The matplotlib figure.
@@ -64,4 +65,5 @@ def predicted_against_true(target: Any, output: Any, *, unit: str = "target", ax
         right.set(xlabel=f"predicted − true {name}", ylabel="samples")
         for axes in (left, right):
             style.clean(axes)
+        sheet.title(title)
     return sheet.figure
