@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import pellucid as torch
 from pellucid import nn, viz
 from pellucid.cli.program import app
+from pellucid.scalar import Value
 from pellucid.viz.graph import for_script
 from pellucid.viz.graph_view import View
 from tests.browser import in_browser
@@ -92,6 +93,23 @@ def test_what_closed_groups_say() -> None:
     dot = viz.graph(model, torch.ones(1, 3, 20, 20)).dot
     assert "3 → 8, 5×5, stride 2" in dot
     assert "kernel_size=2, stride=2\\n" in dot
+
+
+def test_a_calculation_with_single_numbers() -> None:
+    x, w = Value(3.0, label="x"), Value(-2.0, label="w")
+    y = (x * w + 1).tanh() + x
+    y.label = "y"
+    y.backward()
+    drawing = viz.graph(y)
+    assert 'label="x\\n= 3\\n' in drawing.dot
+    assert 'label="+ → y\\n' in drawing.dot
+    assert drawing.dot.count(" -> ") == 7
+    data = data_of(drawing.html())
+    assert [node["gradient"]["numbers"] for node in data["nodes"] if node["name"] == "x"] == [x.grad]
+    chain = x
+    for _ in range(20_000):
+        chain = chain + 1
+    assert len(viz.graph(chain).record.nodes) == 1000
 
 
 # --- DOT and pictures ----------------------------------------------------------------------------------------------

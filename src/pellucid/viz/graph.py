@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.viz.graph_dot import dot_text
+from pellucid.viz.graph_scalar import is_value, scalar_record
 from pellucid.viz.graph_view import View
 from pellucid.viz.style import write
 
@@ -35,6 +36,7 @@ def graph(
         obj: a Tensor: what autograd recorded of it, with the values that it kept. A Module: one forward on `inputs`,
             which leaves the model, its gradients and the random generators as they were. A record
             (`with pellucid.record_graph() as record: ...`): every value, every gradient, and the lines of your code.
+            A Value of `pellucid.scalar`: its calculation, with the gradients of the last backward.
         inputs: what the Module is called with; `keywords` too.
         backward: show the gradient of every intermediate result, and the operations of the backward pass. For a
             Tensor it must be a single number; for a Module the sum of its outputs is differentiated. No `grad` is
@@ -52,6 +54,8 @@ def graph(
     >>> "Tanh" in drawing.dot
     True
     """
+    if is_value(obj) and not inputs and not keywords:
+        return Drawing(scalar_record(obj), depth=depth, title=title)
     make = getattr(obj, "__graph__", None)
     if make is None or isinstance(obj, type):
         raise TypeError(_not_drawable(obj))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
 from typing import Any
@@ -167,5 +166,5 @@ def _plain(node: Any) -> dict[str, Any]:
     found = dict(vars(node))
     for name in ("value", "gradient"):
         if found[name] is not None:
-            found[name] = dataclasses.asdict(found[name])
+            found[name] = dict(vars(found[name]))
     return found

@@ -31,7 +31,7 @@ function describe(key, brief) {
     if (brief) found.push(html("p", { class: "note" }, open.has(it.id) ? "" : "+ opens it, a click tells more"));
     return found;
   }
-  const kind = { op: isBackward(it) ? "operation of the backward pass" : "operation", leaf: "tensor of yours" }[it.kind] ?? it.kind;
+  const kind = { op: isBackward(it) ? "operation of the backward pass" : "operation", leaf: "leaf: made by you, not computed" }[it.kind] ?? it.kind;
   found.push(html("div", { class: "kind" }, kind), html("h3", {}, title(key)));
   if (it.formula) found.push(html("p", {}, it.formula));
   found.push(facts([

@@ -18,7 +18,7 @@ const groups = data.groups;
 const SOURCES = new Set(["input", "leaf", "parameter", "buffer", "constant"]);
 const WRITTEN = new Set(["input", "other", "exponent", "key"]); // attributes that stand in the box
 const LEGEND = [
-  ["input", "input"], ["leaf", "tensor of yours"], ["parameter", "parameter"], ["buffer", "buffer"],
+  ["input", "input"], ["leaf", "leaf"], ["parameter", "parameter"], ["buffer", "buffer"],
   ["constant", "constant"], ["op", "operation"], ["module", "module"], ["loop", "loop, or a round of it"],
   ["output", "output"], ["backward", "backward"], ["gradient", "gradient of a leaf"],
 ];
