@@ -33,8 +33,8 @@ def backward(
             a single one (biases that are zero, say) many mistakes do not show.
 
     The truth: `loss` is run once on arrays that record what is done with them, and differentiated along the recording;
-    that derivative has to agree with central differences of `loss` itself along random directions. A program that cannot
-    be recorded is differentiated by differences alone.
+    that derivative has to agree with central differences of `loss` itself along random directions. A program that
+    cannot be recorded is differentiated by differences alone.
 
     The diagnosis: mistakes that people make are made on purpose in the derivative along the recording, one by one, at
     each place, until one gives the gradient that `grads` gave.
@@ -203,8 +203,8 @@ class _Calls:
             for value in _surroundings(function)
             if isinstance(value, np.random.Generator)
         ]
-        self._random = (np.random.get_state(), [g.bit_generator.state for g in self._generators])
-        self._kept = {name: value for name, value in params.items()}
+        self._random = (np.random.get_state(), [g.bit_generator.state for g in self._generators])  # noqa: NPY002 (the stream that the user may draw from)
+        self._kept = dict(params)
 
     def loss(self, point: Params) -> float:
         with np.errstate(all="ignore"):
@@ -217,7 +217,7 @@ class _Calls:
         if isinstance(result, tuple) and len(result) == 2:
             result = result[1] if isinstance(result[1], Mapping) else result[0]
         if not isinstance(result, Mapping):
-            return f"grads returned {type(result).__name__} where a dict of arrays by the names of the parameters is expected."
+            return f"grads returned {type(result).__name__} where a dict of arrays by name is expected."
         named = {str(name): strip(value) for name, value in result.items()}
         for name in point:  # {"dW": …} is what people write, too
             for alias in (f"d{name}", f"grad_{name}", f"d_{name}", f"{name}_grad"):
@@ -263,13 +263,13 @@ class _Calls:
         return {name: value.copy() for name, value in point.items()}
 
     def _rewind(self) -> None:
-        np.random.set_state(self._random[0])
+        np.random.set_state(self._random[0])  # noqa: NPY002
         for generator, state in zip(self._generators, self._random[1], strict=True):
             generator.bit_generator.state = state
 
 
 def _surroundings(function: Any) -> list[Any]:
-    """What a function can see: the globals that it names (and those that the functions among them name), its closure."""
+    """What a function can see: the globals that it names (and those that these name), its closure."""
     found: list[Any] = []
     seen: set[int] = set()
     todo = [function]
@@ -331,7 +331,7 @@ def _number(result: Any) -> float:
     array = np.asarray(strip(result))
     if array.size != 1 or array.dtype.kind not in "fiu":
         raise TypeError(
-            f"loss returned {type(result).__name__} of shape {array.shape} and dtype {array.dtype}: one number is expected. "
-            "Sum or average over the samples."
+            f"loss returned {type(result).__name__} of shape {array.shape} and dtype {array.dtype}: one number is "
+            "expected. Sum or average over the samples."
         )
     return float(array.reshape(()))

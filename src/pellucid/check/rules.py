@@ -1,4 +1,4 @@
-"""The derivative rules of a recording, on plain arrays: written apart from the engine's, so that one checks the other."""
+"""The derivative rules of a recording, on plain arrays: written apart from the engine's, so one checks the other."""
 
 from __future__ import annotations
 
@@ -67,10 +67,13 @@ def derivative(node: Node, position: int) -> Array:
     """d output / d input of an elementwise operation, of a shape that broadcasts with the output's."""
     with np.errstate(all="ignore"):
         values = [np.asarray(source.value, dtype=float) for source in node.inputs]
-        return np.asarray(ELEMENTWISE[node.op][position](values, np.asarray(node.value, dtype=float)), dtype=float)
+        slope = np.asarray(ELEMENTWISE[node.op][position](values, np.asarray(node.value, dtype=float)), dtype=float)
+    if node.op in ("maximum", "minimum") and not node.inputs[1 - position].needs:
+        slope = np.where(slope == 0.5, 0.0, slope)  # a rectifier is flat at 0, as everywhere
+    return slope
 
 
-def vjp(node: Node, position: int, adjoint: Array) -> Array | None:
+def vjp(node: Node, position: int, adjoint: Array) -> Array:
     """What one input gets of the adjoint of the output."""
     source = node.inputs[position]
     if node.op in ELEMENTWISE:
@@ -109,7 +112,20 @@ def extreme_mask(node: Node) -> Array:
     source, axes = node.inputs[0].value, node.attributes["axes"]
     best = source.max(axis=axes, keepdims=True) if node.op == "max" else source.min(axis=axes, keepdims=True)
     mask = (source == best).astype(float)
-    return mask / mask.sum(axis=axes, keepdims=True)
+    ties = node.attributes.get("ties", "shared")
+    if ties == "first":
+        kept = [i for i in range(mask.ndim) if i not in axes]
+        moved = mask.transpose([*kept, *axes])
+        flat = moved.reshape([*(mask.shape[i] for i in kept), -1])
+        first = ((np.cumsum(flat, axis=-1) == 1) & (flat == 1)).astype(float)
+        return first.reshape(moved.shape).transpose(np.argsort([*kept, *axes]))
+    return mask if ties == "each" else mask / mask.sum(axis=axes, keepdims=True)
+
+
+def has_ties(node: Node) -> bool:
+    """Whether a maximum is there more than once, so that its gradient is a matter of convention."""
+    mask = extreme_mask(Node(-1, node.op, node.inputs, {**node.attributes, "ties": "each"}, node.value, None, True))
+    return bool((mask.sum(axis=node.attributes["axes"]) > 1).any())
 
 
 def _prod(node: Node, position: int, adjoint: Array) -> Array:
@@ -161,7 +177,7 @@ def _einsum(node: Node, position: int, adjoint: Array) -> Array:
 
 
 def _move(node: Node, position: int, adjoint: Array) -> Array:
-    """Where elements are only moved, each goes back to where it came from: `places` says from where, −1 from nowhere."""
+    """Where elements are only moved, each goes back to where it came from: `places` says from where (−1: nowhere)."""
     places = node.attributes["places"].ravel()
     source = node.inputs[0]
     flat = np.broadcast_to(adjoint, node.shape).ravel()

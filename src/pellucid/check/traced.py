@@ -1,8 +1,8 @@
 """Arrays that record what is done with them: a NumPy program is run once, unchanged, and its operations are on a tape.
 
 A `Traced` is an array like any other, so the program need not know. Nothing is taken on trust: where something slips
-past the recording (a number put into a list and taken out as a float), the derivative along the tape does not agree with
-the one by differences, and the tape is not used.
+past the recording (a number put into a list and taken out as a float), the derivative along the tape does not agree
+with the one by differences, and the tape is not used.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Traced(np.ndarray):
     def dot(self, other: Any, out: Any = None) -> Any:
         return np.dot(self, other)
 
-    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:  # noqa: A002
+    def clip(self, min: Any = None, max: Any = None, **options: Any) -> Any:
         return np.clip(self, min, max)
 
     def fill(self, value: Any) -> None:
@@ -272,10 +272,7 @@ class Recorder:
                 raise Untraceable(f"numpy.{ufunc.__name__} with where=")
             if ufunc is np.matmul:
                 return self.wrap(self.add("matmul", [self.node(value) for value in inputs], result))
-            name = {"true_divide": "divide", "float_power": "power", "fabs": "absolute", "pow": "power"}.get(
-                ufunc.__name__, ufunc.__name__
-            )
-            name = {"fmax": "maximum", "fmin": "minimum"}.get(name, name)
+            name = ALIASES.get(ufunc.__name__, ufunc.__name__)
             if name in ELEMENTWISE:
                 return self.elementwise(name, inputs, result)
             if np.asarray(result).dtype == bool or name in ("sign", "floor", "ceil", "rint", "trunc", "heaviside"):
@@ -301,7 +298,7 @@ class Recorder:
         raise Untraceable(f"numpy.{ufunc.__name__}.{method}")
 
     def function(self, func: Any, args: Any, kwargs: Any) -> Any:
-        name = func.__name__
+        name: str = func.__name__
         if handler := HANDLERS.get(name):
             return handler(self, *args, **kwargs)
         if name in MOVES:
@@ -356,6 +353,16 @@ def site(part: str = "") -> Site:
         return Site("?", 0, 0, part)
     return Site(frame.f_code.co_filename, frame.f_lineno, frame.f_lasti, part)
 
+
+ALIASES: dict[str, str] = {
+    "true_divide": "divide",
+    "float_power": "power",
+    "pow": "power",
+    "fabs": "absolute",
+    "abs": "absolute",
+    "fmax": "maximum",
+    "fmin": "minimum",
+}
 
 # NumPy's functions --------------------------------------------------------------------------------------------------
 
@@ -493,7 +500,7 @@ def _std(r: Recorder, a: Any, axis: Any = None, **options: Any) -> Any:
 
 
 @handles("norm")
-def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
+def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) > 1):
         raise Untraceable(f"numpy.linalg.norm of order {ord}")
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
@@ -629,7 +636,7 @@ def _like(r: Recorder, a: Any, fill_value: Any = None, dtype: Any = None, **_: A
     raise Untraceable("an array made like another")  # replaced by the patches below
 
 
-# What is not a function of arrays: NumPy's own ways to make one, and Python's math --------------------------------------
+# What is not a function of arrays: NumPy's own ways to make one, and Python's math ----------------------------------
 
 
 @contextmanager

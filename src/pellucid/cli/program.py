@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pellucid.cli.check import check
 from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
 from pellucid.cli.find_lr import find_lr
@@ -79,4 +80,5 @@ app.command()(command(compare))
 app.command()(command(sweep))
 app.command()(command(report))
 app.command()(command(graph))
+app.command()(command(check))
 app.command()(command(info))

@@ -10,6 +10,7 @@ from pellucid.viz.confusion import confusion_matrix
 from pellucid.viz.curves import compare_curves, curves
 from pellucid.viz.finder import lr_finder
 from pellucid.viz.frames import film
+from pellucid.viz.gradient_error import gradient_error
 from pellucid.viz.gradients import gradient_flow, weight_histograms
 from pellucid.viz.graph import Drawing, graph, graph_fragment
 from pellucid.viz.initialisation import initialisation
@@ -31,6 +32,7 @@ __all__ = [
     "curves",
     "decision_regions",
     "film",
+    "gradient_error",
     "gradient_flow",
     "graph",
     "graph_fragment",

@@ -11,6 +11,9 @@ from pellucid.check.autopsy.regions import KNOWN, Region, known_as, regions
 from pellucid.check.rules import extreme_mask, vjp
 from pellucid.check.tape import Array, Change, Node
 
+# What is a step of a formula more often than an activation.
+ARITHMETIC = {"square", "sqrt", "exp", "log"}
+
 
 def instead(found: list[Region], slopes: list[Array]) -> Change:
     """On the way back through these regions, multiply by something other than their derivatives."""
@@ -41,7 +44,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
             f"The gradient passes {called} of {where} unchanged: dz = da, without its derivative.",
             f"dz = da * ({derivative})",
             region.out,
-            1.0 + (0.5 if name else 0.0) - steps,
+            (0.75 if name in ARITHMETIC else 1.5 if name else 1.0) - steps,
         )
         switching = all(_is_switch(slope) for slope in slopes)
         if switching:
@@ -139,7 +142,7 @@ def _wrong_masks(
                 yield Hypothesis(
                     "wrong-mask",
                     instead(group, [low + (high - low) * candidate]),
-                    f"The {kind} of {line(region.out)} is not its own: it is where the array of {line(node)} is {said}.",
+                    f"The {kind} of {line(region.out)} is not its own: it is where {line(node)} is {said}.",
                     "dz = da * (z > 0), with z what went into this layer"
                     if called == "relu"
                     else "use this layer's mask",

@@ -12,12 +12,13 @@ from pellucid.check.autopsy.activations import activations
 from pellucid.check.autopsy.evidence import Evidence
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
-from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps
+from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
 from pellucid.check.autopsy.products import stale, transposes
 from pellucid.check.autopsy.softmax import softmaxes
+from pellucid.check.rules import ELEMENTWISE, has_ties
 from pellucid.check.tape import Array, Change, Tape, backward, gradients
 
-GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
+GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, terms, steps, stale, slices)
 
 
 @dataclass
@@ -72,11 +73,18 @@ def diagnose(
     if not wrong:
         return {}
     all_true = {name: one.true for name, one in evidence.items()}
-    plain = {name: list(by_numbers(one, all_true, sizes, earlier, rtol)) for name, one in wrong.items()}
+    repeats = {name: _repeats(tape, name) for name in wrong} if tape is not None else {}
+    plain = {
+        name: list(by_numbers(one, all_true, sizes, earlier, rtol, repeats.get(name, 0))) for name, one in wrong.items()
+    }
     found: list[_Found] = []
     if tape is not None:
-        case = Case(tape, backward(tape), earlier_tapes, sizes)
-        found = list(_simulate(case, evidence, wrong, Change(), rtol))
+        for ties in conventions(tape):
+            convene(tape, ties)
+            case = Case(tape, backward(tape), earlier_tapes, sizes)
+            found = list(_simulate(case, evidence, wrong, Change(), rtol))
+            if set(wrong) <= {name for one in found for name in one.explains}:
+                break
     result: dict[str, Diagnosis] = {}
     change = Change()
     remaining = set(wrong)
@@ -116,10 +124,41 @@ def diagnose(
         result[name] = Diagnosis(
             "unknown",
             0.5,
-            f"The gradient of {name} is wrong ({wrong[name].pattern}), and no mistake that was tried gives these numbers.",
+            f"The gradient of {name} is wrong ({wrong[name].pattern}); no mistake that was tried gives these numbers.",
             "compare it with the true gradient, entry by entry, in the picture",
         )
     return result
+
+
+def _repeats(tape: Tape, name: str) -> int:
+    """How often the forward pass broadcasts each element of a parameter; 0 where that is not the same for all."""
+    parameter = tape.parameters[name]
+    total = np.zeros(parameter.shape)
+    views: dict[int, Array] = {parameter.index: np.arange(parameter.value.size).reshape(parameter.shape)}
+    for node in tape.useful():
+        for source in node.inputs:
+            places = views.get(source.index)
+            if places is None:
+                continue
+            if node.op == "move":
+                own = node.attributes["places"]
+                views[node.index] = np.where(own >= 0, places.ravel()[np.maximum(own, 0)], -1)
+            elif node.op in ELEMENTWISE and places.size:
+                times = node.value.size / places.size
+                total += times * np.bincount(places[places >= 0].ravel(), minlength=total.size).reshape(total.shape)
+    return round(float(total.flat[0])) if total.size and np.ptp(total) == 0 else 0
+
+
+def conventions(tape: Tape) -> tuple[str, ...]:
+    """The ways to share a maximum's gradient among ties, where there are any: evenly, whole to each, to the first."""
+    ties = any(node.op in ("max", "min") and has_ties(node) for node in tape.useful())
+    return ("shared", "each", "first") if ties else ("shared",)
+
+
+def convene(tape: Tape, ties: str) -> None:
+    for node in tape.useful():
+        if node.op in ("max", "min"):
+            node.attributes["ties"] = ties
 
 
 def _ratio(one: Evidence) -> None:

@@ -52,6 +52,18 @@ def on_edges(nodes: list[Node], position: int, function: Callable[[Node, int, Ar
     return Change(edges={(node.index, position): function for node in nodes})
 
 
+def edges(case: Case) -> Iterator[tuple[list[Node], int]]:
+    """Each input of each place in the program that leads to a parameter, with the passes of a loop in which it does.
+
+    The state that an RNN begins with is a constant: its first pass has no such input.
+    """
+    for nodes in case.tape.groups().values():
+        for position in range(max(len(node.inputs) for node in nodes)):
+            found = [node for node in nodes if len(node.inputs) > position and node.inputs[position].needs]
+            if found:
+                yield found, position
+
+
 def line(node: Node | None) -> str:
     """The user's line of a node: `net.py:12: h = np.tanh(z)`."""
     import linecache

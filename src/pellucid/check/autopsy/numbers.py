@@ -1,4 +1,4 @@
-"""What the numbers alone say, whatever the program: zero, a factor, a transpose, another tensor's gradient, an earlier one."""
+"""What the numbers alone say, whatever the program: zero, a factor, another tensor's gradient, an earlier one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ def same(one: Array, other: Array, difference: float | None = None, rtol: float 
 
 
 def by_numbers(
-    one: Evidence, all_true: dict[str, Array], sizes: tuple[int, ...], earlier: list[dict[str, Array]], rtol: float
+    one: Evidence,
+    all_true: dict[str, Array],
+    sizes: tuple[int, ...],
+    earlier: list[dict[str, Array]],
+    rtol: float,
+    repeats: int = 0,
 ) -> Iterator[Verdict]:
     """Every explanation of one tensor's gradient that needs nothing but numbers."""
     name, true, given = one.name, one.true, one.given
@@ -55,7 +60,7 @@ def by_numbers(
     if given.shape != true.shape:
         yield from _other_shape(one, rtol)
         return
-    for known, before in enumerate(earlier):
+    for before in earlier:
         past = before.get(name)
         if past is None or past.shape != true.shape:
             continue
@@ -73,9 +78,17 @@ def by_numbers(
                 "stale-value",
                 f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
                 "compute it from the parameters and values of this call",
-                2.4,
+                1.5,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
             )
     if one.ratio and same(given, one.ratio * true, rtol=rtol):
+        if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):
+            yield Verdict(
+                "missing-broadcast-sum",
+                f"The gradient of {name} is averaged over the {repeats} places at which the forward pass uses each "
+                "of its elements, and must be summed.",
+                "write .sum(…) for .mean(…)",
+                2.0,
+            )
         yield factor(name, one.ratio, sizes)
     for other, gradient in all_true.items():
         if other != name and same(given, gradient, rtol=rtol):
@@ -97,12 +110,12 @@ def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:
     plain = abs(ratio)
     for size in sizes:
         for value, said in ((float(size), f"{size}"), (1.0 / size, f"1/{size}")):
-            if size > 1 and math.isclose(plain, value, rel_tol=1e-6) and not (size == 2):
+            if size > 1 and math.isclose(plain, value, rel_tol=1e-6) and size != 2:
                 sign = " and the opposite sign" if ratio < 0 else ""
                 return Verdict(
                     "batch-factor",
-                    f"The gradient of {name} is {said} times the true one{sign}, and {size} is the size of the batch: a sum "
-                    "was taken for a mean, or a mean for a sum.",
+                    f"The gradient of {name} is {said} times the true one{sign}; {size} is the size of the batch: a "
+                    "sum was taken for a mean, or a mean for a sum.",
                     f"{'divide' if value > 1 else 'multiply'} by {size}, once",
                     1.6,
                 )
@@ -130,7 +143,7 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
     if squeezed.shape == wanted.shape and same(squeezed, wanted, rtol=rtol):
         yield Verdict(
             "missing-broadcast-sum",
-            f"The gradient of {one.name} has the right numbers in the shape {given.shape}, and the parameter has {true.shape}.",
+            f"The gradient of {one.name} has the right numbers, in the shape {given.shape} for {true.shape}.",
             f"append .reshape({true.shape}), or keepdims={'True' if true.ndim > given.ndim else 'False'} in its sum",
             2.0,
         )
@@ -144,8 +157,8 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
                     axis = axes[0] if count == 1 else axes
                     yield Verdict(
                         "missing-broadcast-sum",
-                        f"The gradient of {one.name} was not summed: it has shape {given.shape}, the parameter {true.shape}, which "
-                        "the forward pass broadcast.",
+                        f"The gradient of {one.name} was not summed: its shape is {given.shape}, that of the "
+                        f"parameter, which the forward pass broadcast, {true.shape}.",
                         f"append .{name}(axis={axis})",
                         3.0,
                     )

@@ -4,30 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line, on_edges
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges
 from pellucid.check.rules import ELEMENTWISE, broadcast_axes, derivative, vjp
 from pellucid.check.tape import Array, Change, Node
+
+MOST_TERMS = 30  # paths of which two are left out at once
 
 
 def factors(case: Case) -> Iterator[Hypothesis]:
     """A step's contribution is left out, has the opposite sign, or is off by a constant."""
-    for nodes in case.tape.groups().values():
+    for nodes, position in edges(case):
         node = nodes[0]
-        for position, source in enumerate(node.inputs):
-            if not source.needs:
-                continue
-            for factor, mistake, said, weight in _choices(case, node, position):
-                yield Hypothesis(
-                    mistake,
-                    on_edges(nodes, position, lambda n, p, g, factor=factor: _scaled(n, p, g, factor)),
-                    f"Of {line(node)}: {said}.",
-                    _how(node, position, factor),
-                    node,
-                    weight,
-                )
+        for factor, mistake, said, weight in _choices(case, node, position):
+            yield Hypothesis(
+                mistake,
+                on_edges(nodes, position, lambda n, p, g, factor=factor: _scaled(n, p, g, factor)),
+                f"Of {line(node)}: {said}.",
+                _how(node, position, factor),
+                node,
+                weight,
+            )
+
+
+def terms(case: Case) -> Iterator[Hypothesis]:
+    """Two paths at once are left out: batch norm whose mean and variance are both taken for constants."""
+    used: dict[int, int] = {}
+    for node in case.tape.useful():
+        for source in node.inputs:
+            used[source.index] = used.get(source.index, 0) + 1
+    several = [(nodes, p) for nodes, p in edges(case) if any(used[node.inputs[p].index] > 1 for node in nodes)]
+    for one, other in combinations(several[:MOST_TERMS], 2):
+        change = on_edges(one[0], one[1], lambda n, p, g: None) | on_edges(other[0], other[1], lambda n, p, g: None)
+        first, second = line(one[0][0]), line(other[0][0])
+        where = first if first == second else f"{first} and of {second}"
+        yield Hypothesis(
+            "dropped-term",
+            change,
+            f"Two paths are left out of the gradient, those of {where}: what they compute is taken for a constant.",
+            "add what goes back through each: where an array is used in several places, its gradients are summed",
+            one[0][0],
+            0.7,
+        )
 
 
 def _scaled(node: Node, position: int, adjoint: Array, factor: float) -> Array | None:
@@ -91,76 +112,71 @@ def _how(node: Node, position: int, factor: float) -> str:
 
 def broadcasts(case: Case) -> Iterator[Hypothesis]:
     """Where the forward pass repeated an array, its gradient is a sum over the repetitions."""
-    for nodes in case.tape.groups().values():
-        node = nodes[0]
-        if node.op not in ELEMENTWISE:
+    for nodes, position in edges(case):
+        node, source = nodes[0], nodes[0].inputs[position]
+        if node.op not in ELEMENTWISE or source.shape == node.shape:
             continue
-        for position, source in enumerate(node.inputs):
-            if not source.needs or source.shape == node.shape:
-                continue
-            axes = broadcast_axes(node.shape, source.shape)
-            count = math.prod(node.shape[axis] for axis in axes)
+        axes = broadcast_axes(node.shape, source.shape)
+        count = math.prod(node.shape[axis] for axis in axes)
 
-            def raw(n: Node, p: int, g: Array) -> Array:
-                return g * derivative(n, p)
+        def raw(n: Node, p: int, g: Array) -> Array:
+            return g * derivative(n, p)
 
-            def averaged(n: Node, p: int, g: Array, count: int = count) -> Array | None:
-                own = vjp(n, p, g)
-                return None if own is None else own / count
+        def averaged(n: Node, p: int, g: Array, count: int = count) -> Array | None:
+            own = vjp(n, p, g)
+            return None if own is None else own / count
 
-            def one_of(n: Node, p: int, g: Array, which: int, axes: tuple[int, ...] = axes) -> Array:
-                value = raw(n, p, g)
-                for axis in sorted(axes, reverse=True):
-                    value = np.take(value, which, axis=axis)
-                return value.reshape(n.inputs[p].shape)
+        def one_of(n: Node, p: int, g: Array, which: int, axes: tuple[int, ...] = axes) -> Array:
+            value = raw(n, p, g)
+            for axis in sorted(axes, reverse=True):
+                value = np.take(value, which, axis=axis)
+            return value.reshape(n.inputs[p].shape)
 
-            where, sum_of = line(node), f"sum(axis={axes[0] if len(axes) == 1 else axes})"
-            told = f"{where} broadcasts {source.shape} to {node.shape}, so its gradient is summed over axis {axes}"
+        where, sum_of = line(node), f"sum(axis={axes[0] if len(axes) == 1 else axes})"
+        told = f"{where} broadcasts {source.shape} to {node.shape}, so its gradient is summed over axis {axes}"
+        yield Hypothesis(
+            "missing-broadcast-sum",
+            on_edges(nodes, position, raw),
+            f"{told}; here it is not summed.",
+            f"append .{sum_of}",
+            node,
+            1.2,
+        )
+        if count not in case.sizes:
             yield Hypothesis(
                 "missing-broadcast-sum",
-                on_edges(nodes, position, raw),
-                f"{told}; here it is not summed.",
+                on_edges(nodes, position, averaged),
+                f"{told}; here it is averaged.",
+                f"write .{sum_of} for .mean(…)",
+                node,
+                1.1,
+            )
+        for which, said in ((0, "first"), (-1, "last")):
+            yield Hypothesis(
+                "missing-broadcast-sum",
+                on_edges(nodes, position, lambda n, p, g, which=which: one_of(n, p, g, which)),
+                f"{told}; here only the {said} is taken.",
                 f"append .{sum_of}",
                 node,
-                1.2,
+                1.0,
             )
-            if count not in case.sizes:
-                yield Hypothesis(
-                    "missing-broadcast-sum",
-                    on_edges(nodes, position, averaged),
-                    f"{told}; here it is averaged.",
-                    f"write .{sum_of} for .mean(…)",
-                    node,
-                    1.1,
-                )
-            for which, said in ((0, "first"), (-1, "last")):
-                yield Hypothesis(
-                    "missing-broadcast-sum",
-                    on_edges(nodes, position, lambda n, p, g, which=which: one_of(n, p, g, which)),
-                    f"{told}; here only the {said} is taken.",
-                    f"append .{sum_of}",
-                    node,
-                    1.0,
-                )
-            for wrong in _other_axes(node.shape, source.shape, axes):
-                yield Hypothesis(
-                    "missing-broadcast-sum",
-                    on_edges(
-                        nodes,
-                        position,
-                        lambda n, p, g, wrong=wrong: raw(n, p, g).sum(axis=wrong).reshape(n.inputs[p].shape),
-                    ),
-                    f"{told}; here it is summed over axis {wrong}.",
-                    f"write .{sum_of}",
-                    node,
-                    1.1,
-                )
+        for wrong in _other_axes(node.shape, source.shape, axes):
+            yield Hypothesis(
+                "missing-broadcast-sum",
+                on_edges(
+                    nodes,
+                    position,
+                    lambda n, p, g, wrong=wrong: raw(n, p, g).sum(axis=wrong).reshape(n.inputs[p].shape),
+                ),
+                f"{told}; here it is summed over axis {wrong}.",
+                f"write .{sum_of}",
+                node,
+                1.1,
+            )
 
 
 def _other_axes(big: tuple[int, ...], small: tuple[int, ...], right: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     """Axes that could be summed by mistake, since the shape comes out the same."""
-    from itertools import combinations
-
     size = math.prod(small)
     for axes in combinations(range(len(big)), len(right)):
         if axes != right and math.prod(n for i, n in enumerate(big) if i not in axes) == size:
@@ -184,7 +200,7 @@ def steps(case: Case) -> Iterator[Hypothesis]:
                 yield Hypothesis(
                     "missing-step",
                     shares,
-                    f"The {said} of the {length} steps of the loop at {line(node)} adds nothing to the gradients of the parameters.",
+                    f"The {said} of the {length} steps of the loop at {line(node)} adds nothing to the gradients.",
                     f"let the backward loop go over all {length} steps",
                     node,
                     1.0,
@@ -198,19 +214,18 @@ def steps(case: Case) -> Iterator[Hypothesis]:
                 node,
                 1.05,
             )
-    for nodes in groups:
-        for position, source in enumerate(nodes[0].inputs):
-            if source.needs:
-                for which, said in _passes(len(nodes)):
-                    node = nodes[which]
-                    yield Hypothesis(
-                        "missing-step",
-                        Change(edges={(node.index, position): lambda n, p, g: None}),
-                        f"The {said} pass of {line(node)} is left out of the gradient.",
-                        f"let the backward loop go over all {len(nodes)} passes",
-                        node,
-                        0.75,
-                    )
+    for nodes, position in edges(case):
+        if len(nodes) > 1 and nodes[0].op != "assign":
+            for which, said in _passes(len(nodes)):
+                node = nodes[which]
+                yield Hypothesis(
+                    "missing-step",
+                    Change(edges={(node.index, position): lambda n, p, g: None}),
+                    f"The {said} pass of {line(node)} is left out of the gradient.",
+                    f"let the backward loop go over all {len(nodes)} passes",
+                    node,
+                    0.75,
+                )
 
 
 def _passes(length: int) -> Iterator[tuple[int, str]]:
@@ -228,8 +243,11 @@ def _is_parameter(node: Node) -> bool:
 
 def slices(case: Case) -> Iterator[Hypothesis]:
     """A slice of what goes back is left out, or everything is shifted by one: a time step, a row of windows."""
-    for node in case.tape.useful():
-        if node.op in ("parameter", "assign") and node.op == "parameter":
+    whole = {node.inputs[0].index for node in case.tape.useful() if node.op == "assign"}  # written to again later
+    alone = [nodes[0] for nodes in case.tape.groups().values() if len(nodes) == 1 or nodes[0].op == "assign"]
+    alone += [nodes[-1] for nodes in case.tape.groups().values() if len(nodes) > 1 and nodes[0].op == "assign"]
+    for node in alone:
+        if node.op == "parameter" or node.index in whole:
             continue
         for axis, length in enumerate(node.shape):
             if length < 2:

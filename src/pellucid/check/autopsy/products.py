@@ -7,29 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line, on_edges, shape
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
 from pellucid.check.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
 from pellucid.check.tape import Array, Change, Node
 
 
 def transposes(case: Case) -> Iterator[Hypothesis]:
     """`dA = g @ B` for `g @ B.T`, and its kin, where the shapes allow them."""
-    for nodes in case.tape.groups().values():
+    for nodes, position in edges(case):
         node = nodes[0]
         if node.op not in ("matmul", "einsum"):
             continue
-        for position, source in enumerate(node.inputs):
-            if not source.needs:
-                continue
-            for said, function in _turned(node, position):
-                yield Hypothesis(
-                    "transpose",
-                    on_edges(nodes, position, function),
-                    f"In the backward of {line(node)}, {said}.",
-                    "for c = a @ b:  da = dc @ b.T,  db = a.T @ dc",
-                    node,
-                    1.1,
-                )
+        for said, function in _turned(node, position):
+            yield Hypothesis(
+                "transpose",
+                on_edges(nodes, position, function),
+                f"In the backward of {line(node)}, {said}.",
+                "for c = a @ b:  da = dc @ b.T,  db = a.T @ dc",
+                node,
+                1.1,
+            )
 
 
 def _flip(array: Array) -> Array:
@@ -76,20 +73,17 @@ PRODUCTS = ("matmul", "einsum", "multiply", "divide")
 def stale(case: Case) -> Iterator[Hypothesis]:
     """A factor of a product is the value of another array of the same shape, or its own of an earlier state."""
     groups = case.tape.groups()
-    for nodes in groups.values():
+    for nodes, position in edges(case):
         node = nodes[0]
         if node.op not in PRODUCTS:
             continue
-        for position, source in enumerate(node.inputs):
-            if not source.needs:
-                continue
-            for other, factor in enumerate(node.inputs):
-                uses = other != position or node.op == "divide"
-                if uses and factor.value.ndim:
-                    yield from _neighbours(groups, nodes, position, other)
-                    yield from _earlier(case, nodes, position, other)
-                    if len(nodes) == 1:
-                        yield from _others(case, node, position, other)
+        for other, factor in enumerate(node.inputs):
+            uses = other != position or node.op == "divide"
+            if uses and factor.value.ndim:
+                yield from _neighbours(groups, nodes, position, other)
+                yield from _earlier(case, nodes, position, other)
+                if len(nodes) == 1:
+                    yield from _others(case, node, position, other)
 
 
 def _with(nodes: list[Node], position: int, other: int, values: list[Array]) -> Change:
@@ -118,10 +112,11 @@ def _neighbours(groups: Groups, nodes: list[Node], position: int, other: int) ->
             filled = [fill if value is None else value for value in values]
             if all(np.array_equal(v, n.inputs[other].value) for v, n in zip(filled, nodes, strict=True)):
                 continue
+            way = "next" if step == 1 else "previous"
             yield Hypothesis(
                 "missing-step",
                 _with(nodes, position, other, filled),
-                f"In the backward of {line(nodes[0])}, each step takes the value of the step {'after' if step == 1 else 'before'} it.",
+                f"In the backward of {line(nodes[0])}, each step takes the value of the {way} step.",
                 "pair the gradient of step t with the value that step t used",
                 nodes[0],
                 1.0,
@@ -140,15 +135,17 @@ def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterat
         if any(node.index >= len(tape.nodes) for node in nodes):
             continue
         same = [tape.nodes[node.index] for node in nodes]
-        factors = [one.inputs[other].value if len(one.inputs) > other else None for one in same]
+        if any(len(one.inputs) <= other for one in same):
+            continue
+        factors = [one.inputs[other].value for one in same]
         own = [node.inputs[other].value for node in nodes]
-        if any(f is None or f.shape != o.shape for f, o in zip(factors, own, strict=True)):
+        if any(f.shape != o.shape for f, o in zip(factors, own, strict=True)):
             continue
         if all(np.array_equal(f, o) for f, o in zip(factors, own, strict=True)):
             continue
         yield Hypothesis(
             "stale-value",
-            _with(nodes, position, other, factors),  # type: ignore[arg-type]
+            _with(nodes, position, other, factors),
             f"The backward of {line(nodes[0])} uses a value from an earlier call: input {other + 1} as it was then.",
             "compute the forward pass anew before each backward, and keep its values for that backward alone",
             nodes[0],

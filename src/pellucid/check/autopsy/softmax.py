@@ -37,10 +37,10 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
                     yield Hypothesis(
                         "softmax-wrong-axis",
                         _fixed([one[1] for one in found], changes),
-                        f"In the backward of {where}, the softmax is normalised over axis {wrong} of {z.shape}; the forward "
-                        f"pass normalises over axis {axes}."
+                        f"In the backward of {where}, the softmax is normalised over axis {wrong} of {z.shape}; the "
+                        f"forward pass normalises over axis {axes}."
                         if kind != 2
-                        else f"In the backward of {where}, the coupling Σ da·a is summed over axis {wrong} of {z.shape} and "
+                        else f"In the backward of {where}, Σ da·a is summed over axis {wrong} of {z.shape}, "
                         f"not over axis {axes}.",
                         f"e / e.sum(axis={axes[0] if len(axes) == 1 else axes}, keepdims=True)",
                         nodes[0],
@@ -50,8 +50,8 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         yield Hypothesis(
             "dropped-term",
             _fixed([one[1] for one in found], uncoupled),
-            f"In the backward of {where}, the coupling of the softmax's outputs is left out: each is taken to depend on "
-            "its own input alone.",
+            f"In the backward of {where}, the coupling of the softmax's outputs is left out: each is taken to "
+            "depend on its own input alone.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
             1.2,
@@ -109,7 +109,7 @@ def _wrong(
 
 
 def _fixed(after: list[Node], contributions: list[tuple[Node, Array]]) -> Change:
-    """The gradient before the shift is given, whatever comes from above; through the shift itself goes what always did."""
+    """The gradient before the shift is given, whatever comes from above; what goes through the shift stays."""
     change = Change()
     for u, (start, value) in zip(after, contributions, strict=True):
         if u is start:

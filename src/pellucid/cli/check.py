@@ -1,0 +1,108 @@
+"""`pellucid check SCRIPT.py`: is the backward pass in it right, and if it is not, which mistake is it?"""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pellucid import check as checks
+from pellucid.check import Report
+from pellucid.cli.errors import UsageError
+
+WRONG, BROKEN = 1, 2
+
+
+def check(
+    script: Annotated[
+        Path,
+        typer.Argument(
+            help="A Python file that defines params, loss and grads.", metavar="SCRIPT.py", show_default=False
+        ),
+    ],
+    json: Annotated[Path | None, typer.Option(help="Write the report to this file as JSON.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw true and given gradients and their difference to this PNG, SVG or PDF.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the points at which the gradients are compared.")] = 0,
+) -> None:
+    """Check the gradients of SCRIPT.py, and name the mistake where they are wrong.
+
+    The script is run (so run only what you trust). It defines `params`, a dict of arrays; `loss(params)`, a number;
+    and `grads(params)`, a dict of arrays by the same names. Exit code 0: right; 1: wrong; 2: it could not be told.
+
+    Example: pellucid check backward.py --json report.json --picture report.png
+    """
+    report = examine(script, seed)
+    if json is not None:
+        report.save(json)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(str(report))
+    if picture is not None:
+        report.plot(save=picture)
+        console.print(f"Picture: {picture}")
+    if report.status != "right":
+        raise typer.Exit(WRONG if report.status == "wrong" else BROKEN)
+
+
+def examine(script: Path, seed: int = 0) -> Report:
+    """Run the script and check what it defines."""
+    names = run(script)
+    missing = [name for name in ("params", "loss", "grads") if name not in names]
+    if missing:
+        have = ", ".join(sorted(name for name in names if not name.startswith("_"))) or "nothing"
+        raise UsageError(
+            f"{script} defines no {' and no '.join(missing)}. A script to be checked defines params (a dict of arrays), "
+            f"loss(params) (a number) and grads(params) (a dict of arrays by the same names); it defines {have}."
+        )
+    params, loss, grads = (names[name] for name in ("params", "loss", "grads"))
+    if not isinstance(params, Mapping):
+        raise UsageError(f"{script}: params is {type(params).__name__}; it must be a dict of arrays by name.")
+    for name, function in (("loss", loss), ("grads", grads)):
+        if not callable(function):
+            raise UsageError(f"{script}: {name} is {type(function).__name__}; it must be a function of params.")
+    with _at_home(script):
+        return _guarded(script, lambda: checks.backward(loss, grads, params, seed=seed))
+
+
+def run(script: Path) -> dict[str, Any]:
+    """What a script defines. Its `if __name__ == "__main__"` part does not run; what it prints goes to stderr."""
+    if not script.is_file():
+        raise UsageError(f"There is no file {script} to check.")
+    with _at_home(script):
+        return _guarded(script, lambda: runpy.run_path(str(script), run_name="__pellucid_check__"))
+
+
+@contextlib.contextmanager
+def _at_home(script: Path) -> Any:
+    """Modules beside the script are found, and its output does not mix with the report."""
+    folder = str(script.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
+
+
+def _guarded(script: Path, function: Callable[[], Any]) -> Any:
+    """The script's own failures, told as such with its line."""
+    try:
+        return function()
+    except SystemExit as error:
+        raise UsageError(f"{script} ended itself with exit code {error.code} while it was run.") from error
+    except Exception as error:
+        import traceback
+
+        frames = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == script.name
+        ]
+        where = f"{script.name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else str(script)
+        raise UsageError(f"The script failed while it was run: {where}\n  {type(error).__name__}: {error}") from error
