@@ -194,13 +194,16 @@ def _mark(axis: Any, scale: Scale) -> None:
     if scale.log:
         (axis.axes.set_xscale if is_x else axis.axes.set_yscale)("log")
     known = np.unique(scale.at[np.isfinite(scale.at)])
+    few = _few_and_apart(known, scale.log)
     if scale.ticks is not None:
         axis.set_ticks([at for at, _ in scale.ticks], [word for _, word in scale.ticks])
         if is_x and sum(len(word) for _, word in scale.ticks) > 24:
             axis.set_tick_params(rotation=30)
-    elif len(known) <= 5:
-        axis.set_ticks(known, [style.number(float(at)) for at in known])
-        axis.set_minor_locator(NullLocator())
+    elif few or scale.log:
+        marks = known if few else _round_numbers(known, scale.log)
+        axis.set_ticks(marks, [style.number(float(at)) for at in marks])
+        if few:
+            axis.set_minor_locator(NullLocator())
         axis.set_minor_formatter(NullFormatter())
 
 
@@ -314,7 +317,7 @@ def _parallel(sheet: Any, axes: Any, trials: Trials) -> None:
         axes.axvline(i, color="black", linewidth=1, zorder=3)
         for at, word in _labels(scale):
             axes.text(
-                i, at, f" {word}", fontsize=8, va="center", zorder=5,
+                i + 0.04, at, word, fontsize=8, va="center", zorder=5,
                 bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
             )  # fmt: skip
     axes.set_xticks(range(len(scales)), [style.plain(scale.name, 14) for scale in scales])
@@ -331,17 +334,25 @@ def _labels(scale: Scale) -> list[tuple[float, str]]:
     if scale.ticks is not None:
         return [(float(part[np.flatnonzero(scale.at == at)[0]]), word) for at, word in scale.ticks[:8]]
     known = np.unique(scale.at[np.isfinite(scale.at)])
-    if len(known) > 5:
+    if not _few_and_apart(known, scale.log):
         known = _round_numbers(known, scale.log)
     low, high = (math.log(v) if scale.log else v for v in (np.nanmin(scale.at), np.nanmax(scale.at)))
     middle = [((math.log(at) if scale.log else at) - low) / (high - low) if high > low else 0.5 for at in known]
     return [(place, style.number(float(at))) for place, at in zip(middle, known, strict=True)]
 
 
+def _few_and_apart(known: Array, log: bool) -> bool:
+    """Whether each value that was tried can be written at its place on an axis, without touching the next."""
+    at = np.log(known) if log else known
+    return len(known) <= 5 and bool((np.diff(at) >= 0.15 * (at[-1:] - at[:1])).all())
+
+
 def _round_numbers(known: Array, log: bool) -> Array:
-    """A few round numbers within the range: powers of ten on a logarithmic axis."""
+    """A few round numbers within the range: powers of ten on a logarithmic axis that is long enough."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
-    found = np.asarray((LogLocator(numticks=6) if log else MaxNLocator(4)).tick_values(known[0], known[-1]))
+    steps = (1.0,) if known[-1] >= 100 * known[0] else (1.0, 2.0, 5.0)
+    locator = LogLocator(subs=steps, numticks=6) if log else MaxNLocator(4)
+    found = np.asarray(locator.tick_values(known[0], known[-1]))
     found = found[(found >= known[0]) & (found <= known[-1])]
     return found if len(found) > 1 else known[[0, -1]]
