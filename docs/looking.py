@@ -19,7 +19,12 @@
 # is built.
 
 # %%
+import html
+import tempfile
+from pathlib import Path
+
 import numpy as np
+from IPython.display import display
 
 import pellucid as torch
 from pellucid import datasets, nn, optim, train, viz
@@ -102,9 +107,7 @@ viz.confusion_matrix(matrix, data.class_names)
 # The loss along two random directions from the trained parameters (Li et al., 2018):
 
 # %%
-from pellucid.train.landscape import loss_landscape
-
-viz.loss_landscape(loss_landscape(model, learner.valid, learner.loss_function))
+viz.loss_landscape(train.loss_landscape(model, learner.valid, learner.loss_function))
 
 # %% [markdown]
 # ## What went on inside
@@ -154,6 +157,25 @@ viz.graph(record)
 # %% [markdown]
 # ## The report
 #
-# All of this is in `report.html`, which `pellucid train` leaves in the run folder and
-# `pellucid report RUN` writes anew: one file, which can be kept with one's notes and opened
-# without a network.
+# All of this on one page, `report.html`: `pellucid train` leaves it in the run folder,
+# `pellucid report RUN` writes it anew, and `viz.report` writes one of whatever it is given.
+# One file, which can be kept with one's notes and opened without a network. This one is
+# open here in a frame:
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    path = viz.report(
+        Path(folder) / "spirals.html",
+        title="Spirals, 64 and 64 hidden",
+        recorder=learner.recorder,
+        activations=activations,
+        gradients=gradients,
+        model=model,
+        inputs=[torch.from_numpy(data.x_val[:1])],
+        settings={"optimiser": "SGD", "momentum": 0.9, "schedule": "one cycle up to 0.2"},
+    )
+    page = html.escape(path.read_text(encoding="utf-8"))
+frame = (
+    f'<iframe srcdoc="{page}" title="report" style="width: 100%; height: 45rem"></iframe>'
+)
+display({"text/html": frame}, raw=True)

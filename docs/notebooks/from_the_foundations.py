@@ -263,7 +263,19 @@ _ = axis.legend(frameon=False)
 
 # %% [markdown]
 # Only the last two reach layer 30 with numbers that can be told apart: the first explodes,
-# the second vanishes.
+# the second vanishes. The same is to be asked of any network, and of the gradients on their
+# way back: `initialisation_report` tries each scheme on a copy of the model.
+
+# %%
+deep = [layer for _ in range(15) for layer in (nn.Linear(64, 64), nn.ReLU())]
+report = nn.utils.initialisation_report(
+    nn.Sequential(*deep, nn.Linear(64, 10)), x_train[:200]
+)
+report.plot()
+
+# %% [markdown]
+# `nn.Linear` begins as PyTorch's does ("as built"), which in a deep network with ReLU is
+# too small; LSUV (Mishkin and Matas, 2016) does not calculate the factor but measures it.
 #
 # ## 4. Linear and ReLU as classes
 #
