@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.core import is_grad_enabled
+from pellucid.train.histogram import parts
 from pellucid.train.hooks import Hooks, Where, select
 from pellucid.train.series import Series
 
@@ -172,7 +173,7 @@ class GradientStats(Series):
                 values = {
                     "gradient_norm": norm(gradient),
                     "parameter_norm": norm(weight),
-                    "nonfinite": 1.0 - float(np.isfinite(gradient).mean()) if gradient.size else 0.0,
+                    "nonfinite": share_not_finite(gradient),
                 }
                 counts = {"histogram": self.count(gradient), "parameter_histogram": self.count(weight)}
                 self._before.append((name, parameter, weight, values, counts))
@@ -182,7 +183,7 @@ class GradientStats(Series):
             return
         step = learner.step + 1
         for name, parameter, weight, values, counts in self._before:
-            change = norm(to_numpy(parameter).astype(np.float64) - weight)
+            change = norm(to_numpy(parameter), minus=weight)
             values["update_ratio"] = change / values["parameter_norm"] if values["parameter_norm"] else math.nan
             self.append(name, step, values, counts)
         self.recorded(step)
@@ -261,10 +262,16 @@ def to_numpy(tensor: Any) -> np.ndarray:
     return np.asarray(tensor.detach().cpu().numpy())
 
 
-def norm(array: np.ndarray) -> float:
-    """‖x‖₂ in float64, so that float32 numbers up to the largest do not overflow."""
-    flat = array.reshape(-1).astype(np.float64)
-    return math.sqrt(float(flat @ flat))
+def share_not_finite(array: np.ndarray) -> float:
+    return 1.0 - int(np.count_nonzero(np.isfinite(array))) / array.size if array.size else 0.0
+
+
+def norm(array: np.ndarray, minus: np.ndarray | None = None) -> float:
+    """‖x‖₂, or ‖x − minus‖₂, in float64, so that float32 numbers up to the largest do not overflow."""
+    flat = parts(array.reshape(-1))
+    if minus is not None:
+        flat = (part - other for part, other in zip(flat, parts(minus.reshape(-1)), strict=True))
+    return math.sqrt(sum(float(part @ part) for part in flat))
 
 
 def _changing(model: Any) -> Where:
