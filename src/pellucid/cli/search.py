@@ -137,11 +137,15 @@ class Search:
         return self.path / "trials" / f"{index:04d}"
 
     def ranked(self) -> list[dict[str, Any]]:
-        """The trials, the best first, those without a value last."""
-        sign = -1 if self.maximise else 1
-        return sorted(
-            self.records, key=lambda r: (r["value"] is None, 0 if r["value"] is None else sign * r["value"], r["index"])
-        )
+        """The trials, the best first, those without a value last; of equal ones that with the least validation loss."""
+
+        def key(record: dict[str, Any]) -> tuple[Any, ...]:
+            value, summary = record["value"], record.get("summary", {})
+            if value is None:
+                return (True, record["index"])
+            return (False, -value if self.maximise else value, summary.get("val_loss") or 0.0, record["index"])
+
+        return sorted(self.records, key=key)
 
     def best(self) -> dict[str, Any] | None:
         return next((record for record in self.ranked() if record["value"] is not None), None)

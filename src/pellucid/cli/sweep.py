@@ -198,7 +198,7 @@ class Sweep:
             from pellucid import viz
 
             names = {name: name.replace("_", " ") for name in (*search.space, search.metric)}
-            points = [{**record["params"], search.metric: record["value"]} for record in search.records]
+            points = [{**record["params"], search.metric: record["value"]} for record in search.ranked()]
             viz.sweep(
                 [{names[name]: value for name, value in point.items()} for point in points],
                 names[search.metric],

@@ -62,7 +62,7 @@ class Difference:
             )
         if self.max_abs == 0:
             return f"{what} (in bits only: the sign of a zero, or the kind of NaN)"
-        level = "rounding explains it" if self.rounding else "more than rounding"
+        level = "as small as rounding" if self.rounding else "more than rounding"
         return f"{what} (by {self.max_abs:.3g}, {self.max_rel:.2g} × the greatest element: {level})"
 
 
