@@ -318,6 +318,7 @@ def test_predict_gives_a_row_for_each_sample_and_leaves_the_modes() -> None:
     alone = run.predict([x[:5], x[5:]])
     np.testing.assert_allclose(apart.numpy(), together.numpy(), rtol=1e-5, atol=1e-6)
     assert (alone.numpy() == apart.numpy()).all()
+    assert (run.predict(x.numpy()).numpy() == together.numpy()).all()
     assert run.model.training
     assert not run.model[1].training
     with pytest.raises(ValueError, match="no batches"):

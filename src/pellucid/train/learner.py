@@ -137,13 +137,13 @@ class Learner(Loop):
         return self.evaluate(self.valid) if self.valid is not None else {}
 
     def predict(self, data: Any) -> Tensor:
-        """The model's outputs, in `eval` mode and without gradients: of a Tensor of inputs, or of all `data`'s batches.
+        """The model's outputs, in `eval` mode and without gradients: of an array of inputs, or of all of `data`'s batches.
 
         Shape: one row per sample, `(N, …)` as the model gives it.
         """
         with self.evaluating():
-            if isinstance(data, Tensor):
-                return self.model(data)
+            if isinstance(data, Tensor | np.ndarray):
+                return self.model(data if isinstance(data, Tensor) else from_data(data))
             # A batch of a loader has its target with it, which is not looked at.
             outputs = [self.model(b[0] if isinstance(b, tuple | list) else b) for b in data]
         if not outputs:
