@@ -17,7 +17,8 @@ class Hooks:
             returns, unless None, takes the output's place.
         backward: `backward(name, layer, grad_input, grad_output)`, when the gradients of the layer's inputs are known;
             both are tuples, with None where there is no gradient. What it returns, unless None, takes the place of
-            `grad_input`.
+            `grad_input`. As in PyTorch, a layer that works in place (`ReLU(inplace=True)`) and a backward hook on it,
+            or on the layer before it, exclude each other.
         where: which layers. None: those that have no layers inside; a function `where(name, layer) -> bool`; or names,
             as `named_modules` has them.
 

@@ -107,7 +107,7 @@ class Series(Callback):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """What `save` wrote, to look at or to go on with.
+        """What `save` wrote, to look at or to go on with (at the layers that the default chooses).
 
         Raises FileNotFoundError where there is no file, ValueError for one that is torn or holds something else.
         """

@@ -148,6 +148,17 @@ class GradientStats(Series):
         bins: at most so many bins in a histogram.
 
     Raises ValueError for `every` below 1 or `bins` below 2.
+
+    >>> from pellucid import nn, optim, tensor
+    >>> from pellucid.train import Learner
+    >>> model = nn.Linear(1, 1, bias=False)
+    >>> nn.init.constant_(model.weight, 2.0).tolist()
+    [[2.0]]
+    >>> stats, batches = GradientStats(), [(tensor([[1.0]]), tensor([[0.0]]))]
+    >>> Learner(model, batches, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.125), callbacks=[stats]).fit(1)
+    >>> row = stats.record()["weight"]
+    >>> row["gradient_norm"], row["parameter_norm"], row["update_ratio"]  # of (2 · 1 − 0)²: 4; 2; 0.125 · 4 / 2
+    (array([4.]), array([2.]), array([0.25]))
     """
 
     kind = "gradients"
