@@ -234,7 +234,7 @@ def spread(activation, scale, depth=30, width=100):
     x, result = torch.randn(200, width), []
     for _ in range(depth):
         x = activation(x @ (torch.randn(width, width) * scale))
-        result.append(x.std().item())
+        result.append(x.std().item() or math.nan)  # a logarithmic axis has no 0
     return result
 
 
@@ -274,8 +274,8 @@ report = nn.utils.initialisation_report(
 report.plot()
 
 # %% [markdown]
-# `nn.Linear` begins as PyTorch's does ("as built"), which in a deep network with ReLU is
-# too small; LSUV (Mishkin and Matas, 2016) does not calculate the factor but measures it.
+# `nn.Linear` begins as PyTorch's does ("as built"): in a deep network with ReLU its gradients
+# vanish. LSUV (Mishkin and Matas, 2016) does not calculate the factor but measures it.
 #
 # ## 4. Linear and ReLU as classes
 #
