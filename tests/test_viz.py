@@ -111,6 +111,11 @@ FIGURES: dict[str, Draw] = {
         {"a": nn.Linear(3, 4).weight, "b": np.full(3, NAN), "c": np.zeros((2, 2))}, before={"a": np.ones((4, 3))}, **k
     ),
     "weight_histograms, nothing": lambda **k: viz.weight_histograms({}, **k),
+    "gradient_error": lambda **k: viz.gradient_error(
+        {"w$": (np.eye(3), -np.eye(3)), "b": (np.ones(3), np.ones((2, 3))), "c": (np.ones(()), None)}, {"w$": "sign"}, **k
+    ),
+    "gradient_error, NaN": lambda **k: viz.gradient_error({"k": (np.ones((2, 3, 4)), np.full((2, 3, 4), NAN))}, **k),
+    "gradient_error, nothing": lambda **k: viz.gradient_error({}, **k),
     "confusion_matrix": lambda **k: viz.confusion_matrix([[8, 2], [0, 5]], ["no $x$", "_yes"], **k),
     "confusion_matrix, one": lambda **k: viz.confusion_matrix([[3]], **k),
     "confusion_matrix, 300": lambda **k: viz.confusion_matrix(np.eye(300) * 9 + np.eye(300, k=1), **k),
