@@ -81,7 +81,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         problem=failure.strip(),
         recorder=run.rows,
         headlines=_headlines(run, config, model),
-        data=_data(config, described, data),
+        data=_data(config, described, data, where),
         predictions=None if model is None or data is None else _predictions(config, described, data, model),
         activations=_statistics(ActivationStats, folder.activations, notes),
         gradients=_statistics(GradientStats, folder.gradients, notes),
@@ -198,7 +198,7 @@ def command(config: Config) -> str:
     words = ["pellucid", "train", config.dataset]
     for name, value in _settings(config).items():
         option = f"--{name.replace('_', '-')}"
-        if name == "dataset" or value is None or value is False or value == []:
+        if name == "dataset" or value is None or value is False or (name == "momentum" and config.optimizer != "sgd"):
             continue
         if value is True:
             words.append(option)
@@ -212,7 +212,8 @@ def command(config: Config) -> str:
 # The data -----------------------------------------------------------------------------------------------------------
 
 
-def _data(config: Config, described: dict[str, Any], data: DataSet | None) -> Data:
+def _data(config: Config, described: dict[str, Any], data: DataSet | None, where: Path | None) -> Data:
+    table = (where or Path(config.dataset)) if settings.is_csv(config.dataset) else None
     facts: dict[str, Any] = described.get("facts", {})
     names = [str(name) for name in described.get("features", [])]
     plain = {
@@ -225,14 +226,14 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None) -> Da
         "counts": {part: described.get(key, 0) for part, key in _PARTS.items()},
         "class_names": [str(name) for name in described.get("classes", [])],
         "facts": plain,
-        "columns": _columns(names, facts) if settings.is_csv(config.dataset) else [],
+        "columns": [] if table is None else _columns(names, facts),
     }
     if data is None:
         return Data(**record)
     if record["class_names"]:
         record["class_counts"] = np.bincount(data.y_train, minlength=len(record["class_names"])).tolist()
-    if settings.is_csv(config.dataset) and Path(config.dataset).is_file():
-        record["head"] = _head(Path(config.dataset))
+    if table is not None and table.is_file():
+        record["head"] = _head(table)
     whole = data.x_train.ndim > 2  # of images, a few of each class are picked
     x, y = (data.x_train, data.y_train) if whole else (data.x_train[:MOST_POINTS], data.y_train[:MOST_POINTS])
     axes = (names[0], names[1]) if len(names) == 2 else ("x₁", "x₂")
