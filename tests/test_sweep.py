@@ -282,7 +282,7 @@ def test_a_task_that_was_stopped_is_taken_up_again(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
 def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
-    words = ["moons", "--model", "mlp:4", "--batch-size", "8", "--epochs", "4", "--grid", "lr=0.01,0.02"]
+    words = ["moons", "--model", "mlp:4", "--batch-size", "8", "--epochs", "6", "--grid", "lr=0.01,0.02"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from pellucid.cli import main; main()", "sweep", *words, "--out", "cut"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
@@ -295,6 +295,9 @@ def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
+    beside = pellucid("--resume", "cut")
+    assert beside.exit_code == 2
+    assert "Another pellucid sweep is at work in cut" in beside.output
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, (out, err)
@@ -303,7 +306,7 @@ def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
     result = pellucid("--resume", "cut")
     assert result.exit_code == 0, result.output
     for index, lr in enumerate((0.01, 0.02)):
-        settings = {"dataset": "moons", "model": "mlp:4", "batch_size": 8, "epochs": 4, "lr": lr}
+        settings = {"dataset": "moons", "model": "mlp:4", "batch_size": 8, "epochs": 6, "lr": lr}
         start(settings, Path(f"alone{index}"), quiet=True).run(Console(quiet=True))
         trial = Path(f"cut/trials/000{index}/model.safetensors")
         assert trial.read_bytes() == Path(f"alone{index}/model.safetensors").read_bytes()

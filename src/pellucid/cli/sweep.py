@@ -84,7 +84,7 @@ def sweep(
 
     Each trial is a run folder in the folder of the sweep. A trial that diverges is told and does not end the sweep.
 
-    Ctrl-C saves: the same command, or --resume FOLDER, goes on. A trial gives the same bits whatever --jobs is.
+    Ctrl-C saves: --resume FOLDER, or the same command with its --out, goes on.
 
     Example: pellucid sweep digits --grid lr=0.01,0.1 --grid batch-size=16,64 --optimizer sgd --jobs 2
     """
@@ -119,7 +119,7 @@ class Sweep:
 
     def run(self, jobs: int) -> None:
         """Do what is not done yet, then say what came of it all."""
-        search, console = self.search, self.console
+        search = self.search
         if search.sampler == "grid" and search.trials > MANY:
             sizes = " × ".join(f"{name.replace('_', '-')} {len(v.values)}" for name, v in search.space.items())  # type: ignore[union-attr]
             print(f"pellucid: the grid has {search.trials:,} trials: {sizes}.", file=sys.stderr)
@@ -128,6 +128,12 @@ class Sweep:
             search.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"Cannot write to {search.path}: {error.strerror}. Give --out another folder.") from error
+        with _alone(search.path):
+            interrupted = self._run_all(jobs)
+        self._tell(interrupted)
+
+    def _run_all(self, jobs: int) -> bool:
+        search, console = self.search, self.console
         search.write()
         seed = search.fixed.get("seed", 0)
         study = Study(search.path / "journal.log", search.space, search.planned(), search.trials, search.maximise, seed)
@@ -140,7 +146,7 @@ class Sweep:
             interrupted = self._work(study, workers, done)
         search.records = [_with_summary(record, search.folder(record["index"])) for record in study.records()]
         self._write_results()
-        self._tell(interrupted)
+        return interrupted
 
     def _work(self, study: Study, workers: Workers, done: int) -> bool:
         """Give the trials to the workers, and enter what comes back; whether Ctrl-C ended it."""
@@ -277,6 +283,24 @@ def _figure(value: float | None, name: str = "") -> str:
     if name == "seconds":
         return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Refuse a folder that another sweep is at work in; the system gives the lock back when a process dies."""
+    with open(folder / "sweep.lock", "wb") as file:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"Another pellucid sweep is at work in {folder}. Wait for it, or end it.") from None
+        yield
 
 
 @contextmanager
