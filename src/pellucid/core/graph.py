@@ -91,6 +91,7 @@ class GraphGroup:
     type: str = ""  # of a module: `Linear`
     detail: str = ""  # of a module: `in_features=3, out_features=2`
     call: int = 1  # which call of the module it is
+    of: int | None = None  # of a "backward": the group whose backward it is, where it is not that of a single op
     root: int = 0  # which of several models it is a part of, in the order of their first calls
     line: str = ""
     outputs: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])  # shapes of what a module returned

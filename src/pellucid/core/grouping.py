@@ -92,7 +92,10 @@ def settle(graph: Graph, places: dict[int, int | None]) -> None:
     for node in graph.nodes:
         if node.kind not in ("parameter", "buffer", "leaf", "constant"):
             continue
-        forward = [graph.nodes[one] for one in users.get(node.id, ()) if graph.nodes[one].phase == "forward"]
+        all_users = [graph.nodes[one] for one in users.get(node.id, ())]
+        forward = [one for one in all_users if one.phase == "forward"]
+        if all_users and not forward:
+            node.phase = "backward"
         common: list[int] | None = None
         for user in forward:
             above = _ancestors(graph, places.get(node.id, user.group))

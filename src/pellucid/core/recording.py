@@ -242,7 +242,7 @@ def _mirror(graph: Graph, of: dict[int, int | None]) -> None:
                 above = group_for(("group", parent), up.name, up.parent, up)
             made = GraphGroup(len(graph.groups), "backward", name, above)
             if like is not None:
-                made.path, made.type, made.call = like.path, like.type, like.call
+                made.path, made.type, made.call, made.of = like.path, like.type, like.call, like.id
             mirrored[key] = made.id
             graph.groups.append(made)
         return mirrored[key]

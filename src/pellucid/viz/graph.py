@@ -213,9 +213,9 @@ def for_script(value: Any) -> str:
 
 
 def _named(value: Any) -> Any:
-    """JSON has no NaN and no infinity; they become their names."""
+    """JSON has no NaN and no infinity; they become their names. Others keep seven digits."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else {"nan": "NaN", "inf": "∞", "-inf": "−∞"}[str(value)]
+        return float(f"{value:.7g}") if math.isfinite(value) else {"nan": "NaN", "inf": "∞", "-inf": "−∞"}[str(value)]
     if isinstance(value, dict):
         return {str(key): _named(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 _LEGIBLE = 36  # boxes that still make a legible picture
-_FEW = 40  # operations of a backward pass that are shown from the beginning
+_BOTH = 24  # boxes of a forward pass beside which the backward pass is shown from the beginning
 
 
 class View:
@@ -26,7 +26,6 @@ class View:
         self.nodes: dict[int | None, list[Any]] = {}
         for node in record.nodes:
             self.nodes.setdefault(node.group, []).append(node)
-        self.backward = 0 < sum(node.phase == "backward" for node in record.nodes) <= _FEW
         self.level: dict[int, int] = {}
         order: list[Any] = []  # level by level
         row = list(self.inside.get(None, ()))
@@ -40,22 +39,24 @@ class View:
         else:
             self.open = self._legible(order)
         self._operations = self._counts(order)
+        boxes = {id(self.shown(node)) for node in record.nodes if node.phase == "forward"}
+        self.backward = any(node.phase == "backward" for node in record.nodes) and len(boxes) <= _BOTH
 
     def _legible(self, order: list[Any]) -> set[int]:
-        shown = len(self.nodes.get(None, ())) + len(self.inside.get(None, ()))
-        roots = [group for group in self.inside.get(None, ()) if group.kind != "backward"]
+        forward = [group for group in order if group.kind != "backward"]
+        roots = [group for group in forward if group.parent is None]
+        shown = len(self.nodes.get(None, ())) + len(roots)
         found: set[int] = set()
-        for group in order:
+        for group in forward:
             below = self.inside.get(group.id, [])
             more = len(self.nodes.get(group.id, ())) + len(below) - 1
-            if group.parent is not None and group.parent not in found:
+            if group.kind != "module" or (group.parent is not None and group.parent not in found):
                 continue
-            only = group.kind == "module" and group.parent is None and len(roots) == 1
-            made_of_others = group.kind in ("module", "backward") and bool(below)
-            if only or (made_of_others and shown + more <= _LEGIBLE):
+            if roots == [group] or (below and shown + more <= _LEGIBLE):
                 found.add(group.id)
                 shown += more
-        return found
+        mirrored = {group.id for group in order if group.kind == "backward" and group.of in found}
+        return found | mirrored
 
     def _counts(self, order: list[Any]) -> dict[int, tuple[int, int]]:
         """Of each group how many operations it has, those of the groups in it included, and their multiply-adds."""

@@ -56,7 +56,8 @@ function drawBox(box) {
   if (/^(module|parameter)/.test(style)) made.append(element("rect", { class: "stripe", x: left, y: top + (round ? 3 : 0), width: 5, height: box.height - (round ? 6 : 0) }));
   const middle = box.key[0] === "g" ? -8 : 0;
   box.text.forEach(([words, kind, more], i) => {
-    const text = element("text", { class: kind, "text-anchor": "middle", x: middle, y: top + 20 + 17 * i });
+    const y = 20 - (14 + 17 * box.text.length) / 2 + 17 * i;
+    const text = element("text", { class: kind, "text-anchor": "middle", x: middle, y });
     text.textContent = words;
     if (more) text.append(element("tspan", { class: "type", "font-weight": 400 }, document.createTextNode(more)));
     made.append(text);

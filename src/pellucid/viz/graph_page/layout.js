@@ -51,37 +51,73 @@ function arrange() {
   return 0;
 }
 
+// The backward pass stands beside the forward pass and runs the other way, so that each gradient is level with what it
+// is the gradient of.
 function withDagre({ boxes, clusters, links }) {
+  const behind = (key) => (key[0] === "g" ? thing(key).kind === "backward" : isBackward(thing(key)));
+  for (const box of boxes.values()) { // as high as what it mirrors: the two columns stay level
+    const of = box.key[0] === "g" && boxes.get(`g${thing(box.key).of}`);
+    if (of) box.height = of.height = Math.max(box.height, of.height);
+  }
+  layout.frames = [];
+  const forward = oneSide(boxes, clusters, links, (key) => !behind(key));
+  const backward = oneSide(boxes, clusters, links, behind);
+  const [dx, dy] = across
+    ? [forward.width - backward.width, forward.height + 60]
+    : [forward.width + 60, forward.height - backward.height];
+  const shift = (one) => { one.x += dx; one.y += dy; };
+  boxes.forEach((box, key) => { if (behind(key)) shift(box); });
+  layout.frames.forEach((frame) => { if (behind(`g${frame.group}`)) shift(frame); });
+  for (const link of links) {
+    const [from, to] = [behind(link.from), behind(link.to)];
+    if (from && to && !link.quiet) link.points.forEach((point, i) => { link.points[i] = { x: point.x + dx, y: point.y + dy }; });
+    else if (from !== to) link.points = between(boxes.get(link.from), boxes.get(link.to));
+    else if (link.quiet) link.points = straight(boxes, link);
+  }
+}
+
+function oneSide(boxes, clusters, links, mine) {
   const graph = new dagre.graphlib.Graph({ compound: true, multigraph: false });
   graph.setGraph({ rankdir: across ? "LR" : "TB", nodesep: 22, ranksep: across ? 42 : 32, edgesep: 12, marginx: 16, marginy: 16 });
   graph.setDefaultEdgeLabel(() => ({}));
-  boxes.forEach((box, key) => graph.setNode(key, { width: box.width, height: box.height }));
-  clusters.forEach((group) => graph.setNode(`g${group}`, {}));
-  [...boxes.keys(), ...clusters.map((group) => `g${group}`)].forEach((key) => {
+  const keys = [...boxes.keys()].filter(mine);
+  const frames = clusters.filter((group) => mine(`g${group}`));
+  keys.forEach((key) => graph.setNode(key, { width: boxes.get(key).width, height: boxes.get(key).height }));
+  frames.forEach((group) => graph.setNode(`g${group}`, {}));
+  [...keys, ...frames.map((group) => `g${group}`)].forEach((key) => {
     const parent = parentOf(key);
     if (parent !== null) graph.setParent(key, `g${parent}`);
   });
-  // The backward pass runs the other way, so that each gradient stands beside what it is the gradient of.
-  for (const link of links) {
-    if (link.quiet) continue;
-    const [from, to] = link.back ? [link.to, link.from] : [link.from, link.to];
-    if (!graph.hasEdge(from, to)) graph.setEdge(from, to, { weight: link.saved ? 1 : 3 });
-  }
+  const inner = links.filter((link) => !link.quiet && mine(link.from) && mine(link.to));
+  const ends = (link) => (link.back ? [link.to, link.from] : [link.from, link.to]);
+  inner.forEach((link) => graph.setEdge(...ends(link)));
+  if (!keys.length) return { width: 0, height: 0 };
   dagre.layout(graph);
-  boxes.forEach((box, key) => Object.assign(box, { x: graph.node(key).x, y: graph.node(key).y }));
-  layout.frames = [];
-  const innerFirst = [...clusters].sort((a, b) => ancestors(`g${b}`).length - ancestors(`g${a}`).length);
-  for (const group of innerFirst) { // a frame has its name in its upper left corner, and so needs room there
+  keys.forEach((key) => Object.assign(boxes.get(key), { x: graph.node(key).x, y: graph.node(key).y }));
+  frames.sort((a, b) => ancestors(`g${b}`).length - ancestors(`g${a}`).length); // those inside first
+  for (const group of frames) { // a frame has its name in its upper left corner, and so needs room there
     const { x, y, width: w, height: h } = graph.node(`g${group}`);
-    const inner = layout.frames.filter((frame) => groups[frame.group].parent === group).map((frame) => frame.y);
-    const top = Math.min(y - h / 2 - 20, ...inner.map((at) => at - 24));
+    const inside = layout.frames.filter((frame) => groups[frame.group].parent === group).map((frame) => frame.y);
+    const top = Math.min(y - h / 2 - 20, ...inside.map((at) => at - 24));
     layout.frames.push({ group, x: x - w / 2, y: top, width: w, height: y + h / 2 - top });
   }
-  for (const link of links) {
-    if (link.quiet) { link.points = straight(boxes, link); continue; }
-    const points = graph.edge(...(link.back ? [link.to, link.from] : [link.from, link.to])).points;
-    link.points = link.back ? [...points].reverse() : points;
+  for (const link of inner) {
+    const { points } = graph.edge(...ends(link));
+    link.points = link.back ? [...points].reverse() : [...points];
   }
+  return { width: graph.graph().width, height: graph.graph().height };
+}
+
+// From the side of one box to the side of another.
+function between(from, to) {
+  if (across) {
+    const [start, end] = [{ x: from.x, y: from.y + from.height / 2 }, { x: to.x, y: to.y - to.height / 2 }];
+    const middle = (start.y + end.y) / 2;
+    return [start, { x: start.x, y: middle }, { x: end.x, y: middle }, end];
+  }
+  const [start, end] = [{ x: from.x + from.width / 2, y: from.y }, { x: to.x - to.width / 2, y: to.y }];
+  const middle = end.x - 30;
+  return [start, { x: middle, y: start.y }, { x: middle, y: end.y }, end];
 }
 
 // For very many boxes: rows by the longest way from the inputs, straight lines between them.

@@ -45,6 +45,10 @@ function legend() {
     if (/^(module|parameter)$/.test(kind)) picture.append(element("rect", { class: "stripe", x: 2, y: 2, width: 4, height: 12 }));
     return html("span", {}, picture, words);
   });
+  if (nodes.some(isBackward)) {
+    const picture = element("svg", { width: 26, height: 16 }, element("path", { class: "edge saved", d: "M2,8H24" }));
+    entries.push(html("span", {}, picture, "kept for backward"));
+  }
   if (nodes.some((node) => node.gradient)) entries.push(html("span", {}, "∂: gradient"));
   $(".legend").append(...entries, html("span", { class: "hint controls" }, "+ − open, close · click: details · drag: move · Ctrl+wheel: zoom"));
 }
