@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,3 +19,9 @@ class Markdown(griffe.Extension):
     def on_object(self, *, obj: Any, **_: Any) -> None:
         if obj.docstring is not None:
             obj.docstring.value = markdown(obj.docstring.value)
+
+    def on_class(self, *, cls: Any, **_: Any) -> None:
+        """A docstring that is put together when the class is made cannot be read in the source."""
+        if "__doc__" in cls.members:
+            made = getattr(importlib.import_module(cls.module.path), cls.name)
+            cls.docstring = griffe.Docstring(markdown(made.__doc__), parent=cls)

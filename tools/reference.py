@@ -10,6 +10,7 @@ import ast
 import functools
 import importlib
 import inspect
+import logging
 import re
 import sys
 import textwrap
@@ -26,6 +27,20 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # where mkdocs runs this 
 from tools.docstrings import fenced, markdown
 
 OPS, COMMANDS = "reference/ops", "commands"
+REFERENCE = {  # the rooms whose `__all__` a page shows
+    "nn": ("pellucid.nn", "pellucid.nn.utils"),
+    "functional": ("pellucid.nn.functional",),
+    "optim": ("pellucid.optim",),
+    "data": ("pellucid.utils.data",),
+    "datasets": ("pellucid.datasets",),
+    "train": ("pellucid.train",),
+    "viz": ("pellucid.viz",),
+    "autograd": ("pellucid.autograd",),
+    "serialize": ("pellucid.serialize",),
+    "scalar": ("pellucid.scalar",),
+    "trace": ("pellucid.compile",),
+}
+ALONE = "{show_root_heading: true, show_root_full_path: false, show_root_toc_entry: true}"
 
 
 def on_config(config: Any) -> None:
@@ -45,6 +60,33 @@ def on_files(files: Any, config: Any) -> None:
 
     for path, text in {**op_pages(), **command_pages()}.items():
         files.append(File.generated(config, path, content=text))
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """mkdocs: name the functions whose file has their name, which mkdocstrings takes for the file."""
+    for room, name, value in _public(page.file.src_uri.removeprefix("reference/").removesuffix(".md")):
+        if value.__module__ == f"{room}.{name}":
+            markdown += f"\n\n::: {room}.{name}.{name}\n    options: {ALONE}\n"
+    return markdown
+
+
+def on_post_build(config: Any) -> None:
+    """mkdocs: warn, which fails a strict build, of each public name that the reference does not have."""
+    for page in REFERENCE:
+        text = (Path(config.site_dir) / "reference" / f"{page}.html").read_text(encoding="utf-8")
+        for room, name, _ in _public(page):
+            if f'.{name}"' not in text:
+                logging.getLogger("mkdocs").warning(f"reference/{page}.md does not show {room}.{name}")
+
+
+def _public(page: str) -> Iterator[tuple[str, str, Any]]:
+    """The classes and functions that a page of the reference must have: room, name, value."""
+    for room in REFERENCE.get(page, ()):
+        module = importlib.import_module(room)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                yield room, name, value
 
 
 def _lists(nav: list[Any]) -> Iterator[list[Any]]:

@@ -274,7 +274,7 @@ report = nn.utils.initialisation_report(
 report.plot()
 
 # %% [markdown]
-# `nn.Linear` begins as PyTorch's does ("as built"): in a deep network with ReLU its gradients
+# `nn.Linear` begins as PyTorch's does ("as built"): in a deep network its gradients
 # vanish. LSUV (Mishkin and Matas, 2016) does not calculate the factor but measures it.
 #
 # ## 4. Linear and ReLU as classes
