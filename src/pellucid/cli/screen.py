@@ -13,6 +13,9 @@ from rich.table import Table
 from pellucid.train import Callback, Learner
 
 
+SECONDS = 0.4  # from one drawing to the next, which takes a millisecond
+
+
 class Screen(Callback):
     """A progress bar: epoch, loss, validation metric, samples per second, time left.
 
@@ -43,18 +46,17 @@ class Screen(Callback):
         self.task = self.progress.add_task(
             "", total=learner.epochs * self.steps, completed=learner.step, figures="", start=True
         )
-        self.since, self.samples, self.last = time.perf_counter(), 0, 0.0
+        self.since, self.samples, self.next = time.perf_counter(), 0, 0.0
 
     def after_batch(self, learner: Learner) -> None:
         self.samples += len(learner.target)
-        now = time.perf_counter()
-        if now - self.last > 0.4:  # drawing takes a millisecond
-            self.last = now
+        if time.perf_counter() >= self.next:
             self.show(learner)
 
     def after_epoch(self, learner: Learner) -> None:
         self.evaluation = learner.evaluation
-        self.show(learner)
+        if time.perf_counter() >= self.next:
+            self.show(learner)
 
     def after_fit(self, learner: Learner) -> None:
         self.show(learner)
@@ -73,6 +75,7 @@ class Screen(Callback):
             figures="  ".join(figures),
             refresh=True,
         )
+        self.next = time.perf_counter() + SECONDS
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:

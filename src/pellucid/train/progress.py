@@ -66,8 +66,7 @@ class Progress(Callback):
             name if name == "val_loss" else name.removeprefix("val_"): value
             for name, value in scalars(learner.evaluation).items()
         }
-        if self._next < math.inf:
-            self._show(learner)
+        self.after_batch(learner)
 
     def after_fit(self, learner: Learner) -> None:
         if self._next < math.inf:
