@@ -219,6 +219,7 @@ def test_activation_statistics_are_those_of_the_outputs() -> None:
     assert hooks_of(run.model) == 0
     record = stats.record()
     assert list(record) == list("012345")
+    assert [row["class"] for row in record.values()] == ["Linear", "ReLU", "Linear", "Tanh", "Dropout", "Linear"]
     for name, row in record.items():
         assert row["step"].tolist() == [1, 3, 6]
         for place, step in enumerate(row["step"]):
@@ -708,6 +709,7 @@ def test_what_was_watched_is_drawn_and_reported(tmp_path: Path) -> None:
         show: {panel.get_ylabel() for panel in watcher.plot(show).axes}
         for show in ("curves", "activations", "gradients")
     }
+    assert watcher.plot("activations").axes[0].get_title("left") == "Linear"
     assert "loss" in labels["curves"] and "mean ± std" in labels["activations"]
     assert "gradient norm" in labels["gradients"]
     with pytest.raises(ValueError, match="asked to show 'loss': write one of 'curves', 'activations', 'gradients'"):

@@ -17,7 +17,7 @@ from pellucid.train.files import write_atomically
 from pellucid.train.histogram import Counts
 
 FORMAT = 1
-Record = dict[str, dict[str, np.ndarray]]
+Record = dict[str, dict[str, Any]]
 
 
 class Series(Callback):
@@ -37,6 +37,7 @@ class Series(Callback):
                 raise ValueError(f"{type(self).__name__} was given {name}={value!r}: a whole number from {least} on.")
         self.every, self.bins = every, bins
         self._columns: dict[str, dict[str, list[Any]]] = {}
+        self._classes: dict[str, str] = {}  # what kind of layer a name stands for
         self._next = 1
 
     # Recording ---------------------------------------------------------------------------------------------------
@@ -68,12 +69,15 @@ class Series(Callback):
     def record(self) -> Record:
         """`{name: {"step": int[n], <number>: float[n], "histogram": int[n, bins], "edges": float[bins + 1]}}`.
 
+        For layers also `"class"`, the name of the layer's class.
         The bins of a name are the same for all its steps: as narrow as `bins` of them, of a width that is a power of
         two, can be over all that was seen.
         """
         result: Record = {}
         for name, columns in self._columns.items():
             row = result[name] = {"step": np.array(columns["step"], np.int64)}
+            if name in self._classes:
+                row["class"] = self._classes[name]
             row |= {key: np.array(columns[key], np.float64) for key in self.numbers}
             for key in self.histograms:
                 row[key], row[key.replace("histogram", "edges")] = histogram.align(columns[key], self.bins)
@@ -100,7 +104,7 @@ class Series(Callback):
                 parts = {f".{part}": array for part, array in value.items()} if isinstance(value, dict) else {"": value}
                 arrays |= {f"{place}.{key}{part}": array for part, array in parts.items()}
         about = {"format": FORMAT, "kind": self.kind, "every": self.every, "bins": self.bins, "next": self._next}
-        text = json.dumps({**about, "names": list(self._columns)})
+        text = json.dumps({**about, "names": list(self._columns), "classes": self._classes})
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, about=np.array(text), **arrays)
         write_atomically(Path(path), content.getvalue())
@@ -128,7 +132,7 @@ class Series(Callback):
                     }
                     for place, name in enumerate(about["names"])
                 }
-                made.load_state_dict({"columns": columns, "next": about["next"]})
+                made.load_state_dict({"columns": columns, "classes": about["classes"], "next": about["next"]})
                 return made
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is no whole file of {cls.kind} statistics, format {FORMAT}: {error}") from error
@@ -144,10 +148,10 @@ class Series(Callback):
             }
             for name, columns in self._columns.items()
         }
-        return {"columns": columns, "next": self._next}
+        return {"columns": columns, "classes": dict(self._classes), "next": self._next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._next = state["next"]
+        self._next, self._classes = state["next"], dict(state["classes"])
         self._columns = {
             name: {
                 **{key: columns[key].tolist() for key in ("step", *self.numbers)},

@@ -115,6 +115,7 @@ class ActivationStats(Series):
             self._convolved = len(weight.shape) > 2
         array = first_array(output)
         if array is not None and array.dtype.kind == "f" and array.size:
+            self._classes[name] = type(layer).__name__
             pool = self._seen.setdefault(name, _Pool(saturation(layer)))
             pool.add(array, unit_axis=1 if self._convolved and array.ndim > 2 else -1)
             pool.counts.append(self.count(array))

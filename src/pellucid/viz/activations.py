@@ -35,8 +35,8 @@ def activation_heatmap(
 
     Args:
         record: an `ActivationStats`, or what its `record()` gives: `{layer: {"step": (n,), "mean": (n,), "std": (n,),
-            "zeros": (n,), "saturated": (n,), "dead": (n,), "histogram": (n, bins), "edges": (bins + 1,)}}`; or one
-            layer's entry. What an entry lacks is not drawn.
+            "zeros": (n,), "saturated": (n,), "dead": (n,), "histogram": (n, bins), "edges": (bins + 1,), "class":
+            "ReLU"}}`; or one layer's entry. What an entry lacks is not drawn.
         layers: the names of the layers to draw; by default all, or twelve evenly chosen of more.
         show: which of the columns "histogram", "mean" and "zeros".
         title, ax, save: as for `curves`.
@@ -66,6 +66,7 @@ def activation_heatmap(
     if left_out > 0:
         chosen = [chosen[i] for i in sample(len(chosen), 12)]
     entries = {name: _entry(record[name], name) for name in chosen}
+    labels = {name: " ".join(dict.fromkeys((name, entry.get("class", "")))).strip() for name, entry in record.items()}
     columns = [c for c in show if any(_has(entry, c) for entry in entries.values())]
     with style.sheet(ax, save, "activations", height=max(3.0, 0.6 + 1.7 * len(chosen))) as sheet:
         if not columns or not any(len(entry["step"]) for entry in entries.values()):
@@ -87,7 +88,7 @@ def activation_heatmap(
                 else:
                     axes.set_xlabel("step")
                 style.few_ticks(axes, whole=True, count=4)
-            row[0].set_title(style.plain(name, 50), loc="left", fontweight="bold")
+            row[0].set_title(style.plain(labels[name], 50), loc="left", fontweight="bold")
         for panels in grid.T:
             sheet.figure.align_ylabels(list(panels))
         if image is not None:
@@ -104,7 +105,7 @@ def _entry(entry: Any, name: str) -> dict[str, Array]:
     """A layer's arrays, checked against each other."""
     if not isinstance(entry, Mapping) or "step" not in entry:
         raise ValueError(f"the record of layer {name!r} is a dict that has at least 'step'")
-    read = {key: array(value, f"{name}.{key}") for key, value in entry.items() if value is not None}
+    read = {key: array(value, f"{name}.{key}") for key, value in entry.items() if key != "class" and value is not None}
     same_length(**{key: value for key, value in read.items() if key != "edges"})
     if "histogram" in read and len(read["step"]):
         counts = read["histogram"]
