@@ -46,17 +46,24 @@ def dot_text(view: View) -> str:
     for box in boxes.values():
         inside.setdefault(_parent(box), []).append(box)
     _frame(view, inside, None, lines, 1)
-    seen: dict[tuple[Any, Any], bool] = {}
+    seen: dict[tuple[Any, Any], str] = {}
     for edge in record.edges:
         source, target = record.nodes[edge.source], record.nodes[edge.target]
         ends = _key(view.shown(source)), _key(view.shown(target))
         if ends[0] != ends[1] and ends[0] in boxes and ends[1] in boxes:
-            seen.setdefault(ends, source.phase == "backward")
-    for (source, target), back in seen.items():
-        look = ' [color="#c24e00", style=dashed]' if back else ""
-        lines.append(f"  {_id(source)} -> {_id(target)}{look};")
+            seen[ends] = _line(source, target, *map(_id, ends))
+    lines += [f"  {line};" for line in seen.values()]
     lines.append("}")
     return "\n".join(lines) + "\n"
+
+
+def _line(source: Any, target: Any, start: str, end: str) -> str:
+    """An edge. The backward pass is laid out from its end, so that it stands beside the forward pass."""
+    if source.phase == "backward":
+        return f'{end} -> {start} [dir=back, color="#c24e00", style=dashed]'
+    if target.phase == "backward":
+        return f"{start} -> {end} [style=dotted, constraint=false]"
+    return f"{start} -> {end}"
 
 
 def _frame(view: View, inside: dict[int | None, list[Any]], group: int | None, lines: list[str], level: int) -> None:
@@ -92,7 +99,7 @@ def _box(view: View, box: Any) -> str:
 def _node_words(node: Any) -> list[str]:
     name = node.name or node.kind
     words = [f"{name} → {node.variable}" if node.variable else name]
-    shown = [f"{key} {text}" for key, text in node.attributes.items() if key in ("other", "exponent")]
+    shown = [f"{key} {text}" for key, text in node.attributes.items() if key in ("input", "other", "exponent")]
     if node.shape:
         shown.insert(0, " × ".join(map(str, node.shape)))
     if shown:
