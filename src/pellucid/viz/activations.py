@@ -66,7 +66,7 @@ def activation_heatmap(
     if left_out > 0:
         chosen = [chosen[i] for i in sample(len(chosen), 12)]
     entries = {name: _entry(record[name], name) for name in chosen}
-    labels = {name: " ".join(dict.fromkeys((name, entry.get("class", "")))).strip() for name, entry in record.items()}
+    labels = {name: " ".join(dict.fromkeys((name, record[name].get("class", "")))).strip() for name in chosen}
     columns = [c for c in show if any(_has(entry, c) for entry in entries.values())]
     with style.sheet(ax, save, "activations", height=max(3.0, 0.6 + 1.7 * len(chosen))) as sheet:
         if not columns or not any(len(entry["step"]) for entry in entries.values()):
