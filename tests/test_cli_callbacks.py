@@ -20,7 +20,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pellucid(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    words = [str(argument) for argument in arguments]
+    return CliRunner().invoke(app, [*words, "--no-report"] if words[0] == "train" else words)
 
 
 def rows(run: str) -> list[dict[str, str]]:
@@ -83,10 +84,10 @@ def test_early_stopping_ends_a_run_as_complete() -> None:
 def test_a_run_that_stopped_early_is_resumed_as_it_ended() -> None:
     """It says what stopped it, and does not go on."""
     stopping = "early-stopping:patience=1,min_delta=0.2,restore_best=true"
-    result = pellucid("train", "moons", "--epochs", 20, "--callback", stopping, "--out", "run", "--no-report")
+    result = pellucid("train", "moons", "--epochs", 20, "--callback", stopping, "--out", "run")
     assert "val_loss was best after epoch" in result.output and "Stopped after epoch" in result.output
     model, count = Path("run/model.safetensors").read_bytes(), len(rows("run"))
-    again = pellucid("train", "--resume", "run", "--no-report")
+    again = pellucid("train", "--resume", "run")
     assert "Stopped after epoch" in again.output
     assert Path("run/model.safetensors").read_bytes() == model and len(rows("run")) == count
 

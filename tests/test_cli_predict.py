@@ -36,7 +36,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "kind": [folder / "pets.csv", "--target", "kind", "--epochs", 60],
         "price": [folder / "pets.csv", "--target", "price", "--epochs", 200],
     }.items():
-        result = pellucid("train", *arguments, "--out", folder / name, "--quiet")
+        result = pellucid("train", *arguments, "--out", folder / name, "--quiet", "--no-report")
         assert result.exit_code == 0, result.output
     return folder
 

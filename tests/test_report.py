@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -13,13 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 import pellucid as torch
 from pellucid import nn, optim, viz
 from pellucid.cli import report as of_run
 from pellucid.cli.program import app
-from pellucid.train import RunFolder, watch
+from pellucid.cli.train import start
+from pellucid.train import Callback, RunFolder, watch
 from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
 from pellucid.viz.report_samples import Data, Predictions
@@ -258,6 +262,25 @@ def test_a_run_that_diverged_has_a_page_that_says_so(tmp_path: Path) -> None:
     assert "diverged" in page.words["span"]
     assert "The loss became" in page.text("p") and "linear is the first op" in page.text("p")
     assert not [told for told in page.all("svg") if "Confusion" in (told.get("aria-label") or "")]  # all is NaN
+
+
+class Interrupts(Callback):
+    """Somebody presses Ctrl-C in a step."""
+
+    def after_step(self, learner: Any) -> None:
+        if learner.step == 69:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_run_that_was_interrupted_has_a_page_that_says_how_to_go_on(tmp_path: Path) -> None:
+    session = start({"dataset": "moons", "model": "logistic"}, tmp_path / "run", quiet=True)
+    session.learner.add(Interrupts())
+    with pytest.raises(typer.Exit):
+        session.run(Console(quiet=True), with_report=True)
+    page = Page((tmp_path / "run/report.html").read_text(encoding="utf-8"))
+    assert "unfinished" in page.words["span"] and "of 30; 70 steps" in page.words["span"]
+    assert f"pellucid train --resume {tmp_path / 'run'}" in page.text("pre")
+    assert "Predictions" in page.contents and "Inside the network" in page.contents
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "a part of the page"])
