@@ -295,7 +295,7 @@ def test_a_page_shows_text_as_text(tmp_path: Path) -> None:
         + """
     graph.reveal("n0");
     const text = (selector) => root.querySelector(selector).textContent;
-    return [root.querySelectorAll("b, script").length, text("h2"), text(".panel")];
+    return [root.querySelectorAll("b, script").length, text("h3.title"), text(".panel")];
     """
     )
     found = in_browser(drawing.html(), tmp_path, script)

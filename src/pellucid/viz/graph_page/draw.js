@@ -128,7 +128,7 @@ function fit(legible = false) {
   const box = svg.getBoundingClientRect();
   const whole = Math.min(box.width / bounds.width, box.height / bounds.height, 1.25);
   // At first sight words must be legible: rather a part of the graph than all of it too small to read.
-  const scale = legible ? Math.max(whole, Math.min(0.85, box.width / bounds.width), 0.6) : whole;
+  const scale = legible && whole < 0.72 ? Math.max(Math.min(0.85, box.width / bounds.width), 0.6) : whole;
   const tall = bounds.height * scale > box.height;
   const wide = bounds.width * scale > box.width;
   view = {
