@@ -35,6 +35,7 @@ REFERENCE = {  # the rooms whose `__all__` a page shows
     "datasets": ("pellucid.datasets",),
     "train": ("pellucid.train",),
     "viz": ("pellucid.viz",),
+    "check": ("pellucid.check",),
     "autograd": ("pellucid.autograd",),
     "serialize": ("pellucid.serialize",),
     "scalar": ("pellucid.scalar",),
