@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
     "train": frozenset({"core", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
-    "check": frozenset({"ops", "nn", "core"}),
+    "check": frozenset({"ops", "nn", "core", "autograd", "viz"}),
     "doctor": frozenset({"core", "check", "train"}),
     "viz": frozenset(),
 }

@@ -15,8 +15,10 @@ from pellucid.core import (
 )
 
 from . import function, functional
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 __all__ = [
-    "AnomalyError", "Function", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad",
-    "inference_mode", "is_anomaly_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "AnomalyError", "Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "function", "functional",
+    "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_enabled", "no_grad", "set_detect_anomaly",
+    "set_grad_enabled",
 ]  # fmt: skip
