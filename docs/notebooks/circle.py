@@ -269,9 +269,8 @@ show(first, 160)
 
 
 # %%
-network = first.snapshots.load(
-    20, Network()
-).double()  # so that the differences are not lost in rounding
+network = first.snapshots.load(20, Network())
+network = network.double()  # so that the differences are not lost in rounding
 x = torch.from_numpy(data.x_train[:200]).double()
 y = torch.from_numpy(data.y_train[:200, None]).double()
 
