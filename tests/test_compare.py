@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+import pellucid as torch
+from pellucid import nn, optim
 from pellucid.cli.program import app
 from pellucid.cli.replay import Verdict, first_divergence
 from pellucid.cli.runs import read
@@ -21,6 +23,7 @@ from pellucid.core import from_data
 from pellucid.train import Callback, Learner, load_checkpoint, save_checkpoint
 from pellucid.train.checkpoint import checkpoint_files
 from pellucid.train.divergence import difference, first_difference, named_arrays
+from pellucid.train.trace import Place, StepTrace
 
 SETTINGS: dict[str, Any] = {
     "dataset": "moons",
@@ -95,6 +98,50 @@ def test_a_tolerance_of_ones_own() -> None:
     found = first_difference(left, right, beyond_rounding=True, tolerance=0.05)
     assert found is not None
     assert found.name == "b"
+
+
+# Every tensor of a step
+
+
+def test_a_trace_goes_through_a_step_in_order() -> None:
+    """A layer that is called twice is there twice; nothing of the validation; no hook is left behind."""
+    layer, norm = nn.Linear(2, 2), nn.BatchNorm1d(2)
+    model = nn.Sequential(layer, norm, layer)
+    batch = [(torch.randn(4, 2), torch.randn(4, 2))]
+    seen: list[tuple[Place, tuple[int, ...]]] = []
+    trace = StepTrace(lambda place, array: seen.append((place, array.shape)))
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    Learner(model, (batch, batch), nn.MSELoss(), optimizer, callbacks=[trace], defaults=()).fit(2)
+    first = [(place.kind, place.name, shape) for place, shape in seen if place.step == 1]
+    assert first[:7] == [
+        ("inputs", "", (4, 2)),
+        ("target", "", (4, 2)),
+        ("layer", "0", (4, 2)),
+        ("layer", "1", (4, 2)),
+        ("layer", "0, call 2,", (4, 2)),
+        ("output", "", (4, 2)),
+        ("loss", "", ()),
+    ]
+    kinds = list(dict.fromkeys(kind for kind, _, _ in first))
+    assert kinds == [
+        "inputs",
+        "target",
+        "layer",
+        "output",
+        "loss",
+        "gradient",
+        "parameter",
+        "buffer",
+        "optimizer",
+        "random",
+    ]
+    assert ("optimizer", "momentum_buffer of 0.weight", (2, 2)) in first
+    assert [(p.epoch, p.step, p.kind, p.name) for p, _ in seen if p.step == 2] == [
+        (2, 2, kind, name) for kind, name, _ in first
+    ]
+    count = len(seen)
+    model(batch[0][0])
+    assert len(seen) == count
 
 
 # Runs

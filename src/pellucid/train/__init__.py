@@ -9,6 +9,7 @@ from pellucid.train.accumulate import Accumulate
 from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
 from pellucid.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from pellucid.train.csv_logger import CSVLogger
+from pellucid.train.divergence import Difference, first_difference
 from pellucid.train.early_stopping import EarlyStopping
 from pellucid.train.ema import EMA
 from pellucid.train.files import write_atomically, write_json
@@ -39,6 +40,7 @@ from pellucid.train.snapshots import Snapshots
 from pellucid.train.statistics import ActivationStats, GradientStats
 from pellucid.train.tensorboard import TensorBoard
 from pellucid.train.time_limit import TimeLimit
+from pellucid.train.trace import StepTrace
 from pellucid.train.watch import Watcher, watch
 
 __all__ = [
@@ -54,6 +56,9 @@ __all__ = [
     "GradientStats",
     "watch",
     "Watcher",
+    "StepTrace",
+    "first_difference",
+    "Difference",
     "Progress",
     "Checkpoint",
     "CheckpointError",
