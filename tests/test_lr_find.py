@@ -33,6 +33,7 @@ def state(learner: Learner) -> dict[str, Any]:
     return {
         "model": arrays(learner.model.state_dict()),
         "gradients": [None if p.grad is None else p.grad.numpy().copy() for p in learner.model.parameters()],
+        "attributes": [(m.calls, list(m.seen)) for m in learner.model.modules() if isinstance(m, Draws)],
         "modes": [module.training for module in learner.model.modules()],
         "optimizer": arrays(learner.optimizer.state_dict()["state"]),
         "groups": [{k: v for k, v in group.items() if k != "params"} for group in learner.optimizer.param_groups],
@@ -265,6 +266,16 @@ def test_which_callbacks_take_part() -> None:
     assert len(copies) == 1
     run.lr_find(start=1e-6, end=1e-4, steps=12, callbacks=[asked])
     assert asked.calls == 0 and run.recorder.rows == []  # it was copied
+
+
+def test_gradients_that_lie_about_are_not_part_of_it() -> None:
+    plain, other = make_learner(), make_learner()
+    for parameter in other.model.parameters():
+        parameter.grad = tensor(1000.0).expand(parameter.shape).clone()
+    manual_seed(1)
+    first = plain.lr_find(start=1e-4, end=1e-2, steps=20).losses
+    manual_seed(1)
+    assert equal(first, other.lr_find(start=1e-4, end=1e-2, steps=20).losses)
 
 
 def test_gradient_clipping_makes_another_curve() -> None:

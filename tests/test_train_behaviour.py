@@ -46,7 +46,7 @@ CALLBACKS: dict[str, Callable[[], list[Callback]]] = {
     "WarmUp": lambda: [WarmUp(7)],
     "WarmUp of a schedule": lambda: [WarmUp(fraction=0.5), CosineDecay(0.1)],
     "EarlyStopping": lambda: [EarlyStopping(patience=1, restore_best=True)],
-    "EarlyStopping of the training": lambda: [EarlyStopping("train_loss", patience=2, min_delta=0.5)],
+    "EarlyStopping that stops": lambda: [EarlyStopping("train_loss", patience=1, min_delta=100, restore_best=True)],
     "GradientClip by norm": lambda: [GradientClip(norm=0.1)],
     "GradientClip by value": lambda: [GradientClip(value=0.01)],
     "Accumulate": lambda: [Accumulate(3)],
@@ -145,6 +145,7 @@ def test_what_a_callback_changes_is_undone_when_the_fit_fails(name: str, hook: s
     assert run.loss_function is loss
     after = [{key: value for key, value in group.items() if key != "params"} for group in run.optimizer.param_groups]
     assert after == groups
+    assert all(callback._mixture is None for callback in run.callbacks if isinstance(callback, MixUp))
     if "Accumulate" in name:
         assert all(parameter.grad is None for parameter in run.model.parameters())
     if hook == "before_evaluate":  # the averaged weights were in the place of the model's
@@ -466,31 +467,36 @@ def test_early_stopping_of_what_is_not_measured() -> None:
 # Gradients
 
 
-@pytest.mark.parametrize("options", [{"norm": 0.05}, {"norm": 1e6}, {"value": 0.01}])
+@pytest.mark.parametrize("options", [{"norm": 0.05}, {"norm": 5.0}, {"value": 0.01}])
 def test_gradient_clipping_agrees_with_pytorch(options: dict[str, float]) -> None:
-    before: list[np.ndarray] = []
-    after: list[np.ndarray] = []
+    clip = GradientClip(**options)
+    reference: list[torch.Tensor] = []
+    norms: list[float] = []
 
-    class Watch(Callback):
-        def __init__(self, order: int, into: list[np.ndarray]) -> None:
-            self.order, self.into = order, into
+    class Before(Callback):
+        order = -1
 
         def after_backward(self, learner: Learner) -> None:
-            self.into[:] = [parameter.grad.numpy().copy() for parameter in learner.model.parameters()]
+            gradients = [torch.from_numpy(p.grad.numpy().copy()) for p in learner.model.parameters()]
+            norms.append(torch.nn.utils.get_total_norm(gradients).item())
+            reference[:] = [torch.zeros(gradient.shape, requires_grad=True) for gradient in gradients]
+            for parameter, gradient in zip(reference, gradients, strict=True):
+                parameter.grad = gradient
+            if "norm" in options:
+                torch.nn.utils.clip_grad_norm_(reference, options["norm"])
+            else:
+                torch.nn.utils.clip_grad_value_(reference, options["value"])
 
-    clip = GradientClip(**options)
-    make_learner(Watch(-1, before), clip, Watch(1, after)).fit(1)
-    parameters = [torch.zeros(gradient.shape, requires_grad=True) for gradient in before]
-    for parameter, gradient in zip(parameters, before, strict=True):
-        parameter.grad = torch.from_numpy(gradient)
-    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in parameters]).item()
-    assert clip.total_norm == pytest.approx(norm, rel=1e-6)
-    if "norm" in options:
-        torch.nn.utils.clip_grad_norm_(parameters, options["norm"])
-    else:
-        torch.nn.utils.clip_grad_value_(parameters, options["value"])
-    for parameter, gradient in zip(parameters, after, strict=True):
-        assert gradient == pytest.approx(parameter.grad.numpy(), rel=1e-5, abs=1e-8)  # type: ignore[union-attr]
+    class After(Callback):
+        order = 1
+
+        def after_backward(self, learner: Learner) -> None:
+            assert clip.total_norm == pytest.approx(norms[-1], rel=1e-6) and norms[-1] > 0
+            for parameter, other in zip(learner.model.parameters(), reference, strict=True):
+                assert parameter.grad.numpy() == pytest.approx(other.grad.numpy(), rel=1e-5, abs=1e-8)
+
+    make_learner(Before(), clip, After()).fit(1)
+    assert len(norms) == STEPS
 
 
 def plain_learner(size: int, *callbacks: Callback, dtype: Any = np.float64) -> Learner:

@@ -102,6 +102,8 @@ def lr_find(
     search = _Search(start, end, steps, divergence)
     snapshot = Snapshot(learner)
     try:
+        for parameter in [p for group in learner.optimizer.param_groups for p in group["params"]]:
+            parameter.grad = None
         for parameter in learner.model.parameters():
             parameter.grad = None
         learner.batch = 0

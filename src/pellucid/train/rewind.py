@@ -16,10 +16,11 @@ from pellucid.train.learner import Learner
 class Snapshot:
     """The state of a learner's model, loss, optimiser, counters and random streams.
 
-    What is put back is what is in the objects themselves: the numbers of every Tensor, each Tensor's gradient, the
-    contents of every dict and list that the modules and the optimiser have as attributes. So whoever holds one of these
-    objects finds it as it was. Callbacks are not part of it, nor is what a data set might remember of having been read,
-    but its random generators are.
+    What is put back is what is in the objects themselves: the numbers of every Tensor, the contents of every dict and
+    list that the modules and the optimiser have as attributes. So whoever holds one of these objects finds it as it
+    was. A gradient is put back as the Tensor it is: set `grad` to None before training, so that nothing is added to it.
+    Callbacks are not part of it, nor is what a data set might remember of having been read, but its random generators
+    are.
     """
 
     def __init__(self, learner: Learner) -> None:
@@ -53,7 +54,6 @@ class Snapshot:
         if isinstance(value, Tensor):
             self._seen[id(value)] = value
             self._restores.append(_tensor(value))
-            self._note(value.grad if value.is_leaf else None)
         elif isinstance(value, np.ndarray):
             self._seen[id(value)] = value
             self._restores.append(_array(value))
