@@ -605,7 +605,8 @@ def test_a_csv_log_is_there_row_by_row(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 4
 
 
-def test_a_csv_log_goes_on_after_a_torn_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("torn", ["s", "step,1", "step,1,", "step,1,4", "step,1,4,0.6,,,0.1,0.00", "step,1,5,0.6"])
+def test_a_csv_log_goes_on_after_a_torn_line(torn: str, tmp_path: Path) -> None:
     path = tmp_path / "run.csv"
     whole = learner(CSVLogger(tmp_path / "whole.csv"))
     whole.fit(until=2)
@@ -613,7 +614,7 @@ def test_a_csv_log_goes_on_after_a_torn_line(tmp_path: Path) -> None:
     first.fit(until=2)
     state = first.state_dict()
     with open(path, "a") as file:
-        file.write("step,1,5,0.6")
+        file.write(torn)
     second = learner(CSVLogger(path))
     second.load_state_dict(state)
     second.fit(until=2)
@@ -650,6 +651,20 @@ def test_tensorboard_scalars(tmp_path: Path) -> None:
     assert shown["val/accuracy", 10] == pytest.approx(run.evaluation["accuracy"])
     assert shown["val/loss", 5] == pytest.approx(run.recorder.epochs[0]["val_loss"])
     assert shown["train/epoch_loss", 5] == pytest.approx(run.recorder.epochs[0]["train_loss"])
+
+
+def test_tensorboard_forgets_what_a_run_that_goes_back_has_not_done_yet(tmp_path: Path) -> None:
+    run = learner(TensorBoard(tmp_path, every=1))
+    run.fit(1)
+    state = run.state_dict()
+    run.fit(2)
+    assert board_scalars(tmp_path)["train/loss", 15]
+    run.load_state_dict(state)
+    run.add(StopAt(7))
+    run.fit(1)
+    shown = board_scalars(tmp_path)
+    assert {step for tag, step in shown if tag == "train/loss"} == {1, 2, 3, 4, 5, 6, 7}
+    assert {step for tag, step in shown if tag == "val/loss"} == {5}
 
 
 def test_tensorboard_histograms(tmp_path: Path) -> None:
@@ -722,6 +737,16 @@ def test_the_best_checkpoint(
         again.load(kept.best)
         again.fit(until=4)
         assert parameters(again) == parameters(run)
+
+
+def test_a_resumed_run_knows_what_the_best_was(tmp_path: Path) -> None:
+    values = (0.5, 0.9, 0.7)
+    learner(Values(*values), saved := Checkpoint(tmp_path, "accuracy", "max")).fit(2)
+    second = learner(Values(*values), kept := Checkpoint(tmp_path, "accuracy", "max"))
+    second.load(saved.last)
+    second.fit(until=3)
+    assert (kept.best_epoch, kept.best_value) == (2, 0.9)
+    assert load_checkpoint(kept.best)["epoch"] == 2
 
 
 def test_without_validation_data_there_is_no_best(tmp_path: Path) -> None:
