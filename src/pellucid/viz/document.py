@@ -208,7 +208,7 @@ def number(value: float) -> str:
         return "NaN"
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "−∞"
-    if value and not 1e-4 <= abs(value) < 1e7:
+    if value and not 1e-3 <= abs(value) < 1e7:
         return f"{value:.3g}"
     if abs(value) >= 1000:
         return f"{value:,.0f}"

@@ -205,14 +205,12 @@ def _told(rows: Sequence[Mapping[str, Any]]) -> str:
 def _statistics(record: Report) -> Section | None:
     blocks: list[Block] = []
     activations, gradients = _record_of(record.activations), _record_of(record.gradients)
-    modules = record.model.named_modules() if record.model is not None else ()
-    kinds = {name: f" {type(module).__name__}" for name, module in modules}  # "1" is "1 Linear"
     if activations:
         from pellucid.viz.activations import activation_heatmap
 
         blocks.append(
             Picture(
-                activation_heatmap({f"{name}{kinds.get(name, '')}": entry for name, entry in activations.items()}),
+                activation_heatmap(activations),
                 f"Heat maps of the activations of {len(activations)} layers over the steps of the run.",
                 "The distribution of each layer's outputs over the run. A layer that dies turns into one line at 0; "
                 "one that saturates gathers at the ends of its range.",
