@@ -1008,7 +1008,7 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
 
     x, y = pellucid.rand(4, 784), pellucid.zeros(4, dtype=pellucid.int64)
     rows = benchmark.measure(benchmark.contestants([(x, y)] * 3, tmp_path), rounds=1)
-    assert list(rows) == ["bare loop", "without callbacks", "default callbacks", "pellucid train"]
+    assert list(rows) == ["bare loop", "without callbacks", "default callbacks", "without statistics", "pellucid train"]
     assert rows["bare loop"]["over the bare loop"] == 0
     assert all(row["microseconds per step"] > 0 for row in rows.values())
     lines = benchmark.lines_of_the_loop()
