@@ -1,9 +1,7 @@
 """The documentation does what it says: its Python runs, its commands parse, each op and each command has its page."""
 
 import doctest
-import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,21 +98,3 @@ def test_docstrings_are_taken_literally() -> None:
         "- one\n- two\n\n"
         "```pycon\n>>> 1 + 1\n2\n```"
     )
-
-
-def test_completion_is_offered(tmp_path: Path) -> None:
-    """`pellucid --show-completion` prints a script for the shell that asks the program for what can follow."""
-    import subprocess
-
-    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-    shown = subprocess.run(
-        [sys.executable, "-m", "pellucid", "--show-completion", "bash"],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "_PELLUCID_COMPLETE=complete_bash" in shown.stdout
-    asked = subprocess.run(
-        [sys.executable, "-m", "pellucid"],
-        env={**os.environ, "_PELLUCID_COMPLETE": "complete_bash", "COMP_WORDS": "pellucid tr", "COMP_CWORD": "1"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert asked.stdout.split() == ["train"]

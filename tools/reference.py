@@ -103,9 +103,10 @@ def _lists(nav: list[Any]) -> Iterator[list[Any]]:
 
 
 def chapters() -> dict[str, ModuleType]:
-    """The files of the op table by name, each with at least one op or composed function."""
+    """The files that declare ops or functions composed of them, by their name in `pellucid.ops`, or in the package."""
+    importlib.import_module("pellucid.nn")  # declares some of its own
     modules = {op.__module__ for op in TABLE.values()} | {made.__module__ for made in FUNCTIONS.values()}
-    return {name.rpartition(".")[2]: importlib.import_module(name) for name in modules if ".ops." in name}
+    return {name.removeprefix("pellucid.").removeprefix("ops."): importlib.import_module(name) for name in modules}
 
 
 @functools.cache

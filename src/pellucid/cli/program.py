@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pellucid.cli import completion
 from pellucid.cli.check import check
 from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
@@ -51,6 +52,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             _say("interrupted; what the last checkpoint holds is saved.")
             raise typer.Exit(INTERRUPTED) from None
 
+    run.__signature__ = completion.signature(function)  # type: ignore[attr-defined]
     return run
 
 
