@@ -148,7 +148,8 @@ def _of_classes(found: Predictions) -> list[Block]:
     right = int(np.trace(matrix))
     figure = confusion_matrix(matrix, class_names=names)
     told = f"Confusion matrix: {right:,} of {len(target):,} samples are on its diagonal, {right / len(target):.1%}."
-    blocks.append(Picture(figure, told, "Rows are the true classes, columns the predicted ones.", width=640))
+    width = 640 if len(names) <= 15 else 10_000  # of more, the figure has a list of mistakes beside the matrix
+    blocks.append(Picture(figure, told, "Rows are the true classes, columns the predicted ones.", width=width))
     blocks.append(_per_class(matrix, names))
     if found.predict is not None:
         blocks += _plane(found, found.predict, np.asarray(found.target).astype(np.int64))
