@@ -12,7 +12,6 @@ from rich.table import Table
 
 from pellucid.train import Callback, Learner
 
-
 SECONDS = 0.4  # from one drawing to the next, which takes a millisecond
 
 
