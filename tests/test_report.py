@@ -22,8 +22,8 @@ import pellucid as torch
 from pellucid import nn, optim, viz
 from pellucid.cli import report as of_run
 from pellucid.cli.program import app
-from pellucid.cli.train import start
-from pellucid.train import Callback, RunFolder, watch
+from pellucid.cli.train import start, statistics_every
+from pellucid.train import ActivationStats, Callback, GradientStats, RunFolder, watch
 from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
 from pellucid.viz.report_samples import Data, Predictions
@@ -155,6 +155,16 @@ def test_what_a_run_is_shown_by(runs: Path, name: str, sections: list[str], word
     if name == "digits":
         assert sum(told.startswith("image labelled") for told in pictures) == 20
         assert any("taken for" in told for told in pictures)
+
+
+def test_the_statistics_are_in_the_folder(runs: Path) -> None:
+    """About twenty records of a short run, at least one in 200 steps of a long one."""
+    activations = ActivationStats.load(runs / "digits/activations.npz").record()
+    assert list(activations) == ["1", "2", "3"]
+    assert activations["2"]["step"].tolist() == [1, *range(4, 91, 4)]
+    gradients = GradientStats.load(runs / "digits/gradients.npz").record()
+    assert list(gradients) == ["1.weight", "1.bias", "3.weight", "3.bias"]
+    assert [statistics_every(steps) for steps in (1, 20, 2150, 10**6)] == [1, 1, 107, 200]
 
 
 def test_the_curves_are_those_of_the_run(runs: Path) -> None:

@@ -294,7 +294,8 @@ class Session:
         """The page about the run. The run is whole without it, so whatever goes wrong here is told and no more."""
         path = self.folder.path
         try:
-            report.write(report.gather(self.folder, self.data), self.folder.report)
+            with console.status("Writing report.html …"):
+                report.write(report.gather(self.folder, self.data), self.folder.report)
         except ImportError as error:
             console.print(f"No report.html was written: {error}")
         except Exception as error:  # noqa: BLE001

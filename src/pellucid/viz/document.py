@@ -151,7 +151,7 @@ class Document:
 
     title: str
     sections: Sequence[Section]
-    state: str = ""  # "complete", "stopped", …: a word beside the title
+    state: str = ""  # "complete", "unfinished", …: a word beside the title
     subtitle: str = ""
     headlines: Sequence[Headline] = ()
     footer: Sequence[str] = field(default_factory=list)
