@@ -103,7 +103,14 @@ def _overview(axes: Any, entries: Mapping[str, Mapping[str, Array]]) -> None:
     axes.set_ylim(len(entries) - 0.5, -0.5)
     axes.set_xlabel("gradient norm: median, 5–95 %")
     if axes.lines:
+        from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
         axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        if high < 100 * low:  # numbers such as 2 × 10⁻¹ beside each other would run into each other
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)) if high > 10 * low else MaxNLocator(3))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+            axes.xaxis.set_minor_formatter(NullFormatter())
     style.clean(axes)
 
 
