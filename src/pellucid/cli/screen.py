@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pellucid.train import Callback, Learner
 
-SECONDS = 0.4  # from one drawing to the next, which takes a millisecond
+SECONDS = 0.5  # from one drawing to the next, which takes a millisecond
 
 
 class Screen(Callback):

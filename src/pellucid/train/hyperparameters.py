@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -29,12 +30,13 @@ class Hyperparameters:
     def __init__(self) -> None:
         self._changes: dict[str, tuple[array[int], array[float]]] = {}  # from which row on, which value
         self._names: list[str] = []
-        self._read: list[tuple[Callable[[Any], Any], dict[str, Any]]] = []
+        self._read: Callable[[], Any] = tuple
         self._last: Any = None
 
     def watch(self, groups: list[dict[str, Any]]) -> None:
         """From here on look at these groups, which are changed in place."""
-        self._names, self._read, self._last = [], [], None
+        self._names, self._last = [], None
+        readers: list[Callable[[], Any]] = []
         for place, group in enumerate(groups):
             keys = [name for name, value in group.items() if name != "params" and _is_number(value)]
             keys.sort(key=lambda name: name != "lr")
@@ -42,12 +44,14 @@ class Hyperparameters:
             self._names += [name + suffix for key in keys for name in _names(key, group[key])]
             # A learning rate may be a tensor, which is changed in place: compared with itself it is always the same.
             tensors = any(hasattr(group[key], "item") for key in keys)
-            read = _read_tensors(keys) if tensors else itemgetter(*keys) if keys else _read_nothing
-            self._read.append((read, group))
+            if keys:
+                readers.append(partial(_read_tensors(keys) if tensors else itemgetter(*keys), group))
+        # With one group, as usual, this is a call without a line of Python in it.
+        self._read = readers[0] if len(readers) == 1 else lambda: [read() for read in readers]
 
     def look(self, row: int) -> None:
         """Take in what has changed before this row."""
-        now = [read(group) for read, group in self._read]
+        now = self._read()
         if now == self._last:
             return
         values = dict(zip(self._names, _flat(now), strict=True))
@@ -109,10 +113,6 @@ def _names(key: str, value: Any) -> list[str]:
 
 def _read_tensors(keys: list[str]) -> Callable[[dict[str, Any]], Any]:
     return lambda group: [list(_flat(group[key])) for key in keys]
-
-
-def _read_nothing(group: dict[str, Any]) -> Any:
-    return ()
 
 
 def _flat(value: Any) -> Iterator[float]:

@@ -6,7 +6,7 @@ import time
 
 
 class Stopwatch:
-    """Adds up the seconds between `start` and `stop`; `seconds` may be read, and set, at any time.
+    """Adds up the seconds between `start` and `stop`; `seconds` may be read at any time.
 
     >>> watch = Stopwatch(10.0)  # of the run before this one
     >>> watch.start()
@@ -16,16 +16,15 @@ class Stopwatch:
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self._before, self._started = seconds, None
+        self._stopped_at: float | None = seconds
+        self._zero = 0.0  # when it would have started, had it never been stopped
 
     def start(self) -> None:
-        self._started = time.perf_counter()
+        self._zero, self._stopped_at = time.perf_counter() - self.seconds, None
 
     def stop(self) -> None:
-        self._before, self._started = self.seconds, None
+        self._stopped_at = self.seconds
 
     @property
     def seconds(self) -> float:
-        if self._started is None:
-            return self._before
-        return self._before + (time.perf_counter() - self._started)
+        return time.perf_counter() - self._zero if self._stopped_at is None else self._stopped_at
