@@ -11,9 +11,11 @@ import numpy as np
 
 from pellucid.check.autopsy import diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
+from pellucid.check.plain import Untraceable, strip
+from pellucid.check.recording import record
 from pellucid.check.report import Report
+from pellucid.check.surroundings import surroundings
 from pellucid.check.tape import Array, Tape, gradients
-from pellucid.check.traced import Untraceable, record, strip
 
 Params = dict[str, Array]
 TOLERANCE = {"double": 1e-6, "single": 2e-3}
@@ -197,12 +199,9 @@ class _Calls:
         self, loss: Callable[[Any], Any], grads: Callable[[Any], Any], params: Mapping[str, Any], start: Params
     ) -> None:
         self._loss, self._grads, self._params, self._start = loss, grads, params, start
-        self._generators = [
-            value
-            for function in (loss, grads)
-            for value in _surroundings(function)
-            if isinstance(value, np.random.Generator)
-        ]
+        seen = [place.value for place in surroundings(loss, grads)]
+        self._arrays = [value for value in seen if isinstance(value, np.ndarray)]
+        self._generators = [value for value in seen if isinstance(value, np.random.Generator)]
         self._random = (np.random.get_state(), [g.bit_generator.state for g in self._generators])  # noqa: NPY002 (the stream that the user may draw from)
         self._kept = dict(params)
 
@@ -232,8 +231,8 @@ class _Calls:
     def sizes(self, tape: Tape | None) -> tuple[int, ...]:
         """The number of samples, as far as it can be told: the first axis of the data, what a mean is taken over."""
         leading: dict[int, int] = {}
-        for value in [*_surroundings(self._loss), *_surroundings(self._grads)]:
-            if isinstance(value, np.ndarray) and value.ndim and value.shape[0] > 1:
+        for value in self._arrays:
+            if value.ndim and value.shape[0] > 1:
                 leading[value.shape[0]] = leading.get(value.shape[0], 0) + 1
         found = sorted(leading, key=lambda size: -leading[size])
         for node in tape.nodes if tape is not None else []:
@@ -268,39 +267,6 @@ class _Calls:
             generator.bit_generator.state = state
 
 
-def _surroundings(function: Any) -> list[Any]:
-    """What a function can see: the globals that it names (and those that these name), its closure."""
-    found: list[Any] = []
-    seen: set[int] = set()
-    todo = [function]
-    while todo:
-        one = todo.pop()
-        owner = getattr(one, "__self__", None)
-        one = getattr(one, "__func__", one)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if owner is not None and hasattr(owner, "__dict__"):
-            found += list(vars(owner).values())
-        code = getattr(one, "__code__", None)
-        if code is None:
-            continue
-        names = set(code.co_names).union(*(c.co_names for c in code.co_consts if hasattr(c, "co_names")))
-        values = [one.__globals__[name] for name in names if name in one.__globals__]
-        for cell in one.__closure__ or ():
-            try:
-                values.append(cell.cell_contents)
-            except ValueError:
-                continue
-        for value in values:
-            found.append(value)
-            if isinstance(value, list | tuple) and len(value) < 50:
-                found += [item for item in value if isinstance(item, np.ndarray)]
-            if hasattr(value, "__code__"):
-                todo.append(value)
-    return found
-
-
 def _checked(params: Mapping[str, Any]) -> Params:
     if not isinstance(params, Mapping) or not params:
         raise TypeError(
@@ -321,7 +287,7 @@ def _moved(start: Params, rng: np.random.Generator) -> Params:
     for name, value in start.items():
         spread = float(value.std()) if value.size > 1 else 0.0
         size = max(0.3 * spread, 0.05 * float(np.abs(value).mean()) if value.size else 0.0, 0.02)
-        moved[name] = value + size * rng.normal(size=value.shape)
+        moved[name] = np.asarray(value + size * rng.normal(size=value.shape))
     return moved
 
 

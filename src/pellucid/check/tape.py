@@ -6,6 +6,7 @@ that somebody with that mistake in their backward pass would get.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,7 @@ class Tape:
     nodes: list[Node] = field(default_factory=list)
     parameters: dict[str, Node] = field(default_factory=dict)
     result: Node | None = None
+    _useful: list[Node] | None = None
 
     def add(
         self,
@@ -70,12 +72,15 @@ class Tape:
         behind = any(node.needs for node in inputs) if needs is None else needs
         node = Node(len(self.nodes), op, inputs, attributes or {}, np.array(value), site, behind)
         self.nodes.append(node)
+        self._useful = None
         return node
 
     def useful(self) -> list[Node]:
         """The nodes between the parameters and the result, in order."""
         if self.result is None:
             return []
+        if self._useful is not None:
+            return self._useful
         reached: set[int] = set()
         todo = [self.result]
         while todo:
@@ -84,7 +89,8 @@ class Tape:
                 continue
             reached.add(node.index)
             todo += node.inputs
-        return [node for node in self.nodes if node.index in reached]
+        self._useful = [node for node in self.nodes if node.index in reached]
+        return self._useful
 
     def groups(self) -> dict[tuple[Site | None, str], list[Node]]:
         """The useful nodes by the place in the program that made them: the passes of a loop stand together."""
@@ -109,40 +115,102 @@ class Change:
         return Change(self.edges | other.edges, self.adjoints | other.adjoints, self.jumps | other.jumps)
 
 
-def backward(tape: Tape, change: Change | None = None, seed: float = 1.0) -> dict[int, Array]:
-    """The adjoint of every useful node, by its index: d result / d node, or what it becomes by `change`."""
-    from pellucid.check.rules import vjp
+@dataclass
+class Pass:
+    """One way back through a tape: the adjoint of every useful node by its index, with the change that was made.
 
-    change = change or Change()
+    `raw` holds what came in at the nodes whose adjoint the change altered.
+    """
+
+    tape: Tape
+    change: Change
+    adjoints: dict[int, Array] = field(default_factory=dict)
+    raw: dict[int, Array] = field(default_factory=dict)
+
+    def gradients(self) -> dict[str, Array]:
+        """The gradient of each parameter: zeros where the result does not depend on it."""
+        found = self.adjoints
+        return {name: found.get(node.index, np.zeros(node.shape)) for name, node in self.tape.parameters.items()}
+
+    def changed(self, change: Change) -> dict[str, Array]:
+        """The gradients that a further change alters. Only what it touches is computed anew."""
+        both = self.change | change
+        touched = {index for index, _ in change.edges} | change.adjoints.keys() | change.jumps.keys()
+        special = {index for index, _ in both.edges} | both.adjoints.keys() | both.jumps.keys()
+        todo = [-index for index in touched if index in self.adjoints]
+        heapq.heapify(todo)
+        deltas: dict[int, Any] = {}
+        seen: set[int] = set(todo)
+        while todo:
+            index = -heapq.heappop(todo)
+            node = self.tape.nodes[index]
+            delta = deltas.get(index)
+            if index in special:
+                before = self.raw.get(index, self.adjoints.get(index, np.zeros(node.shape)))
+                _, old = _contributions(node, before, self.change)
+                after, new = _contributions(node, before if delta is None else before + delta, both)
+                if node.op == "parameter":
+                    deltas[index] = after - self.adjoints.get(index, np.zeros(node.shape))
+                moved = [*new, *((source, -value) for source, value in old)]
+            else:
+                _, moved = _contributions(node, delta, _UNCHANGED)
+            for source, value in moved:
+                known = deltas.get(source.index)
+                deltas[source.index] = value if known is None else known + value
+                if -source.index not in seen:
+                    seen.add(-source.index)
+                    heapq.heappush(todo, -source.index)
+        return {
+            name: self.adjoints.get(node.index, np.zeros(node.shape)) + deltas[node.index]
+            for name, node in self.tape.parameters.items()
+            if node.index in deltas
+        }
+
+
+_UNCHANGED = Change()
+
+
+def backward(tape: Tape, change: Change | None = None) -> Pass:
+    """The way back: d result / d node for every useful node, or what it becomes by `change`."""
+    change = change or _UNCHANGED
+    found = Pass(tape, change)
     if tape.result is None:
-        return {}
-    adjoints: dict[int, Array] = {tape.result.index: np.full(tape.result.shape, seed)}
+        return found
+    adjoints = found.adjoints
+    adjoints[tape.result.index] = np.ones(tape.result.shape)
     for node in reversed(tape.useful()):
         adjoint = adjoints.get(node.index)
         if adjoint is None:
             continue
         if node.index in change.adjoints:
-            adjoint = adjoints[node.index] = change.adjoints[node.index](adjoint)
-        if node.index in change.jumps:
-            for target, contribution in change.jumps[node.index](adjoint):
-                _accumulate(adjoints, target, contribution)
-            continue
-        for position, source in enumerate(node.inputs):
-            if not source.needs:
-                continue
+            found.raw[node.index] = adjoint
+        adjoints[node.index], contributions = _contributions(node, adjoint, change)
+        for source, value in contributions:
+            known = adjoints.get(source.index)
+            adjoints[source.index] = value if known is None else known + value
+    return found
+
+
+def _contributions(node: Node, adjoint: Array, change: Change) -> tuple[Array, list[tuple[Node, Array]]]:
+    """The adjoint of a node as the change leaves it, and what its inputs get of it."""
+    from pellucid.check.rules import vjp
+
+    alter = change.adjoints.get(node.index)
+    if alter is not None:
+        adjoint = alter(adjoint)
+    jump = change.jumps.get(node.index)
+    if jump is not None:
+        return adjoint, jump(adjoint)
+    result: list[tuple[Node, Array]] = []
+    for position, source in enumerate(node.inputs):
+        if source.needs:
             edge = change.edges.get((node.index, position))
-            contribution = edge(node, position, adjoint) if edge else vjp(node, position, adjoint)
-            if contribution is not None:
-                _accumulate(adjoints, source, contribution)
-    return adjoints
+            value = edge(node, position, adjoint) if edge else vjp(node, position, adjoint)
+            if value is not None:
+                result.append((source, value))
+    return adjoint, result
 
 
 def gradients(tape: Tape, change: Change | None = None) -> dict[str, Array]:
-    """The gradient of each parameter: zeros where the result does not depend on it."""
-    adjoints = backward(tape, change)
-    return {name: adjoints.get(node.index, np.zeros(node.shape)) for name, node in tape.parameters.items()}
-
-
-def _accumulate(adjoints: dict[int, Array], node: Node, contribution: Array) -> None:
-    known = adjoints.get(node.index)
-    adjoints[node.index] = contribution if known is None else known + contribution
+    """The gradient of each parameter along the tape."""
+    return backward(tape, change).gradients()

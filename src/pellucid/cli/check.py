@@ -58,7 +58,7 @@ def examine(script: Path, seed: int = 0) -> Report:
     if missing:
         have = ", ".join(sorted(name for name in names if not name.startswith("_"))) or "nothing"
         raise UsageError(
-            f"{script} defines no {' and no '.join(missing)}. A script to be checked defines params (a dict of arrays), "
+            f"{script} defines no {' and no '.join(missing)}. A script defines params (a dict of arrays), "
             f"loss(params) (a number) and grads(params) (a dict of arrays by the same names); it defines {have}."
         )
     params, loss, grads = (names[name] for name in ("params", "loss", "grads"))

@@ -26,7 +26,7 @@ def instead(found: list[Region], slopes: list[Array]) -> Change:
 
 
 def activations(case: Case) -> Iterator[Hypothesis]:
-    found = regions(case.tape)
+    found = case.selected(regions(case.tape))
     masks = list(_masks(case))
     for group in found.values():
         region = group[0]
@@ -163,7 +163,7 @@ def _wrong_masks(
 
 def _pools(case: Case) -> Iterator[Hypothesis]:
     """Maxima: the gradient goes to the largest element alone."""
-    for (_, op), nodes in case.tape.groups().items():
+    for (_, op), nodes in case.groups().items():
         if op not in ("max", "min"):
             continue
         node = nodes[0]

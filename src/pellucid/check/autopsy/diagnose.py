@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pellucid.check.autopsy.activations import activations
 from pellucid.check.autopsy.evidence import Evidence
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
 from pellucid.check.autopsy.products import stale, transposes
 from pellucid.check.autopsy.softmax import softmaxes
 from pellucid.check.rules import ELEMENTWISE, has_ties
-from pellucid.check.tape import Array, Change, Tape, backward, gradients
+from pellucid.check.tape import Array, Change, Tape, backward
 
 GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, terms, steps, stale, slices)
+ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
 
 
 @dataclass
@@ -81,8 +82,8 @@ def diagnose(
     if tape is not None:
         for ties in conventions(tape):
             convene(tape, ties)
-            case = Case(tape, backward(tape), earlier_tapes, sizes)
-            found = list(_simulate(case, evidence, wrong, Change(), rtol))
+            case = Case(backward(tape), earlier_tapes, sizes)
+            found = _all(case, evidence, wrong, rtol)
             if set(wrong) <= {name for one in found for name in one.explains}:
                 break
     result: dict[str, Diagnosis] = {}
@@ -113,9 +114,9 @@ def diagnose(
         remaining -= explained
         if remaining and tape is not None:
             change = change | best.hypothesis.change
-            again = Case(tape, backward(tape, change), earlier_tapes, sizes)
-            found = list(_simulate(again, evidence, {name: wrong[name] for name in remaining}, change, rtol))
-            base = gradients(tape, change)
+            again = Case(backward(tape, change), earlier_tapes, sizes)
+            found = _all(again, evidence, {name: wrong[name] for name in remaining}, rtol)
+            base = again.way.gradients()
             for name in remaining:
                 moved = Evidence(name, base[name], wrong[name].given)
                 _ratio(moved)
@@ -166,37 +167,65 @@ def _ratio(one: Evidence) -> None:
         one.ratio = float((one.given * one.true).sum() / (one.true**2).sum())
 
 
+def _all(case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> list[_Found]:
+    """What explains any of the wrong gradients: a mistake in all passes of a loop, else in a single one."""
+    found = list(_simulate(case, GENERATORS, evidence, wrong, rtol))
+    if any(one.explains == set(wrong) for one in found):
+        return found
+    for k in range(min(FEW, max((len(nodes) for nodes in case.tape.groups().values()), default=0))):
+        single = replace(case, only=k)
+        if single.groups():
+            found += _simulate(single, ONE_BY_ONE, evidence, wrong, rtol, f"In pass {k + 1} alone: ")
+    return found
+
+
 def _simulate(
-    case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], base: Change, rtol: float
+    case: Case,
+    generators: tuple[Generator, ...],
+    evidence: dict[str, Evidence],
+    wrong: dict[str, Evidence],
+    rtol: float,
+    prefix: str = "",
 ) -> Iterator[_Found]:
     differences = {
         name: float(np.sqrt(((one.given - one.true) ** 2).sum()))
         for name, one in wrong.items()
         if one.given is not None and one.given.shape == one.true.shape
     }
-    for hypothesis in _hypotheses(case):
+    right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
+    for hypothesis in itertools.chain.from_iterable(generator(case) for generator in generators):
         with np.errstate(all="ignore"):
             try:
-                simulated = gradients(case.tape, base | hypothesis.change)
+                simulated = case.way.changed(hypothesis.change)
             except (ValueError, IndexError):  # the shapes do not allow this mistake here
                 continue
         explains = {
             name
-            for name, one in wrong.items()
-            if one.given is not None and same(simulated[name], one.given, differences.get(name), rtol)
+            for name, gradient in simulated.items()
+            if name in wrong and _fits(gradient, wrong[name], differences.get(name), rtol)
         }
         if explains:
-            right = [one for name, one in evidence.items() if not one.wrong and one.given is not None]
             breaks = {
-                one.name
-                for one in right
-                if not same(simulated[one.name], one.true, rtol=max(rtol, 1e-6)) and one.true.any()
+                name
+                for name, gradient in simulated.items()
+                if name in right
+                and right[name].true.any()
+                and not same(gradient, right[name].true, None, max(rtol, 1e-6))
             }
+            if prefix:
+                hypothesis = replace(
+                    hypothesis, explanation=prefix + hypothesis.explanation, weight=hypothesis.weight - 0.1
+                )
             yield _Found(hypothesis, simulated, explains, breaks)
 
 
-def _hypotheses(case: Case) -> Iterator[Hypothesis]:
-    return itertools.chain.from_iterable(generator(case) for generator in GENERATORS)
+def _fits(gradient: Array, one: Evidence, difference: float | None, rtol: float) -> bool:
+    given = one.given
+    if given is None:
+        return False
+    if gradient.shape != given.shape and gradient.size == given.size and given.shape != one.true.shape:
+        gradient = gradient.reshape(given.shape) if gradient.squeeze().shape == given.squeeze().shape else gradient
+    return same(gradient, given, difference, rtol)
 
 
 def _best(found: list[_Found], remaining: set[str]) -> _Found | None:

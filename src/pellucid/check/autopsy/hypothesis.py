@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.tape import Array, Change, Node, Tape
+from pellucid.check.tape import Array, Change, Node, Pass, Tape
+
+FEW = 12  # passes of a loop that are also looked at one by one
 
 
 @dataclass
@@ -33,15 +35,33 @@ class Hypothesis:
 
 @dataclass
 class Case:
-    """What there is to go by: the tape at the parameters in question, tapes of earlier states, and the batch sizes."""
+    """What there is to go by: the way back through the tape at the parameters in question, tapes of earlier states, the
+    batch sizes; and which passes of a loop have the mistake: all of them, or a single one."""
 
-    tape: Tape
-    adjoints: dict[int, Array]
+    way: Pass
     earlier: list[Tape] = field(default_factory=list)
     sizes: tuple[int, ...] = ()
+    only: int | None = None
+
+    @property
+    def tape(self) -> Tape:
+        return self.way.tape
 
     def adjoint(self, node: Node) -> Array:
-        return self.adjoints.get(node.index, np.zeros(node.shape))
+        return self.way.adjoints.get(node.index, np.zeros(node.shape))
+
+    def groups(self) -> dict[Any, list[Node]]:
+        """The useful nodes by their places in the program."""
+        return self.selected(self.tape.groups())
+
+    def selected(self, groups: dict[Any, list[Any]]) -> dict[Any, list[Any]]:
+        if self.only is None:
+            return groups
+        return {
+            key: [passes[self.only]]
+            for key, passes in groups.items()
+            if self.only < len(passes) and 1 < len(passes) <= FEW
+        }
 
 
 Generator = Callable[[Case], Iterator[Hypothesis]]
@@ -57,7 +77,7 @@ def edges(case: Case) -> Iterator[tuple[list[Node], int]]:
 
     The state that an RNN begins with is a constant: its first pass has no such input.
     """
-    for nodes in case.tape.groups().values():
+    for nodes in case.groups().values():
         for position in range(max(len(node.inputs) for node in nodes)):
             found = [node for node in nodes if len(node.inputs) > position and node.inputs[position].needs]
             if found:

@@ -185,7 +185,7 @@ def _other_axes(big: tuple[int, ...], small: tuple[int, ...], right: tuple[int, 
 
 def steps(case: Case) -> Iterator[Hypothesis]:
     """A pass of a loop is left out: its share of the parameters' gradients, or all that goes back through it."""
-    groups = [nodes for nodes in case.tape.groups().values() if len(nodes) > 1]
+    groups = [nodes for nodes in case.groups().values() if len(nodes) > 1]
     lengths = sorted({len(nodes) for nodes in groups if len(nodes) <= 64})
     for length in lengths:
         together = [nodes for nodes in groups if len(nodes) == length]
@@ -244,8 +244,8 @@ def _is_parameter(node: Node) -> bool:
 def slices(case: Case) -> Iterator[Hypothesis]:
     """A slice of what goes back is left out, or everything is shifted by one: a time step, a row of windows."""
     whole = {node.inputs[0].index for node in case.tape.useful() if node.op == "assign"}  # written to again later
-    alone = [nodes[0] for nodes in case.tape.groups().values() if len(nodes) == 1 or nodes[0].op == "assign"]
-    alone += [nodes[-1] for nodes in case.tape.groups().values() if len(nodes) > 1 and nodes[0].op == "assign"]
+    alone = [nodes[0] for nodes in case.groups().values() if len(nodes) == 1 or nodes[0].op == "assign"]
+    alone += [nodes[-1] for nodes in case.groups().values() if len(nodes) > 1 and nodes[0].op == "assign"]
     for node in alone:
         if node.op == "parameter" or node.index in whole:
             continue

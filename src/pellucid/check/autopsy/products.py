@@ -15,40 +15,47 @@ from pellucid.check.tape import Array, Change, Node
 def transposes(case: Case) -> Iterator[Hypothesis]:
     """`dA = g @ B` for `g @ B.T`, and its kin, where the shapes allow them."""
     for nodes, position in edges(case):
-        node = nodes[0]
-        if node.op not in ("matmul", "einsum"):
+        if nodes[0].op not in ("matmul", "einsum"):
             continue
-        for said, function in _turned(node, position):
-            yield Hypothesis(
-                "transpose",
-                on_edges(nodes, position, function),
-                f"In the backward of {line(node)}, {said}.",
-                "for c = a @ b:  da = dc @ b.T,  db = a.T @ dc",
-                node,
-                1.1,
-            )
+        for said, fits, function in TURNED:
+            able = [node for node in nodes if fits(node, position)]
+            if able:
+                yield Hypothesis(
+                    "transpose",
+                    on_edges(able, position, function),
+                    f"In the backward of {line(able[0])}, {said}.",
+                    "for c = a @ b:  da = dc @ b.T,  db = a.T @ dc",
+                    able[0],
+                    1.1,
+                )
 
 
 def _flip(array: Array) -> Array:
     return np.swapaxes(array, -1, -2)
 
 
-def _turned(node: Node, position: int) -> Iterator[tuple[str, Callable[[Node, int, Array], Any]]]:
-    def with_other(n: Node, p: int, g: Array, value: Array) -> Array:
-        return product(n, p, g, {1 - p: value})
+def _square(array: Array) -> bool:
+    return array.ndim >= 2 and array.shape[-1] == array.shape[-2]
 
-    if len(node.inputs) == 2:
-        other = node.inputs[1 - position].value
-        if other.ndim >= 2 and other.shape[-1] == other.shape[-2]:
-            yield (
-                "the other factor is transposed where it must not be, or the reverse",
-                lambda n, p, g: with_other(n, p, g, _flip(n.inputs[1 - p].value)),
-            )
-    if node.value.ndim >= 2 and node.shape[-1] == node.shape[-2]:
-        yield "the gradient of the product is transposed", lambda n, p, g: product(n, p, _flip(g), {})
-    source = node.inputs[position]
-    if source.value.ndim >= 2 and source.shape[-1] == source.shape[-2]:
-        yield "the result is transposed", lambda n, p, g: _flip(product(n, p, g, {}))
+
+# What is transposed; where the shapes allow it; what comes out.
+TURNED: list[tuple[str, Callable[[Node, int], bool], Callable[[Node, int, Array], Any]]] = [
+    (
+        "the other factor is transposed where it must not be, or the reverse",
+        lambda n, p: len(n.inputs) == 2 and _square(n.inputs[1 - p].value),
+        lambda n, p, g: product(n, p, g, {1 - p: _flip(n.inputs[1 - p].value)}),
+    ),
+    (
+        "the gradient of the product is transposed",
+        lambda n, p: _square(n.value),
+        lambda n, p, g: product(n, p, _flip(g), {}),
+    ),
+    (
+        "the result is transposed",
+        lambda n, p: _square(n.inputs[p].value),
+        lambda n, p, g: _flip(product(n, p, g, {})),
+    ),
+]
 
 
 def product(node: Node, position: int, adjoint: Array, values: dict[int, Array]) -> Array:
@@ -72,7 +79,7 @@ PRODUCTS = ("matmul", "einsum", "multiply", "divide")
 
 def stale(case: Case) -> Iterator[Hypothesis]:
     """A factor of a product is the value of another array of the same shape, or its own of an earlier state."""
-    groups = case.tape.groups()
+    groups = case.groups()
     for nodes, position in edges(case):
         node = nodes[0]
         if node.op not in PRODUCTS:
@@ -82,6 +89,7 @@ def stale(case: Case) -> Iterator[Hypothesis]:
             if uses and factor.value.ndim:
                 yield from _neighbours(groups, nodes, position, other)
                 yield from _earlier(case, nodes, position, other)
+                yield from _one_for_all(nodes, position, other)
                 if len(nodes) == 1:
                     yield from _others(case, node, position, other)
 
@@ -121,6 +129,24 @@ def _neighbours(groups: Groups, nodes: list[Node], position: int, other: int) ->
                 nodes[0],
                 1.0,
             )
+
+
+def _one_for_all(nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+    """In a loop: every step takes the factor of the same one."""
+    own = [node.inputs[other].value for node in nodes]
+    if len(nodes) < 2 or len({value.shape for value in own}) > 1:
+        return
+    for value, said in ((own[0], "first"), (own[-1], "last")):
+        if all(np.array_equal(value, one) for one in own):
+            continue
+        yield Hypothesis(
+            "stale-value",
+            _with(nodes, position, other, [value] * len(nodes)),
+            f"In the backward of {line(nodes[0])}, every step takes the value of the {said} one.",
+            "pair the gradient of step t with the value that step t used",
+            nodes[0],
+            0.9,
+        )
 
 
 def _next_value(groups: Groups, nodes: list[Node], other: int) -> Array | None:

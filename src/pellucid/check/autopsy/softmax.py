@@ -16,7 +16,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
     """Wherever exponentials are divided by their sum, in whatever words: what else might have been done."""
     sums = [
         nodes
-        for (_, op), nodes in case.tape.groups().items()
+        for (_, op), nodes in case.groups().items()
         if op == "sum" and all(node.inputs[0].op == "exp" for node in nodes)
     ]
     for nodes in sums:
@@ -52,6 +52,25 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
             _fixed([one[1] for one in found], uncoupled),
             f"In the backward of {where}, the coupling of the softmax's outputs is left out: each is taken to "
             "depend on its own input alone.",
+            "dz = a * (da - (da * a).sum(axis, keepdims=True))",
+            nodes[0],
+            1.2,
+        )
+        reverse = [(start, r + 2 * p * c) for start, _, p, r, c in found]
+        yield Hypothesis(
+            "sign",
+            _fixed([one[1] for one in found], reverse),
+            f"In the backward of {where}, the coupling of the softmax's outputs is added, and must be subtracted.",
+            "dz = a * (da - (da * a).sum(axis, keepdims=True))",
+            nodes[0],
+            1.2,
+        )
+        with np.errstate(all="ignore"):
+            through = [(start, np.where(p > 0, (r + p * c) / p, 0.0)) for start, _, p, r, c in found]
+        yield Hypothesis(
+            "missing-activation-derivative",
+            _fixed([one[1] for one in found], through),
+            f"The gradient passes the softmax of {where} unchanged: dz = da, without its derivative.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
             1.2,

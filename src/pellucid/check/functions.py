@@ -1,0 +1,282 @@
+"""NumPy's functions on a recording: which only move elements, which have no slope, and how each other is taken down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.check.plain import Untraceable, strip
+
+if TYPE_CHECKING:
+    from pellucid.check.traced import Recorder
+
+ALIASES: dict[str, str] = {
+    "true_divide": "divide",
+    "float_power": "power",
+    "pow": "power",
+    "fabs": "absolute",
+    "abs": "absolute",
+    "fmax": "maximum",
+    "fmin": "minimum",
+}
+
+# NumPy's functions --------------------------------------------------------------------------------------------------
+
+# Those that only move elements, and fill what they add with zeros.
+MOVES = {
+    *("reshape", "ravel", "transpose", "permute_dims", "matrix_transpose", "swapaxes", "moveaxis", "rollaxis"),
+    *("expand_dims", "squeeze", "broadcast_to", "repeat", "tile", "roll", "flip", "fliplr", "flipud", "rot90"),
+    *("take", "take_along_axis", "diag", "diagonal", "tril", "triu", "atleast_1d", "atleast_2d", "atleast_3d"),
+    *("split", "array_split", "hsplit", "vsplit", "dsplit", "sliding_window_view", "compress", "delete", "diagflat"),
+    *("as_strided", "unstack"),
+}
+# Those whose results have no slope.
+PLAIN = {
+    *("shape", "ndim", "size", "argmax", "argmin", "argsort", "nonzero", "any", "all", "isclose", "allclose"),
+    *("array_equal", "count_nonzero", "unique", "searchsorted", "bincount", "around", "round", "isfinite", "isnan"),
+    *(
+        "array_repr",
+        "array_str",
+        "array2string",
+        "result_type",
+        "can_cast",
+        "min_scalar_type",
+        "iscomplexobj",
+        "isreal",
+    ),
+    *(
+        "argwhere",
+        "flatnonzero",
+        "histogram",
+        "may_share_memory",
+        "shares_memory",
+        "isin",
+        "argpartition",
+        "array_equiv",
+    ),
+    *("common_type", "save", "savez", "savetxt"),
+}
+# Those whose Python text would lose the recording.
+OPAQUE = {
+    *("tensordot", "kron", "apply_along_axis", "vectorize", "interp", "convolve", "correlate"),
+    *("percentile", "quantile"),
+}
+
+HANDLERS: dict[str, Callable[..., Any]] = {}
+
+
+def handles(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        HANDLERS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+@handles("sum")
+def _sum(
+    r: Recorder, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
+) -> Any:
+    return r.reduced("sum", a, axis, keepdims is True)
+
+
+@handles("max", "amax")
+def _max(r: Recorder, a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    return r.reduced("max", a, axis, keepdims is True)
+
+
+@handles("min", "amin")
+def _min(r: Recorder, a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+    return r.reduced("min", a, axis, keepdims is True)
+
+
+@handles("prod")
+def _prod(
+    r: Recorder, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
+) -> Any:
+    return r.reduced("prod", a, axis, keepdims is True)
+
+
+@handles("mean")
+def _mean(
+    r: Recorder,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    part: str = "mean",
+    **_: Any,
+) -> Any:
+    total = r.reduced("sum", a, axis, keepdims is True, f"{part}.sum")
+    count = total._node.inputs[0].value.size / max(total.size, 1)  # type: ignore[union-attr]
+    scale = r.node(np.array(1 / count))
+    return r.wrap(r.add("multiply", [r.node(total), scale], strip(total) / count, f"{part}.scale", mean=count))
+
+
+@handles("average")
+def _average(r: Recorder, a: Any, axis: Any = None, weights: Any = None, **_: Any) -> Any:
+    return np.mean(a, axis=axis) if weights is None else np.sum(a * weights, axis=axis) / np.sum(weights)
+
+
+@handles("var")
+def _var(
+    r: Recorder,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    **_: Any,
+) -> Any:
+    centre = _mean(r, a, axis, keepdims=True, part="var.centre")
+    away = r.elementwise("subtract", [a, centre], strip(a) - strip(centre), "var.subtract")
+    squares = r.elementwise("square", [away], strip(away) ** 2, "var.square")
+    result = _mean(r, squares, axis, keepdims=keepdims, part="var.mean")
+    if not ddof:
+        return result
+    count = a.size / max(result.size, 1)
+    return r.elementwise(
+        "multiply", [result, count / (count - ddof)], strip(result) * count / (count - ddof), "var.ddof"
+    )
+
+
+@handles("std")
+def _std(r: Recorder, a: Any, axis: Any = None, **options: Any) -> Any:
+    variance = _var(r, a, axis, **options)
+    return r.elementwise("sqrt", [variance], np.sqrt(strip(variance)), "std.sqrt")
+
+
+@handles("norm")
+def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) > 1):
+        raise Untraceable(f"numpy.linalg.norm of order {ord}")
+    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+
+
+@handles("concatenate", "concat")
+def _concatenate(r: Recorder, arrays: Any, axis: Any = 0, **_: Any) -> Any:
+    if axis is None:
+        arrays, axis = [np.ravel(array) for array in arrays], 0
+    nodes = [r.node(array) for array in arrays]
+    value = np.concatenate([node.value for node in nodes], axis=axis)
+    return r.wrap(r.add("join", nodes, value, axis=axis % value.ndim))
+
+
+@handles("where")
+def _where(r: Recorder, condition: Any, *branches: Any) -> Any:
+    if not branches:
+        return np.where(strip(condition))
+    return r.elementwise("where", [condition, *branches], np.where(strip(condition), *strip(branches)))
+
+
+@handles("clip")
+def _clip(r: Recorder, a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
+    low, high = options.get("min", a_min), options.get("max", a_max)
+    low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
+    return r.elementwise("clip", [a, low, high], np.clip(strip(a), strip(low), strip(high)))
+
+
+@handles("dot")
+def _dot(r: Recorder, a: Any, b: Any, out: Any = None) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    if np.ndim(b) <= 2:
+        return np.matmul(a, b)
+    letters = "abcdefghijklm"
+    first, second = letters[: np.ndim(a)], letters[np.ndim(a) : np.ndim(a) + np.ndim(b)]
+    second = second[:-2] + first[-1] + second[-1]
+    return np.einsum(f"{first},{second}->{first[:-1]}{second.replace(first[-1], '')}", a, b)
+
+
+@handles("inner", "vecdot", "vdot")
+def _inner(r: Recorder, a: Any, b: Any) -> Any:
+    if np.ndim(a) == np.ndim(b) == 1:
+        return np.matmul(a, b)
+    raise Untraceable("numpy.inner of matrices")
+
+
+@handles("outer")
+def _outer(r: Recorder, a: Any, b: Any, out: Any = None) -> Any:
+    return np.einsum("i,j->ij", np.ravel(a), np.ravel(b))
+
+
+@handles("tensordot")
+def _tensordot(r: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
+    if isinstance(axes, int | np.integer):
+        axes = (list(range(np.ndim(a) - axes, np.ndim(a))), list(range(axes)))
+    first, second = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    left = list(letters[: np.ndim(a)])
+    right = list(letters[np.ndim(a) : np.ndim(a) + np.ndim(b)])
+    for one, other in zip(first, second, strict=True):
+        right[other] = left[one]
+    summed = {left[one] for one in first}
+    out = [letter for letter in [*left, *right] if letter not in summed]
+    return np.einsum(f"{''.join(left)},{''.join(right)}->{''.join(out)}", a, b)
+
+
+@handles("einsum")
+def _einsum(r: Recorder, *operands: Any, **_: Any) -> Any:
+    spec, *arrays = operands
+    if not isinstance(spec, str):
+        raise Untraceable("numpy.einsum with lists of axes")
+    nodes = [r.node(array) for array in arrays]
+    spec = _explicit(spec.replace(" ", ""), [node.value.ndim for node in nodes])
+    if any(len(set(term)) < len(term) for term in spec.split("->")[0].split(",")):
+        raise Untraceable("numpy.einsum along a diagonal")
+    return r.wrap(r.add("einsum", nodes, np.einsum(spec, *[node.value for node in nodes]), spec=spec))
+
+
+def _explicit(spec: str, dims: list[int]) -> str:
+    """The specification with its output written out, and letters for an ellipsis."""
+    inputs, arrow, output = spec.partition("->")
+    terms = inputs.split(",")
+    free = [letter for letter in "ZYXWVUTSRQPON" if letter not in spec]
+    most = max((dim - (len(term) - 3) for term, dim in zip(terms, dims, strict=True) if "..." in term), default=0)
+    spread = "".join(free[:most])
+    if not arrow:
+        letters = "".join(terms).replace(".", "")
+        output = ("..." if "..." in inputs else "") + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    terms = [
+        term.replace("...", spread[most - (dim - (len(term) - 3)) :] if "..." in term else "")
+        for term, dim in zip(terms, dims, strict=True)
+    ]
+    return ",".join(terms) + "->" + output.replace("...", spread)
+
+
+@handles("cumsum")
+def _cumsum(r: Recorder, a: Any, axis: Any = None, **_: Any) -> Any:
+    array = np.ravel(a) if axis is None else a
+    axis = 0 if axis is None else axis % np.ndim(a)
+    return r.wrap(r.add("cumsum", [r.node(array)], np.cumsum(strip(array), axis=axis), axis=axis))
+
+
+@handles("pad")
+def _pad(r: Recorder, array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+    values = np.pad(strip(array), strip(pad_width), mode, **strip(options))
+    options.pop("constant_values", None)  # the places of what is filled in are those of nothing
+    return r.move(lambda places: np.pad(places, strip(pad_width), mode, **strip(options)), array, "pad", values)
+
+
+@handles("sort")
+def _sort(r: Recorder, a: Any, axis: int = -1, **_: Any) -> Any:
+    return np.take_along_axis(a, np.argsort(strip(a), axis=axis), axis=axis)
+
+
+@handles("inv")
+def _inv(r: Recorder, a: Any) -> Any:
+    return r.wrap(r.add("inverse", [r.node(a)], np.linalg.inv(strip(a))))
+
+
+@handles("solve")
+def _solve(r: Recorder, a: Any, b: Any) -> Any:
+    return np.matmul(np.linalg.inv(a), b)
+
+
+@handles("copy")
+def _copy(r: Recorder, a: Any, *_: Any, **__: Any) -> Any:
+    return r.wrap(r.node(a))

@@ -1,0 +1,117 @@
+"""What a function can see: the globals that it and its helpers name, closures, defaults, attributes of its objects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+MOST = 2000  # places that are looked at
+
+
+@dataclass
+class Place:
+    """A variable that a program reads: what it holds, and how to put something else there."""
+
+    name: str
+    value: Any
+    put: Callable[[Any], None]
+
+
+def surroundings(*functions: Any) -> Iterator[Place]:
+    """Every variable outside `functions` that they or the user's functions and classes behind them can read."""
+    seen: set[int] = set()
+    todo = list(functions)
+    count = 0
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        for place in _places(one):
+            count += 1
+            if count > MOST:
+                return
+            yield place
+            if _leads_on(place.value):
+                todo.append(place.value)
+
+
+def _leads_on(value: Any) -> bool:
+    """Whether there is more of the user's to be seen behind a value: not behind NumPy's, nor Python's own."""
+    if isinstance(value, list | tuple | dict):
+        return len(value) <= 50
+    owner = value if isinstance(value, ModuleType | type | FunctionType) else type(value)
+    module = owner.__name__ if isinstance(owner, ModuleType) else getattr(owner, "__module__", "") or ""
+    root = module.partition(".")[0]
+    return root not in sys.stdlib_module_names | {"numpy", "scipy", "pellucid"} or root == "__main__"
+
+
+def _places(one: Any) -> Iterator[Place]:
+    if isinstance(one, MethodType):
+        yield Place("self", one.__self__, lambda value: None)
+        one = one.__func__
+    if isinstance(one, FunctionType):
+        yield from _of_function(one)
+    elif isinstance(one, dict):
+        yield from (Place(str(k), v, lambda value, k=k: one.__setitem__(k, value)) for k, v in list(one.items()))
+    elif isinstance(one, list):
+        yield from (Place(str(i), v, lambda value, i=i: one.__setitem__(i, value)) for i, v in enumerate(one))
+    elif isinstance(one, tuple):
+        yield from (Place(str(i), v, lambda value: None) for i, v in enumerate(one))
+    elif hasattr(one, "__dict__"):
+        if not isinstance(one, type | ModuleType):
+            yield Place("type", type(one), lambda value: None)
+        for name, value in list(vars(one).items()):
+            inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            inner = inner.fget if isinstance(inner, property) else inner
+            if not name.startswith("__") or isinstance(inner, FunctionType):
+                settable = inner is value
+                yield Place(name, inner, lambda v, n=name, s=settable: setattr(one, n, v) if s else None)
+
+
+def _of_function(function: FunctionType) -> Iterator[Place]:
+    names: set[str] = set()
+    codes = [function.__code__]
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [inner for inner in code.co_consts if hasattr(inner, "co_names")]
+    space = function.__globals__
+    for name in sorted(names & space.keys()):
+        yield Place(name, space[name], lambda value, name=name: space.__setitem__(name, value))
+    cells: tuple[CellType, ...] = function.__closure__ or ()
+    for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
+        try:
+            yield Place(name, cell.cell_contents, lambda value, cell=cell: setattr(cell, "cell_contents", value))
+        except ValueError:  # not yet filled
+            continue
+    defaults = function.__defaults__ or ()
+    for index, value in enumerate(defaults):
+        yield Place(f"default {index}", value, lambda value, index=index: _set_default(function, index, value))
+
+
+def _set_default(function: FunctionType, index: int, value: Any) -> None:
+    defaults = list(function.__defaults__ or ())
+    defaults[index] = value
+    function.__defaults__ = tuple(defaults)
+
+
+@contextmanager
+def replaced(function: Any, replacement: Callable[[Any], Any]) -> Iterator[None]:
+    """For the length of a `with`, what `function` can see is what `replacement` makes of it (None: as it was)."""
+    changed: list[Place] = []
+    try:
+        for place in list(surroundings(function)):
+            new = replacement(place.value)
+            if new is not None:
+                place.put(new)
+                changed.append(place)
+        yield
+    finally:
+        for place in reversed(changed):
+            with suppress(IndexError, KeyError, AttributeError):  # gone in the meantime
+                place.put(place.value)
