@@ -49,7 +49,7 @@ from .core.dtypes import (
 from .version import __version__
 
 _ROOMS = (
-    "autograd", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
+    "autograd", "check", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
     "special", "train", "utils", "viz",
 )  # fmt: skip
 _LATER = {  # functions of rooms

@@ -17,6 +17,9 @@ from .state import state
 from .tensor import Tensor, counter_of, like, wrap
 from .views import rebase
 
+listeners: list[Callable[[type[Function], tuple[Any, ...], dict[str, Any]], Any]] = []
+"""Called with each `Function` that is applied and its arguments: a check learns by this what to look at."""
+
 
 class FunctionCtx:
     """What forward leaves for backward: `save_for_backward` for tensors, attributes for everything else."""
@@ -127,6 +130,9 @@ class Function:
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(one, Tensor) and one._requires for one in args)
         record = state.grad and any(ctx.needs_input_grad)
+        if listeners and record:
+            for listener in tuple(listeners):
+                listener(cls, args, kwargs)
         with set_grad_enabled(False):
             if cls.setup_context is None:
                 result = cls.forward(ctx, *args, **kwargs)

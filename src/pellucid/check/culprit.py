@@ -1,0 +1,191 @@
+"""Which op's gradient rule is wrong: each op of a computation is checked by itself, on the inputs that it had."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid import core
+from pellucid.autograd.numeric import slopes
+from pellucid.check.autopsy import Diagnosis, diagnose
+from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.autopsy.regions import KNOWN
+from pellucid.check.gradients import evidence_of
+from pellucid.check.measure import Measurement, Target
+from pellucid.check.subject import Point
+from pellucid.check.tape import Array
+from pellucid.check.tensors import Pellucid, TensorSubject
+from pellucid.core.errors import argument_names, user_line
+from pellucid.core.function import listeners
+
+MOST = 300  # ops that are looked at
+
+
+@dataclass
+class Culprit:
+    """An op, or a custom `autograd.Function`, whose gradient is not its derivative."""
+
+    name: str
+    line: str
+    said: str
+    diagnosis: Diagnosis
+
+
+@dataclass
+class _Applied:
+    """One application, to be repeated on other numbers."""
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    line: str
+    names: list[str]  # of the arguments
+
+
+class _Watch:
+    """An interpreter that keeps the inputs of every op that a gradient goes through."""
+
+    def __init__(self) -> None:
+        self.found: dict[Any, _Applied] = {}
+
+    def apply(self, op: core.Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if core.state.grad and any(isinstance(one, core.Tensor) and one._requires for one in args) and op.rules:
+
+            def function(*tensors: Any) -> Any:
+                if op.mutates:
+                    tensors = (tensors[0].clone(), *tensors[1:])
+                result = core.apply(op, tensors, kwargs)
+                return result[0] if isinstance(result, tuple) else result
+
+            self.keep(f"the op {op.name}", function, args, argument_names(op, len(args)))
+        return core.below(self, op, args, kwargs)
+
+    def custom(self, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = list(inspect.signature(cls.forward).parameters)[cls.setup_context is None :]
+        names = [given[i] if i < len(given) else str(i) for i in range(len(args))]
+        self.keep(f"the autograd.Function {cls.__name__}", lambda *tensors: cls.apply(*tensors, **kwargs), args, names)
+
+    def keep(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], names: list[str]) -> None:
+        line = user_line() or ""
+        shapes = tuple(tuple(one.shape) if isinstance(one, core.Tensor) else str(one) for one in args)
+        if (name, line, shapes) not in self.found and len(self.found) < MOST:
+            copies = tuple(
+                one.detach().clone().requires_grad_(one._requires) if isinstance(one, core.Tensor) else one
+                for one in args
+            )
+            self.found[name, line, shapes] = _Applied(name, function, copies, line, names)
+
+
+def culprits(run: Callable[[], Any], order: int = 1, seed: int = 0) -> list[Culprit]:
+    """Run a computation and check each of its ops. `order` 2: the gradients of their gradients."""
+    watch = _Watch()
+    listeners.append(watch.custom)
+    try:
+        with core.interpreter(watch):
+            run()
+    finally:
+        listeners.remove(watch.custom)
+    found: dict[tuple[str, str], Culprit] = {}
+    for one in watch.found.values():
+        if (one.name, one.line) in found:
+            continue
+        culprit = _examine(one, order, np.random.default_rng(seed))
+        if culprit is not None:
+            found[one.name, one.line] = culprit
+    return list(found.values())
+
+
+def _examine(applied: _Applied, order: int, rng: np.random.Generator) -> Culprit | None:
+    subject = TensorSubject(Pellucid(), applied.function, applied.args, None, None)
+    with subject.held():
+        subject.lift()
+        try:
+            outs = subject.outputs(subject.point)
+        except TypeError:  # its result is of integers
+            return None
+        weights = [rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape) for out in outs]
+        target = _target(subject, weights, order, rng)
+        measurement = Measurement(target, rng, every=64)
+        measured = {name: measurement.tensor(name) for name in target.point}
+        wrong = {name: one for name, one in measured.items() if one.wrong}
+        if not wrong:
+            return None
+        evidence: dict[str, Evidence] = {}
+        for name, one in wrong.items():
+            evidence[name] = evidence_of(name, one, measured)
+        name, one = next(iter(evidence.items()))
+        sizes = tuple(dict.fromkeys(out.shape[0] for out in outs if out.ndim and out.shape[0] > 1))
+        diagnosis = diagnose(evidence, None, [], [], sizes, rtol=1e-5)[name]
+        if order == 1 and diagnosis.mistake in ("unknown", "constant-factor"):
+            diagnosis = _elementwise(subject, name, outs, weights, measured[name].given) or diagnosis
+    said = f"with respect to its input {name}, relative error {one.relative_error:.2g}"
+    said += f", ratio {one.ratio:.4g}" if np.isfinite(one.ratio) else ""
+    said += ". " + (diagnosis.explanation if diagnosis.mistake != "unknown" else f"{one.pattern.capitalize()}.")
+    for i, own in enumerate(applied.names):
+        said = said.replace(f"tensors[{i}]", own)
+    return Culprit(applied.name, applied.line, said, diagnosis)
+
+
+def _target(subject: TensorSubject, weights: list[Array], order: int, rng: np.random.Generator) -> Target:
+    def value(point: Point) -> float:
+        outs = subject.outputs(point)
+        return sum(float((out * weight).sum()) for out, weight in zip(outs, weights, strict=True))
+
+    if order == 1:
+        return Target(subject.point, value, lambda point: subject.gradient(point, weights))
+    ways = {name: rng.normal(size=array.shape) for name, array in subject.point.items()}
+
+    def along(point: Point) -> float:
+        found = subject.gradient(point, weights)
+        return sum(float((found[name] * ways[name]).sum()) for name in point)
+
+    return Target(subject.point, along, lambda point: subject.second(point, weights, ways))
+
+
+def _elementwise(
+    subject: TensorSubject, name: str, outs: list[Array], weights: list[Array], given: Array
+) -> Diagnosis | None:
+    """What is wrong with an activation's rule, by the factor that it puts before the gradient."""
+    x = subject.point[name]
+    if len(outs) != 1 or outs[0].shape != x.shape or given.shape != x.shape:
+        return None
+    y, (weight,) = outs[0], weights
+
+    def derivative(at: Array) -> Array:
+        return slopes(lambda t: subject.outputs({**subject.point, name: at + t})[0]).value
+
+    def same(one: Any, other: Any) -> bool:
+        return bool(np.allclose(one, other, rtol=1e-5, atol=1e-8))
+
+    factor, right = given / weight, derivative(x)
+    if same(factor, 1.0):
+        return Diagnosis(
+            "missing-activation-derivative", 0.95,
+            "It hands the gradient on unchanged, without the derivative of the function.",
+            "return g * (the derivative at the input)",
+        )  # fmt: skip
+    with np.errstate(all="ignore"):
+        if same(factor, derivative(y)):
+            return Diagnosis(
+                "derivative-at-wrong-point", 0.9, "The derivative is taken at the output, not at the input.",
+                "save the input for backward, and take the derivative there",
+            )  # fmt: skip
+        for known, (function, _, by_output, of_output) in KNOWN.items():
+            if same(function(x), y) and same(factor, of_output(x)):
+                return Diagnosis(
+                    "derivative-at-wrong-point", 0.9,
+                    f"The derivative of {known} is written for the output, {by_output}, and is given the input.",
+                    "save the output for backward, and put it in",
+                )  # fmt: skip
+    values = np.unique(right.round(6))
+    if len(values) == 2 and np.isin(factor.round(6), values).all():
+        return Diagnosis(
+            "wrong-mask", 0.85, "The mask is not that of the forward pass: the gradient passes where it was shut.",
+            "use the mask by which forward chose, (input > 0) for relu",
+        )  # fmt: skip
+    return None

@@ -1,0 +1,285 @@
+"""`check.gradients`: is the gradient of any function its derivative, and if it is not, where and why?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.arrays import JaxSubject, NumpySubject
+from pellucid.check.autopsy import Diagnosis, diagnose
+from pellucid.check.autopsy.evidence import Evidence, compare
+from pellucid.check.measure import EVERY, Measured, Measurement, Target
+from pellucid.check.report import Report
+from pellucid.check.subject import Point, Subject, named_leaves
+from pellucid.check.tensors import Pellucid, TensorSubject, Torch, concerns
+
+SECOND = " (second order)"
+
+
+def gradients(
+    function: Callable[..., Any],
+    inputs: Any,
+    *,
+    loss: Callable[..., Any] | None = None,
+    target: Any = None,
+    grad: Callable[..., Any] | None = None,
+    order: int = 1,
+    seed: int = 0,
+    every: int = EVERY,
+) -> Report:
+    """Check the gradient of a function against central differences, and say what is wrong with it.
+
+    Args:
+        function: whatever has a gradient: a function of pellucid tensors or a pellucid Module, a function of PyTorch
+            tensors or a `torch.nn.Module` (differentiated by torch), a function of JAX arrays (differentiated by JAX),
+            or a function of NumPy arrays that returns a number, with its gradient in `grad`.
+        inputs: what it is called with: one tensor, array, or nest of them in a dict; or a tuple or list of those.
+            Every floating one is differentiated by, or where some have `requires_grad`, those alone. Integers are
+            handed on. So are the parameters of a module that require a gradient.
+        loss: called with what the function returned (and with `target` where it is given). Without one, the outputs are
+            added up with random weights.
+        target: the second argument of `loss`.
+        grad: for NumPy alone: `grad(*inputs)` returns the gradients in the order of the inputs, or a dict.
+        order: 2 checks the gradient of the gradient too, along a random direction.
+        seed: of the weights, the directions and the points beside the given one.
+        every: tensors of at most so many elements are checked element by element, larger ones along random directions;
+            where one of those disagrees, the rows, columns or entries at fault are found by bisection.
+
+    All is done in float64: parameters, buffers and float32 inputs are lifted, and how far the gradient in their own
+    dtype is from it is reported. Random streams are set back before each call, so dropout takes the same mask each
+    time. Afterwards parameters, buffers, gradients and random streams are what they were.
+
+    A gradient is wrong where it is off by more than ten times the estimated error of the difference (and rounding). At
+    a kink (relu at 0, a tie of a maximum) a point beside it is taken. The complex step is used in place of differences
+    where a NumPy function allows it and both agree.
+
+    >>> import pellucid
+    >>> x = pellucid.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> gradients(lambda x: (x**3).mean(), x).status
+    'right'
+    >>> report = gradients(lambda x: (x**3).sum(), np.array([1.0, 2.0]), grad=lambda x: x**2)
+    >>> report.status, report.diagnoses["x"].mistake
+    ('wrong', 'constant-factor')
+
+    Returns:
+        A report. Its status is "inconclusive" where the function is random, not finite, or has kinks all around.
+
+    Raises:
+        TypeError: nothing floating to differentiate by, or an output that is no tensor of the library.
+        ValueError: an order other than 1 and 2.
+    """
+    if order not in (1, 2):
+        raise ValueError(f"check.gradients: order is {order!r}; 1 checks the gradient, 2 that of the gradient as well")
+    if not callable(function):
+        raise TypeError(f"check.gradients: the function is {type(function).__name__}, which cannot be called")
+    if target is not None and loss is None:
+        raise TypeError("check.gradients: a target without a loss: give loss=, which is called as loss(output, target)")
+    subject = _subject(function, inputs, grad, loss, target)
+    rng = np.random.default_rng(seed)
+    with subject.held():
+        report = _checked(subject, order, rng, every)
+    if report.status == "wrong":
+        _explain(report, subject, seed)
+    return report
+
+
+def _subject(function: Any, inputs: Any, grad: Any, loss: Any, target: Any) -> Subject:
+    if grad is not None:
+        if concerns("torch", function, inputs) or concerns("pellucid", None, inputs):
+            raise TypeError("check.gradients: grad= is for functions of NumPy arrays; tensors have one of their own")
+        return NumpySubject(function, inputs, grad, loss, target)
+    if concerns("torch", function, inputs):
+        return TensorSubject(Torch(), function, inputs, loss, target)
+    if concerns("jax", function, inputs) or concerns("jaxlib", function, inputs):
+        return JaxSubject(function, inputs, loss, target)
+    return TensorSubject(Pellucid(), function, inputs, loss, target)
+
+
+# --- the verdict ------------------------------------------------------------------------------------------------------
+
+
+def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int) -> Report:
+    notes: list[str] = []
+    shapes = subject.shapes()
+    weights = _weights(shapes, rng)
+    first = subject.lowered_gradient(weights) if subject.lowered else None
+    subject.lift()
+    outs, again = subject.outputs(subject.point), subject.outputs(subject.point)
+    if not all(np.isfinite(one).all() for one in outs):
+        return Report("inconclusive", notes=["The function is not finite at the point: NaN or infinity comes out."])
+    if not all(np.array_equal(one, other) for one, other in zip(outs, again, strict=True)):
+        return Report(
+            "inconclusive",
+            notes=["The function gives another output each time, from random numbers of its own: fix its seed."],
+        )
+    if shapes != [()]:
+        sizes = ", ".join(map(str, shapes))
+        notes.append(f"The outputs, of shape {sizes}, were added up with random weights.")
+    if first is not None:
+        notes.append(_precision(subject, first, subject.gradient(subject.point, weights)))
+    one = Target(subject.point, _scalar(subject, weights), lambda p: subject.gradient(p, weights), subject.analytic)
+    report = _verdict(subject, one, rng, every, "", notes)
+    if order == 2 and report.status == "right":
+        ways = {name: rng.normal(size=array.shape) for name, array in subject.point.items()}
+
+        def along(point: Point) -> float:
+            found = subject.gradient(point, weights)
+            return sum(float((found[name] * ways[name]).sum()) for name in point)
+
+        two = Target(subject.point, along, lambda p: subject.second(p, weights, ways))
+        later = _verdict(subject, two, rng, every, SECOND, notes)
+        report = Report(later.status, {**report.tensors, **later.tensors}, later.diagnoses, notes)
+    return report
+
+
+def _weights(shapes: list[tuple[int, ...]], rng: np.random.Generator) -> list[Any]:
+    if len(shapes) == 1 and shapes[0] == ():
+        return [np.ones(())]
+    return [rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape) for shape in shapes]
+
+
+def _scalar(subject: Subject, weights: list[Any]) -> Callable[[Point], Any]:
+    def value(point: Point) -> Any:
+        total: Any = 0.0
+        for out, weight in zip(subject.outputs(point), weights, strict=True):
+            total = total + (out * weight).sum()
+        return total
+
+    return value
+
+
+def _precision(subject: Subject, first: Point, exact: Point) -> str:
+    most = max(float(np.sqrt((one**2).sum())) for one in exact.values())  # a gradient that is zero but for rounding
+    losses = {name: _loss(first[name], exact[name], 1e-3 * most) for name in subject.lowered if name in first}
+    worst = max(losses, key=lambda name: losses[name])
+    kinds = ", ".join(sorted(set(subject.lowered.values())))
+    loss = f"is off by at most {losses[worst]:.1g} relatively ({worst})" if losses[worst] else "is the same"
+    return f"Lifted from {kinds} to float64. The gradient in {subject.lowered[worst]} {loss}."
+
+
+def _loss(rough: Any, exact: Any, least: float) -> float:
+    size = max(float(np.sqrt((exact**2).sum())), least)
+    return float(np.sqrt(((rough - exact) ** 2).sum())) / size if size else 0.0
+
+
+def _verdict(
+    subject: Subject, target: Target, rng: np.random.Generator, every: int, suffix: str, notes: list[str]
+) -> Report:
+    before = target.gradient({name: array + 0.01 for name, array in target.point.items()})
+    given, again = target.gradient(target.point), target.gradient(target.point)
+    if not all(np.array_equal(one, other, True) for one, other in zip(given.values(), again.values(), strict=True)):
+        notes.append("The gradient is another one each time it is computed, at the same point.")
+    misshapen = [name for name, array in target.point.items() if given[name].shape != array.shape]
+    if misshapen:
+        own = target.gradient
+        blank = {name: np.full(target.point[name].shape, np.nan) for name in misshapen}
+        target = dataclasses.replace(target, gradient=lambda point: {**own(point), **blank})
+    measurement = Measurement(target, rng, every)
+    found = {name: measurement.tensor(name) for name in target.point}
+    evidence = {name + suffix: evidence_of(name + suffix, one, found) for name, one in found.items()}
+    for name in misshapen:
+        evidence[name + suffix] = compare(name + suffix, found[name].true, given[name], 0.0, 0.0)
+    error = max((one.error for one in found.values()), default=0.0)
+    stepped = all(one.complex for one in found.values())
+    how = "the complex step" if stepped else "central differences"
+    large = sorted(name for name, one in found.items() if target.point[name].size > every)
+    notes.append(
+        f"Compared with {how}{suffix}, whose estimated error is at most {error:.1g} of the largest element"
+        + (f"; {', '.join(large)} along random directions." if large else ".")
+    )
+    kinks, lost = sum(one.kinks for one in found.values()), sum(one.left_out for one in found.values())
+    if kinks:
+        notes.append(
+            f"{kinks} {'element has' if kinks == 1 else 'elements have'} a kink at the point, and "
+            f"{'was' if kinks == 1 else 'were'} looked at beside it{f'; {lost} could not be judged' if lost else ''}."
+        )
+    wrong = any(one.wrong for one in found.values())
+    whole = sum(one.elements for one in found.values())
+    status = "wrong" if wrong else "inconclusive" if whole and 2 * lost > whole else "right"
+    report = Report(status, evidence, notes=notes)
+    if wrong:
+        earlier = [{name + suffix: one for name, one in before.items()}]
+        sizes = _sizes(subject)
+        report.diagnoses = diagnose(evidence, None, [], earlier, sizes, rtol=max(1e-6, min(1e-3, 10 * error)))
+        for name, one in found.items():
+            if one.where and name + suffix in report.diagnoses:
+                report.tensors[name + suffix].pattern = one.where
+    return report
+
+
+def evidence_of(name: str, one: Measured, found: dict[str, Measured]) -> Evidence:
+    scale = max((float(np.sqrt((each.true**2).sum())) for each in found.values()), default=0.0)
+    if not np.isfinite(one.given).all():
+        return compare(name, one.true, one.given, 0.0, scale)
+    evidence = compare(name, one.true, one.given, 0.0 if one.wrong else math.inf, 0.0)
+    evidence.wrong = one.wrong
+    if not one.wrong:
+        evidence.relative_error = one.away  # what was measured, of which the arrays know nothing
+    return evidence
+
+
+def _sizes(subject: Subject) -> tuple[int, ...]:
+    """What might be the number of samples: the first axis of what the function is called with."""
+    found = [int(one.shape[0]) for _, one in named_leaves(subject.args) if getattr(one, "ndim", 0) and one.shape[0] > 1]
+    return tuple(dict.fromkeys(found))
+
+
+# --- the explanation --------------------------------------------------------------------------------------------------
+
+
+def _explain(report: Report, subject: Subject, seed: int) -> None:
+    """Beyond the numbers: by a recording of a NumPy function, by the ops of a pellucid graph one by one."""
+    if isinstance(subject, NumpySubject):
+        _by_recording(report, subject, seed)
+    elif isinstance(subject, TensorSubject) and subject.library == "pellucid":
+        from pellucid.check.culprit import culprits
+
+        with subject.held():
+            subject.lift()
+            second = any(name.endswith(SECOND) for name in report.diagnoses)
+            found = culprits(lambda: subject.run(subject.point), 2 if second else 1, seed)
+        if not found:
+            for name, own in report.diagnoses.items():
+                if own.mistake != "zero-gradient":
+                    report.diagnoses[name] = _left_the_graph(own)
+            report.notes.append("The rule of every op is right by itself, on the inputs that it had.")
+            return
+        first = found[0]
+        for name, own in report.diagnoses.items():
+            known = first.diagnosis.mistake != "unknown"
+            report.diagnoses[name] = Diagnosis(
+                first.diagnosis.mistake if known else own.mistake,
+                first.diagnosis.confidence if known else own.confidence,
+                f"The gradient rule of {first.name} is wrong: {first.said}",
+                first.diagnosis.fix if known else own.fix,
+                first.line,
+                own.others if not known else [],
+            )
+        report.notes += [f"The rule of {one.name} is wrong too: {one.said} ({one.line})" for one in found[1:]]
+
+
+def _left_the_graph(own: Diagnosis) -> Diagnosis:
+    """What is left where no rule is wrong: a path that is not in the graph."""
+    return Diagnosis(
+        "dropped-term", 0.6,
+        "No op's rule is wrong, so a part of the dependence does not go through the graph: detach(), .data, .numpy(), "
+        "no_grad(), or a hook that changes a gradient.",
+        "compute it with tensors throughout, or pass what is meant to be constant as a constant",
+        "", [] if own.mistake in ("unknown", "dropped-term") else [own.mistake],
+    )  # fmt: skip
+
+
+def _by_recording(report: Report, subject: NumpySubject, seed: int) -> None:
+    from pellucid.check.handwritten import backward
+
+    later = backward(subject.result, lambda point: subject.gradient(point, []), subject.point, seed)
+    for name, diagnosis in later.diagnoses.items():
+        own = report.diagnoses.get(name)
+        if own is None or diagnosis.mistake == "unknown":
+            continue
+        if own.mistake == "unknown" or diagnosis.confidence >= own.confidence:
+            report.diagnoses[name] = diagnosis
