@@ -64,7 +64,7 @@ PLANTED = [
     ("transpose", "dWhh += np.dot(dhraw, hs[t - 1].T)", "dWhh += np.dot(hs[t - 1], dhraw.T)"),
     ("missing-activation-derivative", "dhraw = (1 - hs[t] * hs[t]) * dh", "dhraw = dh"),
     ("derivative-at-wrong-point", "(1 - hs[t] * hs[t]) * dh", "(1 - np.tanh(hs[t]) ** 2) * dh"),
-    ("stale-value", "(1 - hs[t] * hs[t]) * dh", "(1 - hs[t - 1] * hs[t - 1]) * dh"),
+    ("missing-step|stale-value", "(1 - hs[t] * hs[t]) * dh", "(1 - hs[t - 1] * hs[t - 1]) * dh"),
     ("zero-gradient", "        dbh += dhraw\n", ""),
     ("zero-gradient", "        dWxh += np.dot(dhraw, xs[t].T)\n", ""),
     ("stale-value", "        dWxh += np.dot(dhraw, xs[t].T)\n", "        dWxh += np.dot(dhraw, xs[0].T)\n"),

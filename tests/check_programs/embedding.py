@@ -69,5 +69,5 @@ PLANTED = [
     ("missing-broadcast-sum", "np.add.at(demb, tokens, dvectors)", "demb[tokens] += dvectors"),
     ("dropped-term", "    dlogits[np.arange(N), labels] -= 1\n", ""),
     ("accumulated", "    demb = np.zeros((V, E))\n", "", "def grads", "demb = np.zeros((V, E))\n\n\ndef grads"),
-    ("constant-factor", "np.repeat(dpooled[:, None, :], L, axis=1) / L", "np.repeat(dpooled[:, None, :], L, axis=1)"),
+    ("constant-factor|batch-factor", "np.repeat(dpooled[:, None, :], L, axis=1) / L", "np.repeat(dpooled[:, None, :], L, axis=1)"),
 ]

@@ -61,7 +61,7 @@ PLANTED = [
     ("zero-gradient", "            g[\"b\"][j] += dz\n", ""),
     ("missing-step", "    for s in range(n):\n        hidden", "    for s in range(n - 1):\n        hidden"),
     ("missing-step", "            for k in range(d):\n                g", "            for k in range(d - 1):\n                g"),
-    ("missing-broadcast-sum", "g[\"b\"][j] += dz", "g[\"b\"][j] = dz"),
+    ("missing-broadcast-sum|missing-step", "g[\"b\"][j] += dz", "g[\"b\"][j] = dz"),
     ("swapped-tensors", "    return g", "    g[\"b\"], g[\"v\"] = g[\"v\"], g[\"b\"]\n    return g"),
     ("accumulated", "    g = {name: np.zeros_like(value) for name, value in params.items()}\n", "    g = G\n", "def grads", "G = {name: np.zeros_like(value) for name, value in params.items()}\n\n\ndef grads"),
     ("dropped-term", "dout = (p - y[s]) / n", "dout = p / n"),

@@ -131,9 +131,19 @@ def _verdict(
     earlier_tapes = [tapes[point] for point in before if point != order[at]] if tapes else []
     earlier = [given[call] for call in reversed(range(at))] + [truths[point] for point in before if point != order[at]]
     rtol = 1e-3 if single else 1e-5 if tapes else 1e-4
+    _single_ratios(evidence, at)
     diagnoses = diagnose(evidence[at], tape, earlier_tapes, earlier, calls.sizes(tape), rtol)
     # A gradient that is wrong only where it was called before is not computed from this call's values.
     return Report("wrong", evidence[at], diagnoses, notes)
+
+
+def _single_ratios(evidence: list[dict[str, Evidence]], at: int) -> None:
+    """A single number is always a multiple of another: it is a factor only where it is the same one at another point."""
+    for name, one in evidence[at].items():
+        if one.true.size == 1:
+            others = [found[name].ratio for call, found in enumerate(evidence) if call != at and found[name].true.any()]
+            if not any(math.isclose(one.ratio, other, rel_tol=1e-4) for other in others):
+                one.ratio = math.nan
 
 
 def _evidence(truth: Params, given: dict[str, Any], tolerance: float) -> dict[str, Evidence]:
@@ -200,7 +210,7 @@ class _Calls:
     ) -> None:
         self._loss, self._grads, self._params, self._start = loss, grads, params, start
         seen = [place.value for place in surroundings(loss, grads)]
-        self._arrays = [value for value in seen if isinstance(value, np.ndarray)]
+        self._arrays = [value for value in seen if isinstance(value, np.ndarray) and not _among(value, params)]
         self._generators = [value for value in seen if isinstance(value, np.random.Generator)]
         self._random = (np.random.get_state(), [g.bit_generator.state for g in self._generators])  # noqa: NPY002 (the stream that the user may draw from)
         self._kept = dict(params)
@@ -229,19 +239,29 @@ class _Calls:
         return record(self._loss, {name: value.copy() for name, value in point.items()})
 
     def sizes(self, tape: Tape | None) -> tuple[int, ...]:
-        """The number of samples, as far as it can be told: the first axis of the data, what a mean is taken over."""
-        leading: dict[int, int] = {}
-        for value in self._arrays:
-            if value.ndim and value.shape[0] > 1:
-                leading[value.shape[0]] = leading.get(value.shape[0], 0) + 1
-        found = sorted(leading, key=lambda size: -leading[size])
-        for node in tape.nodes if tape is not None else []:
-            if node.op == "constant" and node.value.ndim >= 1 and node.shape[0] > 1 and node.shape[0] not in found:
-                found.append(node.shape[0])
-            mean = node.attributes.get("mean", 0)
-            if mean > 1 and round(mean) not in found:
-                found.append(round(mean))
-        return tuple(found)
+        """The numbers of samples, as far as they can be told.
+
+        What the loss divides by, where some axis is as long; the first axis of the data; and the last one where arrays
+        of different heights share it (samples in columns).
+        """
+        data = [value for value in self._arrays if value.ndim and value.size > 1]
+        lengths = {n for value in data for n in (*value.shape, value.size)}
+        found: list[int] = []
+        for node in tape.useful() if tape is not None else []:
+            if node.attributes.get("mean", 0) > 1:
+                found.append(round(node.attributes["mean"]))
+            for source in node.inputs:
+                if node.op in ("multiply", "divide") and not source.needs and source.value.size == 1:
+                    scale = abs(float(source.value.ravel()[0]))
+                    found += [n for n in lengths if n > 1 and (math.isclose(scale, n) or math.isclose(scale, 1 / n))]
+        found += [value.shape[0] for value in data]
+        wide = [value for value in data if value.ndim == 2]
+        found += [
+            one.shape[1]
+            for one in wide
+            if any(one.shape[1] == other.shape[1] and one.shape[0] != other.shape[0] for other in wide)
+        ]
+        return tuple(dict.fromkeys(size for size in found if size > 1))
 
     @contextmanager
     def undone(self) -> Iterator[None]:
@@ -265,6 +285,10 @@ class _Calls:
         np.random.set_state(self._random[0])  # noqa: NPY002
         for generator, state in zip(self._generators, self._random[1], strict=True):
             generator.bit_generator.state = state
+
+
+def _among(value: Any, params: Mapping[str, Any]) -> bool:
+    return any(value is one for one in params.values())
 
 
 def _checked(params: Mapping[str, Any]) -> Params:

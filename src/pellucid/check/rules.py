@@ -65,17 +65,23 @@ def _larger(a: Array, b: Array) -> Array:
 
 def derivative(node: Node, position: int) -> Array:
     """d output / d input of an elementwise operation, of a shape that broadcasts with the output's."""
+    known = node.cache.get(position)
+    if known is not None:
+        return known
     with np.errstate(all="ignore"):
         values = [np.asarray(source.value, dtype=float) for source in node.inputs]
         slope = np.asarray(ELEMENTWISE[node.op][position](values, np.asarray(node.value, dtype=float)), dtype=float)
     if node.op in ("maximum", "minimum") and not node.inputs[1 - position].needs:
         slope = np.where(slope == 0.5, 0.0, slope)  # a rectifier is flat at 0, as everywhere
+    node.cache[position] = slope
     return slope
 
 
 def vjp(node: Node, position: int, adjoint: Array) -> Array:
     """What one input gets of the adjoint of the output."""
     source = node.inputs[position]
+    if node.op == "add":
+        return unbroadcast(adjoint, source.shape)
     if node.op in ELEMENTWISE:
         return unbroadcast(adjoint * derivative(node, position), source.shape)
     return STRUCTURAL[node.op](node, position, adjoint)
@@ -100,7 +106,9 @@ def _sum(node: Node, position: int, adjoint: Array) -> Array:
     if adjoint.shape != source.shape and not node.attributes["keepdims"]:
         axes = node.attributes["axes"]
         adjoint = adjoint.reshape([1 if i in axes else n for i, n in enumerate(source.shape)])
-    return np.broadcast_to(adjoint, source.shape) + np.zeros(source.shape)
+    whole = np.empty(source.shape)
+    whole[...] = adjoint
+    return whole
 
 
 def _extreme(node: Node, position: int, adjoint: Array) -> Array:
@@ -109,10 +117,16 @@ def _extreme(node: Node, position: int, adjoint: Array) -> Array:
 
 def extreme_mask(node: Node) -> Array:
     """Where the maximum (minimum) is, shared among ties."""
+    ties = node.attributes.get("ties", "shared")
+    if ties not in node.cache:
+        node.cache[ties] = _extreme_mask(node, ties)
+    return node.cache[ties]
+
+
+def _extreme_mask(node: Node, ties: str) -> Array:
     source, axes = node.inputs[0].value, node.attributes["axes"]
     best = source.max(axis=axes, keepdims=True) if node.op == "max" else source.min(axis=axes, keepdims=True)
     mask = (source == best).astype(float)
-    ties = node.attributes.get("ties", "shared")
     if ties == "first":
         kept = [i for i in range(mask.ndim) if i not in axes]
         moved = mask.transpose([*kept, *axes])
@@ -178,13 +192,16 @@ def _einsum(node: Node, position: int, adjoint: Array) -> Array:
 
 def _move(node: Node, position: int, adjoint: Array) -> Array:
     """Where elements are only moved, each goes back to where it came from: `places` says from where (−1: nowhere)."""
-    places = node.attributes["places"].ravel()
+    if "known" not in node.cache:
+        places = node.attributes["places"].ravel()
+        known = places >= 0
+        node.cache["known"] = (places[known], None if known.all() else known)
+    places, known = node.cache["known"]
     source = node.inputs[0]
-    flat = np.broadcast_to(adjoint, node.shape).ravel()
-    known = places >= 0
-    return np.bincount(places[known], flat[known], minlength=source.value.size)[: source.value.size].reshape(
-        source.shape
-    )
+    flat = adjoint.ravel() if adjoint.shape == node.shape else np.broadcast_to(adjoint, node.shape).ravel()
+    if known is not None:
+        flat = flat[known]
+    return np.bincount(places, flat, minlength=source.value.size).reshape(source.shape)
 
 
 def _join(node: Node, position: int, adjoint: Array) -> Array:

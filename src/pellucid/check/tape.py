@@ -41,6 +41,7 @@ class Node:
     value: Array
     site: Site | None
     needs: bool
+    cache: dict[Any, Any] = field(default_factory=dict)  # what its derivative rule computes but once
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,6 +93,16 @@ class Tape:
         self._useful = [node for node in self.nodes if node.index in reached]
         return self._useful
 
+    def reach(self) -> dict[int, frozenset[str]]:
+        """For each node, the parameters behind it: what a mistake there can alter."""
+        names = {node.index: frozenset([name]) for name, node in self.parameters.items()}
+        found: dict[int, frozenset[str]] = {}
+        for node in self.nodes:
+            if node.needs:
+                own = names.get(node.index, frozenset())
+                found[node.index] = own.union(*(found.get(source.index, frozenset()) for source in node.inputs))
+        return found
+
     def groups(self) -> dict[tuple[Site | None, str], list[Node]]:
         """The useful nodes by the place in the program that made them: the passes of a loop stand together."""
         found: dict[tuple[Site | None, str], list[Node]] = {}
@@ -110,6 +121,10 @@ class Change:
     edges: dict[tuple[int, int], Edge] = field(default_factory=dict)
     adjoints: dict[int, Callable[[Array], Array]] = field(default_factory=dict)
     jumps: dict[int, Callable[[Array], list[tuple[Node, Array]]]] = field(default_factory=dict)
+
+    def places(self) -> set[int]:
+        """The nodes at which something is changed."""
+        return {index for index, _ in self.edges} | self.adjoints.keys() | self.jumps.keys()
 
     def __or__(self, other: Change) -> Change:
         return Change(self.edges | other.edges, self.adjoints | other.adjoints, self.jumps | other.jumps)
@@ -135,8 +150,7 @@ class Pass:
     def changed(self, change: Change) -> dict[str, Array]:
         """The gradients that a further change alters. Only what it touches is computed anew."""
         both = self.change | change
-        touched = {index for index, _ in change.edges} | change.adjoints.keys() | change.jumps.keys()
-        special = {index for index, _ in both.edges} | both.adjoints.keys() | both.jumps.keys()
+        touched, special = change.places(), both.places()
         todo = [-index for index in touched if index in self.adjoints]
         heapq.heapify(todo)
         deltas: dict[int, Any] = {}

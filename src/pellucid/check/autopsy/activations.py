@@ -13,6 +13,7 @@ from pellucid.check.tape import Array, Change, Node
 
 # What is a step of a formula more often than an activation.
 ARITHMETIC = {"square", "sqrt", "exp", "log"}
+MOST_POINTS = 40  # other arrays at which a derivative is tried
 
 
 def instead(found: list[Region], slopes: list[Array]) -> Change:
@@ -38,11 +39,14 @@ def activations(case: Case) -> Iterator[Hypothesis]:
         steps = 0.0 if name else 0.01 * len(region.nodes)
         where = line(region.out)
         derivative = KNOWN[name][1] if name else "f'(z)"
+        fixed = not name and all(_is_fixed(one) for one in group)  # dropout: the mask is no function of the input
         yield Hypothesis(
-            "missing-activation-derivative",
+            "wrong-mask" if fixed else "missing-activation-derivative",
             instead(group, [np.ones(()) for _ in group]),
-            f"The gradient passes {called} of {where} unchanged: dz = da, without its derivative.",
-            f"dz = da * ({derivative})",
+            f"The gradient passes the mask of {where} unchanged."
+            if fixed
+            else f"The gradient passes {called} of {where} unchanged: dz = da, without its derivative.",
+            "dz = da * mask, with the mask of the forward pass" if fixed else f"dz = da * ({derivative})",
             region.out,
             (0.75 if name in ARITHMETIC else 1.5 if name else 1.0) - steps,
         )
@@ -72,6 +76,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
                 region.out,
                 1.2,
             )
+        yield from _elsewhere(case, group, slopes, called)
         yield Hypothesis(
             "unknown",
             instead(group, [slope * slope for slope in slopes]),
@@ -81,6 +86,56 @@ def activations(case: Case) -> Iterator[Hypothesis]:
             0.5 - steps,
         )
     yield from _pools(case)
+
+
+def _is_fixed(region: Region) -> bool:
+    """Whether a region only multiplies by constants."""
+    return all(
+        node.op in ("multiply", "divide") and sum(source.needs for source in node.inputs) == 1 for node in region.nodes
+    )
+
+
+def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str) -> Iterator[Hypothesis]:
+    """The derivative at another array's values: of the step before or after, of another layer."""
+    region = group[0]
+    name = known_as(region)
+    by_output = KNOWN[name][3] if name else None
+
+    def hypothesis(mistake: str, values: list[Array], said: str, weight: float) -> Hypothesis:
+        return Hypothesis(
+            mistake,
+            instead(group, values),
+            f"The derivative of {called} of {line(region.out)} is taken at {said}.",
+            f"take it at what {called} was computed from in this very step",
+            region.out,
+            weight,
+        )
+
+    with np.errstate(all="ignore"):
+        if len(group) > 1 and len({one.out.shape for one in group}) == 1:
+            still = (
+                by_output(np.zeros(region.out.shape))
+                if by_output
+                else region.derivative_at(np.zeros(region.out.shape))[0]
+            )
+            yield hypothesis("missing-step", [still, *slopes[:-1]], "the value of the previous step", 0.95)
+            yield hypothesis("missing-step", [slopes[0], *slopes[:-1]], "the value of the previous step", 0.9)
+            yield hypothesis("missing-step", [*slopes[1:], slopes[-1]], "the value of the next step", 0.9)
+        seen: set[bytes] = {one.tobytes() for one in slopes}
+        count = 0
+        for node in case.tape.useful():
+            shapes = [one for one in group if one.out.shape == node.shape]
+            if not shapes or node.value.ndim == 0 or node.op == "assign" or count >= MOST_POINTS:
+                continue
+            points = [] if by_output is None else [by_output(node.value)]
+            points.append(region.derivative_at(node.value)[0] if region.start.shape == node.shape else None)
+            for slope in points:
+                if slope is None or slope.tobytes() in seen:
+                    continue
+                seen.add(slope.tobytes())
+                count += 1
+                values = [slope if one in shapes else own for one, own in zip(group, slopes, strict=True)]
+                yield hypothesis("stale-value", values, f"that of {line(node)}, which is another", 0.7)
 
 
 def _is_constant(slope: Array) -> bool:
@@ -133,6 +188,19 @@ def _wrong_masks(
                     region.out,
                     1.0,
                 )
+    yield Hypothesis(
+        "wrong-mask",
+        Change(
+            jumps={
+                one.out.index: lambda adjoint, one=one: [(one.start, adjoint * (low + (high - low) * (adjoint > 0)))]
+                for one in group
+            }
+        ),
+        f"The {kind} of {line(region.out)} is taken from the gradient's own sign.",
+        "the mask is where the forward input is positive, not the gradient",
+        region.out,
+        0.8,
+    )
     if len(group) > 1:
         return
     own = (slopes[0] == high).astype(float)
@@ -149,16 +217,6 @@ def _wrong_masks(
                     region.out,
                     0.9 if said == "positive" else 0.6,
                 )
-    yield Hypothesis(
-        "wrong-mask",
-        Change(
-            jumps={region.out.index: lambda adjoint: [(region.start, adjoint * (low + (high - low) * (adjoint > 0)))]}
-        ),
-        f"The {kind} of {line(region.out)} is taken from the gradient's own sign.",
-        "the mask is where the forward input is positive, not the gradient",
-        region.out,
-        0.8,
-    )
 
 
 def _pools(case: Case) -> Iterator[Hypothesis]:

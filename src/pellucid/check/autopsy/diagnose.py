@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -18,8 +19,9 @@ from pellucid.check.autopsy.softmax import softmaxes
 from pellucid.check.rules import ELEMENTWISE, has_ties
 from pellucid.check.tape import Array, Change, Tape, backward
 
-GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, terms, steps, stale, slices)
+GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
 ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
+WORK = 300_000  # nodes gone back through for mistakes that would spoil right gradients too
 
 
 @dataclass
@@ -168,64 +170,116 @@ def _ratio(one: Evidence) -> None:
 
 
 def _all(case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> list[_Found]:
-    """What explains any of the wrong gradients: a mistake in all passes of a loop, else in a single one."""
-    found = list(_simulate(case, GENERATORS, evidence, wrong, rtol))
-    if any(one.explains == set(wrong) for one in found):
+    """What explains any of the wrong gradients: first the likely, then two mistakes at once and single passes of a loop."""
+    trial = _Trial(case, evidence, wrong, rtol)
+    found = trial.of(GENERATORS)
+    if any(one.explains == set(wrong) and not one.breaks for one in found):
         return found
+    found += trial.of((terms,))
     for k in range(min(FEW, max((len(nodes) for nodes in case.tape.groups().values()), default=0))):
-        single = replace(case, only=k)
-        if single.groups():
-            found += _simulate(single, ONE_BY_ONE, evidence, wrong, rtol, f"In pass {k + 1} alone: ")
+        trial.case = replace(case, only=k)
+        if trial.case.groups():
+            found += trial.of(ONE_BY_ONE, f"In pass {k + 1} alone: ")
     return found
 
 
-def _simulate(
-    case: Case,
-    generators: tuple[Generator, ...],
-    evidence: dict[str, Evidence],
-    wrong: dict[str, Evidence],
-    rtol: float,
-    prefix: str = "",
-) -> Iterator[_Found]:
-    differences = {
-        name: float(np.sqrt(((one.given - one.true) ** 2).sum()))
-        for name, one in wrong.items()
-        if one.given is not None and one.given.shape == one.true.shape
-    }
-    right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
-    for hypothesis in itertools.chain.from_iterable(generator(case) for generator in generators):
+class _Trial:
+    """Mistakes made on purpose, and what they explain.
+
+    One that can alter right gradients too is put off, and tried only while the work that it takes, in nodes of the
+    tape, is within `WORK`.
+    """
+
+    def __init__(self, case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> None:
+        self.case, self.wrong, self.rtol = case, wrong, rtol
+        self.right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
+        self.reach = case.tape.reach()
+        self.work = WORK
+        self.truth = case.way.gradients()
+
+    def of(self, generators: tuple[Generator, ...], prefix: str = "") -> list[_Found]:
+        found: list[_Found] = []
+        later: list[Hypothesis] = []
+        for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in generators):
+            reached = frozenset[str]().union(*(self.reach.get(i, ()) for i in hypothesis.change.places()))
+            if not reached & self.wrong.keys():
+                continue
+            if prefix:
+                hypothesis = replace(
+                    hypothesis, explanation=prefix + hypothesis.explanation, weight=hypothesis.weight - 0.1
+                )
+            if reached <= self.wrong.keys():
+                found += self.one(hypothesis)
+            else:
+                later.append(hypothesis)
+        if not any(one.explains == set(self.wrong) and not one.breaks for one in found):
+            for hypothesis in later:
+                if self.work < 0:
+                    break
+                found += self.one(hypothesis)
+        return found
+
+    def one(self, hypothesis: Hypothesis) -> Iterator[_Found]:
+        self.work -= max(hypothesis.change.places(), default=0)
         with np.errstate(all="ignore"):
             try:
-                simulated = case.way.changed(hypothesis.change)
+                simulated = self.case.way.changed(hypothesis.change)
             except (ValueError, IndexError):  # the shapes do not allow this mistake here
+                return
+        yield from self.judged(hypothesis, simulated)
+        if hypothesis.called is None:
+            return
+        # Off by a factor: the gradient is linear in it, and what it is follows from where the given one lies.
+        tried: list[float] = []
+        for name in simulated.keys() & self.wrong.keys():
+            given, path = self.wrong[name].given, self.truth[name] - simulated[name]
+            if given is None or given.shape != path.shape or not (path**2).sum() > 1e-24 * (given**2).sum():
                 continue
+            factor = float(((given - simulated[name]) * path).sum() / (path**2).sum())
+            if (
+                abs(factor) < 1e-9
+                or not math.isfinite(factor)
+                or any(math.isclose(factor, one, rel_tol=1e-4) for one in tried)
+            ):
+                continue
+            tried.append(factor)
+            said = hypothesis.called(factor)
+            if said is None or (said[3] < 0.5 and given.size < 3):
+                continue
+            mistake, explanation, fix, weight = said
+            scaled = {
+                other: gradient + factor * (self.truth[other] - gradient) for other, gradient in simulated.items()
+            }
+            yield from self.judged(
+                replace(hypothesis, mistake=mistake, explanation=explanation, fix=fix, weight=weight), scaled
+            )
+
+    def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[_Found]:
         explains = {
             name
             for name, gradient in simulated.items()
-            if name in wrong and _fits(gradient, wrong[name], differences.get(name), rtol)
+            if name in self.wrong and _fits(gradient, self.wrong[name], self.rtol)
         }
         if explains:
             breaks = {
                 name
                 for name, gradient in simulated.items()
-                if name in right
-                and right[name].true.any()
-                and not same(gradient, right[name].true, None, max(rtol, 1e-6))
+                if name in self.right
+                and self.right[name].true.any()
+                and not same(gradient, self.right[name].true, None, max(self.rtol, 1e-6))
             }
-            if prefix:
-                hypothesis = replace(
-                    hypothesis, explanation=prefix + hypothesis.explanation, weight=hypothesis.weight - 0.1
-                )
             yield _Found(hypothesis, simulated, explains, breaks)
 
 
-def _fits(gradient: Array, one: Evidence, difference: float | None, rtol: float) -> bool:
+def _fits(gradient: Array, one: Evidence, rtol: float) -> bool:
     given = one.given
     if given is None:
         return False
-    if gradient.shape != given.shape and gradient.size == given.size and given.shape != one.true.shape:
-        gradient = gradient.reshape(given.shape) if gradient.squeeze().shape == given.squeeze().shape else gradient
-    return same(gradient, given, difference, rtol)
+    if given.shape == one.true.shape:
+        return same(gradient, given, one.difference, rtol)
+    if gradient.size == given.size and gradient.squeeze().shape == given.squeeze().shape:
+        gradient = gradient.reshape(given.shape)
+    return same(gradient, given, None, rtol)
 
 
 def _best(found: list[_Found], remaining: set[str]) -> _Found | None:

@@ -32,6 +32,13 @@ class Evidence:
     wrong: bool = True
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def difference(self) -> float | None:
+        """‖given − true‖; None where their shapes differ."""
+        if self.given is None or self.given.shape != self.true.shape:
+            return None
+        return norm(self.given - self.true)
+
 
 def compare(name: str, true: Array, given: Any, tolerance: float, scale: float) -> Evidence:
     """The evidence for one tensor. `scale` is the largest norm among all gradients: what is tiny beside it is zero."""

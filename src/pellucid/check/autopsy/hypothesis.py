@@ -13,6 +13,9 @@ from pellucid.check.tape import Array, Change, Node, Pass, Tape
 FEW = 12  # passes of a loop that are also looked at one by one
 
 
+Said = tuple[str, str, str, float]  # a mistake, its explanation, its fix, its weight
+
+
 @dataclass
 class Hypothesis:
     """What the gradients would be, had this mistake been made.
@@ -23,6 +26,7 @@ class Hypothesis:
         explanation, fix: what is wrong, and what to write instead, in words and a formula.
         node: where in the forward pass the step is whose backward is wrong.
         weight: how likely it is beforehand; decides where several give the same numbers.
+        called: for a change that takes a path out: what it is called where the path is not gone but off by a factor.
     """
 
     mistake: str
@@ -31,6 +35,7 @@ class Hypothesis:
     fix: str
     node: Node | None = None
     weight: float = 1.0
+    called: Callable[[float], Said | None] | None = None
 
 
 @dataclass

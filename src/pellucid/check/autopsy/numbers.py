@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def by_numbers(
                 "compute it from the parameters and values of this call",
                 1.5,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
             )
-    if one.ratio and same(given, one.ratio * true, rtol=rtol):
+    if one.ratio and math.isfinite(one.ratio) and same(given, one.ratio * true, rtol=rtol):
         if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):
             yield Verdict(
                 "missing-broadcast-sum",
@@ -139,6 +140,17 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
         yield Verdict(
             "transpose", f"The gradient of {one.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
         )
+    for count in range(1, true.ndim + 1):
+        for axes in combinations(range(true.ndim), count):
+            if same(true.sum(axis=axes).squeeze(), given.squeeze(), rtol=rtol) and true.sum(axis=axes).size < true.size:
+                yield Verdict(
+                    "missing-broadcast-sum",
+                    f"The gradient of {one.name} is summed over too much: over its own axis {axes} as well; its shape "
+                    f"is {given.shape}, that of the parameter {true.shape}.",
+                    "sum over those axes only along which the forward pass repeats the parameter",
+                    3.0,
+                )
+                return
     squeezed, wanted = given.squeeze(), true.squeeze()
     if squeezed.shape == wanted.shape and same(squeezed, wanted, rtol=rtol):
         yield Verdict(
@@ -147,8 +159,6 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
             f"append .reshape({true.shape}), or keepdims={'True' if true.ndim > given.ndim else 'False'} in its sum",
             2.0,
         )
-    from itertools import combinations
-
     for count in range(1, given.ndim + 1):
         for axes in combinations(range(given.ndim), count):
             for name, reduce in (("sum", np.sum), ("mean", np.mean)):

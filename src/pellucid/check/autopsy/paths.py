@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges
+from pellucid.check.autopsy.hypothesis import Case, Hypothesis, Said, edges, line, on_edges
 from pellucid.check.rules import ELEMENTWISE, broadcast_axes, derivative, vjp
 from pellucid.check.tape import Array, Change, Node
 
@@ -19,15 +19,73 @@ def factors(case: Case) -> Iterator[Hypothesis]:
     """A step's contribution is left out, has the opposite sign, or is off by a constant."""
     for nodes, position in edges(case):
         node = nodes[0]
-        for factor, mistake, said, weight in _choices(case, node, position):
-            yield Hypothesis(
-                mistake,
-                on_edges(nodes, position, lambda n, p, g, factor=factor: _scaled(n, p, g, factor)),
-                f"Of {line(node)}: {said}.",
-                _how(node, position, factor),
-                node,
-                weight,
-            )
+        term = f"the path through input {position + 1} of `{node.op}`"
+
+        def called(factor: float, node: Node = node, position: int = position, term: str = term) -> Said | None:
+            found = _called(case, node, position, factor)
+            if found is None:
+                return None
+            mistake, said, weight = found
+            return mistake, f"Of {line(node)}: {said.format(term=term)}.", _how(node, position, factor), weight
+
+        yield Hypothesis(
+            "dropped-term",
+            on_edges(nodes, position, lambda n, p, g: None),
+            f"Of {line(node)}: {term} is left out of the gradient.",
+            _how(node, position, 0.0),
+            node,
+            0.8,
+            called,
+        )
+
+
+def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, str, float] | None:
+    """What it is called when a step's contribution is multiplied by a factor."""
+    sizes = set(case.sizes) | {round(node.attributes.get("mean", 0))}
+    scale, kind = _scale(case, node, position, sizes)
+    if scale and math.isclose(factor, 1 / scale, rel_tol=1e-4):
+        return kind, f"its factor {_number(scale)} is missing on the way back", 1.1 if kind == "dropped-term" else 0.9
+    if scale and math.isclose(factor, scale, rel_tol=1e-4):
+        return (
+            "batch-factor" if kind == "batch-factor" else "constant-factor",
+            f"its factor {_number(scale)} is there twice on the way back",
+            0.85,
+        )
+    if math.isclose(factor, -1.0, rel_tol=1e-4):
+        return "sign", "{term} has the opposite sign", 0.7
+    if any(size > 2 and math.isclose(max(factor, 1 / factor), size, rel_tol=1e-4) for size in sizes if factor > 0):
+        return "batch-factor", f"{{term}} is off by the factor {_number(factor)}", 0.55
+    if math.isclose(factor, 2.0, rel_tol=1e-4) or math.isclose(factor, 0.5, rel_tol=1e-4):
+        return "constant-factor", f"{{term}} is off by the factor {_number(factor)}", 0.6
+    return "constant-factor", f"{{term}} is off by the factor {_number(factor)}", 0.3
+
+
+def _scale(case: Case, node: Node, position: int, sizes: set[int]) -> tuple[float, str]:
+    """A constant that scales on the way forward scales on the way back: which, and what it is called to forget it."""
+    if node.op not in ("multiply", "divide", "power", "square"):
+        return 0.0, ""
+    slope = derivative(node, position)
+    if slope.size != 1 or any(source.needs for i, source in enumerate(node.inputs) if i != position):
+        return 0.0, ""
+    scale = abs(float(slope.ravel()[0]))
+    if not scale or math.isclose(scale, 1.0):
+        return 0.0, ""
+    if any(math.isclose(scale, size) or math.isclose(scale, 1 / size) for size in sizes if size > 2):
+        return scale, "batch-factor"
+    root = any(math.isclose(scale, 1 / math.sqrt(d)) or math.isclose(scale, math.sqrt(d)) for d in _dims(case))
+    return scale, "dropped-term" if root and _before_softmax(case, node) else "constant-factor"
+
+
+def _before_softmax(case: Case, node: Node) -> bool:
+    """Whether an exponential is taken soon after: then the scale is that of attention's scores."""
+    ahead = {node.index}
+    for later in case.tape.useful():
+        if any(source.index in ahead for source in later.inputs):
+            if later.op == "exp":
+                return True
+            if later.op in ("add", "subtract", "where", "multiply", "divide", "move", "max", "assign"):
+                ahead.add(later.index)
+    return False
 
 
 def terms(case: Case) -> Iterator[Hypothesis]:
@@ -49,48 +107,6 @@ def terms(case: Case) -> Iterator[Hypothesis]:
             one[0][0],
             0.7,
         )
-
-
-def _scaled(node: Node, position: int, adjoint: Array, factor: float) -> Array | None:
-    own = vjp(node, position, adjoint) if factor else None
-    return None if own is None else own * factor
-
-
-def _choices(case: Case, node: Node, position: int) -> Iterator[tuple[float, str, str, float]]:
-    term = f"the path through input {position + 1} of `{node.op}`"
-    yield 0.0, "dropped-term", f"{term} is left out of the gradient", 0.8
-    yield -1.0, "sign", f"{term} has the opposite sign", 0.7
-    sizes = set(case.sizes) | {int(node.attributes.get("mean", 0))} - {0}
-    for size in sizes:
-        for factor in (float(size), 1.0 / size):
-            if size > 1:
-                yield factor, "batch-factor", f"{term} is off by the factor {_number(factor)}", 0.55
-    for factor in (2.0, 0.5):
-        if factor not in sizes and 1 / factor not in sizes:
-            yield factor, "constant-factor", f"{term} is off by the factor {_number(factor)}", 0.6
-    # A constant that scales on the way forward scales on the way back: is it there, is it there once?
-    if node.op in ("multiply", "divide", "power", "square"):
-        slope = derivative(node, position)
-        if slope.size == 1 and not any(source.needs for i, source in enumerate(node.inputs) if i != position):
-            scale = abs(float(slope.ravel()[0]))
-            if scale and not math.isclose(scale, 1.0):
-                root = any(
-                    math.isclose(scale, 1 / math.sqrt(d)) or math.isclose(scale, math.sqrt(d)) for d in _dims(case)
-                )
-                batch = any(math.isclose(scale, size) or math.isclose(scale, 1 / size) for size in sizes)
-                mistake = "batch-factor" if batch else "dropped-term" if root else "constant-factor"
-                yield (
-                    1 / scale,
-                    mistake,
-                    f"its factor {_number(scale)} is missing on the way back",
-                    1.1 if root else 0.9,
-                )
-                yield (
-                    scale,
-                    "batch-factor" if batch else "constant-factor",
-                    (f"its factor {_number(scale)} is there twice on the way back"),
-                    0.85,
-                )
 
 
 def _dims(case: Case) -> set[int]:
@@ -160,27 +176,84 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
                 node,
                 1.0,
             )
-        for wrong in _other_axes(node.shape, source.shape, axes):
-            yield Hypothesis(
-                "missing-broadcast-sum",
-                on_edges(
-                    nodes,
-                    position,
-                    lambda n, p, g, wrong=wrong: raw(n, p, g).sum(axis=wrong).reshape(n.inputs[p].shape),
-                ),
-                f"{told}; here it is summed over axis {wrong}.",
-                f"write .{sum_of}",
-                node,
-                1.1,
-            )
+        for wrong in _other_axes(node.shape, axes):
+            fits = math.prod(n for i, n in enumerate(node.shape) if i not in wrong) == source.value.size
+            if fits or source.op == "parameter":
+                yield Hypothesis(
+                    "missing-broadcast-sum",
+                    on_edges(
+                        nodes,
+                        position,
+                        lambda n, p, g, wrong=wrong, fits=fits: _summed(
+                            raw(n, p, g), wrong, n.inputs[p].shape if fits else None
+                        ),
+                    ),
+                    f"{told}; here it is summed over axis {wrong}.",
+                    f"write .{sum_of}",
+                    node,
+                    1.1,
+                )
+    yield from _overwritten(case)
 
 
-def _other_axes(big: tuple[int, ...], small: tuple[int, ...], right: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Axes that could be summed by mistake, since the shape comes out the same."""
-    size = math.prod(small)
-    for axes in combinations(range(len(big)), len(right)):
-        if axes != right and math.prod(n for i, n in enumerate(big) if i not in axes) == size:
-            yield axes
+def _summed(value: Array, axes: tuple[int, ...], shape: tuple[int, ...] | None) -> Array:
+    return value.sum(axis=axes, keepdims=True) if shape is None else value.sum(axis=axes).reshape(shape)
+
+
+def _other_axes(big: tuple[int, ...], right: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Axes that could be summed by mistake."""
+    for count in range(1, len(big) + 1):
+        for axes in combinations(range(len(big)), count):
+            if axes != right and math.prod(big[i] for i in axes) > 1:
+                yield axes
+
+
+def _overwritten(case: Case) -> Iterator[Hypothesis]:
+    """`db[f] = …` for `db[f] += …`: of several uses of an element, only one reaches its gradient."""
+    for nodes, position in edges(case):
+        node = nodes[0]
+        if node.op == "move" and node.inputs[0].value.size:
+            places = node.attributes["places"].ravel()
+            known = places[places >= 0]
+            if len(np.unique(known)) < len(known):
+                yield Hypothesis(
+                    "missing-broadcast-sum",
+                    on_edges(nodes, position, _last_of_each),
+                    f"{line(node)} takes some elements several times; their gradients are not summed, the last one stays.",
+                    "np.add.at(dx, index, dy): with dx[index] += dy, an index that is there twice counts once",
+                    node,
+                    1.1,
+                )
+        if len(nodes) < 2 or not all(_is_parameter(one.inputs[position]) for one in nodes):
+            continue
+        for order, said in ((nodes, "last"), (nodes[::-1], "first")):
+            kept = {_elements(one.inputs[position]): one.index for one in order}
+            lost = [one for one in nodes if kept[_elements(one.inputs[position])] != one.index]
+            if lost:
+                yield Hypothesis(
+                    "missing-broadcast-sum" if node.op == "add" else "missing-step",
+                    on_edges(lost, position, lambda n, p, g: None),
+                    f"The loop uses {line(node)} {len(nodes)} times; of what goes back only the {said} pass stays.",
+                    "sum over the passes: += for =",
+                    node,
+                    1.0,
+                )
+
+
+def _elements(node: Node) -> tuple[int, bytes]:
+    """Which elements of a parameter a node is."""
+    found = b""
+    while node.op == "move":
+        found += node.attributes["places"].tobytes()
+        node = node.inputs[0]
+    return node.index, found
+
+
+def _last_of_each(node: Node, position: int, adjoint: Array) -> Array:
+    places = node.attributes["places"].ravel()
+    result = np.zeros(node.inputs[0].value.size)
+    result[places[places >= 0]] = adjoint.ravel()[places >= 0]
+    return result.reshape(node.inputs[0].shape)
 
 
 def steps(case: Case) -> Iterator[Hypothesis]:
