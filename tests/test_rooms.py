@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
     "train": frozenset({"core", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
-    "check": frozenset({"ops", "nn", "core", "autograd", "viz"}),
+    "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),  # what differs beyond rounding is a matter of both
+    "derivation": frozenset({"ops", "nn", "core", "autograd", "viz"}),
     "doctor": frozenset({"core", "check", "train"}),
     "viz": frozenset(),
 }

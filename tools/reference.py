@@ -6,7 +6,6 @@ what they say is what the declarations say, so there is nothing to keep in step.
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import inspect
@@ -17,11 +16,12 @@ import textwrap
 from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import pellucid
 from pellucid.core import FUNCTIONS, TABLE, Domain, Op, Tensor
+from pellucid.derivation.source import rule_source
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where mkdocs runs this file it is not there
 from tools.docstrings import fenced, markdown
@@ -254,71 +254,6 @@ def _kept(op: Op) -> str:
     for rule in op.rules.values():
         names += [one for one in list(inspect.signature(rule).parameters)[2:] if one not in op.attributes]
     return ", ".join(f"`{name}`" for name in dict.fromkeys(names)) or ("nothing" if op.rules else "")
-
-
-def rule_source(op: Op) -> str:
-    """The lines of the source that declare the op's rules, with the private functions that they call."""
-    home = importlib.import_module(op.__module__)
-    spans: set[tuple[bool, str, int, int]] = set()  # what another chapter has comes first
-    for statement in _tree(home).body:
-        if _declares(statement, home, op):
-            spans.add((True, home.__name__, statement.lineno, statement.end_lineno or statement.lineno))
-    for rule in op.rules.values():
-        for name, code in _codes(inspect.unwrap(rule)):
-            spans.add((name == home.__name__, name, *_span(_tree(importlib.import_module(name)), code)))
-    return "\n\n".join(
-        textwrap.dedent("\n".join(inspect.getsource(importlib.import_module(name)).splitlines()[first - 1 : last]))
-        for here, name, first, last in sorted(spans)
-        if not any(_within((first, last), one[2:]) for one in spans if one[:2] == (here, name))
-    )
-
-
-def _within(inner: tuple[int, int], outer: tuple[int, int]) -> bool:
-    return inner != outer and outer[0] <= inner[0] and inner[1] <= outer[1]
-
-
-@functools.cache
-def _tree(module: ModuleType) -> ast.Module:
-    return ast.parse(inspect.getsource(module))
-
-
-def _declares(statement: ast.stmt, module: ModuleType, op: Op) -> bool:
-    """Whether a statement is `NAME.vjp(…)`, where NAME is the op."""
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="vjp"))):
-            return vars(module).get(name) is op
-    return False
-
-
-def _codes(function: Any, seen: frozenset[str] = frozenset()) -> Iterator[tuple[str, CodeType]]:
-    """The module and the code of a rule, and of the private functions of its module that it calls."""
-    if not isinstance(function, FunctionType):
-        return
-    yield function.__module__, function.__code__
-    for name in _names(function.__code__):
-        called = function.__globals__.get(name)
-        if name.startswith("_") and name not in seen and getattr(called, "__module__", "") == function.__module__:
-            yield from _codes(called, seen | {name})
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _span(tree: ast.Module, code: CodeType) -> tuple[int, int]:
-    """First and last line of the smallest statement that holds a code object."""
-    line = code.co_firstlineno
-    holding: list[tuple[int, int]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt):
-            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
-            last = node.end_lineno or node.lineno
-            if first <= line <= last:
-                holding.append((first, last))
-    return min(holding, key=lambda span: span[1] - span[0])
 
 
 # The commands ---------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ _ROOMS = (
 )  # fmt: skip
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
+    "explain": "derivation",
     "summary": "viz.summary",
 }  # fmt: skip
 

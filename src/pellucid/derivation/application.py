@@ -1,0 +1,171 @@
+"""One op, applied to given tensors: its result, its vector-Jacobian product, its Jacobian, and that by differences."""
+
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from pellucid.autograd.numeric import STEPS, slope
+from pellucid.core import Op, Tensor, default_generator, enable_grad, from_data, grad, no_grad
+from pellucid.core.errors import argument_names
+from pellucid.core.state import state
+
+MOST = 64  # numbers in an input or in a result, for which a Jacobian is looked at
+
+
+class Application:
+    """An op applied to tensors, numbers and None, once more and apart: what is asked of it changes nothing outside.
+
+    Attributes: `op`, `args`, `kwargs`; `names`, one for each argument; `out`, the result; `aux`, by-products by name;
+    `differentiable`, the positions of the arguments that have a gradient.
+    """
+
+    def __init__(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], *, double: bool = False) -> None:
+        self.op, self.kwargs = op, kwargs
+        self.args = tuple(_apart(one, double) for one in args)
+        self.names = argument_names(op, len(args))
+        self.differentiable = [
+            position
+            for position, one in enumerate(self.args)
+            if isinstance(one, Tensor)
+            and one.dtype.is_floating_point
+            and (position if op.star is None else min(position, op.star)) in op.rules
+        ]
+        with unwatched(), same_draws(op, kwargs), enable_grad():
+            self.leaves = [self.args[i].requires_grad_() for i in self.differentiable]
+            given = [one.clone() if i in op.mutates and one is not None else one for i, one in enumerate(self.args)]
+            found = op(*given, **kwargs)
+        results = found if isinstance(found, tuple) else (found,)
+        self._out: Tensor = results[0]
+        self._jacobians: dict[int, np.ndarray] | None = None
+        self.aux = {name: _numbers(one) for name, one in zip(op.aux, results[1:], strict=False)}
+        self.out = _numbers(self._out)
+        if not (self._out.dtype.is_floating_point and self._out.requires_grad):
+            self.differentiable, self.leaves = [], []
+
+    @property
+    def random(self) -> bool:
+        """Whether the result is drawn at random."""
+        return "generator" in self.op.attributes
+
+    def values(self) -> dict[str, Any]:
+        """The arguments, attributes, by-products and the result, by the names that a gradient rule has for them."""
+        found: dict[str, Any] = {**dict.fromkeys(self.op.inputs), **self.op.attributes}
+        found.update(self.kwargs)
+        for name, one in zip(self.names, self.args, strict=True):
+            found[name] = _numbers(one) if isinstance(one, Tensor) else one
+        found.update(self.aux)
+        found["out"] = self.out
+        return found
+
+    def array(self, position: int) -> np.ndarray:
+        """The numbers of a tensor argument."""
+        return _numbers(self.args[position])
+
+    def vjp(self, g: np.ndarray) -> dict[int, np.ndarray]:
+        """The gradient of each differentiable argument, where that of the result is `g`: what the engine computes."""
+        if not self.differentiable:
+            return {}
+        seed = from_data(np.array(g, dtype=self.out.dtype).reshape(self.out.shape))
+        with unwatched():
+            found = grad(self._out, self.leaves, seed, retain_graph=True, allow_unused=True)
+        return {
+            position: np.zeros(leaf.shape) if got is None else _numbers(got)
+            for position, leaf, got in zip(self.differentiable, self.leaves, found, strict=True)
+        }
+
+    def jacobians(self) -> dict[int, np.ndarray]:
+        """Of each differentiable argument ∂out[j]/∂x[i], both counted row by row: shape (numbers out, numbers in).
+
+        Row j is the vector-Jacobian product of the j-th unit vector. Empty for more than `MOST` numbers.
+        """
+        if self._jacobians is not None:
+            return self._jacobians
+        if self.out.size > MOST or any(self.array(i).size > MOST for i in self.differentiable):
+            return {}
+        rows: dict[int, list[np.ndarray]] = {i: [] for i in self.differentiable}
+        for j in range(self.out.size):
+            unit = np.zeros(self.out.size)
+            unit[j] = 1
+            for i, row in self.vjp(unit.reshape(self.out.shape)).items():
+                rows[i].append(row.ravel())
+        self._jacobians = {
+            i: np.array(found).reshape(self.out.size, self.array(i).size) for i, found in rows.items()
+        }
+        return self._jacobians
+
+    def numeric(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """The Jacobians by differences, and which of their entries have a kink at this point."""
+        return {i: self._numeric(i) for i in self.differentiable}
+
+    def _numeric(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        point = self.array(position)
+        found, kinks = np.zeros((self.out.size, point.size)), np.zeros((self.out.size, point.size), bool)
+        for i in range(point.size):
+            known: dict[float, np.ndarray] = {}
+
+            def moved(t: float, i: int = i, known: dict[float, np.ndarray] = known) -> np.ndarray:
+                if t not in known:
+                    there = point.copy()
+                    there.reshape(-1)[i] += t
+                    known[t] = self._forward(position, there)
+                return known[t]
+
+            moves = np.ptp([moved(t) for h in STEPS for t in (h, -h)] + [moved(0.0)], axis=0) != 0
+            for j in np.flatnonzero(moves):  # where an element of the result does not move its derivative is 0
+
+                def along(t: float, j: int = j, moved: Callable[[float], np.ndarray] = moved) -> float:
+                    return float(moved(t)[j])
+
+                got = slope(along)
+                found[j, i], kinks[j, i] = got.value, got.kink
+        return found, kinks
+
+    def _forward(self, position: int, array: np.ndarray) -> np.ndarray:
+        given = [one.detach().clone() if isinstance(one, Tensor) else one for one in self.args]
+        given[position] = from_data(array)
+        with unwatched(), same_draws(self.op, self.kwargs), no_grad():
+            found = self.op(*given, **self.kwargs)
+        return _numbers(found[0] if isinstance(found, tuple) else found).ravel()
+
+
+def _apart(one: Any, double: bool) -> Any:
+    if not isinstance(one, Tensor):
+        return one
+    made = one.detach().cpu().clone()
+    return made.double() if double and made.dtype.is_floating_point else made
+
+
+def _numbers(one: Tensor) -> np.ndarray:
+    return np.array(one.detach().cpu().numpy())
+
+
+@contextmanager
+def unwatched() -> Generator[None]:
+    """No interpreter sees what is done inside."""
+    before = state.interpreters
+    state.interpreters = ()
+    try:
+        yield
+    finally:
+        state.interpreters = before
+
+
+@contextmanager
+def same_draws(op: Op, kwargs: dict[str, Any]) -> Generator[None]:
+    """What the op draws at random inside was not drawn: the generator is put back."""
+    if "generator" not in op.attributes:
+        yield
+        return
+    own = kwargs.get("generator")
+    used = default_generator if own is None else own
+    before = used.get_state()
+    try:
+        yield
+    finally:
+        used.set_state(before)

@@ -1,0 +1,108 @@
+"""Numbers and matrices as text, for a terminal that is 80 columns wide."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+import numpy as np
+
+WIDTH = 78
+MOST = 8  # rows and columns shown of a matrix
+
+
+def figure(value: Any) -> str:
+    """Four digits: `0.7616`, `-1.2`, `3`, `1e-07`."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    number = float(value)
+    if not math.isfinite(number):
+        return str(number)
+    text = f"{number:.4g}"
+    return "0" if text == "-0" else text
+
+
+def rows_of(array: np.ndarray) -> list[list[str]]:
+    """A matrix of figures; of more than two dimensions the leading ones go below each other; cut at `MOST`."""
+    flat = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
+    scale = float(np.nan_to_num(np.abs(flat.astype(float))).max()) if flat.size and flat.dtype.kind == "f" else 0.0
+    rows = [
+        [figure(0.0 if flat.dtype.kind == "f" and abs(one) < 1e-12 * scale else one) for one in row[:MOST]]
+        + (["…"] if len(row) > MOST else [])
+        for row in flat[:MOST]
+    ]
+    return [*rows, ["⋮"] * len(rows[0])] if len(flat) > MOST else rows
+
+
+def columns(rows: list[list[str]], gap: str = "  ") -> list[str]:
+    """Rows of words, aligned at the right."""
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [gap.join(word.rjust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def block(array: np.ndarray) -> list[str]:
+    """A matrix between brackets; a number as it is."""
+    if array.ndim == 0:
+        return [figure(array.item())]
+    if not array.size:
+        return ["[ ]"]
+    lines = columns(rows_of(array))
+    width = max(map(len, lines))
+    if len(lines) == 1:
+        return [f"[ {lines[0]} ]"]
+    signs = [("⎡", "⎤"), *[("⎢", "⎥")] * (len(lines) - 2), ("⎣", "⎦")]
+    return [f"{left} {line.ljust(width)} {right}" for (left, right), line in zip(signs, lines, strict=True)]
+
+
+def beside(blocks: list[list[str]]) -> list[str]:
+    """Blocks side by side, centred upon each other."""
+    height = max(map(len, blocks))
+    full: list[list[str]] = []
+    for one in blocks:
+        width, above = max(map(len, one)), (height - len(one)) // 2
+        lines = [""] * above + one + [""] * (height - len(one) - above)
+        full.append([line.ljust(width) for line in lines])
+    return [" ".join(parts).rstrip() for parts in zip(*full, strict=True)]
+
+
+def equation(terms: list[Any], indent: int = 2) -> list[str]:
+    """An equation in numbers: side by side where that fits, else each of its matrices on lines of its own."""
+    shown = [one for one in terms if isinstance(one, str) or one.array.size]
+    lines = beside([[one] if isinstance(one, str) else block(one.array) for one in shown])
+    if max(map(len, lines)) <= WIDTH - indent:
+        return [" " * indent + line for line in lines]
+    found: list[str] = []
+    for one in terms:
+        if not isinstance(one, str):
+            part = beside([[f"{one.symbol} ="], block(one.array)])
+            found += [" " * indent + line[: WIDTH - indent] for line in part]
+    return found
+
+
+def wrapped(text: str, indent: int = 2, hanging: int = 0) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + hanging), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def heading(text: str) -> list[str]:
+    return ["", text, "─" * len(text)]
+
+
+def code(text: str) -> list[str]:
+    """Lines of source, the long ones broken."""
+    found: list[str] = []
+    for line in text.splitlines():
+        indent = " " * (min(len(line) - len(line.lstrip()), 16) + 2)
+        found += textwrap.wrap(
+            line.strip(), WIDTH, initial_indent=indent, subsequent_indent=indent + "      ", break_on_hyphens=False,
+        ) or [""]  # fmt: skip
+    return found
