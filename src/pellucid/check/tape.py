@@ -126,6 +126,11 @@ class Change:
         """The nodes at which something is changed."""
         return {index for index, _ in self.edges} | self.adjoints.keys() | self.jumps.keys()
 
+    def reaches(self, tape: Tape, reach: dict[int, frozenset[str]]) -> frozenset[str]:
+        """The parameters whose gradients it can alter."""
+        starts = [tape.nodes[index].inputs[position].index for index, position in self.edges]
+        return frozenset[str]().union(*(reach.get(i, ()) for i in (*starts, *self.adjoints, *self.jumps)))
+
     def __or__(self, other: Change) -> Change:
         return Change(self.edges | other.edges, self.adjoints | other.adjoints, self.jumps | other.jumps)
 
@@ -141,6 +146,7 @@ class Pass:
     change: Change
     adjoints: dict[int, Array] = field(default_factory=dict)
     raw: dict[int, Array] = field(default_factory=dict)
+    work: int = 0  # nodes gone back through for changes
 
     def gradients(self) -> dict[str, Array]:
         """The gradient of each parameter: zeros where the result does not depend on it."""
@@ -154,31 +160,39 @@ class Pass:
         todo = [-index for index in touched if index in self.adjoints]
         heapq.heapify(todo)
         deltas: dict[int, Any] = {}
+        misshapen: dict[int, Any] = {}  # what a parameter gets that has not its shape: a sum that was not taken
         seen: set[int] = set(todo)
         while todo:
             index = -heapq.heappop(todo)
             node = self.tape.nodes[index]
             delta = deltas.get(index)
+            old: list[tuple[Node, Array]] = []
             if index in special:
                 before = self.raw.get(index, self.adjoints.get(index, np.zeros(node.shape)))
                 _, old = _contributions(node, before, self.change)
                 after, new = _contributions(node, before if delta is None else before + delta, both)
                 if node.op == "parameter":
                     deltas[index] = after - self.adjoints.get(index, np.zeros(node.shape))
-                moved = [*new, *((source, -value) for source, value in old)]
             else:
-                _, moved = _contributions(node, delta, _UNCHANGED)
-            for source, value in moved:
-                known = deltas.get(source.index)
-                deltas[source.index] = value if known is None else known + value
+                _, new = _contributions(node, delta, _UNCHANGED)
+            for source, value in (*new, *((source, -value) for source, value in old)):
+                odd = source.op == "parameter" and value.shape != source.shape
+                into = misshapen if odd else deltas
+                known = into.get(source.index)
+                into[source.index] = value if known is None else known + value
                 if -source.index not in seen:
                     seen.add(-source.index)
                     heapq.heappush(todo, -source.index)
-        return {
-            name: self.adjoints.get(node.index, np.zeros(node.shape)) + deltas[node.index]
-            for name, node in self.tape.parameters.items()
-            if node.index in deltas
-        }
+        self.work += len(seen)
+        found: dict[str, Array] = {}
+        for name, node in self.tape.parameters.items():
+            if node.index in deltas or node.index in misshapen:
+                base = self.adjoints.get(node.index, np.zeros(node.shape))
+                rest = base + deltas.get(node.index, 0.0)
+                odd = misshapen.get(node.index)
+                alone = odd is not None and np.abs(rest).max(initial=0) <= 1e-12 * np.abs(base).max(initial=0)
+                found[name] = rest if odd is None else odd if alone else odd + rest
+        return found
 
 
 _UNCHANGED = Change()

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.check.autopsy.activations import activations
 from pellucid.check.autopsy.evidence import Evidence
-from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis, line
-from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
-from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
-from pellucid.check.autopsy.products import stale, transposes
-from pellucid.check.autopsy.softmax import softmaxes
+from pellucid.check.autopsy.hypothesis import Case, line
+from pellucid.check.autopsy.numbers import Verdict, by_numbers
+from pellucid.check.autopsy.trial import Found, simulate
 from pellucid.check.rules import ELEMENTWISE, has_ties
 from pellucid.check.tape import Array, Change, Tape, backward
-
-GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
-ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
-WORK = 300_000  # nodes gone back through for mistakes that would spoil right gradients too
 
 
 @dataclass
@@ -42,20 +33,6 @@ class Diagnosis:
     fix: str
     where: str = ""
     others: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Found:
-    """A hypothesis, with the gradients that it gives."""
-
-    hypothesis: Hypothesis
-    simulated: dict[str, Array]
-    explains: set[str]
-    breaks: set[str]
-
-    @property
-    def score(self) -> float:
-        return len(self.explains) - 0.5 * len(self.breaks) + 0.01 * self.hypothesis.weight
 
 
 def diagnose(
@@ -80,44 +57,44 @@ def diagnose(
     plain = {
         name: list(by_numbers(one, all_true, sizes, earlier, rtol, repeats.get(name, 0))) for name, one in wrong.items()
     }
-    found: list[_Found] = []
-    if tape is not None:
-        for ties in conventions(tape):
-            convene(tape, ties)
-            case = Case(backward(tape), earlier_tapes, sizes)
-            found = _all(case, evidence, wrong, rtol)
-            if set(wrong) <= {name for one in found for name in one.explains}:
-                break
     result: dict[str, Diagnosis] = {}
-    change = Change()
-    remaining = set(wrong)
     # Zero, accumulated, another tensor's: said by the numbers with more certainty than any simulation.
-    for name in list(remaining):
-        certain = [verdict for verdict in plain[name] if verdict.weight >= 2.4]
+    for name, verdicts in plain.items():
+        certain = [verdict for verdict in verdicts if verdict.weight >= 2.4]
         if certain:
             result[name] = _from_numbers(certain, [])
-            remaining.discard(name)
+    wrong = {name: one for name, one in wrong.items() if name not in result}
+    found: list[Found] = []
+    if tape is not None and wrong:
+        for ties in conventions(tape):
+            convene(tape, ties)
+            found = simulate(Case(backward(tape), earlier_tapes, sizes), evidence, wrong, rtol)
+            if set(wrong) <= {name for one in found for name in one.explains}:
+                break
+    change = Change()
+    remaining = dict.fromkeys(wrong)
     while remaining:
         best = _best(found, remaining)
         alone = {name: plain[name] for name in remaining if plain[name]}
-        together = len(best.explains & remaining) if best is not None else 0
-        if best is None or (together == 1 and alone and next(iter(best.explains & remaining)) in alone):
+        together = len(best.explains & remaining.keys()) if best is not None else 0
+        if best is None or (together == 1 and alone and best.explains & alone.keys()):
             if not alone:
                 break
             for name, verdicts in alone.items():
                 rivals = [one for one in found if name in one.explains]
                 result[name] = _judge(name, verdicts, rivals)
-                remaining.discard(name)
+                del remaining[name]
             continue
-        explained = best.explains & remaining
+        explained = [name for name in remaining if name in best.explains]
         for name in explained:
             rivals = [one for one in found if name in one.explains and one is not best]
             result[name] = _from_simulation(best, rivals, plain[name])
-        remaining -= explained
+        for name in explained:
+            del remaining[name]
         if remaining and tape is not None:
             change = change | best.hypothesis.change
             again = Case(backward(tape, change), earlier_tapes, sizes)
-            found = _all(again, evidence, {name: wrong[name] for name in remaining}, rtol)
+            found = simulate(again, evidence, {name: wrong[name] for name in remaining}, rtol)
             base = again.way.gradients()
             for name in remaining:
                 moved = Evidence(name, base[name], wrong[name].given)
@@ -130,7 +107,7 @@ def diagnose(
             f"The gradient of {name} is wrong ({wrong[name].pattern}); no mistake that was tried gives these numbers.",
             "compare it with the true gradient, entry by entry, in the picture",
         )
-    return result
+    return {name: result[name] for name in evidence if name in result}
 
 
 def _repeats(tape: Tape, name: str) -> int:
@@ -169,132 +146,19 @@ def _ratio(one: Evidence) -> None:
         one.ratio = float((one.given * one.true).sum() / (one.true**2).sum())
 
 
-def _all(case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> list[_Found]:
-    """What explains any of the wrong gradients: first the likely, then two mistakes at once and single passes of a loop."""
-    trial = _Trial(case, evidence, wrong, rtol)
-    found = trial.of(GENERATORS)
-    if any(one.explains == set(wrong) and not one.breaks for one in found):
-        return found
-    found += trial.of((terms,))
-    for k in range(min(FEW, max((len(nodes) for nodes in case.tape.groups().values()), default=0))):
-        trial.case = replace(case, only=k)
-        if trial.case.groups():
-            found += trial.of(ONE_BY_ONE, f"In pass {k + 1} alone: ")
-    return found
-
-
-class _Trial:
-    """Mistakes made on purpose, and what they explain.
-
-    One that can alter right gradients too is put off, and tried only while the work that it takes, in nodes of the
-    tape, is within `WORK`.
-    """
-
-    def __init__(self, case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> None:
-        self.case, self.wrong, self.rtol = case, wrong, rtol
-        self.right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
-        self.reach = case.tape.reach()
-        self.work = WORK
-        self.truth = case.way.gradients()
-
-    def of(self, generators: tuple[Generator, ...], prefix: str = "") -> list[_Found]:
-        found: list[_Found] = []
-        later: list[Hypothesis] = []
-        for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in generators):
-            reached = frozenset[str]().union(*(self.reach.get(i, ()) for i in hypothesis.change.places()))
-            if not reached & self.wrong.keys():
-                continue
-            if prefix:
-                hypothesis = replace(
-                    hypothesis, explanation=prefix + hypothesis.explanation, weight=hypothesis.weight - 0.1
-                )
-            if reached <= self.wrong.keys():
-                found += self.one(hypothesis)
-            else:
-                later.append(hypothesis)
-        if not any(one.explains == set(self.wrong) and not one.breaks for one in found):
-            for hypothesis in later:
-                if self.work < 0:
-                    break
-                found += self.one(hypothesis)
-        return found
-
-    def one(self, hypothesis: Hypothesis) -> Iterator[_Found]:
-        self.work -= max(hypothesis.change.places(), default=0)
-        with np.errstate(all="ignore"):
-            try:
-                simulated = self.case.way.changed(hypothesis.change)
-            except (ValueError, IndexError):  # the shapes do not allow this mistake here
-                return
-        yield from self.judged(hypothesis, simulated)
-        if hypothesis.called is None:
-            return
-        # Off by a factor: the gradient is linear in it, and what it is follows from where the given one lies.
-        tried: list[float] = []
-        for name in simulated.keys() & self.wrong.keys():
-            given, path = self.wrong[name].given, self.truth[name] - simulated[name]
-            if given is None or given.shape != path.shape or not (path**2).sum() > 1e-24 * (given**2).sum():
-                continue
-            factor = float(((given - simulated[name]) * path).sum() / (path**2).sum())
-            if (
-                abs(factor) < 1e-9
-                or not math.isfinite(factor)
-                or any(math.isclose(factor, one, rel_tol=1e-4) for one in tried)
-            ):
-                continue
-            tried.append(factor)
-            said = hypothesis.called(factor)
-            if said is None or (said[3] < 0.5 and given.size < 3):
-                continue
-            mistake, explanation, fix, weight = said
-            scaled = {
-                other: gradient + factor * (self.truth[other] - gradient) for other, gradient in simulated.items()
-            }
-            yield from self.judged(
-                replace(hypothesis, mistake=mistake, explanation=explanation, fix=fix, weight=weight), scaled
-            )
-
-    def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[_Found]:
-        explains = {
-            name
-            for name, gradient in simulated.items()
-            if name in self.wrong and _fits(gradient, self.wrong[name], self.rtol)
-        }
-        if explains:
-            breaks = {
-                name
-                for name, gradient in simulated.items()
-                if name in self.right
-                and self.right[name].true.any()
-                and not same(gradient, self.right[name].true, None, max(self.rtol, 1e-6))
-            }
-            yield _Found(hypothesis, simulated, explains, breaks)
-
-
-def _fits(gradient: Array, one: Evidence, rtol: float) -> bool:
-    given = one.given
-    if given is None:
-        return False
-    if given.shape == one.true.shape:
-        return same(gradient, given, one.difference, rtol)
-    if gradient.size == given.size and gradient.squeeze().shape == given.squeeze().shape:
-        gradient = gradient.reshape(given.shape)
-    return same(gradient, given, None, rtol)
-
-
-def _best(found: list[_Found], remaining: set[str]) -> _Found | None:
-    useful = [one for one in found if one.explains & remaining]
+def _best(found: list[Found], remaining: Collection[str]) -> Found | None:
+    useful = [one for one in found if not one.explains.isdisjoint(remaining)]
     return max(
         useful,
         key=lambda one: (
-            len(one.explains & remaining) - 0.5 * len(one.breaks),
+            len(one.explains.intersection(remaining)) - 0.5 * len(one.breaks),
             one.hypothesis.weight,
         ),
         default=None,
     )
 
 
-def _from_simulation(best: _Found, rivals: list[_Found], numbers: list[Verdict]) -> Diagnosis:
+def _from_simulation(best: Found, rivals: list[Found], numbers: list[Verdict]) -> Diagnosis:
     """Confidence: less where a mistake of another name explains as much, and where it should have spoiled more."""
     own = best.hypothesis
     others = [
@@ -319,7 +183,7 @@ def _from_numbers(verdicts: list[Verdict], others: list[str]) -> Diagnosis:
     return Diagnosis(best.mistake, confidence, best.explanation, best.fix, "", others)
 
 
-def _judge(name: str, verdicts: list[Verdict], rivals: list[_Found]) -> Diagnosis:
+def _judge(name: str, verdicts: list[Verdict], rivals: list[Found]) -> Diagnosis:
     """One tensor that its numbers explain: unless a simulation has the better claim."""
     best = max(verdicts, key=lambda one: one.weight)
     clean = [one for one in rivals if not one.breaks and one.explains == {name}]

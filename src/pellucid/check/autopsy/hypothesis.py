@@ -35,13 +35,13 @@ class Hypothesis:
     fix: str
     node: Node | None = None
     weight: float = 1.0
-    called: Callable[[float], Said | None] | None = None
+    called: Callable[[float], Said] | None = None
 
 
 @dataclass
 class Case:
     """What there is to go by: the way back through the tape at the parameters in question, tapes of earlier states, the
-    batch sizes; and which passes of a loop have the mistake: all of them, or a single one."""
+    sizes of batches; and which passes of a loop have the mistake: all of them, or a single one."""
 
     way: Pass
     earlier: list[Tape] = field(default_factory=list)

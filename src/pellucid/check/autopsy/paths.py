@@ -21,11 +21,8 @@ def factors(case: Case) -> Iterator[Hypothesis]:
         node = nodes[0]
         term = f"the path through input {position + 1} of `{node.op}`"
 
-        def called(factor: float, node: Node = node, position: int = position, term: str = term) -> Said | None:
-            found = _called(case, node, position, factor)
-            if found is None:
-                return None
-            mistake, said, weight = found
+        def called(factor: float, node: Node = node, position: int = position, term: str = term) -> Said:
+            mistake, said, weight = _called(case, node, position, factor)
             return mistake, f"Of {line(node)}: {said.format(term=term)}.", _how(node, position, factor), weight
 
         yield Hypothesis(
@@ -35,11 +32,35 @@ def factors(case: Case) -> Iterator[Hypothesis]:
             _how(node, position, 0.0),
             node,
             0.8,
-            called,
+            None if _nested(nodes) else called,
         )
+        for factor in (-1.0, 2.0, 0.5) if _nested(nodes) and node.op != "assign" else ():
+            mistake, explanation, fix, weight = called(factor)
+            change = on_edges(nodes, position, lambda n, p, g, factor=factor: _scaled(n, p, g, factor))
+            yield Hypothesis(mistake, change, explanation, fix, node, weight)
 
 
-def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, str, float] | None:
+def _scaled(node: Node, position: int, adjoint: Array, factor: float) -> Array | None:
+    own = vjp(node, position, adjoint)
+    return None if own is None else own * factor
+
+
+def _nested(nodes: list[Node]) -> bool:
+    """Whether one pass of a loop is computed from the one before: a factor at each then counts several times."""
+    if len(nodes) < 2:
+        return False
+    first, seen, todo = nodes[0].index, set[int](), [nodes[1]]
+    while todo:
+        node = todo.pop()
+        if node.index == first:
+            return True
+        if node.index > first and node.index not in seen and node.needs:
+            seen.add(node.index)
+            todo += node.inputs
+    return False
+
+
+def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, str, float]:
     """What it is called when a step's contribution is multiplied by a factor."""
     sizes = set(case.sizes) | {round(node.attributes.get("mean", 0))}
     scale, kind = _scale(case, node, position, sizes)
@@ -142,12 +163,6 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
             own = vjp(n, p, g)
             return None if own is None else own / count
 
-        def one_of(n: Node, p: int, g: Array, which: int, axes: tuple[int, ...] = axes) -> Array:
-            value = raw(n, p, g)
-            for axis in sorted(axes, reverse=True):
-                value = np.take(value, which, axis=axis)
-            return value.reshape(n.inputs[p].shape)
-
         where, sum_of = line(node), f"sum(axis={axes[0] if len(axes) == 1 else axes})"
         told = f"{where} broadcasts {source.shape} to {node.shape}, so its gradient is summed over axis {axes}"
         yield Hypothesis(
@@ -170,7 +185,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
         for which, said in ((0, "first"), (-1, "last")):
             yield Hypothesis(
                 "missing-broadcast-sum",
-                on_edges(nodes, position, lambda n, p, g, which=which: one_of(n, p, g, which)),
+                on_edges(nodes, position, lambda n, p, g, which=which, axes=axes: _one_of(n, p, g, which, axes)),
                 f"{told}; here only the {said} is taken.",
                 f"append .{sum_of}",
                 node,
@@ -196,6 +211,13 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
     yield from _overwritten(case)
 
 
+def _one_of(node: Node, position: int, adjoint: Array, which: int, axes: tuple[int, ...]) -> Array:
+    value = adjoint * derivative(node, position)
+    for axis in sorted(axes, reverse=True):
+        value = np.take(value, which, axis=axis)
+    return value.reshape(node.inputs[position].shape)
+
+
 def _summed(value: Array, axes: tuple[int, ...], shape: tuple[int, ...] | None) -> Array:
     return value.sum(axis=axes, keepdims=True) if shape is None else value.sum(axis=axes).reshape(shape)
 
@@ -219,7 +241,7 @@ def _overwritten(case: Case) -> Iterator[Hypothesis]:
                 yield Hypothesis(
                     "missing-broadcast-sum",
                     on_edges(nodes, position, _last_of_each),
-                    f"{line(node)} takes some elements several times; their gradients are not summed, the last one stays.",
+                    f"{line(node)} takes some elements several times; only the last gradient of each stays.",
                     "np.add.at(dx, index, dy): with dx[index] += dy, an index that is there twice counts once",
                     node,
                     1.1,

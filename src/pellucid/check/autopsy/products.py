@@ -182,7 +182,10 @@ def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterat
 def _others(case: Case, node: Node, position: int, other: int) -> Iterator[Hypothesis]:
     own = node.inputs[other]
     seen: list[Array] = [own.value]
+    useful = {one.index for one in case.tape.useful()}
     for candidate in case.tape.nodes:
+        if candidate.index not in useful and candidate.op != "constant":
+            continue
         value = candidate.value
         if value.dtype.kind != "f" or value.ndim == 0 or candidate.op in ("assign",):
             continue

@@ -1,0 +1,171 @@
+"""Mistakes made on purpose, one by one, and what each explains of the gradients that were given."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pellucid.check.autopsy.activations import activations
+from pellucid.check.autopsy.evidence import Evidence, norm
+from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis
+from pellucid.check.autopsy.numbers import same
+from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
+from pellucid.check.autopsy.products import stale, transposes
+from pellucid.check.autopsy.softmax import softmaxes
+from pellucid.check.rules import vjp
+from pellucid.check.tape import Array, Change, Node
+
+GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
+ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
+WORK = 300_000  # nodes that are gone back through for what is unlikely
+
+
+@dataclass
+class Found:
+    """A hypothesis, with the gradients that it gives."""
+
+    hypothesis: Hypothesis
+    simulated: dict[str, Array]
+    explains: set[str]
+    breaks: set[str]
+
+    @property
+    def score(self) -> float:
+        return len(self.explains) - 0.5 * len(self.breaks) + 0.01 * self.hypothesis.weight
+
+
+def simulate(case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> list[Found]:
+    """What explains any of the wrong gradients: first a mistake in all passes of a loop, then two at once, or one pass."""
+    trial = Trial(case, evidence, wrong, rtol)
+    found = trial.of(GENERATORS)
+    if any(one.explains == set(wrong) and not one.breaks for one in found):
+        return found
+    found += trial.of((terms,), within=True)
+    for k in range(min(FEW, max((len(nodes) for nodes in case.tape.groups().values()), default=0))):
+        trial.case = replace(case, only=k)
+        if trial.case.groups() and trial.work > 0:
+            found += trial.of(ONE_BY_ONE, f"In pass {k + 1} alone: ", within=True)
+    return found
+
+
+class Trial:
+    """Mistakes made on purpose, and what they explain.
+
+    The unlikely ones, and those that can alter right gradients too, are put off, and tried only while the work that
+    it takes, counted in nodes of the tape, is within `WORK`.
+    """
+
+    def __init__(self, case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> None:
+        self.case, self.wrong, self.rtol = case, wrong, rtol
+        self.right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
+        self.reach = case.tape.reach()
+        self.scale = max((norm(one.true) for one in evidence.values()), default=0.0)
+        self.work = WORK
+        self.truth = case.way.gradients()
+
+    def of(self, generators: tuple[Generator, ...], prefix: str = "", within: bool = False) -> list[Found]:
+        found: list[Found] = []
+        later: list[Hypothesis] = []
+        for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in generators):
+            reached = hypothesis.change.reaches(self.case.tape, self.reach)
+            if within and self.work < 0:
+                break
+            if not reached & self.wrong.keys():
+                continue
+            if prefix:
+                hypothesis = replace(
+                    hypothesis, explanation=prefix + hypothesis.explanation, weight=hypothesis.weight - 0.1
+                )
+            if reached <= self.wrong.keys():
+                found += self.one(hypothesis)
+            else:
+                later.append(hypothesis)
+        if not any(one.explains == set(self.wrong) and not one.breaks for one in found):
+            for hypothesis in later:
+                if self.work < 0:
+                    break
+                found += self.one(hypothesis)
+        return found
+
+    def one(self, hypothesis: Hypothesis) -> Iterator[Found]:
+        before = self.case.way.work
+        with np.errstate(all="ignore"):
+            try:
+                simulated = self.case.way.changed(hypothesis.change)
+            except (ValueError, IndexError):  # the shapes do not allow this mistake here
+                return
+        self.work -= self.case.way.work - before
+        yield from self.judged(hypothesis, simulated)
+        if hypothesis.called is None:
+            return
+        # Off by a factor: the gradient is linear in it, and what it is follows from where the given one lies.
+        tried: list[float] = []
+        for name in [one for one in simulated if one in self.wrong]:
+            given, path = self.wrong[name].given, self.truth[name] - simulated[name]
+            if given is None or given.shape != path.shape or not (path**2).sum() > 1e-24 * (given**2).sum():
+                continue
+            factor = float(((given - simulated[name]) * path).sum() / (path**2).sum())
+            if (
+                abs(factor) < 1e-9
+                or not math.isfinite(factor)
+                or any(math.isclose(factor, one, rel_tol=1e-4) for one in tried)
+            ):
+                continue
+            tried.append(factor)
+            mistake, explanation, fix, weight = hypothesis.called(factor)
+            if weight < 0.5 and given.size < 3:
+                continue  # some factor or other gives any one or two numbers
+            scaled = {
+                other: gradient + factor * (self.truth[other] - gradient) for other, gradient in simulated.items()
+            }
+            yield from self.judged(
+                replace(
+                    hypothesis,
+                    mistake=mistake,
+                    change=_scaled(hypothesis.change, factor),
+                    explanation=explanation,
+                    fix=fix,
+                    weight=weight,
+                ),
+                scaled,
+            )
+
+    def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Found]:
+        explains = {
+            name
+            for name, gradient in simulated.items()
+            if name in self.wrong and _fits(gradient, self.wrong[name], self.rtol)
+        }
+        if explains:
+            breaks = {
+                name
+                for name, gradient in simulated.items()
+                if name in self.right
+                and not same(gradient, self.right[name].true, None, max(self.rtol, 1e-6))
+                and norm(gradient - self.right[name].true) > 1e-9 * self.scale
+            }
+            yield Found(hypothesis, simulated, explains, breaks)
+
+
+def _scaled(change: Change, factor: float) -> Change:
+    """A change that takes edges out, as one that multiplies what goes through them."""
+
+    def edge(node: Node, position: int, adjoint: Array) -> Array:
+        return vjp(node, position, adjoint) * factor
+
+    return Change(edges=dict.fromkeys(change.edges, edge))
+
+
+def _fits(gradient: Array, one: Evidence, rtol: float) -> bool:
+    given = one.given
+    if given is None:
+        return False
+    if given.shape == one.true.shape:
+        return same(gradient, given, one.difference, rtol)
+    if gradient.size == given.size and gradient.squeeze().shape == given.squeeze().shape:
+        gradient = gradient.reshape(given.shape)
+    return same(gradient, given, None, rtol)
