@@ -102,7 +102,7 @@ def resolve(name: str) -> Any:
     for place in reversed(places) if layer else places:
         if short in place:
             return place[short]
-    known = list(dict.fromkeys(one for place in places for one in place))
+    known = list(dict.fromkeys(one for place in places for one in place if not one.endswith("_")))
     lower = {one.lower(): one for one in reversed(known)}
     close = [lower[one] for one in difflib.get_close_matches(short.lower(), list(lower), n=3, cutoff=0.6)]
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
@@ -179,7 +179,9 @@ def _of_class(kind: type[Any], given: tuple[Any, ...], attributes: dict[str, Any
     """A layer's class: made with small sizes."""
     for sizes in ((), (3,), (3, 2), (1, 1, 2), (2,), (3, 1)):
         try:
-            layer = kind(*sizes, **attributes)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                layer = kind(*sizes, **attributes)
         except Exception:  # noqa: BLE001  other sizes then
             continue
         for example in [given] if given else _candidates():
@@ -289,16 +291,15 @@ def _candidates() -> Iterator[tuple[Any, ...]]:
     """What functions are usually called with, the simple first."""
 
     def x(*shape: int, **bounds: float) -> Tensor:
-        count = int(np.prod(shape, dtype=int))
-        return from_data(fill(X(shape, **bounds), 0, None)[...].reshape(shape).astype("float32")) if count else x(1)
+        return from_data(fill(X(shape, **bounds), 0, None).astype("float32"))
 
     def y(*shape: int, **bounds: float) -> Tensor:
         return from_data(fill(X(shape, **bounds), 7, None).astype("float32"))
 
     share, signs, classes = {"low": 0.0, "high": 1.0}, np.array([1.0, -1.0], "float32"), from_data(np.array([0, 2]))
     yield (x(2, 3),)
-    yield (x(2, 3), y(2, 3))
     yield (x(2, 3), classes)
+    yield (x(2, 3), y(2, 3))
     yield (x(2, 3), y(3, 2))
     yield (x(3), y(3))
     yield (x(2, 3, **share), y(2, 3, **share))
@@ -318,5 +319,8 @@ def _candidates() -> Iterator[tuple[Any, ...]]:
     yield (x(2, 3), y(2, 3), from_data(signs))
     yield (x(2), y(2), from_data(signs))
     yield (x(2, 3), y(2, 3), y(2, 3, **share))
+    yield (x(2, 3), y(1))
+    yield (classes, y(4, 2))
+    yield (x(3, 2), from_data(np.zeros(2, "float32")), from_data(np.ones(2, "float32")))
     yield (x(3, 3), y(3), x(3))
     yield (x(2, 3), from_data(np.array([[True, False, True], [False, True, False]])), 0.5)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Op, Tensor
+from pellucid.core import Op, Tensor, from_data
 from pellucid.core.graph import attributes_of
 
 from . import words
@@ -60,6 +60,7 @@ class Derivation:
         letter, out, g: the result's letter in equations, its numbers, and the gradient that is sent back through it.
         why: a sentence on the gradient; or, where there is none, why not.
         forward, rule: the source of the op and of its gradient rule.
+        curve: of a function of one number x, result and derivative over its domain.
     """
 
     op: str
@@ -75,11 +76,28 @@ class Derivation:
     random: bool = False
     forward: str = ""
     rule: str = ""
+    curve: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     @property
     def differentiable(self) -> list[Argument]:
         """The arguments that have a gradient."""
         return [one for one in self.arguments if one.gradient is not None]
+
+    def compared(self, one: Argument) -> str:
+        """In a sentence how far the rule is from the differences."""
+        if one.numeric is None or one.kinks is None or one.difference is None:
+            if self.random:
+                return (
+                    "Not compared with differences: the result is drawn at random; the gradient is what is declared, "
+                    "not the derivative of a function."
+                )
+            return "Not compared with differences."
+        kinks = int(one.kinks.sum())
+        there = f"{kinks} of {one.kinks.size} entries have a kink here; of the others " if kinks else ""
+        return (
+            f"By central differences in float64, extrapolated: {there}the largest difference from the rule is "
+            f"{one.difference:.1e}."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data, for JSON."""
@@ -87,6 +105,8 @@ class Derivation:
         def plain(value: Any) -> Any:
             if isinstance(value, np.ndarray):
                 return value.tolist()
+            if isinstance(value, tuple):
+                return [plain(one) for one in value]
             return value.to_dict() if isinstance(value, Rule) else value
 
         found = {name: plain(value) for name, value in vars(self).items() if name != "arguments"}
@@ -154,7 +174,21 @@ def derive(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Derivation:
             argument.slopes = slopes(app, i)
         if i in numeric:
             argument.numeric, argument.kinks = numeric[i]
+    if op.elementwise and len(made.differentiable) == 1 and sum(isinstance(one, Tensor) for one in app.args) == 1:
+        made.curve = _curve(app)
     return made
+
+
+def _curve(app: Application) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x over the op's domain, the result, and the derivative."""
+    domain = app.op.domain
+    low, high = (-4.0, 4.0) if domain is None else (max(domain.low, -4.0), min(domain.high, 4.0))
+    inset = 0.002 * (high - low)  # an end of a domain may be a pole
+    x = np.linspace(low + inset, high - inset, 321)
+    with np.errstate(all="ignore"):
+        args = tuple(from_data(x) if isinstance(one, Tensor) else one for one in app.args)
+        along = Application(app.op, args, app.kwargs)
+        return x, along.out, along.vjp(np.ones(x.shape))[along.differentiable[0]]
 
 
 def _formula(op: Op) -> str:
@@ -267,7 +301,7 @@ def _checked(made: Derivation) -> list[str]:
             lines += _elements(made, one)
         else:
             lines += ["  " + line for line in _both(jacobian, one.numeric)]
-        lines += ["", *words.wrapped(_compared(made, one))]
+        lines += ["", *words.wrapped(made.compared(one))]
     return lines
 
 
@@ -281,21 +315,6 @@ def _both(jacobian: np.ndarray, numeric: np.ndarray | None) -> list[str]:
     if wide > words.WIDTH - 2:
         return [*by_rule, "", *by_differences]
     return words.beside([by_rule, [""], by_differences])
-
-
-def _compared(made: Derivation, one: Argument) -> str:
-    if one.numeric is None or one.kinks is None or one.difference is None:
-        return (
-            "Not compared with differences: the result is drawn at random; the gradient is what is declared, not the "
-            "derivative of a function."
-            if made.random
-            else "Not compared with differences."
-        )
-    kinks = int(one.kinks.sum())
-    compared = "By central differences in float64, extrapolated: "
-    if kinks:
-        compared += f"{kinks} of {one.kinks.size} entries have a kink here; of the others "
-    return compared + f"the largest difference from the rule is {one.difference:.1e}."
 
 
 def _elements(made: Derivation, one: Argument) -> list[str]:

@@ -179,7 +179,8 @@ def _not_drawable(obj: Any) -> str:
     return f"viz.graph draws a Tensor, a Module or a record of pellucid, received {what}"
 
 
-def _fragment(view: View, height: str, theme: str, classes: str) -> str:
+def _fragment(view: View, height: str, theme: str, classes: str, walk: dict[str, Any] | None = None) -> str:
+    """The page's element with styles and script; with a `walk` (see `viz.derivation`) it goes through it in steps."""
     if theme not in ("auto", "light", "dark"):
         raise ValueError(f"theme={theme!r}: write 'auto', 'light' or 'dark'")
 
@@ -192,11 +193,13 @@ def _fragment(view: View, height: str, theme: str, classes: str) -> str:
         style=html.escape(f"height: {height}", quote=True),
         theme=theme,
         title=html.escape(view.title, quote=True),
-        data=for_script(view.data()),
+        data=for_script(view.data() if walk is None else {**view.data(), **walk}),
     )
-    scripts = "\n".join(text(name) for name in _SCRIPTS)
+    more = () if walk is None else ("walk.js",)
+    styles = text("page.css") + ("" if walk is None else text("walk.css"))
+    scripts = "\n".join(text(name) for name in (*_SCRIPTS, *more))
     script = f"(() => {{\nconst root = document.currentScript.previousElementSibling;\n{scripts}\n}})();"
-    return f"<style>\n{text('page.css')}</style>\n{body}<script>\n{script}\n</script>"
+    return f"<style>\n{styles}</style>\n{body}<script>\n{script}\n</script>"
 
 
 def _filled(template: str, **values: str) -> str:

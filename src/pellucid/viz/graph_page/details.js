@@ -15,6 +15,7 @@ function spread(value) {
 }
 
 function describe(key, brief) {
+  if (explain && !brief && key[0] === "n") return explain(key);
   const it = thing(key);
   const found = [];
   if (key[0] === "g") {

@@ -56,13 +56,14 @@ function drawBox(box) {
   if (/^(module|parameter)/.test(style)) made.append(element("rect", { class: "stripe", x: left, y: top + (round ? 3 : 0), width: 5, height: box.height - (round ? 6 : 0) }));
   const middle = box.key[0] === "g" ? -8 : 0;
   box.text.forEach(([words, kind, more], i) => {
-    const y = 20 - (14 + 17 * box.text.length) / 2 + 17 * i;
+    const y = 20 - (14 + 17 * box.text.length + box.more) / 2 + 17 * i;
     const text = element("text", { class: kind, "text-anchor": "middle", x: middle, y });
     text.textContent = words;
     if (more) text.append(element("tspan", { class: "type", "font-weight": 400 }, document.createTextNode(more)));
     made.append(text);
   });
   if (box.key[0] === "g") made.append(sign(-left - 13, 0, false, box.key));
+  if (box.more) adorn.draw(box, made);
   return made;
 }
 
@@ -208,8 +209,8 @@ function reveal(key) {
 
 function choose(key) {
   chosen = key;
-  panel.hidden = key === null;
-  if (key !== null) panel.replaceChildren(...describe(key, false));
+  panel.hidden = key === null && !explain;
+  if (key !== null || explain) panel.replaceChildren(...(key === null ? explain(null) : describe(key, false)));
   mark();
 }
 

@@ -11,7 +11,8 @@ function sized(key) {
   const text = lines(key);
   const pad = key[0] === "g" ? 44 : 26;
   const widest = Math.max(...text.map(([words, style, more]) => width(words, style) + (more ? width(more, "small") : 0)));
-  return { key, text, width: Math.ceil(Math.max(46, widest + pad)), height: 14 + 17 * text.length };
+  const more = adorn ? adorn.size(key) : { width: 0, height: 0 };
+  return { key, text, width: Math.ceil(Math.max(46, widest + pad, more.width)), height: 14 + 17 * text.length + more.height, more: more.height };
 }
 
 function arrange() {

@@ -36,6 +36,9 @@ let hits = [];
 let hit = -1;
 let view = { x: 0, y: 0, scale: 1 };
 let bounds = { x: 0, y: 0, width: 1, height: 1 };
+let known = () => true; // whether a node's "value" or "gradient" may be seen: in a walk not before its step
+let adorn = null; // in a walk: what is drawn into a box besides words, { size(key), draw(box, made) }
+let explain = null; // in a walk: what the panel says of a node, and of the step where none is chosen
 let layout = null; // what is drawn: { boxes: Map, clusters: [], links: [] }
 
 const inside = new Map(); // group or null -> its groups and nodes, as keys
@@ -137,8 +140,8 @@ function lines(key) {
   if (uses > KNOT) small.push(`used ${uses} times`);
   if (small.length) found.push([cut(small.join(" · "), 40), "small"]);
   if (show.values) {
-    if (single(it.value)) found.push([`= ${number(flat(it.value.numbers)[0])}`, "number"]);
-    if (single(it.gradient)) found.push([`∂ ${number(flat(it.gradient.numbers)[0])}`, "number gradient-text"]);
+    if (single(it.value)) found.push([`= ${known(it, "value") ? number(flat(it.value.numbers)[0]) : "?"}`, "number"]);
+    if (single(it.gradient)) found.push([`∂ ${known(it, "gradient") ? number(flat(it.gradient.numbers)[0]) : "?"}`, "number gradient-text"]);
   }
   return found;
 }
