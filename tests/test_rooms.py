@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
     "train": frozenset({"core", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
-    "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),  # what differs beyond rounding is a matter of both
+    # What differs beyond rounding is one notion, for two runs and for two models: train has it.
+    "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),
     "derivation": frozenset({"ops", "nn", "core", "autograd", "viz"}),
     "doctor": frozenset({"core", "check", "train"}),
     "viz": frozenset(),

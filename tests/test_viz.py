@@ -50,6 +50,14 @@ def flow(n: int = 30) -> dict[str, Any]:
     return {"step": np.arange(1, n + 1), "gradient_norm": RNG.random(n) + 0.1, "update_ratio": RNG.random(n) * 1e-3}
 
 
+def growth(i: int, n: int = 20) -> dict[str, Any]:
+    steps = np.arange(1, n + 1)
+    beyond = steps + i > 22
+    units = np.where(beyond, 1e4 * steps, 0.5)
+    numbers = {"error": 1e-7 * units, "rounding": np.full(n, 1e-7), "units": units}
+    return {"kind": "output", "step": steps, "beyond": beyond, **numbers}
+
+
 def finder(**change: Any) -> SimpleNamespace:
     lrs = np.geomspace(1e-4, 10, 50)
     losses = 2.3 - np.clip(np.log10(lrs) + 3, 0, 2) + np.where(lrs > 1, lrs**2, 0)
@@ -127,6 +135,19 @@ FIGURES: dict[str, Draw] = {
     "worst_predictions, points": lambda **k: viz.worst_predictions(X, TWO, disc(X), n=4, **k),
     "worst_predictions, table": lambda **k: viz.worst_predictions(RNG.random((20, 11)), REAL[:20], REAL[20:40], **k),
     "worst_predictions, nothing": lambda **k: viz.worst_predictions(np.zeros((0, 4)), [], np.zeros((0, 2)), **k),
+    "parity": lambda **k: viz.parity(
+        {
+            "frameworks": ("$a$", "_b"),
+            "tensors": {f"output {i}": growth(i) for i in range(40)} | {"loss": {**growth(0), "kind": "loss"}},
+            "first": {"step": 5, "tensor": "output 17", "text": "the output of layer 17"},
+        },
+        **k,
+    ),
+    "parity, one step": lambda **k: viz.parity({"tensors": {"update w$": {**growth(0, 1), "kind": "update"}}}, **k),
+    "parity, not a number": lambda **k: viz.parity(
+        {"tensors": {"loss": {**growth(9), "error": [NAN] * 20, "units": [math.inf] * 20}}}, **k
+    ),
+    "parity, nothing": lambda **k: viz.parity({"tensors": {}}, **k),
     "predicted_against_true": lambda **k: viz.predicted_against_true(REAL, REAL + 0.1, unit="$x$_1", **k),
     "predicted_against_true, NaN": lambda **k: viz.predicted_against_true(REAL[:3], [0, NAN, NAN], **k),
     "predicted_against_true, nothing": lambda **k: viz.predicted_against_true([], [], **k),
@@ -693,3 +714,18 @@ def test_statistics_draw_themselves_and_are_drawn() -> None:
     assert np.array_equal(png(activations.plot()), png(viz.activation_heatmap(activations)))
     assert np.array_equal(png(gradients.plot()), png(viz.gradient_flow(gradients)))
     assert labels(learner.recorder.plot().axes[0])[0] == "training"
+
+
+def test_a_constant_is_one_number_on_its_axis() -> None:
+    rows = [{"kind": "step", "epoch": 1, "step": i, "train_loss": 1 / i, "lr": 0.001} for i in range(1, 9)]
+    axes = next(a for a in viz.curves(rows).axes if a.get_ylabel() == "learning rate")
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0", "0.001"]
+    assert axes.get_ylim()[0] == 0
+
+
+def test_the_map_of_a_sweep_writes_values_alike_and_frames_the_best_cell() -> None:
+    values = {(0.001, 64): 0.9935, (0.001, 256): 0.9955, (0.01, 64): 0.98, (0.01, 256): 0.9765}
+    trials = [{"lr": lr, "batch size": size, "value": value} for (lr, size), value in values.items()]
+    axes = viz.sweep(trials, best="max").axes[0]
+    assert {text.get_text() for text in axes.texts} == {"0.9935", "0.9955", "0.9800", "0.9765"}
+    assert [patch.get_xy() for patch in axes.patches] == [(-0.5, 0.5)]  # lr 0.001 is column 0, batch size 256 row 1

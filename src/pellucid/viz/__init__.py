@@ -17,6 +17,7 @@ from pellucid.viz.gradients import gradient_flow, weight_histograms
 from pellucid.viz.graph import Drawing, graph, graph_fragment
 from pellucid.viz.initialisation import initialisation
 from pellucid.viz.landscape import loss_landscape
+from pellucid.viz.parity import parity
 from pellucid.viz.plane import decision_regions, scatter
 from pellucid.viz.regression import predicted_against_true
 from pellucid.viz.relief import surface
@@ -41,6 +42,7 @@ __all__ = [
     "initialisation",
     "loss_landscape",
     "lr_finder",
+    "parity",
     "predicted_against_true",
     "report",
     "scatter",

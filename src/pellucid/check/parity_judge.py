@@ -1,0 +1,132 @@
+"""Whether two tensors differ beyond rounding, where rounding is measured and not assumed.
+
+Both sides are run twice, in float32 and in float64. How far a side's float32 tensor is from its own float64 one is
+what rounding did to it, up to this step and with all that made it grow. And since
+
+    |a₃₂ − b₃₂| ≤ |a₃₂ − a₆₄| + |a₆₄ − b₆₄| + |b₆₄ − b₃₂|,
+
+two float32 tensors differ by more than both roundings only where the float64 ones differ: where the formulas do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.check.parity_sides import Array
+from pellucid.train.divergence import ROUNDING_UNITS, Difference, difference
+
+EPS32 = float(np.finfo(np.float32).eps)
+EPS64 = float(np.finfo(np.float64).eps)
+BEYOND = 4.0  # × what rounding was seen to do: it is seen at one point, and does a little more or less at the next
+FORWARD = frozenset({"input", "output", "loss"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One tensor at one step.
+
+    Attributes:
+        scale: its greatest magnitude.
+        error: the greatest difference of the sides in float32.
+        rounding: how much of that rounding explains.
+        exact: the greatest difference of the sides in float64; None where one of them does not run in it.
+        beyond: whether they differ beyond rounding.
+        trace: whether they differ by less than float32 resolves, but by more than float64's rounding.
+        reason: "formula"; "precision" where the float64 tensors agree, and one side's float32 is far less exact or
+            overflows.
+        difference: the elements, where they differ.
+    """
+
+    scale: float
+    error: float
+    rounding: float
+    exact: float | None
+    beyond: bool = False
+    trace: bool = False
+    reason: str = ""
+    difference: Difference | None = None
+
+    @property
+    def units(self) -> float:
+        """The difference in units of rounding."""
+        value = self.error if self.exact is None or self.reason == "precision" else self.exact
+        return value / self.rounding if self.rounding else (math.inf if value else 0.0)
+
+
+def judge(
+    kind: str,
+    name: str,
+    step: int,
+    single: tuple[Array, Array],
+    double: tuple[Array | None, Array | None],
+    stored: float = 0.0,
+) -> Verdict:
+    """Compare a tensor of two sides.
+
+    Args:
+        kind, name: what it is.
+        step: at which step; the first is 1.
+        single: ours and theirs in float32.
+        double: the same in float64, or None where a side did not run in it.
+        stored: of an update, the greatest magnitude of its parameter. An update is the difference of two stored
+            numbers; what storing them rounds off is not the update's own rounding.
+    """
+    shown = (double[0], double[1]) if double[0] is not None and double[1] is not None else single
+    if single[0].shape != single[1].shape:
+        return Verdict(math.nan, math.inf, 0.0, math.inf, True, reason="formula", difference=difference(name, *shown))
+    if not all(np.issubdtype(array.dtype, np.floating) for array in single):
+        ours, theirs = (array.astype(np.float64) for array in single)
+        away = distance(ours, theirs)
+        found = difference(name, ours, theirs, tolerance=0.0) if away else None
+        return Verdict(_scale(ours, theirs), away, 0.0, away, away > 0, reason="formula", difference=found)
+    scale = _scale(*single, *(array for array in double if array is not None))
+    error = distance(*single)
+    own = [distance(one, other) for one, other in zip(single, double, strict=True) if other is not None]
+    rounding = max(sum(own) - 2 * EPS32 * stored, EPS32 * scale, EPS64 * stored)
+    if len(own) < 2:  # as for two runs of which nothing but their numbers is known: `pellucid compare`
+        rounding = max(2 * sum(own), ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND
+        return _told(name, single, Verdict(scale, error, rounding, None, error > BEYOND * rounding, reason="formula"))
+    exact = distance(double[0], double[1])  # type: ignore[arg-type]
+    if exact > BEYOND * rounding:
+        return _told(name, shown, Verdict(scale, error, rounding, exact, True, reason="formula"))
+    whole = [bool(np.isfinite(array).all()) for array in single]
+    overflow = whole[0] != whole[1] and math.isfinite(exact)
+    # Only before anything could grow, and only where nothing jumps: a ReLU at its kink has gradient 0 or 1.
+    loss_of_digits = (
+        step == 1 and kind in FORWARD and max(own) > max(100 * min(own), BEYOND * ROUNDING_UNITS * EPS32 * scale)
+    )
+    if overflow or loss_of_digits:
+        fair = min(own) if math.isfinite(min(own)) else 0.0
+        return _told(name, single, Verdict(scale, error, max(fair, EPS32 * scale), exact, True, reason="precision"))
+    small = max(ROUNDING_UNITS * EPS64 * max(scale, stored), 1024 * rounding * EPS64 / EPS32)
+    return Verdict(scale, error, rounding, exact, trace=exact > small)
+
+
+def distance(one: Array, other: Array) -> float:
+    """The greatest |one − other|; infinite where one is NaN or infinite and the other is not the same.
+
+    >>> distance(np.array([1.0, np.nan]), np.array([1.5, np.nan])), distance(np.array([1.0]), np.array([np.nan]))
+    (0.5, inf)
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        away = np.abs(one.astype(np.float64) - other.astype(np.float64))
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    away = np.where(same, 0.0, np.where(np.isnan(away), np.inf, away))
+    return float(away.max(initial=0.0))
+
+
+def _scale(*arrays: Array) -> float:
+    return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in arrays)
+
+
+def _told(name: str, pair: tuple[Array | None, Array | None], verdict: Verdict) -> Verdict:
+    """With the elements that differ, if it is beyond rounding."""
+    if not verdict.beyond:
+        return verdict
+    tolerance = BEYOND * verdict.rounding / verdict.scale if verdict.scale else 0.0
+    ours, theirs = (array.astype(np.float64) for array in pair)  # type: ignore[union-attr]
+    found = difference(name, ours, theirs, tolerance=tolerance)
+    return Verdict(**{**verdict.__dict__, "difference": found})
