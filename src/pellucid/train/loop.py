@@ -48,10 +48,11 @@ class Loop:
         """
         self._begin(epochs, until)
         started: list[Callback] = []
+        learner: Any = self  # of which the hooks know more than the loop does
         try:
             for callback in self.callbacks:
                 started.append(callback)
-                callback.before_fit(self)
+                callback.before_fit(learner)
             while self.epoch < self.epochs and not self.stopping:
                 self.fit_epoch()
         except StopFit:
@@ -132,7 +133,14 @@ class Loop:
     def count(self) -> None:
         """The counters and the sums of the epoch; a batch that was skipped before it had a loss adds none."""
         if self.loss is not None:
-            size = len(self.target)
+            try:
+                size = len(self.target)
+            except TypeError:
+                raise TypeError(
+                    f"The target of a batch is one number, not one for each sample: is the loader, a "
+                    f"{type(self.loader).__name__}, a data set without batches? Write DataLoader(dataset, "
+                    "batch_size=32)."
+                ) from None
             self.loss_sum, self.samples = self.loss_sum + self.loss_value * size, self.samples + size
         self.step, self.batch = self.step + 1, self.batch + 1
 
@@ -236,7 +244,7 @@ class Loop:
         except TypeError:
             raise TypeError(
                 f"The loader is a {type(self.loader).__name__} without a length, so an epoch has no end that a "
-                "schedule could go by. Give a DataLoader, or a list of batches."
+                "schedule could go by. Give a DataLoader, or a list of batches: Learner(model, data, loss, optimizer)."
             ) from None
         if epochs is not None:
             self.first_epoch, until = self.epoch, self.epoch + epochs
