@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import Generator, from_numpy, manual_seed, nn, optim
+from pellucid import Generator, from_numpy, manual_seed, nn, ones, optim
 from pellucid.train import (
     HOOKS,
     Accuracy,
@@ -389,3 +389,42 @@ def test_save_and_load(tmp_path: Any) -> None:
     other.load(tmp_path / "run.safetensors")
     other.fit(1)
     assert parameters(other) == parameters(run)
+
+
+# Slips in what a Learner is made of
+
+
+def test_slips_are_told_with_what_to_write() -> None:
+    model, batches = nn.Linear(3, 2), [(ones(2, 3), ones(2, 2))]
+    loss, optimizer = nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match=r"The loss is the class MSELoss, not an object: write MSELoss\(\)\."):
+        Learner(model, batches, nn.MSELoss, optimizer)
+    with pytest.raises(TypeError, match=r"write SGD\(model.parameters\(\), lr=0.01\)"):
+        Learner(model, batches, loss, optim.SGD)
+    with pytest.raises(TypeError, match=r"is a MSELoss, which has no param_groups. The order is Learner\(model, data"):
+        Learner(model, batches, optimizer, loss)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"CrossEntropyLoss without a length.*Learner\(model, data, loss, optimizer\)"):
+        Learner(model, nn.CrossEntropyLoss(), loss, optimizer, defaults=()).fit(1)
+
+
+def test_a_data_set_in_place_of_a_loader_is_told() -> None:
+    model = nn.Linear(3, 2)
+    dataset = TensorDataset(ones(4, 3), from_numpy(np.zeros(4, np.int64)))
+    slip = Learner(model, dataset, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1), defaults=())
+    with pytest.raises(TypeError, match=r"a TensorDataset, a data set without batches\? Write DataLoader\(dataset"):
+        slip.fit(1)
+
+
+@pytest.mark.parametrize("rate", [None, -1, 0, [0.1, -0.1], "0.1"])
+def test_one_cycle_has_a_rate_above_0(rate: Any) -> None:
+    with pytest.raises(ValueError, match="max_lr is a number above 0"):
+        learner().fit_one_cycle(1, rate)
+
+
+def test_swapped_arguments_of_the_tools_are_told() -> None:
+    from pellucid.train import loss_landscape, lr_find
+
+    with pytest.raises(TypeError, match=r"The order is loss_landscape\(model, batches, loss\)"):
+        loss_landscape(nn.Linear(3, 2), nn.MSELoss(), [])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="lr_find takes a Learner, not a Linear"):
+        lr_find(nn.Linear(3, 2))  # type: ignore[arg-type]

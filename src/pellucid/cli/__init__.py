@@ -14,7 +14,8 @@ def main() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         print(
-            f"pellucid: the command line needs {', '.join(missing)}, which is not installed.\n"
+            f"pellucid: the command line needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "installed.\n"
             "Install it with: pip install 'pellucid[standard]'",
             file=sys.stderr,
         )

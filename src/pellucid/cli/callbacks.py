@@ -19,6 +19,9 @@ from pellucid.train import Callback
 OWN = {"Recorder", "Progress", "NaNGuard", "Checkpoint", "CosineDecay", "OneCycle", "ActivationStats", "GradientStats"}
 
 
+_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "None": "none"}
+
+
 def known() -> dict[str, type[Callback]]:
     """The callbacks that can be asked for, by their names: `early-stopping`, `ema`, …"""
     kinds = [getattr(train, name) for name in train.__all__ if name not in OWN]
@@ -109,7 +112,7 @@ def _value(text: str, key: str, word: str, kind: type[Callback]) -> Any:
                 continue
     if "str" in kinds:
         return word
-    wanted = " or ".join(sorted(kinds)) or "another value"
+    wanted = " or ".join(words for kind, words in _WORDS.items() if kind in kinds) or "another value"
     raise UsageError(f"--callback {text}: {key} is {word!r}; it must be {wanted}.")
 
 

@@ -62,6 +62,8 @@ def graph(
         raise UsageError(f"--out {out}: the file is one of {', '.join(_ENDINGS)}. Write --out {out.stem}.html.")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {out.absolute().parent} to write {out.name} to.")
+    if depth is not None and depth < 0:
+        raise UsageError(f"--depth is {depth}; it must be a whole number of at least 0, such as 1.")
     given = {
         name: value
         for name, value in {

@@ -109,7 +109,12 @@ def trained(folder: RunFolder, config: Config, data: dict[str, Any]) -> Any:
     if not folder.model.exists():
         raise UsageError(f"{folder.path} has no model.safetensors yet: the run writes it when it ends or is stopped.")
     model = build.model(config, tuple(data["sample_shape"]), len(data["classes"]) or None)
-    model.load_state_dict(load(folder.model))
+    try:
+        model.load_state_dict(load(folder.model))
+    except RuntimeError as error:  # the file is damaged, or of another network
+        raise UsageError(
+            f"{error}. Has the file been changed? The checkpoints of the run hold the network, too."
+        ) from None
     return model.eval()
 
 

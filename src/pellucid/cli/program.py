@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -42,6 +44,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except (UsageError, DataError, CheckpointError, RunFolderError) as error:
             _say(str(error))
             raise typer.Exit(2) from None
+        except BrokenPipeError:  # who reads has read enough, as `pellucid info | head` has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is anything to be said at the exit
+            raise typer.Exit(1) from None
         except OSError as error:  # the disk is full, the folder vanished, the file is locked
             _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
             raise typer.Exit(2) from None
@@ -52,6 +57,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             _say("interrupted; what the last checkpoint holds is saved.")
             raise typer.Exit(INTERRUPTED) from None
 
+    # Each paragraph on one line, for the terminal to break where it ends and not where our lines do.
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    run.__doc__ = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
     run.__signature__ = completion.signature(function)  # type: ignore[attr-defined]
     return run
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from pellucid.train import Callback, Learner
 
 SECONDS = 0.5  # from one drawing to the next, which takes a millisecond
+BESIDE = 26  # columns for a short bar, the percentage and the time left, with the gaps between them
 
 
 class Screen(Callback):
@@ -67,10 +68,13 @@ class Screen(Callback):
         if self.metric in self.evaluation:
             figures.append(f"val {self.metric} {self.evaluation[self.metric]:.4f}")
         figures.append(f"{speed:,.0f} samples/s")
+        epoch = f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}"
+        while len(figures) > 1 and len(epoch) + len("  ".join(figures)) + BESIDE > self.progress.console.width:
+            figures.pop()  # a narrow terminal shows the more important ones whole
         self.progress.update(
             self.task,
             completed=learner.step,
-            description=f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}",
+            description=epoch,
             figures="  ".join(figures),
             refresh=True,
         )

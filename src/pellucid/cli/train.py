@@ -338,9 +338,7 @@ class Session:
         learner, folder = self.learner, self.folder
         early = [callback for callback in learner.callbacks if isinstance(callback, EarlyStopping)]
         stopped = next((callback.verdict for callback in early if callback.stopped_epoch is not None), None)
-        if stopped is not None:
-            return f"{stopped}\nRun folder: {folder.path}"
-        if learner.epoch < self.config.epochs:
+        if stopped is None and learner.epoch < self.config.epochs:
             return (
                 f"Stopped after step {learner.step} (epoch {learner.epoch + 1} of {self.config.epochs}); saved in "
                 f"{folder.path}.\nTo go on: pellucid train --resume {folder.path}"
@@ -348,6 +346,8 @@ class Session:
         where = f"Run folder: {folder.path}\nLoss curves: {folder.curves}"
         if folder.report.exists():
             where += f"\nReport: {folder.report}"
+        if stopped is not None:
+            return f"{stopped}\n{where}"
         if self.config.schedule == "constant":
             where += f"\nTo train on: pellucid train --resume {folder.path} --epochs {2 * self.config.epochs}"
         return where

@@ -75,6 +75,8 @@ def loss_landscape(
     """
     if points < 2 or not span > 0:
         raise ValueError(f"points={points}, span={span}: at least 2 points, and a span above 0, are needed")
+    if not callable(loss):
+        raise TypeError(f"loss is a {type(loss).__name__}. The order is loss_landscape(model, batches, loss).")
     moved = [parameter for parameter in model.parameters() if len(parameter.shape) >= 2]
     if not moved:
         raise ValueError("no parameter of the model has two dimensions: there is nothing to move along a direction")

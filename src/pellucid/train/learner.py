@@ -61,6 +61,18 @@ class Learner(Loop):
         *,
         defaults: Sequence[type[Callback]] | None = None,
     ) -> None:
+        for name, part, example in (
+            ("model", model, "()"), ("loss", loss, "()"), ("optimizer", optimizer, "(model.parameters(), lr=0.01)"),
+        ):  # fmt: skip
+            if isinstance(part, type):
+                raise TypeError(
+                    f"The {name} is the class {part.__name__}, not an object: write {part.__name__}{example}."
+                )
+        if not hasattr(optimizer, "param_groups"):
+            raise TypeError(
+                f"The optimizer is a {type(optimizer).__name__}, which has no param_groups. The order is "
+                "Learner(model, data, loss, optimizer)."
+            )
         self.model, self.loss_function, self.optimizer = model, loss, optimizer
         self.loader, self.valid = data if isinstance(data, tuple) and len(data) == 2 else (data, None)
         self.metrics = by_name(metrics)
@@ -137,7 +149,7 @@ class Learner(Loop):
         return self.evaluate(self.valid) if self.valid is not None else {}
 
     def predict(self, data: Any) -> Tensor:
-        """The model's outputs, in `eval` mode and without gradients: of an array of inputs, or of all of `data`'s batches.
+        """The model's outputs in `eval` mode, without gradients: of an array of inputs, or of all of `data`'s batches.
 
         Shape: one row per sample, `(N, …)` as the model gives it.
         """

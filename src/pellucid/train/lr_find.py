@@ -16,7 +16,7 @@ from pellucid.train.lr_curve import read
 from pellucid.train.rewind import Snapshot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LRFinder:
     """What `lr_find` found.
 
@@ -44,7 +44,7 @@ class LRFinder:
 
         return viz.lr_finder(self, ax=ax, save=save)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         if not self.usable:
             return f"no learning rate to suggest: {self.reason}"
         rates = ", ".join(f"{name} {rate:.2g}" for name, rate in self.suggestions.items())
@@ -88,6 +88,10 @@ def lr_find(
     >>> found.usable, list(found.suggestions)
     (True, ['steepest', 'valley', 'minimum/10'])
     """
+    if not isinstance(learner, Learner):
+        raise TypeError(
+            f"lr_find takes a Learner, not a {type(learner).__name__}: Learner(model, data, loss, optimizer).lr_find()."
+        )
     if not 0 < start < end < math.inf:
         raise ValueError(f"lr_find tries rates from start to end, 0 < start < end, but was given {start} and {end}.")
     if not isinstance(steps, int) or steps < 10:

@@ -96,7 +96,8 @@ class RunFolder:
                 return path, load_checkpoint(path), passed
             except CheckpointError as error:
                 passed.append(str(error))
-        raise RunFolderError(f"{self.checkpoints} has no whole checkpoint to resume from: {' '.join(passed)}")
+        others = f" Nor is any of the {len(passed) - 1} before it." if len(passed) > 1 else ""
+        raise RunFolderError(f"{self.checkpoints} has no whole checkpoint to resume from: {passed[0]}{others}")
 
     def write_model(self, state: dict[str, Any]) -> None:
         """The parameters and buffers of the model as safetensors, by their PyTorch names."""

@@ -9,6 +9,7 @@ the optimiser has the values it had before.
 from __future__ import annotations
 
 import math
+import numbers
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -187,6 +188,12 @@ class OneCycle(Callback):
     ) -> None:
         if not 0 <= pct_start <= 1:
             raise ValueError(f"OneCycle: pct_start is a fraction of the steps, from 0 to 1, but it is {pct_start}.")
+        rates = max_lr if isinstance(max_lr, Sequence) else [max_lr]
+        if not all(isinstance(rate, numbers.Real) and rate > 0 for rate in rates):
+            raise ValueError(
+                "OneCycle: max_lr is a number above 0, such as 0.1, or one for each parameter group, but it is "
+                f"{max_lr!r}."
+            )
         self.max_lr, self.pct_start, self.anneal, self.cycle_momentum = max_lr, pct_start, anneal, cycle_momentum
         self.base_momentum, self.max_momentum = base_momentum, max_momentum
         self.div_factor, self.final_div_factor = div_factor, final_div_factor

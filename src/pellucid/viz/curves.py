@@ -199,6 +199,10 @@ def _value_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | 
             axes.plot(*thinned(at, smoothed(y, beta)), color=style.BLUE, linewidth=1.6)
     _mark_break(axes, at, y, x, None, "black")
     _scale(axes, y, name)
+    known = y[np.isfinite(y)]
+    if known.size and known.min() == known.max() != 0:  # a constant: seen from 0, and its one value written
+        axes.set_ylim(*sorted((0.0, 1.6 * float(known[0]))))
+        axes.set_yticks([0.0, float(known[0])], ["0", style.number(float(known[0]))])
 
 
 def _raw(axes: Any, at: Array, y: Array, label: str | None, faint: bool) -> None:

@@ -72,6 +72,8 @@ def loss_landscape(record: Any, *, title: str | None = None, ax: Any = None, sav
             across, up, height.filled(np.nan), cmap="viridis", rcount=len(alphas), ccount=len(betas), linewidth=0.2,
             edgecolor="#00000033", vmin=height.min(), vmax=height.max(),
         )  # fmt: skip
+        for axis in (flat.xaxis, flat.yaxis):
+            axis.set_major_locator(MaxNLocator(5))
         for axis in (relief.xaxis, relief.yaxis, relief.zaxis):
             axis.set_major_locator(MaxNLocator(4, integer=log and axis is relief.zaxis))
         if log:

@@ -182,7 +182,7 @@ def _ring(axes: Any, at: float, trials: Trials) -> None:
     best = trials.values[trials.best]
     axes.plot(
         at, best, marker="o", markersize=12, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.5,
-        linestyle="none", label=f"best: {style.number(float(best))}",
+        linestyle="none", label=f"best: {style.number(float(best))}", clip_on=False, zorder=5,
     )  # fmt: skip
 
 
@@ -210,6 +210,8 @@ def _mark(axis: Any, scale: Scale) -> None:
 def _map(sheet: Any, axes: Any, trials: Trials) -> None:
     """Both parameters and the value as colour: cells where the trials form a grid, else dots."""
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import MaxNLocator
 
     across, up = trials.scales
     values = trials.values
@@ -239,11 +241,13 @@ def _map(sheet: Any, axes: Any, trials: Trials) -> None:
                 axes.text(column, row, "✗", ha="center", va="center", color=style.VERMILLION, fontsize=11)
             elif small:
                 ink = style.ink_on(shown.cmap(shown.norm(number)))
-                axes.text(column, row, f"{number:.3g}", ha="center", va="center", color=ink, fontsize=8)
+                axes.text(column, row, _digits(number, known), ha="center", va="center", color=ink, fontsize=8)
         place = np.argwhere(table == (np.nanmin(table) if trials.minimum else np.nanmax(table)))[0]
-        axes.plot(
-            place[1], place[0], marker="s", markersize=22 if small else 10, markerfacecolor="none",
-            markeredgecolor=style.VERMILLION, markeredgewidth=2.2, linestyle="none",
+        axes.add_patch(
+            Rectangle(
+                (place[1] - 0.5, place[0] - 0.5), 1, 1, fill=False, edgecolor=style.VERMILLION, linewidth=3,
+                clip_on=False, zorder=4,
+            )
         )  # fmt: skip
         for axis, scale, places in ((axes.xaxis, across, first), (axes.yaxis, up, second)):
             words = dict(scale.ticks or [])
@@ -271,7 +275,20 @@ def _map(sheet: Any, axes: Any, trials: Trials) -> None:
         style.clean(axes)
     axes.set(xlabel=style.plain(across.name, 24), ylabel=style.plain(up.name, 24))
     axes.set_title(f"best: {style.number(float(values[trials.best]))}", fontsize=10)
-    sheet.figure.colorbar(shown, ax=axes, label=style.plain(trials.value, 24), location="bottom", shrink=0.8, aspect=30)
+    bar = sheet.figure.colorbar(
+        shown, ax=axes, label=style.plain(trials.value, 24), location="bottom", shrink=0.8, aspect=30
+    )
+    if not trials.log:
+        bar.locator = MaxNLocator(4)
+        bar.update_ticks()
+
+
+def _digits(number: float, among: Array) -> str:
+    """A value of the map with the digits that tell it from the others, the same number for all that are alike."""
+    spread = float(among.max() - among.min())
+    if not spread or not 1e-3 <= abs(number) < 1e5:
+        return style.number(number)
+    return f"{number:.{min(max(2 - math.floor(math.log10(spread)), 0), 4)}f}"
 
 
 def _many(sheet: Any, trials: Trials) -> None:

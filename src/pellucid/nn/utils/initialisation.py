@@ -25,7 +25,7 @@ SCHEMES: dict[str, Callable[[Tensor], Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InitialisationReport:
     """Variances per layer, for each scheme.
 
@@ -49,7 +49,7 @@ class InitialisationReport:
 
         return initialisation(self.record(), ax=ax, save=save)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n\n".join(
             f"{what}\n{self._table(values)}"
             for what, values in (
