@@ -120,7 +120,9 @@ FIGURES: dict[str, Draw] = {
     ),
     "weight_histograms, nothing": lambda **k: viz.weight_histograms({}, **k),
     "gradient_error": lambda **k: viz.gradient_error(
-        {"w$": (np.eye(3), -np.eye(3)), "b": (np.ones(3), np.ones((2, 3))), "c": (np.ones(()), None)}, {"w$": "sign"}, **k
+        {"w$": (np.eye(3), -np.eye(3)), "b": (np.ones(3), np.ones((2, 3))), "c": (np.ones(()), None)},
+        {"w$": "sign"},
+        **k,
     ),
     "gradient_error, NaN": lambda **k: viz.gradient_error({"k": (np.ones((2, 3, 4)), np.full((2, 3, 4), NAN))}, **k),
     "gradient_error, nothing": lambda **k: viz.gradient_error({}, **k),
