@@ -58,7 +58,7 @@ def test_the_normal_form() -> None:
         ("recorder", "Unknown callback"),
         ("early-stopping:patince=3", "Did you mean patience"),
         ("early-stopping:patience", "after the colon come arguments"),
-        ("early-stopping:patience=soon", "must be int"),
+        ("early-stopping:patience=soon", "must be a whole number"),
         ("early-stopping:patience=-1", "patience"),
     ],
 )
