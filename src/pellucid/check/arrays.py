@@ -41,6 +41,13 @@ class NumpySubject(Subject):
     def _copies(self) -> dict[str, Any]:
         return {name: value.copy() for name, value in named_leaves(self.args) if isinstance(value, np.ndarray)}
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.streams.restore()
+
     def result(self, point: Point) -> Any:
         """What the function returns, as it is."""
         result = self._call(self.function, point)

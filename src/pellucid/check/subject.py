@@ -15,6 +15,7 @@ from pellucid.check.surroundings import surroundings
 from pellucid.check.tape import Array
 
 Point = dict[str, Array]
+LEARN = 8  # calls of a function after which it is known which random streams it draws from
 
 
 class Subject:
@@ -141,33 +142,55 @@ class Streams:
     def __init__(self, *functions: Any) -> None:
         from pellucid.core import Generator, default_generator
 
-        self._own = [default_generator]
-        self._numpy: list[np.random.Generator] = []
+        kinds: list[Any] = [default_generator]
+        numpy: list[np.random.Generator] = []
         for value in seen_by(*functions):
             if isinstance(value, Generator):
-                self._own.append(value)
+                kinds.append(value)
             elif isinstance(value, np.random.Generator):
-                self._numpy.append(value)
-        self._torch: Any = sys.modules.get("torch")
-        self._state = self._now()
-
-    def _now(self) -> tuple[Any, ...]:
-        return (
-            [one.get_state() for one in self._own],
-            [one.bit_generator.state for one in self._numpy],
-            np.random.get_state(),  # noqa: NPY002 (the stream that the user may draw from)
-            random.getstate(),
-            self._torch.get_rng_state() if hasattr(self._torch, "get_rng_state") else None,
-        )
+                numpy.append(value)
+        legacy = np.random  # the stream that the user may draw from
+        self._streams: list[tuple[Callable[[], Any], Callable[[Any], Any]]] = [
+            *((one.get_state, one.set_state) for one in kinds),
+            *((lambda one=one: one.bit_generator.state, lambda s, one=one: _set(one, s)) for one in numpy),
+            (legacy.get_state, legacy.set_state),  # noqa: NPY002
+            (random.getstate, random.setstate),
+        ]
+        torch: Any = sys.modules.get("torch")
+        if hasattr(torch, "get_rng_state"):
+            self._streams.append((torch.get_rng_state, torch.set_rng_state))
+        self._state = [get() for get, _ in self._streams]
+        self._calls = 0
+        self._drawn: set[int] = set()
 
     def rewind(self) -> None:
-        """To where they were when this was made."""
-        own, numpy, legacy, python, torch = self._state
-        for one, state in zip(self._own, own, strict=True):
-            one.set_state(state)
-        for one, state in zip(self._numpy, numpy, strict=True):
-            one.bit_generator.state = state
-        np.random.set_state(legacy)  # noqa: NPY002
-        random.setstate(python)
-        if torch is not None:
-            self._torch.set_rng_state(torch)
+        """To where they were when this was made.
+
+        The first calls show which streams the function draws from; the others are left alone then, since to set them
+        back takes longer than many a function.
+        """
+        self._calls += 1
+        if self._calls <= LEARN:
+            now = [get() for get, _ in self._streams]
+            self._drawn |= {i for i, state in enumerate(self._state) if not _equal(state, now[i])}
+        for i in self._drawn:
+            self._streams[i][1](self._state[i])
+
+    def restore(self) -> None:
+        """All of them, at the end."""
+        for (_, put), state in zip(self._streams, self._state, strict=True):
+            put(state)
+
+
+def _set(generator: np.random.Generator, state: Any) -> None:
+    generator.bit_generator.state = state
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, tuple) and len(one) > 100:  # the words of Python's generator
+        return one == other
+    if isinstance(one, tuple | list):
+        return all(_equal(a, b) for a, b in zip(one, other, strict=True))
+    return bool(np.array_equal(np.asarray(getattr(one, "_array", one)), np.asarray(getattr(other, "_array", other))))

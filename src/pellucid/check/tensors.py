@@ -220,7 +220,7 @@ class TensorSubject(Subject):
                 one.data = data
             for module, name, buffer in self._buffers:
                 module._buffers[name] = buffer
-            self.streams.rewind()
+            self.streams.restore()
             self._buffers, self._lifted = [], False
 
     def lift(self) -> None:
