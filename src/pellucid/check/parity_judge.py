@@ -11,7 +11,7 @@ two float32 tensors differ by more than both roundings only where the float64 on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from pellucid.train.divergence import ROUNDING_UNITS, Difference, difference
 EPS32 = float(np.finfo(np.float32).eps)
 EPS64 = float(np.finfo(np.float64).eps)
 BEYOND = 4.0  # × what rounding was seen to do: it is seen at one point, and does a little more or less at the next
+NOISE = 1e-3  # of a tensor's greatest element: with more rounding than that, there is nothing else in it
 FORWARD = frozenset({"input", "output", "loss"})
 
 
@@ -31,7 +32,9 @@ class Verdict:
     Attributes:
         scale: its greatest magnitude.
         error: the greatest difference of the sides in float32.
-        rounding: how much of that rounding explains.
+        rounding: how much of a difference rounding explains.
+        floor: how much rounding there is in float32; of an update more than `rounding`, which leaves out that its
+            parameter was stored.
         exact: the greatest difference of the sides in float64; None where one of them does not run in it.
         beyond: whether they differ beyond rounding.
         trace: whether they differ by less than float32 resolves, but by more than float64's rounding.
@@ -44,6 +47,7 @@ class Verdict:
     error: float
     rounding: float
     exact: float | None
+    floor: float = 0.0
     beyond: bool = False
     trace: bool = False
     reason: str = ""
@@ -76,22 +80,22 @@ def judge(
     """
     shown = (double[0], double[1]) if double[0] is not None and double[1] is not None else single
     if single[0].shape != single[1].shape:
-        return Verdict(math.nan, math.inf, 0.0, math.inf, True, reason="formula", difference=difference(name, *shown))
-    if not all(np.issubdtype(array.dtype, np.floating) for array in single):
-        ours, theirs = (array.astype(np.float64) for array in single)
-        away = distance(ours, theirs)
-        found = difference(name, ours, theirs, tolerance=0.0) if away else None
-        return Verdict(_scale(ours, theirs), away, 0.0, away, away > 0, reason="formula", difference=found)
+        found = difference(name, *shown)
+        return Verdict(math.nan, math.inf, 0.0, math.inf, beyond=True, reason="formula", difference=found)
     scale = _scale(*single, *(array for array in double if array is not None))
     error = distance(*single)
+    if not all(np.issubdtype(array.dtype, np.floating) for array in single):
+        return _told(name, single, Verdict(scale, error, 0.0, error, beyond=error > 0, reason="formula"))
     own = [distance(one, other) for one, other in zip(single, double, strict=True) if other is not None]
-    rounding = max(sum(own) - 2 * EPS32 * stored, EPS32 * scale, EPS64 * stored)
     if len(own) < 2:  # as for two runs of which nothing but their numbers is known: `pellucid compare`
         rounding = max(2 * sum(own), ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND
-        return _told(name, single, Verdict(scale, error, rounding, None, error > BEYOND * rounding, reason="formula"))
+        beyond = error > BEYOND * rounding
+        return _told(name, single, Verdict(scale, error, rounding, None, rounding, beyond, reason="formula"))
+    floor = max(sum(own), EPS32 * scale)
+    rounding = max(sum(own) - 2 * EPS32 * stored, EPS32 * scale, EPS64 * stored)
     exact = distance(double[0], double[1])  # type: ignore[arg-type]
     if exact > BEYOND * rounding:
-        return _told(name, shown, Verdict(scale, error, rounding, exact, True, reason="formula"))
+        return _told(name, shown, Verdict(scale, error, rounding, exact, floor, True, reason="formula"))
     whole = [bool(np.isfinite(array).all()) for array in single]
     overflow = whole[0] != whole[1] and math.isfinite(exact)
     # Only before anything could grow, and only where nothing jumps: a ReLU at its kink has gradient 0 or 1.
@@ -99,10 +103,11 @@ def judge(
         step == 1 and kind in FORWARD and max(own) > max(100 * min(own), BEYOND * ROUNDING_UNITS * EPS32 * scale)
     )
     if overflow or loss_of_digits:
-        fair = min(own) if math.isfinite(min(own)) else 0.0
-        return _told(name, single, Verdict(scale, error, max(fair, EPS32 * scale), exact, True, reason="precision"))
+        fair = max(min(own) if math.isfinite(min(own)) else 0.0, EPS32 * scale)
+        return _told(name, single, Verdict(scale, error, fair, exact, fair, True, reason="precision"))
     small = max(ROUNDING_UNITS * EPS64 * max(scale, stored), 1024 * rounding * EPS64 / EPS32)
-    return Verdict(scale, error, rounding, exact, trace=exact > small)
+    noise = rounding > NOISE * scale  # zero but for rounding, in both precisions, and not in proportion
+    return Verdict(scale, error, rounding, exact, floor, trace=exact > small and not noise)
 
 
 def distance(one: Array, other: Array) -> float:
@@ -128,5 +133,4 @@ def _told(name: str, pair: tuple[Array | None, Array | None], verdict: Verdict) 
         return verdict
     tolerance = BEYOND * verdict.rounding / verdict.scale if verdict.scale else 0.0
     ours, theirs = (array.astype(np.float64) for array in pair)  # type: ignore[union-attr]
-    found = difference(name, ours, theirs, tolerance=tolerance)
-    return Verdict(**{**verdict.__dict__, "difference": found})
+    return replace(verdict, difference=difference(name, ours, theirs, tolerance=tolerance))

@@ -35,7 +35,7 @@ class Row:
             "kind": self.kind,
             "name": self.name,
             "error": one.error,
-            "rounding": one.rounding,
+            "rounding": one.floor,
             "error_float64": one.exact,
             "relative_error": _part(one.error, one.scale),
             "units": one.units,
@@ -211,7 +211,7 @@ class ParityReport:
                 scale = max(row.verdict.scale, greatest.get((row.step, row.kind), row.verdict.scale))
                 one["step"].append(row.step)
                 one["error"].append(_part(row.verdict.error, scale))
-                one["rounding"].append(_part(row.verdict.rounding, scale))
+                one["rounding"].append(_part(row.verdict.floor, scale))
                 one["units"].append(row.verdict.units)
                 one["beyond"].append(row.verdict.beyond)
         first = self.first

@@ -21,8 +21,10 @@ def parity(record: Any, *, title: str | None = None, ax: Any = None, save: Any =
 
     Above: an output, a gradient, an update and a parameter, each time the first that differs or else the one furthest
     from what rounding explains: its greatest difference, and as a grey floor what rounding explains of it. In the grey
-    it is rounding; a square is a difference beyond rounding. Below: every tensor in the order of a step, in units of
-    rounding; a dot is a difference beyond rounding, and the ring is the first.
+    it is rounding; a square is a difference beyond rounding.
+
+    Below: every tensor in the order of a step, in units of rounding; a dot is a difference beyond rounding, and the
+    ring is the first. Where nothing differs it is the difference in float32, which is rounding.
 
     Args:
         record: what `check.parity` gives, or its `record()`: `{"frameworks": (…, …), "tensors": {name: {"kind",
@@ -128,7 +130,7 @@ def _map(figure: Any, axes: Any, tensors: Mapping[str, Any], count: int, first: 
     beyond = np.zeros(units.shape, dtype=bool)
     for row, one in enumerate(tensors.values()):
         at = np.searchsorted(steps, one["step"])
-        units[row, at] = _finite(one["units"])
+        units[row, at] = _finite(one["units"]) if first else _ratio(one)
         beyond[row, at] = one["beyond"]
     top = min(max(100.0, float(np.nanmax(units, initial=1.0))), 1e9)
     width = (steps[-1] - steps[0]) / max(len(steps) - 1, 1) or 1.0
@@ -155,6 +157,12 @@ def _map(figure: Any, axes: Any, tensors: Mapping[str, Any], count: int, first: 
         axes.set_title(f"{len(names)} of {count} tensors", loc="left", fontsize=9)
     bar = figure.colorbar(image, ax=axes, pad=0.01, fraction=0.05)
     bar.set_label("difference\n(units of rounding)", fontsize=8)
+
+
+def _ratio(entry: Mapping[str, Any]) -> Array:
+    """The float32 difference in units of rounding: of models that are equal it is all there is to see."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(entry["error"] / entry["rounding"], nan=0.0, posinf=0.0)
 
 
 def _finite(values: Array) -> Array:
