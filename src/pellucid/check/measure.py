@@ -169,13 +169,15 @@ class Measurement:
         result = Measured(given, given, elements=given.size)
         whole = np.ones(given.shape, bool)
         # What is wrong anywhere shows along every direction; what shows along some is a jump that was met on the way.
-        if all([self._differs(name, whole, result) for _ in range(DIRECTIONS)]):
+        verdicts = [self._differs(name, whole, result) for _ in range(DIRECTIONS)]
+        clear = [one for one in verdicts if one is not None]
+        result.left_out = 0 if clear else given.size
+        if clear and all(clear):
             return self._found(name, result)
-        result.left_out = given.size if result.left_out == DIRECTIONS else 0
         return result
 
-    def _differs(self, name: str, mask: Array, result: Measured) -> bool:
-        """Whether the gradient is wrong somewhere within a mask, by one random direction."""
+    def _differs(self, name: str, mask: Array, result: Measured) -> bool | None:
+        """Whether the gradient is wrong somewhere within a mask, by one random direction; None: it cannot be told."""
         way = mask * self.rng.uniform(0.5, 1.5, mask.shape) * self.rng.choice([-1.0, 1.0], mask.shape)
         typical = float(np.sqrt((np.where(mask, self.points[0][1][name], 0.0) ** 2).sum()))
         for attempt in range(TRIES + 1):
@@ -189,8 +191,7 @@ class Measurement:
                 result.error = max(result.error, found.error / scale)
                 result.away = max(result.away, abs(own - found.value) / scale)
             return not self._agree(own, found, 100 * typical)
-        result.left_out += 1
-        return False
+        return None
 
     def _found(self, name: str, result: Measured) -> Measured:
         """Where a large tensor is wrong: by bisection along each axis, then element by element."""

@@ -153,7 +153,7 @@ class Streams:
         self._streams: list[tuple[Callable[[], Any], Callable[[Any], Any]]] = [
             *((one.get_state, one.set_state) for one in kinds),
             *((lambda one=one: one.bit_generator.state, lambda s, one=one: _set(one, s)) for one in numpy),
-            (legacy.get_state, legacy.set_state),  # noqa: NPY002
+            (legacy.get_state, legacy.set_state),
             (random.getstate, random.setstate),
         ]
         torch: Any = sys.modules.get("torch")
