@@ -13,6 +13,7 @@ from pellucid import check
 
 FOLDER = Path(__file__).parent
 MACHINERY = {"__init__", "__main__", "planting"}
+HELD_OUT = ("conv_im2col", "transformer_block")  # mistakes were planted in these once the autopsy was written
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in MACHINERY)
 
 
@@ -52,11 +53,11 @@ class Case:
         return self.named[self.most] if self.named.get(self.most) in best else best[0]
 
     @property
-    def lenient(self) -> bool:
+    def named_right(self) -> bool:
         return self.first in self.planted.split("|")
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"strict": self.strict, "lenient": self.lenient}
+        return asdict(self) | {"strict": self.strict, "named_right": self.named_right}
 
 
 def source(program: str) -> tuple[str, list[tuple[str, ...]]]:
@@ -78,8 +79,10 @@ def load(program: str, patches: tuple[str, ...] = ()) -> dict[str, Any]:
     return names
 
 
-def examine(program: str, patches: tuple[str, ...] = (), seed: int = 0) -> check.Report:
+def examine(program: str, patches: tuple[str, ...] = (), seed: int = 0, scale: float = 1.0) -> check.Report:
     names = load(program, patches)
+    for value in names["params"].values():
+        value *= scale
     return check.backward(names["loss"], names["grads"], names["params"], seed=seed)
 
 

@@ -103,3 +103,37 @@ def grads(params):
     dn1 = dq @ params["Wq"].T + dk @ params["Wk"].T + dv @ params["Wv"].T
     _, g["g1"], g["c1"] = layer_norm_backward(dn1, cache1)
     return g
+
+
+PLANTED = [
+    ("constant-factor", "dr2 = 2 * (r2 - y) / r2.size", "dr2 = (r2 - y) / r2.size"),
+    ("constant-factor", "g[\"W1\"] = np.einsum", "g[\"W1\"] = 2 * np.einsum"),
+    ("batch-factor", "2 * (r2 - y) / r2.size", "2 * (r2 - y)"),
+    ("sign", "inv * (dhat - mean_dhat - hat", "inv * (dhat - mean_dhat + hat"),
+    ("sign", "ds = a * (da - (da", "ds = -a * (da - (da"),
+    ("transpose", "dk = ds.transpose(0, 1, 3, 2) @ q", "dk = ds @ q"),
+    ("transpose", "dv = a.transpose(0, 1, 3, 2) @ do", "dv = a @ do"),
+    ("transpose", "split(dr1 @ params[\"Wo\"].T)", "split(dr1 @ params[\"Wo\"])"),
+    ("missing-broadcast-sum", "g[\"b1\"] = dz.sum(axis=(0, 1))", "g[\"b1\"] = dz.sum(axis=0)"),
+    ("missing-broadcast-sum", "dg = (dout * hat).sum(axis=(0, 1))", "dg = (dout * hat).sum(axis=1)"),
+    ("missing-broadcast-sum", "g[\"b2\"] = dr2.sum(axis=(0, 1))", "g[\"b2\"] = dr2[0].sum(axis=0)"),
+    ("missing-activation-derivative", "dz = du * gelu_prime(z)", "dz = du"),
+    ("derivative-at-wrong-point", "dz = du * gelu_prime(z)", "dz = du * gelu_prime(u)"),
+    ("softmax-wrong-axis", "(da * a).sum(axis=-1, keepdims=True)", "(da * a).sum(axis=-2, keepdims=True)"),
+    ("zero-gradient", "    return g", "    g[\"c2\"] = np.zeros(D)\n    return g"),
+    ("stale-value", "np.einsum(\"bti,btj->ij\", n2, dz)", "np.einsum(\"bti,btj->ij\", r1, dz)"),
+    ("stale-value", "np.einsum(\"bti,btj->ij\", o, dr1)", "np.einsum(\"bti,btj->ij\", n1, dr1)"),
+    ("stale-value", "da = do @ v.transpose", "da = do @ k.transpose"),
+    ("swapped-tensors", "(\"Wq\", dq), (\"Wk\", dk)", "(\"Wk\", dq), (\"Wq\", dk)"),
+    ("swapped-tensors", "_, g[\"g1\"], g[\"c1\"] = layer", "_, g[\"c1\"], g[\"g1\"] = layer"),
+    ("dropped-term", "    dr1 = dr1 + dr2\n", ""),
+    ("dropped-term", "dhat - mean_dhat - hat * mean_dhat_hat", "dhat - hat * mean_dhat_hat"),
+    ("dropped-term", "dhat - mean_dhat - hat * mean_dhat_hat", "dhat - mean_dhat"),
+    ("dropped-term", "dhat - mean_dhat - hat * mean_dhat_hat", "dhat"),
+    ("dropped-term", " / np.sqrt(D // H)\n    dq", "\n    dq"),
+    ("dropped-term", " + dv @ params[\"Wv\"].T", ""),
+    ("dropped-term", "(da - (da * a).sum(axis=-1, keepdims=True))", "da"),
+    ("accumulated", "    g = {}\n", "    g = {}\n    G.append(g)\n", "def grads", "G = []\n\n\ndef grads", "    return g", "    return {k: sum(h[k] for h in G) for k in g}"),
+    ("missing-step", "g[\"W2\"] = np.einsum(\"bti,btj->ij\", u, dr2)", "g[\"W2\"] = np.einsum(\"bti,btj->ij\", u[:, 1:], dr2[:, 1:])"),
+    ("missing-step", "g[\"W2\"] = np.einsum(\"bti,btj->ij\", u, dr2)", "g[\"W2\"] = np.einsum(\"bti,btj->ij\", u[:, :-1], dr2[:, 1:])"),
+]

@@ -138,7 +138,7 @@ def _verdict(
 
 
 def _single_ratios(evidence: list[dict[str, Evidence]], at: int) -> None:
-    """A single number is always a multiple of another: it is a factor only where it is the same one at another point."""
+    """A single number is always a multiple of another: a factor is one only if it is the same at another point."""
     for name, one in evidence[at].items():
         if one.true.size == 1:
             others = [found[name].ratio for call, found in enumerate(evidence) if call != at and found[name].true.any()]

@@ -12,7 +12,7 @@ from pellucid.check.rules import extreme_mask, vjp
 from pellucid.check.tape import Array, Change, Node
 
 # What is a step of a formula more often than an activation.
-ARITHMETIC = {"square", "sqrt", "exp", "log"}
+ARITHMETIC = {"square", "sqrt", "exp", "log", "1/z"}
 MOST_POINTS = 40  # other arrays at which a derivative is tried
 
 
@@ -62,7 +62,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
             f"The derivative of {called} in {where} is taken at its output, and must be taken at its input.",
             f"dz = da * ({derivative}), with z what goes into {called}, not what comes out",
             region.out,
-            (0.9 if name and name not in ARITHMETIC else 0.65) - steps,
+            (0.9 if name else 0.65) - steps,
         )
         if name:
             _, _, by_output, function = KNOWN[name]
@@ -199,7 +199,7 @@ def _wrong_masks(
         f"The {kind} of {line(region.out)} is taken from the gradient's own sign.",
         "the mask is where the forward input is positive, not the gradient",
         region.out,
-        0.8,
+        0.8 if known_as(region) else 0.5,
     )
     if len(group) > 1:
         return

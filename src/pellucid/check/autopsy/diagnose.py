@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import Case, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers
-from pellucid.check.autopsy.trial import Found, simulate
+from pellucid.check.autopsy.trial import Budget, Found, Trial
 from pellucid.check.rules import ELEMENTWISE, has_ties
 from pellucid.check.tape import Array, Change, Tape, backward
 
@@ -65,13 +65,21 @@ def diagnose(
             result[name] = _from_numbers(certain, [])
     wrong = {name: one for name, one in wrong.items() if name not in result}
     found: list[Found] = []
+    change, budget = Change(), Budget()
     if tape is not None and wrong:
-        for ties in conventions(tape):
+        best = ""
+        for ties, fixed in conventions(tape):
             convene(tape, ties)
-            found = simulate(Case(backward(tape), earlier_tapes, sizes), evidence, wrong, rtol)
-            if set(wrong) <= {name for one in found for name in one.explains}:
+            trial = Trial(Case(backward(tape, fixed), earlier_tapes, sizes), evidence, wrong, rtol, budget)
+            likely = trial.likely()
+            if not best or len(_explained(likely)) > len(_explained(found)):
+                found, change, best = likely, fixed, ties
+            if len(_explained(found)) == len(wrong):
                 break
-    change = Change()
+        convene(tape, best)
+        if not any(one.explains == wrong.keys() and not one.breaks for one in found):
+            trial = Trial(Case(backward(tape, change), earlier_tapes, sizes), evidence, wrong, rtol, budget)
+            found += trial.unlikely()
     remaining = dict.fromkeys(wrong)
     while remaining:
         best = _best(found, remaining)
@@ -94,7 +102,10 @@ def diagnose(
         if remaining and tape is not None:
             change = change | best.hypothesis.change
             again = Case(backward(tape, change), earlier_tapes, sizes)
-            found = simulate(again, evidence, {name: wrong[name] for name in remaining}, rtol)
+            trial = Trial(again, evidence, {name: wrong[name] for name in remaining}, rtol, budget)
+            found = trial.likely()
+            if len(_explained(found)) < len(remaining):
+                found += trial.unlikely()
             base = again.way.gradients()
             for name in remaining:
                 moved = Evidence(name, base[name], wrong[name].given)
@@ -129,10 +140,39 @@ def _repeats(tape: Tape, name: str) -> int:
     return round(float(total.flat[0])) if total.size and np.ptp(total) == 0 else 0
 
 
-def conventions(tape: Tape) -> tuple[str, ...]:
-    """The ways to share a maximum's gradient among ties, where there are any: evenly, whole to each, to the first."""
+def _explained(found: list[Found]) -> set[str]:
+    return {name for one in found for name in one.explains}
+
+
+def conventions(tape: Tape) -> Iterator[tuple[str, Change]]:
+    """The ways to write a right gradient, between which a mistake may make a difference.
+
+    The maximum that is subtracted in a stabilised softmax can be taken for a constant; a maximum's gradient can be
+    shared among ties evenly, given whole to each, or to the first.
+    """
     ties = any(node.op in ("max", "min") and has_ties(node) for node in tape.useful())
-    return ("shared", "each", "first") if ties else ("shared",)
+    shifts = _shifts(tape)
+    for tie in ("shared", "each", "first") if ties else ("shared",):
+        if shifts.edges:
+            yield tie, shifts
+        yield tie, Change()
+
+
+def _shifts(tape: Tape) -> Change:
+    """`z - z.max()` with the maximum taken for a constant: where that leaves the gradient as it is."""
+    change = Change()
+    for node in tape.useful():
+        if node.op == "subtract" and node.inputs[1].needs:
+            largest = node.inputs[1]
+            while largest.op == "move":
+                largest = largest.inputs[0]
+            if largest.op == "max" and largest.inputs[0] is node.inputs[0]:
+                change.edges[node.index, 1] = lambda n, p, g: None
+    whole = backward(tape)
+    truth = whole.gradients()
+    size = max((norm(gradient) for gradient in truth.values()), default=0.0)
+    cut = whole.changed(change)
+    return change if all(norm(cut[name] - truth[name]) <= 1e-9 * size for name in cut) else Change()
 
 
 def convene(tape: Tape, ties: str) -> None:

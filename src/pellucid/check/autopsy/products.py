@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
 from pellucid.check.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
-from pellucid.check.tape import Array, Change, Node
+from pellucid.check.tape import Array, Change, Node, backward
 
 
 def transposes(case: Case) -> Iterator[Hypothesis]:
@@ -80,6 +80,7 @@ PRODUCTS = ("matmul", "einsum", "multiply", "divide")
 def stale(case: Case) -> Iterator[Hypothesis]:
     """A factor of a product is the value of another array of the same shape, or its own of an earlier state."""
     groups = case.groups()
+    yield from _earlier_adjoints(case)
     for nodes, position in edges(case):
         node = nodes[0]
         if node.op not in PRODUCTS:
@@ -92,6 +93,28 @@ def stale(case: Case) -> Iterator[Hypothesis]:
                 yield from _one_for_all(nodes, position, other)
                 if len(nodes) == 1:
                     yield from _others(case, node, position, other)
+
+
+def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:
+    """What comes from above is of an earlier state: the predictions in a cache, the parameters of now."""
+    for tape in case.earlier:
+        if [node.op for node in tape.nodes] != [node.op for node in case.tape.nodes]:
+            continue
+        way = backward(tape, case.way.change)
+        for nodes in case.groups().values():
+            past = [way.adjoints.get(node.index) for node in nodes]
+            if nodes[0].op == "parameter" or any(
+                p is None or p.shape != n.shape for p, n in zip(past, nodes, strict=True)
+            ):
+                continue
+            yield Hypothesis(
+                "stale-value",
+                Change(adjoints={n.index: (lambda adjoint, p=p: p) for n, p in zip(nodes, past, strict=True)}),
+                f"The gradient of {line(nodes[0])} is computed from the values of an earlier call.",
+                "compute the forward pass anew before each backward, and keep its values for that backward alone",
+                nodes[0],
+                0.8,
+            )
 
 
 def _with(nodes: list[Node], position: int, other: int, values: list[Array]) -> Change:

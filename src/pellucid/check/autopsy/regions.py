@@ -96,6 +96,7 @@ KNOWN = {
     "sqrt": (np.sqrt, "1 / (2·√z)", "1 / (2·a)", lambda a: 0.5 / a),
     "log": (np.log, "1 / z", "exp(−a)", lambda a: np.exp(-a)),
     "square": (np.square, "2·z", "2·√a", lambda a: 2 * np.sqrt(np.abs(a))),
+    "1/z": (lambda z: 1 / z, "−1 / z²", "−a²", lambda a: -(a**2)),
     "softplus": (lambda z: np.logaddexp(0, z), "σ(z)", "1 − exp(−a)", lambda a: 1 - np.exp(-a)),
     "elu": (
         lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),

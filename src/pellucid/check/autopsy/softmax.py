@@ -36,7 +36,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
                     ]
                     yield Hypothesis(
                         "softmax-wrong-axis",
-                        _fixed([one[1] for one in found], changes),
+                        _fixed(case, [one[1] for one in found], changes),
                         f"In the backward of {where}, the softmax is normalised over axis {wrong} of {z.shape}; the "
                         f"forward pass normalises over axis {axes}."
                         if kind != 2
@@ -49,7 +49,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         uncoupled = [(start, r + p * c) for start, _, p, r, c in found]
         yield Hypothesis(
             "dropped-term",
-            _fixed([one[1] for one in found], uncoupled),
+            _fixed(case, [one[1] for one in found], uncoupled),
             f"In the backward of {where}, the coupling of the softmax's outputs is left out: each is taken to "
             "depend on its own input alone.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
@@ -59,7 +59,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         reverse = [(start, r + 2 * p * c) for start, _, p, r, c in found]
         yield Hypothesis(
             "sign",
-            _fixed([one[1] for one in found], reverse),
+            _fixed(case, [one[1] for one in found], reverse),
             f"In the backward of {where}, the coupling of the softmax's outputs is added, and must be subtracted.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
@@ -69,7 +69,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
             through = [(start, np.where(p > 0, (r + p * c) / p, 0.0)) for start, _, p, r, c in found]
         yield Hypothesis(
             "missing-activation-derivative",
-            _fixed([one[1] for one in found], through),
+            _fixed(case, [one[1] for one in found], through),
             f"The gradient passes the softmax of {where} unchanged: dz = da, without its derivative.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
@@ -78,7 +78,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         diagonal = [(start, (r + p * c) * (1 - p)) for start, _, p, r, c in found]
         yield Hypothesis(
             "dropped-term",
-            _fixed([one[1] for one in found], diagonal),
+            _fixed(case, [one[1] for one in found], diagonal),
             f"In the backward of {where}, only the diagonal a·(1 − a) of the softmax's Jacobian is taken.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
@@ -127,7 +127,7 @@ def _wrong(
         return again - other * again.sum(axis=axes, keepdims=True)
 
 
-def _fixed(after: list[Node], contributions: list[tuple[Node, Array]]) -> Change:
+def _fixed(case: Case, after: list[Node], contributions: list[tuple[Node, Array]]) -> Change:
     """The gradient before the shift is given, whatever comes from above; what goes through the shift stays."""
     change = Change()
     for u, (start, value) in zip(after, contributions, strict=True):
@@ -136,6 +136,10 @@ def _fixed(after: list[Node], contributions: list[tuple[Node, Array]]) -> Change
         else:
             change.jumps[u.index] = lambda adjoint, u=u, start=start, value=value: [
                 (start, value),
-                *((source, vjp(u, i, adjoint)) for i, source in enumerate(u.inputs) if i and source.needs),
+                *(
+                    (source, vjp(u, i, adjoint))
+                    for i, source in enumerate(u.inputs)
+                    if i and source.needs and (u.index, i) not in case.way.change.edges
+                ),
             ]
     return change

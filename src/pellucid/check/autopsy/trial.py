@@ -17,7 +17,7 @@ from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, ter
 from pellucid.check.autopsy.products import stale, transposes
 from pellucid.check.autopsy.softmax import softmaxes
 from pellucid.check.rules import vjp
-from pellucid.check.tape import Array, Change, Node
+from pellucid.check.tape import Array, Change, Node, Tape, backward
 
 GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
 ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
@@ -38,18 +38,15 @@ class Found:
         return len(self.explains) - 0.5 * len(self.breaks) + 0.01 * self.hypothesis.weight
 
 
-def simulate(case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> list[Found]:
-    """What explains any of the wrong gradients: first a mistake in all passes of a loop, then two at once, or one pass."""
-    trial = Trial(case, evidence, wrong, rtol)
-    found = trial.of(GENERATORS)
-    if any(one.explains == set(wrong) and not one.breaks for one in found):
-        return found
-    found += trial.of((terms,), within=True)
-    for k in range(min(FEW, max((len(nodes) for nodes in case.tape.groups().values()), default=0))):
-        trial.case = replace(case, only=k)
-        if trial.case.groups() and trial.work > 0:
-            found += trial.of(ONE_BY_ONE, f"In pass {k + 1} alone: ", within=True)
-    return found
+@dataclass
+class Budget:
+    """How many nodes are still gone back through for what is unlikely."""
+
+    left: int = WORK
+
+    @property
+    def spent(self) -> bool:
+        return self.left < 0
 
 
 class Trial:
@@ -59,20 +56,37 @@ class Trial:
     it takes, counted in nodes of the tape, is within `WORK`.
     """
 
-    def __init__(self, case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float) -> None:
+    def __init__(
+        self, case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
+    ) -> None:
         self.case, self.wrong, self.rtol = case, wrong, rtol
         self.right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
         self.reach = case.tape.reach()
         self.scale = max((norm(one.true) for one in evidence.values()), default=0.0)
-        self.work = WORK
+        self.budget = budget
         self.truth = case.way.gradients()
+
+    def likely(self) -> list[Found]:
+        """One mistake, in all passes of a loop."""
+        return self.of(GENERATORS) + self.of_earlier()
+
+    def unlikely(self) -> list[Found]:
+        """Two at once, or one in a single pass of a loop."""
+        found = self.of((terms,), within=True)
+        everywhere = self.case
+        for k in range(min(FEW, max((len(nodes) for nodes in everywhere.tape.groups().values()), default=0))):
+            self.case = replace(everywhere, only=k)
+            if self.case.groups() and not self.budget.spent:
+                found += self.of(ONE_BY_ONE, f"In pass {k + 1} alone: ", within=True)
+        self.case = everywhere
+        return found
 
     def of(self, generators: tuple[Generator, ...], prefix: str = "", within: bool = False) -> list[Found]:
         found: list[Found] = []
         later: list[Hypothesis] = []
         for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in generators):
             reached = hypothesis.change.reaches(self.case.tape, self.reach)
-            if within and self.work < 0:
+            if within and self.budget.spent:
                 break
             if not reached & self.wrong.keys():
                 continue
@@ -86,9 +100,26 @@ class Trial:
                 later.append(hypothesis)
         if not any(one.explains == set(self.wrong) and not one.breaks for one in found):
             for hypothesis in later:
-                if self.work < 0:
+                if self.budget.spent:
                     break
                 found += self.one(hypothesis)
+        return found
+
+    def of_earlier(self) -> list[Found]:
+        """The forward pass is that of an earlier state, kept in a cache; the parameters are those of now."""
+        found: list[Found] = []
+        for tape in self.case.earlier:
+            mixed = _mixed(tape, self.case.tape)
+            if mixed is not None:
+                hypothesis = Hypothesis(
+                    "stale-value",
+                    Change(),
+                    "The forward values that the backward pass uses are those of an earlier call.",
+                    "compute the forward pass anew before each backward, and keep its values for that backward alone",
+                    None,
+                    1.0,
+                )
+                found += self.judged(hypothesis, backward(mixed).gradients())
         return found
 
     def one(self, hypothesis: Hypothesis) -> Iterator[Found]:
@@ -98,7 +129,7 @@ class Trial:
                 simulated = self.case.way.changed(hypothesis.change)
             except (ValueError, IndexError):  # the shapes do not allow this mistake here
                 return
-        self.work -= self.case.way.work - before
+        self.budget.left -= self.case.way.work - before
         yield from self.judged(hypothesis, simulated)
         if hypothesis.called is None:
             return
@@ -149,6 +180,23 @@ class Trial:
                 and norm(gradient - self.right[name].true) > 1e-9 * self.scale
             }
             yield Found(hypothesis, simulated, explains, breaks)
+
+
+def _mixed(earlier: Tape, now: Tape) -> Tape | None:
+    """The tape of an earlier state, with the parameters of now; None where the program did something else then."""
+    if [node.op for node in earlier.nodes] != [node.op for node in now.nodes] or earlier.result is None:
+        return None
+    mixed = Tape()
+    for old, new in zip(earlier.nodes, now.nodes, strict=True):
+        if old.shape != new.shape:
+            return None
+        fresh = new.op == "parameter" or (new.op == "move" and mixed.nodes[new.inputs[0].index].cache.get("fresh"))
+        inputs = [mixed.nodes[source.index] for source in old.inputs]
+        node = mixed.add(old.op, inputs, new.value if fresh else old.value, old.site, old.attributes, old.needs)
+        node.cache["fresh"] = fresh
+    mixed.parameters = {name: mixed.nodes[node.index] for name, node in now.parameters.items()}
+    mixed.result = mixed.nodes[earlier.result.index]
+    return mixed
 
 
 def _scaled(change: Change, factor: float) -> Change:
