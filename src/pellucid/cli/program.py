@@ -15,6 +15,7 @@ from pellucid.cli import completion
 from pellucid.cli.check import check
 from pellucid.cli.compare import compare
 from pellucid.cli.errors import UsageError
+from pellucid.cli.explain import explain
 from pellucid.cli.find_lr import find_lr
 from pellucid.cli.graph import graph
 from pellucid.cli.info import info
@@ -91,4 +92,5 @@ app.command()(command(sweep))
 app.command()(command(report))
 app.command()(command(graph))
 app.command()(command(check))
+app.command()(command(explain))
 app.command()(command(info))

@@ -7,12 +7,12 @@ side of the equation, as `rule.Rule` has it; or None where the general one serve
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from .application import Application
-from .rule import Matrix, letter, over, result_letter, stretched
+from .rule import Matrix, over, result_letter, stretched
+from .words import figure
 
 Terms = list[Matrix | str]
 Form = Callable[[Application, int, np.ndarray], Terms | None]
@@ -61,7 +61,7 @@ def _linear(app: Application, position: int, g: np.ndarray) -> Terms | None:
 def _transposed(app: Application, position: int, g: np.ndarray) -> Terms | None:
     if g.ndim != 2:
         return None
-    return [Matrix(f"d{result_letter(app)}ᵀ", g.T)]
+    return [_d(app, g), "transposed"]
 
 
 def _laid_out(app: Application, position: int, g: np.ndarray) -> Terms | None:
@@ -136,11 +136,26 @@ FORMS: dict[str, Form] = {
     "nll_loss": _nll, "cat": _piece, "stack": _piece,
 }  # fmt: skip
 
+
+def _cross_entropy_entry(app: Application, position: int, g: np.ndarray, at: tuple[int, ...]) -> str:
+    terms = _cross_entropy(app, position, g)
+    if terms is None or app.values()["reduction"] == "none":
+        return ""
+    values = app.values()
+    p, right = values["probs"][at], float(at[1] == values["target"][at[0]])
+    share = f" / {len(values['target'])}" if values["reduction"] == "mean" else ""
+    return f"({figure(float(p))} − {figure(right)})·{figure(float(g))}{share}"
+
+
+ENTRIES: dict[str, Callable[[Application, int, np.ndarray, tuple[int, ...]], str]] = {
+    "cross_entropy": _cross_entropy_entry,
+}
+
 WHY: dict[str, str] = {
     "matmul": "Each entry of A meets a whole row of B, so its gradient is that row against a row of dC; the shapes "
               "leave only one way to multiply.",
     "linear": "The input's gradient goes back through the same weights; the weight's gradient pairs each output's "
-              "gradient with each input, summed over the samples; the bias is added to every sample, so it gets the sum.",
+              "gradient with each input, summed over the samples; the bias is added to every sample and gets the sum.",
     "add": "A sum hands the gradient on unchanged to both; what was broadcast gets the sum over its copies.",
     "sub": "A difference hands the gradient on: unchanged to the first, with the sign turned to the second.",
     "mul": "Each factor gets the gradient times the other factor.",
@@ -167,7 +182,7 @@ WHY: dict[str, str] = {
     "softmax": "Raising one score raises its own probability and lowers all others: what matters of a gradient is by "
                "how much it exceeds the mean of all, weighted by p.",
     "log_softmax": "A log-probability rises with its own score and falls with each by its probability.",
-    "cross_entropy": "Probabilities minus the truth: the score of the right class is pushed up by what is missing to 1, "
+    "cross_entropy": "Probabilities minus the truth: the score of the right class is pushed up by what it lacks to 1, "
                      "each other down by its probability. The rows sum to 0.",
     "nll_loss": "Only the log-probability of the right class counts.",
     "reshape": "The same numbers in another layout.", "view": "The same numbers in another layout.",
@@ -198,8 +213,3 @@ WHY: dict[str, str] = {
 def why(name: str) -> str:
     """A sentence on why an op's gradient is what it is; empty where there is none."""
     return WHY.get(name) or WHY.get(name.removesuffix("_"), "")
-
-
-def letters_of(app: Application) -> list[tuple[str, Any]]:
-    """Letter and value of each argument."""
-    return [(letter(app, i), one) for i, one in enumerate(app.args)]

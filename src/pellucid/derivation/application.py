@@ -94,9 +94,7 @@ class Application:
             unit[j] = 1
             for i, row in self.vjp(unit.reshape(self.out.shape)).items():
                 rows[i].append(row.ravel())
-        self._jacobians = {
-            i: np.array(found).reshape(self.out.size, self.array(i).size) for i, found in rows.items()
-        }
+        self._jacobians = {i: np.array(found).reshape(self.out.size, self.array(i).size) for i, found in rows.items()}
         return self._jacobians
 
     def numeric(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -117,7 +115,7 @@ class Application:
                 return known[t]
 
             moves = np.ptp([moved(t) for h in STEPS for t in (h, -h)] + [moved(0.0)], axis=0) != 0
-            for j in np.flatnonzero(moves):  # where an element of the result does not move its derivative is 0
+            for j in np.flatnonzero(moves).tolist():  # where an element of the result does not move its derivative is 0
 
                 def along(t: float, j: int = j, moved: Callable[[float], np.ndarray] = moved) -> float:
                     return float(moved(t)[j])

@@ -19,7 +19,8 @@ from pellucid.nn import functional
 
 from .derivation import Derivation, derive
 from .examples import X, example_of, fill
-from .walk import Walk, walk
+from .walk import Walk
+from .watcher import walk
 
 Shapes = list[tuple[int, ...]]
 
@@ -33,9 +34,9 @@ def explain(
 ) -> Derivation | Walk:
     """The derivation that a learner needs: of one operation, or of a computation step by step.
 
-    One operation (a name of the op table, an op, a function of `nn.functional`, a layer): its formula, the Jacobian on a
-    small example, the vector-Jacobian product in matrix form with its shapes and with the numbers put in, the same by
-    differences, and the source of both.
+    One operation (a name of the op table, an op, a function of `nn.functional`, a layer): its formula, the Jacobian
+    on a small example, the vector-Jacobian product in matrix form with its shapes and with the numbers put in, the same
+    by differences, and the source of both.
 
     A computation (a function of yours, a model, with `loss` and a target a training step): forward and backward one
     operation at a time, each tensor's numbers, and its gradient as the sum of what its uses sent back. Nothing is left
@@ -290,10 +291,10 @@ def _works(function: Any, example: tuple[Any, ...], attributes: dict[str, Any]) 
 def _candidates() -> Iterator[tuple[Any, ...]]:
     """What functions are usually called with, the simple first."""
 
-    def x(*shape: int, **bounds: float) -> Tensor:
+    def x(*shape: int, **bounds: Any) -> Tensor:
         return from_data(fill(X(shape, **bounds), 0, None).astype("float32"))
 
-    def y(*shape: int, **bounds: float) -> Tensor:
+    def y(*shape: int, **bounds: Any) -> Tensor:
         return from_data(fill(X(shape, **bounds), 7, None).astype("float32"))
 
     share, signs, classes = {"low": 0.0, "high": 1.0}, np.array([1.0, -1.0], "float32"), from_data(np.array([0, 2]))

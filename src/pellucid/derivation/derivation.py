@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +183,8 @@ def derive(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Derivation:
 def _curve(app: Application) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x over the op's domain, the result, and the derivative."""
     domain = app.op.domain
-    low, high = (-4.0, 4.0) if domain is None else (max(domain.low, -4.0), min(domain.high, 4.0))
-    inset = 0.002 * (high - low)  # an end of a domain may be a pole
-    x = np.linspace(low + inset, high - inset, 321)
+    low, high = (-inf, inf) if domain is None else (domain.low, domain.high)
+    x = np.linspace(max(low + 0.01, -4.0), min(high - 0.01, 4.0), 321)  # an end of a domain may be a pole
     with np.errstate(all="ignore"):
         args = tuple(from_data(x) if isinstance(one, Tensor) else one for one in app.args)
         along = Application(app.op, args, app.kwargs)
@@ -291,7 +291,10 @@ def _checked(made: Derivation) -> list[str]:
     for one in made.differentiable:
         jacobian = one.jacobian
         if jacobian is None:
-            lines += ["", *words.wrapped(f"The Jacobian is not shown: more than {MOST} numbers. Give a smaller example.")]
+            lines += [
+                "",
+                *words.wrapped(f"The Jacobian is not shown: more than {MOST} numbers. A smaller example has one."),
+            ]
             continue
         rows, shape = jacobian.shape
         lines += words.heading(f"Jacobian ∂{made.letter}/∂{one.letter}, {rows} × {shape}: a row for each number of "
@@ -329,7 +332,8 @@ def _elements(made: Derivation, one: Argument) -> list[str]:
         where = f"[{', '.join(str(int(k)) for k in at)}]"
         found = [np.ravel(one.value)[i], np.ravel(made.out)[i], numbers[i]]
         away = abs(numbers[i] - numeric[i])
-        rows.append([where, *map(words.figure, found), f"{numeric[i]:.9g}", f"{away:.0e}"])
+        kink = one.kinks is not None and bool(np.diagonal(one.kinks)[i])
+        rows.append([where, *map(words.figure, found), f"{numeric[i]:.9g}", "kink" if kink else f"{away:.0e}"])
     return ["  " + line for line in words.columns(rows)]
 
 

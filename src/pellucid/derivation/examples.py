@@ -137,7 +137,8 @@ ROWS_OF: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "log_normal_": row(x(3)), "geometric_": row(x(3), p=0.3), "dropout_mask": row(x(4), p=0.5),
     "keep_mask": row(x(4), p=0.5), "rrelu_noise": row(x(3), lower=0.1, upper=0.3),
     # elementwise, but with something that a domain does not say
-    "threshold_backward": row(x(3), x(3)), "trunc_divide": row(x(3), x(3, low=0)), "polygamma_of": row(x(3, low=0), n=1),
+    "threshold_backward": row(x(3), x(3)), "trunc_divide": row(x(3), x(3, low=0)),
+    "polygamma_of": row(x(3, low=0), n=1),
     # a step of an optimiser
     "sgd_": row(x(3), x(3), x(3), lr=0.1), "adagrad_": row(x(3), x(3), np.array(1.0), x(3, low=0), lr=0.1, eps=1e-10),
     "adam_": row(x(3), x(3), np.array(1.0), x(3), x(3, low=0), None, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8),

@@ -136,17 +136,23 @@ def place(index: tuple[int, ...]) -> str:
 
 def worked_out(app: Application, position: int, g: np.ndarray, gradient: np.ndarray) -> str:
     """The largest number of a gradient as the sum of what flows to it through each number of the result."""
+    from .algebra import ENTRIES
+
+    own = ENTRIES.get(app.op.name)
+    if own is not None and gradient.size and (text := own(app, position, g, _largest(gradient))):
+        at = _largest(gradient)
+        return f"d{letter(app, position)}{place(at)} = {text} = {figure(float(gradient[at]))}"
     jacobian = app.jacobians().get(position)
     if jacobian is None or not gradient.size:
         return ""
     at = _largest(gradient)
     column = jacobian[:, int(np.ravel_multi_index(at, gradient.shape)) if at else 0]
-    used = [j for j in range(len(column)) if column[j] != 0]
+    flat = g.ravel()
+    used = [j for j in range(len(column)) if column[j] * flat[j] != 0]
     if not used:
         return ""
     x, out = letter(app, position), result_letter(app)
     shown = used if len(used) <= 4 else used[:3]
-    flat = g.ravel()
     rest = " + …" if len(used) > len(shown) else ""
     sign = "Σ " if len(used) > 1 else ""
     inner = "[j]" if g.ndim else ""
@@ -238,6 +244,7 @@ def _element(app: Application, position: int, g: np.ndarray) -> str:
             put[name] = value
     tree: Any = _Readable({}, put).visit(copy.deepcopy(found))
     text = re.sub(r"^\((-[\d.e]+)\)$", r"\1", _unparsed(tree))
+    text = re.sub(r"(?<=[(,])( ?)\((-[\d.e-]+)\)(?=[,)])", r"\1\2", text)  # an argument needs no brackets
     x = letter(app, position)
     name = f"d{x}" if not stretched(app.array(position).shape, app.out.shape) else f"part of d{x}"
     result = figure(float(flow[at]))

@@ -1,34 +1,19 @@
-"""`Walk`: a computation one op at a time, forward and backward, with every number and where each gradient comes from."""
+"""`Walk`: a computation one op at a time, with every number and where each gradient comes from; and as text."""
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
-import inspect
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pellucid.core import Op, Tensor, enable_grad, grad, interpreter
-from pellucid.core.errors import describe
-from pellucid.core.graph import FULL, Graph, GraphEdge, GraphNode, measure
-from pellucid.core.recording import Recorder
-from pellucid.core.state import state
-from pellucid.core.tensor import ones_like
-from pellucid.nn import Module
-from pellucid.nn.graph import _arguments, _Modules, _tensors, _unchanged
-from pellucid.ops.cost import multiply_adds
+from pellucid.core.graph import FULL, Graph, GraphNode
 
 from . import words
 from .algebra import why
-from .application import Application
-from .rule import Matrix, Rule, letter, result_letter, rule_of
-
-LONGEST = 400  # ops: more are no small network, and nobody walks through them
+from .rule import Matrix, Rule
 
 
 @dataclass
@@ -44,7 +29,7 @@ class Flow:
 
 @dataclass
 class Step:
-    """A step of the walk: `phase` is "start", "forward", "seed", "backward" or "end"; `node` the op that it is about."""
+    """A step of the walk: `phase` is "start", "forward", "seed", "backward" or "end"; `node` the op it is about."""
 
     phase: str
     node: int | None = None
@@ -90,8 +75,9 @@ class Walk:
         if one.kind != "op":
             return one.name or one.kind
         if one.variable:
-            return one.variable
-        same = [other.id for other in self.graph.nodes if other.kind == "op" and other.name == one.name]
+            called = [other.id for other in self.graph.nodes if one.variable in (other.variable, other.name)]
+            return one.variable if len(called) == 1 else f"{one.variable} {called.index(node) + 1}"
+        same = [o.id for o in self.graph.nodes if o.kind == "op" and o.name == one.name and not o.variable]
         return one.name if len(same) == 1 else f"{one.name} {same.index(node) + 1}"
 
     def words(self, step: Step) -> str:
@@ -207,214 +193,6 @@ class Walk:
         return "\n".join(_text(self))
 
 
-class Watcher(Recorder):
-    """A recorder that also keeps what each op was given, and each gradient, whole."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__(title, cost=multiply_adds)
-        self.applied: dict[int, tuple[Op, tuple[Any, ...], dict[str, Any]]] = {}
-        self.results: dict[int, np.ndarray] = {}
-        self.flowing: dict[int, np.ndarray] = {}
-        self.order_back: list[int] = []
-
-    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        forward = state.node is None
-        before = tuple(_still(one) if forward else one for one in args)  # as they were, should the op overwrite one
-        result = super().apply(op, args, kwargs)
-        node = self.graph.nodes[-1]
-        if forward and node.phase == "forward":
-            self.applied[node.id] = (op, before, kwargs)
-            first = result[0] if isinstance(result, tuple) else result
-            if isinstance(first, Tensor):
-                self.results[node.id] = _array(first)
-            if len(self.applied) > LONGEST:
-                raise ValueError(
-                    f"explain walks through small computations, this one has more than {LONGEST} operations. Give it "
-                    "a smaller example (fewer layers, fewer rounds), or draw the graph: viz.graph(model, x)"
-                )
-        return result
-
-    def node_of(self, tensor: Tensor) -> int:
-        node = super().node_of(tensor)
-        if node not in self.results and self.graph.nodes[node].kind != "op":
-            self.results[node] = _array(tensor)
-        return node
-
-    def _follow(self, tensor: Tensor, node: GraphNode) -> None:
-        super()._follow(tensor, node)
-        recorded = tensor._node
-        if recorded is None or state.node is not None:
-            return
-
-        def keep(gradient: Tensor) -> None:
-            self.flowing[node.id] = _array(gradient)
-            self.order_back.append(node.id)
-
-        recorded.hooks = [*(recorded.hooks or ()), keep]
-        self._hooked.append((recorded, keep))
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    from pellucid import backend
-
-    return np.array(backend.of_array(tensor._array).to_numpy(tensor._array))
-
-
-def _still(one: Any) -> Any:
-    if not isinstance(one, Tensor):
-        return one
-    from pellucid.core import from_data
-
-    return from_data(_array(one))
-
-
-def walk(function: Callable[..., Any], inputs: tuple[Any, ...], loss: Callable[..., Any] | None, title: str) -> Walk:
-    """Compute `function(*inputs)`, or `loss(function(*inputs[:-1]), inputs[-1])`, and record both ways.
-
-    Nothing is left behind: gradients, buffers, and the random generators are as they were.
-    """
-    watcher = Watcher(title)
-    modules = _Modules(watcher)
-    root = function if isinstance(function, Module) else Module()
-    if isinstance(function, Module):
-        modules.learn(function)
-    given = inputs[:-1] if loss is not None else inputs
-    if not isinstance(function, Module):  # an expression's variables are what it is differentiated by
-        given = tuple(_variable(one) for one in given)
-    for name, tensor in _tensors(dict(_named(function, given))):
-        watcher.name(tensor, "input", name)
-    if loss is not None and isinstance(inputs[-1], Tensor):
-        watcher.name(inputs[-1], "input", "target")
-    notes: list[str] = []
-    with _unchanged(root, watcher), interpreter(watcher), modules.listening(), enable_grad():
-        result = function(*given)
-        if loss is not None:
-            result = loss(result, inputs[-1])
-        if not isinstance(result, Tensor):
-            found = next((one for _, one in _tensors(result)), None)
-            if found is None:
-                raise TypeError(
-                    f"explain: what it explains must return a tensor, received {type(result).__name__}; return the "
-                    "result itself, without .item() or .numpy()"
-                )
-            notes.append("The first of its results is what is differentiated.")
-            result = found
-        if not watcher.applied:
-            raise ValueError("explain: no operation was recorded; use the function's arguments, or tensors, in it")
-        seed, gradients = _gradients(result, watcher, notes)
-        graph = watcher.finish([result], gradients)
-    return _walk(watcher, graph, gradients, seed, title, notes)
-
-
-def _variable(one: Any) -> Any:
-    if isinstance(one, Tensor) and one.dtype.is_floating_point and not one.requires_grad:
-        return one.detach().requires_grad_()
-    return one
-
-
-def _named(function: Any, given: tuple[Any, ...]) -> list[tuple[str, Any]]:
-    if isinstance(function, Module):
-        return list(_arguments(function, given, {}))
-    try:
-        return list(inspect.signature(function).bind(*given).arguments.items())
-    except TypeError as wrong:
-        shapes = ", ".join(describe(one) if isinstance(one, Tensor) else repr(one) for one in given)
-        raise TypeError(f"explain: the function cannot be called with ({shapes}): {wrong}") from None
-    except ValueError:  # a builtin has no signature
-        return [(f"input {i}", one) for i, one in enumerate(given)]
-
-
-def _gradients(result: Tensor, watcher: Watcher, notes: list[str]) -> tuple[np.ndarray | None, dict[int, Any]]:
-    leaves = [one for one in watcher.sources.values() if one.requires_grad]
-    if not result.requires_grad or not result.dtype.is_floating_point:
-        notes.append(
-            "No gradient: the result does not depend, by differentiable operations, on a tensor that requires one."
-        )
-        return None, {}
-    if result.numel() != 1:
-        notes.append(f"The result has shape {tuple(result.shape)}; what is differentiated is its sum.")
-    seed = ones_like(result)
-    watcher.name(seed, "constant", "seed of the backward")
-    found = grad(result, leaves, seed, allow_unused=True)
-    return _array(seed), {
-        id(leaf._array): one._array for leaf, one in zip(leaves, found, strict=True) if one is not None
-    }
-
-
-def _walk(
-    watcher: Watcher, graph: Graph, gradients: dict[int, Any], seed: np.ndarray | None, title: str, notes: list[str]
-) -> Walk:
-    result = graph.outputs[0]
-    kept = _forward_only(graph)
-    new = {old: number for number, old in enumerate(kept)}
-    made = Walk(title, graph, new[result], seed=seed, notes=notes)
-    for old in kept:
-        if old in watcher.results:
-            made.values[new[old]] = watcher.results[old]
-        if old in watcher.flowing:
-            made.gradients[new[old]] = watcher.flowing[old]
-        elif old in watcher.sources and id(watcher.sources[old]._array) in gradients:
-            made.gradients[new[old]] = np.array(gradients[id(watcher.sources[old]._array)])
-    sources = {(edge.target, edge.argument): edge.source for edge in graph.edges}
-    for old, (op, args, kwargs) in watcher.applied.items():
-        node = new[old]
-        app = Application(op, args, kwargs)
-        made.letters[node] = {name: letter(app, i) for i, name in enumerate(app.names) if isinstance(args[i], Tensor)}
-        made.letters[node]["out"] = result_letter(app)
-        g = made.gradients.get(node)
-        if g is None:
-            continue
-        for i, one in app.vjp(g).items():
-            source = sources.get((node, app.names[i]))
-            if source is not None and source in made.gradients:  # others need none
-                made.flows.append(Flow(source, node, app.names[i], one, rule_of(app, i, g, one)))
-    _complete(made)
-    back = list(dict.fromkeys(new[old] for old in watcher.order_back if old in new))
-    made.steps = [Step("start"), *(Step("forward", new[old]) for old in watcher.applied)]
-    if seed is not None:
-        made.steps += [Step("seed", made.result), *(Step("backward", node) for node in back), Step("end")]
-    return made
-
-
-def _complete(made: Walk) -> None:
-    """Put gradients into the graph, and note what of them no recorded use has sent."""
-    for node, gradient in made.gradients.items():
-        made.graph.nodes[node].gradient = measure(gradient)
-        total = np.zeros(gradient.shape)
-        for one in made.into(node):
-            total = total + one.array
-        if node == made.result and made.seed is not None:
-            total = total + made.seed
-        rest = gradient - total
-        size = float(np.nan_to_num(np.abs(gradient)).max()) if gradient.size else 0.0
-        if gradient.size and float(np.nan_to_num(np.abs(rest)).max()) > 1e-4 * size + 1e-12:
-            made.rest[node] = rest
-
-
-def _forward_only(graph: Graph) -> list[int]:
-    """Leave the forward pass in the graph, numbered from 0; the old numbers of what is left, in order."""
-    used = {end for edge in graph.edges for end in (edge.source, edge.target) if graph.nodes[edge.target].phase == "forward"}
-    kept = [one.id for one in graph.nodes if one.phase == "forward" and (one.id in used or one.kind == "op")]
-    new = {old: number for number, old in enumerate(kept)}
-    groups = [group for group in graph.groups if group.kind != "backward"]
-    of = {group.id: number for number, group in enumerate(groups)}
-    graph.edges = [
-        GraphEdge(new[edge.source], new[edge.target], edge.argument)
-        for edge in graph.edges
-        if edge.source in new and edge.target in new
-    ]
-    graph.nodes = [graph.nodes[old] for old in kept]
-    for number, node in enumerate(graph.nodes):
-        node.id = number
-        node.group = None if node.group is None else of.get(node.group)
-    graph.groups = groups
-    for number, group in enumerate(groups):
-        group.id = number
-        group.parent = None if group.parent is None else of.get(group.parent)
-    graph.outputs = [new[one] for one in graph.outputs if one in new]
-    return kept
-
-
 # The text -------------------------------------------------------------------------------------------------------------
 
 
@@ -429,9 +207,7 @@ def _text(made: Walk) -> list[str]:
             lines += _numbers(f"{made.name(node.id)} ({node.kind})" if node.kind != "input" else made.name(node.id),
                               made.values.get(node.id))  # fmt: skip
     lines += words.heading("Forward")
-    number = 0
-    for step in made.steps:
-        number += 1
+    for number, step in enumerate(made.steps, 1):
         if step.phase in ("forward", "backward") and step.node is not None:
             node = made.graph.nodes[step.node]
             if step.phase == "forward":

@@ -27,10 +27,16 @@ def figure(value: Any) -> str:
     return "0" if text == "-0" else text
 
 
+def largest(array: np.ndarray) -> float:
+    """The size of the largest finite number; 0 where there is none."""
+    sizes = np.abs(array.astype(float))
+    return float(sizes[np.isfinite(sizes)].max(initial=0.0))
+
+
 def rows_of(array: np.ndarray) -> list[list[str]]:
     """A matrix of figures; of more than two dimensions the leading ones go below each other; cut at `MOST`."""
     flat = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
-    scale = float(np.nan_to_num(np.abs(flat.astype(float))).max()) if flat.size and flat.dtype.kind == "f" else 0.0
+    scale = largest(flat) if flat.dtype.kind == "f" else 0.0
     rows = [
         [figure(0.0 if flat.dtype.kind == "f" and abs(one) < 1e-12 * scale else one) for one in row[:MOST]]
         + (["…"] if len(row) > MOST else [])

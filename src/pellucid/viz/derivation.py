@@ -109,12 +109,12 @@ def _matrix(array: Any, caption: str = "") -> str:
         return f"<figure>{head}<span class='single'>{_figure(array.item())}</span></figure>"
     rows = array.reshape(1, -1) if array.ndim == 1 else array.reshape(-1, array.shape[-1]) if array.size else array[:0]
     numbers = rows.astype(float)
-    most = float(np.nan_to_num(np.abs(numbers)).max()) if numbers.size else 0.0
+    most = float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0))
     lines: list[str] = []
     for row, plain in zip(rows[:_MOST], numbers[:_MOST], strict=True):
         cells: list[str] = []
         for value, number in zip(row[:_MOST], plain[:_MOST], strict=True):
-            part = 0.45 * abs(float(np.nan_to_num(number))) / most if most else 0.0
+            part = 0.45 * min(abs(number) / most, 1.0) if most and number == number else 0.0
             colour = "213 94 0" if number < 0 else "0 114 178"
             shown = value.item() if array.dtype.kind == "b" else 0.0 if abs(number) < 1e-12 * most else number
             cells.append(f"<td style='background: rgb({colour} / {part:.2f})'>{_figure(shown)}</td>")
@@ -163,7 +163,7 @@ def _rule(one: Any) -> str:
 
 def _jacobian(made: Any, one: Any) -> str:
     if one.jacobian is None:
-        return "<p>Not shown: it has too many numbers. Give a smaller example.</p>"
+        return "<p>Not shown: it has too many numbers. A smaller example has one.</p>"
     rows, columns = one.jacobian.shape
     text = f"<p>A row for each of the {rows} numbers of {_text(made.letter)}, a column for each of the {columns} of "
     text += f"{_text(one.letter)}, both counted row by row.</p>"
@@ -185,7 +185,7 @@ def _elements(made: Any, one: Any) -> str:
         at = [str(int(k)) for k in np.unravel_index(i, made.out.shape)] if made.out.ndim else []
         cells = [f"[{', '.join(at)}]", _figure(np.ravel(one.value)[i]), _figure(np.ravel(made.out)[i])]
         cells += [_figure(slopes[i]), f"{numeric[i]:.10g}".replace("-", "−")]
-        cells.append(f"{abs(slopes[i] - numeric[i]):.0e}")
+        cells.append("kink" if np.diagonal(one.kinks)[i] else f"{abs(slopes[i] - numeric[i]):.0e}")
         lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     heads = "".join(f"<th>{_text(name)}</th>" for name in head)
     return f"<div class='wide'><table class='elements'><tr>{heads}</tr>{''.join(lines)}</table></div>"
@@ -240,10 +240,9 @@ def _curve(made: Any) -> str:
         if low <= a <= high and bottom <= s <= top:
             parts.append(f"<rect class='of-slope' x='{px(a) - 4:.1f}' y='{py(s) - 4:.1f}' width='8' height='8'/>")
     label = f"{made.op} and its derivative"
-    key = (
-        f"<span><svg width='34' height='12'><path class='of-value' d='M2,6H32'/></svg> {_text(made.op)}({_text(one.letter)})"
-        f"</span><span><svg width='34' height='12'><path class='of-slope' d='M2,6H32'/></svg> its derivative</span>"
-    )
+    sample = "<svg width='34' height='12'><path class='{}' d='M2,6H32'/></svg>"
+    key = f"<span>{sample.format('of-value')} {_text(made.op)}({_text(one.letter)})</span>"
+    key += f"<span>{sample.format('of-slope')} its derivative</span>"
     return (
         f"<figure class='curve'><svg viewBox='0 0 {w:.0f} {h:.0f}' role='img' aria-label='{_text(label)}'>"
         f"{''.join(parts)}</svg><figcaption>{key}</figcaption></figure>"

@@ -135,7 +135,7 @@ function listen() {
   });
   addEventListener("afterprint", () => { theme(); svg.removeAttribute("viewBox"); place(); });
   let seen = false; // in a part of a page that is folded away there is no size yet to fit to
-  new ResizeObserver(() => { if (!seen && svg.getBoundingClientRect().width > 0) { seen = true; fit(true); } }).observe(svg);
+  new ResizeObserver(() => { if (!seen && svg.getBoundingClientRect().width > 0) { seen = true; begin(); } }).observe(svg);
 }
 
 function hover(key, event) {

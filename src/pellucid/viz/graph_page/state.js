@@ -39,6 +39,7 @@ let bounds = { x: 0, y: 0, width: 1, height: 1 };
 let known = () => true; // whether a node's "value" or "gradient" may be seen: in a walk not before its step
 let adorn = null; // in a walk: what is drawn into a box besides words, { size(key), draw(box, made) }
 let explain = null; // in a walk: what the panel says of a node, and of the step where none is chosen
+let begin = () => fit(true); // once there is a size to fit to
 let layout = null; // what is drawn: { boxes: Map, clusters: [], links: [] }
 
 const inside = new Map(); // group or null -> its groups and nodes, as keys
@@ -111,6 +112,7 @@ function title(key) {
     if (it.kind === "module") return it.name + (it.call > 1 ? ` (call ${it.call})` : "");
     return it.name;
   }
+  if (it.kind === "op" && data.walk && !it.variable) return data.walk.names[it.id];
   if (it.kind === "op") return it.name + (it.variable ? ` → ${it.variable}` : "");
   return it.name || it.kind;
 }

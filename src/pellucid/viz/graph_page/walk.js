@@ -51,7 +51,7 @@ function equation(terms) {
 }
 
 function sketch(made, matrix_, x, y, shown, style) {
-  const rows = rowsOf(matrix_).slice(0, CELLS).map((row) => row.slice(0, CELLS));
+  const rows = rowsOf(matrix_).slice(0, CELLS).map((row) => row.slice(0, CELLS).map((one) => (typeof one === "boolean" ? Number(one) : one)));
   const most = Math.max(...rows.flat().filter((one) => typeof one === "number").map(Math.abs), 0);
   const [w, h] = [CELL * rows[0].length, CELL * rows.length];
   if (shown) {
@@ -61,6 +61,7 @@ function sketch(made, matrix_, x, y, shown, style) {
         class: one < 0 ? "minus" : "plus", x: x + CELL * j, y: y + CELL * i, width: CELL - 0.7, height: CELL - 0.7,
         "fill-opacity": one === 0 ? 0 : part.toFixed(2),
       }));
+      if (one < 0) made.append(element("path", { class: "dash", d: `M${x + CELL * j + 2},${y + CELL * i + CELL / 2 - 0.4}h${CELL - 4.7}` }));
     }));
   }
   made.append(element("rect", { class: `sketch ${style}`, x: x - 1, y: y - 1, width: w + 1.3, height: h + 1.3, rx: 1.5 }));
@@ -117,6 +118,17 @@ function arrived(id) {
   return found;
 }
 
+// The same in short, for a step: what was sent stood in the steps before.
+function whole(id) {
+  const flows = walk.flows.filter((flow) => flow.source === id);
+  const gradient = { symbol: `∂${nameOf(walk.result)}/∂${nameOf(id)}`, ...walk.gradients[id] };
+  const found = [head("The gradient that has arrived")];
+  if (flows.length < 2) return [...found, equation([gradient])];
+  const terms = [gradient, "="];
+  flows.forEach((flow, i) => terms.push(...(i ? ["+"] : []), { symbol: `from ${nameOf(flow.target)}`, ...flow.array }));
+  return [...found, html("p", {}, `It is used ${flows.length} times, so ${flows.length} shares are added up:`), equation(terms)];
+}
+
 function sent(id) {
   const flows = walk.flows.filter((flow) => flow.target === id);
   if (!flows.length) return [];
@@ -150,13 +162,12 @@ function stepPanel() {
   const step = steps[at];
   const kinds = { start: "given", forward: "forward", seed: "backward", backward: "backward", end: "done" };
   const found = [html("div", { class: "kind" }, `step ${at + 1} of ${steps.length}: ${kinds[step.phase]}`)];
-  if (step.node !== null) found.push(html("h3", {}, nameOf(step.node)));
-  found.push(html("p", {}, step.words));
+  found.push(html("h3", {}, step.node === null ? step.words : nameOf(step.node)));
   if (at === 0) found.push(...walk.notes.map((note) => html("p", { class: "why" }, note)));
   if (step.phase === "start") for (const node of nodes) { if (node.kind !== "op") found.push(named(nameOf(node.id), node.value)); }
   if (step.phase === "forward") found.push(...computed(step.node));
   if (step.phase === "seed") found.push(...arrived(step.node));
-  if (step.phase === "backward") found.push(...sent(step.node), ...arrived(step.node));
+  if (step.phase === "backward") found.push(...whole(step.node), ...sent(step.node));
   if (step.phase === "end") {
     found.push(html("p", {}, "Pick any box to see why its gradient is what it is."));
     for (const node of leaves()) found.push(head(nameOf(node.id)), named(`∂ ${nameOf(node.id)}`, walk.gradients[node.id]));
@@ -234,11 +245,25 @@ function keys(event) {
 (root.classList.contains("page") ? document : root).addEventListener("keydown", keys, true);
 
 $(".legend .hint").textContent = "← →: steps · click: why its gradient · drag: move · Ctrl+wheel: zoom";
-for (const [style, words] of [["of-value", "value"], ["of-gradient", "gradient"]]) {
+for (const [style, words] of [["of-value", "value: blue +, orange −"], ["of-gradient", "gradient"]]) {
   const picture = element("svg", { width: 34, height: 16 });
   sketch(picture, { shape: [1, 3], numbers: [[1, -1, 0.4]] }, 3, 3, true, style);
-  $(".legend .hint").before(html("span", {}, picture, `${words}: blue is positive, orange negative`));
+  $(".legend .hint").before(html("span", {}, picture, words));
 }
+// Turned as it is larger, and shown whole where its words are still legible.
+function scaleNow() {
+  draw();
+  const area = svg.getBoundingClientRect();
+  return Math.min(area.width / bounds.width, area.height / bounds.height);
+}
+begin = () => {
+  const scales = [scaleNow()];
+  across = !across;
+  scales.push(scaleNow());
+  if (Math.max(...scales) < 0.6 || scales[1] < scales[0]) across = !across;
+  goTo(at);
+  fit(Math.max(...scales) < 0.6);
+};
 goTo(0);
-fit(true);
+begin();
 root.pellucidWalk = { goTo, at: () => at, steps };
