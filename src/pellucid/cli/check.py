@@ -23,7 +23,9 @@ def check(
     script: Annotated[
         Path,
         typer.Argument(
-            help="A Python file that defines params, loss and grads.", metavar="SCRIPT.py", show_default=False
+            help="A Python file that defines params, loss and grads, or a model and a batch; or a directory of layers.",
+            metavar="SCRIPT.py|DIR",
+            show_default=False,
         ),
     ],
     json: Annotated[Path | None, typer.Option(help="Write the report to this file as JSON.")] = None,
@@ -32,10 +34,12 @@ def check(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the points at which the gradients are compared.")] = 0,
 ) -> None:
-    """Check the gradients of SCRIPT.py, and name the mistake where they are wrong.
+    """Check the gradients of SCRIPT.py, or of the layers in DIR, and name the mistake where they are wrong.
 
     The script is run (so run only what you trust). It defines `params`, a dict of arrays; `loss(params)`, a number;
-    and `grads(params)`, a dict of arrays by the same names. Exit code 0: right; 1: wrong; 2: it could not be told.
+    and `grads(params)`, a dict of arrays by the same names. Or it defines `model`, a module of pellucid or PyTorch,
+    what it is called with as `x` (and the target of the `loss` as `y`) or both as `batch`, and `loss`. Each file of a
+    directory defines `forward`, `backward` and an example `x`. Exit code 0: right; 1: wrong; 2: it could not be told.
 
     Example: pellucid check backward.py --json report.json --picture report.png
     """
@@ -52,8 +56,20 @@ def check(
 
 
 def examine(script: Path, seed: int = 0) -> Report:
-    """Run the script and check what it defines."""
+    """Run the script, or those of a directory, and check what is defined there."""
+    if script.is_dir():
+        with contextlib.redirect_stdout(sys.stderr):
+            try:
+                return checks.layers(script, seed)
+            except FileNotFoundError as error:
+                raise UsageError(str(error)) from error
+            except Exception as error:
+                notes = " ".join(getattr(error, "__notes__", []))
+                raise UsageError(f"{type(error).__name__}: {error} ({notes})") from error
     names = run(script)
+    if "model" in names and "grads" not in names:
+        with _at_home(script):
+            return _guarded(script, lambda: _of_model(script, names, seed))
     missing = [name for name in ("params", "loss", "grads") if name not in names]
     if missing:
         have = ", ".join(sorted(name for name in names if not name.startswith("_"))) or "nothing"
@@ -69,6 +85,21 @@ def examine(script: Path, seed: int = 0) -> Report:
             raise UsageError(f"{script}: {name} is {type(function).__name__}; it must be a function of params.")
     with _at_home(script):
         return _guarded(script, lambda: checks.backward(loss, grads, params, seed=seed))
+
+
+def _of_model(script: Path, names: dict[str, Any], seed: int) -> Report:
+    """The gradients of a module at a batch, by its own library."""
+    if "batch" in names and "x" not in names:
+        batch = names["batch"]
+        x, y = (batch[0], batch[1]) if isinstance(batch, tuple | list) and len(batch) == 2 else (batch, None)
+    elif "x" in names:
+        x, y = names["x"], names.get("y")
+    else:
+        raise UsageError(f"{script} defines a model and no batch: define x (and y), or batch = (x, y).")
+    loss = names.get("loss")
+    if loss is not None and not callable(loss):
+        raise UsageError(f"{script}: loss is {type(loss).__name__}; it must be a function: loss(model(x), y).")
+    return checks.gradients(names["model"], x, loss=loss, target=y if loss is not None else None, seed=seed)
 
 
 def run(script: Path) -> dict[str, Any]:
