@@ -36,6 +36,7 @@ REFERENCE = {  # the rooms whose `__all__` a page shows
     "train": ("pellucid.train",),
     "viz": ("pellucid.viz",),
     "check": ("pellucid.check",),
+    "derivation": ("pellucid.derivation",),
     "autograd": ("pellucid.autograd",),
     "serialize": ("pellucid.serialize",),
     "scalar": ("pellucid.scalar",),
