@@ -511,6 +511,29 @@ def test_a_function_of_jax_takes_our_names_and_a_loss_and_an_optimiser_of_its_ow
     assert "is 2 × the first's" in str(report)
 
 
+def test_a_module_of_flax_with_an_optimiser_of_optax_is_compared_layer_by_layer() -> None:
+    pytest.importorskip("flax", reason="flax is not installed")
+    optax = pytest.importorskip("optax", reason="optax is not installed")
+    import flax.linen
+    import jax
+
+    class Network(flax.linen.Module):
+        @flax.linen.compact
+        def __call__(self, x: Any) -> Any:
+            return flax.linen.Dense(3)(flax.linen.tanh(flax.linen.Dense(8)(x)))
+
+    theirs = check.JAX(Network(), Network().init(jax.random.PRNGKey(0), POINTS[0][0])["params"])
+    names = {f"{i}.{a}": f"Dense_{i // 2}.{b}" for i in (0, 2) for a, b in (("weight", "kernel"), ("bias", "bias"))}
+    options: Any = {"loss": "cross_entropy", "names": names, "transpose": TURNED, "steps": 5}
+    report = parity(tanh_mlp(pellucid), theirs, POINTS, optimizer=(adam(pellucid), optax.adam(0.01)), **options)
+    assert report.status == "equal", str(report)
+    assert {"output 0", "output 2", "update 0.bias"} <= set(report.record()["tensors"])
+    wrong = (adam(pellucid), optax.adam(0.01, b2=0.99))
+    report = parity(tanh_mlp(pellucid), theirs, POINTS, optimizer=wrong, **options)
+    assert report.first is not None
+    assert (report.first.step, report.first.kind) == (2, "update")
+
+
 # What is asked wrongly ------------------------------------------------------------------------------------------------
 
 

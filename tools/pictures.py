@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 import pellucid as torch
-from pellucid import datasets, nn, optim, train, viz
+from pellucid import check, datasets, nn, optim, train, viz
 from pellucid.utils.data import DataLoader, TensorDataset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +36,7 @@ def main() -> None:
         from_the_command_line()
         spirals()
         circle()
+        parting()
     for path in sorted(OUT.iterdir()):
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
@@ -71,6 +72,23 @@ def circle() -> None:
     learner.fit(12)
     points = np.asarray(data.x_val)[:300]
     draw(viz.surface, "surface", predict(learner), points, np.asarray(data.y_val)[:300], class_names=data.class_names)
+
+
+def parting() -> None:
+    """The same network with Adam and with AdamW: where their runs part."""
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(16, 5)), rng.integers(0, 3, 16)) for _ in range(4)]
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.GELU(), nn.Dropout(0.3), nn.Linear(8, 3))
+
+    def adam(parameters: Any) -> optim.Optimizer:
+        return optim.Adam(parameters, lr=0.01, weight_decay=0.01)
+
+    def adamw(parameters: Any) -> optim.Optimizer:
+        return optim.AdamW(parameters, lr=0.01, weight_decay=0.01)
+
+    report = check.parity(model, model, batches, steps=20, loss="cross_entropy", optimizer=(adam, adamw))
+    draw(viz.parity, "parity", report)
 
 
 def learner_of(data: Any, classes: int, lr: float, *callbacks: Any) -> train.Learner:

@@ -218,18 +218,17 @@ def _jax() -> Any:
 
 def _flax(function: Any) -> Callable[..., Any]:
     """A `flax.linen` module as a function of its parameters, with what is between its layers."""
-    if type(function).__module__.startswith("flax") or any(
-        base.__module__.startswith("flax.linen") for base in type(function).__mro__
-    ):
+    if any(base.__module__.split(".")[0] == "flax" for base in type(function).__mro__):
         if not hasattr(function, "apply"):
             raise TypeError(
-                f"{type(function).__name__} is a flax module that has no `apply` (nnx): write a function of params and "
-                "inputs, with flax.nnx.split and flax.nnx.merge."
+                f"{type(function).__name__} is a module of flax.nnx: write a function of params and inputs, with "
+                "flax.nnx.split and flax.nnx.merge."
             )
 
         def apply(params: Any, *inputs: Any) -> Any:
-            given = function.apply({"params": params}, *inputs, capture_intermediates=True, mutable=["intermediates"])
-            output, kept = given
+            output, kept = function.apply(
+                {"params": params}, *inputs, capture_intermediates=True, mutable=["intermediates"]
+            )
             return output, dict(_named(kept["intermediates"]))
 
         return apply
