@@ -25,7 +25,7 @@ def check_gradients(
     """Raise AssertionError where the gradient of `function` (of float64 tensors) is not its derivative."""
     rng = np.random.default_rng(seed)
     inputs = [np.asarray(one, np.float64) for one in inputs]
-    weights: list[np.ndarray] = []
+    weights: list[Any] = []
 
     def project(*tensors: Any) -> Any:
         outs = function(*tensors)
@@ -33,8 +33,8 @@ def check_gradients(
         total: Any = 0.0
         for index, out in enumerate(outs):
             if index == len(weights):
-                weights.append(rng.normal(size=tuple(out.shape)))
-            total = total + (out * pellucid.from_numpy(weights[index])).sum()
+                weights.append(pellucid.from_numpy(np.asarray(rng.normal(size=tuple(out.shape)))))
+            total = total + (out * weights[index]).sum()
         return total
 
     def value(arrays: Sequence[np.ndarray]) -> float:
@@ -51,10 +51,20 @@ def check_gradients(
     exact = sum(float((one * way).sum()) for one, way in zip(map(_array, gradients), direction, strict=True))
     scale = max(1.0, abs(numeric), abs(exact))
     assert abs(numeric - exact) <= rtol * scale, f"order {order} from the top: numeric {numeric}, by backward {exact}"
-    if order > 1:
-        check_gradients(
-            lambda *again: gradients_of(project, again, create_graph=True), inputs, order - 1, rtol, seed + 1
-        )
+    if order == 1:
+        return
+    # A backward that is to be differentiated runs on Tensors, and computes by-products anew: it must say the same.
+    again = gradients_of(project, tensors, create_graph=True)
+    for index, (one, other) in enumerate(zip(map(_array, gradients), map(_array, again), strict=True)):
+        np.testing.assert_allclose(other, one, rtol, rtol, err_msg=f"gradient of input {index} with create_graph")
+    count = len(inputs)
+
+    def gradient(*given: Any) -> Any:
+        """The gradient depends on what came from above, the weights, as well."""
+        weights[:] = given[count:]
+        return gradients_of(project, given[:count], create_graph=True)
+
+    check_gradients(gradient, [*inputs, *map(_array, weights)], order - 1, rtol, seed + 1)
 
 
 def gradients_of(function: Callable[..., Any], tensors: Sequence[Any], create_graph: bool) -> tuple[Any, ...]:
