@@ -520,7 +520,8 @@ def test_a_module_of_flax_with_an_optimiser_of_optax_is_compared_layer_by_layer(
     class Network(flax.linen.Module):
         @flax.linen.compact
         def __call__(self, x: Any) -> Any:
-            return flax.linen.Dense(3)(flax.linen.tanh(flax.linen.Dense(8)(x)))
+            hidden = flax.linen.tanh(flax.linen.Dense(8)(x))
+            return flax.linen.Dense(3)(hidden)
 
     theirs = check.JAX(Network(), Network().init(jax.random.PRNGKey(0), POINTS[0][0])["params"])
     names = {f"{i}.{a}": f"Dense_{i // 2}.{b}" for i in (0, 2) for a, b in (("weight", "kernel"), ("bias", "bias"))}
