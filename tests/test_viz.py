@@ -319,6 +319,20 @@ def test_a_notebook_shows_a_figure() -> None:
     assert metadata["width"] == round(figure.get_size_inches()[0] * 100)
 
 
+def test_a_notebook_shows_a_figure_at_its_size_where_pyplot_is_in_use_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The formatters of `%matplotlib inline` would show every pixel; `_ipython_display_` comes before them."""
+    pytest.importorskip("IPython")
+    import IPython.display
+    from IPython.core.formatters import IPythonDisplayFormatter
+
+    shown: list[Any] = []
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    figure = viz.confusion_matrix([[3, 1], [0, 2]])
+    assert IPythonDisplayFormatter()(figure) is True
+    assert shown[0].width == round(figure.get_size_inches()[0] * 100)
+    assert shown[0].data.startswith(b"\x89PNG")
+
+
 def test_ax_must_be_axes() -> None:
     with pytest.raises(TypeError, match="received int"):
         viz.curves(run(), ax=3)

@@ -60,8 +60,10 @@ class Sheet:
             from matplotlib.figure import Figure
 
             self.figure: Any = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-            # IPython draws by itself only the figures that pyplot holds; this is what it asks of any other object.
+            # IPython draws by itself only the figures that pyplot holds; these are what it asks of any other object.
             self.figure._repr_png_ = partial(_png, self.figure)
+            # With `%matplotlib inline` it would show every pixel, small figures as large as great ones.
+            self.figure._ipython_display_ = partial(_display, self.figure)
         else:
             if not hasattr(ax, "get_subplotspec") or not hasattr(ax, "plot"):
                 raise TypeError(f"ax is a matplotlib Axes, as plt.subplots() makes; received {type(ax).__name__}")
@@ -199,6 +201,13 @@ def _png(figure: Any) -> tuple[bytes, dict[str, int]]:
     figure.savefig(content, format="png", dpi=figure.dpi)
     width, height = figure.get_size_inches() * SHOWN_DPI
     return content.getvalue(), {"width": round(width), "height": round(height)}
+
+
+def _display(figure: Any) -> None:
+    from IPython.display import Image, display
+
+    content, size = _png(figure)
+    display(Image(content, format="png", width=size["width"], height=size["height"]))
 
 
 # Styles for the i-th of several -------------------------------------------------------------------------------------
