@@ -19,6 +19,8 @@
 # is built.
 
 # %%
+import base64
+import copy
 import html
 import tempfile
 from pathlib import Path
@@ -45,6 +47,7 @@ model = nn.Sequential(
     nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3)
 )
 activations, gradients = train.ActivationStats(every=10), train.GradientStats(every=10)
+snapshots = train.Snapshots(tempfile.mkdtemp(), every=80)
 learner = train.Learner(
     model,
     (
@@ -57,7 +60,7 @@ learner = train.Learner(
     defaults=[
         train.Recorder
     ],  # without Progress, whose curves would be shown twice on this page
-    callbacks=[activations, gradients],
+    callbacks=[activations, gradients, snapshots],
 )
 
 # %% [markdown]
@@ -97,6 +100,27 @@ viz.surface(predict, data.x_val, data.y_val, class_names=data.class_names)
 matrix = np.zeros((3, 3), int)
 np.add.at(matrix, (data.y_val, predict(data.x_val).argmax(axis=1)), 1)
 viz.confusion_matrix(matrix, data.class_names)
+
+# %% [markdown]
+# How that came about is a film, of the snapshots that the callback `train.Snapshots` saved:
+# a GIF, or where ffmpeg is installed an MP4.
+
+
+# %%
+def at(step):
+    """`predict` of the model as it was after a step."""
+    then = copy.deepcopy(model)
+    then.load_state_dict(snapshots.load(step))
+    return lambda x: then(torch.from_numpy(np.asarray(x, np.float32))).softmax(dim=1)
+
+
+frames = {step: at(step) for step in snapshots.steps}
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "spirals.gif"
+    viz.film(frames, data.x_val, data.y_val, path, class_names=data.class_names)
+    content = base64.b64encode(path.read_bytes()).decode()
+film = f'<img src="data:image/gif;base64,{content}" alt="The regions, step by step">'
+display({"text/html": film}, raw=True)
 
 # %% [markdown]
 # The samples it was most wrong about: `viz.worst_predictions(x, target, output)`; of
