@@ -116,7 +116,7 @@ PLANTED = [
     ("transpose", "split(dr1 @ params[\"Wo\"].T)", "split(dr1 @ params[\"Wo\"])"),
     ("missing-broadcast-sum", "g[\"b1\"] = dz.sum(axis=(0, 1))", "g[\"b1\"] = dz.sum(axis=0)"),
     ("missing-broadcast-sum", "dg = (dout * hat).sum(axis=(0, 1))", "dg = (dout * hat).sum(axis=1)"),
-    ("missing-broadcast-sum", "g[\"b2\"] = dr2.sum(axis=(0, 1))", "g[\"b2\"] = dr2[0].sum(axis=0)"),
+    ("missing-broadcast-sum|missing-step", "g[\"b2\"] = dr2.sum(axis=(0, 1))", "g[\"b2\"] = dr2[0].sum(axis=0)"),
     ("missing-activation-derivative", "dz = du * gelu_prime(z)", "dz = du"),
     ("derivative-at-wrong-point", "dz = du * gelu_prime(z)", "dz = du * gelu_prime(u)"),
     ("softmax-wrong-axis", "(da * a).sum(axis=-1, keepdims=True)", "(da * a).sum(axis=-2, keepdims=True)"),

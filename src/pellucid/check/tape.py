@@ -24,6 +24,9 @@ class Site:
     line: int
     instruction: int
     part: str = ""  # which step of a function that is recorded as several, such as the mean within `var`
+    calls: tuple[Any, ...] = field(
+        default=(), compare=False
+    )  # the calls that led there: a helper is called from several
 
     @property
     def where(self) -> str:

@@ -352,11 +352,16 @@ def site(part: str = "") -> Site:
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:  # pragma: no cover
         return Site("?", 0, 0, part)
-    return Site(frame.f_code.co_filename, frame.f_lineno, _column(frame.f_code, frame.f_lasti), part)
+    calls: list[Any] = []
+    caller = frame.f_back
+    while caller is not None and not caller.f_code.co_filename.startswith(_HERE):
+        calls += [caller.f_code, _column(caller.f_code, caller.f_lasti)]
+        caller = caller.f_back
+    return Site(frame.f_code.co_filename, frame.f_lineno, _column(frame.f_code, frame.f_lasti), part, tuple(calls))
 
 
 @lru_cache(maxsize=4096)
 def _column(code: Any, instruction: int) -> int:
     """Where in its line an instruction stands. Its own number changes while a loop runs: Python specialises it."""
-    _, _, begin, end = next(islice(code.co_positions(), instruction // 2, None), (0, 0, 0, 0))
-    return (begin or 0) * 10_000 + (end or 0)
+    line, _, begin, end = next(islice(code.co_positions(), instruction // 2, None), (0, 0, 0, 0))
+    return ((line or 0) * 10_000 + (begin or 0)) * 10_000 + (end or 0)

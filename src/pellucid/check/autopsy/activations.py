@@ -27,7 +27,7 @@ def instead(found: list[Region], slopes: list[Array]) -> Change:
 
 
 def activations(case: Case) -> Iterator[Hypothesis]:
-    found = case.selected(regions(case.tape))
+    found = case.selected(regions(case.tape), lambda region: region.out)
     masks = list(_masks(case))
     for group in found.values():
         region = group[0]
@@ -122,6 +122,7 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
             yield hypothesis("missing-step", [slopes[0], *slopes[:-1]], "the value of the previous step", 0.9)
             yield hypothesis("missing-step", [*slopes[1:], slopes[-1]], "the value of the next step", 0.9)
         seen: set[bytes] = {one.tobytes() for one in slopes}
+        seen |= {one.derivative_at(one.out.value)[0].tobytes() for one in group}
         count = 0
         for node in case.tape.useful():
             shapes = [one for one in group if one.out.shape == node.shape]

@@ -46,7 +46,7 @@ class Case:
     way: Pass
     earlier: list[Tape] = field(default_factory=list)
     sizes: tuple[int, ...] = ()
-    only: int | None = None
+    only: int | str | None = None  # the number of a pass, or "calls": each place from which a helper is called
 
     @property
     def tape(self) -> Tape:
@@ -59,14 +59,35 @@ class Case:
         """The useful nodes by their places in the program."""
         return self.selected(self.tape.groups())
 
-    def selected(self, groups: dict[Any, list[Any]]) -> dict[Any, list[Any]]:
+    def loops(self) -> dict[Any, list[Node]]:
+        """The same, apart by the calls that led there: what stands together are passes of a loop."""
+        return _by_calls(self.tape.groups(), lambda node: node, 0)
+
+    def selected(
+        self, groups: dict[Any, list[Any]], node: Callable[[Any], Node] = lambda one: one
+    ) -> dict[Any, list[Any]]:
+        """Of the groups of what stands at the same place, those that are looked at."""
         if self.only is None:
             return groups
+        if isinstance(self.only, str):
+            return _by_calls(groups, node, 1)
         return {
             key: [passes[self.only]]
             for key, passes in groups.items()
             if self.only < len(passes) and 1 < len(passes) <= FEW
         }
+
+
+def _by_calls(groups: dict[Any, list[Any]], node: Callable[[Any], Node], more_than: int) -> dict[Any, list[Any]]:
+    found: dict[Any, list[Any]] = {}
+    for key, passes in groups.items():
+        apart: dict[Any, list[Any]] = {}
+        for one in passes:
+            site = node(one).site
+            apart.setdefault(site.calls if site else (), []).append(one)
+        if len(apart) > more_than:
+            found |= {(key, calls): members for calls, members in apart.items()}
+    return found
 
 
 Generator = Callable[[Case], Iterator[Hypothesis]]
@@ -77,12 +98,12 @@ def on_edges(nodes: list[Node], position: int, function: Callable[[Node, int, Ar
     return Change(edges={(node.index, position): function for node in nodes})
 
 
-def edges(case: Case) -> Iterator[tuple[list[Node], int]]:
+def edges(case: Case, groups: dict[Any, list[Node]] | None = None) -> Iterator[tuple[list[Node], int]]:
     """Each input of each place in the program that leads to a parameter, with the passes of a loop in which it does.
 
     The state that an RNN begins with is a constant: its first pass has no such input.
     """
-    for nodes in case.groups().values():
+    for nodes in (case.groups() if groups is None else groups).values():
         for position in range(max(len(node.inputs) for node in nodes)):
             found = [node for node in nodes if len(node.inputs) > position and node.inputs[position].needs]
             if found:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, Said, edges, line, on_edges
-from pellucid.check.rules import ELEMENTWISE, broadcast_axes, derivative, vjp
+from pellucid.check.rules import ELEMENTWISE, broadcast_axes, derivative, unbroadcast, vjp
 from pellucid.check.tape import Array, Change, Node
 
 MOST_TERMS = 30  # paths of which two are left out at once
@@ -65,7 +65,7 @@ def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, 
     sizes = set(case.sizes) | {round(node.attributes.get("mean", 0))}
     scale, kind = _scale(case, node, position, sizes)
     if scale and math.isclose(factor, 1 / scale, rel_tol=1e-4):
-        return kind, f"its factor {_number(scale)} is missing on the way back", 1.1 if kind == "dropped-term" else 0.9
+        return kind, f"its factor {_number(scale)} is missing on the way back", 1.1 if kind == "dropped-term" else 0.85
     if scale and math.isclose(factor, scale, rel_tol=1e-4):
         return (
             "batch-factor" if kind == "batch-factor" else "constant-factor",
@@ -191,6 +191,22 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
                 node,
                 1.0,
             )
+        for axis in axes:
+            for which, said in ((0, "first"), (-1, "last")):
+                yield Hypothesis(
+                    "missing-step",
+                    on_edges(
+                        nodes,
+                        position,
+                        lambda n, p, g, axis=axis, which=which: unbroadcast(
+                            _without(raw(n, p, g), axis, which), n.inputs[p].shape
+                        ),
+                    ),
+                    f"{told}; here the {said} along axis {axis} is left out.",
+                    f"append .{sum_of}, over all of them",
+                    node,
+                    0.9,
+                )
         for wrong in _other_axes(node.shape, axes):
             fits = math.prod(n for i, n in enumerate(node.shape) if i not in wrong) == source.value.size
             if fits or source.op == "parameter":
@@ -280,7 +296,7 @@ def _last_of_each(node: Node, position: int, adjoint: Array) -> Array:
 
 def steps(case: Case) -> Iterator[Hypothesis]:
     """A pass of a loop is left out: its share of the parameters' gradients, or all that goes back through it."""
-    groups = [nodes for nodes in case.groups().values() if len(nodes) > 1]
+    groups = [nodes for nodes in case.loops().values() if len(nodes) > 1]
     lengths = sorted({len(nodes) for nodes in groups if len(nodes) <= 64})
     for length in lengths:
         together = [nodes for nodes in groups if len(nodes) == length]
@@ -309,7 +325,7 @@ def steps(case: Case) -> Iterator[Hypothesis]:
                 node,
                 1.05,
             )
-    for nodes, position in edges(case):
+    for nodes, position in edges(case, case.loops()):
         if len(nodes) > 1 and nodes[0].op != "assign":
             for which, said in _passes(len(nodes)):
                 node = nodes[which]
@@ -336,6 +352,12 @@ def _is_parameter(node: Node) -> bool:
     return node.op == "parameter"
 
 
+def _without(array: Array, axis: int, which: int) -> Array:
+    rest = np.array(np.broadcast_to(array, array.shape))
+    rest[(slice(None),) * axis + (which,)] = 0
+    return rest
+
+
 def slices(case: Case) -> Iterator[Hypothesis]:
     """A slice of what goes back is left out, or everything is shifted by one: a time step, a row of windows."""
     whole = {node.inputs[0].index for node in case.tape.useful() if node.op == "assign"}  # written to again later
@@ -348,15 +370,9 @@ def slices(case: Case) -> Iterator[Hypothesis]:
             if length < 2:
                 continue
             for which, said in ((0, "first"), (-1, "last")):
-
-                def without(adjoint: Array, axis: int = axis, which: int = which) -> Array:
-                    rest = np.array(adjoint)
-                    rest[(slice(None),) * axis + (which,)] = 0
-                    return rest
-
                 yield Hypothesis(
                     "missing-step",
-                    Change(adjoints={node.index: without}),
+                    Change(adjoints={node.index: lambda a, axis=axis, which=which: _without(a, axis, which)}),
                     f"The {said} of {length} slices along axis {axis} of {line(node)} is left out on the way back.",
                     f"let the backward pass go over all {length} of them",
                     node,

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.check.autopsy.activations import activations
 from pellucid.check.autopsy.evidence import Evidence, norm
-from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis
+from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis, Said
 from pellucid.check.autopsy.numbers import same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
 from pellucid.check.autopsy.products import stale, transposes
@@ -67,8 +67,14 @@ class Trial:
         self.truth = case.way.gradients()
 
     def likely(self) -> list[Found]:
-        """One mistake, in all passes of a loop."""
-        return self.of(GENERATORS) + self.of_earlier()
+        """One mistake, in all passes of a loop and all calls of a helper, or in those from one place."""
+        found = self.of(GENERATORS) + self.of_earlier()
+        everywhere = self.case
+        self.case = replace(everywhere, only="calls")
+        if self.case.groups():
+            found += self.of(ONE_BY_ONE, "In one of its calls: ")
+        self.case = everywhere
+        return found
 
     def unlikely(self) -> list[Found]:
         """Two at once, or one in a single pass of a loop."""
@@ -91,9 +97,7 @@ class Trial:
             if not reached & self.wrong.keys():
                 continue
             if prefix:
-                hypothesis = replace(
-                    hypothesis, explanation=prefix + hypothesis.explanation, weight=hypothesis.weight - 0.1
-                )
+                hypothesis = _prefixed(hypothesis, prefix)
             if reached <= self.wrong.keys():
                 found += self.one(hypothesis)
             else:
@@ -148,7 +152,7 @@ class Trial:
                 continue
             tried.append(factor)
             mistake, explanation, fix, weight = hypothesis.called(factor)
-            if weight < 0.5 and given.size < 3:
+            if weight < 0.4 and given.size < 3:
                 continue  # some factor or other gives any one or two numbers
             scaled = {
                 other: gradient + factor * (self.truth[other] - gradient) for other, gradient in simulated.items()
@@ -180,6 +184,22 @@ class Trial:
                 and norm(gradient - self.right[name].true) > 1e-9 * self.scale
             }
             yield Found(hypothesis, simulated, explains, breaks)
+
+
+def _prefixed(hypothesis: Hypothesis, prefix: str) -> Hypothesis:
+    """The same, in one pass or call alone: a little less likely."""
+    called = hypothesis.called
+
+    def said(factor: float) -> Said:
+        mistake, explanation, fix, weight = called(factor) if called else ("", "", "", 0.0)
+        return mistake, prefix + explanation, fix, weight - 0.1
+
+    return replace(
+        hypothesis,
+        explanation=prefix + hypothesis.explanation,
+        weight=hypothesis.weight - 0.1,
+        called=said if called else None,
+    )
 
 
 def _mixed(earlier: Tape, now: Tape) -> Tape | None:
