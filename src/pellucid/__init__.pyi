@@ -2,6 +2,7 @@
 
 # Written by python tools/stubs.py: do not edit.
 from . import autograd as autograd
+from . import check as check
 from . import compile as compile
 from . import core as core
 from . import datasets as datasets
@@ -35,6 +36,7 @@ from pellucid.core.modes import set_grad_enabled as set_grad_enabled
 from pellucid.core.node import Size as Size
 from pellucid.core.promote import result_type as result_type
 from pellucid.core.tensor import Tensor as Tensor
+from pellucid.derivation.call import explain as explain
 from pellucid.nn.graph import record_graph as record_graph
 from pellucid.ops.axes import adjoint as adjoint
 from pellucid.ops.axes import flip as flip

@@ -232,6 +232,7 @@ function near(key) {
     link.line?.classList.toggle("near", close);
     link.head?.classList.toggle("near", close);
   }
+  if (repaint) repaint();
 }
 
 function say(text) {

@@ -39,6 +39,7 @@ let bounds = { x: 0, y: 0, width: 1, height: 1 };
 let known = () => true; // whether a node's "value" or "gradient" may be seen: in a walk not before its step
 let adorn = null; // in a walk: what is drawn into a box besides words, { size(key), draw(box, made) }
 let explain = null; // in a walk: what the panel says of a node, and of the step where none is chosen
+let repaint = null; // in a walk: marks what the step is about, after what is chosen has been marked
 let begin = () => fit(true); // once there is a size to fit to
 let layout = null; // what is drawn: { boxes: Map, clusters: [], links: [] }
 

@@ -105,15 +105,13 @@ function arrived(id) {
   if (!gradient) return [head("Gradient"), html("p", {}, nodes[id].kind === "op" ? "None: nothing that is differentiated passes here." : "None: it is data, nothing asks for its gradient.")];
   const found = [head(`∂${nameOf(walk.result)}/∂${nameOf(id)}: where its gradient comes from`)];
   if (id === walk.result) found.push(html("p", {}, "The walk back begins here, with 1."), equation([{ symbol: `∂${nameOf(id)}/∂${nameOf(id)}`, ...walk.seed }]));
-  for (const flow of flows) {
-    found.push(html("p", {}, "from ", go(flow.target), `, where it is ${flow.letter}: `, html("code", {}, flow.text)));
-    if (flows.length > 1) found.push(equation(flow.terms));
-  }
+  const use = (flow) => html("span", {}, "from ", go(flow.target), `, where it is ${flow.letter}: `, html("code", {}, flow.text));
   if (flows.length > 1) {
     const terms = [{ symbol: `∂ ${nameOf(id)}`, ...gradient }, "="];
     flows.forEach((flow, i) => terms.push(...(i ? ["+"] : []), { symbol: `from ${nameOf(flow.target)}`, ...flow.array }));
     found.push(html("p", {}, `It is used ${flows.length} times, so ${flows.length} shares are added up:`), equation(terms));
-  } else if (flows.length) found.push(equation(flows[0].terms));
+    for (const flow of flows) found.push(html("details", {}, html("summary", {}, use(flow)), equation(flow.terms)));
+  } else if (flows.length) found.push(html("p", {}, use(flows[0])), equation(flows[0].terms));
   if (walk.rest[id]) found.push(html("p", {}, "A part came by a way that the record does not show (a Function of your own, a change in place):"), table(walk.rest[id]));
   return found;
 }
@@ -170,7 +168,7 @@ function stepPanel() {
   if (step.phase === "backward") found.push(...whole(step.node), ...sent(step.node));
   if (step.phase === "end") {
     found.push(html("p", {}, "Pick any box to see why its gradient is what it is."));
-    for (const node of leaves()) found.push(head(nameOf(node.id)), named(`∂ ${nameOf(node.id)}`, walk.gradients[node.id]));
+    for (const node of leaves()) found.push(named(`∂ ${nameOf(node.id)}`, walk.gradients[node.id]));
   }
   return found;
 }
@@ -207,31 +205,36 @@ function goTo(step) {
   told.textContent = now.words;
   const back = now.phase === "seed" || now.phase === "backward" || now.phase === "end";
   root.classList.toggle("walk-back", back);
+  chosen = null;
   draw();
   choose(null);
   const key = now.node === null ? null : seenIn(`n${now.node}`);
-  layout.boxes.forEach((box, one) => {
-    const it = one[0] === "n" ? thing(one) : null;
-    box.drawn.classList.toggle("now", one === key);
-    box.drawn.classList.toggle("later", Boolean(it && !known(it, "value")));
-    box.drawn.classList.toggle("through", Boolean(it && back && known(it, "gradient")));
-  });
   if (key === null) return;
-  for (const link of layout.links) {
-    const active = now.phase === "forward" || now.phase === "backward" ? link.to === key : false;
-    if (!active) continue;
-    link.line.classList.add("near");
-    if (now.phase === "backward") { // it goes the other way
-      link.head.setAttribute("points", arrowHead([...link.points].reverse()));
-      if (!walk.flows.some((flow) => flow.target === now.node && seenIn(`n${flow.source}`) === link.from)) { link.line.classList.remove("near"); continue; }
-    }
-    link.head.classList.add("near");
-  }
   const box = layout.boxes.get(key);
   const area = svg.getBoundingClientRect();
   const [x, y] = [view.x + box.x * view.scale, view.y + box.y * view.scale];
   if (x < 40 || y < 40 || x > area.width - 40 || y > area.height - 40) centre(key);
 }
+
+repaint = () => {
+  const now = steps[at];
+  const key = now.node === null ? null : seenIn(`n${now.node}`);
+  const back = root.classList.contains("walk-back");
+  layout.boxes.forEach((box, one) => {
+    const it = one[0] === "n" ? thing(one) : null;
+    box.drawn?.classList.toggle("now", one === key);
+    box.drawn?.classList.toggle("later", Boolean(it && !known(it, "value")));
+  });
+  if (key === null || (now.phase !== "forward" && now.phase !== "backward")) return;
+  for (const link of layout.links.filter((one) => one.to === key && one.head)) {
+    if (back) { // it goes the other way, to those that have a gradient
+      if (!walk.flows.some((flow) => flow.target === now.node && seenIn(`n${flow.source}`) === link.from)) continue;
+      link.head.setAttribute("points", arrowHead([...link.points].reverse()));
+    }
+    link.line.classList.add("near");
+    link.head.classList.add("near");
+  }
+};
 
 slider.addEventListener("input", () => goTo(Number(slider.value)));
 function keys(event) {
@@ -260,7 +263,8 @@ begin = () => {
   const scales = [scaleNow()];
   across = !across;
   scales.push(scaleNow());
-  if (Math.max(...scales) < 0.6 || scales[1] < scales[0]) across = !across;
+  if (Math.max(...scales) < 0.6) across = data.across && innerWidth > 700;
+  else if (scales[1] < scales[0]) across = !across;
   goTo(at);
   fit(Math.max(...scales) < 0.6);
 };
