@@ -138,31 +138,32 @@ def main() -> int:
     statuses: Counter[str] = Counter()
     open_: Counter[str] = Counter()
     alarms: list[dict[str, Any]] = []
+    text = ""
     with ProcessPoolExecutor(options.jobs) as pool:
-        for done, (own, undecided, wrong) in enumerate(pool.map(partial(run, names=names), chunks), 1):
+        for chunk, (own, undecided, wrong) in zip(chunks, pool.map(partial(run, names=names), chunks), strict=True):
             statuses, open_, alarms = statuses + own, open_ + undecided, alarms + wrong
-            print(f"{done * 10} seeds: {dict(statuses)}", file=sys.stderr)
+            result = {
+                "command": f"python -m tests.gradient_seeds --seeds {options.seeds}",
+                "ops": len(names),
+                "seeds": chunk[-1] + 1,
+                "checks": statuses.total(),
+                "right": statuses["right"],
+                "false_alarms": len(alarms),
+                "inconclusive": statuses["inconclusive"],
+                "inconclusive_by_op": dict(open_.most_common()),
+                "alarms": alarms,
+                "seconds": round(time.perf_counter() - begin, 1),
+                "processes": options.jobs,
+            }
+            print(f"{result['seeds']} seeds: {dict(statuses)}", file=sys.stderr)
             for one in wrong:
                 print(f"{one['op']} at seed {one['seed']}:\n{one['report']}", file=sys.stderr)
-    result = {
-        "command": f"python -m tests.gradient_seeds --seeds {options.seeds}",
-        "ops": len(names),
-        "seeds": options.seeds,
-        "checks": statuses.total(),
-        "right": statuses["right"],
-        "false_alarms": len(alarms),
-        "inconclusive": statuses["inconclusive"],
-        "inconclusive_by_op": dict(open_.most_common()),
-        "alarms": alarms,
-        "seconds": round(time.perf_counter() - begin, 1),
-        "processes": options.jobs,
-    }
-    text = json.dumps(result, indent=2)
+            text = json.dumps(result, indent=2)
+            if options.out:  # at any time, so that a run that was ended says how far it came
+                whole = options.out.with_suffix(".partial")
+                whole.write_text(text + "\n", encoding="utf-8")
+                os.replace(whole, options.out)
     print(text)
-    if options.out:
-        partial_ = options.out.with_suffix(".partial")
-        partial_.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial_, options.out)
     return 1 if alarms else 0
 
 

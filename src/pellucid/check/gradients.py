@@ -173,6 +173,11 @@ def _verdict(
     given, again = target.gradient(target.point), target.gradient(target.point)
     if not all(np.array_equal(one, other, True) for one, other in zip(given.values(), again.values(), strict=True)):
         notes.append("The gradient is another one each time it is computed, at the same point.")
+    odd = sum(int((~np.isfinite(one)).sum()) for one in given.values())
+    if odd:
+        notes.append(
+            f"At the point {odd} of the elements of the gradient{suffix} {'is' if odd == 1 else 'are'} not finite."
+        )
     misshapen = [name for name, array in target.point.items() if given[name].shape != array.shape]
     if misshapen:
         own = target.gradient

@@ -66,7 +66,8 @@ class Measurement:
     def __post_init__(self) -> None:
         self.points.append((self.target.point, self.target.gradient(self.target.point)))
         self._size = abs(float(np.real(self.target.value(self.target.point))))
-        self._most = max((float(np.abs(one).max(initial=0.0)) for one in self.points[0][1].values()), default=0.0)
+        most = max((self._largest(name) for name in self.target.point), default=0.0)
+        self._least = max(1e-3 * most, 1e-9 * (1 + self._size))  # a gradient below it is zero but for rounding
 
     def tensor(self, name: str) -> Measured:
         array = self.target.point[name]
@@ -101,13 +102,12 @@ class Measurement:
         own = 0.0
         for attempt in range(TRIES + 1):
             point, gradient = self._point(attempt)
-            own = float((gradient[name] * way).sum())
+            own = _along(gradient[name], way)
             found = self._judged(point, name, way, own, self._typical(name), result, 1.0)
             if found is not None:
-                scale = max(abs(own), abs(found.value), self._largest(name), 1e-3 * self._most)
-                if scale:
-                    result.error = max(result.error, found.error / scale)
-                    result.away = max(result.away, abs(own - found.value) / scale)
+                scale = max(abs(own), abs(found.value), self._largest(name), self._least)
+                result.error = max(result.error, found.error / scale)
+                result.away = max(result.away, abs(own - found.value) / scale)
                 return own, found
             result.kinks += attempt == 0
         result.left_out += 1
@@ -150,11 +150,11 @@ class Measurement:
         return abs(own - found.value) <= SAFETY * found.error + rounding
 
     def _typical(self, name: str) -> float:
-        gradient = self.points[0][1][name]
+        gradient = _finite(self.points[0][1][name])
         return float(np.sqrt(np.mean(gradient**2))) if gradient.size else 0.0
 
     def _largest(self, name: str) -> float:
-        return float(np.abs(self.points[0][1][name]).max(initial=0.0))
+        return float(np.abs(_finite(self.points[0][1][name])).max(initial=0.0))
 
     def _point(self, number: int) -> tuple[Point, Point]:
         while number >= len(self.points):
@@ -179,17 +179,16 @@ class Measurement:
     def _differs(self, name: str, mask: Array, result: Measured) -> bool | None:
         """Whether the gradient is wrong somewhere within a mask, by one random direction; None: it cannot be told."""
         way = mask * self.rng.uniform(0.5, 1.5, mask.shape) * self.rng.choice([-1.0, 1.0], mask.shape)
-        typical = float(np.sqrt((np.where(mask, self.points[0][1][name], 0.0) ** 2).sum()))
+        typical = float(np.sqrt((_finite(self.points[0][1][name][mask]) ** 2).sum()))
         for attempt in range(TRIES + 1):
             point, gradient = self._point(attempt)
-            own = float((gradient[name] * way).sum())
+            own = _along(gradient[name], way)
             found = self._judged(point, name, way, own, typical, result, 0.25)
             if found is None:
                 continue
-            scale = max(typical, 1e-3 * self._most)
-            if scale:
-                result.error = max(result.error, found.error / scale)
-                result.away = max(result.away, abs(own - found.value) / scale)
+            scale = max(typical, self._least)
+            result.error = max(result.error, found.error / scale)
+            result.away = max(result.away, abs(own - found.value) / scale)
             return not self._agree(own, found, 100 * typical)
         return None
 
@@ -227,6 +226,15 @@ class Measurement:
                 middle = (low + high) // 2
                 todo += [(middle, high), (low, middle)]
         return found or list(range(length))
+
+
+def _finite(array: Array) -> Array:
+    return array[np.isfinite(array)]
+
+
+def _along(gradient: Array, way: Array) -> float:
+    """The gradient along a direction, in which an element that is not finite matters only where the direction goes."""
+    return float(np.where(way != 0, gradient * way, 0.0).sum())
 
 
 def _located(shape: tuple[int, ...], lines: list[list[int]]) -> str:
