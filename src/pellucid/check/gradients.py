@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.autograd.gradcheck import beside as moved
 from pellucid.check.arrays import JaxSubject, NumpySubject
 from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
@@ -30,6 +31,7 @@ def gradients(
     order: int = 1,
     seed: int = 0,
     every: int = EVERY,
+    beside: bool = True,
 ) -> Report:
     """Check the gradient of a function against central differences, and say what is wrong with it.
 
@@ -48,6 +50,8 @@ def gradients(
         seed: of the weights, the directions and the points beside the given one.
         every: tensors of at most so many elements are checked element by element, larger ones along random directions;
             where one of those disagrees, the rows, columns or entries at fault are found by bisection.
+        beside: whether a gradient that is right at the point is looked at a little beside it as well. At ones and
+            zeros, with which many a parameter begins, a wrong rule may give the right number.
 
     All is done in float64: parameters, buffers and float32 inputs are lifted, and how far the gradient in their own
     dtype is from it is reported. Random streams are set back before each call, so dropout takes the same mask each
@@ -81,7 +85,7 @@ def gradients(
     subject = _subject(function, inputs, grad, loss, target)
     rng = np.random.default_rng(seed)
     with subject.held():
-        report = _checked(subject, order, rng, every)
+        report = _checked(subject, order, rng, every, beside)
     if report.status == "wrong":
         _explain(report, subject, seed)
     return report
@@ -102,7 +106,7 @@ def _subject(function: Any, inputs: Any, grad: Any, loss: Any, target: Any) -> S
 # --- the verdict ------------------------------------------------------------------------------------------------------
 
 
-def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int) -> Report:
+def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int, beside: bool) -> Report:
     notes: list[str] = []
     shapes = subject.shapes()
     weights = _weights(shapes, rng)
@@ -122,7 +126,7 @@ def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int)
     if first is not None:
         notes.append(_precision(subject, first, subject.gradient(subject.point, weights)))
     one = Target(subject.point, _scalar(subject, weights), lambda p: subject.gradient(p, weights), subject.analytic)
-    report = _verdict(subject, one, rng, every, "", notes)
+    report = _verdict(subject, one, rng, every, "", notes, beside)
     if order == 2 and report.status == "right":
         ways = {name: rng.normal(size=array.shape) for name, array in subject.point.items()}
 
@@ -131,7 +135,7 @@ def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int)
             return sum(float((found[name] * ways[name]).sum()) for name in point)
 
         two = Target(subject.point, along, lambda p: subject.second(p, weights, ways))
-        later = _verdict(subject, two, rng, every, SECOND, notes)
+        later = _verdict(subject, two, rng, every, SECOND, notes, beside)
         report = Report(later.status, {**report.tensors, **later.tensors}, later.diagnoses, notes)
     return report
 
@@ -167,7 +171,13 @@ def _loss(rough: Any, exact: Any, least: float) -> float:
 
 
 def _verdict(
-    subject: Subject, target: Target, rng: np.random.Generator, every: int, suffix: str, notes: list[str]
+    subject: Subject,
+    target: Target,
+    rng: np.random.Generator,
+    every: int,
+    suffix: str,
+    notes: list[str],
+    beside: bool,
 ) -> Report:
     before = target.gradient({name: array + 0.01 for name, array in target.point.items()})
     given, again = target.gradient(target.point), target.gradient(target.point)
@@ -205,6 +215,12 @@ def _verdict(
     wrong = any(one.wrong for one in found.values())
     whole = sum(one.elements for one in found.values())
     status = "wrong" if wrong else "inconclusive" if whole and 2 * lost > whole else "right"
+    if status == "right" and beside:
+        there = {name: moved(array, rng) for name, array in target.point.items()}
+        nearby = Measurement(dataclasses.replace(target, point=there), rng, every=0)
+        if any(nearby.tensor(name).wrong for name in there):
+            notes.append(f"The gradient{suffix} is right at the point that was given, and wrong a little beside it.")
+            return _verdict(subject, nearby.target, rng, every, suffix, notes, False)
     report = Report(status, evidence, notes=notes)
     if wrong:
         earlier = [{name + suffix: one for name, one in before.items()}]
@@ -284,7 +300,5 @@ def _by_recording(report: Report, subject: NumpySubject, seed: int) -> None:
     later = backward(subject.result, lambda point: subject.gradient(point, []), subject.point, seed)
     for name, diagnosis in later.diagnoses.items():
         own = report.diagnoses.get(name)
-        if own is None or diagnosis.mistake == "unknown":
-            continue
-        if own.mistake == "unknown" or diagnosis.confidence >= own.confidence:
-            report.diagnoses[name] = diagnosis
+        if own is not None and diagnosis.mistake != "unknown":
+            report.diagnoses[name] = diagnosis  # from several points, and by what was computed
