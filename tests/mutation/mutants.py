@@ -335,7 +335,7 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
         case ast.IfExp(_, body, orelse):
             yield body
             yield orelse
-        case ast.If(test, body, orelse):
+        case ast.If(_, body, orelse):
             yield ast.If(ast.Constant(True), body, orelse)
             yield ast.If(ast.Constant(False), body, orelse)
         case ast.Call(ast.Attribute(ast.Name("m"), name) as called, arguments, keywords) if arguments:

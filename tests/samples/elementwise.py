@@ -23,6 +23,11 @@ SAMPLES = {
         row(real(3, 4), 1.0, -1.0),  # min > max gives max
         row(integers(3, 4), -1, 2),
         row(np.array([np.nan, np.inf, -np.inf]), 0.0, 1.0, gradient="torch"),
+        *[
+            row(np.array([-1.0, 0.5, 1.0]), *bounds, gradient="torch")  # at the bounds, and where they are equal
+            for low, high in ((-1.0, 1.0), (np.full(3, -1.0), np.full(3, 1.0)), (np.array([1.0, 1.0, 2.0]), np.ones(3)))
+            for bounds in ((low, high), (low, None), (None, high))
+        ],
     ],
     "where": [
         row(booleans(3, 4), real(3, 4), real(4)),
@@ -59,10 +64,11 @@ SAMPLES = {
     "add": [row(real(3, 4), real(4), alpha=2.5), row(real(3, 4), 1.5), row(integers(3), integers(3), alpha=3)],
     "sub": [row(real(3, 4), real(4), alpha=2.5), row(2.0, real(4))],
     "rsub": [row(real(3, 4), real(4), alpha=2.5), row(real(3, 4), 2)],
-    "addcmul": [row(real(3, 4), real(4), real(3, 1), value=0.5)],
+    "addcmul": [row(real(3, 4), real(4), real(3, 1), value=0.5), row(real(3), real(3), real(3), value=2)],
     "addcdiv": [row(real(3, 4), real(4), positive(3, 1), value=0.5)],
     "lerp": [row(real(3, 4), real(4), 0.3), row(real(3, 4), real(4), 0.8), row(real(3, 4), real(3, 4), real(4))],
-    "logit": [row(real(3, 4, low=-0.2, high=1.2), eps=0.1), row(real(5, low=0.1, high=0.9))],
+    "logit": [row(real(3, 4, low=-0.2, high=1.2), eps=0.1), row(real(5, low=0.1, high=0.9)),
+              row(np.array([0.25, 0.5, 0.75]), eps=0.25, gradient="torch")],
     "round": [row(real(3, 4), decimals=1), row(100 * real(3, 4), decimals=-1)],
     "nan_to_num": [
         row(NONFINITE, nan=2.0, posinf=3.0, neginf=-3.0, gradient="torch"),
@@ -77,6 +83,8 @@ SAMPLES = {
     "gelu": [row(real(3, 4)), row(real(3, 4), approximate="tanh")],
     "elu": [
         row(real(3, 4), alpha=0.7),
+        row(np.array([1e4, 0.5, -1e4]), alpha=0.7),
+        row(np.array([0.0, -0.0]), alpha=0.7, gradient="torch"),
         row(real(3, 4), alpha=1.5, scale=2.0, input_scale=0.5,
             reference=lambda x, **how: torch._C._nn.elu(x, how["alpha"], how["scale"], how["input_scale"])),
     ],

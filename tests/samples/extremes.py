@@ -25,7 +25,7 @@ def along(*arrays: np.ndarray) -> list:
 
 
 def kinked(rows: list) -> list:
-    return [row(*one.args, skip=None, gradient=False, **one.attributes) for one in rows]
+    return [row(*one.args, skip=None, gradient="torch", **one.attributes) for one in rows]
 
 
 SAMPLES = {
@@ -34,7 +34,7 @@ SAMPLES = {
     for name in ("amax", "amin")
 }  # fmt: skip
 SAMPLES |= {
-    name: [row(real(3, 4)), row(real()), row(integers(3, 4)), row(TIES, gradient=False), row(NANS, gradient=False)]
+    name: [row(real(3, 4)), row(real()), row(integers(3, 4)), row(TIES, gradient="torch"), row(NANS, gradient="torch")]
     for name in ("max", "min")
 }
 SAMPLES |= {

@@ -25,6 +25,7 @@ SAMPLES = {
             ((real(2, 3, 4), real(2, 4, 5)), ("bij", "bjk"), "kbi"),
             ((real(3, 4), real(2)), ("ij", "k"), "k"),
             ((real(3, 4),), ("ij",), "j"),
+            ((real(2, 3), real(3)), ("ij", "k"), "jk"),
             ((real(3), real(3, 2), real(2)), ("i", "ij", "j"), ""),
         )
     ],

@@ -19,17 +19,17 @@ ARRAYS = [real(3, 4), integers(3, 9), booleans(3, 4)]
 SAMPLES = {
     "sort": [
         *[row(one, reference=stable, **how) for one in ARRAYS for how in ORDERS], row(real()),
-        row(NANS, reference=stable, gradient=False), row(NANS, descending=True, reference=stable, gradient=False),
+        row(NANS, reference=stable, gradient="torch"), row(NANS, descending=True, reference=stable, gradient="torch"),
     ],
     "argsort": [row(one, stable=True, **how) for one in [*ARRAYS, NANS] for how in ORDERS] + [row(real())],
     "topk": [row(real(3, 5), k=2), row(real(3, 5), k=3, dim=0), row(real(3, 5), k=2, largest=False), row(real(), k=1),
-             row(real(3, 5), k=0), row(NANS[:1], k=2, gradient=False)],
+             row(real(3, 5), k=0), row(NANS[:1], k=2, gradient="torch")],
     "kthvalue_along": [row(real(3, 5), k=2), row(real(3, 5), k=3, dim=0, keepdim=True), row(real(), k=1)],
     "median_along": [*[row(real(4, 5), dim=1), row(real(4, 5), dim=0, keepdim=True), row(real(), dim=0)],
-                     row(NANS, dim=1, gradient=False)],
-    "nanmedian_along": [row(real(4, 5), dim=1), row(real(4, 5), dim=0, keepdim=True), row(NANS, dim=0, gradient=False)],
+                     row(NANS, dim=1, gradient="torch")],
+    "nanmedian_along": [row(real(4, 5), dim=1), row(real(4, 5), dim=0, keepdim=True), row(NANS, dim=0, gradient="torch")],
     "mode_along": [row(integers(4, 9), **how) for how in ALONG] + [row(real(3, 4), dim=1), row(real())],
     "median": [row(real(3, 5)), row(real(4)),
-               row(real()), row(integers(3, 4)), row(NANS, gradient=False), row(real(0), gradient=False)],
-    "nanmedian": [row(real(3, 5)), row(real()), row(NANS, gradient=False), row(real(0), gradient=False)],
+               row(real()), row(integers(3, 4)), row(NANS, gradient="torch"), row(real(0), gradient=False)],
+    "nanmedian": [row(real(3, 5)), row(real()), row(NANS, gradient="torch"), row(real(0), gradient=False)],
 }  # fmt: skip
