@@ -77,6 +77,7 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     ("arguments", "words"),
     [
         (["train", "--callback", "early-stopping:patience=x"], "patience is 'x'; it must be a whole number."),
+        (["sweep", "moons", "--grid", "lr=0.1", "--out", "pyproject.toml"], "pyproject.toml is a file, not a folder."),
         (["graph", "--depth", "-1"], "--depth is -1; it must be a whole number of at least 0"),
     ],
 )
@@ -84,6 +85,19 @@ def test_errors(arguments: list[str], words: str) -> None:
     result = pellucid(*arguments)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_a_file_that_cannot_be_written_goes_by_the_name_that_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "write_text", lambda path, *_, **__: refuse(path, b""))
+    result = pellucid("graph", "--out", tmp_path / "net.html")
+    assert result.exit_code == 2
+    assert result.stderr == f"pellucid: Permission denied: {tmp_path / 'net.html'}\n"
 
 
 def test_help_breaks_its_lines_at_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

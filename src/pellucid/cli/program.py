@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -49,7 +50,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is anything to be said at the exit
             raise typer.Exit(1) from None
         except OSError as error:  # the disk is full, the folder vanished, the file is locked
-            _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+            # What is written goes to .NAME.partial first; the user named NAME.
+            path = re.sub(r"\.([^/\\]+)\.partial$", r"\1", str(error.filename or ""))
+            _say(f"{error.strerror or error}" + (f": {path}" if path else ""))
             raise typer.Exit(2) from None
         except Diverged as error:
             _say(str(error))

@@ -77,7 +77,8 @@ class Search:
         if (out / "sweep.json").exists():
             search.check_same(cls.read(out, None))
         elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"{out} is not empty and holds no sweep. Give --out a new or empty folder.")
+            what = "is not empty and holds no sweep" if out.is_dir() else "is a file, not a folder"
+            raise UsageError(f"{out} {what}. Give --out a new or empty folder.")
         return search
 
     @classmethod
