@@ -180,6 +180,12 @@ def test_a_name_an_op_a_function_a_layer(what: Any, op: str) -> None:
     assert made.op == op
 
 
+def test_a_number_is_an_example_too() -> None:
+    assert torch.explain("tanh", 0.5).arguments[0].value == 0.5
+    assert torch.explain(lambda x: x * x, 3.0).gradients[0] == 6.0
+    assert [one.letter for one in torch.explain("mul", 2.0, 3.0).differentiable] == ["x", "y"]
+
+
 def test_functions_of_torch_stand_for_ours() -> None:
     import torch as pytorch
 
@@ -318,6 +324,18 @@ def test_an_expression_and_its_names() -> None:
     assert "d z = what s sent + what mul sent" in text
     assert "z = mul(x = x, y = w)" in text
     assert torch.explain(lambda x: (x.exp() * x).sum(), torch.ones(2)).title == "(x.exp() * x).sum()"
+
+
+def test_wide_matrices_are_cut_to_the_terminal() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10))
+    made = torch.explain(model, torch.randn(3, 1, 8, 8), torch.tensor([0, 1, 2]), loss=F.cross_entropy)
+    text = str(made)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" in text
+    assert "too many numbers to show" in made.html()
+    wide = torch.explain("tanh", 1000 * torch.randn(3, 12) + 0.123)
+    assert max(map(len, str(wide).splitlines())) <= 80
 
 
 def test_what_is_no_number_is_summed_and_what_has_no_gradient_ends() -> None:

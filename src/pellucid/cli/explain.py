@@ -14,7 +14,12 @@ from pellucid.derivation import Derivation, Walk
 
 def explain(
     what: Annotated[
-        str, typer.Argument(help="An op, a function or a layer (tanh, matmul, nn.Linear); or a Python file.")
+        str,
+        typer.Argument(
+            help="An op, a function or a layer (tanh, matmul, nn.Linear); or a Python file.",
+            metavar="OP_OR_FILE",
+            show_default=False,
+        ),
     ],
     shape: Annotated[
         list[str] | None,
@@ -27,9 +32,9 @@ def explain(
 ) -> None:
     """Show how the gradient of an operation follows: formula, Jacobian, vector-Jacobian product, differences, source.
 
-    A file is run, and what its variable `explain` holds is shown: what `pellucid.explain(…)` returned. Where there is
-    none, a function `loss()` without arguments, or a Module `model` with a batch `x`, is walked through, forward and
-    backward, one operation at a time.
+    A file is run (so run only what you trust), and what it made by `pellucid.explain(…)` is shown. Where it made
+    nothing, its Module `model` with a batch `x` (and `y` and `loss`), or its function `loss()`, is walked through,
+    forward and backward, one operation at a time.
 
     Example: pellucid explain matmul --shape 2,3 --shape 3,2
     """

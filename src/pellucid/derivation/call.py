@@ -68,6 +68,8 @@ def explain(
     ['exp', 'mul']
     """
     given = tuple(_tensor(one) for one in example)
+    if not any(isinstance(one, Tensor | list) for one in given):  # explain("tanh", 0.5)
+        given = tuple(from_data(np.array(one, "float32")) if isinstance(one, float) else one for one in given)
     if isinstance(what, str):
         what = resolve(what)
     what = _ours(what)

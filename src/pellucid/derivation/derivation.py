@@ -281,8 +281,10 @@ def _label(name: str, value: Any) -> str:
 
 
 def _shown(name: str, value: Any, width: int) -> list[str]:
-    block = words.block(value) if isinstance(value, np.ndarray) else [words.figure(value)]
-    return ["  " + line for line in words.beside([[_label(name, value).ljust(width)], ["="], block])]
+    label = f"{_label(name, value).ljust(width)} ="
+    if isinstance(value, np.ndarray):
+        return words.labelled(label, value, 2)
+    return [f"  {label} {words.figure(value)}"]
 
 
 def _checked(made: Derivation) -> list[str]:

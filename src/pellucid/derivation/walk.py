@@ -235,7 +235,7 @@ def _numbers(name: str, array: np.ndarray | None, indent: int = 3) -> list[str]:
     if array is None:
         return []
     label = f"{name} {array.shape}" if array.ndim else name
-    return [" " * indent + line for line in words.beside([[label], ["="], words.block(array)])]
+    return words.labelled(f"{label} =", array, indent)
 
 
 def _arrived(made: Walk, node: GraphNode) -> list[str]:

@@ -33,13 +33,16 @@ def largest(array: np.ndarray) -> float:
     return float(sizes[np.isfinite(sizes)].max(initial=0.0))
 
 
-def rows_of(array: np.ndarray) -> list[list[str]]:
-    """A matrix of figures; of more than two dimensions the leading ones go below each other; cut at `MOST`."""
+def rows_of(array: np.ndarray, most: int = MOST) -> list[list[str]]:
+    """A matrix of figures; of more than two dimensions the leading ones go below each other.
+
+    Of the rows `MOST` are shown, of the columns `most`.
+    """
     flat = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
     scale = largest(flat) if flat.dtype.kind == "f" else 0.0
     rows = [
-        [figure(0.0 if flat.dtype.kind == "f" and abs(one) < 1e-12 * scale else one) for one in row[:MOST]]
-        + (["…"] if len(row) > MOST else [])
+        [figure(0.0 if flat.dtype.kind == "f" and abs(one) < 1e-12 * scale else one) for one in row[:most]]
+        + (["…"] if len(row) > most else [])
         for row in flat[:MOST]
     ]
     return [*rows, ["⋮"] * len(rows[0])] if len(flat) > MOST else rows
@@ -53,13 +56,17 @@ def columns(rows: list[list[str]], gap: str = "  ") -> list[str]:
     return [gap.join(word.rjust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def block(array: np.ndarray) -> list[str]:
-    """A matrix between brackets; a number as it is."""
+def block(array: np.ndarray, room: int = WIDTH - 4) -> list[str]:
+    """A matrix between brackets, as many of its columns as there is room for; a number as it is."""
     if array.ndim == 0:
         return [figure(array.item())]
     if not array.size:
         return ["[ ]"]
-    lines = columns(rows_of(array))
+    lines: list[str] = []
+    for most in range(MOST, 0, -1):
+        lines = columns(rows_of(array, most))
+        if max(map(len, lines)) <= room - 4:
+            break
     width = max(map(len, lines))
     if len(lines) == 1:
         return [f"[ {lines[0]} ]"]
@@ -85,11 +92,19 @@ def equation(terms: list[Any], indent: int = 2) -> list[str]:
     if max(map(len, lines)) <= WIDTH - indent:
         return [" " * indent + line for line in lines]
     found: list[str] = []
-    for one in terms:
+    width = max(len(one.symbol) for one in shown if not isinstance(one, str))
+    for one in shown:
         if not isinstance(one, str):
-            part = beside([[f"{one.symbol} ="], block(one.array)])
-            found += [" " * indent + line[: WIDTH - indent] for line in part]
+            found += labelled(f"{one.symbol.ljust(width)} =", one.array, indent)
     return found
+
+
+def labelled(label: str, array: np.ndarray, indent: int) -> list[str]:
+    """A matrix behind its name; below it where there is no room beside it."""
+    lines = beside([[label], block(array)])
+    if max(map(len, lines)) > WIDTH - indent:
+        lines = [label, *("  " + line for line in block(array, WIDTH - indent - 2))]
+    return [" " * indent + line for line in lines]
 
 
 def wrapped(text: str, indent: int = 2, hanging: int = 0) -> list[str]:
