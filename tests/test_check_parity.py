@@ -375,6 +375,29 @@ def test_numbers_that_no_seed_sets_give_no_verdict() -> None:
     assert "random numbers that no seed sets" in str(report)
 
 
+def noisy(library: Any, scale: float) -> Any:
+    """A layer of noise, which float64 draws otherwise than float32."""
+
+    class Noise(library.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return x + scale * library.randn(*x.shape, dtype=x.dtype)
+
+    nn = library.nn
+    return nn.Sequential(
+        nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8), Noise(), nn.Tanh(), nn.Linear(8, 3)
+    )
+
+
+def test_random_numbers_that_are_others_in_float64_are_compared_in_float32() -> None:
+    options: Any = {"steps": 20, "loss": "cross_entropy", "optimizer": (adam(pellucid), adam(torch))}
+    report = parity(noisy(pellucid, 1.0), noisy(torch, 1.0), POINTS, **options)
+    assert report.status == "equal", str(report)
+    assert "torch has other numbers in float64 from the output of layer 4 on" in str(report)
+    report = parity(noisy(pellucid, 1.0), noisy(torch, 1.01), POINTS, **options)
+    assert report.first is not None
+    assert (report.first.step, report.first.kind, report.first.name) == (1, "output", "4")
+
+
 # NumPy and JAX --------------------------------------------------------------------------------------------------------
 
 

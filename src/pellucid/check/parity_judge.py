@@ -6,6 +6,9 @@ what rounding did to it, up to this step and with all that made it grow. And sin
     |a₃₂ − b₃₂| ≤ |a₃₂ − a₆₄| + |a₆₄ − b₆₄| + |b₆₄ − b₃₂|,
 
 two float32 tensors differ by more than both roundings only where the float64 ones differ: where the formulas do.
+
+A side that does not run in float64 is run a second time in float32, from weights moved by a unit in the last place:
+how far that is from the first is about as much, and has grown as much.
 """
 
 from __future__ import annotations
@@ -65,7 +68,8 @@ def judge(
     name: str,
     step: int,
     single: tuple[Array, Array],
-    double: tuple[Array | None, Array | None],
+    double: tuple[Array, Array],
+    exact: bool = True,
     stored: float = 0.0,
 ) -> Verdict:
     """Compare a tensor of two sides.
@@ -74,40 +78,41 @@ def judge(
         kind, name: what it is.
         step: at which step; the first is 1.
         single: ours and theirs in float32.
-        double: the same in float64, or None where a side did not run in it.
+        double: the same in float64; where a side does not run in it, in float32 from weights that were moved by a unit
+            in the last place.
+        exact: whether both are in float64.
         stored: of an update, the greatest magnitude of its parameter. An update is the difference of two stored
             numbers; what storing them rounds off is not the update's own rounding.
     """
-    shown = (double[0], double[1]) if double[0] is not None and double[1] is not None else single
     if single[0].shape != single[1].shape:
-        found = difference(name, *shown)
+        found = difference(name, *(array.astype(np.float64) for array in single))
         return Verdict(math.nan, math.inf, 0.0, math.inf, beyond=True, reason="formula", difference=found)
-    scale = _scale(*single, *(array for array in double if array is not None))
+    scale = _scale(*single, *double)
     error = distance(*single)
     if not all(np.issubdtype(array.dtype, np.floating) for array in single):
         return _told(name, single, Verdict(scale, error, 0.0, error, beyond=error > 0, reason="formula"))
-    own = [distance(one, other) for one, other in zip(single, double, strict=True) if other is not None]
-    if len(own) < 2:  # as for two runs of which nothing but their numbers is known: `pellucid compare`
-        rounding = max(2 * sum(own), ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND
+    own = [distance(one, other) for one, other in zip(single, double, strict=True)]
+    if not exact:  # no less than what `pellucid compare` takes for rounding, which has only the numbers of two runs
+        rounding = max(sum(own), (ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND)
         beyond = error > BEYOND * rounding
         return _told(name, single, Verdict(scale, error, rounding, None, rounding, beyond, reason="formula"))
     floor = max(sum(own), EPS32 * scale)
     rounding = max(sum(own) - 2 * EPS32 * stored, EPS32 * scale, EPS64 * stored)
-    exact = distance(double[0], double[1])  # type: ignore[arg-type]
-    if exact > BEYOND * rounding:
-        return _told(name, shown, Verdict(scale, error, rounding, exact, floor, True, reason="formula"))
+    apart = distance(*double)
+    if apart > BEYOND * rounding:
+        return _told(name, double, Verdict(scale, error, rounding, apart, floor, True, reason="formula"))
     whole = [bool(np.isfinite(array).all()) for array in single]
-    overflow = whole[0] != whole[1] and math.isfinite(exact)
+    overflow = whole[0] != whole[1] and math.isfinite(apart)
     # Only before anything could grow, and only where nothing jumps: a ReLU at its kink has gradient 0 or 1.
     loss_of_digits = (
         step == 1 and kind in FORWARD and max(own) > max(100 * min(own), BEYOND * ROUNDING_UNITS * EPS32 * scale)
     )
     if overflow or loss_of_digits:
         fair = max(min(own) if math.isfinite(min(own)) else 0.0, EPS32 * scale)
-        return _told(name, single, Verdict(scale, error, fair, exact, fair, True, reason="precision"))
+        return _told(name, single, Verdict(scale, error, fair, apart, fair, True, reason="precision"))
     small = max(ROUNDING_UNITS * EPS64 * max(scale, stored), 1024 * rounding * EPS64 / EPS32)
     noise = rounding > NOISE * scale  # zero but for rounding, in both precisions, and not in proportion
-    return Verdict(scale, error, rounding, exact, floor, trace=exact > small and not noise)
+    return Verdict(scale, error, rounding, apart, floor, trace=apart > small and not noise)
 
 
 def distance(one: Array, other: Array) -> float:
@@ -127,10 +132,10 @@ def _scale(*arrays: Array) -> float:
     return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in arrays)
 
 
-def _told(name: str, pair: tuple[Array | None, Array | None], verdict: Verdict) -> Verdict:
+def _told(name: str, pair: tuple[Array, Array], verdict: Verdict) -> Verdict:
     """With the elements that differ, if it is beyond rounding."""
     if not verdict.beyond:
         return verdict
     tolerance = BEYOND * verdict.rounding / verdict.scale if verdict.scale else 0.0
-    ours, theirs = (array.astype(np.float64) for array in pair)  # type: ignore[union-attr]
+    ours, theirs = (array.astype(np.float64) for array in pair)
     return replace(verdict, difference=difference(name, ours, theirs, tolerance=tolerance))

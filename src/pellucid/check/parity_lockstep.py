@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -10,17 +11,18 @@ import numpy as np
 
 from pellucid.check.parity_functions import NumPySide
 from pellucid.check.parity_hints import hint
-from pellucid.check.parity_judge import Verdict, judge
+from pellucid.check.parity_judge import EPS32, FORWARD, Verdict, distance, judge
 from pellucid.check.parity_names import Names
 from pellucid.check.parity_report import Divergence, ParityReport, Row
+from pellucid.check.parity_report import place as place_of
 from pellucid.check.parity_sides import Array, Batch, Key, Side
+from pellucid.train.divergence import ROUNDING_UNITS
 
 Tensors = dict[Key, Array]
-_AS_FAR_AS = 1e-2  # of the loss: further apart float32 and float64 of one side are two computations, and not rounding
 
 
 class Lockstep:
-    """Both sides in float32, and each in float64 if it runs in that.
+    """Both sides in float32, and the twin of each: in float64 if it runs in that.
 
     Args:
         sides: makes both, in float64 or not; called once for each.
@@ -35,8 +37,9 @@ class Lockstep:
         transpose: Iterable[str] | None,
         seed: int,
     ) -> None:
+        self._sides = sides
         self._single = sides(False)
-        self._double: list[Side | None] = list(sides(True))
+        self._twins, self._exact = sides(True), True
         self._names = Names(self._single[0], self._single[1], names, transpose)
         self._names.carry(self._single[0], self._single[1])
         self._seed, self._steps = seed, 0
@@ -49,56 +52,54 @@ class Lockstep:
     def step(self, step: int, batch: Batch) -> None:
         """Run a step on each side, and compare every tensor of it; the first step is 1."""
         if step == 1:
-            self._start(batch)
+            for place in (0, 1):
+                self._start(place, batch)
             self._compare(0, batch, *self._of_all(_state))
         self._before = [side.parameters() for side in self._single]
-        single, double = self._of_all(lambda side: _advance(side, step, batch, self._seed))
-        if step == 1:
-            self._examine(single, double)
-        self._compare(step, batch, single, double)
+        self._compare(step, batch, *self._of_all(lambda side: _advance(side, step, batch, self._seed)))
         self._steps = step
 
-    def _start(self, batch: Batch) -> None:
-        """The float64 sides: tried out, then given the weights that the float32 ones have."""
-        for place, (one, twin) in enumerate(zip(self._single, self._double, strict=True)):
-            if twin is None:
-                continue
-            try:
-                twin.load({**one.parameters(), **one.buffers()})
-                twin.run(batch, self._seed + 1)
-                twin.load({**one.parameters(), **one.buffers()})
-            except Exception as error:  # noqa: BLE001 (whatever a model that knows only float32 does with float64)
-                if _fails(one, batch, self._seed + 1):
-                    continue  # in float32 too: not because of float64, and `step` says so
-                self._double[place] = None
-                self._notes.append(
-                    f"{one.framework} does not run in float64 ({type(error).__name__}: {error!s:.120}): "
-                    "what rounding explains was estimated from float32's last place, and less is seen."
-                )
+    def _start(self, place: int, batch: Batch) -> None:
+        """Try a side out, and give its twin the weights that it has."""
+        side, twin = self._single[place], self._twins[place]
+        weights = {**side.parameters(), **side.buffers()}
 
-    def _of_all(self, function: Callable[[Side], Tensors]) -> tuple[list[Any], list[Any]]:
-        """What a function gives for both sides in float32, and in float64, by our names and in our layout."""
-        single = [function(side) for side in self._single]
-        double = [None if side is None else function(side) for side in self._double]
-        for pair in (single, double):
-            if pair[1] is not None:
-                pair[1] = self._names.here(pair[1])
-        return single, double
+        def forward(one: Side) -> Tensors:
+            one.load(weights)
+            found = one.run(batch, self._seed + 1)
+            one.load(weights)
+            return {key: value for key, value in found.items() if key[0] in FORWARD}
 
-    def _examine(self, single: list[Tensors], double: list[Tensors | None]) -> None:
-        """Where float32 and float64 of one side are two computations, nothing can be told from its rounding."""
-        for side, one, twin in zip(self._single, single, double, strict=True):
-            if twin is None:
-                continue
-            ours, exact = (float(tensors["loss", ""]) for tensors in (one, twin))
-            if abs(ours - exact) > _AS_FAR_AS * max(abs(ours), abs(exact)):
-                self._doubt = (
-                    f"The loss of {side.framework} is {ours:.6g} in float32 and {exact:.6g} in float64, from the same "
-                    "weights and the same batch: it draws random numbers that no seed sets, or rounding hides what it "
-                    "computes. Nothing can be told of it."
-                )
+        with _told_whose(side, 1):
+            here, again = forward(side), forward(side)
+        if not all(_alike(value, again[key], ROUNDING_UNITS * EPS32) for key, value in here.items()):
+            self._doubt = (
+                f"{side.framework} computes something else each time, from the same weights, batch and seed: it draws "
+                "random numbers that no seed sets. Nothing can be told of it."
+            )
+        try:
+            there = forward(twin)
+        except Exception as error:  # noqa: BLE001 (whatever a model that knows only float32 does with float64)
+            why = f"does not run in float64 ({type(error).__name__}: {error!s:.120})."
+        else:
+            other = next((key for key, value in here.items() if not _alike(value, there[key])), None)
+            if other is None or self._doubt:
+                return
+            why = f"has other numbers in float64 from {place_of(*other)} on; random ones?"
+        self._exact = False
+        self._twins[place] = twin = self._sides(False)[place]
+        rng = np.random.default_rng(self._seed)
+        twin.load({name: _moved(value, rng) for name, value in weights.items()})
+        self._notes.append(
+            f"{side.framework} {why} What rounding explains was estimated in float32 alone, and less is seen."
+        )
 
-    def _compare(self, step: int, batch: Batch, single: Any, double: Any) -> None:
+    def _of_all(self, function: Callable[[Side], Tensors]) -> tuple[list[Tensors], list[Tensors]]:
+        """What a function gives for both sides, and for their twins, by our names and in our layout."""
+        single, twins = ([function(side) for side in sides] for sides in (self._single, self._twins))
+        return [single[0], self._names.here(single[1])], [twins[0], self._names.here(twins[1])]
+
+    def _compare(self, step: int, batch: Batch, single: list[Tensors], twins: list[Tensors]) -> None:
         ours, theirs = single
         for key, array in ours.items():
             kind, name = key
@@ -106,17 +107,15 @@ class Lockstep:
                 if kind == "output":
                     self._lone[0][name] = None
                 continue
-            twins = tuple(None if twin is None else twin.get(key) for twin in double)
+            pair, double = (array, theirs[key]), (twins[0][key], twins[1][key])
             stored = 0.0
             if kind == "update":
                 stored = max(float(np.abs(side["parameter", name]).max(initial=0.0)) for side in single)
-            verdict = judge(kind, name, step, (array, theirs[key]), twins, stored)  # type: ignore[arg-type]
+            verdict = judge(kind, name, step, pair, double, self._exact, stored)
             self._rows.append(Row(step, kind, name, verdict))
             if verdict.beyond and self._first is None:
-                both = all(twin is not None for twin in twins) and verdict.reason == "formula"
-                self._first = self._divergence(
-                    step, kind, name, verdict, twins if both else (array, theirs[key]), batch
-                )
+                shown = double if self._exact and verdict.reason == "formula" else pair
+                self._first = self._divergence(step, kind, name, verdict, shown, batch)
         self._lone[1] |= {name: None for kind, name in theirs if kind == "output" and (kind, name) not in ours}
 
     def _divergence(self, step: int, kind: str, name: str, verdict: Verdict, pair: Any, batch: Batch) -> Divergence:
@@ -153,22 +152,33 @@ def _state(side: Side) -> Tensors:
 def _advance(side: Side, step: int, batch: Batch, seed: int) -> Tensors:
     """A training step, and all its tensors."""
     before = side.parameters()
-    try:
+    with _told_whose(side, step):
         tensors = side.run(batch, seed + step)
         side.update()
-    except Exception as error:
-        error.add_note(f"This was on the side of {side.framework}, at step {step} of parity.")
-        raise
     after = side.parameters()
     updates: Tensors = {("update", name): value - before[name] for name, value in after.items()}
     return {**tensors, **updates, **_state(side)}
 
 
-def _fails(side: Side, batch: Batch, seed: int) -> bool:
-    weights = {**side.parameters(), **side.buffers()}
+def _alike(single: Array, double: Array, part: float = 1e-2) -> bool:
+    """Whether two runs of a side are one computation: no rounding of a forward pass is so large a part of it."""
+    finite = np.isfinite(single) & np.isfinite(double)  # what overflows in float32 alone is rounding, too
+    single, double = single[finite].astype(np.float64), double[finite].astype(np.float64)
+    greatest = np.abs(double).max(initial=0.0)
+    return distance(single, double) <= part * greatest
+
+
+def _moved(value: Array, rng: np.random.Generator) -> Array:
+    if not np.issubdtype(value.dtype, np.floating):
+        return value
+    return (value * (1 + np.finfo(np.float32).eps * rng.normal(size=value.shape))).astype(value.dtype)
+
+
+@contextmanager
+def _told_whose(side: Side, step: int) -> Iterator[None]:
+    """A model's own failure, with the side and the step that it came from."""
     try:
-        side.run(batch, seed)
-    except Exception:  # noqa: BLE001
-        return True
-    side.load(weights)
-    return False
+        yield
+    except Exception as error:
+        error.add_note(f"This was on the side of {side.framework}, at step {step} of parity.")
+        raise

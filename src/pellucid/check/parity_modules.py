@@ -112,11 +112,11 @@ class ModuleSide:
         if kind in ("update", "parameter"):
             if self.optimizer is None:
                 return {"optimizer": "plain gradient descent", "lr": self._lr}
-            for group in self.optimizer.param_groups:
+            for group in getattr(self.optimizer, "param_groups", ()):
                 if any(self._names.get(id(parameter)) == name for parameter in group["params"]):
                     options = {key: value for key, value in group.items() if key != "params"}
                     return {"optimizer": type(self.optimizer).__name__, **options}
-            return {"optimizer": f"{type(self.optimizer).__name__}, which does not hold this parameter"}
+            return {"optimizer": type(self.optimizer).__name__}
         if kind == "loss":
             return {"loss": _words(self._loss)}
         if kind == "gradient" or kind == "buffer":
