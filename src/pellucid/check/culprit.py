@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pellucid import core
+from pellucid.autograd.gradcheck import beside
 from pellucid.autograd.numeric import slopes
 from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence
 from pellucid.check.autopsy.regions import KNOWN
 from pellucid.check.gradients import evidence_of
-from pellucid.check.measure import Measurement, Target
+from pellucid.check.measure import Measured, Measurement, Target
 from pellucid.check.subject import Point
 from pellucid.check.tape import Array
 from pellucid.check.tensors import Pellucid, TensorSubject
@@ -110,11 +111,14 @@ def _examine(applied: _Applied, order: int, rng: np.random.Generator) -> Culprit
             return None
         weights = [rng.uniform(0.5, 1.5, out.shape) * rng.choice([-1.0, 1.0], out.shape) for out in outs]
         target = _target(subject, weights, order, rng)
-        measurement = Measurement(target, rng, every=64)
-        measured = {name: measurement.tensor(name) for name in target.point}
-        wrong = {name: one for name, one in measured.items() if one.wrong}
+        wrong, measured = _wrong(target, rng)
+        if not wrong:  # at zeros and ones a wrong rule may give the right number
+            there = {name: beside(array, rng) for name, array in target.point.items()}
+            subject.point = there
+            wrong, measured = _wrong(replace(target, point=there), rng)
         if not wrong:
             return None
+        outs = subject.outputs(subject.point)
         evidence: dict[str, Evidence] = {}
         for name, one in wrong.items():
             evidence[name] = evidence_of(name, one, measured)
@@ -129,6 +133,12 @@ def _examine(applied: _Applied, order: int, rng: np.random.Generator) -> Culprit
     for i, own in enumerate(applied.names):
         said = said.replace(f"tensors[{i}]", own)
     return Culprit(applied.name, applied.line, said, diagnosis)
+
+
+def _wrong(target: Target, rng: np.random.Generator) -> tuple[dict[str, Measured], dict[str, Measured]]:
+    measurement = Measurement(target, rng, every=64)
+    measured = {name: measurement.tensor(name) for name in target.point}
+    return {name: one for name, one in measured.items() if one.wrong}, measured
 
 
 def _target(subject: TensorSubject, weights: list[Array], order: int, rng: np.random.Generator) -> Target:
