@@ -1,4 +1,4 @@
-"""`python -m tests.check_programs`: plant every mistake, print how many are named, write benchmarks/results/autopsy.json."""
+"""`python -m tests.check_programs`: plant every mistake, count how many are named; benchmarks/results/autopsy.json."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ def main() -> None:
     for case in done:
         if not case.strict:
             print(f"{case.program}, {case.planted}: {case.first}  {case.named}  ({case.patch[:70]!r})")
+    ids = sorted({case.planted for case in done})
+    confused = Counter((case.planted, case.first) for case in done if not case.named_right)
     record = {
         "programs": {name: _score([case for case in done if case.program == name]) for name in programs},
-        "mistakes": {name: _score([one for one in done if one.planted == name]) for name in sorted({c.planted for c in done})},
+        "mistakes": {name: _score([case for case in done if case.planted == name]) for name in ids},
         "held_out": _score([case for case in done if case.program in HELD_OUT]),
         "all": _score(done),
         "right_programs": {"checked": len(programs) * len(SEEDS), "not_called_right": alarms},
-        "confusions": [[*pair, count] for pair, count in sorted(Counter((c.planted, c.first) for c in done if not c.named_right).items())],
+        "confusions": [[*pair, count] for pair, count in sorted(confused.items())],
         "cases": [case.to_dict() for case in done],
     }
     for title in ("programs", "mistakes"):

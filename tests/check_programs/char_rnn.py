@@ -53,10 +53,15 @@ def grads(params):
     return {"Wxh": dWxh, "Whh": dWhh, "Why": dWhy, "bh": dbh, "by": dby}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dWhy += np.dot(dy, hs[t].T)", "dWhy += 2 * np.dot(dy, hs[t].T)"),
-    ("constant-factor", "    return {\"Wxh\": dWxh", "    return {\"Wxh\": dWxh / 2"),
-    ("batch-factor", "    return {\"Wxh\"", "    for d in (dWxh, dWhh, dWhy, dbh, dby):\n        d /= T\n    return {\"Wxh\""),
+    ("constant-factor", '    return {"Wxh": dWxh', '    return {"Wxh": dWxh / 2'),
+    (
+        "batch-factor",
+        '    return {"Wxh"',
+        '    for d in (dWxh, dWhh, dWhy, dbh, dby):\n        d /= T\n    return {"Wxh"',
+    ),
     ("sign", "dWxh += np.dot(dhraw", "dWxh -= np.dot(dhraw"),
     ("sign", "dh = np.dot(Why.T, dy) + dhnext", "dh = np.dot(Why.T, dy) - dhnext"),
     ("transpose", "dhnext = np.dot(Whh.T, dhraw)", "dhnext = np.dot(Whh, dhraw)"),
@@ -68,9 +73,17 @@ PLANTED = [
     ("zero-gradient", "        dbh += dhraw\n", ""),
     ("zero-gradient", "        dWxh += np.dot(dhraw, xs[t].T)\n", ""),
     ("stale-value", "        dWxh += np.dot(dhraw, xs[t].T)\n", "        dWxh += np.dot(dhraw, xs[0].T)\n"),
-    ("accumulated", "    dbh, dby = np.zeros_like(params[\"bh\"]), np.zeros_like(params[\"by\"])\n", "    dbh, dby = sums[\"bh\"], sums[\"by\"]\n", "def grads", "sums = {\"bh\": np.zeros((hidden, 1)), \"by\": np.zeros((vocab, 1))}\n\n\ndef grads", "\"bh\": dbh, \"by\": dby", "\"bh\": dbh.copy(), \"by\": dby.copy()"),
-    ("swapped-tensors", "\"Whh\": dWhh, \"Why\": dWhy", "\"Whh\": dWhy, \"Why\": dWhh"),
-    ("swapped-tensors", "\"bh\": dbh, \"by\": dby", "\"bh\": dby, \"by\": dbh"),
+    (
+        "accumulated",
+        '    dbh, dby = np.zeros_like(params["bh"]), np.zeros_like(params["by"])\n',
+        '    dbh, dby = sums["bh"], sums["by"]\n',
+        "def grads",
+        'sums = {"bh": np.zeros((hidden, 1)), "by": np.zeros((vocab, 1))}\n\n\ndef grads',
+        '"bh": dbh, "by": dby',
+        '"bh": dbh.copy(), "by": dby.copy()',
+    ),
+    ("swapped-tensors", '"Whh": dWhh, "Why": dWhy', '"Whh": dWhy, "Why": dWhh'),
+    ("swapped-tensors", '"bh": dbh, "by": dby', '"bh": dby, "by": dbh'),
     ("missing-step", "for t in reversed(range(T))", "for t in reversed(range(1, T))"),
     ("missing-step", "for t in reversed(range(T))", "for t in reversed(range(T - 1))"),
     ("missing-step", "hs[t - 1].T)\n        dhnext", "hs[t].T)\n        dhnext"),

@@ -59,6 +59,7 @@ def grads(params):
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dZ3 = A3 - Y", "dZ3 = 2 * (A3 - Y)"),
     ("constant-factor", "dW1 = 1 / m", "dW1 = 0.5 / m"),
@@ -79,13 +80,19 @@ PLANTED = [
     ("wrong-mask", "dZ2[Z2 <= 0]", "dZ2[Z1 <= 0]"),
     ("wrong-mask", "dZ2[Z2 <= 0]", "dZ2[Z2 > 0]"),
     ("wrong-mask", "dZ2[Z2 <= 0]", "dZ2[dA2 <= 0]"),
-    ("zero-gradient", "\"W1\": dW1", "\"W1\": np.zeros((4, 4))"),
+    ("zero-gradient", '"W1": dW1', '"W1": np.zeros((4, 4))'),
     ("zero-gradient", "dZ2[Z2 <= 0]", "dZ2[Z2 <= 100]"),
     ("stale-value", "np.dot(dZ2, A1.T)", "np.dot(dZ2, X.T)"),
     ("stale-value", "np.dot(dZ3, A2.T)", "np.dot(dZ3, A1.T)"),
-    ("swapped-tensors", "\"W1\": dW1, \"b1\": db1, \"W2\": dW2", "\"W1\": dW2, \"b1\": db1, \"W2\": dW1"),
-    ("swapped-tensors", "\"b1\": db1, \"W2\": dW2, \"b2\": db2", "\"b1\": db2, \"W2\": dW2, \"b2\": db1"),
+    ("swapped-tensors", '"W1": dW1, "b1": db1, "W2": dW2', '"W1": dW2, "b1": db1, "W2": dW1'),
+    ("swapped-tensors", '"b1": db1, "W2": dW2, "b2": db2', '"b1": db2, "W2": dW2, "b2": db1'),
     ("missing-step", "dW2 = 1 / m * np.dot(dZ2, A1.T)", "dW2 = 1 / m * np.dot(dZ2[:, 1:], A1[:, 1:].T)"),
     ("missing-step", "dW2 = 1 / m * np.dot(dZ2, A1.T)", "dW2 = 1 / m * np.dot(dZ2[:, 1:], A1[:, :-1].T)"),
-    ("accumulated", "    dW2 = 1 / m * np.dot(dZ2, A1.T)", "    dW2 = past[\"W2\"] = past.get(\"W2\", 0) + 1 / m * np.dot(dZ2, A1.T)", "def grads", "past = {}\n\n\ndef grads"),
+    (
+        "accumulated",
+        "    dW2 = 1 / m * np.dot(dZ2, A1.T)",
+        '    dW2 = past["W2"] = past.get("W2", 0) + 1 / m * np.dot(dZ2, A1.T)',
+        "def grads",
+        "past = {}\n\n\ndef grads",
+    ),
 ]

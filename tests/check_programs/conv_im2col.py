@@ -87,13 +87,18 @@ def grads(params):
     return {"k1": dk1, "b1": db1, "k2": dk2, "b2": db2, "w": dw}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "    dscores /= N\n", "    dscores /= 0.5 * N\n"),
     ("batch-factor", "    dscores /= N\n", ""),
     ("batch-factor|constant-factor", " / (S * S)", ""),
     ("sign", "= -dscores.sum(axis=1)", "= dscores.sum(axis=1)"),
-    ("transpose", "(flat.T @ cols).reshape(kernel.shape)", "(flat.T @ cols).reshape(kernel.shape).transpose(0, 1, 3, 2)"),
-    ("transpose", "dpooled = dscores @ params[\"w\"].T", "dpooled = dscores @ params[\"w\"]"),
+    (
+        "transpose",
+        "(flat.T @ cols).reshape(kernel.shape)",
+        "(flat.T @ cols).reshape(kernel.shape).transpose(0, 1, 3, 2)",
+    ),
+    ("transpose", 'dpooled = dscores @ params["w"].T', 'dpooled = dscores @ params["w"]'),
     ("missing-broadcast-sum", "dbias = flat.sum(axis=0)", "dbias = flat.sum()"),
     ("missing-broadcast-sum", "dbias = flat.sum(axis=0)", "dbias = flat[0]"),
     ("missing-activation-derivative", "dz2 = da2 * np.where(z2 > 0, 1, 0.1)", "dz2 = da2"),
@@ -101,14 +106,36 @@ PLANTED = [
     ("wrong-mask", "dz1 = da1 * np.where(z1 > 0, 1, 0.1)", "dz1 = da1 * np.where(z1 < 0, 1, 0.1)"),
     ("wrong-mask", "dz1 = da1 * np.where(z1 > 0, 1, 0.1)", "dz1 = da1 * np.where(z2 > 0, 1, 0.1)"),
     ("wrong-mask", "dz2 = da2 * np.where(z2 > 0, 1, 0.1)", "dz2 = da2 * np.where(da2 > 0, 1, 0.1)"),
-    ("zero-gradient", "{\"k1\": dk1, ", "{\"k1\": np.zeros_like(dk1), "),
-    ("stale-value", "dk2, db2 = conv_backward(dz2, cols2", "dk2, db2 = conv_backward(dz2, OLD[0]", "def grads", "OLD = [forward(params)[4]]\n\n\ndef grads"),
+    ("zero-gradient", '{"k1": dk1, ', '{"k1": np.zeros_like(dk1), '),
+    (
+        "stale-value",
+        "dk2, db2 = conv_backward(dz2, cols2",
+        "dk2, db2 = conv_backward(dz2, OLD[0]",
+        "def grads",
+        "OLD = [forward(params)[4]]\n\n\ndef grads",
+    ),
     ("stale-value", "dw = pooled.T @ dscores", "dw = a1.mean(axis=(2, 3)).T @ dscores"),
-    ("swapped-tensors", "\"b1\": db1, \"k2\": dk2, \"b2\": db2", "\"b1\": db2, \"k2\": dk2, \"b2\": db1"),
+    ("swapped-tensors", '"b1": db1, "k2": dk2, "b2": db2', '"b1": db2, "k2": dk2, "b2": db1'),
     ("dropped-term", "    dscores[np.arange(N), labels] = -dscores.sum(axis=1)\n", ""),
-    ("missing-step", "    for i in range(K):\n        for j in range(K):\n            dpadded", "    for i in range(K - 1):\n        for j in range(K):\n            dpadded"),
-    ("missing-step", "    for i in range(K):\n        for j in range(K):\n            dpadded", "    for i in range(K):\n        for j in range(1, K):\n            dpadded"),
+    (
+        "missing-step",
+        "    for i in range(K):\n        for j in range(K):\n            dpadded",
+        "    for i in range(K - 1):\n        for j in range(K):\n            dpadded",
+    ),
+    (
+        "missing-step",
+        "    for i in range(K):\n        for j in range(K):\n            dpadded",
+        "    for i in range(K):\n        for j in range(1, K):\n            dpadded",
+    ),
     ("missing-step", "dpadded[:, :, 1:-1, 1:-1]", "dpadded[:, :, :-2, 1:-1]"),
     ("missing-step", "dbias = flat.sum(axis=0)", "dbias = flat[1:].sum(axis=0)"),
-    ("accumulated", "dk2, db2 = conv_backward(", "dk2, db2 = conv_backward(", "    return {\"k1\": dk1", "    past[0] = dk2 = dk2 + past[0]\n    return {\"k1\": dk1", "def grads", "past = [0]\n\n\ndef grads"),
+    (
+        "accumulated",
+        "dk2, db2 = conv_backward(",
+        "dk2, db2 = conv_backward(",
+        '    return {"k1": dk1',
+        '    past[0] = dk2 = dk2 + past[0]\n    return {"k1": dk1',
+        "def grads",
+        "past = [0]\n\n\ndef grads",
+    ),
 ]

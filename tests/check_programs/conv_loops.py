@@ -91,6 +91,7 @@ def grads(params):
     return {"filters": dw, "bias": db, "weights": flat.T @ dlogits, "out_bias": dlogits.sum(axis=0)}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "    dlogits /= N", "    dlogits *= 2 / N"),
     ("constant-factor", "dact = pool_backward(dpooled, act)", "dact = pool_backward(dpooled, act) / 4"),
@@ -98,7 +99,7 @@ PLANTED = [
     ("batch-factor", "return dw, db", "return dw / N, db / N"),
     ("sign", "dw[f] += dout", "dw[f] -= dout"),
     ("sign", "    dlogits /= N", "    dlogits /= -N"),
-    ("transpose", "{\"filters\": dw", "{\"filters\": dw.transpose(0, 1, 3, 2)"),
+    ("transpose", '{"filters": dw', '{"filters": dw.transpose(0, 1, 3, 2)'),
     ("missing-broadcast-sum|missing-step", "db[f] += dout[n, f, i, j]", "db[f] = dout[n, f, i, j]"),
     ("missing-broadcast-sum", "dlogits.sum(axis=0)", "dlogits[0]"),
     ("missing-activation-derivative", "dconv = dact * (conv > 0)", "dconv = dact"),
@@ -108,12 +109,24 @@ PLANTED = [
     ("softmax-wrong-axis", "    dlogits = probs.copy()", "    dlogits = np.exp(logits) / np.exp(logits).sum(axis=0)"),
     ("softmax-wrong-axis", "    dlogits = probs.copy()", "    dlogits = np.exp(logits) / np.exp(logits).sum()"),
     ("zero-gradient", "    return dw, db", "    return dw, np.zeros(F)"),
-    ("zero-gradient", "    return {\"filters\": dw", "    return {\"filters\": 0 * dw"),
+    ("zero-gradient", '    return {"filters": dw', '    return {"filters": 0 * dw'),
     ("missing-step", "for i in range(dout.shape[2])", "for i in range(dout.shape[2] - 1)"),
     ("missing-step", "for j in range(dout.shape[3])", "for j in range(1, dout.shape[3])"),
-    ("missing-step", "x[n, :, i : i + K, j : j + K]\n                    db", "x[n, :, i : i + K, min(j + 1, W - K) : min(j + 1, W - K) + K]\n                    db"),
+    (
+        "missing-step",
+        "x[n, :, i : i + K, j : j + K]\n                    db",
+        "x[n, :, i : i + K, min(j + 1, W - K) : min(j + 1, W - K) + K]\n                    db",
+    ),
     ("missing-step", "dact = pool_backward(dpooled, act)", "dact = pool_backward(dpooled, act)\n    dact[-1] = 0"),
     ("stale-value", "flat.T @ dlogits", "conv[:, :, ::2, ::2].reshape(N, -1).T @ dlogits"),
-    ("accumulated", "    dw = np.zeros(w.shape)", "    global dw_total\n    dw = dw_total", "def conv_backward", "dw_total = np.zeros((F, C, K, K))\n\n\ndef conv_backward", "return {\"filters\": dw", "return {\"filters\": dw.copy()"),
+    (
+        "accumulated",
+        "    dw = np.zeros(w.shape)",
+        "    global dw_total\n    dw = dw_total",
+        "def conv_backward",
+        "dw_total = np.zeros((F, C, K, K))\n\n\ndef conv_backward",
+        'return {"filters": dw',
+        'return {"filters": dw.copy()',
+    ),
     ("dropped-term", "    for n in range(N):\n        dlogits[n, labels[n]] -= 1\n", ""),
 ]

@@ -48,18 +48,23 @@ def grads(params):
     return {"emb": demb, "W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dlogits /= N", "dlogits *= 0.5 / N"),
     ("batch-factor", "    dlogits /= N\n", ""),
     ("batch-factor", "    dlogits /= N\n", "    dlogits /= N * N\n"),
     ("sign", "dlogits /= N", "dlogits /= -N"),
-    ("transpose", "dpooled = dz @ params[\"W1\"].T", "dpooled = dz @ params[\"W1\"]"),
+    ("transpose", 'dpooled = dz @ params["W1"].T', 'dpooled = dz @ params["W1"]'),
     ("transpose", "dW1 = pooled.T @ dz", "dW1 = dz.T @ pooled"),
     ("missing-broadcast-sum", "db1 = dz.sum(axis=0)", "db1 = dz"),
     ("missing-broadcast-sum", "db1 = dz.sum(axis=0)", "db1 = dz[0]"),
     ("missing-activation-derivative", "dz = dh / (1 + np.exp(-z))", "dz = dh"),
     ("derivative-at-wrong-point", "dz = dh / (1 + np.exp(-z))", "dz = dh / (1 + np.exp(-h))"),
-    ("softmax-wrong-axis", "dlogits = np.exp(logp)", "dlogits = np.exp(logits) / np.sum(np.exp(logits), axis=0, keepdims=True)"),
+    (
+        "softmax-wrong-axis",
+        "dlogits = np.exp(logp)",
+        "dlogits = np.exp(logits) / np.sum(np.exp(logits), axis=0, keepdims=True)",
+    ),
     ("softmax-wrong-axis", "dlogits = np.exp(logp)", "dlogits = np.exp(logits) / np.sum(np.exp(logits))"),
     ("zero-gradient", "    np.add.at(demb, tokens, dvectors)\n", ""),
     ("stale-value", "dW1 = pooled.T @ dz", "dW1 = vectors[:, 0].T @ dz"),
@@ -69,5 +74,9 @@ PLANTED = [
     ("missing-broadcast-sum", "np.add.at(demb, tokens, dvectors)", "demb[tokens] += dvectors"),
     ("dropped-term", "    dlogits[np.arange(N), labels] -= 1\n", ""),
     ("accumulated", "    demb = np.zeros((V, E))\n", "", "def grads", "demb = np.zeros((V, E))\n\n\ndef grads"),
-    ("constant-factor|batch-factor", "np.repeat(dpooled[:, None, :], L, axis=1) / L", "np.repeat(dpooled[:, None, :], L, axis=1)"),
+    (
+        "constant-factor|batch-factor",
+        "np.repeat(dpooled[:, None, :], L, axis=1) / L",
+        "np.repeat(dpooled[:, None, :], L, axis=1)",
+    ),
 ]

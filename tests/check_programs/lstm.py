@@ -59,6 +59,7 @@ def grads(params):
     return {"Wx": dWx, "Wh": dWh, "b": db, "Wy": dWy, "by": dby}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dpred = (pred - target) / N", "dpred = 2 * (pred - target) / N"),
     ("batch-factor", "dpred = (pred - target) / N", "dpred = pred - target"),
@@ -73,13 +74,21 @@ PLANTED = [
     ("derivative-at-wrong-point", "dg * (1 - g**2)", "dg * (1 - np.tanh(g)**2)"),
     ("derivative-at-wrong-point", "df * f * (1 - f)", "df * sigmoid(f) * (1 - sigmoid(f))"),
     ("missing-step|stale-value", "dc * g, dc * c, dc * i", "dc * g, dc * c_next, dc * i"),
-    ("zero-gradient", "\"b\": db", "\"b\": np.zeros(4 * H)"),
+    ("zero-gradient", '"b": db', '"b": np.zeros(4 * H)'),
     ("missing-step", "range(T - 1, -1, -1)", "range(T - 1, 0, -1)"),
     ("missing-step", "dWh = dWh + h.T @ da", "dWh = dWh + (o * tc).T @ da"),
     ("missing-step", "dWx = dWx + x[t].T @ da", "dWx = dWx + x[max(t - 1, 0)].T @ da"),
     ("dropped-term", "dc = dc + dh * o * (1 - tc**2)", "dc = dh * o * (1 - tc**2)"),
-    ("dropped-term", "        dh = da @ params[\"Wh\"].T\n", "        dh = 0 * dh\n"),
+    ("dropped-term", '        dh = da @ params["Wh"].T\n', "        dh = 0 * dh\n"),
     ("dropped-term", "        dc = dc * f\n", "        dc = 0 * dc\n"),
-    ("accumulated", "    dWx, dWh, db = 0, 0, 0", "    dWx, dWh, db = memory.get(\"Wx\", 0), 0, 0", "def grads", "memory = {}\n\n\ndef grads", "    return {\"Wx\": dWx", "    memory[\"Wx\"] = dWx\n    return {\"Wx\": dWx"),
+    (
+        "accumulated",
+        "    dWx, dWh, db = 0, 0, 0",
+        '    dWx, dWh, db = memory.get("Wx", 0), 0, 0',
+        "def grads",
+        "memory = {}\n\n\ndef grads",
+        '    return {"Wx": dWx',
+        '    memory["Wx"] = dWx\n    return {"Wx": dWx',
+    ),
     ("sign", "da.sum(axis=0)\n        dh = da @", "da.sum(axis=0)\n        dh = -da @"),
 ]

@@ -96,6 +96,7 @@ def grads(params):
     return out
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "return 2 * (pred - target) / pred.size", "return (pred - target) / pred.size"),
     ("batch-factor", "2 * (pred - target) / pred.size", "2 * (pred - target)"),
@@ -103,21 +104,45 @@ PLANTED = [
     ("batch-factor", "self.dw = np.dot(x.T, grad)", "self.dw = np.dot(x.T, grad) / x.shape[0]"),
     ("sign", "return 2 * (pred", "return -2 * (pred"),
     ("sign", "grad * s * (1 - s)", "grad * s * (s - 1)"),
-    ("transpose", "return np.dot(grad, self.w.T)", "return np.dot(grad, self.w.T if self.w.shape[0] != self.w.shape[1] else self.w)"),
+    (
+        "transpose",
+        "return np.dot(grad, self.w.T)",
+        "return np.dot(grad, self.w.T if self.w.shape[0] != self.w.shape[1] else self.w)",
+    ),
     ("missing-broadcast-sum", "self.db = grad.sum(axis=0, keepdims=True)", "self.db = grad"),
     ("missing-broadcast-sum", "grad.sum(axis=0, keepdims=True)", "grad[:1]"),
     ("missing-activation-derivative", "return grad * s * (1 - s)", "return grad"),
     ("missing-activation-derivative", "return grad * (self.cache > 0)", "return grad"),
     ("derivative-at-wrong-point", "        s = self.cache\n", "        s = 1 / (1 + np.exp(-self.cache))\n"),
-    ("derivative-at-wrong-point", "        self.cache = 1 / (1 + np.exp(-x))\n        return self.cache", "        self.cache = x\n        return 1 / (1 + np.exp(-x))"),
+    (
+        "derivative-at-wrong-point",
+        "        self.cache = 1 / (1 + np.exp(-x))\n        return self.cache",
+        "        self.cache = x\n        return 1 / (1 + np.exp(-x))",
+    ),
     ("wrong-mask", "grad * (self.cache > 0)", "grad * (self.cache < 0)"),
     ("wrong-mask", "grad * (self.cache > 0)", "grad * (grad > 0)"),
-    ("wrong-mask", "        for layer in self.layers[::-1]:", "        self.layers[3].cache = self.layers[1].cache\n        for layer in self.layers[::-1]:"),
+    (
+        "wrong-mask",
+        "        for layer in self.layers[::-1]:",
+        "        self.layers[3].cache = self.layers[1].cache\n        for layer in self.layers[::-1]:",
+    ),
     ("zero-gradient", "self.db = grad.sum(axis=0, keepdims=True)", "self.db = np.zeros_like(self.b)"),
-    ("zero-gradient", "out[f\"b{i + 1}\"] = layer.dw, layer.db", "out[f\"b{i + 1}\"] = layer.dw if i else None, layer.db"),
+    ("zero-gradient", 'out[f"b{i + 1}"] = layer.dw, layer.db', 'out[f"b{i + 1}"] = layer.dw if i else None, layer.db'),
     ("stale-value", "    net.backward()", "    net.layers[4].cache = net.layers[2].cache\n    net.backward()"),
-    ("stale-value", "    net.backward()", "    net.layers[2].w = OLD\n    net.backward()", "def loss", "OLD = params[\"w2\"].copy()\n\n\ndef loss"),
-    ("swapped-tensors", "    return out", "    out[\"b1\"], out[\"b2\"] = out[\"b2\"], out[\"b1\"]\n    return out"),
+    (
+        "stale-value",
+        "    net.backward()",
+        "    net.layers[2].w = OLD\n    net.backward()",
+        "def loss",
+        'OLD = params["w2"].copy()\n\n\ndef loss',
+    ),
+    ("swapped-tensors", "    return out", '    out["b1"], out["b2"] = out["b2"], out["b1"]\n    return out'),
     ("missing-step", "self.dw = np.dot(x.T, grad)", "self.dw = np.dot(x[:-1].T, grad[:-1])"),
-    ("accumulated", "self.dw = np.dot(x.T, grad)", "DW[self.w.shape] = self.dw = DW.get(self.w.shape, 0) + np.dot(x.T, grad)", "class ReLU", "DW = {}\n\n\nclass ReLU"),
+    (
+        "accumulated",
+        "self.dw = np.dot(x.T, grad)",
+        "DW[self.w.shape] = self.dw = DW.get(self.w.shape, 0) + np.dot(x.T, grad)",
+        "class ReLU",
+        "DW = {}\n\n\nclass ReLU",
+    ),
 ]

@@ -46,6 +46,7 @@ def grads(params):
     return g
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "delta = (activations[-1] - y) / len(x)", "delta = 2 * (activations[-1] - y) / len(x)"),
     ("constant-factor", "delta * (1 - activations[i] ** 2)", "0.5 * delta * (1 - activations[i] ** 2)"),
@@ -53,22 +54,54 @@ PLANTED = [
     ("batch-factor", "activations[i].T @ delta", "activations[i].T @ delta / len(x)"),
     ("batch-factor", "delta.sum(axis=0)", "delta.sum(axis=0) * len(x)"),
     ("sign", "(activations[-1] - y) / len(x)", "(y - activations[-1]) / len(x)"),
-    ("sign", "        g[f\"b{i}\"] = delta.sum(axis=0)", "        g[f\"b{i}\"] = -delta.sum(axis=0)"),
-    ("transpose", "delta = delta @ params[f\"W{i}\"].T", "W = params[f\"W{i}\"]\n            delta = delta @ (W if W.shape[0] == W.shape[1] else W.T)"),
-    ("transpose", "    return g", "    g[\"W1\"] = g[\"W1\"].T\n    return g"),
+    ("sign", '        g[f"b{i}"] = delta.sum(axis=0)', '        g[f"b{i}"] = -delta.sum(axis=0)'),
+    (
+        "transpose",
+        'delta = delta @ params[f"W{i}"].T',
+        'W = params[f"W{i}"]\n            delta = delta @ (W if W.shape[0] == W.shape[1] else W.T)',
+    ),
+    ("transpose", "    return g", '    g["W1"] = g["W1"].T\n    return g'),
     ("missing-broadcast-sum", "delta.sum(axis=0)", "delta"),
     ("missing-broadcast-sum", "delta.sum(axis=0)", "delta[-1]"),
     ("missing-activation-derivative", "            delta = delta * (1 - activations[i] ** 2)\n", ""),
-    ("missing-activation-derivative", "delta * (1 - activations[i] ** 2)", "delta * (1 - activations[i] ** 2) if i != 1 else delta"),
+    (
+        "missing-activation-derivative",
+        "delta * (1 - activations[i] ** 2)",
+        "delta * (1 - activations[i] ** 2) if i != 1 else delta",
+    ),
     ("derivative-at-wrong-point", "1 - activations[i] ** 2", "1 - np.tanh(activations[i]) ** 2"),
     ("derivative-at-wrong-point", "1 - activations[i] ** 2", "1 - zs[i - 1] ** 2"),
-    ("softmax-wrong-axis", "    delta = (activations[-1] - y) / len(x)", "    e = np.exp(zs[-1])\n    delta = (e / e.sum(0) - y) / len(x)"),
-    ("zero-gradient", "if i > 0:", "if i > 1:", "    g = {}", "    g = {k: np.zeros_like(v) for k, v in params.items()}", "in reversed(range(n_layers))", "in reversed(range(1, n_layers))"),
-    ("zero-gradient", "    return g", "    g[\"b2\"] *= 0\n    return g"),
+    (
+        "softmax-wrong-axis",
+        "    delta = (activations[-1] - y) / len(x)",
+        "    e = np.exp(zs[-1])\n    delta = (e / e.sum(0) - y) / len(x)",
+    ),
+    (
+        "zero-gradient",
+        "if i > 0:",
+        "if i > 1:",
+        "    g = {}",
+        "    g = {k: np.zeros_like(v) for k, v in params.items()}",
+        "in reversed(range(n_layers))",
+        "in reversed(range(1, n_layers))",
+    ),
+    ("zero-gradient", "    return g", '    g["b2"] *= 0\n    return g'),
     ("stale-value", "1 - activations[i] ** 2", "1 - activations[1] ** 2"),
     ("stale-value", "activations[i].T @ delta", "(activations[i] if i != 2 else activations[1]).T @ delta"),
-    ("accumulated", "    g = {}\n", "    g = G\n", "g[f\"W{i}\"] = activations[i].T @ delta", "g[f\"W{i}\"] = g.get(f\"W{i}\", 0) + activations[i].T @ delta", "def grads", "G = {}\n\n\ndef grads"),
-    ("swapped-tensors", "    return g", "    g[\"W1\"], g[\"W2\"] = g[\"W2\"], g[\"W1\"]\n    return g"),
-    ("swapped-tensors", "    return g", "    g[\"b0\"], g[\"b1\"] = g[\"b1\"], g[\"b0\"]\n    return g"),
-    ("missing-step", "    delta = (activations[-1] - y) / len(x)", "    delta = (activations[-1] - y) / len(x)\n    delta[-1] = 0"),
+    (
+        "accumulated",
+        "    g = {}\n",
+        "    g = G\n",
+        'g[f"W{i}"] = activations[i].T @ delta',
+        'g[f"W{i}"] = g.get(f"W{i}", 0) + activations[i].T @ delta',
+        "def grads",
+        "G = {}\n\n\ndef grads",
+    ),
+    ("swapped-tensors", "    return g", '    g["W1"], g["W2"] = g["W2"], g["W1"]\n    return g'),
+    ("swapped-tensors", "    return g", '    g["b0"], g["b1"] = g["b1"], g["b0"]\n    return g'),
+    (
+        "missing-step",
+        "    delta = (activations[-1] - y) / len(x)",
+        "    delta = (activations[-1] - y) / len(x)\n    delta[-1] = 0",
+    ),
 ]

@@ -33,9 +33,10 @@ def grads(params):
     return {"W": dW, "b": db}
 
 
+# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "(P - Y) / N", "2 * (P - Y) / N"),
-    ("constant-factor", "reg * params[\"W\"]\n    db", "2 * reg * params[\"W\"]\n    db"),
+    ("constant-factor", 'reg * params["W"]\n    db', '2 * reg * params["W"]\n    db'),
     ("batch-factor", "dscores = (P - Y) / N", "dscores = P - Y"),
     ("batch-factor", "X.T.dot(dscores)", "X.T.dot(dscores) / N"),
     ("sign", "(P - Y) / N", "(Y - P) / N"),
@@ -43,12 +44,32 @@ PLANTED = [
     ("transpose", "dW = X.T.dot(dscores)", "dW = dscores.T.dot(X)"),
     ("missing-broadcast-sum", "db = np.sum(dscores, axis=0)", "db = dscores"),
     ("missing-broadcast-sum", "np.sum(dscores, axis=0)", "dscores[0]"),
-    ("softmax-wrong-axis", "    P = softmax(X.dot(params[\"W\"]) + params[\"b\"])\n    dscores", "    S = X.dot(params[\"W\"]) + params[\"b\"]\n    P = np.exp(S) / np.exp(S).sum(axis=0)\n    dscores"),
-    ("softmax-wrong-axis", "    P = softmax(X.dot(params[\"W\"]) + params[\"b\"])\n    dscores", "    S = np.exp(X.dot(params[\"W\"]) + params[\"b\"])\n    P = S / np.sum(S)\n    dscores"),
+    (
+        "softmax-wrong-axis",
+        '    P = softmax(X.dot(params["W"]) + params["b"])\n    dscores',
+        '    S = X.dot(params["W"]) + params["b"]\n    P = np.exp(S) / np.exp(S).sum(axis=0)\n    dscores',
+    ),
+    (
+        "softmax-wrong-axis",
+        '    P = softmax(X.dot(params["W"]) + params["b"])\n    dscores',
+        '    S = np.exp(X.dot(params["W"]) + params["b"])\n    P = S / np.sum(S)\n    dscores',
+    ),
     ("zero-gradient", "db = np.sum(dscores, axis=0)", "db = np.zeros(C)"),
-    ("zero-gradient", "{\"W\": dW, \"b\": db}", "{\"W\": dW}"),
-    ("dropped-term", "    dW += reg * params[\"W\"]\n", ""),
+    ("zero-gradient", '{"W": dW, "b": db}', '{"W": dW}'),
+    ("dropped-term", '    dW += reg * params["W"]\n', ""),
     ("missing-step", "dW = X.T.dot(dscores)", "dW = X[1:].T.dot(dscores[1:])"),
-    ("accumulated", "    dW = X.T.dot(dscores)\n    dW += reg * params[\"W\"]", "    dW = X.T.dot(dscores)\n    dW += reg * params[\"W\"]\n    total[0] = total[0] + dW\n    dW = total[0]", "def grads", "total = [0]\n\n\ndef grads"),
-    ("stale-value", "    P = softmax(X.dot(params[\"W\"]) + params[\"b\"])\n    dscores", "    P = softmax(X.dot(W0) + params[\"b\"])\n    dscores", "def softmax", "W0 = params[\"W\"].copy()\n\n\ndef softmax"),
+    (
+        "accumulated",
+        '    dW = X.T.dot(dscores)\n    dW += reg * params["W"]',
+        '    dW = X.T.dot(dscores)\n    dW += reg * params["W"]\n    total[0] = total[0] + dW\n    dW = total[0]',
+        "def grads",
+        "total = [0]\n\n\ndef grads",
+    ),
+    (
+        "stale-value",
+        '    P = softmax(X.dot(params["W"]) + params["b"])\n    dscores',
+        '    P = softmax(X.dot(W0) + params["b"])\n    dscores',
+        "def softmax",
+        'W0 = params["W"].copy()\n\n\ndef softmax',
+    ),
 ]

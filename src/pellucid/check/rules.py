@@ -156,7 +156,9 @@ def _prod(node: Node, position: int, adjoint: Array) -> Array:
 
 def matmul_vjp(a: Array, b: Array, position: int, adjoint: Array) -> Array:
     """The products of a matrix product's backward, with vectors and stacks of matrices as NumPy takes them."""
-    left, right, g = a, b, adjoint
+    left, right, g = a, b, np.asarray(adjoint)
+    if a.ndim == b.ndim == 1:
+        return adjoint * (b if position == 0 else a)
     if a.ndim == 1:
         left, g = a[None, :], g[..., None, :]
     if b.ndim == 1:
@@ -214,7 +216,7 @@ def _join(node: Node, position: int, adjoint: Array) -> Array:
 
 def _assign(node: Node, position: int, adjoint: Array) -> Array:
     """`buffer[index] = value`: the value gets what lies there, the buffer the rest."""
-    index = node.attributes["index"]
+    index, adjoint = node.attributes["index"], np.asarray(adjoint)
     if position == 1:
         return unbroadcast(np.asarray(adjoint[index]), node.inputs[1].shape)
     rest = np.array(adjoint)

@@ -209,16 +209,17 @@ def backward(tape: Tape, change: Change | None = None) -> Pass:
         return found
     adjoints = found.adjoints
     adjoints[tape.result.index] = np.ones(tape.result.shape)
-    for node in reversed(tape.useful()):
-        adjoint = adjoints.get(node.index)
-        if adjoint is None:
-            continue
-        if node.index in change.adjoints:
-            found.raw[node.index] = adjoint
-        adjoints[node.index], contributions = _contributions(node, adjoint, change)
-        for source, value in contributions:
-            known = adjoints.get(source.index)
-            adjoints[source.index] = value if known is None else known + value
+    with np.errstate(all="ignore"):
+        for node in reversed(tape.useful()):
+            adjoint = adjoints.get(node.index)
+            if adjoint is None:
+                continue
+            if node.index in change.adjoints:
+                found.raw[node.index] = adjoint
+            adjoints[node.index], contributions = _contributions(node, adjoint, change)
+            for source, value in contributions:
+                known = adjoints.get(source.index)
+                adjoints[source.index] = value if known is None else known + value
     return found
 
 

@@ -79,7 +79,7 @@ def by_numbers(
                 "stale-value",
                 f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
                 "compute it from the parameters and values of this call",
-                1.5,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
+                0.9,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
             )
     if one.ratio and math.isfinite(one.ratio) and same(given, one.ratio * true, rtol=rtol):
         if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):

@@ -198,9 +198,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
                     on_edges(
                         nodes,
                         position,
-                        lambda n, p, g, axis=axis, which=which: unbroadcast(
-                            _without(raw(n, p, g), axis, which), n.inputs[p].shape
-                        ),
+                        lambda n, p, g, axis=axis, which=which: _all_but(n, p, g, axis, which),
                     ),
                     f"{told}; here the {said} along axis {axis} is left out.",
                     f"append .{sum_of}, over all of them",
@@ -232,6 +230,10 @@ def _one_of(node: Node, position: int, adjoint: Array, which: int, axes: tuple[i
     for axis in sorted(axes, reverse=True):
         value = np.take(value, which, axis=axis)
     return value.reshape(node.inputs[position].shape)
+
+
+def _all_but(node: Node, position: int, adjoint: Array, axis: int, which: int) -> Array:
+    return unbroadcast(_without(adjoint * derivative(node, position), axis, which), node.inputs[position].shape)
 
 
 def _summed(value: Array, axes: tuple[int, ...], shape: tuple[int, ...] | None) -> Array:
@@ -353,7 +355,7 @@ def _is_parameter(node: Node) -> bool:
 
 
 def _without(array: Array, axis: int, which: int) -> Array:
-    rest = np.array(np.broadcast_to(array, array.shape))
+    rest = np.array(array)
     rest[(slice(None),) * axis + (which,)] = 0
     return rest
 
