@@ -48,6 +48,7 @@ def check_gradients(
 
     tensors = [pellucid.tensor(one).requires_grad_() for one in inputs]
     gradients = gradients_of(project, tensors, create_graph=False)
+    assert [one.shape for one in gradients] == [one.shape for one in tensors], "a gradient has another shape"
     exact = sum(float((one * way).sum()) for one, way in zip(map(_array, gradients), direction, strict=True))
     scale = max(1.0, abs(numeric), abs(exact))
     assert abs(numeric - exact) <= rtol * scale, f"order {order} from the top: numeric {numeric}, by backward {exact}"

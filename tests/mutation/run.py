@@ -10,7 +10,7 @@ from pellucid.core import TABLE
 from tests.mutation.checks import Check, gradient_checks, noticed_by, opinfo_tests, own_tests
 from tests.mutation.equivalence import Calls, reason, same
 from tests.mutation.mutants import Mutant, broken, mutants, rules
-from tests.mutation.survivors import NO_MISTAKE, explained
+from tests.mutation.survivors import explained
 
 Answers = tuple[Calls, list[Any]]  # what a rule was called with, and what it answered
 
@@ -69,12 +69,13 @@ def fate(
 ) -> Fate:
     """Who notices a mutant. Its checks are not run where it cannot differ, and that is explained."""
     result = Fate(mutant.op, mutant.where, mutant.what, None, None, None)
-    result.reason = explained(NO_MISTAKE, mutant.op, mutant.where, mutant.what)
+    result.reason = explained(mutant.op, mutant.where, mutant.what)
     equal = same(mutant, *called)
     if equal and result.reason is None:
         result.reason = reason(mutant, *called)
     if equal and result.reason is not None:
         return result
+    result.reason = None
     with broken(mutant.op, mutant.where, mutant.rule):
         result.tests = noticed_by(tests) or noticed_by(more())
         if not equal:

@@ -76,8 +76,12 @@ SAMPLES = {
     ],
     "pow": [
         row(positive(3, 4), 2), row(real(3, 4), 3), row(positive(3, 4), 0.5), row(real(3, 4), 0), row(real(3, 4), -1),
+        row(real(3, 4), 1), row(real(3, 4), 2.0),
         row(positive(3), -2.5), row(2.0, real(3, 4)),
         row(np.array([0.0, 0.0, 2.0]), np.array([0.0, 2.0, 0.0]), gradient="torch"),
+        row(np.array([0.0, 2.0, -1.0]), 0, gradient="torch"), row(np.array([0.0, 2.0]), 0.0, gradient="torch"),
+        row(0.0, np.array([0.0, 2.0, -1.0, 0.5]), gradient="torch"),
+        row(-2.0, np.array([0.0, 2.0, -1.0]), gradient="torch"), row(2, real(3)), row(2.0, np.array([-1.0, 0.0, 1.0])),
         row(integers(6), np.array([0, 1, 2, 3, -1, -2]), gradient=False), row(real(3, 4), integers(4, low=1)),
     ],
     "gelu": [row(real(3, 4)), row(real(3, 4), approximate="tanh")],

@@ -91,7 +91,7 @@ SAMPLES = {
     ],
     "binary_cross_entropy": [
         row(chances(3, 4), chances(3, 4), reference=binary_cross_entropy),
-        row(np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0]), gradient=False,
+        row(np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0]), gradient="torch",
             reference=binary_cross_entropy),
     ],
 }  # fmt: skip

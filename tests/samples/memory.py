@@ -1,10 +1,13 @@
 """Rows for `ops/memory.py`: casts, copies, and the parts of a base that views are."""
 
+import torch
+
 import pellucid
 from pellucid.core import TABLE
 from tests.op_samples import real, row
 
 CHAIN = ((TABLE["reshape"], {"shape": (3, 2)}),)
+LAST = ((TABLE["part"], {"key": (slice(1, None), ...)}), (TABLE["reshape"], {"shape": (2,)}))
 
 
 SAMPLES = {
@@ -15,9 +18,16 @@ SAMPLES = {
     "to_device": [row(real(2, 3), device=pellucid.device("cpu"), reference=lambda x, device: x)],
     "clone": [row(real(2, 3)), row(real())],
     "copy_": [row(real(2, 3), real(3)), row(real(2, 3), real(2, 3))],
-    "view_replay": [row(real(3, 2), chain=CHAIN, reference=lambda x, chain: x.view(3, 2))],
-    "view_embed": [
-        row(real(3, 2), shape=(3, 2), chain=CHAIN, reference=lambda x, shape, chain: x.view(3, 2)),
+    "view_replay": [
+        row(real(2, 3), chain=CHAIN, reference=lambda x, chain: x.view(3, 2)),
+        row(real(3, 1), chain=LAST, reference=lambda x, chain: x[1:].view(2)),
     ],
-    "view_zero": [row(real(3, 2), chain=CHAIN, reference=lambda x, chain: 0 * x)],
+    "view_embed": [
+        row(real(3, 2), shape=(2, 3), chain=CHAIN, reference=lambda x, shape, chain: x.view(2, 3)),
+        row(real(2), shape=(3, 1), chain=LAST, reference=lambda x, shape, chain: torch.cat((0 * x[:1], x)).view(3, 1)),
+    ],
+    "view_zero": [
+        row(real(3, 2), chain=CHAIN, reference=lambda x, chain: 0 * x),
+        row(real(3, 1), chain=LAST, reference=lambda x, chain: torch.cat((x[:1], 0 * x[1:]))),
+    ],
 }

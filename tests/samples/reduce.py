@@ -37,6 +37,7 @@ SAMPLES = {
         row(real(3, 4).astype("float16"), gradient=False, reference=lambda x: x.sum()),
     ],
     "spread": [
+        row(real(2, 3), shape=(2, 4, 3), dim=1, reference=lambda x, shape, dim: x.unsqueeze(1).expand(2, 4, 3)),
         row(real(3), shape=(2, 3), dim=0, reference=lambda x, shape, dim: x.expand(2, 3)),
         row(real(2, 1), shape=(2, 3), dim=1, keepdim=True, reference=lambda x, shape, dim, keepdim: x.expand(2, 3)),
         row(real(), shape=(2, 3), reference=lambda x, shape: x.expand(2, 3)),
