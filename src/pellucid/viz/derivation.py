@@ -234,6 +234,7 @@ def _curve(made: Any) -> str:
     ]
     parts += [line(y, "of-value"), line(slope, "of-slope")]
     one = made.differentiable[0]
+    parts.append(f"<text x='{w - 10}' y='{h - below - 6}' text-anchor='end'>{_text(one.letter)}</text>")
     for a, b, s in zip(np.ravel(one.value), np.ravel(made.out), np.ravel(one.slopes), strict=True):
         if low <= a <= high and bottom <= b <= top:
             parts.append(f"<circle class='of-value' cx='{px(a):.1f}' cy='{py(b):.1f}' r='4.5'/>")
