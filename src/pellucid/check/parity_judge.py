@@ -24,6 +24,7 @@ from pellucid.train.divergence import ROUNDING_UNITS, Difference, difference
 EPS32 = float(np.finfo(np.float32).eps)
 EPS64 = float(np.finfo(np.float64).eps)
 BEYOND = 4.0  # × what rounding was seen to do: it is seen at one point, and does a little more or less at the next
+ROUGHLY = 8.0  # × that, where it was seen by moving the weights: a step that happens to be small says little
 NOISE = 1e-3  # of a tensor's greatest element: with more rounding than that, there is nothing else in it
 FORWARD = frozenset({"input", "output", "loss"})
 
@@ -93,7 +94,7 @@ def judge(
         return _told(name, single, Verdict(scale, error, 0.0, error, beyond=error > 0, reason="formula"))
     own = [distance(one, other) for one, other in zip(single, double, strict=True)]
     if not exact:  # no less than what `pellucid compare` takes for rounding, which has only the numbers of two runs
-        rounding = max(sum(own), (ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND)
+        rounding = max(ROUGHLY * sum(own), (ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND)
         beyond = error > BEYOND * rounding
         return _told(name, single, Verdict(scale, error, rounding, None, rounding, beyond, reason="formula"))
     floor = max(sum(own), EPS32 * scale)
