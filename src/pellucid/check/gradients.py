@@ -223,7 +223,10 @@ def _verdict(
             return _verdict(subject, nearby.target, rng, every, suffix, notes, False)
     report = Report(status, evidence, notes=notes)
     if wrong:
-        earlier = [{name + suffix: one for name, one in before.items()}]
+        # A gradient that is the same everywhere is no sign of a stale one.
+        earlier = [
+            {name + suffix: one for name, one in before.items() if not np.allclose(one, given[name], equal_nan=True)}
+        ]
         sizes = _sizes(subject)
         report.diagnoses = diagnose(evidence, None, [], earlier, sizes, rtol=max(1e-6, min(1e-3, 10 * error)))
         for name, one in found.items():

@@ -18,6 +18,10 @@ from pellucid.check.report import Report
 from pellucid.check.tape import Array
 
 
+# dy is a parameter like the others: it changes from point to point, and a gradient that does not is seen to be stale.
+ABOVE = "the gradient from above"
+
+
 def layer(
     forward: Any,
     backward: Any = None,
@@ -68,7 +72,10 @@ def layer(
             )
         one = _Functions(forward, backward, x, params, seed)
     user = (forward, backward, x)
-    return check_backward(_seeing(one.loss, user), _seeing(one.grads, user), one.point, seed)
+    point = {**one.point, ABOVE: one.dy}
+    report = check_backward(_seeing(one.loss, user), _seeing(one.grads, user), point, seed)
+    report.tensors.pop(ABOVE, None)
+    return report
 
 
 def _seeing(method: Callable[[Any], Any], user: tuple[Any, ...]) -> Callable[[Any], Any]:
@@ -178,7 +185,7 @@ class _Layer:
         raise NotImplementedError
 
     def loss(self, point: Mapping[str, Any]) -> Any:
-        return np.sum(self.output(point) * self.dy)
+        return np.sum(self.output(point) * point[ABOVE])
 
     def grads(self, point: Mapping[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
@@ -200,6 +207,10 @@ class _Layer:
                 )
             found = dict(zip(self.names, given, strict=False))
         return {name: value for name, value in found.items() if name in self.point}
+
+
+def _plain(dy: Any) -> Any:
+    return dy.copy() if dy.ndim else float(dy)
 
 
 class _Functions(_Layer):
@@ -228,9 +239,8 @@ class _Functions(_Layer):
     def grads(self, point: Mapping[str, Any]) -> dict[str, Any]:
         y, cache, params = self._call(point)
         needed = _required(self.backward)
-        dy = self.dy.copy() if self.dy.ndim else float(self.dy)
         known = {"x": point.get("x", self.x), "y": y, "out": y, "params": params, **params}
-        given: list[Any] = [dy]
+        given: list[Any] = [_plain(point[ABOVE])]
         for position, name in enumerate(needed[1:]):
             if name in known:
                 given.append(known[name])
@@ -243,7 +253,7 @@ class _Functions(_Layer):
                     f"check.layer: what is backward's argument {name!r}? Known are dy, what forward returns beside y, "
                     f"and {', '.join(known)}; write backward(dy, cache)"
                 )
-        return self.named(self.backward(*given[: max(1, len(needed))] if needed else given))
+        return {**self.named(self.backward(*given)), ABOVE: y}
 
 
 def _required(function: Callable[..., Any]) -> list[str]:
@@ -314,9 +324,10 @@ class _Object(_Layer):
 
     def grads(self, point: Mapping[str, Any]) -> dict[str, Any]:
         with self._at(point):
-            self._forward(point.get("x", self.x))
-            result = self._backward(self.dy.copy() if self.dy.ndim else float(self.dy))
+            y = np.array(self._forward(point.get("x", self.x)))
+            result = self._backward(_plain(point[ABOVE]))
             found = {} if result is None else self.named(result)
+            found[ABOVE] = y
             for name in self.kept:
                 own = _gradient(self.object, name)
                 if name not in found and own is not None:
