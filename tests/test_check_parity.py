@@ -558,6 +558,38 @@ def test_a_module_of_flax_with_an_optimiser_of_optax_is_compared_layer_by_layer(
     assert (report.first.step, report.first.kind) == (2, "update")
 
 
+def tied(library: Any, bend: str = "tanh") -> Any:
+    """A layer that is called three times, one weight under two names, one that is frozen, one that is not used."""
+    nn = library.nn
+
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.unused = nn.Embedding(11, 6), nn.Linear(2, 2)
+            self.layer, self.frozen, self.out = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 11, bias=False)
+            self.out.weight = self.embed.weight
+            self.frozen.requires_grad_(False)
+
+        def forward(self, x: Any) -> Any:
+            h = self.embed(x)
+            for place in range(3):
+                h = getattr(self.layer(h), bend if place == 1 else "tanh")() + self.frozen(h)
+            return self.out(h).reshape(-1, 11)
+
+    return Tied()
+
+
+def test_shared_frozen_and_unused_layers_are_compared_call_by_call() -> None:
+    batches = [(RNG.integers(0, 11, (4, 7)), RNG.integers(0, 11, 28))]
+    decay = {"optimizer": (adam(pellucid, "AdamW"), adam(torch, "AdamW"))}
+    report = parity(tied(pellucid), tied(torch), batches, steps=5, loss="cross_entropy", **decay)
+    assert report.status == "equal", str(report)
+    assert {"output layer, call 3", "parameter frozen.weight"} <= set(report.record()["tensors"])
+    report = parity(tied(pellucid), tied(torch, "sigmoid"), batches, loss="cross_entropy")
+    assert report.first is not None
+    assert str(report.first) == "the input of layer layer, call 3"
+
+
 # What is asked wrongly ------------------------------------------------------------------------------------------------
 
 

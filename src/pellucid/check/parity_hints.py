@@ -61,6 +61,8 @@ def _numbers(kind: str, ours: Array, theirs: Array, batch: Batch) -> list[str]:
                 return [f"{said}; {size} is {what}: the first takes a mean, the second a sum."]
             if size > 1 and _near(1 / factor, size):
                 return [f"{said}; {size} is {what}: the first takes a sum, the second a mean."]
+    if ours.size == 1 and not any(_near(abs(value), round(abs(value))) for value in (factor, 1 / factor)):
+        return []  # of any two numbers one is a multiple of the other
     return [f"{said}."]
 
 
