@@ -83,7 +83,7 @@ SAMPLES = {
                 row(real(3, 4), np.array([[0, 1, 2, 0]]), real(2, 4), dim=0, skip=LARGER),
                 row(real(3, 4), np.array([[3], [0]]), 1.5, dim=1, reference=by_dim(torch.scatter)),
                 row(real(), np.array(0), real(), dim=0, reference=by_dim(torch.scatter)),
-                row(real(3, 4), K, real(2, 4), dim=0, reduce="add", gradient=False, drop=("reduce",),
+                row(real(3, 4), K, real(2, 4), dim=0, reduce="add", gradient="torch", drop=("reduce",),
                     reference=by_dim(torch.scatter_add)),
                 row(real(3, 4), K, 2.0, dim=0, reduce="multiply", reference=by_dim(torch.scatter), gradient=False)],
     "scatter_add": [row(real(3, 4), K, real(2, 4), dim=0, reference=by_dim(torch.scatter_add)),
@@ -150,7 +150,9 @@ SAMPLES = {
     "one_hot": [row(np.array([[0, 2], [1, 1]]), num_classes=n, reference=per_class) for n in (-1, 5)],
     # The gradient of the row padding_idx is left out on purpose, so that it is no true gradient.
     "embedding": [row(real(4, 2), J, reference=embed_rows),
-                  row(real(4, 2), J, padding_idx=0, gradient=False, reference=embed_rows),
+                  row(real(4, 2), J, padding_idx=0, gradient="torch", reference=embed_rows),
+                  row(real(4, 2), J, padding_idx=2, gradient="torch", reference=embed_rows),
+                  row(real(4, 2), J, scale_grad_by_freq=True, gradient="torch", reference=embed_rows),
                   row(real(4, 2), np.array(1), reference=embed_rows)],
     "frequencies": [row(J, reference=lambda x: torch.bincount(x.ravel())[x])],
 }  # fmt: skip

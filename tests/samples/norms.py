@@ -2,11 +2,14 @@
 
 from math import inf
 
+import numpy as np
 import torch
 
 from tests.op_samples import real, row
 
-P = (2, 1, 0, 3, 1.5, 0.5, inf, -inf, -1)
+EDGES = np.array([[0.0, 0.0, 0.0], [2.0, -2.0, 0.0], [1.0, -2.0, 0.5], [0.0, 1.0, 0.0]])
+NANS = np.array([[np.nan, 1.0, 2.0], [np.nan, np.nan, 1.0]])
+P = (2, 1, 0, 3, 1.5, 4, 0.5, inf, -inf, -1)
 
 
 def norm(x, ord=2, dim=None, keepdim=False):
@@ -17,5 +20,7 @@ SAMPLES = {
     "p_norm": [
         row(real(3, 4), ord=float(p), reference=norm, gradient=p != 0, **how)
         for p in P for how in ({}, {"dim": 0}, {"dim": (0, 1), "keepdim": True})
-    ] + [row(real(), ord=2.0, reference=norm)],
+    ] + [row(real(), ord=2.0, reference=norm)] + [
+        row(one, ord=float(p), dim=1, reference=norm, gradient="torch") for one in (EDGES, NANS) for p in P
+    ],
 }  # fmt: skip
