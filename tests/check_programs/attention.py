@@ -47,7 +47,7 @@ def grads(params):
     return {"Wq": x.T @ dq, "Wk": x.T @ dk, "Wv": x.T @ dv, "Wo": dWo}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dlogits = (probs - onehot) / T", "dlogits = 2 * (probs - onehot) / T"),
     ("constant-factor", '"Wv": x.T @ dv', '"Wv": 0.5 * x.T @ dv'),

@@ -78,7 +78,7 @@ def grads(params):
     return loss_and_grads(params)[1]
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: E501, NPY002 (as learners write)
 PLANTED = [
     ("constant-factor", "dxmu2 = 2 * xmu * dsq", "dxmu2 = xmu * dsq"),
     ("constant-factor", "dvar = 0.5 * 1 /", "dvar = 1 /"),

@@ -53,7 +53,7 @@ def grads(params):
     return {"Wxh": dWxh, "Whh": dWhh, "Why": dWhy, "bh": dbh, "by": dby}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dWhy += np.dot(dy, hs[t].T)", "dWhy += 2 * np.dot(dy, hs[t].T)"),
     ("constant-factor", '    return {"Wxh": dWxh', '    return {"Wxh": dWxh / 2'),

@@ -59,7 +59,7 @@ def grads(params):
     return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2, "W3": dW3, "b3": db3}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dZ3 = A3 - Y", "dZ3 = 2 * (A3 - Y)"),
     ("constant-factor", "dW1 = 1 / m", "dW1 = 0.5 / m"),

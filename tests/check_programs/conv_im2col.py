@@ -87,7 +87,7 @@ def grads(params):
     return {"k1": dk1, "b1": db1, "k2": dk2, "b2": db2, "w": dw}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: NPY002 (as learners write)
 PLANTED = [
     ("constant-factor", "    dscores /= N\n", "    dscores /= 0.5 * N\n"),
     ("batch-factor", "    dscores /= N\n", ""),

@@ -91,7 +91,7 @@ def grads(params):
     return {"filters": dw, "bias": db, "weights": flat.T @ dlogits, "out_bias": dlogits.sum(axis=0)}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "    dlogits /= N", "    dlogits *= 2 / N"),
     ("constant-factor", "dact = pool_backward(dpooled, act)", "dact = pool_backward(dpooled, act) / 4"),

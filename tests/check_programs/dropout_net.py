@@ -15,7 +15,7 @@ params = {
     "b1": np.zeros((1, F), dtype=np.float32),
     "W2": rng.standard_normal((F, F)).astype(np.float32) * 0.6,
     "b2": np.zeros((1, F), dtype=np.float32),
-    "w": rng.standard_normal((F, 1)).astype(np.float32),
+    "w": rng.standard_normal((F, 1)).astype(np.float32) * 0.4,
 }
 
 

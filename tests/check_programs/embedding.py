@@ -48,7 +48,7 @@ def grads(params):
     return {"emb": demb, "W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dlogits /= N", "dlogits *= 0.5 / N"),
     ("batch-factor", "    dlogits /= N\n", ""),

@@ -59,7 +59,6 @@ def grads(params):
     return {"Wx": dWx, "Wh": dWh, "b": db, "Wy": dWy, "by": dby}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dpred = (pred - target) / N", "dpred = 2 * (pred - target) / N"),
     ("batch-factor", "dpred = (pred - target) / N", "dpred = pred - target"),

@@ -96,7 +96,6 @@ def grads(params):
     return out
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "return 2 * (pred - target) / pred.size", "return (pred - target) / pred.size"),
     ("batch-factor", "2 * (pred - target) / pred.size", "2 * (pred - target)"),

@@ -46,7 +46,7 @@ def grads(params):
     return g
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "delta = (activations[-1] - y) / len(x)", "delta = 2 * (activations[-1] - y) / len(x)"),
     ("constant-factor", "delta * (1 - activations[i] ** 2)", "0.5 * delta * (1 - activations[i] ** 2)"),

@@ -57,7 +57,6 @@ def grads(params):
     return g
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dout = (p - y[s]) / n", "dout = 2 * (p - y[s]) / n"),
     ("batch-factor", "dout = (p - y[s]) / n", "dout = p - y[s]"),

@@ -33,7 +33,6 @@ def grads(params):
     return {"W": dW, "b": db}
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "(P - Y) / N", "2 * (P - Y) / N"),
     ("constant-factor", 'reg * params["W"]\n    db', '2 * reg * params["W"]\n    db'),

@@ -105,7 +105,7 @@ def grads(params):
     return g
 
 
-# ruff: noqa: E501, NPY002, RUF059 (as learners write)
+# ruff: noqa: RUF059 (as learners write)
 PLANTED = [
     ("constant-factor", "dr2 = 2 * (r2 - y) / r2.size", "dr2 = (r2 - y) / r2.size"),
     ("constant-factor", 'g["W1"] = np.einsum', 'g["W1"] = 2 * np.einsum'),

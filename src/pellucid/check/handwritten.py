@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.autopsy import diagnose
+from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
+from pellucid.check.autopsy.hypothesis import line
+from pellucid.check.autopsy.numbers import same
 from pellucid.check.plain import Untraceable, strip
-from pellucid.check.recording import record
+from pellucid.check.recording import record, trace
 from pellucid.check.report import Report
 from pellucid.check.surroundings import surroundings
 from pellucid.check.tape import Array, Tape, gradients
@@ -142,8 +144,39 @@ def _verdict(
     rtol = 1e-3 if single else 1e-5 if tapes else 1e-4
     _single_ratios(evidence, at)
     diagnoses = diagnose(evidence[at], tape, earlier_tapes, earlier, calls.sizes(tape), rtol)
+    _point_out(calls, points[order[at]], diagnoses)
     # A gradient that is wrong only where it was called before is not computed from this call's values.
     return Report("wrong", evidence[at], diagnoses, notes)
+
+
+def _point_out(calls: _Calls, point: Params, diagnoses: dict[str, Diagnosis]) -> None:
+    """The line of the backward pass that computes the first wrong value, where one computes just that."""
+    if all(one.wrong_value is None for one in diagnoses.values()):
+        return
+    try:
+        nodes = calls.trace(point).nodes
+    except Exception:  # noqa: BLE001 (a backward pass that cannot be recorded is judged all the same)
+        return
+    for one in diagnoses.values():
+        wanted = one.wrong_value
+        if wanted is None or wanted.size < 3 or not wanted.any():
+            continue
+        alike = [n for n in nodes if n.site is not None and n.op != "constant" and n.value.size == wanted.size]
+        found = next((node for node in alike if _equal(node.value, wanted)), None)
+        if found is None and one.mistake not in ("constant-factor", "batch-factor", "sign"):  # 1/m may come at the end
+            found = next((node for node in alike if _equal(_unit(node.value), _unit(wanted))), None)
+        if found is not None:
+            one.explanation += f" In the backward pass: {line(found)}"
+
+
+def _equal(value: Array, wanted: Array) -> bool:
+    """Up to a transposition and axes of length 1."""
+    return any(same(np.squeeze(turned), np.squeeze(wanted), None, 1e-6) for turned in (value, value.T))
+
+
+def _unit(value: Array) -> Array:
+    size = float(np.sqrt((np.asarray(value, float) ** 2).sum()))
+    return value / size if size else value
 
 
 def _single_ratios(evidence: list[dict[str, Evidence]], at: int) -> None:
@@ -246,6 +279,11 @@ class _Calls:
     def record(self, point: Params, guards: bool = True) -> Tape:
         self._rewind()
         return record(self._loss, {name: value.copy() for name, value in point.items()}, guards)
+
+    def trace(self, point: Params) -> Tape:
+        self.loss(point)
+        self._rewind()
+        return trace(self._grads, {name: value.copy() for name, value in point.items()})
 
     def sizes(self, tape: Tape | None) -> tuple[int, ...]:
         """The numbers of samples, as far as they can be told.

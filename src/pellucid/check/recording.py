@@ -130,3 +130,10 @@ def record(function: Callable[..., Any], params: dict[str, Array], guards: bool 
                 raise Untraceable("its result is a plain number, made from others of which nothing is known")
             recorder.tape.result = known[-1]
     return recorder.tape
+
+
+def trace(function: Callable[..., Any], params: dict[str, Array]) -> Tape:
+    """The tape of whatever `function(params)` computes, without a result: to look for a value in it."""
+    with recording(function) as recorder, np.errstate(all="ignore"):
+        function({name: recorder.parameter(name, value) for name, value in params.items()})
+    return recorder.tape

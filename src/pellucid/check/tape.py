@@ -168,7 +168,7 @@ class Pass:
         while todo:
             index = -heapq.heappop(todo)
             node = self.tape.nodes[index]
-            delta = deltas.get(index)
+            delta: Any = deltas.get(index)
             old: list[tuple[Node, Array]] = []
             if index in special:
                 before = self.raw.get(index, self.adjoints.get(index, np.zeros(node.shape)))
@@ -177,7 +177,7 @@ class Pass:
                 if node.op == "parameter":
                     deltas[index] = after - self.adjoints.get(index, np.zeros(node.shape))
             else:
-                _, new = _contributions(node, delta, _UNCHANGED)
+                _, new = _contributions(node, np.asarray(delta), _UNCHANGED)
             for source, value in (*new, *((source, -value) for source, value in old)):
                 odd = source.op == "parameter" and value.shape != source.shape
                 into = misshapen if odd else deltas

@@ -33,6 +33,9 @@ class Diagnosis:
     fix: str
     where: str = ""
     others: list[str] = field(default_factory=list)
+    wrong_value: Array | None = field(
+        default=None, repr=False, compare=False
+    )  # the first that is wrong on the way back
 
 
 def diagnose(
@@ -93,10 +96,12 @@ def diagnose(
                 result[name] = _judge(name, verdicts, rivals)
                 del remaining[name]
             continue
+        value = _first_wrong(tape, change, best.hypothesis.change)
         explained = [name for name in remaining if name in best.explains]
         for name in explained:
             rivals = [one for one in found if name in one.explains and one is not best]
             result[name] = _from_simulation(best, rivals, plain[name])
+            result[name].wrong_value = value
         for name in explained:
             del remaining[name]
         if remaining and tape is not None:
@@ -138,6 +143,18 @@ def _repeats(tape: Tape, name: str) -> int:
                 times = node.value.size / places.size
                 total += times * np.bincount(places[places >= 0].ravel(), minlength=total.size).reshape(total.shape)
     return round(float(total.flat[0])) if total.size and np.ptp(total) == 0 else 0
+
+
+def _first_wrong(tape: Tape | None, base: Change, change: Change) -> Array | None:
+    """On the way back, the first adjoint that a mistake makes wrong."""
+    if tape is None:
+        return None
+    right, wrong = backward(tape, base).adjoints, backward(tape, base | change).adjoints
+    for index in sorted(wrong, reverse=True):
+        before = right.get(index)
+        if before is None or before.shape != wrong[index].shape or not np.allclose(before, wrong[index], 1e-9, 1e-14):
+            return wrong[index]
+    return None
 
 
 def _explained(found: list[Found]) -> set[str]:

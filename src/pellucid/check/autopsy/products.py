@@ -102,10 +102,9 @@ def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:
             continue
         way = backward(tape, case.way.change)
         for nodes in case.groups().values():
-            past = [way.adjoints.get(node.index) for node in nodes]
-            if nodes[0].op == "parameter" or any(
-                p is None or p.shape != n.shape for p, n in zip(past, nodes, strict=True)
-            ):
+            past = [way.adjoints[node.index] for node in nodes if node.index in way.adjoints]
+            shapes = [node.shape for node in nodes]
+            if nodes[0].op == "parameter" or [value.shape for value in past] != shapes:
                 continue
             yield Hypothesis(
                 "stale-value",
