@@ -18,7 +18,7 @@ from pellucid.autograd.numeric import complex_slope, slope, slopes
 from pellucid.cli.program import app
 from tests import gradient_seeds
 
-# --- a table of autograd.Functions, each written once for both libraries -----------------------------------------------
+# --- a table of autograd.Functions, each written once for both libraries ----------------------------------------------
 
 
 def functions(lib: Any) -> dict[str, tuple[Any, Any]]:
@@ -183,6 +183,13 @@ def test_a_mistake_at_a_kink_is_seen_beside_it() -> None:
     with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0"):
         gradcheck(function, x)
     assert check.gradients(function, x).status == "wrong"
+
+
+def test_a_tie_that_is_no_kink() -> None:
+    """Three elements share the mode: to move any of them changes nothing, and one has to get the gradient."""
+    report = check.gradients(lambda x: x.mode()[0], pellucid.tensor([0.5, 0.5, 0.5, 3.0], dtype=pellucid.float64))
+    assert report.status == "right", str(report)
+    assert any("tie" in note for note in report.notes)
 
 
 def test_what_is_right_at_the_point_alone() -> None:
@@ -367,7 +374,7 @@ def test_a_function_of_numpy() -> None:
         (lambda: check.gradients(5, pellucid.ones(2)), TypeError, "int, which cannot be called"),
         (lambda: check.gradients(lambda x: x.numpy(force=True), pellucid.ones(2)), TypeError, "grad=df"),
         (lambda: check.gradients(lambda x: x, pellucid.ones(2), grad=lambda x: x), TypeError, "for functions of NumPy"),
-        (lambda: check.gradients(lambda x: x * x, np.ones(2), grad=lambda x: 2 * x), TypeError, "must return one number"),
+        (lambda: check.gradients(np.square, np.ones(2), grad=lambda x: 2 * x), TypeError, "must return one number"),
         (lambda: check.gradients(np.sum, np.ones(2), grad=np.ones_like, order=2), TypeError, "no second order"),
         (lambda: check.layer(np.sum), TypeError, "two functions"),
         (lambda: check.layer(np.exp, np.exp), TypeError, "example x"),
@@ -471,7 +478,7 @@ class Listed:
         ((np.exp, lambda dy, y: dy * y, X), {}, {}),
         ((np.exp, lambda dy, x: dy, X), {}, {"x": "missing-activation-derivative"}),
         (
-            (lambda x, p: x @ p["w"] + p["b"], lambda dy, x, w: {"dx": dy @ w.T, "w": x.T @ dy, "b": dy.mean(axis=0)}, X),
+            (lambda x, p: x @ p["w"] + p["b"], lambda dy, x, w: {"dx": dy @ w.T, "w": x.T @ dy, "b": dy.mean(0)}, X),
             {"params": {"w": np.ones((3, 2)), "b": np.zeros(2)}},
             {"b": "batch-factor"},
         ),

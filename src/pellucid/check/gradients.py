@@ -195,6 +195,14 @@ def _verdict(
         target = dataclasses.replace(target, gradient=lambda point: {**own(point), **blank})
     measurement = Measurement(target, rng, every)
     found = {name: measurement.tensor(name) for name in target.point}
+    ties = _ties(found, target, rng)
+    for name in ties:
+        found[name].wrong, found[name].true, found[name].away = False, found[name].given, 0.0
+    if ties:
+        notes.append(
+            f"At the point alone, the gradient{suffix} of {', '.join(ties)} is another than the difference, not beside "
+            "it: there is a tie."
+        )
     evidence = {name + suffix: evidence_of(name + suffix, one, found) for name, one in found.items()}
     for name in misshapen:
         evidence[name + suffix] = compare(name + suffix, found[name].true, given[name], 0.0, 0.0)
@@ -233,6 +241,22 @@ def _verdict(
             if one.where and name + suffix in report.diagnoses:
                 report.tensors[name + suffix].pattern = one.where
     return report
+
+
+def _ties(found: dict[str, Measured], target: Target, rng: np.random.Generator) -> list[str]:
+    """The tensors that are wrong at the point alone: where two elements share a mode, one has to get its gradient."""
+    wrong = [name for name, one in found.items() if one.wrong and np.isfinite(one.given).all()]
+    if not wrong:
+        return []
+    right = set(wrong)
+    for _ in range(2):
+        there = {name: moved(array, rng) for name, array in target.point.items()}
+        nearby = Measurement(dataclasses.replace(target, point=there), rng, every=0)
+        for name in wrong:
+            one = nearby.tensor(name)
+            if one.wrong or one.left_out:
+                right.discard(name)
+    return [name for name in wrong if name in right]
 
 
 def evidence_of(name: str, one: Measured, found: dict[str, Measured]) -> Evidence:

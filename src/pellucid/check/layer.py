@@ -17,7 +17,6 @@ from pellucid.check.plain import strip
 from pellucid.check.report import Report
 from pellucid.check.tape import Array
 
-
 # dy is a parameter like the others: it changes from point to point, and a gradient that does not is seen to be stale.
 ABOVE = "the gradient from above"
 
