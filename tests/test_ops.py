@@ -5,6 +5,8 @@ dimensions, broadcast and strided. Every other op has sample rows (`tests.op_sam
 """
 
 import itertools
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +304,23 @@ def test_row(name: str, index: int) -> None:
 
         if floats:
             check_gradients(of_floats, [one.args[i] for i in floats])
+
+
+@pytest.mark.parametrize("name", ["var", "std"])
+def test_gradient_without_degrees_of_freedom(name: str) -> None:
+    """Both libraries warn; without `dim` the gradient is infinite, or NaN where an element is the mean."""
+    numbers = np.array([[1.0, 1.0, 1.0], [1.0, 2.0, -0.5]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for how in (
+            {"correction": 6},
+            {"correction": 8},
+            {"dim": 0, "correction": 2},
+            {"dim": 0, "correction": 3},
+            {"dim": 1, "correction": 3},
+        ):
+            ours, theirs = partial(TABLE[name], **how), partial(getattr(torch, name), **how)
+            compare_gradients(TABLE[name], [numbers], theirs, ours=ours)
 
 
 def is_float(value: Any) -> bool:

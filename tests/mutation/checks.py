@@ -70,6 +70,9 @@ def own_tests(op: Op) -> list[Check]:
         for index, one in enumerate(test_ops.rows_of(op.name))
         if one.gradient
     ]
+    if op.name in ("var", "std"):
+        test = test_ops.test_gradient_without_degrees_of_freedom
+        found.append((test.__name__, functools.partial(test, op.name)))
     return found
 
 

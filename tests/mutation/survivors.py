@@ -6,6 +6,7 @@ NEGATIVE = "NumPy takes every negative length for the one that is to be found"
 OTHER_BRANCH = "the difference is in the branch that is not taken there"
 CAST = "the engine casts a gradient to the dtype of its input"
 ONE_NUMBER = "one number was spread over all elements: the engine sums its gradient, in whatever order"
+NOTHING = "where g is 0, its logarithm is -inf, and nothing is added"
 
 # (op, where, how the change begins; "*" is any) -> why
 NO_MISTAKE: dict[tuple[str, str, str], str] = {
@@ -19,6 +20,13 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("pow", "input", "if isinstance(exponent, int | float) → if False"): SHORTCUT,
     ("pow", "*", "int | float →"): SHORTCUT,
     ("pow", "input", "g * (exponent * input) if exponent == 2"): SHORTCUT,
+    ("*", "src", "_at_source: got if got.shape == shape else"): SHORTCUT,
+    ("p_norm", "input", "_p_norm_rule: if p =="): SHORTCUT,
+    ("p_norm", "input", "_p_norm_rule: m.sign(x) * abs(x) ** (p - 1) if p < 2 else"): SHORTCUT,
+    ("p_norm", "input", "_p_norm_rule: p < 2 → p"): SHORTCUT,
+    ("logcumsumexp", "input", "_logcumsumexp_rule: 3e+38 →"): "e to the power of either is 0",
+    ("logcumsumexp", "input", "_logcumsumexp_rule: g > 0 → g >= 0"): NOTHING,
+    ("logcumsumexp", "input", "_logcumsumexp_rule: g < 0 → g <= 0"): NOTHING,
     ("*", "*", "keep: g if keepdim or not shape else"): SAME_SHAPE,
     ("*", "*", "keep: keepdim or not shape →"): SAME_SHAPE,
     ("nll_loss", "input", "_nll_back: m.reshape(g, shape="): SAME_SHAPE,
@@ -29,6 +37,7 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("linear", "*", "_rows: if len(shape) == 2 → if False"): SAME_SHAPE,
     ("batch_norm", "input", "_along_channels:"): SAME_SHAPE,
     ("prod", "input", "_prod_back: 1 → 2"): NEGATIVE,
+    ("atan2", "*", "_over_radius: 0 → 1"): "it is multiplied by the 0 that it stands for",
     ("elu", "input", "0 → 1"): OTHER_BRANCH,
     ("masked_fill", "value", "transposed"): ONE_NUMBER,
     ("masked_fill", "value", "shifted"): ONE_NUMBER,

@@ -27,7 +27,9 @@ SAMPLES = {
         row(real(3, 4), dim=dim, reference=lambda x, dim: x.flip(dim).cumsum(dim).flip(dim)) for dim in (0, -1)
     ],
     "cumprod": rows(row(integers(3, 4), dim=0), row(ZEROS, dim=0), row(ZEROS, dim=1)),
-    "cumprod_backward": [row(real(2, 4), real(2, 4), dim=1, reference=backward),
+    "cumprod_backward": [row(real(), real(), dim=0, reference=backward),
+                         row(real(2, 3, 2), real(2, 3, 2), dim=1, reference=backward),
+                         row(real(2, 4), real(2, 4), dim=1, reference=backward),
                          row(real(2, 4), ZEROS, dim=1, reference=backward),
                          row(real(2, 4), ZEROS, dim=0, reference=backward)],
     "logcumsumexp": rows(row(np.array([-np.inf, 1e4, -1e4]), dim=0, gradient=False)),

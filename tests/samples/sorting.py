@@ -7,6 +7,8 @@ from tests.op_samples import booleans, integers, real, row
 
 NANS = np.array([[3.0, np.nan, 1.0, 2.0], [np.nan, np.nan, 5.0, 4.0]])
 
+TIES = np.array([2.0, 1.0, 2.0, 2.0, 3.0])
+
 
 def stable(x, dim=-1, descending=False):
     return torch.sort(x, dim=dim, descending=descending, stable=True)
@@ -30,7 +32,8 @@ SAMPLES = {
     "nanmedian_along": [row(real(4, 5), dim=1), row(real(4, 5), dim=0, keepdim=True),
                         row(NANS, dim=0, gradient="torch")],
     "mode_along": [row(integers(4, 9), **how) for how in ALONG] + [row(real(3, 4), dim=1), row(real())],
-    "median": [row(real(3, 5)), row(real(4)),
-               row(real()), row(integers(3, 4)), row(NANS, gradient="torch"), row(real(0), gradient=False)],
-    "nanmedian": [row(real(3, 5)), row(real()), row(NANS, gradient="torch"), row(real(0), gradient=False)],
+    "median": [row(TIES, gradient="torch"), row(real(3, 5)), row(real(4)), row(real()), row(integers(3, 4)),
+               row(NANS, gradient="torch"), row(real(0), gradient=False)],
+    "nanmedian": [row(TIES, gradient="torch"), row(real(3, 5)), row(real()), row(NANS, gradient="torch"),
+                  row(real(0), gradient=False)],
 }  # fmt: skip

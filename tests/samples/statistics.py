@@ -8,6 +8,7 @@ from tests.op_samples import integers, positive, real, row
 SPREADS = [
     {}, {"dim": 0}, {"dim": (0, 1), "keepdim": True}, {"dim": 1, "correction": 0}, {"dim": -1, "correction": 2},
 ]  # fmt: skip
+EQUAL = np.array([[1.0, 1.0, 1.0], [1.0, 2.0, -0.5]])
 SORTED = np.sort(real(2, 5), -1)
 Q = np.array([0.0, 0.3, 0.5, 1.0])
 
@@ -18,8 +19,11 @@ def quantile(x, q, interpolation="linear", ignore_nan=False):
 
 
 SAMPLES = {
-    "var": [row(real(3, 4), **how) for how in SPREADS],
-    "std": [row(real(3, 4), **how) for how in SPREADS],
+    **{
+        name: [row(real(3, 4), **how) for how in SPREADS]
+        + [row(EQUAL, **how, gradient="torch") for how in SPREADS]
+        for name in ("var", "std")
+    },
     "quantile_of_sorted": [
         *[row(SORTED, Q, interpolation=one, reference=quantile, gradient=False)
           for one in ("linear", "lower", "higher", "nearest", "midpoint")],

@@ -47,9 +47,9 @@ def _variance_rule(m: Any, g: Any, input: Any, dim: Any, correction: float, keep
     free = count_of(input.shape, dim) - correction
     g = keep(m, g, input.shape, dim, keepdim)
     apart = input - m.mean(input, dim=dim, keepdim=True)
-    if free <= 0:
+    if free <= 0 and (dim is None or not input.shape):  # PyTorch tells it apart there alone
         return g * m.where(apart == 0, math.nan, math.inf)
-    return g * (2 / free) * apart
+    return g * (2 / free if free else math.inf) * apart
 
 
 def _deviation_rule(m: Any, g: Any, input: Any, out: Any, dim: Any, correction: float, keepdim: bool) -> Any:
