@@ -42,6 +42,9 @@ def put(x: torch.Tensor, values: Any, *indices: torch.Tensor, slots: Any, accumu
     key = tuple(next_ if isinstance(next_, torch.Tensor) else None for next_ in keyed(indices, slots))
     return torch.ops.aten.index_put(x, list(key), torch.as_tensor(values, dtype=x.dtype), accumulate)
 
+EDGES = np.array([[0.0, 2.0, 3.0, 0.0], [0.0, 2.0, 1.5, 1.5], [0.0, 0.0, 3.0, 3.0]])  # zeros and ties
+EDGE = np.array([[0, 0, 1, 0], [0, 0, 1, 2]])
+
 
 def reduce(function: str, **how: Any) -> Any:
     return row(real(3, 4), K, real(2, 4), dim=0, reduce=function, reference=by_dim(torch.scatter_reduce), **how)
@@ -93,6 +96,18 @@ SAMPLES = {
                     row(integers(3), np.array([1, 1]), integers(2), dim=0, reference=by_dim(torch.scatter_add))],
     "scatter_reduce": [reduce(one, include_self=own) for one in ("sum", "prod", "mean", "amax", "amin")
                        for own in (True, False)]
+                      + [row(*arrays, dim=0, reduce=one, include_self=own, gradient="torch",
+                             reference=by_dim(torch.scatter_reduce))
+                         for one in ("mean", "prod", "amax", "amin") for own in (True, False)
+                         for arrays in ((EDGES if own else EDGES + 9, EDGE, EDGES[:2]), (EDGES, EDGE[:1], EDGES[1:2]))
+                         if own or one not in ("amax", "amin") or arrays[0] is not EDGES]
+                      + [row(EDGES, EDGE[:1], EDGES[1:2], dim=0, reduce=one, include_self=False,
+                             skip="PyTorch counts an input that is left out among the equals, and loses its share")
+                         for one in ("amax", "amin")]
+                      + [row(EDGES, EDGE, EDGES[:2], dim=0, reduce=one, include_self=False, gradient="torch",
+                             reference=by_dim(torch.scatter_reduce)) for one in ("mean", "prod")]
+                      + [row(real(3, 4), K, real(3, 4), dim=0, reduce=one, include_self=own, skip=LARGER)
+                         for one in ("mean", "prod", "amax") for own in (True, False)]
                       + [row(integers(3, 4), K, integers(2, 4), dim=0, reduce=one, include_self=False,
                              reference=by_dim(torch.scatter_reduce)) for one in ("mean", "amax", "amin", "prod")],
     "index_select": [row(real(3, 4), I, dim=0, reference=by_dim(torch.index_select)),

@@ -50,8 +50,8 @@ SAMPLES = {
     "randint_like": [
         row(real(4, 5), low=-2, high=7, reference=lambda x, low, high: torch.randint_like(x, low, high)),
     ],
-    "normal": [row(real(4, 5), positive(5), gradient=False), row(real(4, 5), 2.0, gradient=False)],
-    "bernoulli": [row(real(4, 5, low=0.0, high=1.0), gradient=False)],
+    "normal": [row(real(4, 5), positive(5), gradient="torch"), row(real(4, 5), 2.0, gradient="torch")],
+    "bernoulli": [row(real(4, 5, low=0.0, high=1.0), gradient="torch")],
     "multinomial": [
         row(positive(6), num_samples=3),
         row(positive(2, 6), num_samples=9, replacement=True),

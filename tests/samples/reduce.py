@@ -43,7 +43,8 @@ SAMPLES = {
         row(real(), shape=(2, 3), reference=lambda x, shape: x.expand(2, 3)),
     ],
     "nansum": [*over(NANS, real(3, 4)), row(integers(3, 4), dim=0)],
-    "cast_like": [row(integers(3), real(3), reference=lambda x, y: x.to(y.dtype), gradient=False)],
+    "cast_like": [row(real(3), real(3), reference=lambda x, y: x.to(y.dtype)),
+                  row(integers(3), real(3), reference=lambda x, y: x.to(y.dtype), gradient=False)],
     "mean": [
         *over(real(3, 4), real(2, 3, 4), real()),
         row(real(0, 3), gradient=False), row(real(0, 3), dim=0, gradient=False),

@@ -1,0 +1,91 @@
+"""The mutation score (`python -m tests.mutation`): that its mutants are what they say; some of it, each time."""
+
+import json
+
+import numpy as np
+import pytest
+
+import pellucid
+from pellucid.core import TABLE
+from tests.mutation.__main__ import RESULT, is_survivor, line, packed, summary, unpacked
+from tests.mutation.checks import gradient_checks, noticed_by, own_tests, table
+from tests.mutation.equivalence import Calls, same
+from tests.mutation.mutants import Mutant, broken, mutants, rules, tree_of
+from tests.mutation.run import Fate, fates
+
+
+@pytest.mark.parametrize("name", ["tanh", "cumprod", "pick"])
+def test_mistakes_are_noticed(name: str) -> None:
+    """Every mutant, by the tests of the op and by check.gradients, or there is a reason."""
+    found = [vars(one) for one in fates(name)]
+    assert sum(one["tests"] is not None and one["gradients"] is not None for one in found) >= 7
+    assert not [line(one) for one in found if is_survivor(one)]
+
+
+def test_a_rule_that_is_right_is_not_noticed() -> None:
+    rule = TABLE["tanh"].rules[0]
+    with broken("tanh", "input", lambda m, g, out: rule(m, g, out)):
+        assert noticed_by([*own_tests(TABLE["tanh"]), *gradient_checks(TABLE["tanh"])]) is None
+
+
+def test_a_mistake_that_nobody_notices_is_a_survivor() -> None:
+    one = Fate("tanh", "input", "sign", None, None, None)
+    assert is_survivor(vars(one))
+    one.tests = "test_gradient"
+    assert is_survivor(vars(one)), "check.gradients has not noticed"
+    one.gradients = "row 0"
+    assert not is_survivor(vars(one))
+    assert summary([vars(one)])["noticed by check.gradients"] == 1
+    assert unpacked(packed([vars(one)])) == [vars(one)]
+
+
+def test_a_broken_rule_is_broken_for_the_length_of_the_block() -> None:
+    def slope(in_place: bool) -> float:
+        x = pellucid.tensor(0.0, requires_grad=True)
+        (x.clone().tanh_() if in_place else x.tanh()).backward()
+        return x.grad.item()
+
+    sign = next(one for one in mutants(TABLE["tanh"]) if one.what == "sign")
+    with broken("tanh", "input", sign.rule):
+        assert (slope(False), slope(True)) == (-1.0, -1.0)
+    assert (slope(False), slope(True)) == (1.0, 1.0)
+
+
+def test_the_expression_is_changed_in_one_place() -> None:
+    found = {one.what: one.rule for one in mutants(TABLE["tanh"])}
+    g, out = np.array([2.0]), np.array([0.5])
+    expected = {"g * (1 - out * out) → g": 2.0, "1 - out * out → 1 + out * out": 2.5, "1 → 2": 3.5, "factor ½": 0.75}
+    for what, value in expected.items():
+        assert found[what](None, g, out) == value, what
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "pow"])
+def test_no_two_mutants_have_the_same_name(name: str) -> None:
+    keys = [one.key for one in mutants(TABLE[name])]
+    assert len(set(keys)) == len(keys) > 50
+
+
+def test_a_helper_is_changed_for_the_mutant_alone() -> None:
+    one = next(each for each in mutants(TABLE["maximum"]) if each.what == "_shared: 0 → 1")
+    calls = Calls("maximum", one.where, rules(TABLE["maximum"])[one.where])
+    with calls.recording():
+        assert noticed_by(gradient_checks(TABLE["maximum"])) is None
+    own = Mutant("maximum", one.where, "none", calls.rule)
+    assert same(own, calls, calls.results())
+    assert not same(one, calls, calls.results())
+
+
+def test_the_source_of_every_rule_is_found() -> None:
+    for name, op in table().items():
+        for where, rule in rules(op).items():
+            assert tree_of(rule) is not None, f"{name}.{where}: its source is not found"
+
+
+def test_the_record_is_of_all_ops_and_has_no_survivors() -> None:
+    record = json.loads(RESULT.read_text(encoding="utf-8"))
+    missing = sorted(set(table()) - set(record["mutants"]))
+    assert not missing, f"run `python -m tests.mutation {' '.join(missing)} --update`"
+    assert not record["survivors"]
+    rows = unpacked(record["mutants"])
+    assert record["mistakes"] == record["noticed by the tests"] >= 3000
+    assert summary(rows)["noticed by check.gradients"] == record["noticed by check.gradients"]
