@@ -362,10 +362,11 @@ def _single(shape: tuple[int, ...], place: Any) -> np.ndarray:
 
 def scale_of(array: np.ndarray, way: np.ndarray) -> float:
     """By how much an array may be moved along `way`: by about its own size, and 1 where it is zero."""
-    if not array.size:
+    finite = np.isfinite(array)
+    if not finite.any():
         return 1.0
-    own = float(np.abs(array[way != 0]).max(initial=0.0))
-    typical = float(np.sqrt(np.mean(array**2)))
+    own = float(np.abs(array[finite & (way != 0)]).max(initial=0.0))
+    typical = float(np.sqrt(np.mean(array[finite] ** 2)))
     return max(own, typical) or 1.0
 
 
