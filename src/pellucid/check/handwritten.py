@@ -25,13 +25,17 @@ MOST = 20_000  # parameters that are measured one by one where the program canno
 
 
 def backward(
-    loss: Callable[[Any], Any], grads: Callable[[Any], Any], params: Mapping[str, Any], seed: int = 0
+    loss: Callable[[Any], Any],
+    grads: Callable[[Any], Any] | Mapping[str, Any],
+    params: Mapping[str, Any],
+    seed: int = 0,
 ) -> Report:
     """Check gradients that were written by hand, and say what is wrong with them.
 
     Args:
         loss: `loss(params)`, a number.
-        grads: `grads(params)`, a dict of arrays by the same names: d loss / d params, as somebody derived it.
+        grads: `grads(params)`, a dict of arrays by the same names: d loss / d params, as somebody derived it. Or that
+            dict itself, as it is at `params`: what only shows in further calls is not found then.
         params: a dict of arrays. They are lifted to float64 for the check and left as they were.
         seed: of the random numbers by which the parameters are moved: the check is made at several points, since at
             a single one (biases that are zero, say) many mistakes do not show.
@@ -57,13 +61,18 @@ def backward(
         TypeError: `params` is no dict of arrays of real numbers, or `loss` gives no number.
     """
     start = _checked(params)
-    calls = _Calls(loss, grads, params, start)
+    if isinstance(grads, Mapping):
+        known = grads
+        calls = _Calls(loss, lambda _: known, params, start)
+        calls.fixed = True
+    else:
+        calls = _Calls(loss, grads, params, start)
     with calls.undone():
         return _examine(calls, start, np.random.default_rng(seed))
 
 
 def _examine(calls: _Calls, start: Params, rng: np.random.Generator) -> Report:
-    points = [start, _moved(start, rng), _moved(start, rng)]
+    points = [start, start, start] if calls.fixed else [start, _moved(start, rng), _moved(start, rng)]
     first = [calls.loss(points[1]), calls.loss(points[1])]
     if not all(math.isfinite(value) for value in first):
         return Report("inconclusive", notes=[f"The loss is {first[0]} where the parameters were moved a little."])
@@ -138,6 +147,8 @@ def _verdict(
     if at is None:
         return Report("right", evidence[3], notes=notes)
     tape = tapes[order[at]] if tapes else None
+    if calls.fixed:
+        order, at, given = [0], 0, given[:1]
     before = sorted({order[call] for call in range(at)} | {0}, reverse=True)
     earlier_tapes = [tapes[point] for point in before if point != order[at]] if tapes else []
     earlier = [given[call] for call in reversed(range(at))] + [truths[point] for point in before if point != order[at]]
@@ -251,6 +262,7 @@ class _Calls:
         self, loss: Callable[[Any], Any], grads: Callable[[Any], Any], params: Mapping[str, Any], start: Params
     ) -> None:
         self._loss, self._grads, self._params, self._start = loss, grads, params, start
+        self.fixed = False  # whether the gradients are those of one point alone
         seen = [place.value for place in surroundings(loss, grads)]
         self._arrays = [value for value in seen if isinstance(value, np.ndarray) and not _among(value, params)]
         self._generators = [value for value in seen if isinstance(value, np.random.Generator)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import runpy
 import sys
 from collections.abc import Callable, Mapping
@@ -15,8 +16,6 @@ from rich.console import Console
 from pellucid import check as checks
 from pellucid.check import Report
 from pellucid.cli.errors import UsageError
-
-WRONG, BROKEN = 1, 2
 
 
 def check(
@@ -39,7 +38,7 @@ def check(
     The script is run (so run only what you trust). It defines `params`, a dict of arrays; `loss(params)`, a number;
     and `grads(params)`, a dict of arrays by the same names. Or it defines `model`, a module of pellucid or PyTorch,
     what it is called with as `x` (and the target of the `loss` as `y`) or both as `batch`, and `loss`. Each file of a
-    directory defines `forward`, `backward` and an example `x`. Exit code 0: right; 1: wrong; 2: it could not be told.
+    directory defines `forward`, `backward` and an example `x`. Exit code 0: right; 1: wrong, or it could not be told.
 
     Example: pellucid check backward.py --json report.json --picture report.png
     """
@@ -51,8 +50,8 @@ def check(
     if picture is not None:
         report.plot(save=picture)
         console.print(f"Picture: {picture}")
-    if report.status != "right":
-        raise typer.Exit(WRONG if report.status == "wrong" else BROKEN)
+    if not report.ok:
+        raise typer.Exit(1)
 
 
 def examine(script: Path, seed: int = 0) -> Report:
@@ -80,11 +79,43 @@ def examine(script: Path, seed: int = 0) -> Report:
     params, loss, grads = (names[name] for name in ("params", "loss", "grads"))
     if not isinstance(params, Mapping):
         raise UsageError(f"{script}: params is {type(params).__name__}; it must be a dict of arrays by name.")
-    for name, function in (("loss", loss), ("grads", grads)):
-        if not callable(function):
-            raise UsageError(f"{script}: {name} is {type(function).__name__}; it must be a function of params.")
+    if not callable(loss):
+        raise UsageError(f"{script}: loss is {type(loss).__name__}; it must be a function of params.")
+    if not callable(grads) and not isinstance(grads, Mapping):
+        raise UsageError(f"{script}: grads is {type(grads).__name__}; it must be a function of params, or a dict.")
+    loss = _of_params(script, "loss", loss, names)
+    grads = _of_params(script, "grads", grads, names) if callable(grads) else grads
     with _at_home(script):
         return _guarded(script, lambda: checks.backward(loss, grads, params, seed=seed))
+
+
+def _of_params(script: Path, name: str, function: Callable[..., Any], names: dict[str, Any]) -> Callable[[Any], Any]:
+    """A function of the parameters alone: what else it asks for is what the script defines by that name.
+
+    One that asks for nothing reads `params` where the script defines it, so the values are put there.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return function
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if not positional and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        held = names["params"]
+
+        def reading(params: Any) -> Any:
+            held.update(params)
+            return function()
+
+        return reading
+    more = [p.name for p in positional[1:] if p.default is p.empty]
+    missing = [one for one in more if one not in names]
+    if missing:
+        raise UsageError(
+            f"{script}: {name} asks for {', '.join(missing)} beside params, which the script does not define. Define "
+            "it, or give it a default."
+        )
+    given = {one: names[one] for one in more}
+    return (lambda params: function(params, **given)) if given else function
 
 
 def _of_model(script: Path, names: dict[str, Any], seed: int) -> Report:
