@@ -5,7 +5,8 @@
 The ops are right (`test_ops` compares them with PyTorch), so each verdict "wrong" is a false alarm, or a mistake found.
 The points are not chosen to be kind: a third of them is rounded to one decimal, so that there are zeros and ties, where
 relu, abs, max and sort have kinks. Each seed checks each op by random directions, each fifth to second order. Exit code
-1 if there was a false alarm. The result of 1,000 seeds is in benchmarks/results/gradient_seeds.json.
+1 if there was a false alarm. The result is in benchmarks/results/gradient_seeds.json; its
+"seeds" says how many it is of.
 """
 
 from __future__ import annotations
