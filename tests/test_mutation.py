@@ -43,6 +43,7 @@ def test_a_broken_rule_is_broken_for_the_length_of_the_block() -> None:
     def slope(in_place: bool) -> float:
         x = pellucid.tensor(0.0, requires_grad=True)
         (x.clone().tanh_() if in_place else x.tanh()).backward()
+        assert x.grad is not None
         return x.grad.item()
 
     sign = next(one for one in mutants(TABLE["tanh"]) if one.what == "sign")

@@ -35,7 +35,7 @@ def main() -> int:
     start = time.monotonic()
     rows: list[dict[str, Any]] = []
     failures: list[str] = []
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     with ProcessPoolExecutor(min(asked.jobs, len(names)), multiprocessing.get_context("spawn")) as pool:
         for done in as_completed([pool.submit(work, name) for name in names]):
             try:
@@ -58,7 +58,7 @@ def main() -> int:
     rows.sort(key=lambda one: order[one["op"]])
     record = summary(rows)
     print(json.dumps(record, indent=1, ensure_ascii=False))
-    print(f"{time.monotonic() - start:.0f} s; longest: {seconds.most_common(8)}")
+    print(f"{time.monotonic() - start:.0f} s; longest: {sorted(seconds.items(), key=lambda one: -one[1])[:8]}")
     if out is not None:
         text = json.dumps({**record, "mutants": packed(rows)}, indent=1, ensure_ascii=False)
         out.write_text(text + "\n", encoding="utf-8")

@@ -60,9 +60,9 @@ def reason(mutant: Mutant, calls: Calls, expected: list[Any]) -> str | None:
         return "the gradient is zero everywhere"
     if mutant.what.endswith("cut off"):
         return "the rule does not depend on it, or through comparisons and whole numbers alone"
-    if mutant.what == "transposed" and all(value.ndim < 2 for value in values):
-        return "the gradient has fewer than two dimensions"
-    if mutant.what in ("shifted", "transposed") and all(not value.ndim or value.shape[-1] == 1 for value in values):
+    if mutant.what == "transposed" and all(value.ndim < 2 or 1 in value.shape[-2:] for value in values):
+        return "the gradient has fewer than two dimensions, or is a row or a column"
+    if mutant.what == "shifted" and all(not value.ndim or value.shape[-1] == 1 for value in values):
         return "the gradient has length 1 along its last dimension, or none"
     return None
 

@@ -331,7 +331,8 @@ def changes(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Constant(bool(value)):
             yield ast.Constant(not value)
         case ast.Constant(int() | float() as value):
-            yield ast.Constant({0: 1, 1: 2}.get(value, value / 2 if isinstance(value, float) else value - 1))
+            small: dict[float, float] = {0: 1, 1: 2}
+            yield ast.Constant(small.get(value, value / 2 if isinstance(value, float) else value - 1))
         case ast.IfExp(_, body, orelse):
             yield body
             yield orelse

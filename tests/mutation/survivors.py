@@ -27,6 +27,8 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("logcumsumexp", "input", "_logcumsumexp_rule: 3e+38 →"): "e to the power of either is 0",
     ("logcumsumexp", "input", "_logcumsumexp_rule: g > 0 → g >= 0"): NOTHING,
     ("logcumsumexp", "input", "_logcumsumexp_rule: g < 0 → g <= 0"): NOTHING,
+    ("contract", "operands", "_rule: True → False"): "the lists are of one length, which the op itself has seen to",
+    ("contract", "operands", "_rule: set(output).union("): SHORTCUT,
     ("*", "*", "keep: g if keepdim or not shape else"): SAME_SHAPE,
     ("*", "*", "keep: keepdim or not shape →"): SAME_SHAPE,
     ("nll_loss", "input", "_nll_back: m.reshape(g, shape="): SAME_SHAPE,
