@@ -306,6 +306,13 @@ def test_row(name: str, index: int) -> None:
             check_gradients(of_floats, [one.args[i] for i in floats])
 
 
+def test_scatter_that_multiplies_has_no_gradient() -> None:
+    x = pellucid.ones(3).requires_grad_()
+    out = x.scatter(0, pellucid.tensor([0, 1]), pellucid.ones(2), reduce="multiply")
+    with pytest.raises(NotImplementedError, match="scatter_reduce"):
+        out.sum().backward()
+
+
 @pytest.mark.parametrize("name", ["var", "std"])
 def test_gradient_without_degrees_of_freedom(name: str) -> None:
     """Both libraries warn; without `dim` the gradient is infinite, or NaN where an element is the mean."""

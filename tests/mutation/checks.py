@@ -73,6 +73,9 @@ def own_tests(op: Op) -> list[Check]:
     if op.name in ("var", "std"):
         test = test_ops.test_gradient_without_degrees_of_freedom
         found.append((test.__name__, functools.partial(test, op.name)))
+    if op.name == "scatter":
+        test = test_ops.test_scatter_that_multiplies_has_no_gradient
+        found.append((test.__name__, test))
     return found
 
 

@@ -118,7 +118,7 @@ def from_outside(op: Op, rule: Rule) -> Iterator[tuple[str, Rule]]:
         if name in names:
             yield f"another {name}", _another_axis(rule, names.index(name))
     for place, name in enumerate(names[1:], 1):
-        if name in ("g", "out", *op.inputs, *op.aux):
+        if name in ("g", "out", *op.inputs, *op.recompute):
             yield f"{name} cut off", _argument_detached(rule, place)
 
 

@@ -7,6 +7,7 @@ OTHER_BRANCH = "the difference is in the branch that is not taken there"
 CAST = "the engine casts a gradient to the dtype of its input"
 ONE_NUMBER = "one number was spread over all elements: the engine sums its gradient, in whatever order"
 NOTHING = "where g is 0, its logarithm is -inf, and nothing is added"
+AT_ZERO = "as for a tensor of exponents: it differs at a base of 0 alone, in a second derivative that is not there"
 
 # (op, where, how the change begins; "*" is any) -> why
 NO_MISTAKE: dict[tuple[str, str, str], str] = {
@@ -17,8 +18,9 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("addcmul", "*", "tensor1 if value == 1 else tensor1 * value → tensor1 * value"): SHORTCUT,
     ("softplus", "input", "input if beta == 1 else input * beta → input * beta"): SHORTCUT,
     ("repeat", "input", "_sum_repeats: if not repeats → if False"): SHORTCUT,
-    ("pow", "input", "if isinstance(exponent, int | float) → if False"): SHORTCUT,
-    ("pow", "*", "int | float →"): SHORTCUT,
+    ("pow", "input", "if isinstance(exponent, int | float) → if False"): AT_ZERO,
+    ("pow", "input", "int | float →"): AT_ZERO,
+    ("pow", "exponent", "int | float →"): SHORTCUT,
     ("pow", "input", "g * (exponent * input) if exponent == 2"): SHORTCUT,
     ("*", "src", "_at_source: got if got.shape == shape else"): SHORTCUT,
     ("p_norm", "input", "_p_norm_rule: if p =="): SHORTCUT,
@@ -27,6 +29,21 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("logcumsumexp", "input", "_logcumsumexp_rule: 3e+38 →"): "e to the power of either is 0",
     ("logcumsumexp", "input", "_logcumsumexp_rule: g > 0 → g >= 0"): NOTHING,
     ("logcumsumexp", "input", "_logcumsumexp_rule: g < 0 → g <= 0"): NOTHING,
+    ("*", "input", "(input != input) & (out != out) → input != input"): (
+        "where an element is NaN, so is the result; the second half serves nanmedian, where it is noticed"
+    ),
+    ("embedding", "weight", "_embedding_grad: padding is not None and padding >= 0 → padding is not None"): (
+        "no index is negative, so none is equal to a negative padding"
+    ),
+    ("embedding", "weight", "_embedding_grad: 1 → 2 (place 3)"): NEGATIVE,
+    ("masked_scatter", "source", "_chosen: m.expand(mask, size=g.shape) if mask"): SHORTCUT,
+    ("masked_scatter", "source", "_chosen: if not g.shape → if False"): SAME_SHAPE,
+    ("masked_scatter", "source", "_chosen: m.reshape(wide, shape=(1,)) → wide"): SAME_SHAPE,
+    ("repeat", "input", "_sum_repeats: if 0 in repeats → if False"): SHORTCUT,
+    ("repeat", "input", "_sum_repeats: True → False"): "the lists are of one length, which the op itself has seen to",
+    ("quantile_of_sorted", "q", "_rank_rule: m.where(slope == 0, 0.0, step * slope) → step"): (
+        "it differs between elements that are infinite, where PyTorch has no gradient by q to compare with"
+    ),
     ("contract", "operands", "_rule: True → False"): "the lists are of one length, which the op itself has seen to",
     ("contract", "operands", "_rule: set(output).union("): SHORTCUT,
     ("*", "*", "keep: g if keepdim or not shape else"): SAME_SHAPE,

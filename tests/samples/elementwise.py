@@ -81,7 +81,7 @@ SAMPLES = {
         row(np.array([0.0, 0.0, 2.0]), np.array([0.0, 2.0, 0.0]), gradient="torch"),
         row(np.array([0.0, 2.0, -1.0]), 0, gradient="torch"), row(np.array([0.0, 2.0]), 0.0, gradient="torch"),
         row(0.0, np.array([0.0, 2.0, -1.0, 0.5]), gradient="torch"),
-        row(-2.0, np.array([0.0, 2.0, -1.0]), gradient="torch"), row(2, real(3)), row(2.0, np.array([-1.0, 0.0, 1.0])),
+        row(-2.0, np.array([0.0, 2.0, -1.0]), gradient="torch"), row(2, real(3)), row(0.5, real(3)), row(2.0, np.array([-1.0, 0.0, 1.0])),
         row(integers(6), np.array([0, 1, 2, 3, -1, -2]), gradient=False), row(real(3, 4), integers(4, low=1)),
     ],
     "gelu": [row(real(3, 4)), row(real(3, 4), approximate="tanh")],

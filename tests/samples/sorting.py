@@ -35,5 +35,5 @@ SAMPLES = {
     "median": [row(TIES, gradient="torch"), row(real(3, 5)), row(real(4)), row(real()), row(integers(3, 4)),
                row(NANS, gradient="torch"), row(real(0), gradient=False)],
     "nanmedian": [row(TIES, gradient="torch"), row(real(3, 5)), row(real()), row(NANS, gradient="torch"),
-                  row(real(0), gradient=False)],
+                  row(np.full(3, np.nan), gradient="torch"), row(real(0), gradient=False)],
 }  # fmt: skip
