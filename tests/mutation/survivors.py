@@ -44,6 +44,15 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("quantile_of_sorted", "q", "_rank_rule: m.where(slope == 0, 0.0, step * slope) → step"): (
         "it differs between elements that are infinite, where PyTorch has no gradient by q to compare with"
     ),
+    ("p_norm", "input", "_p_norm_rule: x * 0 * g → x * 0"): "it is 0 either way",
+    ("p_norm", "input", "_p_norm_rule: 2 → 1"): SHORTCUT,
+    ("p_norm", "input", "_p_norm_rule: m.cast_like("): CAST,
+    ("p_norm", "input", "_p_norm_rule: (size != size) & (out != out) → size != size"): (
+        "where an element is NaN, so is the result"
+    ),
+    ("p_norm", "input", "_p_norm_rule: p < 1 → p <= 1"): "a norm with p = 1 has been dealt with before",
+    ("p_norm", "input", "_p_norm_rule: 0.0 → 1 (place 3)"): "it is multiplied by the 0 of an element of a norm of 0",
+    ("std", "input", "_deviation_rule: 0.0 → 1"): "it is multiplied by the distance from the mean, which is 0 too",
     ("contract", "operands", "_rule: True → False"): "the lists are of one length, which the op itself has seen to",
     ("contract", "operands", "_rule: set(output).union("): SHORTCUT,
     ("*", "*", "keep: g if keepdim or not shape else"): SAME_SHAPE,

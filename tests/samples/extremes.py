@@ -34,7 +34,8 @@ SAMPLES = {
     for name in ("amax", "amin")
 }  # fmt: skip
 SAMPLES |= {
-    name: [row(real(3, 4)), row(real()), row(integers(3, 4)), row(TIES, gradient="torch"), row(-TIES, gradient="torch"), row(NANS, gradient="torch")]
+    name: [row(real(3, 4)), row(real()), row(integers(3, 4))]
+    + [row(one, gradient="torch") for one in (TIES, -TIES, NANS)]
     for name in ("max", "min")
 }
 SAMPLES |= {

@@ -28,6 +28,6 @@ SAMPLES = {
     ],
     "view_zero": [
         row(real(3, 2), chain=CHAIN, reference=lambda x, chain: 0 * x),
-        row(real(3, 1), chain=LAST, reference=lambda x, chain: torch.cat((x[:1], 0 * x[1:]))),
+        row(real(3, 2), chain=LAST[:1], reference=lambda x, chain: torch.cat((x[:1], 0 * x[1:]))),
     ],
 }
