@@ -319,7 +319,7 @@ def test_gradient_without_degrees_of_freedom(name: str) -> None:
     numbers = np.array([[1.0, 1.0, 1.0], [1.0, 2.0, 0.0]])
     cases: list[tuple[np.ndarray, dict[str, int]]] = [(numbers, {"correction": n}) for n in (5, 6, 8)]
     cases += [(numbers, {"dim": 0, "correction": 2}), (numbers, {"dim": 0, "correction": 3})]
-    cases += [(numbers, {"dim": 1, "correction": 3}), (np.array(2.0), {"dim": 0})]
+    cases += [(numbers, {"dim": 1, "correction": 3}), (np.array(2.0), {"dim": 0, "correction": 2})]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for array, how in cases:

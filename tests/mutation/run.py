@@ -78,7 +78,7 @@ def fate(
     result.reason = None
     with broken(mutant.op, mutant.where, mutant.rule):
         result.tests = noticed_by(tests) or noticed_by(more())
-        if not equal:
+        if result.tests is not None or not equal:
             result.gradients = noticed_by(inputs)
     open_question = result.gradients is None and result.tests is not None and result.reason is None
     if open_question and same(mutant, *called_where_smooth):

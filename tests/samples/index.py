@@ -106,6 +106,9 @@ SAMPLES = {
                          for one in ("amax", "amin")]
                       + [row(EDGES, EDGE, EDGES[:2], dim=0, reduce=one, include_self=False, gradient="torch",
                              reference=by_dim(torch.scatter_reduce)) for one in ("mean", "prod")]
+                      + [row(real(3, 4), EDGE, real(2, 4), dim=0, reduce=one, include_self=own,
+                             reference=by_dim(torch.scatter_reduce))
+                         for one in ("mean", "prod", "amax") for own in (True, False)]
                       + [row(real(3, 4), K, real(3, 4), dim=0, reduce=one, include_self=own, skip=LARGER)
                          for one in ("mean", "prod", "amax") for own in (True, False)]
                       + [row(integers(3, 4), K, integers(2, 4), dim=0, reduce=one, include_self=False,
