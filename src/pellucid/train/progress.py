@@ -105,7 +105,7 @@ class LivePlot:
         start = time.perf_counter()
         if start < self._next and not force:
             return
-        from IPython.display import Image, display
+        from IPython.display import Image, display  # pyright: ignore[reportMissingImports] (a notebook has it)
 
         from pellucid.viz import curves
 

@@ -204,7 +204,7 @@ def _png(figure: Any) -> tuple[bytes, dict[str, int]]:
 
 
 def _display(figure: Any) -> None:
-    from IPython.display import Image, display
+    from IPython.display import Image, display  # pyright: ignore[reportMissingImports] (a notebook has it)
 
     content, size = _png(figure)
     display(Image(content, format="png", width=size["width"], height=size["height"]))
