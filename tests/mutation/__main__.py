@@ -69,7 +69,7 @@ def noticed_elsewhere(rows: list[dict[str, Any]]) -> None:
     """A helper serves several rules: what is changed in a branch that one rule does not take is noticed at another."""
     noticed: dict[str, set[str]] = {}
     for one in rows:
-        if ": " in one["what"] and one["tests"] and one["gradients"]:
+        if ": " in one["what"] and one["tests"] and (one["gradients"] or one["reason"]):
             noticed.setdefault(one["what"], set()).add(f"{one['op']}.{one['where']}")
     for one in rows:
         if is_survivor(one) and not one["tests"] and not one["gradients"] and one["what"] in noticed:
@@ -95,7 +95,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     equivalent = [one for one in rows if not one["tests"] and not one["gradients"] and one["reason"]]
     return {
         "ops": len({one["op"] for one in rows}),
-        "mutants": len(rows),
+        "in all": len(rows),
         "no mistake": dict(Counter(one["reason"] for one in equivalent).most_common()),
         "mistakes": len(mistakes),
         "noticed by the tests": sum(one["tests"] is not None for one in mistakes),

@@ -54,6 +54,9 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("p_norm", "input", "_p_norm_rule: 0.0 → 1 (place 3)"): "it is multiplied by the 0 of an element of a norm of 0",
     ("std", "input", "_deviation_rule: 0.0 → 1"): "it is multiplied by the distance from the mean, which is 0 too",
     ("scatter_reduce", "*", "_reduce_grads: src if src.shape == index.shape else"): SHORTCUT,
+    ("nanmedian", "input", "(input != input) & (out != out) → out != out"): (
+        "the result is NaN only where every element is; for median, whose rule it is too, it is noticed"
+    ),
     ("contract", "operands", "_rule: True → False"): "the lists are of one length, which the op itself has seen to",
     ("contract", "operands", "_rule: set(output).union("): SHORTCUT,
     ("*", "*", "keep: g if keepdim or not shape else"): SAME_SHAPE,
