@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pellucid
 from tests.twins import same
 
 INF, NAN = float("inf"), float("nan")
@@ -147,3 +148,14 @@ def test_second_order_at_the_edge(name: str) -> None:
 
     with np.errstate(all="ignore"):
         same(program, rtol=1e-9)
+
+
+def test_sinc_has_its_derivatives_near_0() -> None:
+    """Where sin(πx) / πx is 0/0 and its derivative a difference of equals: −π²x/3, and −π²/3."""
+    for x in (0.0, 1e-12, -1e-6, 0.0099, 0.0101):
+        at = pellucid.tensor(x, dtype=pellucid.float64, requires_grad=True)
+        (slope,) = pellucid.autograd.grad(pellucid.sinc(at), at, create_graph=True)
+        (second,) = pellucid.autograd.grad(slope, at)
+        square = (np.pi * x) ** 2
+        assert slope.item() == pytest.approx(-(np.pi**2) * x / 3 * (1 - square / 10 + square**2 / 280), rel=1e-10)
+        assert second.item() == pytest.approx(-(np.pi**2) / 3 * (1 - 3 * square / 10 + square**2 / 56), rel=1e-7)
