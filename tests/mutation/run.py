@@ -83,6 +83,6 @@ def fate(
     open_question = result.gradients is None and result.tests is not None and result.reason is None
     if open_question and same(mutant, *called_where_smooth):
         result.reason = "shows only where there is no derivative: at a kink, a tie or an extreme"
-    if result.gradients is None and result.tests is None:
+    if result.gradients is None and result.reason is None:
         result.reason = explained(mutant.op, mutant.where, mutant.what)
     return result

@@ -1,4 +1,4 @@
-"""Mutants that are no mistake, though nothing in the rule's answers says so: by what was changed, and why."""
+"""Mutants that are no mistake, or that show at a tie alone, though the rule's answers do not say so: which, and why."""
 
 SHORTCUT = "a shortcut: without it the result is the same, and later"
 SAME_SHAPE = "a reshape to the shape that it has already, or to one that broadcasts alike"
@@ -8,6 +8,9 @@ CAST = "the engine casts a gradient to the dtype of its input"
 ONE_NUMBER = "one number was spread over all elements: the engine sums its gradient, in whatever order"
 NOTHING = "where g is 0, its logarithm is -inf, and nothing is added"
 AT_ZERO = "as for a tensor of exponents: it differs at a base of 0 alone, in a second derivative that is not there"
+CANCELLED = "a number in place of a 0 that is divided by; any will do, it is cancelled or multiplied by 0"
+NEVER_ZERO = "no element is reduced from nothing, but where it is NaN"
+TIE = "shows at a tie alone, which check.gradients takes for one"
 
 # (op, where, how the change begins; "*" is any) -> why
 NO_MISTAKE: dict[tuple[str, str, str], str] = {
@@ -57,6 +60,14 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
     ("nanmedian", "input", "(input != input) & (out != out) → out != out"): (
         "the result is NaN only where every element is; for median, whose rule it is too, it is noticed"
     ),
+    ("scatter_reduce", "*", "_reduce_grads: if to_src.shape != src_shape → if True"): SHORTCUT,
+    ("scatter_reduce", "*", "_reduce_grads: 1 → 2 (place 3)"): CANCELLED,
+    ("scatter_reduce", "*", "_reduce_grads: 1 → 2 (place 6)"): CANCELLED,
+    ("scatter_reduce", "*", "_reduce_grads: 1 → 2 (place 7)"): CANCELLED,
+    ("scatter_reduce", "*", "_reduce_grads: 0 → 1 (place 9)"): NEVER_ZERO,
+    ("scatter_reduce", "*", "_reduce_grads: m.masked_fill(count, count == 0, 1) → count (place 2)"): NEVER_ZERO,
+    ("scatter_reduce", "*", "_reduce_grads: mine if include_self else"): TIE,
+    ("scatter_reduce", "*", "_reduce_grads: m.scatter(mine, index, 0, dim=dim) → mine"): TIE,
     ("contract", "operands", "_rule: True → False"): "the lists are of one length, which the op itself has seen to",
     ("contract", "operands", "_rule: set(output).union("): SHORTCUT,
     ("*", "*", "keep: g if keepdim or not shape else"): SAME_SHAPE,
