@@ -42,6 +42,7 @@ def put(x: torch.Tensor, values: Any, *indices: torch.Tensor, slots: Any, accumu
     key = tuple(next_ if isinstance(next_, torch.Tensor) else None for next_ in keyed(indices, slots))
     return torch.ops.aten.index_put(x, list(key), torch.as_tensor(values, dtype=x.dtype), accumulate)
 
+
 EDGES = np.array([[0.0, 2.0, 3.0, 0.0], [0.0, 2.0, 1.5, 1.5], [0.0, 0.0, 3.0, 3.0]])  # zeros and ties
 EDGE = np.array([[0, 0, 1, 0], [0, 0, 1, 2]])
 
