@@ -5,6 +5,7 @@ Kinds: `forward`; `grad` (backward with a random cotangent); `gradgrad` (and onc
 forms, aliases); `error` (inputs that must be refused, with the class of exception that PyTorch raises).
 """
 
+import random
 import re
 import traceback
 import types
@@ -17,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.testing._internal import common_utils
+from torch.testing._internal.opinfo import core as opinfo_core
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 from tests.opinfo.convert import CannotConvert, Converter, as_array, difference, is_complex, leaves, rebound
@@ -28,6 +31,20 @@ KINDS = ("forward", "grad", "gradgrad", "noncontiguous", "variants", "error")
 # and strides besides. They are hundreds for each op, so not every dtype can have them.
 WIDE_DTYPES = ("float32", "int64")
 GRADIENT_SLACK = 8.0  # a gradient adds many rounded numbers, in an order that the two libraries need not share
+
+
+def _seed(seed: int | None = None) -> None:
+    """The streams that samples are drawn from; `torch.manual_seed` notes a stack trace for each device there is not."""
+    seed = common_utils.SEED if seed is None else seed
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (PyTorch's samples come from it)
+
+
+# For every set of samples PyTorch looks through the whole stack, source files and all, for its own test case: which is
+# not there. That took more time than the comparisons.
+common_utils.extract_test_fn = opinfo_core.extract_test_fn = lambda: None
+common_utils.set_rng_seed = _seed
 
 
 @dataclass
