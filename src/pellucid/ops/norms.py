@@ -40,6 +40,7 @@ def p_norm(xp: Any, input: Any, *, ord: float = 2, dim: Any = None, keepdim: boo
 
 def _p_norm_rule(m: Any, g: Any, x: Any, out: Any, p: float, dim: Any, keepdim: bool) -> Any:
     """d‖x‖ / dx = sign(x) · (|x| / ‖x‖)^(p - 1); 0 where the norm is 0, the middle of the subgradients there."""
+    # m.pow and not **: NumPy's own takes a cube for any power, the op multiplies, and both ways back must be the same.
     g, out = keep(m, g, x.shape, dim, keepdim), keep(m, out, x.shape, dim, keepdim)
     if p == 0:
         return x * 0 * g
@@ -52,10 +53,10 @@ def _p_norm_rule(m: Any, g: Any, x: Any, out: Any, p: float, dim: Any, keepdim: 
         chosen = m.cast_like((size == out) | ((size != size) & (out != out)), x)
         return m.sign(x) * chosen * (g / m.sum(chosen, dim=dim, keepdim=True))
     if p < 1:
-        power = m.where(x == 0, 0.0, m.sign(x) * abs(x) ** (p - 1))
-        return power * g * out ** (1 - p)
-    power = m.sign(x) * abs(x) ** (p - 1) if p < 2 else x * abs(x) ** (p - 2)
-    return power * m.where(out == 0, 0.0, g / out ** (p - 1))
+        power = m.where(x == 0, 0.0, m.sign(x) * m.pow(abs(x), p - 1))
+        return power * g * m.pow(out, 1 - p)
+    power = m.sign(x) * m.pow(abs(x), p - 1) if p < 2 else x * m.pow(abs(x), p - 2)
+    return power * m.where(out == 0, 0.0, g / m.pow(out, p - 1))
 
 
 p_norm.vjp(input=lambda m, g, input, out, ord, dim, keepdim: _p_norm_rule(m, g, input, out, ord, dim, keepdim))
