@@ -115,6 +115,7 @@ def test_ctrl_c_before_training(tmp_path: Path) -> None:
     """While the data are read there is nothing to save: said in a sentence, with the same exit code."""
     program = (
         "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a program in the background does not have
         "from pellucid import datasets\n"
         "datasets.digits = lambda **_: os.kill(os.getpid(), signal.SIGINT)\n"
         "from pellucid.cli import main\n"
