@@ -8,9 +8,7 @@ models in lockstep and names the first tensor in which they part.
 from pellucid.check.gradients import gradients
 from pellucid.check.handwritten import backward
 from pellucid.check.layer import layer, layers
-from pellucid.check.parity import parity
-from pellucid.check.parity_functions import JAX, NumPy
-from pellucid.check.parity_report import ParityReport
+from pellucid.check.parity import JAX, NumPy, ParityReport, parity
 from pellucid.check.report import Report
 
 __all__ = ["JAX", "NumPy", "ParityReport", "Report", "backward", "gradients", "layer", "layers", "parity"]

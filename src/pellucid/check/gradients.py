@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pellucid.autograd.gradcheck import beside as moved
-from pellucid.check.arrays import JaxSubject, NumpySubject
 from pellucid.check.autopsy import Diagnosis, diagnose
-from pellucid.check.autopsy.evidence import Evidence, compare
-from pellucid.check.measure import EVERY, Measured, Measurement, Target
+from pellucid.check.autopsy.culprit import culprits
+from pellucid.check.autopsy.evidence import compare, evidence_of
+from pellucid.check.handwritten import backward
 from pellucid.check.report import Report
-from pellucid.check.subject import Point, Subject, named_leaves
-from pellucid.check.tensors import Pellucid, TensorSubject, Torch, concerns
+from pellucid.check.subject.arrays import JaxSubject, NumpySubject
+from pellucid.check.subject.measure import EVERY, Measured, Measurement, Target
+from pellucid.check.subject.subject import Point, Subject, named_leaves
+from pellucid.check.subject.tensors import Pellucid, TensorSubject, Torch, concerns
 
 SECOND = " (second order)"
 
@@ -259,17 +260,6 @@ def _ties(found: dict[str, Measured], target: Target, rng: np.random.Generator) 
     return [name for name in wrong if name in right]
 
 
-def evidence_of(name: str, one: Measured, found: dict[str, Measured]) -> Evidence:
-    scale = max((float(np.sqrt((each.true**2).sum())) for each in found.values()), default=0.0)
-    if not np.isfinite(one.given).all():
-        return compare(name, one.true, one.given, 0.0, scale)
-    evidence = compare(name, one.true, one.given, 0.0 if one.wrong else math.inf, 0.0)
-    evidence.wrong = one.wrong
-    if not one.wrong:
-        evidence.relative_error = one.away  # what was measured, of which the arrays know nothing
-    return evidence
-
-
 def _sizes(subject: Subject) -> tuple[int, ...]:
     """What might be the number of samples: the first axis of what the function is called with."""
     found = [int(one.shape[0]) for _, one in named_leaves(subject.args) if getattr(one, "ndim", 0) and one.shape[0] > 1]
@@ -284,8 +274,6 @@ def _explain(report: Report, subject: Subject, seed: int) -> None:
     if isinstance(subject, NumpySubject):
         _by_recording(report, subject, seed)
     elif isinstance(subject, TensorSubject) and subject.library == "pellucid":
-        from pellucid.check.culprit import culprits
-
         with subject.held():
             subject.lift()
             second = any(name.endswith(SECOND) for name in report.diagnoses)
@@ -322,8 +310,6 @@ def _left_the_graph(own: Diagnosis) -> Diagnosis:
 
 
 def _by_recording(report: Report, subject: NumpySubject, seed: int) -> None:
-    from pellucid.check.handwritten import backward
-
     later = backward(subject.result, lambda point: subject.gradient(point, []), subject.point, seed)
     for name, diagnosis in later.diagnoses.items():
         own = report.diagnoses.get(name)

@@ -13,11 +13,12 @@ from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
 from pellucid.check.autopsy.hypothesis import line
 from pellucid.check.autopsy.numbers import same
-from pellucid.check.plain import Untraceable, strip
-from pellucid.check.recording import record, trace
+from pellucid.check.record.plain import Untraceable, strip
+from pellucid.check.record.recording import record, trace
+from pellucid.check.record.reverse import gradients
+from pellucid.check.record.tape import Array, Tape
 from pellucid.check.report import Report
-from pellucid.check.surroundings import surroundings
-from pellucid.check.tape import Array, Tape, gradients
+from pellucid.check.subject.surroundings import surroundings
 
 Params = dict[str, Array]
 TOLERANCE = {"double": 1e-6, "single": 2e-3}

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.handwritten import backward as check_backward
-from pellucid.check.plain import strip
+from pellucid.check.record.plain import strip
+from pellucid.check.record.tape import Array
 from pellucid.check.report import Report
-from pellucid.check.tape import Array
 
 # dy is a parameter like the others: it changes from point to point, and a gradient that does not is seen to be stale.
 ABOVE = "the gradient from above"

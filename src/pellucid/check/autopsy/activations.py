@@ -8,8 +8,9 @@ import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
 from pellucid.check.autopsy.regions import KNOWN, Region, known_as, regions
-from pellucid.check.rules import extreme_mask, vjp
-from pellucid.check.tape import Array, Change, Node
+from pellucid.check.record.reverse import Change
+from pellucid.check.record.rules import extreme_mask, vjp
+from pellucid.check.record.tape import Array, Node
 
 # What is a step of a formula more often than an activation.
 ARITHMETIC = {"square", "sqrt", "exp", "log", "1/z"}

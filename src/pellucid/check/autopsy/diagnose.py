@@ -11,8 +11,9 @@ from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import Case, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers
 from pellucid.check.autopsy.trial import Budget, Found, Trial
-from pellucid.check.rules import ELEMENTWISE, has_ties
-from pellucid.check.tape import Array, Change, Tape, backward
+from pellucid.check.record.reverse import Change, backward
+from pellucid.check.record.rules import ELEMENTWISE, has_ties
+from pellucid.check.record.tape import Array, Tape
 
 
 @dataclass

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.tape import Array
+from pellucid.check.record.tape import Array
+from pellucid.check.subject.measure import Measured
 
 
 @dataclass
@@ -66,6 +67,17 @@ def compare(name: str, true: Array, given: Any, tolerance: float, scale: float) 
     if found.wrong:
         found.pattern = _pattern(true, given, max(norms))
     return found
+
+
+def evidence_of(name: str, one: Measured, found: dict[str, Measured]) -> Evidence:
+    scale = max((float(np.sqrt((each.true**2).sum())) for each in found.values()), default=0.0)
+    if not np.isfinite(one.given).all():
+        return compare(name, one.true, one.given, 0.0, scale)
+    evidence = compare(name, one.true, one.given, 0.0 if one.wrong else math.inf, 0.0)
+    evidence.wrong = one.wrong
+    if not one.wrong:
+        evidence.relative_error = one.away  # what was measured, of which the arrays know nothing
+    return evidence
 
 
 def norm(array: Array) -> float:

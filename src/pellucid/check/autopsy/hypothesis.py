@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.tape import Array, Change, Node, Pass, Tape
+from pellucid.check.record.reverse import Change, Pass
+from pellucid.check.record.tape import Array, Node, Tape
 
 FEW = 12  # passes of a loop that are also looked at one by one
 

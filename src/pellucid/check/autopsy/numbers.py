@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.evidence import Evidence
-from pellucid.check.tape import Array
+from pellucid.check.record.tape import Array
 
 
 @dataclass

@@ -9,8 +9,9 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, Said, edges, line, on_edges
-from pellucid.check.rules import ELEMENTWISE, broadcast_axes, derivative, unbroadcast, vjp
-from pellucid.check.tape import Array, Change, Node
+from pellucid.check.record.reverse import Change
+from pellucid.check.record.rules import ELEMENTWISE, broadcast_axes, derivative, unbroadcast, vjp
+from pellucid.check.record.tape import Array, Node
 
 MOST_TERMS = 30  # paths of which two are left out at once
 

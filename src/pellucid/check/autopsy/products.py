@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
-from pellucid.check.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
-from pellucid.check.tape import Array, Change, Node, backward
+from pellucid.check.record.reverse import Change, backward
+from pellucid.check.record.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
+from pellucid.check.record.tape import Array, Node
 
 
 def transposes(case: Case) -> Iterator[Hypothesis]:

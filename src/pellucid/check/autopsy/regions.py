@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.check.rules import ELEMENTWISE, derivative
-from pellucid.check.tape import Array, Node, Site, Tape
+from pellucid.check.record.rules import ELEMENTWISE, derivative
+from pellucid.check.record.tape import Array, Node, Site, Tape
 
 LONGEST = 14  # elementwise steps that one still calls an activation
 

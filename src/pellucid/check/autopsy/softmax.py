@@ -8,8 +8,9 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
-from pellucid.check.rules import vjp
-from pellucid.check.tape import Array, Change, Node
+from pellucid.check.record.reverse import Change
+from pellucid.check.record.rules import vjp
+from pellucid.check.record.tape import Array, Node
 
 
 def softmaxes(case: Case) -> Iterator[Hypothesis]:

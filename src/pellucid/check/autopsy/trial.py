@@ -16,8 +16,9 @@ from pellucid.check.autopsy.numbers import same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
 from pellucid.check.autopsy.products import stale, transposes
 from pellucid.check.autopsy.softmax import softmaxes
-from pellucid.check.rules import vjp
-from pellucid.check.tape import Array, Change, Node, Tape, backward
+from pellucid.check.record.reverse import Change, backward
+from pellucid.check.record.rules import vjp
+from pellucid.check.record.tape import Array, Node, Tape
 
 GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
 ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)

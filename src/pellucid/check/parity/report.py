@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid.check.parity_judge import BEYOND, Verdict
-from pellucid.check.parity_sides import KINDS, OF_LAYERS
+from pellucid.check.parity.judge import BEYOND, Verdict
+from pellucid.check.parity.sides import KINDS, OF_LAYERS
 from pellucid.check.report import Report
 from pellucid.train.divergence import Difference
 

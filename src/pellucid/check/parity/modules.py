@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.parity_sides import Array, Batch, Key, layer_of, leaves, to_array
+from pellucid.check.parity.sides import Array, Batch, Key, layer_of, leaves, to_array
 from pellucid.core import Tensor, no_grad
 from pellucid.nn import Module, functional, vocabulary
 

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.subject import Point, Streams, Subject, arguments, call, leaves, named_leaves, nothing_to_check
-from pellucid.check.tape import Array
+from pellucid.check.subject.subject import (
+    Array,
+    Point,
+    Streams,
+    Subject,
+    arguments,
+    call,
+    leaves,
+    named_leaves,
+    nothing_to_check,
+)
 
 
 class NumpySubject(Subject):

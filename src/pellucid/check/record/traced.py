@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.functions import ALIASES, HANDLERS, MOVES, OPAQUE, PLAIN
-from pellucid.check.plain import Recorded, Untraceable, strip
-from pellucid.check.rules import ELEMENTWISE
-from pellucid.check.tape import Array, Node, Site, Tape
+from pellucid.check.record.plain import Recorded, Untraceable, strip
+from pellucid.check.record.rules import ELEMENTWISE
+from pellucid.check.record.tables import ALIASES, HANDLERS, MOVES, OPAQUE, PLAIN
+from pellucid.check.record.tape import Array, Node, Site, Tape
 
 LIMIT = 2**29  # bytes of recorded values: what does not fit is not recorded
 
-_HERE = str(Path(__file__).parent)
+_HERE = str(Path(__file__).parent.parent)  # the room `check`
 _NUMPY = str(Path(np.__file__).parent)
 
 

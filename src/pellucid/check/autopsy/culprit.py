@@ -13,14 +13,13 @@ import numpy as np
 from pellucid import core
 from pellucid.autograd.gradcheck import beside
 from pellucid.autograd.numeric import slopes
-from pellucid.check.autopsy import Diagnosis, diagnose
-from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.autopsy.diagnose import Diagnosis, diagnose
+from pellucid.check.autopsy.evidence import Evidence, evidence_of
 from pellucid.check.autopsy.regions import KNOWN
-from pellucid.check.gradients import evidence_of
-from pellucid.check.measure import Measured, Measurement, Target
-from pellucid.check.subject import Point
-from pellucid.check.tape import Array
-from pellucid.check.tensors import Pellucid, TensorSubject
+from pellucid.check.record.tape import Array
+from pellucid.check.subject.measure import Measured, Measurement, Target
+from pellucid.check.subject.subject import Point
+from pellucid.check.subject.tensors import Pellucid, TensorSubject
 from pellucid.core.errors import argument_names, user_line
 from pellucid.core.function import listeners
 

@@ -1,118 +1,20 @@
-"""A recording of what a NumPy program computed: every operation with its values, and the way back through it.
+"""The way back through a recording.
 
-The way back can be taken as it is, which gives the gradient, or with one rule of it changed, which gives the gradient
-that somebody with that mistake in their backward pass would get.
+It can be taken as it is, which gives the gradient, or with one rule of it changed, which gives the gradient that
+somebody with that mistake in their backward pass would get.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place in the user's program: a line, and the instruction in it. A loop passes the same site again and again."""
-
-    file: str
-    line: int
-    instruction: int
-    part: str = ""  # which step of a function that is recorded as several, such as the mean within `var`
-    calls: tuple[Any, ...] = field(
-        default=(), compare=False
-    )  # the calls that led there: a helper is called from several
-
-    @property
-    def where(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(eq=False)
-class Node:
-    """One operation: its inputs, its value, and whether a parameter stands behind it."""
-
-    index: int
-    op: str
-    inputs: tuple[Node, ...]
-    attributes: dict[str, Any]
-    value: Array
-    site: Site | None
-    needs: bool
-    cache: dict[Any, Any] = field(default_factory=dict)  # what its derivative rule computes but once
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.value.shape
-
-    def __repr__(self) -> str:
-        return f"{self.index}:{self.op}{self.shape}"
-
-
-@dataclass(eq=False)
-class Tape:
-    """The operations of one evaluation in their order, the parameters by name, and the node of the result."""
-
-    nodes: list[Node] = field(default_factory=list)
-    parameters: dict[str, Node] = field(default_factory=dict)
-    result: Node | None = None
-    _useful: list[Node] | None = None
-
-    def add(
-        self,
-        op: str,
-        inputs: Iterable[Node],
-        value: Any,
-        site: Site | None = None,
-        attributes: dict[str, Any] | None = None,
-        needs: bool | None = None,
-    ) -> Node:
-        inputs = tuple(inputs)
-        behind = any(node.needs for node in inputs) if needs is None else needs
-        node = Node(len(self.nodes), op, inputs, attributes or {}, np.array(value), site, behind)
-        self.nodes.append(node)
-        self._useful = None
-        return node
-
-    def useful(self) -> list[Node]:
-        """The nodes between the parameters and the result, in order."""
-        if self.result is None:
-            return []
-        if self._useful is not None:
-            return self._useful
-        reached: set[int] = set()
-        todo = [self.result]
-        while todo:
-            node = todo.pop()
-            if node.index in reached or not node.needs:
-                continue
-            reached.add(node.index)
-            todo += node.inputs
-        self._useful = [node for node in self.nodes if node.index in reached]
-        return self._useful
-
-    def reach(self) -> dict[int, frozenset[str]]:
-        """For each node, the parameters behind it: what a mistake there can alter."""
-        names = {node.index: frozenset([name]) for name, node in self.parameters.items()}
-        found: dict[int, frozenset[str]] = {}
-        for node in self.nodes:
-            if node.needs:
-                own = names.get(node.index, frozenset())
-                found[node.index] = own.union(*(found.get(source.index, frozenset()) for source in node.inputs))
-        return found
-
-    def groups(self) -> dict[tuple[Site | None, str], list[Node]]:
-        """The useful nodes by the place in the program that made them: the passes of a loop stand together."""
-        found: dict[tuple[Site | None, str], list[Node]] = {}
-        for node in self.useful():
-            found.setdefault((node.site, node.op), []).append(node)
-        return found
-
+from pellucid.check.record.rules import vjp
+from pellucid.check.record.tape import Array, Node, Tape
 
 # What is changed on the way back. `edges` replaces what one input of a node gets; `adjoints` alters the adjoint of a
 # node before it goes on; `jumps` sends it elsewhere than to the node's inputs.
@@ -225,8 +127,6 @@ def backward(tape: Tape, change: Change | None = None) -> Pass:
 
 def _contributions(node: Node, adjoint: Array, change: Change) -> tuple[Array, list[tuple[Node, Array]]]:
     """The adjoint of a node as the change leaves it, and what its inputs get of it."""
-    from pellucid.check.rules import vjp
-
     alter = change.adjoints.get(node.index)
     if alter is not None:
         adjoint = alter(adjoint)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.parity_sides import Array, Batch
+from pellucid.check.parity.sides import Array, Batch
 
 _CLOSE = 1e-6
 
@@ -18,7 +18,7 @@ def hint(
     """Sentences; none where nothing is seen.
 
     Args:
-        kind: of `parity_sides.KINDS`.
+        kind: of `sides.KINDS`.
         pair: ours and theirs.
         settings: of the layer or the optimiser, on both sides.
         frameworks: what the sides are called.

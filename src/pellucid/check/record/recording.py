@@ -10,10 +10,11 @@ from unittest import mock
 
 import numpy as np
 
-from pellucid.check.plain import Untraceable, strip
-from pellucid.check.surroundings import replaced
-from pellucid.check.tape import Array, Tape
-from pellucid.check.traced import Recorder, Traced
+from pellucid.check.record import functions as _functions  # noqa: F401 (it fills the table of handlers)
+from pellucid.check.record.plain import Untraceable, strip
+from pellucid.check.record.tape import Array, Tape
+from pellucid.check.record.traced import Recorder, Traced
+from pellucid.check.subject.surroundings import replaced
 
 LARGEST = 2**26  # bytes of an array of data that is still taken along
 

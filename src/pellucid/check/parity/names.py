@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.parity_sides import OF_LAYERS, Array, Key, Side, layer_of
+from pellucid.check.parity.sides import OF_LAYERS, Array, Key, Side, layer_of
 
 Transposes = dict[str, tuple[int, ...]]
 

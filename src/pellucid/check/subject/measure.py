@@ -10,8 +10,7 @@ import numpy as np
 
 from pellucid.autograd.gradcheck import SAFETY, beside, scale_of
 from pellucid.autograd.numeric import Slopes, complex_slope, slope
-from pellucid.check.subject import Point
-from pellucid.check.tape import Array
+from pellucid.check.subject.subject import Array, Point
 
 EVERY = 128  # elements of a tensor up to which each is moved by itself
 DIRECTIONS = 2  # along which a larger one is

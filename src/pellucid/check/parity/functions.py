@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.handwritten import backward
-from pellucid.check.parity_sides import Array, Batch, Key, cast, leaves, to_array
+from pellucid.check.parity.sides import Array, Batch, Key, cast, leaves, to_array
 from pellucid.check.report import Report
 
 

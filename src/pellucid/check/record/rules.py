@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.tape import Array, Node
+from pellucid.check.record.tape import Array, Node
 
 Derivative = Callable[[list[Array], Array], Array]
 

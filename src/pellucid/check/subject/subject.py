@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.surroundings import surroundings
-from pellucid.check.tape import Array
+from pellucid.check.subject.surroundings import surroundings
 
+Array = np.ndarray
 Point = dict[str, Array]
 LEARN = 8  # calls of a function after which it is known which random streams it draws from
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.parity_functions import JAX, JAXSide, NumPy, NumPySide
-from pellucid.check.parity_lockstep import Lockstep
-from pellucid.check.parity_modules import ModuleSide
-from pellucid.check.parity_report import ParityReport
-from pellucid.check.parity_sides import Side, batches_of
+from pellucid.check.parity.functions import JAX, JAXSide, NumPy, NumPySide
+from pellucid.check.parity.lockstep import Lockstep
+from pellucid.check.parity.modules import ModuleSide
+from pellucid.check.parity.report import ParityReport
+from pellucid.check.parity.sides import Side, batches_of
 from pellucid.nn import Module, vocabulary
 
 
@@ -54,7 +54,7 @@ def parity(
         seed: at step n each side's random numbers start from seed + n; PyTorch and pellucid then draw the same.
 
     What rounding explains is measured: each side is run in float32 and in float64, and what float32 did to a tensor is
-    how far it is from its float64 twin. See `parity_judge`.
+    how far it is from its float64 twin. See `parity.judge`.
 
     >>> import numpy as np
     >>> from pellucid import nn

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.parity_functions import NumPySide
-from pellucid.check.parity_hints import hint
-from pellucid.check.parity_judge import EPS32, FORWARD, Verdict, distance, judge
-from pellucid.check.parity_names import Names
-from pellucid.check.parity_report import Divergence, ParityReport, Row
-from pellucid.check.parity_report import place as place_of
-from pellucid.check.parity_sides import Array, Batch, Key, Side
+from pellucid.check.parity.functions import NumPySide
+from pellucid.check.parity.hints import hint
+from pellucid.check.parity.judge import EPS32, FORWARD, Verdict, distance, judge
+from pellucid.check.parity.names import Names
+from pellucid.check.parity.report import Divergence, ParityReport, Row
+from pellucid.check.parity.report import place as place_of
+from pellucid.check.parity.sides import Array, Batch, Key, Side
 from pellucid.train.divergence import ROUNDING_UNITS
 
 Tensors = dict[Key, Array]

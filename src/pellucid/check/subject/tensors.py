@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.subject import (
+from pellucid.check.subject.subject import (
+    Array,
     Point,
     Streams,
     Subject,
@@ -21,7 +22,6 @@ from pellucid.check.subject import (
     nothing_to_check,
     seen_by,
 )
-from pellucid.check.tape import Array
 
 
 class Pellucid:
