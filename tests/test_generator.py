@@ -1,4 +1,4 @@
-"""pellucid.core.generator: the numbers, and the state after them, of PyTorch for the same seed and calls.
+"""pellucid.random.generator: the numbers, and the state after them, of PyTorch for the same seed and calls.
 
 Where PyTorch is absent, numbers stored from it take its place; `python -m tests.test_generator` stores them anew.
 """
@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pellucid.core import generator as module
-from pellucid.core.box_muller import fused_multiply_add
-from pellucid.core.generator import Generator, default_generator, sampler_seed
+from pellucid.random import generator as module
+from pellucid.random.box_muller import fused_multiply_add
+from pellucid.random.generator import Generator, default_generator, sampler_seed
 
 try:
     import torch

@@ -8,7 +8,7 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn
-from pellucid.core.graph import Graph, GraphNode, measure
+from pellucid.record.graph import Graph, GraphNode, measure
 
 
 def named(graph: Graph, name: str, phase: str = "forward") -> GraphNode:

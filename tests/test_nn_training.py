@@ -6,7 +6,7 @@ import pytest
 
 import pellucid
 from pellucid import nn, optim
-from pellucid.compile.trace import trace
+from pellucid.compile import trace
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "SGD": {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "nesterov": True},

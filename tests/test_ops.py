@@ -16,7 +16,7 @@ import torch
 
 import pellucid
 from pellucid.core import TABLE, Domain, Op
-from pellucid.core.op import REQUIRED
+from pellucid.core.declaration import REQUIRED
 from tests import op_samples
 from tests.numeric import check_gradients
 from tests.op_samples import ELSEWHERE, SAMPLES, Row

@@ -17,20 +17,21 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "backend": frozenset(),
     "core": frozenset({"backend"}),
-    "ops": frozenset({"core"}),
+    "random": frozenset({"core"}),
+    "record": frozenset({"core"}),
+    "ops": frozenset({"core", "random"}),
     # PyTorch's names for what core and ops hold.
-    "autograd": frozenset({"ops", "core"}),
+    "autograd": frozenset({"ops", "core", "record"}),
     "linalg": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
-    "random": frozenset({"ops", "core"}),
-    "nn": frozenset({"ops", "core", "viz"}),  # the report on ways to initialise draws itself
+    "nn": frozenset({"ops", "core", "record", "viz"}),  # the report on ways to initialise draws itself
     "optim": frozenset({"ops", "core"}),
     "serialize": frozenset({"ops", "core"}),
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
-    "train": frozenset({"core", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
+    "train": frozenset({"core", "random", "record", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
     # What differs beyond rounding is one notion, for two runs and for two models: train has it.
     "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),
     "derivation": frozenset({"ops", "nn", "core", "autograd", "viz"}),

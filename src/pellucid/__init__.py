@@ -7,15 +7,15 @@ runs PyTorch programs. `pellucid.NAME` is an op of the table, a function compose
 which are imported when they are first used.
 """
 
+import builtins as _builtins
 import importlib as _importlib
+import typing as _typing
 
 from . import core as _core
 from . import ops as _ops
 from .core import (
-    Generator,
     Size,
     Tensor,
-    default_generator,
     device,
     dtype,
     enable_grad,
@@ -46,11 +46,12 @@ from .core.dtypes import (
     short,
     uint8,
 )
+from .random import Generator, default_generator
 from .version import __version__
 
 _ROOMS = (
-    "autograd", "check", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "scalar", "serialize",
-    "special", "train", "utils", "viz",
+    "autograd", "check", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "record", "scalar",
+    "serialize", "special", "train", "utils", "viz",
 )  # fmt: skip
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
@@ -62,6 +63,16 @@ globals().update({name: op for name, op in _core.TABLE.items() if op.public})
 globals().update(_core.FUNCTIONS)
 globals().update(float=_core.dtypes.float_, int=_core.dtypes.int_, bool=_core.dtypes.bool_)  # as PyTorch names them
 strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous", "preserve", "channels_last"
+
+
+def _graph(self: Tensor, backward: "_builtins.bool" = False, limit: "_builtins.int | None" = None) -> "_typing.Any":
+    """What autograd recorded of how this tensor was computed, as a graph; see `record.tensor_graph`."""
+    from .record import tensor_graph
+
+    return tensor_graph(self, backward, limit)
+
+
+Tensor.__graph__ = _graph  # here, since core does not know what watches it
 
 
 def __getattr__(name):

@@ -10,6 +10,8 @@ from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
+from . import random as random
+from . import record as record
 from . import scalar as scalar
 from . import serialize as serialize
 from . import train as train
@@ -26,7 +28,6 @@ from pellucid.core.dtypes import get_default_dtype as get_default_dtype
 from pellucid.core.dtypes import iinfo as iinfo
 from pellucid.core.dtypes import promote_types as promote_types
 from pellucid.core.dtypes import set_default_dtype as set_default_dtype
-from pellucid.core.generator import Generator as Generator
 from pellucid.core.modes import enable_grad as enable_grad
 from pellucid.core.modes import inference_mode as inference_mode
 from pellucid.core.modes import is_grad_enabled as is_grad_enabled
@@ -34,7 +35,7 @@ from pellucid.core.modes import is_inference_mode_enabled as is_inference_mode_e
 from pellucid.core.modes import no_grad as no_grad
 from pellucid.core.modes import set_grad_enabled as set_grad_enabled
 from pellucid.core.node import Size as Size
-from pellucid.core.promote import result_type as result_type
+from pellucid.core.promotion import result_type as result_type
 from pellucid.core.tensor import Tensor as Tensor
 from pellucid.derivation.call import explain as explain
 from pellucid.nn.graph import record_graph as record_graph
@@ -153,9 +154,6 @@ from pellucid.ops.properties import is_same_size as is_same_size
 from pellucid.ops.properties import is_tensor as is_tensor
 from pellucid.ops.properties import numel as numel
 from pellucid.ops.random import bernoulli as bernoulli
-from pellucid.ops.random import get_rng_state as get_rng_state
-from pellucid.ops.random import initial_seed as initial_seed
-from pellucid.ops.random import manual_seed as manual_seed
 from pellucid.ops.random import normal as normal
 from pellucid.ops.random import rand as rand
 from pellucid.ops.random import randint as randint
@@ -163,8 +161,6 @@ from pellucid.ops.random import randint_like as randint_like
 from pellucid.ops.random import randn as randn
 from pellucid.ops.random import randperm as randperm
 from pellucid.ops.random import rrelu as rrelu
-from pellucid.ops.random import seed as seed
-from pellucid.ops.random import set_rng_state as set_rng_state
 from pellucid.ops.reduce import nanmean as nanmean
 from pellucid.ops.scan import cummax as cummax
 from pellucid.ops.scan import cummin as cummin
@@ -208,6 +204,12 @@ from pellucid.ops.statistics import std_mean as std_mean
 from pellucid.ops.statistics import var as var
 from pellucid.ops.statistics import var_mean as var_mean
 from pellucid.ops.subscript import index_put as index_put
+from pellucid.random.generator import Generator as Generator
+from pellucid.random.seeding import get_rng_state as get_rng_state
+from pellucid.random.seeding import initial_seed as initial_seed
+from pellucid.random.seeding import manual_seed as manual_seed
+from pellucid.random.seeding import seed as seed
+from pellucid.random.seeding import set_rng_state as set_rng_state
 from pellucid.serialize import load as load
 from pellucid.serialize import save as save
 from pellucid.train.watch import watch as watch

@@ -1,18 +1,7 @@
 """`pellucid.autograd`: what differentiates. The engine itself is in `pellucid.core`."""
 
-from pellucid.core import (
-    AnomalyError,
-    Function,
-    backward,
-    detect_anomaly,
-    enable_grad,
-    grad,
-    inference_mode,
-    is_anomaly_enabled,
-    no_grad,
-    set_detect_anomaly,
-    set_grad_enabled,
-)
+from pellucid.core import Function, backward, enable_grad, grad, inference_mode, no_grad, set_grad_enabled
+from pellucid.record.anomaly import AnomalyError, detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 
 from . import function, functional
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck

@@ -10,8 +10,9 @@ import numpy as np
 
 from pellucid import datasets
 from pellucid.cli.config import Options, is_csv
-from pellucid.core import Generator, from_data
+from pellucid.core import from_data
 from pellucid.datasets import DataSet
+from pellucid.random import Generator
 from pellucid.utils.data import DataLoader, TensorDataset
 
 

@@ -17,7 +17,7 @@ from pellucid.cli.config import Config, Options
 from pellucid.cli.errors import UsageError
 from pellucid.cli.screen import table
 from pellucid.cli.train import INTERRUPTED, check_device
-from pellucid.core import default_generator
+from pellucid.random import default_generator
 from pellucid.train import Learner, LRFinder
 
 _ENDINGS = (".png", ".svg", ".pdf")

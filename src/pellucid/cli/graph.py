@@ -13,8 +13,9 @@ from pellucid.cli import build
 from pellucid.cli import config as settings
 from pellucid.cli import data as source
 from pellucid.cli.errors import UsageError
-from pellucid.core import default_generator, from_data
+from pellucid.core import from_data
 from pellucid.nn.graph import record_graph
+from pellucid.random import default_generator
 
 _ENDINGS = (".html", ".svg", ".png", ".dot")
 

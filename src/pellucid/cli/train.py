@@ -19,8 +19,8 @@ from pellucid.cli import data as source
 from pellucid.cli.config import Config, Options
 from pellucid.cli.errors import UsageError
 from pellucid.cli.screen import Screen, table
-from pellucid.core import default_generator
 from pellucid.core import device as device_of
+from pellucid.random import default_generator
 from pellucid.train import (
     ActivationStats,
     Checkpoint,

@@ -1,5 +1,5 @@
 """Recording a computation as a flat list of op applications; a compiler will be built on it."""
 
-from .trace import Program, TraceError, trace
+from .tracer import Program, TraceError, trace
 
 __all__ = ["Program", "TraceError", "trace"]

@@ -17,20 +17,20 @@ import numpy as np
 from pellucid import backend
 
 from . import views
+from .context import TABLE, Interpreter, state
 from .dtypes import ALL
 from .errors import explain
 from .node import Node, next_number
-from .promote import as_arguments, promote
-from .state import TABLE, Interpreter, state
+from .promotion import as_arguments, promote
 from .tensor import Tensor, counter_of
 
 if TYPE_CHECKING:
-    from .op import Op
+    from .declaration import Op
 
 _new: Any = object.__new__
 _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
-_OUT, _VALUE, _SHAPE, _AUX = range(4)  # as in core.op
+_OUT, _VALUE, _SHAPE, _AUX = range(4)  # as in core.declaration
 _NUMBERS = frozenset((int, float, bool))
 _SCALARS = (np.generic, int, float)
 _FLOATS = frozenset(one.numpy for one in ALL if one.is_floating_point)

@@ -20,11 +20,11 @@ import numpy as np
 
 from pellucid import backend
 
+from .context import TABLE, state
+from .declaration import AUX, LIFTED, OUT, VALUE, Op, Raw
 from .dtypes import OF_NUMPY
 from .errors import with_line
 from .node import Node
-from .op import AUX, LIFTED, OUT, VALUE, Op, Raw
-from .state import TABLE, state
 from .tensor import Tensor, wrap, zeros_like
 
 _ndarray = np.ndarray

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .declaration import Op
 from .dtypes import category
 from .errors import ShapeError
-from .op import Op
 from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import devices, engine
+from .context import TABLE
 from .dtypes import as_dtype, dtype
 from .errors import with_line
-from .state import TABLE
 from .tensor import Tensor, from_data, like, note_read
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -165,14 +165,6 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 def share_memory_(self: Tensor) -> Tensor:
     """PyTorch's call for sharing between processes; pellucid trains in one, so it does nothing."""
     return self
-
-
-@method
-def __graph__(self: Tensor, backward: bool = False, limit: int | None = None) -> Any:
-    """What autograd recorded of how this tensor was computed, as a graph; see `core.history.tensor_graph`."""
-    from .history import tensor_graph
-
-    return tensor_graph(self, backward, limit)
 
 
 _SHARED = ("_counter", "_view", "_hooks", "_after_hooks", "_grad")  # what a copy does not take over

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from .state import state
+from .context import state
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.backend import Array
 
 if TYPE_CHECKING:
-    from .op import Op, Plan
+    from .declaration import Op, Plan
     from .tensor import Tensor
 
 next_number = itertools.count().__next__

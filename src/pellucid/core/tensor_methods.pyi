@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pellucid.core.methods import RemovableHandle
 from pellucid.core.tensor import Tensor
 from typing import Any
+import builtins as _builtins
+import typing as _typing
 
 
 class TensorMethods:
@@ -42,8 +44,8 @@ class TensorMethods:
     def __getitem__(self, key: Any) -> Tensor:
         """`x[key]`: a view for integers, slices, None and `...`; a copy where tensors, lists or masks take part."""
 
-    def __graph__(self, backward: _bool = False, limit: _int | None = None) -> Any:
-        """What autograd recorded of how this tensor was computed, as a graph; see `core.history.tensor_graph`."""
+    def __graph__(self, backward: _builtins.bool = False, limit: _builtins.int | None = None) -> _typing.Any:
+        """What autograd recorded of how this tensor was computed, as a graph; see `record.tensor_graph`."""
 
     def __gt__(self, other: Tensor | _float) -> Tensor: ...
 

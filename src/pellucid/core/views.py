@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid import backend
 
+from .context import state
 from .dtypes import OF_NUMPY, can_cast
 from .errors import describe_call, explain, with_line
 from .node import Node, next_number
-from .state import state
 from .tensor import Tensor, counter_of
 
 if TYPE_CHECKING:
-    from .op import Op
+    from .declaration import Op
 
-_OUT, _VALUE = 0, 1  # as in core.op
+_OUT, _VALUE = 0, 1  # as in core.declaration
 Chain = tuple[tuple["Op", dict[str, Any]], ...]
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd.numeric import STEPS, slope
-from pellucid.core import Op, Tensor, default_generator, enable_grad, from_data, grad, no_grad
+from pellucid.core import Op, Tensor, enable_grad, from_data, grad, no_grad
+from pellucid.core.context import state
 from pellucid.core.errors import argument_names
-from pellucid.core.state import state
+from pellucid.random import default_generator
 
 MOST = 64  # numbers in an input or in a result, for which a Jacobian is looked at
 

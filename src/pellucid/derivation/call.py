@@ -213,7 +213,7 @@ def captured(function: Callable[..., Any], given: tuple[Any, ...]) -> list[tuple
     """The ops that a call consists of, with what they are given; the random generators are as before."""
     listener = _Listener()
     with no_grad(), interpreter(listener):
-        from pellucid.core import default_generator
+        from pellucid.random import default_generator
 
         before = default_generator.get_state()
         try:

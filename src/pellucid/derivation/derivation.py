@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Op, Tensor, from_data
-from pellucid.core.graph import attributes_of
+from pellucid.record.graph import attributes_of
 
 from . import words
 from .algebra import why

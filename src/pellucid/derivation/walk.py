@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core.graph import FULL, Graph, GraphNode
+from pellucid.record.graph import FULL, Graph, GraphNode
 
 from . import words
 from .algebra import why

@@ -13,14 +13,14 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.core import Op, Tensor, enable_grad, from_data, grad, interpreter
+from pellucid.core.context import state
 from pellucid.core.errors import describe
-from pellucid.core.graph import Graph, GraphEdge, GraphNode, measure
-from pellucid.core.recording import Recorder
-from pellucid.core.state import state
 from pellucid.core.tensor import ones_like
 from pellucid.nn import Module
 from pellucid.nn.graph import _arguments, _Modules, _tensors, _unchanged
 from pellucid.ops.cost import multiply_adds
+from pellucid.record.graph import Graph, GraphEdge, GraphNode, measure
+from pellucid.record.recording import Recorder
 
 from . import words
 from .application import Application

@@ -10,15 +10,16 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core import Tensor, default_generator, enable_grad, interpreter
+from ..core import Tensor, enable_grad, interpreter
 from ..core import grad as gradients_of
+from ..core.context import state
 from ..core.door import below
 from ..core.errors import describe
-from ..core.graph import Graph, GraphEdge, GraphNode, GraphParameter
-from ..core.recording import Recorder
-from ..core.state import state
 from ..core.tensor import ones_like
 from ..ops.cost import multiply_adds
+from ..random import default_generator
+from ..record.graph import Graph, GraphEdge, GraphNode, GraphParameter
+from ..record.recording import Recorder
 from .modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from .modules.module import Module
 

@@ -9,8 +9,9 @@ import math
 import warnings
 from typing import Any
 
-from ..core import Generator, Tensor, default_generator, no_grad
+from ..core import Tensor, no_grad
 from ..core.tensor import wrap
+from ..random import Generator, default_generator
 
 __all__ = [
     "calculate_gain",

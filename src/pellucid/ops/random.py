@@ -1,4 +1,4 @@
-"""Random tensors, equal to PyTorch's on a CPU for the same seed and the same calls (see `core.generator`).
+"""Random tensors, equal to PyTorch's on a CPU for the same seed and the same calls (see `pellucid.random`).
 
 The draws are ops like any other, with the generator as an attribute (None is the default one): a recorded step that is
 replayed draws anew. Their results depend on the state of the generator, so they have no gradient.
@@ -13,48 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Generator, Tensor, apply, as_dtype, default_generator, function, op, wrap
+from pellucid.core import TABLE, Tensor, apply, as_dtype, function, op
 from pellucid.core import dtype as DType
 from pellucid.core.dtypes import float32, get_default_dtype, int64
+from pellucid.random import Generator, default_generator
 
 from .creation import as_size, attributes
-
-# --- the default generator -------------------------------------------------------------------------------------------
-
-
-@function(method=False)
-def manual_seed(seed: int) -> Generator:
-    """Start the default generator's stream of `seed`, and return that generator.
-
-    >>> _ = manual_seed(0)
-    >>> rand(2)
-    tensor([0.4963, 0.7682])
-    """
-    return default_generator.manual_seed(seed)
-
-
-@function(method=False)
-def seed() -> int:
-    """Start the default generator's stream of a seed from the operating system, and return that seed."""
-    return default_generator.seed()
-
-
-@function(method=False)
-def initial_seed() -> int:
-    """The seed of the default generator's stream."""
-    return default_generator.initial_seed()
-
-
-@function(method=False)
-def get_rng_state() -> Tensor:
-    """The state of the default generator, as a tensor of bytes."""
-    return wrap(default_generator.get_state())
-
-
-@function(method=False)
-def set_rng_state(new_state: Any) -> None:
-    """Continue from what `get_rng_state` returned."""
-    default_generator.set_state(new_state._array if isinstance(new_state, Tensor) else new_state)
 
 
 def _of(generator: Generator | None) -> Generator:

@@ -8,9 +8,9 @@ import math
 from typing import Any
 
 from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
+from pellucid.core.declaration import LIFTED
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
-from pellucid.core.op import LIFTED
 
 from .dims import dim_of, dims_of, sizes_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pellucid import backend
-from pellucid.core import default_generator
-from pellucid.core.anomaly import AnomalyError, detect_anomaly
+from pellucid.random import default_generator
+from pellucid.record.anomaly import AnomalyError, detect_anomaly
 from pellucid.train.callback import Callback
 from pellucid.train.learner import Learner
 

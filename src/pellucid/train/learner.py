@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.core import Tensor, default_generator, from_data, no_grad
+from pellucid.core import Tensor, from_data, no_grad
+from pellucid.random import default_generator
 from pellucid.train.callback import Callback
 from pellucid.train.checkpoint import load_checkpoint, save_checkpoint
 from pellucid.train.loop import Loop

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import default_generator, from_data
+from pellucid.core import from_data
+from pellucid.random import default_generator
 from pellucid.train.callback import Callback
 from pellucid.train.learner import Learner
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Generator, Tensor, default_generator
+from pellucid.core import Tensor
+from pellucid.random import Generator, default_generator
 from pellucid.train.learner import Learner
 
 

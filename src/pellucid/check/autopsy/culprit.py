@@ -20,8 +20,8 @@ from pellucid.check.record.tape import Array
 from pellucid.check.subject.measure import Measured, Measurement, Target
 from pellucid.check.subject.subject import Point
 from pellucid.check.subject.tensors import Pellucid, TensorSubject
+from pellucid.core.custom_function import listeners
 from pellucid.core.errors import argument_names, user_line
-from pellucid.core.function import listeners
 
 MOST = 300  # ops that are looked at
 

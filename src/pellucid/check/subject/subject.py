@@ -140,7 +140,7 @@ class Streams:
     """The random streams that a function may draw from, so that each call of it draws the same numbers."""
 
     def __init__(self, *functions: Any) -> None:
-        from pellucid.core import Generator, default_generator
+        from pellucid.random import Generator, default_generator
 
         kinds: list[Any] = [default_generator]
         numpy: list[np.random.Generator] = []

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...core import Generator, Tensor, default_generator, no_grad
+from ...core import Tensor, no_grad
+from ...random import Generator, default_generator
 from .. import init
 
 __all__ = ["Scaled", "LSUVReport", "lsuv_"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
-from ...core import Generator
+from ...random import Generator
 from . import draws
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, loads_whole_batches

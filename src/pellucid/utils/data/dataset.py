@@ -12,7 +12,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ...core import Generator, Tensor
+from ...core import Tensor
+from ...random import Generator
 from . import draws
 
 __all__ = [

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core import Generator, Tensor, default_generator
-from ...core.generator import sampler_seed
+from ...core import Tensor
 from ...core.tensor import wrap
+from ...random import Generator, default_generator
+from ...random.generator import sampler_seed
 
 __all__ = ["index_tensor", "integers", "permutation", "sampler_seed"]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
-from ...core import Generator, default_generator
 from ...core.dtypes import float64
 from ...core.tensor import from_data
+from ...random import Generator, default_generator
 from . import draws
 
 __all__ = [

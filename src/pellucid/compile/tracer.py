@@ -20,8 +20,8 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.core import Op, Tensor, apply, as_arguments, below, interpreter, promote, state, wrap
+from pellucid.core.context import TABLE
 from pellucid.core.errors import describe, with_line
-from pellucid.core.state import TABLE
 from pellucid.core.tensor import counter_of, readers
 from pellucid.core.views import copies
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .box_muller import BLOCK, box_muller, fused_multiply_add, libm
+from .box_muller import BLOCK, fused_multiply_add, libm, normal_blocks
 from .twister import Twister
 
 Array = npt.NDArray[Any]
@@ -92,7 +92,7 @@ class Generator(Twister):
     ) -> Array:
         """Normal numbers of `mean` and `std`: `randn`, `normal_`. dtype: float32, float64 or float16.
 
-        Sixteen and more come from blocks (see `box_muller`), where the last block overlaps the one before it if the
+        Sixteen and more come from blocks (see `normal_blocks`), where the last block overlaps the one before it if the
         size is no multiple of sixteen. Fewer, and any number for a tensor that is not contiguous, come in pairs, in
         float64, of which one is kept for the next call. `torch.normal` with a tensor for mean or std is
         `normal(shape) * std + mean` with both roundings. Raises RuntimeError if std < 0.
@@ -111,9 +111,9 @@ class Generator(Twister):
         # PyTorch draws uniforms for the unfinished block too, except in float16, and then forgets them.
         uniforms = unit(whole if kind == np.float16 else count)[:whole]
         normals = np.empty(count, kind)
-        normals[:whole] = box_muller(uniforms, mean, std)
+        normals[:whole] = normal_blocks(uniforms, mean, std)
         if whole < count:
-            normals[-BLOCK:] = box_muller(unit(BLOCK), mean, std)
+            normals[-BLOCK:] = normal_blocks(unit(BLOCK), mean, std)
         return normals.reshape(shape)
 
     def _normal_pairs(self, count: int, dtype: npt.DTypeLike) -> Array:

@@ -33,9 +33,9 @@ from typing import Any
 
 from pellucid.backend import Array
 
+from .context import TABLE
 from .domain import Domain
 from .door import apply
-from .state import TABLE
 
 Forward = Callable[..., Any]
 Rule = Callable[..., Any]
@@ -67,7 +67,7 @@ class Op:
 
     Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments), `star` (the position
     of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
-    mix, see `core.promote`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
+    mix, see `core.promotion`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
     shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
     exported). `like` is the function whose arguments the op has, where
     forward only says `*others, **attributes`.

@@ -9,7 +9,7 @@ from typing import Any, Self, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from .devices import device as Device
+from ..core.devices import device as Device
 
 Array = npt.NDArray[Any]
 

@@ -18,11 +18,11 @@ import numpy as np
 
 from pellucid import backend
 
-from .errors import in_package
-from .tensor import Tensor
+from ..core.errors import in_package
+from ..core.tensor import Tensor
 
 if TYPE_CHECKING:
-    from .op import Op
+    from ..core.declaration import Op
 
 FULL = 64  # up to so many numbers are kept as they are, of more their statistics
 BINS = 32

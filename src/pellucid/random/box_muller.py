@@ -29,12 +29,12 @@ BLOCK = 16
 _CHUNK = 1024 * BLOCK  # the working arrays of one chunk stay in the processor's cache
 
 
-def box_muller(uniforms: Array, mean: float = 0.0, std: float = 1.0) -> Array:
+def normal_blocks(uniforms: Array, mean: float = 0.0, std: float = 1.0) -> Array:
     """Normal numbers of `mean` and `std` from uniforms on [0, 1), in their dtype (float32 or float64).
 
     Shape: (16·k,) -> (16·k,). In float64 the functions are those of the C library, which PyTorch calls there.
 
-    >>> box_muller(np.zeros(16, np.float32), mean=3.0)[:2]
+    >>> normal_blocks(np.zeros(16, np.float32), mean=3.0)[:2]
     array([3., 3.], dtype=float32)
     """
     out = np.empty_like(uniforms)

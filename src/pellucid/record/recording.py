@@ -15,8 +15,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from .door import below
-from .errors import argument_names, in_package, user_line
+from ..core.context import state
+from ..core.declaration import Op
+from ..core.door import below
+from ..core.errors import argument_names, in_package, user_line
+from ..core.node import Node
+from ..core.tensor import Tensor
 from .graph import (
     Graph,
     GraphEdge,
@@ -28,10 +32,6 @@ from .graph import (
     user_tensors,
 )
 from .grouping import fold, settle
-from .node import Node
-from .op import Op
-from .state import state
-from .tensor import Tensor
 
 Cost = Callable[[str, list[Any], Any, dict[str, Any]], int]
 

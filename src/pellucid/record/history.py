@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .engine import grad
-from .function import _FunctionNode, _Pick
+from ..core.custom_function import _FunctionNode, _Pick
+from ..core.declaration import OUT, VALUE
+from ..core.engine import grad
+from ..core.node import Node
+from ..core.tensor import Tensor
 from .graph import Graph, GraphEdge, GraphNode, attributes_of, formula_of, measure, user_tensors
 from .grouping import fold, settle
-from .node import Node
-from .op import OUT, VALUE
-from .tensor import Tensor
 
 _LONG = 60  # ops from which on repetitions are folded
 

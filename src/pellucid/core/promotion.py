@@ -20,7 +20,7 @@ from .errors import explain
 from .tensor import Tensor, from_data, wrap
 
 if TYPE_CHECKING:
-    from .op import Op
+    from .declaration import Op
 
 
 def result_type(*args: Any) -> dtype:

@@ -15,11 +15,11 @@ import numpy as np
 
 from pellucid import backend
 
-from .door import below
-from .errors import argument_names, describe, user_line
-from .op import Op
-from .state import state
-from .tensor import Tensor
+from ..core.context import state
+from ..core.declaration import Op
+from ..core.door import below
+from ..core.errors import argument_names, describe, user_line
+from ..core.tensor import Tensor
 
 
 class AnomalyError(RuntimeError):
@@ -129,7 +129,7 @@ class detect_anomaly(set_detect_anomaly):
     ...     pellucid.log(pellucid.tensor([1.0, -1.0]))
     Traceback (most recent call last):
     ...
-    pellucid.core.anomaly.AnomalyError: detect_anomaly: log is the first op whose output holds NaN
+    pellucid.record.anomaly.AnomalyError: detect_anomaly: log is the first op whose output holds NaN
     ...
     """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from .op import Op
+    from .declaration import Op
 
 TABLE: dict[str, Op] = {}
 """Every op by name, in order of declaration."""

@@ -10,10 +10,10 @@ from typing import Any
 
 from pellucid import backend
 
+from .context import state
 from .errors import user_line, with_line
 from .modes import set_grad_enabled
 from .node import Node, next_number, shape_and_dtype
-from .state import state
 from .tensor import Tensor, counter_of, like, wrap
 from .views import rebase
 
