@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pellucid.train.checkpoint import checkpoint_files
+from pellucid.train.files.checkpoint import checkpoint_files
 
 # Dropout draws from the default generator in each step; small batches make the epochs long enough to be caught in.
 RUN = ["digits", "--model", "cnn", "--batch-size", "16", "--epochs", "3", "--log-every", "7"]

@@ -21,9 +21,9 @@ from pellucid.cli.runs import read
 from pellucid.cli.train import go_on, start
 from pellucid.core import from_data
 from pellucid.train import Callback, Learner, load_checkpoint, save_checkpoint
-from pellucid.train.checkpoint import checkpoint_files
-from pellucid.train.divergence import difference, first_difference, named_arrays
-from pellucid.train.trace import Place, StepTrace
+from pellucid.train.files.checkpoint import checkpoint_files
+from pellucid.train.records.divergence import difference, first_difference, named_arrays
+from pellucid.train.records.trace import Place, StepTrace
 
 SETTINGS: dict[str, Any] = {
     "dataset": "moons",

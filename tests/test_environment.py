@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pellucid.cli import info
 from pellucid.cli.program import app
 from pellucid.train import RunFolder
-from pellucid.train import environment as ask
+from pellucid.train.files import environment as ask
 from pellucid.version import __version__
 
 

@@ -22,7 +22,7 @@ from pellucid.train import (
     NaNGuard,
     lr_find,
 )
-from pellucid.train.lr_curve import read
+from pellucid.train.probes.lr_curve import read
 from pellucid.utils.data import DataLoader, TensorDataset
 from tests.test_train import StopAt, arrays, same
 from tests.test_train import learner as make_learner
@@ -147,7 +147,7 @@ def test_an_interruption_leaves_no_trace_either(error: type[BaseException], wher
 
 
 def test_a_ctrl_c_while_it_puts_back_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pellucid.train import rewind
+    from pellucid.train.probes import rewind
 
     run = drawing_learner()
     run.fit(1)

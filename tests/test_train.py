@@ -31,7 +31,7 @@ from pellucid.train import (
     save_checkpoint,
     write_atomically,
 )
-from pellucid.train.checkpoint import checkpoint_files
+from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.utils.data import DataLoader, TensorDataset
 
 EVALUATION = ["before_evaluate", "after_evaluate"]
@@ -410,7 +410,7 @@ def test_the_guard_knows_parameters_that_were_not_finite_before_the_step() -> No
 
 
 def test_the_guard_lets_large_finite_numbers_pass() -> None:
-    from pellucid.train.guard import all_finite
+    from pellucid.train.callbacks.guard import all_finite
 
     with np.errstate(over="ignore"):
         assert all_finite(tensor([1e30, -1e30]))  # their squares overflow, they do not

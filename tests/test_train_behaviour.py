@@ -29,7 +29,7 @@ from pellucid.train import (
     WarmUp,
     load_checkpoint,
 )
-from pellucid.train.checkpoint import checkpoint_files
+from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.schedule import combine, constant, cosine, exponential, linear, polynomial
 from pellucid.utils.data import DataLoader, TensorDataset
 from tests.test_train import STEPS, StopAt, arrays, same, without_seconds

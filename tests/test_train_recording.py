@@ -40,13 +40,13 @@ from pellucid.train import (
     TimeLimit,
     load_checkpoint,
 )
-from pellucid.train import checkpoint as checkpoint_module
-from pellucid.train import progress as progress_module
-from pellucid.train import stopwatch as stopwatch_module
-from pellucid.train.checkpoint import checkpoint_files
-from pellucid.train.extras import need
-from pellucid.train.guard import all_finite
-from pellucid.train.hyperparameters import Hyperparameters
+from pellucid.train.callbacks import progress as progress_module
+from pellucid.train.callbacks.guard import all_finite
+from pellucid.train.files import checkpoint as checkpoint_module
+from pellucid.train.files.checkpoint import checkpoint_files
+from pellucid.train.files.extras import need
+from pellucid.train.records import stopwatch as stopwatch_module
+from pellucid.train.records.hyperparameters import Hyperparameters
 from pellucid.utils.data import DataLoader, TensorDataset
 
 STEPS = 5  # per epoch, the last of them on a smaller batch
@@ -414,7 +414,7 @@ def test_a_recorder_writes_seldom_where_writing_takes_long(tmp_path: Path, monke
         epochs.append(int(text.splitlines()[-1].split(",")[1]))
 
     monkeypatch.setattr(stopwatch_module.time, "perf_counter", lambda: now)
-    monkeypatch.setattr("pellucid.train.recorder.write_atomically", write)
+    monkeypatch.setattr("pellucid.train.records.recorder.write_atomically", write)
     learner(Tick(), Recorder(path=tmp_path / "history.csv")).fit(8)
     assert epochs == [1, 4, 7, 8]
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import pellucid
 from pellucid import Tensor, from_numpy, manual_seed, nn, no_grad, ones, optim, tensor, zeros
 from pellucid.core import engine
-from pellucid.train import ActivationStats, Callback, GradientStats, Hooks, Learner, SkipBatch, histogram, watch
+from pellucid.train import ActivationStats, Callback, GradientStats, Hooks, Learner, SkipBatch, watch
+from pellucid.train.records import histogram
 from pellucid.utils.data import DataLoader, TensorDataset
 
 RNG = np.random.default_rng(0)

@@ -212,7 +212,7 @@ from pellucid.random.seeding import seed as seed
 from pellucid.random.seeding import set_rng_state as set_rng_state
 from pellucid.serialize import load as load
 from pellucid.serialize import save as save
-from pellucid.train.watch import watch as watch
+from pellucid.train.records.watch import watch as watch
 from pellucid.viz.summary import summary as summary
 from typing import Any
 

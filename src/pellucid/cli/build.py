@@ -8,7 +8,8 @@ from typing import Any
 from pellucid import nn, optim, train
 from pellucid.cli.config import Config, hidden_sizes
 from pellucid.cli.errors import UsageError
-from pellucid.train.schedule import OneCycle, ParamScheduler, linear
+from pellucid.train import OneCycle, ParamScheduler
+from pellucid.train.schedule import linear
 
 _ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "relu": nn.ReLU,

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.core import device
-from pellucid.train import environment as ask
+from pellucid.train.files import environment as ask
 
 
 def info(

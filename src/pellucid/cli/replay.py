@@ -24,10 +24,10 @@ from pellucid.cli.train import Session
 from pellucid.core import Tensor
 from pellucid.datasets import DataError
 from pellucid.train import Callback, CheckpointError, Learner, NonFiniteError, RunFolder, load_checkpoint
-from pellucid.train.checkpoint import checkpoint_files
-from pellucid.train.divergence import Difference, difference, first_difference
-from pellucid.train.environment import environment
-from pellucid.train.trace import Place, StepTrace
+from pellucid.train.files.checkpoint import checkpoint_files
+from pellucid.train.files.environment import environment
+from pellucid.train.records.divergence import Difference, difference, first_difference
+from pellucid.train.records.trace import Place, StepTrace
 
 
 @dataclass

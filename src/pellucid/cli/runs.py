@@ -11,7 +11,7 @@ from typing import Any
 
 from pellucid.cli.errors import UsageError
 from pellucid.train import RunFolder
-from pellucid.train.checkpoint import checkpoint_files
+from pellucid.train.files.checkpoint import checkpoint_files
 
 Row = dict[str, Any]
 

@@ -26,7 +26,7 @@ from pellucid.cli.study import Study
 from pellucid.cli.train import INTERRUPTED, train
 from pellucid.cli.trials import Outcome, Task, Workers
 from pellucid.train import write_atomically
-from pellucid.train.run import check_writable
+from pellucid.train.files.run import check_writable
 
 MANY = 100  # from so many combinations on, a grid's size is worth a word
 SHOWN = 10

@@ -33,7 +33,7 @@ from pellucid.train import (
     RunFolder,
     write_atomically,
 )
-from pellucid.train.environment import environment
+from pellucid.train.files.environment import environment
 from pellucid.viz import curves
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended

@@ -5,20 +5,23 @@ some of them; `RunFolder` is where a run keeps its files. Nothing here imports a
 is known by its interface only, which is PyTorch's.
 """
 
-from pellucid.train.accumulate import Accumulate
-from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
-from pellucid.train.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
-from pellucid.train.csv_logger import CSVLogger
-from pellucid.train.divergence import Difference, first_difference
-from pellucid.train.early_stopping import EarlyStopping
-from pellucid.train.ema import EMA
-from pellucid.train.files import write_atomically, write_json
-from pellucid.train.gradient_clip import GradientClip
-from pellucid.train.guard import NaNGuard, NonFiniteError
-from pellucid.train.hooks import Hooks
-from pellucid.train.landscape import Landscape, loss_landscape
+from pellucid.train.callbacks.accumulate import Accumulate
+from pellucid.train.callbacks.checkpoint import Checkpoint
+from pellucid.train.callbacks.early_stopping import EarlyStopping
+from pellucid.train.callbacks.ema import EMA
+from pellucid.train.callbacks.gradient_clip import GradientClip
+from pellucid.train.callbacks.guard import NaNGuard, NonFiniteError
+from pellucid.train.callbacks.mixup import MixUp
+from pellucid.train.callbacks.overfit import OverfitOneBatch
+from pellucid.train.callbacks.progress import Progress
+from pellucid.train.callbacks.schedule import CosineDecay, OneCycle, ParamScheduler, WarmUp
+from pellucid.train.callbacks.snapshots import Snapshots
+from pellucid.train.callbacks.time_limit import TimeLimit
+from pellucid.train.files.atomic import write_atomically, write_json
+from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from pellucid.train.files.run import RunFolder, RunFolderError
 from pellucid.train.learner import Learner
-from pellucid.train.lr_find import LRFinder, lr_find
+from pellucid.train.loop import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
 from pellucid.train.metrics import (
     AUC,
     F1,
@@ -30,18 +33,16 @@ from pellucid.train.metrics import (
     Metric,
     TopK,
 )
-from pellucid.train.mixup import MixUp
-from pellucid.train.overfit import OverfitOneBatch
-from pellucid.train.progress import Progress
-from pellucid.train.recorder import Recorder
-from pellucid.train.run import RunFolder, RunFolderError
-from pellucid.train.schedule import CosineDecay, OneCycle, ParamScheduler, WarmUp
-from pellucid.train.snapshots import Snapshots
-from pellucid.train.statistics import ActivationStats, GradientStats
-from pellucid.train.tensorboard import TensorBoard
-from pellucid.train.time_limit import TimeLimit
-from pellucid.train.trace import StepTrace
-from pellucid.train.watch import Watcher, watch
+from pellucid.train.probes.landscape import Landscape, loss_landscape
+from pellucid.train.probes.lr_find import LRFinder, lr_find
+from pellucid.train.records.csv_logger import CSVLogger
+from pellucid.train.records.divergence import Difference, first_difference
+from pellucid.train.records.hooks import Hooks
+from pellucid.train.records.recorder import Recorder
+from pellucid.train.records.statistics import ActivationStats, GradientStats
+from pellucid.train.records.tensorboard import TensorBoard
+from pellucid.train.records.trace import StepTrace
+from pellucid.train.records.watch import Watcher, watch
 
 __all__ = [
     "Learner",

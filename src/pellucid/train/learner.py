@@ -7,20 +7,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pellucid.core import Tensor, from_data, no_grad
 from pellucid.random import default_generator
-from pellucid.train.callback import Callback
-from pellucid.train.checkpoint import load_checkpoint, save_checkpoint
-from pellucid.train.loop import Loop
-from pellucid.train.progress import Progress
-from pellucid.train.recorder import Recorder
-
-if TYPE_CHECKING:
-    from pellucid.train.lr_find import LRFinder
+from pellucid.train.callbacks.progress import Progress
+from pellucid.train.callbacks.schedule import OneCycle
+from pellucid.train.files.checkpoint import load_checkpoint, save_checkpoint
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.probes.lr_find import LRFinder, lr_find
+from pellucid.train.records.recorder import Recorder
 
 Metrics = "dict[str, Callable[[], Any]] | Sequence[Any]"
 
@@ -98,8 +96,6 @@ class Learner(Loop):
 
         `options` are those of `pellucid.train.OneCycle`. Source: Smith and Topin, Super-Convergence, 2018.
         """
-        from pellucid.train.schedule import OneCycle
-
         with self.added(OneCycle(max_lr, **options)):
             self.fit(epochs)
 
@@ -108,8 +104,6 @@ class Learner(Loop):
 
         Leaves the learner as it was, to the bit. `learner.lr_find().plot()` shows the curve.
         """
-        from pellucid.train.lr_find import lr_find
-
         return lr_find(self, **options)
 
     @contextmanager

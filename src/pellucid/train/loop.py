@@ -2,12 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from pellucid.core import Tensor
-from pellucid.train.callback import HOOKS, Callback, SkipBatch, SkipEpoch, StopFit
+from pellucid.train.undo import Changes
+
+
+class SkipBatch(Exception):
+    """Raised by a hook: leave out what is left of this batch, up to `after_batch`."""
+
+
+class SkipEpoch(Exception):
+    """Raised by a hook: leave out what is left of this epoch and its evaluation, up to `after_epoch`."""
+
+
+class StopFit(Exception):
+    """Raised by a hook: end the fit at once. `learner.stop()` ends it after the step that is under way."""
+
+
+class Callback:
+    """Base class: every hook is here, and does nothing. Override those you need.
+
+    `order` decides who is called first where several callbacks share a moment (small numbers first). `state_dict` and
+    `load_state_dict` put what a callback must remember into the checkpoint.
+
+    Any hook may `raise SkipBatch` (the verbs still to come are left out), `SkipEpoch` or `StopFit`. What a callback
+    changes in the model, the optimiser or the learner it changes by `learner.replace(owner, name, value)`, or it says
+    by `learner.at_end(function)` how to undo it: so it is undone when the fit ends, also when it fails.
+
+    >>> class Constant(Callback):
+    ...     def before_fit(self, learner):
+    ...         for group in learner.optimizer.param_groups:
+    ...             learner.replace(group, "lr", 0.1)  # until the end of this fit
+
+    A method that looks like a hook and is none is refused when the class is defined, so that a misspelt one cannot be
+    silently ignored:
+
+    >>> class Wrong(Callback):
+    ...     def after_epochs(self, learner): ...
+    Traceback (most recent call last):
+    ...
+    TypeError: Wrong.after_epochs is no hook of the training loop. Did you mean after_epoch?
+    """
+
+    order: int = 0
+    changes_step: bool = False  # whether it changes what a step computes, and so takes part in `lr_find`
+
+    def before_fit(self, learner: Loop) -> None:
+        """Once, before the first epoch of this call of `fit`."""
+
+    def before_epoch(self, learner: Loop) -> None:
+        """Before the first batch of an epoch (and before the first of the rest, in a resumed epoch)."""
+
+    def before_batch(self, learner: Loop) -> None:
+        """`learner.inputs` and `learner.target` are there."""
+
+    def after_predict(self, learner: Loop) -> None:
+        """`learner.output` is there."""
+
+    def after_loss(self, learner: Loop) -> None:
+        """`learner.loss` (a Tensor) and `learner.loss_value` (a float) are there."""
+
+    def after_backward(self, learner: Loop) -> None:
+        """Each parameter's `.grad` is there; the parameters are still those of before the step."""
+
+    def after_step(self, learner: Loop) -> None:
+        """The optimiser has moved the parameters; the gradients are still there."""
+
+    def after_batch(self, learner: Loop) -> None:
+        """The gradients are gone; `learner.step` counts this step already.
+
+        Comes for a skipped batch too; `learner.loss` is then None if it was skipped before it had one.
+        """
+
+    def before_evaluate(self, learner: Loop) -> None:
+        """Before the first batch of an evaluation, at the end of an epoch or when it is asked for; in `eval` mode."""
+
+    def after_evaluate(self, learner: Loop) -> None:
+        """After its last batch, also where one failed; still in `eval` mode."""
+
+    def after_epoch(self, learner: Loop) -> None:
+        """`learner.evaluation` holds the validation loss and metrics; `learner.epoch` counts this epoch already.
+
+        Comes for a skipped epoch too, with nothing in `learner.evaluation`.
+        """
+
+    def after_fit(self, learner: Loop) -> None:
+        """Once, when `fit` ends: complete, stopped or failed."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What this callback must remember across a resume."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in vars(cls):
+            if name.startswith(("before_", "after_")) and name not in HOOKS:
+                import difflib
+
+                close = difflib.get_close_matches(name, HOOKS, n=1)
+                hint = f"Did you mean {close[0]}?" if close else f"The hooks are {', '.join(HOOKS)}."
+                raise TypeError(f"{cls.__name__}.{name} is no hook of the training loop. {hint}")
+
+
+HOOKS = tuple(name for name in vars(Callback) if name.startswith(("before_", "after_")))
 
 
 class Loop:
@@ -25,6 +128,9 @@ class Loop:
     target: Any
     output: Any
     loss: Any
+    loss_value: float
+    valid: Any = None  # the batches of the evaluation at the end of an epoch, where a Learner has some
+    metrics: dict[str, Callable[[], Any]] = {}  # noqa: RUF012 (a Learner sets its own)
 
     def __init__(self, callbacks: Sequence[Callback] = ()) -> None:
         self.epoch = self.step = self.batch = 0
@@ -33,8 +139,7 @@ class Loop:
         self.evaluation: dict[str, float] = {}
         self.stopping = False
         self._under_way = False
-        self._undo: list[Callable[[], Any]] = []
-        self._replaced: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        self._changes = Changes()
         self.callbacks: list[Callback] = []
         self.add(*callbacks)
 
@@ -48,11 +153,10 @@ class Loop:
         """
         self._begin(epochs, until)
         started: list[Callback] = []
-        learner: Any = self  # of which the hooks know more than the loop does
         try:
             for callback in self.callbacks:
                 started.append(callback)
-                callback.before_fit(learner)
+                callback.before_fit(self)
             while self.epoch < self.epochs and not self.stopping:
                 self.fit_epoch()
         except StopFit:
@@ -152,6 +256,14 @@ class Loop:
         """What is measured at the end of an epoch."""
         return {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides how the run goes on."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its state is: use a Learner.")
+
+    def random_state(self) -> dict[str, Any]:
+        """The state of each random stream that decides how the run goes on, by name."""
+        return {}
+
     def stop(self) -> None:
         """End `fit` after the step that is under way."""
         self.stopping = True
@@ -190,27 +302,17 @@ class Loop:
 
         For callbacks. It may be called at each step (a learning rate): the value before the first time comes back.
         """
-        if (id(owner), name) not in self._replaced:
-            self._check_under_way()
-            self._replaced[id(owner), name] = (owner, name, _get(owner, name))
-        _set(owner, name, value)
+        self._check_under_way()
+        self._changes.replace(owner, name, value)
 
-    @contextmanager
-    def restored(self) -> Iterator[None]:
+    def restored(self) -> AbstractContextManager[None]:
         """What callbacks replaced as it was before, for the length of a `with`: as if the fit had ended here."""
-        now = [(owner, name, _get(owner, name)) for owner, name, _ in self._replaced.values()]
-        try:
-            for replaced in self._replaced.values():
-                _set(*replaced)
-            yield
-        finally:
-            for replaced in now:
-                _set(*replaced)
+        return self._changes.restored()
 
     def at_end(self, function: Callable[[], Any]) -> None:
         """Have `function` called when `fit` ends or fails, after every `after_fit`; the last one asked for is first."""
         self._check_under_way()
-        self._undo.append(function)
+        self._changes.at_end(function)
 
     def _check_under_way(self) -> None:
         if not self._under_way:
@@ -258,44 +360,15 @@ class Loop:
     def _end(self, started: list[Callback], failure: BaseException | None = None) -> None:
         """Call each `after_fit` and undo each change, whichever of them fail; tell of the first that did."""
         errors: list[Exception] = []
-
-        def attempt(function: Callable[..., Any], *args: Any) -> None:
+        for callback in started:
             try:
-                function(*args)
+                callback.after_fit(self)
             except Exception as error:  # noqa: BLE001 (the others have their turn first)
                 errors.append(error)
-
-        for callback in started:
-            attempt(callback.after_fit, self)
-        while self._undo:
-            attempt(self._undo.pop())
-        for replaced in reversed(self._replaced.values()):
-            attempt(_set, *replaced)
-        self._replaced, self._under_way = {}, False
+        errors += self._changes.undo()
+        self._under_way = False
         if failure is not None:
             for error in errors:
                 failure.add_note(f"When the fit ended, {type(error).__name__}: {error}")
         elif errors:
             raise errors[0]
-
-
-def _get(owner: Any, name: str) -> Any:
-    """The value of a key of a dict, or of an attribute that the object has itself: MISSING where it has none."""
-    if isinstance(owner, dict):
-        return owner.get(name, MISSING)
-    return getattr(owner, name) if name in vars(owner) or not hasattr(type(owner), name) else MISSING
-
-
-def _set(owner: Any, name: str, value: Any) -> None:
-    if isinstance(owner, dict):
-        if value is MISSING:
-            owner.pop(name, None)
-        else:
-            owner[name] = value
-    elif value is MISSING:
-        delattr(owner, name)  # what the class has shows again
-    else:
-        setattr(owner, name, value)
-
-
-MISSING = object()

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.check.parity.sides import Array
-from pellucid.train.divergence import ROUNDING_UNITS, Difference, difference
+from pellucid.train.records.divergence import ROUNDING_UNITS, Difference, difference
 
 EPS32 = float(np.finfo(np.float32).eps)
 EPS64 = float(np.finfo(np.float64).eps)

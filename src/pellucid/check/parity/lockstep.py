@@ -16,7 +16,7 @@ from pellucid.check.parity.names import Names
 from pellucid.check.parity.report import Divergence, ParityReport, Row
 from pellucid.check.parity.report import place as place_of
 from pellucid.check.parity.sides import Array, Batch, Key, Side
-from pellucid.train.divergence import ROUNDING_UNITS
+from pellucid.train.records.divergence import ROUNDING_UNITS
 
 Tensors = dict[Key, Array]
 

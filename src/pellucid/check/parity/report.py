@@ -11,7 +11,7 @@ from typing import Any
 from pellucid.check.parity.judge import BEYOND, Verdict
 from pellucid.check.parity.sides import KINDS, OF_LAYERS
 from pellucid.check.report import Report
-from pellucid.train.divergence import Difference
+from pellucid.train.records.divergence import Difference
 
 _TOGETHER = frozenset({"output gradient", "gradient", "update", "parameter"})
 

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from pellucid.train import histogram
-from pellucid.train.callback import Callback
-from pellucid.train.extras import need
-from pellucid.train.files import write_atomically
-from pellucid.train.histogram import Counts
+from pellucid.train.files.atomic import write_atomically
+from pellucid.train.files.extras import need
+from pellucid.train.loop import Callback
+from pellucid.train.records import histogram
+from pellucid.train.records.histogram import Counts
 
 FORMAT = 1
 Record = dict[str, dict[str, Any]]

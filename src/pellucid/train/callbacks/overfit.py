@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.train.callback import Callback
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
 
 
 class OverfitOneBatch(Callback):
@@ -77,16 +76,16 @@ class OverfitOneBatch(Callback):
             "learner.lr_find(). More epochs may do as well, if the loss was still falling."
         )
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         if learner.epoch == learner.first_epoch and learner.batch == 0:
             self._forget()
 
-    def before_batch(self, learner: Learner) -> None:
+    def before_batch(self, learner: Loop) -> None:
         if self._batch is None:
             self._batch = [learner.inputs, learner.target]
         learner.inputs, learner.target = self._batch
 
-    def after_loss(self, learner: Learner) -> None:
+    def after_loss(self, learner: Loop) -> None:
         self.steps += 1
         if self.steps == 1:
             self.first = learner.loss_value
@@ -94,7 +93,7 @@ class OverfitOneBatch(Callback):
         if self.overfitted:
             learner.stop()
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         if self.say is not None:
             self.say(self.verdict)
 

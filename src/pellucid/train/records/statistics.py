@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pellucid.core import is_grad_enabled
-from pellucid.train.histogram import parts
-from pellucid.train.hooks import Hooks, Where, select
-from pellucid.train.series import Series
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
 
 # Where the derivative of an activation has all but gone, or is zero: at and below the first number, at and above the
 # second. A sigmoid or tanh counts as saturated in the outer 0.05 of its half range, where its slope is less than a
 # tenth of the steepest; an ELU where its slope is less than 0.05.
+from pellucid.train.loop import Loop
+from pellucid.train.records.histogram import parts
+from pellucid.train.records.hooks import Hooks, Where, select
+from pellucid.train.records.series import Series
+
 _SCALED_ALPHA = 1.0507009873554805 * 1.6732632423543772  # of SELU
 _SATURATION: dict[str, Any] = {
     "Sigmoid": lambda layer: (0.025, 0.975),
@@ -82,18 +81,18 @@ class ActivationStats(Series):
         self.where = where
         self._hooks: Hooks | None = None
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         where = _changing(learner.model) if self.where is None else self.where
         self._hooks = Hooks(learner.model, forward=self._see, where=where)
         self._model = learner.model
         self._seen: dict[str, _Pool] = {}
 
-    def before_batch(self, learner: Learner) -> None:
+    def before_batch(self, learner: Loop) -> None:
         if self._hooks is not None and self.due(learner.step + 1):
             self._seen, self._convolved = {}, False
             self._hooks.attach()
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         if self._hooks is not None:
             self._hooks.remove()
         if self._seen:
@@ -102,7 +101,7 @@ class ActivationStats(Series):
             self.recorded(learner.step)
             self._seen = {}
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         if self._hooks is not None:
             self._hooks.remove()
         self._hooks = None
@@ -172,10 +171,10 @@ class GradientStats(Series):
         super().__init__(every, bins)
         self._before: list[tuple[str, Any, np.ndarray, dict[str, float], dict[str, Any]]] = []
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self._before = []
 
-    def after_backward(self, learner: Learner) -> None:
+    def after_backward(self, learner: Loop) -> None:
         if not self.due(learner.step + 1):
             return
         self._before = []
@@ -190,7 +189,7 @@ class GradientStats(Series):
                 counts = {"histogram": self.count(gradient), "parameter_histogram": self.count(weight)}
                 self._before.append((name, parameter, weight, values, counts))
 
-    def after_step(self, learner: Learner) -> None:
+    def after_step(self, learner: Loop) -> None:
         if not self._before:
             return
         step = learner.step + 1

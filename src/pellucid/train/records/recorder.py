@@ -7,18 +7,15 @@ import io
 import math
 from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from pellucid.train.callback import Callback
-from pellucid.train.extras import need
-from pellucid.train.files import write_atomically
-from pellucid.train.hyperparameters import Hyperparameters
-from pellucid.train.stopwatch import Stopwatch
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.files.atomic import write_atomically
+from pellucid.train.files.extras import need
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.hyperparameters import Hyperparameters
+from pellucid.train.records.stopwatch import Stopwatch
 
 Row = dict[str, Any]
 
@@ -105,11 +102,11 @@ class Recorder(Callback):
 
     # The hooks
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self._watch.start()
         self._hyperparameters.watch(learner.optimizer.param_groups)
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         step = learner.step
         if step % self.every or learner.loss is None:
             return
@@ -124,7 +121,7 @@ class Recorder(Callback):
             self._numbers[len(self._numbers) - 1] = loss
             self._rows = []
 
-    def after_epoch(self, learner: Learner) -> None:
+    def after_epoch(self, learner: Loop) -> None:
         values = {"train_loss": learner.train_loss, **scalars(learner.evaluation)}
         row = {"kind": "epoch", "epoch": learner.epoch, "step": learner.step, **values, "seconds": self.seconds}
         self._hyperparameters.look(self._count)
@@ -135,7 +132,7 @@ class Recorder(Callback):
             self._write()
             self._next_write = self.seconds + (self.seconds - start) / WRITE_SHARE
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         self._watch.stop()
         self._write()
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import no_grad
-from pellucid.train.callback import Callback
-from pellucid.train.learner import Learner
-from pellucid.train.monitor import better_mode, improves, monitored
+from pellucid.train.callbacks.monitor import better_mode, improves, monitored
+from pellucid.train.loop import Callback, Loop
 
 
 class EarlyStopping(Callback):
@@ -61,7 +60,7 @@ class EarlyStopping(Callback):
         best = f"{self.monitor} was best after epoch {self.best_epoch}: {self.best:.4g}"
         return best + ("." if self.stopped_epoch is None else f". Stopped after epoch {self.stopped_epoch}.")
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         monitored(learner, self.monitor)  # to fail now, and not after an epoch
         if learner.epoch == learner.first_epoch and learner.batch == 0:
             self._forget()
@@ -69,11 +68,11 @@ class EarlyStopping(Callback):
         if self.stopped_epoch is not None:  # the run that is resumed was at its end
             learner.stop()
 
-    def after_evaluate(self, learner: Learner) -> None:
+    def after_evaluate(self, learner: Loop) -> None:
         if self.restore_best and self.monitor != "train_loss":
             self._evaluated = _weights(learner)  # before EMA, whose `order` is larger, takes the average out again
 
-    def after_epoch(self, learner: Learner) -> None:
+    def after_epoch(self, learner: Loop) -> None:
         evaluated, self._evaluated = self._evaluated, None
         value = monitored(learner, self.monitor)
         if value is None:
@@ -88,7 +87,7 @@ class EarlyStopping(Callback):
             self.stopped_epoch = learner.epoch
             learner.stop()
 
-    def _restore(self, learner: Learner) -> None:
+    def _restore(self, learner: Loop) -> None:
         if self._weights is not None and (self.stopped_epoch is not None or learner.epoch >= learner.epochs):
             learner.model.load_state_dict(self._weights)
 
@@ -100,7 +99,7 @@ class EarlyStopping(Callback):
             setattr(self, name, state[name])
 
 
-def _weights(learner: Learner) -> dict[str, Any]:
+def _weights(learner: Loop) -> dict[str, Any]:
     with no_grad():
         return {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
 

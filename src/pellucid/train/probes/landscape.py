@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import from_data, no_grad
-from pellucid.train.rewind import Snapshot
+from pellucid.train.probes.rewind import Snapshot
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,7 @@ import numpy as np
 
 from pellucid.core import from_data
 from pellucid.random import default_generator
-from pellucid.train.callback import Callback
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
 
 
 class MixUp(Callback):
@@ -37,7 +36,7 @@ class MixUp(Callback):
         self._random: np.random.Generator | None = None if seed is None else np.random.default_rng(seed)
         self._mixture: tuple[float, Any] | None = None  # λ and the targets yⱼ of this batch
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         if self._random is None:
             self._random = np.random.default_rng(int(default_generator.randint(0, 2**31, ())))
         plain = learner.loss_function
@@ -51,7 +50,7 @@ class MixUp(Callback):
         learner.replace(learner, "loss_function", mixed)
         learner.at_end(self._forget)
 
-    def before_batch(self, learner: Learner) -> None:
+    def before_batch(self, learner: Loop) -> None:
         inputs = learner.inputs
         if not (hasattr(inputs, "is_floating_point") and inputs.is_floating_point()):
             kind = getattr(inputs, "dtype", type(inputs).__name__)
@@ -64,7 +63,7 @@ class MixUp(Callback):
         learner.inputs = inputs * part + inputs[order] * (1 - part)
         self._mixture = part, learner.target[order]
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         self._forget()
 
     def _forget(self) -> None:

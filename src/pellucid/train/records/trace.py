@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pellucid.train.callback import Callback
-from pellucid.train.divergence import named_arrays
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.divergence import named_arrays
 
 
 class Place(NamedTuple):
@@ -68,7 +65,7 @@ class StepTrace(Callback):
         self.sink = sink
         self._handles: list[Any] = []
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self._training = False
         self._names = {id(parameter): name for name, parameter in learner.model.named_parameters()}
         for name, module in learner.model.named_modules():
@@ -84,25 +81,25 @@ class StepTrace(Callback):
 
         return record
 
-    def before_batch(self, learner: Learner) -> None:
+    def before_batch(self, learner: Loop) -> None:
         self._epoch, self._step = learner.epoch + 1, learner.step + 1
         self._training, self._calls = True, Counter[str]()
         self._put("inputs", learner.inputs)
         self._put("target", learner.target)
 
-    def after_predict(self, learner: Learner) -> None:
+    def after_predict(self, learner: Loop) -> None:
         self._training = False
         self._put("output", learner.output)
 
-    def after_loss(self, learner: Learner) -> None:
+    def after_loss(self, learner: Loop) -> None:
         self._put("loss", learner.loss)
 
-    def after_backward(self, learner: Learner) -> None:
+    def after_backward(self, learner: Loop) -> None:
         for name, parameter in learner.model.named_parameters():
             if parameter.grad is not None:
                 self._put("gradient", parameter.grad, name)
 
-    def after_step(self, learner: Learner) -> None:
+    def after_step(self, learner: Loop) -> None:
         for name, parameter in learner.model.named_parameters():
             self._put("parameter", parameter, name)
         for name, buffer in learner.model.named_buffers():
@@ -112,7 +109,7 @@ class StepTrace(Callback):
             for key, array in named_arrays(state):
                 self._put("optimizer", array, f"{key} of {owner}")
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         self._training = False
         self._epoch, self._step = (
             learner.epoch + 1,
@@ -121,7 +118,7 @@ class StepTrace(Callback):
         for name, state in learner.random_state().items():
             self._put("random", state, name)
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         while self._handles:
             self._handles.pop().remove()
 

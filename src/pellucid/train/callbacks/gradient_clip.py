@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from pellucid.core import no_grad
-from pellucid.train.callback import Callback
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
 
 
 class GradientClip(Callback):
@@ -36,7 +35,7 @@ class GradientClip(Callback):
         self.norm, self.value = norm, value
         self.total_norm = float("nan")
 
-    def after_backward(self, learner: Learner) -> None:
+    def after_backward(self, learner: Loop) -> None:
         groups = learner.optimizer.param_groups
         gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
         with no_grad():

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from pellucid.core import from_data
-from pellucid.train.callback import Callback
-from pellucid.train.extras import need
-from pellucid.train.files import write_atomically
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.files.model import read_model, write_model
+from pellucid.train.loop import Callback, Loop
 
 _NAME = re.compile(r"step-(\d+)\.safetensors")
 
@@ -80,7 +73,7 @@ class Snapshots(Callback):
         model.load_state_dict(state)
         return model
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         for step in self.steps:
             if step > learner.step:
@@ -88,27 +81,10 @@ class Snapshots(Callback):
         if learner.step == 0:
             self.save(learner)
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         if learner.step % self.every == 0:
             self.save(learner)
 
-    def save(self, learner: Learner) -> None:
+    def save(self, learner: Loop) -> None:
         """Save the model as it is now."""
         write_model(self.path(learner.step), learner.model.state_dict())
-
-
-def write_model(path: Path, state: dict[str, Any]) -> None:
-    """A state dict as safetensors, atomically, by the names that the tensors have in it."""
-    save = need("safetensors.numpy", "standard", "A file of a model").save
-    arrays = {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in state.items()}
-    write_atomically(path, save(arrays))
-
-
-def read_model(path: Path) -> dict[str, Any]:
-    """The state dict in a safetensors file. Raises ValueError where the file is damaged or something else."""
-    safetensors = need("safetensors", "standard", "A file of a model")
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return {name: from_data(file.get_tensor(name), copy=False) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is no whole safetensors file: {error}") from error

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core.engine import listeners
-from pellucid.train.hooks import Where
-from pellucid.train.recorder import Recorder, Row
-from pellucid.train.statistics import ActivationStats, GradientStats
+from pellucid.train.records.hooks import Where
+from pellucid.train.records.recorder import Recorder, Row
+from pellucid.train.records.statistics import ActivationStats, GradientStats
 
 
 def watch(model: Any, optimizer: Any, every: int = 50, bins: int = 64, where: Where = None) -> Watcher:

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.train.callback import Callback, StopFit
-from pellucid.train.learner import Learner
-from pellucid.train.lr_curve import read
-from pellucid.train.rewind import Snapshot
+from pellucid.train.loop import Callback, Loop, StopFit
+from pellucid.train.probes.lr_curve import read
+from pellucid.train.probes.rewind import Snapshot
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +51,7 @@ class LRFinder:
 
 
 def lr_find(
-    learner: Learner,
+    learner: Loop,
     start: float = 1e-7,
     end: float = 10.0,
     steps: int = 100,
@@ -81,6 +80,7 @@ def lr_find(
     Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017 (arXiv:1506.01186); "valley" is fastai's.
 
     >>> from pellucid import nn, optim, tensor
+    >>> from pellucid.train import Learner
     >>> model = nn.Linear(1, 1)
     >>> batches = [(tensor([[1.0], [2.0]]), tensor([[3.0], [5.0]]))]
     >>> learner = Learner(model, batches, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
@@ -88,7 +88,7 @@ def lr_find(
     >>> found.usable, list(found.suggestions)
     (True, ['steepest', 'valley', 'minimum/10'])
     """
-    if not isinstance(learner, Learner):
+    if not isinstance(learner, Loop):
         raise TypeError(
             f"lr_find takes a Learner, not a {type(learner).__name__}: Learner(model, data, loss, optimizer).lr_find()."
         )
@@ -137,15 +137,15 @@ class _Search(Callback):
         self._sum = self._weight = 0.0
         self._first = self._least = self._spread = math.inf
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         largest = max(float(group["lr"]) for group in learner.optimizer.param_groups)
         self.parts = [float(g["lr"]) / largest if largest else 1.0 for g in learner.optimizer.param_groups]
 
-    def before_batch(self, learner: Learner) -> None:
+    def before_batch(self, learner: Loop) -> None:
         for group, part in zip(learner.optimizer.param_groups, self.parts, strict=True):
             learner.replace(group, "lr", float(self.rates[learner.batch]) * part)
 
-    def after_loss(self, learner: Learner) -> None:
+    def after_loss(self, learner: Loop) -> None:
         if not math.isfinite(learner.loss_value):
             self.diverged = True
             raise StopFit

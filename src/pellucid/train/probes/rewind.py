@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core import Tensor
 from pellucid.random import Generator, default_generator
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Loop
 
 
 class Snapshot:
@@ -24,7 +24,7 @@ class Snapshot:
     are.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Loop) -> None:
         self._restores: list[Callable[[], Any]] = []
         self._seen: dict[int, Any] = {}  # the objects too, so that no other can get their number
         self._own = vars(learner), dict(vars(learner))

@@ -7,13 +7,10 @@ import sys
 import time
 import warnings
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pellucid.train.callback import Callback
-from pellucid.train.recorder import Recorder, scalars
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.recorder import Recorder, scalars
 
 # In 80 columns there is room for a loss, a validation loss and a metric.
 UNDER_WAY = "{desc} {percentage:3.0f}%|{bar}| {remaining} left{postfix}"
@@ -43,7 +40,7 @@ class Progress(Callback):
         self._next = math.inf  # when to show something again: never, outside of a fit
         self._evaluation: dict[str, float] = {}
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         notebook = in_notebook()
         recorder = next((one for one in learner.callbacks if isinstance(one, Recorder)), None)
         draws = notebook and self.plot and recorder is not None and find_spec("matplotlib") is not None
@@ -57,25 +54,25 @@ class Progress(Callback):
         self._started, self._first = time.perf_counter(), _done(learner)
         self._next = 0.0 if self._bar is not None or draws else math.inf
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         if time.perf_counter() >= self._next:
             self._show(learner)
 
-    def after_epoch(self, learner: Learner) -> None:
+    def after_epoch(self, learner: Loop) -> None:
         self._evaluation = {
             name if name == "val_loss" else name.removeprefix("val_"): value
             for name, value in scalars(learner.evaluation).items()
         }
         self.after_batch(learner)
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         if self._next < math.inf:
             self._show(learner, last=True)
         if self._bar is not None:
             self._bar.close()
         self._bar, self._picture, self._next = None, None, math.inf
 
-    def _show(self, learner: Learner, last: bool = False) -> None:
+    def _show(self, learner: Loop, last: bool = False) -> None:
         epoch = f"epoch {min(learner.epoch + 1, learner.epochs)}/{learner.epochs}"
         figures = {"loss": learner.train_loss, **self._evaluation}
         shown = ", ".join(f"{name} {value:.3g}" for name, value in figures.items() if value == value)
@@ -138,7 +135,7 @@ def make_bar(total: int, done: int) -> Any:
     return tqdm(total=total, initial=done, dynamic_ncols=True, bar_format=UNDER_WAY)
 
 
-def _done(learner: Learner) -> int:
+def _done(learner: Loop) -> int:
     return round(learner.progress * learner.steps)
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from pellucid.train.callback import Callback
-from pellucid.train.files import write_atomically
-from pellucid.train.hyperparameters import Hyperparameters
-from pellucid.train.recorder import scalars
-from pellucid.train.stopwatch import Stopwatch
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.files.atomic import write_atomically
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.hyperparameters import Hyperparameters
+from pellucid.train.records.recorder import scalars
+from pellucid.train.records.stopwatch import Stopwatch
 
 START = ["kind", "epoch", "step", "train_loss"]
 
@@ -45,7 +42,7 @@ class CSVLogger(Callback):
         self._columns: list[str] = []
         self._file: IO[str] | None = None
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         rows = self._read()
         kept = [row for row in rows if learner.step and _is_before(row, learner)]
@@ -54,14 +51,14 @@ class CSVLogger(Callback):
         self._hyperparameters.watch(learner.optimizer.param_groups)
         self._watch.start()
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         if learner.step % self.every == 0 and learner.loss is not None:
             self._add(learner, "step", learner.epoch + 1, {"train_loss": learner.loss_value})
 
-    def after_epoch(self, learner: Learner) -> None:
+    def after_epoch(self, learner: Loop) -> None:
         self._add(learner, "epoch", learner.epoch, {"train_loss": learner.train_loss, **scalars(learner.evaluation)})
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         self._watch.stop()
         if self._file is not None:
             self._file.close()
@@ -74,7 +71,7 @@ class CSVLogger(Callback):
         self._hyperparameters.load_state_dict(state["hyperparameters"])
         self._watch = Stopwatch(state["seconds"])
 
-    def _add(self, learner: Learner, kind: str, epoch: int, values: dict[str, float]) -> None:
+    def _add(self, learner: Loop, kind: str, epoch: int, values: dict[str, float]) -> None:
         self._hyperparameters.look(learner.step)
         row = {"kind": kind, "epoch": epoch, "step": learner.step, **values, **self._hyperparameters.current()}
         row["seconds"] = self._watch.seconds
@@ -123,6 +120,6 @@ def _place(name: str) -> tuple[int, int]:
     return (3 if name == "seconds" else 1 if name.startswith("val_") else 2), 0
 
 
-def _is_before(row: dict[str, str], learner: Learner) -> bool:
+def _is_before(row: dict[str, str], learner: Loop) -> bool:
     """Whether the row is of what the run has done already."""
     return int(row["step"]) <= learner.step and (row["kind"] == "step" or int(row["epoch"]) <= learner.epoch)

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pellucid.train.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
-from pellucid.train.files import write_json
-from pellucid.train.snapshots import write_model
+from pellucid.train.files.atomic import write_json
+from pellucid.train.files.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
+from pellucid.train.files.model import write_model
 
 
 class RunFolderError(ValueError):

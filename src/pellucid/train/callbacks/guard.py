@@ -10,8 +10,7 @@ import numpy as np
 from pellucid import backend
 from pellucid.random import default_generator
 from pellucid.record.anomaly import AnomalyError, detect_anomaly
-from pellucid.train.callback import Callback
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
 
 
 class NonFiniteError(ArithmeticError):
@@ -32,19 +31,19 @@ class NaNGuard(Callback):
 
     order = -100
 
-    def before_epoch(self, learner: Learner) -> None:
+    def before_epoch(self, learner: Loop) -> None:
         self._draws: bool | None = None  # whether a step draws random numbers, not known before the first
         self._parameters = list(learner.model.named_parameters())  # walking the model costs more than looking at it
 
-    def before_batch(self, learner: Learner) -> None:
+    def before_batch(self, learner: Loop) -> None:
         # Reading the state costs 30 µs, so it is read only where the step would change it.
         self._random = None if self._draws is False else default_generator.get_state()
 
-    def after_loss(self, learner: Learner) -> None:
+    def after_loss(self, learner: Loop) -> None:
         if not math.isfinite(learner.loss_value):
             self._fail(learner, f"The loss became {learner.loss_value}")
 
-    def after_backward(self, learner: Learner) -> None:
+    def after_backward(self, learner: Loop) -> None:
         for name, parameter in self._parameters:
             grad = parameter._grad  # a third of the time of the property, which looks whether this is a leaf
             if grad is not None and not finite(grad._array):
@@ -52,7 +51,7 @@ class NaNGuard(Callback):
         if self._draws is None:
             self._draws = bool((default_generator.get_state() != self._random).any())
 
-    def _fail(self, learner: Learner, what: str) -> None:
+    def _fail(self, learner: Loop, what: str) -> None:
         learner.optimizer.zero_grad()
         self._rewind()
         cause = self._cause(learner)
@@ -64,7 +63,7 @@ class NaNGuard(Callback):
         if self._random is not None:
             default_generator.set_state(self._random)
 
-    def _cause(self, learner: Learner) -> str:
+    def _cause(self, learner: Loop) -> str:
         bad = [name for name, parameter in self._parameters if not all_finite(parameter)]
         note = ""
         if bad:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from pellucid.train.callback import Callback
-from pellucid.train.extras import need
-from pellucid.train.hyperparameters import Hyperparameters
-from pellucid.train.recorder import scalars
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.files.extras import need
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.hyperparameters import Hyperparameters
+from pellucid.train.records.recorder import scalars
 
 
 class TensorBoard(Callback):
@@ -48,7 +45,7 @@ class TensorBoard(Callback):
         self._hyperparameters = Hyperparameters()
         self._writer: Any = None
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         tensorboardx = need("tensorboardX", "experiments", "TensorBoard")
         later = learner.step + 1 if learner.step else None
         # The files are named by the second; and TensorBoard reads them in the order of their names.
@@ -56,7 +53,7 @@ class TensorBoard(Callback):
         self._writer = tensorboardx.SummaryWriter(str(self.folder), purge_step=later, filename_suffix=f".{count:04d}")
         self._hyperparameters.watch(learner.optimizer.param_groups)
 
-    def after_backward(self, learner: Learner) -> None:
+    def after_backward(self, learner: Loop) -> None:
         if self.histograms is None or (learner.step + 1) % self.histograms:
             return
         for name, parameter in learner.model.named_parameters():
@@ -64,18 +61,18 @@ class TensorBoard(Callback):
             if parameter.grad is not None:
                 self._histogram(f"gradients/{name}", parameter.grad, learner.step + 1)
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         if learner.step % self.every == 0 and learner.loss is not None:
             self._hyperparameters.look(learner.step)
             now = {f"hyperparameters/{name}": value for name, value in self._hyperparameters.current().items()}
             self._scalars({"train/loss": learner.loss_value, **now}, learner.step)
 
-    def after_epoch(self, learner: Learner) -> None:
+    def after_epoch(self, learner: Loop) -> None:
         values = {name.replace("val_", "val/", 1): value for name, value in scalars(learner.evaluation).items()}
         self._scalars({"train/epoch_loss": learner.train_loss, **values}, learner.step)
         self._writer.flush()
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Loop
 
 LESS_IS_BETTER = ("loss", "mae", "mse", "rmse", "error", "perplexity")
 MORE_IS_BETTER = ("accuracy", "f1", "auc", "r2", "top", "precision", "recall")
@@ -37,7 +37,7 @@ def improves(value: float, best: float | None, mode: str, min_delta: float = 0.0
     return best - value > min_delta if mode == "min" else value - best > min_delta
 
 
-def monitored(learner: Learner, monitor: str) -> float | None:
+def monitored(learner: Loop, monitor: str) -> float | None:
     """The figure after an epoch: `train_loss`, `val_loss` or `val_<metric>` (or `<metric>`). None: it was skipped.
 
     Raises ValueError, with what there is, for a figure that this learner does not measure.

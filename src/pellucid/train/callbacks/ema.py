@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import no_grad
-from pellucid.train.callback import Callback
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
 
 
 class EMA(Callback):
@@ -42,10 +41,10 @@ class EMA(Callback):
             raise RuntimeError("EMA has no average before the first step of a fit.")
         return _copy(self._average)
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         learner.at_end(lambda: self._swap_back(learner))
 
-    def after_step(self, learner: Learner) -> None:
+    def after_step(self, learner: Loop) -> None:
         with no_grad():
             now = learner.model.state_dict()
             if self._average is None:
@@ -58,15 +57,15 @@ class EMA(Callback):
                 else:
                     average.copy_(tensor)
 
-    def before_evaluate(self, learner: Learner) -> None:
+    def before_evaluate(self, learner: Loop) -> None:
         if self._average is not None:
             self._own = _copy(learner.model.state_dict())
             learner.model.load_state_dict(self._average)
 
-    def after_evaluate(self, learner: Learner) -> None:
+    def after_evaluate(self, learner: Loop) -> None:
         self._swap_back(learner)
 
-    def _swap_back(self, learner: Learner) -> None:
+    def _swap_back(self, learner: Loop) -> None:
         if self._own is not None:
             learner.model.load_state_dict(self._own)
             self._own = None

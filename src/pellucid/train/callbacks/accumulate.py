@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import no_grad
-from pellucid.train.callback import Callback, SkipBatch
-from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop, SkipBatch
 
 
 class Accumulate(Callback):
@@ -36,7 +35,7 @@ class Accumulate(Callback):
     def __repr__(self) -> str:
         return f"Accumulate({self.batches})"
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self._parameters = [p for group in learner.optimizer.param_groups for p in group["params"]]
         if self._kept is not None:
             for parameter, gradient in zip(self._parameters, self._kept, strict=True):
@@ -44,11 +43,11 @@ class Accumulate(Callback):
         self._kept = None
         learner.at_end(learner.zero_grad)
 
-    def after_loss(self, learner: Learner) -> None:
+    def after_loss(self, learner: Loop) -> None:
         # The sum over the batch: it adds up, as a mean does not. `loss_value`, which is recorded, stays the mean.
         learner.loss = learner.loss * len(learner.target)
 
-    def after_backward(self, learner: Learner) -> None:
+    def after_backward(self, learner: Loop) -> None:
         self._passed, self._samples = self._passed + 1, self._samples + len(learner.target)
         if self._passed < self.batches and learner.batch + 1 < len(learner.loader):
             raise SkipBatch
@@ -58,7 +57,7 @@ class Accumulate(Callback):
                     parameter.grad.mul_(1 / self._samples)
         self._passed = self._samples = 0
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         self._kept = self._gradients()
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pellucid.train.callback import Callback
-from pellucid.train.stopwatch import Stopwatch
-
-if TYPE_CHECKING:
-    from pellucid.train.learner import Learner
+from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.stopwatch import Stopwatch
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[dhms]\s*)+")
@@ -43,15 +40,15 @@ class TimeLimit(Callback):
         """Seconds spent in `fit` so far."""
         return self._watch.seconds
 
-    def before_fit(self, learner: Learner) -> None:
+    def before_fit(self, learner: Loop) -> None:
         self._watch.start()
         self.after_batch(learner)
 
-    def after_batch(self, learner: Learner) -> None:
+    def after_batch(self, learner: Loop) -> None:
         if self._watch.seconds >= self.limit:
             learner.stop()
 
-    def after_fit(self, learner: Learner) -> None:
+    def after_fit(self, learner: Loop) -> None:
         self._watch.stop()
 
     def state_dict(self) -> dict[str, Any]:

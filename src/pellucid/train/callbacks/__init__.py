@@ -1,0 +1,1 @@
+"""What may be hung on the loop to change a training, to keep it, or to end it."""

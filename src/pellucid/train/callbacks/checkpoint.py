@@ -1,0 +1,133 @@
+"""The whole state of a run on disk after every epoch, and the best one beside it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.train.files.atomic import copy_atomically
+from pellucid.train.files.background import Background
+from pellucid.train.files.checkpoint import checkpoint_files, steps_of, take, write
+from pellucid.train.loop import Callback, Loop
+
+BEST = "best.safetensors"
+
+
+class Checkpoint(Callback):
+    """Saves the whole state of the run: before the first step, after every epoch, and where the run is interrupted.
+
+    Each is a file `epoch-0003-step-00000150.safetensors` in `folder`; `last` is the newest. The epoch with the best
+    value of `monitor` so far is also there as `best.safetensors`, whichever of the others are kept. A value that is
+    not finite is never the best; of equal ones the first is. To go on from one: `learner.load(checkpoint.last)`.
+
+    What is saved is copied at once, and written while the next steps are computed: a file is there when the next epoch
+    is over, and when the fit is. A failure to write ends the fit then.
+
+    Args:
+        folder: where the files go; made when the fit begins.
+        monitor: "val_loss", "val_<metric>" (or "<metric>") or "train_loss"; None keeps no best. By default the
+            validation loss, where there are validation data.
+        mode: "min" or "max": which values of `monitor` are good.
+        keep: how many of the newest files stay; None keeps all. (Two, rather than one, still have a whole one when a
+            disk damages the other.)
+
+    Raises:
+        ValueError: `mode` or `keep` is not one of these, or (when the fit begins) nothing is called `monitor`.
+    """
+
+    order = 90  # after every callback whose state it saves
+
+    def __init__(
+        self, folder: str | Path, monitor: str | None = "val_loss", mode: str = "min", keep: int | None = None
+    ) -> None:
+        if mode not in ("min", "max"):
+            raise ValueError(f"Checkpoint was given mode={mode!r}: write 'min' or 'max'.")
+        if keep is not None and keep < 1:
+            raise ValueError(f"Checkpoint was given keep={keep}: at least 1 file stays; None keeps all.")
+        self.folder, self.monitor, self.mode, self.keep = Path(folder), monitor, mode, keep
+        self.best_value: float | None = None
+        self.best_epoch: int | None = None
+        self._background = Background()
+
+    @property
+    def last(self) -> Path | None:
+        """The file with the most steps; None where there is none yet."""
+        return next(iter(checkpoint_files(self.folder)), None)
+
+    @property
+    def best(self) -> Path | None:
+        """The file of the best epoch; None where there is none yet."""
+        path = self.folder / BEST
+        return path if path.exists() else None
+
+    def before_fit(self, learner: Loop) -> None:
+        self._check_monitor(learner)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if learner.step == 0:
+            self.best_value = self.best_epoch = None
+            self.save(learner)
+
+    def after_epoch(self, learner: Loop) -> None:
+        value = self._value(learner)
+        better = value is not None and (
+            self.best_value is None or (value < self.best_value if self.mode == "min" else value > self.best_value)
+        )
+        if better:
+            self.best_value, self.best_epoch = value, learner.epoch
+        self._background.do(self._save, self._path(learner), *take(learner.state_dict()), better)
+
+    def after_fit(self, learner: Loop) -> None:
+        self._background.wait()
+        if learner.batch:
+            self.save(learner)
+
+    def save(self, learner: Loop) -> Path:
+        """Save the state now; returns the file."""
+        path = self._path(learner)
+        self._save(path, *take(learner.state_dict()))
+        return path
+
+    def _path(self, learner: Loop) -> Path:
+        return self.folder / f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
+
+    def _save(self, path: Path, text: str, arrays: dict[str, np.ndarray], best: bool = False) -> None:
+        write(path, text, arrays)
+        if best:
+            copy_atomically(path, self.folder / BEST)
+        if self.keep is not None:
+            # A file with more steps is of a run that went further than this one has: not ours to remove.
+            earlier = [one for one in checkpoint_files(self.folder) if steps_of(one) <= steps_of(path)]
+            for old in earlier[self.keep :]:
+                old.unlink(missing_ok=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_value": self.best_value, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best_value, self.best_epoch = state["best_value"], state["best_epoch"]
+
+    def _value(self, learner: Loop) -> float | None:
+        """What `monitor` is after this epoch, or None where it has no finite value."""
+        if self.monitor is None:
+            return None
+        name = self.monitor.removeprefix("val_")
+        value = learner.train_loss if self.monitor == "train_loss" else learner.evaluation.get(name)
+        if value is None:  # no validation data, or an epoch that was skipped
+            return None
+        if np.ndim(value):
+            raise ValueError(f"Checkpoint can only monitor single numbers, and {self.monitor} is {np.shape(value)}.")
+        return float(value) if math.isfinite(value) else None
+
+    def _check_monitor(self, learner: Loop) -> None:
+        known = ["train_loss"]
+        if learner.valid is not None:
+            known = ["val_loss", *(f"val_{name}" for name in learner.metrics), *known]
+        if self.monitor in (None, "val_loss", *known) or f"val_{self.monitor}" in known:
+            return
+        reason = (
+            "" if learner.valid is not None else " There are no validation data: Learner(model, (train, valid), …)."
+        )
+        raise ValueError(f"Checkpoint cannot monitor {self.monitor!r}; there is {', '.join(known)}.{reason}")

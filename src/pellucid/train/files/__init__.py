@@ -1,0 +1,1 @@
+"""Files of a run: each whole or absent, and read without executing anything."""

@@ -1,0 +1,1 @@
+"""What a training leaves to look at: rows, statistics, histograms, and where two of them part."""
