@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,16 @@ def user_line() -> str | None:
     source = linecache.getline(name, line).strip()
     short = os.path.relpath(name) if os.path.isabs(name) and name.startswith(os.getcwd() + os.sep) else name
     return f"{short}:{line}, in {frame.f_code.co_name}" + (f": {source}" if source else "")
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line of the innermost caller outside of pellucid, however many calls lie between."""
+    frame: Any = sys._getframe(1)
+    level = 2
+    while frame is not None and in_package(frame):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def describe(value: Any) -> str:

@@ -226,9 +226,7 @@ def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -245,8 +243,7 @@ def cross_entropy(
     >>> cross_entropy(pellucid.tensor([[0.0, 0.0]]), pellucid.tensor([1]))
     tensor(0.6931)
     """
-    if reduction != "mean" or size_average is not None or reduce is not None:
-        reduction = reduction_name(size_average, reduce, reduction)
+    reduction_name(reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     shape, labels = input._array.shape, target._array
@@ -277,16 +274,14 @@ def nll_loss(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
     ignore_index: int = -100,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """-input[target]: the negative log-likelihood, `input` being log-probabilities (of `log_softmax`).
 
     Arguments, shapes and errors as in `cross_entropy`.
     """
-    reduction = reduction_name(size_average, reduce, reduction)
+    reduction_name(reduction)
     check_classes(input, target, weight)
     return class_nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
 
@@ -319,11 +314,9 @@ def check_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         )
 
 
-def reduction_name(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """The reduction asked for, also in the two flags that PyTorch had before it."""
-    if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-    if reduction not in ("none", "mean", "sum"):
+def reduction_name(reduction: str) -> str:
+    """``reduction``, if it is one of the three."""
+    if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction: it is 'none', 'mean' or 'sum'")
     return reduction
 
@@ -352,8 +345,6 @@ def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """-(t · log x + (1 - t) · log(1 - x)), `input` being probabilities; a logarithm counts as no less than -100.
@@ -361,7 +352,7 @@ def binary_cross_entropy(
     `weight`, broadcast to the input, multiplies each element. Raises RuntimeError for an input outside [0, 1],
     ValueError where the shapes of input and target differ.
     """
-    reduction = reduction_name(size_average, reduce, reduction)
+    reduction_name(reduction)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "

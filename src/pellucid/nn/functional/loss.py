@@ -6,13 +6,27 @@ Each is an expression in ops, so its gradient of any order follows.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from ...core import Tensor, no_grad
+from ...core.errors import warn
 from ...ops import loss as table
-from ...ops.loss import binary_cross_entropy, cross_entropy, nll_loss
 from .. import vocabulary as ops
+from .reduction import (
+    check_sizes,
+    classes,
+    divergences,
+    elements,
+    hint,
+    loss_function,
+    pairs,
+    pairs_of_vectors,
+    reduced,
+    samples,
+    triplets,
+    weighted,
+    weighted_elements,
+)
 
 __all__ = [
     "binary_cross_entropy",
@@ -34,45 +48,43 @@ __all__ = [
     "triplet_margin_loss",
 ]
 
+cross_entropy = loss_function(classes, flags_before="ignore_index")(table.cross_entropy)
+nll_loss = loss_function(classes, flags_before="ignore_index")(table.nll_loss)
+binary_cross_entropy = loss_function(elements)(table.binary_cross_entropy)
 
+
+@loss_function(weighted_elements)
 def mse_loss(
     input: Tensor,
     target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
     """(input - target)²."""
-    reduction = reduction_name(size_average, reduce, reduction)
     check_sizes(input, target)
     return weighted(ops.square(input - target), weight, reduction)
 
 
+@loss_function(weighted_elements)
 def l1_loss(
     input: Tensor,
     target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
     """|input - target|."""
-    reduction = reduction_name(size_average, reduce, reduction)
     check_sizes(input, target)
     return weighted((input - target).abs(), weight, reduction)
 
 
+@loss_function(elements)
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
     """d² / (2·beta) where d = |input - target| is below ``beta``, else d - beta / 2; with ``beta=0`` it is d."""
-    reduction = reduction_name(size_average, reduce, reduction)
     check_sizes(input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
@@ -82,11 +94,11 @@ def smooth_l1_loss(
     return reduced(ops.where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
 
 
+@loss_function(weighted_elements, flags_before=None)
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """d² / 2 where d = |input - target| is at most ``delta``, else delta · (d - delta / 2)."""
-    reduction = reduction_name(None, None, reduction)
     check_sizes(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
@@ -94,17 +106,15 @@ def huber_loss(
     return weighted(ops.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta)), weight, reduction)
 
 
+@loss_function(elements)
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """-(pos_weight · t · log σ(x) + (1 - t) · log(1 - σ(x))), from x rather than σ(x): safe for large ±x."""
-    reduction = reduction_name(size_average, reduce, reduction)
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape}){hint(input, target)}"
@@ -116,54 +126,47 @@ def binary_cross_entropy_with_logits(
     return reduced(loss if weight is None else loss * weight, reduction)
 
 
+@loss_function(divergences)
 def kl_div(
     input: Tensor,
     target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:
     """t · (log t - x), x being log-probabilities; ``"batchmean"`` divides the sum by the batch alone."""
-    if size_average is None and reduce is None and reduction == "mean":
-        warnings.warn(
+    if reduction == "mean":
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' "
             "divides only by the batch size, and aligns with the KL div math definition: write reduction='batchmean'",
-            stacklevel=2,
         )
     batch = reduction == "batchmean"
-    reduction = reduction_name(size_average, reduce, "sum" if batch else reduction)
     loss = target.exp() * (target - input) if log_target else ops.xlogy(target, target) - target * input
-    loss = reduced(loss, reduction)
+    loss = reduced(loss, "sum" if batch else reduction)
     return loss / input.shape[0] if batch and input.ndim else loss
 
 
+@loss_function(elements)
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
     margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """x where t = 1, max(0, margin - x) where t = -1."""
-    reduction = reduction_name(size_average, reduce, reduction)
     apart = ops.where(target != 1, (margin - input).clamp(min=0), 0.0)
     together = ops.where(target != -1, input, 0.0)
     return reduced(apart + together, reduction)
 
 
+@loss_function(pairs)
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
     target: Tensor,
     margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, -t · (x₁ - x₂) + margin): t = 1 where the first should be larger, -1 where the second."""
-    reduction = reduction_name(size_average, reduce, reduction)
     if not input1.ndim == input2.ndim == target.ndim:
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
@@ -172,17 +175,15 @@ def margin_ranking_loss(
     return reduced((-target * (input1 - input2) + float(margin)).clamp(min=0), reduction)
 
 
+@loss_function(pairs_of_vectors)
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
     target: Tensor,
     margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """1 - cos(x₁, x₂) where t = 1, max(0, cos(x₁, x₂) - margin) where t = -1."""
-    reduction = reduction_name(size_average, reduce, reduction)
     if target.ndim not in (0, 1) or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise RuntimeError(
             "cosine_embedding_loss takes (N, D), (N, D) and a target (N), or (D), (D) and a 0-d target, but got "
@@ -195,30 +196,26 @@ def cosine_embedding_loss(
     return reduced(together + apart, reduction)
 
 
+@loss_function(elements)
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + e^(-t · x)), t = ±1."""
-    reduction = reduction_name(size_average, reduce, reduction)
     return reduced((-target * input).exp().log1p(), reduction)
 
 
+@loss_function(samples)
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
     p: int = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Mean over the wrong classes i of max(0, margin - x[t] + x[i])^p (the sum is divided by all classes)."""
-    reduction = reduction_name(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError(f"only p == 1 and p == 2 supported, but got {p}")
     if weight is not None and weight.ndim != 1:
@@ -241,18 +238,16 @@ def multi_margin_loss(
     return reduced(loss.reshape(target.shape), reduction)
 
 
+@loss_function(elements, flags_before="eps")
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
     log_input: bool = True,
     full: bool = False,
-    size_average: bool | None = None,
     eps: float = 1e-8,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """e^x - t · x (x the log of the rate), or x - t · log(x + eps); ``full`` adds Stirling's formula where t > 1."""
-    reduction = reduction_name(size_average, reduce, reduction)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
@@ -260,6 +255,7 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
+@loss_function(elements, flags_before=None)
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -272,7 +268,6 @@ def gaussian_nll_loss(
 
     The gradient goes through v as if it had not been clamped, as in PyTorch.
     """
-    reduction = reduction_name(None, None, reduction)
     v: Any = ops.full_like(input, var) if isinstance(var, (int, float)) else var
     if bool((v < 0).any()):
         raise ValueError("var has negative entry/entries: it is a variance; give its exponential, or softplus")
@@ -291,6 +286,7 @@ def gaussian_nll_loss(
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
+@loss_function(triplets)
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -299,12 +295,9 @@ def triplet_margin_loss(
     p: float = 2,
     eps: float = 1e-6,
     swap: bool = False,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, d(a, p) - d(a, n) + margin), d the p-norm of the difference."""
-    reduction = reduction_name(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
 
@@ -315,54 +308,3 @@ def triplet_margin_loss(
     if swap:
         far = ops.minimum(far, distance(positive, negative))
     return reduced((distance(anchor, positive) - far + margin).clamp(min=0), reduction)
-
-
-# ------------------------------------------------------------------------------------------------- shared
-
-
-def reduction_name(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """The reduction asked for, also in the two flags that PyTorch had before it, which warn."""
-    name = table.reduction_name(size_average, reduce, reduction)
-    if size_average is not None or reduce is not None:
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{name}' instead.", stacklevel=3
-        )
-    return name
-
-
-def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """The mean, the sum, or each element."""
-    if reduction == "mean":
-        return loss.mean()
-    return loss.sum() if reduction == "sum" else loss
-
-
-def weighted(loss: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    """Reduced; a ``weight`` for each element makes the mean a weighted mean."""
-    if weight is None:
-        return reduced(loss, reduction)
-    loss = loss * weight
-    return loss.sum() / weight.expand(loss.shape).sum() if reduction == "mean" else reduced(loss, reduction)
-
-
-def check_sizes(input: Tensor, target: Tensor) -> None:
-    """Warn where a loss would broadcast its arguments: (N,) against (N, 1) compares every row with every other."""
-    if input.shape != target.shape:
-        warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). They are "
-            "broadcast against each other, so elements that do not belong together are compared, which will likely "
-            f"lead to incorrect results{hint(input, target)}",
-            stacklevel=3,
-        )
-
-
-def hint(input: Tensor, target: Tensor) -> str:
-    """What to write where the sizes of a prediction and its target differ by a dimension of 1."""
-    shapes = tuple(input.shape), tuple(target.shape)
-    if shapes[0] == (*shapes[1], 1):
-        return ": write input.squeeze(-1), or target.unsqueeze(-1)"
-    if shapes[1] == (*shapes[0], 1):
-        return ": write target.squeeze(-1), or input.unsqueeze(-1)"
-    if input.numel() == target.numel():
-        return ": write target.reshape(input.shape), if the order of the elements is the same"
-    return ": give tensors of the same shape"
