@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import json
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pellucid import check
+from pellucid.check import mistakes as named_mistakes
 from tests.check_programs.planting import NAMES, examine, run_case, source
 
 X = np.linspace(-1, 1, 12).reshape(6, 2)
@@ -33,6 +38,33 @@ PARAMS = {"w": np.array([0.3, -0.2]), "b": np.array(0.1)}
 
 def mistakes(report):
     return {name: one.mistake for name, one in report.diagnoses.items()}
+
+
+# The table of mistakes ------------------------------------------------------------------------------------------------
+
+
+def test_the_documentation_has_the_table_of_mistakes():
+    text = (Path(__file__).parent.parent / "docs" / "checks.md").read_text(encoding="utf-8")
+    assert named_mistakes.markdown() in text
+
+
+def test_a_mistake_is_its_name_and_can_be_copied():
+    sign = named_mistakes.named("sign")
+    assert sign == "sign" == pickle.loads(pickle.dumps(sign))
+    assert copy.deepcopy(sign).sentence == sign.sentence == "opposite sign"
+    assert json.dumps({"mistake": sign}) == '{"mistake": "sign"}'
+    with pytest.raises(ValueError, match="'sine'.*constant-factor, batch-factor"):
+        named_mistakes.named("sine")
+
+
+def test_every_name_in_the_check_room_is_in_the_table():
+    """A name that is written out in the code, and not taken from the table, would be a second place to change."""
+    folder = Path(check.__file__).parent
+    for path in folder.rglob("*.py"):
+        words = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        if path.parent.name == "record":  # these are functions of NumPy too
+            words -= {"sign", "transpose"}
+        assert path.name == "mistakes.py" or not words & named_mistakes.TABLE.keys(), path
 
 
 # The programs ---------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from pellucid.check.mistakes import TABLE
 from pellucid.cli.program import app
 
 DATA = """
@@ -25,11 +26,6 @@ def grads(params):
     d = 2 * (a - t) / t.size * (1 - a ** 2)
     return {"w": x.T @ d, "b": d.sum(axis=0)}
 """
-VOCABULARY = {
-    "constant-factor", "batch-factor", "sign", "transpose", "missing-broadcast-sum", "missing-activation-derivative",
-    "derivative-at-wrong-point", "wrong-mask", "softmax-wrong-axis", "zero-gradient", "stale-value", "accumulated",
-    "swapped-tensors", "missing-step", "dropped-term", "unknown",
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +82,7 @@ def test_the_record_of_a_right_script() -> None:
 def test_the_names_are_those_of_the_vocabulary(shared_vocabulary: set[str] | None) -> None:
     if shared_vocabulary is None:
         pytest.skip("the shared vocabulary is not here")
-    assert shared_vocabulary == VOCABULARY
+    assert shared_vocabulary == TABLE.keys()
 
 
 @pytest.fixture

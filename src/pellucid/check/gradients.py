@@ -13,6 +13,7 @@ from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.culprit import culprits
 from pellucid.check.autopsy.evidence import compare, evidence_of
 from pellucid.check.handwritten import backward
+from pellucid.check.mistakes import DROPPED_TERM, UNKNOWN, ZERO_GRADIENT
 from pellucid.check.report import Report
 from pellucid.check.subject.arrays import JaxSubject, NumpySubject
 from pellucid.check.subject.measure import EVERY, Measured, Measurement, Target
@@ -280,13 +281,13 @@ def _explain(report: Report, subject: Subject, seed: int) -> None:
             found = culprits(lambda: subject.run(subject.point), 2 if second else 1, seed)
         if not found:
             for name, own in report.diagnoses.items():
-                if own.mistake != "zero-gradient":
+                if own.mistake != ZERO_GRADIENT:
                     report.diagnoses[name] = _left_the_graph(own)
             report.notes.append("The rule of every op is right by itself, on the inputs that it had.")
             return
         first = found[0]
         for name, own in report.diagnoses.items():
-            known = first.diagnosis.mistake != "unknown"
+            known = first.diagnosis.mistake != UNKNOWN
             report.diagnoses[name] = Diagnosis(
                 first.diagnosis.mistake if known else own.mistake,
                 first.diagnosis.confidence if known else own.confidence,
@@ -301,11 +302,11 @@ def _explain(report: Report, subject: Subject, seed: int) -> None:
 def _left_the_graph(own: Diagnosis) -> Diagnosis:
     """What is left where no rule is wrong: a path that is not in the graph."""
     return Diagnosis(
-        "dropped-term", 0.6,
+        DROPPED_TERM, 0.6,
         "No op's rule is wrong, so a part of the dependence does not go through the graph: detach(), .data, .numpy(), "
         "no_grad(), or a hook that changes a gradient.",
         "compute it with tensors throughout, or pass what is meant to be constant as a constant",
-        "", [] if own.mistake in ("unknown", "dropped-term") else [own.mistake],
+        "", [] if own.mistake in (UNKNOWN, DROPPED_TERM) else [own.mistake],
     )  # fmt: skip
 
 
@@ -313,5 +314,5 @@ def _by_recording(report: Report, subject: NumpySubject, seed: int) -> None:
     later = backward(subject.result, lambda point: subject.gradient(point, []), subject.point, seed)
     for name, diagnosis in later.diagnoses.items():
         own = report.diagnoses.get(name)
-        if own is not None and diagnosis.mistake != "unknown":
+        if own is not None and diagnosis.mistake != UNKNOWN:
             report.diagnoses[name] = diagnosis  # from several points, and by what was computed

@@ -13,6 +13,7 @@ from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
 from pellucid.check.autopsy.hypothesis import line
 from pellucid.check.autopsy.numbers import same
+from pellucid.check.mistakes import BATCH_FACTOR, CONSTANT_FACTOR, SIGN
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import record, trace
 from pellucid.check.record.reverse import gradients
@@ -175,7 +176,7 @@ def _point_out(calls: _Calls, point: Params, diagnoses: dict[str, Diagnosis]) ->
             continue
         alike = [n for n in nodes if n.site is not None and n.op != "constant" and n.value.size == wanted.size]
         found = next((node for node in alike if _equal(node.value, wanted)), None)
-        if found is None and one.mistake not in ("constant-factor", "batch-factor", "sign"):  # 1/m may come at the end
+        if found is None and one.mistake not in (CONSTANT_FACTOR, BATCH_FACTOR, SIGN):  # 1/m may come at the end
             found = next((node for node in alike if _equal(_unit(node.value), _unit(wanted))), None)
         if found is not None:
             one.explanation += f" In the backward pass: {line(found)}"

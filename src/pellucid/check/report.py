@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.check.autopsy.diagnose import Diagnosis
 from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.mistakes import UNKNOWN
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Report:
             patterns = {self.tensors[name].pattern for name in names} - {""}
             if len(patterns) == 1:
                 lines.append(f"  {patterns.pop().capitalize()}.")
-            lines.append(f"  Write: {group.fix}" if group.mistake != "unknown" else f"  Next: {group.fix}")
+            lines.append(f"  Write: {group.fix}" if group.mistake != UNKNOWN else f"  Next: {group.fix}")
             if group.others:
                 lines.append(f"  The same numbers would come from: {', '.join(group.others)}")
         lines += [f"Note: {note}" for note in self.notes]

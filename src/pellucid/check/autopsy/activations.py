@@ -8,6 +8,14 @@ import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
 from pellucid.check.autopsy.regions import KNOWN, Region, known_as, regions
+from pellucid.check.mistakes import (
+    DERIVATIVE_AT_WRONG_POINT,
+    MISSING_ACTIVATION_DERIVATIVE,
+    MISSING_STEP,
+    STALE_VALUE,
+    UNKNOWN,
+    WRONG_MASK,
+)
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import extreme_mask, vjp
 from pellucid.check.record.tape import Array, Node
@@ -42,7 +50,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
         derivative = KNOWN[name][1] if name else "f'(z)"
         fixed = not name and all(_is_fixed(one) for one in group)  # dropout: the mask is no function of the input
         yield Hypothesis(
-            "wrong-mask" if fixed else "missing-activation-derivative",
+            WRONG_MASK if fixed else MISSING_ACTIVATION_DERIVATIVE,
             instead(group, [np.ones(()) for _ in group]),
             f"The gradient passes the mask of {where} unchanged."
             if fixed
@@ -58,7 +66,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
         with np.errstate(all="ignore"):
             at_output = [one.derivative_at(one.out.value)[0] for one in group]
         yield Hypothesis(
-            "derivative-at-wrong-point",
+            DERIVATIVE_AT_WRONG_POINT,
             instead(group, at_output),
             f"The derivative of {called} in {where} is taken at its output, and must be taken at its input.",
             f"dz = da * ({derivative}), with z what goes into {called}, not what comes out",
@@ -70,7 +78,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
             with np.errstate(all="ignore"):
                 at_input = [function(one.start.value) for one in group]
             yield Hypothesis(
-                "derivative-at-wrong-point",
+                DERIVATIVE_AT_WRONG_POINT,
                 instead(group, at_input),
                 f"The derivative of {name} in {where} is written for its output, {by_output}, and is given its input.",
                 f"dz = da * ({by_output}), with a what comes out of {name}",
@@ -79,7 +87,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
             )
         yield from _elsewhere(case, group, slopes, called)
         yield Hypothesis(
-            "unknown",
+            UNKNOWN,
             instead(group, [slope * slope for slope in slopes]),
             f"The derivative of {called} in {where} is multiplied twice.",
             "multiply by the derivative once",
@@ -119,9 +127,9 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
                 if by_output
                 else region.derivative_at(np.zeros(region.out.shape))[0]
             )
-            yield hypothesis("missing-step", [still, *slopes[:-1]], "the value of the previous step", 0.95)
-            yield hypothesis("missing-step", [slopes[0], *slopes[:-1]], "the value of the previous step", 0.9)
-            yield hypothesis("missing-step", [*slopes[1:], slopes[-1]], "the value of the next step", 0.9)
+            yield hypothesis(MISSING_STEP, [still, *slopes[:-1]], "the value of the previous step", 0.95)
+            yield hypothesis(MISSING_STEP, [slopes[0], *slopes[:-1]], "the value of the previous step", 0.9)
+            yield hypothesis(MISSING_STEP, [*slopes[1:], slopes[-1]], "the value of the next step", 0.9)
         seen: set[bytes] = {one.tobytes() for one in slopes}
         seen |= {one.derivative_at(one.out.value)[0].tobytes() for one in group}
         count = 0
@@ -137,7 +145,7 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
                 seen.add(slope.tobytes())
                 count += 1
                 values = [slope if one in shapes else own for one, own in zip(group, slopes, strict=True)]
-                yield hypothesis("stale-value", values, f"that of {line(node)}, which is another", 0.7)
+                yield hypothesis(STALE_VALUE, values, f"that of {line(node)}, which is another", 0.7)
 
 
 def _is_constant(slope: Array) -> bool:
@@ -171,7 +179,7 @@ def _wrong_masks(
     low, high = values[0], values[-1]
     kind = "mask" if not known_as(region) else f"{called}'s mask"
     yield Hypothesis(
-        "wrong-mask",
+        WRONG_MASK,
         instead(group, [low + high - slope for slope in slopes]),
         f"The {kind} of {line(region.out)} is the wrong way round: the gradient goes where it was shut.",
         "dz = da * (z > 0), not (z < 0)" if called == "relu" else "use the mask of the forward pass as it is",
@@ -183,7 +191,7 @@ def _wrong_masks(
             shifted = [slopes[min(max(i + step, 0), len(slopes) - 1)] for i in range(len(slopes))]
             if all(one.shape == other.shape for one, other in zip(slopes, shifted, strict=True)):
                 yield Hypothesis(
-                    "wrong-mask",
+                    WRONG_MASK,
                     instead(group, shifted),
                     f"The {kind} of {line(region.out)} is that of another step.",
                     "keep each step's own mask for the way back",
@@ -191,7 +199,7 @@ def _wrong_masks(
                     1.0,
                 )
     yield Hypothesis(
-        "wrong-mask",
+        WRONG_MASK,
         Change(
             jumps={
                 one.out.index: lambda adjoint, one=one: [(one.start, adjoint * (low + (high - low) * (adjoint > 0)))]
@@ -210,7 +218,7 @@ def _wrong_masks(
         for candidate, said in ((mask, "positive"), (1 - mask, "not positive")):
             if candidate.shape == own.shape and not np.array_equal(candidate, own):
                 yield Hypothesis(
-                    "wrong-mask",
+                    WRONG_MASK,
                     instead(group, [low + (high - low) * candidate]),
                     f"The {kind} of {line(region.out)} is not its own: it is where {line(node)} is {said}.",
                     "dz = da * (z > 0), with z what went into this layer"
@@ -241,10 +249,10 @@ def _pools(case: Case) -> Iterator[Hypothesis]:
             return whole * extreme_mask(opposite)
 
         for weight, said, mistake in (
-            ("all", "every element gets the whole gradient, as if each were the largest", "wrong-mask"),
-            ("others", "the gradient goes to the elements that are not the largest", "wrong-mask"),
-            ("even", "the gradient is spread evenly, as for a mean", "wrong-mask"),
-            ("opposite", "the gradient goes to the smallest element", "wrong-mask"),
+            ("all", "every element gets the whole gradient, as if each were the largest", WRONG_MASK),
+            ("others", "the gradient goes to the elements that are not the largest", WRONG_MASK),
+            ("even", "the gradient is spread evenly, as for a mean", WRONG_MASK),
+            ("opposite", "the gradient goes to the smallest element", WRONG_MASK),
         ):
             yield Hypothesis(
                 mistake,

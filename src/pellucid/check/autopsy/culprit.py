@@ -16,6 +16,13 @@ from pellucid.autograd.numeric import slopes
 from pellucid.check.autopsy.diagnose import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, evidence_of
 from pellucid.check.autopsy.regions import KNOWN
+from pellucid.check.mistakes import (
+    CONSTANT_FACTOR,
+    DERIVATIVE_AT_WRONG_POINT,
+    MISSING_ACTIVATION_DERIVATIVE,
+    UNKNOWN,
+    WRONG_MASK,
+)
 from pellucid.check.record.tape import Array
 from pellucid.check.subject.measure import Measured, Measurement, Target
 from pellucid.check.subject.subject import Point
@@ -124,11 +131,11 @@ def _examine(applied: _Applied, order: int, rng: np.random.Generator) -> Culprit
         name, one = next(iter(evidence.items()))
         sizes = tuple(dict.fromkeys(out.shape[0] for out in outs if out.ndim and out.shape[0] > 1))
         diagnosis = diagnose(evidence, None, [], [], sizes, rtol=1e-5)[name]
-        if order == 1 and diagnosis.mistake in ("unknown", "constant-factor"):
+        if order == 1 and diagnosis.mistake in (UNKNOWN, CONSTANT_FACTOR):
             diagnosis = _elementwise(subject, name, outs, weights, measured[name].given) or diagnosis
     said = f"with respect to its input {name}, relative error {one.relative_error:.2g}"
     said += f", ratio {one.ratio:.4g}" if np.isfinite(one.ratio) else ""
-    said += ". " + (diagnosis.explanation if diagnosis.mistake != "unknown" else f"{one.pattern.capitalize()}.")
+    said += ". " + (diagnosis.explanation if diagnosis.mistake != UNKNOWN else f"{one.pattern.capitalize()}.")
     for i, own in enumerate(applied.names):
         said = said.replace(f"tensors[{i}]", own)
     return Culprit(applied.name, applied.line, said, diagnosis)
@@ -174,27 +181,27 @@ def _elementwise(
     factor, right = given / weight, derivative(x)
     if same(factor, 1.0):
         return Diagnosis(
-            "missing-activation-derivative", 0.95,
+            MISSING_ACTIVATION_DERIVATIVE, 0.95,
             "It hands the gradient on unchanged, without the derivative of the function.",
             "return g * (the derivative at the input)",
         )  # fmt: skip
     with np.errstate(all="ignore"):
         if same(factor, derivative(y)):
             return Diagnosis(
-                "derivative-at-wrong-point", 0.9, "The derivative is taken at the output, not at the input.",
+                DERIVATIVE_AT_WRONG_POINT, 0.9, "The derivative is taken at the output, not at the input.",
                 "save the input for backward, and take the derivative there",
             )  # fmt: skip
         for known, (function, _, by_output, of_output) in KNOWN.items():
             if same(function(x), y) and same(factor, of_output(x)):
                 return Diagnosis(
-                    "derivative-at-wrong-point", 0.9,
+                    DERIVATIVE_AT_WRONG_POINT, 0.9,
                     f"The derivative of {known} is written for the output, {by_output}, and is given the input.",
                     "save the output for backward, and put it in",
                 )  # fmt: skip
     values = np.unique(right.round(6))
     if len(values) == 2 and np.isin(factor.round(6), values).all():
         return Diagnosis(
-            "wrong-mask", 0.85, "The mask is not that of the forward pass: the gradient passes where it was shut.",
+            WRONG_MASK, 0.85, "The mask is not that of the forward pass: the gradient passes where it was shut.",
             "use the mask by which forward chose, (input > 0) for relu",
         )  # fmt: skip
     return None

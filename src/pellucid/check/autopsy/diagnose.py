@@ -11,6 +11,7 @@ from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import Case, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers
 from pellucid.check.autopsy.trial import Budget, Found, Trial
+from pellucid.check.mistakes import UNKNOWN
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import ELEMENTWISE, has_ties
 from pellucid.check.record.tape import Array, Tape
@@ -21,7 +22,7 @@ class Diagnosis:
     """What is most likely wrong with one tensor's gradient.
 
     Attributes:
-        mistake: a name of the vocabulary; "unknown" where nothing that was tried gives these numbers.
+        mistake: a name of the vocabulary; UNKNOWN where nothing that was tried gives these numbers.
         confidence: from 0 to 1. Below 1 where other mistakes would give the same numbers.
         explanation, fix: in words.
         where: the user's line of the forward step whose backward is wrong, if it is known.
@@ -119,10 +120,10 @@ def diagnose(
                 plain[name] += list(by_numbers(moved, {**all_true, **base}, sizes, earlier, rtol))
     for name in remaining:
         result[name] = Diagnosis(
-            "unknown",
+            UNKNOWN,
             0.5,
             f"The gradient of {name} is wrong ({wrong[name].pattern}); no mistake that was tried gives these numbers.",
-            "compare it with the true gradient, entry by entry, in the picture",
+            UNKNOWN.fix,
         )
     return {name: result[name] for name in evidence if name in result}
 

@@ -10,6 +10,18 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.evidence import Evidence
+from pellucid.check.mistakes import (
+    ACCUMULATED,
+    BATCH_FACTOR,
+    CONSTANT_FACTOR,
+    MISSING_BROADCAST_SUM,
+    MISSING_STEP,
+    SIGN,
+    STALE_VALUE,
+    SWAPPED_TENSORS,
+    TRANSPOSE,
+    ZERO_GRADIENT,
+)
 from pellucid.check.record.tape import Array
 
 
@@ -45,14 +57,14 @@ def by_numbers(
     """Every explanation of one tensor's gradient that needs nothing but numbers."""
     name, true, given = one.name, one.true, one.given
     if given is None:
-        yield Verdict("zero-gradient", f"There is no gradient for {name}.", f"return grads[{name!r}]", 3.0)
+        yield Verdict(ZERO_GRADIENT, f"There is no gradient for {name}.", f"return grads[{name!r}]", 3.0)
         return
     if not np.isfinite(given).all():
         return
     size = float(np.sqrt((true**2).sum()))
     if not given.any() or float(np.sqrt((given**2).sum())) < 1e-9 * size:
         yield Verdict(
-            "zero-gradient",
+            ZERO_GRADIENT,
             f"The gradient of {name} is zero; the true one has norm {size:.3g}.",
             "look whether the path to it is cut, or the result is never written into the dict",
             3.0,
@@ -68,7 +80,7 @@ def by_numbers(
         for count in (1, 2, 3):
             if same(given, true + count * past, rtol=rtol) and not same(past, true, rtol=rtol):
                 yield Verdict(
-                    "accumulated",
+                    ACCUMULATED,
                     f"The gradient of {name} is the right one plus {'' if count == 1 else f'{count} times '}that of an "
                     "earlier call.",
                     "set the gradients to zero (or assign, =, not +=) at the beginning of each call",
@@ -76,7 +88,7 @@ def by_numbers(
                 )
         if same(given, past, rtol=rtol) and not same(past, true, rtol=rtol):
             yield Verdict(
-                "stale-value",
+                STALE_VALUE,
                 f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
                 "compute it from the parameters and values of this call",
                 0.9,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
@@ -84,7 +96,7 @@ def by_numbers(
     if one.ratio and math.isfinite(one.ratio) and same(given, one.ratio * true, rtol=rtol):
         if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):
             yield Verdict(
-                "missing-broadcast-sum",
+                MISSING_BROADCAST_SUM,
                 f"The gradient of {name} is averaged over the {repeats} places at which the forward pass uses each "
                 "of its elements, and must be summed.",
                 "write .sum(…) for .mean(…)",
@@ -94,27 +106,27 @@ def by_numbers(
     for other, gradient in all_true.items():
         if other != name and same(given, gradient, rtol=rtol):
             yield Verdict(
-                "swapped-tensors",
+                SWAPPED_TENSORS,
                 f"What is given as the gradient of {name} is that of {other}.",
                 f"grads[{name!r}] and grads[{other!r}] are exchanged, or one is returned twice",
                 2.0,
             )
     if true.ndim >= 2 and true.shape[-1] == true.shape[-2] and same(given, np.swapaxes(true, -1, -2), rtol=rtol):
-        yield Verdict("transpose", f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
+        yield Verdict(TRANSPOSE, f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
     yield from _slices(one, rtol)
 
 
 def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:
     """A gradient that is a multiple of the true one."""
     if math.isclose(ratio, -1.0, rel_tol=1e-6):
-        return Verdict("sign", f"The gradient of {name} has the opposite sign.", "write −, not + (or the reverse)", 2.0)
+        return Verdict(SIGN, f"The gradient of {name} has the opposite sign.", "write −, not + (or the reverse)", 2.0)
     plain = abs(ratio)
     for size in sizes:
         for value, said in ((float(size), f"{size}"), (1.0 / size, f"1/{size}")):
             if size > 1 and math.isclose(plain, value, rel_tol=1e-6) and size != 2:
                 sign = " and the opposite sign" if ratio < 0 else ""
                 return Verdict(
-                    "batch-factor",
+                    BATCH_FACTOR,
                     f"The gradient of {name} is {said} times the true one{sign}; {size} is the size of the batch: a "
                     "sum was taken for a mean, or a mean for a sum.",
                     f"{'divide' if value > 1 else 'multiply'} by {size}, once",
@@ -123,12 +135,12 @@ def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:
     for value in (2.0, 0.5):
         if math.isclose(ratio, value, rel_tol=1e-6):
             return Verdict(
-                "constant-factor",
+                CONSTANT_FACTOR,
                 f"The gradient of {name} is {value:g} times the true one.",
                 "the derivative of x² is 2·x, that of ½·x² is x: the factor of the loss is not that of the gradient",
                 1.6,
             )
-    mistake = "constant-factor"
+    mistake = CONSTANT_FACTOR
     return Verdict(mistake, f"The gradient of {name} is {ratio:.6g} times the true one.", f"divide by {ratio:.6g}", 1.0)
 
 
@@ -138,13 +150,13 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
         return
     if given.ndim == true.ndim and given.shape == true.shape[::-1] and same(given.T, true, rtol=rtol):
         yield Verdict(
-            "transpose", f"The gradient of {one.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
+            TRANSPOSE, f"The gradient of {one.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
         )
     for count in range(1, true.ndim + 1):
         for axes in combinations(range(true.ndim), count):
             if same(true.sum(axis=axes).squeeze(), given.squeeze(), rtol=rtol) and true.sum(axis=axes).size < true.size:
                 yield Verdict(
-                    "missing-broadcast-sum",
+                    MISSING_BROADCAST_SUM,
                     f"The gradient of {one.name} is summed over too much: over its own axis {axes} as well; its shape "
                     f"is {given.shape}, that of the parameter {true.shape}.",
                     "sum over those axes only along which the forward pass repeats the parameter",
@@ -154,7 +166,7 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
     squeezed, wanted = given.squeeze(), true.squeeze()
     if squeezed.shape == wanted.shape and same(squeezed, wanted, rtol=rtol):
         yield Verdict(
-            "missing-broadcast-sum",
+            MISSING_BROADCAST_SUM,
             f"The gradient of {one.name} has the right numbers, in the shape {given.shape} for {true.shape}.",
             f"append .reshape({true.shape}), or keepdims={'True' if true.ndim > given.ndim else 'False'} in its sum",
             2.0,
@@ -166,7 +178,7 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
                 if summed.size == true.size and same(summed.reshape(true.shape), true, rtol=rtol):
                     axis = axes[0] if count == 1 else axes
                     yield Verdict(
-                        "missing-broadcast-sum",
+                        MISSING_BROADCAST_SUM,
                         f"The gradient of {one.name} was not summed: its shape is {given.shape}, that of the "
                         f"parameter, which the forward pass broadcast, {true.shape}.",
                         f"append .{name}(axis={axis})",
@@ -190,7 +202,7 @@ def _slices(one: Evidence, rtol: float) -> Iterator[Verdict]:
             patched[index] = true[index]
             if same(patched, true, rtol=rtol):
                 yield Verdict(
-                    "missing-step",
+                    MISSING_STEP,
                     f"Of the gradient of {one.name}, {len(missing)} of {length} slices along axis {axis} are zero "
                     f"({', '.join(map(str, missing[:5]))}), the rest is right.",
                     "let the loop that fills it go over all of them",

@@ -9,6 +9,14 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, Said, edges, line, on_edges
+from pellucid.check.mistakes import (
+    BATCH_FACTOR,
+    CONSTANT_FACTOR,
+    DROPPED_TERM,
+    MISSING_BROADCAST_SUM,
+    MISSING_STEP,
+    SIGN,
+)
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import ELEMENTWISE, broadcast_axes, derivative, unbroadcast, vjp
 from pellucid.check.record.tape import Array, Node
@@ -27,7 +35,7 @@ def factors(case: Case) -> Iterator[Hypothesis]:
             return mistake, f"Of {line(node)}: {said.format(term=term)}.", _how(node, position, factor), weight
 
         yield Hypothesis(
-            "dropped-term",
+            DROPPED_TERM,
             on_edges(nodes, position, lambda n, p, g: None),
             f"Of {line(node)}: {term} is left out of the gradient.",
             _how(node, position, 0.0),
@@ -66,20 +74,20 @@ def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, 
     sizes = set(case.sizes) | {round(node.attributes.get("mean", 0))}
     scale, kind = _scale(case, node, position, sizes)
     if scale and math.isclose(factor, 1 / scale, rel_tol=1e-4):
-        return kind, f"its factor {_number(scale)} is missing on the way back", 1.1 if kind == "dropped-term" else 0.85
+        return kind, f"its factor {_number(scale)} is missing on the way back", 1.1 if kind == DROPPED_TERM else 0.85
     if scale and math.isclose(factor, scale, rel_tol=1e-4):
         return (
-            "batch-factor" if kind == "batch-factor" else "constant-factor",
+            BATCH_FACTOR if kind == BATCH_FACTOR else CONSTANT_FACTOR,
             f"its factor {_number(scale)} is there twice on the way back",
             0.85,
         )
     if math.isclose(factor, -1.0, rel_tol=1e-4):
-        return "sign", "{term} has the opposite sign", 0.7
+        return SIGN, "{term} has the opposite sign", 0.7
     if any(size > 2 and math.isclose(max(factor, 1 / factor), size, rel_tol=1e-4) for size in sizes if factor > 0):
-        return "batch-factor", f"{{term}} is off by the factor {_number(factor)}", 0.55
+        return BATCH_FACTOR, f"{{term}} is off by the factor {_number(factor)}", 0.55
     if math.isclose(factor, 2.0, rel_tol=1e-4) or math.isclose(factor, 0.5, rel_tol=1e-4):
-        return "constant-factor", f"{{term}} is off by the factor {_number(factor)}", 0.6
-    return "constant-factor", f"{{term}} is off by the factor {_number(factor)}", 0.3
+        return CONSTANT_FACTOR, f"{{term}} is off by the factor {_number(factor)}", 0.6
+    return CONSTANT_FACTOR, f"{{term}} is off by the factor {_number(factor)}", 0.3
 
 
 def _scale(case: Case, node: Node, position: int, sizes: set[int]) -> tuple[float, str]:
@@ -93,9 +101,9 @@ def _scale(case: Case, node: Node, position: int, sizes: set[int]) -> tuple[floa
     if not scale or math.isclose(scale, 1.0):
         return 0.0, ""
     if any(math.isclose(scale, size) or math.isclose(scale, 1 / size) for size in sizes if size > 2):
-        return scale, "batch-factor"
+        return scale, BATCH_FACTOR
     root = any(math.isclose(scale, 1 / math.sqrt(d)) or math.isclose(scale, math.sqrt(d)) for d in _dims(case))
-    return scale, "dropped-term" if root and _before_softmax(case, node) else "constant-factor"
+    return scale, DROPPED_TERM if root and _before_softmax(case, node) else CONSTANT_FACTOR
 
 
 def _before_softmax(case: Case, node: Node) -> bool:
@@ -122,7 +130,7 @@ def terms(case: Case) -> Iterator[Hypothesis]:
         first, second = line(one[0][0]), line(other[0][0])
         where = first if first == second else f"{first} and of {second}"
         yield Hypothesis(
-            "dropped-term",
+            DROPPED_TERM,
             change,
             f"Two paths are left out of the gradient, those of {where}: what they compute is taken for a constant.",
             "add what goes back through each: where an array is used in several places, its gradients are summed",
@@ -167,7 +175,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
         where, sum_of = line(node), f"sum(axis={axes[0] if len(axes) == 1 else axes})"
         told = f"{where} broadcasts {source.shape} to {node.shape}, so its gradient is summed over axis {axes}"
         yield Hypothesis(
-            "missing-broadcast-sum",
+            MISSING_BROADCAST_SUM,
             on_edges(nodes, position, raw),
             f"{told}; here it is not summed.",
             f"append .{sum_of}",
@@ -176,7 +184,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
         )
         if count not in case.sizes:
             yield Hypothesis(
-                "missing-broadcast-sum",
+                MISSING_BROADCAST_SUM,
                 on_edges(nodes, position, averaged),
                 f"{told}; here it is averaged.",
                 f"write .{sum_of} for .mean(…)",
@@ -185,7 +193,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
             )
         for which, said in ((0, "first"), (-1, "last")):
             yield Hypothesis(
-                "missing-broadcast-sum",
+                MISSING_BROADCAST_SUM,
                 on_edges(nodes, position, lambda n, p, g, which=which, axes=axes: _one_of(n, p, g, which, axes)),
                 f"{told}; here only the {said} is taken.",
                 f"append .{sum_of}",
@@ -195,7 +203,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
         for axis in axes:
             for which, said in ((0, "first"), (-1, "last")):
                 yield Hypothesis(
-                    "missing-step",
+                    MISSING_STEP,
                     on_edges(
                         nodes,
                         position,
@@ -210,7 +218,7 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
             fits = math.prod(n for i, n in enumerate(node.shape) if i not in wrong) == source.value.size
             if fits or source.op == "parameter":
                 yield Hypothesis(
-                    "missing-broadcast-sum",
+                    MISSING_BROADCAST_SUM,
                     on_edges(
                         nodes,
                         position,
@@ -258,7 +266,7 @@ def _overwritten(case: Case) -> Iterator[Hypothesis]:
             known = places[places >= 0]
             if len(np.unique(known)) < len(known):
                 yield Hypothesis(
-                    "missing-broadcast-sum",
+                    MISSING_BROADCAST_SUM,
                     on_edges(nodes, position, _last_of_each),
                     f"{line(node)} takes some elements several times; only the last gradient of each stays.",
                     "np.add.at(dx, index, dy): with dx[index] += dy, an index that is there twice counts once",
@@ -272,7 +280,7 @@ def _overwritten(case: Case) -> Iterator[Hypothesis]:
             lost = [one for one in nodes if kept[_elements(one.inputs[position])] != one.index]
             if lost:
                 yield Hypothesis(
-                    "missing-broadcast-sum" if node.op == "add" else "missing-step",
+                    MISSING_BROADCAST_SUM if node.op == "add" else MISSING_STEP,
                     on_edges(lost, position, lambda n, p, g: None),
                     f"The loop uses {line(node)} {len(nodes)} times; of what goes back only the {said} pass stays.",
                     "sum over the passes: += for =",
@@ -312,7 +320,7 @@ def steps(case: Case) -> Iterator[Hypothesis]:
             node = together[0][which]
             if shares.edges:
                 yield Hypothesis(
-                    "missing-step",
+                    MISSING_STEP,
                     shares,
                     f"The {said} of the {length} steps of the loop at {line(node)} adds nothing to the gradients.",
                     f"let the backward loop go over all {length} steps",
@@ -321,7 +329,7 @@ def steps(case: Case) -> Iterator[Hypothesis]:
                 )
             closed = Change(adjoints={nodes[which].index: np.zeros_like for nodes in together})
             yield Hypothesis(
-                "missing-step",
+                MISSING_STEP,
                 closed,
                 f"The backward loop leaves out the {said} of the {length} steps at {line(node)}.",
                 f"let the backward loop go over all {length} steps",
@@ -333,7 +341,7 @@ def steps(case: Case) -> Iterator[Hypothesis]:
             for which, said in _passes(len(nodes)):
                 node = nodes[which]
                 yield Hypothesis(
-                    "missing-step",
+                    MISSING_STEP,
                     Change(edges={(node.index, position): lambda n, p, g: None}),
                     f"The {said} pass of {line(node)} is left out of the gradient.",
                     f"let the backward loop go over all {len(nodes)} passes",
@@ -374,7 +382,7 @@ def slices(case: Case) -> Iterator[Hypothesis]:
                 continue
             for which, said in ((0, "first"), (-1, "last")):
                 yield Hypothesis(
-                    "missing-step",
+                    MISSING_STEP,
                     Change(adjoints={node.index: lambda a, axis=axis, which=which: _without(a, axis, which)}),
                     f"The {said} of {length} slices along axis {axis} of {line(node)} is left out on the way back.",
                     f"let the backward pass go over all {length} of them",
@@ -391,7 +399,7 @@ def slices(case: Case) -> Iterator[Hypothesis]:
 
                 for around in (False, True):
                     yield Hypothesis(
-                        "missing-step",
+                        MISSING_STEP,
                         Change(adjoints={node.index: lambda a, f=shifted, around=around: f(a, around=around)}),
                         f"What goes back into {line(node)} is shifted by one along axis {axis}.",
                         "pair each step with its own gradient, not its neighbour's",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
+from pellucid.check.mistakes import MISSING_STEP, STALE_VALUE, TRANSPOSE
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
 from pellucid.check.record.tape import Array, Node
@@ -22,7 +23,7 @@ def transposes(case: Case) -> Iterator[Hypothesis]:
             able = [node for node in nodes if fits(node, position)]
             if able:
                 yield Hypothesis(
-                    "transpose",
+                    TRANSPOSE,
                     on_edges(able, position, function),
                     f"In the backward of {line(able[0])}, {said}.",
                     "for c = a @ b:  da = dc @ b.T,  db = a.T @ dc",
@@ -108,7 +109,7 @@ def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:
             if nodes[0].op == "parameter" or [value.shape for value in past] != shapes:
                 continue
             yield Hypothesis(
-                "stale-value",
+                STALE_VALUE,
                 Change(adjoints={n.index: (lambda adjoint, p=p: p) for n, p in zip(nodes, past, strict=True)}),
                 f"The gradient of {line(nodes[0])} is computed from the values of an earlier call.",
                 "compute the forward pass anew before each backward, and keep its values for that backward alone",
@@ -145,7 +146,7 @@ def _neighbours(groups: Groups, nodes: list[Node], position: int, other: int) ->
                 continue
             way = "next" if step == 1 else "previous"
             yield Hypothesis(
-                "missing-step",
+                MISSING_STEP,
                 _with(nodes, position, other, filled),
                 f"In the backward of {line(nodes[0])}, each step takes the value of the {way} step.",
                 "pair the gradient of step t with the value that step t used",
@@ -163,7 +164,7 @@ def _one_for_all(nodes: list[Node], position: int, other: int) -> Iterator[Hypot
         if all(np.array_equal(value, one) for one in own):
             continue
         yield Hypothesis(
-            "stale-value",
+            STALE_VALUE,
             _with(nodes, position, other, [value] * len(nodes)),
             f"In the backward of {line(nodes[0])}, every step takes the value of the {said} one.",
             "pair the gradient of step t with the value that step t used",
@@ -193,7 +194,7 @@ def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterat
         if all(np.array_equal(f, o) for f, o in zip(factors, own, strict=True)):
             continue
         yield Hypothesis(
-            "stale-value",
+            STALE_VALUE,
             _with(nodes, position, other, factors),
             f"The backward of {line(nodes[0])} uses a value from an earlier call: input {other + 1} as it was then.",
             "compute the forward pass anew before each backward, and keep its values for that backward alone",
@@ -219,7 +220,7 @@ def _others(case: Case, node: Node, position: int, other: int) -> Iterator[Hypot
             if array.shape == own.value.T.shape and np.array_equal(array, own.value.T):
                 continue  # that is a transpose
             yield Hypothesis(
-                "stale-value",
+                STALE_VALUE,
                 _with([node], position, other, [array]),
                 f"The backward of {line(node)} uses another array of shape {shape(own)} for its input {other + 1}: "
                 f"that of {line(candidate)}{turned}.",

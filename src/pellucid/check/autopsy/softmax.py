@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.mistakes import DROPPED_TERM, MISSING_ACTIVATION_DERIVATIVE, SIGN, SOFTMAX_WRONG_AXIS
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import vjp
 from pellucid.check.record.tape import Array, Node
@@ -36,7 +37,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
                         (start, _wrong(u, start, r, c, axes, wrong, kind, shifted)) for start, u, _, r, c in found
                     ]
                     yield Hypothesis(
-                        "softmax-wrong-axis",
+                        SOFTMAX_WRONG_AXIS,
                         _fixed(case, [one[1] for one in found], changes),
                         f"In the backward of {where}, the softmax is normalised over axis {wrong} of {z.shape}; the "
                         f"forward pass normalises over axis {axes}."
@@ -49,7 +50,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
                     )
         uncoupled = [(start, r + p * c) for start, _, p, r, c in found]
         yield Hypothesis(
-            "dropped-term",
+            DROPPED_TERM,
             _fixed(case, [one[1] for one in found], uncoupled),
             f"In the backward of {where}, the coupling of the softmax's outputs is left out: each is taken to "
             "depend on its own input alone.",
@@ -59,7 +60,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         )
         reverse = [(start, r + 2 * p * c) for start, _, p, r, c in found]
         yield Hypothesis(
-            "sign",
+            SIGN,
             _fixed(case, [one[1] for one in found], reverse),
             f"In the backward of {where}, the coupling of the softmax's outputs is added, and must be subtracted.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
@@ -69,7 +70,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         with np.errstate(all="ignore"):
             through = [(start, np.where(p > 0, (r + p * c) / p, 0.0)) for start, _, p, r, c in found]
         yield Hypothesis(
-            "missing-activation-derivative",
+            MISSING_ACTIVATION_DERIVATIVE,
             _fixed(case, [one[1] for one in found], through),
             f"The gradient passes the softmax of {where} unchanged: dz = da, without its derivative.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
@@ -78,7 +79,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         )
         diagonal = [(start, (r + p * c) * (1 - p)) for start, _, p, r, c in found]
         yield Hypothesis(
-            "dropped-term",
+            DROPPED_TERM,
             _fixed(case, [one[1] for one in found], diagonal),
             f"In the backward of {where}, only the diagonal a·(1 − a) of the softmax's Jacobian is taken.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",

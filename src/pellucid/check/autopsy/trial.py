@@ -16,6 +16,7 @@ from pellucid.check.autopsy.numbers import same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
 from pellucid.check.autopsy.products import stale, transposes
 from pellucid.check.autopsy.softmax import softmaxes
+from pellucid.check.mistakes import STALE_VALUE
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import vjp
 from pellucid.check.record.tape import Array, Node, Tape
@@ -117,7 +118,7 @@ class Trial:
             mixed = _mixed(tape, self.case.tape)
             if mixed is not None:
                 hypothesis = Hypothesis(
-                    "stale-value",
+                    STALE_VALUE,
                     Change(),
                     "The forward values that the backward pass uses are those of an earlier call.",
                     "compute the forward pass anew before each backward, and keep its values for that backward alone",
