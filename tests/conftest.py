@@ -1,4 +1,11 @@
-"""What every test has: one thread, the same seeds, and the way to the real data where it is at hand."""
+"""What every test has: one thread, the same seeds, and the way to the real data where it is at hand.
+
+Three switches show that no test depends on the machine or on luck:
+
+- `OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 MKL_NUM_THREADS=2`: as many threads (the default is one),
+- `PELLUCID_TEST_ROUNDING=reversed`: sums and sums of products in another order, as on another processor,
+- `PELLUCID_TEST_SEED=1 python -m pytest -m learns`: other random numbers for all tests that train something.
+"""
 
 import os
 
@@ -16,6 +23,24 @@ import numpy
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    if os.environ.get("PELLUCID_TEST_ROUNDING") == "reversed":
+        from tests.rounding import reverse_sums
+
+        reverse_sums()
+    if shift := int(os.environ.get("PELLUCID_TEST_SEED", "0")):
+        move_seeds(shift)
+
+
+def move_seeds(shift: int) -> None:
+    """Add `shift` to each seed that a generator of pellucid or NumPy is given."""
+    import pellucid
+
+    manual_seed, default_rng = pellucid.Generator.manual_seed, numpy.random.default_rng
+    pellucid.Generator.manual_seed = lambda self, seed: manual_seed(self, seed + shift)
+    numpy.random.default_rng = lambda seed=None: default_rng(seed + shift if isinstance(seed, int) else seed)
 
 
 @pytest.fixture(autouse=True)

@@ -34,7 +34,7 @@ def matmul(xp: Any, input: Any, other: Any) -> Any:
         check_product("matmul", input, other)
         return _product(xp, input, other)
     try:
-        return input @ other
+        return xp.matmul(input, other)
     except ValueError:
         check_product("matmul", input, other)
         raise
@@ -107,7 +107,7 @@ def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
         out = _product(xp, input, weight.T)
     else:
         try:
-            out = input @ weight.T
+            out = xp.matmul(input, weight.T)
         except ValueError:
             raise ShapeError(
                 f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the input must end in a "
@@ -124,7 +124,7 @@ def _product(xp: Any, a: Any, b: Any) -> Any:
     """Half precision is accumulated in single, as in PyTorch."""
     if a.dtype == xp.float16:
         return xp.matmul(a.astype(xp.float32), b.astype(xp.float32)).astype(a.dtype)
-    return a @ b
+    return xp.matmul(a, b)
 
 
 def _rows(m: Any, x: Any) -> Any:

@@ -27,10 +27,10 @@ def _add_rows(xp: Any, matrix: Any) -> Any:
     """The sum of the rows, block by block where they are many: rounding then grows with the number of blocks alone."""
     count = len(matrix)
     if count <= _BLOCK:
-        return _ones(xp, count, matrix.dtype) @ matrix
+        return xp.matmul(_ones(xp, count, matrix.dtype), matrix)
     whole = count - count % _BLOCK
-    blocks = _ones(xp, _BLOCK, matrix.dtype) @ matrix[:whole].reshape(-1, _BLOCK, matrix.shape[1])
-    return _add_rows(xp, blocks) + _ones(xp, count - whole, matrix.dtype) @ matrix[whole:]
+    blocks = xp.matmul(_ones(xp, _BLOCK, matrix.dtype), matrix[:whole].reshape(-1, _BLOCK, matrix.shape[1]))
+    return _add_rows(xp, blocks) + xp.matmul(_ones(xp, count - whole, matrix.dtype), matrix[whole:])
 
 
 @op(domain=real())
@@ -57,7 +57,7 @@ def sum(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: A
                 found = _add_rows(xp, input)
                 return found[None] if keepdim else found
             if (axis == 1 or axis == -1) and input.shape[1] <= _BLOCK:
-                found = input @ _ones(xp, input.shape[1], kind)
+                found = xp.matmul(input, _ones(xp, input.shape[1], kind))
                 return found[:, None] if keepdim else found
         return xp.add.reduce(input, axis=axis, keepdims=keepdim)
     return xp.add.reduce(input, axis=axis, keepdims=keepdim, dtype=xp.int64 if dtype is None else kind)
