@@ -90,7 +90,7 @@ def contestants(batches: Any, folder: Path, each: bool, clock: Callable[[], floa
     from rich.console import Console
 
     from pellucid.cli.screen import Screen
-    from pellucid.cli.train import statistics_every
+    from pellucid.experiments.session import statistics_every
     from pellucid.train import ActivationStats, Checkpoint, GradientStats, Learner, NaNGuard, Progress, Recorder
 
     def learner(*callbacks: Any, **options: Any) -> Any:

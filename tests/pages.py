@@ -24,8 +24,8 @@ def check(line: str) -> None:
     """Raise unless the command exists, takes these options, and what it can tell without data is right."""
     import typer.main
 
-    from pellucid.cli import config, space
     from pellucid.cli.program import app
+    from pellucid.experiments import config, space
 
     program: Any = typer.main.get_command(app)
     words = shlex.split(line)[1:]

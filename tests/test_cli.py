@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pellucid.cli.config import check, complete, normal_model
-from pellucid.cli.errors import UsageError
 from pellucid.cli.program import app
+from pellucid.experiments.config import check, complete, normal_model
+from pellucid.experiments.errors import UsageError
 
 PETS = "weight,fur,kind,price\n" + "".join(
     f"{w},{f},{k},{p}\n"

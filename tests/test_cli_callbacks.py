@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pellucid.cli import callbacks
-from pellucid.cli.errors import UsageError
 from pellucid.cli.program import app
+from pellucid.experiments import callbacks
+from pellucid.experiments.errors import UsageError
 from pellucid.train import EMA, EarlyStopping
 
 

@@ -45,10 +45,10 @@ def test_it_suggests_and_draws() -> None:
 
 def test_a_run_begins_with_the_network_that_was_looked_at() -> None:
     """The first losses of the curve are those of the run: same weights, same batches, and almost no steps."""
-    from pellucid.cli import config as settings
-    from pellucid.cli import data as source
     from pellucid.cli.find_lr import make_learner
-    from pellucid.cli.train import Session
+    from pellucid.experiments import config as settings
+    from pellucid.experiments import data as source
+    from pellucid.experiments.session import Session
     from pellucid.train import RunFolder
 
     options = settings.check({"dataset": "moons"})

@@ -2,24 +2,21 @@
 
 import json
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import typer
-from rich.console import Console
 from typer.testing import CliRunner
 
 import pellucid as torch
 from pellucid import nn, optim
 from pellucid.cli.program import app
-from pellucid.cli.replay import Verdict, first_divergence
-from pellucid.cli.runs import read
-from pellucid.cli.train import go_on, start
 from pellucid.core import from_data
+from pellucid.experiments.replay import Verdict, first_divergence
+from pellucid.experiments.runs import read
+from pellucid.experiments.session import Session, resume, start
 from pellucid.train import Callback, Learner, load_checkpoint, save_checkpoint
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.records.divergence import difference, first_difference, named_arrays
@@ -150,23 +147,20 @@ def test_a_trace_goes_through_a_step_in_order() -> None:
 def train(folder: Path, stop_at: int | None = None, **changed: Any) -> Path:
     session = start({**SETTINGS, **changed}, folder, quiet=True)
     if stop_at is not None:
-        session.learner.add(StopAt(stop_at))
-        with pytest.raises(typer.Exit):
-            session.run(Console(quiet=True))
-    else:
-        session.run(Console(quiet=True))
+        session.learner.add(StopAt(stop_at, session))
+    assert session.run() == ("complete" if stop_at is None else "stopped")
     return folder
 
 
 class StopAt(Callback):
-    """Ctrl-C in a step."""
+    """Ends a run after a step, as Ctrl-C does."""
 
-    def __init__(self, step: int) -> None:
-        self.at = step
+    def __init__(self, step: int, session: Session) -> None:
+        self.at, self.session = step, session
 
     def after_batch(self, learner: Learner) -> None:
         if learner.step == self.at:
-            signal.raise_signal(signal.SIGINT)
+            self.session.stop()
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +226,7 @@ def test_another_order_of_the_batches(base: Path, copied: Callable[[str], Path],
     state = load_checkpoint(first)
     state["random"]["loader"] = load_checkpoint(checkpoint_files(base / "checkpoints")[0])["random"]["loader"]
     save_checkpoint(first, state)
-    go_on({}, run, None, quiet=True).run(Console(quiet=True))
+    resume(run).run()
     verdict = divergence(base, run)
     assert verdict.place is not None
     assert (verdict.place.step, verdict.place.kind, verdict.place.name) == (0, "random", "loader")
@@ -286,7 +280,7 @@ def test_a_run_that_was_stopped_and_taken_up_again_is_identical(base: Path, tmp_
     stopped = divergence(base, run)
     assert stopped.identical
     assert stopped.compared == 17
-    go_on({}, run, None, quiet=True).run(Console(quiet=True))
+    resume(run).run()
     assert len(checkpoint_files(run / "checkpoints")) == 4
     verdict = divergence(base, run)
     assert verdict.identical

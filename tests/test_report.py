@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -14,15 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
-from rich.console import Console
 from typer.testing import CliRunner
 
 import pellucid as torch
 from pellucid import nn, optim, viz
-from pellucid.cli import report as of_run
 from pellucid.cli.program import app
-from pellucid.cli.train import start, statistics_every
+from pellucid.experiments import report as of_run
+from pellucid.experiments.session import Session, start, statistics_every
 from pellucid.train import ActivationStats, Callback, GradientStats, RunFolder, watch
 from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
@@ -275,18 +272,21 @@ def test_a_run_that_diverged_has_a_page_that_says_so(tmp_path: Path) -> None:
 
 
 class Interrupts(Callback):
-    """Somebody presses Ctrl-C in a step."""
+    """Ends a run in a step, as Ctrl-C does."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
     def after_step(self, learner: Any) -> None:
         if learner.step == 69:
-            signal.raise_signal(signal.SIGINT)
+            self.session.stop()
 
 
 def test_a_run_that_was_interrupted_has_a_page_that_says_how_to_go_on(tmp_path: Path) -> None:
     session = start({"dataset": "moons", "model": "logistic"}, tmp_path / "run", quiet=True)
-    session.learner.add(Interrupts())
-    with pytest.raises(typer.Exit):
-        session.run(Console(quiet=True), with_report=True)
+    session.learner.add(Interrupts(session))
+    assert session.run() == "stopped"
+    session.write_report()
     page = Page((tmp_path / "run/report.html").read_text(encoding="utf-8"))
     assert "unfinished" in page.words["span"] and "of 30; 70 steps" in page.words["span"]
     assert f"pellucid train --resume {tmp_path / 'run'}" in page.text("pre")

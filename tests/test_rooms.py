@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "viz": frozenset(),
 }
 MAY_IMPORT["bridge"] = frozenset(MAY_IMPORT)
+MAY_IMPORT["experiments"] = frozenset(MAY_IMPORT) - {"bridge", "doctor"}
 MAY_IMPORT["cli"] = frozenset(MAY_IMPORT)
 
 # The package's own front, and the thin modules beside it that only give PyTorch's names to what the rooms hold.

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from pellucid.cli import space
 from pellucid.cli.program import app
-from pellucid.cli.space import Choices, Range
-from pellucid.cli.study import Study, plan
-from pellucid.cli.train import start
-from pellucid.cli.trials import THREADS, Outcome, Task, Workers, run_task
+from pellucid.experiments import space
+from pellucid.experiments.session import start
+from pellucid.experiments.space import Choices, Range
+from pellucid.experiments.study import Study, plan
+from pellucid.experiments.trials import THREADS, Outcome, Task, Workers, run_task
 
 QUICK: dict[str, Any] = {"dataset": "moons", "model": "mlp:4", "optimizer": "sgd", "batch_size": 512}
 QUICK_WORDS = ["moons", "--model", "mlp:4", "--optimizer", "sgd", "--batch-size", "512"]
@@ -188,7 +187,7 @@ def test_a_sweep(tmp_path: Path) -> None:
     summary = json.loads((found / "trials/0001/summary.json").read_text())
     assert float(rows[1]["val_accuracy"]) == summary["val_accuracy"]
 
-    start({**QUICK, "lr": 0.1, "epochs": 3}, tmp_path / "alone", quiet=True).run(Console(quiet=True))
+    start({**QUICK, "lr": 0.1, "epochs": 3}, tmp_path / "alone", quiet=True).run()
     alone = (tmp_path / "alone/model.safetensors").read_bytes()
     assert (found / "trials/0001/model.safetensors").read_bytes() == alone
     threads = json.loads((found / "trials/0001/environment.json").read_text())[0]["blas"]["threads"]
@@ -306,6 +305,6 @@ def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
     result = pellucid("--resume", "cut")
     assert result.exit_code == 0, result.output
     settings = {"dataset": "moons", "model": "mlp:4", "batch_size": 8, "epochs": 6, "lr": 0.01}
-    start(settings, Path("alone"), quiet=True).run(Console(quiet=True))
+    start(settings, Path("alone"), quiet=True).run()
     assert Path("cut/trials/0000/model.safetensors").read_bytes() == Path("alone/model.safetensors").read_bytes()
     assert Path("cut/trials/0001/summary.json").exists()

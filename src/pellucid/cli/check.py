@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pellucid import check as checks
 from pellucid.check import Report
-from pellucid.cli.errors import UsageError
+from pellucid.experiments.errors import UsageError
 
 
 def check(

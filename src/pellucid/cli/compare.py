@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pellucid.cli.errors import UsageError
-from pellucid.cli.replay import Verdict, first_divergence
-from pellucid.cli.runs import Run, differing, flat, read
+from pellucid.experiments.comparison import Tables, as_record, as_text, comparison
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.replay import first_divergence
+from pellucid.experiments.runs import Run, read
 from pellucid.train import write_json
 from pellucid.viz import compare_curves
 
@@ -55,47 +55,6 @@ def compare(
     console.print(f"Curves: {out}", soft_wrap=True)
     if as_json is not None:
         write_json(as_json, as_record(read_runs, tables, verdict))
-
-
-Tables = dict[str, dict[str, list[Any]]]
-
-
-def comparison(runs: list[Run]) -> Tables:
-    """What differs: `{"settings" | "figures" | "environment": {name: value in each run}}`; figures are there anyway."""
-    figures = [_figures(run) for run in runs]
-    names = dict.fromkeys(name for figure in figures for name in figure)
-    # What each was given to learn from: the file may have changed behind an unchanged name.
-    facts = ("train", "val", "test", "fingerprint")
-    data = [{f"data.{name}": run.data[name] for name in facts if name in run.data} for run in runs]
-    return {
-        "settings": differing([run.config | more for run, more in zip(runs, data, strict=True)]),
-        "figures": {name: [figure.get(name) for figure in figures] for name in names},
-        "environment": differing([flat(run.environment()) for run in runs]),
-    }
-
-
-def _figures(run: Run) -> dict[str, Any]:
-    """The last and the best of what was measured, and what it took."""
-    last = run.epochs[-1] if run.epochs else {}
-    figures: dict[str, Any] = {"complete": run.complete}
-    for name in last:
-        if name.startswith(("train_", "val_")):
-            figures[name] = last[name]
-            best = (min if name.endswith(("loss", "mae")) else max)(
-                (row for row in run.epochs if row.get(name) == row.get(name) and name in row),
-                key=lambda row: row[name],
-                default=None,
-            )
-            if best is not None and name.startswith("val_"):
-                figures[f"best {name}"] = best[name]
-                figures[f"… in epoch ({name})"] = best["epoch"]
-    figures |= {name: value for name, value in run.summary.items() if name.startswith("test_")}
-    figures |= {"epochs": len(run.epochs), "steps": run.steps}
-    if run.rows:
-        figures["seconds"] = run.rows[-1].get("seconds")
-    if "parameters" in run.summary:
-        figures["parameters"] = run.summary["parameters"]
-    return figures
 
 
 def table(runs: list[Run], tables: Tables) -> Table:
@@ -156,57 +115,3 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "–"
     return str(value)
-
-
-def as_text(verdict: Verdict, runs: list[Run]) -> str:
-    """What is known of where two runs part, in a few lines."""
-    one, other = (run.label for run in runs)
-    lines: list[str] = []
-    place, found = verdict.place, verdict.difference
-    if verdict.identical:
-        whole = all(run.complete and verdict.compared >= run.steps for run in runs)
-        end = (
-            f"to the end, step {verdict.compared}"
-            if whole
-            else f"up to step {verdict.compared}, the last that both recorded"
-        )
-        lines.append(f"The runs are identical, bit for bit, {end}.")
-    elif place is not None and found is not None:
-        begin = place.step == 0
-        when = "before the first step" if begin else f"in step {place.step} (epoch {place.epoch})"
-        if not begin and verdict.by == "checkpoints":
-            when = f"in the checkpoints of step {place.step}"
-        lines.append(f"First difference {when}: {place}.")
-        if place.kind != "random":  # its numbers say nothing to anybody
-            lines.append(f"  {one} / {other}: {dataclasses.replace(found, name='it')}.")
-        if verdict.why:
-            lines.append(f"  {verdict.why}")
-        if verdict.equal is not None:
-            lines.append(f"  The last equal checkpoints are those of step {verdict.equal}.")
-    else:
-        lines.append("Where the runs part could not be found.")
-    if verdict.reproduced and all(verdict.reproduced.values()):
-        lines.append("  Repeating the steps gave what both runs had recorded.")
-    return "\n".join([*lines, *(f"  {note}" for note in verdict.notes)])
-
-
-def as_record(runs: list[Run], tables: Tables, verdict: Verdict | None) -> dict[str, Any]:
-    """Everything, as JSON can hold it."""
-    record: dict[str, Any] = {
-        "runs": [{"name": run.label, "folder": str(run.path), "complete": run.complete} for run in runs],
-        **tables,
-    }
-    if verdict is not None:
-        place = verdict.place
-        record["divergence"] = {
-            "identical": verdict.identical,
-            "compared_to_step": verdict.compared,
-            "last_equal_checkpoint": verdict.equal,
-            "first": place and {**place._asdict(), "text": str(place)},
-            "difference": verdict.difference and dataclasses.asdict(verdict.difference),
-            "found_by": verdict.by,
-            "why": verdict.why,
-            "reproduced": verdict.reproduced,
-            "notes": verdict.notes,
-        }
-    return record

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pellucid.cli import callbacks
-from pellucid.cli import config as settings
+from pellucid.experiments import callbacks
+from pellucid.experiments import config as settings
 
 # By the name of the parameter, in whichever command. What is not here is a number, a file or a folder.
 VALUES: dict[str, Callable[[], Iterable[str]]] = {

@@ -1,16 +1,56 @@
-"""The one kind of error that is the user's to mend: shown as a sentence, with exit code 2, never as a traceback."""
+"""How a command ends that cannot do what was asked: with a sentence and an exit code, never with a traceback."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
 
-class UsageError(ValueError):
-    """What was asked for cannot be done; the message says what was received and what to write instead."""
+import typer
+
+from pellucid.cli import completion
+from pellucid.cli.interrupt import INTERRUPTED
+from pellucid.datasets import DataError
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.session import Diverged
+from pellucid.train import CheckpointError, RunFolderError
 
 
-def unknown(what: str, received: str, known: list[str] | tuple[str, ...], more: str = "") -> UsageError:
-    """The error for a name that is none of `known`, with the closest of them."""
-    import difflib
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command whose errors are sentences: exit code 2 for what the user can mend, and never a traceback for it."""
 
-    close = difflib.get_close_matches(received.lower(), known, n=1, cutoff=0.5)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    return UsageError(f"Unknown {what} {received!r}.{hint} There are: {', '.join(known)}{more}.")
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except (UsageError, DataError, CheckpointError, RunFolderError) as error:
+            _say(str(error))
+            raise typer.Exit(2) from None
+        except BrokenPipeError:  # who reads has read enough, as `pellucid info | head` has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is anything to be said at the exit
+            raise typer.Exit(1) from None
+        except OSError as error:  # the disk is full, the folder vanished, the file is locked
+            # What is written goes to .NAME.partial first; the user named NAME.
+            path = re.sub(r"\.([^/\\]+)\.partial$", r"\1", str(error.filename or ""))
+            _say(f"{error.strerror or error}" + (f": {path}" if path else ""))
+            raise typer.Exit(2) from None
+        except Diverged as error:
+            _say(str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say("interrupted; what the last checkpoint holds is saved.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    # Each paragraph on one line, for the terminal to break where it ends and not where our lines do.
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    run.__doc__ = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    run.__signature__ = completion.signature(function)  # type: ignore[attr-defined]
+    return run
+
+
+def _say(message: str) -> None:
+    print(f"pellucid: {message}", file=sys.stderr)

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.check import run
-from pellucid.cli.errors import UsageError
 from pellucid.derivation import Derivation, Walk
+from pellucid.experiments.errors import UsageError
 
 
 def explain(

@@ -10,14 +10,13 @@ import typer
 from rich.console import Console
 
 from pellucid import viz
-from pellucid.cli import build, callbacks
-from pellucid.cli import config as settings
-from pellucid.cli import data as source
-from pellucid.cli.config import Config, Options
-from pellucid.cli.errors import UsageError
+from pellucid.cli.interrupt import INTERRUPTED
 from pellucid.cli.screen import table
-from pellucid.cli.train import INTERRUPTED, check_device
-from pellucid.random import default_generator
+from pellucid.experiments import build
+from pellucid.experiments import config as settings
+from pellucid.experiments import data as source
+from pellucid.experiments.config import Config, Options
+from pellucid.experiments.errors import UsageError
 from pellucid.train import Learner, LRFinder
 
 _ENDINGS = (".png", ".svg", ".pdf")
@@ -111,20 +110,9 @@ def find_lr(
 
 
 def make_learner(config: Config, samples: Any) -> Learner:
-    """The learner that `pellucid train` would begin with, but for what records it."""
-    check_device(config.device)
-    classes = source.classes_of(samples)
+    """The learner that `pellucid train` would begin with, but for its schedule and what records it."""
     loaders = source.loaders(samples, config.batch_size, config.seed, config.device)
-    default_generator.manual_seed(config.seed)
-    model = build.model(config, samples.sample_shape, classes).to(config.device)
-    return Learner(
-        model,
-        loaders.train,
-        build.loss(config, classes),
-        build.optimizer(config, model.parameters()),
-        callbacks=[callbacks.make(text, Path()) for text in config.callback],
-        defaults=(),
-    )
+    return build.learner(config, samples, loaders, build.callbacks(config, Path(), scheduled=False))
 
 
 def headline(config: Config, learner: Learner) -> str:

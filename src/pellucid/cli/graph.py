@@ -9,11 +9,11 @@ import numpy as np
 import typer
 
 from pellucid import viz
-from pellucid.cli import build
-from pellucid.cli import config as settings
-from pellucid.cli import data as source
-from pellucid.cli.errors import UsageError
 from pellucid.core import from_data
+from pellucid.experiments import build
+from pellucid.experiments import config as settings
+from pellucid.experiments import data as source
+from pellucid.experiments.errors import UsageError
 from pellucid.nn.graph import record_graph
 from pellucid.random import default_generator
 

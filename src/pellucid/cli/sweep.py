@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import io
 import json
-import signal
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pellucid.cli.config import Config, Options
-from pellucid.cli.errors import UsageError
-from pellucid.cli.search import Search, text
-from pellucid.cli.study import Study
-from pellucid.cli.train import INTERRUPTED, train
-from pellucid.cli.trials import Outcome, Task, Workers
+from pellucid.cli.interrupt import stop_on_signal
+from pellucid.cli.train import train
+from pellucid.experiments.config import Config, Options
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.search import Search, text
+from pellucid.experiments.study import Study
+from pellucid.experiments.trials import Outcome, Task, Workers
 from pellucid.train import write_atomically
 from pellucid.train.files.run import check_writable
 
@@ -129,10 +130,10 @@ class Sweep:
         except OSError as error:
             raise UsageError(f"Cannot write to {search.path}: {error.strerror}. Give --out another folder.") from error
         with _alone(search.path):
-            interrupted = self._run_all(jobs)
-        self._tell(interrupted)
+            ended = self._run_all(jobs)
+        self._tell(ended)
 
-    def _run_all(self, jobs: int) -> bool:
+    def _run_all(self, jobs: int) -> int:
         search, console = self.search, self.console
         search.write()
         seed = search.fixed.get("seed", 0)
@@ -143,13 +144,13 @@ class Sweep:
         before = f", {done} of them done before" if done else ""
         console.print(f"{how} of {search.trials} trials{before} in {search.path}", soft_wrap=True)
         with Workers(min(jobs, max(search.trials - done, 1)), search.threads) as workers:
-            interrupted = self._work(study, workers, done)
+            ended = self._work(study, workers, done)
         search.records = [_with_summary(record, search.folder(record["index"])) for record in study.records()]
         self._write_results()
-        return interrupted
+        return ended
 
-    def _work(self, study: Study, workers: Workers, done: int) -> bool:
-        """Give the trials to the workers, and enter what comes back; whether Ctrl-C ended it."""
+    def _work(self, study: Study, workers: Workers, done: int) -> int:
+        """Give the trials to the workers, and enter what comes back: the exit code of a signal that ended it, or 0."""
         search = self.search
         params: dict[int, Options] = {}
 
@@ -160,7 +161,7 @@ class Sweep:
 
         columns = (TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
         bar = Progress(*columns, console=self.console, expand=True, disable=not self.console.is_terminal)
-        with _stop_at_ctrl_c(workers, self.console) as interrupted, bar:
+        with stop_on_signal(workers.stop, lambda: "finishing the steps under way, then saving") as received, bar:
             task = bar.add_task("", total=search.trials, completed=done)
             for outcome in workers.run(tasks()):
                 value = outcome.summary.get(search.metric) if outcome.state == "complete" else None
@@ -168,7 +169,7 @@ class Sweep:
                 if outcome.state != "stopped":
                     bar.advance(task)
                     self.console.print(f"{outcome.index:4d}  {self._line(outcome, value, params[outcome.index])}")
-        return bool(interrupted)
+        return received.exit_code
 
     def _line(self, outcome: Outcome, value: float | None, params: Options) -> str:
         what = {
@@ -213,7 +214,7 @@ class Sweep:
                 save=search.path / "sweep.png",
             )
 
-    def _tell(self, interrupted: bool) -> None:
+    def _tell(self, ended: int) -> None:
         search, console = self.search, self.console
         done = sum(record["state"] in ("complete", "diverged") for record in search.records)
         best = search.best()
@@ -228,12 +229,13 @@ class Sweep:
             console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
             console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
         if done < search.trials:
-            why = "Stopped" if interrupted else "Some failed"
+            again = f"pellucid sweep --resume {shlex.quote(str(search.path))}"
+            why = "Stopped" if ended else "Some failed"
             console.print(
-                f"{why}: {done} of {search.trials} trials are done.\nTo go on: pellucid sweep --resume {search.path}",
+                f"{why}: {done} of {search.trials} trials are done.\nTo go on: {again}",
                 soft_wrap=True,
             )
-            raise typer.Exit(INTERRUPTED if interrupted else 1)
+            raise typer.Exit(ended or 1)
         if best is None:
             console.print("No trial came to an end with a number. A smaller --lr often helps.")
             raise typer.Exit(1)
@@ -301,20 +303,3 @@ def _alone(folder: Path) -> Iterator[None]:
         except OSError:
             raise UsageError(f"Another pellucid sweep is at work in {folder}. Wait for it, or end it.") from None
         yield
-
-
-@contextmanager
-def _stop_at_ctrl_c(workers: Workers, console: Console) -> Iterator[list[bool]]:
-    """The first Ctrl-C lets every run finish its step and save; a second one ends them at once."""
-    asked: list[bool] = []
-
-    def ask(*_: Any) -> None:
-        asked.append(True)
-        workers.stop()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from pellucid import train
-from pellucid.cli.errors import UsageError, unknown
+from pellucid.experiments.errors import UsageError, unknown
 from pellucid.train import Callback
 
 # Those that `pellucid train` hangs on by itself or by another option, and those that are parts of others.

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.cli import config as settings
-from pellucid.cli import data as source
-from pellucid.cli.errors import UsageError
-from pellucid.cli.runs import Run, differing, flat, read_rows
-from pellucid.cli.train import Session
 from pellucid.core import Tensor
 from pellucid.datasets import DataError
+from pellucid.experiments import config as settings
+from pellucid.experiments import data as source
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.runs import Run, differing, flat, read_rows
+from pellucid.experiments.session import Session
 from pellucid.train import Callback, CheckpointError, Learner, NonFiniteError, RunFolder, load_checkpoint
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.files.environment import environment

@@ -19,13 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import typer
-from rich.console import Console
 
-from pellucid.cli.config import Options
-from pellucid.cli.errors import UsageError
-from pellucid.cli.train import Diverged, go_on, start
 from pellucid.datasets import DataError
+from pellucid.experiments.config import Options
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.session import Diverged, Session, resume, start
 from pellucid.train import Callback, CheckpointError, Learner, RunFolder, RunFolderError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -60,15 +58,14 @@ def run_task(task: Task, stop: Any) -> Outcome:
     try:
         if not folder.summary.exists():  # else only the news of its end was lost
             if folder.config.exists():
-                session = go_on({}, task.folder, None, quiet=True)
+                session = resume(task.folder)
             else:
-                session = start(task.options, task.folder, quiet=True)
-            session.learner.add(_StopWhenAsked(stop))
-            with np.errstate(all="ignore"):  # a diverging trial is told as such
-                session.run(Console(quiet=True))
+                session = start(task.options, task.folder)
+            session.learner.add(_StopWhenAsked(stop, session))
+            with np.errstate(all="ignore"):  # a diverging trial is reported as such
+                if session.run() == "stopped":
+                    return Outcome(task.index, "stopped")
         return Outcome(task.index, "complete", json.loads(folder.summary.read_text(encoding="utf-8")))
-    except (typer.Exit, KeyboardInterrupt):
-        return Outcome(task.index, "stopped")
     except Diverged as error:
         return Outcome(task.index, "diverged", message=str(error).splitlines()[0])
     except (UsageError, DataError, CheckpointError, RunFolderError, OSError, MemoryError) as error:
@@ -76,12 +73,12 @@ def run_task(task: Task, stop: Any) -> Outcome:
 
 
 class _StopWhenAsked(Callback):
-    def __init__(self, event: Any) -> None:
-        self.event = event
+    def __init__(self, event: Any, session: Session) -> None:
+        self.event, self.session = event, session
 
     def after_batch(self, learner: Learner) -> None:
         if self.event.is_set() and not learner.stopping:
-            signal.raise_signal(signal.SIGINT)  # as if Ctrl-C had reached this process: the run is saved to go on later
+            self.session.stop()
 
 
 class Workers:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pellucid import nn, optim, train
-from pellucid.cli.config import Config, hidden_sizes
-from pellucid.cli.errors import UsageError
+from pellucid.datasets import DataSet
+from pellucid.experiments import callbacks as words
+from pellucid.experiments.config import Config, hidden_sizes
+from pellucid.experiments.data import Loaders, classes_of
+from pellucid.experiments.errors import UsageError
+from pellucid.random import default_generator
 from pellucid.train import OneCycle, ParamScheduler
 from pellucid.train.schedule import linear
 
@@ -20,6 +25,27 @@ _ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "leaky-relu": nn.LeakyReLU,
     "elu": nn.ELU,
 }
+
+
+def learner(config: Config, data: DataSet, loaders: Loaders, callbacks: Sequence[train.Callback] = ()) -> train.Learner:
+    """The learner of a configuration: the same configuration and data give the same one, to the bit."""
+    classes = classes_of(data)
+    default_generator.manual_seed(config.seed)
+    network = model(config, data.sample_shape, classes).to(config.device)
+    return train.Learner(
+        network,
+        (loaders.train, loaders.val),
+        loss(config, classes),
+        optimizer(config, network.parameters()),
+        metrics(classes, data.facts.get("target_std", 1.0)),
+        callbacks,
+        defaults=(),  # the command line has a screen of its own
+    )
+
+
+def callbacks(config: Config, folder: Path, scheduled: bool = True) -> list[train.Callback]:
+    """The callbacks of a configuration: its schedule, and those of `--callback`, whose files lie in `folder`."""
+    return [*(schedule(config) if scheduled else ()), *(words.make(text, folder) for text in config.callback)]
 
 
 def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) -> Any:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli.config import Options
-from pellucid.cli.errors import UsageError
-from pellucid.cli.space import Choices, Space, combinations
+from pellucid.experiments.config import Options
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.space import Choices, Space, combinations
 
 SAMPLERS = ("grid", "random", "tpe")
 DONE = ("complete", "diverged")

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli import build, space
-from pellucid.cli import config as settings
-from pellucid.cli import data as source
-from pellucid.cli.config import Options
-from pellucid.cli.errors import UsageError, unknown
-from pellucid.cli.study import SAMPLERS, optuna, plan
+from pellucid.experiments import build, space
+from pellucid.experiments import config as settings
+from pellucid.experiments import data as source
+from pellucid.experiments.config import Options
+from pellucid.experiments.errors import UsageError, unknown
+from pellucid.experiments.study import SAMPLERS, optuna, plan
 from pellucid.train import write_json
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli import callbacks
-from pellucid.cli.errors import UsageError, unknown
+from pellucid.experiments import callbacks
+from pellucid.experiments.errors import UsageError, unknown
 
 DATASETS = ("digits", "mnist", "circle", "moons", "spirals")
 MODELS = ("logistic", "mlp:128,64", "cnn")
@@ -54,7 +54,7 @@ class Config:
 
     @property
     def short_dataset(self) -> str:
-        return Path(self.dataset).stem if is_csv(self.dataset) else self.dataset
+        return short_dataset(self.dataset)
 
 
 Options = dict[str, Any]  # as the command line gave them: an option that was not given is absent
@@ -63,6 +63,17 @@ Options = dict[str, Any]  # as the command line gave them: an option that was no
 def is_csv(dataset: str) -> bool:
     """Whether the argument means a file and not a data set's name."""
     return dataset not in DATASETS and (dataset.lower().endswith((".csv", ".tsv", ".txt")) or Path(dataset).exists())
+
+
+def short_dataset(dataset: str) -> str:
+    """The name of a data set for titles and folders: of a file its own, without its folder and ending."""
+    return Path(dataset).stem if is_csv(dataset) else dataset
+
+
+def model_of(options: Options) -> str:
+    """The model that checked options ask for, or the one that suits their data set."""
+    dataset = options["dataset"]
+    return options.get("model") or _RECIPES["csv" if is_csv(dataset) else dataset]["model"]
 
 
 def check(options: Options) -> Options:
@@ -193,7 +204,7 @@ _QUADRATIC: Options = {
 def complete(options: Options, classes: int | None) -> Config:
     """Fill what was not given, once it is known what the data are (`classes` is None for a real target)."""
     name = "csv" if is_csv(options["dataset"]) else options["dataset"]
-    model = options.get("model", _RECIPES[name]["model"])
+    model = model_of(options)
     recipe = _RECIPES.get(f"{name} {model}", _RECIPES[name])
     loss = options.get("loss", "mse" if classes is None else "cross-entropy")
     if classes is None and loss != "mse":

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from pellucid import datasets
-from pellucid.cli.config import Options, is_csv
+from pellucid.core import device as device_of
 from pellucid.core import from_data
 from pellucid.datasets import DataSet
+from pellucid.experiments.config import Options, is_csv
+from pellucid.experiments.errors import UsageError
 from pellucid.random import Generator
 from pellucid.utils.data import DataLoader, TensorDataset
 
@@ -59,6 +61,7 @@ class Loaders:
 
 def loaders(data: DataSet, batch_size: int, seed: int, device: str) -> Loaders:
     """The order of the training data has a generator of its own: it depends on the seed and on nothing else."""
+    check_device(device)
 
     def part(x: np.ndarray | None, y: np.ndarray | None, **order: Any) -> Any:
         if x is None or y is None:
@@ -72,3 +75,13 @@ def loaders(data: DataSet, batch_size: int, seed: int, device: str) -> Loaders:
         part(data.x_val, data.y_val, batch_size=at_once),
         part(data.x_test, data.y_test, batch_size=at_once),
     )
+
+
+def check_device(device: str) -> None:
+    """UsageError where the device's array library is not there."""
+    if device == "cpu":
+        return
+    try:
+        _ = device_of(device).backend  # imports the library
+    except (ImportError, RuntimeError) as error:
+        raise UsageError(f"--device {device} cannot be used: {error}") from error

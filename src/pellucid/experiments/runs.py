@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli.errors import UsageError
+from pellucid.experiments.errors import UsageError
 from pellucid.train import RunFolder
 from pellucid.train.files.checkpoint import checkpoint_files
 

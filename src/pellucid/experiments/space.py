@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from pellucid.cli import config as settings
-from pellucid.cli.config import Config, Options
-from pellucid.cli.errors import UsageError, unknown
+from pellucid.experiments import config as settings
+from pellucid.experiments.config import Config, Options
+from pellucid.experiments.errors import UsageError, unknown
 
 _FIXED = {"dataset", "target", "data", "device", "log_every"}  # they are not settings of how to learn
 _RANGE = re.compile(r"(?P<low>[^,]+?)\.\.(?P<high>[^,:]+)(:(?P<scale>\w+))?")

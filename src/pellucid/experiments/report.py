@@ -1,0 +1,283 @@
+"""A run's folder as one page, for one's notes; made from the folder alone."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import from_data
+from pellucid.datasets import DataError, DataSet
+from pellucid.experiments import config as settings
+from pellucid.experiments import data as source
+from pellucid.experiments.config import Config
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.network import forward, probabilities, trained
+from pellucid.experiments.runs import Run, read
+from pellucid.train import ActivationStats, CheckpointError, GradientStats, RunFolder, load_checkpoint, write_atomically
+from pellucid.viz.document import render
+from pellucid.viz.report import Report, compose
+from pellucid.viz.report_samples import Data, Predictions
+
+MOST_POINTS = 2000  # of a scatter plot, and of the sample of a training part
+HEAD, WIDTH = 8, 12  # rows and columns of a table that are shown
+
+
+def write(record: Report, path: Path) -> None:
+    """Put the page of `record` at `path`."""
+    write_atomically(path, render(compose(record)))
+
+
+def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = None) -> Report:
+    """Everything that the report shows, from the folder, and the data: those given, or loaded as the run did."""
+    (run,) = read([folder.path])
+    config, described = settings.from_json(run.config), run.data
+    notes: list[str] = []
+    if data is None:
+        data = _load(config, described, where, notes)
+    model = _model(folder, config, described, notes)
+    first = np.zeros((1, *described.get("sample_shape", ())), np.float32) if data is None else data.x_train[:1]
+    failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
+    return Report(
+        title=config.title,
+        subtitle=_how(config),
+        state="complete" if run.complete else "diverged" if failure else "unfinished",
+        problem=failure.strip(),
+        recorder=run.rows,
+        headlines=_headlines(run, config, model),
+        data=_data(config, described, data, where),
+        predictions=None if model is None or data is None else _predictions(config, described, data, model),
+        activations=_statistics(ActivationStats, folder.activations, notes),
+        gradients=_statistics(GradientStats, folder.gradients, notes),
+        model=model,
+        before=_at_the_start(run),
+        inputs=[from_data(np.ascontiguousarray(first))],
+        settings={**_settings(config), "data fingerprint": described.get("fingerprint")},
+        environment=folder.read_environment(),
+        commands=_commands(config, folder, run.complete),
+        notes=notes,
+    )
+
+
+# What the folder holds ----------------------------------------------------------------------------------------------
+
+
+def _statistics(kind: Any, path: Path, notes: list[str]) -> dict[str, Any]:
+    try:
+        return kind.load(path).record()
+    except FileNotFoundError:  # a run of an earlier version, or one that is still in its first epoch
+        return {}
+    except ValueError as error:
+        notes.append(f"Without statistics: {error}")
+        return {}
+
+
+def _at_the_start(run: Run) -> dict[str, Any]:
+    """The parameters before the first step; empty where that checkpoint is gone."""
+    try:
+        return load_checkpoint(run.checkpoints[0])["model"]
+    except (KeyError, CheckpointError):
+        return {}
+
+
+def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: list[str]) -> Any:
+    if not described.get("sample_shape"):
+        notes.append("config.json does not say what a sample is, so the network cannot be built again.")
+        return None
+    try:
+        return trained(folder, config, described)
+    except (UsageError, RuntimeError, ValueError) as error:  # not there, of another model, or damaged
+        notes.append(f"Without the network: {error}")
+        return None
+
+
+def _load(config: Config, described: dict[str, Any], where: Path | None, notes: list[str]) -> DataSet | None:
+    options = {name: value for name, value in _settings(config).items() if value is not None}
+    if where is not None:
+        options["dataset" if settings.is_csv(config.dataset) else "data"] = str(where.absolute())
+    try:
+        data = source.load({**options, "quiet": True, "download": False})
+    except (DataError, OSError) as error:
+        hint = "" if where is not None else " Say where they are: pellucid report RUN --data PATH."
+        notes.append(f"Without the data: {str(error).rstrip('.')}.{hint}")
+        return None
+    if source.fingerprint(data) != described.get("fingerprint"):
+        notes.append(
+            "Without the data: those at hand are not those that the run was made with (their checksum differs)."
+        )
+        return None
+    return data
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in config.__dataclass_fields__}
+
+
+def _how(config: Config) -> str:
+    """The run in a line: what was minimised, by what, in which steps."""
+    words = [config.loss, f"{config.optimizer}, learning rate {config.lr:g}"]
+    if config.schedule != "constant":
+        words.append(f"{config.schedule} schedule")
+    words += [f"batches of {config.batch_size}", *getattr(config, "callback", ()), f"seed {config.seed}"]
+    return " · ".join(words)
+
+
+def _headlines(run: Run, config: Config, model: Any) -> list[tuple[str, Any, str]]:
+    """What the rows do not tell at a glance: figures on the test part, size, length, time."""
+    found: list[tuple[str, Any, str]] = [
+        (name.replace("test_", "test ").replace("r2", "R²"), value, "")
+        for name, value in run.summary.items()
+        if name.startswith("test_")
+    ]
+    if model is not None:
+        found.append(("parameters", sum(parameter.numel() for parameter in model.parameters()), ""))
+    found.append(("epochs", len(run.epochs), f"of {config.epochs}; {run.steps:,} steps"))
+    seconds = run.rows[-1].get("seconds") if run.rows else None
+    if seconds:
+        found.append(("time", _duration(seconds), f"{1000 * seconds / max(run.rows[-1]['step'], 1):.3g} ms per step"))
+    return found
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    return f"{minutes} min {seconds % 60:.0f} s" if not hours else f"{hours} h {minutes % 60} min"
+
+
+def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[str, str]]:
+    path = shlex.quote(str(folder.path))
+    found = [("The same run", command(config))]
+    if not complete:
+        found.append(("Go on with it", f"pellucid train --resume {path}"))
+    elif config.schedule == "constant":
+        found.append(("Train on", f"pellucid train --resume {path} --epochs {2 * config.epochs}"))
+    found.append(("Predict with its network", f"pellucid predict {path} FILE"))
+    found.append(("This page again", f"pellucid report {path}"))
+    return found
+
+
+def command(config: Config) -> str:
+    """The command that makes the same run, with every setting written out."""
+    words = ["pellucid", "train", config.dataset]
+    for name, value in _settings(config).items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "dataset" or value is None or value is False or (name == "momentum" and config.optimizer != "sgd"):
+            continue
+        if value is True:
+            words.append(option)
+        elif isinstance(value, list | tuple):
+            words += [word for item in value for word in (option, str(item))]
+        else:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+# The data -----------------------------------------------------------------------------------------------------------
+
+
+def _data(config: Config, described: dict[str, Any], data: DataSet | None, where: Path | None) -> Data:
+    table = (where or Path(config.dataset)) if settings.is_csv(config.dataset) else None
+    facts: dict[str, Any] = described.get("facts", {})
+    names = [str(name) for name in described.get("features", [])]
+    plain = {
+        name.replace("_", " "): value
+        for name, value in facts.items()
+        if isinstance(value, str | int | float) and not name.startswith(("target_", "feature_", "task_")) and value != 0
+    }
+    record: dict[str, Any] = {
+        "description": described.get("description", ""),
+        "counts": {part: described.get(key, 0) for part, key in _PARTS.items()},
+        "class_names": [str(name) for name in described.get("classes", [])],
+        "facts": plain,
+        "columns": [] if table is None else _columns(names, facts),
+    }
+    if data is None:
+        return Data(**record)
+    if record["class_names"]:
+        record["class_counts"] = np.bincount(data.y_train, minlength=len(record["class_names"])).tolist()
+    if table is not None and table.is_file():
+        record["head"] = _head(table)
+    whole = data.x_train.ndim > 2  # of images, a few of each class are picked
+    x, y = (data.x_train, data.y_train) if whole else (data.x_train[:MOST_POINTS], data.y_train[:MOST_POINTS])
+    axes = (names[0], names[1]) if len(names) == 2 else ("x₁", "x₂")
+    return Data(**record, x=_as_seen(x, names, facts), y=_in_units(y, facts), axes=axes)
+
+
+_PARTS = {"training": "train", "validation": "val", "test": "test"}
+
+
+def _as_seen(x: np.ndarray, names: list[str], facts: dict[str, Any]) -> np.ndarray:
+    """Samples as a person knows them: images without their one channel, features before they were standardised."""
+    if x.ndim == 4:
+        return x[:, 0] if x.shape[1] == 1 else x.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+    mean, std = _scale(names, facts)
+    return x * std + mean
+
+
+def _in_units(y: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
+    if y.dtype.kind != "f":
+        return y
+    return y.reshape(-1) * facts.get("target_std", 1.0) + facts.get("target_mean", 0.0)
+
+
+def _scale(names: list[str], facts: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation that each feature was standardised with; 0 and 1 where it was not."""
+    mean, std = facts.get("feature_mean", {}), facts.get("feature_std", {})
+    if isinstance(mean, dict):  # of a table, whose categories were not
+        mean, std = [mean.get(name, 0.0) for name in names], [std.get(name, 1.0) for name in names]
+    return np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
+
+
+def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was made of each column of a table, in words."""
+    mean, std = facts.get("feature_mean", {}), facts.get("feature_std", {})
+    numbers = [(name, f"numbers, mean {mean[name]:.4g}, standard deviation {std[name]:.4g}") for name in mean]
+    categories = [
+        (name, f"{len(values)} categories: {', '.join(values[:8])}{', …' if len(values) > 8 else ''}")
+        for name, values in facts.get("categories", {}).items()
+    ]
+    order = {name.partition("=")[0]: i for i, name in reversed(list(enumerate(names)))}
+    return sorted([*numbers, *categories], key=lambda pair: order.get(pair[0], len(order)))
+
+
+def _head(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the first rows of a CSV file, as they are written there."""
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
+        lines = [line for line in itertools.islice(file, HEAD + 20) if line.strip()]
+    delimiter = next((mark for mark in ",;\t" if lines and mark in lines[0]), ",")
+    rows = list(itertools.islice(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), HEAD + 1))
+    shown = [[*row[:WIDTH], *(["…"] if len(row) > WIDTH else [])] for row in rows]
+    return (shown[0], shown[1:]) if shown else ([], [])
+
+
+def _predictions(config: Config, described: dict[str, Any], data: DataSet, model: Any) -> Predictions | None:
+    if data.x_val is None or data.y_val is None:
+        return None
+    facts, names = described.get("facts", {}), [str(name) for name in described.get("features", [])]
+    classes = [str(name) for name in described.get("classes", [])]
+
+    def answers(x: np.ndarray) -> np.ndarray:
+        outputs = forward(model, x)
+        return probabilities(outputs, config) if classes else _in_units(outputs, facts)
+
+    mean, std = _scale(names, facts)
+
+    def at_points(points: Any) -> np.ndarray:
+        return answers(((np.asarray(points) - mean) / std).astype(np.float32))
+
+    in_the_plane = data.x_val.ndim == 2 and data.x_val.shape[1] == 2
+    return Predictions(
+        part="validation",
+        x=_as_seen(data.x_val, names, facts),
+        target=_in_units(data.y_val, facts),
+        output=answers(data.x_val),
+        predict=at_points if in_the_plane else None,
+        class_names=classes,
+        names=names,
+        unit=config.target or "target",
+    )

@@ -1,0 +1,227 @@
+"""A run: its parts built from a configuration, trained, and kept in a folder from which it can go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from pellucid.experiments import build, report
+from pellucid.experiments import config as settings
+from pellucid.experiments import data as source
+from pellucid.experiments.config import Config, Options
+from pellucid.experiments.errors import UsageError
+from pellucid.train import (
+    ActivationStats,
+    Checkpoint,
+    EarlyStopping,
+    GradientStats,
+    NaNGuard,
+    NonFiniteError,
+    Recorder,
+    RunFolder,
+    write_atomically,
+)
+from pellucid.train.files.environment import environment
+from pellucid.viz import curves
+
+
+def start(given: Options, out: Path | None = None, quiet: bool = True) -> Session:
+    """A new run in the folder `out`: everything that can be wrong is found before the folder is made."""
+    options = settings.check(given)
+    folder = RunFolder(out if out is not None else default_folder(options))
+    folder.check_free()
+    data = source.load({**options, "quiet": quiet})
+    session = Session(settings.complete(options, source.classes_of(data)), data, folder)
+    folder.create(session.record())
+    folder.write_environment(environment(), step=0)
+    return session
+
+
+def resume(path: Path, given: Options | None = None, quiet: bool = True) -> Session:
+    """The run in the folder `path`, from its last whole checkpoint; `given` may ask for more epochs."""
+    folder = RunFolder(path)
+    stored = folder.read_config()
+    config = settings.from_json(stored.get("config", {}))
+    own = {"dataset": config.dataset} | ({"target": config.target} if config.target else {})
+    given = settings.check({**own, **(given or {})})
+    settings.check_same(given, config, path)
+    config = dataclasses.replace(config, **{name: given[name] for name in settings.RESUMABLE if name in given})
+    data = source.load({**{k: v for k, v in dataclasses.asdict(config).items() if v is not None}, "quiet": quiet})
+    if source.fingerprint(data) != stored.get("data", {}).get("fingerprint"):
+        raise UsageError(f"The data are not those that the run in {path} was made with: their checksum differs.")
+    session = Session(config, data, folder)
+    session.restore()
+    folder.summary.unlink(missing_ok=True)  # it is of the shorter run
+    folder.failure.unlink(missing_ok=True)
+    folder.create(session.record())
+    folder.write_environment(environment(), step=session.learner.step)
+    return session
+
+
+def default_folder(options: Options) -> Path:
+    """`runs/<dataset>-<model>-<timestamp>`, with a number behind it where two runs begin in the same second."""
+    dataset, model = settings.short_dataset(options["dataset"]), settings.model_of(options)
+    model = model.replace(":", "-").replace(",", "-")
+    base = Path("runs") / f"{dataset}-{model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path, count = base, 1
+    while path.exists():
+        count += 1
+        path = base.with_name(f"{base.name}-{count}")
+    return path
+
+
+class Session:
+    """A run: its parts built from the configuration, always in the same order from the same seed."""
+
+    def __init__(self, config: Config, data: Any, folder: RunFolder) -> None:
+        self.config, self.data, self.folder = config, data, folder
+        self.classes = source.classes_of(data)
+        self.metric = "accuracy" if self.classes is not None else "r2"
+        self.loaders = source.loaders(data, config.batch_size, config.seed, config.device)
+        every = statistics_every(config.epochs * len(self.loaders.train))
+        self.history = Recorder(config.log_every, folder.history)
+        self.activations, self.gradients = ActivationStats(every), GradientStats(every)
+        own = [self.history, NaNGuard(), Checkpoint(folder.checkpoints), self.activations, self.gradients]
+        self.learner = build.learner(config, data, self.loaders, [*own, *build.callbacks(config, folder.path)])
+        self.model = self.learner.model
+        self.stopped = False
+        self.notes: list[str] = []
+
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def record(self) -> dict[str, Any]:
+        """What config.json holds."""
+        data = self.data
+        return {
+            "command": "train",
+            "config": dataclasses.asdict(self.config),
+            "data": {
+                "description": data.description,
+                "train": len(data.x_train),
+                "val": len(data.x_val),
+                "test": 0 if data.x_test is None else len(data.x_test),
+                "classes": list(data.class_names),
+                "features": list(data.feature_names),
+                "sample_shape": list(data.sample_shape),
+                "facts": dict(data.facts),
+                "fingerprint": source.fingerprint(data),
+            },
+        }
+
+    def restore(self) -> None:
+        """Take up the last whole checkpoint."""
+        last = self.folder.last_checkpoint()
+        if last is None:
+            return  # the run ended before it saved for the first time: from the same seed it begins the same
+        path, state, passed = last
+        self.notes += [f"{message} It was passed over." for message in passed]
+        own = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        saved = {name: tuple(tensor.shape) for name, tensor in state["model"].items()}
+        if own != saved:
+            raise UsageError(
+                f"{path} is of another model than the one in {self.folder.config}, {self.config.model}: it holds "
+                f"{_shapes(saved)}, and the model has {_shapes(own)}."
+            )
+        self.learner.load_state_dict(state)
+        if self.learner.epoch > self.config.epochs:
+            raise UsageError(
+                f"--epochs is {self.config.epochs}, but the run in {self.folder.path} has done {self.learner.epoch} "
+                "epochs already. Ask for more, or leave it out."
+            )
+
+    def run(self) -> str:
+        """Train, and leave everything in the folder: "complete", or "stopped" where it can be gone on with.
+
+        Raises Diverged where the numbers are no longer numbers; what there is then has been written.
+        """
+        try:
+            if self.learner.epoch < self.config.epochs:
+                self.learner.fit(until=self.config.epochs)
+        except NonFiniteError as error:
+            diverged = Diverged(error, self)
+            write_atomically(self.folder.failure, f"{diverged}\n")
+            self.write_results()
+            raise diverged from error
+        self.write_results()
+        if self.learner.epoch < self.config.epochs and (self.stopped or not self.history.epochs):
+            return "stopped"
+        self.folder.write_summary(self.summary())
+        return "complete"
+
+    def stop(self) -> None:
+        """End the run after the step that is under way; `run` then writes what there is."""
+        self.stopped = True
+        self.learner.stop()
+
+    @property
+    def verdict(self) -> str:
+        """Why a callback ended the run early; empty where none did."""
+        early = [callback for callback in self.learner.callbacks if isinstance(callback, EarlyStopping)]
+        return next((callback.verdict for callback in early if callback.stopped_epoch is not None), "")
+
+    def headline(self) -> str:
+        data, config = self.data, self.config
+        parts = {"train": data.x_train, "validation": data.x_val, "test": data.x_test}
+        counts = ", ".join(f"{len(x):,} {name}" for name, x in parts.items() if x is not None)
+        falling = {"constant": "", "one-cycle": " at the top of one cycle"}.get(config.schedule, " falling to 0")
+        how = f"{config.optimizer} lr {config.lr:g}{falling}, batch {config.batch_size}, {config.loss}"
+        how += "".join(f", {name}" for name in config.callback)
+        what = f"{config.title} ({self.parameters:,} parameters)"
+        return f"{data.description}\n{what} · {counts} · {how}, seed {config.seed}"
+
+    def write_results(self) -> None:
+        """What there is when the training ends, in whatever way: the model, the statistics, the curves."""
+        self.folder.write_model(self.model.state_dict())
+        self.activations.save(self.folder.activations)
+        self.gradients.save(self.folder.gradients)
+        curves(self.history.rows, title=self.config.title, save=self.folder.curves)
+
+    def write_report(self) -> None:
+        """The page about the run."""
+        report.write(report.gather(self.folder, self.data), self.folder.report)
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the run. For a real target, R² and mean absolute error stand where accuracy would."""
+        last = self.history.epochs[-1]
+        names = ["accuracy"] if self.classes is not None else ["r2", "mae"]
+        summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
+        summary |= {f"val_{name}": last[f"val_{name}"] for name in names}
+        if self.loaders.test is not None:
+            test = self.learner.evaluate(self.loaders.test)
+            summary |= {f"test_{name}": test[name] for name in names}
+        return summary | {
+            "epochs": self.learner.epoch,
+            "steps": self.learner.step,
+            "seconds": round(last["seconds"], 3),
+            "seed": self.config.seed,
+            "parameters": self.parameters,
+        }
+
+
+class Diverged(Exception):
+    """The run stopped because its numbers were no longer numbers."""
+
+    def __init__(self, error: NonFiniteError, session: Session) -> None:
+        # The line "at …" is that of the caller outside of pellucid, which here is only the command line's machinery.
+        what = "\n".join(line for line in str(error).splitlines() if not line.startswith("  at "))
+        super().__init__(
+            f"{what}\nWhat there is was saved in {session.folder.path}, as it was before that step. A smaller "
+            f"learning rate often helps: --lr {session.config.lr / 10:g}."
+        )
+
+
+def statistics_every(steps: int) -> int:
+    """Steps from one record of the statistics to the next, in a run of `steps`.
+
+    A record takes about as long as two steps. So 200 steps apart it costs 1 % of the run; a run that is too short for
+    that has some 20 records, as one cannot see a course in fewer.
+    """
+    return max(1, min(200, steps // 20))
+
+
+def _shapes(shapes: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
