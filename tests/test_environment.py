@@ -1,6 +1,7 @@
 """What a run was computed with, beside the run; and `pellucid info`."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,43 @@ def test_git_state(tmp_path: Path) -> None:
     (tmp_path / "kept.py").write_text("a = 2\n")
     git(tmp_path, "checkout", "--detach")
     assert ask.git_state(tmp_path) == {"commit": state["commit"], "branch": None, "dirty": True}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the planted programs are shell scripts")
+@pytest.mark.parametrize(
+    "planted",
+    ["core.fsmonitor", "filter.x.clean", "filter.x.process", "hook", "diff.external", "core.pager", "submodule"],
+)
+def test_a_repository_does_not_get_its_programs_run(tmp_path: Path, planted: str) -> None:
+    folder, witness = tmp_path / "untrusted", tmp_path / "witness"
+    folder.mkdir()
+    program = tmp_path / "program.sh"
+    program.write_text(f"#!/bin/sh\ntouch {witness}\ncat 2>/dev/null\n")
+    program.chmod(0o755)
+    git(folder, "init", "-b", "trunk")
+    (folder / "kept.py").write_text("1")
+    git(folder, "add", ".")
+    git(folder, "commit", "-m", "first")
+    at = folder
+    if planted == "submodule":
+        git(folder, "-c", "protocol.file.allow=always", "submodule", "add", str(folder), "inner")
+        git(folder, "commit", "-m", "second")
+        at = folder / "inner"
+        planted = "core.fsmonitor"
+    if planted == "hook":
+        (at / ".git" / "hooks").mkdir(exist_ok=True)
+        program.replace(at / ".git" / "hooks" / "post-index-change")
+    else:
+        git(at, "config", planted, str(program))
+    if planted.startswith("filter"):
+        (at / ".git" / "info").mkdir(exist_ok=True)
+        (at / ".git" / "info" / "attributes").write_text("* filter=x")
+    (at / "kept.py").write_text("2")  # of the same length: git has to look into it
+    found = ask.git_state(folder)
+    assert found is not None and found["branch"] == "trunk"
+    assert not witness.exists()
+    if planted.startswith("filter"):
+        assert found["dirty"] is None
 
 
 def test_no_git_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.check.autopsy.diagnose import Diagnosis
 from pellucid.check.autopsy.evidence import Evidence
 from pellucid.check.mistakes import UNKNOWN
+from pellucid.files import write_atomically
 
 
 @dataclass
@@ -62,14 +63,7 @@ class Report:
 
     def save(self, path: str | Path) -> None:
         """Write `to_dict()` as JSON, whole or not at all."""
-        import os
-        import tempfile
-
-        path = Path(path)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(self.to_dict(), file, indent=2, ensure_ascii=False)
-        os.replace(name, path)
+        write_atomically(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
 
     def __str__(self) -> str:
         lines = [_HEADLINES[self.status]]

@@ -114,7 +114,7 @@ def _write_json(made: Derivation | Walk, path: Path) -> None:
     import json
     import math
 
-    from pellucid.train.files.atomic import write_atomically
+    from pellucid.files import write_atomically
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from textwrap import shorten
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from pellucid.datasets.idx import parse, read_bytes, unpack
 from pellucid.datasets.record import DataError, DataSet, generator, need, split, split_classes
+from pellucid.files import beside
 
 # Each file of MNIST, with the MD5 of its bytes once unpacked: mirrors pack them differently.
 FILES = {
@@ -200,16 +200,10 @@ def cached(path: Path, name: str, download: bool, progress: bool) -> bytes:
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
-        os.close(handle)
+        with beside(path) as temporary:
+            return fetch(name, temporary, progress)
     except OSError as error:
         raise DataError(f"MNIST cannot be kept in the cache {folder} ({error.strerror}): {FOLDER}") from error
-    try:
-        data = fetch(name, Path(temporary), progress)
-        os.replace(temporary, path)
-        return data
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def fetch(name: str, to: Path, progress: bool) -> bytes:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..core import Tensor
+from ..files import open_atomically
 from . import safe, torchzip
-from .files import open_atomically
 
 __all__ = ["load", "save"]
 

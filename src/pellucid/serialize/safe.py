@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import Tensor
 from ..core.tensor import wrap
-from .files import open_atomically
+from ..files import open_atomically
 
 _KEY = "pellucid"
 _NUMBERS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

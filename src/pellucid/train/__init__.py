@@ -5,6 +5,7 @@ some of them; `RunFolder` is where a run keeps its files. Nothing here imports a
 is known by its interface only, which is PyTorch's.
 """
 
+from pellucid.files import write_atomically, write_json
 from pellucid.train.callbacks.accumulate import Accumulate
 from pellucid.train.callbacks.checkpoint import Checkpoint
 from pellucid.train.callbacks.early_stopping import EarlyStopping
@@ -17,7 +18,6 @@ from pellucid.train.callbacks.progress import Progress
 from pellucid.train.callbacks.schedule import CosineDecay, OneCycle, ParamScheduler, WarmUp
 from pellucid.train.callbacks.snapshots import Snapshots
 from pellucid.train.callbacks.time_limit import TimeLimit
-from pellucid.train.files.atomic import write_atomically, write_json
 from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from pellucid.train.files.run import RunFolder, RunFolderError
 from pellucid.train.learner import Learner

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.files import write_atomically
 from pellucid.viz.graph import _fragment  # pyright: ignore[reportPrivateUsage]
 from pellucid.viz.graph_view import View
-from pellucid.viz.style import write
 
 _OPEN = 70  # nodes up to which every module of a walk is open at first
 _MOST = 12  # rows and columns shown of a matrix
@@ -24,7 +24,7 @@ def save_page(page: str, path: str | Path) -> Path:
         raise ValueError(
             f"an explanation is saved as .html, and not as {path.name!r}; write {path.with_suffix('.html').name}"
         )
-    write(path, page.encode())
+    write_atomically(path, page.encode())
     return path
 
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pellucid.viz.style import write
+from pellucid.files import write_atomically
 
 MOST_SVG = 250_000  # characters; a drawing with more is thousands of marks, and smaller as pixels
 
@@ -185,7 +185,7 @@ def render(document: Document) -> str:
 
 def save(document: Document, path: str | Path) -> Path:
     """Write the page to `path`: the file is whole or not there. Returns the path."""
-    write(Path(path), render(document).encode())
+    write_atomically(Path(path), render(document).encode())
     return Path(path)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pellucid.files import beside
 from pellucid.viz import style
 from pellucid.viz.plane import Answer, answers, decided, draw_points, draw_regions
 from pellucid.viz.relief import coarser, draw_surface
@@ -152,12 +152,8 @@ def _write(figure: Any, frame: Callable[[int], None], count: int, path: Path, ra
     made = {".gif": _write_gif, ".mp4": _write_mp4}.get(path.suffix.lower())
     if made is None:
         raise ValueError(f"{path}: a film is a .gif or an .mp4")
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
+    with beside(path) as partial:
         made(figure, frame, count, partial, rate, hold)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_gif(figure: Any, frame: Callable[[int], None], count: int, path: Path, rate: float, hold: float) -> None:

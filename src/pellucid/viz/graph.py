@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pellucid.files import write_atomically
 from pellucid.viz.graph_dot import dot_text
 from pellucid.viz.graph_scalar import is_value, scalar_record
 from pellucid.viz.graph_view import View
-from pellucid.viz.style import write
 
 _FOLDER = Path(__file__).parent / "graph_page"
 _SCRIPTS = ("vendor/dagre.min.js", "state.js", "layout.js", "draw.js", "details.js", "listen.js")
@@ -147,7 +147,7 @@ class Drawing:
                 f"{path.with_suffix('.html').name}"
             )
         content = writers[path.suffix.lower()]()
-        write(path, content)
+        write_atomically(path, content)
         return path
 
     def _repr_html_(self) -> str:

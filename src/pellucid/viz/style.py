@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pellucid.files import write_atomically
 
 # Okabe and Ito's colours (2008), which all kinds of colour vision tell apart, by name …
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -154,7 +155,7 @@ def save_figure(figure: Any, save: Any, name: str) -> Path | None:
         return None
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix[1:].lower(), dpi="figure")
-    write(path, content.getvalue())
+    write_atomically(path, content.getvalue())
     return path
 
 
@@ -174,16 +175,6 @@ def target(save: Any, name: str, suffix: str) -> Path | None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save={str(save)!r}: there is no folder {path.parent}; make it first")
     return path
-
-
-def write(path: Path, content: bytes) -> None:
-    """Put `content` at `path`: beside its place first, then moved into it, so that no one sees a part of it."""
-    partial_file = path.with_name(f".{path.name}.partial")
-    try:
-        partial_file.write_bytes(content)
-        os.replace(partial_file, path)
-    finally:
-        partial_file.unlink(missing_ok=True)
 
 
 def need_matplotlib() -> None:

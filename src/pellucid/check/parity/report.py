@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.check.parity.judge import BEYOND, Verdict
 from pellucid.check.parity.sides import KINDS, OF_LAYERS
 from pellucid.check.report import Report
+from pellucid.files import write_json
 from pellucid.train.records.divergence import Difference
 
 _TOGETHER = frozenset({"output gradient", "gradient", "update", "parameter"})
@@ -187,8 +188,6 @@ class ParityReport:
 
     def save(self, path: str | Path) -> None:
         """Write `to_dict()` as JSON, whole or not at all; what is not finite becomes null."""
-        from pellucid.train import write_json
-
         write_json(Path(path), self.to_dict())
 
     def record(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.train.files.atomic import copy_atomically
+from pellucid.files import copy_atomically
 from pellucid.train.files.background import Background
 from pellucid.train.files.checkpoint import checkpoint_files, steps_of, take, write
 from pellucid.train.loop import Callback, Loop

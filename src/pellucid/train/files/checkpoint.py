@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Tensor, from_data
-from pellucid.train.files.atomic import write_atomically
+from pellucid.files import write_atomically
 from pellucid.train.files.extras import need
 
 FORMAT = 1

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -109,20 +111,30 @@ def processor() -> dict[str, Any]:
 def git_state(folder: str | Path = ".") -> dict[str, Any] | None:
     """`commit`, `branch` (None where detached) and `dirty` (whether a file that git keeps was changed since).
 
-    None where the folder is in no repository, the repository has no commit, or there is no git.
+    None where the folder is in no repository, the repository has no commit, or there is no git. The folder may be
+    anybody's, so nothing that its repository configures is run: no fsmonitor, no hook, no pager. Where it configures
+    filters of its own, or fetches objects when they are needed, `dirty` is None: `git status` would run these.
     """
+    executable = shutil.which("git")
+    if executable is None or Path(executable).absolute().parent == Path(folder).absolute():
+        return None
 
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", *arguments],
+                [executable, *_NOTHING_RUNS, *arguments],
                 cwd=folder,
                 capture_output=True,
                 text=True,
                 errors="replace",
                 timeout=10,
                 # No lock is taken and nobody asked for anything: a run must not get into the way of one's own git.
-                env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+                env={
+                    **os.environ,
+                    "GIT_OPTIONAL_LOCKS": "0",
+                    "GIT_TERMINAL_PROMPT": "0",
+                    "GIT_NO_LAZY_FETCH": "1",
+                },
             )
         except (OSError, subprocess.SubprocessError):
             return None
@@ -131,6 +143,23 @@ def git_state(folder: str | Path = ".") -> dict[str, Any] | None:
     commit = git("rev-parse", "HEAD")
     if not commit:
         return None
-    changes = git("status", "--porcelain", "--untracked-files=no")
+    changes = None
+    settings = git("config", "--list", "--includes", "--show-scope", "--name-only", "-z")
+    if settings is not None and not _RUNS_SOMETHING.search(settings):
+        # Of a submodule only its commit is compared: git would read its configuration too.
+        changes = git("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty")
     branch = git("symbolic-ref", "--short", "HEAD")
     return {"commit": commit, "branch": branch or None, "dirty": None if changes is None else bool(changes)}
+
+
+# What the command line says has precedence over what a repository configures.
+_NOTHING_RUNS = (
+    "--no-pager",
+    "-c", "core.fsmonitor=false",
+    "-c", f"core.hooksPath={os.devnull}",
+    "-c", "safe.bareRepository=explicit",
+)  # fmt: skip
+_RUNS_SOMETHING = re.compile(
+    r"(?:^|\0)(?:local|worktree)\0(?:filter\..*\.(?:clean|process)|remote\..*\.promisor|extensions\.partialclone)(?:\0|$)",
+    re.IGNORECASE,
+)

@@ -8,13 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pellucid.train.files.atomic import write_json
+from pellucid.files import is_partial, write_json
 from pellucid.train.files.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
+from pellucid.train.files.lock import NAME as LOCK
+from pellucid.train.files.lock import RunFolderError
 from pellucid.train.files.model import write_model
-
-
-class RunFolderError(ValueError):
-    """A folder that cannot take a run, or that holds none to go on with."""
 
 
 class RunFolder:
@@ -49,7 +47,7 @@ class RunFolder:
                     "--out another folder."
                 )
             # A file that was being written when a run was killed before it began does not count.
-            if self.path.is_dir() and any(not path.name.endswith(".partial") for path in self.path.iterdir()):
+            if self.path.is_dir() and any(not is_partial(path) and path.name != LOCK for path in self.path.iterdir()):
                 raise RunFolderError(f"{self.path} is not empty and holds no run. Give --out a new or empty folder.")
             check_writable(self.path)
         except OSError as error:

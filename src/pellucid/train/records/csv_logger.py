@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import IO, Any
 
-from pellucid.train.files.atomic import write_atomically
+from pellucid.files import write_atomically
 from pellucid.train.loop import Callback, Loop
 from pellucid.train.records.hyperparameters import Hyperparameters
 from pellucid.train.records.recorder import scalars

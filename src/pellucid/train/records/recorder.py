@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.train.files.atomic import write_atomically
+from pellucid.files import write_atomically
 from pellucid.train.files.extras import need
 from pellucid.train.loop import Callback, Loop
 from pellucid.train.records.hyperparameters import Hyperparameters

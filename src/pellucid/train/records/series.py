@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from pellucid.train.files.atomic import write_atomically
+from pellucid.files import write_atomically
 from pellucid.train.files.extras import need
 from pellucid.train.loop import Callback
 from pellucid.train.records import histogram
