@@ -38,6 +38,12 @@ def row(*args: Any, **attributes: Any) -> tuple[tuple[Any, ...], dict[str, Any]]
     return args, attributes
 
 
+# What the steps of optimisers share.
+_PLAIN = {"weight_decay": 0.0, "maximize": False}
+_ADAM = {"lr": 0.1, "betas": (0.9, 0.999), "eps": 1e-8, **_PLAIN}
+_STEP = (x(3), x(3), np.array(1.0))
+
+
 PLAIN = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
 MEAN = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0)}
@@ -140,9 +146,23 @@ ROWS_OF: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "threshold_backward": row(x(3), x(3)), "trunc_divide": row(x(3), x(3, low=0)),
     "polygamma_of": row(x(3, low=0), n=1),
     # a step of an optimiser
-    "sgd_": row(x(3), x(3), x(3), lr=0.1), "adagrad_": row(x(3), x(3), np.array(1.0), x(3, low=0), lr=0.1, eps=1e-10),
-    "adam_": row(x(3), x(3), np.array(1.0), x(3), x(3, low=0), None, lr=0.1, beta1=0.9, beta2=0.999, eps=1e-8),
-    "rmsprop_": row(x(3), x(3), np.array(1.0), x(3, low=0), None, None, lr=0.1, alpha=0.99, eps=1e-8),
+    "sgd_": row(x(3), x(3), x(3), lr=0.1, momentum=0.9, dampening=0.0, nesterov=False, l1=0.0, **_PLAIN),
+    "adagrad_": row(*_STEP, x(3, low=0), lr=0.1, lr_decay=0.0, eps=1e-10, **_PLAIN),
+    "adam_": row(*_STEP, x(3), x(3, low=0), None, decoupled_weight_decay=False, amsgrad=False, l1=0.0, **_ADAM),
+    "nadam_": row(
+        x(3), x(3), np.array(1.0), np.array(1.0), x(3), x(3, low=0), momentum_decay=0.004,
+        decoupled_weight_decay=False, **_ADAM,
+    ),
+    "radam_": row(*_STEP, x(3), x(3, low=0), decoupled_weight_decay=False, **_ADAM),
+    "adamax_": row(*_STEP, x(3), x(3, low=0), **_ADAM),
+    "adadelta_": row(*_STEP, x(3, low=0), x(3, low=0), lr=1.0, rho=0.9, eps=1e-6, **_PLAIN),
+    "rmsprop_": row(
+        *_STEP, x(3, low=0), None, None, lr=0.1, alpha=0.99, eps=1e-8, momentum=0.0, centered=False, **_PLAIN
+    ),
+    "rprop_": row(*_STEP, x(3), x(3, low=0), lr=0.1, etas=(0.5, 1.2), step_sizes=(1e-6, 50.0), maximize=False),
+    "asgd_": row(
+        *_STEP, np.array(0.1), np.array(1.0), x(3), lr=0.1, lambd=1e-4, alpha=0.75, t0=1e6, **_PLAIN
+    ),
 }  # fmt: skip
 
 

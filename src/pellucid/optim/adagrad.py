@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend import Array
-from ..core import Tensor, apply, op
-from .optimizer import Optimizer, check_at_least, check_undifferentiable
-from .scratch import scratch
+from ..core import Tensor, op
+from .hyperparameters import hyperparameters
+from .optimizer import Optimizer
+from .scratch import ascent, scratch
 
 __all__ = ["Adagrad"]
 
@@ -18,23 +19,20 @@ def adagrad_(
     param: Array,
     grad: Array,
     step: Array,
-    total: Array,
+    sum: Array,
     *,
     lr: float,
-    lr_decay: float = 0.0,
-    weight_decay: float = 0.0,
+    lr_decay: float,
+    weight_decay: float,
     eps: float,
-    maximize: bool = False,
+    maximize: bool,
 ) -> Array:
     """One step of `Adagrad` on one parameter, in place."""
-    g, (s, t) = grad, scratch(xp, param)
+    s, t = scratch(xp, param)
     step += 1
-    if maximize:
-        g = xp.negative(g, out=s)
-    if weight_decay:
-        g = xp.add(g, xp.multiply(param, weight_decay, out=t), out=s)
-    xp.add(total, xp.multiply(g, g, out=t), out=total)
-    xp.add(xp.sqrt(total, out=t), eps, out=t)
+    g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay)
+    xp.add(sum, xp.multiply(g, g, out=t), out=sum)
+    xp.add(xp.sqrt(sum, out=t), eps, out=t)
     xp.multiply(g, lr / (1 + (float(step) - 1) * lr_decay), out=s)
     return xp.subtract(param, xp.divide(s, t, out=s), out=param)
 
@@ -49,10 +47,12 @@ class Adagrad(Optimizer):
         ValueError: a negative hyperparameter.
     """
 
+    formula = adagrad_
+
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-2,
+        lr: float | Tensor = 1e-2,
         lr_decay: float = 0,
         weight_decay: float = 0,
         initial_accumulator_value: float = 0,
@@ -63,36 +63,11 @@ class Adagrad(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_at_least(0.0, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
-        check_at_least(0.0, initial_accumulator_value=initial_accumulator_value)
-        check_undifferentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, hyperparameters(locals()))
         for group in self.param_groups:  # PyTorch's is there before the first step too
             for param in group["params"]:
-                self.state[param] = {
-                    "step": self.counter(param),
-                    "sum": self.zeros_like(param, group["initial_accumulator_value"]),
-                }
+                self.state[param] = {name: self.begin(name, param) for name, _ in self._slots}
 
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "lr": float(group["lr"]),
-            "lr_decay": group["lr_decay"],
-            "weight_decay": group["weight_decay"],
-            "eps": group["eps"],
-            "maximize": group["maximize"],
-        }
-
-    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
-        apply(adagrad_, (param, grad, state["step"], state["sum"]), options)
+    def begin(self, name: str, param: Tensor) -> Tensor:
+        first = self.defaults["initial_accumulator_value"]
+        return self.zeros_like(param, first) if name == "sum" else super().begin(name, param)

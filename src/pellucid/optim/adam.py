@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..backend import Array
-from ..core import Tensor, apply, op
-from .optimizer import Optimizer, check_at_least, check_betas, check_undifferentiable
-from .scratch import scratch
+from ..core import Tensor, op
+from .hyperparameters import hyperparameters
+from .optimizer import Optimizer
+from .scratch import ascent, average, average_square, scratch
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "AdamW"]
 
 
 @op(mutates=(0, 2, 3, 4, 5), method=False, public=False)
@@ -23,33 +24,25 @@ def adam_(
     max_exp_avg_sq: Array | None = None,
     *,
     lr: float,
-    beta1: float,
-    beta2: float,
+    betas: tuple[float, float],
     eps: float,
-    weight_decay: float = 0.0,
-    maximize: bool = False,
-    decoupled: bool = False,
-    amsgrad: bool = False,
-    l1: float = 0.0,
+    weight_decay: float,
+    maximize: bool,
+    decoupled_weight_decay: bool,
+    amsgrad: bool,
+    l1: float,
 ) -> Array:
-    """One step of `Adam` (or, ``decoupled``, `AdamW`) on one parameter, in place."""
-    g, (s, t) = grad, scratch(xp, param)
+    """One step of `Adam` or `AdamW` on one parameter, in place."""
+    s, t = scratch(xp, param)
+    beta1, beta2 = betas
     step += 1
     steps = float(step)
-    if maximize:
-        g = xp.negative(g, out=s)
-    if weight_decay and decoupled:
+    if weight_decay and decoupled_weight_decay:
         xp.multiply(param, 1 - lr * weight_decay, out=param)
-    elif weight_decay:
-        g = xp.add(g, xp.multiply(param, weight_decay, out=t), out=s)
-    if l1:
-        g = xp.add(g, xp.multiply(xp.sign(param, out=t), l1, out=t), out=s)
-    # exp_avg moves towards g by 1 - beta1; exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
-    xp.subtract(g, exp_avg, out=t)
-    xp.add(exp_avg, xp.multiply(t, 1 - beta1, out=t), out=exp_avg)
-    xp.multiply(exp_avg_sq, beta2, out=exp_avg_sq)
-    xp.multiply(g, 1 - beta2, out=t)
-    xp.add(exp_avg_sq, xp.multiply(t, g, out=t), out=exp_avg_sq)
+        weight_decay = 0.0
+    g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay, l1=l1)
+    average(xp, exp_avg, g, beta1, t)
+    average_square(xp, exp_avg_sq, g, beta2, t)
     if amsgrad:
         exp_avg_sq = xp.maximum(max_exp_avg_sq, exp_avg_sq, out=max_exp_avg_sq)
     # t = sqrt(v / (1 - beta2^k)) + eps
@@ -84,11 +77,14 @@ class Adam(Optimizer):
     always the nearest float.
     """
 
+    formula = adam_
+    needs: ClassVar = {"max_exp_avg_sq": "amsgrad"}
+
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0,
         amsgrad: bool = False,
@@ -101,45 +97,37 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
         l1: float = 0,
     ) -> None:
-        check_at_least(0.0, lr=lr, eps=eps, weight_decay=weight_decay, l1=l1)
-        check_betas(betas)
-        check_undifferentiable(differentiable)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "amsgrad": amsgrad,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-            "fused": fused,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "l1": l1,
-        }
-        super().__init__(params, defaults)
+        defaults = hyperparameters(locals())
+        for name, value in (("lr", lr), *((f"betas[{place}]", beta) for place, beta in enumerate(betas))):
+            if isinstance(value, Tensor) and foreach and not capturable:
+                raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
+        if not all(isinstance(beta, float) for beta in betas) and not all(isinstance(beta, Tensor) for beta in betas):
+            raise ValueError(f"betas must be either both floats or both Tensors, but got {betas}")
+        super().__init__(params, {**defaults, "betas": tuple(float(beta) for beta in betas)})
 
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        beta1, beta2 = group["betas"]
-        return {
-            "lr": float(group["lr"]),
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": group["eps"],
-            "weight_decay": group["weight_decay"],
-            "maximize": group["maximize"],
-            "decoupled": group["decoupled_weight_decay"],
-            "amsgrad": group["amsgrad"],
-            "l1": group["l1"],
-        }
 
-    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
-        if not state:
-            state["step"] = self.counter(param)
-            state["exp_avg"] = self.zeros_like(param)
-            state["exp_avg_sq"] = self.zeros_like(param)
-            if options["amsgrad"]:
-                state["max_exp_avg_sq"] = self.zeros_like(param)
-        largest = state["max_exp_avg_sq"] if options["amsgrad"] else None
-        apply(adam_, (param, grad, state["step"], state["exp_avg"], state["exp_avg_sq"], largest), options)
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay (Loshchilov and Hutter, https://arxiv.org/abs/1711.05101).
+
+    Before the step of `Adam`, :math:`p \leftarrow (1 - \text{lr} \cdot \text{weight_decay}) p`; the gradient is left
+    alone. Arguments as in `Adam`; ``weight_decay`` is 0.01 by default.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        l1: float = 0,
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        super().__init__(**given, decoupled_weight_decay=True)

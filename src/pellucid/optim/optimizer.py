@@ -1,17 +1,18 @@
-"""The base class of optimisers: parameter groups, state, checkpoints. A subclass is mostly its formula."""
+"""The base class of optimisers: parameter groups, state, checkpoints. A subclass is its formula and its defaults."""
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from functools import wraps
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import backend
-from ..core import Tensor, enable_grad, no_grad, state, wrap
+from ..core import Op, Tensor, apply, enable_grad, no_grad, state, wrap
+from ..core.errors import warn
+from .hyperparameters import check_state, plain
 
 __all__ = ["Optimizer"]
 
@@ -51,19 +52,34 @@ class Optimizer:
     ``param_groups`` is a list of dicts: the key ``"params"`` holds the parameters, the others the hyperparameters
     that apply to them, filled in from ``defaults``. ``state`` holds what the optimiser remembers of each parameter.
 
-    A subclass hands its hyperparameters to ``super().__init__`` as ``defaults`` and defines
-    ``options(group)``, the attributes of its op, and ``update(param, grad, state, options)``, which changes one
-    parameter in place; or it defines ``step`` itself, as optimisers written for PyTorch do.
+    A subclass hands its hyperparameters to ``super().__init__`` as ``defaults`` (with `hyperparameters`, which also
+    checks them), and names its ``formula``: an op that changes one parameter in place. Its tensors are the parameter,
+    the gradient and then the state, each under its own name; its attributes are the hyperparameters it reads. State
+    that only some options need is named in ``needs``, with the option: ``{"momentum_buffer": "momentum"}``.
+    State begins as zeros of the parameter's shape; what is a single number is named in ``scalars``, with its first
+    value.
+
+    Instead, a subclass may define ``update(param, grad, state, options)``, or ``step`` itself, as optimisers written
+    for PyTorch do.
 
     Raises:
         ValueError: the list of parameters is empty, or a hyperparameter is out of its range.
         TypeError: a single tensor, a set, or something that is not a tensor was given.
     """
 
+    formula: ClassVar[Op | None] = None
+    needs: ClassVar[dict[str, str]] = {}
+    scalars: ClassVar[dict[str, float]] = {"step": 0.0}
+    known: ClassVar[set[str]] = set()  # the hyperparameters of all optimisers with a formula
+    _slots: ClassVar[tuple[tuple[str, str | None], ...]] = ()  # each piece of state, and the option that asks for it
     _stepping = False  # whether a step is under way whose hooks have been called
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.formula is not None:
+            cls._slots = tuple((name, cls.needs.get(name)) for name in cls.formula.inputs[2:])
+            code = cls.__init__.__code__
+            Optimizer.known.update(code.co_varnames[2 : code.co_argcount + code.co_kwonlyargcount])
         if "step" in vars(cls):
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
@@ -78,6 +94,10 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._state_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._state_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._load_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._load_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
         groups = list(params)
         if not groups:
             raise ValueError(
@@ -109,12 +129,28 @@ class Optimizer:
         return loss
 
     def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        """The hyperparameters of a group as `update` wants them: what is the same for all its parameters."""
-        return group
+        """The hyperparameters of a group that the formula reads, as plain numbers."""
+        return group if self.formula is None else {name: plain(group[name]) for name in self.formula.attributes}
 
     def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
-        """Change ``param`` in place: the formula. ``state`` is this parameter's own dict, empty at first."""
-        raise NotImplementedError(f"{type(self).__name__} must define update(param, grad, state, options), or step()")
+        """Change ``param`` in place by the formula. ``state`` is this parameter's own dict, empty at first."""
+        if self.formula is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} must define update(param, grad, state, options), or step(), or name its formula"
+            )
+        held: list[Tensor | None] = []
+        for name, option in self._slots:
+            if option is not None and not options[option]:
+                held.append(None)
+                continue
+            if state.get(name) is None:
+                state[name] = self.begin(name, param)
+            held.append(state[name])
+        apply(self.formula, (param, grad, *held), options)
+
+    def begin(self, name: str, param: Tensor) -> Tensor:
+        """A new piece of state."""
+        return self.scalar(param, self.scalars[name]) if name in self.scalars else self.zeros_like(param)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients (or fill them with zeros): they add up otherwise."""
@@ -130,46 +166,63 @@ class Optimizer:
     # -------------------------------------------------------------------------------------------------- groups
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, ``{"params": [...], "lr": ...}``: to train more layers, or train them differently."""
+        """Add a group, ``{"params": [...], "lr": ...}``: to train more layers, or train them differently.
+
+        The dict itself becomes the group, with what it lacks filled in.
+        """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
-        group = dict(param_group)
-        given = group["params"]
+        given = param_group["params"]
         if isinstance(given, set):
             raise TypeError(
                 "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in "
                 "sets will change between runs. Please use a list instead."
             )
         params: list[Any] = [given] if isinstance(given, Tensor) else list(given)
-        if params and all(isinstance(param, tuple) for param in params):
-            group["param_names"] = [name for name, _ in params]
-            params = [param for _, param in params]
+        named = [param for param in params if isinstance(param, tuple)]
+        if named and len(named) < len(params):
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing: of "
+                f"{len(params)} parameters {len(named)} are (name, parameter) pairs"
+            )
+        if named:
+            params = [param for _, param in named]
         for param in params:
             if not isinstance(param, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
-            if param.grad_fn is not None:
+            if param.grad_fn is not None and not param.retains_grad:
                 raise ValueError(
                     "can't optimize a non-leaf Tensor: it is computed from others; give the tensors it is computed "
                     "from, or param.detach().requires_grad_()"
                 )
         if len({id(param) for param in params}) < len(params):
-            warnings.warn(
+            warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
-                "see github.com/pytorch/pytorch/issues/40967 for more information",
-                stacklevel=3,
+                "see github.com/pytorch/pytorch/issues/40967 for more information"
             )
-        taken = {id(param) for other in self.param_groups for param in other["params"]}
+        for group in self.param_groups:
+            if ("param_names" in group) != bool(named or "param_names" in param_group):
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. cannot add param group "
+                    f"{'with' if named else 'without'} names to the optimizer: its other groups are "
+                    f"{'without' if named else 'with'}"
+                )
+        taken = {id(param) for group in self.param_groups for param in group["params"]}
         if any(id(param) in taken for param in params):
             raise ValueError("some parameters appear in more than one parameter group")
-        group["params"] = params
+        param_group["params"] = params
+        if named:
+            param_group["param_names"] = [name for name, _ in named]
         for name, default in self.defaults.items():
-            group.setdefault(name, default)
-        self.param_groups.append(group)
+            param_group.setdefault(name, default)
+        self.param_groups.append(param_group)
 
     # --------------------------------------------------------------------------------------------------- state
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {number: ...}, "param_groups": [...]}``, with a number in place of each parameter."""
+        for hook in list(self._state_pre_hooks.values()):
+            hook(self)
         numbers: dict[int, int] = {}
         packed_groups = []
         for group in self.param_groups:
@@ -180,10 +233,22 @@ class Optimizer:
         state = {
             numbers[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items() if value
         }
-        return {"state": state, "param_groups": packed_groups}
+        packed = {"state": state, "param_groups": packed_groups}
+        for hook in list(self._state_post_hooks.values()):
+            changed = hook(self, packed)
+            packed = packed if changed is None else changed
+        return packed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over hyperparameters and state (copied) from a `state_dict` of an optimiser with the same groups."""
+        """Take over hyperparameters and state (copied) from a `state_dict` of an optimiser with the same groups.
+
+        Raises:
+            ValueError: other groups, or the state of another kind of optimiser; the message says what differs.
+        """
+        state_dict = dict(state_dict)
+        for hook in list(self._load_pre_hooks.values()):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         saved_groups = deepcopy(state_dict["param_groups"])
         if len(saved_groups) != len(self.param_groups):
             raise ValueError(
@@ -196,6 +261,7 @@ class Optimizer:
                     "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
                     f"group {place} has {len(saved['params'])} parameters there and {len(own['params'])} here"
                 )
+        check_state(self, state_dict)
         numbers = chain.from_iterable(group["params"] for group in saved_groups)
         params = dict(zip(numbers, chain.from_iterable(group["params"] for group in self.param_groups), strict=True))
         self.state = defaultdict(dict)
@@ -207,6 +273,8 @@ class Optimizer:
             defaults = {name: value for name, value in self.defaults.items() if name not in saved}
             own.clear()
             own.update({**saved, **defaults, **kept})
+        for hook in list(self._load_post_hooks.values()):
+            hook(self)
 
     @staticmethod
     def zeros_like(param: Tensor, value: float = 0.0) -> Tensor:
@@ -219,10 +287,10 @@ class Optimizer:
         return wrap(backend.of_array(array).xp.full_like(array, value))
 
     @staticmethod
-    def counter(param: Tensor) -> Tensor:
-        """A new count of steps: a 0-d float32 tensor, as in PyTorch."""
+    def scalar(param: Tensor, value: float) -> Tensor:
+        """New state that is one number: a 0-d float32 tensor, as in PyTorch."""
         xp = backend.of_array(param._array).xp
-        return wrap(xp.zeros((), xp.float32))
+        return wrap(xp.full((), value, xp.float32))
 
     # --------------------------------------------------------------------------------------------- hooks, text
 
@@ -231,11 +299,27 @@ class Optimizer:
 
         It may return ``(args, kwargs)`` to be used instead. Called also where a subclass defines ``step`` itself.
         """
-        return _StepHook(self._step_pre_hooks, hook)
+        return _Hook(self._step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> Any:
         """``hook(optimizer, args, kwargs)`` after each step that did not fail."""
-        return _StepHook(self._step_post_hooks, hook)
+        return _Hook(self._step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
+        """``hook(optimizer)`` before `state_dict` collects."""
+        return _Hook(self._state_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
+        """``hook(optimizer, state_dict)`` after `state_dict` has collected; what it returns is used instead."""
+        return _Hook(self._state_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
+        """``hook(optimizer, state_dict)`` before a load, with a shallow copy; what it returns is used instead."""
+        return _Hook(self._load_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
+        """``hook(optimizer)`` after a load."""
+        return _Hook(self._load_post_hooks, hook, prepend)
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("
@@ -249,10 +333,14 @@ class Optimizer:
         return {name: value for name, value in self.__dict__.items() if name != "step"}
 
 
-class _StepHook:
-    def __init__(self, table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
+class _Hook:
+    def __init__(
+        self, table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any], prepend: bool = False
+    ) -> None:
         self._table = table
         table[id(self)] = hook
+        if prepend:
+            table.move_to_end(id(self), last=False)
 
     def remove(self) -> None:
         self._table.pop(id(self), None)
@@ -265,32 +353,10 @@ def _adopt(value: Any, param: Tensor | None, name: str | None) -> Any:
             return value.detach().clone()
         dtype = param.dtype if param.is_floating_point() else value.dtype
         return value.detach().to(device=param.device, dtype=dtype, copy=True)
+    if name == "step" and param is not None and isinstance(value, (int, float)):  # as PyTorch before 1.12 counted
+        return Optimizer.scalar(param, value)
     if isinstance(value, dict):
         return {key: _adopt(item, param, key) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_adopt(item, param, None) for item in value)
     return value
-
-
-def check_at_least(minimum: float, **values: float) -> None:
-    """Refuse a hyperparameter below ``minimum``, in PyTorch's words."""
-    for name, value in values.items():
-        if not value >= minimum:
-            label = {"lr": "learning rate", "eps": "epsilon value"}.get(name, f"{name} value")
-            raise ValueError(f"Invalid {label}: {value}: it must be at least {minimum}")
-
-
-def check_betas(betas: Iterable[float]) -> None:
-    """Refuse decay rates outside [0, 1)."""
-    for place, beta in enumerate(betas):
-        if not 0.0 <= beta < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {place}: {beta}: it must be in [0, 1)")
-
-
-def check_undifferentiable(differentiable: bool) -> None:
-    """Say that a step through which gradients flow is not offered."""
-    if differentiable:
-        raise NotImplementedError(
-            "differentiable=True: a step changes parameters in place and no gradient flows through it; write the "
-            "update as an expression, new = param - lr * grad, and differentiate that"
-        )

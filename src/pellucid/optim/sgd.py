@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..backend import Array
-from ..core import Tensor, apply, op
-from .optimizer import Optimizer, check_at_least, check_undifferentiable
-from .scratch import scratch
+from ..core import Tensor, op
+from .hyperparameters import hyperparameters
+from .optimizer import Optimizer
+from .scratch import ascent, scratch
 
 __all__ = ["SGD"]
 
@@ -17,30 +18,26 @@ def sgd_(
     xp: Any,
     param: Array,
     grad: Array,
-    buffer: Array | None = None,
+    momentum_buffer: Array | None = None,
     *,
     lr: float,
-    momentum: float = 0.0,
-    dampening: float = 0.0,
-    weight_decay: float = 0.0,
-    nesterov: bool = False,
-    maximize: bool = False,
-    l1: float = 0.0,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+    l1: float,
 ) -> Array:
     """One step of `SGD` on one parameter, in place."""
-    if buffer is None and not (maximize or weight_decay or l1):
+    b = momentum_buffer
+    if b is None and not (maximize or weight_decay or l1):
         return xp.subtract(param, grad * lr, out=param)
-    g, (s, t) = grad, scratch(xp, param)
-    if maximize:
-        g = xp.negative(g, out=s)
-    if weight_decay:
-        g = xp.add(g, xp.multiply(param, weight_decay, out=t), out=s)
-    if l1:
-        g = xp.add(g, xp.multiply(xp.sign(param, out=t), l1, out=t), out=s)
-    if buffer is not None:
-        xp.multiply(buffer, momentum, out=buffer)
-        xp.add(buffer, xp.multiply(g, 1 - dampening, out=t) if dampening else g, out=buffer)
-        g = xp.add(g, xp.multiply(buffer, momentum, out=t), out=s) if nesterov else buffer
+    s, t = scratch(xp, param)
+    g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay, l1=l1)
+    if b is not None:
+        xp.multiply(b, momentum, out=b)
+        xp.add(b, xp.multiply(g, 1 - dampening, out=t) if dampening else g, out=b)
+        g = xp.add(g, xp.multiply(b, momentum, out=t), out=s) if nesterov else b
     return xp.subtract(param, xp.multiply(g, lr, out=t), out=param)
 
 
@@ -72,13 +69,16 @@ class SGD(Optimizer):
     [0.0, 0.0]
     """
 
+    formula = sgd_
+    needs: ClassVar = {"momentum_buffer": "momentum"}
+
     def __init__(
         self,
         params: Any,
-        lr: float = 1e-3,
+        lr: float | Tensor = 1e-3,
         momentum: float = 0,
         dampening: float = 0,
-        weight_decay: float = 0,
+        weight_decay: float | Tensor = 0,
         nesterov: bool = False,
         *,
         maximize: bool = False,
@@ -87,40 +87,12 @@ class SGD(Optimizer):
         fused: bool | None = None,
         l1: float = 0,
     ) -> None:
-        check_at_least(0.0, lr=lr, momentum=momentum, weight_decay=weight_decay, l1=l1)
-        check_undifferentiable(differentiable)
+        defaults = hyperparameters(locals())
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "foreach": foreach,
-            "differentiable": differentiable,
-            "fused": fused,
-            "l1": l1,
-        }
         super().__init__(params, defaults)
 
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "lr": float(group["lr"]),
-            "momentum": group["momentum"],
-            "dampening": group["dampening"],
-            "weight_decay": group["weight_decay"],
-            "nesterov": group["nesterov"],
-            "maximize": group["maximize"],
-            "l1": group["l1"],
-        }
-
     def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
-        buffer = None
-        if options["momentum"]:
-            buffer = state.get("momentum_buffer")
-            if buffer is None:  # zero, and not dampened: then b = g comes out of the formula
-                buffer = state["momentum_buffer"] = self.zeros_like(param)
-                options = {**options, "dampening": 0.0}
-        apply(sgd_, (param, grad, buffer), options)
+        if options["momentum"] and state.get("momentum_buffer") is None:
+            options = {**options, "dampening": 0.0}  # the first b is g: zero in the formula, and not dampened
+        super().update(param, grad, state, options)

@@ -1,0 +1,73 @@
+"""Adadelta: steps in the units of the weights, without a learning rate to be chosen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backend import Array
+from ..core import Tensor, op
+from .hyperparameters import hyperparameters
+from .optimizer import Optimizer
+from .scratch import ascent, average_square, scratch
+
+__all__ = ["Adadelta"]
+
+
+@op(mutates=(0, 2, 3, 4), method=False, public=False)
+def adadelta_(
+    xp: Any,
+    param: Array,
+    grad: Array,
+    step: Array,
+    square_avg: Array,
+    acc_delta: Array,
+    *,
+    lr: float,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
+) -> Array:
+    """One step of `Adadelta` on one parameter, in place."""
+    delta, s, t = scratch(xp, param, 3)
+    step += 1
+    g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay)
+    average_square(xp, square_avg, g, rho, t)
+    xp.sqrt(xp.add(square_avg, eps, out=t), out=t)
+    xp.sqrt(xp.add(acc_delta, eps, out=delta), out=delta)
+    xp.divide(delta, t, out=delta)
+    xp.multiply(delta, g, out=delta)
+    average_square(xp, acc_delta, delta, rho, t)
+    return xp.subtract(param, xp.multiply(delta, lr, out=t), out=param)
+
+
+class Adadelta(Optimizer):
+    r"""Adadelta (Zeiler, https://arxiv.org/abs/1212.5701).
+
+    With the running averages :math:`v \leftarrow \rho v + (1 - \rho) g^2` and
+    :math:`u \leftarrow \rho u + (1 - \rho) d^2`, the step is
+    :math:`d = g \sqrt{u + \epsilon} / \sqrt{v + \epsilon}` and :math:`p \leftarrow p - \text{lr} \, d`.
+
+    Raises:
+        ValueError: a negative hyperparameter, or ``rho`` outside [0, 1].
+    """
+
+    formula = adadelta_
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        capturable: bool = False,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
+        defaults = hyperparameters(locals())
+        if not 0.0 <= rho <= 1.0:
+            raise ValueError(f"Invalid rho value: {rho}: it must be in [0, 1]")
+        super().__init__(params, defaults)

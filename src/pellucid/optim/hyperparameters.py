@@ -1,0 +1,109 @@
+"""Hyperparameters: what a constructor was given, the ranges that are refused, and whether saved ones fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..core import Tensor
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+__all__ = ["hyperparameters"]
+
+# The least value of what is called so in every optimiser.
+_NOT_NEGATIVE = (
+    "lr",
+    "eps",
+    "momentum",
+    "weight_decay",
+    "lr_decay",
+    "momentum_decay",
+    "initial_accumulator_value",
+    "l1",
+)
+_LABELS = {"lr": "learning rate", "eps": "epsilon value"}
+
+
+def hyperparameters(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The ``defaults`` of an optimiser from the ``locals()`` with which its constructor begins, checked.
+
+    Raises:
+        ValueError: one of them is out of its range, or is a tensor of more than one element.
+        RuntimeError: ``fused`` together with ``foreach`` or ``differentiable``.
+        NotImplementedError: ``differentiable``.
+    """
+    given = {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
+    lr = given["lr"]
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError(f"Tensor lr must be 1-element, but got one of shape {tuple(lr.shape)}")
+    for name in _NOT_NEGATIVE:
+        if name in given:
+            at_least(0.0, **{name: given[name]})
+    for place, beta in enumerate(given.get("betas", ())):
+        if isinstance(beta, Tensor) and beta.numel() != 1:
+            raise ValueError(f"Tensor betas[{place}] must be 1-element, but got one of shape {tuple(beta.shape)}")
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {place}: {beta}: it must be in [0, 1)")
+    if given.get("fused") and given.get("differentiable"):
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if given.get("fused") and given.get("foreach"):
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if given.get("differentiable"):
+        raise NotImplementedError(
+            "differentiable=True: a step changes parameters in place and no gradient flows through it; write the "
+            "update as an expression, new = param - lr * grad, and differentiate that"
+        )
+    return given
+
+
+def at_least(minimum: float, **values: Any) -> None:
+    """Refuse a hyperparameter below ``minimum``, in PyTorch's words."""
+    for name, value in values.items():
+        if not value >= minimum:
+            raise ValueError(f"Invalid {_LABELS.get(name, f'{name} value')}: {value}: it must be at least {minimum}")
+
+
+def plain(value: Any) -> Any:
+    """A hyperparameter as a number (or a flag, or a tuple of numbers), whatever it was given as.
+
+    A NumPy scalar or a tensor would have its own dtype, which mixes with that of the parameters.
+    """
+    if type(value) is float or value is None or isinstance(value, (bool, int, str)):
+        return value
+    return tuple(plain(item) for item in value) if isinstance(value, (tuple, list)) else float(value)
+
+
+def check_state(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
+    """Refuse the state of another kind of optimiser: a step with it would fail, or go on from the wrong numbers.
+
+    PyTorch lets it pass, and its next step fails by a KeyError, mostly. What a newer version added (an option that is
+    off) may be missing, and what is none of an optimiser's (a schedule's ``initial_lr``, a name of the group) may stay.
+    """
+    kind = type(optimizer)
+    if kind.formula is None:
+        return
+    own = optimizer.defaults
+    for place, group in enumerate(state_dict["param_groups"]):
+        foreign = sorted(kind.known.intersection(group).difference(own))
+        missing = sorted(name for name, default in own.items() if default and name not in group)
+        if foreign or missing:
+            raise ValueError(
+                f"loaded state dict belongs to another kind of optimizer than {kind.__name__}: its group {place} "
+                + " and ".join(
+                    [f"has {', '.join(foreign)}, which {kind.__name__} has not"] * bool(foreign)
+                    + [f"lacks {', '.join(missing)}"] * bool(missing)
+                )
+            )
+    slots = dict(kind._slots)
+    groups = state_dict["param_groups"]
+    options = {number: group for group in groups for number in group["params"]}
+    for number, saved in state_dict["state"].items():
+        if not isinstance(saved, dict) or number not in options:
+            continue
+        needed = {name for name, option in slots.items() if option is None or options[number].get(option)}
+        if saved and (set(saved) - set(slots) or needed - set(saved)):
+            raise ValueError(
+                f"loaded state dict belongs to another kind of optimizer than {kind.__name__}: of parameter {number} "
+                f"it remembers {', '.join(map(str, saved))}, but {kind.__name__} needs {', '.join(sorted(needed))}"
+            )
