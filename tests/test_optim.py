@@ -450,6 +450,21 @@ SCHEDULES: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
         ((lambda epoch: 1 / (1 + epoch),), {}),
         (([lambda epoch: math.sqrt(epoch), lambda epoch: math.exp(epoch)],), {}),
     ],
+    "MultiplicativeLR": [((lambda epoch: 1 - 0.01 * epoch,), {}), (([lambda epoch: 0.9, lambda epoch: 1.1],), {})],
+    "ConstantLR": [((), {}), ((0.2, 8), {})],
+    "PolynomialLR": [((), {}), ((8, 2.0), {})],
+    "CosineAnnealingWarmRestarts": [((4,), {}), ((3, 2, 0.01), {})],
+    "CyclicLR": [
+        ((0.01, 0.5), {"step_size_up": 4}),
+        (([0.01, 0.1], 0.5), {"step_size_up": 3, "step_size_down": 2, "mode": "triangular2"}),
+        ((0.01, 0.5), {"step_size_up": 4, "mode": "exp_range", "gamma": 0.9, "cycle_momentum": False}),
+        ((0.01, 0.5), {"step_size_up": 4, "scale_fn": lambda x: 1 / x, "scale_mode": "cycle"}),
+    ],
+    "SequentialLR": [
+        ((lambda S, o: [o, [S.ConstantLR(o, 0.1, 3), S.ExponentialLR(o, 0.9)], [4]],), {}),
+        ((lambda S, o: [o, [S.LinearLR(o), S.CosineAnnealingLR(o, 5), S.StepLR(o, 2)], [5, 9]],), {}),
+    ],
+    "ChainedScheduler": [((lambda S, o: [[S.ConstantLR(o, 0.1, 3), S.ExponentialLR(o, 0.9)], o],), {})],
     "ReduceLROnPlateau": [
         ((), {"patience": 1}),
         (("max", 0.5), {"patience": 1, "cooldown": 2, "min_lr": [0.05, 0.01]}),
@@ -469,6 +484,12 @@ SCHEDULE_ROWS = [
 ]
 
 
+def build_schedule(S: Any, name: str, optimizer: Any, args: Any, options: Any) -> Any:
+    if name in ("SequentialLR", "ChainedScheduler"):
+        return getattr(S, name)(*args[0](S, optimizer))
+    return getattr(S, name)(optimizer, *args, **options)
+
+
 def test_every_schedule_has_a_row() -> None:
     assert set(lr_scheduler.__all__) - {"LRScheduler"} == set(SCHEDULES)
 
@@ -480,7 +501,7 @@ def test_schedules_are_pytorchs(name: str, row: Any, kind: str) -> None:
 
     def run(library: Any, make: Any) -> Any:
         optimizer = getattr(library, kind)([{"params": [make()], "lr": 0.2}, {"params": [make()]}], lr=0.1)
-        scheduler = getattr(library.lr_scheduler, name)(optimizer, *args, **options)
+        scheduler = build_schedule(library.lr_scheduler, name, optimizer, args, options)
         seen = []
         for metric in METRICS:
             seen.append([(g["lr"], g.get("momentum"), g.get("betas")) for g in optimizer.param_groups])
@@ -501,7 +522,7 @@ def test_a_resumed_schedule_is_the_uninterrupted_one(name: str, row: Any, kind: 
     def build() -> Any:
         made = [parameter(np.ones(1, np.float32)) for _ in range(2)]
         optimizer = getattr(optim, kind)([{"params": [made[0]], "lr": 0.2}, {"params": [made[1]]}], lr=0.1)
-        return optimizer, getattr(lr_scheduler, name)(optimizer, *args, **options)
+        return optimizer, build_schedule(lr_scheduler, name, optimizer, args, options)
 
     def run(optimizer: Any, scheduler: Any, metrics: list[float]) -> list[float]:
         for metric in metrics:

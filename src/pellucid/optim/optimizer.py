@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from copy import deepcopy
 from functools import wraps
-from itertools import chain
 from typing import Any, ClassVar
 
 from .. import backend
@@ -262,8 +262,10 @@ class Optimizer:
                     f"group {place} has {len(saved['params'])} parameters there and {len(own['params'])} here"
                 )
         check_state(self, state_dict)
-        numbers = chain.from_iterable(group["params"] for group in saved_groups)
-        params = dict(zip(numbers, chain.from_iterable(group["params"] for group in self.param_groups), strict=True))
+        numbers = itertools.chain.from_iterable(group["params"] for group in saved_groups)
+        params = dict(
+            zip(numbers, itertools.chain.from_iterable(group["params"] for group in self.param_groups), strict=True)
+        )
         self.state = defaultdict(dict)
         for number, saved in state_dict["state"].items():
             param = params.get(number)
@@ -334,16 +336,20 @@ class Optimizer:
 
 
 class _Hook:
+    """What registering a hook returns: ``remove()`` takes it away again."""
+
+    _numbers = itertools.count()
+
     def __init__(
         self, table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any], prepend: bool = False
     ) -> None:
-        self._table = table
-        table[id(self)] = hook
+        self._table, self._number = table, next(self._numbers)
+        table[self._number] = hook
         if prepend:
-            table.move_to_end(id(self), last=False)
+            table.move_to_end(self._number, last=False)
 
     def remove(self) -> None:
-        self._table.pop(id(self), None)
+        self._table.pop(self._number, None)
 
 
 def _adopt(value: Any, param: Tensor | None, name: str | None) -> Any:
