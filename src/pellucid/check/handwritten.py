@@ -11,9 +11,7 @@ import numpy as np
 
 from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
-from pellucid.check.autopsy.hypothesis import line
-from pellucid.check.autopsy.numbers import same
-from pellucid.check.mistakes import BATCH_FACTOR, CONSTANT_FACTOR, SIGN
+from pellucid.check.autopsy.pointing import point_out
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import record, trace
 from pellucid.check.record.reverse import gradients
@@ -163,33 +161,14 @@ def _verdict(
 
 
 def _point_out(calls: _Calls, point: Params, diagnoses: dict[str, Diagnosis]) -> None:
-    """The line of the backward pass that computes the first wrong value, where one computes just that."""
+    """Where the backward pass can be recorded, the line of it that is wrong is told too."""
     if all(one.wrong_value is None for one in diagnoses.values()):
         return
     try:
         nodes = calls.trace(point).nodes
     except Exception:  # noqa: BLE001 (a backward pass that cannot be recorded is judged all the same)
         return
-    for one in diagnoses.values():
-        wanted = one.wrong_value
-        if wanted is None or wanted.size < 3 or not wanted.any():
-            continue
-        alike = [n for n in nodes if n.site is not None and n.op != "constant" and n.value.size == wanted.size]
-        found = next((node for node in alike if _equal(node.value, wanted)), None)
-        if found is None and one.mistake not in (CONSTANT_FACTOR, BATCH_FACTOR, SIGN):  # 1/m may come at the end
-            found = next((node for node in alike if _equal(_unit(node.value), _unit(wanted))), None)
-        if found is not None:
-            one.explanation += f" In the backward pass: {line(found)}"
-
-
-def _equal(value: Array, wanted: Array) -> bool:
-    """Up to a transposition and axes of length 1."""
-    return any(same(np.squeeze(turned), np.squeeze(wanted), None, 1e-6) for turned in (value, value.T))
-
-
-def _unit(value: Array) -> Array:
-    size = float(np.sqrt((np.asarray(value, float) ** 2).sum()))
-    return value / size if size else value
+    point_out(nodes, diagnoses)
 
 
 def _single_ratios(evidence: list[dict[str, Evidence]], at: int) -> None:

@@ -1,5 +1,9 @@
-"""Why a gradient is wrong: mistakes are made on purpose, one by one, until one gives the gradient that was found."""
+"""Why a gradient is wrong: mistakes are made on purpose, one by one, until one gives the gradient that was found.
+
+`examine` is the door for whoever has a loss, parameters and gradients from any program, known up to a common factor.
+"""
 
 from pellucid.check.autopsy.diagnose import Diagnosis, diagnose
+from pellucid.check.autopsy.examine import Examination, Finding, examine
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "Examination", "Finding", "diagnose", "examine"]

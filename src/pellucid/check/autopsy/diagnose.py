@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import Case, line
-from pellucid.check.autopsy.numbers import Verdict, by_numbers
+from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
 from pellucid.check.autopsy.trial import Budget, Found, Trial
 from pellucid.check.mistakes import UNKNOWN
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import ELEMENTWISE, has_ties
-from pellucid.check.record.tape import Array, Tape
+from pellucid.check.record.tape import Array, Site, Tape
 
 
 @dataclass
@@ -35,6 +36,9 @@ class Diagnosis:
     fix: str
     where: str = ""
     others: list[str] = field(default_factory=list)
+    site: Site | None = field(default=None, repr=False, compare=False)  # of the forward step
+    backward: Site | None = field(default=None, repr=False, compare=False)  # of the line that is wrong
+    second: str = ""  # a further mistake on the same path, which is made as well
     wrong_value: Array | None = field(
         default=None, repr=False, compare=False
     )  # the first that is wrong on the way back
@@ -47,13 +51,19 @@ def diagnose(
     earlier: list[dict[str, Array]],
     sizes: tuple[int, ...],
     rtol: float = 1e-6,
+    updated: dict[str, Array] | None = None,
+    base: Change | None = None,
 ) -> dict[str, Diagnosis]:
     """A diagnosis for each tensor whose evidence says that it is wrong.
 
     First the numbers alone; then, on the tape, every mistake that there is a rule for, at every place where it can be
     made. One that explains several tensors at once, and spoils none that is right, comes before one that explains a
-    single tensor. What a first mistake does not explain is looked at once more with that one in place.
+    single tensor. What a first mistake does not explain is looked at once more with that one in place; then two at
+    once are tried, and one times a factor.
+
+    `base` is what the backward pass does otherwise than the recording and may: it leaves a guard out.
     """
+    base = base or Change()
     wrong = {name: one for name, one in evidence.items() if one.wrong}
     if not wrong:
         return {}
@@ -70,12 +80,13 @@ def diagnose(
             result[name] = _from_numbers(certain, [])
     wrong = {name: one for name, one in wrong.items() if name not in result}
     found: list[Found] = []
-    change, budget = Change(), Budget()
+    change, budget = base, Budget()
     if tape is not None and wrong:
         best = ""
-        for ties, fixed in conventions(tape):
+        for ties, fixed in conventions(tape, base):
             convene(tape, ties)
-            trial = Trial(Case(backward(tape, fixed), earlier_tapes, sizes), evidence, wrong, rtol, budget)
+            case = Case(backward(tape, fixed), earlier_tapes, sizes, updated or {})
+            trial = Trial(case, evidence, wrong, rtol, budget)
             likely = trial.likely()
             if not best or len(_explained(likely)) > len(_explained(found)):
                 found, change, best = likely, fixed, ties
@@ -83,7 +94,8 @@ def diagnose(
                 break
         convene(tape, best)
         if not any(one.explains == wrong.keys() and not one.breaks for one in found):
-            trial = Trial(Case(backward(tape, change), earlier_tapes, sizes), evidence, wrong, rtol, budget)
+            case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
+            trial = Trial(case, evidence, wrong, rtol, budget)
             found += trial.unlikely()
     remaining = dict.fromkeys(wrong)
     while remaining:
@@ -108,17 +120,23 @@ def diagnose(
             del remaining[name]
         if remaining and tape is not None:
             change = change | best.hypothesis.change
-            again = Case(backward(tape, change), earlier_tapes, sizes)
+            again = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
             trial = Trial(again, evidence, {name: wrong[name] for name in remaining}, rtol, budget)
             found = trial.likely()
             if len(_explained(found)) < len(remaining):
                 found += trial.unlikely()
-            base = again.way.gradients()
+            mistaken = again.way.gradients()
             for name in remaining:
-                moved = Evidence(name, base[name], wrong[name].given)
+                moved = Evidence(name, mistaken[name], wrong[name].given)
                 _ratio(moved)
-                plain[name] += list(by_numbers(moved, {**all_true, **base}, sizes, earlier, rtol))
-    for name in remaining:
+                plain[name] += list(by_numbers(moved, {**all_true, **mistaken}, sizes, earlier, rtol))
+    if remaining and tape is not None:
+        case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
+        left = {name: wrong[name] for name in remaining}
+        for attempt in (_times_a_factor, _two_at_once):
+            left = {name: one for name, one in left.items() if name not in result}
+            result |= attempt(case, evidence, left, rtol, budget) if left else {}
+    for name in [name for name in remaining if name not in result]:
         result[name] = Diagnosis(
             UNKNOWN,
             0.5,
@@ -126,6 +144,76 @@ def diagnose(
             UNKNOWN.fix,
         )
     return {name: result[name] for name in evidence if name in result}
+
+
+def _times_a_factor(
+    case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
+) -> dict[str, Diagnosis]:
+    """A mistake and a factor at once: the direction is that of a mistake, the length is not."""
+    result: dict[str, Diagnosis] = {}
+    found = Trial(case, evidence, wrong, rtol, budget, free=True).likely()
+    while best := _best(found, wrong.keys() - result.keys()):
+        for name in sorted(best.explains - result.keys()):
+            rivals = [one for one in found if name in one.explains and one is not best]
+            result[name] = _from_simulation(best, rivals, [])
+            result[name].confidence *= 0.8
+            result[name].explanation += f" Beside that, it is {best.scale:.6g} times what it should be."
+            result[name].wrong_value = _first_wrong(case.tape, case.way.change, best.hypothesis.change)
+    return result
+
+
+def _two_at_once(
+    case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
+) -> dict[str, Diagnosis]:
+    """Two mistakes on one path, neither of which gives these numbers alone: both are said, the one nearer the loss
+    first. They may be off by a factor as well."""
+    trial = Trial(case, evidence, wrong, rtol, budget, free=True)
+    result: dict[str, Diagnosis] = {}
+    for best, first, second in trial.pairs():
+        for name in sorted(best.explains - result.keys()):
+            said = f"{first.explanation} And a second mistake: {second.explanation}"
+            if not math.isclose(best.scale, 1.0, rel_tol=1e-3):
+                said += f" Beside that, it is {best.scale:.6g} times what it should be."
+            own = Diagnosis(first.mistake, 0.7, said, f"{first.fix}; and {second.fix}", line(first.node))
+            own.site = first.node.site if first.node is not None else None
+            own.second = second.mistake
+            own.wrong_value = _first_wrong(case.tape, case.way.change, first.change)
+            result[name] = own
+    return result
+
+
+def free_scale(
+    true: Mapping[str, Array],
+    given: Mapping[str, Array | None],
+    tape: Tape | None,
+    earlier: list[Tape],
+    sizes: tuple[int, ...],
+    updated: dict[str, Array],
+    rtol: float = 1e-5,
+) -> float:
+    """The factor common to gradients of which none is right: that of the mistake that explains most of them.
+
+    nan where no mistake explains one up to a factor.
+    """
+    wrong = {name: Evidence(name, value, given.get(name)) for name, value in true.items()}
+    votes: list[tuple[float, float]] = []
+    for name, own in true.items():
+        value = given.get(name)
+        if value is None or not value.any():
+            continue
+        others = [other for other_name, other in true.items() if other_name != name]
+        others += [own.T] if own.ndim == 2 and min(own.shape) > 1 else []
+        for other in others:
+            if other.shape == value.shape and other.size > 2 and other.any():
+                factor = float((other * value).sum() / (other**2).sum())
+                if same(factor * other, value, None, rtol):
+                    votes.append((1.0, abs(factor)))
+    if tape is not None:
+        budget = Budget()
+        trial = Trial(Case(backward(tape), earlier, sizes, updated), wrong, wrong, rtol, budget, free=True)
+        found = trial.likely() or trial.unlikely()
+        votes += [(len(one.explains) + 0.1 * one.hypothesis.weight, abs(one.scale)) for one in found]
+    return max(votes, default=(0.0, math.nan))[1]
 
 
 def _repeats(tape: Tape, name: str) -> int:
@@ -163,18 +251,19 @@ def _explained(found: list[Found]) -> set[str]:
     return {name for one in found for name in one.explains}
 
 
-def conventions(tape: Tape) -> Iterator[tuple[str, Change]]:
+def conventions(tape: Tape, base: Change | None = None) -> Iterator[tuple[str, Change]]:
     """The ways to write a right gradient, between which a mistake may make a difference.
 
     The maximum that is subtracted in a stabilised softmax can be taken for a constant; a maximum's gradient can be
     shared among ties evenly, given whole to each, or to the first.
     """
     ties = any(node.op in ("max", "min") and has_ties(node) for node in tape.useful())
+    base = base or Change()
     shifts = _shifts(tape)
     for tie in ("shared", "each", "first") if ties else ("shared",):
         if shifts.edges:
-            yield tie, shifts
-        yield tie, Change()
+            yield tie, base | shifts
+        yield tie, base
 
 
 def _shifts(tape: Tape) -> Change:
@@ -233,7 +322,8 @@ def _from_simulation(best: Found, rivals: list[Found], numbers: list[Verdict]) -
     confidence = 0.97 if not others else 0.8 if len(others) == 1 else 0.6
     if best.breaks:
         confidence *= 0.7
-    return Diagnosis(own.mistake, confidence, own.explanation, own.fix, line(own.node), others)
+    site = own.node.site if own.node is not None else None
+    return Diagnosis(own.mistake, confidence, own.explanation, own.fix, line(own.node), others, site)
 
 
 def _from_numbers(verdicts: list[Verdict], others: list[str]) -> Diagnosis:
@@ -253,4 +343,5 @@ def _judge(name: str, verdicts: list[Verdict], rivals: list[Found]) -> Diagnosis
     diagnosis = _from_numbers(verdicts, others)
     if top is not None and top.hypothesis.mistake == diagnosis.mistake:
         diagnosis.where = line(top.hypothesis.node)
+        diagnosis.site = top.hypothesis.node.site if top.hypothesis.node is not None else None
     return diagnosis

@@ -50,6 +50,9 @@ def compare(name: str, true: Array, given: Any, tolerance: float, scale: float) 
         return Evidence(name, true, None, pattern=f"it holds {given.dtype}, not numbers")
     given = given.astype(float)
     found = Evidence(name, true, given)
+    if given.shape != true.shape and _without_leading(given.shape) == _without_leading(true.shape):
+        found.notes.append(f"its shape is {given.shape}, that of the parameter {true.shape}")
+        given = found.given = given.reshape(true.shape)  # a bias of (1, n) and its gradient of (n,): they broadcast
     if given.shape != true.shape:
         found.pattern = f"its shape is {given.shape}, that of the parameter {true.shape}"
         return found
@@ -67,6 +70,13 @@ def compare(name: str, true: Array, given: Any, tolerance: float, scale: float) 
     if found.wrong:
         found.pattern = _pattern(true, given, max(norms))
     return found
+
+
+def _without_leading(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the axes of length 1 that broadcasting adds at its front."""
+    while shape and shape[0] == 1:
+        shape = shape[1:]
+    return shape
 
 
 def evidence_of(name: str, one: Measured, found: dict[str, Measured]) -> Evidence:

@@ -47,6 +47,7 @@ class Case:
     way: Pass
     earlier: list[Tape] = field(default_factory=list)
     sizes: tuple[int, ...] = ()
+    updated: dict[str, Array] = field(default_factory=dict)  # the parameters after the program's own update
     only: int | str | None = None  # the number of a pass, or "calls": each place from which a helper is called
 
     @property

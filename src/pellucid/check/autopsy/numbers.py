@@ -13,6 +13,7 @@ from pellucid.check.autopsy.evidence import Evidence
 from pellucid.check.mistakes import (
     ACCUMULATED,
     BATCH_FACTOR,
+    CLIPPED,
     CONSTANT_FACTOR,
     MISSING_BROADCAST_SUM,
     MISSING_STEP,
@@ -93,7 +94,9 @@ def by_numbers(
                 "compute it from the parameters and values of this call",
                 0.9,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
             )
-    if one.ratio and math.isfinite(one.ratio) and same(given, one.ratio * true, rtol=rtol):
+    yield from _clipped(one, rtol)
+    multiple = bool(one.ratio) and math.isfinite(one.ratio) and same(given, one.ratio * true, rtol=rtol)
+    if multiple and not math.isclose(one.ratio, 1.0, rel_tol=1e-3):
         if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):
             yield Verdict(
                 MISSING_BROADCAST_SUM,
@@ -111,9 +114,43 @@ def by_numbers(
                 f"grads[{name!r}] and grads[{other!r}] are exchanged, or one is returned twice",
                 2.0,
             )
-    if true.ndim >= 2 and true.shape[-1] == true.shape[-2] and same(given, np.swapaxes(true, -1, -2), rtol=rtol):
+    if true.ndim >= 2 and true.shape[-1] == true.shape[-2] > 1 and same(given, np.swapaxes(true, -1, -2), rtol=rtol):
         yield Verdict(TRANSPOSE, f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
     yield from _slices(one, rtol)
+
+
+ROUND = sorted({digit * 10.0**power for digit in (1, 1.5, 2, 2.5, 3, 4, 5) for power in range(-4, 4)})
+
+
+def _is_round(value: float) -> bool:
+    """Whether somebody may have typed this number as a bound."""
+    return any(math.isclose(value, bound, rel_tol=1e-6) for bound in ROUND)
+
+
+def _clipped(one: Evidence, rtol: float) -> Iterator[Verdict]:
+    """Right before it was clipped: at a bound where it would be beyond, or shortened to a norm that somebody typed."""
+    true, given = one.true, one.given
+    if given is None or true.size < 2:
+        return
+    low, high = float(given.min()), float(given.max())
+    at_bound = int(((given <= low) & (true < low)).sum() + ((given >= high) & (true > high)).sum())
+    if at_bound and same(np.clip(true, low, high), given, rtol=rtol) and (at_bound < true.size or -low == high):
+        bound = max(abs(low), abs(high))
+        yield Verdict(
+            CLIPPED,
+            f"The gradient of {one.name} is right where it lies within ±{bound:.4g}; {at_bound} of its {true.size} "
+            "elements were clipped to that.",
+            "check the gradients before they are clipped; clipping belongs to the update, and only where they explode",
+            2.2,
+        )
+    size, longest = float(np.sqrt((given**2).sum())), float(np.sqrt((true**2).sum()))
+    if 0 < one.ratio < 1 and size < longest and _is_round(size) and same(given, one.ratio * true, rtol=rtol):
+        yield Verdict(
+            CLIPPED,
+            f"The gradient of {one.name} has the right direction and was shortened to the norm {size:.4g}.",
+            "check the gradients before they are clipped; clipping belongs to the update, and only where they explode",
+            1.9,
+        )
 
 
 def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:

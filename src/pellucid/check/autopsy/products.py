@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
-from pellucid.check.mistakes import MISSING_STEP, STALE_VALUE, TRANSPOSE
+from pellucid.check.mistakes import MISSING_STEP, STALE_VALUE, TRANSPOSE, UPDATED_TOO_EARLY
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
 from pellucid.check.record.tape import Array, Node
@@ -95,6 +95,46 @@ def stale(case: Case) -> Iterator[Hypothesis]:
                 yield from _one_for_all(nodes, position, other)
                 if len(nodes) == 1:
                     yield from _others(case, node, position, other)
+
+
+def too_early(case: Case) -> Iterator[Hypothesis]:
+    """A factor of a product is a parameter that the program has updated already."""
+    moved: dict[int, Array] = {}
+    names: dict[int, str] = {}
+    for name, node in case.tape.parameters.items():
+        new = case.updated.get(name)
+        if new is not None and new.shape == node.shape and not np.array_equal(new, node.value):
+            moved[node.index], names[node.index] = new, name
+    for node in case.tape.useful():  # a transpose or a slice of it moves with it
+        if node.op == "move" and node.inputs[0].index in moved:
+            places = node.attributes["places"]
+            values = moved[node.inputs[0].index].ravel()[np.maximum(places, 0)]
+            moved[node.index] = np.where(places >= 0, values, node.value)
+            names[node.index] = names[node.inputs[0].index]
+    everything = Change()
+    for nodes, position in edges(case) if moved else ():
+        for other in range(len(nodes[0].inputs)):
+            able = [node for node in nodes if len(node.inputs) > other and node.inputs[other].index in moved]
+            if other == position or nodes[0].op not in PRODUCTS or not able:
+                continue
+            change = _with(able, position, other, [moved[node.inputs[other].index] for node in able])
+            everything |= change
+            name = names[able[0].inputs[other].index]
+            yield _too_early(change, able[0], name, 1.3)
+    if len(everything.edges) > 1:
+        node = case.tape.nodes[min(index for index, _ in everything.edges)]
+        yield _too_early(everything, node, "the later layers", 1.25)
+
+
+def _too_early(change: Change, node: Node, name: str, weight: float) -> Hypothesis:
+    return Hypothesis(
+        UPDATED_TOO_EARLY,
+        change,
+        f"The backward of {line(node)} uses {name} as it is after the update, not as the forward pass used it.",
+        "compute all gradients first, then update",
+        node,
+        weight,
+    )
 
 
 def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:

@@ -14,15 +14,17 @@ from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis, Said
 from pellucid.check.autopsy.numbers import same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
-from pellucid.check.autopsy.products import stale, transposes
+from pellucid.check.autopsy.products import stale, too_early, transposes
 from pellucid.check.autopsy.softmax import softmaxes
 from pellucid.check.mistakes import STALE_VALUE
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import vjp
 from pellucid.check.record.tape import Array, Node, Tape
 
-GENERATORS = (softmaxes, activations, transposes, broadcasts, factors, steps, stale, slices)
+GENERATORS = (softmaxes, activations, too_early, transposes, broadcasts, factors, steps, stale, slices)
 ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
+PAIRED = (softmaxes, activations, too_early, transposes, broadcasts)  # which are tried two at a time
+LIKELY, MOST_PAIRED = 0.7, 60
 WORK = 300_000  # nodes that are gone back through for what is unlikely
 
 
@@ -34,6 +36,7 @@ class Found:
     simulated: dict[str, Array]
     explains: set[str]
     breaks: set[str]
+    scale: float = 1.0  # what was given is this many times what is simulated
 
     @property
     def score(self) -> float:
@@ -59,8 +62,16 @@ class Trial:
     """
 
     def __init__(
-        self, case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
+        self,
+        case: Case,
+        evidence: dict[str, Evidence],
+        wrong: dict[str, Evidence],
+        rtol: float,
+        budget: Budget,
+        free: bool = False,
     ) -> None:
+        """`free`: the gradients are known up to one factor, common to those that a mistake explains."""
+        self.free = free
         self.case, self.wrong, self.rtol = case, wrong, rtol
         self.right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
         self.reach = case.tape.reach()
@@ -88,6 +99,27 @@ class Trial:
                 found += self.of(ONE_BY_ONE, f"In pass {k + 1} alone: ", within=True)
         self.case = everywhere
         return found
+
+    def pairs(self) -> list[tuple[Found, Hypothesis, Hypothesis]]:
+        """Two of the more likely mistakes at once; those that explain most come first."""
+        able: list[Hypothesis] = []
+        for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in PAIRED):
+            if (
+                hypothesis.weight >= LIKELY
+                and hypothesis.change.reaches(self.case.tape, self.reach) & self.wrong.keys()
+            ):
+                able.append(hypothesis)
+        able = sorted(able, key=lambda one: -one.weight)[:MOST_PAIRED]
+        found: list[tuple[Found, Hypothesis, Hypothesis]] = []
+        for one, other in itertools.combinations(able, 2):
+            if self.budget.spent:
+                break
+            if one.change.places() & other.change.places():
+                continue
+            first, second = sorted((one, other), key=lambda each: -max(each.change.places(), default=0))
+            both = replace(first, change=one.change | other.change, weight=min(one.weight, other.weight), called=None)
+            found += [(hit, first, second) for hit in self.one(both)]
+        return sorted(found, key=lambda hit: (-hit[0].score, abs(hit[0].scale - 1.0) > 1e-3))
 
     def of(self, generators: tuple[Generator, ...], prefix: str = "", within: bool = False) -> list[Found]:
         found: list[Found] = []
@@ -137,7 +169,7 @@ class Trial:
                 return
         self.budget.left -= self.case.way.work - before
         yield from self.judged(hypothesis, simulated)
-        if hypothesis.called is None:
+        if hypothesis.called is None or self.free:
             return
         # Off by a factor: the gradient is linear in it, and what it is follows from where the given one lies.
         tried: list[float] = []
@@ -172,6 +204,9 @@ class Trial:
             )
 
     def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Found]:
+        if self.free:
+            yield from self.up_to_a_factor(hypothesis, simulated)
+            return
         explains = {
             name
             for name, gradient in simulated.items()
@@ -186,6 +221,27 @@ class Trial:
                 and norm(gradient - self.right[name].true) > 1e-9 * self.scale
             }
             yield Found(hypothesis, simulated, explains, breaks)
+
+    def up_to_a_factor(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Found]:
+        """What a mistake explains where all that it gives is multiplied by one number."""
+        factors: dict[str, float] = {}
+        for name, gradient in simulated.items():
+            given = self.wrong[name].given if name in self.wrong else None
+            if given is None or gradient.size != given.size or gradient.size < 3 or not gradient.any():
+                continue
+            own = gradient.reshape(given.shape)
+            factor = float((own * given).sum() / (own**2).sum())
+            if factor and math.isfinite(factor) and same(factor * own, given, None, self.rtol):
+                factors[name] = factor
+        best: set[str] = set()
+        for factor in factors.values():
+            alike = {name for name, other in factors.items() if math.isclose(factor, other, rel_tol=1e-4)}
+            best = max(best, alike, key=len)
+        if best:
+            factor = next(factors[name] for name in factors if name in best)
+            weight = hypothesis.weight - (0.0 if factor > 0 else 0.3)
+            breaks = set(simulated.keys() & self.right.keys())
+            yield Found(replace(hypothesis, weight=weight), simulated, best, breaks, factor)
 
 
 def _prefixed(hypothesis: Hypothesis, prefix: str) -> Hypothesis:

@@ -91,6 +91,11 @@ class Tape:
         self._useful = [node for node in self.nodes if node.index in reached]
         return self._useful
 
+    def means(self) -> list[int]:
+        """The counts that the means on the way to the result divide by."""
+        counts = [round(node.attributes.get("mean", 0)) for node in self.useful()]
+        return list(dict.fromkeys(count for count in counts if count > 1))
+
     def reach(self) -> dict[int, frozenset[str]]:
         """For each node, the parameters behind it: what a mistake there can alter."""
         names = {node.index: frozenset([name]) for name, node in self.parameters.items()}
