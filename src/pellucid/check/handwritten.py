@@ -11,10 +11,12 @@ import numpy as np
 
 from pellucid.check.autopsy import Diagnosis, diagnose
 from pellucid.check.autopsy.evidence import Evidence, compare
+from pellucid.check.autopsy.guards import guards
 from pellucid.check.autopsy.pointing import point_out
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import record, trace
-from pellucid.check.record.reverse import gradients
+from pellucid.check.record.reverse import Change, gradients
+from pellucid.check.record.reverse import backward as backward_along
 from pellucid.check.record.tape import Array, Tape
 from pellucid.check.report import Report
 from pellucid.check.subject.surroundings import surroundings
@@ -135,15 +137,12 @@ def _verdict(
     evidence = [_evidence(truths[point], one, tolerance) for point, one in zip(order, given, strict=True)]
     # The last call, at parameters that were moved, says most; an earlier one is looked at where it is right there.
     at = next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
-    if at is not None and any(node.op == "clip" for tape in tapes for node in tape.useful()):
-        # A clip that keeps a logarithm from 0 is left out of the backward pass by nearly everybody.
-        open_ = [gradients(calls.record(point, guards=False)) for point in points]
-        again = [_evidence(open_[point], one, tolerance) for point, one in zip(order, given, strict=True)]
-        if not any(one.wrong for found in again for one in found.values()):
-            notes.append(
-                "Where np.clip keeps a probability from 0 or 1, the loss is flat; the gradients are those without it."
-            )
-            return Report("right", again[3], notes=notes)
+    base = Change()
+    if at is not None and tapes:
+        said, base, truths, evidence = _without_guards(tapes, truths, given, order, tolerance, evidence)
+        at = next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
+        if said:
+            notes.append(f"The gradients are compared without {said}, which is left out of most backward passes.")
     if at is None:
         return Report("right", evidence[3], notes=notes)
     tape = tapes[order[at]] if tapes else None
@@ -154,10 +153,34 @@ def _verdict(
     earlier = [given[call] for call in reversed(range(at))] + [truths[point] for point in before if point != order[at]]
     rtol = 1e-3 if single else 1e-5 if tapes else 1e-4
     _single_ratios(evidence, at)
-    diagnoses = diagnose(evidence[at], tape, earlier_tapes, earlier, calls.sizes(tape), rtol)
+    diagnoses = diagnose(evidence[at], tape, earlier_tapes, earlier, calls.sizes(tape), rtol, base=base)
     _point_out(calls, points[order[at]], diagnoses)
     # A gradient that is wrong only where it was called before is not computed from this call's values.
     return Report("wrong", evidence[at], diagnoses, notes)
+
+
+def _without_guards(
+    tapes: list[Tape],
+    truths: list[Params],
+    given: list[dict[str, Any]],
+    order: list[int],
+    tolerance: float,
+    evidence: list[dict[str, Evidence]],
+) -> tuple[str, Change, list[Params], list[dict[str, Evidence]]]:
+    """The way to treat guards (`log(p + 1e-7)`) by which most gradients are right: how, and what is true by it."""
+    best = ("", Change(), truths, evidence)
+    fewest = sum(one.wrong for found in evidence for one in found.values())
+    ways = [backward_along(tape) for tape in tapes]
+    for said, change in guards(tapes[-1]):
+        try:
+            open_ = [{**truth, **way.changed(change)} for truth, way in zip(truths, ways, strict=True)]
+        except (IndexError, ValueError):  # the program takes another path at another point
+            continue
+        again = [_evidence(open_[point], one, tolerance) for point, one in zip(order, given, strict=True)]
+        count = sum(one.wrong for found in again for one in found.values())
+        if count < fewest:
+            fewest, best = count, (said, change, open_, again)
+    return best
 
 
 def _point_out(calls: _Calls, point: Params, diagnoses: dict[str, Diagnosis]) -> None:
@@ -269,9 +292,9 @@ class _Calls:
                     named[name] = named.pop(alias)
         return {name: None if value is None else np.array(value) for name, value in named.items()}
 
-    def record(self, point: Params, guards: bool = True) -> Tape:
+    def record(self, point: Params) -> Tape:
         self._rewind()
-        return record(self._loss, {name: value.copy() for name, value in point.items()}, guards)
+        return record(self._loss, {name: value.copy() for name, value in point.items()})
 
     def trace(self, point: Params) -> Tape:
         self.loss(point)

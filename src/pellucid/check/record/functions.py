@@ -113,8 +113,6 @@ def _where(r: Recorder, condition: Any, *branches: Any) -> Any:
 def _clip(r: Recorder, a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
     low, high = options.get("min", a_min), options.get("max", a_max)
     low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
-    if not r.guards and np.size(low) == np.size(high) == 1 and 0 < low <= 1e-3 and high >= 1 - 1e-3:
-        return a
     return r.elementwise("clip", [a, low, high], np.clip(strip(a), strip(low), strip(high)))
 
 

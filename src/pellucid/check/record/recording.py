@@ -108,16 +108,13 @@ def _stacked(value: Any) -> Any:
     return np.stack([_stacked(item) if isinstance(item, list | tuple) else item for item in value])
 
 
-def record(function: Callable[..., Any], params: dict[str, Array], guards: bool = True) -> Tape:
+def record(function: Callable[..., Any], params: dict[str, Array]) -> Tape:
     """Run `function(params)`, a number, and give the tape of how it came about.
-
-    Without `guards`, a clip that only keeps a probability from 0 and 1 is left out.
 
     Raises:
         Untraceable: it does something that cannot be recorded; what, the message says.
     """
     with recording(function) as recorder, np.errstate(all="ignore"):
-        recorder.guards = guards
         traced = {name: recorder.parameter(name, value) for name, value in params.items()}
         result = function(traced)
         if isinstance(result, tuple | list):  # (loss, cache)

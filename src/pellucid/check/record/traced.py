@@ -182,7 +182,6 @@ class Recorder:
     def __init__(self) -> None:
         self.tape = Tape()
         self.recording = False
-        self.guards = True
         self.floats: list[tuple[float, Node]] = []
         self.bytes = 0
         self._constants: dict[int, tuple[Any, Node]] = {}
