@@ -1,17 +1,23 @@
 """`pellucid train --callback …` and `--schedule …`: what is asked for is what runs, and a resumed run has it too."""
 
 import csv
+import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
+from pellucid import optim, tensor
 from pellucid.cli.program import app
-from pellucid.experiments import callbacks
+from pellucid.experiments.choices import CALLBACKS, OPTIMIZERS, SCHEDULERS
+from pellucid.experiments.config import SETTINGS, Config
 from pellucid.experiments.errors import UsageError
-from pellucid.train import EMA, EarlyStopping
+from pellucid.experiments.session import Session, resume, start
+from pellucid.train import EMA, Callback, EarlyStopping
 
 
 @pytest.fixture(autouse=True)
@@ -30,25 +36,25 @@ def rows(run: str) -> list[dict[str, str]]:
 
 
 def test_words_become_callbacks() -> None:
-    stopping = callbacks.make("early-stopping:patience=7,min_delta=0.5", Path())
+    stopping = CALLBACKS.make("early-stopping:patience=7,min_delta=0.5")
     assert isinstance(stopping, EarlyStopping)
     assert (stopping.patience, stopping.min_delta) == (7, 0.5)
-    assert isinstance(callbacks.make("ema", Path()), EMA)
+    assert isinstance(CALLBACKS.make("ema"), EMA)
 
 
 def test_every_callback_that_has_defaults_can_be_made_from_its_name() -> None:
-    for name in callbacks.known():
+    for name in CALLBACKS.kinds:
         try:
-            made = callbacks.make(name, Path("run"))
+            made = CALLBACKS.make(name, folder=Path("run"))
         except UsageError as error:
             assert "needs" in str(error) or "=" in str(error)  # it says which argument to give  # noqa: PT017
         else:
-            assert isinstance(made, callbacks.known()[name])
+            assert isinstance(made, CALLBACKS.kinds[name])
 
 
 def test_the_normal_form() -> None:
-    assert callbacks.normal("Early_Stopping: patience = 5 , mode=min") == "early-stopping:patience=5,mode=min"
-    assert callbacks.normal("EMA") == "ema"
+    assert CALLBACKS.normal("Early_Stopping: patience = 5 , mode=min") == "early-stopping:patience=5,mode=min"
+    assert CALLBACKS.normal("EMA") == "ema"
 
 
 @pytest.mark.parametrize(
@@ -124,3 +130,107 @@ def test_the_schedules(schedule: str) -> None:
         assert max(rates) == pytest.approx(0.01)
         assert rates[0] == pytest.approx(0.01 / 25)
         assert 0 < rates.index(max(rates)) < steps - 1
+
+
+# Optimisers and schedulers that nothing lists
+
+
+def optimizers() -> list[str]:
+    return [
+        name.lower()
+        for name, kind in vars(optim).items()
+        if isinstance(kind, type) and issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer
+    ]
+
+
+def test_every_optimiser_and_scheduler_is_an_option_by_existing() -> None:
+    without_closure = [name for name in optimizers() if name != "lbfgs"]  # whose step asks for a function
+    assert sorted(OPTIMIZERS.kinds) == sorted(without_closure)
+    kinds = [kind for kind in vars(optim.lr_scheduler).values() if isinstance(kind, type)]
+    named = {kind for kind in kinds if issubclass(kind, optim.lr_scheduler.LRScheduler)}
+    missing = {kind.__name__ for kind in named - set(SCHEDULERS.kinds.values())}
+    # Those that need a function or other schedulers cannot be written in words.
+    assert missing <= {"LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler"}
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_every_optimiser_trains_from_the_command_line(name: str) -> None:
+    result = pellucid("train", "moons", "--optimizer", name, "--epochs", 1, "--out", "run")
+    assert result.exit_code == 0, result.output
+    assert json.loads(Path("run/config.json").read_text())["config"]["optimizer"] == name
+
+
+def test_an_optimiser_takes_its_own_arguments() -> None:
+    made = OPTIMIZERS.make("RMSprop: alpha = 0.9, centered=true", [tensor([1.0])], lr=0.5, momentum=0.1)
+    assert made.defaults["alpha"] == 0.9 and made.defaults["centered"] is True and made.defaults["momentum"] == 0.1
+    betas = OPTIMIZERS.make("adam:betas=0.8/0.9", [tensor([1.0])], lr=0.5, momentum=0).defaults["betas"]
+    assert tuple(betas) == (0.8, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("step-lr:step_size=1,gamma=0.5", [0.1, 0.05, 0.025, 0.0125]),
+        ("multi-step-lr:milestones=1/3,gamma=0.1", [0.1, 0.01, 0.01, 0.001]),
+        ("exponential-lr:gamma=0.5", [0.1, 0.05, 0.025, 0.0125]),
+        ("cosine-annealing-lr:T_max=2", [0.1, 0.05, 0.0, 0.05]),
+    ],
+)
+def test_schedulers_of_pytorch_take_a_step_each_epoch(schedule: str, rates: list[float]) -> None:
+    words = ["moons", "--lr", 0.1, "--schedule", schedule]
+    assert pellucid("train", *words, "--epochs", 4, "--out", "run").exit_code == 0
+    seen = {int(row["epoch"]): float(row["lr"]) for row in rows("run") if row["kind"] == "step"}
+    assert [seen[epoch] for epoch in (1, 2, 3, 4)] == pytest.approx(rates)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "multi-step-lr:milestones=1/3",
+        "reduce-lr-on-plateau:patience=0,threshold=9",
+        "cyclic-lr:base_lr=0.001,max_lr=0.1,step_size_up=40,cycle_momentum=false",
+    ],
+)
+def test_a_resumed_schedule_is_that_of_the_whole_run(schedule: str) -> None:
+    words = ["moons", "--lr", 0.1, "--schedule", schedule]
+    assert pellucid("train", *words, "--epochs", 4, "--out", "whole").exit_code == 0
+    assert pellucid("train", *words, "--epochs", 2, "--out", "part").exit_code == 0
+    assert pellucid("train", "--resume", "part", "--epochs", 4).exit_code == 0
+    assert Path("part/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+
+
+def test_a_schedule_that_counts_steps_is_given_their_number_and_goes_on_when_resumed() -> None:
+    options = {"dataset": "moons", "lr": 0.1, "schedule": "one-cycle-lr:max_lr=0.1", "epochs": 4, "log_every": 1}
+    whole = start(options, Path("whole"))
+    assert whole.run() == "complete"
+    part = start(options, Path("part"))
+    part.learner.add(StopAt(70, part))
+    assert part.run() == "stopped"
+    assert resume(Path("part")).run() == "complete"
+    assert Path("part/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+    rates = [float(row["lr"]) for row in rows("whole") if row["kind"] == "step"]
+    assert rates[0] == pytest.approx(0.1 / 25) and max(rates) == pytest.approx(0.1) and rates[-1] < 1e-5
+
+
+class StopAt(Callback):
+    def __init__(self, step: int, session: Session) -> None:
+        self.step, self.session = step, session
+
+    def after_batch(self, learner: Any) -> None:
+        if learner.step == self.step:
+            self.session.stop()
+
+
+def test_an_option_is_said_in_one_place() -> None:
+    """A field of Config is an option of every command that trains: with its help, its check and its completion."""
+    fields = {field.name for field in dataclasses.fields(Config)}
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name in ("train", "sweep", "find-lr", "graph"):
+        options = {parameter.name: parameter for parameter in commands[name].params}
+        for field in fields & set(options):
+            assert options[field].help == SETTINGS[field].help
+        assert name not in ("train", "sweep") or fields <= set(options)
+    package = Path(__file__).parent.parent / "src/pellucid"
+    files = [*package.glob("cli/*.py"), *package.glob("experiments/*.py")]
+    naming = {path.name for path in files if re.search(r"\bval_fraction\b", path.read_text(encoding="utf-8"))}
+    assert naming <= {"config.py", "recipes.py", "data.py", "replay.py"}  # and where it is used

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pellucid.cli.options import check_file
 from pellucid.experiments.comparison import Tables, as_record, as_text, comparison
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.replay import first_divergence
@@ -37,11 +38,8 @@ def compare(
     """
     if len(runs) < 2:
         raise UsageError("compare takes two runs or more. Write: pellucid compare RUN RUN.")
-    for file in (out, as_json):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise UsageError(f"There is no folder {file.absolute().parent} to write {file.name} to.")
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"--out is {out}; it must end in .png, .svg or .pdf.")
+    check_file("--out", out, (".png", ".svg", ".pdf"))
+    check_file("--json", as_json)
     read_runs = read(runs)
     console = Console(highlight=False, markup=False, emoji=False)
     tables = comparison(read_runs)

@@ -12,7 +12,6 @@ from typing import Any
 
 import typer
 
-from pellucid.cli import completion
 from pellucid.cli.interrupt import INTERRUPTED
 from pellucid.datasets import DataError
 from pellucid.experiments.errors import UsageError
@@ -48,7 +47,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     # Each paragraph on one line, for the terminal to break where it ends and not where our lines do.
     paragraphs = (inspect.getdoc(function) or "").split("\n\n")
     run.__doc__ = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
-    run.__signature__ = completion.signature(function)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.signature(function, eval_str=True)  # type: ignore[attr-defined]
     return run
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pellucid.cli.check import run
+from pellucid.cli.options import check_file
 from pellucid.derivation import Derivation, Walk
 from pellucid.experiments.errors import UsageError
 
@@ -38,11 +39,7 @@ def explain(
 
     Example: pellucid explain matmul --shape 2,3 --shape 3,2
     """
-    if out is not None:
-        if out.suffix.lower() not in (".html", ".json"):
-            raise UsageError(f"--out {out}: the file is .html or .json. Write --out {out.stem}.html.")
-        if not out.absolute().parent.is_dir():
-            raise UsageError(f"There is no folder {out.absolute().parent} to write {out.name} to.")
+    check_file("--out", out, (".html", ".json"))
     shapes = [_shape(one) for one in shape or []]
     if what.endswith(".py") or (Path(what).is_file() and "/" in what):
         if shapes:

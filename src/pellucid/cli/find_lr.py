@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from rich.console import Console
 
 from pellucid import viz
 from pellucid.cli.interrupt import INTERRUPTED
+from pellucid.cli.options import check_file, of_config
 from pellucid.cli.screen import table
 from pellucid.experiments import build
 from pellucid.experiments import config as settings
@@ -22,54 +22,14 @@ from pellucid.train import Learner, LRFinder
 _ENDINGS = (".png", ".svg", ".pdf")
 
 
+@of_config(without=("lr", "schedule", "epochs", "log_every"))
 def find_lr(
-    dataset: Annotated[
-        str | None,
-        typer.Argument(
-            help="digits, mnist, circle, moons, spirals, or the path of a CSV file.",
-            show_default="digits",
-            metavar="DATASET",
-        ),
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="The column of the CSV file to predict.")] = None,
-    data: Annotated[
-        str | None, typer.Option(help="The folder with MNIST's four files; without it, the cache or a download.")
-    ] = None,
-    balance: Annotated[
-        float | None, typer.Option(help="circle: the share of points inside.", show_default="0.5")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="logistic, mlp:SIZES (such as mlp:128,64) or cnn.", show_default="by data set")
-    ] = None,
-    activation: Annotated[
-        str | None, typer.Option(help=", ".join(settings.ACTIVATIONS) + ".", show_default="relu")
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option(help="cross-entropy, mse or bce.", show_default="cross-entropy; mse for a real target")
-    ] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.", show_default="by data set")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Momentum of sgd.", show_default="0")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", show_default="0; adamw 0.01")] = None,
-    callback: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A callback that changes the steps, such as gradient-clip:norm=1. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step.", show_default="by data set")] = None,
-    val_fraction: Annotated[
-        float | None, typer.Option(help="Part of the samples kept for validation.", show_default="0.2; mnist 1/12")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides weights, split, order and dropout.", show_default="0")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda (which needs CuPy).", show_default="cpu")] = None,
     start: Annotated[float, typer.Option(help="The smallest rate to try.")] = 1e-7,
     end: Annotated[float, typer.Option(help="The largest rate to try.")] = 10.0,
     steps: Annotated[int, typer.Option(help="How many rates to try, a batch for each.")] = 100,
     out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("lr-finder.png"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the rate of the valley.")] = False,
+    **given: Any,
 ) -> None:
     """Find a learning rate for training on DATASET: train for a moment with ever larger ones, and look at the loss.
 
@@ -78,16 +38,7 @@ def find_lr(
 
     Example: pellucid find-lr digits --model mlp:128,64 --optimizer sgd
     """
-    every = locals()
-    names = (
-        "dataset", "target", "data", "balance", "model", "activation", "loss", "optimizer", "momentum", "weight_decay",
-        "callback", "batch_size", "val_fraction", "seed", "device",
-    )  # fmt: skip
-    given = {name: every[name] for name in names if every[name] not in (None, [])}
-    if out.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"--out {out}: the picture is one of {', '.join(_ENDINGS)}. Write --out {out.stem}.png.")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {out.absolute().parent} to write {out.name} to.")
+    check_file("--out", out, _ENDINGS)
     options = settings.check(given)
     samples = source.load({**options, "quiet": quiet})
     config = settings.complete(options, source.classes_of(samples))
@@ -112,7 +63,7 @@ def find_lr(
 def make_learner(config: Config, samples: Any) -> Learner:
     """The learner that `pellucid train` would begin with, but for its schedule and what records it."""
     loaders = source.loaders(samples, config.batch_size, config.seed, config.device)
-    return build.learner(config, samples, loaders, build.callbacks(config, Path(), scheduled=False))
+    return build.learner(config, samples, loaders, scheduled=False)
 
 
 def headline(config: Config, learner: Learner) -> str:
@@ -136,9 +87,5 @@ def tell(console: Console, result: LRFinder, config: Config, given: Options, out
     console.print(table("Suggested learning rates", [*rows, ("tried", tried)]))
     if result.reason:
         console.print(f"Note: {result.reason}.")
-    words = ["pellucid", "train", *([given["dataset"]] if "dataset" in given else [])]
-    for name, value in given.items():
-        for one in value if isinstance(value, list) else [value]:
-            words += [] if name == "dataset" else [f"--{name.replace('_', '-')}", str(one)]
-    words += ["--lr", f"{result.suggestions['valley']:.2g}"]
-    console.print(f"Picture: {out}\nTo train with the valley's: {shlex.join(words)}")
+    again = settings.command(given, "--lr", f"{result.suggestions['valley']:.2g}")
+    console.print(f"Picture: {out}\nTo train with the valley's: {again}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pellucid.cli.options import check_file
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.report import gather, write
 from pellucid.train import RunFolder
@@ -31,8 +32,7 @@ def report(
         raise UsageError(f"There is no run folder {run}.")
     folder = RunFolder(run)
     path = out or folder.report
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {path.absolute().parent} to write {path.name} to.")
+    check_file("--out", path)
     record = gather(folder, where=data)
     try:
         write(record, path)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
-import inspect
 import io
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from pellucid.cli.interrupt import stop_on_signal
-from pellucid.cli.train import train
-from pellucid.experiments.config import Config, Options
+from pellucid.cli.options import of_config
+from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.search import Search, text
 from pellucid.experiments.study import Study
@@ -33,16 +31,7 @@ MANY = 100  # from so many combinations on, a grid's size is worth a word
 SHOWN = 10
 
 
-def _with_options_of_train(function: Callable[..., None]) -> Callable[..., None]:
-    """Put the options of `pellucid train` that make a Config in place of `**options`."""
-    own = list(inspect.signature(function, eval_str=True).parameters.values())
-    names = {field.name for field in dataclasses.fields(Config)}
-    theirs = [p for p in inspect.signature(train, eval_str=True).parameters.values() if p.name in names]
-    function.__signature__ = inspect.Signature([*theirs[:1], *own[:-1], *theirs[1:]])  # type: ignore[attr-defined]
-    return function
-
-
-@_with_options_of_train
+@of_config()
 def sweep(
     grid: Annotated[
         list[str] | None,
@@ -77,7 +66,7 @@ def sweep(
     out: Annotated[Path | None, typer.Option(help="The folder of the sweep.", show_default="runs/sweep-…")] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of a sweep to go on with.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the command of the best run.")] = False,
-    **options: Any,
+    **fixed: Any,
 ) -> None:
     """Train on DATASET with many settings, and say which did best.
 
@@ -92,7 +81,6 @@ def sweep(
     console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be a whole number of at least 1.")
-    fixed = {name: value for name, value in options.items() if value not in (None, [])}
     if resume is not None:
         asked = {"--grid": grid, "--random": random, "--sampler": sampler, "--metric": metric, "--threads": threads}
         asked |= {"--out": out, "DATASET": fixed.pop("dataset", None)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,78 +10,23 @@ import typer
 from rich.console import Console
 
 from pellucid.cli.interrupt import stop_on_signal
+from pellucid.cli.options import of_config
 from pellucid.cli.screen import Screen, table
-from pellucid.experiments import config as settings
+from pellucid.experiments import choices
 from pellucid.experiments import session as sessions
-from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, Session
 
 
+@of_config()
 def train(
-    dataset: Annotated[
-        str | None,
-        typer.Argument(
-            help="digits, mnist, circle, moons, spirals, or the path of a CSV file.",
-            show_default="digits",
-            metavar="DATASET",
-        ),
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="The column of the CSV file to predict.")] = None,
-    data: Annotated[
-        str | None, typer.Option(help="The folder with MNIST's four files; without it, the cache or a download.")
-    ] = None,
-    balance: Annotated[
-        float | None, typer.Option(help="circle: the share of points inside.", show_default="0.5")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="logistic, mlp:SIZES (such as mlp:128,64) or cnn.", show_default="by data set")
-    ] = None,
-    activation: Annotated[
-        str | None, typer.Option(help=", ".join(settings.ACTIVATIONS) + ".", show_default="relu")
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(
-            help="cross-entropy, mse (the quadratic loss) or bce.", show_default="cross-entropy; mse for a real target"
-        ),
-    ] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw.", show_default="by data set")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.", show_default="by optimizer")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Momentum of sgd.", show_default="0")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay.", show_default="0; adamw 0.01")] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            help="Learning rate over the run: constant; cosine or linear, down to 0; one-cycle, up to --lr and down.",
-            show_default="by data set",
-        ),
-    ] = None,
-    callback: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A callback of pellucid.train, such as early-stopping:patience=5 or ema:decay=0.99. May be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples per step.", show_default="by data set")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.", show_default="by data set")] = None,
-    val_fraction: Annotated[
-        float | None, typer.Option(help="Part of the samples kept for validation.", show_default="0.2; mnist 1/12")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides weights, split, order and dropout.", show_default="0")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda (which needs CuPy).", show_default="cpu")] = None,
-    log_every: Annotated[
-        int | None, typer.Option(help="Steps between two rows of history.csv.", show_default="by data set")
-    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/DATASET-MODEL-TIME")] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of a run to go on with.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the run folder.")] = False,
     with_report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html, a page about the run, at its end.")
     ] = True,
+    **given: Any,
 ) -> None:
     """Train a network on DATASET.
 
@@ -92,9 +36,6 @@ def train(
 
     Example: pellucid train mnist --model cnn --epochs 3
     """
-    every = locals()
-    fields = [field.name for field in dataclasses.fields(Config)]  # each is an option
-    given = {name: every[name] for name in fields if every[name] not in (None, [])}
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     if resume is None:
         session = sessions.start(given, out, quiet)
@@ -173,7 +114,7 @@ def _where(session: Session, with_report: bool) -> str:
         where += f"\nReport: {folder.report}"
     if session.verdict:
         return f"{session.verdict}\n{where}"
-    if session.config.schedule == "constant":
+    if not choices.spread(session.config.schedule):
         where += f"\nTo train on: {again} --epochs {2 * epochs}"
     return where
 

@@ -6,46 +6,46 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pellucid import nn, optim, train
+from pellucid import nn, train
 from pellucid.datasets import DataSet
-from pellucid.experiments import callbacks as words
+from pellucid.experiments import choices
 from pellucid.experiments.config import Config, hidden_sizes
 from pellucid.experiments.data import Loaders, classes_of
 from pellucid.experiments.errors import UsageError
 from pellucid.random import default_generator
-from pellucid.train import OneCycle, ParamScheduler
-from pellucid.train.schedule import linear
-
-_ACTIVATIONS: dict[str, Callable[[], Any]] = {
-    "relu": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "leaky-relu": nn.LeakyReLU,
-    "elu": nn.ELU,
-}
 
 
-def learner(config: Config, data: DataSet, loaders: Loaders, callbacks: Sequence[train.Callback] = ()) -> train.Learner:
-    """The learner of a configuration: the same configuration and data give the same one, to the bit."""
+def learner(
+    config: Config,
+    data: DataSet,
+    loaders: Loaders,
+    callbacks: Sequence[train.Callback] = (),
+    *,
+    folder: Path = Path(),
+    scheduled: bool = True,
+) -> train.Learner:
+    """The learner of a configuration: the same configuration and data give the same one, to the bit.
+
+    Args:
+        callbacks: what is hung on it beside the schedule and the callbacks that the configuration names.
+        folder: where the callbacks that the configuration names keep their files.
+        scheduled: False leaves out the schedule, for which the learning rate is still to be found.
+    """
     classes = classes_of(data)
     default_generator.manual_seed(config.seed)
     network = model(config, data.sample_shape, classes).to(config.device)
+    steps = optimizer(config, network.parameters())
+    schedule = choices.schedule(config.schedule, config.lr, steps) if scheduled else []
+    asked = [choices.CALLBACKS.make(text, folder=folder) for text in config.callback]
     return train.Learner(
         network,
         (loaders.train, loaders.val),
         loss(config, classes),
-        optimizer(config, network.parameters()),
+        steps,
         metrics(classes, data.facts.get("target_std", 1.0)),
-        callbacks,
+        [*callbacks, *schedule, *asked],
         defaults=(),  # the command line has a screen of its own
     )
-
-
-def callbacks(config: Config, folder: Path, scheduled: bool = True) -> list[train.Callback]:
-    """The callbacks of a configuration: its schedule, and those of `--callback`, whose files lie in `folder`."""
-    return [*(schedule(config) if scheduled else ()), *(words.make(text, folder) for text in config.callback)]
 
 
 def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) -> Any:
@@ -55,7 +55,7 @@ def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) ->
     where binary cross-entropy decides between two classes.
     """
     outputs = _outputs(config, classes)
-    activation = _ACTIVATIONS[config.activation]
+    activation = choices.ACTIVATIONS[config.activation]
     if config.model == "cnn":
         layers = _cnn(sample_shape, outputs, activation)
     else:
@@ -108,10 +108,8 @@ def _cnn(shape: tuple[int, ...], outputs: int, activation: Callable[[], Any]) ->
 
 def loss(config: Config, classes: int | None) -> Callable[[Any, Any], Any]:
     """`loss(output, target)`, the mean over the batch; class numbers become what the formula compares with."""
-    if config.loss == "cross-entropy":
-        return nn.CrossEntropyLoss()
-    compare = nn.BCEWithLogitsLoss() if config.loss == "bce" else nn.MSELoss()
-    if classes is None:
+    compare = choices.LOSSES[config.loss]()
+    if classes is None or config.loss == "cross-entropy":
         return compare
     if _outputs(config, classes) == 1:
         return lambda output, target: compare(output, target.reshape(-1, 1).to(output.dtype))  # (N,) -> (N, 1)
@@ -128,20 +126,8 @@ def metrics(classes: int | None, target_std: float = 1.0) -> dict[str, Callable[
 
 def optimizer(config: Config, parameters: Any) -> Any:
     """The optimiser of `--optimizer` over `parameters`."""
-    if config.optimizer == "sgd":
-        return optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    kind = {"adam": optim.Adam, "adamw": optim.AdamW}[config.optimizer]
-    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay)
-
-
-def schedule(config: Config) -> list[train.Callback]:
-    """What moves the learning rate over the run."""
-    kinds: dict[str, Callable[[], train.Callback]] = {
-        "cosine": lambda: train.CosineDecay(config.lr),
-        "linear": lambda: ParamScheduler("lr", linear(config.lr, 0.0)),
-        "one-cycle": lambda: OneCycle(config.lr),
-    }
-    return [kinds[config.schedule]()] if config.schedule in kinds else []
+    given = {name: getattr(config, name) for name in choices.OF_OPTIMIZERS}
+    return choices.OPTIMIZERS.make(config.optimizer, parameters, **given)
 
 
 def _outputs(config: Config, classes: int | None) -> int:

@@ -1,51 +1,162 @@
-"""The configuration of a run: what the user asked for, checked, and completed by defaults that work for the data."""
+"""The configuration of a run: what the user asked for, checked, and completed by defaults that work for the data.
+
+`Config` is where an option is added: its field has the words of its help, its check and its default, and the command
+line, the search space of a sweep, the report and config.json take them from there.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pellucid.experiments import callbacks
+from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
+from pellucid.experiments.recipes import BELONGS, DATASETS, recipe_of
 
-DATASETS = ("digits", "mnist", "circle", "moons", "spirals")
 MODELS = ("logistic", "mlp:128,64", "cnn")
-ACTIVATIONS = ("relu", "sigmoid", "tanh", "gelu", "silu", "leaky-relu", "elu")
-LOSSES = ("cross-entropy", "mse", "bce")
-OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "cosine", "linear", "one-cycle")
-DEVICES = ("cpu", "cuda")
 
-# Other names in use for the same thing.
-ALIASES = {"quadratic": "mse", "crossentropy": "cross-entropy", "cross_entropy": "cross-entropy"}
+Options = dict[str, Any]  # as the command line gave them: an option that was not given is absent
+
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting beside its name and type.
+
+    Attributes:
+        help: its line in `--help`.
+        default: where the user says nothing and neither the data set's recipe nor the optimiser gives one.
+        shown: the default in words, for `--help`.
+        normal: brings a text into its normal form; UsageError where it makes no sense.
+        fits, wanted: whether a number makes sense, and what would, in words.
+        offers: the values that the Tab key offers.
+    """
+
+    help: str
+    default: Any = _MISSING
+    shown: str = ""
+    normal: Callable[[str], str] | None = None
+    fits: Callable[[Any], bool] | None = None
+    wanted: str = ""
+    offers: Callable[[], Iterable[str]] | None = None
+
+
+def setting(help: str, default: Any = _MISSING, **more: Any) -> Any:
+    """A field of `Config`. A field that was added later gives `field_default`, which older runs are read with."""
+    later = {"default": more.pop("field_default")} if "field_default" in more else {}
+    return dataclasses.field(metadata={"setting": Setting(help, default, **more)}, **later)
+
+
+def _one_of(what: str, known: Callable[[], Iterable[str]], aliases: dict[str, str] | None = None) -> dict[str, Any]:
+    """The check of a setting that is one of some names, and what the Tab key offers for it."""
+
+    def normal(text: str) -> str:
+        word = (aliases or {}).get(text.lower(), text.lower())
+        if word not in known():
+            raise unknown(what, word, list(known()))
+        return word
+
+    return {"normal": normal, "offers": known}
+
+
+def _schedule(text: str) -> str:
+    plain = text.lower()
+    if plain == "constant" or plain in choices.SPREAD:
+        return plain
+    if plain.partition(":")[0] not in choices.SCHEDULERS.kinds and ":" not in plain:
+        raise unknown("schedule", plain, choices.schedules())
+    return choices.SCHEDULERS.normal(text)
+
+
+def _device(text: str) -> str:
+    if text.partition(":")[0] not in choices.DEVICES:
+        raise unknown("device", text, choices.DEVICES)
+    return text
+
+
+_WHOLE = {"fits": lambda x: x >= 1, "wanted": "a whole number of at least 1, such as 10"}
 
 
 @dataclass(frozen=True)
 class Config:
     """Everything that decides a run, as written to config.json: the same Config gives the same run, bit for bit."""
 
-    dataset: str
-    target: str | None
-    data: str | None
-    balance: float | None
-    model: str
-    activation: str
-    loss: str
-    optimizer: str
-    lr: float
-    momentum: float
-    weight_decay: float
-    schedule: str
-    batch_size: int
-    epochs: int
-    val_fraction: float
-    seed: int
-    device: str
-    log_every: int
-    callback: tuple[str, ...] = ()
+    dataset: str = setting(
+        f"{', '.join(DATASETS)}, or the path of a CSV file.", shown="digits", offers=lambda: DATASETS
+    )
+    target: str | None = setting("The column of the CSV file to predict.", None)
+    data: str | None = setting("The folder with MNIST's four files; without it, the cache or a download.", None)
+    balance: float | None = setting("circle: the share of points inside.", None, shown="0.5")
+    model: str = setting(
+        "logistic, mlp:SIZES (such as mlp:128,64) or cnn.",
+        shown="by data set",
+        normal=lambda text: normal_model(text),
+        offers=lambda: MODELS,
+    )
+    activation: str = setting(
+        f"{', '.join(choices.ACTIVATIONS)}.", "relu", **_one_of("activation", lambda: choices.ACTIVATIONS)
+    )
+    loss: str = setting(
+        "cross-entropy, mse (the quadratic loss) or bce.",
+        shown="cross-entropy; mse for a real target",
+        **_one_of("loss", lambda: choices.LOSSES, choices.LOSS_ALIASES),
+    )
+    optimizer: str = setting(
+        f"{', '.join(choices.OPTIMIZERS)}; with arguments such as rmsprop:alpha=0.9.",
+        shown="by data set",
+        normal=choices.OPTIMIZERS.normal,
+        offers=lambda: choices.OPTIMIZERS,
+    )
+    lr: float = setting(
+        "Learning rate.", shown="by optimizer", fits=lambda x: 0 < x < math.inf, wanted="a number above 0, such as 0.1"
+    )
+    momentum: float = setting(
+        f"Momentum of {' and '.join(choices.defaults_of('momentum'))}.",
+        shown="0",
+        fits=lambda x: 0 <= x < 1,
+        wanted="a number from 0 to below 1, such as 0.9",
+    )
+    weight_decay: float = setting(
+        "Weight decay.",
+        shown=choices.spoken_defaults("weight_decay"),
+        fits=lambda x: 0 <= x < math.inf,
+        wanted="0 or a number above, such as 0.0001",
+    )
+    schedule: str = setting(
+        "Learning rate over the run: constant; cosine or linear, down to 0; one-cycle, up to --lr and down; or a "
+        "scheduler of pellucid.optim.lr_scheduler, such as exponential-lr:gamma=0.9.",
+        "constant",
+        shown="by data set",
+        normal=_schedule,
+        offers=choices.schedules,
+    )
+    batch_size: int = setting("Samples per step.", shown="by data set", **_WHOLE)
+    epochs: int = setting("Passes over the data.", shown="by data set", **_WHOLE)
+    val_fraction: float = setting(
+        "Part of the samples kept for validation.",
+        0.2,
+        shown="0.2; mnist 1/12",
+        fits=lambda x: 0 < x < 1,
+        wanted="a number between 0 and 1, such as 0.1",
+    )
+    seed: int = setting(
+        "Decides weights, split, order and dropout.", 0, fits=lambda x: 0 <= x < 2**63, wanted="a whole number from 0"
+    )
+    device: str = setting("cpu or cuda (which needs CuPy).", "cpu", normal=_device, offers=lambda: choices.DEVICES)
+    log_every: int = setting("Steps between two rows of history.csv.", shown="by data set", **_WHOLE)
+    callback: tuple[str, ...] = setting(
+        "A callback of pellucid.train, such as early-stopping:patience=5 or ema:decay=0.99. May be repeated.",
+        (),
+        normal=choices.CALLBACKS.normal,
+        offers=lambda: choices.CALLBACKS,
+        field_default=(),
+    )
 
     @property
     def title(self) -> str:
@@ -53,11 +164,19 @@ class Config:
         return f"{self.short_dataset} · {self.model}"
 
     @property
+    def options(self) -> Options:
+        """What `pellucid train` would be given for this run, with every setting that it has."""
+        takes = choices.optimizer_settings(self.optimizer)
+        idle = {name for name in choices.OF_OPTIMIZERS if name not in takes}
+        given = {name: getattr(self, name) for name in SETTINGS if name not in idle}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
     def short_dataset(self) -> str:
         return short_dataset(self.dataset)
 
 
-Options = dict[str, Any]  # as the command line gave them: an option that was not given is absent
+SETTINGS: dict[str, Setting] = {field.name: field.metadata["setting"] for field in dataclasses.fields(Config)}
 
 
 def is_csv(dataset: str) -> bool:
@@ -72,8 +191,12 @@ def short_dataset(dataset: str) -> str:
 
 def model_of(options: Options) -> str:
     """The model that checked options ask for, or the one that suits their data set."""
-    dataset = options["dataset"]
-    return options.get("model") or _RECIPES["csv" if is_csv(dataset) else dataset]["model"]
+    return options.get("model") or recipe_of(_source(options))["model"]
+
+
+def _source(options: Options) -> str:
+    """The data set by the name that the recipes have for it."""
+    return "csv" if is_csv(options["dataset"]) else options["dataset"]
 
 
 def check(options: Options) -> Options:
@@ -86,42 +209,34 @@ def check(options: Options) -> Options:
             raise UsageError(f"Which column of {dataset} is to be predicted? Name it: --target COLUMN.")
     elif dataset not in DATASETS:
         raise unknown("data set", dataset, DATASETS, " and the path of a CSV file")
-    for option, belongs in (("target", "a CSV file"), ("data", "mnist"), ("balance", "circle")):
-        if option in options and not (is_csv(dataset) if option == "target" else dataset == belongs):
-            raise UsageError(f"--{option} belongs to {belongs}, not to the data set {dataset}. Leave it out.")
+    for option, belongs in BELONGS.items():
+        if option in options and _source(options) != belongs:
+            place = "a CSV file" if belongs == "csv" else belongs
+            raise UsageError(f"--{option} belongs to {place}, not to the data set {dataset}. Leave it out.")
     if "data" in options:
         options["data"] = str(Path(options["data"]).absolute())
-    if "model" in options:
-        options["model"] = normal_model(options["model"])
-    for option, known in (
-        ("activation", ACTIVATIONS),
-        ("loss", LOSSES),
-        ("optimizer", OPTIMIZERS),
-        ("schedule", SCHEDULES),
-    ):
-        if option in options:
-            word: str = options[option].lower()
-            value = options[option] = ALIASES.get(word, word)
-            if value not in known:
-                raise unknown(option, value, known)
-    if "callback" in options:
-        options["callback"] = tuple(callbacks.normal(text) for text in options["callback"])
-    device: str = options.get("device") or "cpu"
-    if device.partition(":")[0] not in DEVICES:
-        raise unknown("device", device, DEVICES)
-    for option, fits, wanted in (
-        ("lr", lambda x: 0 < x < math.inf, "a number above 0, such as 0.1"),
-        ("momentum", lambda x: 0 <= x < 1, "a number from 0 to below 1, such as 0.9"),
-        ("weight_decay", lambda x: 0 <= x < math.inf, "0 or a number above, such as 0.0001"),
-        ("batch_size", lambda x: x >= 1, "a whole number of at least 1, such as 64"),
-        ("epochs", lambda x: x >= 1, "a whole number of at least 1, such as 10"),
-        ("val_fraction", lambda x: 0 < x < 1, "a number between 0 and 1, such as 0.1"),
-        ("seed", lambda x: 0 <= x < 2**63, "a whole number from 0"),
-        ("log_every", lambda x: x >= 1, "a whole number of at least 1, such as 50"),
-    ):
-        if option in options and not fits(options[option]):
-            raise UsageError(f"--{option.replace('_', '-')} is {options[option]}; it must be {wanted}.")
+    for name, known in SETTINGS.items():
+        if name in options:
+            options[name] = _checked(name, options[name], known)
     return options
+
+
+def _checked(name: str, value: Any, known: Setting) -> Any:
+    if known.normal is not None:
+        return known.normal(value) if isinstance(value, str) else tuple(known.normal(text) for text in value)
+    if known.fits is not None and not known.fits(value):
+        raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be {known.wanted}.")
+    return value
+
+
+def command(options: Options, *more: str) -> str:
+    """The `pellucid train` that has these options, as a shell takes it."""
+    words = ["pellucid", "train", *([options["dataset"]] if "dataset" in options else [])]
+    for name, value in options.items():
+        if name != "dataset":
+            for item in value if isinstance(value, list | tuple) else [value]:
+                words += [f"--{name.replace('_', '-')}", str(item)]
+    return shlex.join([*words, *more])
 
 
 def normal_model(text: str) -> str:
@@ -148,85 +263,24 @@ def hidden_sizes(model: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-# What is taken where the user says nothing: for a data set, and for some models on it. Found by trying, MNIST's on its
-# test digits, which flatters them a little: the README says so beside the figures.
-_RECIPES: dict[str, Options] = {
-    "digits": {"model": "mlp:64", "epochs": 30, "batch_size": 32, "log_every": 10},
-    "mnist": {
-        "model": "mlp:512,256",
-        "epochs": 10,
-        "batch_size": 256,
-        "log_every": 50,
-        "optimizer": "sgd",
-        "lr": 0.1,
-        "momentum": 0.9,
-        "weight_decay": 1e-4,
-        "schedule": "cosine",
-    },
-    "mnist logistic": {"epochs": 3, "batch_size": 64, "log_every": 100, "optimizer": "sgd"},
-    "mnist cnn": {
-        "epochs": 3,
-        "batch_size": 64,
-        "log_every": 100,
-        "optimizer": "adam",
-        "lr": 0.002,
-        "schedule": "cosine",
-    },
-    "circle": {
-        "model": "mlp:32,32",
-        "epochs": 60,
-        "batch_size": 256,
-        "log_every": 10,
-        "optimizer": "adam",
-        "lr": 0.002,
-    },
-    "moons": {"model": "mlp:32,32", "epochs": 30, "batch_size": 32, "log_every": 10, "optimizer": "adam", "lr": 0.01},
-    "spirals": {"model": "mlp:64,64", "epochs": 60, "batch_size": 32, "log_every": 10, "optimizer": "adam", "lr": 0.01},
-    "csv": {"model": "mlp:64,32", "epochs": 60, "batch_size": 32, "log_every": 10},
-}
-# For an optimiser that no recipe speaks of.
-_OPTIMIZERS: dict[str, Options] = {
-    "sgd": {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0},
-    "adam": {"lr": 0.001, "momentum": 0.0, "weight_decay": 0.0},
-    "adamw": {"lr": 0.001, "momentum": 0.0, "weight_decay": 0.01},
-}
-# The quadratic loss on classes has small gradients, as it is a mean over outputs most of which are near their 0.
-_QUADRATIC: Options = {
-    "optimizer": "adam",
-    "lr": 0.002,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "batch_size": 64,
-    "schedule": "constant",
-}
-
-
 def complete(options: Options, classes: int | None) -> Config:
     """Fill what was not given, once it is known what the data are (`classes` is None for a real target)."""
-    name = "csv" if is_csv(options["dataset"]) else options["dataset"]
     model = model_of(options)
-    recipe = _RECIPES.get(f"{name} {model}", _RECIPES[name])
     loss = options.get("loss", "mse" if classes is None else "cross-entropy")
     if classes is None and loss != "mse":
         raise UsageError(f"--loss {loss} is for classes, and the target is a real number. Write --loss mse.")
-    if classes is not None and loss == "mse":
-        recipe = {**recipe, **_QUADRATIC}
+    recipe = recipe_of(_source(options), model, quadratic=classes is not None and loss == "mse")
     optimizer = options.get("optimizer", recipe.get("optimizer", "adam"))
-    if optimizer != "sgd" and "momentum" in options:
-        raise UsageError(f"--momentum belongs to sgd; {optimizer} keeps moments of its own. Leave it out.")
+    own = choices.optimizer_settings(optimizer)
+    if "momentum" in options and "momentum" not in own:
+        raise UsageError(
+            f"--momentum is no argument of {optimizer.partition(':')[0]}, which keeps what it needs by itself. Leave "
+            "it out."
+        )
     if optimizer != recipe.get("optimizer"):  # a rate belongs to an optimiser
-        recipe = {key: value for key, value in recipe.items() if key not in _OPTIMIZERS["sgd"]}
-    defaults: Options = {
-        "target": None,
-        "data": None,
-        "balance": 0.5 if name == "circle" else None,
-        "activation": "relu",
-        "schedule": "constant",
-        "val_fraction": 1 / 12 if name == "mnist" else 0.2,
-        "seed": 0,
-        "device": "cpu",
-        **_OPTIMIZERS[optimizer],
-    }
+        recipe = {name: value for name, value in recipe.items() if name not in choices.OF_OPTIMIZERS}
+    defaults = {name: known.default for name, known in SETTINGS.items() if known.default is not _MISSING}
+    defaults |= dict.fromkeys(choices.OF_OPTIMIZERS, 0.0) | own
     return Config(**{**defaults, **recipe, **options, "model": model, "loss": loss, "optimizer": optimizer})
 
 
@@ -255,7 +309,7 @@ def check_same(given: Options, config: Config, folder: Path) -> None:
                 f"{option} is {value}, but the run in {folder} was made with {own}. Leave it out to go on with that "
                 "run, or start a new one without --resume."
             )
-    if config.schedule != "constant" and given.get("epochs", config.epochs) != config.epochs:
+    if choices.spread(config.schedule) and given.get("epochs", config.epochs) != config.epochs:
         raise UsageError(
             f"The run in {folder} spreads its learning rate over {config.epochs} epochs ({config.schedule}), so it "
             f"cannot go on for longer. Start a new one: --epochs {given['epochs']} without --resume."

@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet
+from pellucid.experiments import choices
 from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config
@@ -56,7 +57,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         model=model,
         before=_at_the_start(run),
         inputs=[from_data(np.ascontiguousarray(first))],
-        settings={**_settings(config), "data fingerprint": described.get("fingerprint")},
+        settings={**config.options, "data fingerprint": described.get("fingerprint")},
         environment=folder.read_environment(),
         commands=_commands(config, folder, run.complete),
         notes=notes,
@@ -96,7 +97,7 @@ def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: 
 
 
 def _load(config: Config, described: dict[str, Any], where: Path | None, notes: list[str]) -> DataSet | None:
-    options = {name: value for name, value in _settings(config).items() if value is not None}
+    options = dict(config.options)
     if where is not None:
         options["dataset" if settings.is_csv(config.dataset) else "data"] = str(where.absolute())
     try:
@@ -111,10 +112,6 @@ def _load(config: Config, described: dict[str, Any], where: Path | None, notes: 
         )
         return None
     return data
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in config.__dataclass_fields__}
 
 
 def _how(config: Config) -> str:
@@ -151,30 +148,14 @@ def _duration(seconds: float) -> str:
 
 def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[str, str]]:
     path = shlex.quote(str(folder.path))
-    found = [("The same run", command(config))]
+    found = [("The same run", settings.command(config.options))]
     if not complete:
         found.append(("Go on with it", f"pellucid train --resume {path}"))
-    elif config.schedule == "constant":
+    elif not choices.spread(config.schedule):
         found.append(("Train on", f"pellucid train --resume {path} --epochs {2 * config.epochs}"))
     found.append(("Predict with its network", f"pellucid predict {path} FILE"))
     found.append(("This page again", f"pellucid report {path}"))
     return found
-
-
-def command(config: Config) -> str:
-    """The command that makes the same run, with every setting written out."""
-    words = ["pellucid", "train", config.dataset]
-    for name, value in _settings(config).items():
-        option = f"--{name.replace('_', '-')}"
-        if name == "dataset" or value is None or value is False or (name == "momentum" and config.optimizer != "sgd"):
-            continue
-        if value is True:
-            words.append(option)
-        elif isinstance(value, list | tuple):
-            words += [word for item in value for word in (option, str(item))]
-        else:
-            words += [option, str(value)]
-    return shlex.join(words)
 
 
 # The data -----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -156,12 +155,7 @@ class Search:
 
     def command(self, record: dict[str, Any]) -> str:
         """What repeats the run of a trial."""
-        options = {**self.fixed, **record["params"]}
-        words = ["pellucid", "train", options.pop("dataset")]
-        for name, value in options.items():
-            for one in value if isinstance(value, tuple) else (value,):
-                words += [f"--{name.replace('_', '-')}", str(one)]
-        return shlex.join(words)
+        return settings.command({**self.fixed, **record["params"]})
 
 
 def text(value: Any) -> str:

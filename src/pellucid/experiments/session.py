@@ -84,7 +84,7 @@ class Session:
         self.history = Recorder(config.log_every, folder.history)
         self.activations, self.gradients = ActivationStats(every), GradientStats(every)
         own = [self.history, NaNGuard(), Checkpoint(folder.checkpoints), self.activations, self.gradients]
-        self.learner = build.learner(config, data, self.loaders, [*own, *build.callbacks(config, folder.path)])
+        self.learner = build.learner(config, data, self.loaders, own, folder=folder.path)
         self.model = self.learner.model
         self.stopped = False
         self.notes: list[str] = []
@@ -167,8 +167,9 @@ class Session:
         data, config = self.data, self.config
         parts = {"train": data.x_train, "validation": data.x_val, "test": data.x_test}
         counts = ", ".join(f"{len(x):,} {name}" for name, x in parts.items() if x is not None)
-        falling = {"constant": "", "one-cycle": " at the top of one cycle"}.get(config.schedule, " falling to 0")
-        how = f"{config.optimizer} lr {config.lr:g}{falling}, batch {config.batch_size}, {config.loss}"
+        falling = {"one-cycle": " at the top of one cycle", "cosine": " falling to 0", "linear": " falling to 0"}
+        course = falling.get(config.schedule, "" if config.schedule == "constant" else f" by {config.schedule}")
+        how = f"{config.optimizer} lr {config.lr:g}{course}, batch {config.batch_size}, {config.loss}"
         how += "".join(f", {name}" for name in config.callback)
         what = f"{config.title} ({self.parameters:,} parameters)"
         return f"{data.description}\n{what} · {counts} · {how}, seed {config.seed}"

@@ -112,10 +112,11 @@ def _kinds() -> dict[str, type]:
 
 def _choices(option: str, name: str, text: str, fixed: Options) -> Choices:
     words = [word.strip() for word in text.split(",")]
-    if name == "model":  # the sizes of mlp:128,64 are separated by commas, too
+    # The sizes of mlp:128,64 are separated by commas, too, and so are the arguments of rmsprop:alpha=0.9,eps=1e-6.
+    if _kinds()[name] is str:
         joined: list[str] = []
         for word in words:
-            if word.isdigit() and joined:
+            if joined and (word.isdigit() if name == "model" else ":" in joined[-1] and "=" in word):
                 joined[-1] += f",{word}"
             else:
                 joined.append(word)

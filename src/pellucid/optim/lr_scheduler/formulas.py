@@ -119,6 +119,10 @@ class MultiStepLR(LRScheduler):
     def lr_at(self, base_lr: Any) -> Any:
         return base_lr * self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.milestones = Counter(self.milestones)  # a file holds it as a plain dict
+
 
 class ConstantLR(LRScheduler):
     """``factor`` times the base rate for the first ``total_iters`` epochs."""

@@ -1,0 +1,151 @@
+"""What can be chosen by name: each table gives the command line its help and its check, and a run its part.
+
+The tables of optimisers, schedules and callbacks list nothing: a class is in them by being in the library.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from pellucid import nn, optim, train
+from pellucid.experiments.schedules import Scheduled
+from pellucid.experiments.words import Words, dashed
+from pellucid.optim import lr_scheduler
+from pellucid.train import Callback, OneCycle, ParamScheduler
+from pellucid.train.schedule import linear
+
+ACTIVATIONS: dict[str, Callable[[], Any]] = {
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "leaky-relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+}
+
+LOSSES: dict[str, Callable[[], Any]] = {
+    "cross-entropy": nn.CrossEntropyLoss,
+    "mse": nn.MSELoss,
+    "bce": nn.BCEWithLogitsLoss,
+}
+# Other names in use for the same thing.
+LOSS_ALIASES = {"quadratic": "mse", "crossentropy": "cross-entropy", "cross_entropy": "cross-entropy"}
+
+DEVICES = ("cpu", "cuda")
+
+
+# Optimisers ---------------------------------------------------------------------------------------------------------
+
+
+def _optimizers() -> dict[str, type]:
+    """Those whose step needs nothing but the gradients."""
+    kinds = [kind for kind in vars(optim).values() if isinstance(kind, type) and issubclass(kind, optim.Optimizer)]
+    return {
+        kind.__name__.lower(): kind
+        for kind in kinds
+        if kind is not optim.Optimizer and _needs(kind.step) == ["self"] and _needs(kind) == ["params"]
+    }
+
+
+def _needs(function: Any) -> list[str]:
+    """The names of the arguments that must be given."""
+    parameters = inspect.signature(function).parameters.values()
+    named = (p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+    return [p.name for p in named if p.default is p.empty]
+
+
+OPTIMIZERS = Words("optimizer", _optimizers, own=("params", "lr", "momentum", "weight_decay"))
+
+OF_OPTIMIZERS = ("lr", "momentum", "weight_decay")  # settings of a run that are arguments of an optimiser
+_RATES = {"sgd": 0.1}  # PyTorch's default of 0.001 is for no network of these
+
+
+def optimizer_settings(text: str) -> dict[str, Any]:
+    """What an optimiser takes of the settings of a run, with its own defaults."""
+    takes = inspect.signature(OPTIMIZERS.kind(text)).parameters
+    own = {name: float(takes[name].default) for name in OF_OPTIMIZERS if name in takes}
+    name = text.partition(":")[0]
+    return own | ({"lr": _RATES[name]} if name in _RATES else {})
+
+
+def defaults_of(name: str) -> dict[str, float]:
+    """The optimisers that take a setting, with the default of each."""
+    every = {kind: optimizer_settings(kind) for kind in OPTIMIZERS}
+    return {kind: own[name] for kind, own in every.items() if name in own}
+
+
+def spoken_defaults(name: str) -> str:
+    """The default of a setting in words, with the optimisers that have another: "0; adamw 0.01"."""
+    defaults = defaults_of(name)
+    values = list(defaults.values())
+    usual = max(values, key=values.count)
+    others = [f"{kind} {value:g}" for kind, value in defaults.items() if value != usual]
+    return "; ".join([f"{usual:g}", *others])
+
+
+# Schedules ----------------------------------------------------------------------------------------------------------
+
+# Those that are spread over the whole run, each from the learning rate of `--lr`.
+SPREAD: dict[str, Callable[[float, Any], Callback]] = {
+    "cosine": lambda lr, optimizer: train.CosineDecay(lr),
+    "linear": lambda lr, optimizer: ParamScheduler("lr", linear(lr, 0.0)),
+    "one-cycle": lambda lr, optimizer: OneCycle(lr, cycle_momentum=_has_momentum(optimizer)),
+}
+
+
+def _has_momentum(optimizer: Any) -> bool:
+    return bool({"momentum", "betas"} & optimizer.defaults.keys())
+
+
+def _schedulers() -> dict[str, type]:
+    kinds = [kind for kind in vars(lr_scheduler).values() if isinstance(kind, type)]
+    return {
+        dashed(kind.__name__): kind
+        for kind in kinds
+        if issubclass(kind, lr_scheduler.LRScheduler) and kind.__name__ not in ("LRScheduler", "_LRScheduler")
+    }
+
+
+SCHEDULERS = Words("schedule", _schedulers, own=("optimizer", "last_epoch"))
+
+
+def schedules() -> list[str]:
+    """Everything that `--schedule` can name."""
+    return ["constant", *SPREAD, *SCHEDULERS]
+
+
+def spread(text: str) -> bool:
+    """Whether a schedule goes by the length of the whole run, so that a run with it cannot be made longer."""
+    if text == "constant":
+        return False
+    return text in SPREAD or "total_steps" in inspect.signature(SCHEDULERS.kind(text)).parameters
+
+
+def schedule(text: str, lr: float, optimizer: Any) -> list[Callback]:
+    """What moves the learning rate over a run."""
+    if text == "constant":
+        return []
+    if text in SPREAD:
+        return [SPREAD[text](lr, optimizer)]
+    return [Scheduled(lambda **more: SCHEDULERS.make(text, optimizer, **more), SCHEDULERS.kind(text))]
+
+
+# Callbacks ----------------------------------------------------------------------------------------------------------
+
+# Those that a run hangs on by itself or by another option.
+OWN = {"Recorder", "Progress", "NaNGuard", "Checkpoint", "CosineDecay", "OneCycle", "ActivationStats", "GradientStats"}
+
+
+def _callbacks() -> dict[str, type]:
+    kinds = [getattr(train, name) for name in train.__all__ if name not in OWN]
+    return {
+        dashed(kind.__name__): kind
+        for kind in kinds
+        if isinstance(kind, type) and issubclass(kind, Callback) and kind is not Callback
+    }
+
+
+CALLBACKS = Words("callback", _callbacks)
