@@ -8,6 +8,7 @@ import typer
 
 from pellucid.cli.check import check
 from pellucid.cli.compare import compare
+from pellucid.cli.doctor import doctor
 from pellucid.cli.errors import command
 from pellucid.cli.explain import explain
 from pellucid.cli.find_lr import find_lr
@@ -50,5 +51,6 @@ app.command()(command(sweep))
 app.command()(command(report))
 app.command()(command(graph))
 app.command()(command(check))
+app.command(context_settings={"ignore_unknown_options": True})(command(doctor))
 app.command()(command(explain))
 app.command()(command(info))

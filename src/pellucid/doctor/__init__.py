@@ -1,0 +1,28 @@
+"""The doctor: why a training program does not learn, found in the program as it is.
+
+    pellucid doctor train.py
+
+The program is run with hooks in its loops (`process`). A scout finds the loop that trains and the numbers it trains;
+from the head of one of its passes, forks try things out: in a `Lab` the pass is repeated from one state, with
+parameters moved a little, updates scaled, gradients replaced. `probes` measure and know no threshold, `rules` go from
+what was measured to findings and measure nothing, `examination` asks one after the other, `report` is what comes out.
+
+What a probe hands to a rule:
+
+- `process.scout.Parameters`: `groups` by name, the names of the `parameters`, the `memory` of an optimiser and its
+  owner, `response` (the share of a change that is left after the pass), `signs` (which way a memory moves its owner);
+- `probes.slopes.Study`: `passes`, `candidates` for the loss, `seen` values by (place, name), `depends` (the keys of
+  those that parameters move);
+- `probes.slopes.Pass`: `directions`, `given` (the program's own descent along them), `slopes` by candidate, `update`,
+  `values` of the parameters, `losses` by candidate;
+- `rules.gradient.Judgement`: the `candidate` that explains most, `ratio`, `verdicts` and `factors` by tensor, `cells`
+  by tensor and pass;
+- `probes.training.Curve`: the `losses` of a training in a fork, and `what` it was.
+
+A `report.Finding` is one line of the verdict, a `report.Report` all of it: as text, JSON, a page.
+"""
+
+from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.run import NoProgram, examine_script
+
+__all__ = ["Finding", "NoProgram", "Report", "examine_script"]

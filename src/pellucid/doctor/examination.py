@@ -1,0 +1,155 @@
+"""The examination of a program that stands at the head of a pass of its training loop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.probes.slopes import Study, study
+from pellucid.doctor.probes.training import Curve, by_differences, train
+from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.source import Source, suspect
+from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.rules import backward, gradient
+
+
+@dataclass
+class Options:
+    """What was asked for: the loss by name, and how long it may take."""
+
+    loss: str | None = None
+    budget: float = 60.0
+
+
+def examine(session: Session, options: Options) -> Report:
+    """Measure, judge, prove."""
+    started = time.monotonic()
+    found = session.found
+    facts = _facts(session)
+    try:
+        seen: Study = session.lab(
+            lambda lab: study(lab, found, options.loss), found.groups, min(12.0, session.left() / 2)
+        )
+    except Lost as lost:
+        return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost}")
+    session.known = seen.known
+    judgement = gradient.judge(seen)
+    if judgement is None:
+        return Report(
+            "inconclusive",
+            facts=facts,
+            reason="No number that was seen in a pass, and no usual loss of what was seen, depends on the parameters. "
+            "Name the loss: pellucid doctor SCRIPT --loss NAME",
+        )
+    facts |= _loss_facts(judgement)
+    findings = backward.findings(judgement, seen, found, _sizes(seen, found))
+    for finding in findings:
+        _place(finding, session, judgement)
+        _prove(finding, session, judgement, seen)
+    status = (
+        "faults"
+        if any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
+        else "healthy"
+    )
+    return Report(status, findings, facts, time.monotonic() - started)
+
+
+def _facts(session: Session) -> dict[str, Any]:
+    loop = session.program.loops.loops[session.number]
+    found = session.found
+    return {
+        "loop": {
+            "file": loop.file,
+            "line": loop.line,
+            "function": loop.function,
+            "code": session.program.loops.line(loop.file, loop.line),
+        },
+        "parameters": [
+            {"name": name, "shape": list(found.groups[name].shape), "elements": found.groups[name].size}
+            for name in found.parameters
+        ],
+        "memory": dict(found.memory),
+        "repeatable": found.repeatable,
+    }
+
+
+def _loss_facts(judgement: gradient.Judgement) -> dict[str, Any]:
+    candidate = judgement.candidate
+    return {
+        "loss": {
+            "title": candidate.title,
+            "how": "seen in the pass"
+            if candidate.is_seen
+            else "not computed in the pass; the usual loss that explains the updates best",
+            "kind": candidate.kind,
+        },
+        "rate": abs(judgement.ratio),
+    }
+
+
+def _sizes(seen: Study, found: Any) -> set[int]:
+    """Lengths of axes of what was seen, but for those of the parameters: a batch may be one of them."""
+    sizes = {n for series in seen.seen.values() for value in series[:1] for n in value.shape}
+    sizes |= {len(series) for series in seen.seen.values()}
+    return {n for n in sizes if n > 1}
+
+
+def _place(finding: Finding, session: Session, judgement: gradient.Judgement) -> None:
+    """The line, by the source."""
+    groups = session.found.groups
+    source = Source.of(session.program.loops.sources)
+    wrong = [groups[name] for name in (judgement.wrong or judgement.verdicts) if name in groups]
+    right = (
+        [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"] if judgement.wrong else []
+    )
+    at = suspect(source, wrong, right)
+    if finding.cause == "loss-sign-flipped":
+        updates = [u for group in wrong for u in source.updates(group)]
+        at = (updates[0].file, updates[0].line) if updates else at
+    if at is not None:
+        finding.file, finding.line = at
+        finding.code = session.program.loops.line(*at)
+
+
+def _prove(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+    """Some hundred steps with the right gradient, beside as many as it was."""
+    found, candidate = session.found, judgement.candidate
+    rate = _rate(judgement)
+    elements = sum(found.groups[name].size for name in found.parameters)
+    if elements > 400 or not np.isfinite(rate) or rate <= 0:
+        return
+    seconds = min(8.0, session.left() / 4)
+    try:
+        better: Curve = session.lab(
+            lambda lab: train(
+                lab,
+                found,
+                candidate,
+                200,
+                seconds * 0.85,
+                "with the right gradient",
+                gradient=by_differences(found, candidate),
+                rate=rate,
+            ),
+            found.groups,
+            seconds,
+        )
+        was: Curve = session.lab(
+            lambda lab: train(lab, found, candidate, len(better.losses), seconds * 0.85, "as it is"),
+            found.groups,
+            seconds,
+        )
+    except Lost:
+        return
+    if len(better.losses) < 3:
+        return
+    finding.fork = {"what": candidate.title, "as it is": was.losses, "with the right gradient": better.losses}
+    finding.verified = better.last < 0.98 * was.last or (was.last > was.start and better.last < better.start)
+
+
+def _rate(judgement: Any) -> float:
+    return abs(judgement.ratio)

@@ -1,0 +1,342 @@
+"""What a program may be minimising: a number that was seen in the pass, or a usual loss of an output and a label.
+
+A candidate knows how to compute its value from what was seen. Factors are left out: a sum, a mean and a half of it
+have slopes in one direction, and a learning rate absorbs the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Key = tuple[str, str]
+Seen = dict[Key, list[np.ndarray]]
+
+LOSS_NAME = re.compile(
+    r"(^|[^a-z])(loss(es)?|cost(s)?|mse|bce|sse|rmse|nll|ce|j|l|objective|energy|criterion|err(or)?s?|entropy|likelihood)"
+    r"([^a-z]|$)|loss|cost|entropy|criterion"
+)
+NOT_A_LOSS = re.compile(
+    r"acc(uracy)?|grad|delta|correct|^d[A-Z]|^d_|norm|learning|rate|val_|valid|test|best|prev|old|last"
+)
+LABEL_NAME = re.compile(
+    r"(^|[^a-z])(y|ys|yb|yi|y_?true|y_?train|t|target(s)?|label(s)?|expected|truth|actual|desired|answer|d|out(put)?s?|yhot|onehot"
+    r"|y_?batch|batch_?y|train_?y)([^a-z]|$)|target|label|expect|onehot|one_hot|y_?true|truth"
+)
+SCORE_NAME = re.compile(r"reward|likelihood|elbo|score|return|log_?prob", re.I)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A loss: seen as a number at a key, or `kind` of an output and a label.
+
+    Attributes:
+        which: of a series of values, "first", "last" or "all".
+    """
+
+    kind: str  # "seen", or a name of USUAL
+    output: Key
+    label: Key | None = None
+    which: str = "all"
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        return (self.output,) if self.label is None else (self.output, self.label)
+
+    @property
+    def title(self) -> str:
+        name = _called(self.output)
+        if self.label is None:
+            return name
+        return f"{USUAL[self.kind].title} of {name} and {_called(self.label)}"
+
+    @property
+    def is_seen(self) -> bool:
+        return self.kind == "seen"
+
+    @property
+    def named(self) -> int:
+        """How much its name speaks for it."""
+        if self.is_seen:
+            text = (
+                f"{self.output[0].rpartition('.')[2]} {self.output[1]}"
+                if self.output[1] == "return"
+                else self.output[1]
+            )
+            return (2 if LOSS_NAME.search(text.lower()) else 0) - (2 if NOT_A_LOSS.search(text) else 0)
+        return 1 if self.label is not None and LABEL_NAME.search(self.label[1].lower()) else 0
+
+    def value(self, seen: Seen) -> float:
+        """The loss of what was seen; nan where it was not seen."""
+        outputs = _chosen(seen.get(self.output), self.which)
+        if not outputs:
+            return float("nan")
+        if self.label is None:
+            return (
+                float(sum(float(value.sum()) for value in outputs))
+                if all(v.size == 1 for v in outputs)
+                else float("nan")
+            )
+        labels = _chosen(seen.get(self.label), self.which)
+        if not labels:
+            return float("nan")
+        if len(labels) != len(outputs):
+            if len(labels) == 1 and len(outputs) > 1 and labels[0].ndim and len(labels[0]) == len(outputs):
+                labels = list(labels[0])
+            elif len(labels) == 1:
+                labels = labels * len(outputs)
+            else:
+                return float("nan")
+        function = USUAL[self.kind].function
+        total = 0.0
+        for output, label in zip(outputs, labels, strict=True):
+            pair = aligned(output, label, USUAL[self.kind].classes)
+            if pair is None:
+                return float("nan")
+            total += function(*pair)
+        return total
+
+
+def _called(key: Key) -> str:
+    place, name = key
+    if name.startswith("return"):
+        return f"{place.removesuffix('.<locals>')}(){name.removeprefix('return')}"
+    return name
+
+
+def _chosen(series: list[np.ndarray] | None, which: str) -> list[np.ndarray]:
+    if not series:
+        return []
+    return series[:1] if which == "first" else series[-1:] if which == "last" else series
+
+
+# Usual losses -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Usual:
+    title: str
+    function: Callable[[np.ndarray, np.ndarray], float]
+    classes: bool = False  # takes one-hot labels along the last axis
+    fits: Callable[[np.ndarray, np.ndarray], bool] = lambda output, label: True
+
+
+def _logs(x: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(x, 1e-300))
+
+
+def _binary(o: np.ndarray, y: np.ndarray) -> float:
+    return float(-(np.where(y != 0, y * _logs(o), 0.0) + np.where(y != 1, (1 - y) * _logs(1 - o), 0.0)).sum())
+
+
+def _cross(o: np.ndarray, y: np.ndarray) -> float:
+    return float(-np.where(y != 0, y * _logs(o), 0.0).sum())
+
+
+def _binary_logits(o: np.ndarray, y: np.ndarray) -> float:
+    return float((np.logaddexp(0.0, o) - y * o).sum())
+
+
+def _cross_logits(o: np.ndarray, y: np.ndarray) -> float:
+    top = o.max(-1, keepdims=True)
+    return float(
+        ((np.log(np.exp(o - top).sum(-1, keepdims=True)) + top) * y.sum(-1, keepdims=True) - 0).sum() - (o * y).sum()
+    )
+
+
+def _huber(o: np.ndarray, y: np.ndarray) -> float:
+    e = np.abs(o - y)
+    return float(np.where(e <= 1, 0.5 * e * e, e - 0.5).sum())
+
+
+def _unit(o: np.ndarray) -> bool:
+    return bool((o >= 0).all() and (o <= 1).all())
+
+
+def _probabilities(o: np.ndarray, y: np.ndarray) -> bool:
+    return _unit(o) and _unit(y)
+
+
+def _signs(o: np.ndarray, y: np.ndarray) -> bool:
+    return bool(np.isin(y, (-1.0, 1.0)).all())
+
+
+def _labels01(o: np.ndarray, y: np.ndarray) -> bool:
+    return _unit(y)
+
+
+def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
+    return _unit(y) and o.shape[-1:] != (1,) and bool(np.abs(y.sum(-1) - 1).max() < 1e-6)
+
+
+USUAL: dict[str, Usual] = {
+    "squared": Usual("squared error", lambda o, y: float(0.5 * ((o - y) ** 2).sum())),
+    "log": Usual("log loss", _binary, fits=_probabilities),
+    "cross": Usual("cross entropy", _cross, True, lambda o, y: _probabilities(o, y) and _distribution(o, y)),
+    "log-logits": Usual("log loss of the sigmoid", _binary_logits, fits=_labels01),
+    "cross-logits": Usual("cross entropy of the softmax", _cross_logits, True, _distribution),
+    "nll": Usual(
+        "negative log likelihood",
+        lambda o, y: float(-(o * y).sum()),
+        True,
+        lambda o, y: _distribution(o, y) and bool((o <= 1e-12).all()),
+    ),
+    "absolute": Usual("absolute error", lambda o, y: float(np.abs(o - y).sum())),
+    "huber": Usual("Huber loss", _huber),
+    "hinge": Usual("hinge loss", lambda o, y: float(np.maximum(0, 1 - y * o).sum()), fits=_signs),
+    "squared-hinge": Usual(
+        "squared hinge loss", lambda o, y: float((np.maximum(0, 1 - y * o) ** 2).sum()), fits=_signs
+    ),
+}
+
+
+def aligned(output: np.ndarray, label: np.ndarray, classes: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two in one shape; class numbers become one-hot rows, and classes go to the last axis."""
+    if output.size == label.size:
+        if output.shape != label.shape:
+            if _squeezed(output) != _squeezed(label) and _squeezed(output) != _squeezed(label)[::-1]:
+                return None
+            output, label = output.reshape(_squeezed(output)), label.reshape(_squeezed(output))
+        if classes and output.ndim == 2 and label.ndim == 2:
+            rows, columns = np.abs(label.sum(-1) - 1).max(), np.abs(label.sum(0) - 1).max()
+            if rows > 1e-6 and columns <= 1e-6:
+                return output.T, label.T
+        return output, label
+    if output.size > label.size and label.size and np.equal(np.mod(label, 1), 0).all() and label.min() >= 0:
+        out, numbers = output.reshape(_squeezed(output)), label.astype(int).ravel()
+        if out.ndim == 1 and numbers.size == 1:
+            out = out[None]
+        if out.ndim == 2 and out.shape[0] != numbers.size and out.shape[1] == numbers.size:
+            out = out.T
+        if out.ndim > 2:
+            out = out.reshape(-1, out.shape[-1])
+        if out.ndim == 2 and out.shape[0] == numbers.size and numbers.max() < out.shape[1]:
+            return out, np.eye(out.shape[1])[numbers]
+    return None
+
+
+def _squeezed(array: np.ndarray) -> tuple[int, ...]:
+    return tuple(n for n in array.shape if n != 1)
+
+
+# Candidates ---------------------------------------------------------------------------------------------------------
+
+MOST_OUTPUTS, MOST_LABELS, MOST = 40, 24, 300
+LONGEST = 200  # values of a series that may be the outputs of a loop over samples
+
+
+def candidates(
+    seen: Seen, moved: Seen, excluded: frozenset[str] = frozenset(), wanted: str | None = None
+) -> list[Candidate]:
+    """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
+
+    What has the same value in both is one loss, seen at several places: the name that says most is kept.
+    """
+    kept: dict[tuple[str, str], Candidate] = {}
+    for candidate in sorted(_all(seen, moved, excluded), key=_rank):
+        before, after = candidate.value(seen), candidate.value(moved)
+        if np.isfinite(before) and np.isfinite(after) and before != after:
+            kept.setdefault((f"{before:.11e}", f"{after:.11e}"), candidate)
+    found = list(kept.values())
+    if wanted is not None:
+        named = [c for c in found if c.is_seen and wanted in (c.output[1], c.output[1].split(".")[-1], c.output[0])]
+        return named or found
+    return found
+
+
+def _rank(candidate: Candidate) -> tuple[Any, ...]:
+    kinds = list(USUAL)
+    order = -1 if candidate.is_seen else kinds.index(candidate.kind)
+    return (
+        -candidate.named,
+        candidate.output[0].startswith("loop"),
+        order,
+        candidate.which != "all",
+        len(candidate.output[1]),
+    )
+
+
+def _all(seen: Seen, moved: Seen, excluded: frozenset[str]) -> Iterator[Candidate]:
+    depends = {
+        key for key, series in seen.items() if key in moved and not _same(series, moved[key]) and key[1] not in excluded
+    }
+    count = 0
+    for key in sorted(depends, key=lambda k: -Candidate("seen", k).named):
+        series = seen[key]
+        if all(value.size == 1 for value in series) and count < MOST:
+            for which in ("all",) if len(series) == 1 else ("first", "last", "all"):
+                yield Candidate("seen", key, None, which)
+            count += 1
+    usable = {key for key, series in seen.items() if len(series) <= LONGEST and not key[1].endswith("[-1]")}
+    outputs = [key for key in depends & usable if not re.search(r"grad|delta|^d[A-Z_]|loss|cost", key[1])]
+    outputs.sort(key=lambda key: _liking_output(key, seen))
+    outputs = _distinct(outputs, seen)
+    labels = [key for key in usable if key not in depends and key[1] not in excluded and _label_like(seen[key])]
+    labels.sort(key=lambda key: (not LABEL_NAME.search(key[1].lower()), len(key[1]), key))
+    labels = _distinct(labels, seen)
+    for output in outputs[:MOST_OUTPUTS]:
+        for likely in (True, False):  # what is called a label first; anything else only where none of these fits
+            found = [
+                candidate
+                for label in labels[:MOST_LABELS]
+                if bool(LABEL_NAME.search(label[1].lower())) is likely
+                for candidate in _pairs(seen, output, label)
+            ]
+            yield from found[: MOST - count]
+            count += len(found)
+            if found or count >= MOST:
+                break
+
+
+def _liking_output(key: Key, seen: Seen) -> tuple[Any, ...]:
+    likely = re.search(r"out|pred|prob|hat|logit|score|softmax|a\d|y|p$|o$|z", key[1].lower())
+    return (likely is None, seen[key][0].size > 100_000, key)
+
+
+def _distinct(keys: list[Key], seen: Seen) -> list[Key]:
+    """Of keys with the same values, the first."""
+    known: set[Any] = set()
+    kept: list[Key] = []
+    for key in keys:
+        values = tuple((value.shape, value.tobytes()) for value in seen[key])
+        if values not in known:
+            known.add(values)
+            kept.append(key)
+    return kept
+
+
+def _label_like(series: list[np.ndarray]) -> bool:
+    return all(np.isfinite(value).all() and value.size <= 200_000 for value in series)
+
+
+def _pairs(seen: Seen, output: Key, label: Key) -> Iterator[Candidate]:
+    outputs, labels = seen[output], seen[label]
+    whichs = ["all"] if len(outputs) == 1 else ["first", "last", "all"]
+    if len(labels) not in (1, len(outputs)):
+        if len(outputs) > 1:
+            return
+        whichs = ["first", "last"] if len(labels) <= 400 else []
+    if len(outputs) == 1 and len(labels) == 1 and outputs[0].size == 1 and labels[0].size != 1:
+        return
+    for which in whichs:
+        o, y = _chosen(outputs, which)[0], _chosen(labels, which)[0]
+        if len(_chosen(outputs, which)) > 1 and len(_chosen(labels, which)) == 1:
+            if not (y.ndim and len(y) == len(outputs)):
+                continue
+            y = y[0]
+        for kind, usual in USUAL.items():
+            pair = aligned(o, y, usual.classes)
+            if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
+                continue
+            if usual.fits(*pair):
+                yield Candidate(kind, output, label, which)
+
+
+def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return len(one) == len(other) and all(
+        a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)
+    )

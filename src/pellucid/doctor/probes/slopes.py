@@ -1,0 +1,208 @@
+"""The slopes of what a program may be minimising, by central differences, beside the update that it makes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.probes.losses import Candidate, Key, candidates
+from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.scout import Parameters
+
+EACH = 260  # elements up to which every one is moved by itself
+DIRECTIONS = 6  # random ±1 directions per tensor, where there are more
+RELATIVE = 1e-5  # of a tensor's size: how far it is moved
+
+
+@dataclass
+class Pass:
+    """One pass: for each tensor, the slope of each candidate and the program's own descent along some directions.
+
+    Attributes:
+        directions: (directions, elements) per tensor.
+        given: minus the update along them, freed of an optimiser's memory.
+        slopes: per candidate and tensor, the central differences; nan where a kink is near.
+        update, values: the update itself, and the parameters before it.
+        losses: the value of each candidate.
+    """
+
+    index: int
+    directions: dict[str, np.ndarray] = field(default_factory=dict)
+    given: dict[str, np.ndarray] = field(default_factory=dict)
+    slopes: dict[Candidate, dict[str, np.ndarray]] = field(default_factory=dict)
+    update: dict[str, np.ndarray] = field(default_factory=dict)
+    gradient: dict[str, np.ndarray] = field(default_factory=dict)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    losses: dict[Candidate, float] = field(default_factory=dict)
+
+
+@dataclass
+class Study:
+    """What a laboratory saw over several passes."""
+
+    passes: list[Pass] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    seen: dict[Key, list[np.ndarray]] = field(default_factory=dict)
+    depends: set[Key] = field(default_factory=set)
+    known: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Key, tuple[str, int]] = field(default_factory=dict)
+    complete: bool = False
+    seconds_a_pass: float = 0.0
+
+
+Steps = Generator[Run, Outcome, Any]
+
+
+def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> Steps:
+    """In a laboratory: several passes, each with the slopes of every candidate for the loss."""
+    result = Study()
+    plain = yield Run(watch="all")
+    result.seen, result.known = dict(plain.seen), dict(lab.known)
+    rng = np.random.default_rng(1)
+    start = {name: plain.before[name] for name in found.parameters if name in plain.before}
+    shift = {name: old + _size(old) * 1e-3 * rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
+    moved = yield Run(shift, watch="all")
+    result.candidates = candidates(plain.seen, moved.seen, frozenset(found.groups), wanted)
+    result.depends = {
+        key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
+    }
+    seconds = lab.left() * 0.9
+    chosen = result.candidates
+    try:
+        rough = yield from _measure(lab, found, result.candidates, 0, 2, seconds * 0.25)
+        chosen = _pruned(result.candidates, rough, 24)
+        step = 0
+        while len(result.passes) < passes and lab.left() > 0:
+            early = len(result.passes) < 2
+            entry = yield from _measure(
+                lab, found, chosen, step, DIRECTIONS if early else 3, seconds * (0.2 if early else 0.07)
+            )
+            result.passes.append(entry)
+            chosen = _pruned(chosen, entry, 12) if len(result.passes) == 1 else chosen
+            yield Next()
+            step += 1
+            if len(result.passes) == passes - 2:  # the last ones later in the training
+                end = lab.left() - seconds * 0.07
+                for _ in range(60):
+                    if lab.left() < max(0.5, end):
+                        break
+                    yield Next()
+                    step += 1
+        result.candidates = chosen
+        result.complete = True
+    except Ended:
+        result.complete = True
+    except TimeUp:
+        pass
+    result.candidates = [c for c in chosen if all(c in entry.slopes for entry in result.passes)]
+    return result
+
+
+class TimeUp(Exception):
+    """The laboratory has to close."""
+
+
+def _measure(
+    lab: Lab, found: Parameters, chosen: list[Candidate], index: int, count: int, seconds: float
+) -> Generator[Run, Outcome, Pass]:
+    """The slopes of a pass, along as many directions as the seconds allow."""
+    keys = frozenset(key for candidate in chosen for key in candidate.keys)
+    yield Run(watch=keys)
+    started = time.monotonic()
+    plain = yield Run(watch=keys)
+    each = 2 * (time.monotonic() - started) + 1e-9
+    entry = Pass(index)
+    start = {name: plain.before[name] for name in found.parameters if name in plain.before and name in plain.after}
+    entry.values = start
+    entry.losses = {candidate: candidate.value(plain.seen) for candidate in chosen}
+    total = sum(values.size for values in start.values())
+    rng = np.random.default_rng(index + 7)
+    for name, old in start.items():
+        entry.update[name] = plain.after[name] - old
+        gradient = descent(name, plain, found)
+        entry.gradient[name] = gradient
+        affordable = int(seconds / each / max(1, len(start)))
+        if (total <= EACH and count == DIRECTIONS and total * each < seconds) or old.size <= min(count, affordable):
+            directions = np.eye(old.size)
+        else:
+            directions = _directions(rng, old.size, gradient, min(count, max(2, affordable)))
+        entry.directions[name] = directions
+        entry.given[name] = directions @ gradient
+    slopes: dict[Candidate, dict[str, list[float]]] = {c: {name: [] for name in start} for c in chosen}
+    for name, old in start.items():
+        size = RELATIVE * _size(old)
+        for direction in entry.directions[name]:
+            if lab.left() < 0:
+                raise TimeUp
+            up = yield Run({name: old + size * direction}, watch=keys)
+            down = yield Run({name: old - size * direction}, watch=keys)
+            for candidate in chosen:
+                high, low, middle = candidate.value(up.seen), candidate.value(down.seen), entry.losses[candidate]
+                slope, bend = (high - low) / (2 * size), (high - 2 * middle + low) / size
+                noise = 1e-13 * abs(middle) / size
+                kink = abs(bend) > 0.02 * abs(slope) + noise * 10
+                slopes[candidate][name].append(float("nan") if kink else slope)
+    entry.slopes = {c: {name: np.array(values) for name, values in by.items()} for c, by in slopes.items()}
+    return entry
+
+
+def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
+    """The gradient that the program used, up to one factor: minus the update, freed of what an optimiser remembers."""
+    update = plain.after[name] - plain.before[name]
+    memories = [m for m, owner in found.memory.items() if owner == name and m in plain.after]
+    linear = [m for m in memories if m in found.signs]
+    best: np.ndarray | None = None
+    for memory in linear:
+        share = found.response.get(memory, 0.0)
+        fresh = plain.after[memory] - share * plain.before[memory]
+        if share < 0.9999 and (fresh < 0).any() | (plain.after[memory] < 0).any():
+            best = fresh if found.signs[memory] < 0 else -fresh
+    if best is not None and best.shape == update.shape:
+        return best
+    for memory in memories:
+        values = plain.after[memory]
+        if values.shape == update.shape and (values >= 0).all() and (values > 0).any():
+            return -update * (np.sqrt(values) + 1e-12)
+    return -update
+
+
+def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count: int) -> np.ndarray:
+    rows = [rng.choice([-1.0, 1.0], size) for _ in range(max(2, count - 2))]
+    order = np.argsort(-np.abs(gradient))
+    for place in order[:2]:
+        row = np.zeros(size)
+        row[place] = 1.0
+        rows.append(row)
+    return np.array(rows)
+
+
+def _pruned(chosen: list[Candidate], entry: Pass, most: int) -> list[Candidate]:
+    """Without those that do not depend on the parameters smoothly, or explain nothing of any update."""
+    kept: list[tuple[float, Candidate]] = []
+    for candidate in chosen:
+        best = 0.0
+        for name, slopes in entry.slopes[candidate].items():
+            given = entry.given[name]
+            fine = np.isfinite(slopes)
+            if fine.any() and np.abs(slopes[fine]).max() > 0 and np.abs(given[fine]).max() > 0:
+                inner = float(slopes[fine] @ given[fine])
+                best = max(best, inner**2 / float((slopes[fine] @ slopes[fine]) * (given[fine] @ given[fine])))
+        some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
+        if some and (best > 0.3 or candidate.named > 0):
+            kept.append((best, candidate))
+    kept.sort(key=lambda item: (-item[1].named if item[1].is_seen else 0, -round(item[0], 4)))
+    return [candidate for _, candidate in kept[:most]]
+
+
+def _size(values: np.ndarray) -> float:
+    return max(float(np.sqrt(np.mean(values * values))), 1e-2)
+
+
+def _differ(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return len(one) != len(other) or any(
+        a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,106 @@
+"""A fork of the program: it does something, sends back what came out, and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pellucid.doctor.process import sandbox
+
+
+class Lost(Exception):
+    """A fork gave no answer: it crashed, or its time was up."""
+
+
+class Fork:
+    """One forked child, seen from the parent.
+
+    In the child, `fork()` returns None and the program runs on; what is to be reported goes through `answer`.
+    """
+
+    def __init__(self, pid: int, reading: int, started: float) -> None:
+        self.pid, self.reading, self.started = pid, reading, started
+        self.data = bytearray()
+
+    def result(self, seconds: float) -> Any:
+        """Wait for what the child sends. Raises Lost."""
+        end = time.monotonic() + seconds
+        try:
+            while True:
+                left = end - time.monotonic()
+                if left <= 0 or not select.select([self.reading], [], [], left)[0]:
+                    raise Lost("its time was up")
+                part = os.read(self.reading, 1 << 20)
+                if not part:
+                    break
+                self.data += part
+        finally:
+            self.end()
+        if not self.data:
+            raise Lost("it ended without an answer")
+        kind, value = pickle.loads(bytes(self.data))  # noqa: S301 (our own child wrote it)
+        if kind == "error":
+            raise Lost(value)
+        return value
+
+    def end(self) -> None:
+        os.close(self.reading)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+class Answer:
+    """The child's end: `send` once, and the process is over."""
+
+    def __init__(self, writing: int) -> None:
+        self.writing = writing
+
+    def send(self, value: Any) -> NoReturn:
+        self._write(("value", value))
+
+    def fail(self, error: BaseException | str) -> NoReturn:
+        if isinstance(error, BaseException):
+            error = "".join(traceback.format_exception(error)[-6:])
+        self._write(("error", error))
+
+    def _write(self, value: Any) -> NoReturn:
+        try:
+            data = pickle.dumps(value, protocol=5)
+        except Exception as error:  # noqa: BLE001 (the parent has to hear of it)
+            data = pickle.dumps(("error", f"the answer cannot be sent: {error}"))
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.writing, view) :]
+        os._exit(0)
+
+
+def fork() -> Fork | Answer:
+    """Fork the program: the parent gets a `Fork`, the child an `Answer`."""
+    reading, writing = os.pipe()
+    started = time.monotonic()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return Fork(pid, reading, started)
+    os.close(reading)
+    sandbox.isolate()
+    return Answer(writing)
+
+
+def ask(work: Callable[[], Any], seconds: float) -> Any:
+    """What `work()` returns in a fork, which ends with it."""
+    end = fork()
+    if isinstance(end, Fork):
+        return end.result(seconds)
+    try:
+        end.send(work())
+    except BaseException as error:  # noqa: BLE001 (whatever it was, this process ends here)
+        end.fail(error)

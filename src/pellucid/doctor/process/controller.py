@@ -1,0 +1,121 @@
+"""Who listens to the loops: a scout until the training loop is found; in a fork of it, a laboratory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from pellucid.doctor.process.child import Answer, Fork, Lost, fork
+from pellucid.doctor.process.lab import Lab
+from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.program import Program
+from pellucid.doctor.process.scout import Parameters, Scout, movers, parameters
+
+
+class Finished(BaseException):
+    """The examination is over; the program need not run on."""
+
+
+class Controller:
+    """Finds the training loop, and hands the program over to `examine` at the head of one of its passes.
+
+    `examine(session)` runs in the parent, while the program stands still; what it tries out runs in forks.
+    """
+
+    def __init__(self, program: Program, examine: Callable[[Session], Any], deadline: float) -> None:
+        self.program, self.examine, self.deadline = program, examine, deadline
+        self.scout = Scout()
+        self.lab: Lab | None = None
+        self.number = -1  # the training loop, once it is known
+        self.rejected: dict[int, Parameters | str] = {}
+        self.failures: list[str] = []
+
+    # The hooks --------------------------------------------------------------------------------------------------
+
+    def enter(self, number: int) -> None:
+        if self.lab is None:
+            self.scout.enter(number)
+
+    def head(self, number: int, frame: FrameType) -> None:
+        if self.lab is not None:
+            if number == self.number:
+                self.lab.head(self.program.scope(frame))
+            return
+        if self.scout.head(number, lambda: self.program.scope(frame)):
+            self._try(number, frame)
+        if time.monotonic() > self.deadline:
+            raise Finished
+
+    def tail(self, number: int, frame: FrameType) -> bool:
+        if self.lab is not None:
+            if number == self.number:
+                return self.lab.tail(self.program.scope(frame))
+            self.lab.turn(number, frame)
+            return False
+        self.scout.tail(number, lambda: self.program.scope(frame))
+        return False
+
+    # Within -----------------------------------------------------------------------------------------------------
+
+    def _try(self, number: int, frame: FrameType) -> None:
+        session = Session(self, number, frame)
+        try:
+            self._test(session)
+        except Forked:
+            return
+
+    def _test(self, session: Session) -> None:
+        number = session.number
+        try:
+            found = session.lab(parameters, movers(session.scope), min(15.0, session.left() / 3))
+        except Lost as lost:
+            self.failures.append(str(lost))
+            return
+        if not found.parameters:
+            self.rejected[number] = found
+            return
+        session.found = found
+        self.examine(session)
+        raise Finished
+
+
+class Session:
+    """The program at the head of a pass of its training loop."""
+
+    def __init__(self, controller: Controller, number: int, frame: FrameType) -> None:
+        self.controller, self.number, self.frame = controller, number, frame
+        self.program = controller.program
+        self.found = Parameters({}, [], {})
+        self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
+
+    @property
+    def scope(self) -> Scope:
+        return self.program.scope(self.frame)
+
+    def left(self) -> float:
+        return self.controller.deadline - time.monotonic()
+
+    def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork | None:
+        """Begin `work` in a laboratory at this pass. In the fork, None: the program is to run on."""
+        end = fork()
+        if isinstance(end, Answer):
+            deadline = time.monotonic() + seconds * 0.9
+            lab = Lab(work, groups, self.program.loops.sources, self.program.modules(), deadline, end, self.known)
+            self.controller.number = self.number
+            self.controller.lab = lab
+            lab.head(self.scope)
+            raise Forked
+        return end
+
+    def lab(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Any:
+        """What `work` found. Raises Lost; and `Forked` in the fork itself, to be let through to the hook."""
+        end = self.start(work, groups, seconds)
+        if end is None:
+            raise Forked
+        return end.result(seconds)
+
+
+class Forked(BaseException):
+    """In a fork: back to the user's program, at the hook where it was forked."""

@@ -1,0 +1,199 @@
+"""A laboratory: a fork of the program in which the present pass is run again and again, each time from the same state.
+
+What is tried out is a generator: it yields a request, gets an `Outcome` for it, and returns what the parent is to hear.
+
+    def work(lab):
+        plain = yield Run()                          # the pass as it is; then the state is put back
+        moved = yield Run({"w": plain.before["w"] + 1e-5})
+        yield Next()                                 # the pass as it is; the program goes on to the next one
+        return moved.after["w"] - plain.after["w"]
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.process.child import Answer
+from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.state import State
+from pellucid.doctor.process.watch import Key, Watch
+
+Values = dict[str, np.ndarray]
+
+
+@dataclass
+class Run:
+    """Run the pass with these groups set to these values, then put the state back.
+
+    Attributes:
+        watch: what to take down: nothing, "all", or the keys.
+        hold: parameters that keep their values within the pass, line by line (see `hold`).
+        before, after: called at the head and at the end of the pass with the scope.
+    """
+
+    values: Values = field(default_factory=dict)
+    watch: Any = None
+    before: Callable[[Scope], Any] | None = None
+    after: Callable[[Scope], Any] | None = None
+    around: Any = None  # a context manager that is entered for the length of the pass
+
+
+@dataclass
+class Next(Run):
+    """The same, and the program goes on from there."""
+
+
+@dataclass
+class Outcome:
+    """What came of a pass: the groups before and after it, and the values seen."""
+
+    before: Values
+    after: Values
+    seen: dict[Key, list[np.ndarray]]
+    watch: Watch | None = None
+    said: Any = None  # what `after` returned
+    scope: Scope | None = None
+
+
+class Ended(Exception):
+    """The program left the loop."""
+
+
+Work = Generator[Run, Outcome, Any]
+
+
+class Lab:
+    """Drives a generator from the hooks of one loop."""
+
+    def __init__(
+        self,
+        work: Callable[[Lab], Work],
+        groups: dict[str, Group],
+        files: Any,
+        modules: dict[str, dict[str, Any]],
+        deadline: float,
+        answer: Answer | None,
+        known: dict[str, Group] | None = None,
+    ) -> None:
+        self.groups, self.files, self.modules, self.deadline, self.answer = groups, files, modules, deadline, answer
+        self.work: Work = work(self)
+        self.request: Run | None = None
+        self.state: State | None = None
+        self.watch: Watch | None = None
+        self.before: Values = {}
+        self.scope: Scope | None = None
+        self.running = False
+        self.passes = 0
+        self.known: dict[str, Group] = known or {}  # what was seen at the end of a pass, and where
+
+    def left(self) -> float:
+        """Seconds until this laboratory has to close."""
+        return self.deadline - time.monotonic()
+
+    # The hooks --------------------------------------------------------------------------------------------------
+
+    def head(self, scope: Scope) -> None:
+        if self.running:  # the pass before did not reach its end
+            self._stop()
+            self.running = False
+            self._advance(lambda: self.work.throw(Ended("a pass was left from within")))
+        self.scope, self.state = scope, None
+        if self.request is None:
+            self._advance(lambda: next(self.work))
+        self._begin()
+
+    def tail(self, scope: Scope) -> bool:
+        """The end of the pass; whether to run it again."""
+        if not self.running or self.request is None:
+            return False
+        self._stop()
+        self.running = False
+        request = self.request
+        self.scope = scope
+        after: Values = {}
+        for name, group in self.groups.items():
+            try:
+                after[name] = group.read(scope)
+            except (LookupError, AttributeError, TypeError, ValueError):
+                continue
+        if self.watch is not None:
+            self.watch.finish(scope)
+            self.known = self.watch.known
+        said = request.after(scope) if request.after is not None else None
+        outcome = Outcome(self.before, after, self.watch.series if self.watch else {}, self.watch, said, scope)
+        again = not isinstance(request, Next)
+        if again and self.state is not None:
+            self.state.restore()
+        if not again:
+            self.passes += 1
+        self._advance(lambda: self.work.send(outcome))
+        if again:
+            self._begin()
+        return again
+
+    def turn(self, number: int, frame: FrameType) -> None:
+        """A loop inside the pass ends a turn."""
+        if self.watch is not None and self.running:
+            self.watch.turn(number, frame)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """The program left the loop, or ended."""
+        self._stop()
+        self._advance(lambda: self.work.throw(Ended(str(error or "the program ended"))))
+        self._finish_without("the program ended")
+
+    # Within -----------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        request, scope = self.request, self.scope
+        if request is None or scope is None:
+            return
+        if self.state is None and not isinstance(request, Next):
+            self.state = State(scope)
+        self.before = {}
+        for name, group in self.groups.items():
+            try:
+                self.before[name] = group.read(scope)
+            except (LookupError, AttributeError, TypeError, ValueError):
+                continue
+        for name, values in request.values.items():
+            self.groups[name].write(scope, values)
+        if request.before is not None:
+            request.before(scope)
+        self.watch = None
+        if request.watch is not None:
+            wanted = None if request.watch == "all" else request.watch
+            self.watch = Watch(self.files, self.modules, wanted, self.known)
+        self.running = True
+        if request.around is not None:
+            request.around.__enter__()
+        if self.watch is not None:
+            self.watch.start()
+
+    def _stop(self) -> None:
+        if self.watch is not None:
+            self.watch.stop()
+        if self.running and self.request is not None and self.request.around is not None:
+            self.request.around.__exit__(None, None, None)
+
+    def _advance(self, step: Callable[[], Run]) -> None:
+        try:
+            self.request = step()
+        except StopIteration as end:
+            if self.answer is None:
+                raise
+            self.answer.send(end.value)
+        except BaseException as error:
+            if self.answer is None:
+                raise
+            self.answer.fail(error)
+
+    def _finish_without(self, reason: str) -> None:
+        if self.answer is not None:
+            self.answer.fail(reason)

@@ -1,0 +1,131 @@
+"""The user's program, run as they would run it, with the hooks of the doctor in its loops."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pellucid.doctor.process import sandbox
+from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, TAIL, Importer, Loops, is_users
+from pellucid.doctor.process.paths import Scope
+
+
+class Program:
+    """A script, its modules, and who listens to its loops."""
+
+    def __init__(self, script: Path, args: list[str]) -> None:
+        self.script, self.args = script.resolve(), args
+        self.root = self.script.parent
+        self.loops = Loops()
+        self.main = types.ModuleType("__main__")
+        self.listener: Any = None
+        self.broken: set[int] = set()
+        self._count, self._modules = -1, {"__main__": self.main.__dict__}
+
+    def modules(self) -> dict[str, dict[str, Any]]:
+        """The namespaces of the user's modules, the script's first."""
+        if len(sys.modules) == self._count:
+            return self._modules
+        found = {"__main__": self.main.__dict__}
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file is not None and name != "__main__" and file in self.loops.sources:
+                found[name] = module.__dict__
+        self._count, self._modules = len(sys.modules), found
+        return found
+
+    def scope(self, frame: FrameType) -> Scope:
+        return Scope(frame, self.modules(), fleeting=frozenset(self.loops.targets))
+
+    def run(self, listener: Any) -> None:
+        """Run it to its end, or until the listener leaves by an exception. Raises whatever the program raises."""
+        self.listener = listener
+        self.install(listener)
+        sandbox.quiet()
+        sys.meta_path.insert(0, Importer(self.loops, self.root))
+        sys.argv = [str(self.script), *self.args]
+        sys.path.insert(0, str(self.root))
+        self.main.__dict__.update(__file__=str(self.script), __builtins__=builtins, __name__="__main__")
+        sys.modules["__main__"] = self.main
+        code = self.loops.compile(source_of(self.script), str(self.script))
+        exec(code, self.main.__dict__)  # noqa: S102 (to run the user's program is what the command is for)
+
+    def install(self, listener: Any) -> None:
+        """Send the hooks of the loops to a listener: enter, head, tail, turn."""
+
+        def head(number: int) -> None:
+            listener.head(number, sys._getframe(1))
+
+        def tail(number: int) -> bool:
+            return listener.tail(number, sys._getframe(1))
+
+        def leave(number: int) -> bool:
+            again = listener.tail(number, sys._getframe(1))
+            if not again:
+                self.broken.add(number)
+            return again
+
+        def left(number: int) -> bool:
+            if number in self.broken:
+                self.broken.discard(number)
+                return True
+            return False
+
+        hooks: dict[str, Callable[..., Any]] = {HEAD: head, TAIL: tail, LEAVE: leave, LEFT: left, ENTER: listener.enter}
+        for name, hook in hooks.items():
+            setattr(builtins, name, hook)
+
+
+def source_of(script: Path) -> str:
+    """The text of a script; of a notebook, its code cells in order, magics left out."""
+    if script.suffix != ".ipynb":
+        import tokenize
+
+        with tokenize.open(script) as file:
+            return file.read()
+    with open(script, encoding="utf-8") as file:
+        book = json.load(file)
+    lines: list[str] = []
+    for cell in book.get("cells", []):
+        if cell.get("cell_type") == "code":
+            text = "".join(cell["source"]) if isinstance(cell["source"], list) else cell["source"]
+            if text.lstrip().startswith("%%"):
+                continue
+            for line in text.splitlines():
+                magic = line.lstrip().startswith(("%", "!", "?"))
+                lines.append(line[: len(line) - len(line.lstrip())] + "pass  # " + line.lstrip() if magic else line)
+    return "\n".join(lines) + "\n"
+
+
+def cell_lines(script: Path) -> dict[int, tuple[int, int]]:
+    """For each line of a notebook's source, its cell and the line in the cell, from 1."""
+    with open(script, encoding="utf-8") as file:
+        book = json.load(file)
+    found: dict[int, tuple[int, int]] = {}
+    number = 0
+    for cell_number, cell in enumerate(book.get("cells", []), 1):
+        if cell.get("cell_type") == "code":
+            text = "".join(cell["source"]) if isinstance(cell["source"], list) else cell["source"]
+            if text.lstrip().startswith("%%"):
+                continue
+            for i in range(len(text.splitlines())):
+                number += 1
+                found[number] = (cell_number, i + 1)
+    return found
+
+
+def is_file_of(program: Program, file: str) -> bool:
+    return is_users(file, program.root)
+
+
+def silence() -> None:
+    """What the program prints goes nowhere: the report is what is read."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)

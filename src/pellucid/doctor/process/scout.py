@@ -1,0 +1,267 @@
+"""Which loop trains, and which numbers it trains.
+
+At some passes of every loop, what can be reached at the head is compared with what is there at the end. A training
+loop moves the same floats in pass after pass; whether they are parameters is tried out in a fork: a parameter that is
+changed a little keeps that change, and alters how others move. A sum or a counter alters nothing, a variable of the
+pass is overwritten, an optimiser's memory touches one element of one parameter only.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.process.lab import Lab, Run, Work
+from pellucid.doctor.process.paths import Group, Scope, groups, leaves
+
+LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
+MOST_GROUPS = 60
+
+
+@dataclass
+class Seen:
+    """What is known of one loop."""
+
+    count: int = 0
+    activation: int = 0
+    pending: tuple[int, dict[str, Group], dict[str, np.ndarray]] | None = None
+    moves: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
+    tested: int = 0
+
+
+@dataclass
+class Parameters:
+    """What moves in a training loop: the parameters, and the memory that an optimiser keeps for them."""
+
+    groups: dict[str, Group]
+    parameters: list[str]
+    memory: dict[str, str]  # the parameter that it belongs to, by the name of the memory
+    response: dict[str, float] = field(default_factory=dict)  # how much of a change of it is left after the pass
+    signs: dict[str, float] = field(default_factory=dict)  # which way a memory moves its parameter
+    repeatable: bool = True
+
+
+class Scout:
+    """Looks at passes of loops, until one looks like training."""
+
+    def __init__(self) -> None:
+        self.loops: dict[int, Seen] = {}
+        self.spent = 0.0
+
+    def enter(self, number: int) -> None:
+        self.loops.setdefault(number, Seen()).activation += 1
+
+    def head(self, number: int, scope_of: Any) -> bool:
+        """Whether the loop at whose head the program is should be tested."""
+        seen = self.loops.setdefault(number, Seen())
+        seen.count += 1
+        if seen.count not in LOOKS:
+            return False
+        started = time.monotonic()
+        if self._promising(seen):
+            seen.tested += 1
+            return True
+        scope = scope_of()
+        found = groups({path: value for path, value in leaves(scope).items() if _may_move(value)})
+        values = {name: group.read(scope) for name, group in found.items()}
+        seen.pending = (seen.activation, found, values)
+        self.spent += time.monotonic() - started
+        return False
+
+    def tail(self, number: int, scope_of: Any) -> None:
+        seen = self.loops.get(number)
+        if seen is None or seen.pending is None:
+            return
+        started = time.monotonic()
+        activation, found, values = seen.pending
+        seen.pending = None
+        moved = differing(found, values, scope_of())
+        if moved:
+            seen.moves.append((activation, moved))
+            del seen.moves[:-4]
+        self.spent += time.monotonic() - started
+
+    def _promising(self, seen: Seen) -> bool:
+        """Whether the same elements moved in two passes of one run of the loop."""
+        if seen.tested >= 3:
+            return False
+        for i, (activation, moved) in enumerate(seen.moves):
+            for other, again in seen.moves[:i]:
+                if other == activation and any(
+                    name in again and again[name].shape == mask.shape and (again[name] & mask).any()
+                    for name, mask in moved.items()
+                ):
+                    return True
+        return False
+
+
+def _may_move(value: Any) -> bool:
+    return not isinstance(value, np.ndarray) or value.dtype.kind == "f"
+
+
+def differing(found: dict[str, Group], values: dict[str, np.ndarray], scope: Scope) -> dict[str, np.ndarray]:
+    """The groups that have other values now, with the mask of the elements that moved."""
+    moved: dict[str, np.ndarray] = {}
+    for name, group in found.items():
+        try:
+            now = group.read(scope)
+        except (LookupError, AttributeError, TypeError, ValueError):
+            continue
+        if now.shape == values[name].shape:
+            mask = now != values[name]
+            mask &= ~(np.isnan(now) & np.isnan(values[name]))
+            if mask.any() and not (
+                np.equal(np.mod(now[mask], 1), 0).all() and np.equal(np.mod(values[name][mask], 1), 0).all()
+            ):
+                moved[name] = mask
+    return moved
+
+
+def movers(scope: Scope) -> dict[str, Group]:
+    """Every group of floats that might be a parameter, by name."""
+    return groups({path: value for path, value in leaves(scope).items() if _may_move(value)})
+
+
+def parameters(lab: Lab) -> Work:
+    """In a laboratory: which of the groups that move are parameters."""
+    plain = yield Run()
+    again = yield Run()
+    moved = [
+        name
+        for name, values in plain.after.items()
+        if name in plain.before and values.shape == plain.before[name].shape and _differ(values, plain.before[name])
+    ]
+    # Sums over a set come in another order each time: what rounds differently is no change.
+    noise = {name: _away(plain.after[name], again.after.get(name)) for name in moved}
+    same = all(share <= 1e-9 for share in noise.values())
+    moved = _without_aliases(moved, lab.groups, lab.scope)[:MOST_GROUPS]
+    rng = np.random.default_rng(0)
+    shifts: dict[str, np.ndarray] = {}
+    answers: dict[str, dict[str, np.ndarray]] = {}
+    for name in moved:
+        if lab.left() < 0:
+            break
+        old = plain.before[name]
+        shifts[name] = step = _step(old, plain.after[name], lab.groups[name]) * rng.choice([-1.0, 1.0], old.shape)
+        if old.size > 1:
+            step[rng.permutation(old.size)[: old.size // 2]] = 0.0
+        outcome = yield Run({name: old + step})
+        answers[name] = {
+            other: outcome.after[other] - plain.after[other]
+            for other in moved
+            if other in outcome.after and outcome.after[other].shape == plain.after[other].shape
+        }
+    return classify(
+        lab.groups, moved, plain.before, plain.after, shifts, answers, same, max(noise.values(), default=0.0)
+    )
+
+
+def classify(
+    known: dict[str, Group],
+    moved: list[str],
+    before: dict[str, np.ndarray],
+    after: dict[str, np.ndarray],
+    shifts: dict[str, np.ndarray],
+    answers: dict[str, dict[str, np.ndarray]],
+    repeatable: bool,
+    noise: float = 0.0,
+) -> Parameters:
+    """From what a small change of each group did to the others: what is a parameter, what an optimiser's memory."""
+    response: dict[str, float] = {}
+    affects: dict[str, list[str]] = {}
+    local: dict[str, bool] = {}
+    for name, changes in answers.items():
+        step = shifts[name]
+        own = changes.get(name)
+        if own is None or not np.isfinite(own).all():
+            continue
+        still = step == 0
+        response[name] = float((own * step).sum() / (step * step).sum())
+        scale = float(np.abs(step).max())
+        touched = [
+            other
+            for other, change in changes.items()
+            if other != name and np.abs(change).max(initial=0) > _noise(after[other], before[other], scale, noise)
+        ]
+        spread = bool(np.abs(own[still]).max(initial=0) > _noise(after[name], before[name], scale, noise))
+        affects[name] = touched
+        local[name] = not spread and all(
+            changes[other].shape == step.shape
+            and np.abs(changes[other][still]).max(initial=0) <= _noise(after[other], before[other], scale, noise)
+            for other in touched
+        )
+    kept = {name for name, share in response.items() if abs(share) > 1e-3}
+    memory: dict[str, str] = {}
+    for name in kept:
+        partners = [other for other in affects[name] if other in kept]
+        if local[name] and partners and before[name].size > 1:
+            memory[name] = max(partners, key=lambda other: len(affects[other]))
+        elif before[name].size == 1 and len(partners) == 1 and _is_memory_of(name, partners[0], affects, response):
+            memory[name] = partners[0]
+    found = [
+        name
+        for name in moved
+        if name in kept
+        and name not in memory
+        and (not local[name] or (before[name].size == 1 and affects[name]))
+        and _overlaps(name, shifts, answers)
+    ]
+    memory = {name: owner for name, owner in memory.items() if owner in found}
+    signs = {name: float(np.sign((answers[name][owner] * shifts[name]).sum())) for name, owner in memory.items()}
+    return Parameters({name: known[name] for name in (*found, *memory)}, found, memory, response, signs, repeatable)
+
+
+def _is_memory_of(name: str, partner: str, affects: dict[str, list[str]], response: dict[str, float]) -> bool:
+    """One number that touches one other: its memory, unless the other touches no more than that either."""
+    if len(affects[partner]) > 1:
+        return True
+    return abs(response[name]) < 0.9999 * abs(response.get(partner, 0.0)) and abs(response[name]) < 0.9995
+
+
+def _overlaps(name: str, shifts: dict[str, np.ndarray], answers: dict[str, dict[str, np.ndarray]]) -> bool:
+    """Whether the change is still there after the pass, where it was made: no state that a network computes anew."""
+    step, own = shifts[name], answers[name][name]
+    size = float(np.sqrt((own * own).sum() * (step * step).sum()))
+    return step.size < 4 or (size > 0 and abs(float((own * step).sum())) / size > 0.5)
+
+
+def _noise(after: np.ndarray, before: np.ndarray, scale: float, noise: float) -> float:
+    size = max(float(np.abs(after).max(initial=0)), float(np.abs(before).max(initial=0)))
+    return max(1e-13, 30 * noise) * max(size, scale)
+
+
+def _away(one: np.ndarray, other: np.ndarray | None) -> float:
+    """How far apart two results are, as a share of their size."""
+    if other is None or one.shape != other.shape:
+        return np.inf
+    size = float(np.abs(one).max(initial=0))
+    return float(np.abs(one - other).max(initial=0)) / size if size > 0 else 0.0
+
+
+def _step(old: np.ndarray, new: np.ndarray, group: Group) -> float:
+    size = float(np.sqrt(np.mean(old * old)))
+    return 1e-4 * size if size > 0 else 1e-4
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool((~((one == other) | (np.isnan(one) & np.isnan(other)))).any())
+
+
+def _without_aliases(names: list[str], known: dict[str, Group], scope: Scope | None) -> list[str]:
+    """Of several names for one array, the first."""
+    seen: set[tuple[int, ...]] = set()
+    kept: list[str] = []
+    for name in names:
+        try:
+            values = [scope.get(path) for path in known[name].paths] if scope is not None else []
+        except (LookupError, AttributeError, TypeError):
+            values = []
+        arrays = tuple(id(value) for value in values if isinstance(value, np.ndarray | list))
+        if arrays and arrays in seen:
+            continue
+        seen.add(arrays)
+        kept.append(name)
+    return kept

@@ -1,0 +1,158 @@
+"""The values of one pass: what the user's functions hold and return, and what is there at the end of the pass.
+
+Each value has a key, (place, name): the function that it was seen in, or "" for the end of the pass. A function that
+runs several times gives a series of values, and so does a loop inside the pass, seen at the end of each of its turns.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.process.paths import Group, Scope, as_array, attributes, groups, is_leaf, is_users, leaves, show
+
+Key = tuple[str, str]
+
+MOST_TIMES = 200  # values kept of one series
+LARGEST = 500_000  # elements of a value that is kept
+
+
+class Watch:
+    """Collects while it is on. With `wanted`, only these keys."""
+
+    def __init__(
+        self, files: Any, modules: Any, wanted: frozenset[Key] | None = None, known: dict[str, Group] | None = None
+    ) -> None:
+        self.files, self.modules, self.wanted = files, modules, wanted
+        self.known: dict[str, Group] = known or {}
+        self.places: dict[str, set[str]] | None = None  # by place, the variables that matter
+        if wanted is not None:
+            self.places = {}
+            for place, name in wanted:
+                self.places.setdefault(place, set()).add(re.split(r"[.\[]", name, maxsplit=1)[0])
+        self.times: dict[str, int] = {}
+        self.series: dict[Key, list[np.ndarray]] = {}
+        self.lines: dict[Key, tuple[str, int]] = {}
+        self.order: list[Key] = []
+        self.engines = _engines(modules)
+
+    # While the pass runs ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if self.places is None or self.places.keys() != {""}:
+            sys.settrace(self._call)
+
+    def stop(self) -> None:
+        sys.settrace(None)
+
+    def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
+        code = frame.f_code
+        if code.co_filename not in self.files or (self.places is not None and code.co_qualname not in self.places):
+            return None
+        if code.co_qualname.partition(".")[0] in self.engines:
+            return None
+        frame.f_trace_lines = False
+        return self._event
+
+    def _event(self, frame: FrameType, event: str, arg: Any) -> Any:
+        if event == "return":
+            place = frame.f_code.co_qualname
+            if frame.f_code.co_name not in ("<module>", "<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>"):
+                self._look(place, frame)
+            self._keep(place, "return", arg, frame)
+        return self._event
+
+    def turn(self, number: int, frame: FrameType) -> None:
+        """The end of a turn of a loop inside the pass."""
+        place = f"loop {number}"
+        if (self.places is None or place in self.places) and frame.f_code.co_qualname.partition(".")[
+            0
+        ] not in self.engines:
+            self._look(place, frame)
+
+    def _look(self, place: str, frame: FrameType) -> None:
+        times = self.times[place] = self.times.get(place, 0) + 1
+        if times > MOST_TIMES:
+            return
+        wanted = None if self.places is None else self.places[place]
+        for name, value in list(frame.f_locals.items()):
+            if (wanted is None or name in wanted) and not name.startswith("__"):
+                self._keep(place, name, value, frame)
+
+    def _keep(self, place: str, name: str, value: Any, frame: FrameType) -> None:
+        for label, leaf in _parts(name, value, self.modules):
+            key = (place, label)
+            if self.wanted is not None and key not in self.wanted:
+                continue
+            series = self.series.get(key)
+            if series is None:
+                if len(self.series) > 3000:
+                    return
+                series = self.series[key] = []
+                self.lines[key] = (frame.f_code.co_filename, frame.f_lineno)
+            if len(series) < MOST_TIMES and np.size(leaf) <= LARGEST:
+                series.append(as_array(leaf))
+
+    # At its end -------------------------------------------------------------------------------------------------
+
+    def finish(self, scope: Scope) -> None:
+        """Take down what can be reached at the end of the pass."""
+        if self.wanted is None:
+            found = leaves(scope)
+            for name, group in groups(found).items():
+                if group.size <= LARGEST:
+                    self._end(name, group.read(scope).reshape(group.shape))
+            for path, value in found.items():
+                if isinstance(value, list) and len(path) <= 3:
+                    self._end(show(path) + "[-1]", np.array(float(value[-1])))
+            self.known = groups(found)
+            return
+        for _, name in (key for key in self.wanted if key[0] == ""):
+            try:
+                self._end(name, self._fetch(scope, name))
+            except (LookupError, AttributeError, TypeError, ValueError):
+                continue
+
+    def _end(self, name: str, value: np.ndarray) -> None:
+        self.series["", name] = [np.array(value, dtype=float)]
+
+    def _fetch(self, scope: Scope, name: str) -> np.ndarray:
+        """A value at the end of the pass, by the name that it had when everything was taken down."""
+        group = self.known.get(name)
+        if group is not None:
+            return group.read(scope).reshape(group.shape)
+        return np.array(float(scope.get(self.known[name.removesuffix("[-1]")].paths[0])[-1]))
+
+
+def _engines(modules: Any) -> set[str]:
+    """Classes of values that carry their gradient: thousands of their methods run in a pass; none is the loss."""
+    found: set[str] = set()
+    for names in modules.values():
+        for name, kind in list(names.items()):
+            if isinstance(kind, type) and kind.__module__ in modules and hasattr(kind, "backward"):
+                code = getattr(kind.__init__, "__code__", None)
+                if code is not None and {"grad", "data"} & set(code.co_names) and hasattr(kind, "__add__"):
+                    found.add(name)
+    return found
+
+
+def _parts(name: str, value: Any, modules: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """The numbers and arrays of a value: itself, or the items of a tuple, a list, a dict, the data of an object."""
+    if is_leaf(value):
+        yield name, value
+    elif depth < 2:
+        if isinstance(value, tuple | list) and len(value) <= 64:
+            for i, item in enumerate(value):
+                yield from _parts(f"{name}[{i}]", item, modules, depth + 1)
+        elif isinstance(value, dict) and len(value) <= 64:
+            for key, item in list(value.items()):
+                yield from _parts(f"{name}[{key!r}]", item, modules, depth + 1)
+        elif is_users(value, modules) and depth == 0:
+            for label, item in attributes(value):
+                if is_leaf(item) and label in ("data", "value", "val", "grad"):
+                    yield f"{name}.{label}", item

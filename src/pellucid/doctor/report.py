@@ -1,0 +1,96 @@
+"""What the doctor hands over: a verdict, the findings behind it, and the evidence, as records that can be written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass
+class Finding:
+    """One thing that is wrong, or worth knowing.
+
+    Attributes:
+        cause: an id of the vocabulary of causes.
+        severity: "error" (the program is broken), "warning" (it may well hold you back, confirmed), "info".
+        confidence: from 0 to 1.
+        evidence: what was measured, in numbers.
+        explanation: what it means.
+        fix: what to write instead.
+        file, line: where; None where that is not known.
+        code: what is written there.
+        verified: whether a fork with the fix did better; None where it was not tried.
+        fork: the curves of the fork: {"as it was": [...], "with the fix": [...], "what": ...}.
+        mistake: for `wrong-backward`, the kind of mistake.
+        tensors: the tensors that it concerns, each with what is wrong about it.
+    """
+
+    cause: str
+    severity: str
+    confidence: float
+    evidence: str
+    explanation: str
+    fix: str
+    file: str | None = None
+    line: int | None = None
+    code: str = ""
+    verified: bool | None = None
+    fork: dict[str, Any] = field(default_factory=dict)
+    mistake: str = ""
+    tensors: list[dict[str, Any]] = field(default_factory=list)
+    patch: dict[str, Any] | None = None  # {"file", "line", "old", "new"}: a repair of one line
+
+    @property
+    def title(self) -> str:
+        return f"{self.cause}: {self.mistake}" if self.mistake else self.cause
+
+
+@dataclass
+class Report:
+    """The whole examination.
+
+    Attributes:
+        status: "faults" (there is an error, or a confirmed warning), "healthy", "inconclusive".
+        facts: what the doctor found out about the program: its loop, parameters, loss, update rule.
+        overhead: seconds of the examination over those that the same passes take by themselves.
+    """
+
+    status: str
+    findings: list[Finding] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    overhead: float = 0.0
+    reason: str = ""  # of "inconclusive": what is missing, and what to type
+
+    def to_json(self) -> str:
+        return json.dumps(_plain(asdict(self)), indent=1, allow_nan=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        data = json.loads(text)
+        data["findings"] = [Finding(**finding) for finding in data["findings"]]
+        return cls(**data)
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.status == "faults" else 0
+
+
+def _plain(value: Any) -> Any:
+    """Only what JSON knows: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    number = float(value)
+    return number if abs(number) < float("inf") else None  # a comparison with nan is False

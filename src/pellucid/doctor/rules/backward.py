@@ -1,0 +1,137 @@
+"""From a judgement of the gradients to findings: what is wrong with which tensor, and which mistake it may be."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.probes.slopes import Study
+from pellucid.doctor.process.scout import Parameters
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.gradient import Judgement
+
+
+def findings(judgement: Judgement, study: Study, found: Parameters, sizes: set[int]) -> list[Finding]:
+    """What the comparison of updates and slopes says."""
+    if judgement.climbs and not judgement.wrong:
+        return [_climbs(judgement)]
+    if not judgement.wrong:
+        return []
+    tensors = [_tensor(judgement, name) for name in judgement.verdicts]
+    mistake, explanation, fix = mistake_of(judgement, study, sizes)
+    wrong = ", ".join(judgement.wrong)
+    telling = sum(c.state != "silent" for row in judgement.cells.values() for c in row)
+    return (
+        [
+            Finding(
+                "wrong-backward",
+                "error",
+                0.95 if judgement.score > 0.2 else 0.7,
+                f"Against the slope of {judgement.candidate.title} by differences, in {len(study.passes)} passes: "
+                + "; ".join(t["said"] for t in tensors if t["verdict"] != "right")
+                + ".",
+                explanation or f"The update of {wrong} does not follow the slope of the loss.",
+                fix,
+                mistake=mistake,
+                tensors=tensors,
+            )
+        ]
+        if telling
+        else []
+    )
+
+
+def _climbs(judgement: Judgement) -> Finding:
+    return Finding(
+        "loss-sign-flipped",
+        "error",
+        0.97,
+        f"In every pass the update of every parameter is {_number(abs(judgement.ratio))} times the slope of "
+        f"{judgement.candidate.title}, not minus it.",
+        "The program climbs: each update makes the loss larger.",
+        "turn the sign of the update (W -= lr * dW), or that of the gradient, around",
+    )
+
+
+def _tensor(judgement: Judgement, name: str) -> dict[str, Any]:
+    verdict = judgement.verdicts[name]
+    row = [c for c in judgement.cells[name] if c.state != "silent"]
+    factor = judgement.factors.get(name)
+    cosine = float(np.mean([c.cosine for c in row if math.isfinite(c.cosine)] or [math.nan]))
+    said = {
+        "right": f"{name} follows it",
+        "unknown": f"nothing moves {name}",
+        "zero": f"{name} is never moved, though the loss depends on it",
+        "sign": f"{name} is moved up the slope",
+        "factor": f"{name} is moved {_number(factor)} times as far as the others" if factor is not None else "",
+        "partly": f"{name} follows it in {_share(judgement, name)} passes",
+        "across": f"{name} is moved in another direction (cosine {cosine:.3g})",
+    }[verdict]
+    return {"name": name, "verdict": verdict, "factor": factor, "cosine": cosine, "said": said}
+
+
+def _share(judgement: Judgement, name: str) -> str:
+    row = [(i, c) for i, c in enumerate(judgement.cells[name]) if c.state != "silent"]
+    right = sum(c.state == "along" and abs(c.ratio / judgement.ratios[i] - 1) < 0.02 for i, c in row)
+    return f"{right} of {len(row)}"
+
+
+def mistake_of(judgement: Judgement, study: Study, sizes: set[int]) -> tuple[str, str, str]:
+    """The mistake by the numbers alone, in words, and a fix."""
+    wrong = judgement.wrong
+    kinds = {judgement.verdicts[name] for name in wrong}
+    factors = [judgement.factors[name] for name in wrong if name in judgement.factors]
+    names = ", ".join(wrong)
+    if kinds == {"zero"}:
+        return (
+            "zero-gradient",
+            f"{names} never moves, though the loss depends on it.",
+            f"compute the gradient of {names} and apply it",
+        )
+    if len(factors) == len(wrong):
+        same = all(abs(f / factors[0] - 1) < 0.02 for f in factors)
+        if same and abs(factors[0] + 1) < 0.02:
+            return "sign", f"The gradient of {names} has the wrong sign.", "turn its sign around"
+        for size in sorted(sizes, reverse=True):
+            if same and size > 1 and (abs(abs(factors[0]) / size - 1) < 0.01 or abs(abs(factors[0]) * size - 1) < 0.01):
+                more = abs(factors[0]) > 1
+                return (
+                    "batch-factor",
+                    f"The gradient of {names} is {_number(factors[0])} times that of the others: "
+                    + (
+                        "summed over the batch where they are averaged."
+                        if more
+                        else "averaged over the batch once more than they are."
+                    ),
+                    f"divide it by {size}" if more else f"multiply it by {size}, or divide by the batch only once",
+                )
+        if same:
+            return (
+                "constant-factor",
+                f"The gradient of {names} is {_number(factors[0])} times as large as it should be.",
+                f"divide it by {_number(factors[0])}",
+            )
+    swapped = _swapped(judgement, study)
+    if swapped:
+        return "swapped-tensors", f"The gradient of {swapped[0]} is applied to {swapped[1]}.", "swap them"
+    return "unknown", "", ""
+
+
+def _swapped(judgement: Judgement, study: Study) -> tuple[str, str] | None:
+    for entry in study.passes:
+        if any(d.shape[0] != d.shape[1] for d in entry.directions.values()):
+            continue
+        for name in judgement.wrong:
+            for other, slopes in entry.slopes[judgement.candidate].items():
+                given = entry.given[name]
+                if other != name and slopes.shape == given.shape and given.size > 2 and np.isfinite(slopes).all():
+                    size = float((slopes @ slopes) * (given @ given))
+                    if size > 0 and float(slopes @ given) ** 2 / size > 1 - 1e-6:
+                        return other, name
+    return None
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4g}"

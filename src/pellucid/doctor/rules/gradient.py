@@ -1,0 +1,172 @@
+"""Whether the updates of a program follow the slope of a loss: a pure function of what the laboratory measured."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.slopes import Pass, Study
+
+EXACT = 3e-3  # a residual, or a difference of ratios, that differences and rounding explain
+WRONG = 2e-2  # one that nothing but a mistake explains
+
+
+@dataclass
+class Cell:
+    """One tensor in one pass: `given ≈ ratio · slope`, but for `residual`, a share of given.
+
+    `state`: "silent" (both zero), "zero" (no update where there is a slope), "drift" (an update where there is no
+    slope), "along" (one factor), "across" (another direction).
+    """
+
+    state: str
+    ratio: float = math.nan
+    residual: float = 0.0
+    cosine: float = math.nan
+
+
+@dataclass
+class Judgement:
+    """The loss that explains most, and what is wrong about each tensor by it.
+
+    Attributes:
+        ratio: what all right tensors share: the learning rate, times a constant of the loss.
+        verdicts: "right", "factor", "sign", "zero", "across", "partly" (right in some passes only), "unknown".
+        factors: how many times too large, where that is one number.
+        climbs: the program goes up the slope, in all tensors alike.
+    """
+
+    candidate: Candidate
+    score: float
+    ratio: float
+    ratios: list[float]
+    verdicts: dict[str, str] = field(default_factory=dict)
+    factors: dict[str, float] = field(default_factory=dict)
+    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    climbs: bool = False
+    climbs_partly: bool = False
+
+    @property
+    def wrong(self) -> list[str]:
+        return [name for name, verdict in self.verdicts.items() if verdict not in ("right", "unknown")]
+
+
+def judge(study: Study) -> Judgement | None:
+    """The judgement by the candidate that explains most; None where nothing that was seen explains anything."""
+    judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
+    return max(judged, key=lambda found: found.score, default=None)
+
+
+def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
+    """What is right and wrong if this is the loss."""
+    names = list(dict.fromkeys(name for entry in passes for name in entry.given))
+    cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
+    along = [(i, name, c.ratio) for name in names for i, c in enumerate(cells[name]) if c.state == "along"]
+    if not any(c.state in ("along", "across", "zero") for row in cells.values() for c in row):
+        return None
+    telling = sum(c.state != "silent" for row in cells.values() for c in row)
+    whole = _shared([ratio for _, _, ratio in along])
+    ratios = [_shared([ratio for j, _, ratio in along if j == i], whole) for i in range(len(passes))]
+    fixed = sum(_near(ratio, whole) for _, _, ratio in along) / telling
+    each = sum(_near(ratio, ratios[i]) for i, _, ratio in along) / telling
+    flips = sum(_near(abs(ratio), abs(whole)) for _, _, ratio in along) / telling
+    steady = _steady(ratios)
+    score = max(fixed, 0.9 * each * steady, 0.85 * flips)
+    if not along:
+        score = 0.3 * float(
+            np.mean([abs(c.cosine) for row in cells.values() for c in row if math.isfinite(c.cosine)] or [0])
+        )
+    score += 0.03 * max(0, min(candidate.named, 2)) + (0.02 if candidate.is_seen and candidate.named > 0 else 0.0)
+    score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
+    one = fixed >= 0.9 * each * steady
+    found = Judgement(candidate, score, whole, [whole] * len(passes) if one else ratios, cells=cells)
+    for name in names:
+        _verdict(found, name)
+    signs = [ratio for ratio in found.ratios if math.isfinite(ratio)]
+    found.climbs = bool(signs) and all(ratio < 0 for ratio in signs)
+    return found
+
+
+def cell(entry: Pass, candidate: Candidate, name: str) -> Cell:
+    """One tensor in one pass."""
+    if name not in entry.given:
+        return Cell("silent")
+    slopes, given = entry.slopes[candidate][name], entry.given[name]
+    fine = np.isfinite(slopes) & np.isfinite(given)
+    if not fine.any():
+        return Cell("silent")
+    s, g = slopes[fine], given[fine]
+    most_s = max((np.nanmax(np.abs(v), initial=0) for v in entry.slopes[candidate].values()), default=0.0)
+    most_g = max((np.abs(v[np.isfinite(v)]).max(initial=0) for v in entry.given.values()), default=0.0)
+    ss, gg = float(s @ s), float(g @ g)
+    no_slope, no_step = math.sqrt(ss) <= 1e-7 * most_s * math.sqrt(len(s)), math.sqrt(gg) <= 1e-9 * most_g
+    if (no_slope and no_step) or (no_slope and gg == 0):
+        return Cell("silent")
+    if no_slope:
+        return Cell("drift")
+    if no_step:
+        return Cell("zero", 0.0, 0.0)
+    ratio = float(s @ g) / ss
+    residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
+    cosine = float(s @ g) / math.sqrt(ss * gg)
+    return Cell("along" if residual < WRONG else "across", ratio, residual, cosine)
+
+
+def _verdict(found: Judgement, name: str) -> None:
+    row = found.cells[name]
+    telling = [(i, c) for i, c in enumerate(row) if c.state != "silent"]
+    if not telling:
+        found.verdicts[name] = "unknown"
+        return
+    right = [c.state == "along" and _near(c.ratio, found.ratios[i]) for i, c in telling]
+    if all(right):
+        found.verdicts[name] = "right"
+        return
+    if all(c.state == "zero" for _, c in telling):
+        found.verdicts[name] = "zero"
+        return
+    along = [
+        (i, c) for i, c in telling if c.state == "along" and math.isfinite(found.ratios[i]) and found.ratios[i] != 0
+    ]
+    factors = [c.ratio / found.ratios[i] for i, c in along]
+    if len(along) == len(telling) and all(_near(f, factors[0], 0.01) for f in factors):
+        found.factors[name] = float(np.median(factors))
+        found.verdicts[name] = "sign" if _near(factors[0], -1.0) else "factor"
+    elif any(right) and not all(right):
+        found.verdicts[name] = "partly"
+    else:
+        found.verdicts[name] = "across"
+
+
+def _near(one: float, other: float, tolerance: float = WRONG) -> bool:
+    return math.isfinite(one) and math.isfinite(other) and abs(one - other) <= tolerance * abs(other)
+
+
+def _shared(ratios: list[float], preferred: float = math.nan) -> float:
+    """The ratio that most agree on; of several, the preferred one, and then a descent."""
+    ratios = [ratio for ratio in ratios if math.isfinite(ratio) and ratio != 0]
+    if not ratios:
+        return math.nan
+    counts = [
+        (sum(_near(other, ratio) for other in ratios), _near(ratio, preferred), ratio > 0, i)
+        for i, ratio in enumerate(ratios)
+    ]
+    best = max(counts)
+    group = [other for other in ratios if _near(other, ratios[best[3]])]
+    return float(np.median(group))
+
+
+def _steady(ratios: list[float]) -> float:
+    """1 where the ratio changes as a schedule might: one sign, and no jumps to and fro."""
+    known = [ratio for ratio in ratios if math.isfinite(ratio)]
+    if len(known) < 2:
+        return 0.5
+    if any(a * b < 0 for a, b in itertools.pairwise(known)):
+        return 0.3
+    steps = [math.log(abs(b / a)) for a, b in itertools.pairwise(known)]
+    turns = sum(a * b < 0 and min(abs(a), abs(b)) > 0.05 for a, b in itertools.pairwise(steps))
+    return 1.0 if not turns and max(map(abs, steps)) < 2.5 else 0.5

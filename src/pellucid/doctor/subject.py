@@ -1,0 +1,72 @@
+"""The process in which the user's program runs: `python -m pellucid.doctor.subject OPTIONS SCRIPT ARGS`.
+
+It prints nothing; the report goes to a file as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pellucid.doctor.examination import Options, examine
+from pellucid.doctor.process.controller import Controller, Finished
+from pellucid.doctor.process.program import Program, silence
+from pellucid.doctor.report import Report
+
+
+def main() -> None:
+    """Run the script that is named in the first argument, a JSON object, and write the report."""
+    asked: dict[str, Any] = json.loads(sys.argv[1])
+    started = time.monotonic()
+    deadline = started + float(asked["budget"]) * 0.9
+    program = Program(Path(asked["script"]), list(asked["args"]))
+    options = Options(asked.get("loss"), float(asked["budget"]))
+    reports: list[Report] = []
+    controller = Controller(program, lambda session: reports.append(examine(session, options)), deadline)
+    silence()
+    error: BaseException | None = None
+    try:
+        program.run(controller)
+    except Finished:
+        pass
+    except BaseException as raised:  # noqa: BLE001 (SystemExit and all: the report says what ended the program)
+        error = raised
+    if controller.lab is not None:
+        controller.lab.end(error)
+        os._exit(1)
+    report = reports[0] if reports else _nothing_found(controller, error, time.monotonic() > deadline)
+    report.seconds = time.monotonic() - started
+    Path(asked["out"]).write_text(report.to_json(), encoding="utf-8")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _nothing_found(controller: Controller, error: BaseException | None, late: bool) -> Report:
+    if error is not None and not (isinstance(error, SystemExit) and not error.code):
+        shown = "".join(traceback.format_exception_only(error)).strip()
+        place = next(
+            (
+                f
+                for f in reversed(traceback.extract_tb(error.__traceback__))
+                if f.filename in controller.program.loops.sources
+            ),
+            None,
+        )
+        where = f" ({place.filename}, line {place.lineno}: {place.line})" if place else ""
+        return Report("inconclusive", reason=f"The program ended with {shown}{where}", facts={"error": shown})
+    if controller.failures:
+        return Report("inconclusive", reason=f"A pass of the loop could not be repeated: {controller.failures[-1]}")
+    if late:
+        return Report(
+            "inconclusive", reason="Within the time, no loop was seen that trains anything: give it more, --budget 300"
+        )
+    return Report("inconclusive", reason="No loop was seen that moves numbers a little in each pass, as training does.")
+
+
+if __name__ == "__main__":
+    main()
