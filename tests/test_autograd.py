@@ -1016,8 +1016,8 @@ def test_the_graph_can_be_walked() -> None:
     x = leaf(pellucid, B)
     y = x.exp()
     z = y.sum(dim=0)
-    assert repr(z.grad_fn) == "<SumBackward>"
-    assert z.grad_fn.name() == "SumBackward"
+    assert repr(z.grad_fn) == "<SumBackward1>"
+    assert z.grad_fn.name() == "SumBackward1"
     assert z.grad_fn.next_functions[0][0] is y.grad_fn
     assert y.grad_fn.next_functions[0][0] is x
     assert z.grad_fn.metadata == {"dim": 0}
@@ -1026,7 +1026,7 @@ def test_the_graph_can_be_walked() -> None:
     z = x * 1
     part = z[0]
     z.mul_(2)
-    assert part.grad_fn.name() == "AsStridedBackward"
+    assert part.grad_fn.name() == "AsStridedBackward0"
     part.mul_(2)
     assert z.grad_fn.name() == "CopySlices"
     with pytest.raises(TypeError, match=r"tensor\.register_hook"):

@@ -130,7 +130,7 @@ def test_size_is_a_tuple() -> None:
         return [
             shape == (2, 3, 4), isinstance(shape, tuple), shape[0], shape[-1], tuple(shape[1:]), shape[1:].numel(),
             head, tail, tuple(shape + five), (shape + five).numel(), len(shape), hash(shape) == hash((2, 3, 4)),
-            library.Size([2, 3]).numel(), repr(shape).replace(library.__name__, "L"), shape.index(3), shape.count(4),
+            library.Size([2, 3]).numel(), repr(shape), shape.index(3), shape.count(4),
         ]  # fmt: skip
 
     same(program)
@@ -180,24 +180,14 @@ TEXTS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_text(name: str) -> None:
-    """PyTorch's text; where there is more than one dimension (or a summary) ours adds the shape."""
     mine, theirs = TEXTS[name](pellucid), TEXTS[name](torch)
-    text, wanted = repr(mine), repr(theirs).replace("torch.", "pellucid.")
-    flat = " ".join(text.split())
-    shape = f", shape={tuple(theirs.shape)}"
-    if (theirs.ndim > 1 and theirs.numel() > 1) or theirs.numel() > 1000:
-        assert shape in flat
-        flat = flat.replace(shape, "")
-        assert flat == " ".join(wanted.split())
-    else:
-        assert text == wanted
-    assert str(mine) == text
+    assert repr(mine) == str(mine) == repr(theirs)
 
 
 def test_text_of_a_result() -> None:
     x = pellucid.ones(2, requires_grad=True)
-    assert repr(x * 2) == "tensor([2., 2.], grad_fn=<MulBackward>)"
-    assert repr((x * 2).sum()) == "tensor(4., grad_fn=<SumBackward>)"
+    assert repr(x * 2) == "tensor([2., 2.], grad_fn=<MulBackward0>)"
+    assert repr((x * 2).sum()) == "tensor(4., grad_fn=<SumBackward0>)"
     assert repr(pellucid.nn.Parameter(pellucid.ones(1))) == "Parameter containing:\ntensor([1.], requires_grad=True)"
     long = repr(pellucid.arange(24.0).requires_grad_() * 1)
     assert max(map(len, long.splitlines())) <= 80

@@ -28,6 +28,9 @@ from pellucid.core.dtypes import get_default_dtype as get_default_dtype
 from pellucid.core.dtypes import iinfo as iinfo
 from pellucid.core.dtypes import promote_types as promote_types
 from pellucid.core.dtypes import set_default_dtype as set_default_dtype
+from pellucid.core.format import get_printoptions as get_printoptions
+from pellucid.core.format import printoptions as printoptions
+from pellucid.core.format import set_printoptions as set_printoptions
 from pellucid.core.modes import enable_grad as enable_grad
 from pellucid.core.modes import inference_mode as inference_mode
 from pellucid.core.modes import is_grad_enabled as is_grad_enabled

@@ -138,7 +138,7 @@ def jacobian(
     >>> import pellucid
     >>> jacobian(lambda x: x * x, pellucid.tensor([1.0, 2.0]))
     tensor([[2., 0.],
-            [0., 4.]], shape=(2, 2))
+            [0., 4.]])
     """
     with enable_grad():
         at = _leaves(inputs, create_graph)
@@ -167,7 +167,7 @@ def hessian(
     >>> import pellucid
     >>> hessian(lambda x: (x**3).sum(), pellucid.tensor([1.0, 2.0]))
     tensor([[ 6.,  0.],
-            [ 0., 12.]], shape=(2, 2))
+            [ 0., 12.]])
     """
 
     def slope(*at: Tensor) -> Any:

@@ -27,9 +27,10 @@ from .door import apply, below, interpreter
 from .engine import backward, grad
 from .errors import DimensionError, ShapeError
 from .export import FUNCTIONS, function, in_place
+from .format import get_printoptions, printoptions, set_printoptions
 from .methods import RemovableHandle, method
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
-from .node import Node, Size
+from .node import Node, Size, called
 from .promotion import as_arguments, promote, result_type
 from .tensor import Tensor, from_data, wrap
 
@@ -40,7 +41,7 @@ __all__ = [
     "Tensor", "from_data", "wrap",
     "Domain", "integers", "interval", "nonzero", "positive", "real",
     "Op", "elementwise", "op",
-    "Node", "Size",
+    "Node", "Size", "called",
     "TABLE", "Interpreter", "state",
     "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
     "as_arguments", "promote", "result_type",
@@ -49,4 +50,5 @@ __all__ = [
     "Function",
     "RemovableHandle", "method",
     "FUNCTIONS", "function", "in_place",
+    "get_printoptions", "printoptions", "set_printoptions",
 ]  # fmt: skip

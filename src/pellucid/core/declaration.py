@@ -69,8 +69,9 @@ class Op:
     of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
     mix, see `core.promotion`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
     shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
-    exported). `like` is the function whose arguments the op has, where
-    forward only says `*others, **attributes`.
+    exported). `like` is the function whose arguments the op has, where forward only says `*others, **attributes`.
+    `node` is what PyTorch calls the recorded application, where that does not follow from the op's name: a name, or a
+    function from the arguments and attributes to one.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Op:
         tensors: tuple[str, ...] = (),
         numbers: bool = False,
         like: Forward | None = None,
+        node: str | Callable[[tuple[Any, ...], dict[str, Any]], str] | None = None,
     ) -> None:
         self.name = name or forward.__name__
         self.declared = like or forward  # the function whose arguments these are
@@ -105,6 +107,7 @@ class Op:
         self.view = view
         self.method = method
         self.public = public
+        self.node = node
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name
         self.__module__ = forward.__module__

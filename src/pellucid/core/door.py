@@ -197,6 +197,8 @@ def record(
     node.number = next_number()
     if by_products:
         node.by_products = True
+    if callable(op.node):
+        node.called = op.node(args, kwargs)
     out._node = node
     out._requires = True
     return node

@@ -31,7 +31,7 @@ class dtype:
         return self.numpy.kind in "if"
 
     def __repr__(self) -> str:
-        return f"pellucid.{self.name}"
+        return f"torch.{self.name}"  # PyTorch's text, which programs and people compare
 
     def __reduce__(self) -> Any:
         return as_dtype, (self.name,)  # pickles and copies as the one object
@@ -90,9 +90,9 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     """The smallest type that `a` and `b` both convert to, by PyTorch's table.
 
     >>> promote_types(int64, float16)
-    pellucid.float16
+    torch.float16
     >>> promote_types(uint8, int8)
-    pellucid.int16
+    torch.int16
     """
     if a.is_floating_point != b.is_floating_point:
         return a if a.is_floating_point else b

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from .declaration import Op
 from .dtypes import category
 from .errors import ShapeError
+from .node import node_name
 from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +56,8 @@ def in_place(op: Op) -> Op:
     made = Op(
         forward, kind=op.kind, elementwise=op.elementwise, domain=op.domain, reference=f"torch.Tensor.{op.name}_",
         mutates=(0,), promotes=None if op.promotes is None else tuple(op.inputs[i] for i in op.promotes),
-        public=False, check=op.check, tensors=tuple(op.inputs[i] for i in op.tensors), like=op.declared,
+        public=False, node=op.node or node_name(op.name), check=op.check,
+        tensors=tuple(op.inputs[i] for i in op.tensors), like=op.declared,
     )  # fmt: skip
     made.rules = op.rules
     return made

@@ -1,96 +1,222 @@
-"""How a tensor prints: values, and shape, dtype and grad_fn where they are not plain to see."""
+"""How a tensor prints: letter for letter as in PyTorch, and the options that change it.
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+A tensor of more than `threshold` elements is summarised by its first and last `edgeitems` along each dimension. All
+numbers of one tensor share one width and one form, which follow from the numbers that are shown: whole floats as
+`2.`, others with `precision` digits, in scientific notation where the range is wide.
+"""
+
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import math
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from pellucid import backend
+from pellucid.backend import Array
 
-from .dtypes import get_default_dtype
-from .tensor import Tensor
+from .dtypes import bool_, get_default_dtype, int64
+from .export import function
+from .methods import method
+from .tensor import Tensor, note_read
 
-_PRECISION, _LINE, _EDGE, _SUMMARY = 4, 80, 3, 1000
+_DEFAULTS: dict[str, Any] = {
+    "precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None, "shape": False,
+}  # fmt: skip
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
+}
+_options = dict(_DEFAULTS)
+
+
+@function(method=False)
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+    *,
+    shape: bool | None = None,
+) -> None:
+    """Choose how tensors print; what is None stays as it is, except `sci_mode`, which None leaves to the numbers.
+
+    `precision` digits follow the point; more than `threshold` elements are summarised by `edgeitems` at each end of a
+    dimension; lines break at `linewidth`; `profile` is "default", "short" or "full"; `sci_mode` turns scientific
+    notation on or off. `shape=True`, which PyTorch does not have, adds the shape where the values do not show it:
+    for more than one dimension, and for a summary.
+
+    >>> import pellucid
+    >>> pellucid.set_printoptions(precision=2, shape=True)
+    >>> pellucid.tensor([[1 / 3, 2 / 3]])
+    tensor([[0.33, 0.67]], shape=(1, 2))
+    >>> pellucid.set_printoptions(profile="default", shape=False)
+    """
+    if profile is not None:
+        if profile not in _PROFILES:
+            raise ValueError(f"set_printoptions(): profile is 'default', 'short' or 'full', not {profile!r}")
+        _options.update(_PROFILES[profile])
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth,
+             "shape": shape}  # fmt: skip
+    _options.update({name: value for name, value in given.items() if value is not None})
+    _options["sci_mode"] = sci_mode
+
+
+@function(method=False)
+def get_printoptions() -> dict[str, Any]:
+    """The options of printing, as `set_printoptions` takes them."""
+    return dict(_options)
+
+
+@function(method=False)
+@contextmanager
+def printoptions(**options: Any) -> Generator[None]:
+    """The options of `set_printoptions` for the length of a `with` block."""
+    before = get_printoptions()
+    set_printoptions(**options)
+    try:
+        yield
+    finally:
+        _options.update(before)
+
+
+@method
+def __repr__(self: Tensor) -> str:
+    note_read(self)
+    return tensor_text(self)
+
+
+@method
+def __format__(self: Tensor, spec: str) -> str:
+    """A 0-d tensor formats as its number; any other takes no format."""
+    if self._array.ndim == 0 and type(self) is Tensor:
+        return format(self.item(), spec)
+    if spec:
+        raise TypeError(
+            f"unsupported format string {spec!r} for a {type(self).__name__} of shape {tuple(self.shape)}: a format "
+            "is for a single number; write tensor.tolist() and format its elements, or set_printoptions()"
+        )
+    return str(self)
 
 
 def tensor_text(tensor: Tensor) -> str:
-    """PyTorch's text, plus the shape wherever the values do not show it (more than one dimension, or summarised)."""
+    """`tensor(values, what cannot be told from them)`."""
     array = backend.of_array(tensor._array).to_numpy(tensor._array)
-    head = "Parameter containing:\n" if type(tensor).__name__ == "Parameter" else ""
-    prefix = "tensor("
-    parts: list[str] = []
-    if array.size == 0:
-        text = "[]"
-        if array.ndim != 1:
-            parts.append(f"size={tuple(array.shape)}")
-    else:
-        text = _values(array, len(prefix))
-        if (array.ndim > 1 and array.size > 1) or array.size > _SUMMARY:
-            parts.append(f"shape={tuple(array.shape)}")
-    kind = tensor.dtype
-    if kind is not get_default_dtype() and (kind.name not in ("int64", "bool") or array.size == 0):
-        parts.append(f"dtype={kind!r}")
+    prefix = "tensor(" if tensor.prints_plainly else f"{type(tensor).__name__}("
+    found = prefix + _values(array, len(prefix))
+    length = len(found) - found.rfind("\n") + 1
+    for part in _parts(tensor, array):
+        if length + len(part) + 2 > _options["linewidth"]:
+            found += ",\n" + " " * len(prefix) + part
+            length = len(prefix) + len(part)
+        else:
+            found += ", " + part
+            length += len(part) + 2
+    return found + ")"
+
+
+def _parts(tensor: Tensor, array: Array) -> Generator[str]:
+    """What stands behind the values: device, shape, dtype, history, as far as they are not what one expects."""
+    shape, kind = tuple(array.shape), tensor.dtype
     if tensor.device.type != "cpu":
-        parts.append(f"device='{tensor.device}'")
-    if tensor._node is not None:
-        parts.append(f"grad_fn={tensor._node!r}")
-    elif tensor._requires:
-        parts.append("requires_grad=True")
-    tail = ", " + ", ".join(parts) if parts else ""
-    last = len(text.rsplit("\n", 1)[-1])
-    if tail and last + len(tail) + 1 > _LINE:
-        tail = ",\n" + " " * len(prefix) + tail[2:]
-    return f"{head}{prefix}{text}{tail})"
+        yield f"device='{tensor.device}'"
+    if not array.size:
+        if array.ndim != 1:
+            yield f"size={shape}"
+        if kind is not get_default_dtype():
+            yield f"dtype={kind!r}"
+    else:
+        if not _options["edgeitems"]:
+            yield f"size={shape}"
+        elif _options["shape"] and ((array.ndim > 1 and array.size > 1) or array.size > _options["threshold"]):
+            yield f"shape={shape}"
+        if kind not in (get_default_dtype(), int64, bool_):
+            yield f"dtype={kind!r}"
+    if (node := tensor.grad_fn) is not None:
+        yield f"grad_fn=<{node.name()}>"
+    elif tensor.requires_grad:
+        yield "requires_grad=True"
 
 
-def _values(array: Any, indent: int) -> str:
-    formatter = _formatter(array)
+def _values(array: Array, indent: int) -> str:
+    if not array.size:
+        return "[]"
+    summarise = array.size > _options["threshold"]
+    return _nested(array, indent, summarise, _Form(_edges(array) if summarise else array))
+
+
+def _nested(array: Array, indent: int, summarise: bool, form: _Form) -> str:
     if array.ndim == 0:
-        return formatter(array.item()).strip()
-    return np.array2string(
-        array, separator=", ", prefix=" " * indent, threshold=_SUMMARY, edgeitems=_EDGE, max_line_width=_LINE,
-        formatter={"all": formatter},
-    )  # fmt: skip
+        return form.text(array.item())
+    if array.ndim == 1:
+        return _row(array, indent, summarise, form)
+    edge = _options["edgeitems"]
+    if summarise and len(array) > 2 * edge:
+        shown = [*array[:edge], None, *array[len(array) - edge :]]
+    else:
+        shown = list(array)
+    rows = ["..." if part is None else _nested(part, indent + 1, summarise, form) for part in shown]
+    return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(rows) + "]"
 
 
-def _formatter(array: Any) -> Any:
-    """PyTorch's choice: whole floats as `2.`, four digits, scientific where the range is wide."""
-    shown = _shown(array)
-    if array.dtype.kind == "b":
-        return lambda value: f"{value!s:>5}" if array.ndim else str(value)  # pyright: ignore[reportUnknownLambdaType]
-    if array.dtype.kind in "iu":
-        width = max((len(str(one)) for one in shown.ravel().tolist()), default=1)
-        return lambda value: f"{int(value):>{width}}"  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    values = shown[np.isfinite(shown) & (shown != 0)].astype(np.float64)
-    form = _float_form(np.abs(values))
-    width = max((len(_float(one, form)) for one in values.ravel().tolist()), default=1)
-    return lambda value: f"{_float(float(value), form):>{width}}"  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+def _row(array: Array, indent: int, summarise: bool, form: _Form) -> str:
+    edge = _options["edgeitems"]
+    if summarise and not edge:
+        texts = ["..."]
+    elif summarise and len(array) > 2 * edge:
+        texts = [*map(form.text, array[:edge].tolist()), " ...", *map(form.text, array[-edge:].tolist())]
+    else:
+        texts = list(map(form.text, array.tolist()))
+    a_line = max(1, (_options["linewidth"] - indent) // (form.width + 2))
+    lines = [", ".join(texts[i : i + a_line]) for i in range(0, len(texts), a_line)]
+    return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
 
-def _float(value: float, form: str) -> str:
-    if not np.isfinite(value):
-        return str(value)
-    return f"{value:.0f}." if form == "whole" else format(value, form)
-
-
-def _float_form(sizes: Any) -> str:
-    if sizes.size == 0 or bool(np.all(sizes == np.ceil(sizes))):
-        if sizes.size and (sizes.max() / sizes.min() > 1000.0 or sizes.max() > 1.0e8):
-            return f".{_PRECISION}e"
-        return "whole"
-    wide = sizes.max() / sizes.min() > 1000.0 or sizes.max() > 1.0e8 or sizes.min() < 1.0e-4
-    return f".{_PRECISION}e" if wide else f".{_PRECISION}f"
-
-
-def _shown(array: Any) -> Any:
-    """The elements that will be printed."""
-    if array.size <= _SUMMARY:
-        return array
+def _edges(array: Array) -> Array:
+    """The elements that a summary shows."""
+    edge = _options["edgeitems"]
     for axis, length in enumerate(array.shape):
-        if length > 2 * _EDGE:
-            array = np.concatenate(
-                [array.take(range(_EDGE), axis), array.take(range(length - _EDGE, length), axis)], axis
-            )
+        if length > 2 * edge:
+            array = array.take([*range(edge), *range(length - edge, length)], axis)
     return array
+
+
+class _Form:
+    """How each number of a tensor is written: `whole`, `fixed` or `scientific` floats, or as Python does; the width."""
+
+    def __init__(self, shown: Array) -> None:
+        self.width, self.kind, self.digits = 1, "plain", _options["precision"]
+        if shown.dtype.kind == "f":
+            self.kind = "whole"
+            shown = shown[np.isfinite(shown) & (shown != 0)].astype(np.float64)
+            if shown.size:
+                self.kind = self._kind(shown)
+        self.width = max((len(self._number(value)) for value in shown.ravel().tolist()), default=1)
+
+    @staticmethod
+    def _kind(values: Array) -> str:
+        sizes = np.abs(values)
+        least, most = sizes.min(), sizes.max()
+        scientific = _options["sci_mode"]
+        if scientific is None:
+            scientific = most / least > 1000.0 or most > 1.0e8 or least < 1.0e-4
+        return "scientific" if scientific else "whole" if bool(np.all(values == np.ceil(values))) else "fixed"
+
+    def _number(self, value: Any) -> str:
+        if self.kind == "plain":
+            return str(value)
+        if self.kind == "scientific":
+            return f"{value:.{self.digits}e}"
+        if self.kind == "whole":
+            return f"{value:.0f}" + ("." if math.isfinite(value) else "")
+        return f"{value:.{self.digits}f}"
+
+    def text(self, value: Any) -> str:
+        """The number, right-aligned to the width of the widest."""
+        return self._number(value).rjust(self.width)

@@ -8,14 +8,18 @@ node itself: to visit nodes from the highest number down is a reverse topologica
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
+import functools
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pellucid.backend import Array
 
 if TYPE_CHECKING:
     from .declaration import Op, Plan
     from .tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 next_number = itertools.count().__next__
 
@@ -31,7 +35,7 @@ class Size(tuple[int, ...]):
         return count
 
     def __repr__(self) -> str:
-        return f"pellucid.Size({list(self)})"
+        return f"torch.Size({list(self)})"
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
@@ -55,6 +59,7 @@ class Node:
     hooks: list[Any] | None = None
     retain: Any = None  # weak reference to a tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
+    called: str | None = None  # PyTorch's name for it, where that depends on the call
     freed: bool = False
     by_products: bool = False  # whether some of what was saved is a by-product of forward
 
@@ -68,8 +73,12 @@ class Node:
             self.saved, self.guards, self.freed = [], [], True
 
     def name(self) -> str:
-        """PyTorch's kind of name: `MulBackward`."""
-        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward"
+        """PyTorch's name for it, `MulBackward0`: made from the op's name unless its declaration gives another."""
+        if self.called is not None:
+            return self.called
+        if isinstance(self.op.node, str):
+            return self.op.node
+        return node_name(self.op.name)
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -86,6 +95,29 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+def node_name(op: str) -> str:
+    """PyTorch's name for the node of an op: `log_softmax` is LogSoftmaxBackward0."""
+    return "".join(part.title() for part in op.split("_")) + "Backward0"
+
+
+def called(name: str) -> Callable[[F], F]:
+    """For a function composed of ops: its result's node is called `name`, as in PyTorch, where it is one op."""
+
+    def declare(function: F) -> F:
+        @functools.wraps(function)
+        def named(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            for tensor in result if isinstance(result, tuple | list) else (result,):
+                node = getattr(tensor, "_node", None)
+                if node is not None and all(tensor is not given for given in args):
+                    node.called = name
+            return result
+
+        return cast("F", named)
+
+    return declare
 
 
 def shape_and_dtype(tensor: Tensor) -> tuple[Any, Any]:

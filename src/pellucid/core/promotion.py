@@ -28,7 +28,7 @@ def result_type(*args: Any) -> dtype:
 
     >>> import pellucid
     >>> result_type(pellucid.ones(2, dtype=pellucid.int64), 1.5)
-    pellucid.float32
+    torch.float32
     """
     found: list[dtype | None] = [None, None, None]  # tensors with dimensions, 0-d tensors, numbers
     for one in args:

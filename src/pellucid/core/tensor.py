@@ -46,8 +46,14 @@ class Tensor(TensorMethods):
     _after_hooks: list[Any] | None = None
     _retained: bool = False
 
+    prints_plainly = True  # as `tensor(...)`; a class of a user's own prints under its name
+
     __array_priority__ = 1000  # NumPy leaves `array * tensor` to Tensor.__rmul__
     __hash__ = object.__hash__
+
+    def __init_subclass__(cls, **how: Any) -> None:
+        super().__init_subclass__(**how)
+        cls.prints_plainly = cls.__dict__.get("prints_plainly", False)
 
     def __init__(self, *data: Any, dtype: dtype | None = None) -> None:
         """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
@@ -309,20 +315,6 @@ class Tensor(TensorMethods):
         if self._array.dtype.kind == "f" or self._array.ndim:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
-
-    def __format__(self, spec: str) -> str:
-        if spec and self._array.ndim:
-            raise TypeError(
-                f"the format {spec!r} is for a single number, this tensor has shape {tuple(self._array.shape)}: write "
-                "tensor.tolist(), or format its elements"
-            )
-        return format(self.item(), spec) if spec else repr(self)
-
-    def __repr__(self) -> str:
-        from .format import tensor_text
-
-        note_read(self)
-        return tensor_text(self)
 
 
 readers: list[Any] = []

@@ -39,6 +39,9 @@ class TensorMethods:
 
     def __floordiv__(self, other: Tensor | _float) -> Tensor: ...
 
+    def __format__(self, spec: str) -> str:
+        """A 0-d tensor formats as its number; any other takes no format."""
+
     def __ge__(self, other: Tensor | _float) -> Tensor: ...
 
     def __getitem__(self, key: Any) -> Tensor:
@@ -107,6 +110,8 @@ class TensorMethods:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickled as its numbers and its flag, to go to another process; history stays behind."""
+
+    def __repr__(self) -> str: ...
 
     def __rfloordiv__(self, other: Tensor | _float) -> Tensor: ...
 

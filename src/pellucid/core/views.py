@@ -204,7 +204,7 @@ class ReplayNode(Node):
         return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]
 
     def name(self) -> str:
-        return "AsStridedBackward"
+        return "AsStridedBackward0"
 
 
 class ScatterNode(ReplayNode):

@@ -21,6 +21,8 @@ class Parameter(Tensor):
     tensor([1., 2.], requires_grad=True)
     """
 
+    prints_plainly = True
+
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         _share(self, data)
         self.requires_grad_(requires_grad)
@@ -31,12 +33,17 @@ class Parameter(Tensor):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return type(self), (self.detach().clone(), self.requires_grad)
 
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
 
 class Buffer(Tensor):
     """A tensor that a `Module` registers as a buffer when it is assigned: part of the state, not trained.
 
     ``persistent=False`` keeps it out of ``state_dict``.
     """
+
+    prints_plainly = True
 
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
         _share(self, data)

@@ -117,7 +117,9 @@ def _softplus_rule(m: Any, g: Any, input: Any, beta: float, threshold: float) ->
 softplus.vjp(input=_softplus_rule)
 
 
-@elementwise(domain=real(), method=False, public=False, reference="torch.nn.functional.logsigmoid")
+@elementwise(
+    domain=real(), method=False, public=False, reference="torch.nn.functional.logsigmoid", node="LogSigmoidBackward0"
+)
 @in_float32
 def logsigmoid(xp: Any, input: Any) -> Any:
     """log(sigmoid(x)) of each element, without overflow on the way."""

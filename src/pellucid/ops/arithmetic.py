@@ -11,6 +11,7 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzero, op, real
 
 from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools, refuse_floats
+from .node_names import by_operand, division, subtraction
 
 _ONE = 1  # the default of `alpha`, told from True by identity
 
@@ -42,7 +43,7 @@ def _refuse_bool(input: Any, other: Any) -> None:
         )
 
 
-@elementwise(kind="arith", domain=real(), check=_refuse_bool, numbers=True)
+@elementwise(kind="arith", domain=real(), check=_refuse_bool, numbers=True, node=subtraction)
 def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
     _refuse_bool(input, other)
@@ -96,7 +97,7 @@ mul.vjp(
 )
 
 
-@elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True)
+@elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True, node=division)
 def true_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
     return input / other
@@ -108,7 +109,7 @@ true_divide.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero(), numbers=True)
+@elementwise(kind="arith", domain=nonzero(), numbers=True, node="DivBackward2")
 def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded down. Raises RuntimeError for an integer divided by 0."""
     refuse_bools("floor_divide", input, other)
@@ -120,7 +121,7 @@ def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     return xp.where(infinite & (other == 0), input / other, out) if infinite.any() else out
 
 
-@elementwise(kind="arith", method=False, public=False, reference="torch.div", numbers=True)
+@elementwise(kind="arith", method=False, public=False, reference="torch.div", numbers=True, node="DivBackward2")
 def trunc_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded towards 0."""
     refuse_bools("div", input, other)
@@ -135,7 +136,7 @@ for _step in (floor_divide, trunc_divide):
     _step.vjp(input=lambda m, g: m.zeros_like(g), other=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=nonzero())
+@elementwise(kind="arith", domain=nonzero(), node=by_operand("Remainder"))
 def remainder(xp: Any, input: Any, other: Any) -> Any:
     """What Python's % gives for each pair of elements: input - other · floor(input / other), with the sign of other.
 
@@ -153,7 +154,7 @@ remainder.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero(), tensors=("input",))
+@elementwise(kind="arith", domain=nonzero(), tensors=("input",), node=by_operand("Fmod"))
 def fmod(xp: Any, input: Any, other: Any) -> Any:
     """What C's fmod gives for each pair of elements: input - other · trunc(input / other), with the sign of input.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import DimensionError, ShapeError, Tensor, function, op
+from pellucid.core import DimensionError, ShapeError, Tensor, called, function, op
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, dims_of, sizes_of
@@ -37,7 +37,7 @@ def permute(input: Tensor, *dims: Any, **given: Any) -> Tensor:
 
     >>> import pellucid
     >>> pellucid.zeros(2, 3, 4).permute(2, 0, 1).shape
-    pellucid.Size([4, 2, 3])
+    torch.Size([4, 2, 3])
     """
     order, rank = sizes_of(dims, given.get("dims")), input.ndim
     if len(order) != rank:
@@ -59,7 +59,7 @@ def transpose(xp: Any, input: Any, *, dim0: int, dim1: int) -> Any:
 
     >>> import pellucid
     >>> pellucid.zeros(2, 3, 4).transpose(0, 2).shape
-    pellucid.Size([4, 3, 2])
+    torch.Size([4, 3, 2])
     """
     if input.ndim == 0:
         dim_of(dim0, 0)
@@ -84,6 +84,7 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
 
 
 @function()
+@called("TBackward0")
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix, as a view; a vector or a 0-d tensor as it is."""
     if input.ndim > 2:
@@ -113,6 +114,7 @@ def _matrix_transpose(self: Tensor) -> Tensor:
     return transpose(self, dim0=-2, dim1=-1)
 
 
+@called("PermuteBackward0")
 def _reversed_dims(self: Tensor) -> Tensor:
     """A view with the dimensions in the opposite order."""
     if self.ndim == 2:
@@ -141,7 +143,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
     >>> import pellucid
     >>> pellucid.zeros(2, 3, 4).movedim(0, -1).shape
-    pellucid.Size([3, 4, 2])
+    torch.Size([3, 4, 2])
     """
     sources, targets = sizes_of((source,)), sizes_of((destination,))
     if len(sources) != len(targets):
@@ -238,13 +240,14 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 
 @function()
+@called("Rot90Backward0")
 def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     """A copy rotated by k · 90° in the plane of two dimensions, from the first towards the second.
 
     >>> import pellucid
     >>> pellucid.tensor([[1, 2], [3, 4]]).rot90()
     tensor([[2, 4],
-            [1, 3]], shape=(2, 2))
+            [1, 3]])
     """
     axes = sizes_of((dims,))
     if len(axes) != 2:
@@ -292,6 +295,7 @@ def _rearranged(input: Tensor, apart: tuple[int, ...], dims: tuple[int, ...], sh
 
 
 @function(public=False, method=False)
+@called("PixelShuffleBackward0")
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Channels spread over a finer grid of pixels: (…, C·r², H, W) -> (…, C, H·r, W·r) (arXiv:1609.05158).
 
@@ -314,6 +318,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 
 @function(public=False, method=False)
+@called("PixelUnshuffleBackward0")
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """The opposite of `pixel_shuffle`: (…, C, H·r, W·r) -> (…, C·r², H, W)."""
     batch, channels, height, width = _image("pixel_unshuffle", input, 3)
@@ -332,6 +337,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 
 
 @function(public=False, method=False)
+@called("ChannelShuffleBackward0")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels of `groups` groups interleaved: channel i of each group, then i + 1 of each (arXiv:1707.01083).
 

@@ -12,6 +12,7 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, elementwise, function, real
 
 from .elements import is_integral
+from .node_names import by_operand, clamped
 
 
 @elementwise(name="where", kind="arith", promotes=("input", "other"), numbers=True, method=False, public=False)
@@ -116,7 +117,7 @@ fmin.vjp(
 # --- by bounds -------------------------------------------------------------------------------------------------------
 
 
-@elementwise(kind="arith", tensors=("input",))
+@elementwise(kind="arith", tensors=("input",), node=clamped)
 def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN.
 
@@ -153,7 +154,7 @@ def _at_max(m: Any, g: Any, input: Any, min: Any, max: Any) -> Any:
 clamp.vjp(input=_within, min=_at_min, max=_at_max)
 
 
-@elementwise(kind="arith", domain=real(), tensors=("input",))
+@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMin"))
 def clamp_min(xp: Any, input: Any, min: Any) -> Any:
     """Each element, or `min` where that is larger."""
     return xp.maximum(input, min)
@@ -165,7 +166,7 @@ clamp_min.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real(), tensors=("input",))
+@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMax"))
 def clamp_max(xp: Any, input: Any, max: Any) -> Any:
     """Each element, or `max` where that is smaller."""
     return xp.minimum(input, max)

@@ -306,7 +306,7 @@ def conv2d(
 
     >>> import pellucid
     >>> pellucid.conv2d(pellucid.ones(1, 1, 3, 3), pellucid.ones(1, 1, 2, 2)).shape
-    pellucid.Size([1, 1, 2, 2])
+    torch.Size([1, 1, 2, 2])
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 

@@ -32,7 +32,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
     >>> tensor([[1, 2], [3, 4]], dtype=float)
     tensor([[1., 2.],
-            [3., 4.]], shape=(2, 2), dtype=pellucid.float64)
+            [3., 4.]], dtype=torch.float64)
     """
     return from_data(data, dtype, device).requires_grad_(requires_grad)
 
@@ -69,7 +69,7 @@ def from_numpy(ndarray: Any) -> Tensor:
 
     >>> array = np.zeros(2)
     >>> from_numpy(array).add_(1)
-    tensor([1., 1.], dtype=pellucid.float64)
+    tensor([1., 1.], dtype=torch.float64)
     >>> array
     array([1., 1.])
     """
@@ -143,7 +143,7 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
     >>> zeros(2, 3)
     tensor([[0., 0., 0.],
-            [0., 0., 0.]], shape=(2, 3))
+            [0., 0., 0.]])
     """
     return _filled(as_size(_sizes(size, ignored, "zeros")), 0, dtype, device, requires_grad)
 

@@ -38,7 +38,7 @@ diagonal.vjp(
 )
 
 
-@op(method=False, public=False)
+@op(method=False, public=False, node="DiagEmbedBackward0")
 def diagonal_embed(xp: Any, input: Any, *, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Any:
     """Zeros of `shape`, with `input` on the diagonal of the plane of two dimensions."""
     out = xp.zeros(shape, input.dtype)
@@ -56,7 +56,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     >>> import pellucid
     >>> pellucid.tensor([1, 2]).diag_embed()
     tensor([[1, 0],
-            [0, 2]], shape=(2, 2))
+            [0, 2]])
     """
     rank = input.ndim + 1
     first, second = dim_of(dim1, rank), dim_of(dim2, rank)
@@ -125,7 +125,7 @@ def tril(xp: Any, input: Any, *, diagonal: int = 0) -> Any:
     >>> import pellucid
     >>> pellucid.ones(2, 2).tril()
     tensor([[1., 0.],
-            [1., 1.]], shape=(2, 2))
+            [1., 1.]])
     """
     _matrices("tril", input)
     return xp.tril(input, diagonal)
@@ -196,6 +196,6 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     >>> import pellucid
     >>> pellucid.arange(5).unfold(0, 3, 2)
     tensor([[0, 1, 2],
-            [2, 3, 4]], shape=(2, 3))
+            [2, 3, 4]])
     """
     return windows(input, dimension=dimension, size=size, step=step)

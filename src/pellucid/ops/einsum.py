@@ -10,7 +10,7 @@ from typing import Any
 from pellucid.core import Tensor, function, op
 
 
-@op(public=False, method=False, reference="torch.einsum")
+@op(public=False, method=False, reference="torch.einsum", node="ViewBackward0")
 def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> Any:
     """Products of all operands summed over every label that is not in `output`; no label twice in one operand."""
     if len(operands) == 2:

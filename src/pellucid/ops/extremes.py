@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, Op, Tensor, function, op, real
+from pellucid.core import TABLE, DimensionError, Op, Tensor, called, function, op, real
 
 from .dims import dim_of
 from .reduction import all_axes, axis_of, keep
@@ -60,7 +60,7 @@ def _whole(name: str, ufunc: str) -> Op:
         return getattr(xp, ufunc).reduce(input, axis=None)
 
     forward.__name__, forward.__module__, forward.__doc__ = name, __name__, f"The {name} of all elements."
-    made = op(method=False, public=False)(forward)
+    made = op(method=False, public=False, node=f"{name.title()}Backward1")(forward)
     made.vjp(input=share_whole)
     return made
 
@@ -83,7 +83,9 @@ def _along(name: str, ufunc: str, where: str) -> Op:
 
     forward.__name__, forward.__module__ = f"{name}_along", __name__
     forward.__doc__ = f"The {name} of each row along `dim`, and the index of the first that is equal to it."
-    made = op(method=False, public=False, aux=("indices",), reference=f"torch.{name}")(forward)
+    made = op(method=False, public=False, aux=("indices",), reference=f"torch.{name}", node=f"{name.title()}Backward0")(
+        forward
+    )
     made.vjp(input=place_rule)
     return made
 
@@ -156,6 +158,7 @@ def _choose(name: str, whole: Op, along: Op, binary: str, input: Any, dim: Any, 
 
 
 @function()
+@called("AminmaxBackward0")
 def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     """(min, max) along `dim`, or of all elements."""
     dims = () if dim is None else dim

@@ -25,7 +25,7 @@ def index_select(xp: Any, input: Any, index: Any, *, dim: int) -> Any:
     >>> import pellucid
     >>> pellucid.tensor([[1, 2], [3, 4]]).index_select(0, pellucid.tensor([1, 1]))
     tensor([[3, 4],
-            [3, 4]], shape=(2, 2))
+            [3, 4]])
     """
     index, axis = _vector("index_select", index), dim_of(dim, input.ndim)
     whole = raised(input)
@@ -86,7 +86,7 @@ def index_add(xp: Any, input: Any, index: Any, source: Any, *, dim: int, alpha: 
     >>> import pellucid
     >>> pellucid.zeros(2, 2).index_add(0, pellucid.tensor([1, 1]), pellucid.ones(2, 2))
     tensor([[0., 0.],
-            [2., 2.]], shape=(2, 2))
+            [2., 2.]])
     """
     target, vector, values, axis = _check_slices("index_add", input, index, source, dim)
     if values.size:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core import ShapeError, Tensor, called, function, op
 from pellucid.core.dtypes import int64
 from pellucid.core.errors import with_line
 
@@ -85,7 +85,7 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tensor:
     >>> pellucid.cat([pellucid.zeros(1, 2), pellucid.ones(2, 2)])
     tensor([[0., 0.],
             [1., 1.],
-            [1., 1.]], shape=(3, 2))
+            [1., 1.]])
     """
     return cat_tensors(*_listed("cat", tensors), dim=dim if axis is None else axis)
 
@@ -127,7 +127,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
     >>> import pellucid
     >>> pellucid.stack([pellucid.zeros(2), pellucid.ones(2)], dim=1)
     tensor([[0., 1.],
-            [0., 1.]], shape=(2, 2))
+            [0., 1.]])
     """
     return stack_tensors(*_listed("stack", tensors), dim=dim)
 
@@ -164,13 +164,14 @@ def column_stack(tensors: Any) -> Tensor:
 
 
 @function(method=False)
+@called("BlockDiagBackward0")
 def block_diag(*tensors: Tensor) -> Tensor:
     """A matrix with the given ones (vectors are rows) on its diagonal, zeros elsewhere.
 
     >>> import pellucid
     >>> pellucid.block_diag(pellucid.tensor([1, 1]), pellucid.tensor([[2]]))
     tensor([[1, 1, 0],
-            [0, 0, 2]], shape=(2, 3))
+            [0, 0, 2]])
     """
     if not tensors:
         from .creation import empty
@@ -221,7 +222,7 @@ def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
     >>> import pellucid
     >>> pellucid.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
-            [1, 2, 1, 2]], shape=(2, 4))
+            [1, 2, 1, 2]])
     """
     times = sizes_of(repeats, given.get("repeats"))
     if len(times) < input.ndim:
@@ -348,7 +349,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     tensor([[1, 3],
             [1, 4],
             [2, 3],
-            [2, 4]], shape=(4, 2))
+            [2, 4]])
     """
     for one in tensors:
         if one.ndim != 1:

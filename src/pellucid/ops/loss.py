@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, op, real
+from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, called, op, real
 
+from .node_names import of_classes
 from .reduce import sum as _sum
 from .reduction import widened
 from .softmax import shifted
 
 
 @op(name="cross_entropy", method=False, public=False, domain=real(), aux=("probs",),
-    reference="torch.nn.functional.cross_entropy")  # fmt: skip
+    reference="torch.nn.functional.cross_entropy", node=of_classes)  # fmt: skip
 def class_cross_entropy(
     xp: Any, input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean",
     label_smoothing: float = 0.0,
@@ -145,7 +146,14 @@ def class_weights(
     return made
 
 
-@op(name="nll_loss", method=False, public=False, domain=real(), reference="torch.nn.functional.nll_loss")
+@op(
+    name="nll_loss",
+    method=False,
+    public=False,
+    domain=real(),
+    reference="torch.nn.functional.nll_loss",
+    node=of_classes,
+)
 def class_nll_loss(
     xp: Any, input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
 ) -> Any:
@@ -341,6 +349,7 @@ element_bce.vjp(
 )
 
 
+@called("BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,

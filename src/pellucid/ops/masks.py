@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, ShapeError, Tensor, apply, function, in_place, op
+from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, in_place, op
 from pellucid.core.errors import with_line
 
+from .node_names import by_operand
 from .placing import writes
 from .shape import broadcast_tensors
 from .subscript import index
@@ -38,7 +39,7 @@ def _check_value(name: str, input: Any, value: Any) -> None:
     check_number(value, input.dtype)
 
 
-@op(elementwise=True)
+@op(elementwise=True, node=by_operand("MaskedFill", position=2))
 def masked_fill(xp: Any, input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value`, a number or a 0-d tensor, where the mask is True.
 
@@ -61,6 +62,7 @@ in_place(masked_fill)
 
 
 @function()
+@called("MaskedSelectBackward0")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True, in one dimension; `input` and `mask` broadcast together.
 

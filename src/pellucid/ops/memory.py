@@ -16,7 +16,7 @@ from pellucid.core.engine import sum_to
 from .placing import add_at
 
 
-@op(public=False, method=False, reference="torch.Tensor.to")
+@op(public=False, method=False, reference="torch.Tensor.to", node="ToCopyBackward0")
 def cast(xp: Any, input: Any, *, dtype: DType) -> Any:
     """The same values in another dtype; floats become integers by truncation, as in C."""
     return input.astype(dtype.numpy)
@@ -49,7 +49,7 @@ def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
 clone.vjp(input=lambda m, g: g)
 
 
-@op(public=False, mutates=(0,), reference="torch.Tensor.copy_")
+@op(public=False, mutates=(0,), reference="torch.Tensor.copy_", node="CopyBackwards")
 def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
     """Store the values of `src`, broadcast and cast, in this tensor."""
     input[...] = src

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, function, op, real
+from pellucid.core import TABLE, Tensor, called, function, op, real
 from pellucid.core.dtypes import finfo, float32
 
 from .reduce import sum as _sum
@@ -120,7 +120,14 @@ def _raw_channels(value: Any, rank: int, channel: bool) -> Any:
     return value.reshape(-1, *[1] * (rank - 2)) if channel else value
 
 
-@op(name="layer_norm", method=False, public=False, domain=real(), aux=("normal", "scale"))
+@op(
+    name="layer_norm",
+    method=False,
+    public=False,
+    domain=real(),
+    aux=("normal", "scale"),
+    node="NativeLayerNormBackward0",
+)
 def _layer_norm(
     xp: Any, input: Any, weight: Any = None, bias: Any = None, *, dims: tuple[int, ...], eps: float = 1e-5
 ) -> Any:
@@ -129,7 +136,14 @@ def _layer_norm(
     return _affine(xp, normal, weight, bias, False).astype(input.dtype, copy=False), normal, scale
 
 
-@op(name="batch_norm", method=False, public=False, domain=real(), aux=("normal", "scale", "mean", "var"))
+@op(
+    name="batch_norm",
+    method=False,
+    public=False,
+    domain=real(),
+    aux=("normal", "scale", "mean", "var"),
+    node="NativeBatchNormBackward0",
+)
 def _batch_norm(
     xp: Any, input: Any, weight: Any = None, bias: Any = None, *, dims: tuple[int, ...], eps: float = 1e-5
 ) -> Any:
@@ -173,6 +187,7 @@ def update_running_stats_(
 
 
 @function(method=False)
+@called("NativeLayerNormBackward0")
 def layer_norm(
     input: Tensor,
     normalized_shape: Any,
@@ -234,6 +249,7 @@ def _last_dims(name: str, input: Tensor, normalized_shape: Any, weight: Any, bia
     return tuple(range(input.ndim - len(sizes), input.ndim))
 
 
+@called("NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -289,6 +305,7 @@ def _check_channels(name: str, input: Tensor, *channelwise: Tensor | None) -> in
 
 
 @function(method=False)
+@called("NativeGroupNormBackward0")
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -323,6 +340,7 @@ def _scaled(found: Any, weight: Any, bias: Any) -> Any:
     return found if bias is None else found + TABLE["reshape"](bias, shape=shape)
 
 
+@called("ViewBackward0")
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,

@@ -7,13 +7,13 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, function, op, real
+from pellucid.core import TABLE, Tensor, called, function, op, real
 
 from .dims import dim_of
 from .reduction import all_axes, axis_of, floating, keep, numpy_dtype, widened
 
 
-@op(public=False, method=False, domain=real(), reference="torch.linalg.vector_norm")
+@op(public=False, method=False, domain=real(), reference="torch.linalg.vector_norm", node="LinalgVectorNormBackward0")
 def p_norm(xp: Any, input: Any, *, ord: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """(Σ |x|^ord)^(1 / ord) over `dim`; the largest |x| for inf, the smallest for -inf, how many are not 0 for 0."""
     if dtype is not None:
@@ -121,8 +121,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
             return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
         return vector_norm(A, 2 if ord is None else _number(ord), dims, keepdim, dtype=dtype)
     if ord is None:
-        found = vector_norm(A.reshape(-1), 2, dtype=dtype)  # type: ignore[attr-defined]
-        return found.reshape((1,) * A.ndim) if keepdim else found
+        return vector_norm(A, 2, keepdim=keepdim, dtype=dtype)
     if A.ndim not in (1, 2):
         raise RuntimeError(
             f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D."
@@ -159,12 +158,14 @@ def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = F
 
 
 @function()
+@called("DistBackward0")
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input - other, over all elements."""
     return p_norm(TABLE["sub"](input, other), ord=float(p))
 
 
 @function(method=False)
+@called("CdistBackward0")
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-norm of each difference of a row of `x1` and a row of `x2`: (…, P, M) and (…, R, M) to (…, P, R).
 
@@ -183,6 +184,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
 
 
 @function(method=False)
+@called("NormBackward1")
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension."""
     apart: Any = TABLE["sub"](x1, x2)
@@ -217,6 +219,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
 
 
 @function()
+@called("RenormBackward0")
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Each slice of `input` at a fixed index of `dim` scaled down to a p-norm of `maxnorm`, where it has more."""
     if p <= 0:

@@ -74,7 +74,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
 
     >>> import pellucid
     >>> pad(pellucid.tensor([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
-    tensor([[3., 2., 1., 2., 3., 2.]], shape=(1, 6))
+    tensor([[3., 2., 1., 2., 3., 2.]])
     """
     from .index import index_select
 

@@ -12,15 +12,16 @@ import operator
 from collections.abc import Iterator
 from typing import Any
 
-from pellucid.core import DimensionError, ShapeError, Tensor, apply, function, method, op
+from pellucid.core import DimensionError, ShapeError, Tensor, apply, called, function, method, op
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, sizes_of
+from .node_names import subscript
 
 _ALL = slice(None)
 
 
-@op(view=True, method=False, public=False, reference="torch.Tensor.__getitem__")
+@op(view=True, method=False, public=False, reference="torch.Tensor.__getitem__", node=subscript)
 def part(xp: Any, input: Any, *, key: tuple[Any, ...]) -> Any:
     """The part of `input` at a key of integers, slices, None and `...` (which makes a 0-d result a view too)."""
     return input[key]
@@ -100,6 +101,7 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
 
 
 @function()
+@called("UnbindBackward0")
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views at each index along `dim`.
 
@@ -129,7 +131,7 @@ def _cut(input: Tensor, dim: int, ends: Any) -> tuple[Tensor, ...]:
     return tuple(parts)
 
 
-@function(name="split")
+@function()
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0, **given: Any) -> tuple[Tensor, ...]:
     """Views of `split_size` elements along `dim` each, the last shorter if need be; or of the given lengths.
 
@@ -139,7 +141,12 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0, **given: An
     """
     if isinstance(split_size_or_sections, tuple | list):
         return split_with_sizes(tensor, split_size_or_sections, dim)
-    dim, length = dim_of(dim, _rank(tensor, "split()")), operator.index(split_size_or_sections)
+    return _split_evenly(tensor, operator.index(split_size_or_sections), dim)
+
+
+@called("SplitBackward0")
+def _split_evenly(tensor: Tensor, length: int, dim: int) -> tuple[Tensor, ...]:
+    dim = dim_of(dim, _rank(tensor, "split()"))
     size = tensor.shape[dim]
     if length < 0:
         raise RuntimeError(with_line(f"split expects split_size be non-negative, but got split_size={length}"))
@@ -152,6 +159,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0, **given: An
 
 
 @function()
+@called("SplitWithSizesBackward0")
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the given lengths along `dim`, which must add up."""
     dim, lengths = dim_of(dim, _rank(input, "split()")), sizes_of((split_sizes,))
@@ -248,12 +256,14 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 
 
 @function()
+@called("SelectScatterBackward0")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of `input` with `src` at `index` along `dim`."""
     return _with_part(input, src, lambda one: select(one, dim, index))
 
 
 @function()
+@called("SliceScatterBackward0")
 def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Tensor:
@@ -262,6 +272,7 @@ def slice_scatter(
 
 
 @function()
+@called("DiagonalScatterBackward0")
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A copy of `input` with `src` on a diagonal."""
     return _with_part(input, src, lambda one: one.diagonal(offset, dim1, dim2))  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import FUNCTIONS, ShapeError, Tensor, function, op
+from pellucid.core import FUNCTIONS, ShapeError, Tensor, called, function, op
 from pellucid.core.tensor import from_data
 
 from .convolution import Geometry, Pair, numbers
+from .node_names import pooling
 
 _CHUNK = 1 << 15  # windows at a time
 
@@ -50,7 +51,13 @@ def _parts(xp: Any, n: int, each: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, n, step)]
 
 
-@op(public=False, method=False, aux=("place",), reference="torch.nn.functional.max_pool2d")
+@op(
+    public=False,
+    method=False,
+    aux=("place",),
+    reference="torch.nn.functional.max_pool2d",
+    node=pooling("MaxPool{}DWithIndicesBackward0"),
+)
 def max_pool(
     xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
 ) -> Any:
@@ -156,7 +163,7 @@ def max_pool_indices(
     return row * width + column
 
 
-@op(public=False, method=False, reference="torch.nn.functional.avg_pool2d")
+@op(public=False, method=False, reference="torch.nn.functional.avg_pool2d", node=pooling("AvgPool{}DBackward0"))
 def avg_pool(
     xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor: int | None = None,
@@ -370,6 +377,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_mean(input, output_size, 1)
 
 
+@called("AdaptiveAvgPool2DBackward0")
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Mean over windows that cover the image in `output_size` rows and columns: (n, c, h, w) -> (n, c, oh, ow)."""
     return _adaptive_mean(input, output_size, 2)
@@ -401,6 +409,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
     return _adaptive_max(input, output_size, return_indices, 1)
 
 
+@called("AdaptiveMaxPool2DBackward0")
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maximum over windows that cover the image in `output_size` rows and columns: (n, c, h, w) -> (n, c, oh, ow)."""
     return _adaptive_max(input, output_size, return_indices, 2)

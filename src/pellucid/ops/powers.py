@@ -7,10 +7,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, elementwise, function, positive, real
+from pellucid.core import TABLE, Tensor, called, elementwise, function, positive, real
 from pellucid.core.dtypes import float64
 
 from .elements import in_float32, is_bool, is_integral
+from .node_names import power
 
 
 def _refuse_negative(input: Any, exponent: Any) -> None:
@@ -20,7 +21,7 @@ def _refuse_negative(input: Any, exponent: Any) -> None:
         )
 
 
-@elementwise(kind="arith", domain=positive(), check=_refuse_negative)
+@elementwise(kind="arith", domain=positive(), check=_refuse_negative, node=power)
 def pow(xp: Any, input: Any, exponent: Any) -> Any:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN.
 
@@ -75,7 +76,7 @@ def float_power_(input: Tensor, exponent: Any) -> Tensor:
     return TABLE["pow_"](input, exponent.to(float64) if isinstance(exponent, Tensor) else float(exponent))
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), node="PowBackward0")
 def square(xp: Any, input: Any) -> Any:
     """Each element times itself; bools become integers."""
     return input.astype(xp.int64) if is_bool(input) else input * input
@@ -116,6 +117,7 @@ hypot.vjp(
 
 
 @function()
+@called("LdexpBackward0")
 def ldexp(input: Tensor, other: Any) -> Tensor:
     """input · 2^other, for each pair of elements."""
     if not isinstance(input, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]

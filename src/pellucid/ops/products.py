@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core import ShapeError, Tensor, called, function, op
 from pellucid.core.engine import sum_to
+
+from .node_names import layer, product
 
 
 @op(view=True, public=False, method=False, reference="torch.Tensor.mT")
@@ -19,7 +21,7 @@ def matrix_transpose(xp: Any, input: Any) -> Any:
 matrix_transpose.vjp(input=lambda m, g: m.matrix_transpose(g))
 
 
-@op()
+@op(node=product)
 def matmul(xp: Any, input: Any, other: Any) -> Any:
     """Matrix product over the last two dimensions; leading dimensions broadcast.
 
@@ -95,7 +97,7 @@ matmul.vjp(
 )
 
 
-@op(method=False, public=False, reference="torch.nn.functional.linear")
+@op(method=False, public=False, reference="torch.nn.functional.linear", node=layer)
 def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
     """A fully connected layer: input · weightᵀ + bias.
 
@@ -155,6 +157,7 @@ def _ranks(name: str, **wanted: tuple[Tensor, int]) -> None:
 
 
 @function()
+@called("MmBackward0")
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices: (n, k) · (k, m) -> (n, m); no broadcasting."""
     _ranks("mm", self=(input, 2), mat2=(mat2, 2))
@@ -162,6 +165,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @function()
+@called("BmmBackward0")
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of a batch of matrices: (b, n, k) · (b, k, m) -> (b, n, m); no broadcasting."""
     _ranks("bmm", batch1=(input, 3), batch2=(mat2, 3))
@@ -173,6 +177,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @function()
+@called("MvBackward0")
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector: (n, k) · (k,) -> (n,)."""
     _ranks("mv", input=(input, 2), vec=(vec, 1))
@@ -180,6 +185,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 
 @function()
+@called("DotBackward0")
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """Scalar product of two vectors of equal length: Σ aᵢ bᵢ."""
     _ranks("dot", input=(input, 1), tensor=(tensor, 1))
@@ -187,6 +193,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 
 @function()
+@called("VdotBackward0")
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Scalar product of two vectors (real numbers need no conjugate)."""
     return dot(input, other)
@@ -259,30 +266,35 @@ def _total(lengths: list[int]) -> int:
 
 
 @function()
+@called("AddmmBackward0")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · mat1 · mat2."""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
 @function()
+@called("AddmvBackward0")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · mat · vec."""
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
 @function()
+@called("AddrBackward0")
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · outer(vec1, vec2)."""
     return _plus(input, outer(vec1, vec2), beta, alpha)
 
 
 @function()
+@called("BaddbmmBackward0")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · bmm(batch1, batch2)."""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
 @function()
+@called("AddbmmBackward0")
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta · input + alpha · the sum of bmm(batch1, batch2) over the batch."""
     _ranks("addbmm", batch1=(batch1, 3), batch2=(batch2, 3))
@@ -333,6 +345,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 
 @function()
+@called("TraceBackward0")
 def trace(input: Tensor) -> Tensor:
     """Sum of the diagonal of a matrix."""
     if input.ndim != 2:

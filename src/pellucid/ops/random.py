@@ -97,7 +97,7 @@ def randint(*bounds: Any, requires_grad: bool = False, **others: Any) -> Tensor:
     """Integers from `low` (0) to `high` - 1, int64: `randint(high, size)` or `randint(low, high, size)`.
 
     >>> randint(0, 3, (2, 2)).shape
-    pellucid.Size([2, 2])
+    torch.Size([2, 2])
     """
     size = others.pop("size", None)
     if size is None:

@@ -13,6 +13,7 @@ from typing import Any
 from pellucid.core import TABLE, Tensor, function, op, real
 
 from .dims import dim_of
+from .node_names import by_dim
 from .reduction import all_axes, axis_of, count_of, floating, keep, kept_shape, numpy_dtype, widened
 
 _BLOCK = 4096  # numbers that are added in one go
@@ -33,7 +34,7 @@ def _add_rows(xp: Any, matrix: Any) -> Any:
     return _add_rows(xp, blocks) + xp.matmul(_ones(xp, count - whole, matrix.dtype), matrix[whole:])
 
 
-@op(domain=real())
+@op(domain=real(), node=by_dim("Sum"))
 def sum(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """Sum over the dimensions `dim`.
 
@@ -97,7 +98,7 @@ def cast_like(xp: Any, input: Any, other: Any) -> Any:
 cast_like.vjp(input=lambda m, g: g)
 
 
-@op(domain=real())
+@op(domain=real(), node=by_dim("Mean"))
 def mean(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """Mean over the dimensions `dim`: sum / count; the mean of nothing is NaN.
 
@@ -132,7 +133,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
     return nansum(input, dim=dim, keepdim=keepdim, dtype=dtype) / there
 
 
-@op(domain=real())
+@op(domain=real(), node=by_dim("Prod"))
 def prod(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """Product over one dimension or all; the product of nothing is 1. Integers and bools are multiplied as int64.
 

@@ -38,7 +38,7 @@ def gather(xp: Any, input: Any, index: Any, *, dim: int, sparse_grad: bool = Fal
     >>> import pellucid
     >>> pellucid.tensor([[1, 2], [3, 4]]).gather(1, pellucid.tensor([[1], [0]]))
     tensor([[2],
-            [3]], shape=(2, 1))
+            [3]])
     """
     dim = dim_of(dim, input.ndim)
     if not index.size:
@@ -89,7 +89,7 @@ def scatter(xp: Any, input: Any, index: Any, src: Any, *, dim: int, reduce: str 
     >>> import pellucid
     >>> pellucid.zeros(2, 3).scatter(1, pellucid.tensor([[0], [2]]), 1.0)
     tensor([[1., 0., 0.],
-            [0., 0., 1.]], shape=(2, 3))
+            [0., 0., 1.]])
     """
     if reduce is not None:
         if reduce not in ("add", "multiply"):

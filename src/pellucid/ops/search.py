@@ -29,7 +29,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     >>> import pellucid
     >>> pellucid.tensor([[0, 1], [2, 0]]).nonzero()
     tensor([[0, 1],
-            [1, 0]], shape=(2, 2))
+            [1, 0]])
     """
     if as_tuple and input.ndim == 0:
         input = input.reshape(1)  # pyright: ignore[reportAttributeAccessIssue]
@@ -53,7 +53,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     >>> x = pellucid.tensor([[3, 1], [0, 2]])
     >>> x.take_along_dim(pellucid.tensor([[1], [0]]), 1)
     tensor([[1],
-            [0]], shape=(2, 1))
+            [0]])
     """
     if indices.dtype.name not in ("int64", "int32"):
         raise RuntimeError(
@@ -311,7 +311,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     >>> import pellucid
     >>> one_hot(pellucid.tensor([0, 2]))
     tensor([[1, 0, 0],
-            [0, 0, 1]], shape=(2, 3))
+            [0, 0, 1]])
     """
     return one_hot_op(tensor, num_classes=num_classes)
 
@@ -335,7 +335,7 @@ def embedding(
     >>> pellucid.embedding(pellucid.tensor([[1.0], [2.0]]), pellucid.tensor([1, 1, 0]))
     tensor([[2.],
             [2.],
-            [1.]], shape=(3, 1))
+            [1.]])
     """
     if weight.ndim != 2:
         raise ShapeError(f"'weight' must be 2-D, got shape {weight.shape}")

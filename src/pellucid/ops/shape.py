@@ -1,6 +1,6 @@
 """The same elements under another shape: reshaping, added and dropped dimensions, expansion. Most are views."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, dims_of, sizes_of
+from .node_names import reshaped
 
 
-@op(name="reshape", view=True, method=False, public=False)
+@op(name="reshape", view=True, method=False, public=False, node=reshaped)
 def reshape_view(xp: Any, input: Any, *, shape: Any) -> Any:
     """The same elements in row-major order under another shape; a view where the memory allows it, else a copy."""
     try:
@@ -51,7 +52,7 @@ def reshape(input: Tensor, *shape: Any, **given: Any) -> Tensor:
     >>> import pellucid
     >>> pellucid.arange(6).reshape(2, -1)
     tensor([[0, 1, 2],
-            [3, 4, 5]], shape=(2, 3))
+            [3, 4, 5]])
     """
     return reshape_view(input, shape=sizes_of(shape, given.get("shape")))
 
@@ -121,7 +122,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
     >>> import pellucid
     >>> pellucid.zeros(2, 3, 4).flatten(1).shape
-    pellucid.Size([2, 12])
+    torch.Size([2, 12])
     """
     shape = input._array.shape  # pyright: ignore[reportPrivateUsage]
     start, end = dim_of(start_dim, len(shape)), dim_of(end_dim, len(shape))
@@ -163,7 +164,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 # --- one more or one fewer dimension ----------------------------------------------------------------------------------
 
 
-@op(name="squeeze", view=True, method=False, public=False)
+@op(name="squeeze", view=True, method=False, public=False, node="SqueezeBackward1")
 def squeeze_dims(xp: Any, input: Any, *, dims: tuple[int, ...]) -> Any:
     """A view without the dimensions `dims`, each of length 1."""
     return input.squeeze(dims)
@@ -178,11 +179,14 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
     >>> import pellucid
     >>> pellucid.zeros(1, 3, 1).squeeze(0).shape
-    pellucid.Size([3, 1])
+    torch.Size([3, 1])
     """
     shape = input.shape
     dims = range(len(shape)) if dim is None else dims_of(dim, len(shape)) if shape else _of_scalar(dim)
-    return squeeze_dims(input, dims=tuple(one for one in dims if shape[one] == 1))
+    result = squeeze_dims(input, dims=tuple(axis for axis in dims if shape[axis] == 1))
+    if result._node is not None and not isinstance(dim, int):
+        result._node.called = "SqueezeBackward0" if dim is None else "SqueezeBackward2"
+    return result
 
 
 def _of_scalar(dim: Any) -> tuple[int, ...]:
@@ -196,7 +200,7 @@ def unsqueeze(xp: Any, input: Any, *, dim: int) -> Any:
 
     >>> import pellucid
     >>> pellucid.ones(3).unsqueeze(-1).shape
-    pellucid.Size([3, 1])
+    torch.Size([3, 1])
     """
     return xp.expand_dims(input, dim)
 
@@ -288,7 +292,7 @@ def expand(input: Tensor, *size: Any, implicit: bool = False, **given: Any) -> T
     >>> import pellucid
     >>> pellucid.tensor([[1.0], [2.0]]).expand(-1, 3)
     tensor([[1., 1., 1.],
-            [2., 2., 2.]], shape=(2, 3))
+            [2., 2., 2.]])
     """
     return expand_to(input, size=sizes_of(size, given.get("size")))
 
@@ -311,7 +315,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 
     >>> import pellucid
     >>> pellucid.broadcast_shapes((2, 1), (3,))
-    pellucid.Size([2, 3])
+    torch.Size([2, 3])
     """
     known = [(one,) if isinstance(one, int) else sizes_of((one,)) for one in shapes]
     rank = max((len(one) for one in known), default=0)

@@ -113,7 +113,8 @@ def _selecting(name: str, choose: Any, doc: str) -> Op:
         return xp.asarray(values), xp.asarray(indices)
 
     forward.__name__, forward.__module__, forward.__doc__ = f"{name}_along", __name__, doc
-    made = op(method=False, public=False, aux=("indices",), reference=f"torch.{name}")(forward)
+    made = op(method=False, public=False, aux=("indices",), reference=f"torch.{name}",
+              node=f"{name.title()}Backward{int('median' in name)}")(forward)  # fmt: skip
     made.vjp(input=place_rule)
     return made
 

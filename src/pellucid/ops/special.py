@@ -57,7 +57,7 @@ def digamma(xp: Any, input: Any) -> Any:
 digamma.vjp(input=lambda m, g, input: g * m.polygamma_of(input, n=1))
 
 
-@elementwise(method=False, public=False, reference="torch.special.polygamma")
+@elementwise(method=False, public=False, reference="torch.special.polygamma", node="PolygammaBackward0")
 def polygamma_of(xp: Any, input: Any, *, n: int) -> Any:
     """n-th derivative of `digamma` of each element."""
     return xp.polygamma(n, input)

@@ -8,7 +8,7 @@ import math
 import warnings
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, from_data, function, op, real
+from pellucid.core import TABLE, Tensor, called, from_data, function, op, real
 
 from .dims import dim_of
 from .reduction import axis_of, count_of, floating, keep, widened
@@ -100,6 +100,7 @@ def std(
 
 
 @function(method=False)
+@called("VarMeanBackward0")
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Any, Any]:
@@ -109,6 +110,7 @@ def var_mean(
 
 
 @function(method=False)
+@called("StdMeanBackward0")
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> tuple[Any, Any]:

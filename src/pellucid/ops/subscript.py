@@ -311,7 +311,7 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
     tensor([3, 5])
     >>> x[:, [0, 0]]
     tensor([[0, 0],
-            [3, 3]], shape=(2, 2))
+            [3, 3]])
     >>> x[x > 3]
     tensor([4, 5])
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ...core import Tensor
+from ...core import Tensor, called
 from .. import vocabulary as ops
 
 __all__ = [
@@ -50,7 +50,12 @@ def _source(input: Tensor, inplace: bool) -> Tensor:
 
 
 def _stored(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
-    return input.copy_(result) if inplace else result
+    if not inplace:
+        return result
+    stored = input.copy_(result)
+    if stored._node is not None and result._node is not None:  # pyright: ignore[reportPrivateUsage]
+        stored._node.called = result._node.name()  # pyright: ignore[reportPrivateUsage]
+    return stored
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -87,6 +92,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _stored(input, ops.leaky_relu(_source(input, inplace), negative_slope=negative_slope), inplace)
 
 
+@called("PreluKernelBackward0")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight · x; a weight of more than one element is one for each channel (dimension 1)."""
     if weight.numel() != 1:
@@ -112,6 +118,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _stored(input, ops.elu(_source(input, inplace), alpha=_SELU_ALPHA, scale=_SELU_SCALE), inplace)
 
 
+@called("CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha · (e^(x / alpha) - 1)."""
     if alpha == 0:
@@ -129,12 +136,14 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _stored(input, ops.mish(_source(input, inplace)), inplace)
 
 
+@called("HardsigmoidBackward0")
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """clamp(x / 6 + 1 / 2, 0, 1)."""
     x = _source(input, inplace)
     return _stored(input, hardtanh(x + 3.0, 0.0, 6.0) / 6.0, inplace)
 
 
+@called("HardswishBackward0")
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x · hardsigmoid(x)."""
     x = _source(input, inplace)
@@ -142,6 +151,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _stored(input, ops.where(x <= -3, 0.0, middle), inplace)
 
 
+@called("ThresholdBackward0")
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where above ``threshold``, else ``value``."""
     x = _source(input, inplace)
@@ -153,6 +163,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     return ops.gelu(input, approximate=approximate)
 
 
+@called("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · sigmoid(b) for the halves a and b along ``dim``."""
     if input.ndim == 0 or input.shape[dim] % 2:
@@ -173,6 +184,7 @@ def logsigmoid(input: Tensor) -> Tensor:
     return ops.logsigmoid(input)
 
 
+@called("DivBackward0")
 def softsign(input: Tensor) -> Tensor:
     """x / (1 + |x|)."""
     return input / (input.abs() + 1)
@@ -183,6 +195,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - input.tanh()
 
 
+@called("SoftshrinkBackward0")
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by ``lambd``, and 0 in between."""
     if not lambd >= 0:
@@ -190,6 +203,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0))
 
 
+@called("HardshrinkBackward0")
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where it is beyond ±``lambd``, else 0."""
     return ops.where((input >= -lambd) & (input <= lambd), 0.0, input)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ...core import Tensor, no_grad
+from ...core import Tensor, called, no_grad
 from ...core.errors import warn
 from ...ops import loss as table
 from .. import vocabulary as ops
@@ -54,6 +54,7 @@ binary_cross_entropy = loss_function(elements)(table.binary_cross_entropy)
 
 
 @loss_function(weighted_elements)
+@called("MseLossBackward0")
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -78,6 +79,7 @@ def l1_loss(
 
 
 @loss_function(elements)
+@called("SmoothL1LossBackward0")
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -95,6 +97,7 @@ def smooth_l1_loss(
 
 
 @loss_function(weighted_elements, flags_before=None)
+@called("HuberLossBackward0")
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -107,6 +110,7 @@ def huber_loss(
 
 
 @loss_function(elements)
+@called("BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -197,6 +201,7 @@ def cosine_embedding_loss(
 
 
 @loss_function(elements)
+@called("SoftMarginLossBackward0")
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -207,6 +212,7 @@ def soft_margin_loss(
 
 
 @loss_function(samples)
+@called("MultiMarginLossBackward0")
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
