@@ -16,6 +16,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "files": frozenset(),  # any room may write a file, and there is one way to do it
+    "safetensors": frozenset({"files"}),
     "backend": frozenset(),
     "core": frozenset({"backend"}),
     "random": frozenset({"core"}),
@@ -27,12 +28,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "special": frozenset({"ops", "core"}),
     "nn": frozenset({"ops", "core", "record", "viz"}),  # the report on ways to initialise draws itself
     "optim": frozenset({"ops", "core"}),
-    "serialize": frozenset({"ops", "core"}),
+    "serialize": frozenset({"ops", "core", "safetensors"}),
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core"}),
-    "train": frozenset({"core", "random", "record", "viz"}),  # a result draws itself: `learner.lr_find().plot()`
+    "train": frozenset(
+        {"core", "random", "record", "safetensors", "viz"}
+    ),  # a result draws itself: `learner.lr_find().plot()`
     # What differs beyond rounding is one notion, for two runs and for two models: train has it.
     "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),
     "derivation": frozenset({"ops", "nn", "core", "autograd", "viz"}),

@@ -20,7 +20,7 @@ import pytest
 import torch
 
 import pellucid
-from pellucid import nn, optim
+from pellucid import nn, optim, safetensors
 from pellucid.train import (
     Accuracy,
     Callback,
@@ -42,7 +42,6 @@ from pellucid.train import (
 )
 from pellucid.train.callbacks import progress as progress_module
 from pellucid.train.callbacks.guard import all_finite
-from pellucid.train.files import checkpoint as checkpoint_module
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.files.extras import need
 from pellucid.train.records import stopwatch as stopwatch_module
@@ -373,10 +372,6 @@ def test_what_is_not_installed_is_asked_for_by_its_extra(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ModuleNotFoundError, match=r"TensorBoard needs .*tensorboardX: .*pellucid\[experiments\]"):
         TensorBoard("folder")
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(ModuleNotFoundError, match=r"A checkpoint needs .*safetensors: .*pellucid\[standard\]"):
-        run.save("run.safetensors")
 
 
 def test_a_package_that_is_there_and_broken_is_told_from_one_that_is_not(
@@ -820,7 +815,7 @@ def test_a_checkpoint_is_of_its_epoch_however_late_it_is_written(
     """It is written beside the training: held up until the next epoch is half over, it has what there was before."""
     half_over = threading.Event()
     seen: list[list[bytes]] = []
-    write = checkpoint_module.write_atomically
+    write = safetensors.write_atomically
 
     def late(path: Path, content: bytes) -> None:
         if "epoch-0001" in path.name:
@@ -836,7 +831,7 @@ def test_a_checkpoint_is_of_its_epoch_however_late_it_is_written(
                 assert not (tmp_path / "epoch-0001-step-00000005.safetensors").exists()
                 half_over.set()
 
-    monkeypatch.setattr(checkpoint_module, "write_atomically", late)
+    monkeypatch.setattr(safetensors, "write_atomically", late)
     learner(Look(), Checkpoint(tmp_path)).fit(2)
     again = learner(seed=5)
     again.load(tmp_path / "epoch-0001-step-00000005.safetensors")
@@ -848,7 +843,7 @@ def test_a_disk_that_is_full_ends_the_fit(tmp_path: Path, monkeypatch: pytest.Mo
         if "epoch-0000" not in path.name:
             raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(checkpoint_module, "write_atomically", full)
+    monkeypatch.setattr(safetensors, "write_atomically", full)
     run = learner(Checkpoint(tmp_path))
     with pytest.raises(OSError, match=r"No space left on device: .*epoch-0001"):
         run.fit(5)

@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 
 # What the command line needs beyond NumPy: the extra `standard`.
-_NEEDED = ("typer", "rich", "safetensors", "matplotlib")
+_NEEDED = ("typer", "rich", "matplotlib")
 
 
 def main() -> None:

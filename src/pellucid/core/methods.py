@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from . import devices, engine
 from .context import TABLE
 from .dtypes import as_dtype, dtype
@@ -172,7 +174,7 @@ _SHARED = ("_counter", "_view", "_hooks", "_after_hooks", "_grad")  # what a cop
 
 @method
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
-    """A copy of a leaf, with its flag and its gradient."""
+    """A copy of a leaf, with its flag and its gradient. Tensors that share memory do so in the copy too."""
     if self._node is not None:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
@@ -181,10 +183,28 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     made: Tensor = type(self).__new__(type(self))
     memo[id(self)] = made
     made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _SHARED})
-    made._array = TABLE["clone"](like(self, self._array))._array
+    note_read(self)
+    made._array = _deep_copied(self._array, memo) if type(self._array) is np.ndarray else self._array.copy()
     if self._grad is not None:
         made._grad = TABLE["clone"](self._grad.detach())
     return made
+
+
+def _deep_copied(array: Any, memo: dict[Any, Any]) -> Any:
+    """A copy of `array`, as a part of the one copy that `memo` keeps of the memory which `array` is a part of."""
+    root = array
+    while type(root.base) is np.ndarray:
+        root = root.base
+    if root.base is not None or not (root.flags.c_contiguous or root.flags.f_contiguous) or root.dtype.hasobject:
+        return array.copy(order="K")  # a part of what is not NumPy's own, such as a file
+    key = ("memory", id(root))
+    if key not in memo:
+        memo[key] = root.copy(order="K"), root  # the root too: its id must stay its own
+    copied = memo[key][0]
+    if array is root:
+        return copied
+    offset = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, copied.ravel(order="K"), offset, array.strides)
 
 
 @method

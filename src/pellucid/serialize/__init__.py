@@ -1,11 +1,17 @@
 """`save` and `load`: tensors in nested dicts, lists and tuples, to a file and back.
 
-Two formats, chosen by the name of the file. ``.safetensors`` is the format of the safetensors package (install
-``pellucid[standard]``); what is not a tensor stands in its header as JSON. Any other name is PyTorch's own zip format,
+Two formats, chosen by the name of the file. ``.safetensors`` is the format of Hugging Face; what is not a tensor is in
+its header as JSON, together with a checksum that is checked on loading. Any other name is PyTorch's own zip format,
 which ``torch.load`` reads and ``torch.save`` writes.
 
 Neither executes anything on loading. PyTorch's format is a pickle; it is read by a reader that knows a handful of
 names and refuses a file that asks for another.
+
+Tensors that share memory, views and tied weights, share it again when they are loaded. Memory is written from the first
+to the last element that the tensors in question show. In safetensors files, each tensor is written in full, for other
+readers too; tensors that overlap while none of them holds the others are refused.
+
+There is no bfloat16 here: tensors of that dtype are read as float32, with the same values, and a warning says so.
 """
 
 from __future__ import annotations
@@ -36,7 +42,8 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO, **options: Any) -> None
     {'epoch': 3, 'weight': tensor([1., 1.])}
 
     Raises:
-        TypeError: something in ``obj`` is neither a tensor nor plain data; the message says where it stands.
+        TypeError: something in ``obj`` is neither a tensor nor plain data; the message says where it is.
+        RuntimeError: tensors share memory in a way that safetensors cannot express; the message names them.
     """
     _known_options("save", options, {"pickle_module", "pickle_protocol", "_use_new_zipfile_serialization"})
     if not isinstance(f, (str, os.PathLike)):

@@ -18,8 +18,10 @@ import numpy as np
 from ..core import Tensor
 from ..core import device as device_type
 from ..core.dtypes import ALL
+from ..core.errors import warn
 from ..core.node import Size
 from ..core.tensor import wrap
+from ..safetensors import widened
 from .writer import STORAGES
 
 Storage = Callable[[str, np.dtype[Any], int], np.ndarray]
@@ -30,8 +32,9 @@ _DTYPES = {dtype.name: dtype for dtype in ALL}
 class _StorageType:
     """Stands for ``torch.FloatStorage`` and its like: a dtype."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
+    def __init__(self, dtype: np.dtype[Any], bfloat16: bool = False) -> None:
         self.dtype = dtype
+        self.bfloat16 = bfloat16
 
 
 class _Callable:
@@ -48,7 +51,8 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor
     if len(size) != len(stride) or not all(type(n) is int and n >= 0 for n in (offset, *size, *stride)):
         raise UnpicklingError(f"a tensor has impossible sizes: {offset=}, {size=}, {stride=}")
     if 0 in size:
-        return wrap(np.empty(size, storage.dtype))
+        strides = [step * storage.itemsize for step in stride]
+        return wrap(np.lib.stride_tricks.as_strided(storage[:0], size, strides))
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if last >= storage.size:
         raise UnpicklingError(f"a tensor of size {tuple(size)} reaches beyond its storage of {storage.size}")
@@ -82,6 +86,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("torch", "Size"): _Callable(Size),
     ("torch", "device"): _Callable(_device),
     **{("torch", name): dtype for name, dtype in _DTYPES.items()},
+    ("torch", "BFloat16Storage"): _StorageType(np.dtype(np.uint16), bfloat16=True),
     **{("torch", storage): _StorageType(_DTYPES[name].numpy) for name, storage in STORAGES.items()},
 }
 
@@ -104,7 +109,7 @@ class _Machine:
         self.storage, self.source = storage, source
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.loaded: dict[str, np.ndarray] = {}
+        self.loaded: dict[tuple[str, _StorageType], np.ndarray] = {}
 
     def run(self) -> Any:
         """Run to the end, and return what is left on the stack."""
@@ -235,15 +240,25 @@ class _Machine:
         """The storage that a reference means."""
         match reference:
             case ("storage", _StorageType() as kind, str() as key, str(), int() as count):
-                if key not in self.loaded:
-                    self.loaded[key] = self.storage(key, kind.dtype, count)
-                return self.loaded[key]
+                found = self.loaded.get((key, kind))
+                if found is None:
+                    found = self.storage(key, kind.dtype, count)
+                    self.loaded[key, kind] = found = widened(found) if kind.bfloat16 else found
+                return found
         raise UnpicklingError(f"{self.source} refers to a storage in an unknown way: {reference!r}")
 
 
 def unpickled(stream: bytes, storage: Storage, source: str) -> Any:
     """What the pickle ``stream`` says, with its storages from ``storage(key, dtype, count)``."""
+    machine = _Machine(stream, storage, source)
     try:
-        return _Machine(stream, storage, source).run()
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
+        found = machine.run()
+    except UnpicklingError as error:
+        raise error if source in str(error) else UnpicklingError(f"{source}: {error}") from None
+    except Exception as error:
+        if type(error) is RuntimeError and source in str(error):
+            raise
         raise RuntimeError(f"{source}: its index is damaged ({type(error).__name__}: {error})") from error
+    if any(kind.bfloat16 for _, kind in machine.loaded):
+        warn(f"{source}: pellucid has no bfloat16; tensors of that dtype are now float32, with the same values")
+    return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -39,11 +41,20 @@ def read(file: BinaryIO, source: str) -> Any:
     try:
         with zipfile.ZipFile(file) as archive:
             return _read(archive, source)
-    except zipfile.BadZipFile as error:
-        raise RuntimeError(
-            f"{source} is not a whole file of PyTorch's zip format: {error}. Files from before PyTorch 1.6 are not: "
-            "load and save them again there"
-        ) from None
+    except UnpicklingError:
+        raise
+    except Exception as error:
+        # zipfile raises errors of many classes for damaged files; what was raised here says of which file it speaks.
+        if type(error) is RuntimeError and source in str(error):
+            raise
+        raise _torn(source, error) from None
+
+
+def _torn(source: str, error: Exception) -> RuntimeError:
+    return RuntimeError(
+        f"{source} is not a whole file of PyTorch's zip format: {error}. Files from before PyTorch 1.6 are not: load "
+        "and save them again there"
+    )
 
 
 def _read(archive: zipfile.ZipFile, source: str) -> Any:
@@ -59,22 +70,32 @@ def _read(archive: zipfile.ZipFile, source: str) -> Any:
         try:
             info = archive.getinfo(folder + name)
         except KeyError:
-            raise RuntimeError(f"{source} misses the record {name!r} that its index names") from None
+            raise RuntimeError(f"{source} lacks the record {name!r} that its index names") from None
         if info.compress_type != zipfile.ZIP_STORED:  # torch.save never compresses; a small file stays small in memory
             raise RuntimeError(f"{source}: the record {name!r} is compressed, which PyTorch's format never is")
-        return archive.read(info)
+        try:
+            return archive.read(info)
+        except Exception as error:  # noqa: BLE001
+            raise _torn(source, error) from None
 
     order = record("byteorder").decode() if folder + "byteorder" in names else "little"
     if order not in ("little", "big"):
         raise RuntimeError(f"{source} has an unknown byte order {order!r}")
 
+    raw: dict[str, np.ndarray] = {}
+
     def storage(key: str, dtype: np.dtype[Any], count: int) -> np.ndarray:
-        stored = dtype.newbyteorder("<" if order == "little" else ">")
-        array = np.frombuffer(bytearray(record(f"data/{key}")), stored)
-        if array.size < count:
-            raise RuntimeError(f"{source}: storage {key} holds {array.size} elements, but its index says {count}")
+        if key not in raw:
+            raw[key] = np.frombuffer(bytearray(record(f"data/{key}")), np.uint8)
+        content = raw[key]
+        whole = content[: content.size - content.size % dtype.itemsize]
+        if whole.size < count * dtype.itemsize:
+            raise RuntimeError(
+                f"{source}: storage {key} holds {whole.size // dtype.itemsize} elements, but its index says {count}"
+            )
         if dtype == np.bool_:  # a byte that is neither 0 nor 1 would be neither True nor False
-            return array.view(np.uint8) != 0
-        return array.astype(dtype, copy=False)
+            np.minimum(whole, 1, out=whole)
+        array = whole.view(dtype)
+        return array if order == sys.byteorder or dtype.itemsize == 1 else array.byteswap()
 
     return reader.unpickled(record("data.pkl"), storage, source)

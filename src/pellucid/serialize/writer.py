@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..core import Tensor
 from ..core import device as device_type
 from ..core import dtype as dtype_type
 from ..core.node import Size
+from .memory import Piece, hull, shared_pieces
 
 STORAGES = {
     "float16": "HalfStorage",
@@ -32,6 +34,7 @@ STORAGES = {
 def pickled(obj: Any) -> tuple[bytes, list[np.ndarray]]:
     """The pickle of ``obj``, and the arrays that it refers to by number."""
     writer = _Writer()
+    writer.share(obj)
     writer.write(obj, "")
     return b"\x80\x02" + b"".join(writer.parts) + b".", writer.storages
 
@@ -44,6 +47,16 @@ class _Writer:
         self.memo: dict[Any, int] = {}  # what was written before, and where the reader keeps it
         self.open: set[int] = set()  # the containers around what is being written
         self.kept: list[Any] = []  # holds what `memo` knows by id alive
+        self.shared: dict[int, tuple[Piece, Piece]] = {}  # by id of an array: the memory that it is a part of
+
+    def share(self, obj: Any) -> None:
+        """Find what memory the tensors in ``obj`` share: it is stored once, from its first to its last element."""
+        arrays = {id(array): array for array in map(_array, _tensors(obj, set()))}
+        for pieces in shared_pieces(arrays.values()):
+            memory = hull(pieces)
+            if memory is not None:
+                whole = Piece(min(piece.begin for piece in pieces), max(piece.end for piece in pieces), memory)
+                self.shared.update({id(piece.array): (whole, piece) for piece in pieces})
 
     def emit(self, *parts: bytes) -> None:
         self.parts += parts
@@ -153,15 +166,22 @@ class _Writer:
     def _tensor(self, tensor: Tensor) -> None:
         if self._seen(id(tensor)):
             return
-        array = tensor.detach().cpu().numpy()
-        # The same memory seen in the same way is stored once: tied weights stay tied.
-        key = (array.ctypes.data, array.dtype, array.shape, array.strides)
+        array = _array(tensor)
+        if id(array) in self.shared:
+            whole, piece = self.shared[id(array)]
+            key: Any = (whole.begin, array.dtype)
+            (offset, strides), shape = piece.within(whole), array.shape
+        else:
+            # The same memory seen in the same way is stored once: tied weights stay tied.
+            key = (array.ctypes.data, array.dtype, array.shape, array.strides)
+            whole, offset, shape, strides = None, 0, array.shape, None
         number = self.numbers.get(key)
         if number is None:
             number = self.numbers[key] = len(self.storages)
-            self.storages.append(array.copy(order="C"))
-        contiguous = self.storages[number]
-        strides = tuple(step // contiguous.itemsize for step in contiguous.strides)
+            self.storages.append((array if whole is None else whole.array).copy(order="C"))
+        storage = self.storages[number]
+        if strides is None:
+            strides = [step // storage.itemsize for step in (storage if storage.size else array).strides]
         self._global("torch._utils", "_rebuild_tensor_v2")
         self.emit(b"(")
         self.emit(b"(")
@@ -169,11 +189,11 @@ class _Writer:
         self._global("torch", STORAGES[tensor.dtype.name])
         self._text(str(number))
         self._text("cpu")
-        self._integer(contiguous.size)
+        self._integer(storage.size)
         self.emit(b"t", b"Q")
-        self._integer(0)
-        self._tuple(contiguous.shape, "")
-        self._tuple(strides, "")
+        self._integer(offset)
+        self._tuple(shape, "")
+        self._tuple(tuple(strides), "")
         self.emit(b"\x88" if tensor.requires_grad else b"\x89")
         self._call("collections", "OrderedDict", lambda: self.emit(b")"))
         self.emit(b"t", b"R")
@@ -190,6 +210,21 @@ class _Writer:
     def _remember(self, key: Any) -> None:
         self.memo[key] = len(self.memo)
         self.emit(b"r", struct.pack("<I", self.memo[key]))
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """The memory of a tensor on the CPU, the same object at each call."""
+    return tensor._array if isinstance(tensor._array, np.ndarray) else tensor.detach().cpu().numpy()
+
+
+def _tensors(value: Any, seen: set[int]) -> Iterator[Tensor]:
+    """All tensors in nested containers."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+        seen.add(id(value))
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item, seen)
 
 
 def _below(path: str, key: Any) -> str:

@@ -77,7 +77,7 @@ class MultiplicativeLR(LambdaLR):
         for function in functions:
             if not callable(function):
                 raise TypeError(f"lr_lambda should be a function, but got {type(function).__name__}")
-        super().__init__(optimizer, lr_lambda, last_epoch)
+        super().__init__(optimizer, lr_lambda, last_epoch)  # pyright: ignore[reportArgumentType]
 
     def get_lr(self) -> list[Any]:
         self._check_within_step()

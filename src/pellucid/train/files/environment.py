@@ -24,7 +24,6 @@ PACKAGES = (
     "matplotlib",
     "pooch",
     "rich",
-    "safetensors",
     "scikit-learn",
     "tqdm",
     "typer",
