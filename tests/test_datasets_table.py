@@ -59,12 +59,14 @@ def test_scaling_knows_the_training_rows_alone(tmp_path):
 
 def test_a_category_met_only_in_validation_is_all_zero(tmp_path):
     path = write(tmp_path, "colour,y\n" + "".join(f"c{i},{i % 2}\n" for i in range(10)))
-    data = datasets.csv(path, "y", val_fraction=0.3)
+    data = datasets.csv(path, "y", val_fraction=0.3, categorical=["colour"])
     assert data.x_train.shape == (7, 7)
     assert data.x_train.sum() == 7
     assert data.x_val.shape == (3, 7)
     assert not data.x_val.any()
     assert data.facts["unseen_categories"] == 3
+    assert len(data.facts["unseen"]["colour"]) == 3
+    assert "only in validation: c" in data.facts["table"][0]["note"]
 
 
 def test_the_same_seed_gives_the_same_rows(tmp_path):
@@ -168,7 +170,12 @@ ERRORS = [
     ("open quote", 'a,y\n1,"u\n2,v\n', "y", r"not well-formed CSV .*quotation mark left open"),
     ("target alone", "y\n1\n2\n", "y", r"no column but the target 'y'"),
     ("one class", "a,y\n1,u\n2,u\n3,u\n4,u\n", "y", r"'u' in every row: there is nothing to learn"),
-    ("identifier", "a,y\n" + "".join(f"n{i},{i % 2}\n" for i in range(400)), "y", r"'a' holds 320 different texts"),
+    (
+        "identifier",
+        "a,y\n" + "".join(f"n{i},{i % 2}\n" for i in range(400)),
+        "y",
+        r"'a' holds 400 different texts in 400 rows",
+    ),
     ("not UTF-8", "a,y\n1,é\n".encode("latin-1"), "y", r"not UTF-8 text: byte 0xe9 in line 2"),
 ]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from pellucid.cli.interrupt import stop_on_signal
 from pellucid.cli.options import of_config
@@ -16,6 +17,8 @@ from pellucid.experiments import choices
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, Session
+
+MOST_COLUMNS = 40  # of a table that is shown whole
 
 
 @of_config()
@@ -52,6 +55,8 @@ def _run(session: Session, console: Console, with_report: bool) -> None:
     """Train, and say before and afterwards what there is to say."""
     for note in session.notes:
         console.print(note)
+    if session.data.facts.get("table"):
+        console.print(_columns(session.data.facts["table"]))
     console.print(session.headline())
     if console.is_terminal and not console.quiet:
         session.learner.add(Screen(console, session.metric))
@@ -70,6 +75,23 @@ def _run(session: Session, console: Console, with_report: bool) -> None:
     console.print(_where(session, with_report))
     if state == "stopped":
         raise typer.Exit(received.exit_code)
+
+
+def _columns(rows: list[dict[str, Any]]) -> Table:
+    """How each column of a table was understood. Of very many, the last and those with something to be said."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("column", "role", "kind", "missing", "holds", "note"):
+        table.add_column(name, justify="right" if name == "missing" else "left", overflow="fold")
+    shown = (
+        rows
+        if len(rows) <= MOST_COLUMNS
+        else [row for k, row in enumerate(rows) if k < 20 or row["role"] != "feature" or row["note"]]
+    )
+    for row in shown:
+        table.add_row(row["name"], row["role"], row["kind"], str(row["missing"] or ""), row["holds"], row["note"])
+    if len(shown) < len(rows):
+        table.add_row(f"… and {len(rows) - len(shown)} more features")
+    return table
 
 
 def _write_report(session: Session, console: Console) -> None:

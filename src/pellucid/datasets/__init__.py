@@ -9,11 +9,13 @@ Each function returns a `DataSet` (`text` a `TextSet`); nothing in it depends on
 file, a column or an argument is a `DataError`, whose message says what was asked for, what was found and what to do.
 """
 
+from pellucid.datasets.arrays import read_arrays
 from pellucid.datasets.characters import TextSet, text
 from pellucid.datasets.handwritten import digits, mnist
 from pellucid.datasets.image import read_image
 from pellucid.datasets.points import circle, moons, spirals
 from pellucid.datasets.record import DataError, DataSet, standardised
+from pellucid.datasets.sheet import read_table
 from pellucid.datasets.table import csv, read_features
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "digits",
     "mnist",
     "moons",
+    "read_arrays",
     "read_features",
     "read_image",
+    "read_table",
     "spirals",
     "standardised",
     "text",

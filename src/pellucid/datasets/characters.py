@@ -1,5 +1,6 @@
 """Text as a sequence of character numbers: the smallest language modelling."""
 
+import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,19 +104,40 @@ def text(
 
 
 def read_text(path: Path) -> str:
-    """What a text file holds, without the byte order mark that some editors put first.
+    """What a text file holds, without the byte order mark that some programs put first.
+
+    It is UTF-8, or UTF-16 or UTF-32 where such a mark says so (Excel's "Unicode text").
 
     Raises:
-        DataError: there is no such file, it cannot be read, or it is not UTF-8.
+        DataError: there is no such file, it cannot be read, or its bytes are no such text.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise DataError(f"there is no file {path}: check the path") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8-sig")
+    if encoding == "utf-8-sig" and len(data) > 3 and 0 in data[:2] and any(data[:2]):
+        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"  # a text of UTF-8 does not begin with a NUL
+    try:
+        return data.decode(encoding)
     except UnicodeDecodeError as error:
+        if encoding != "utf-8-sig":
+            raise DataError(
+                f"{path} begins as {encoding.upper()} text and does not go on as such ({error.reason} at byte "
+                f"{error.start:,}); save it as UTF-8"
+            ) from error
         line = error.object[: error.start].count(b"\n") + 1
         raise DataError(
             f"{path} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}; save it as UTF-8"
         ) from error
+
+
+# The longer marks first: UTF-16's little-endian mark begins UTF-32's.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)

@@ -4,6 +4,8 @@ Source: http://yann.lecun.com/exdb/mnist, "the IDX file format". All numbers are
 """
 
 import gzip
+import io
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 from pellucid.datasets.record import DataError
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_BYTES = 2**30  # EMNIST, the largest of this kind, has half of that
 
 
 def read_bytes(path: Path) -> bytes:
@@ -37,13 +40,28 @@ def unpack(raw: bytes, path: Path) -> bytes:
             raise DataError(f"{path} is named .gz but is not gzip (it starts with {raw[:4]!r}): {AGAIN}")
         return raw
     try:
-        return gzip.decompress(raw)
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
+            head = packed.read(4 + 4 * 255)
+            most = _promised(head)  # a file of some kilobytes may unpack to any length
+            rest = packed.read(most + 1 - len(head)) if len(head) <= most <= MOST_BYTES else b""
     except EOFError as error:
         raise DataError(
             f"{path} is truncated: its gzip stream ends early, after {len(raw):,} bytes; {AGAIN}"
         ) from error
     except (OSError, zlib.error) as error:
         raise DataError(f"{path} is corrupt: its gzip stream cannot be unpacked ({error}); {AGAIN}") from error
+    if most > MOST_BYTES:
+        raise DataError(f"{path} promises {most:,} bytes in its header, and at most {MOST_BYTES:,} are read: {AGAIN}")
+    return head + rest
+
+
+def _promised(head: bytes) -> int:
+    """The length of an IDX file by its header; that of the beginning itself where it is none."""
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES:
+        return len(head)
+    axes = head[3]
+    shape = struct.unpack(f">{axes}I", head[4 : 4 + 4 * axes]) if len(head) >= 4 + 4 * axes else ()
+    return 4 + 4 * axes + math.prod(shape) * np.dtype(TYPES[head[2]]).itemsize
 
 
 AGAIN = "delete it and fetch it again"

@@ -1,63 +1,147 @@
 """A picture of a digit from anywhere, made to look like those of the data sets."""
 
+import struct
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pellucid.datasets.ink import character
 from pellucid.datasets.record import DataError, need
 
-MARGIN = 4 / 28  # MNIST's digits lie in the inner 20 of 28 pixels
-FAINT = 0.2  # part of the range below which a pixel is paper
+MOST_PIXELS = 64_000_000  # a photograph has up to 50 million; a file of some kilobytes may claim any number
+GREY = np.array([0.299, 0.587, 0.114])  # what the eye makes of red, green and blue (ITU-R BT.601)
 
 
 def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
     """One handwritten character as an array of `size`, light on dark, from 0 to 1.
 
-    As MNIST was made: the character is cut out, scaled to fill the inner part of the picture with its proportions kept,
-    and laid with its centre of mass in the middle (pictures under 16 pixels, scikit-learn's, are filled to the edge).
-    Whether it is dark on light is told by the border, which is paper.
+    The picture is turned as its camera says, is of any depth and kind of colour, and of several frames the first that
+    holds anything counts. What is clear is paper. `character` says how the digit is found and laid.
 
     Shape: any -> (height, width) float32.
 
     Raises:
-        DataError: no picture that can be read, or one without anything on it.
-
-    Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits, 1998.
+        DataError: no picture that can be read, one with more pixels than any photograph, or nothing on it.
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError as error:
         raise need("pillow", "reading an image") from error
     try:
-        with Image.open(path) as image:
-            if image.mode in ("RGBA", "LA", "P"):  # what is transparent is paper
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            grey = np.asarray(image.convert("L"), dtype=np.float64) / 255
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata; the number of pixels is checked here
+            with Image.open(path) as image:
+                return _first_character(image, size, path)
+    except DataError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path} is too large: {error}. Scale it down, to 1000 pixels a side for example") from error
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError, OverflowError) as error:
         raise DataError(f"{path} is no image that can be read: {error}") from error
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    ink = np.abs(grey - np.median(border))
-    if ink.max() < FAINT:
-        raise DataError(f"{path} is of one shade: there is nothing on it to recognise")
-    ink /= ink.max()
-    rows, columns = np.nonzero(ink.max(axis=1) > FAINT)[0], np.nonzero(ink.max(axis=0) > FAINT)[0]
-    cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    inner = min(size) - (2 * round(MARGIN * min(size)) if min(size) >= 16 else 0)
-    scale = inner / max(cut.shape)
-    width, height = (max(1, round(scale * length)) for length in (cut.shape[1], cut.shape[0]))
-    small = np.asarray(Image.fromarray(cut.astype(np.float32)).resize((width, height), Image.Resampling.BOX))
-    return _centred(np.clip(small, 0, 1), size)
+    except (struct.error, MemoryError, RuntimeError, AttributeError, ZeroDivisionError) as error:  # of broken headers
+        raise DataError(f"{path} is no image that can be read: {type(error).__name__} {error}") from error
 
 
-def _centred(small: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`small` on an empty picture of `size`, its centre of mass as near the middle as its edges allow."""
-    picture = np.zeros(size, np.float32)
-    place: list[slice] = []
-    for axis in (0, 1):
-        mass = small.sum(axis=1 - axis)
-        centre = float((mass * (np.arange(len(mass)) + 0.5)).sum() / mass.sum())
-        start = min(max(round(size[axis] / 2 - centre), 0), size[axis] - small.shape[axis])
-        place.append(slice(start, start + small.shape[axis]))
-    picture[tuple(place)] = small
-    return picture
+def grey_of(colours: np.ndarray) -> np.ndarray:
+    """Shades (H, W) from 0 to 1 of a picture whose last axis is grey; red, green, blue; or these with opacity.
+
+    What is clear is paper. Where the ink is all that can be seen, of whatever colour, it is dark on white; where a
+    sheet can be seen, what lies around it has the sheet's shade.
+
+    Shape: (H, W, C) with C from 1 to 4 -> (H, W).
+    """
+    channels = colours.shape[-1]
+    grey = colours[..., 0] if channels < 3 else colours[..., :3] @ GREY
+    if channels in (1, 3):
+        return grey
+    opacity = colours[..., -1]
+    seen = opacity > 0.5
+    if not seen.any():
+        return np.ones_like(grey) - opacity
+    if opacity.min() > 0.95:
+        return grey
+    shades = grey[seen]
+    rows, columns = np.nonzero(seen.any(axis=1))[0], np.nonzero(seen.any(axis=0))[0]
+    box = (rows[-1] + 1 - rows[0]) * (columns[-1] + 1 - columns[0])
+    is_sheet = seen.sum() > 0.8 * box and np.percentile(shades, 99) - np.percentile(shades, 1) > 0.2
+    if not is_sheet:
+        return 1 - opacity
+    return grey * opacity + float(np.median(shades)) * (1 - opacity)
+
+
+def full_scale(array: np.ndarray, name: str) -> float:
+    """The number that is white in an array of shades from 0: 1, 16 (scikit-learn's digits), 255, or of more bits.
+
+    Raises:
+        DataError: it is not finite, or has numbers below 0.
+    """
+    if not np.isfinite(array).all():
+        raise DataError(f"{name} holds a number that is not finite at {_place(~np.isfinite(array))}: mend or remove it")
+    low, high = float(array.min()), float(array.max())
+    if low < -0.02 * max(high, 1):
+        raise DataError(
+            f"{name} holds numbers from {low:.4g} to {high:.4g}, and shades were expected, from 0 to 1, 16 or 255: "
+            f"undo its standardisation, x * std + mean"
+        )
+    return next((white for white in (1, 16, 255, 1023, 4095, 65535) if high <= white * 1.02), high)
+
+
+def _place(wrong: np.ndarray) -> str:
+    return str([int(k) for k in np.argwhere(wrong)[0]])
+
+
+def _first_character(image: Any, size: tuple[int, int], path: Path) -> np.ndarray:
+    """Of the frames of a picture, the first on which a character can be seen."""
+    from PIL import ImageOps
+
+    count = image.size[0] * image.size[1]
+    if count > MOST_PIXELS:
+        raise DataError(
+            f"{path} claims {image.size[0]:,} × {image.size[1]:,} pixels, and at most {MOST_PIXELS:,} are read: scale "
+            f"it down, to 1000 pixels a side for example"
+        )
+    if count == 0:
+        raise DataError(f"{path} has no pixels")
+    frames = min(getattr(image, "n_frames", 1), 1 + MOST_PIXELS // (8 * count))
+    for frame in range(max(1, frames)):
+        if frame:
+            image.seek(frame)
+        else:
+            image.draft("RGB" if image.mode == "RGB" else None, (1024, 1024))  # a JPEG is decoded at a smaller size
+        upright = ImageOps.exif_transpose(image)
+        if max(upright.size) > 2048:
+            upright = _eight_bits(upright).reduce(max(upright.size) // 1024)
+        try:
+            return character(_shades(upright, path), size, str(path))
+        except DataError:
+            if frame + 1 >= frames:
+                raise
+    raise DataError(f"{path} has no frames")
+
+
+def _eight_bits(image: Any) -> Any:
+    """A picture in a mode that can be made smaller by means."""
+    if image.mode in ("P", "PA") or "transparency" in image.info:
+        return image.convert("RGBA")
+    return (
+        image
+        if image.mode in ("L", "RGB", "RGBA", "LA", "I", "F", "CMYK")
+        else image.convert("L" if image.mode == "1" else "I" if image.mode.startswith("I;16") else "RGB")
+    )
+
+
+def _shades(image: Any, path: Path) -> np.ndarray:
+    """The shades of grey of a picture in any mode, (H, W) from 0 to 1."""
+    mode = image.mode
+    if mode.startswith("I") or mode == "F":  # more bits than eight: no conversion of Pillow's keeps them
+        shades = np.asarray(image, dtype=np.float64)
+        low = shades.min() if np.isfinite(shades).all() else 0.0
+        shades = shades - min(low, 0.0)
+        return np.clip(shades / full_scale(shades, str(path)), 0, 1)
+    if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        return grey_of(np.asarray(image.convert("RGBA"), dtype=np.float64) / 255)
+    if mode not in ("L", "1", "RGB"):
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"), dtype=np.float64) / 255

@@ -1,24 +1,18 @@
-"""A table from a CSV file: numbers standardised, categories one-hot, the target a class or a real number."""
+"""A data set from a table: numbers standardised, categories one-hot, the target a class or a real number."""
 
-import difflib
-import math
 import os
-from collections.abc import Mapping, Sequence
-from csv import Error, reader
-from dataclasses import dataclass
-from io import StringIO
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pellucid.datasets.characters import read_text
+from pellucid.datasets.column import MISSING, MOST_CLASSES, Column, Missing, check_distinct, understand
 from pellucid.datasets.record import DataError, DataSet, Task, generator, mean_and_std, split
+from pellucid.datasets.sheet import Table, no_such_column, read_table
 
-# What people and programs write for a number that they do not have.
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
-MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
 
 
 def csv(
@@ -28,33 +22,46 @@ def csv(
     seed: int = 0,
     task: Task | None = None,
     categorical: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    decimal: str | None = None,
+    missing: Missing = "error",
 ) -> DataSet:
     """Read a CSV file with a header row; learn the column `target` from the others.
 
     Columns: one whose cells are numbers is standardised, (x − mean) / std; one of texts becomes a column of 0 and 1 for
     each category. Means, deviations and categories are those of the training part alone: a category met only in
-    validation is 0 in all of its columns (`facts["unseen_categories"]` counts such cells). If at least half of a
-    column's cells are numbers, it is a column of numbers and the others are mistakes.
+    validation is 0 in all of its columns (`facts["unseen"]` names such categories). If at least half of a column's
+    cells are numbers, it is a column of numbers and the others are mistakes.
+
+    Numbers are read as people write them: 1,000.50 or 1.000,50 (a column has one decimal mark; where no cell says
+    which, another column of the file may), 1 000 and 1'000, $2.50, 5% (which is 0.05), (3.2) for −3.2, 12 kg where all
+    cells are in kg. Dates are no numbers, and a column with more than half as many different texts as rows holds names:
+    both are errors that say what can be done.
 
     Target: texts are classes; so are whole numbers of at most 20 different values, each met twice or more on average;
     other numbers are a regression, standardised like the features (`facts["target_mean"]`, `facts["target_std"]`).
+    Where the file has no column `target` but one-hot ones (`kind_cat`, `kind_dog` of 0 and 1), they are the classes.
+
+    `facts["table"]` says in a row for each column how it was understood.
 
     Args:
         task: "classification" or "regression", where that guess is not what is wanted.
-        categorical: columns to be taken as categories although their cells look like numbers (a postcode).
+        categorical: columns to be taken as categories although their cells look like numbers (a postcode) or names.
+        ignore: columns to be left out.
+        decimal: "." or ",", the decimal mark of all columns, where the cells leave it open (1,234).
+        missing: what an empty cell, NA, nan, None, null or ? is: an "error"; the reason to "drop" its row; or, among
+            texts, a "category" of its own.
 
     Shape: x (N, features) float32; y (N,) int64 for classes, (N, 1) float32 for a regression.
 
     Raises:
-        DataError: the file is missing, empty or malformed; no such target; a cell that is missing or is not a number,
-            named by its row (as the file's rows are counted, the header being row 1) and its column.
+        DataError: the file is missing, empty or malformed; no such target; a cell that is missing, is not a number or
+            could be two, named by its row (as the file's rows are counted, the header being row 1) and its column.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "pets.csv"
-        ...     _ = path.write_text(
-        ...         "weight,fur,kind\\n" + "4,long,cat\\n5,short,cat\\n20,long,dog\\n30,short,dog\\n" * 5
-        ...     )
+        ...     _ = path.write_text("weight,fur,kind\n" + "4,long,cat\n5,short,cat\n20,long,dog\n30,short,dog\n" * 5)
         ...     data = csv(path, target="kind")
         >>> data
         DataSet(pets.csv: classification, 2 classes; 16 train, 4 val; a sample is (3,))
@@ -62,39 +69,62 @@ def csv(
         (('weight', 'fur=long', 'fur=short'), ('cat', 'dog'))
     """
     path = Path(path).expanduser()
+    for what, value, choices in (
+        ("task", task, (None, "classification", "regression")),
+        ("decimal mark", decimal, (None, ".", ",")),
+        ("way with missing values", missing, ("error", "drop", "category")),
+    ):
+        if value not in choices:
+            raise DataError(f"a {what} is {' or '.join(map(repr, filter(None, choices)))}, received {value!r}")
     table = read_table(path)
+    if target in ignore:
+        raise DataError(f"{path}: the target {target!r} cannot be ignored, too: choose another target")
+    table = without(table, ignore)
+    if isinstance(target, str) and target not in table.columns:
+        table = _joined(table, target)
     for name, what in [(target, "target"), *((name, "categorical column") for name in categorical)]:
         if name not in table.columns:
             raise no_such_column(name, table, what)
-    if task not in (None, "classification", "regression"):
-        raise DataError(f"a task is 'classification' or 'regression', received {task!r}")
     if len(table.columns) == 1:
         raise DataError(f"{path} has no column but the target {target!r}: there is nothing to learn it from")
     n = len(table.row_numbers)
     if n < 2:
         raise DataError(f"{path} has {n} row{'' if n == 1 else 's'} below its header: at least 2 are needed")
     # Every cell is read before anything is split, so that a bad one is found wherever it falls.
-    cells = {
-        name: table.texts(name) if name in categorical or not table.is_numeric(name) else table.numbers(name)
-        for name in table.columns
-    }
-    target_cells = cells.pop(target)
+    table, columns = understand(table, target, decimal, categorical, missing)
+    n = len(table.row_numbers)
     train, val = split(n, val_fraction, generator(seed))
 
-    x, feature_names, facts = features(cells, train, path)
-    decided, why = (task, "as asked") if task else guess_task(target_cells)
+    shown = [column.described("target" if name == target else "feature") for name, column in columns.items()]
+    goal = columns.pop(target)
+    for column in columns.values():
+        check_distinct(table, column)
+    x, feature_names, facts = features(columns, train, path)
+    decided, why = (task, "as asked") if task else guess_task(goal)
     facts["task_because"] = why
+    facts["target"] = {"kind": goal.kind, "unit": goal.unit, "decimal": goal.decimal}
+    if missing != "error":
+        facts["missing"] = missing
     class_names: tuple[str, ...] = ()
     if decided == "classification":
-        y, class_names = class_numbers(target, target_cells, path)
+        y, class_names = class_numbers(table, goal)
+        met = set(y[train].tolist())
+        facts["unseen_classes"] = [name for k, name in enumerate(class_names) if k not in met]
     else:
-        if target_cells.dtype.kind == "U":
+        if goal.kind == "category":
             raise DataError(
                 f"{path}: the target {target!r} holds texts, and a regression needs numbers: ask for a classification"
             )
-        mean, std = mean_and_std(target_cells[train])
-        y = ((target_cells - mean) / std).astype(np.float32)[:, None]  # (N,) -> (N, 1)
+        check_distinct(table, goal)
+        mean, std = _scale(goal, train, path)
+        y = ((goal.values - mean) / std).astype(np.float32)[:, None]  # (N,) -> (N, 1)
         facts["target_mean"], facts["target_std"] = float(mean), float(std)
+    for row in shown:
+        row["note"] = "; ".join(filter(None, (row["note"], _remark(row, facts, class_names, decided, why))))
+    facts["table"] = shown + [
+        {"name": name, "role": "left out", "kind": "", "missing": 0, "holds": "", "note": reason}
+        for name, reason in table.notes
+    ]
     return DataSet(
         name=path.name,
         description=f"{n:,} rows of {path.name}; {decided} of {target!r} ({why})",
@@ -110,202 +140,221 @@ def csv(
 
 
 def features(
-    cells: dict[str, np.ndarray], train: np.ndarray, path: Path
+    columns: Mapping[str, Column], train: np.ndarray, path: Path
 ) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
-    """Columns of numbers (float64) and of texts (str), by name -> `x` (N, features), its columns' names, and facts."""
+    """Columns by name -> `x` (N, features) as the training rows scale it, the names of its columns, and facts."""
     blocks: list[np.ndarray] = []
     names: list[str] = []
     facts: dict[str, Any] = {
-        "columns": list(cells),
+        "columns": list(columns),
         "feature_mean": {},
         "feature_std": {},
         "categories": {},
+        "units": {name: column.unit for name, column in columns.items() if column.unit},
+        "decimals": {name: column.decimal for name, column in columns.items() if column.decimal},
         "unseen_categories": 0,
+        "unseen": {},
     }
-    for name, column in cells.items():
-        if column.dtype.kind == "f":
-            mean, std = mean_and_std(column[train])
-            blocks.append(((column - mean) / std)[:, None])
+    for name, column in columns.items():
+        if column.kind == "number":
+            mean, std = _scale(column, train, path)
+            blocks.append(((column.values - mean) / std)[:, None])
             names.append(name)
             facts["feature_mean"][name], facts["feature_std"][name] = float(mean), float(std)
             continue
-        categories = np.unique(column[train])
+        categories = np.unique(column.values[train])
         if len(categories) > MOST_CATEGORIES:
             raise DataError(
                 f"{path}: column {name!r} holds {len(categories)} different texts ({str(categories[0])!r}, "
                 f"{str(categories[1])!r}, …): more than {MOST_CATEGORIES} are no categories to learn from; "
-                f"remove the column"
+                f"leave the column out with --ignore"
             )
-        one_hot = column[:, None] == categories  # (N, 1), (C,) -> (N, C)
+        one_hot = column.values[:, None] == categories  # (N, 1), (C,) -> (N, C)
         blocks.append(one_hot)
         names.extend(f"{name}={category}" for category in categories)
         facts["categories"][name] = categories.tolist()
-        facts["unseen_categories"] += int((~one_hot.any(axis=1)).sum())
+        new = column.values[~one_hot.any(axis=1)]
+        if len(new):
+            facts["unseen_categories"] += len(new)
+            facts["unseen"][name] = np.unique(new).tolist()
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32), tuple(names), facts
 
 
-def read_features(table: "Table", facts: Mapping[str, Any]) -> np.ndarray:
+def read_features(table: Table, facts: Mapping[str, Any], decimal: str | None = None) -> np.ndarray:
     """The rows of another file as `csv` would give them: by the means, deviations and categories in `facts`.
 
-    The file needs the columns that were learned from, in any order, and may have others; a category that training did
-    not meet is 0 in all of its columns.
+    The file needs the columns that were learned from, in any order, and may have others. Its numbers may be written in
+    another way (52,4 for 52.4), in the units that were learned from. A category that training did not meet is 0 in all
+    of its columns; `unseen` finds them.
 
     Shape: (N, features) float32.
     """
-    blocks: list[np.ndarray] = []
     numbers, texts = facts["feature_mean"], facts["categories"]
     order = facts.get("columns") or [*numbers, *texts]
     if not table.row_numbers:
         raise DataError(f"{table.path} has no rows below its header")
+    learned = {
+        name: {
+            "kind": "number" if name in numbers else "category",
+            "unit": facts.get("units", {}).get(name, ""),
+            "decimal": facts.get("decimals", {}).get(name, ""),
+        }
+        for name in order
+    }
+    keep = "category" if facts.get("missing") == "category" else "error"
+    there = [name for name in order if name in table.columns]
+    _, columns = understand(_only(table, there), decimal=decimal, missing=keep, learned=learned)
+    blocks: list[np.ndarray] = []
     for name in order:
-        if name not in table.columns:
+        if name not in columns:
             raise no_such_column(name, table, "feature that was learned from")
+        values = columns[name].values
         if name in numbers:
-            blocks.append(((table.numbers(name) - numbers[name]) / facts["feature_std"][name])[:, None])
+            blocks.append(((values - numbers[name]) / facts["feature_std"][name])[:, None])
         else:
-            blocks.append(table.texts(name)[:, None] == np.array(texts[name]))
+            blocks.append(values[:, None] == np.array(texts[name]))
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
 
 
-def guess_task(cells: np.ndarray) -> tuple[Task, str]:
-    """Whether a target column, of texts or of numbers, holds classes or a quantity; and the reason in words."""
-    if cells.dtype.kind == "U":
-        return "classification", "its cells are texts"
-    if not (cells == np.round(cells)).all():
-        return "regression", "its cells are real numbers"
-    distinct = len(np.unique(cells))
-    if distinct <= MOST_CLASSES and 2 * distinct <= len(cells):
-        return "classification", f"it holds {distinct} different whole numbers"
-    return "regression", f"it holds {distinct} different whole numbers in {len(cells)} rows"
+def unseen(table: Table, facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """For each column of categories, those of a file that training did not meet, and how many cells hold each."""
+    found: dict[str, dict[str, int]] = {}
+    for name, categories in facts["categories"].items():
+        for cell in table.columns[name]:
+            if cell not in categories:
+                counts = found.setdefault(name, {})
+                counts[cell] = counts.get(cell, 0) + 1
+    return found
 
 
-def class_numbers(target: str, cells: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Each row's class number (N,) int64, and the names of the classes: in the order of numbers, or of texts."""
-    distinct, y = np.unique(cells, return_inverse=True)
-    names = tuple(
-        str(int(value) if isinstance(value, float) and value.is_integer() else value) for value in distinct.tolist()
+def read_target(
+    table: Table, target: str, facts: Mapping[str, Any], classes: bool, decimal: str | None = None
+) -> list[str | float | None]:
+    """The target's cells in another file: the names of classes, or numbers; None where a row has none."""
+    cells = table.columns[target]
+    there = [
+        row for row, cell in enumerate(cells) if cell not in MISSING or (classes and cell in facts.get("classes", ()))
+    ]
+    found: list[str | float | None] = [None] * len(cells)
+    if not there:
+        return found
+    goal = facts.get("target", {"kind": "category" if classes else "number"})
+    _, columns = understand(
+        _only(table.keep(there), [target]), decimal=decimal, missing="category", learned={target: goal}
     )
+    column = columns[target]
+    names = _names(column) if classes else column.values.tolist()
+    for row, name in zip(there, names, strict=True):
+        found[row] = name
+    return found
+
+
+def guess_task(target: Column) -> tuple[Task, str]:
+    """Whether a target, of texts or of numbers, holds classes or a quantity; and the reason in words."""
+    if target.kind == "category":
+        return "classification", "its cells are texts"
+    if target.unit:
+        return "regression", f"its cells are numbers in {target.unit}"
+    if target.exact is None:
+        return "regression", "its cells are real numbers"
+    distinct = len(set(target.exact))
+    if distinct <= MOST_CLASSES and 2 * distinct <= len(target.exact):
+        return "classification", f"it holds {distinct} different whole numbers"
+    return "regression", f"it holds {distinct} different whole numbers in {len(target.exact)} rows"
+
+
+def class_numbers(table: Table, target: Column) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Each row's class number (N,) int64, and the names of the classes: in the order of numbers, or of texts."""
+    values: Sequence[Any] = target.exact or target.values.tolist()
+    distinct = sorted(set(values))
+    number = {value: k for k, value in enumerate(distinct)}
+    names = tuple(_name(value) for value in distinct)
     if len(names) == 1:
-        raise DataError(f"{path}: the target {target!r} is {names[0]!r} in every row: there is nothing to learn")
-    return y.astype(np.int64), names
-
-
-@dataclass(frozen=True)
-class Table:
-    """The cells of a CSV file by column, as text, and the row of the file that each came from."""
-
-    path: Path
-    columns: dict[str, list[str]]
-    row_numbers: list[int]
-
-    def is_numeric(self, name: str) -> bool:
-        """Whether at least half of the column's cells, those without a value left out, are numbers."""
-        present = [cell for cell in self.columns[name] if cell.lower() not in MISSING]
-        if not present:
-            raise DataError(f"{self.path}: column {name!r} holds no value in any row: remove it")
-        return 2 * sum(number(cell) is not None for cell in present) >= len(present)
-
-    def numbers(self, name: str) -> np.ndarray:
-        """A column of numbers as (N,) float64."""
-        values = [number(cell) for cell in self.columns[name]]
-        for value, cell, row in zip(values, self.columns[name], self.row_numbers, strict=True):
-            if value is not None:
-                continue
-            if cell.lower() in MISSING:
-                raise self.missing(cell, name, row)
-            raise DataError(
-                f"{self.path}, row {row}, column {name!r}: {cell!r} is not a number, and the column holds numbers in "
-                f"{sum(v is not None for v in values)} of its {len(values)} rows: correct the cell"
-            )
-        return np.array(values, dtype=np.float64)
-
-    def texts(self, name: str) -> np.ndarray:
-        """A column of texts as (N,) str, none of them empty."""
-        for cell, row in zip(self.columns[name], self.row_numbers, strict=True):
-            if not cell:
-                raise self.missing(cell, name, row)
-        return np.array(self.columns[name])
-
-    def missing(self, cell: str, name: str, row: int) -> DataError:
-        shown = f"holds {cell!r} for a missing value" if cell else "is empty"
-        return DataError(
-            f"{self.path}, row {row}, column {name!r} {shown}: fill it in, or remove the row or the column"
-        )
-
-
-def read_table(path: Path) -> Table:
-    """The columns of a CSV file with a header; separated by commas, or by semicolons or tabs if its header is.
-
-    Raises:
-        DataError: the file cannot be read, is empty, is not CSV, has a header that does not name each column once, or
-            a row of another length.
-    """
-    content = read_text(path)
-    if not content.strip():
-        raise DataError(f"{path} is empty: a header row that names the columns, and rows below it, were expected")
-    first_line = content.lstrip().splitlines()[0]
-    delimiter = next((mark for mark in ",;\t" if mark in first_line), ",")
-    header: list[str] | None = None
-    rows: list[list[str]] = []
-    row_numbers: list[int] = []
-    lines = reader(StringIO(content, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
-    try:
-        for row_number, row in enumerate(lines, start=1):
-            cells = [cell.strip() for cell in row]
-            if not any(cells) and len(cells) <= 1:
-                continue  # an empty line
-            if header is None:
-                header = cells
-                check_header(header, path)
-            elif len(cells) != len(header):
-                raise DataError(
-                    f"{path}, row {row_number} has {len(cells)} cells where the header names {len(header)} columns: "
-                    f"a {'separator is missing' if len(cells) < len(header) else 'text with a comma needs quotes'}?"
-                )
-            else:
-                rows.append(cells)
-                row_numbers.append(row_number)
-    except Error as error:
         raise DataError(
-            f"{path} is not well-formed CSV ({error}), near line {lines.line_num}: a quotation mark left open?"
-        ) from error
-    names = header or []
-    return Table(path, {name: [row[i] for row in rows] for i, name in enumerate(names)}, row_numbers)
-
-
-def check_header(header: list[str], path: Path) -> None:
-    """Raise unless the first row names each column once."""
-    for i, name in enumerate(header):
-        if not name:
-            raise DataError(
-                f"{path}: column {i + 1} has no name in the header row. Name it, or remove it if it only numbers the "
-                f"rows (pandas writes such a column: to_csv(…, index=False) does not)"
-            )
-        if name in header[:i]:
-            raise DataError(
-                f"{path}: columns {header.index(name) + 1} and {i + 1} are both named {name!r}: rename one of them"
-            )
-    if all(number(name) is not None for name in header):
-        raise DataError(
-            f"{path}: the first row must name the columns, and holds only numbers ({', '.join(header[:5])}"
-            f"{', …' if len(header) > 5 else ''}): add a header row"
+            f"{table.path}: the target {target.name!r} is {names[0]!r} in every row: there is nothing to learn"
         )
+    return np.array([number[value] for value in values], dtype=np.int64), names
 
 
-def no_such_column(name: str, table: Table, what: str) -> DataError:
-    """The error for a column that is not there, with those that are and the nearest to what was asked for."""
-    columns = list(table.columns)
-    folded = {column.lower(): column for column in columns}
-    near = difflib.get_close_matches(str(name).lower(), folded, n=1)
-    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
-    shown = ", ".join(columns[:20]) + (f", … ({len(columns)} in all)" if len(columns) > 20 else "")
-    return DataError(f"{table.path} has no column {name!r} to be the {what}; its columns are: {shown}.{hint}")
+def without(table: Table, names: Iterable[str]) -> Table:
+    """The table without these columns, which it must have."""
+    names = list(names)
+    for name in names:
+        if name not in table.columns:
+            raise no_such_column(name, table, "column to be ignored")
+    rest = {name: cells for name, cells in table.columns.items() if name not in names}
+    return replace(table, columns=rest, notes=(*table.notes, *((name, "as asked, --ignore") for name in names)))
 
 
-def number(cell: str) -> float | None:
-    """The finite number that a cell holds, or None. Python's own 1_000 is not one that a table writes."""
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in cell else None
+def _only(table: Table, names: Iterable[str]) -> Table:
+    return replace(table, columns={name: table.columns[name] for name in names})
+
+
+def _names(column: Column) -> list[str]:
+    return [_name(value) for value in (column.exact or column.values.tolist())]
+
+
+def _name(value: str | float) -> str:
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _joined(table: Table, target: str) -> Table:
+    """The table with one column `target` for one-hot ones, such as pandas makes of it: kind_cat, kind_dog."""
+    parts = {
+        name: name[len(target) + 1 :]
+        for name, cells in table.columns.items()
+        if name.startswith(target)
+        and name[len(target) : len(target) + 1] in tuple("_=.-: ")
+        and len(name) > len(target) + 1
+        and all(cell.lower() in _BITS for cell in cells)
+    }
+    if len(parts) < 2:
+        return table
+    joined: list[str] = []
+    for row in range(len(table.row_numbers)):
+        held = [part for name, part in parts.items() if _BITS[table.columns[name][row].lower()]]
+        if len(held) != 1:
+            raise DataError(
+                f"{table.path}, row {table.row_numbers[row]}: {len(held)} of the columns {', '.join(parts)} hold a 1, "
+                f"and exactly one of them does where they say in one-hot which {target!r} a row is; name one column "
+                f"as the target"
+            )
+        joined.append(held[0])
+    rest = {name: cells for name, cells in table.columns.items() if name not in parts}
+    notes = tuple((name, f"one-hot for {target} = {part}, joined to the target") for name, part in parts.items())
+    return replace(table, columns={**rest, target: joined}, notes=(*table.notes, *notes))
+
+
+_BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+
+
+def _scale(column: Column, train: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and deviation of the training rows, in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = mean_and_std(column.values[train])
+    if not (np.isfinite(mean) and np.isfinite(std)):
+        largest = np.abs(column.values).max()
+        raise DataError(
+            f"{path}: column {column.name!r} holds numbers up to {largest:.3g}, whose deviation no float64 can hold: "
+            f"write it in a larger unit"
+        )
+    return mean, std
+
+
+def _remark(row: Mapping[str, Any], facts: Mapping[str, Any], classes: Sequence[str], task: Task, why: str) -> str:
+    """What the training rows say about a column."""
+    name = row["name"]
+    if row["role"] == "target":
+        new = facts.get("unseen_classes")
+        tail = f"; only in validation: {_listed(new)}" if new else ""
+        return (f"{len(classes)} classes, {why}" if task == "classification" else f"regression, {why}") + tail
+    if name in facts["unseen"]:
+        return f"only in validation: {_listed(facts['unseen'][name])}"
+    constant = (
+        facts["feature_std"].get(name) == 1.0 and row["holds"].split(" to ")[:1] == row["holds"].split(" to ")[1:]
+    )
+    return "the same in every row" if constant else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -157,6 +157,25 @@ class Config:
         offers=lambda: choices.CALLBACKS,
         field_default=(),
     )
+    categorical: tuple[str, ...] = setting(
+        "A column of the CSV file whose cells are categories, though they look like numbers or names. May be repeated.",
+        (),
+        field_default=(),
+    )
+    ignore: tuple[str, ...] = setting("A column of the CSV file to leave out. May be repeated.", (), field_default=())
+    decimal: str | None = setting(
+        "The decimal mark of the CSV file, . or , where its cells leave it open (1,234).",
+        None,
+        **_one_of("decimal mark", lambda: (".", ",")),
+        field_default=None,
+    )
+    missing: str | None = setting(
+        "An empty cell of the CSV file, NA, nan or ?: an error, a reason to drop its row or, among texts, a category.",
+        None,
+        shown="error",
+        **_one_of("way with missing values", lambda: ("error", "drop", "category")),
+        field_default=None,
+    )
 
     @property
     def title(self) -> str:
@@ -210,7 +229,7 @@ def check(options: Options) -> Options:
     elif dataset not in DATASETS:
         raise unknown("data set", dataset, DATASETS, " and the path of a CSV file")
     for option, belongs in BELONGS.items():
-        if option in options and _source(options) != belongs:
+        if options.get(option) not in (None, (), []) and _source(options) != belongs:
             place = "a CSV file" if belongs == "csv" else belongs
             raise UsageError(f"--{option} belongs to {place}, not to the data set {dataset}. Leave it out.")
     if "data" in options:
@@ -226,7 +245,7 @@ def _checked(name: str, value: Any, known: Setting) -> Any:
         return known.normal(value) if isinstance(value, str) else tuple(known.normal(text) for text in value)
     if known.fits is not None and not known.fits(value):
         raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be {known.wanted}.")
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def command(options: Options, *more: str) -> str:
@@ -296,7 +315,8 @@ def from_json(stored: dict[str, Any]) -> Config:
         check({name: value for name, value in stored.items() if value is not None})
     except (TypeError, AttributeError) as error:
         raise UsageError(f"config.json of the run has a value of the wrong kind: {error}") from error
-    return Config(**{**stored, "callback": tuple(stored.get("callback", ()))})
+    lists = {name: tuple(stored.get(name, ())) for name in ("callback", "categorical", "ignore")}
+    return Config(**{**stored, **lists})
 
 
 def check_same(given: Options, config: Config, folder: Path) -> None:

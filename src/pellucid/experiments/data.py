@@ -14,6 +14,7 @@ from pellucid.core import from_data
 from pellucid.datasets import DataSet
 from pellucid.experiments.config import Options, is_csv
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.recipes import BELONGS
 from pellucid.random import Generator
 from pellucid.utils.data import DataLoader, TensorDataset
 
@@ -23,7 +24,8 @@ def load(options: Options) -> DataSet:
     name = options["dataset"]
     common = {key: options[key] for key in ("seed", "val_fraction") if key in options}
     if is_csv(name):
-        return datasets.csv(name, target=options["target"], **common)
+        common |= {key: options[key] for key, belongs in BELONGS.items() if belongs == "csv" and options.get(key)}
+        return datasets.csv(name, **common)
     if name == "digits":
         return datasets.digits(**common)
     if name == "mnist":

@@ -53,7 +53,11 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 DATASETS = tuple(name for name in RECIPES if name != "csv")
 
 # Settings of one data set, and the values that it has of others, whatever the model.
-BELONGS = {"target": "csv", "data": "mnist", "balance": "circle"}
+BELONGS = {
+    **dict.fromkeys(("target", "categorical", "ignore", "decimal", "missing"), "csv"),
+    "data": "mnist",
+    "balance": "circle",
+}
 _ALWAYS: dict[str, dict[str, Any]] = {"mnist": {"val_fraction": 1 / 12}, "circle": {"balance": 0.5}}
 
 # The quadratic loss on classes has small gradients, as it is a mean over outputs most of which are near their 0.

@@ -92,8 +92,9 @@ class Search:
             raise UsageError(f"{path} holds no sweep: it has no sweep.json.") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path / 'sweep.json'} cannot be read: {error!r}.") from error
-        if "callback" in search.fixed:
-            search.fixed["callback"] = tuple(search.fixed["callback"])
+        for name, value in search.fixed.items():
+            if isinstance(value, list):  # JSON has no tuples
+                search.fixed[name] = tuple(value)
         if trials is not None and search.sampler == "grid":
             raise UsageError("--trials belongs to --random: a grid has as many trials as combinations.")
         if trials is not None and trials < search.trials:

@@ -1,0 +1,360 @@
+"""What the columns of a table hold: numbers or categories, in which way they are written, and what is missing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid.datasets.numerals import LARGEST_EXACT, Numeral, is_date_or_time, numeral
+from pellucid.datasets.record import DataError
+from pellucid.datasets.sheet import Table
+
+Kind = Literal["number", "category"]
+Missing = Literal["error", "drop", "category"]
+
+# What people and programs write for a value that they do not have: as pandas reads it, with the marks of older files.
+MISSING = frozenset(
+    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null"
+    "|NAN|Null|#NULL!|#VALUE!|#DIV/0!|#REF!|NaT|?|-|--|\u2013|\u2014|.".split("|")
+)
+# Beside numbers, these are no texts either; among texts they are categories ("none" of three kinds of fur).
+MISSING_NUMBER = frozenset({"na", "none", "n.a.", "missing", "unknown"})
+MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
+_MARKS = {".": "point", ",": "comma"}
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column as it is understood.
+
+    Attributes:
+        values: (N,) float64 for numbers, (N,) str for categories.
+        exact: the numbers as whole numbers of any size, where all of them are whole.
+        unit: what is written beside each number: a currency, %, kg; empty where there is nothing. Shares are divided
+            out: 5% is 0.05.
+        decimal: the mark before the decimals, "" where no cell has one.
+        missing: how many cells of the file have no value.
+        note: what was decided about it that another reader might have decided otherwise.
+    """
+
+    name: str
+    kind: Kind
+    values: np.ndarray
+    exact: tuple[int, ...] | None = None
+    unit: str = ""
+    decimal: str = ""
+    missing: int = 0
+    note: str = ""
+
+    def described(self, role: str) -> dict[str, Any]:
+        """A row of the table that is shown before training."""
+        if self.kind == "number":
+            low, high = (min(self.exact), max(self.exact)) if self.exact else (self.values.min(), self.values.max())
+            held = f"{_short(low)} to {_short(high)}"
+        else:
+            names, counts = np.unique(self.values, return_counts=True)
+            often = names[np.argsort(-counts, kind="stable")]
+            held = f"{len(names)}: {', '.join(often[:4])}{', …' if len(names) > 4 else ''}"
+        note = "; ".join(part for part in (self.unit and f"in {self.unit}", self.note) if part)
+        return {
+            "name": self.name,
+            "role": role,
+            "kind": self.kind,
+            "missing": self.missing,
+            "holds": held,
+            "note": note,
+        }
+
+
+def understand(
+    table: Table,
+    target: str | None = None,
+    decimal: str | None = None,
+    categorical: Sequence[str] = (),
+    missing: Missing = "error",
+    learned: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[Table, dict[str, Column]]:
+    """Every column of the table, and the table of the rows that remain.
+
+    Args:
+        decimal: "." or ",", where the cells do not say it themselves.
+        categorical: columns whose cells are categories, whatever they look like.
+        missing: what a cell without a value is: an error, the end of its row, or a category of its own.
+        learned: of a run that has learned from such columns, for each its kind, unit and decimal mark: they are read
+            as those were, and a cell that could be something else now is an error.
+
+    Raises:
+        DataError: a cell, column or unit that cannot be understood in one way; with its place and the ways out.
+    """
+    learned = learned or {}
+    kinds = {
+        name: learned[name]["kind"] if name in learned else _kind(table, name, name == target, categorical)
+        for name in table.columns
+    }
+    gaps = {name: _gaps(cells, kinds[name], missing) for name, cells in table.columns.items()}
+    for name, rows in gaps.items():
+        if rows and missing != "drop":
+            raise _gap(table, name, rows, kinds[name], name == target)
+    out = {row for rows in gaps.values() for row in rows}
+    if out:
+        table = table.keep([row for row in range(len(table.row_numbers)) if row not in out])
+        if not table.row_numbers:
+            raise DataError(f"{table.path}: every row has a cell without a value, so --missing drop leaves none")
+    numbers = [name for name, kind in kinds.items() if kind == "number"]
+    marks, notes = _decimal_marks(table, numbers, decimal, learned)
+    columns = {}
+    for name, cells in table.columns.items():
+        if kinds[name] == "category":
+            if name not in learned and name not in categorical:
+                _check_repeats(table, name, name == target)
+            columns[name] = Column(name, "category", np.array(cells), missing=len(gaps[name]))
+        else:
+            columns[name] = _numbers(table, name, marks[name], notes[name], len(gaps[name]), learned.get(name))
+    return table, columns
+
+
+def _kind(table: Table, name: str, is_target: bool, categorical: Sequence[str]) -> Kind:
+    """Whether a column holds numbers or categories: numbers, if at least half of the cells with a value are some."""
+    if name in categorical:
+        return "category"
+    present = [cell for cell in table.columns[name] if cell not in MISSING and cell.lower() not in MISSING_NUMBER]
+    if not present:
+        if all(cell in MISSING for cell in table.columns[name]):
+            raise DataError(
+                f"{table.path}: column {name!r} holds no value in any row: remove it, or {_leave_out(name)}"
+            )
+        return "category"
+    numerals = [number for cell in present if (number := numeral(cell)) is not None]
+    plain = sum(not number.is_word for number in numerals)
+    words = Counter(number.unit for number in numerals if number.is_word)
+    if 2 * plain >= len(present):
+        return "number"
+    distinct = len(set(present))
+    few = distinct <= MOST_CLASSES and 2 * distinct <= len(present)
+    if 2 * (plain + words.total()) >= len(present) and not few:  # 12 kg; but few of such texts are names: 10a, 10b
+        return "number"
+    if len(words) == 1 and 2 * (plain + words.total()) >= len(present) and not is_target:
+        return "number"
+    dates = [cell for cell in present if is_date_or_time(cell)]
+    if 2 * len(dates) >= len(present):
+        raise DataError(
+            f"{table.place(name, table.columns[name].index(dates[0]))} holds the date or time {dates[0]!r}, as do "
+            f"{len(dates)} of its {len(present)} cells: write it as numbers (days since a day, hours, a month from 1 "
+            f"to 12), {_leave_out(name)}, or, where each is a category, {_as_category(name)}"
+        )
+    return "category"
+
+
+def _gaps(cells: Sequence[str], kind: str, missing: Missing) -> list[int]:
+    """The rows, from 0, whose cell has no value."""
+    if kind == "category":
+        return [] if missing == "category" else [i for i, cell in enumerate(cells) if cell in MISSING]
+    return [
+        i
+        for i, cell in enumerate(cells)
+        if cell in MISSING or (numeral(cell) is None and cell.lower() in MISSING_NUMBER)
+    ]
+
+
+def _gap(table: Table, name: str, rows: Sequence[int], kind: str, is_target: bool) -> DataError:
+    cell = table.columns[name][rows[0]]
+    shown = f"holds {cell!r} for a missing value" if cell else "is empty"
+    others = f" (and {len(rows) - 1:,} more cells of the column)" if len(rows) > 1 else ""
+    column = "" if is_target else f", --ignore {_quoted(name)} the column"
+    own = "" if kind == "number" else ", or take it for a category of its own with --missing category"
+    return DataError(
+        f"{table.place(name, rows[0])} {shown}{others}: fill it in, or remove the row or the column (--missing drop "
+        f"leaves out such rows{column}){own}"
+    )
+
+
+def _decimal_marks(
+    table: Table, names: Sequence[str], asked: str | None, learned: Mapping[str, Mapping[str, str]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The decimal mark of each column of numbers, and a note where it was not the column itself that said it."""
+    said: dict[str, str] = {}  # by a cell that can be read in one way only
+    open_: dict[str, int] = {}  # to the row of a cell that can be read in two
+    for name in names:
+        rows: dict[str, int] = {}
+        for i, cell in enumerate(table.columns[name]):
+            number = numeral(cell)
+            if number is None:
+                continue
+            if len(number.decimals) == 1:
+                rows.setdefault(number.decimals, i)
+            elif number.is_ambiguous:
+                open_.setdefault(name, i)
+        if len(rows) == 2 and asked is None:
+            point, comma = (table.columns[name][rows[mark]] for mark in ".,")
+            raise DataError(
+                f"{table.place(name, rows[','])}: {comma!r} has a decimal comma or thousands with points, and row "
+                f"{table.row_numbers[rows['.']]} of the column, {point!r}, a decimal point or thousands with commas: "
+                f"write all of its numbers in one way"
+            )
+        if rows:
+            said[name] = next(iter(rows))
+    elsewhere = set(said.values())
+    marks, notes = {}, {}
+    for name in names:
+        notes[name] = ""
+        if asked is not None:
+            marks[name] = asked
+            notes[name] = f"decimal {_MARKS[asked]}, as asked" if name in said or name in open_ else ""
+        elif name in said:
+            marks[name] = said[name]
+            notes[name] = "decimal comma" if said[name] == "," else ""
+        elif name not in open_:
+            marks[name] = ""
+        else:
+            cell = table.columns[name][open_[name]]
+            before = learned.get(name, {}).get("decimal", "")
+            usual = "." if "," not in cell and before != "," else ""  # 1.234, as every program writes it
+            if len(elsewhere) == 1:
+                marks[name] = next(iter(elsewhere))
+                other = next(other for other in said if said[other] == marks[name])
+                if marks[name] != "." or "," in cell:
+                    notes[name] = f"decimal {_MARKS[marks[name]]}, as in {other!r}: {cell} is " + _short(
+                        _value(cell, marks[name])
+                    )
+            elif before == "," and "," in cell:
+                marks[name] = before
+            elif usual:
+                marks[name] = usual
+            else:
+                as_point, as_comma = _short(_value(cell, ".")), _short(_value(cell, ","))
+                raise DataError(
+                    f"{table.place(name, open_[name])}: {cell!r} may be {as_point} or {as_comma}, and no other cell "
+                    f"says which: write it without a mark for thousands, or say what the decimal mark is: --decimal . "
+                    f"({cell} is {as_point}) or --decimal , ({cell} is {as_comma})"
+                )
+    return marks, notes
+
+
+def _value(cell: str, mark: str) -> float:
+    number = numeral(cell)
+    value = number.read(mark) if number else None
+    return float("nan") if value is None else value
+
+
+def _numbers(table: Table, name: str, mark: str, note: str, missing: int, learned: Mapping[str, str] | None) -> Column:
+    """A column of numbers, every cell of which is one."""
+    cells = table.columns[name]
+    numerals = [numeral(cell) for cell in cells]
+    values = [None if number is None else number.read(mark or ".") for number in numerals]
+    for i, value in enumerate(values):
+        if value is None:
+            how = f" with a decimal {_MARKS[mark]}" if numerals[i] is not None and mark else ""
+            raise DataError(
+                f"{table.place(name, i)}: {cells[i]!r} is not a number{how}, and the column holds numbers in "
+                f"{sum(v is not None for v in values)} of its {len(values)} rows: correct the cell, "
+                f"{_leave_out(name)}, or, where its cells are categories, {_as_category(name)}"
+            )
+    present = [number for number in numerals if number is not None]
+    unit = _unit(table, name, present, learned)
+    array = np.array(values, dtype=np.float64)
+    exact = None
+    if (array == np.floor(array)).all():
+        if (np.abs(array) < LARGEST_EXACT).all():
+            exact = tuple(int(value) for value in array)
+        else:
+            numbers = [number.exact(mark or ".") for number in present]
+            if all(number is not None and number == int(number) for number in numbers):
+                exact = tuple(int(number) for number in numbers if number is not None)
+    return Column(name, "number", array, exact, unit, mark, missing, note)
+
+
+def check_distinct(table: Table, column: Column) -> None:
+    """Raise where two numbers of a column are told apart by more digits than a float64 has."""
+    if column.exact is None or max(map(abs, column.exact)) < LARGEST_EXACT:
+        return
+    first: dict[float, int] = {}
+    for i, (value, whole) in enumerate(zip(column.values.tolist(), column.exact, strict=True)):
+        before = first.setdefault(value, i)
+        if column.exact[before] != whole:
+            raise DataError(
+                f"{table.place(column.name, i)}: {whole} and {column.exact[before]} (row {table.row_numbers[before]}) "
+                f"are one number in float64, which has 16 digits. If they are names, {_as_category(column.name)} or "
+                f"{_leave_out(column.name)}"
+            )
+
+
+def _unit(table: Table, name: str, numerals: Sequence[Numeral], learned: Mapping[str, str] | None) -> str:
+    """The unit of all cells of a column, which must be one."""
+    units = Counter(number.unit.rstrip(".") for number in numerals)
+    bare = units.pop("", 0)
+    known = learned.get("unit", "") if learned is not None else None
+    if len(units) > 1:
+        (usual, _), (other, _) = units.most_common(2)
+        row = next(i for i, number in enumerate(numerals) if number.unit.rstrip(".") == other)
+        raise DataError(
+            f"{table.place(name, row)}: {numerals[row].text!r} is in {other!r}, where {units[usual]} other cells of "
+            f"the column are in {usual!r}: write all in one unit, {_leave_out(name)}, or, where its cells are "
+            f"categories, {_as_category(name)}"
+        )
+    unit = next(iter(units), "")
+    money = bool(unit) and not any(number.is_word for number in numerals) and unit not in ("%", "‰")
+    if unit and bare and not money:  # 5% and 5, 3 kg and 3: is the second meant in the same unit?
+        rows = [
+            i for i, number in enumerate(numerals) if not number.unit and any(c in "123456789" for c in number.digits)
+        ]
+        if rows:
+            raise DataError(
+                f"{table.place(name, rows[0])}: {numerals[rows[0]].text!r} has no {unit!r}, as {units[unit]} other "
+                f"cells of the column have: write it at all of them or at none"
+            )
+    if known is not None and unit != known and not (money and not known) and not (not unit and _is_money(known)):
+        shown = f"{numerals[0].text!r} is in {unit!r}" if unit else f"{numerals[0].text!r} has no unit"
+        was = f"in {known!r}" if known else "without a unit"
+        raise DataError(
+            f"{table.place(name, 0)}: {shown}, and the run learned from numbers {was}: write them in the same way"
+        )
+    return unit
+
+
+def _is_money(unit: str) -> bool:
+    sample = numeral(f"{unit}5") or numeral(f"5{unit}")
+    return sample is not None and bool(sample.unit) and not sample.is_word and unit not in ("%", "‰")
+
+
+def _check_repeats(table: Table, name: str, is_target: bool) -> None:
+    """Raise where the texts of a column hardly repeat: they are names, or numbers written in a way not known."""
+    counts = Counter(table.columns[name])
+    n = len(table.columns[name])
+    if len(counts) <= 2 or 2 * len(counts) <= n:
+        return
+    single = next((i for i, cell in enumerate(table.columns[name]) if counts[cell] == 1), 0)
+    what = "classes to learn" if is_target else "categories to learn from"
+    ways = (
+        f"choose another target, or, where they are classes all the same, {_as_category(name)}"
+        if is_target
+        else f"{_leave_out(name)}, or, where they are categories all the same, {_as_category(name)}"
+    )
+    raise DataError(
+        f"{table.path}: column {name!r} holds {len(counts):,} different texts in {n:,} rows (row "
+        f"{table.row_numbers[single]}: {table.columns[name][single]!r}): names or identifiers, and no {what}; {ways}"
+    )
+
+
+def _leave_out(name: str) -> str:
+    return f"leave the column out with --ignore {_quoted(name)}"
+
+
+def _as_category(name: str) -> str:
+    return f"say so with --categorical {_quoted(name)}"
+
+
+def _quoted(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'
+
+
+def _short(value: float) -> str:
+    """A number as one writes it: 1234, 1.234, 1e+20."""
+    return (
+        f"{value:d}"
+        if isinstance(value, int)
+        else np.format_float_positional(value, 6, fractional=False, trim="-")
+        if 1e-4 <= abs(value) < 1e15 or value == 0
+        else f"{value:.6g}"
+    )

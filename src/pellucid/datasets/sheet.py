@@ -1,0 +1,196 @@
+"""The cells of a table in a text file, by column: which mark separates them, and which rows and names they have."""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from csv import Error, reader
+from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pellucid.datasets.characters import read_text
+from pellucid.datasets.numerals import numeral
+from pellucid.datasets.record import DataError
+
+SEPARATORS = ",;\t|"
+_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_TRIED = 200  # rows from which the separator is found
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of a file by column, as texts, and the row of the file that each came from (its first is row 1)."""
+
+    path: Path
+    columns: dict[str, list[str]]
+    row_numbers: list[int]
+    notes: tuple[tuple[str, str], ...] = ()  # a column that was left out, and why
+
+    def keep(self, rows: Sequence[int]) -> "Table":
+        """The table of these rows, counted from 0."""
+        columns = {name: [cells[i] for i in rows] for name, cells in self.columns.items()}
+        return Table(self.path, columns, [self.row_numbers[i] for i in rows], self.notes)
+
+    def place(self, name: str, row: int) -> str:
+        """Where a cell lies, `row` counted from 0: the beginning of a message about it."""
+        return f"{self.path}, row {self.row_numbers[row]}, column {name!r}"
+
+
+def read_table(path: Path) -> Table:
+    """The columns of a table whose first row names them.
+
+    Its cells are separated by commas, semicolons, tabs or vertical bars: by the one that the first line names, if it
+    is Excel's `sep=;`; else by the one that divides the first row and those below it into equally many cells, quotation
+    marks respected.
+
+    Raises:
+        DataError: the file cannot be read, is empty, is not CSV, has a header that does not name each column once, or
+            a row of another length; or two marks divide it equally well.
+    """
+    content = read_text(path)
+    if not content.strip():
+        raise DataError(f"{path} is empty: a header row that names the columns, and rows below it, were expected")
+    if "\0" in content:
+        raise DataError(f"{path} is not a text file: it holds NUL characters. Save the table as CSV in UTF-8")
+    separator, content, skipped = _declared(content)
+    if separator is None:
+        separator = _found(content, path)
+    header: list[str] | None = None
+    rows: list[list[str]] = []
+    row_numbers: list[int] = []
+    lines = _reader(content, separator)
+    try:
+        for row_number, row in enumerate(lines, start=1 + skipped):
+            cells = [cell.strip() for cell in row]
+            if not any(cells) and (len(cells) <= 1 or header is None):
+                continue  # an empty line
+            if header is None:
+                header = cells
+                continue
+            if len(cells) > len(header) and not any(cells[len(header) :]):
+                cells = cells[: len(header)]  # separators at the end of the row
+            if len(cells) != len(header):
+                raise _ragged(path, row_number, cells, header, separator)
+            if any(cells):
+                rows.append(cells)
+                row_numbers.append(row_number)
+    except Error as error:
+        raise DataError(
+            f"{path} is not well-formed CSV ({error}), near line {lines.line_num + skipped}: a quotation mark left "
+            f"open?"
+        ) from error
+    header = header or []
+    empty = [i for i, name in enumerate(header) if not name and not any(row[i] for row in rows)]
+    kept = [i for i in range(len(header)) if i not in empty]
+    _check_header([header[i] for i in kept], kept, path)
+    notes = tuple((f"column {i + 1}", "has neither a name nor a value") for i in empty)
+    return Table(path, {header[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
+
+
+def no_such_column(name: object, table: Table, what: str) -> DataError:
+    """The error for a column that is not there, with those that are and the nearest to what was asked for."""
+    columns = list(table.columns)
+    folded = {column.lower(): column for column in columns}
+    near = difflib.get_close_matches(str(name).lower(), folded, n=1)
+    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
+    numbers = [column for column in columns if numeral(column) is not None]
+    if numbers and not near:
+        hint = f" Does the file lack a header row? Its first row, which names the columns, holds {numbers[0]}."
+    elif len(columns) == 1:
+        hint += " Are its cells separated by something else than commas, semicolons, tabs or vertical bars?"
+    shown = ", ".join(columns[:20]) + (f", … ({len(columns)} in all)" if len(columns) > 20 else "")
+    return DataError(f"{table.path} has no column {name!r} to be the {what}; its columns are: {shown}.{hint}")
+
+
+def _declared(content: str) -> tuple[str | None, str, int]:
+    """The separator that Excel's first line `sep=;` names, what follows that line, and the number of lines it took."""
+    first, end, rest = content.partition("\n") if "\n" in content else content.partition("\r")
+    line = first.rstrip("\r").strip(' "')
+    if line[:4].lower() == "sep=" and len(line) == 5 and end:
+        return line[4], rest, 1
+    return None, content, 0
+
+
+def _found(content: str, path: Path) -> str:
+    """The mark that divides the rows into equally many cells; a comma where none does."""
+    widths: dict[str, Counter[int]] = {}
+    headers: dict[str, list[str]] = {}
+    for mark in SEPARATORS:
+        rows = _first_rows(content, mark)
+        if rows and len(rows[0]) > 1:
+            headers[mark] = rows[0]
+            widths[mark] = Counter(len(row) for row in rows[1:] or rows)
+    if not headers:
+        return ","
+    share = {mark: counts[len(headers[mark])] / counts.total() for mark, counts in widths.items()}
+    best = [mark for mark in headers if share[mark] == max(share.values())]
+    if len(best) > 1 and share[best[0]] == 1:  # all rows fit two marks: a comma with a blank behind it is prose
+        first_line = content.lstrip().splitlines()[0]
+        prose = [mark for mark in best if f"{mark} " in first_line]
+        best = [mark for mark in best if mark not in prose] or best
+    if len(best) > 1 and share[best[0]] == 1:
+        ways = " or ".join(f"by {_NAMES[mark]} ({', '.join(map(repr, headers[mark][:4]))})" for mark in best)
+        raise DataError(
+            f"{path}: its cells may be separated {ways}. Put the cells that hold such a mark in quotation marks, or "
+            f"say which one separates in a first line, as Excel does: sep={best[0]}"
+        )
+    return best[0] if len(best) == 1 else max(best, key=lambda mark: len(headers[mark]))
+
+
+def _first_rows(content: str, mark: str) -> list[list[str]]:
+    """The first rows as `mark` divides them, without the empty cells at their ends; as many as are well-formed."""
+    rows: list[list[str]] = []
+    try:
+        for row in islice(_reader(content, mark), _TRIED):
+            while len(row) > 1 and not row[-1].strip():
+                row.pop()
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+    except Error:  # a quotation mark that makes no sense: perhaps as this mark divides, certainly not to be told here
+        pass
+    if rows:  # cells may be empty at the end of a row where the header has a name
+        width = len(rows[0])
+        rows = [row + [""] * (width - len(row)) if 1 < len(row) < width else row for row in rows]
+    return rows
+
+
+def _reader(content: str, separator: str) -> Any:  # the csv module does not export the type
+    # A blank after a separator is no part of a quoted cell; where the separator is a tab, it is itself a blank.
+    blank = separator != "\t"
+    return reader(StringIO(content, newline=""), delimiter=separator, strict=True, skipinitialspace=blank)
+
+
+def _ragged(path: Path, row_number: int, cells: list[str], header: list[str], separator: str) -> DataError:
+    short = len(cells) < len(header)
+    numbers = sum(numeral(cell) is not None for cell in cells)
+    hint = "a separator is missing?" if short else "a text with a comma needs quotes?"
+    if not short and separator == "," and 2 * numbers > len(cells):
+        hint = (
+            'a number with a comma needs quotes ("52,4"), or the cells another separator, such as a semicolon? A text '
+            "with a comma needs quotes, too"
+        )
+    return DataError(
+        f"{path}, row {row_number} has {len(cells)} cells where the header names {len(header)} columns: {hint}"
+    )
+
+
+def _check_header(header: list[str], places: list[int], path: Path) -> None:
+    """Raise unless the first row names each column once."""
+    for i, name in enumerate(header):
+        if not name:
+            raise DataError(
+                f"{path}: column {places[i] + 1} has no name in the header row. Name it, or remove it if it only "
+                f"numbers the rows (pandas writes such a column: to_csv(…, index=False) does not)"
+            )
+        if name in header[:i]:
+            raise DataError(
+                f"{path}: columns {places[header.index(name)] + 1} and {places[i] + 1} are both named {name!r}: "
+                f"rename one of them"
+            )
+    if all(numeral(name) is not None and not numeral(name).is_word for name in header):  # type: ignore[union-attr]
+        raise DataError(
+            f"{path}: the first row must name the columns, and holds only numbers ({', '.join(header[:5])}"
+            f"{', …' if len(header) > 5 else ''}): add a header row"
+        )

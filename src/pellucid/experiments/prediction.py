@@ -1,0 +1,161 @@
+"""What the network of a run says of the samples in a file, and how that compares with the targets it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.datasets import DataError, read_features, read_image
+from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
+from pellucid.datasets.sheet import Table, read_table
+from pellucid.datasets.table import read_target, unseen
+from pellucid.experiments import config as settings
+from pellucid.experiments.config import Config
+from pellucid.experiments.errors import UsageError
+from pellucid.experiments.network import probabilities
+
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+ARRAYS = (".npy", ".npz")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a file as the network wants them.
+
+    Attributes:
+        x: (N, *sample_shape) float32.
+        targets: for each sample its class or number, None where the file has none; None where it has no such column.
+        notes: what is to be said about the file.
+    """
+
+    x: np.ndarray
+    targets: list[str | float | None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def samples(path: Path, config: Config, data: dict[str, Any], decimal: str | None = None) -> Samples:
+    """Read a table, an image or arrays; `data` is what config.json says of the data that were learned from."""
+    if not path.is_file():
+        raise UsageError(f"There is no file {path} to predict from.")
+    shape = tuple(data.get("sample_shape", ()))
+    if not shape:
+        raise UsageError("config.json of the run is of an older version of pellucid: it does not say what a sample is.")
+    kind = path.suffix.lower()
+    if kind in ARRAYS:
+        return _from_arrays(path, shape, data)
+    if len(shape) == 3:
+        if kind not in IMAGES:
+            raise UsageError(
+                f"{path}: the run learned from images of {shape[1]} × {shape[2]}, so FILE is an image "
+                f"({', '.join(IMAGES)}) or a .npy file of shape (N, {shape[1]}, {shape[2]})."
+            )
+        return Samples(read_image(path, (shape[1], shape[2]))[None, None])
+    if kind in IMAGES:
+        raise UsageError(f"{path}: the run learned from the columns {', '.join(data['features'])}, not from images.")
+    return _from_table(read_table(path), config, data, decimal)
+
+
+def predictions(outputs: np.ndarray, config: Config, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each sample: of classes the likeliest and all probabilities, else the number in the file's units."""
+    names = [str(name) for name in data["classes"]]
+    if not names:
+        values = outputs[:, 0] * data["facts"].get("target_std", 1.0) + data["facts"].get("target_mean", 0.0)
+        return [{"row": i + 1, "prediction": float(value)} for i, value in enumerate(values)]
+    return [
+        {"row": i + 1, "prediction": names[int(row.argmax())]}
+        | {f"p({name})": float(p) for name, p in zip(names, row, strict=True)}
+        for i, row in enumerate(probabilities(outputs, config))
+    ]
+
+
+def judged(rows: list[dict[str, Any]], targets: list[str | float | None], classes: list[str]) -> str:
+    """How the predictions compare with the targets, over the rows that have one.
+
+    >>> rows = [{"prediction": 1.0}, {"prediction": 5.0}, {"prediction": 3.0}]
+    >>> judged(rows, [0.0, None, 2.0], [])
+    'Mean absolute error: 1, over 2 of 3 rows; 1 row has no target'
+    """
+    pairs = [(row["prediction"], target) for row, target in zip(rows, targets, strict=True) if target is not None]
+    without = len(rows) - len(pairs)
+    if not pairs:
+        return "Not judged: no row has a target." if len(rows) > 1 else "Not judged: the row has no target."
+    tail = f"; {without:,} {'row has' if without == 1 else 'rows have'} no target" if without else ""
+    if not classes:
+        error = np.mean([abs(prediction - float(target)) for prediction, target in pairs])
+        over = f"{len(pairs):,} of {len(rows):,} rows" if without else _rows(len(pairs))
+        return f"Mean absolute error: {error:.4g}, over {over}{tail}"
+    right = sum(prediction == target for prediction, target in pairs)
+    new = sorted({str(target) for _, target in pairs if target not in classes})
+    if new:
+        shown = ", ".join(new[:4]) + (f" and {len(new) - 4} more" if len(new) > 4 else "")
+        tail += f"; never met in training, so never right: {shown}"
+    return f"{right:,} of {len(pairs):,} right: accuracy {right / len(pairs):.4f}{tail}"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def _from_arrays(path: Path, shape: tuple[int, ...], data: dict[str, Any]) -> Samples:
+    arrays = read_arrays(path)
+    labels = arrays.pop("y", None) if len(arrays) > 1 else None
+    if len(arrays) > 1 and "x" not in arrays:
+        raise DataError(
+            f"{path} holds the arrays {', '.join(arrays)}: name that of the samples x, and that of the classes, if "
+            f"there is one, y"
+        )
+    array = arrays.get("x", next(iter(arrays.values())))
+    if len(shape) == 3:
+        x = pictures(array, (shape[1], shape[2]), str(path))
+    else:
+        x = _scaled(columns(array, shape[0], str(path)), data)
+    names = [str(name) for name in data["classes"]]
+    if labels is None:
+        return Samples(x)
+    if names:
+        return Samples(x, [*class_labels(labels, len(x), names, f"{path}, array 'y',")])
+    if labels.size != len(x):
+        raise DataError(f"{path}: x has {len(x):,} samples and y, of shape {labels.shape}, {labels.size:,} targets")
+    return Samples(x, [float(value) if np.isfinite(value) else None for value in labels.reshape(-1)])
+
+
+def _from_table(table: Table, config: Config, data: dict[str, Any], decimal: str | None) -> Samples:
+    facts, names = data["facts"], [str(name) for name in data["classes"]]
+    if not settings.is_csv(config.dataset):  # points: their columns are numbers, scaled as an array is
+        missing = [name for name in data["features"] if name not in table.columns]
+        if missing:
+            raise DataError(
+                f"{table.path} has no column {missing[0]!r}; the run learned from {', '.join(data['features'])}, and "
+                f"the file has {', '.join(table.columns)}"
+            )
+        plain = {
+            "columns": list(data["features"]),
+            "feature_mean": dict.fromkeys(data["features"], 0.0),
+            "feature_std": dict.fromkeys(data["features"], 1.0),
+            "categories": {},
+        }
+        return Samples(_scaled(read_features(table, plain, decimal), data))
+    x = read_features(table, facts, decimal)
+    notes = [_new(name, counts) for name, counts in unseen(table, facts).items()]
+    target = config.target
+    if target is None or target not in table.columns:
+        return Samples(x, notes=notes)
+    return Samples(x, read_target(table, target, {**facts, "classes": names}, bool(names), decimal), notes)
+
+
+def _new(name: str, counts: dict[str, int]) -> str:
+    cells = sum(counts.values())
+    shown = ", ".join(list(counts)[:4]) + (f" and {len(counts) - 4} more" if len(counts) > 4 else "")
+    return (
+        f"Column {name!r}: {cells:,} {'cell holds a category' if cells == 1 else 'cells hold categories'} that "
+        f"training did not meet ({shown}), taken as none of those that it did"
+    )
+
+
+def _scaled(x: np.ndarray, data: dict[str, Any]) -> np.ndarray:
+    """As the training data were standardised, if they were by column."""
+    mean, std = data["facts"].get("feature_mean"), data["facts"].get("feature_std")
+    return ((x - np.array(mean)) / np.array(std)).astype(np.float32) if isinstance(mean, list) else x.astype(np.float32)
