@@ -278,3 +278,89 @@ def test_errors_say_what_to_do(name: str) -> None:
 
 def test_there_is_no_worker_process() -> None:
     assert ours.get_worker_info() is None
+
+
+# What PyTorch refuses, by the class of its error; and what it lets pass.
+AS_IN_PYTORCH: dict[str, Any] = {
+    **{
+        f"{name} after the fact": lambda data, name=name: setattr(data.DataLoader(range(4), 2), name, 2)
+        for name in ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+    },
+    **{
+        f"{name} may change": lambda data, name=name: setattr(data.DataLoader(range(4), 2), name, None)
+        for name in ("collate_fn", "generator", "num_workers", "timeout", "multiprocessing_context", "anything")
+    },
+    "a context alone": lambda data: data.DataLoader(range(4), multiprocessing_context="fork"),
+    "an unknown context": lambda data: data.DataLoader(range(4), num_workers=1, multiprocessing_context="x"),
+    "no context": lambda data: data.DataLoader(range(4), num_workers=1, multiprocessing_context=3),
+    "a context": lambda data: data.DataLoader(range(4), num_workers=1, multiprocessing_context="spawn"),
+    "batch size -1": lambda data: data.DataLoader(range(4), -1),
+    "batch size 1.5": lambda data: data.DataLoader(range(4), 1.5),
+    "batch size True": lambda data: data.DataLoader(range(4), True),
+    "drop_last of 1": lambda data: data.DataLoader(range(4), 2, drop_last=1),
+    "sampler and shuffle": lambda data: data.DataLoader(range(4), sampler=[1], shuffle=True),
+    "batch sampler and size": lambda data: data.DataLoader(range(4), 2, batch_sampler=[[1]]),
+    "batch sampler and drop_last": lambda data: data.DataLoader(range(4), batch_sampler=[[1]], drop_last=True),
+    "batch sampler and sampler": lambda data: data.DataLoader(range(4), batch_sampler=[[1]], sampler=[1]),
+    "no batches, drop_last": lambda data: data.DataLoader(range(4), None, drop_last=True),
+    "nothing shuffled": lambda data: data.DataLoader([], shuffle=True),
+    "nothing": lambda data: len(list(data.DataLoader([]))),
+    "workers -1": lambda data: data.DataLoader(range(4), num_workers=-1),
+    "timeout -1": lambda data: data.DataLoader(range(4), timeout=-1),
+    "prefetch -1": lambda data: data.DataLoader(range(4), num_workers=1, prefetch_factor=-1),
+    "prefetch alone": lambda data: data.DataLoader(range(4), prefetch_factor=1),
+    "persistent alone": lambda data: data.DataLoader(range(4), persistent_workers=True),
+    "shuffled stream": lambda data: data.DataLoader(stream(data), shuffle=True),
+    "sampled stream": lambda data: data.DataLoader(stream(data), sampler=[1]),
+    "batch-sampled stream": lambda data: data.DataLoader(stream(data), batch_sampler=[[1]]),
+    "length of a stream": lambda data: len(data.DataLoader(stream(data))),
+    "unknown option": lambda data: data.DataLoader(range(4), workers=1),
+    "no data": lambda data: data.DataLoader(),
+    "an index too many": lambda data: list(data.DataLoader([1], sampler=[3])),
+    "ragged samples": lambda data: list(data.DataLoader([[1], [1, 2]], 2)),
+    "samples of nothing": lambda data: list(data.DataLoader([None])),
+    "random: replacement": lambda data: data.RandomSampler(range(4), replacement=1),
+    "random: none": lambda data: data.RandomSampler(range(4), num_samples=0),
+    "random: half": lambda data: data.RandomSampler(range(4), num_samples=0.5),
+    "random: nothing": lambda data: data.RandomSampler([]),
+    "weighted: none": lambda data: data.WeightedRandomSampler([1.0], 0),
+    "weighted: replacement": lambda data: data.WeightedRandomSampler([1.0], 1, 1),
+    "weighted: matrix": lambda data: data.WeightedRandomSampler([[1.0]], 1),
+    "weighted: too many": lambda data: list(data.WeightedRandomSampler([1.0, 1.0], 3, replacement=False)),
+    "weighted: negative": lambda data: list(data.WeightedRandomSampler([1.0, -1.0], 1)),
+    "batches: size": lambda data: data.BatchSampler(range(3), 0, False),
+    "batches: drop": lambda data: data.BatchSampler(range(3), 1, 1),
+    "split: too many": lambda data: data.random_split(range(3), [2, 2]),
+    "split: a fraction": lambda data: data.random_split(range(3), [1.5, -0.5]),
+    "tensors of two lengths": lambda data: data.TensorDataset(*tensors_of_two_lengths(data)),
+    "stack of two lengths": lambda data: data.StackDataset(range(2), range(3)),
+    "stack of nothing": lambda data: data.StackDataset(),
+    "concat of nothing": lambda data: data.ConcatDataset([]),
+    "concat of a stream": lambda data: data.ConcatDataset([stream(data)]),
+    "concat, beyond": lambda data: data.ConcatDataset([range(2), range(3)])[5],
+    "concat, before": lambda data: data.ConcatDataset([range(2), range(3)])[-6],
+}
+
+
+def tensors_of_two_lengths(data: Any) -> Any:
+    library = pellucid if data is ours else pytest.importorskip("torch")
+    return library.zeros(2), library.zeros(3)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", AS_IN_PYTORCH)
+def test_refused_as_in_pytorch(name: str) -> None:
+    theirs: Any = pytest.importorskip("torch.utils.data")
+
+    def outcome(data: Any) -> Any:
+        try:
+            AS_IN_PYTORCH[name](data)
+        except Exception as error:
+            return error
+        return None
+
+    expected, found = outcome(theirs), outcome(ours)
+    if expected is None:
+        assert found is None
+    else:
+        assert isinstance(found, type(expected)), f"PyTorch: {expected!r}, here: {found!r}"

@@ -149,3 +149,21 @@ def test_what_does_not_fit_a_loss_is_said_as_without_the_flags() -> None:
         nn.functional.mse_loss(x, x, None, None, "mean", None, 3, 4)
     with pytest.raises(TypeError, match=r"mse_loss\(\) got multiple values for argument 'reduce'"):
         nn.functional.mse_loss(x, x, None, False, reduce=True)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ([[1, 0, 0], [0, 1, 0]], r"one-hot.*target\.argmax\(1\)"),
+        ([[0], [1]], r"multi-target not supported.*write target\.squeeze\(1\)"),
+        ([0, 1, 2], r"batch_size \(2\) to match target batch_size \(3\)"),
+        ([0, 3], "Target 3 is out of bounds"),
+        ([0.0, 1.0], "Long"),
+    ],
+)
+def test_targets_of_another_form_are_refused_with_the_way_out(name: str, target: Any, message: str) -> None:
+    with pytest.raises(Exception) as theirs:
+        getattr(torch.nn.functional, name)(torch.zeros(2, 3), torch.tensor(target))
+    with pytest.raises(theirs.type, match=message):
+        getattr(nn.functional, name)(pellucid.zeros(2, 3), pellucid.tensor(target))

@@ -621,3 +621,14 @@ def test_gradients_are_forgotten() -> None:
     assert layer.weight.grad.tolist() == [[0.0, 0.0]]
     layer.zero_grad()
     assert layer.weight.grad is None
+
+
+def test_a_change_in_place_behind_a_backward_hook_is_refused_as_in_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    for T in (torch, pellucid):
+        net = T.nn.Sequential(T.nn.Linear(2, 2), T.nn.ReLU(inplace=True))
+        net[0].register_full_backward_hook(lambda *given: None)
+        with pytest.raises(RuntimeError, match="Output 0 of BackwardHookFunction is a view and is being modified"):
+            net(T.ones(1, 2))
+        with T.no_grad():
+            assert net(T.ones(1, 2)).shape == (1, 2)

@@ -138,3 +138,16 @@ def test_the_model_is_left_alone_and_other_things_are_refused() -> None:
         viz.summary(nn.Linear, torch.ones(1))
     with pytest.raises(TypeError, match=r"Linear\.forward\(.*cannot be called with \(\)"):
         viz.summary(nn.Linear(1, 1))
+
+
+def test_batch_normalisation_of_one_sample_is_shown_as_in_evaluation() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    before = {name: tensor.tolist() for name, tensor in model.state_dict().items()}
+    one, many = (viz.summary(model, torch.randn(n, 3)) for n in (1, 5))
+    assert [row.trainable for row in one.rows] == [row.trainable for row in many.rows]
+    assert "evaluation mode" in model.__graph__(torch.randn(1, 3)).title
+    assert "evaluation mode" not in model.__graph__(torch.randn(5, 3)).title
+    assert all(module.training for module in model.modules())
+    assert {name: tensor.tolist() for name, tensor in model.state_dict().items()} == before
+    with pytest.raises(ValueError, match=r"one value has no variance; give a larger batch, or call model\.eval\(\)"):
+        model(torch.randn(1, 3))

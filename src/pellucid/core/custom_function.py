@@ -173,6 +173,13 @@ def _attach(one: Any, node: _FunctionNode, index: int, ctx: FunctionCtx, args: t
     if any(one is given for given in args):  # an input handed back is a new tensor with this history
         one = like(one, one._array)
     one._node, one._requires = node.pick(index), True
+    if one._view is not None:  # a view that forward made, perhaps of its input
+        one._view.untracked = (
+            f"Output {index} of {node.saved[0].__name__} is a view and is being modified inplace. This view was "
+            "created inside a custom Function (or because an input was returned as-is), and a change in place would go "
+            "past its backward, leading to incorrect gradients. Clone the output of the custom Function before it is "
+            "changed, or write the op that is not in place"
+        )
     return one
 
 

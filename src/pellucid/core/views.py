@@ -40,7 +40,7 @@ class View:
         self.base = base
         self.chain = chain
         self.epoch = epoch
-        self.untracked = not state.grad  # made under no_grad()
+        self.untracked: bool | str = not state.grad  # made under no_grad(); or a text: why it must not change
 
     def refresh(self, tensor: Tensor) -> None:
         """Give `tensor`, whose view this is, the history it has in the present base, if that got a new one."""
@@ -96,7 +96,7 @@ def evaluate_in_place(
     node = None
     if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind == "f":
         if view is not None and view.untracked:
-            raise RuntimeError(with_line(_UNTRACKED))
+            raise RuntimeError(with_line(view.untracked if isinstance(view.untracked, str) else _UNTRACKED))
         holder = Tensor.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())

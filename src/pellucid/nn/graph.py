@@ -17,9 +17,11 @@ from ..core.door import below
 from ..core.errors import describe
 from ..core.tensor import ones_like
 from ..ops.cost import multiply_adds
+from ..ops.normalize import SingleValueError
 from ..random import default_generator
 from ..record.graph import Graph, GraphEdge, GraphNode, GraphParameter
 from ..record.recording import Recorder
+from .modules.batchnorm import _BatchNorm
 from .modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from .modules.module import Module
 
@@ -85,8 +87,30 @@ def module_graph(
     Parameters, buffers, gradients, attributes of the modules, inputs and random generators are afterwards what they
     were, bit for bit. With `backward`, the gradient of the sum of all outputs is recorded too; without `values`, only
     shapes and costs.
+
+    Where batch normalisation in training mode gets one value for each channel (one sample, say), which has no
+    variance, the graph is that of the module with batch normalisation in evaluation mode; its title says so.
     """
-    recorder = Recorder(type(module).__name__, values=values, cost=multiply_adds)
+    try:
+        return _graph(type(module).__name__, module, inputs, backward, values, keywords)
+    except SingleValueError:
+        training = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
+        if not training:
+            raise
+    for norm in training:
+        norm.training = False
+    try:
+        title = f"{type(module).__name__} (batch normalisation in evaluation mode, since one value has no variance)"
+        return _graph(title, module, inputs, backward, values, keywords)
+    finally:
+        for norm in training:
+            norm.training = True
+
+
+def _graph(
+    title: str, module: Module, inputs: tuple[Any, ...], backward: bool, values: bool, keywords: dict[str, Any]
+) -> Graph:
+    recorder = Recorder(title, values=values, cost=multiply_adds)
     modules = _Modules(recorder)
     modules.learn(module)
     named = list(_tensors(dict(_arguments(module, inputs, keywords))))

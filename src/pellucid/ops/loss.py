@@ -304,6 +304,17 @@ def check_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         raise ValueError(
             f"Expected input batch_size ({shape[0]}) to match target batch_size ({wanted[0] if wanted else 0})."
         )
+    if wanted == shape and len(shape) > 1 and not target.is_floating_point():
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {target.dtype.name}: a target of "
+            f"the input's shape {shape} holds a probability for each class (write target.float() if these are "
+            f"one-hot); class indices, {tuple(n for i, n in enumerate(shape) if i != 1)}, are faster: target.argmax(1)"
+        )
+    if len(wanted) == len(shape) > 1 and wanted[1] == 1 and (wanted[0], *wanted[2:]) == (shape[0], *shape[2:]):
+        raise ShapeError(
+            "0D or 1D target tensor expected, multi-target not supported: the target "
+            f"{wanted} has a dimension of 1 where the input {shape} has its classes; write target.squeeze(1)"
+        )
     if (*shape[:1], *shape[2:]) != wanted and not (len(shape) == 1 and wanted in ((), (1,))):
         raise ShapeError(
             f"Expected target size {[*shape[:1], *shape[2:]]}, got {list(wanted)}: the target has the shape of the "

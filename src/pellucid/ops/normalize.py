@@ -287,11 +287,18 @@ def batch_norm(
         return x * TABLE["reshape"](scale, shape=shape) + TABLE["reshape"](shift, shape=shape)
     count = count_of(input.shape, dims)
     if count == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        raise SingleValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}: one value has no "
+            "variance; give a larger batch, or call model.eval() first to use the running statistics"
+        )
     out, _, _, mean, var = _batch_norm(input, weight, bias, dims=dims, eps=eps)
     if running_mean is not None:
         update_running_stats_(running_mean, running_var, mean, var, momentum=momentum, count=count)
     return out
+
+
+class SingleValueError(ValueError):
+    """Batch statistics were asked for where there is one value for each channel."""
 
 
 def _check_channels(name: str, input: Tensor, *channelwise: Tensor | None) -> int:

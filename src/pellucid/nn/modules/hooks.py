@@ -157,8 +157,12 @@ def _call_before(
     return changed
 
 
-class _Identity(Function):
-    """Hands tensors through unchanged; in backward, ``fire`` sees all their gradients together."""
+class BackwardHookFunction(Function):
+    """Hands tensors through unchanged; in backward, ``fire`` sees all their gradients together.
+
+    What comes out is a view. An op that changes it in place, such as the ``ReLU(inplace=True)`` after a module with a
+    backward hook, is refused, as in PyTorch: the hook would see the gradient of the value after the change.
+    """
 
     @staticmethod
     def forward(ctx: Any, fire: Callable[[tuple[Any, ...]], Any], *tensors: Tensor) -> Any:
@@ -253,7 +257,7 @@ def _through(values: tuple[Any, ...], fire: Callable[[tuple[Any, ...]], tuple[An
         return tuple(full[place] for place in places)
 
     passed = list(values)
-    outputs = _Identity.apply(fire_with_gaps, *(values[place] for place in places))
+    outputs = BackwardHookFunction.apply(fire_with_gaps, *(values[place] for place in places))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     for place, output in zip(places, outputs, strict=True):
         passed[place] = output

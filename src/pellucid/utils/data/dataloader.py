@@ -115,6 +115,42 @@ class DataLoader(Generic[T_co]):
         self.persistent_workers = persistent_workers
         self.pin_memory_device = pin_memory_device
         self.in_order = in_order
+        self._ready = True
+
+    _ready = False
+    _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._ready and name in self._FIXED:
+            raise ValueError(
+                f"{name} attribute should not be set after {type(self).__name__} is initialized: the order of the "
+                f"samples was made with the old one; build a new DataLoader with {name}=…"
+            )
+        if name == "multiprocessing_context" and value is not None:
+            self._check_context(value)
+        super().__setattr__(name, value)
+
+    def _check_context(self, context: Any) -> None:
+        """Refuse what PyTorch refuses. Nothing else comes of it: batches are loaded in threads."""
+        if self.num_workers == 0:
+            raise ValueError(
+                "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+                "num_workers=0"
+            )
+        import multiprocessing.context
+
+        if isinstance(context, str):
+            methods = multiprocessing.get_all_start_methods()
+            if context not in methods:
+                raise ValueError(
+                    f"multiprocessing_context option should specify a valid start method in {methods}, but got "
+                    f"multiprocessing_context={context!r}"
+                )
+        elif not isinstance(context, multiprocessing.context.BaseContext):
+            raise TypeError(
+                "multiprocessing_context option should be a valid context object or a string specifying the start "
+                f"method, but got multiprocessing_context={context!r}"
+            )
 
     def __iter__(self) -> Iterator[Any]:
         # PyTorch draws a seed for worker processes here, with or without workers: the order that follows depends on it.

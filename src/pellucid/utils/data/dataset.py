@@ -29,6 +29,10 @@ __all__ = [
 T_co = TypeVar("T_co", covariant=True)
 
 
+class DatasetError(ValueError, AssertionError):
+    """Data sets that do not fit together. PyTorch asserts that they do."""
+
+
 class Dataset(Generic[T_co]):
     """Base class of data sets with an index: define ``__getitem__`` (one sample) and ``__len__``."""
 
@@ -74,7 +78,7 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
     def __init__(self, *tensors: Tensor) -> None:
         sizes = [tensor.shape[0] for tensor in tensors]
         if len(set(sizes)) > 1:
-            raise ValueError(
+            raise DatasetError(
                 "Size mismatch between tensors: TensorDataset needs the same first size everywhere, but got "
                 + ", ".join(str(tuple(tensor.shape)) for tensor in tensors)
             )
@@ -121,10 +125,10 @@ class ConcatDataset(Dataset[T_co]):
     def __init__(self, datasets: Iterable[Dataset[Any]]) -> None:
         self.datasets = list(datasets)
         if not self.datasets:
-            raise ValueError("datasets should not be an empty iterable")
+            raise DatasetError("datasets should not be an empty iterable: give at least one data set")
         for dataset in self.datasets:
             if isinstance(dataset, IterableDataset):
-                raise ValueError("ConcatDataset does not support IterableDataset: add them, a + b, to chain streams")
+                raise DatasetError("ConcatDataset does not support IterableDataset: add them, a + b, to chain streams")
         self.cumulative_sizes = list(itertools.accumulate(len(dataset) for dataset in self.datasets))  # type: ignore[arg-type]
 
     def __len__(self) -> int:
@@ -132,7 +136,8 @@ class ConcatDataset(Dataset[T_co]):
 
     def __getitem__(self, index: int) -> T_co:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range for a ConcatDataset of length {len(self)}")
+            kind = ValueError if index < 0 else IndexError  # as PyTorch
+            raise kind(f"index {index} is out of range for a ConcatDataset of length {len(self)}")
         index %= len(self)
         which = bisect.bisect_right(self.cumulative_sizes, index)
         before = self.cumulative_sizes[which - 1] if which else 0
