@@ -12,7 +12,7 @@ import pytest
 
 import pellucid
 from pellucid import optim
-from pellucid.core import Tensor, below, interpreter, wrap
+from pellucid.core import Interpreter, Tensor, below, interpreter, wrap
 from pellucid.optim import lr_scheduler
 from pellucid.serialize import load, save
 
@@ -578,7 +578,7 @@ def test_a_dropped_optimizer_with_a_schedule_is_freed() -> None:
     assert gone() is None
 
 
-class _Seen:
+class _Seen(Interpreter):
     """An interpreter that notes what is applied."""
 
     def __init__(self) -> None:

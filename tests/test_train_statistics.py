@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import pellucid
 from pellucid import Tensor, from_numpy, manual_seed, nn, no_grad, ones, optim, tensor, zeros
-from pellucid.core import engine
+from pellucid.core import state
 from pellucid.train import ActivationStats, Callback, GradientStats, Hooks, Learner, SkipBatch, watch
 from pellucid.train.records import histogram
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -573,7 +573,7 @@ def test_watch_records_what_a_learner_does() -> None:
     assert timeless[0] == timeless[1]
     assert [row["train_loss"] for row in record["rows"]] == losses
     assert hooks_of(model) == 0
-    assert not optimizer._step_pre_hooks and not optimizer._step_post_hooks and not engine.listeners
+    assert not optimizer._step_pre_hooks and not optimizer._step_post_hooks and not state.watchers
 
 
 def test_watch_records_the_learning_rate_of_each_step_and_validations() -> None:
@@ -653,10 +653,10 @@ def test_watch_goes_when_its_optimiser_does() -> None:
     model = nn.Linear(2, 1)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     watcher = weakref.ref(watch(model, optimizer))
-    assert watcher() is not None and len(engine.listeners) == 1
+    assert watcher() is not None and len(state.watchers) == 1
     del optimizer, model
     gc.collect()
-    assert watcher() is None and not engine.listeners
+    assert watcher() is None and not state.watchers
 
 
 def test_a_watched_training_is_taken_up_again() -> None:
@@ -727,4 +727,4 @@ def test_watch_refuses_what_it_cannot_hang_on() -> None:
         watch(model, own_loop)
     with pytest.raises(ValueError, match="where names 'x'"):
         watch(model, optim.SGD(model.parameters(), lr=0.1), where="x")
-    assert not engine.listeners
+    assert not state.watchers

@@ -37,8 +37,8 @@ from pellucid.core.modes import is_grad_enabled as is_grad_enabled
 from pellucid.core.modes import is_inference_mode_enabled as is_inference_mode_enabled
 from pellucid.core.modes import no_grad as no_grad
 from pellucid.core.modes import set_grad_enabled as set_grad_enabled
-from pellucid.core.node import Size as Size
 from pellucid.core.promotion import result_type as result_type
+from pellucid.core.size import Size as Size
 from pellucid.core.tensor import Tensor as Tensor
 from pellucid.derivation.call import explain as explain
 from pellucid.nn.graph import record_graph as record_graph

@@ -7,31 +7,12 @@ asks for a `cuda` device, never before; `register` adds another (the tests add o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
-
 import numpy
 
 from . import numpy_namespace
+from .library import Array, Backend, Moves
 
-Array = Any  # numpy.ndarray, cupy.ndarray, …: whatever the backend's namespace works on
-
-
-class Moves(Protocol):
-    """How arrays come from NumPy and go back to it."""
-
-    def __call__(self, array: Array, /) -> Array: ...
-
-
-@dataclass(frozen=True)
-class Backend:
-    """One array library."""
-
-    device: str  # "cpu", "cuda"
-    xp: Any  # the namespace that op declarations are written against
-    array_type: type
-    from_numpy: Moves
-    to_numpy: Moves
+__all__ = ["NUMPY", "Array", "Backend", "Moves", "of_array", "of_device", "register"]
 
 
 def _same(array: Array, /) -> Array:

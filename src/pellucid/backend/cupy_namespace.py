@@ -9,7 +9,7 @@ from typing import Any
 
 def load() -> Any:
     """The CuPy backend; an error that names the extra where CuPy is absent or finds no GPU."""
-    from . import Backend
+    from .library import Backend
 
     try:
         cupy: Any = importlib.import_module("cupy")

@@ -19,11 +19,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid import backend
-from pellucid.core import Op, Tensor, apply, as_arguments, below, interpreter, promote, state, wrap
-from pellucid.core.context import TABLE
+from pellucid.backend import Array
+from pellucid.core import (
+    TABLE,
+    Declaration,
+    Interpreter,
+    Tensor,
+    as_arguments,
+    below,
+    interpreter,
+    promote,
+    state,
+    wrap,
+)
 from pellucid.core.errors import describe, with_line
-from pellucid.core.tensor import counter_of, readers
-from pellucid.core.views import copies
+from pellucid.core.tensor import counter_of
 
 
 class TraceError(RuntimeError):
@@ -40,7 +50,7 @@ class Slot(int):
 class Step(NamedTuple):
     """One op application: arguments are slots, captured Tensors, numbers or None."""
 
-    op: Op
+    op: Declaration
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     outputs: tuple[Slot, ...]
@@ -53,7 +63,7 @@ class Step(NamedTuple):
         return f"{left} = {self.op.name}({', '.join(parts)})"
 
 
-class _Tracer:
+class _Tracer(Interpreter):
     """The interpreter."""
 
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
@@ -73,10 +83,10 @@ class _Tracer:
             self.alive.append(array)
         return found
 
-    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = as_arguments(op, args)
         if op.kind is not None and any(isinstance(one, Tensor) for one in args):
-            promoted = promote(op, args, lambda one, to: apply(TABLE["cast"], (one,), {"dtype": to}))
+            promoted = promote(op, args)
             args = (args[0], *promoted[1:]) if op.mutates else promoted
         named = tuple(self.reference(one) for one in args)
         result = below(self, op, args, kwargs)
@@ -88,7 +98,7 @@ class _Tracer:
     def reference(self, one: Any) -> Any:
         if not isinstance(one, Tensor):
             return one
-        if one._requires and one._node is None:
+        if one.requires_grad and one.is_leaf:
             self.leaves[id(one)] = one
         key = id(one._array)
         made = self.made(one._array)
@@ -101,19 +111,19 @@ class _Tracer:
         """The slot of an array that an op of the program made."""
         return None if id(array) in self.captured else self.slots.get(id(array))
 
-    def copied(self, original: Any, copy: Any) -> None:
-        """Called when an op in place keeps what it overwrites: a step of its own, just before that of the op."""
-        known = self.made(original)
+    def overwrite(self, array: Array, kept: Array) -> None:
+        """An op in place keeps what it overwrites: a step of its own, just before that of the op."""
+        known = self.made(array)
         if known is None:
-            known = self.captured.get(id(original))
+            known = self.captured.get(id(array))
         if known is None:
-            return  # another thread's
-        xp = backend.of_array(copy).xp
-        self.steps.append(Step(TABLE["clone"], (known,), {}, (self.slot(copy),), xp))
+            return  # within an op, where no tracer is
+        xp = backend.of_array(kept).xp
+        self.steps.append(Step(TABLE["clone"], (known,), {}, (self.slot(kept),), xp))
 
-    def refuse(self, one: Tensor) -> None:
-        """Called when a value leaves for Python."""
-        if state.interpreters and self in state.interpreters and id(one._array) in self.slots:
+    def read(self, tensor: Tensor) -> None:
+        """A value leaves for Python."""
+        if self in state.interpreters and id(tensor._array) in self.slots:
             raise TraceError(
                 with_line(
                     "a value was read while tracing (.item(), .numpy(), if, print …): it would be frozen into every "
@@ -222,14 +232,8 @@ def trace(function: Callable[..., Any], *inputs: Tensor) -> Program:
     for index, one in enumerate(inputs):
         _check_input(index, one)
     tracer = _Tracer(inputs)
-    readers.append(tracer.refuse)
-    copies.append(tracer.copied)
-    try:
-        with interpreter(tracer):
-            result = function(*inputs)
-    finally:
-        readers.remove(tracer.refuse)
-        copies.remove(tracer.copied)
+    with interpreter(tracer):
+        result = function(*inputs)
     return Program(tracer, inputs, result)
 
 

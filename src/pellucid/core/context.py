@@ -1,27 +1,45 @@
-"""What holds for the length of a context, per thread: grad mode and the interpreters; and the table of ops."""
+"""What holds for the length of a block, per thread: grad mode, and who watches."""
 
 from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .declaration import Op
+from pellucid.backend import Array
 
-TABLE: dict[str, Op] = {}
-"""Every op by name, in order of declaration."""
+from .declaration import Declaration
+from .node import Node
+from .tensor import Tensor
 
 
-class Interpreter(Protocol):
-    """What can stand behind the door: it sees each application of an op, and calls `door.below` to have it done."""
+class Watcher:
+    """What is told of the things that happen beside the door. Each hook does nothing; override those that matter.
 
-    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Interpret one application."""
-        ...
+    An interpreter (see `door`) is a watcher, too, while it is pushed. What only watches is put into `state.watchers`,
+    and costs the ops nothing.
+    """
+
+    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Interpret one application of an op: `door.Interpreter` does."""
+        raise NotImplementedError(
+            f"{type(self).__name__} only watches: derive what stands behind the door of Interpreter"
+        )
+
+    def read(self, tensor: Tensor) -> None:
+        """The values of `tensor` leave for Python."""
+
+    def overwrite(self, array: Array, kept: Array) -> None:
+        """An op is about to overwrite `array`, and backward will use the copy `kept`."""
+
+    def backward(self, roots: Sequence[Tensor]) -> None:
+        """`backward` was called on `roots`, and is about to run."""
+
+    def function(self, kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A `Function` is about to be applied and recorded."""
 
 
 class State(threading.local):
@@ -29,10 +47,11 @@ class State(threading.local):
 
     grad = True  # whether ops record themselves for backward
     inference = False  # whether `inference_mode` is open
-    node: Any = None  # whose backward is running, where an interpreter may want to know
-    interpreters: tuple[Interpreter, ...] = ()  # innermost last; empty is the fast path
+    node: Node | None = None  # whose backward is running, where an interpreter may want to know
+    interpreters: tuple[Watcher, ...] = ()  # behind the door, innermost last; empty is the fast path
 
     def __init__(self) -> None:
+        self.watchers: list[Watcher] = []  # told of what happens beside the door: interpreters, and who only watches
         # NumPy warns of overflow, log(0) and the like; PyTorch does not, and the doctor will say it better. To enter
         # `numpy.errstate` costs 0.8 µs an op, to run in a context in which it was set once costs 0.05 µs.
         quiet = contextvars.copy_context()
@@ -41,3 +60,24 @@ class State(threading.local):
 
 
 state = State()
+
+
+def is_reentry(failure: Exception) -> bool:
+    """Whether `state.run` failed since this thread is within it already.
+
+    An op was interrupted and another one runs meanwhile: a signal handler evaluates, or a finaliser that the collector
+    of garbage called. NumPy is quiet then, and the function may be called as it is.
+    """
+    return type(failure) is RuntimeError and str(failure).startswith("cannot enter context")
+
+
+def run_within(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function that `state.run` could not enter for."""
+    with np.errstate(all="ignore"):
+        return function(*args, **kwargs)
+
+
+def note_read(tensor: Tensor) -> None:
+    """Tell who watches that the values of `tensor` leave for Python."""
+    for watcher in state.watchers:
+        watcher.read(tensor)

@@ -1,6 +1,6 @@
 """`autograd.Function`: an op with a forward and a backward written by the user, on Tensors."""
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools
@@ -14,11 +14,8 @@ from .context import state
 from .errors import user_line, with_line
 from .modes import set_grad_enabled
 from .node import Node, next_number, shape_and_dtype
-from .tensor import Tensor, counter_of, like, wrap
+from .tensor import Tensor, counter_of, edge_of, like, wrap
 from .views import rebase
-
-listeners: list[Callable[[type[Function], tuple[Any, ...], dict[str, Any]], Any]] = []
-"""Called with each `Function` that is applied and its arguments: a check learns by this what to look at."""
 
 
 class FunctionCtx:
@@ -128,11 +125,11 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record it."""
         ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(isinstance(one, Tensor) and one._requires for one in args)
+        ctx.needs_input_grad = tuple(isinstance(one, Tensor) and one.requires_grad for one in args)
         record = state.grad and any(ctx.needs_input_grad)
-        if listeners and record:
-            for listener in tuple(listeners):
-                listener(cls, args, kwargs)
+        if record:
+            for watcher in tuple(state.watchers):
+                watcher.function(cls, args, kwargs)
         with set_grad_enabled(False):
             if cls.setup_context is None:
                 result = cls.forward(ctx, *args, **kwargs)
@@ -145,7 +142,7 @@ class Function:
                 raise RuntimeError(
                     f"{cls.__name__}: a tensor that was marked as dirty in forward was not returned as an output"
                 )
-            if record and changed._requires and changed.is_leaf:
+            if record and changed.requires_grad and changed.is_leaf:
                 raise RuntimeError(
                     with_line(
                         f"{cls.__name__}: a leaf Variable that requires grad is being used in an in-place operation "
@@ -154,14 +151,14 @@ class Function:
                 )
             counter_of(changed)[0] += 1
         if record:
-            node = _FunctionNode(cls, ctx, args, outputs)
+            node = FunctionNode(cls, ctx, args, outputs)
             ctx._node = weakref.ref(node)
             outputs = tuple(_attach(one, node, i, ctx, args) for i, one in enumerate(outputs))
             ctx._saved = tuple(_without_history(one, outputs) for one in ctx._saved)
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
-def _attach(one: Any, node: _FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+def _attach(one: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
     """The output with its history, where it is differentiable."""
     if not isinstance(one, Tensor) or not one.is_floating_point():
         return one
@@ -175,7 +172,7 @@ def _attach(one: Any, node: _FunctionNode, index: int, ctx: FunctionCtx, args: t
     one._node, one._requires = node.pick(index), True
     if one._view is not None:  # a view that forward made, perhaps of its input
         one._view.untracked = (
-            f"Output {index} of {node.saved[0].__name__} is a view and is being modified inplace. This view was "
+            f"Output {index} of {node.kind.__name__} is a view and is being modified inplace. This view was "
             "created inside a custom Function (or because an input was returned as-is), and a change in place would go "
             "past its backward, leading to incorrect gradients. Clone the output of the custom Function before it is "
             "changed, or write the op that is not in place"
@@ -186,7 +183,7 @@ def _attach(one: Any, node: _FunctionNode, index: int, ctx: FunctionCtx, args: t
 def _without_history(saved: Any, outputs: tuple[Any, ...]) -> Any:
     if saved is not None:
         for index, out in enumerate(outputs):
-            if out is saved and isinstance(saved._node, _Pick):
+            if out is saved and isinstance(saved.grad_fn, Pick):
                 return _SavedOutput(saved, index)
     return saved
 
@@ -206,38 +203,38 @@ class Partial:
         return Partial(merged)
 
 
-class _FunctionNode(Node):
+class FunctionNode(Node):
     """The application of a Function; gradients of its outputs arrive as a `Partial`."""
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        self.edges = [(one._node or one) if isinstance(one, Tensor) and one._requires else None for one in args]
-        self.metas = [shape_and_dtype(one) if isinstance(one, Tensor) else None for one in args]
-        self.saved = [cls, ctx]
+        self.edges = [edge_of(one) if isinstance(one, Tensor) else None for one in args]
+        self.metas = [shape_and_dtype(one._array) if isinstance(one, Tensor) else None for one in args]
+        self.kind, self.ctx = cls, ctx
         self.kwargs = {}
         self.outputs = [
-            (backend.of_array(one._array), *shape_and_dtype(one)) if isinstance(one, Tensor) else None
+            (backend.of_array(one._array), *shape_and_dtype(one._array)) if isinstance(one, Tensor) else None
             for one in outputs
         ]
-        self.guards = ctx._guards = [(counter_of(one), one._version, one) for one in ctx._saved if one is not None]
+        ctx._guards = [(counter_of(one), one._version, one) for one in ctx._saved if one is not None]
         self.picks: dict[int, Any] = {}
         if state.interpreters:
             self.where = user_line()
         self.number = next_number()
 
-    def pick(self, index: int) -> _Pick:
+    def pick(self, index: int) -> Pick:
         """The node of one output: the same one as long as somebody holds it."""
         known = self.picks.get(index)
         found = None if known is None else known()
         if found is None:
-            found = _Pick(self, index)
+            found = Pick(self, index)
             self.picks[index] = weakref.ref(found)
         return found
 
     def name(self) -> str:
-        return self.saved[0].__name__ + "Backward"
+        return self.kind.__name__ + "Backward"
 
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
-        cls, ctx = self.saved
+        ctx = self.ctx
         grads: list[Any] = []
         for index, output in enumerate(self.outputs):
             got = g.grads.get(index)
@@ -250,7 +247,7 @@ class _FunctionNode(Node):
             else:
                 grads.append(got if lifted else wrap(library.xp.asarray(got)))  # NumPy makes 0-d sums scalars
         with set_grad_enabled(create):
-            result = cls.backward(ctx, *grads)
+            result: Any = self.kind.backward(ctx, *grads)
         given: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
         if len(given) > len(self.edges) and all(one is None for one in given[len(self.edges) :]):
             given = given[: len(self.edges)]
@@ -282,24 +279,23 @@ class _FunctionNode(Node):
         return gradient if lifted else gradient._array
 
     def free(self) -> None:
-        ctx = self.saved[1]
-        self.freed = ctx._freed = True
-        self.guards, ctx._guards, ctx._saved = [], [], ()
+        self.ctx._freed = True
+        self.ctx._guards, self.ctx._saved = [], ()
 
 
-class _Pick(Node):
+class Pick(Node):
     """One output of a Function: hands its gradient on to the function's node, marked with its index."""
 
-    def __init__(self, node: _FunctionNode, index: int) -> None:
-        self.edges = [node]
-        self.saved, self.guards, self.metas, self.kwargs = [index], [], [], {}
+    def __init__(self, node: FunctionNode, index: int) -> None:
+        self.edges, self.kwargs = [node], {}
+        self.node, self.index = node, index
         self.number = next_number()
 
     def name(self) -> str:
-        return self.edges[0].name()
+        return self.node.name()
 
     def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
-        return [(self.edges[0], Partial({self.saved[0]: g}))]
+        return [(self.node, Partial({self.index: g}))]
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -307,12 +303,12 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def within(ctx: Any, *grads: Any) -> Any:
-        again = state.grad and any(isinstance(one, Tensor) and one._requires for one in grads)
+        again = state.grad and any(isinstance(one, Tensor) and one.requires_grad for one in grads)
         with set_grad_enabled(False):
-            result = backward(ctx, *grads)
+            result: Any = backward(ctx, *grads)
         if not again:
             return result
-        given = result if isinstance(result, tuple) else (result,)
+        given: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
         refusing = tuple(_Refusing.after(one) if isinstance(one, Tensor) else one for one in given)
         return refusing if isinstance(result, tuple) else refusing[0]
 
@@ -323,7 +319,7 @@ class _Refusing(Node):
     """The history of a gradient that must not be differentiated."""
 
     def __init__(self) -> None:
-        self.edges, self.saved, self.guards, self.metas, self.kwargs = [], [], [], [], {}
+        self.edges, self.kwargs = [], {}
         self.number = next_number()
 
     @classmethod

@@ -1,69 +1,24 @@
-"""The declaration of an op, and the table of all ops.
+"""What is declared of an op, and the table of all ops; `operation` makes an op of it that can be called."""
 
-An op is declared once:
-
-    @op(domain=real())
-    def tanh(xp, input):
-        "Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."
-        return xp.tanh(input)
-
-    tanh.vjp(input=lambda m, g, out: g * (1 - out * out))
-
-The forward expression gets `xp`, the array library, and raw arrays (a Python number stays one). What stands before
-`*` in its signature are arrays, what stands behind are attributes (`dim`, `keepdim`, …). It returns an array, or a
-tuple whose first is the result and whose others (`aux=("indices",)` names them) are by-products; the first alone is
-differentiable.
-
-A rule of the backward pass is a function of `m`, the vocabulary of ops, and `g`, the gradient of the result, and asks
-by name for what else it needs: `out`, an input, an attribute, a by-product, `<input>_shape`. What is named is kept
-until backward, nothing else, so the signature says what an op costs in memory. `m.sum(g, dim=0)` is the op `sum`:
-its forward on raw arrays in a first-order backward, the op itself on Tensors where the backward pass must itself be
-differentiated or recorded. Hence a rule is written in ops and operators only, and gives any order for free. In an
-elementwise op a rule ignores broadcasting: the engine sums the gradient back to the input's shape.
-"""
-
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator
-from types import MethodType
 from typing import Any
 
-from pellucid.backend import Array
-
-from .context import TABLE
 from .domain import Domain
-from .door import apply
+from .node import ATTRIBUTE, AUX, OUT, SHAPE, VALUE, Plan, Rule
 
 Forward = Callable[..., Any]
-Rule = Callable[..., Any]
 
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
 REQUIRED = inspect.Parameter.empty  # the default of an attribute that has none
-OUT, VALUE, SHAPE, AUX, ATTRIBUTE = range(5)  # what a saved slot of a node holds
+
+TABLE: dict[str, Declaration] = {}
+"""Every op by name, in order of declaration."""
 
 
-class Plan:
-    """What backward needs when a given set of inputs wants gradients: which values to keep, which rules to call."""
-
-    __slots__ = ("rules", "saves", "tracked", "wanted")
-
-    def __init__(
-        self,
-        tracked: tuple[int, ...],
-        saves: tuple[tuple[int, Any], ...],
-        rules: tuple[tuple[int, Rule, tuple[int, ...]], ...],
-    ) -> None:
-        self.tracked = tracked  # inputs that require a gradient
-        self.saves = saves  # (what, which) for each slot
-        self.rules = rules  # (input, rule, slots that are its arguments)
-        self.wanted = tuple(position for position, _, _ in rules)
-
-
-class Op:
-    """One declared op; calling it goes through the door.
+class Declaration:
+    """What is declared of an op: all that the engine, the tools and the tests know of it.
 
     Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments), `star` (the position
     of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
@@ -149,51 +104,6 @@ class Op:
         """
         self.recompute.update(rules)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != len(self.inputs) or self.star is not None:
-            args, kwargs = self.bind(args, kwargs)
-        for position in self.tensors:
-            if isinstance(args[position], int | float):
-                name, value = self.inputs[position], args[position]
-                raise TypeError(
-                    f"{self.name}(): argument {name!r} must be Tensor, not {value!r}; write tensor({value!r})"
-                )
-        return apply(self, args, kwargs)
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None:
-            return self
-        return MethodType(self, instance)
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Sort a call's arguments into arrays (positional) and attributes (by keyword)."""
-        kwargs = dict(kwargs)
-        for numpys, ours in _NUMPY_NAMES.items():
-            if numpys in kwargs and ours not in kwargs and numpys not in self.attributes:
-                kwargs[ours] = kwargs.pop(numpys)
-        if self.star is not None:
-            return args, kwargs
-        arrays = list(args[: len(self.inputs)])
-        extra = args[len(self.inputs) :]
-        for name in self.inputs[len(arrays) :]:
-            if name in kwargs:
-                arrays.append(kwargs.pop(name))
-            elif len(arrays) < self.required:
-                break
-            else:
-                arrays.append(self.optional[len(arrays) - self.required])
-        if len(arrays) < self.required:
-            missing = ", ".join(self.inputs[len(arrays) : self.required])
-            raise TypeError(f"{self.name}() misses {missing}; it is called as {self.usage()}")
-        if len(extra) > len(self.attributes):
-            raise TypeError(f"{self.name}() takes at most {len(self.inputs) + len(self.attributes)} arguments "
-                            f"({len(args)} given); it is called as {self.usage()}")  # fmt: skip
-        kwargs.update(zip(self.attributes, extra, strict=False))
-        for name in kwargs:
-            if name not in self.attributes:
-                raise TypeError(f"{self.name}() got an unexpected argument {name!r}; it is called as {self.usage()}")
-        return tuple(arrays), kwargs
-
     def usage(self) -> str:
         """How the op is called: `sum(input, *, dim=None, keepdim=False)`."""
         signature = self.__signature__
@@ -242,60 +152,3 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<op {self.usage()}>"
-
-
-def op(**declaration: Any) -> Callable[[Forward], Op]:
-    """Declare an op; see the head of this file, and `Op` for what a declaration may say."""
-
-    def declare(forward: Forward) -> Op:
-        return Op(forward, **declaration)
-
-    return declare
-
-
-def elementwise(*, kind: str = "float", **declaration: Any) -> Callable[[Forward], Op]:
-    """Declare an op that works on each element alone, after broadcasting."""
-    return op(kind=kind, elementwise=True, **declaration)
-
-
-class Raw:
-    """The vocabulary of ops on raw arrays of one array library: what a first-order backward speaks."""
-
-    def __init__(self, xp: Any) -> None:
-        self._xp = xp
-
-    def __getattr__(self, name: str) -> Any:
-        op = _named(name)
-        kernel = functools.partial(op.forward, self._xp)
-        if op.aux:
-            kernel = functools.partial(_first, kernel)
-        setattr(self, name, kernel)
-        return kernel
-
-
-def _first(kernel: Any, *arrays: Array, **attributes: Any) -> Any:
-    return kernel(*arrays, **attributes)[0]
-
-
-class Lifted:
-    """The vocabulary of ops on Tensors: what a backward speaks that is itself differentiated or recorded."""
-
-    def __getattr__(self, name: str) -> Any:
-        op = _named(name)
-
-        def call(*tensors: Any, **attributes: Any) -> Any:
-            result = op(*tensors, **attributes)
-            return result[0] if type(result) is tuple else result
-
-        setattr(self, name, call)
-        return call
-
-
-def _named(name: str) -> Op:
-    try:
-        return TABLE[name]
-    except KeyError:
-        raise AttributeError(f"a backward rule asks for the op {name!r}, which is not in the table") from None
-
-
-LIFTED = Lifted()

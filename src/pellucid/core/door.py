@@ -2,62 +2,70 @@
 
 Behind the door stands an interpreter. With none pushed it is `evaluate`: compute the result and, where a gradient
 will be wanted, record the application as a node. A tool (tracer, anomaly detection, observers) is an interpreter that
-is pushed for the length of a context, sees each application and hands it on with `below`. Ops never know.
+is pushed for the length of a block, sees each application and hands it on with `below`. Ops never know.
 """
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from pellucid import backend
 
 from . import views
-from .context import TABLE, Interpreter, state
+from .application import recompute, record
+from .context import Watcher, state
+from .declaration import TABLE, Declaration
 from .dtypes import ALL
-from .errors import explain
-from .node import Node, next_number
-from .promotion import as_arguments, promote
-from .tensor import Tensor, counter_of
-
-if TYPE_CHECKING:
-    from .declaration import Op
+from .promotion import as_arguments, promotion_of
+from .tensor import Tensor
 
 _new: Any = object.__new__
 _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
-_OUT, _VALUE, _SHAPE, _AUX = range(4)  # as in core.declaration
 _NUMBERS = frozenset((int, float, bool))
 _SCALARS = (np.generic, int, float)
-_FLOATS = frozenset(one.numpy for one in ALL if one.is_floating_point)
+_FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point)
+
+W = TypeVar("W", bound=Watcher)
+
+
+class Interpreter(Watcher):
+    """What can stand behind the door; as it is, it hands everything on. It also has the hooks of a watcher."""
+
+    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Interpret one application of an op."""
+        return below(self, op, args, kwargs)
 
 
 @contextmanager
-def interpreter(one: Interpreter) -> Generator[Interpreter]:
+def interpreter(pushed: W) -> Generator[W]:
     """Push an interpreter for the length of a `with` block."""
-    before = state.interpreters
-    state.interpreters = (*before, one)
+    before, watchers = state.interpreters, state.watchers
+    state.interpreters = (*before, pushed)
+    watchers.append(pushed)
     try:
-        yield one
+        yield pushed
     finally:
         state.interpreters = before
+        watchers.remove(pushed)
 
 
-def below(one: Interpreter, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Have an application done by what stands behind the interpreter `one`."""
+def below(above: Watcher, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Have an application done by what stands behind the interpreter `above`."""
     before = state.interpreters
-    state.interpreters = before[: before.index(one)]
+    state.interpreters = before[: before.index(above)]
     try:
         return apply(op, args, kwargs)
     finally:
         state.interpreters = before
 
 
-def apply(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def apply(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Apply `op` to `args` (tensors, numbers, None) with the attributes `kwargs`."""
     interpreters = state.interpreters
     if interpreters:
@@ -65,7 +73,7 @@ def apply(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return evaluate(op, args, kwargs)
 
 
-def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute an op, and record it where a gradient will be wanted.
 
     This runs for every op of every step: what is seldom needed is in functions of its own.
@@ -94,7 +102,7 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit
     if op.kind is not None and (mixed or dtype not in _FLOATS):
-        promoted = promote(op, args, _cast)
+        promoted = promote(op, args)
         if any(new is not old for new, old in zip(promoted, args, strict=True)):
             if not op.mutates:
                 return evaluate(op, promoted, kwargs)
@@ -103,16 +111,16 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             arrays = [one._array if isinstance(one, Tensor) else one for one in args]
     xp = _numpy if arrays and not odd else _namespace(op, args, kwargs)
     if op.mutates and (viewed or state.grad):
-        return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask, record)
+        return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask)
     try:
         out = state.run(op.forward, xp, *arrays, **kwargs) if kwargs else state.run(op.forward, xp, *arrays)
-    except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
-        raise explain(op, args, kwargs, failure) from None
+    except Exception as failure:  # noqa: BLE001
+        out = recompute(op, args, arrays, kwargs, xp, failure)
     if op.mutates:
         return views.changed(op, args)
     if type(out) is not _ndarray:
-        if type(out) is tuple:
-            return _with_aux(op, args, arrays, kwargs, mask, out, xp)
+        if isinstance(out, tuple):
+            return _with_aux(op, args, arrays, kwargs, mask, cast("tuple[Any, ...]", out), xp)
         if isinstance(out, _SCALARS):
             out = xp.asarray(out)  # NumPy makes 0-d results scalars
     tensor = _new(Tensor)
@@ -125,7 +133,13 @@ def evaluate(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _with_aux(
-    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], mask: int, out: tuple[Any, ...], xp: Any
+    op: Declaration,
+    args: tuple[Any, ...],
+    arrays: list[Any],
+    kwargs: dict[str, Any],
+    mask: int,
+    out: tuple[Any, ...],
+    xp: Any,
 ) -> tuple[Tensor, ...]:
     """The result of an op and its by-products."""
     results: list[Tensor] = []
@@ -139,7 +153,7 @@ def _with_aux(
     return tuple(results)
 
 
-def _namespace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _namespace(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The array library of the tensors, which must all be on one device."""
     tensors = [one for one in args if isinstance(one, Tensor)]
     if not tensors:
@@ -154,65 +168,9 @@ def _namespace(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return of[0].xp
 
 
-def record(
-    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], mask: int, out: Tensor, aux: Any
-) -> Node:
-    """Make `out` the result of a new node, which keeps what the rules of `op` ask for."""
-    plan = op.plans.get(mask) or op.plan(mask)
-    edges: list[Any] = [None] * len(args)
-    for i in plan.tracked:
-        one = args[i]
-        edges[i] = one._node or one
-    saved: list[Any] = []
-    guards: list[Any] = []
-    by_products = False
-    for what, which in plan.saves:
-        if what == _VALUE:
-            if which is None:  # all the starred inputs
-                _save_all(op.star, args, arrays, saved, guards)
-                continue
-            one = args[which]
-            if isinstance(one, Tensor):
-                counter = one._counter or counter_of(one)
-                guards.append((counter, counter[0], len(saved)))
-            saved.append(arrays[which])
-        elif what == _OUT:
-            counter = out._counter or counter_of(out)
-            guards.append((counter, counter[0], len(saved)))
-            saved.append(out._array)
-        elif what == _SHAPE:
-            saved.append(tuple(one.shape for one in arrays[op.star :]) if which is None else _shape(arrays[which]))
-        elif what == _AUX:
-            saved.append(aux[which])
-            by_products = True
-        else:
-            name, default = which
-            saved.append(kwargs.get(name, default) if name else default)
-    node = _new(Node)
-    node.op, node.plan, node.edges, node.saved, node.guards, node.kwargs = op, plan, edges, saved, guards, kwargs
-    node.metas = metas = []
-    for i in plan.wanted:
-        array = arrays[i]
-        metas.append((array.shape, array.dtype))
-    node.number = next_number()
-    if by_products:
-        node.by_products = True
-    if callable(op.node):
-        node.called = op.node(args, kwargs)
-    out._node = node
-    out._requires = True
-    return node
-
-
-def _save_all(star: Any, args: tuple[Any, ...], arrays: list[Any], saved: list[Any], guards: list[Any]) -> None:
-    for one in args[star:]:
-        guards.append((counter_of(one), one._version, len(saved)))
-    saved.append(list(arrays[star:]))
-
-
-def _shape(array: Any) -> Any:
-    return array.shape if hasattr(array, "shape") else ()
-
-
-def _cast(tensor: Tensor, to: Any) -> Tensor:
-    return evaluate(TABLE["cast"], (tensor,), {"dtype": to})
+def promote(op: Declaration, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments in one dtype, by the op's kind. A cast is applied, and recorded, like any other op."""
+    result, cast, target = promotion_of(op, args)
+    for position in cast:
+        result[position] = apply(TABLE["cast"], (result[position],), {"dtype": target})
+    return tuple(result)

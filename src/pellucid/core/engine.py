@@ -13,26 +13,35 @@ Tensors through the door.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
 from pellucid import backend
 
-from .context import TABLE, state
-from .declaration import AUX, LIFTED, OUT, VALUE, Op, Raw
+from .application import OpNode
+from .context import is_reentry, run_within, state
 from .dtypes import OF_NUMPY
 from .errors import with_line
-from .node import Node
+from .node import AUX, OUT, VALUE, Node
+from .operation import TABLE
 from .tensor import Tensor, wrap, zeros_like
+from .vocabulary import LIFTED, Raw
 
 _ndarray = np.ndarray
 _raw: dict[Any, Raw] = {}
 _NUMPY = _raw.setdefault(backend.NUMPY, Raw(backend.NUMPY.xp))
 
-listeners: list[Callable[[list[Tensor]], Any]] = []
-"""Called with the tensors of each `backward` before it runs: whoever records a training learns of its loss by this."""
+
+def _references() -> int:
+    """What `getrefcount` says of an array that one local variable alone refers to."""
+    gradient = np.empty(0)
+    return getrefcount(gradient)
+
+
+_ALONE = _references()
 
 
 def backward(
@@ -59,9 +68,9 @@ def backward(
         roots, seeds = [tensors], [_seed(tensors)]  # as _roots would say, sooner
     else:
         roots, seeds = _roots(tensors, grad_tensors)
-    if listeners:
-        for listener in tuple(listeners):
-            listener(roots)
+    if state.watchers:
+        for watcher in tuple(state.watchers):  # one may end while it is told
+            watcher.backward(roots)
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, keep, create_graph)
@@ -188,7 +197,7 @@ def _run(
     pending: dict[Any, Any] = {}  # node or leaf -> gradient so far
     owned: set[Any] = set()  # those whose gradient is an array of our own, which may be added to in place
     queue: list[tuple[int, Node]] = []
-    wanted = None if targets is None else [one._node or one for one in targets]
+    wanted = None if targets is None else [target.grad_fn or target for target in targets]
     goal = frozenset(wanted or ())
     useful = None if wanted is None else _leading_to(wanted, roots)
     found: dict[Any, Any] = {}
@@ -211,7 +220,7 @@ def _run(
 
     vocabulary: Any = LIFTED if lifted else _vocabulary(roots[0]._array)
     for root, seed in zip(roots, seeds, strict=True):
-        arrive(root._node or root, seed if lifted else seed._array, False)
+        arrive(root.grad_fn or root, seed if lifted else seed._array, False)
 
     call = state.run
     while queue:
@@ -219,6 +228,7 @@ def _run(
         g = pending.pop(node)
         if node.hooks:
             g = _call_hooks(node.hooks, g, lifted)
+            owned.discard(node)
         if node.retain is not None:
             _retain(node, g, lifted)
         if useful is not None:
@@ -232,7 +242,7 @@ def _run(
                 _lifted_rules(node, g, create, arrive, useful)
             finally:
                 state.node = outer
-        elif type(node) is Node:
+        elif isinstance(node, OpNode):
             if node.freed:
                 _saved(node)
             saved = node.saved
@@ -244,10 +254,15 @@ def _run(
                 edge = edges[position]
                 if useful is not None and edge not in useful:
                     continue
-                if len(slots) == 1:
-                    gradient = call(rule, vocabulary, g, saved[slots[0]])
-                else:
-                    gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
+                try:
+                    if len(slots) == 1:
+                        gradient = call(rule, vocabulary, g, saved[slots[0]])
+                    else:
+                        gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
+                except RuntimeError as failure:
+                    if not is_reentry(failure):
+                        raise
+                    gradient = run_within(rule, vocabulary, g, *[saved[slot] for slot in slots])
                 if gradient is None:
                     continue
                 if elementwise and gradient.shape != shape:
@@ -256,7 +271,7 @@ def _run(
                     gradient = gradient.astype(dtype)
                 if type(gradient) is not _ndarray and vocabulary is _NUMPY:
                     gradient = np.asarray(gradient)
-                arrive(edge, gradient, gradient is not g and gradient.base is None)
+                arrive(edge, gradient, gradient.base is None and getrefcount(gradient) == _ALONE)
         else:
             for edge, gradient in node.propagate(g, vocabulary, False, False):
                 arrive(edge, gradient, False)
@@ -265,7 +280,7 @@ def _run(
 
     if wanted is not None:
         taken = {id(seed._array) for seed in seeds}
-        return [_result(found, pending, edge, lifted, taken) for edge in wanted]
+        return [_result(found, pending, edge, lifted, edge in owned, taken) for edge in wanted]
     for leaf, gradient in pending.items():
         if leaf._hooks:
             gradient = _call_hooks(leaf._hooks, gradient, lifted)
@@ -281,17 +296,20 @@ def _vocabulary(array: Any) -> Raw:
     return _NUMPY if library is backend.NUMPY else _raw.setdefault(library, Raw(library.xp))
 
 
-def _result(found: dict[Any, Any], pending: dict[Any, Any], edge: Any, lifted: bool, taken: set[int]) -> Tensor | None:
-    """The gradient of one target, in memory of its own: not the seed's, not another target's (both are in `taken`)."""
+def _result(
+    found: dict[Any, Any], pending: dict[Any, Any], edge: Any, lifted: bool, owned: bool, taken: set[int]
+) -> Tensor | None:
+    """The gradient of one target, in memory of its own: not what a rule handed on, not another target's (`taken`)."""
     gradient = found.get(edge)
     if gradient is None and not isinstance(edge, Node):
         gradient = pending.get(edge)
         if gradient is not None and edge._hooks:
             gradient = found[edge] = _call_hooks(edge._hooks, gradient, lifted)
+            owned = False
     if gradient is None:
         return None
     array = gradient._array if lifted else gradient
-    if id(array) in taken or array.base is not None:
+    if not (owned or lifted) or id(array) in taken or array.base is not None:
         gradient = TABLE["clone"](gradient) if lifted else gradient.copy()
         array = gradient._array if lifted else gradient
     taken.add(id(array))
@@ -321,7 +339,7 @@ def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
     return useful
 
 
-def _saved(node: Node) -> list[Any]:
+def _saved(node: OpNode) -> list[Any]:
     """What the node kept, if it is still there and unchanged."""
     if node.freed:
         raise RuntimeError(
@@ -337,10 +355,14 @@ def _saved(node: Node) -> list[Any]:
     return node.saved
 
 
-def _modified(node: Node, now: int, then: int, slot: int) -> str:
+def _modified(node: OpNode, now: int, then: int, slot: int) -> str:
     what, which = node.plan.saves[slot]
     value = node.saved[slot]
-    name = "its result" if what == OUT else f"its input {node.op.inputs[node.op.star if which is None else which]!r}"
+    name = (
+        "its result"
+        if what == OUT
+        else f"its input {node.op.inputs[(node.op.star or 0) if which is None else which]!r}"
+    )
     shape = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "dtype") else "a list"
     where = f" recorded at {node.where}" if node.where else ""
     return with_line(
@@ -352,7 +374,7 @@ def _modified(node: Node, now: int, then: int, slot: int) -> str:
 
 def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[Any] | None) -> None:
     """Call the rules of a node on Tensors."""
-    if type(node) is not Node:
+    if not isinstance(node, OpNode):
         for edge, gradient in node.propagate(g, LIFTED, True, create):
             arrive(edge, gradient, False)
         return
@@ -373,7 +395,7 @@ def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[
         arrive(node.edges[position], gradient, False)
 
 
-def _lift(node: Node, what: int, which: Any, value: Any, create: bool) -> Any:
+def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool) -> Any:
     """A saved array as the Tensor that it was, with its history."""
     if what == OUT:
         return _with_history(value, node)
@@ -389,10 +411,10 @@ def _lift(node: Node, what: int, which: Any, value: Any, create: bool) -> Any:
     return value
 
 
-def _recomputed(node: Node, rule: Any) -> Any:
+def _recomputed(node: OpNode, rule: Any) -> Any:
     import inspect
 
-    op: Op = node.op
+    op = node.op
     names = list(inspect.signature(rule).parameters)[1:]
     kept = dict(zip(node.plan.saves, node.saved, strict=True))
     given: list[Any] = []
@@ -440,7 +462,7 @@ def _call_hooks(hooks: list[Any], g: Any, lifted: bool) -> Any:
 
 
 def _check_hooked(hook: Any, before: Any, after: Any) -> None:
-    name = getattr(hook, "__name__", repr(hook))
+    name: Any = getattr(hook, "__name__", repr(hook))
     if not isinstance(after, Tensor):
         raise TypeError(f"expected a Tensor (or None), but hook {name!r} returned {type(after).__name__!r}")
     if (after.shape, after.dtype) != (before.shape, before.dtype):
@@ -451,7 +473,7 @@ def _check_hooked(hook: Any, before: Any, after: Any) -> None:
 
 
 def _retain(node: Node, g: Any, lifted: bool) -> None:
-    tensor = node.retain()
+    tensor = node.retain() if node.retain is not None else None
     if tensor is not None:
         gradient = TABLE["clone"](g) if lifted else wrap(g.copy())
         tensor._grad = gradient if tensor._grad is None else tensor._grad + gradient

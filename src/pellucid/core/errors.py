@@ -1,17 +1,16 @@
 """Errors that teach: what was asked, what was received, where in the user's code, and what to write instead."""
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .declaration import Op
+from .declaration import Declaration
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -44,7 +43,8 @@ def user_line() -> str | None:
         return None
     import linecache
 
-    name, line = frame.f_code.co_filename, frame.f_lineno
+    name: str = frame.f_code.co_filename
+    line: int = frame.f_lineno
     source = linecache.getline(name, line).strip()
     short = os.path.relpath(name) if os.path.isabs(name) and name.startswith(os.getcwd() + os.sep) else name
     return f"{short}:{line}, in {frame.f_code.co_name}" + (f": {source}" if source else "")
@@ -68,7 +68,7 @@ def describe(value: Any) -> str:
     return f"{array.dtype} {tuple(array.shape)}"
 
 
-def describe_call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def describe_call(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """`add(input: float32 (3,), other: float32 (4,))`."""
     named = zip(argument_names(op, len(args)), args, strict=False)
     parts = [f"{name}: {describe(one)}" for name, one in named if one is not None]
@@ -76,7 +76,7 @@ def describe_call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     return f"{op.name}({', '.join(parts)})"
 
 
-def argument_names(op: Op, count: int) -> list[str]:
+def argument_names(op: Declaration, count: int) -> list[str]:
     """Names for the first `count` arguments: `input`, `other`; `tensors[0]`, `tensors[1]` of a starred one."""
     if op.star is None:
         return list(op.inputs[:count])
@@ -89,7 +89,7 @@ def with_line(message: str) -> str:
     return f"{message}\n  at {line}" if line else message
 
 
-def explain(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Exception:
+def explain(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Exception:
     """The error to raise in place of what an op's forward raised."""
     call = describe_call(op, args, kwargs)
     shapes = [tuple(one._array.shape) for one in args if hasattr(one, "_array")]

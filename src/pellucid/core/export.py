@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .declaration import Op
 from .dtypes import category
 from .errors import ShapeError
 from .node import node_name
+from .operation import Op
 from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -18,10 +18,10 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 
+from .context import note_read
 from .dtypes import bool_, get_default_dtype, int64
 from .export import function
-from .methods import method
-from .tensor import Tensor, note_read
+from .tensor import Tensor, method
 
 _DEFAULTS: dict[str, Any] = {
     "precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None, "shape": False,

@@ -5,23 +5,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from . import devices, engine
-from .context import TABLE
+from .context import note_read
+from .conversion import from_data
 from .dtypes import as_dtype, dtype
 from .errors import with_line
-from .tensor import Tensor, from_data, like, note_read
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def method(function: F) -> F:
-    """Put a function on Tensor, under its name."""
-    setattr(Tensor, function.__name__, function)
-    return function
+from .operation import TABLE
+from .tensor import Tensor, like, method
 
 
 class RemovableHandle:
@@ -55,11 +49,12 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
     """Call `hook(grad)` when this tensor's gradient has been computed; what it returns, if not None, replaces it."""
     if not self.requires_grad:
         raise RuntimeError(with_line("cannot register a hook on a tensor that doesn't require gradient"))
-    hooks: list[Any] = (self._node.hooks if self._node is not None else self._hooks) or []
-    if self._node is not None:
-        self._node.hooks = hooks
-    else:
+    node = self.grad_fn
+    hooks: list[Any] = (self._hooks if node is None else node.hooks) or []
+    if node is None:
         self._hooks = hooks
+    else:
+        node.hooks = hooks
     hooks.append(hook)
     return RemovableHandle(hooks, hook)
 
@@ -67,7 +62,7 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
 @method
 def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
     """Call `hook(tensor)` after `backward` has added to this leaf's `grad`."""
-    if self._node is not None:
+    if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     self._after_hooks = self._after_hooks or []
     self._after_hooks.append(hook)
@@ -79,8 +74,8 @@ def retain_grad(self: Tensor) -> None:
     """Have `backward` fill the `grad` of this non-leaf, too."""
     if not self.requires_grad:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    if self._node is not None:
-        self._node.retain = weakref.ref(self)
+    if self.grad_fn is not None:
+        self.grad_fn.retain = weakref.ref(self)
         self._retained = True
 
 
@@ -175,7 +170,7 @@ _SHARED = ("_counter", "_view", "_hooks", "_after_hooks", "_grad")  # what a cop
 @method
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     """A copy of a leaf, with its flag and its gradient. Tensors that share memory do so in the copy too."""
-    if self._node is not None:
+    if not self.is_leaf:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment; "
             "write tensor.detach().clone()"

@@ -1,84 +1,82 @@
-"""What is recorded of an op application, so that backward can walk it.
+"""What backward walks: nodes, and what a node of an op is planned to keep.
 
-A node stands for one application. Its `edges` point to where its inputs came from: another node, a leaf tensor, or
-None where no gradient is wanted. Numbers rise with time, so a node's inputs always have a smaller `number` than the
-node itself: to visit nodes from the highest number down is a reverse topological order, with no search.
+A node stands for one application of an op or of a Function. Its `edges` point to where its inputs came from: another
+node, a leaf tensor, or None where no gradient is wanted. Numbers rise with time, so a node's inputs always have a
+smaller `number` than the node itself: to visit nodes from the highest number down is a reverse topological order, with
+no search.
 """
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar, cast
+from weakref import ReferenceType
 
 from pellucid.backend import Array
-
-if TYPE_CHECKING:
-    from .declaration import Op, Plan
-    from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 next_number = itertools.count().__next__
 
+Rule = Callable[..., Any]
+Counter = list[int]  # [number of in-place changes], one list for all tensors that share the memory
+Guard = tuple[Counter, int, Any]  # (counter, its value when saved, what was saved): unchanged since, or an error
 
-class Size(tuple[int, ...]):
-    """A shape: a tuple that prints and counts as PyTorch's."""
-
-    def numel(self) -> int:
-        """The product of the lengths."""
-        count = 1
-        for length in self:
-            count *= length
-        return count
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
-
-    def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return Size(found) if isinstance(index, slice) else found
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple(self) + tuple(other))
+OUT, VALUE, SHAPE, AUX, ATTRIBUTE = range(5)  # what a saved slot of a node holds
 
 
-class Node:
-    """One recorded application of an op."""
+class Plan:
+    """What backward needs when a given set of inputs wants gradients: which values to keep, which rules to call."""
 
-    op: Op
-    plan: Plan
-    edges: list[Any]  # per input: Node, leaf Tensor or None
-    saved: list[Any]  # per slot of the plan
-    guards: list[Any]  # (counter, its value when saved, slot): the memory must not have changed since
-    metas: list[Any]  # per rule: (shape, dtype) of the input
+    __slots__ = ("rules", "saves", "tracked", "wanted")
+
+    def __init__(
+        self,
+        tracked: tuple[int, ...],
+        saves: tuple[tuple[int, Any], ...],
+        rules: tuple[tuple[int, Rule, tuple[int, ...]], ...],
+    ) -> None:
+        self.tracked = tracked  # inputs that require a gradient
+        self.saves = saves  # (what, which) for each slot
+        self.rules = rules  # (input, rule, slots that are its arguments)
+        self.wanted = tuple(position for position, _, _ in rules)
+
+
+class Vocabulary(Protocol):
+    """The ops by name, as a rule speaks them: on raw arrays, or on Tensors."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]: ...
+
+
+class Source:
+    """What a gradient flows to: a node, or a leaf tensor."""
+
+
+class Node(Source):
+    """One recorded application."""
+
+    edges: list[Source | None]  # per input: a node, a leaf tensor, or None
     kwargs: dict[str, Any]
     number: int
-    hooks: list[Any] | None = None
-    retain: Any = None  # weak reference to a tensor whose grad is to be kept
+    hooks: list[Callable[[Any], Any]] | None = None  # called with the gradient of its result
+    retain: ReferenceType[Any] | None = None  # the tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
     called: str | None = None  # PyTorch's name for it, where that depends on the call
-    freed: bool = False
-    by_products: bool = False  # whether some of what was saved is a by-product of forward
 
-    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
-        """(edge, gradient) for each input that wants one; `core.engine` has the general case."""
+    def propagate(
+        self, g: Any, vocabulary: Vocabulary, lifted: bool, create: bool
+    ) -> Iterable[tuple[Source | None, Any]]:
+        """(edge, gradient) for each input that wants one; the engine does so itself for the nodes of ops."""
         raise NotImplementedError
 
     def free(self) -> None:
         """Drop what was saved for backward; a later backward through here is then an error."""
-        if self.guards or self.by_products:
-            self.saved, self.guards, self.freed = [], [], True
 
     def name(self) -> str:
-        """PyTorch's name for it, `MulBackward0`: made from the op's name unless its declaration gives another."""
-        if self.called is not None:
-            return self.called
-        if isinstance(self.op.node, str):
-            return self.op.node
-        return node_name(self.op.name)
+        """PyTorch's name for it: `MulBackward0`."""
+        return self.called or type(self).__name__
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -110,7 +108,7 @@ def called(name: str) -> Callable[[F], F]:
         def named(*args: Any, **kwargs: Any) -> Any:
             result = function(*args, **kwargs)
             for tensor in result if isinstance(result, tuple | list) else (result,):
-                node = getattr(tensor, "_node", None)
+                node = getattr(tensor, "grad_fn", None)
                 if node is not None and all(tensor is not given for given in args):
                     node.called = name
             return result
@@ -120,7 +118,6 @@ def called(name: str) -> Callable[[F], F]:
     return declare
 
 
-def shape_and_dtype(tensor: Tensor) -> tuple[Any, Any]:
-    """What a gradient for `tensor` must look like."""
-    array: Array = tensor._array  # pyright: ignore[reportPrivateUsage]
+def shape_and_dtype(array: Array) -> tuple[tuple[int, ...], Any]:
+    """What a gradient for a tensor with this array must look like."""
     return array.shape, array.dtype

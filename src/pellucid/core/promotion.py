@@ -11,16 +11,15 @@
 # pyright: reportPrivateUsage=false, reportUnknownVariableType=false
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from .conversion import from_data
+from .declaration import Declaration
 from .dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types
 from .errors import explain
-from .tensor import Tensor, from_data, wrap
-
-if TYPE_CHECKING:
-    from .declaration import Op
+from .tensor import Tensor, wrap
 
 
 def result_type(*args: Any) -> dtype:
@@ -47,16 +46,17 @@ def result_type(*args: Any) -> dtype:
     return result
 
 
-def as_arguments(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def as_arguments(op: Declaration, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments that are tensors, Python numbers or None, from what a user may pass instead."""
     return tuple(_as_argument(op, index, one) for index, one in enumerate(args))
 
 
-def _as_argument(op: Op, index: int, one: Any) -> Any:
+def _as_argument(op: Declaration, index: int, one: Any) -> Any:
     if one is None or isinstance(one, Tensor) or type(one) in (int, float, bool):
         return one
     if isinstance(one, np.generic):
-        return one.item()
+        number: Any = one.item()
+        return number
     if isinstance(one, np.ndarray):
         return from_data(one, copy=False)
     if isinstance(one, int | float):  # of a class of its own: an IntEnum, say
@@ -70,8 +70,12 @@ def _as_argument(op: Op, index: int, one: Any) -> Any:
     )
 
 
-def promote(op: Op, args: tuple[Any, ...], cast: Any) -> tuple[Any, ...]:
-    """The arguments in one dtype, by the op's kind; `cast(tensor, dtype)` is recorded like any other op."""
+def promotion_of(op: Declaration, args: tuple[Any, ...]) -> tuple[list[Any], list[int], dtype]:
+    """What the op's kind makes of the dtypes of its arguments.
+
+    Returns the arguments, with numbers made tensors where NumPy would not take them; the positions of the tensors that
+    are to be cast; and the dtype to cast them to.
+    """
     if op.check is not None:
         try:
             op.check(*args)
@@ -82,23 +86,23 @@ def promote(op: Op, args: tuple[Any, ...], cast: Any) -> tuple[Any, ...]:
     target = result_type(*mixing)
     if op.kind == "float" and not target.is_floating_point:
         target = get_default_dtype()
-    alone = not any(isinstance(one, Tensor) for one in mixing)
+    alone = not any(isinstance(value, Tensor) for value in mixing)
     if alone and not op.numbers:
         raise TypeError(f"{op.name}() needs a Tensor among its arguments, got {', '.join(map(repr, args))}")
-    result = list(args)
+    result, cast = list(args), list[int]()
     for i in chosen:
         if i >= len(args) or args[i] is None:
             continue
-        one = args[i]
-        if not isinstance(one, Tensor):
-            if alone or not _fits(one, target):
-                result[i] = wrap(np.array(one).astype(target.numpy))
-        elif one._array.dtype != target.numpy:
-            result[i] = cast(one, target)
-    return tuple(result)
+        value = args[i]
+        if not isinstance(value, Tensor):
+            if alone or not _fits(value, target):
+                result[i] = wrap(np.array(value).astype(target.numpy))
+        elif value._array.dtype != target.numpy:
+            cast.append(i)
+    return result, cast, target
 
 
-def _fits(number: Any, target: dtype) -> bool:
+def _fits(number: bool | int | float, target: dtype) -> bool:
     """Whether NumPy takes the Python number as a weak scalar beside arrays of type `target`."""
     if target.is_floating_point:
         return True

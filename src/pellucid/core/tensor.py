@@ -1,49 +1,56 @@
 """The Tensor: an array, and what autograd must know of it.
 
 This file is the data alone. What needs an op (arithmetic, indexing, reductions, …) is put onto the class from the op
-table (`ops/__init__.py`), what needs the engine (`backward`, hooks, …) from `core/methods.py`.
+table (`ops/__init__.py`), what makes Python's numbers of it from `conversion`, what needs the engine (`backward`,
+hooks, …) from `methods`.
+
+The history of a view (`_node`, `_requires`) is right only once it has been refreshed: outside of this file and of what
+records applications, read `grad_fn`, `requires_grad` or `edge_of`, which refresh it.
 """
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from pellucid import backend
+from pellucid.backend import Array
 
 from . import devices
-from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
-from .errors import ShapeError
-from .node import Node, Size
+from .declaration import Declaration
+from .dtypes import OF_NUMPY, dtype
+from .node import Counter, Node, Source, Vocabulary, next_number
+from .size import Size
 
-if TYPE_CHECKING:  # what `ops` and `core.methods` put on the class; tools/stubs.py writes it from the op table
+if TYPE_CHECKING:  # what other files and `ops` put on the class; tools/stubs.py writes it from the op table
     from .tensor_methods import TensorMethods
 else:
     TensorMethods = object
 
-_new: Any = object.__new__
+F = TypeVar("F", bound=Callable[..., Any])
+Chain = tuple[tuple[Declaration, dict[str, Any]], ...]  # view ops, each with its attributes
 
 
-class Tensor(TensorMethods):
+class Tensor(Source, TensorMethods):
     """An n-dimensional array that remembers how it was computed.
 
     Made by `pellucid.tensor(...)` and by ops. The attributes below with defaults are set on an instance only when
     they differ, so that making a tensor costs a tenth of a microsecond.
     """
 
-    _array: Any
+    _array: Array
     _grad: Tensor | None = None
     _node: Node | None = None  # the op application that made it; None for a leaf
     _requires: bool = False
-    _counter: list[int] | None = None  # [number of in-place changes], shared by views; made when first needed
-    _view: Any = None  # views.View: base and chain of view ops, for a view
+    _counter: Counter | None = None  # made when first needed
+    _view: View | None = None  # of which tensor it is a part
     _epoch: int = 0  # how often in-place ops gave it a new history; views compare theirs
-    _hooks: list[Any] | None = None  # of a leaf; those of others are on the node
-    _after_hooks: list[Any] | None = None
+    _hooks: list[Callable[[Any], Any]] | None = None  # of a leaf; those of others are on the node
+    _after_hooks: list[Callable[[Any], Any]] | None = None
     _retained: bool = False
 
     prints_plainly = True  # as `tensor(...)`; a class of a user's own prints under its name
@@ -54,13 +61,6 @@ class Tensor(TensorMethods):
     def __init_subclass__(cls, **how: Any) -> None:
         super().__init_subclass__(**how)
         cls.prints_plainly = cls.__dict__.get("prints_plainly", False)
-
-    def __init__(self, *data: Any, dtype: dtype | None = None) -> None:
-        """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
-        if data and all(type(one) is int for one in data):
-            data = (np.zeros(data),)
-        made = from_data(data[0] if data else (), dtype or get_default_dtype())
-        self._array = made._array
 
     # --- the array ---------------------------------------------------------------------------------------------------
 
@@ -128,7 +128,8 @@ class Tensor(TensorMethods):
 
     def data_ptr(self) -> int:
         """Address of the first element."""
-        return int(self._array.ctypes.data) if isinstance(self._array, np.ndarray) else int(self._array.data.ptr)
+        array: Any = self._array
+        return int(array.ctypes.data) if type(array) is np.ndarray else int(array.data.ptr)
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating type."""
@@ -158,7 +159,7 @@ class Tensor(TensorMethods):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` accumulated: for a leaf that requires one, or after `retain_grad()`."""
         found = self._grad
-        if found is None and self._node is not None and not self._retained:
+        if found is None and not self._retained and not self.is_leaf:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills it for "
                 "leaves alone. Write .retain_grad() on this one before, or look at the leaf",
@@ -196,7 +197,7 @@ class Tensor(TensorMethods):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for a gradient (or no longer), in place; returns the tensor."""
-        if not requires_grad and self._node is not None:
+        if not requires_grad and not self.is_leaf:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want a computed tensor without "
                 "its history, write tensor.detach()"
@@ -250,86 +251,58 @@ class Tensor(TensorMethods):
     def data(self, value: Tensor) -> None:
         self._array = value._array
 
-    # --- to Python and NumPy -----------------------------------------------------------------------------------------
 
-    def item(self) -> Any:
-        """The value of a tensor with one element, as a Python number."""
-        if self._array.size != 1:
-            raise ShapeError(
-                f"a Tensor with {self._array.size} elements cannot be converted to Scalar: item() takes a tensor with "
-                f"one element, this one has shape {tuple(self._array.shape)}; reduce it first (.sum(), .mean()) or "
-                "write .tolist()"
-            )
-        note_read(self)
-        return self._array.item()
+class View:
+    """How a tensor is a part of another: `base`, the chain of view ops from there, and the base's epoch then."""
 
-    def tolist(self) -> Any:
-        """The values as (nested lists of) Python numbers."""
-        note_read(self)
-        return self._array.tolist()
+    __slots__ = ("base", "chain", "epoch", "untracked")
 
-    def numpy(self, *, force: bool = False) -> Any:
-        """The values as a NumPy array that shares memory with the tensor.
+    def __init__(self, base: Tensor, chain: Chain, epoch: int, untracked: bool | str) -> None:
+        self.base = base
+        self.chain = chain
+        self.epoch = epoch
+        self.untracked = untracked  # made under no_grad(); or a text: why it must not change in place
 
-        Raises for a tensor that requires a gradient (changes through the array would go unnoticed) and for one on a
-        GPU; `force=True` detaches and copies instead.
-        """
-        if self._requires and not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        note_read(self)
-        of = backend.of_array(self._array)
-        if of.device != "cpu" and not force:
-            raise TypeError(f"can't convert {self.device} tensor to numpy; write tensor.cpu().numpy()")
-        return of.to_numpy(self._array)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __dlpack__(self, **how: Any) -> Any:
-        if self._requires:
-            raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
-        note_read(self)
-        return self._array.__dlpack__(**how)
-
-    def __dlpack_device__(self) -> Any:
-        return self._array.__dlpack_device__()
-
-    def __bool__(self) -> bool:
-        if self._array.size != 1:
-            raise RuntimeError(
-                f"Boolean value of Tensor with {'more than one value' if self._array.size else 'no values'} is "
-                f"ambiguous (shape {tuple(self._array.shape)}): write (…).all() or (…).any()"
-            )
-        return bool(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __index__(self) -> int:
-        if self._array.dtype.kind == "f" or self._array.ndim:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
+    def refresh(self, tensor: Tensor) -> None:
+        """Give `tensor`, whose view this is, the history it has in the present base, if that got a new one."""
+        base = self.base
+        if self.epoch != base._epoch:
+            self.epoch = base._epoch
+            tensor._requires = base._requires
+            tensor._node = ReplayNode(base, self.chain) if base._requires else None
 
 
-readers: list[Any] = []
-"""Called with each tensor whose values leave for Python; the tracer is told so, since they would be frozen in."""
+class ReplayNode(Node):
+    """The node of a view whose base has a new history: "this part of the new base"."""
+
+    def __init__(self, base: Tensor, chain: Chain) -> None:
+        self.edges = [base._node or base]
+        self.kwargs = {"shape": base._array.shape, "chain": chain}
+        self.number = next_number()
+
+    def propagate(self, g: Any, vocabulary: Vocabulary, lifted: bool, create: bool) -> list[tuple[Source | None, Any]]:
+        return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]
+
+    def name(self) -> str:
+        return "AsStridedBackward0"
 
 
-def note_read(tensor: Tensor) -> None:
-    """Tell who wants to know that the values of `tensor` leave for Python."""
-    for reader in readers:
-        reader(tensor)
+def edge_of(tensor: Tensor) -> Source | None:
+    """Where a gradient for `tensor` goes: the node that made it, the leaf itself, or None where it wants none."""
+    if tensor._view is not None:
+        tensor._view.refresh(tensor)
+    return (tensor._node or tensor) if tensor._requires else None
 
 
-def wrap(array: Any) -> Tensor:
+def method(function: F) -> F:
+    """Put a function on Tensor, under its name."""
+    setattr(Tensor, function.__name__, function)
+    return function
+
+
+def wrap(array: Array) -> Tensor:
     """A tensor around `array` itself, no copy."""
-    tensor = _new(Tensor)
+    tensor = Tensor.__new__(Tensor)
     tensor._array = array
     return tensor
 
@@ -344,87 +317,17 @@ def ones_like(tensor: Tensor) -> Tensor:
     return wrap(backend.of_array(tensor._array).xp.ones(tensor._array.shape, tensor._array.dtype))
 
 
-def like(source: Tensor, array: Any) -> Tensor:
+def like(source: Tensor, array: Array) -> Tensor:
     """A tensor around an array that shares `source`'s memory and so its count of in-place changes."""
-    tensor = _new(Tensor)
+    tensor = Tensor.__new__(Tensor)
     tensor._array = array
     tensor._counter = counter_of(source)
     return tensor
 
 
-def counter_of(tensor: Tensor) -> list[int]:
+def counter_of(tensor: Tensor) -> Counter:
     """The list that counts in-place changes of the tensor's memory."""
     counter = tensor._counter
     if counter is None:
         counter = tensor._counter = [0]
     return counter
-
-
-def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy: bool = True) -> Tensor:
-    """A leaf from numbers, nested lists, arrays or a tensor; floats become the default dtype."""
-    if isinstance(data, Tensor):
-        array = data._array
-    elif isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
-        array = np.asarray(data)
-    else:
-        array, python = _from_lists(data)
-        if python and dtype is None:
-            dtype = get_default_dtype()
-    target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
-    to = devices.device(device).backend if device is not None else backend.of_array(array)
-    if to is not backend.of_array(array):
-        array, copy = to.from_numpy(backend.of_array(array).to_numpy(array)), False
-    if array.dtype != target:
-        with np.errstate(all="ignore"):
-            array = array.astype(target)
-    elif copy:
-        array = array.copy()
-    if isinstance(data, Tensor) and array is not data._array:
-        note_read(data)
-    return wrap(array)
-
-
-def _known(found: np.dtype[Any]) -> np.dtype[Any]:
-    if found in OF_NUMPY:
-        return OF_NUMPY[found].numpy  # the native object, so that identity holds
-    names = ", ".join(one.name for one in OF_NUMPY.values())
-    raise TypeError(f"can't convert an array of dtype {found} to a tensor; pellucid has {names}")
-
-
-def _from_lists(data: Any) -> tuple[Any, bool]:
-    """An array, and whether its elements are Python's floats, which become the default type unless told otherwise."""
-    types = _types(data)
-    if any(issubclass(one, Tensor) for one in types):
-        data = _plain(data)
-    try:
-        array = np.array(data)
-    except ValueError:
-        raise ValueError(
-            "expected nested lists of equal length at each level; the lengths differ somewhere in what was given"
-        ) from None
-    if array.dtype.kind in "OUS":
-        odd = next((one for one in types if not issubclass(one, _NUMBERS)), type(data))
-        raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
-    return array, array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
-
-
-_NUMBERS = (int, float, np.generic, np.ndarray, Tensor)
-
-
-def _types(data: Any) -> set[type]:
-    """The types of all that is in nested lists."""
-    if not isinstance(data, list | tuple):
-        return {type(data)}
-    found = set(map(type, cast("list[Any]", data)))
-    if list in found or tuple in found:
-        for one in cast("list[Any]", data):
-            if isinstance(one, list | tuple):
-                found |= _types(one)
-        found -= {list, tuple}
-    return found
-
-
-def _plain(data: Any) -> Any:
-    if isinstance(data, Tensor):
-        return data.tolist()
-    return [_plain(one) for one in data] if isinstance(data, list | tuple) else data

@@ -7,6 +7,7 @@ from builtins import float as _float
 from builtins import int as _int
 from collections.abc import Callable
 from collections.abc import Iterator
+from pellucid.core.dtypes import dtype
 from pellucid.core.methods import RemovableHandle
 from pellucid.core.tensor import Tensor
 from typing import Any
@@ -29,13 +30,23 @@ class TensorMethods:
 
     def __and__(self, other: Tensor | _float) -> Tensor: ...
 
+    def __array__(self, dtype: Any = None, copy: _bool | None = None) -> Any: ...
+
+    def __bool__(self) -> _bool: ...
+
     def __contains__(self, element: Any) -> _bool:
         """Whether an element equals `element` (a number or a tensor that broadcasts)."""
 
     def __deepcopy__(self, memo: dict[_int, Any]) -> Tensor:
-        """A copy of a leaf, with its flag and its gradient."""
+        """A copy of a leaf, with its flag and its gradient. Tensors that share memory do so in the copy too."""
+
+    def __dlpack__(self, **how: Any) -> Any: ...
+
+    def __dlpack_device__(self) -> Any: ...
 
     def __eq__(self, other: Tensor | _float) -> Tensor: ...
+
+    def __float__(self) -> _float: ...
 
     def __floordiv__(self, other: Tensor | _float) -> Tensor: ...
 
@@ -63,6 +74,13 @@ class TensorMethods:
     def __imod__(self, other: Tensor | _float) -> Tensor: ...
 
     def __imul__(self, other: Tensor | _float) -> Tensor: ...
+
+    def __index__(self) -> _int: ...
+
+    def __init__(self, *data: Any, dtype: dtype | None = None) -> None:
+        """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
+
+    def __int__(self) -> _int: ...
 
     def __invert__(self) -> Tensor: ...
 
@@ -758,6 +776,9 @@ class TensorMethods:
     def isposinf(self) -> Tensor:
         """Whether each element is +inf."""
 
+    def item(self) -> Any:
+        """The value of a tensor with one element, as a Python number."""
+
     def kron(self, other: Tensor) -> Tensor:
         """Kronecker product: each element of `input` times the whole of `other`."""
 
@@ -1036,6 +1057,9 @@ class TensorMethods:
     def not_equal_(self, other: Tensor | _float) -> Tensor:
         """In place: Whether each element of `input` differs from that of `other`."""
 
+    def numpy(self, *, force: _bool = False) -> Any:
+        """The values as a NumPy array that shares memory with the tensor."""
+
     def outer(self, vec2: Tensor) -> Tensor:
         """All products of the elements of two vectors: (n,), (m,) -> (n, m)."""
 
@@ -1308,6 +1332,9 @@ class TensorMethods:
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: _bool = False, copy: _bool = False, memory_format: Any = None) -> Tensor:
         """This tensor in another dtype or on another device: `to(dtype)`, `to(device, dtype)`, `to(other)`."""
+
+    def tolist(self) -> Any:
+        """The values as (nested lists of) Python numbers."""
 
     def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> Any:
         """(values, indices) of the `k` largest (or smallest) along `dim`, the largest (smallest) first."""

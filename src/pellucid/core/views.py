@@ -10,64 +10,37 @@ ops that leads from there, so that the part can be found in any array of the bas
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pellucid import backend
+from pellucid.backend import Array
 
+from .application import OpNode, compute, record
 from .context import state
+from .declaration import Declaration
 from .dtypes import OF_NUMPY, can_cast
-from .errors import describe_call, explain, with_line
-from .node import Node, next_number
-from .tensor import Tensor, counter_of
-
-if TYPE_CHECKING:
-    from .declaration import Op
-
-_OUT, _VALUE = 0, 1  # as in core.declaration
-Chain = tuple[tuple["Op", dict[str, Any]], ...]
+from .errors import describe_call, with_line
+from .node import OUT, VALUE, Node, Source, Vocabulary, next_number
+from .tensor import Chain, Tensor, View, counter_of
 
 
-copies: list[Any] = []
-"""Called with each array that is about to be overwritten and the copy that backward will use; so the tracer is told."""
-
-
-class View:
-    """How a tensor is a part of another: `base`, the chain of view ops from there, and the base's epoch then."""
-
-    __slots__ = ("base", "chain", "epoch", "untracked")
-
-    def __init__(self, base: Tensor, chain: Chain, epoch: int) -> None:
-        self.base = base
-        self.chain = chain
-        self.epoch = epoch
-        self.untracked: bool | str = not state.grad  # made under no_grad(); or a text: why it must not change
-
-    def refresh(self, tensor: Tensor) -> None:
-        """Give `tensor`, whose view this is, the history it has in the present base, if that got a new one."""
-        base = self.base
-        if self.epoch != base._epoch:
-            self.epoch = base._epoch
-            tensor._requires = base._requires
-            tensor._node = ReplayNode(base, self.chain) if base._requires else None
-
-
-def mark(out: Tensor, op: Op, source: Tensor, kwargs: dict[str, Any]) -> None:
+def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: dict[str, Any]) -> None:
     """Note that `out`, the result of the view op `op` on `source`, shares its memory (reshape may have copied)."""
     if out._array is not source._array and (out._array.base is None or not _shares(out._array, source._array)):
         return
     out._counter = counter_of(source)
     known = source._view
     if known is None:
-        out._view = View(source, ((op, kwargs),), source._epoch)
+        out._view = View(source, ((op, kwargs),), source._epoch, not state.grad)
     else:
-        out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch)
+        out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch, not state.grad)
 
 
-def _shares(one: Any, other: Any) -> bool:
+def _shares(one: Array, other: Array) -> bool:
     return one.base is other or one.base is other.base or bool(backend.of_array(one).xp.may_share_memory(one, other))
 
 
-def changed(op: Op, args: tuple[Any, ...]) -> Tensor:
+def changed(op: Declaration, args: tuple[Any, ...]) -> Tensor:
     """Count the change of what the op overwrote; its result is its first target."""
     for position in op.mutates:
         one = args[position]
@@ -78,7 +51,7 @@ def changed(op: Op, args: tuple[Any, ...]) -> Tensor:
 
 
 def evaluate_in_place(
-    op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, mask: int, record: Any
+    op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, mask: int
 ) -> Tensor:
     """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
     target: Any = args[op.mutates[0]]
@@ -87,7 +60,7 @@ def evaluate_in_place(
         if one is not None and one._view is not None:
             _check_memory(op, one._array)
     if not state.grad:
-        _run(op, args, arrays, kwargs, xp)
+        compute(op, args, arrays, kwargs, xp)
         return changed(op, args)
     view = target._view
     for position in op.mutates:
@@ -101,34 +74,27 @@ def evaluate_in_place(
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
         _keep_overwritten(op, node)
-    _run(op, args, arrays, kwargs, xp)
+    compute(op, args, arrays, kwargs, xp)
     for position in op.mutates:
         if args[position] is not None:
             counter_of(args[position])[0] += 1
     if node is not None:
         node.guards = [
-            (counter, version + (node.plan.saves[slot][0] == _OUT), slot) for counter, version, slot in node.guards
+            (counter, version + (node.plan.saves[slot][0] == OUT), slot) for counter, version, slot in node.guards
         ]
         rebase(target, node)
     return target
 
 
-def _keep_overwritten(op: Op, node: Node) -> None:
+def _keep_overwritten(op: Declaration, node: OpNode) -> None:
     """Where a rule asks for the value that the op is about to overwrite, keep a copy of it."""
     for slot, (what, which) in enumerate(node.plan.saves):
-        if what == _VALUE and which in op.mutates and node.saved[slot] is not None:
+        if what == VALUE and which in op.mutates and node.saved[slot] is not None:
             kept = node.saved[slot].copy()
-            for note in copies:
-                note(node.saved[slot], kept)
+            for watcher in tuple(state.watchers):
+                watcher.overwrite(node.saved[slot], kept)
             node.saved[slot] = kept
             node.guards = [guard for guard in node.guards if guard[2] != slot]
-
-
-def _run(op: Op, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any) -> None:
-    try:
-        state.run(op.forward, xp, *arrays, **kwargs)
-    except Exception as failure:  # noqa: BLE001  whatever it is, it is told with the op and the user's line
-        raise explain(op, args, kwargs, failure) from None
 
 
 def rebase(target: Tensor, node: Node) -> None:
@@ -145,7 +111,7 @@ def rebase(target: Tensor, node: Node) -> None:
     view.refresh(target)
 
 
-def _check_writable(op: Op, target: Tensor) -> None:
+def _check_writable(op: Declaration, target: Tensor) -> None:
     owner: Tensor = target if target._view is None else target._view.base
     if owner._requires and owner._node is None:
         what = "a leaf Variable" if owner is target else "a view of a leaf Variable"
@@ -158,7 +124,7 @@ def _check_writable(op: Op, target: Tensor) -> None:
         )
 
 
-def _check_memory(op: Op, array: Any) -> None:
+def _check_memory(op: Declaration, array: Any) -> None:
     if any(step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)):
         raise RuntimeError(
             with_line(
@@ -174,7 +140,7 @@ _UNTRACKED = (
 )
 
 
-def check_in_place_dtype(op: Op, args: tuple[Any, ...], promoted: tuple[Any, ...]) -> None:
+def check_in_place_dtype(op: Declaration, args: tuple[Any, ...], promoted: tuple[Any, ...]) -> None:
     """Refuse an in-place result that would have to go down a category, float to integer say."""
     if op.kind == "compare":
         return
@@ -188,33 +154,15 @@ def check_in_place_dtype(op: Op, args: tuple[Any, ...], promoted: tuple[Any, ...
         )
 
 
-class ReplayNode(Node):
-    """The node of a view whose base has a new history: "this part of the new base"."""
-
-    def __init__(self, base: Tensor, chain: Chain) -> None:
-        self._history(base._node or base)
-        self.kwargs = {"shape": base._array.shape, "chain": chain}
-
-    def _history(self, *edges: Any) -> None:
-        self.edges = list(edges)
-        self.saved, self.guards, self.metas = [], [], []
-        self.number = next_number()
-
-    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
-        return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]
-
-    def name(self) -> str:
-        return "AsStridedBackward0"
-
-
-class ScatterNode(ReplayNode):
+class ScatterNode(Node):
     """The node of a base of which a part was overwritten: the old base outside, the new part inside."""
 
     def __init__(self, base: Tensor, chain: Chain, part: Node) -> None:
-        self._history((base._node or base) if base._requires else None, part)
+        self.edges = [(base._node or base) if base._requires else None, part]
         self.kwargs = {"chain": chain}
+        self.number = next_number()
 
-    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+    def propagate(self, g: Any, vocabulary: Vocabulary, lifted: bool, create: bool) -> list[tuple[Source | None, Any]]:
         found = [(self.edges[1], vocabulary.view_replay(g, **self.kwargs))]
         if self.edges[0] is not None:
             found.append((self.edges[0], vocabulary.view_zero(g, **self.kwargs)))

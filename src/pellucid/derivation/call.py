@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import nn
-from pellucid.core import FUNCTIONS, TABLE, Op, Tensor, below, from_data, interpreter, no_grad
+from pellucid.core import FUNCTIONS, TABLE, Interpreter, Op, Tensor, below, from_data, interpreter, no_grad
 from pellucid.nn import functional
 
 from .derivation import Derivation, derive
@@ -223,7 +223,7 @@ def captured(function: Callable[..., Any], given: tuple[Any, ...]) -> list[tuple
     return listener.heard
 
 
-class _Listener:
+class _Listener(Interpreter):
     """An interpreter that notes what passes."""
 
     def __init__(self) -> None:

@@ -65,7 +65,7 @@ class Watcher(Recorder):
 
     def _follow(self, tensor: Tensor, node: GraphNode) -> None:
         super()._follow(tensor, node)
-        recorded = tensor._node
+        recorded = tensor.grad_fn
         if recorded is None or state.node is not None:
             return
 

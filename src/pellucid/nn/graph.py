@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core import Tensor, enable_grad, interpreter
+from ..core import Interpreter, Tensor, enable_grad, interpreter
 from ..core import grad as gradients_of
 from ..core.context import state
 from ..core.door import below
@@ -254,7 +254,7 @@ def _arguments(module: Module, inputs: tuple[Any, ...], keywords: dict[str, Any]
     yield from bound.arguments.items()
 
 
-class _Keeper:
+class _Keeper(Interpreter):
     """An interpreter that remembers what ops are about to overwrite, and the state of generators they draw from."""
 
     def __init__(self) -> None:

@@ -52,7 +52,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
     if isinstance(obj, Tensor):
         result = as_tensor(obj, dtype, device)
         shared = result is obj
-        result = result if result._requires == requires_grad else result.detach()
+        result = result if result.requires_grad == requires_grad else result.detach()
         if copy and shared:
             result = TABLE["clone"](result)
     else:
@@ -60,7 +60,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         shared = isinstance(obj, np.ndarray) and np.may_share_memory(obj, result._array)
     if copy is False and not shared:
         raise ValueError("asarray: a copy is needed here (copy=False was given); leave copy out to allow it")
-    return result if requires_grad == result._requires else result.requires_grad_(requires_grad)
+    return result if requires_grad == result.requires_grad else result.requires_grad_(requires_grad)
 
 
 @function(method=False)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, function
+from pellucid.core import TABLE, Tensor, from_data, function
 from pellucid.core.dtypes import bool_
-from pellucid.core.tensor import from_data
 
 _BINARY = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide",

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import FUNCTIONS, ShapeError, Tensor, called, function, op
-from pellucid.core.tensor import from_data
+from pellucid.core import FUNCTIONS, ShapeError, Tensor, called, from_data, function, op
 
 from .convolution import Geometry, Pair, numbers
 from .node_names import pooling

@@ -8,9 +8,9 @@ import math
 from typing import Any
 
 from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
-from pellucid.core.declaration import LIFTED
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import LIFTED
 
 from .dims import dim_of, dims_of, sizes_of
 from .node_names import reshaped
@@ -184,8 +184,8 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input.shape
     dims = range(len(shape)) if dim is None else dims_of(dim, len(shape)) if shape else _of_scalar(dim)
     result = squeeze_dims(input, dims=tuple(axis for axis in dims if shape[axis] == 1))
-    if result._node is not None and not isinstance(dim, int):
-        result._node.called = "SqueezeBackward0" if dim is None else "SqueezeBackward2"
+    if result.grad_fn is not None and not isinstance(dim, int):
+        result.grad_fn.called = "SqueezeBackward0" if dim is None else "SqueezeBackward2"
     return result
 
 

@@ -15,7 +15,7 @@ from .shape import squeeze, unsqueeze
 
 def _become(self: Tensor, view: Any) -> Tensor:
     """Make `self` what the view of it is. Memory and its count stay; views made before keep the shape they have."""
-    if self._requires and self._node is None and self._view is None:
+    if self.requires_grad and self.is_leaf and self._view is None:
         raise RuntimeError(
             with_line(
                 "a leaf Variable that requires grad is being used in an in-place operation; write the method without "
@@ -23,7 +23,7 @@ def _become(self: Tensor, view: Any) -> Tensor:
             )
         )
     counter_of(self)[0] += 1
-    self._array, self._node, self._requires = view._array, view._node, view._requires
+    self._array, self._node, self._requires = view._array, view.grad_fn, view.requires_grad
     if self._view is not None:
         self._view = view._view
     return self

@@ -15,9 +15,10 @@ import numpy as np
 
 from pellucid import backend
 
+from ..core.application import OpNode
 from ..core.context import state
-from ..core.declaration import Op
-from ..core.door import below
+from ..core.declaration import Declaration
+from ..core.door import Interpreter, below
 from ..core.errors import argument_names, describe, user_line
 from ..core.tensor import Tensor
 
@@ -30,18 +31,19 @@ class AnomalyError(RuntimeError):
         self.op, self.where, self.phase = op, where, phase
 
 
-class _Watch:
+class _Watch(Interpreter):
     """The interpreter."""
 
-    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         before = [_faults(one) for one in args]  # ahead of the op, which may work in place
         ranges = [_range(one) for one in args]
         result = below(self, op, args, kwargs)
         first = result[0] if isinstance(result, tuple) else result
         if not args or not isinstance(first, Tensor):
             return result  # what is given no numbers (full, empty) makes no bad one
-        if first._node is not None and first._node.where is None:
-            first._node.where = user_line()
+        node = first.grad_fn
+        if node is not None and node.where is None:
+            node.where = user_line()
         nan, infinite = _faults(first)
         asked = any(isinstance(one, float) and not math.isfinite(one) for one in (*args, *kwargs.values()))
         if nan and not any(one[0] for one in before):
@@ -49,7 +51,7 @@ class _Watch:
         if infinite and not asked and not any(one[0] or one[1] for one in before):
             raise _found("infinity", op, args, ranges, first)
         for one, (broken, _) in zip(args, before, strict=True):
-            if broken and isinstance(one, Tensor) and one._node is None and state.node is None and nan:
+            if broken and isinstance(one, Tensor) and one.is_leaf and state.node is None and nan:
                 raise _found("NaN in what it was given", op, args, ranges, first)
         return result
 
@@ -79,17 +81,15 @@ def _range(value: Any) -> str:
     return text + (f", {lost} of {array.size} not finite" if lost else "")
 
 
-def _found(what: str, op: Op, args: tuple[Any, ...], ranges: list[str], result: Tensor) -> AnomalyError:
+def _found(what: str, op: Declaration, args: tuple[Any, ...], ranges: list[str], result: Tensor) -> AnomalyError:
     node = state.node
     where = user_line() if node is None else node.where
     phase = "forward" if node is None else "backward"
     if node is None:
         title = f"detect_anomaly: {op.name} is the first op whose output holds {what}"
     else:
-        title = (
-            f"detect_anomaly: the backward pass of {node.op.name if hasattr(node, 'op') else node.name()} is the first "
-            f"to make {what} (in its step {op.name})"
-        )
+        name = node.op.name if isinstance(node, OpNode) else node.name()
+        title = f"detect_anomaly: the backward pass of {name} is the first to make {what} (in its step {op.name})"
     bad = int((~np.isfinite(backend.of_array(result._array).to_numpy(result._array))).sum())
     lines = [title, f"  {'at ' + where if where else 'at a line that is not known'}"]
     for name, one, interval in zip(argument_names(op, len(args)), args, ranges, strict=True):

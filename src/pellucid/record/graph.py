@@ -12,17 +12,15 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from pellucid import backend
 
+from ..core.declaration import Declaration
 from ..core.errors import in_package
 from ..core.tensor import Tensor
-
-if TYPE_CHECKING:
-    from ..core.declaration import Op
 
 FULL = 64  # up to so many numbers are kept as they are, of more their statistics
 BINS = 32
@@ -156,7 +154,7 @@ def measure(array: Any) -> Value:
     return value
 
 
-def formula_of(op: Op) -> str:
+def formula_of(op: Declaration) -> str:
     """The first line of the op's docstring, which is its formula in words or signs."""
     return (op.__doc__ or "").strip().split("\n", 1)[0]
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.custom_function import _FunctionNode, _Pick
-from ..core.declaration import OUT, VALUE
+from ..core.application import OpNode
+from ..core.custom_function import FunctionNode, Pick
 from ..core.engine import grad
-from ..core.node import Node
+from ..core.node import OUT, VALUE, Node
 from ..core.tensor import Tensor
 from .graph import Graph, GraphEdge, GraphNode, attributes_of, formula_of, measure, user_tensors
 from .grouping import fold, settle
@@ -25,7 +25,7 @@ def tensor_graph(root: Tensor, backward: bool = False, limit: int | None = None)
     and none is added to any `grad`. With a `limit`, so many of the ops, the latest, are in the graph.
     """
     graph = Graph("computation graph")
-    if root._node is None:
+    if root.grad_fn is None:
         graph.nodes.append(_leaf(0, root))
         _name(graph, {root: 0})
         graph.outputs.append(0)
@@ -56,7 +56,7 @@ def tensor_graph(root: Tensor, backward: bool = False, limit: int | None = None)
                 graph.nodes.append(_leaf(ids[source], source, gradients.get(source)))
             graph.edges.append(GraphEdge(ids[source], ids[node], name))
     _values(graph, root, nodes, ids)
-    graph.outputs.append(ids[_through_picks(root._node)])
+    graph.outputs.append(ids[_through_picks(root.grad_fn)])
     if len(nodes) > _LONG:
         sites = {ids[node]: (graph.nodes[ids[node]].name, node.where) for node in nodes}
         fold(graph, [("node", one) for one in sites], sites, {})
@@ -66,7 +66,7 @@ def tensor_graph(root: Tensor, backward: bool = False, limit: int | None = None)
 
 def _recorded(root: Tensor, limit: int | None) -> tuple[list[Node], int]:
     """The nodes that lead to `root`, inputs first, and how many of them the limit leaves out."""
-    first: Node = _through_picks(root._node)
+    first: Node = _through_picks(root.grad_fn)
     found, stack = {first}, [first]
     while stack:
         for edge in stack.pop().edges:
@@ -81,26 +81,26 @@ def _recorded(root: Tensor, limit: int | None) -> tuple[list[Node], int]:
 
 def _through_picks(edge: Any) -> Any:
     """A custom Function has one node for itself and one for each output; here it is a single one."""
-    return edge.edges[0] if isinstance(edge, _Pick) else edge
+    return edge.edges[0] if isinstance(edge, Pick) else edge
 
 
 def _argument(node: Node, position: int) -> str:
-    op = getattr(node, "op", None)
-    if op is None:
+    if not isinstance(node, OpNode):
         return ""
+    op = node.op
     if op.star is not None and position >= op.star:
         return f"{op.inputs[op.star]}[{position - op.star}]"
     return op.inputs[position]
 
 
 def _op_node(number: int, node: Node) -> GraphNode:
-    op = getattr(node, "op", None)
     made = GraphNode(number, "op", node.name(), line=node.where or "")
-    if op is not None:
-        made.name, made.formula, made.attributes = op.name, formula_of(op), attributes_of(node.kwargs)
-    elif isinstance(node, _FunctionNode):
-        made.name = node.saved[0].__name__
-        made.formula = (node.saved[0].__doc__ or "").strip().split("\n", 1)[0]
+    if isinstance(node, OpNode):
+        made.name, made.formula = node.op.name, formula_of(node.op)
+        made.attributes = attributes_of(node.kwargs)
+    elif isinstance(node, FunctionNode):
+        made.name = node.kind.__name__
+        made.formula = (node.kind.__doc__ or "").strip().split("\n", 1)[0]
     return made
 
 
@@ -117,7 +117,7 @@ def _leaf(number: int, tensor: Tensor, gradient: Any = None) -> GraphNode:
         value=measure(array),
         gradient=None if gradient is None else measure(gradient),
         nbytes=array.nbytes,
-        trainable=tensor._requires,
+        trainable=tensor.requires_grad,
     )
 
 
@@ -129,9 +129,9 @@ def _values(graph: Graph, root: Tensor, nodes: list[Node], ids: dict[Any, int]) 
             _describe(graph.nodes[ids[source]], array)
 
     for node in nodes:
-        plan = getattr(node, "plan", None)
-        if plan is None:
+        if not isinstance(node, OpNode):
             continue
+        plan = node.plan
         if not node.freed:
             for (what, which), saved in zip(plan.saves, node.saved, strict=True):
                 if what == OUT:
@@ -153,14 +153,14 @@ def _values(graph: Graph, root: Tensor, nodes: list[Node], ids: dict[Any, int]) 
             known(node, tensor._array)
             if tensor._grad is not None:
                 graph.nodes[ids[node]].gradient = measure(tensor._grad._array)
-    known(_through_picks(root._node), root._array)
+    known(_through_picks(root.grad_fn), root._array)
     _name(graph, ids)
 
 
 def _name(graph: Graph, ids: dict[Any, int]) -> None:
     """Call the nodes what the caller calls the tensors."""
     for name, tensor, parameter in user_tensors():
-        source = _through_picks(tensor._node or tensor)
+        source = _through_picks(tensor.grad_fn or tensor)
         if source not in ids:
             continue
         made = graph.nodes[ids[source]]
@@ -195,7 +195,7 @@ def _gradients(root: Tensor, nodes: list[Node]) -> dict[Any, Any]:
     leaves = list(dict.fromkeys(edge for node in nodes for edge in node.edges if isinstance(edge, Tensor)))
     handles: list[tuple[Node, Any]] = []
     for node in nodes:
-        if isinstance(node, _FunctionNode):
+        if isinstance(node, FunctionNode):
             continue  # the gradients of its outputs arrive together
 
         def keep(g: Tensor, node: Node = node) -> None:

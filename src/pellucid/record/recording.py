@@ -16,8 +16,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.context import state
-from ..core.declaration import Op
-from ..core.door import below
+from ..core.declaration import Declaration
+from ..core.door import Interpreter, below
 from ..core.errors import argument_names, in_package, user_line
 from ..core.node import Node
 from ..core.tensor import Tensor
@@ -36,7 +36,7 @@ from .grouping import fold, settle
 Cost = Callable[[str, list[Any], Any, dict[str, Any]], int]
 
 
-class Recorder:
+class Recorder(Interpreter):
     """The interpreter. With `values` it measures every result and gradient; `cost` counts an op's multiply-adds."""
 
     def __init__(self, title: str, *, values: bool = True, cost: Cost | None = None) -> None:
@@ -57,7 +57,7 @@ class Recorder:
 
     # --- what happens while it listens -------------------------------------------------------------------------------
 
-    def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the op done, and note it."""
         names = argument_names(op, len(args))
         sources = [(name, self.node_of(one)) for name, one in zip(names, args, strict=True) if isinstance(one, Tensor)]
@@ -102,7 +102,7 @@ class Recorder:
 
     def _follow(self, tensor: Tensor, node: GraphNode) -> None:
         """Leave the user's line with autograd, and have the gradient of the result brought here."""
-        recorded = tensor._node
+        recorded = tensor.grad_fn
         if recorded is None or state.node is not None:
             return
         recorded.where = recorded.where or node.line or None
@@ -122,7 +122,7 @@ class Recorder:
         if known is not None:
             return known
         array = tensor._array
-        kind, name, _ = self.known.get(id(array), ("leaf" if tensor._requires else "constant", "", None))
+        kind, name, _ = self.known.get(id(array), ("leaf" if tensor.requires_grad else "constant", "", None))
         node = GraphNode(
             len(self.graph.nodes),
             kind,
@@ -131,7 +131,7 @@ class Recorder:
             str(array.dtype),
             value=measure(array) if self.values else None,
             nbytes=int(array.nbytes),
-            trainable=tensor._requires,
+            trainable=tensor.requires_grad,
         )
         self.graph.nodes.append(node)
         if state.node is not None and kind == "constant":

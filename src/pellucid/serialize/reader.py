@@ -19,7 +19,7 @@ from ..core import Tensor
 from ..core import device as device_type
 from ..core.dtypes import ALL
 from ..core.errors import warn
-from ..core.node import Size
+from ..core.size import Size
 from ..core.tensor import wrap
 from ..safetensors import widened
 from .writer import STORAGES

@@ -27,7 +27,6 @@ from pellucid.check.record.tape import Array
 from pellucid.check.subject.measure import Measured, Measurement, Target
 from pellucid.check.subject.subject import Point
 from pellucid.check.subject.tensors import Pellucid, TensorSubject
-from pellucid.core.custom_function import listeners
 from pellucid.core.errors import argument_names, user_line
 
 MOST = 300  # ops that are looked at
@@ -54,14 +53,14 @@ class _Applied:
     names: list[str]  # of the arguments
 
 
-class _Watch:
+class _Watch(core.Interpreter):
     """An interpreter that keeps the inputs of every op that a gradient goes through."""
 
     def __init__(self) -> None:
         self.found: dict[Any, _Applied] = {}
 
-    def apply(self, op: core.Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if core.state.grad and any(isinstance(one, core.Tensor) and one._requires for one in args) and op.rules:
+    def apply(self, op: core.Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if core.state.grad and any(isinstance(one, core.Tensor) and one.requires_grad for one in args) and op.rules:
 
             def function(*tensors: Any) -> Any:
                 if op.mutates:
@@ -72,17 +71,19 @@ class _Watch:
             self.keep(f"the op {op.name}", function, args, argument_names(op, len(args)))
         return core.below(self, op, args, kwargs)
 
-    def custom(self, cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given = list(inspect.signature(cls.forward).parameters)[cls.setup_context is None :]
+    def function(self, kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = list(inspect.signature(kind.forward).parameters)[kind.setup_context is None :]
         names = [given[i] if i < len(given) else str(i) for i in range(len(args))]
-        self.keep(f"the autograd.Function {cls.__name__}", lambda *tensors: cls.apply(*tensors, **kwargs), args, names)
+        self.keep(
+            f"the autograd.Function {kind.__name__}", lambda *tensors: kind.apply(*tensors, **kwargs), args, names
+        )
 
     def keep(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], names: list[str]) -> None:
         line = user_line() or ""
         shapes = tuple(tuple(one.shape) if isinstance(one, core.Tensor) else str(one) for one in args)
         if (name, line, shapes) not in self.found and len(self.found) < MOST:
             copies = tuple(
-                one.detach().clone().requires_grad_(one._requires) if isinstance(one, core.Tensor) else one
+                one.detach().clone().requires_grad_(one.requires_grad) if isinstance(one, core.Tensor) else one
                 for one in args
             )
             self.found[name, line, shapes] = _Applied(name, function, copies, line, names)
@@ -91,12 +92,8 @@ class _Watch:
 def culprits(run: Callable[[], Any], order: int = 1, seed: int = 0) -> list[Culprit]:
     """Run a computation and check each of its ops. `order` 2: the gradients of their gradients."""
     watch = _Watch()
-    listeners.append(watch.custom)
-    try:
-        with core.interpreter(watch):
-            run()
-    finally:
-        listeners.remove(watch.custom)
+    with core.interpreter(watch):
+        run()
     found: dict[tuple[str, str], Culprit] = {}
     for one in watch.found.values():
         if (one.name, one.line) in found:

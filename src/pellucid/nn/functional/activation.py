@@ -53,8 +53,8 @@ def _stored(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
     if not inplace:
         return result
     stored = input.copy_(result)
-    if stored._node is not None and result._node is not None:  # pyright: ignore[reportPrivateUsage]
-        stored._node.called = result._node.name()  # pyright: ignore[reportPrivateUsage]
+    if stored.grad_fn is not None and result.grad_fn is not None:
+        stored.grad_fn.called = result.grad_fn.name()
     return stored
 
 

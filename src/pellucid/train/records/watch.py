@@ -7,7 +7,8 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-from pellucid.core.engine import listeners
+from pellucid.core.context import Watcher as EngineWatcher
+from pellucid.core.context import state
 from pellucid.train.records.hooks import Where
 from pellucid.train.records.recorder import Recorder, Row
 from pellucid.train.records.statistics import ActivationStats, GradientStats
@@ -78,13 +79,9 @@ class Watcher:
         # Only the optimiser holds the watcher: where both are forgotten without `close`, the listener goes too.
         own = weakref.WeakMethod(self._backward)
 
-        def listener(roots: list[Any]) -> None:
-            backward = own()
-            if backward is not None:
-                backward(roots)
-
-        listeners.append(listener)
-        self._unlisten = weakref.finalize(self, _remove, listener)
+        listener, watchers = _Listener(own), state.watchers
+        watchers.append(listener)
+        self._unlisten = weakref.finalize(self, _remove, watchers, listener)
         self._call("before_batch")
 
     # What was recorded -------------------------------------------------------------------------------------------
@@ -238,6 +235,18 @@ def _check(thing: Any, name: str, *needed: str) -> None:
         )
 
 
-def _remove(listener: Any) -> None:
-    if listener in listeners:
-        listeners.remove(listener)
+class _Listener(EngineWatcher):
+    """Hands each `backward` of its thread on to the watcher that made it, as long as there is one."""
+
+    def __init__(self, own: weakref.WeakMethod[Any]) -> None:
+        self._own = own
+
+    def backward(self, roots: Any) -> None:
+        backward = self._own()
+        if backward is not None:
+            backward(roots)
+
+
+def _remove(watchers: list[Any], listener: Any) -> None:
+    if listener in watchers:
+        watchers.remove(listener)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
+from ...core import from_data
 from ...core.dtypes import float64
-from ...core.tensor import from_data
 from ...random import Generator, default_generator
 from . import draws
 

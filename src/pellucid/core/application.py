@@ -1,0 +1,125 @@
+"""One application of an op: its forward computed on arrays; its node recorded, with what the rules ask for."""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pellucid.backend import Array
+
+from .context import is_reentry, run_within, state
+from .declaration import Declaration
+from .errors import explain
+from .node import AUX, OUT, SHAPE, VALUE, Guard, Node, Plan, next_number, node_name
+from .tensor import Tensor, counter_of
+
+_new: Any = object.__new__
+
+
+def compute(op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any) -> Any:
+    """What the op's forward makes of the arrays; an error of it is raised with the call and the user's line."""
+    try:
+        return state.run(op.forward, xp, *arrays, **kwargs)
+    except Exception as failure:  # noqa: BLE001
+        return recompute(op, args, arrays, kwargs, xp, failure)
+
+
+def recompute(
+    op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, failure: Exception
+) -> Any:
+    """Compute again where another op was interrupted (see `is_reentry`); else raise the failure, explained."""
+    if is_reentry(failure):
+        try:
+            return run_within(op.forward, xp, *arrays, **kwargs)
+        except Exception as second:  # noqa: BLE001
+            failure = second
+    raise explain(op, args, kwargs, failure) from None
+
+
+class OpNode(Node):
+    """One recorded application of an op."""
+
+    op: Declaration
+    plan: Plan
+    saved: list[Any]  # per slot of the plan
+    guards: list[Guard]  # the memory of what was saved must not have changed since
+    metas: list[tuple[tuple[int, ...], Any]]  # per rule: shape and dtype of the input
+    freed: bool = False
+    by_products: bool = False  # whether some of what was saved is a by-product of forward
+
+    def free(self) -> None:
+        if self.guards or self.by_products:
+            self.saved, self.guards, self.freed = [], [], True
+
+    def name(self) -> str:
+        return self.called or (self.op.node if isinstance(self.op.node, str) else node_name(self.op.name))
+
+
+def record(
+    op: Declaration,
+    args: tuple[Any, ...],
+    arrays: list[Any],
+    kwargs: dict[str, Any],
+    mask: int,
+    out: Tensor,
+    aux: Sequence[Array],
+) -> OpNode:
+    """Make `out` the result of a new node. `mask` has a bit for each input that requires a gradient."""
+    plan = op.plans.get(mask) or op.plan(mask)
+    edges: list[Any] = [None] * len(args)
+    for i in plan.tracked:
+        tensor = args[i]
+        edges[i] = tensor._node or tensor
+    saved: list[Any] = []
+    guards: list[Guard] = []
+    by_products = False
+    for what, which in plan.saves:
+        if what == VALUE:
+            if which is None:  # all the starred inputs
+                _save_all(op, args, arrays, saved, guards)
+                continue
+            tensor = args[which]
+            if isinstance(tensor, Tensor):
+                counter = tensor._counter or counter_of(tensor)
+                guards.append((counter, counter[0], len(saved)))
+            saved.append(arrays[which])
+        elif what == OUT:
+            counter = out._counter or counter_of(out)
+            guards.append((counter, counter[0], len(saved)))
+            saved.append(out._array)
+        elif what == SHAPE:
+            saved.append(
+                tuple(_shape(array) for array in arrays[op.star :]) if which is None else _shape(arrays[which])
+            )
+        elif what == AUX:
+            saved.append(aux[which])
+            by_products = True
+        else:
+            name, default = which
+            saved.append(kwargs.get(name, default) if name else default)
+    node: OpNode = _new(OpNode)
+    node.op, node.plan, node.edges, node.saved, node.guards, node.kwargs = op, plan, edges, saved, guards, kwargs
+    metas: list[tuple[tuple[int, ...], Any]] = []
+    node.metas = metas
+    for i in plan.wanted:
+        array = arrays[i]
+        metas.append((array.shape, array.dtype))
+    node.number = next_number()
+    if by_products:
+        node.by_products = True
+    if callable(op.node):
+        node.called = op.node(args, kwargs)
+    out._node = node
+    out._requires = True
+    return node
+
+
+def _save_all(op: Declaration, args: tuple[Any, ...], arrays: list[Any], saved: list[Any], guards: list[Guard]) -> None:
+    for tensor in args[op.star :]:
+        guards.append((counter_of(tensor), tensor._version, len(saved)))
+    saved.append(list(arrays[op.star :]))
+
+
+def _shape(array: Any) -> Any:
+    return array.shape if hasattr(array, "shape") else ()

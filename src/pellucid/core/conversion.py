@@ -1,0 +1,187 @@
+"""Numbers in and out of tensors: from lists and arrays, to Python's numbers and NumPy's arrays.
+
+A value that leaves for Python is a thing that a watcher wants to know of: the tracer would freeze it into every replay.
+"""
+
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from pellucid import backend
+from pellucid.backend import Array
+
+from . import devices
+from .context import note_read
+from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
+from .errors import ShapeError
+from .tensor import Tensor, method, wrap
+
+
+def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy: bool = True) -> Tensor:
+    """A leaf from numbers, nested lists, arrays or a tensor; floats become the default dtype."""
+    array: Array
+    if isinstance(data, Tensor):
+        array = data._array
+    elif isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
+        array = np.asarray(data)
+    else:
+        array, python = _from_lists(data)
+        if python and dtype is None:
+            dtype = get_default_dtype()
+    target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
+    to = devices.device(device).backend if device is not None else backend.of_array(array)
+    if to is not backend.of_array(array):
+        array, copy = to.from_numpy(backend.of_array(array).to_numpy(array)), False
+    if array.dtype != target:
+        with np.errstate(all="ignore"):
+            array = array.astype(target)
+    elif copy:
+        array = array.copy()
+    if isinstance(data, Tensor) and array is not data._array:
+        note_read(data)
+    return wrap(array)
+
+
+def _known(found: np.dtype[Any]) -> np.dtype[Any]:
+    if found in OF_NUMPY:
+        return OF_NUMPY[found].numpy  # the native object, so that identity holds
+    names = ", ".join(one.name for one in OF_NUMPY.values())
+    raise TypeError(f"can't convert an array of dtype {found} to a tensor; pellucid has {names}")
+
+
+def _from_lists(data: Any) -> tuple[Any, bool]:
+    """An array, and whether its elements are Python's floats, which become the default type unless told otherwise."""
+    types = _types(data)
+    if any(issubclass(one, Tensor) for one in types):
+        data = _plain(data)
+    try:
+        array: Array = np.array(data)
+    except ValueError:
+        raise ValueError(
+            "expected nested lists of equal length at each level; the lengths differ somewhere in what was given"
+        ) from None
+    if array.dtype.kind in "OUS":
+        odd: Any = next((one for one in types if not issubclass(one, _NUMBERS)), type(data))
+        raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
+    return array, array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
+
+
+_NUMBERS = (int, float, np.generic, np.ndarray, Tensor)
+
+
+def _types(data: Any) -> set[type]:
+    """The types of all that is in nested lists."""
+    if not isinstance(data, list | tuple):
+        return {type(data)}
+    found = set(map(type, cast("list[Any]", data)))
+    if list in found or tuple in found:
+        for one in cast("list[Any]", data):
+            if isinstance(one, list | tuple):
+                found |= _types(one)
+        found -= {list, tuple}
+    return found
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data.tolist()
+    return [_plain(value) for value in cast("list[Any]", data)] if isinstance(data, list | tuple) else data
+
+
+# --- methods of Tensor ----------------
+
+
+@method
+def __init__(self: Tensor, *data: Any, dtype: dtype | None = None) -> None:
+    """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
+    if data and all(type(one) is int for one in data):
+        data = (np.zeros(data),)
+    made = from_data(data[0] if data else (), dtype or get_default_dtype())
+    self._array = made._array
+
+
+@method
+def item(self: Tensor) -> Any:
+    """The value of a tensor with one element, as a Python number."""
+    if self._array.size != 1:
+        raise ShapeError(
+            f"a Tensor with {self._array.size} elements cannot be converted to Scalar: item() takes a tensor with "
+            f"one element, this one has shape {tuple(self._array.shape)}; reduce it first (.sum(), .mean()) or "
+            "write .tolist()"
+        )
+    note_read(self)
+    return self._array.item()
+
+
+@method
+def tolist(self: Tensor) -> Any:
+    """The values as (nested lists of) Python numbers."""
+    note_read(self)
+    return self._array.tolist()
+
+
+@method
+def numpy(self: Tensor, *, force: bool = False) -> Any:
+    """The values as a NumPy array that shares memory with the tensor.
+
+    Raises for a tensor that requires a gradient (changes through the array would go unnoticed) and for one on a
+    GPU; `force=True` detaches and copies instead.
+    """
+    if self.requires_grad and not force:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    note_read(self)
+    of = backend.of_array(self._array)
+    if of.device != "cpu" and not force:
+        raise TypeError(f"can't convert {self.device} tensor to numpy; write tensor.cpu().numpy()")
+    return of.to_numpy(self._array)
+
+
+@method
+def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
+    array = self.numpy()
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+@method
+def __dlpack__(self: Tensor, **how: Any) -> Any:
+    if self.requires_grad:
+        raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
+    note_read(self)
+    return self._array.__dlpack__(**how)
+
+
+@method
+def __dlpack_device__(self: Tensor) -> Any:
+    return self._array.__dlpack_device__()
+
+
+@method
+def __bool__(self: Tensor) -> bool:
+    if self._array.size != 1:
+        raise RuntimeError(
+            f"Boolean value of Tensor with {'more than one value' if self._array.size else 'no values'} is "
+            f"ambiguous (shape {tuple(self._array.shape)}): write (…).all() or (…).any()"
+        )
+    return bool(self.item())
+
+
+@method
+def __int__(self: Tensor) -> int:
+    return int(self.item())
+
+
+@method
+def __float__(self: Tensor) -> float:
+    return float(self.item())
+
+
+@method
+def __index__(self: Tensor) -> int:
+    if self._array.dtype.kind == "f" or self._array.ndim:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(self.item())

@@ -1,0 +1,102 @@
+"""The declaration of an op, and the table of all ops.
+
+An op is declared once:
+
+    @op(domain=real())
+    def tanh(xp, input):
+        "Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."
+        return xp.tanh(input)
+
+    tanh.vjp(input=lambda m, g, out: g * (1 - out * out))
+
+The forward expression gets `xp`, the array library, and raw arrays (a Python number stays one). What stands before
+`*` in its signature are arrays, what stands behind are attributes (`dim`, `keepdim`, …). It returns an array, or a
+tuple whose first is the result and whose others (`aux=("indices",)` names them) are by-products; the first alone is
+differentiable.
+
+A rule of the backward pass is a function of `m`, the vocabulary of ops, and `g`, the gradient of the result, and asks
+by name for what else it needs: `out`, an input, an attribute, a by-product, `<input>_shape`. What is named is kept
+until backward, nothing else, so the signature says what an op costs in memory. `m.sum(g, dim=0)` is the op `sum`:
+its forward on raw arrays in a first-order backward, the op itself on Tensors where the backward pass must itself be
+differentiated or recorded. Hence a rule is written in ops and operators only, and gives any order for free. In an
+elementwise op a rule ignores broadcasting: the engine sums the gradient back to the input's shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MethodType
+from typing import Any, cast
+
+from . import declaration
+from .declaration import Declaration, Forward
+from .door import apply
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
+
+
+class Op(Declaration):
+    """One declared op; calling it goes through the door."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != len(self.inputs) or self.star is not None:
+            args, kwargs = self.bind(args, kwargs)
+        for position in self.tensors:
+            if isinstance(args[position], int | float):
+                name, value = self.inputs[position], args[position]
+                raise TypeError(
+                    f"{self.name}(): argument {name!r} must be Tensor, not {value!r}; write tensor({value!r})"
+                )
+        return apply(self, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return MethodType(self, instance)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort a call's arguments into arrays (positional) and attributes (by keyword)."""
+        kwargs = dict(kwargs)
+        for numpys, ours in _NUMPY_NAMES.items():
+            if numpys in kwargs and ours not in kwargs and numpys not in self.attributes:
+                kwargs[ours] = kwargs.pop(numpys)
+        if self.star is not None:
+            return args, kwargs
+        arrays = list(args[: len(self.inputs)])
+        extra = args[len(self.inputs) :]
+        for name in self.inputs[len(arrays) :]:
+            if name in kwargs:
+                arrays.append(kwargs.pop(name))
+            elif len(arrays) < self.required:
+                break
+            else:
+                arrays.append(self.optional[len(arrays) - self.required])
+        if len(arrays) < self.required:
+            missing = ", ".join(self.inputs[len(arrays) : self.required])
+            raise TypeError(f"{self.name}() misses {missing}; it is called as {self.usage()}")
+        if len(extra) > len(self.attributes):
+            raise TypeError(f"{self.name}() takes at most {len(self.inputs) + len(self.attributes)} arguments "
+                            f"({len(args)} given); it is called as {self.usage()}")  # fmt: skip
+        kwargs.update(zip(self.attributes, extra, strict=False))
+        for name in kwargs:
+            if name not in self.attributes:
+                raise TypeError(f"{self.name}() got an unexpected argument {name!r}; it is called as {self.usage()}")
+        return tuple(arrays), kwargs
+
+
+TABLE = cast("dict[str, Op]", declaration.TABLE)
+"""Every op by name, in order of declaration."""
+
+
+def op(**declaration: Any) -> Callable[[Forward], Op]:
+    """Declare an op; see the head of this file, and `Op` for what a declaration may say."""
+
+    def declare(forward: Forward) -> Op:
+        return Op(forward, **declaration)
+
+    return declare
+
+
+def elementwise(*, kind: str = "float", **declaration: Any) -> Callable[[Forward], Op]:
+    """Declare an op that works on each element alone, after broadcasting."""
+    return op(kind=kind, elementwise=True, **declaration)
