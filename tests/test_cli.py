@@ -334,7 +334,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         (["digits", "--lr", "inf"], "--lr is inf"),
         (["digits", "--lr", "fast"], "--lr"),
         (["digits", "--momentum", "1"], "--momentum is 1.0"),
-        (["digits", "--momentum", "0.9"], "--momentum belongs to sgd"),
+        (["digits", "--momentum", "0.9"], "--momentum belongs to rmsprop and sgd"),
         (["digits", "--weight-decay", "-1"], "--weight-decay is -1.0"),
         (["digits", "--batch-size", "0"], "--batch-size is 0"),
         (["digits", "--epochs", "0"], "--epochs is 0"),
@@ -526,11 +526,12 @@ def test_version() -> None:
 def test_the_command_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import pellucid.cli
+    import pellucid_command
 
-    real = pellucid.cli.find_spec
-    monkeypatch.setattr(pellucid.cli, "find_spec", lambda name, *_: None if name in {"rich", "typer"} else real(name))
+    real = pellucid_command.find_spec
+    hidden = {"rich", "typer"}
+    monkeypatch.setattr(pellucid_command, "find_spec", lambda name, *_: None if name in hidden else real(name))
     with pytest.raises(SystemExit) as caught:
-        pellucid.cli.main()
+        pellucid_command.main()
     assert caught.value.code == 2
     assert "needs typer, rich" in capsys.readouterr().err

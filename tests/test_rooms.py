@@ -129,7 +129,7 @@ def third_party_at_top(source: str, name: str, is_package: bool = False) -> list
         for line, target, at_top in imports(ast.parse(source), name, is_package)
         if at_top
         and (top := target.split(".")[0]) not in sys.stdlib_module_names
-        and top not in allowed | {"pellucid", "__future__"}
+        and top not in allowed | {"pellucid", "pellucid_command", "__future__"}
     ]
 
 

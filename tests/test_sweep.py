@@ -296,7 +296,7 @@ def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
         time.sleep(0.005)
     beside = pellucid("--resume", "cut")
     assert beside.exit_code == 2
-    assert "Another pellucid sweep is at work in cut" in beside.output
+    assert "cut is in use by process" in beside.output
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, (out, err)

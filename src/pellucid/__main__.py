@@ -1,6 +1,6 @@
 """`python -m pellucid` is the command `pellucid`."""
 
-from pellucid.cli import main
+from pellucid_command import main
 
 if __name__ == "__main__":
     main()

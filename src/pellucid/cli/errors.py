@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pellucid.datasets import DataError
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged
 from pellucid.train import CheckpointError, RunFolderError
+from pellucid_command import nobody_reads
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -30,11 +30,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             _say(str(error))
             raise typer.Exit(2) from None
         except BrokenPipeError:  # who reads has read enough, as `pellucid info | head` has
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor is anything to be said at the exit
-            raise typer.Exit(1) from None
+            raise typer.Exit(nobody_reads()) from None
         except OSError as error:  # the disk is full, the folder vanished, the file is locked
-            # What is written goes to .NAME.partial first; the user named NAME.
-            path = re.sub(r"\.([^/\\]+)\.partial$", r"\1", str(error.filename or ""))
+            # What is written goes to .NAME.RANDOM.partial.ENDING first; the user named NAME.ENDING.
+            path = re.sub(r"\.([^/\\]+)\.[0-9a-f]{16}\.partial", r"\1", str(error.filename or ""))
             _say(f"{error.strerror or error}" + (f": {path}" if path else ""))
             raise typer.Exit(2) from None
         except Diverged as error:

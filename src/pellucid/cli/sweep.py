@@ -8,7 +8,6 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +24,7 @@ from pellucid.experiments.search import Search, text
 from pellucid.experiments.study import Study
 from pellucid.experiments.trials import Outcome, Task, Workers
 from pellucid.train import write_atomically
+from pellucid.train.files import run_lock
 from pellucid.train.files.run import check_writable
 
 MANY = 100  # from so many combinations on, a grid's size is worth a word
@@ -117,7 +117,7 @@ class Sweep:
             search.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"Cannot write to {search.path}: {error.strerror}. Give --out another folder.") from error
-        with _alone(search.path):
+        with run_lock(search.path):
             ended = self._run_all(jobs)
         self._tell(ended)
 
@@ -273,21 +273,3 @@ def _figure(value: float | None, name: str = "") -> str:
     if name == "seconds":
         return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Refuse a folder that another sweep is at work in; the system gives the lock back when a process dies."""
-    with open(folder / "sweep.lock", "wb") as file:
-        try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"Another pellucid sweep is at work in {folder}. Wait for it, or end it.") from None
-        yield

@@ -293,8 +293,8 @@ def complete(options: Options, classes: int | None) -> Config:
     own = choices.optimizer_settings(optimizer)
     if "momentum" in options and "momentum" not in own:
         raise UsageError(
-            f"--momentum is no argument of {optimizer.partition(':')[0]}, which keeps what it needs by itself. Leave "
-            "it out."
+            f"--momentum belongs to {' and '.join(choices.defaults_of('momentum'))}; {optimizer.partition(':')[0]} "
+            "has none to set. Leave it out."
         )
     if optimizer != recipe.get("optimizer"):  # a rate belongs to an optimiser
         recipe = {name: value for name, value in recipe.items() if name not in choices.OF_OPTIMIZERS}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,10 @@ from pellucid.train import (
     NonFiniteError,
     Recorder,
     RunFolder,
+    RunFolderError,
     write_atomically,
 )
+from pellucid.train.files import run_lock
 from pellucid.train.files.environment import environment
 from pellucid.viz import curves
 
@@ -34,18 +38,29 @@ def start(given: Options, out: Path | None = None, quiet: bool = True) -> Sessio
     folder.check_free()
     data = source.load({**options, "quiet": quiet})
     session = Session(settings.complete(options, source.classes_of(data)), data, folder)
-    folder.create(session.record())
-    folder.write_environment(environment(), step=0)
+    with _locked(folder) as session.lock:
+        if folder.config.exists():  # another program was faster
+            folder.check_free()
+        folder.create(session.record())
+        folder.write_environment(environment(), step=0)
     return session
 
 
 def resume(path: Path, given: Options | None = None, quiet: bool = True) -> Session:
     """The run in the folder `path`, from its last whole checkpoint; `given` may ask for more epochs."""
     folder = RunFolder(path)
-    stored = folder.read_config()
+    folder.read_config()  # before a lock is left where there is no run
+    with _locked(folder) as lock:
+        session = _take_up(folder, given or {}, quiet)
+        session.lock = lock
+    return session
+
+
+def _take_up(folder: RunFolder, given: Options, quiet: bool) -> Session:
+    path, stored = folder.path, folder.read_config()
     config = settings.from_json(stored.get("config", {}))
     own = {"dataset": config.dataset} | ({"target": config.target} if config.target else {})
-    given = settings.check({**own, **(given or {})})
+    given = settings.check({**own, **given})
     settings.check_same(given, config, path)
     config = dataclasses.replace(config, **{name: given[name] for name in settings.RESUMABLE if name in given})
     data = source.load({**{k: v for k, v in dataclasses.asdict(config).items() if v is not None}, "quiet": quiet})
@@ -58,6 +73,22 @@ def resume(path: Path, given: Options | None = None, quiet: bool = True) -> Sess
     folder.create(session.record())
     folder.write_environment(environment(), step=session.learner.step)
     return session
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[ExitStack]:
+    """The lock of a run's folder, for a session to keep until its run ends; given back at once where that fails."""
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"Cannot write to {folder.path}: {error.strerror}. Give --out another folder.") from error
+    lock = ExitStack()
+    lock.enter_context(run_lock(folder.path))
+    try:
+        yield lock
+    except BaseException:
+        lock.close()
+        raise
 
 
 def default_folder(options: Options) -> Path:
@@ -76,6 +107,7 @@ class Session:
     """A run: its parts built from the configuration, always in the same order from the same seed."""
 
     def __init__(self, config: Config, data: Any, folder: RunFolder) -> None:
+        self.lock = ExitStack()  # of the folder, until the run ends
         self.config, self.data, self.folder = config, data, folder
         self.classes = source.classes_of(data)
         self.metric = "accuracy" if self.classes is not None else "r2"
@@ -136,8 +168,13 @@ class Session:
     def run(self) -> str:
         """Train, and leave everything in the folder: "complete", or "stopped" where it can be gone on with.
 
-        Raises Diverged where the numbers are no longer numbers; what there is then has been written.
+        Raises Diverged where the numbers are no longer numbers; what there is then has been written. When it ends, the
+        folder is free for others.
         """
+        with self.lock:
+            return self._run()
+
+    def _run(self) -> str:
         try:
             if self.learner.epoch < self.config.epochs:
                 self.learner.fit(until=self.config.epochs)

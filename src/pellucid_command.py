@@ -1,0 +1,189 @@
+"""The program `pellucid` before the library is loaded: help at once, and well behaved from the first moment.
+
+It lies beside the package and not in it because `import pellucid.anything` loads the whole engine first, and NumPy:
+a person who asks for help, or who presses Ctrl-C while it loads, need not wait for that. So here are the names of the
+commands, each with its line of help; only the one that is asked for is imported.
+"""
+
+import codecs
+import io
+import os
+import signal
+import sys
+import unicodedata
+from collections.abc import Callable, Collection
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any
+
+if TYPE_CHECKING:
+    import typer
+
+# What the command line needs beyond NumPy: the extra `standard`.
+_NEEDED = ("typer", "rich", "matplotlib")
+
+# Each command is the function of its name in the module of its name in `pellucid.cli`. Its help begins with this line.
+COMMANDS = {
+    "train": "Train a network on DATASET.",
+    "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, and look at "
+    "the loss.",
+    "predict": "Predict with the network of RUN for each sample in FILE.",
+    "compare": "Compare runs: the settings that differ, the figures, the curves laid over each other.",
+    "sweep": "Train on DATASET with many settings, and say which did best.",
+    "report": "Write RUN as one HTML page: settings, curves, predictions, statistics, the network's graph.",
+    "graph": "Draw the network that `pellucid train DATASET` would train, and print what it consists of.",
+    "check": "Check the gradients of SCRIPT.py, or of the layers in DIR, and name the mistake where they are wrong.",
+    "doctor": "Run SCRIPT as it is, with ARGS, and say why it does not learn: the line, the mistake, the proof.",
+    "explain": "Show how the gradient of an operation follows: formula, Jacobian, vector-Jacobian product, "
+    "differences, source.",
+    "info": "Say what is installed: versions, BLAS and its threads, devices, caches, Graphviz.",
+}
+# The doctor hands options that are not its own to the program that it runs.
+_SETTINGS: dict[str, dict[str, Any]] = {"doctor": {"ignore_unknown_options": True}}
+
+
+def main() -> None:
+    """Run `pellucid`, or say what to install for it."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        print(
+            f"pellucid: the command line needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "installed.\n"
+            "Install it with: pip install 'pellucid[standard]'",
+            file=sys.stderr,
+        )
+        raise SystemExit(2)
+    _write_legibly()
+    # While modules load, Ctrl-C ends the program as the system does it: there is nothing to save, and no trace to show.
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    completing = f"{os.environ.get('COMP_WORDS', '')} {os.environ.get('_TYPER_COMPLETE_ARGS', '')}"
+    app = program({word for word in [*sys.argv[1:], *completing.split()] if word in COMMANDS})
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _watch_pipes()
+        app(prog_name="pellucid")
+    finally:
+        _flush()
+
+
+def program(wanted: Collection[str] = tuple(COMMANDS)) -> "typer.Typer":
+    """The program; of the commands that are not wanted it knows the name and the line of help alone."""
+    import typer
+
+    app = typer.Typer(
+        help="Deep learning one can see through.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    def version(asked: bool) -> None:
+        if asked:
+            from pellucid.version import __version__
+
+            print(f"pellucid {__version__}")
+            raise typer.Exit
+
+    @app.callback()
+    def pellucid(  # pyright: ignore[reportUnusedFunction]
+        version: Annotated[
+            bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and exit.")
+        ] = False,
+    ) -> None:
+        """Deep learning one can see through."""
+
+    for name, line in COMMANDS.items():
+        app.command(name, context_settings=_SETTINGS.get(name))(_loaded(name) if name in wanted else _named(line))
+    return app
+
+
+def _loaded(name: str) -> Callable[..., None]:
+    from pellucid.cli.errors import command
+
+    own = name.replace("-", "_")
+    return command(getattr(import_module(f"pellucid.cli.{own}"), own))
+
+
+def _named(line: str) -> Callable[..., None]:
+    def unloaded() -> None:
+        raise AssertionError("a command that is run has been loaded")
+
+    unloaded.__doc__ = line
+    return unloaded
+
+
+# Terminals ----------------------------------------------------------------------------------------------------------
+
+# What stands for a character where the terminal has only ASCII; most other letters lose their accents.
+_PLAIN = {
+    "–": "-", "—": "-", "−": "-", "·": "*", "×": "x", "…": "...", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≠": "!=",
+    "≈": "~", "±": "+-", "∞": "inf", "█": "#", "▇": "#", "•": "*", "“": '"', "”": '"', "‘": "'", "’": "'", "∂": "d",
+    "∇": "grad ", "Σ": "sum", "∑": "sum", "√": "sqrt", "ᵀ": "^T", "¹": "^1", "²": "^2", "³": "^3", "⁻": "^-", "ⁿ": "^n",
+    "∈": "in", "⊙": "*", "⋅": "*", "ε": "eps", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "λ": "lambda",
+    "μ": "mu", "σ": "sigma", "θ": "theta", "π": "pi", "Δ": "Delta", "η": "eta", "ρ": "rho", "τ": "tau", "φ": "phi",
+    "│": "|", "─": "-", "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+", "✓": "ok", "✗": "no", "¬": "not ",
+    "⋮": ":", "⋯": "...", "∘": "o", "ß": "ss", "°": " deg",
+    "⎡": "[", "⎢": "|", "⎣": "[", "⎤": "]", "⎥": "|", "⎦": "]", "═": "=", "Φ": "Phi", "∫": "integral ", "⌊": "floor(",
+    "⌋": ")", "‖": "||", "ζ": "zeta", "↦": "->", "′": "'", "₋": "_-", "↑": "^", "↓": "v",
+}  # fmt: skip
+
+
+def _legible(error: UnicodeError) -> tuple[str, int]:
+    """For `codecs`: a replacement that can be read for each character that an encoding does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(mark) or _unaccented(mark) for mark in text), error.end
+
+
+def _unaccented(mark: str) -> str:
+    if "\udc80" <= mark <= "\udcff":  # a byte of a file's name that is no text
+        return f"\\x{ord(mark) - 0xDC00:02x}"
+    parts = (_PLAIN.get(part, part) for part in unicodedata.normalize("NFKD", mark))
+    plain = "".join(parts).encode("ascii", "ignore").decode()
+    return plain or ("" if unicodedata.combining(mark) else "?")
+
+
+def _write_legibly() -> None:
+    """Have no character that the terminal lacks end the program."""
+    codecs.register_error("legible", _legible)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="legible")
+
+
+PIPE_CLOSED = 128 + 13  # what a shell expects of a program that SIGPIPE ended
+
+
+def nobody_reads() -> int:
+    """After a BrokenPipeError: have nothing more said at the exit. The exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return PIPE_CLOSED
+
+
+def _watch_pipes() -> None:
+    """Have Rich, too, end the program as a closed pipe does: by itself it exits with 1."""
+    from rich.console import Console
+
+    def on_broken_pipe(self: Console) -> None:
+        raise SystemExit(nobody_reads())
+
+    Console.on_broken_pipe = on_broken_pipe
+
+
+def _flush() -> None:
+    """What print() left in its buffer, while there is still somebody to say so if it cannot be written."""
+    stream: Any = sys.stdout
+    if stream is None:  # it was closed before the program began
+        return
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        raise SystemExit(nobody_reads()) from None
+    except OSError as error:
+        print(f"pellucid: what was printed could not be written: {error.strerror}.", file=sys.stderr)
+        nobody_reads()
+        raise SystemExit(2) from None
