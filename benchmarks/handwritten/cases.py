@@ -1,0 +1,98 @@
+"""The cases of the benchmark: each program as its author meant it, and the same with mistakes planted in it.
+
+`programs/NAME.py` is a right program, `healthy/NAME.py` a right but unusual one. `mistakes/NAME.toml` says what may
+be wrong in a program: replacements of text, each of which must occur exactly once.
+
+    pairs = [[0, 2]]               # mistakes that are also planted together, by their places below
+
+    [[mistake]]
+    id = "sign"                    # of mistakes.md or causes.md
+    accept = ["wrong-loss"]        # other names that are as right
+    old = '''dz = p - y'''
+    new = '''dz = y - p'''
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One replacement of text."""
+
+    id: str
+    old: str
+    new: str
+    accept: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()  # more lines that may be named, counted in the right program
+
+    def names(self) -> set[str]:
+        return {self.id, *self.accept}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program to be diagnosed."""
+
+    name: str
+    source: str
+    mistakes: tuple[Mistake, ...] = ()
+    lines: frozenset[int] = field(default_factory=frozenset)  # that may be named, from 1
+
+
+def planted(name: str, source: str, mistakes: tuple[Mistake, ...]) -> Case:
+    """The program with the mistakes in it."""
+    lines: set[int] = set()
+    for mistake in mistakes:
+        if source.count(mistake.old) != 1:
+            raise ValueError(
+                f"{name}, {mistake.id}: {mistake.old!r} occurs {source.count(mistake.old)} times, not once"
+            )
+        start = source.index(mistake.old)
+        first = source.count("\n", 0, start) + 1
+        before, after = mistake.old.split("\n"), mistake.new.split("\n")
+        # Of a replacement over several lines, those that changed are the place.
+        changed = [first + i for i, line in enumerate(after) if i >= len(before) or line != before[i]]
+        lines |= set(changed or [first]) | set(mistake.lines)
+        source = source[:start] + mistake.new + source[start + len(mistake.old) :]
+    return Case(f"{name}+{'+'.join(mistake.id for mistake in mistakes)}", source, mistakes, frozenset(lines))
+
+
+def mistakes_of(name: str) -> tuple[list[Mistake], list[list[int]]]:
+    path = HERE / "mistakes" / f"{name}.toml"
+    if not path.is_file():
+        return [], []
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    found = [
+        Mistake(row["id"], row["old"], row["new"], tuple(row.get("accept", ())), tuple(row.get("lines", ())))
+        for row in table.get("mistake", [])
+    ]
+    return found, table.get("pairs", [])
+
+
+def cases(only: str = "*") -> Iterator[Case]:
+    """All cases whose name matches the pattern: the right program, then one for each mistake, then the pairs."""
+    for path in sorted((HERE / "programs").glob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        mistakes, pairs = mistakes_of(path.stem)
+        here = [Case(path.stem, source)]
+        here += [planted(path.stem, source, (mistake,)) for mistake in mistakes]
+        here += [planted(path.stem, source, tuple(mistakes[i] for i in pair)) for pair in pairs]
+        yield from (case for case in here if fnmatch(case.name, only))
+    for path in sorted((HERE / "healthy").glob("*.py")):
+        case = Case(f"healthy-{path.stem}", path.read_text(encoding="utf-8"))
+        if fnmatch(case.name, only):
+            yield case
+
+
+def sample(found: list[Case], count: int | None, seed: int) -> list[Case]:
+    """As many of the cases, drawn by chance."""
+    return found if count is None or count >= len(found) else random.Random(seed).sample(found, count)
