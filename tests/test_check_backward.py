@@ -258,7 +258,7 @@ def test_what_cannot_be_recorded_is_judged_by_numbers():
     assert mistakes(turned) == {"m": "transpose"}
 
 
-@pytest.mark.parametrize("params", [None, [1.0], {}, {"w": "text"}, {"w": np.array([1j])}])
+@pytest.mark.parametrize("params", [None, [], ["text"], {}, {"w": "text"}, {"w": np.array([1j])}])
 def test_params_that_are_no_dict_of_arrays(params):
     with pytest.raises(TypeError, match="params"):
         check.backward(loss, grads, params)

@@ -192,6 +192,43 @@ def test_a_tie_that_is_no_kink() -> None:
     assert any("tie" in note for note in report.notes)
 
 
+def test_a_singular_point_of_a_smooth_function_is_no_tie() -> None:
+    """PyTorch's gradient of the determinant of a singular matrix is 0, and the adjugate is not."""
+    m = torch.tensor([[0.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
+    assert check.gradients(torch.linalg.det, m).status == "wrong"
+
+
+def lesser(x: Any) -> Any:
+    return np.minimum(np.abs(x[0]), np.abs(x[1]))
+
+
+def of_lesser(x: Any, at_zero: float) -> Any:
+    first = abs(x[0]) < abs(x[1])
+    return np.sign(x) * np.array([first, not first]) if x.any() else np.full(2, at_zero)
+
+
+def rectified(x: Any) -> Any:
+    return np.maximum(x[0], 0) + x[1] ** 2
+
+
+def of_rectified(x: Any, at_zero: float) -> Any:
+    return np.array([float(x[0] > 0), 2 * x[1] if x.any() else at_zero])
+
+
+@pytest.mark.parametrize(
+    ("function", "gradient", "status"),
+    [
+        (lambda x: (x**2).sum(), lambda x: np.where(x == 0, 5.0, 2 * x), "wrong"),
+        (rectified, lambda x: of_rectified(x, 0.0), "right"),
+        (rectified, lambda x: of_rectified(x, 5.0), "wrong"),  # the kink is another element's
+        (lesser, lambda x: of_lesser(x, 0.5), "right"),
+        (lesser, lambda x: of_lesser(x, 7.0), "wrong"),
+    ],
+)
+def test_a_tie_needs_a_kink(function: Any, gradient: Any, status: str) -> None:
+    assert check.gradients(function, np.zeros(2), grad=gradient).status == status
+
+
 def test_what_is_right_at_the_point_alone() -> None:
     class Square(pellucid.autograd.Function):
         @staticmethod

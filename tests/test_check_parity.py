@@ -120,13 +120,33 @@ def test_the_weights_are_carried_over_buffers_included_and_the_models_stay_as_th
     torch.manual_seed(3)
     state = torch.get_rng_state()
     random = np.random.get_state()[1].copy()  # noqa: NPY002
-    report = parity(ours, theirs, POINTS, steps=2, loss="cross_entropy")
+    report = parity(ours, theirs, POINTS, steps=2, loss="cross_entropy", training=True)
     assert report.status == "equal", str(report)
     assert not theirs.training
     assert all(torch.equal(value, before[name]) for name, value in theirs.state_dict().items())
     assert theirs[0].weight.grad is None
     assert torch.equal(torch.get_rng_state(), state)
     assert np.array_equal(np.random.get_state()[1], random)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_each_module_is_compared_in_the_mode_in_which_it_is(frozen: int) -> None:
+    """A frozen batch norm stays frozen, on one side alone is a difference, and on both is none."""
+    ours, theirs = mlp(pellucid), mlp(torch)
+    ours[1].eval()
+    if frozen:
+        theirs[1].eval()
+    report = parity(ours, theirs, POINTS, steps=2, loss="cross_entropy")
+    assert report.status == ("equal" if frozen else "different"), str(report)
+    if not frozen:
+        assert "training: False (pellucid), True (torch)." in str(report)
+
+
+@pytest.mark.parametrize("lr", [1e30, float("nan")])
+def test_what_is_not_finite_on_either_side_is_not_equal(lr: float) -> None:
+    report = parity(mlp(pellucid), mlp(pellucid), POINTS, steps=4, loss="cross_entropy", lr=lr)
+    assert report.status == "inconclusive", str(report)
+    assert "is not finite on either side" in report.notes[-1]
 
 
 def test_in_evaluation_mode_nothing_is_dropped() -> None:

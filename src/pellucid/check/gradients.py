@@ -20,6 +20,8 @@ from pellucid.check.subject.measure import EVERY, Measured, Measurement, Target
 from pellucid.check.subject.subject import Point, Subject, named_leaves
 from pellucid.check.subject.tensors import Pellucid, TensorSubject, Torch, concerns
 
+DIRECTIONS, NEARBY = 6, 12  # directions and points by which a tie is told from a mistake
+FAR, NEAR = 2.0**-18, 2.0**-26  # how far from the point they lie, and the step of a slope there
 SECOND = " (second order)"
 
 
@@ -246,7 +248,12 @@ def _verdict(
 
 
 def _ties(found: dict[str, Measured], target: Target, rng: np.random.Generator) -> list[str]:
-    """The tensors that are wrong at the point alone: where two elements share a mode, one has to get its gradient."""
+    """The tensors that are wrong at the point alone, where there is no derivative to be had.
+
+    Three elements share a mode: to move any of them changes nothing, and one has to get the gradient. The kink shows
+    where several are moved at once: the slopes to the right and to the left differ, and the gradient lies between them.
+    At a point where the function is smooth there is no such excuse.
+    """
     wrong = [name for name, one in found.items() if one.wrong and np.isfinite(one.given).all()]
     if not wrong:
         return []
@@ -258,7 +265,34 @@ def _ties(found: dict[str, Measured], target: Target, rng: np.random.Generator) 
             one = nearby.tensor(name)
             if one.wrong or one.left_out:
                 right.discard(name)
-    return [name for name in wrong if name in right]
+    return [name for name in wrong if name in right and _is_between(name, target, rng)]
+
+
+def _is_between(name: str, target: Target, rng: np.random.Generator) -> bool:
+    """Whether there is a kink at the point, and the gradient lies between the slopes around it, along every direction.
+
+    That is what a generalised gradient does (Clarke 1975). The slopes: to the right, to the left, and at points nearby.
+    """
+    array, given = target.point[name], target.gradient(target.point)[name]
+
+    def value(moved: Any) -> float:
+        return float(np.real(target.value({**target.point, name: moved})))
+
+    middle, bent = value(array), False
+    for _ in range(DIRECTIONS):
+        way = rng.uniform(0.5, 1.5, array.shape) * rng.choice([-1.0, 1.0], array.shape)
+        right, left = ((value(array + h * way) - middle) / h for h in (FAR, -FAR))
+        around = [array + FAR * rng.normal(size=array.shape) for _ in range(NEARBY)]
+        slopes = [(value(there + NEAR * way) - value(there - NEAR * way)) / (2 * NEAR) for there in around]
+        own = float((given * way).sum())
+        every = [right, left, *slopes]
+        if not np.isfinite([own, *every]).all():
+            return False
+        allowed = 1e-4 * max(abs(one) for one in (own, *every)) + 1e-7
+        bent = bent or abs(right - left) > 10 * allowed
+        if not min(every) - allowed <= own <= max(every) + allowed:
+            return False
+    return bent
 
 
 def _sizes(subject: Subject) -> tuple[int, ...]:

@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from pellucid.autograd.numeric import slope
 from pellucid.check.autopsy import Diagnosis, diagnose
-from pellucid.check.autopsy.evidence import Evidence, compare
+from pellucid.check.autopsy.evidence import Evidence, compare, norm
 from pellucid.check.autopsy.guards import guards
 from pellucid.check.autopsy.pointing import point_out
-from pellucid.check.record.plain import Untraceable, strip
+from pellucid.check.mistakes import CLIPPED, UNKNOWN
+from pellucid.check.record.plain import Untraceable
 from pellucid.check.record.recording import record, trace
 from pellucid.check.record.reverse import Change, gradients
 from pellucid.check.record.reverse import backward as backward_along
-from pellucid.check.record.tape import Array, Tape
+from pellucid.check.record.tape import Tape
 from pellucid.check.report import Report
-from pellucid.check.subject.surroundings import surroundings
+from pellucid.check.subject.program import Program, moved
+from pellucid.check.subject.subject import Point
 
-Params = dict[str, Array]
-TOLERANCE = {"double": 1e-6, "single": 2e-3}
+TOLERANCE = {8: 1e-6, 4: 2e-3, 2: 5e-2}  # by the bytes of the coarsest numbers that are computed with
 MOST = 20_000  # parameters that are measured one by one where the program cannot be recorded
+MOST_NOISY = 2_000  # the same, where the loss is rounded and each needs many steps
+STEP = 1e-4  # of a difference
+NOISY = 1e-7  # a relative error of a difference beyond which the loss is rounded
+LOOSE = 2e-2  # a difference that is known no better than this says nothing
+REDRAWN = 3  # how often a point is drawn anew where the loss has a kink
+SURE = 10.0  # estimated errors by which a gradient has to be off to be wrong
+CUSTOMARY = 1.0  # bounds from which on people clip gradients to keep them from exploding
+NEAR = 1e-4  # a relative error that a guard against 0 or another order of sums may explain
 
 
 def backward(
     loss: Callable[[Any], Any],
     grads: Callable[[Any], Any] | Mapping[str, Any],
-    params: Mapping[str, Any],
+    params: Any,
     seed: int = 0,
 ) -> Report:
     """Check gradients that were written by hand, and say what is wrong with them.
@@ -37,14 +46,17 @@ def backward(
     Args:
         loss: `loss(params)`, a number.
         grads: `grads(params)`, a dict of arrays by the same names: d loss / d params, as somebody derived it. Or that
-            dict itself, as it is at `params`: what only shows in further calls is not found then.
-        params: a dict of arrays. They are lifted to float64 for the check and left as they were.
+            dict (or list) itself, as it is at `params`: what only shows in further calls is not found then.
+        params: a dict of arrays, a list of them, or a nest of dicts and lists, in the form in which `loss` and `grads`
+            take and return them. They are lifted to float64 for the check and left as they were.
         seed: of the random numbers by which the parameters are moved: the check is made at several points, since at
             a single one (biases that are zero, say) many mistakes do not show.
 
     The truth: `loss` is run once on arrays that record what is done with them, and differentiated along the recording;
     that derivative has to agree with central differences of `loss` itself along random directions. A program that
-    cannot be recorded is differentiated by differences alone.
+    cannot be recorded is differentiated by differences alone. How exact a difference is, is measured first: where the
+    loss is rounded or passes through float32, a gradient is wrong only if it is off by more than that explains, and
+    where nothing can be told, the status is "inconclusive".
 
     The diagnosis: mistakes that people make are made on purpose in the derivative along the recording, one by one, at
     each place, until one gives the gradient that `grads` gave.
@@ -60,331 +72,401 @@ def backward(
     ('wrong', 'missing-activation-derivative')
 
     Raises:
-        TypeError: `params` is no dict of arrays of real numbers, or `loss` gives no number.
+        TypeError: `params` holds no arrays of real numbers, or `loss` gives no number.
     """
-    start = _checked(params)
-    if isinstance(grads, Mapping):
-        known = grads
-        calls = _Calls(loss, lambda _: known, params, start)
-        calls.fixed = True
+    if callable(grads):
+        program = Program(loss, grads, params)
     else:
-        calls = _Calls(loss, grads, params, start)
-    with calls.undone():
-        return _examine(calls, start, np.random.default_rng(seed))
+        known = grads
+        program = Program(loss, lambda _: known, params)
+    with program.undone():
+        return _Check(program, not callable(grads), np.random.default_rng(seed)).report()
 
 
-def _examine(calls: _Calls, start: Params, rng: np.random.Generator) -> Report:
-    points = [start, start, start] if calls.fixed else [start, _moved(start, rng), _moved(start, rng)]
-    first = [calls.loss(points[1]), calls.loss(points[1])]
-    if not all(math.isfinite(value) for value in first):
-        return Report("inconclusive", notes=[f"The loss is {first[0]} where the parameters were moved a little."])
-    if first[0] != first[1]:
-        return Report(
-            "inconclusive",
-            notes=["The loss is another number each time, from random numbers of its own: fix its seed, or its mask."],
-        )
-    notes: list[str] = []
-    tapes, why = _recordings(calls, points)
-    truths = [gradients(tape) for tape in tapes]
-    if tapes:
-        away = [_disagreement(calls, point, truth, rng) > 1e-4 for point, truth in zip(points, truths, strict=True)]
-        if away == [True, False, False]:  # a kink where the parameters are: weights of 0 before a rectifier
-            points[0], tapes[0], truths[0] = points[1], tapes[1], truths[1]
-        elif any(away):
-            tapes, why = [], "what was recorded of it does not agree with its values"
-    if not tapes:
-        count = sum(value.size for value in start.values())
-        if count > MOST:
-            return Report(
-                "inconclusive",
-                notes=[
-                    f"The loss cannot be recorded ({why}), and {count:,} parameters are too many to move one by one."
-                ],
-            )
-        notes.append(f"The loss could not be recorded ({why}); the true gradient is by central differences.")
-        truths = [_differences(calls, point) for point in points]
-    largest = [max((float(np.abs(value).max(initial=0)) for value in truth.values()), default=0.0) for truth in truths]
-    if not any(largest):
-        return Report(
-            "inconclusive",
-            notes=["The loss does not change when the parameters do: does it read them from its argument?"],
-        )
-    given = [calls.grads(points[0]), calls.grads(points[1]), calls.grads(points[1]), calls.grads(points[2])]
-    for one in given:
-        if isinstance(one, str):
-            return Report("inconclusive", notes=[one])
-    return _verdict(calls, points, tapes, truths, given, notes)  # type: ignore[arg-type]
+class _Check:
+    """One check of a program: the points, what is true at them, what was given, and the verdict.
 
-
-def _verdict(
-    calls: _Calls,
-    points: list[Params],
-    tapes: list[Tape],
-    truths: list[Params],
-    given: list[dict[str, Any]],
-    notes: list[str],
-) -> Report:
-    order = [0, 1, 1, 2]  # the point of each call
-    single = any(getattr(value, "dtype", None) == np.float32 for one in given for value in one.values())
-    tolerance = TOLERANCE["single" if single else "double"]
-    if not tapes:
-        tolerance = max(tolerance, 1e-5)
-    if single:
-        notes.append("The gradients are float32: compared to a relative error of 0.002.")
-    unknown = [name for name in given[0] if name not in truths[0]]
-    if unknown:
-        notes.append(f"The gradients {', '.join(map(str, unknown))} belong to no parameter and were not looked at.")
-    evidence = [_evidence(truths[point], one, tolerance) for point, one in zip(order, given, strict=True)]
-    # The last call, at parameters that were moved, says most; an earlier one is looked at where it is right there.
-    at = next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
-    base = Change()
-    if at is not None and tapes:
-        said, base, truths, evidence = _without_guards(tapes, truths, given, order, tolerance, evidence)
-        at = next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
-        if said:
-            notes.append(f"The gradients are compared without {said}, which is left out of most backward passes.")
-    if at is None:
-        return Report("right", evidence[3], notes=notes)
-    tape = tapes[order[at]] if tapes else None
-    if calls.fixed:
-        order, at, given = [0], 0, given[:1]
-    before = sorted({order[call] for call in range(at)} | {0}, reverse=True)
-    earlier_tapes = [tapes[point] for point in before if point != order[at]] if tapes else []
-    earlier = [given[call] for call in reversed(range(at))] + [truths[point] for point in before if point != order[at]]
-    rtol = 1e-3 if single else 1e-5 if tapes else 1e-4
-    _single_ratios(evidence, at)
-    diagnoses = diagnose(evidence[at], tape, earlier_tapes, earlier, calls.sizes(tape), rtol, base=base)
-    _point_out(calls, points[order[at]], diagnoses)
-    # A gradient that is wrong only where it was called before is not computed from this call's values.
-    return Report("wrong", evidence[at], diagnoses, notes)
-
-
-def _without_guards(
-    tapes: list[Tape],
-    truths: list[Params],
-    given: list[dict[str, Any]],
-    order: list[int],
-    tolerance: float,
-    evidence: list[dict[str, Evidence]],
-) -> tuple[str, Change, list[Params], list[dict[str, Evidence]]]:
-    """The way to treat guards (`log(p + 1e-7)`) by which most gradients are right: how, and what is true by it."""
-    best = ("", Change(), truths, evidence)
-    fewest = sum(one.wrong for found in evidence for one in found.values())
-    ways = [backward_along(tape) for tape in tapes]
-    for said, change in guards(tapes[-1]):
-        try:
-            open_ = [{**truth, **way.changed(change)} for truth, way in zip(truths, ways, strict=True)]
-        except (IndexError, ValueError):  # the program takes another path at another point
-            continue
-        again = [_evidence(open_[point], one, tolerance) for point, one in zip(order, given, strict=True)]
-        count = sum(one.wrong for found in again for one in found.values())
-        if count < fewest:
-            fewest, best = count, (said, change, open_, again)
-    return best
-
-
-def _point_out(calls: _Calls, point: Params, diagnoses: dict[str, Diagnosis]) -> None:
-    """Where the backward pass can be recorded, the line of it that is wrong is told too."""
-    if all(one.wrong_value is None for one in diagnoses.values()):
-        return
-    try:
-        nodes = calls.trace(point).nodes
-    except Exception:  # noqa: BLE001 (a backward pass that cannot be recorded is judged all the same)
-        return
-    point_out(nodes, diagnoses)
-
-
-def _single_ratios(evidence: list[dict[str, Evidence]], at: int) -> None:
-    """A single number is always a multiple of another: a factor is one only if it is the same at another point."""
-    for name, one in evidence[at].items():
-        if one.true.size == 1:
-            others = [found[name].ratio for call, found in enumerate(evidence) if call != at and found[name].true.any()]
-            if not any(math.isclose(one.ratio, other, rel_tol=1e-4) for other in others):
-                one.ratio = math.nan
-
-
-def _evidence(truth: Params, given: dict[str, Any], tolerance: float) -> dict[str, Evidence]:
-    scale = max(float(np.sqrt((value**2).sum())) for value in truth.values())
-    return {name: compare(name, value, given.get(name), tolerance, scale) for name, value in truth.items()}
-
-
-# The truth ----------------------------------------------------------------------------------------------------------
-
-
-def _recordings(calls: _Calls, points: list[Params]) -> tuple[list[Tape], str]:
-    try:
-        return [calls.record(point) for point in points], ""
-    except Untraceable as error:
-        return [], str(error)
-    except Exception as error:  # noqa: BLE001 (whatever an unusual program does with an unusual array)
-        return [], f"{type(error).__name__}: {error}"
-
-
-def _disagreement(calls: _Calls, point: Params, truth: Params, rng: np.random.Generator) -> float:
-    """How far the recording's derivative is from central differences, along the best of a few directions.
-
-    The best: a kink between two points spoils a difference, and never makes a wrong derivative look right.
+    Attributes:
+        fixed: whether the gradients are those of the first point alone.
+        errors: for each point, how far off each element of the truth may be: infinitely, where there is a kink. Empty
+            where the truth is recorded.
     """
-    least = math.inf
-    for _ in range(4):
-        way = {name: rng.normal(size=value.shape) for name, value in point.items()}
-        exact = sum(float((truth[name] * way[name]).sum()) for name in point)
-        size = math.sqrt(sum(float((value**2).sum()) for value in truth.values())) or 1.0
-        step = 1e-5
-        there = calls.loss({name: value + step * way[name] for name, value in point.items()})
-        here = calls.loss({name: value - step * way[name] for name, value in point.items()})
-        least = min(least, abs((there - here) / (2 * step) - exact) / max(abs(exact), size))
-    return least
 
+    def __init__(self, program: Program, fixed: bool, rng: np.random.Generator) -> None:
+        self.program, self.fixed, self.rng = program, fixed, rng
+        start = program.start
+        self.points = [start] * 3 if fixed else [start, moved(start, rng), moved(start, rng)]
+        self.tapes: list[Tape] = []
+        self.truths: list[Point] = []
+        self.errors: list[Point] = []
+        self.noise = 0.0  # the relative error of the truth, where it is by differences
+        self.notes: list[str] = []
 
-def _differences(calls: _Calls, point: Params) -> Params:
-    """Central differences with one extrapolation, parameter by parameter: (4·D(h/2) − D(h)) / 3."""
-    result: Params = {}
-    for name, value in point.items():
-        slope = np.zeros(value.shape)
-        for index in np.ndindex(value.shape):
-            estimates: list[float] = []
-            for step in (2e-4, 1e-4):
-                moved = {key: array.copy() for key, array in point.items()}
-                moved[name][index] += step
-                there = calls.loss(moved)
-                moved[name][index] -= 2 * step
-                estimates.append((there - calls.loss(moved)) / (2 * step))
-            slope[index] = (4 * estimates[1] - estimates[0]) / 3
-        result[name] = slope
-    return result
+    def report(self) -> Report:
+        reason = self._unsteady() or self._measured()
+        if reason:
+            return Report("inconclusive", notes=[*self.notes, reason])
+        given: list[dict[str, Any]] = []
+        for point in (0, 1, 1, 2):
+            found = self.program.grads(self.points[point])
+            if isinstance(found, str):
+                return Report("inconclusive", notes=[found])
+            given.append(found)
+        return self._verdict(given)
 
+    def _unsteady(self) -> str:
+        """Why the loss is no function of the parameters; empty where it is one."""
+        values = [self.program.loss(self.points[1]) for _ in range(3)]
+        if not all(math.isfinite(value) for value in values):
+            return f"The loss is {values[0]} where the parameters were moved a little."
+        if values[1] != values[2]:  # a first call may fill a cache or scale the data
+            return "The loss is another number each time, from random numbers of its own: fix its seed, or its mask."
+        return ""
 
-# The user's functions -------------------------------------------------------------------------------------------------
+    # The truth ------------------------------------------------------------------------------------------------------
 
+    def _measured(self) -> str:
+        """Find what is true at each point, by recording or by differences; or say why it cannot be found."""
+        why = self._recorded()
+        if not self.tapes:
+            reason = self._by_differences(why)
+            if reason:
+                return reason
+        if not any(value.any() for truth in self.truths for value in truth.values()):
+            return "The loss does not change when the parameters do: does it read them from its argument?"
+        return ""
 
-class _Calls:
-    """The two functions, called so that nothing of one call decides the next: arguments are copies, random streams are
-    set back, and the dict that the program itself holds has the values that are asked for."""
-
-    def __init__(
-        self, loss: Callable[[Any], Any], grads: Callable[[Any], Any], params: Mapping[str, Any], start: Params
-    ) -> None:
-        self._loss, self._grads, self._params, self._start = loss, grads, params, start
-        self.fixed = False  # whether the gradients are those of one point alone
-        seen = [place.value for place in surroundings(loss, grads)]
-        self._arrays = [value for value in seen if isinstance(value, np.ndarray) and not _among(value, params)]
-        self._generators = [value for value in seen if isinstance(value, np.random.Generator)]
-        self._random = (np.random.get_state(), [g.bit_generator.state for g in self._generators])  # noqa: NPY002 (the stream that the user may draw from)
-        self._kept = dict(params)
-
-    def loss(self, point: Params) -> float:
-        with np.errstate(all="ignore"):
-            return _number(self._loss(self._given(point)))
-
-    def grads(self, point: Params) -> dict[str, Any] | str:
-        self.loss(point)  # a forward pass may leave behind what the backward pass reads
-        with np.errstate(all="ignore"):
-            result = self._grads(self._given(point))
-        if isinstance(result, tuple) and len(result) == 2:
-            result = result[1] if isinstance(result[1], Mapping) else result[0]
-        if not isinstance(result, Mapping):
-            return f"grads returned {type(result).__name__} where a dict of arrays by name is expected."
-        named = {str(name): strip(value) for name, value in result.items()}
-        for name in point:  # {"dW": …} is what people write, too
-            for alias in (f"d{name}", f"grad_{name}", f"d_{name}", f"{name}_grad"):
-                if name not in named and alias in named:
-                    named[name] = named.pop(alias)
-        return {name: None if value is None else np.array(value) for name, value in named.items()}
-
-    def record(self, point: Params) -> Tape:
-        self._rewind()
-        return record(self._loss, {name: value.copy() for name, value in point.items()})
-
-    def trace(self, point: Params) -> Tape:
-        self.loss(point)
-        self._rewind()
-        return trace(self._grads, {name: value.copy() for name, value in point.items()})
-
-    def sizes(self, tape: Tape | None) -> tuple[int, ...]:
-        """The numbers of samples, as far as they can be told.
-
-        What the loss divides by, where some axis is as long; the first axis of the data; and the last one where arrays
-        of different heights share it (samples in columns).
-        """
-        data = [value for value in self._arrays if value.ndim and value.size > 1]
-        lengths = {n for value in data for n in (*value.shape, value.size)}
-        found: list[int] = []
-        for node in tape.useful() if tape is not None else []:
-            if node.attributes.get("mean", 0) > 1:
-                found.append(round(node.attributes["mean"]))
-            for source in node.inputs:
-                if node.op in ("multiply", "divide") and not source.needs and source.value.size == 1:
-                    scale = abs(float(source.value.ravel()[0]))
-                    found += [n for n in lengths if n > 1 and (math.isclose(scale, n) or math.isclose(scale, 1 / n))]
-        found += [value.shape[0] for value in data]
-        wide = [value for value in data if value.ndim == 2]
-        found += [
-            one.shape[1]
-            for one in wide
-            if any(one.shape[1] == other.shape[1] and one.shape[0] != other.shape[0] for other in wide)
-        ]
-        return tuple(dict.fromkeys(size for size in found if size > 1))
-
-    @contextmanager
-    def undone(self) -> Iterator[None]:
-        before = {name: np.array(value) for name, value in self._kept.items()}
+    def _recorded(self) -> str:
+        """Record the loss at each point, and hold the recordings against differences."""
         try:
-            yield
-        finally:
-            self._rewind()
-            for name, value in self._kept.items():
-                if isinstance(value, np.ndarray):
-                    value[...] = before[name]
+            for number, point in enumerate(self.points):
+                known = next((i for i in range(number) if self.points[i] is point), None)
+                self.tapes.append(self.tapes[known] if known is not None else self._tape(point))
+        except Untraceable as error:
+            self.tapes = []
+            return str(error)
+        except Exception as error:  # noqa: BLE001 (whatever an unusual program does with an unusual array)
+            self.tapes = []
+            return f"{type(error).__name__}: {error}"
+        self.truths = [gradients(tape) for tape in self.tapes]
+        agreed = [self._agrees(point, truth) for point, truth in zip(self.points, self.truths, strict=True)]
+        for number in (1, 2):
+            for _ in range(REDRAWN if agreed[number] is False and not self.fixed else 0):  # a point on a kink
+                point = moved(self.program.start, self.rng)
+                tape = self._tape(point)
+                if self._agrees(point, gradients(tape)):
+                    self.points[number], self.tapes[number], self.truths[number] = point, tape, gradients(tape)
+                    agreed[number] = True
+                    break
+        if agreed == [False, True, True]:  # a kink where the parameters are: weights of 0 before a rectifier
+            for values in (self.points, self.tapes, self.truths):
+                values[0] = values[1]  # type: ignore[index]
+        elif False in agreed:
+            self.tapes, self.truths = [], []
+            return "what was recorded of it does not agree with its values"
+        elif None in agreed:
+            self.tapes, self.truths = [], []
+            return "it is rounded too coarsely to be compared with what was recorded of it"
+        return ""
 
-    def _given(self, point: Params) -> Params:
-        self._rewind()
-        for name, value in self._kept.items():  # for a program that reads them where it defined them
-            if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.flags.writeable:
-                value[...] = point[name]
-        return {name: value.copy() for name, value in point.items()}
-
-    def _rewind(self) -> None:
-        np.random.set_state(self._random[0])  # noqa: NPY002
-        for generator, state in zip(self._generators, self._random[1], strict=True):
-            generator.bit_generator.state = state
-
-
-def _among(value: Any, params: Mapping[str, Any]) -> bool:
-    return any(value is one for one in params.values())
-
-
-def _checked(params: Mapping[str, Any]) -> Params:
-    if not isinstance(params, Mapping) or not params:
-        raise TypeError(
-            f"params is a dict of arrays by name, received {type(params).__name__}: write {{'w': w, 'b': b}}."
+    def _tape(self, point: Point) -> Tape:
+        self.program.rewind()
+        return record(
+            self.program.function, {name: value.copy() for name, value in point.items()}, self.program.functions
         )
-    result: Params = {}
-    for name, value in params.items():
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiu":
-            raise TypeError(f"params[{name!r}] holds {array.dtype}: an array of real numbers is expected.")
-        result[str(name)] = array.astype(float)
-    return result
 
+    def _agrees(self, point: Point, truth: Point) -> bool | None:
+        """Whether the recording's derivative agrees with differences along some direction; None: it cannot be told.
 
-def _moved(start: Params, rng: np.random.Generator) -> Params:
-    """The parameters, each moved by a part of its spread: a bias of zeros is zero no longer."""
-    moved: Params = {}
-    for name, value in start.items():
-        spread = float(value.std()) if value.size > 1 else 0.0
-        size = max(0.3 * spread, 0.05 * float(np.abs(value).mean()) if value.size else 0.0, 0.02)
-        moved[name] = np.asarray(value + size * rng.normal(size=value.shape))
-    return moved
+        Some: a kink between two points spoils a difference, and never makes a wrong derivative look right.
+        """
+        size = math.sqrt(sum(float((value**2).sum()) for value in truth.values())) or 1.0
+        ways = [{name: self.rng.normal(size=value.shape) for name, value in point.items()} for _ in range(4)]
+        for way in ways:
+            step = 1e-5
+            there = self.program.loss({name: value + step * way[name] for name, value in point.items()})
+            here = self.program.loss({name: value - step * way[name] for name, value in point.items()})
+            if abs((there - here) / (2 * step) - _along(truth, way)) <= 1e-4 * size:
+                return True
+        told = False
+        for way in ways:
+            found = self._slope(point, way)
+            if found.kink or not found.error <= LOOSE * size:
+                continue
+            told = True
+            if abs(found.value - _along(truth, way)) <= 1e-4 * size + SURE * found.error:
+                return True
+        return False if told else None
 
+    def _slope(self, point: Point, way: Point) -> Any:
+        return slope(lambda t: self.program.loss({name: value + t * way[name] for name, value in point.items()}), 1.0)
 
-def _number(result: Any) -> float:
-    if isinstance(result, tuple | list) and result:
-        result = result[0]
-    array = np.asarray(strip(result))
-    if array.size != 1 or array.dtype.kind not in "fiu":
-        raise TypeError(
-            f"loss returned {type(result).__name__} of shape {array.shape} and dtype {array.dtype}: one number is "
-            "expected. Sum or average over the samples."
+    def _by_differences(self, why: str) -> str:
+        """Move each parameter by itself."""
+        count = sum(value.size for value in self.program.start.values())
+        noise, steep = self._noise(self.points[1])
+        noisy = noise / STEP > NOISY * max(steep, 1e-9)
+        most = MOST_NOISY if noisy else MOST
+        if count > most:
+            return f"The loss cannot be recorded ({why}), and {count:,} parameters are too many to move one by one."
+        self.notes.append(f"The loss could not be recorded ({why}); the true gradient is by central differences.")
+        for number, point in enumerate(self.points):
+            known = next((i for i in range(number) if self.points[i] is point), None)
+            truth, errors = (
+                (self.truths[known], self.errors[known])
+                if known is not None
+                else self._differences(point, noise, noisy)
+            )
+            self.truths.append(truth)
+            self.errors.append(errors)
+        size = max(norm(value) for value in self.truths[-1].values())
+        unknown = [away[~np.isfinite(away)].size for away in self.errors[-1].values()]
+        worst = max(norm(away[np.isfinite(away)]) for away in self.errors[-1].values())
+        if 2 * sum(unknown) > count or not worst <= LOOSE * size:
+            told = "The loss is rounded too coarsely, or jumps: differences of it do not tell its slope."
+            return f"{told} Compute it in float64 throughout, without rounding." if size or noisy else ""
+        self.noise = SURE * worst / size if size else 0.0
+        if noisy:
+            self.notes.append(
+                f"The loss is rounded on its way: its slopes are known to {worst / size:.1g} of the largest."
+            )
+        if sum(unknown):
+            self.notes.append(f"{sum(unknown)} of {count} elements lie at a kink and were not judged there.")
+        return ""
+
+    def _noise(self, point: Point) -> tuple[float, float]:
+        """How far the loss is from any smooth function on a short stretch, and how steep it is there.
+
+        On a stretch of ±1e-4 a smooth loss is a cubic; what is left beside the best one is rounding. The stretch that
+        has the least is taken, since one may cross a kink.
+        """
+        best = (math.inf, 0.0)
+        places = np.linspace(-1.0, 1.0, 16)
+        for _ in range(2):
+            way = {name: self.rng.normal(size=value.shape) for name, value in point.items()}
+            values = np.array(
+                [
+                    self.program.loss({name: value + STEP * t * way[name] for name, value in point.items()})
+                    for t in places
+                ]
+            )
+            fitted = np.polynomial.Polynomial.fit(places, values, 3)
+            best = min(best, (float(np.sqrt(((values - fitted(places)) ** 2).mean())), abs(float(fitted.deriv()(0.0)))))
+        return best[0], best[1] / STEP
+
+    def _differences(self, point: Point, noise: float, noisy: bool) -> tuple[Point, Point]:
+        """The gradient by central differences, and how far off each element of it may be."""
+        result = {name: np.zeros(value.shape) for name, value in point.items()}
+        errors = {name: np.zeros(value.shape) for name, value in point.items()}
+        middle = self.program.loss(point)
+        for name, value in point.items():
+            for index in np.ndindex(value.shape):
+
+                def along(t: float, name: str = name, index: Any = index) -> float:
+                    there = {key: array.copy() for key, array in point.items()}
+                    there[name][index] += t
+                    return self.program.loss(there)
+
+                if noisy:
+                    found = slope(along, max(1.0, abs(float(value[index]))))
+                    known = (0.0, math.inf) if found.kink else (found.value, found.error)
+                else:
+                    known = _difference(along, middle, noise)
+                result[name][index], errors[name][index] = known
+        every = np.concatenate([away.ravel() for away in errors.values()])
+        every = every[np.isfinite(every)]
+        common = float(every.max(initial=0.0)) if noisy else 0.0  # noise is the same everywhere, its estimates are not
+        return result, {name: np.maximum(away, common) for name, away in errors.items()}
+
+    # The verdict ----------------------------------------------------------------------------------------------------
+
+    def _verdict(self, given: list[dict[str, Any]]) -> Report:
+        order = [0, 1, 1, 2]  # the point of each call
+        tolerance = self._tolerance(given)
+        unknown = [name for name in given[0] if name not in self.truths[0]]
+        if unknown:
+            self.notes.append(
+                f"The gradients {', '.join(map(str, unknown))} belong to no parameter and were not looked at."
+            )
+        truths, bases = self.truths, [Change(), Change(), Change()]
+        evidence = self._evidence(truths, given, order, tolerance)
+        # The last call, at parameters that were moved, says most; an earlier one is looked at where it is right there.
+        at = _first_wrong(evidence)
+        if at is not None and self.tapes:
+            said, bases, truths, evidence = self._without_guards(given, order, tolerance, evidence)
+            at = _first_wrong(evidence)
+            if said:
+                self.notes.append(f"The gradients are compared without {said}, which most backward passes leave out.")
+        if at is None:
+            return Report("right", evidence[3], notes=self.notes)
+        tape = self.tapes[order[at]] if self.tapes else None
+        if self.fixed:
+            order, at, given, evidence = [0], 0, given[:1], evidence[:1]
+        point = order[at]
+        before = sorted({order[call] for call in range(at)} | {0}, reverse=True)
+        earlier_tapes = [self.tapes[number] for number in before if number != point] if tape is not None else []
+        earlier = [given[call] for call in reversed(range(at))] + [truths[n] for n in before if n != point]
+        rtol = max(1e-5 if tape is not None else 1e-4, 0.5 * tolerance, self.noise)
+        self._steady(evidence, order, at)
+        elsewhere = [
+            (backward_along(self.tapes[order[call]], bases[order[call]]), evidence[call])
+            for call in range(len(order))
+            if tape is not None and order[call] not in (point, 0) and call != 1
+        ]
+        diagnoses = diagnose(
+            evidence[at], tape, earlier_tapes, earlier, self._sizes(tape), rtol,
+            updated=self._updated(point), base=bases[point], elsewhere=elsewhere,
+        )  # fmt: skip
+        if all(one.mistake == UNKNOWN for one in diagnoses.values()) and all(
+            one.relative_error < NEAR for one in evidence[at].values() if one.wrong
+        ):
+            self.notes.append(
+                "The gradients are so near the true ones that another guard against 0 or coarser numbers would explain "
+                "the rest, and no mistake does."
+            )
+            return Report("inconclusive", evidence[at], notes=self.notes)
+        self._point_out(self.points[point], diagnoses)
+        return self._clipped(Report("wrong", evidence[at], diagnoses, self.notes), evidence)
+
+    def _tolerance(self, given: list[dict[str, Any]]) -> float:
+        """The relative error up to which a gradient is right, by the coarsest numbers that it is computed with."""
+        kinds = [value.dtype for found in given for value in found.values() if value is not None]
+        bytes_ = min((kind.itemsize for kind in kinds if kind.kind == "f"), default=8)
+        said = "The gradients are"
+        if self.tapes:
+            recorded = [node.value.dtype for tape in self.tapes for node in tape.useful()]
+            coarsest = min((kind.itemsize for kind in recorded if kind.kind == "f"), default=8)
+            if coarsest < bytes_:
+                bytes_, said = coarsest, "The loss is computed in"
+        tolerance = TOLERANCE.get(bytes_, TOLERANCE[8])
+        if tolerance > TOLERANCE[8]:
+            self.notes.append(f"{said} float{8 * bytes_}: compared to a relative error of {tolerance:g}.")
+        return tolerance if self.tapes else max(tolerance, 1e-5)
+
+    def _evidence(
+        self, truths: list[Point], given: list[dict[str, Any]], order: list[int], tolerance: float
+    ) -> list[dict[str, Evidence]]:
+        """The evidence of each call. What a difference cannot tell is not held against a gradient."""
+        result: list[dict[str, Evidence]] = []
+        for point, found in zip(order, given, strict=True):
+            largest = max(norm(value) for value in truths[point].values())
+            rows: dict[str, Evidence] = {}
+            for name, true in truths[point].items():
+                value, away = found.get(name), self.errors[point][name] if self.errors else None
+                if away is not None and value is not None and value.shape == true.shape:
+                    value = np.where(np.isfinite(away), value, true)  # a kink: both of its slopes are right
+                row = rows[name] = compare(name, true, value, tolerance, largest)
+                off = row.difference
+                if away is not None and off is not None and off <= SURE * norm(away[np.isfinite(away)]):
+                    row.wrong = False
+            result.append(rows)
+        return result
+
+    def _without_guards(
+        self, given: list[dict[str, Any]], order: list[int], tolerance: float, evidence: list[dict[str, Evidence]]
+    ) -> tuple[str, list[Change], list[Point], list[dict[str, Evidence]]]:
+        """The way to treat guards (`log(p + 1e-7)`) by which most gradients are right: how, and what is true by it."""
+        best = ("", [Change() for _ in self.tapes], self.truths, evidence)
+        fewest = _count(evidence)
+        ways = [backward_along(tape) for tape in self.tapes]
+        for conventions in zip(*(guards(tape) for tape in self.tapes), strict=False):
+            said, changes = conventions[-1][0], [change for _, change in conventions]
+            try:
+                found = [way.changed(change) for way, change in zip(ways, changes, strict=True)]
+            except (IndexError, ValueError):  # the program takes another path at another point
+                continue
+            bare = [{**truth, **own} for truth, own in zip(self.truths, found, strict=True)]
+            again = self._evidence(bare, given, order, tolerance)
+            if _count(again) < fewest:
+                fewest, best = _count(again), (said, changes, bare, again)
+        return best
+
+    def _steady(self, evidence: list[dict[str, Evidence]], order: list[int], at: int) -> None:
+        """A factor is one only if it is the same at another point; of a single number, any other is a multiple."""
+        for name, row in evidence[at].items():
+            others = [
+                found[name].ratio
+                for call, found in enumerate(evidence)
+                if order[call] != order[at] and found[name].true.any()
+            ]
+            if row.true.size == 1 or (others and not self.fixed):
+                row.steady = any(math.isclose(row.ratio, other, rel_tol=max(1e-4, self.noise)) for other in others)
+                if row.true.size == 1 and not row.steady:
+                    row.ratio = math.nan
+
+    def _sizes(self, tape: Tape | None) -> tuple[int, ...]:
+        scales = [
+            abs(float(source.value.ravel()[0]))
+            for node in (tape.useful() if tape is not None else [])
+            if node.op in ("multiply", "divide")
+            for source in node.inputs
+            if not source.needs and source.value.size == 1
+        ]
+        return self.program.sizes(scales, tape.means() if tape is not None else [])
+
+    def _updated(self, point: int) -> Point:
+        """The parameters as the last call at a point left them, where `grads` updates them itself."""
+        if self.fixed:
+            return {}
+        self.program.grads(self.points[point])
+        left = self.program.after
+        return {name: np.asarray(left[name], float) for name in self.truths[point] if name in left}
+
+    def _point_out(self, point: Point, diagnoses: dict[str, Diagnosis]) -> None:
+        """Where the backward pass can be recorded, the line of it that is wrong is told too."""
+        if all(one.wrong_value is None for one in diagnoses.values()):
+            return
+        try:
+            self.program.loss(point)
+            self.program.rewind()
+            copies = {name: value.copy() for name, value in point.items()}
+            nodes = trace(self.program.backward, copies, self.program.functions).nodes
+        except Exception:  # noqa: BLE001 (a backward pass that cannot be recorded is judged all the same)
+            return
+        point_out(nodes, diagnoses)
+
+    def _clipped(self, report: Report, evidence: list[dict[str, Evidence]]) -> Report:
+        """Clipping at 1 or more keeps an update from exploding; so does any that is idle at the user's own point."""
+        if any(one.mistake != CLIPPED for one in report.diagnoses.values()):
+            return report
+        bounds = [float(np.abs(report.tensors[name].given).max()) for name in report.diagnoses]  # type: ignore[arg-type]
+        idle = not any(one.wrong for one in evidence[0].values())
+        if not idle and min(bounds) < CUSTOMARY:
+            return report
+        for name in report.diagnoses:
+            report.tensors[name].wrong = False
+            report.tensors[name].pattern = ""
+        report.notes.append(
+            f"The gradients of {', '.join(report.diagnoses)} are right before they are clipped; the clipping is taken "
+            "for a part of the update."
         )
-    return float(array.reshape(()))
+        return Report("right", report.tensors, notes=report.notes)
+
+
+def _difference(along: Callable[[float], float], middle: float, noise: float) -> tuple[float, float]:
+    """The slope at 0 of a loss that is not rounded, and its error: infinite at a kink.
+
+    (4·D(h/2) − D(h)) / 3 of central differences D. What the slopes to the right and to the left differ by halves with
+    the step where the loss is smooth, and stays where it has a kink.
+    """
+    slopes: list[float] = []
+    bends: list[float] = []
+    for step in (2 * STEP, STEP):
+        ahead, behind = along(step), along(-step)
+        slopes.append((ahead - behind) / (2 * step))
+        bends.append(abs(ahead - 2 * middle + behind) / step)
+    value = (4 * slopes[1] - slopes[0]) / 3
+    kink = bends[1] > 0.75 * bends[0] and bends[1] > 1e-4 * abs(value) + 8 * noise / STEP + 1e-9 * (1 + abs(middle))
+    return value, math.inf if kink else 1e-2 * abs(slopes[1] - slopes[0]) + 2 * noise / STEP
+
+
+def _first_wrong(evidence: list[dict[str, Evidence]]) -> int | None:
+    return next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
+
+
+def _count(evidence: list[dict[str, Evidence]]) -> int:
+    return sum(one.wrong for found in evidence for one in found.values())
+
+
+def _along(gradient: Point, way: Point) -> float:
+    return sum(float((value * way[name]).sum()) for name, value in gradient.items())

@@ -13,7 +13,7 @@ from pellucid.check.autopsy.hypothesis import Case, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
 from pellucid.check.autopsy.trial import Budget, Found, Trial
 from pellucid.check.mistakes import UNKNOWN
-from pellucid.check.record.reverse import Change, backward
+from pellucid.check.record.reverse import Change, Pass, backward
 from pellucid.check.record.rules import ELEMENTWISE, has_ties
 from pellucid.check.record.tape import Array, Site, Tape
 
@@ -53,6 +53,7 @@ def diagnose(
     rtol: float = 1e-6,
     updated: dict[str, Array] | None = None,
     base: Change | None = None,
+    elsewhere: list[tuple[Pass, dict[str, Evidence]]] | None = None,
 ) -> dict[str, Diagnosis]:
     """A diagnosis for each tensor whose evidence says that it is wrong.
 
@@ -61,7 +62,9 @@ def diagnose(
     single tensor. What a first mistake does not explain is looked at once more with that one in place; then two at
     once are tried, and one times a factor.
 
-    `base` is what the backward pass does otherwise than the recording and may: it leaves a guard out.
+    `elsewhere` are ways back at other points, with the evidence there: a path that is off by a factor has to be off by
+    the same one there. `base` is what the backward pass does otherwise than the recording and may: it leaves a guard
+    out.
     """
     base = base or Change()
     wrong = {name: one for name, one in evidence.items() if one.wrong}
@@ -85,7 +88,7 @@ def diagnose(
         best = ""
         for ties, fixed in conventions(tape, base):
             convene(tape, ties)
-            case = Case(backward(tape, fixed), earlier_tapes, sizes, updated or {})
+            case = Case(backward(tape, fixed), earlier_tapes, sizes, updated or {}, elsewhere or [])
             trial = Trial(case, evidence, wrong, rtol, budget)
             likely = trial.likely()
             if not best or len(_explained(likely)) > len(_explained(found)):

@@ -31,6 +31,7 @@ class Evidence:
     ratio: float = math.nan
     pattern: str = ""
     wrong: bool = True
+    steady: bool = True  # whether the ratio is the same at other points, as far as they were looked at
     notes: list[str] = field(default_factory=list)
 
     @property

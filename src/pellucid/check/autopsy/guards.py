@@ -10,37 +10,79 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pellucid.check.autopsy.regions import forward
 from pellucid.check.record.reverse import Change, Edge
-from pellucid.check.record.rules import unbroadcast
+from pellucid.check.record.rules import ELEMENTWISE, unbroadcast
 from pellucid.check.record.tape import Array, Node, Tape
 
 SMALL = 1e-4  # what is added to a number to keep it from 0
+SMALL_IN_ROOT = 1e-6  # the same under a root, where a larger one is a part of the formula (batch norm's)
 BOUND = 1e-3  # how near to 0 and to 1 a clip of a probability lies
-INVENTED = tuple(10.0**-digits for digits in range(12, 3, -1))  # guards that only the backward pass may have
+AMOUNTS = (0.0, *(10.0**-digits for digits in range(12, 3, -1)), 1e-15)  # guards that the backward pass may have
+STEEP = {"log": (0,), "log2": (0,), "log10": (0,), "sqrt": (0,), "divide": (1,), "reciprocal": (0,)}
+THROUGH = ("add", "subtract", "multiply", "negative", "divide")  # what may lie between a clip and a logarithm
 
 
 def guards(tape: Tape) -> Iterator[tuple[str, Change]]:
-    """Ways to write the backward pass as if a guard were not there, or were there where the loss has none."""
-    clips, sums = Change(), Change()
-    for node in tape.useful():
-        if _keeps_inside(node):
-            for position, _ in enumerate(node.inputs):
-                clips.edges[node.index, position] = _through if position == _open(node) else _nothing
-        for position, amount in _guarded(node):
-            sums.edges[node.index, position] = _moved(node, -amount)
-            if node.op == "divide":
-                sums.edges[node.index, 0] = _moved(node, -amount)
-    named = [("the clip", clips), ("the small number that is added", sums)]
-    there = [(said, change) for said, change in named if change.edges]
-    yield from there
-    if len(there) == 2:
-        yield "both guards", clips | sums
-    bare = [node for node in tape.useful() if node.op == "log" and not list(_guarded(node)) and node.inputs[0].needs]
-    for amount in INVENTED if bare else ():
-        change = Change(edges={(node.index, 0): _moved(node, amount) for node in bare})
-        yield f"the guard {amount:g} that only the backward pass has", change
-        if clips.edges:
-            yield f"the clip, and the guard {amount:g} that only the backward pass has", change | clips
+    """Ways to write the backward pass as if a guard were not there, or were another than that of the loss."""
+    clips = [node for node in tape.useful() if _keeps_inside(node)]
+    sums = {node.inputs[p].index: _amount(node, p) for node in tape.useful() for p in STEEP.get(node.op, ())}
+    sums = {index: amount for index, amount in sums.items() if amount}
+    logarithms = any(node.op in ("log", "log2", "log10") for node in tape.useful())
+    kinds: list[tuple[str, list[Node], set[int]]] = [("", [], set())]
+    if clips:
+        kinds.append(("the bounds that keep a probability from 0 and 1", clips, set()))
+    if sums:
+        kinds.append(("the small number that keeps a value from 0", [], set(sums)))
+    if clips and sums:
+        kinds.append(("its guards against 0", clips, set(sums)))
+    for amount in AMOUNTS if logarithms or sums else (0.0,):
+        for said, opened, dropped in kinds:
+            if amount:
+                said = f"{said}, with a guard of {amount:g} of its own" if said else f"a guard of {amount:g} of its own"
+            if said:
+                yield said, _without(tape, opened, dropped, amount)
+
+
+def _without(tape: Tape, clips: list[Node], sums: set[int], amount: float) -> Change:
+    """The derivative with these guards taken away, and `amount` added under each logarithm, division and root."""
+    change = Change()
+    inside = {node.index for node in clips}
+    raw: dict[int, Array] = {}
+    with np.errstate(all="ignore"):
+        for node in tape.useful():
+            if node.index in inside:
+                kept = node.inputs[_open(node)]
+                raw[node.index] = raw.get(kept.index, kept.value)
+                for position, _ in enumerate(node.inputs):
+                    change.edges[node.index, position] = _through if position == _open(node) else _nothing
+                continue
+            touched = any(source.index in raw for source in node.inputs)
+            if node.index in sums:
+                kept = next(source for source in node.inputs if source.needs)
+                raw[node.index] = raw.get(kept.index, kept.value) * np.ones(node.shape)
+                if node.op == "subtract" and kept is node.inputs[1]:
+                    raw[node.index] = -raw[node.index]
+                continue
+            steep = STEEP.get(node.op, ())
+            guarded = "log" in node.op or any(node.inputs[position].index in sums for position in steep)
+            if node.op not in ELEMENTWISE or not (touched or (guarded and amount)):
+                continue
+            values = [np.asarray(raw.get(source.index, source.value), float) for source in node.inputs]
+            if guarded:
+                values = [value + amount if position in steep else value for position, value in enumerate(values)]
+            out = forward(node.op, values)
+            for position, source in enumerate(node.inputs):
+                if source.needs:
+                    slope = np.asarray(ELEMENTWISE[node.op][position](values, out), float)
+                    change.edges[node.index, position] = _by(slope)
+            if node.op in THROUGH and not steep:
+                raw[node.index] = out
+    return change
+
+
+def _by(slope: Array) -> Edge:
+    return lambda node, position, adjoint: unbroadcast(adjoint * slope, node.inputs[position].shape)
 
 
 def _through(node: Node, position: int, adjoint: Array) -> Array:
@@ -62,46 +104,28 @@ def _keeps_inside(node: Node) -> bool:
         low, high = (_number(source) for source in node.inputs[1:3])
         return low is not None and high is not None and 0 < low <= BOUND and high >= 1 - BOUND
     if node.op in ("maximum", "minimum"):
-        bound = _number(node.inputs[1 - _open(node)])
-        if bound is None or node.inputs[1 - _open(node)].needs:
+        other = node.inputs[1 - _open(node)]
+        bound = _number(other)
+        if bound is None or other.needs:
             return False
         return 0 < bound <= BOUND if node.op == "maximum" else 1 - BOUND <= bound < 1
     return False
 
 
-def _guarded(node: Node) -> Iterator[tuple[int, float]]:
-    """The inputs of a logarithm, a division or a root that are a sum with a small number, and that number."""
-    position = {"log": 0, "sqrt": 0, "divide": 1, "reciprocal": 0, "log2": 0}.get(node.op)
-    if position is None or not node.inputs[position].needs:
-        return
+def _amount(node: Node, position: int) -> float:
+    """The small number that an input of a logarithm, a division or a root has had added to it; 0 where none was."""
     added = node.inputs[position]
-    if added.op not in ("add", "subtract"):
-        return
+    if not added.needs or added.op not in ("add", "subtract"):
+        return 0.0
     for source in added.inputs[::-1]:
         amount = _number(source)
-        if amount is not None and not source.needs and 0 < abs(amount) <= (1e-6 if node.op == "sqrt" else SMALL):
-            yield position, amount if added.op == "add" else -amount
-            return
-
-
-def _moved(node: Node, amount: float) -> Edge:
-    """The derivative of a node with its guarded input moved by `amount`."""
-
-    def edge(node: Node, position: int, adjoint: Array) -> Array:
-        with np.errstate(all="ignore"):
-            values = [np.asarray(source.value, float) for source in node.inputs]
-            if node.op == "divide":
-                below = values[1] + amount
-                slope = 1 / below if position == 0 else -values[0] / below**2
-            elif node.op == "sqrt":
-                slope = 0.5 / np.sqrt(values[0] + amount)
-            elif node.op == "reciprocal":
-                slope = -1 / (values[0] + amount) ** 2
-            else:
-                slope = 1 / (values[0] + amount) / (np.log(2) if node.op == "log2" else 1.0)
-            return unbroadcast(adjoint * slope, node.inputs[position].shape)
-
-    return edge
+        if (
+            amount is not None
+            and not source.needs
+            and 0 < abs(amount) <= (SMALL_IN_ROOT if node.op == "sqrt" else SMALL)
+        ):
+            return amount
+    return 0.0
 
 
 def _number(node: Node) -> float | None:

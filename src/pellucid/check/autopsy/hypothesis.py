@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.check.autopsy.evidence import Evidence
 from pellucid.check.record.reverse import Change, Pass
 from pellucid.check.record.tape import Array, Node, Tape
 
@@ -48,6 +49,7 @@ class Case:
     earlier: list[Tape] = field(default_factory=list)
     sizes: tuple[int, ...] = ()
     updated: dict[str, Array] = field(default_factory=dict)  # the parameters after the program's own update
+    elsewhere: list[tuple[Pass, dict[str, Evidence]]] = field(default_factory=list)  # other points, for a factor
     only: int | str | None = None  # the number of a pass, or "calls": each place from which a helper is called
 
     @property

@@ -79,7 +79,7 @@ def by_numbers(
         if past is None or past.shape != true.shape:
             continue
         for count in (1, 2, 3):
-            if same(given, true + count * past, rtol=rtol) and not same(past, true, rtol=rtol):
+            if same(given, true + count * past, one.difference, rtol) and not same(past, true, rtol=rtol):
                 yield Verdict(
                     ACCUMULATED,
                     f"The gradient of {name} is the right one plus {'' if count == 1 else f'{count} times '}that of an "
@@ -87,7 +87,7 @@ def by_numbers(
                     "set the gradients to zero (or assign, =, not +=) at the beginning of each call",
                     2.5,
                 )
-        if same(given, past, rtol=rtol) and not same(past, true, rtol=rtol):
+        if same(given, past, one.difference, rtol) and not same(past, true, rtol=rtol):
             yield Verdict(
                 STALE_VALUE,
                 f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
@@ -95,7 +95,8 @@ def by_numbers(
                 0.9,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
             )
     yield from _clipped(one, rtol)
-    multiple = bool(one.ratio) and math.isfinite(one.ratio) and same(given, one.ratio * true, rtol=rtol)
+    multiple = bool(one.ratio) and math.isfinite(one.ratio) and one.steady
+    multiple = multiple and same(given, one.ratio * true, one.difference, rtol)
     if multiple and not math.isclose(one.ratio, 1.0, rel_tol=1e-3):
         if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):
             yield Verdict(
@@ -105,16 +106,20 @@ def by_numbers(
                 "write .sum(…) for .mean(…)",
                 2.0,
             )
-        yield factor(name, one.ratio, sizes)
+        yield factor(name, one.ratio, sizes, min(1e-2, max(1e-6, 0.1 * rtol)))
     for other, gradient in all_true.items():
-        if other != name and same(given, gradient, rtol=rtol):
+        if other != name and same(given, gradient, one.difference, rtol):
             yield Verdict(
                 SWAPPED_TENSORS,
                 f"What is given as the gradient of {name} is that of {other}.",
                 f"grads[{name!r}] and grads[{other!r}] are exchanged, or one is returned twice",
                 2.0,
             )
-    if true.ndim >= 2 and true.shape[-1] == true.shape[-2] > 1 and same(given, np.swapaxes(true, -1, -2), rtol=rtol):
+    if (
+        true.ndim >= 2
+        and true.shape[-1] == true.shape[-2] > 1
+        and same(given, np.swapaxes(true, -1, -2), one.difference, rtol)
+    ):
         yield Verdict(TRANSPOSE, f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
     yield from _slices(one, rtol)
 
@@ -130,11 +135,15 @@ def _is_round(value: float) -> bool:
 def _clipped(one: Evidence, rtol: float) -> Iterator[Verdict]:
     """Right before it was clipped: at a bound where it would be beyond, or shortened to a norm that somebody typed."""
     true, given = one.true, one.given
-    if given is None or true.size < 2:
+    if given is None or (true.size < 2 and not _is_round(abs(float(given.ravel().sum())))):
         return
     low, high = float(given.min()), float(given.max())
     at_bound = int(((given <= low) & (true < low)).sum() + ((given >= high) & (true > high)).sum())
-    if at_bound and same(np.clip(true, low, high), given, rtol=rtol) and (at_bound < true.size or -low == high):
+    if (
+        at_bound
+        and same(np.clip(true, low, high), given, one.difference, rtol)
+        and (at_bound < true.size or -low == high or (low == high and _is_round(abs(low))))
+    ):
         bound = max(abs(low), abs(high))
         yield Verdict(
             CLIPPED,
@@ -144,7 +153,7 @@ def _clipped(one: Evidence, rtol: float) -> Iterator[Verdict]:
             2.2,
         )
     size, longest = float(np.sqrt((given**2).sum())), float(np.sqrt((true**2).sum()))
-    if 0 < one.ratio < 1 and size < longest and _is_round(size) and same(given, one.ratio * true, rtol=rtol):
+    if 0 < one.ratio < 1 and size < longest and _is_round(size) and same(given, one.ratio * true, one.difference, rtol):
         yield Verdict(
             CLIPPED,
             f"The gradient of {one.name} has the right direction and was shortened to the norm {size:.4g}.",
@@ -153,14 +162,14 @@ def _clipped(one: Evidence, rtol: float) -> Iterator[Verdict]:
         )
 
 
-def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:
+def factor(name: str, ratio: float, sizes: tuple[int, ...], near: float = 1e-6) -> Verdict:
     """A gradient that is a multiple of the true one."""
-    if math.isclose(ratio, -1.0, rel_tol=1e-6):
+    if math.isclose(ratio, -1.0, rel_tol=near):
         return Verdict(SIGN, f"The gradient of {name} has the opposite sign.", "write −, not + (or the reverse)", 2.0)
     plain = abs(ratio)
     for size in sizes:
         for value, said in ((float(size), f"{size}"), (1.0 / size, f"1/{size}")):
-            if size > 1 and math.isclose(plain, value, rel_tol=1e-6) and size != 2:
+            if size > 1 and math.isclose(plain, value, rel_tol=near) and size != 2:
                 sign = " and the opposite sign" if ratio < 0 else ""
                 return Verdict(
                     BATCH_FACTOR,
@@ -170,7 +179,7 @@ def factor(name: str, ratio: float, sizes: tuple[int, ...]) -> Verdict:
                     1.6,
                 )
     for value in (2.0, 0.5):
-        if math.isclose(ratio, value, rel_tol=1e-6):
+        if math.isclose(ratio, value, rel_tol=near):
             return Verdict(
                 CONSTANT_FACTOR,
                 f"The gradient of {name} is {value:g} times the true one.",
@@ -237,7 +246,7 @@ def _slices(one: Evidence, rtol: float) -> Iterator[Verdict]:
             patched = given.copy()
             index = (slice(None),) * axis + (missing,)
             patched[index] = true[index]
-            if same(patched, true, rtol=rtol):
+            if same(patched, true, one.difference, rtol):
                 yield Verdict(
                     MISSING_STEP,
                     f"Of the gradient of {one.name}, {len(missing)} of {length} slices along axis {axis} are zero "

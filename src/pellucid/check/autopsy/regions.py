@@ -35,7 +35,7 @@ class Region:
                     Node(-1, source.op, (), {}, values.get(source.index, source.value), None, source.needs)
                     for source in node.inputs
                 )
-                value = node.value if point is None else _forward(node.op, [one.value for one in inputs])
+                value = node.value if point is None else forward(node.op, [one.value for one in inputs])
                 again = Node(-1, node.op, inputs, node.attributes, value, None, True)
                 values[node.index] = value
                 slopes[node.index] = np.broadcast_to(
@@ -49,7 +49,7 @@ class Region:
         return slopes[self.out.index], values[self.out.index]
 
 
-def _forward(op: str, values: list[Array]) -> Array:
+def forward(op: str, values: list[Array]) -> Array:
     if op == "where":
         return np.where(values[0], values[1], values[2])
     if op == "clip":

@@ -191,17 +191,25 @@ class Trial:
             scaled = {
                 other: gradient + factor * (self.truth[other] - gradient) for other, gradient in simulated.items()
             }
-            yield from self.judged(
-                replace(
-                    hypothesis,
-                    mistake=mistake,
-                    change=_scaled(hypothesis.change, factor),
-                    explanation=explanation,
-                    fix=fix,
-                    weight=weight,
-                ),
-                scaled,
+            change = _scaled(hypothesis.change, factor)
+            of_factor = replace(
+                hypothesis, mistake=mistake, change=change, explanation=explanation, fix=fix, weight=weight
             )
+            for hit in self.judged(of_factor, scaled):
+                if self.is_steady(change, hit.explains):
+                    yield hit
+
+    def is_steady(self, change: Change, names: set[str]) -> bool:
+        """Whether a path that is off by a factor is off by the same one at other points."""
+        for way, evidence in self.case.elsewhere:
+            try:
+                simulated = way.changed(change)
+            except (ValueError, IndexError, KeyError):  # the program takes another path there
+                continue
+            for name in names & simulated.keys():
+                if not _fits(simulated[name], replace(evidence[name]), max(self.rtol, 1e-4)):
+                    return False
+        return True
 
     def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Found]:
         if self.free:

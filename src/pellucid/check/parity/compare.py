@@ -27,7 +27,7 @@ def parity(
     lr: float = 0.1,
     names: Mapping[str, str] | None = None,
     transpose: Iterable[str] | None = None,
-    training: bool = True,
+    training: bool | None = None,
     seed: int = 0,
 ) -> ParityReport:
     """Train two models in lockstep from the same weights, and name the first tensor that differs beyond rounding.
@@ -50,7 +50,8 @@ def parity(
         lr: of plain gradient descent.
         names: `{name in the first: name in the second}` of parameters, buffers or layers, where they differ.
         transpose: names (of the first) whose axes are reversed in the second, or `{name: axes}` as for `np.transpose`.
-        training: whether the modules are in training mode (dropout, batch statistics) or in evaluation mode.
+        training: None: each module, and each layer in it, is in the mode in which it was given (a frozen batch norm
+            stays frozen). True or False: all are in training mode (dropout, batch statistics), or in evaluation mode.
         seed: at step n each side's random numbers start from seed + n; PyTorch and pellucid then draw the same.
 
     What rounding explains is measured: each side is run in float32 and in float64, and what float32 did to a tensor is
@@ -87,7 +88,7 @@ def parity(
         return run.report()
 
 
-def _side(model: Any, loss: Any, optimizer: Any, lr: float, double: bool, training: bool) -> Side:
+def _side(model: Any, loss: Any, optimizer: Any, lr: float, double: bool, training: bool | None) -> Side:
     if isinstance(model, NumPy):
         return NumPySide(model, loss, optimizer, lr, double, training)
     if isinstance(model, JAX):

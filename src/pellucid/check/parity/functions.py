@@ -109,7 +109,7 @@ class _FunctionSide:
 class NumPySide(_FunctionSide):
     framework = "NumPy"
 
-    def __init__(self, side: NumPy, loss: Any, optimizer: Any, lr: float, double: bool, training: bool) -> None:
+    def __init__(self, side: NumPy, loss: Any, optimizer: Any, lr: float, double: bool, training: bool | None) -> None:
         params = None if side.params is None else {str(name): to_array(value) for name, value in side.params.items()}
         super().__init__(params, optimizer, lr, double)
         self._side = side
@@ -149,7 +149,7 @@ class NumPySide(_FunctionSide):
 class JAXSide(_FunctionSide):
     framework = "JAX"
 
-    def __init__(self, side: JAX, loss: Any, optimizer: Any, lr: float, double: bool, training: bool) -> None:
+    def __init__(self, side: JAX, loss: Any, optimizer: Any, lr: float, double: bool, training: bool | None) -> None:
         self._jax = _jax()
         self._double = double
         self._function = _flax(side.function)

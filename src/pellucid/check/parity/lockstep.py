@@ -47,6 +47,7 @@ class Lockstep:
         self._first: Divergence | None = None
         self._notes: list[str] = []
         self._doubt = ""
+        self._lost = ""
         self._lone = [dict.fromkeys(self._names.only_ours), dict.fromkeys(self._names.only_theirs)]
 
     def step(self, step: int, batch: Batch) -> None:
@@ -111,6 +112,11 @@ class Lockstep:
             stored = 0.0
             if kind == "update":
                 stored = max(float(np.abs(side["parameter", name]).max(initial=0.0)) for side in single)
+            if kind not in ("input", "output") and not self._lost and _lost(pair, double):
+                self._lost = (
+                    f"From step {step} on, {place_of(kind, name)} is not finite on either side: that they agree in "
+                    "this says nothing of the models."
+                )
             verdict = judge(kind, name, step, pair, double, self._exact, stored)
             self._rows.append(Row(step, kind, name, verdict))
             if verdict.beyond and self._first is None:
@@ -139,9 +145,17 @@ class Lockstep:
             if shown:
                 more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""
                 notes.append(f"Only {side.framework} has {', '.join(shown[:6])}{more}: not compared.")
+        if self._lost and not self._first:
+            notes.append(self._lost)
         status = "inconclusive" if self._doubt else "different" if self._first else "equal"
+        status = "inconclusive" if status == "equal" and self._lost else status
         frameworks = (self._single[0].framework, self._single[1].framework)
         return ParityReport(status, frameworks, self._steps, self._first, self._rows, notes)
+
+
+def _lost(*pairs: tuple[Array, Array]) -> bool:
+    """Whether both sides are NaN or infinite somewhere, in either precision: from there on nothing can be compared."""
+    return any(all(value.dtype.kind == "f" and not np.isfinite(value).all() for value in pair) for pair in pairs)
 
 
 def _state(side: Side) -> Tensors:

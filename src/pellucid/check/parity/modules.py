@@ -20,7 +20,7 @@ class ModuleSide:
 
     takes_any_names = False
 
-    def __init__(self, model: Any, loss: Any, optimizer: Any, lr: float, double: bool, training: bool) -> None:
+    def __init__(self, model: Any, loss: Any, optimizer: Any, lr: float, double: bool, training: bool | None) -> None:
         self.library = library_of(model)
         self.framework: str = self.library.name
         self._loss = _loss(loss, self.library)
@@ -32,7 +32,8 @@ class ModuleSide:
                 module.double() if double else module.float()
         self._dtype = np.float64 if double else np.float32
         self._lr = lr
-        self.model.train(training)
+        if training is not None:
+            self.model.train(training)
         self._modules = dict(self.model.named_modules())
         self._parameters = dict(self.model.named_parameters())
         self._names = {id(parameter): name for name, parameter in self._parameters.items()}
@@ -124,7 +125,7 @@ class ModuleSide:
         module = self._modules.get(layer_of(name))
         if module is None or any(True for _ in module.children()):
             return {}
-        return {"layer": _words(module)}
+        return {"layer": _words(module), "training": module.training}
 
     def _tensor(self, array: Array, device: Any) -> Any:
         if np.issubdtype(array.dtype, np.floating):

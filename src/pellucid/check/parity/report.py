@@ -93,7 +93,8 @@ class ParityReport:
     """Whether two models are the same.
 
     Attributes:
-        status: "equal" up to rounding, "different", or "inconclusive" where a side draws numbers that no seed sets.
+        status: "equal" up to rounding, "different", or "inconclusive" where a side draws numbers that no seed sets, or
+            where both sides are no longer finite.
         frameworks: of the two sides.
         steps: how many were compared.
         first: the first tensor that differs beyond rounding, or None.

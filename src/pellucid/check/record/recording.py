@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
@@ -20,10 +20,10 @@ LARGEST = 2**26  # bytes of an array of data that is still taken along
 
 
 @contextmanager
-def recording(function: Any = None) -> Iterator[Recorder]:
+def recording(*functions: Any) -> Iterator[Recorder]:
     """NumPy records on one tape, for the length of a `with`.
 
-    New arrays are traced, since they may be filled; so are the arrays that `function` can see, since `x.dot(w)` asks
+    New arrays are traced, since they may be filled; so are the arrays that the functions can see, since `x.dot(w)` asks
     x alone what to do; and what it has imported by name (`from numpy import zeros`) is replaced where it stands.
     """
     recorder = Recorder()
@@ -37,8 +37,8 @@ def recording(function: Any = None) -> Iterator[Recorder]:
         return by_name.get(id(value))
 
     with ExitStack() as stack:
-        if function is not None:
-            stack.enter_context(replaced(function, replacement))
+        if functions:
+            stack.enter_context(replaced(replacement, *functions))
         for (module, name), maker in new.items():
             stack.enter_context(mock.patch.object(module, name, maker))
         recorder.recording = True
@@ -108,13 +108,15 @@ def _stacked(value: Any) -> Any:
     return np.stack([_stacked(item) if isinstance(item, list | tuple) else item for item in value])
 
 
-def record(function: Callable[..., Any], params: dict[str, Array]) -> Tape:
+def record(function: Callable[..., Any], params: dict[str, Array], seen: Sequence[Any] = ()) -> Tape:
     """Run `function(params)`, a number, and give the tape of how it came about.
+
+    `seen`: the functions behind it, where it only passes its argument on to them.
 
     Raises:
         Untraceable: it does something that cannot be recorded; what, the message says.
     """
-    with recording(function) as recorder, np.errstate(all="ignore"):
+    with recording(*(seen or [function])) as recorder, np.errstate(all="ignore"):
         traced = {name: recorder.parameter(name, value) for name, value in params.items()}
         result = function(traced)
         if isinstance(result, tuple | list):  # (loss, cache)
@@ -130,8 +132,8 @@ def record(function: Callable[..., Any], params: dict[str, Array]) -> Tape:
     return recorder.tape
 
 
-def trace(function: Callable[..., Any], params: dict[str, Array]) -> Tape:
+def trace(function: Callable[..., Any], params: dict[str, Array], seen: Sequence[Any] = ()) -> Tape:
     """The tape of whatever `function(params)` computes, without a result: to look for a value in it."""
-    with recording(function) as recorder, np.errstate(all="ignore"):
+    with recording(*(seen or [function])) as recorder, np.errstate(all="ignore"):
         function({name: recorder.parameter(name, value) for name, value in params.items()})
     return recorder.tape

@@ -101,11 +101,11 @@ def _set_default(function: FunctionType, index: int, value: Any) -> None:
 
 
 @contextmanager
-def replaced(function: Any, replacement: Callable[[Any], Any]) -> Iterator[None]:
-    """For the length of a `with`, what `function` can see is what `replacement` makes of it (None: as it was)."""
+def replaced(replacement: Callable[[Any], Any], *functions: Any) -> Iterator[None]:
+    """For the length of a `with`, what the functions can see is what `replacement` makes of it (None: as it was)."""
     changed: list[Place] = []
     try:
-        for place in list(surroundings(function)):
+        for place in list(surroundings(*functions)):
             new = replacement(place.value)
             if new is not None:
                 place.put(new)
