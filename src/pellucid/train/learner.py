@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Tensor, from_data, no_grad
-from pellucid.random import default_generator
+from pellucid.random.streams import find_streams, program_streams, set_stream_state, stream_state
 from pellucid.train.callbacks.progress import Progress
 from pellucid.train.callbacks.schedule import OneCycle
-from pellucid.train.files.checkpoint import load_checkpoint, save_checkpoint
-from pellucid.train.loop import Callback, Loop
+from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from pellucid.train.files.identity import differences, identity
+from pellucid.train.loop import Callback, Loop, SkipEpoch
 from pellucid.train.probes.lr_find import LRFinder, lr_find
 from pellucid.train.records.recorder import Recorder
+from pellucid.train.schedule import cosine, linear
 
 Metrics = "dict[str, Callable[[], Any]] | Sequence[Any]"
 
@@ -82,6 +84,8 @@ class Learner(Loop):
         ]
         super().__init__([*callbacks, *own])
         self._epoch_random: dict[str, Any] = {}
+        self._cycle_callback: Callback | None = None
+        self._cycle: dict[str, Any] | None = None  # of fit_one_cycle, while it is not complete
 
     @property
     def recorder(self) -> Recorder:
@@ -91,13 +95,63 @@ class Learner(Loop):
                 return callback
         raise AttributeError("This Learner has no Recorder: add one, learner.add(Recorder()), before fit.")
 
-    def fit_one_cycle(self, epochs: int, max_lr: float, **options: Any) -> None:
+    def fit(self, epochs: int | None = None, *, until: int | None = None) -> None:
+        """Train for `epochs` more epochs, or `until` so many are complete in all: which is how a run is resumed.
+
+        Where `fit_one_cycle` was interrupted, or a checkpoint of its midst was loaded, `fit(until=…)` completes the
+        cycle; `fit(epochs)` begins something new. Else as in `Loop.fit`.
+
+        Raises ValueError where `until` is not the end of a cycle that is under way.
+        """
+        self.check_idle("fit")
+        cycle = self._cycle
+        if until is None or cycle is None or self.epoch >= cycle["until"]:
+            self._cycle = None
+            super().fit(epochs, until=until)
+            return
+        if epochs is None and until != cycle["until"]:
+            raise ValueError(
+                f"fit(until={until}) would end elsewhere than the cycle of the learning rate that fit_one_cycle began, "
+                f"which goes up to epoch {cycle['until']}: write fit(until={cycle['until']}), or fit({until} - "
+                "learner.epoch) to train on without it."
+            )
+        options = {name: value for name, value in cycle.items() if name != "until"}
+        anneal = options.pop("anneal", "cosine")
+        if anneal not in _ANNEAL:
+            raise ValueError(
+                f"The cycle that fit_one_cycle began was shaped by {anneal}, a function that a checkpoint cannot hold. "
+                f"Write fit_one_cycle(until={until}, max_lr={options['max_lr']}, anneal={anneal}), with the same"
+                " options."
+            )
+        self._fit_cycle(OneCycle(**options, anneal=_ANNEAL[anneal]), epochs, until)
+
+    def fit_one_cycle(
+        self, epochs: int | None = None, max_lr: Any = None, *, until: int | None = None, **options: Any
+    ) -> None:
         """Train for `epochs` more epochs with the learning rate going up to `max_lr` and down to almost nothing.
 
-        `options` are those of `pellucid.train.OneCycle`. Source: Smith and Topin, Super-Convergence, 2018.
+        `until` in the place of `epochs` goes on with a cycle that was begun. `options` are those of
+        `pellucid.train.OneCycle`. Source: Smith and Topin, Super-Convergence, 2018.
         """
-        with self.added(OneCycle(max_lr, **options)):
-            self.fit(epochs)
+        callback = OneCycle(max_lr, **options)
+        end = until if epochs is None else self.epoch + epochs
+        anneal = options.get("anneal", cosine)
+        name = next(
+            (name for name, function in _ANNEAL.items() if function is anneal), getattr(anneal, "__name__", "?")
+        )
+        self.check_idle("fit_one_cycle")
+        self._cycle = {**options, "max_lr": max_lr, "anneal": name, "until": end}
+        self._fit_cycle(callback, epochs, until)
+
+    def _fit_cycle(self, callback: OneCycle, epochs: int | None, until: int | None) -> None:
+        with self.added(callback):
+            self._cycle_callback = callback
+            try:
+                super().fit(epochs, until=until)
+            finally:
+                self._cycle_callback = None
+        if self._cycle is not None and self.epoch >= self._cycle["until"]:
+            self._cycle = None
 
     def lr_find(self, **options: Any) -> LRFinder:
         """Try learning rates from tiny to huge and say which are usable; see `pellucid.train.lr_find`.
@@ -126,22 +180,36 @@ class Learner(Loop):
         if batches is None:
             raise ValueError("evaluate has nothing to go through: give it batches, or the Learner (train, valid).")
         metrics = {name: make() for name, make in self.metrics.items()}
-        total, samples = 0.0, 0
-        kept = self.__dict__.get("inputs"), self.__dict__.get("target")
+        total, weights, samples = 0.0, 0.0, 0
+        kept = {name: self.__dict__.get(name) for name in ("inputs", "target", "output")}
         with self.evaluating():
             for batch in batches:
                 self.unpack(batch)
-                output, target = self.model(self.inputs), self.target
-                total, samples = total + self.loss_function(output, target).item() * len(target), samples + len(target)
-                for metric in metrics.values():
+                self.output = self.model(self.inputs)
+                loss = self.loss_function(self.output, self.target).item()
+                samples += len(self.target)
+                if weight := self.weight():  # a batch whose targets are all ignored has no loss
+                    total, weights = total + loss * weight, weights + weight
+                output, target = not_ignored(self.loss_function, self.output, self.target)
+                for metric in metrics.values() if len(output) else ():
                     metric.update(output, target)
-        self.inputs, self.target = kept
+        vars(self).update(kept)
         if not samples:
             raise ValueError("evaluate was given no samples: the batches are empty, or an iterator that is used up.")
-        return {"loss": total / samples, **{name: metric.value() for name, metric in metrics.items()}}
+        loss = total / weights if weights else float("nan")
+        return {"loss": loss, **{name: metric.value() for name, metric in metrics.items()}}
 
     def evaluate_epoch(self) -> dict[str, float]:
-        return self.evaluate(self.valid) if self.valid is not None else {}
+        if self.valid is None:
+            return {}
+        before = self.random_state()
+        try:
+            return self.evaluate(self.valid)
+        except SkipEpoch:
+            raise
+        except BaseException:
+            self.set_random_state(before)  # a resumed run evaluates once more
+            raise
 
     def predict(self, data: Any) -> Tensor:
         """The model's outputs in `eval` mode, without gradients: of an array of inputs, or of all of `data`'s batches.
@@ -162,6 +230,7 @@ class Learner(Loop):
     def evaluating(self) -> Iterator[None]:
         """`eval` mode without gradients, between the callbacks' `before_evaluate` and `after_evaluate`."""
         modes = [(module, module.training) for module in self.model.modules()]
+        busy, self._busy = self._busy, self._busy or "an evaluation"
         self.model.eval()
         try:
             self._call("before_evaluate")
@@ -173,41 +242,102 @@ class Learner(Loop):
         finally:
             for module, training in modes:
                 module.training = training
+            if not busy:
+                self._settle()
 
     # The state --------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write `state_dict()` to a safetensors file, atomically: `load` and `fit(until=…)` go on from there."""
-        save_checkpoint(Path(path), self.state_dict())
+        """Write `state_dict()` to a safetensors file, atomically: `load` and `fit(until=…)` go on from there.
+
+        Called by a hook in the midst of a batch, or of an evaluation, it is done when that is over (see `at_rest`).
+        """
+        self.at_rest(lambda: save_checkpoint(Path(path), self.state_dict()))
 
     def load(self, path: str | Path) -> None:
-        """Take back what `save` wrote. Raises CheckpointError where the file is missing, torn or something else."""
-        self.load_state_dict(load_checkpoint(Path(path)))
+        """Take back what `save` wrote.
+
+        Raises CheckpointError where the file is missing, torn or something else, or is of a Learner that differs in
+        what decides a run: model, loss, optimiser, data, callbacks. Nothing is changed then. For the model alone:
+        `learner.model.load_state_dict(load_checkpoint(path)["model"])`.
+        """
+        try:
+            self.load_state_dict(load_checkpoint(Path(path)))
+        except CheckpointError as error:
+            if str(path) in str(error):
+                raise
+            raise CheckpointError(f"{path}: {error}") from None
 
     def state_dict(self) -> dict[str, Any]:
-        """All that decides how the run goes on: taken here and loaded elsewhere, it goes on bit for bit the same."""
+        """All that decides how the run goes on: taken here and loaded elsewhere, it goes on bit for bit the same.
+
+        Taken in `after_step`, it counts the step that was made. Raises RuntimeError in an evaluation at the end of an
+        epoch, and in a batch before the step, when there is no such state: `save` waits until there is one.
+        """
+        if self._under_way and (self._busy == "the end of an epoch" or (self._busy == "a batch" and not self._moved)):
+            raise RuntimeError(
+                f"The state was asked for in the midst of {self._busy}, from where no run can go on. Ask for it in "
+                "after_batch or after_epoch; or write learner.save(path), or learner.at_rest(function), which wait."
+            )
         with self.restored():  # a callback that replaced something does so again
-            optimizer = self.optimizer.state_dict()
+            optimizer, loss = self.optimizer.state_dict(), _state_of(self.loss_function)
+        callbacks = self._lasting_callbacks()
+        counters = {name: getattr(self, name) for name in _COUNTERS}
+        if self._moved:
+            self.count()
+            counted = {name: getattr(self, name) for name in _COUNTERS}
+            vars(self).update(counters)
+            self._moved, counters = True, counted
         return {
             "model": self.model.state_dict(),
+            "loss": loss,
             "optimizer": optimizer,
-            **{name: getattr(self, name) for name in _COUNTERS},
+            **counters,
+            "one_cycle": self._cycle,
             "random": self.random_state(),
             "epoch_random": self._epoch_random,
-            "callbacks": {name: callback.state_dict() for name, callback in self._named_callbacks()},
+            "callbacks": {name: callback.state_dict() for name, callback in callbacks},
+            "identity": self._identity(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave, between two steps or two epochs."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Take back what `state_dict` gave, between two steps or two epochs.
+
+        Raises CheckpointError, and changes nothing, where it is of a Learner that differs in what decides a run.
+        """
+        missing = [name for name in _PARTS if name not in state]
+        if missing:
+            raise CheckpointError(f"This is no state of a Learner, or of another version: it has no {missing[0]!r}.")
+        found = differences(state["identity"], self._identity()) or self._other_streams(state["random"])
+        if found:
+            raise CheckpointError(
+                f"The state is of another Learner, and the run would not go on as it was: {'; '.join(found)}. Build "
+                "the Learner as it was. To take over the model alone: "
+                'learner.model.load_state_dict(load_checkpoint(path)["model"]).'
+            )
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.model.load_state_dict(state["model"])
+            if hasattr(self.loss_function, "load_state_dict"):
+                self.loss_function.load_state_dict(state["loss"])  # type: ignore[attr-defined]
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise CheckpointError(f"The state does not fit this Learner: {error}") from error
         for name in _COUNTERS:
             setattr(self, name, state[name])
+        self._cycle = state["one_cycle"]
         self._epoch_random = state["epoch_random"]
         self.set_random_state(state["random"])
-        for name, callback in self._named_callbacks():
+        for name, callback in self._lasting_callbacks():
             if name in state["callbacks"]:  # one that was added since begins anew
                 callback.load_state_dict(state["callbacks"][name])
+
+    def _identity(self) -> dict[str, Any]:
+        with self.restored():
+            return identity(self, self._lasting_callbacks())
+
+    def _lasting_callbacks(self) -> list[tuple[str, Callback]]:
+        """The callbacks by name, without that of `fit_one_cycle`, which is there for one fit."""
+        return [(name, callback) for name, callback in self.named_callbacks() if callback is not self._cycle_callback]
 
     def batches(self) -> Iterable[Any]:
         """The batches of an epoch, without those that a fit before this one has seen.
@@ -223,34 +353,88 @@ class Learner(Loop):
         now = self.random_state()
         self.set_random_state(self._epoch_random)
         batches = iter(self.loader)
-        for _ in range(self.batch):
-            next(batches)
+        for place in range(self.batch):
+            if next(batches, _NO_MORE) is _NO_MORE:
+                raise RuntimeError(
+                    f"The loader gave {place} batches, and this epoch had {self.batch} before it was interrupted: go "
+                    "on with the data and the batch size that it was begun with."
+                )
         self.set_random_state(now)
         yield from batches
 
     def random_state(self) -> dict[str, Any]:
-        return {name: generator.get_state() for name, generator in self._generators().items()}
+        """The state of each random stream that decides how the run goes on, by name.
+
+        These are the program's (pellucid's default generator, those of Python's `random` and of `numpy.random`), and
+        those that the data, the model, the loss and the callbacks hold, see `pellucid.random.streams.find_streams`.
+
+        Raises CheckpointError for one that has no state, such as `random.SystemRandom`.
+        """
+        state: dict[str, Any] = {}
+        for name, stream in self._streams().items():
+            try:
+                state[name] = stream_state(stream)
+            except TypeError as error:
+                raise CheckpointError(f"{name} cannot be in a checkpoint. {error} Write random.Random(seed).") from None
+        return state
 
     def set_random_state(self, state: dict[str, Any]) -> None:
-        for name, generator in self._generators().items():
-            generator.set_state(state[name])
+        """Put back what `random_state` gave."""
+        for name, stream in self._streams().items():
+            if name in state:  # one that came into being since is where it began
+                try:
+                    set_stream_state(stream, state[name])
+                except ValueError as error:
+                    raise CheckpointError(f"The random stream {name} is another one: {error}.") from None
 
-    def _generators(self) -> dict[str, Any]:
-        own = getattr(self.loader, "generator", None)
-        return {"default": default_generator} | ({} if own is None else {"loader": own})
+    def _streams(self) -> dict[str, Any]:
+        roots = {"loader": self.loader, "valid": self.valid, "model": self.model, "loss": None}
+        # A callback that says what its state is has its streams in it.
+        roots |= {
+            f"callbacks.{name}": callback
+            for name, callback in self._lasting_callbacks()
+            if type(callback).state_dict is Callback.state_dict
+        }
+        with self.restored():  # a callback may have put a function of its own in the place of the loss
+            roots["loss"] = self.loss_function
+            found = find_streams(roots, stop=lambda value: isinstance(value, Loop))
+        own = found.pop("loader.generator", None)
+        return program_streams() | ({} if own is None else {"loader": own}) | found
 
-    def _named_callbacks(self) -> list[tuple[str, Callback]]:
-        """Each callback by its class, with a number where there are several: two schedules do not share a state."""
-        count: dict[str, int] = {}
-        named: list[tuple[str, Callback]] = []
-        for callback in self.callbacks:
-            kind = type(callback).__name__
-            count[kind] = count.get(kind, 0) + 1
-            named.append((kind if count[kind] == 1 else f"{kind} {count[kind]}", callback))
-        return named
+    def _other_streams(self, state: dict[str, Any]) -> list[str]:
+        """How the random streams of a state and of this Learner differ."""
+        own = self._streams()
+        lost = [name for name in state if name not in own]
+        new = [name for name in own if name not in state and not name.startswith("callbacks.")]
+        return [f"the random stream {name} is missing" for name in lost[:1]] + [
+            f"the random stream {name} was not there" for name in new[:1]
+        ]
 
 
 _COUNTERS = ("first_epoch", "epoch", "step", "batch", "loss_sum", "samples")
+_PARTS = (*("model", "loss", "optimizer", *_COUNTERS, "one_cycle", "random", "epoch_random", "callbacks", "identity"),)
+_ANNEAL = {"cosine": cosine, "linear": linear}  # the shapes of a cycle that a checkpoint can name
+_NO_MORE = object()
+
+
+def _state_of(loss: Any) -> dict[str, Any]:
+    return loss.state_dict() if hasattr(loss, "state_dict") else {}
+
+
+def not_ignored(loss: Any, output: Any, target: Any) -> tuple[Any, Any]:
+    """Output and target for the metrics: without the places whose target the loss ignores (`ignore_index`).
+
+    Shape: (N, C, ...) and (N, ...), as cross entropy takes them; where some are left out, (M, C) and (M,).
+    """
+    ignored = getattr(loss, "ignore_index", None)
+    if ignored is None or not isinstance(target, Tensor) or target.is_floating_point():
+        return output, target
+    classes = target.detach().cpu().numpy()
+    kept = classes != ignored
+    if kept.all():
+        return output, target
+    scores = output.detach().cpu().numpy()
+    return from_data(np.moveaxis(scores, 1, -1)[kept]), from_data(classes[kept])
 
 
 def by_name(metrics: Any) -> dict[str, Callable[[], Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from pellucid.core import Tensor
@@ -49,6 +50,7 @@ class Callback:
 
     order: int = 0
     changes_step: bool = False  # whether it changes what a step computes, and so takes part in `lr_find`
+    observes: bool = False  # whether it only looks at the run: a checkpoint then does without it
 
     def before_fit(self, learner: Loop) -> None:
         """Once, before the first epoch of this call of `fit`."""
@@ -139,6 +141,9 @@ class Loop:
         self.evaluation: dict[str, float] = {}
         self.stopping = False
         self._under_way = False
+        self._busy = ""  # what the state of the run is in the midst of
+        self._moved = False  # whether this batch has moved the parameters and is not counted yet
+        self._waiting: list[Callable[[], Any]] = []  # for the state to be whole
         self._changes = Changes()
         self.callbacks: list[Callback] = []
         self.add(*callbacks)
@@ -179,15 +184,19 @@ class Loop:
                 self.fit_batch()
                 if self.stopping and self.batch < len(self.loader):
                     return
+            self._busy = "the end of an epoch"
             self.evaluation = self.evaluate_epoch()
         except SkipEpoch:
             pass
+        self._busy = "after_epoch"
         self.epoch, self.batch = self.epoch + 1, 0
         self._call("after_epoch")
+        self._settle()
 
     def fit_batch(self) -> None:
         """The five verbs, with a moment for the callbacks after each."""
         self.output = self.loss = None
+        self._busy = "a batch"
         call = self._call
         try:
             call("before_batch")
@@ -198,12 +207,20 @@ class Loop:
             self.backward()
             call("after_backward")
             self.update()
+            self._moved = True
             call("after_step")
             self.zero_grad()
         except SkipBatch:
             pass
+        except BaseException:
+            if self._moved:  # a step that was made counts, whatever failed after it
+                self.count()
+            raise
         self.count()
+        self._busy = "after_batch"
         call("after_batch")
+        if self.batch < len(self.loader):  # else the evaluation and `after_epoch` belong to it
+            self._settle()
 
     def forward(self) -> None:
         self.output = self.model(self.inputs)
@@ -236,17 +253,30 @@ class Loop:
 
     def count(self) -> None:
         """The counters and the sums of the epoch; a batch that was skipped before it had a loss adds none."""
-        if self.loss is not None:
-            try:
-                size = len(self.target)
-            except TypeError:
-                raise TypeError(
-                    f"The target of a batch is one number, not one for each sample: is the loader, a "
-                    f"{type(self.loader).__name__}, a data set without batches? Write DataLoader(dataset, "
-                    "batch_size=32)."
-                ) from None
-            self.loss_sum, self.samples = self.loss_sum + self.loss_value * size, self.samples + size
+        self._moved = False
+        if self.loss is not None and (weight := self.weight()):
+            self.loss_sum, self.samples = self.loss_sum + self.loss_value * weight, self.samples + weight
         self.step, self.batch = self.step + 1, self.batch + 1
+
+    def weight(self) -> float:
+        """What the loss of this batch counts among those of others, by which their mean is the loss over all samples.
+
+        It is what the loss divided by, where it says so by `total_weight(output, target)`, as those of `nn` do: the sum
+        of the weights of the targets' classes, or the number of targets that are not ignored. Else it is the number of
+        samples.
+        """
+        try:
+            size = len(self.target)
+        except TypeError:
+            raise TypeError(
+                f"The target of a batch is one number, not one for each sample: is the loader, a "
+                f"{type(self.loader).__name__}, a data set without batches? Write DataLoader(dataset, "
+                "batch_size=32)."
+            ) from None
+        ask = getattr(self.loss_function, "total_weight", None)
+        if ask is None or getattr(self.loss_function, "reduction", "mean") == "sum":
+            return size
+        return ask(self.output, self.target)
 
     def batches(self) -> Iterable[Any]:
         """The batches of this epoch."""
@@ -263,6 +293,22 @@ class Loop:
     def random_state(self) -> dict[str, Any]:
         """The state of each random stream that decides how the run goes on, by name."""
         return {}
+
+    def at_rest(self, function: Callable[[], Any]) -> None:
+        """Call `function` when the state of the run is whole: now, or after the batch that is under way.
+
+        In the midst of a batch the parameters may have been moved by a step that is not counted yet; in an evaluation
+        they may be replaced by an average. At the end of an epoch it waits for `after_epoch` of every callback.
+        """
+        if self._busy:
+            self._waiting.append(function)
+        else:
+            function()
+
+    def _settle(self) -> None:
+        self._busy = ""
+        while self._waiting:
+            self._waiting.pop(0)()
 
     def stop(self) -> None:
         """End `fit` after the step that is under way."""
@@ -292,6 +338,16 @@ class Loop:
                 hint = f"{callback.__name__}()" if isinstance(callback, type) else "a subclass of Callback"
                 raise TypeError(f"A callback is an object of a subclass of Callback, not {callback!r}. Write {hint}.")
         self._hang([*self.callbacks, *callbacks])
+
+    def named_callbacks(self) -> list[tuple[str, Callback]]:
+        """Each callback by its class, with a number where there are several: two schedules do not share a state."""
+        count: dict[str, int] = {}
+        named: list[tuple[str, Callback]] = []
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            count[kind] = count.get(kind, 0) + 1
+            named.append((kind if count[kind] == 1 else f"{kind} {count[kind]}", callback))
+        return named
 
     def remove(self, *callbacks: Callback) -> None:
         """Take callbacks off again."""
@@ -360,11 +416,12 @@ class Loop:
     def _end(self, started: list[Callback], failure: BaseException | None = None) -> None:
         """Call each `after_fit` and undo each change, whichever of them fail; tell of the first that did."""
         errors: list[Exception] = []
-        for callback in started:
+        for function in (self._settle, *(partial(callback.after_fit, self) for callback in started)):
             try:
-                callback.after_fit(self)
+                function()
             except Exception as error:  # noqa: BLE001 (the others have their turn first)
                 errors.append(error)
+        self._waiting.clear()
         errors += self._changes.undo()
         self._under_way = False
         if failure is not None:

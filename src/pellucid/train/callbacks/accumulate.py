@@ -11,9 +11,11 @@ from pellucid.train.loop import Callback, Loop, SkipBatch
 class Accumulate(Callback):
     """One step of the optimiser for every `batches` batches, with the gradient that all of them as one would have.
 
-    The gradients of the batches are summed, each weighted by its number of samples, and divided by the number of all:
-    right for a loss that is a mean over the batch, whatever the sizes. The group at the end of an epoch is smaller
-    where the batches do not come out even. (Batch normalisation still sees each batch for itself.)
+    The gradients of the batches are summed, each weighted as the loss weighs (see `Loop.weight`): by the number of its
+    samples, or of the targets that are not ignored, or by the weights of their classes. So they are right for a loss
+    that is a mean over the batch, whatever the sizes. A batch that weighs nothing adds nothing. The group at the
+    end of an epoch is smaller where the batches do not come out even. (Batch normalisation
+    still sees each batch for itself.)
 
     `learner.step` counts batches, so schedules go by them too; `after_step` comes for the steps of the optimiser.
 
@@ -28,7 +30,8 @@ class Accumulate(Callback):
         if not isinstance(batches, int) or batches < 1:
             raise ValueError(f"Accumulate: batches is a whole number from 1, but it is {batches!r}.")
         self.batches = batches
-        self._passed = self._samples = 0
+        self._passed, self._samples = 0, 0.0  # batches of the group that is under way, and what they weigh
+        self._weight = 0.0
         self._kept: list[Any] | None = None  # the gradients, while no fit is under way
         self._parameters: list[Any] = []
 
@@ -45,17 +48,25 @@ class Accumulate(Callback):
 
     def after_loss(self, learner: Loop) -> None:
         # The sum over the batch: it adds up, as a mean does not. `loss_value`, which is recorded, stays the mean.
-        learner.loss = learner.loss * len(learner.target)
+        self._weight = learner.weight()
+        if self._weight:
+            learner.loss = learner.loss * self._weight
+        else:  # a mean over nothing is NaN, and so might its gradient be
+            learner.loss = (learner.output * 0).sum()
 
     def after_backward(self, learner: Loop) -> None:
-        self._passed, self._samples = self._passed + 1, self._samples + len(learner.target)
+        self._passed, self._samples = self._passed + 1, self._samples + self._weight
         if self._passed < self.batches and learner.batch + 1 < len(learner.loader):
+            raise SkipBatch
+        if not self._samples:  # nothing in the whole group has a target: no step
+            self._passed = 0
+            learner.zero_grad()
             raise SkipBatch
         with no_grad():
             for parameter in self._parameters:
                 if parameter.grad is not None:
                     parameter.grad.mul_(1 / self._samples)
-        self._passed = self._samples = 0
+        self._passed, self._samples = 0, 0.0
 
     def after_fit(self, learner: Loop) -> None:
         self._kept = self._gradients()

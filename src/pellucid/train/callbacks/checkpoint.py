@@ -38,6 +38,7 @@ class Checkpoint(Callback):
         ValueError: `mode` or `keep` is not one of these, or (when the fit begins) nothing is called `monitor`.
     """
 
+    observes = True
     order = 90  # after every callback whose state it saves
 
     def __init__(
@@ -77,7 +78,10 @@ class Checkpoint(Callback):
         )
         if better:
             self.best_value, self.best_epoch = value, learner.epoch
-        self._background.do(self._save, self._path(learner), *take(learner.state_dict()), better)
+        # Only when the other callbacks have seen the end of the epoch is what they remember whole.
+        learner.at_rest(
+            lambda: self._background.do(self._save, self._path(learner), *take(learner.state_dict()), better)
+        )
 
     def after_fit(self, learner: Loop) -> None:
         self._background.wait()

@@ -29,6 +29,7 @@ class NaNGuard(Callback):
     as it was before the step: what is saved then leads to the same failure again, which is what one wants to look at.
     """
 
+    observes = True
     order = -100
 
     def before_epoch(self, learner: Loop) -> None:

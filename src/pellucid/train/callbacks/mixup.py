@@ -47,6 +47,8 @@ class MixUp(Callback):
             part, other = self._mixture
             return plain(output, target) * part + plain(output, other) * (1 - part)
 
+        if hasattr(plain, "total_weight"):  # the mixture counts as the batch that it is made of
+            mixed.total_weight = plain.total_weight  # type: ignore[attr-defined]
         learner.replace(learner, "loss_function", mixed)
         learner.at_end(self._forget)
 

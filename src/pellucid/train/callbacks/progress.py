@@ -31,6 +31,7 @@ class Progress(Callback):
         plot: whether to draw the curves in a notebook (this needs matplotlib, and a `Recorder` in the Learner).
     """
 
+    observes = True
     order = 50
 
     def __init__(self, plot: bool = True) -> None:

@@ -39,6 +39,7 @@ class Snapshots(Callback):
     ['bias', 'weight']
     """
 
+    observes = True
     order = 80  # when everything that changes the model in this step has done so
 
     def __init__(self, folder: str | Path, every: int = 100) -> None:

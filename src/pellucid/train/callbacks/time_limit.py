@@ -29,6 +29,7 @@ class TimeLimit(Callback):
     5400.0
     """
 
+    observes = True
     order = 0
 
     def __init__(self, limit: float | str) -> None:

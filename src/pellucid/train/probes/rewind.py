@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pellucid.core import Tensor
-from pellucid.random import Generator, default_generator
+from pellucid.random.streams import find_streams, program_streams, set_stream_state, stream_state
 from pellucid.train.loop import Loop
 
 
@@ -32,7 +31,17 @@ class Snapshot:
             for module in owner.modules() if hasattr(owner, "modules") else ():
                 self._note(vars(module))
         self._note(vars(learner.optimizer))
-        self._restores += [_state_of_stream(stream) for stream in _streams(learner.loader)]
+        parts = {
+            name: getattr(learner, name, None) for name in ("loader", "valid", "model", "loss_function", "callbacks")
+        }
+        for stream in [
+            *program_streams().values(),
+            *find_streams(parts, lambda value: isinstance(value, Loop)).values(),
+        ]:
+            try:
+                self._restores.append(partial(set_stream_state, stream, stream_state(stream)))
+            except TypeError:
+                continue  # the numbers of random.SystemRandom never come again anyway
 
     def restore(self) -> None:
         """Put everything back. A Ctrl-C in the midst of it has to wait until it is done."""
@@ -113,28 +122,3 @@ def _list(items: list[Any]) -> Callable[[], None]:
         items[:] = before
 
     return restore
-
-
-_STREAMS = (Generator, random.Random, np.random.Generator, np.random.RandomState)
-
-
-def _streams(loader: Any, depth: int = 3) -> Iterator[Any]:
-    """The random streams of the program, and those that the loader, its sampler, its data set have as attributes."""
-    if depth == 3:
-        yield from (default_generator, random, np.random)
-    for value in vars(loader).values() if hasattr(loader, "__dict__") else ():
-        if isinstance(value, _STREAMS):
-            yield value
-        elif depth and not isinstance(value, Tensor | np.ndarray | type | ModuleType):
-            yield from _streams(value, depth - 1)
-
-
-def _state_of_stream(stream: Any) -> Callable[[], Any]:
-    if isinstance(stream, np.random.Generator):
-        state = stream.bit_generator.state
-        return lambda: setattr(stream.bit_generator, "state", state)
-    if stream is random or isinstance(stream, random.Random):
-        state = stream.getstate()
-        return lambda: stream.setstate(state)
-    state = stream.get_state()
-    return lambda: stream.set_state(state)

@@ -32,6 +32,7 @@ class CSVLogger(Callback):
         ValueError: `every` is less than 1; or (when the fit begins) the file is there and is not such a log.
     """
 
+    observes = True
     order = 20
 
     def __init__(self, path: str | Path, every: int = 1) -> None:

@@ -52,6 +52,7 @@ class Recorder(Callback):
     ['kind', 'epoch', 'step', 'train_loss', 'lr', 'seconds']
     """
 
+    observes = True
     order = 10
 
     def __init__(self, every: int = 1, path: str | Path | None = None) -> None:

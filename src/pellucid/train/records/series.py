@@ -26,6 +26,7 @@ class Series(Callback):
     It is in the checkpoint: a run that was resumed has the same record as one that was not.
     """
 
+    observes = True
     kind: ClassVar[str]  # what is recorded
     label: ClassVar[str]  # what the names are names of
     numbers: ClassVar[tuple[str, ...]]

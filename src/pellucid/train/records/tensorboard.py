@@ -34,6 +34,7 @@ class TensorBoard(Callback):
         ModuleNotFoundError: tensorboardX is not installed.
     """
 
+    observes = True
     order = 20
 
     def __init__(self, folder: str | Path, every: int = 10, histograms: int | None = None) -> None:

@@ -59,6 +59,7 @@ class StepTrace(Callback):
         sink: called with a `Place` and an array.
     """
 
+    observes = True
     order = 1000  # last: it sees what the others have made of a batch or of the gradients
 
     def __init__(self, sink: Callable[[Place, np.ndarray], None]) -> None:
