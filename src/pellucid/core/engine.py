@@ -23,7 +23,7 @@ from pellucid import backend
 
 from .application import OpNode
 from .context import is_reentry, run_within, state
-from .dtypes import OF_NUMPY
+from .dtypes import OF_NUMPY, float32
 from .errors import with_line
 from .node import AUX, OUT, VALUE, Node
 from .operation import TABLE
@@ -32,6 +32,7 @@ from .vocabulary import LIFTED, Raw
 
 _ndarray = np.ndarray
 _raw: dict[Any, Raw] = {}
+_HALF = np.dtype(np.float16)
 _NUMPY = _raw.setdefault(backend.NUMPY, Raw(backend.NUMPY.xp))
 
 
@@ -249,6 +250,8 @@ def _run(
             for counter, version, _ in node.guards:
                 if counter[0] != version:
                     _saved(node)
+            if g.dtype == _HALF:
+                g, saved = _wide(g), [_wide(value) for value in saved]
             edges, elementwise = node.edges, node.op.elementwise
             for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
                 edge = edges[position]
@@ -287,6 +290,23 @@ def _run(
             owned.discard(leaf)  # a hook may have kept it
         _accumulate(leaf, gradient, lifted, leaf in owned, create)
     return []
+
+
+def _wide(value: Any) -> Any:
+    """float16 as float32. A rule computes in float32 and its result is rounded once, as in PyTorch's kernels: a count
+    or a factor above 65504 must not become infinite on the way.
+    """
+    if type(value) is list:
+        return [_wide(part) for part in value]
+    return value.astype(np.float32) if getattr(value, "dtype", None) == _HALF else value
+
+
+def _wide_tensor(value: Any) -> Any:
+    if type(value) is list:
+        return [_wide_tensor(part) for part in value]
+    if isinstance(value, Tensor) and value._array.dtype == _HALF:
+        return TABLE["cast"](value, dtype=float32)
+    return value
 
 
 def _vocabulary(array: Any) -> Raw:
@@ -382,6 +402,8 @@ def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[
         _lift(node, what, which, value, create)
         for (what, which), value in zip(node.plan.saves, _saved(node), strict=True)
     ]
+    if g._array.dtype == _HALF:
+        g, values = _wide_tensor(g), [_wide_tensor(value) for value in values]
     for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
         if useful is not None and node.edges[position] not in useful:
             continue

@@ -45,6 +45,7 @@ threshold_backward.vjp(
 
 
 @elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.leaky_relu")
+@in_float32
 def leaky_relu(xp: Any, input: Any, *, negative_slope: float = 0.01) -> Any:
     """x of each element where positive, else negative_slope · x."""
     return xp.where(input > 0, input, input * negative_slope)
@@ -62,7 +63,8 @@ def elu(xp: Any, input: Any, *, alpha: float = 1.0, scale: float = 1.0, input_sc
 
 
 def _elu_rule(m: Any, g: Any, input: Any, alpha: float, scale: float, input_scale: float) -> Any:
-    below = g * (scale * alpha * input_scale) * m.exp(input_scale * m.clamp_max(input, 0))
+    negative = -m.relu(-input)  # min(x, 0) with the slope 0 at 0, where PyTorch's second derivative is 0
+    below = g * (scale * alpha * input_scale) * m.exp(input_scale * negative)
     return m.where(input > 0, g * scale, below)
 
 
@@ -168,3 +170,39 @@ def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0
 
 
 hardtanh.vjp(input=lambda m, g, input, min_val, max_val: m.where((input > min_val) & (input < max_val), g, 0))
+
+
+@elementwise(domain=real(-3.0, 3.0), method=False, public=False, reference="torch.nn.functional.hardswish")
+@in_float32
+def hardswish(xp: Any, input: Any) -> Any:
+    """x · min(max(x + 3, 0), 6) / 6 of each element (arXiv:1905.02244)."""
+    return input * xp.minimum(xp.maximum(input + 3, 0), 6) / 6
+
+
+def _hardswish_rule(m: Any, g: Any, input: Any) -> Any:
+    """A slope of x / 3 + 1 / 2 in the middle, where alone it is computed: at ±inf it would make NaN."""
+    inner = m.where((input <= -3) | (input >= 3), 0, input)
+    return m.where(input <= -3, 0, m.where(input >= 3, g, g * (inner / 3 + 0.5)))
+
+
+hardswish.vjp(input=_hardswish_rule)
+
+
+@elementwise(
+    domain=real(0.0),
+    kind="float",
+    method=False,
+    public=False,
+    reference="torch.ops.aten._prelu_kernel",
+    node="PreluKernelBackward0",
+    tensors=("input", "weight"),
+)
+def prelu(xp: Any, input: Any, weight: Any) -> Any:
+    """x of each element where positive, else weight · x (arXiv:1502.01852)."""
+    return xp.where(input > 0, input, weight * input)
+
+
+prelu.vjp(
+    input=lambda m, g, input, weight: m.where(input > 0, g, g * weight),
+    weight=lambda m, g, input: m.where(input > 0, 0, g * input),
+)

@@ -10,7 +10,16 @@ import numpy as np
 
 from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzero, op, real
 
-from .elements import in_float32, is_bool, is_integral, kind_of, refuse_bools, refuse_floats
+from .elements import (
+    check_number,
+    in_float32,
+    is_bool,
+    is_integral,
+    kind_of,
+    refuse_bools,
+    refuse_floats,
+    with_numbers,
+)
 from .node_names import by_operand, division, subtraction
 
 _ONE = 1  # the default of `alpha`, told from True by identity
@@ -26,7 +35,7 @@ def add(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """
     if alpha is _ONE or _plain(alpha, input, other):
         return input + other
-    return input + _scaled(other, alpha)
+    return _plus(xp, input, other, _held(alpha, input))
 
 
 add.vjp(
@@ -49,7 +58,7 @@ def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     _refuse_bool(input, other)
     if alpha is _ONE or _plain(alpha, input, other):
         return input - other
-    return input - _scaled(other, alpha)
+    return _plus(xp, input, other, -_held(alpha, input))
 
 
 sub.vjp(
@@ -70,6 +79,17 @@ rsub.vjp(
 )
 
 
+def _held(alpha: Any, input: Any) -> Any:
+    if kind_of(input) == "f":
+        check_number(alpha, input.dtype)
+    return alpha
+
+
+@in_float32
+def _plus(xp: Any, input: Any, other: Any, alpha: Any) -> Any:
+    return input + _scaled(other, alpha)
+
+
 def _scaled(other: Any, alpha: Any) -> Any:
     if kind_of(other) in "iu" and hasattr(other, "dtype"):
         alpha = np.asarray(alpha).astype(other.dtype)  # wraps around where it does not fit
@@ -86,6 +106,7 @@ def _plain(alpha: Any, input: Any, other: Any) -> bool:
 
 
 @elementwise(kind="arith", domain=real(), numbers=True)
+@with_numbers
 def mul(xp: Any, input: Any, other: Any) -> Any:
     """Product of each pair of elements. Bools: their conjunction."""
     return input * other
@@ -98,6 +119,7 @@ mul.vjp(
 
 
 @elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True, node=division)
+@with_numbers
 def true_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
     return input / other
@@ -110,6 +132,7 @@ true_divide.vjp(
 
 
 @elementwise(kind="arith", domain=nonzero(), numbers=True, node="DivBackward2")
+@with_numbers
 def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded down. Raises RuntimeError for an integer divided by 0."""
     refuse_bools("floor_divide", input, other)
@@ -122,6 +145,7 @@ def floor_divide(xp: Any, input: Any, other: Any) -> Any:
 
 
 @elementwise(kind="arith", method=False, public=False, reference="torch.div", numbers=True, node="DivBackward2")
+@with_numbers
 def trunc_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded towards 0."""
     refuse_bools("div", input, other)
@@ -137,6 +161,7 @@ for _step in (floor_divide, trunc_divide):
 
 
 @elementwise(kind="arith", domain=nonzero(), node=by_operand("Remainder"))
+@with_numbers
 def remainder(xp: Any, input: Any, other: Any) -> Any:
     """What Python's % gives for each pair of elements: input - other · floor(input / other), with the sign of other.
 
@@ -155,6 +180,7 @@ remainder.vjp(
 
 
 @elementwise(kind="arith", domain=nonzero(), tensors=("input",), node=by_operand("Fmod"))
+@with_numbers
 def fmod(xp: Any, input: Any, other: Any) -> Any:
     """What C's fmod gives for each pair of elements: input - other · trunc(input / other), with the sign of input.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core import TABLE, Tensor, elementwise, function, real
 
-from .elements import is_integral
+from .elements import check_number, is_integral
 from .node_names import by_operand, clamped
 
 
@@ -130,6 +130,9 @@ def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     """
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    for bound in (min, max):
+        if input.dtype == xp.float16:
+            check_number(bound, input.dtype)
     if min is not None:
         input = xp.maximum(input, min)
     return input if max is None else xp.minimum(input, max)

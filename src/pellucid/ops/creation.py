@@ -19,6 +19,8 @@ from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.core.dtypes import int64, of_number
 
+from .elements import check_number
+
 # --- from data -------------------------------------------------------------------------------------------------------
 
 
@@ -98,8 +100,7 @@ def _full(xp: Any, *, size: Any, fill_value: Any, dtype: DType, device: Any = No
     """A tensor of `size` with `fill_value` everywhere."""
     if fill_value == 0:
         return xp.zeros(size, dtype.numpy)
-    if isinstance(fill_value, int) and dtype.numpy.kind in "iu":
-        fill_value = np.array(fill_value).astype(dtype.numpy)  # wraps around, as a cast does
+    check_number(fill_value, dtype.numpy)
     return xp.full(size, fill_value, dtype.numpy)
 
 
@@ -323,7 +324,7 @@ def _number(value: Any, default: Any) -> Any:
 def _linspace(xp: Any, *, start: Any, end: Any, steps: int, dtype: DType, device: Any = None) -> Any:
     """`steps` numbers evenly spaced from `start` to `end`, counted from the nearer end, as in PyTorch."""
     kind = dtype.numpy
-    wide = kind
+    wide = kind if kind.itemsize > 2 else np.dtype(np.float32)
     if kind.kind != "f":
         start, end, wide = int(start), int(end), np.dtype(np.float64)
     if steps == 1:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,34 @@ def refuse_bools(name: str, *values: Any) -> None:
     """Raise for an op that PyTorch does not have for bools alone."""
     if all(is_bool(value) for value in values):
         raise NotImplementedError(f"{name} is not implemented for bool tensors; write .to(pellucid.int64)")
+
+
+def check_number(value: Any, kind: Any) -> None:
+    """Raise for a number that the type cannot hold: an integer outside its range, a finite float made infinite."""
+    if kind.kind in "iuf" and isinstance(value, int | float):
+        info: Any = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind)
+        infinite = kind.kind == "f" and not math.isfinite(value)
+        if not infinite and not info.min <= value <= info.max:
+            raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
+
+
+def with_numbers(forward: Forward) -> Forward:
+    """Compute a forward of two operands in float32 where one is of float16 and the other a Python number.
+
+    The number need not be one that float16 has: 60000 / 70000 is 0.857, as in PyTorch.
+    """
+    return_wide = in_float32(forward)
+
+    @functools.wraps(forward)
+    def computed(xp: Any, input: Any, other: Any) -> Any:
+        if isinstance(other, _NUMBER) or isinstance(input, _NUMBER):
+            return return_wide(xp, input, other)
+        return forward(xp, input, other)
+
+    return computed
+
+
+_NUMBER = (int, float)
 
 
 def in_float32(forward: Forward) -> Forward:

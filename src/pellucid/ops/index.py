@@ -9,6 +9,7 @@ from typing import Any
 from pellucid.core import ShapeError, op
 
 from .dims import dim_of
+from .elements import check_number
 from .placing import add_at, check_index, dim_first, line_positions, raised, store, writes
 
 
@@ -133,6 +134,7 @@ def index_fill(xp: Any, input: Any, index: Any, value: Any, *, dim: int) -> Any:
         )
     if vector.dtype.kind not in "iu":
         raise IndexError(f"index_fill(): Expected dtype int64 for index, got {vector.dtype}")
+    check_number(value, input.dtype)
     target[(slice(None),) * axis + (vector,)] = value
     return input
 

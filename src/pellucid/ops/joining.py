@@ -32,7 +32,7 @@ cat_tensors.vjp(tensors=lambda m, g, index, tensors_shape, dim: _cut_back(m, g, 
 def _cut_back(m: Any, g: Any, index: int, shapes: Any, dim: int) -> Any:
     rank = len(g.shape)
     if len(shapes[index]) != rank:  # of shape (0,), left out
-        return None
+        return m.part(m.reshape(g, shape=(-1,)), key=(slice(0, 0),))
     dim %= rank
     start = sum(shape[dim] for shape in shapes[:index] if len(shape) == rank)
     return m.part(g, key=along(dim, slice(start, start + shapes[index][dim])))

@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, in_place, op
 from pellucid.core.errors import with_line
 
+from .elements import check_number
 from .node_names import by_operand
 from .placing import writes
 from .shape import broadcast_tensors
@@ -20,14 +19,6 @@ from .subscript import index
 def _check_mask(name: str, mask: Any) -> None:
     if mask.dtype.kind != "b":
         raise RuntimeError(f"{name}: expected mask dtype to be Bool, but got {mask.dtype}; write mask.bool()")
-
-
-def check_number(value: Any, kind: Any) -> None:
-    """Raise for a number that an integer type cannot hold."""
-    if kind.kind in "iu" and isinstance(value, int | float):
-        info = np.iinfo(kind)
-        if not info.min <= value <= info.max:
-            raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
 
 
 def _check_value(name: str, input: Any, value: Any) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 from pellucid.core import TABLE, Op, Tensor, function
 
+from .reduction import widened
+
 
 def writes(**declaration: Any) -> Callable[[Any], Op]:
     """Declare from a forward that overwrites its first input two ops: `NAME_`, which does, and `NAME`, on a copy."""
@@ -81,9 +83,9 @@ def check_index(name: str, index: Any, size: int, dim: int) -> None:
 
 def add_at(xp: Any, out: Any, positions: Any, values: Any) -> None:
     """out.flat[positions] += values, one after the other where positions repeat."""
-    flat = out.reshape(-1)  # a copy where `out` has gaps
-    xp.add.at(flat, positions.reshape(-1), values.reshape(-1).astype(out.dtype, copy=False))
-    if not out.flags.c_contiguous:
+    flat = widened(xp, out.reshape(-1))  # a copy where `out` has gaps
+    xp.add.at(flat, positions.reshape(-1), values.reshape(-1).astype(flat.dtype, copy=False))
+    if flat.dtype != out.dtype or not out.flags.c_contiguous:
         out[...] = flat.reshape(out.shape)
 
 

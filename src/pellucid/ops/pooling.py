@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import FUNCTIONS, ShapeError, Tensor, called, from_data, function, op
+from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, called, from_data, function, op
+from pellucid.core.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
 from .node_names import pooling
@@ -361,13 +362,14 @@ def _adaptive_mean(input: Tensor, output_size: Any, rank: int) -> Tensor:
     """As products with matrices whose rows average a window: each dimension on its own."""
     x, batched = _image(f"adaptive_avg_pool{rank}d", input, rank)
     sizes = _target(output_size, input.shape, rank)
-    out = x
+    wide = float32 if input.dtype is float16 else input.dtype
+    out: Any = x if wide is input.dtype else TABLE["cast"](x, dtype=wide)
     for back, count in enumerate(reversed(sizes), 1):
         length = out.shape[-back]
         rows = [[1 / (b - a) if a <= i < b else 0.0 for i in range(length)] for a, b in _bins(length, count)]
-        matrix = from_data(rows, input.dtype, input.device).reshape(count, length)
+        matrix = from_data(rows, wide, input.device).reshape(count, length)
         out = out @ matrix.mT if back == 1 else matrix @ out
-    return _back(out, rank, batched)
+    return _back(out if wide is input.dtype else TABLE["cast"](out, dtype=input.dtype), rank, batched)
 
 
 @function(method=False)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, function, op, real
+from pellucid.core import TABLE, Tensor, as_dtype, function, op, real
+from pellucid.core.dtypes import float16, float32
 
 from .dims import dim_of
 from .node_names import by_dim
@@ -130,7 +131,10 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
     if not input.is_floating_point():
         raise RuntimeError(f"nanmean(): expected input to have floating point dtype but got {input.dtype!r}")
     there = sum(TABLE["eq"](input, input), dim=dim, keepdim=keepdim)
-    return nansum(input, dim=dim, keepdim=keepdim, dtype=dtype) / there
+    kind = input.dtype if dtype is None else as_dtype(dtype)
+    wide = float32 if kind is float16 else kind  # a count may be more than float16 holds
+    found = nansum(input, dim=dim, keepdim=keepdim, dtype=wide) / there
+    return found if wide is kind else TABLE["cast"](found, dtype=kind)
 
 
 @op(domain=real(), node=by_dim("Prod"))

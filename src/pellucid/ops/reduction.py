@@ -61,7 +61,7 @@ def numpy_dtype(dtype: Any) -> Any:
 
 def widened(xp: Any, array: Any) -> Any:
     """float16 as float32, in which PyTorch adds it up; other floating types as they are."""
-    return array.astype(xp.float32) if array.dtype.itemsize == 2 else array
+    return array.astype(xp.float32) if array.dtype == xp.float16 else array
 
 
 def floating(name: str, input: Any) -> None:

@@ -10,6 +10,7 @@ from pellucid.core import ShapeError, op
 
 from .dims import dim_of
 from .placing import add_at, check_index, corner, dim_first, element_positions, raised, store, writes
+from .reduction import widened
 
 
 def _check_shapes(name: str, input: Any, index: Any, dim: int, among: str = "input", free: bool = True) -> None:
@@ -174,7 +175,7 @@ def _reduced(xp: Any, input: Any, index: Any, src: Any, dim: int, reduce: str, i
 
 def reduce_at(xp: Any, target: Any, positions: Any, values: Any, reduce: str, include_self: bool) -> None:
     """Reduce `values` into the flat `positions` of `target`."""
-    flat, places = target.reshape(-1), positions.reshape(-1)
+    flat, places = widened(xp, target.reshape(-1)), positions.reshape(-1)
     given = values.reshape(-1)
     if not include_self:
         info: Any = (
@@ -191,7 +192,7 @@ def reduce_at(xp: Any, target: Any, positions: Any, values: Any, reduce: str, in
             flat[...] = flat / count
         else:
             flat[...] = flat // count
-    if not target.flags.c_contiguous:
+    if flat.dtype != target.dtype or not target.flags.c_contiguous:
         target[...] = flat.reshape(target.shape)
 
 

@@ -92,7 +92,6 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _stored(input, ops.leaky_relu(_source(input, inplace), negative_slope=negative_slope), inplace)
 
 
-@called("PreluKernelBackward0")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight · x; a weight of more than one element is one for each channel (dimension 1)."""
     if weight.numel() != 1:
@@ -105,7 +104,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = weight.reshape(-1, *(1 for _ in input.shape[2:]))
     elif input.ndim == 0:
         weight = weight.reshape(())
-    return ops.where(input > 0, input, weight * input)
+    return ops.prelu(input, weight)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -143,12 +142,9 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return _stored(input, hardtanh(x + 3.0, 0.0, 6.0) / 6.0, inplace)
 
 
-@called("HardswishBackward0")
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x · hardsigmoid(x)."""
-    x = _source(input, inplace)
-    middle = ops.where(x >= 3, x, x * (x + 3.0) / 6.0)
-    return _stored(input, ops.where(x <= -3, 0.0, middle), inplace)
+    return _stored(input, ops.hardswish(_source(input, inplace)), inplace)
 
 
 @called("ThresholdBackward0")

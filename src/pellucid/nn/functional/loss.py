@@ -92,8 +92,9 @@ def smooth_l1_loss(
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
     if beta == 0:
         return reduced((input - target).abs(), reduction)
-    d = (input - target).abs()
-    return reduced(ops.where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
+    apart = input - target  # squared as it is: |d|² would have the second derivative 0 at 0
+    d = apart.abs()
+    return reduced(ops.where(d < beta, 0.5 * apart * apart / beta, d - 0.5 * beta), reduction)
 
 
 @loss_function(weighted_elements, flags_before=None)
@@ -105,8 +106,9 @@ def huber_loss(
     check_sizes(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
-    d = (input - target).abs()
-    return weighted(ops.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta)), weight, reduction)
+    apart = input - target  # squared as it is: |d|² would have the second derivative 0 at 0
+    d = apart.abs()
+    return weighted(ops.where(d <= delta, 0.5 * apart * apart, delta * (d - 0.5 * delta)), weight, reduction)
 
 
 @loss_function(elements)
