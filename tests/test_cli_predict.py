@@ -168,3 +168,71 @@ def test_an_empty_picture_is_refused(runs: Path, tmp_path: Path) -> None:
     result = pellucid("predict", runs / "digits", tmp_path / "grey.png")
     assert result.exit_code == 2
     assert "of one shade" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("run", "content", "says"),
+    [
+        ("price", "weight,fur,kind,price\n4,long,cat,0\n5,long,cat,0.0\n", "over 2 rows"),
+        ("price", "weight,fur,kind,price\n4,long,cat,nan\n5,long,cat,100\n", "over 1 of 2 rows; 1 row has no target"),
+        ("price", "weight,fur,kind,price\n4,long,cat,\n5,long,cat,?\n", "Not judged: no row has a target."),
+        ("kind", "weight,fur,price,kind\n4,long,100,\n25,short,290,NA\n", "Not judged: no row has a target."),
+        ("kind", "weight,fur,price,kind\n4,long,100,cat\n25,short,290,\n", "1 of 1 right: accuracy 1.0000; 1 row has"),
+        (
+            "kind",
+            "weight,fur,price,kind\n4,long,100,cat\n25,short,290,cow\n",
+            "1 of 2 right.*never met in training.*cow",
+        ),
+        ("kind", "kind;price;fur;weight;more\ncat;100,5;long;4,5;x\ndog;290,25;short;25;y\n", "2 of 2 right"),
+        ("kind", "weight,fur,price\n4,bald,100\n25,short,290\n", "'fur': 1 cell holds a category .*not meet .bald."),
+        ("price", 'weight,fur,kind,price\n4,long,cat,"$1,000.50"\n5,long,cat,$100\n', "over 2 rows"),
+    ],
+)
+def test_the_figures_are_over_the_rows_that_have_a_target(
+    run: str, content: str, says: str, runs: Path, tmp_path: Path
+) -> None:
+    import re
+
+    (tmp_path / "x.csv").write_text(content)
+    result = pellucid("predict", runs / run, tmp_path / "x.csv")
+    assert result.exit_code == 0, result.output
+    assert re.search(says, result.output), result.output
+    assert "nan" not in result.output
+
+
+def test_a_number_in_another_way_of_writing_is_the_same_number(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("weight,fur,kind\n4.5,long,cat\n20.25,short,dog\n")
+    (tmp_path / "b.csv").write_text("kind;fur;weight\ncat;long;4,5\ndog;short;20,25\n")
+    plain, other = (predicted(runs / "price", tmp_path / name, tmp_path / "out.csv")[0] for name in ("a.csv", "b.csv"))
+    assert plain == other
+    (tmp_path / "c.csv").write_text('weight,fur,kind\n"1,234",long,cat\n')
+    result = pellucid("predict", runs / "price", tmp_path / "c.csv")
+    assert result.exit_code == 2
+    assert "row 2, column 'weight': '1,234' may be 1234 or 1.234" in result.stderr
+    assert pellucid("predict", runs / "price", tmp_path / "c.csv", "--decimal", ",").exit_code == 0
+
+
+def test_samples_with_their_classes_in_an_archive(runs: Path, tmp_path: Path) -> None:
+    data = datasets.digits()
+    assert data.x_val is not None
+    assert data.y_val is not None
+    for y in (data.y_val, np.eye(10)[data.y_val]):
+        np.savez(tmp_path / "x.npz", x=16 * data.x_val[:, 0], y=y)
+        result = pellucid("predict", runs / "digits", tmp_path / "x.npz")
+        assert "of 359 right: accuracy 0.9" in result.output, result.output
+
+
+def test_the_columns_are_shown_before_training(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("area;kind;when;name\n" + "".join(f"{i},5;{'ab'[i % 2]};2024-01-{i};n{i}\n" for i in range(1, 25)))
+    result = pellucid("train", table, "--target", "kind", "--epochs", 1, "--out", tmp_path / "run", "--no-report")
+    assert result.exit_code == 2
+    assert "column 'when' holds the date or time '2024-01-1'" in result.stderr
+    ways = ["--ignore", "when", "--ignore", "name", "--out", tmp_path / "run", "--no-report"]
+    result = pellucid("train", table, "--target", "kind", "--epochs", 1, *ways)
+    assert result.exit_code == 0, result.output
+    words = [line.split() for line in result.output.splitlines()]
+    assert ["area", "feature", "number", "1.5", "to", "24.5", "decimal", "comma"] in words
+    assert ["when", "left", "out", "as", "asked,", "--ignore"] in words
+    result = pellucid("train", "--resume", tmp_path / "run", "--epochs", 2, "--no-report")
+    assert result.exit_code == 0, result.output

@@ -1,5 +1,6 @@
 """Arrays of samples from NumPy's files, read without trust: what a header promises must be in the file."""
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +17,7 @@ SMALLEST = 8  # pixels along the side of a picture of another size than the netw
 
 # What NumPy and Python raise for headers and archives that are not what they should be.
 _DAMAGE = (ValueError, EOFError, OSError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError)
-_PACKED = (*_DAMAGE, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+_PACKED = (*_DAMAGE, tokenize.TokenError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -53,7 +53,7 @@ def grey_of(colours: np.ndarray) -> np.ndarray:
     Shape: (H, W, C) with C from 1 to 4 -> (H, W).
     """
     channels = colours.shape[-1]
-    grey = colours[..., 0] if channels < 3 else colours[..., :3] @ GREY
+    grey = colours[..., 0] if channels < 3 else _by_colour(colours[..., :3])
     if channels in (1, 3):
         return grey
     opacity = colours[..., -1]
@@ -69,6 +69,15 @@ def grey_of(colours: np.ndarray) -> np.ndarray:
     if not is_sheet:
         return 1 - opacity
     return grey * opacity + float(np.median(shades)) * (1 - opacity)
+
+
+def _by_colour(colours: np.ndarray) -> np.ndarray:
+    """Shades of red, green and blue; where ink and paper differ in colour and hardly in shade, by the colour."""
+    grey = colours @ GREY
+    border = np.concatenate([colours[0], colours[-1], colours[:, 0], colours[:, -1]])
+    distance = np.abs(colours - np.median(border, axis=0)).max(axis=-1)
+    contrast = np.abs(grey - np.median(border @ GREY))
+    return 1 - distance if np.percentile(contrast, 99) < 0.4 * np.percentile(distance, 99) else grey
 
 
 def full_scale(array: np.ndarray, name: str) -> float:
@@ -142,6 +151,6 @@ def _shades(image: Any, path: Path) -> np.ndarray:
         return np.clip(shades / full_scale(shades, str(path)), 0, 1)
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return grey_of(np.asarray(image.convert("RGBA"), dtype=np.float64) / 255)
-    if mode not in ("L", "1", "RGB"):
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"), dtype=np.float64) / 255
+    if mode in ("L", "1"):
+        return np.asarray(image.convert("L"), dtype=np.float64) / 255
+    return grey_of(np.asarray(image.convert("RGB"), dtype=np.float64) / 255)

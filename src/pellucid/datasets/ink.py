@@ -1,5 +1,9 @@
 """From shades of grey to the character that a person sees on them, laid as the data sets lay theirs."""
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from pellucid.datasets.record import DataError
@@ -8,7 +12,7 @@ MARGIN = 4 / 28  # MNIST's digits lie in the inner 20 of 28 pixels
 FAINT = 0.2  # part of the range below which a pixel is paper
 EVEN = 0.1  # paper whose shades differ by more is lit unevenly
 LARGEST = 512  # pixels along a side: more show nothing that a network of 28 × 28 could see
-OFF = 0.12  # part of the side by which a centre of mass may lie beside the middle
+OFF, OFF_SMALL = 0.06, 0.16  # part of the side by which a centre of mass may lie beside the middle; under 16 pixels
 
 
 def character(grey: np.ndarray, size: tuple[int, int], name: str) -> np.ndarray:
@@ -38,7 +42,9 @@ def centred(small: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     picture = np.zeros(size, np.float32)
     place: list[slice] = []
     for axis in (0, 1):
-        start = round(size[axis] / 2 - _centre(small, axis))
+        start = size[axis] / 2 - _centre(small, axis)
+        # In MNIST the centre lies within pixel 14 of 28, so half a pixel beyond the middle on average.
+        start = math.ceil(start - 1e-6) if min(size) >= 16 else round(start)
         start = min(max(start, 0), size[axis] - small.shape[axis])
         place.append(slice(start, start + small.shape[axis]))
     picture[tuple(place)] = small
@@ -56,7 +62,7 @@ def as_seen(sample: np.ndarray) -> np.ndarray:
         sample = 1 - sample
     ink = sample > FAINT * max(float(sample.max()), 1e-6)
     off = max(abs(_centre(sample, axis) / sample.shape[axis] - 0.5) for axis in (0, 1)) if ink.any() else 0.0
-    if off <= OFF:
+    if off <= (OFF if min(sample.shape) >= 16 else OFF_SMALL):
         return sample
     rows, columns = np.nonzero(ink.any(axis=1))[0], np.nonzero(ink.any(axis=0))[0]
     return centred(sample[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], (sample.shape[0], sample.shape[1]))
@@ -65,42 +71,54 @@ def as_seen(sample: np.ndarray) -> np.ndarray:
 def _ink(grey: np.ndarray, name: str) -> np.ndarray:
     """How much ink is at each pixel, from 0 to 1, on paper of any shade, evenly lit or not."""
     border = _border(grey)
-    low, high = np.percentile(border, [10, 90])
-    paper: float | np.ndarray = float(np.median(border))
+    paper = float(np.median(border))
     difference = grey - paper
     if np.abs(difference).max() < FAINT:
         raise DataError(f"{name} is of one shade: there is nothing on it to recognise")
-    if high - low > EVEN and min(grey.shape) >= 32:
-        # Strokes are narrow and the light is not: what is left of a mean over a wide window leans to the ink's side.
-        local = grey - _blurred(grey, max(3, min(grey.shape) // 4))
-        sign = -1.0 if (local**3).mean() < 0 else 1.0
-        window = max(3, min(grey.shape) // 5)
-        closed = _extreme(_extreme(sign * -grey, window, np.maximum), window, np.minimum)  # the paper, strokes filled
-        ink = np.clip(sign * grey + _blurred(closed, max(3, window // 2)), 0, None)
-        strong = float(np.percentile(ink, 99.5))
-        if strong < FAINT / 2:
-            raise DataError(f"{name} has no strokes on it that stand out from their paper: nothing to recognise")
-        ink = np.clip(ink / strong, 0, 1)
-        return np.clip((ink - _between(ink) / 2) / (1 - _between(ink) / 2), 0, 1)
+    if (np.abs(border - paper) < EVEN / 2).mean() < 0.5 and min(grey.shape) >= 64:
+        return _ink_in_uneven_light(grey, name)
     # The border is paper, whatever its shade; ink is on the side of it where more is.
     darker, lighter = np.clip(-difference, 0, None), np.clip(difference, 0, None)
     ink = darker if darker.sum() >= lighter.sum() else lighter
     if ink.max() < FAINT:
         ink = np.abs(difference)
-    ink = ink / ink.max()
-    noise = float(np.percentile(np.abs(border - paper), 90))
-    return np.clip((ink - 2 * noise) / max(1 - 2 * noise, 0.1), 0, 1) if noise > 0.01 else ink
+    return _above_noise(ink / ink.max(), float(np.median(np.abs(border - paper))) / float(ink.max()))
+
+
+def _ink_in_uneven_light(grey: np.ndarray, name: str) -> np.ndarray:
+    """The same of a photograph, where strokes are narrow and what the light does to the paper is wide."""
+    grey = _blurred(grey, 3)
+    local = grey - _blurred(grey, min(grey.shape) // 4)
+    sign = -1.0 if (local**3).mean() < 0 else 1.0  # the strokes are few and far from the mean: dark ones below it
+    window = min(grey.shape) // 5
+    paper = _extreme(_extreme(-sign * grey, window, np.maximum), window, np.minimum)  # wider than strokes: fills them
+    paper = _blurred(paper, window // 8)
+    ink = 1 - grey / np.maximum(paper, 0.05) if sign < 0 else grey + paper  # a shadow dims paper and ink alike
+    ink = np.clip(ink - np.median(ink), 0, None)
+    strong = float(_blurred(ink, 3).max())
+    if strong < FAINT / 2:
+        raise DataError(f"{name} has no strokes that stand out from their paper: nothing to recognise")
+    ink = np.clip(ink / strong, 0, 1)
+    return _above_noise(ink, float(np.percentile(ink, 75)))
+
+
+def _above_noise(ink: np.ndarray, noise: float) -> np.ndarray:
+    """Ink without what paper of this roughness, the middle of its deviations, shows by itself."""
+    floor = min(6 * noise, 0.6)
+    return np.clip((ink - floor) / (1 - floor), 0, 1) if noise > 0.005 else ink
 
 
 def _without_specks(ink: np.ndarray) -> np.ndarray:
-    """The ink without what is small and apart from the character: dust, the corner of another line."""
+    """The ink without what is apart from the character and is small or comes in from the edge: dust, another line."""
     step = -(-max(ink.shape) // 48)
     if step < 2:
         return ink
     coarse = _pooled(ink, step)
+    inked = _pooled(ink, step, of=np.max) > FAINT
     label = np.zeros(coarse.shape, np.int64)
     masses: list[float] = [0.0]
-    for start in zip(*np.nonzero(coarse > FAINT), strict=True):
+    edges: set[int] = set()
+    for start in zip(*np.nonzero(inked), strict=True):
         if label[start]:
             continue
         label[start] = len(masses)
@@ -108,16 +126,21 @@ def _without_specks(ink: np.ndarray) -> np.ndarray:
         while open_:
             row, column = open_.pop()
             mass += float(coarse[row, column])
+            if min(row, column, coarse.shape[0] - 1 - row, coarse.shape[1] - 1 - column) <= 1:
+                edges.add(len(masses))
             for near in ((row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
-                inside = 0 <= near[0] < coarse.shape[0] and 0 <= near[1] < coarse.shape[1]
-                if inside and not label[near] and coarse[near] > FAINT:
+                held = 0 <= near[0] < coarse.shape[0] and 0 <= near[1] < coarse.shape[1]
+                if held and not label[near] and inked[near]:
                     label[near] = len(masses)
                     open_.append(near)
         masses.append(mass)
-    small = [k for k, mass in enumerate(masses) if mass < 0.05 * max(masses)]
-    if len(masses) == 1 or small == [0]:
+    inside = max((mass for k, mass in enumerate(masses) if k not in edges), default=0.0)
+    if inside < 0.2 * max(masses):  # the character itself may reach the edge
+        edges, inside = set(), max(masses)
+    out = [k for k, mass in enumerate(masses) if k and (k in edges or mass < 0.05 * inside)]
+    if not out:
         return ink
-    speck = np.isin(label, [k for k in small if k]).repeat(step, 0).repeat(step, 1)[: ink.shape[0], : ink.shape[1]]
+    speck = np.isin(label, out).repeat(step, 0).repeat(step, 1)[: ink.shape[0], : ink.shape[1]]
     return np.where(speck, 0.0, ink)
 
 
@@ -137,14 +160,14 @@ def _reduced(grey: np.ndarray) -> np.ndarray:
     return grey if step == 1 or min(grey.shape) < 2 * step else _pooled(grey, step, whole=True)
 
 
-def _pooled(grey: np.ndarray, step: int, whole: bool = False) -> np.ndarray:
-    """Means over blocks of step × step; the pixels that make no whole block are left out, or padded with 0."""
+def _pooled(grey: np.ndarray, step: int, whole: bool = False, of: Callable[..., Any] = np.mean) -> np.ndarray:
+    """Means, or another figure, over blocks of step × step; `whole` leaves out the pixels that make no whole block."""
     height, width = grey.shape
     if whole:
         grey = grey[: height // step * step, : width // step * step]
     else:
-        grey = np.pad(grey, ((0, -height % step), (0, -width % step)))
-    return grey.reshape(grey.shape[0] // step, step, grey.shape[1] // step, step).mean(axis=(1, 3))
+        grey = np.pad(grey, ((0, -height % step), (0, -width % step)), mode="edge")
+    return of(grey.reshape(grey.shape[0] // step, step, grey.shape[1] // step, step), axis=(1, 3))
 
 
 def _blurred(grey: np.ndarray, window: int) -> np.ndarray:
@@ -167,21 +190,6 @@ def _extreme(grey: np.ndarray, window: int, of: np.ufunc) -> np.ndarray:
         views = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis)
         grey = of.reduce(views, axis=-1)
     return grey
-
-
-def _between(ink: np.ndarray) -> float:
-    """The shade between paper and ink that divides them best.
-
-    Source: Otsu, A threshold selection method from gray-level histograms, 1979.
-    """
-    counts, edges = np.histogram(ink, bins=64, range=(0, 1))
-    middles = (edges[:-1] + edges[1:]) / 2
-    below, total = np.cumsum(counts), counts.sum()
-    sums = np.cumsum(counts * middles)
-    inside = (below > 0) & (below < total)
-    below, part = below[inside], sums[inside]
-    between = (sums[-1] * below / total - part) ** 2 / (below * (total - below))
-    return float(edges[1:][inside][int(np.argmax(between))]) if inside.any() else 0.5
 
 
 def _resized(cut: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import from_data
-from pellucid.datasets import DataError, DataSet
+from pellucid.datasets import DataError, DataSet, read_table
 from pellucid.experiments import choices
 from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
@@ -228,12 +226,10 @@ def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _head(path: Path) -> tuple[list[str], list[list[str]]]:
     """The header and the first rows of a CSV file, as they are written there."""
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as file:
-        lines = [line for line in itertools.islice(file, HEAD + 20) if line.strip()]
-    delimiter = next((mark for mark in ",;\t" if lines and mark in lines[0]), ",")
-    rows = list(itertools.islice(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), HEAD + 1))
-    shown = [[*row[:WIDTH], *(["…"] if len(row) > WIDTH else [])] for row in rows]
-    return (shown[0], shown[1:]) if shown else ([], [])
+    columns = list(read_table(path).columns.items())
+    more = ["…"] if len(columns) > WIDTH else []
+    rows = zip(*(cells[:HEAD] for _, cells in columns[:WIDTH]), strict=True)
+    return [*(name for name, _ in columns[:WIDTH]), *more], [[*row, *more] for row in rows]
 
 
 def _predictions(config: Config, described: dict[str, Any], data: DataSet, model: Any) -> Predictions | None:
