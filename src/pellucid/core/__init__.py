@@ -32,7 +32,7 @@ from .door import Interpreter, apply, below, interpreter, promote
 from .dtypes import as_dtype, dtype, get_default_dtype, set_default_dtype
 from .engine import backward, grad
 from .errors import DimensionError, ShapeError
-from .export import FUNCTIONS, function, in_place
+from .export import FUNCTIONS, function, install_ops
 from .format import get_printoptions, printoptions, set_printoptions
 from .methods import RemovableHandle
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
@@ -53,5 +53,5 @@ __all__ = [
     "Interpreter", "apply", "below", "interpreter", "promote",
     "TABLE", "Op", "elementwise", "op",
     "backward", "grad", "Function",
-    "RemovableHandle", "FUNCTIONS", "function", "in_place", "get_printoptions", "printoptions", "set_printoptions",
+    "RemovableHandle", "FUNCTIONS", "function", "install_ops", "get_printoptions", "printoptions", "set_printoptions",
 ]  # fmt: skip

@@ -24,9 +24,9 @@ class Declaration:
     of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
     mix, see `core.promotion`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
     shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
-    exported). `like` is the function whose arguments the op has, where forward only says `*others, **attributes`.
-    `node` is what PyTorch calls the recorded application, where that does not follow from the op's name: a name, or a
-    function from the arguments and attributes to one.
+    exported), `aliases` (its other names). `like` is the function whose arguments the op has, where forward only says
+    `*others, **attributes`. `node` is what PyTorch calls the recorded application, where that does not follow from the
+    op's name: a name, or a function from the arguments and attributes to one.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Declaration:
         tensors: tuple[str, ...] = (),
         numbers: bool = False,
         like: Forward | None = None,
+        aliases: tuple[str, ...] = (),
         node: str | Callable[[tuple[Any, ...], dict[str, Any]], str] | None = None,
     ) -> None:
         self.name = name or forward.__name__
@@ -63,6 +64,7 @@ class Declaration:
         self.method = method
         self.public = public
         self.node = node
+        self.aliases = aliases
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name
         self.__module__ = forward.__module__

@@ -24,6 +24,7 @@ elementwise op a rule ignores broadcasting: the engine sums the gradient back to
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import MethodType
 from typing import Any, cast
@@ -31,6 +32,9 @@ from typing import Any, cast
 from . import declaration
 from .declaration import Declaration, Forward
 from .door import apply
+from .dtypes import category
+from .errors import ShapeError
+from .node import node_name
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
 
@@ -88,11 +92,18 @@ TABLE = cast("dict[str, Op]", declaration.TABLE)
 """Every op by name, in order of declaration."""
 
 
-def op(**declaration: Any) -> Callable[[Forward], Op]:
-    """Declare an op; see the head of this file, and `Op` for what a declaration may say."""
+def op(*, in_place: bool | str = False, **declaration: Any) -> Callable[[Forward], Op]:
+    """Declare an op; see the head of this file, and `Declaration` for what a declaration may say.
+
+    `in_place=True` declares `NAME_` besides, the method that stores the result in the tensor; with
+    `in_place="function"` it is also a function. The aliases then have their forms in place, too.
+    """
 
     def declare(forward: Forward) -> Op:
-        return Op(forward, **declaration)
+        made = Op(forward, **declaration)
+        if in_place:
+            _in_place(made, public=in_place == "function")
+        return made
 
     return declare
 
@@ -100,3 +111,35 @@ def op(**declaration: Any) -> Callable[[Forward], Op]:
 def elementwise(*, kind: str = "float", **declaration: Any) -> Callable[[Forward], Op]:
     """Declare an op that works on each element alone, after broadcasting."""
     return op(kind=kind, elementwise=True, **declaration)
+
+
+def _in_place(op: Op, public: bool) -> Op:
+    """The op `NAME_` that stores the result of `op` in its first input, with the same rules.
+
+    Raises where the result does not have the input's shape, or would have to go down a category of dtypes.
+    """
+
+    def forward(xp: Any, input: Any, *others: Any, **attributes: Any) -> Any:
+        result = op.forward(xp, input, *others, **attributes)
+        if result.shape != input.shape:
+            raise ShapeError(
+                f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(result.shape)}; "
+                f"write {op.name} (not in place) for a result of that shape"
+            )
+        if result.dtype != input.dtype and op.kind != "compare" and category(result.dtype) > category(input.dtype):
+            raise RuntimeError(f"result type {result.dtype} can't be cast to the desired output type {input.dtype}")
+        input[...] = result
+        return input
+
+    forward.__name__, forward.__module__ = op.name + "_", op.forward.__module__
+    first = inspect.cleandoc(op.__doc__ or "").split("\n")[0]
+    forward.__doc__ = f"In place: {first}"
+    made = Op(
+        forward, kind=op.kind, elementwise=op.elementwise, domain=op.domain, reference=f"torch.Tensor.{op.name}_",
+        mutates=(0,), promotes=None if op.promotes is None else tuple(op.inputs[i] for i in op.promotes),
+        method=op.method, public=public, aliases=tuple(alias + "_" for alias in op.aliases),
+        node=op.node or node_name(op.name), check=op.check,
+        tensors=tuple(op.inputs[i] for i in op.tensors), like=op.declared,
+    )  # fmt: skip
+    made.rules = op.rules
+    return made

@@ -4,7 +4,7 @@ A file is a chapter of the table. An op declared in any of them becomes `pelluci
 every table of tests, unless its declaration says otherwise.
 """
 
-from pellucid.core import TABLE, Tensor
+from pellucid.core import install_ops
 
 from . import (
     activation,
@@ -25,7 +25,6 @@ from . import (
     loss,
     masks,
     memory,
-    names,
     normalize,
     norms,
     operators,
@@ -51,12 +50,8 @@ from . import (
     view_methods,
 )
 
-names.install()
-for _name, _op in TABLE.items():
-    if _op.method and not hasattr(Tensor, _name):
-        setattr(Tensor, _name, _op)
+install_ops()
 operators.install()
-names.install_methods()
 
 __all__ = [
     "activation",
@@ -77,7 +72,6 @@ __all__ = [
     "loss",
     "masks",
     "memory",
-    "names",
     "normalize",
     "norms",
     "operators",

@@ -18,7 +18,7 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 _INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
-@elementwise(kind="arith", domain=real(0.0))
+@elementwise(kind="arith", domain=real(0.0), in_place="function")
 def relu(xp: Any, input: Any) -> Any:
     """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
     if is_bool(input):
@@ -44,7 +44,7 @@ threshold_backward.vjp(
 )
 
 
-@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.leaky_relu")
+@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.leaky_relu", in_place=True)
 @in_float32
 def leaky_relu(xp: Any, input: Any, *, negative_slope: float = 0.01) -> Any:
     """x of each element where positive, else negative_slope · x."""
@@ -54,7 +54,7 @@ def leaky_relu(xp: Any, input: Any, *, negative_slope: float = 0.01) -> Any:
 leaky_relu.vjp(input=lambda m, g, input, negative_slope: m.where(input > 0, g, g * negative_slope))
 
 
-@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.elu")
+@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.elu", in_place=True)
 @in_float32
 def elu(xp: Any, input: Any, *, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
     """scale · x of each element where positive, else scale · alpha · (e^(input_scale · x) - 1) (arXiv:1511.07289)."""
@@ -157,7 +157,14 @@ def _gelu_rule(m: Any, g: Any, input: Any, approximate: str) -> Any:
 gelu.vjp(input=_gelu_rule)
 
 
-@elementwise(domain=real(-1.0, 1.0), kind="arith", method=False, public=False, reference="torch.nn.functional.hardtanh")
+@elementwise(
+    domain=real(-1.0, 1.0),
+    kind="arith",
+    method=False,
+    public=False,
+    reference="torch.nn.functional.hardtanh",
+    in_place=True,
+)
 def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """Each element brought between `min_val` and `max_val`. Its gradient at the bounds is 0."""
     if is_integral(input):

@@ -25,7 +25,7 @@ from .node_names import by_operand, division, subtraction
 _ONE = 1  # the default of `alpha`, told from True by identity
 
 
-@elementwise(kind="arith", domain=real(), numbers=True)
+@elementwise(kind="arith", domain=real(), numbers=True, in_place=True)
 def add(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Sum of each pair of elements: input + alpha · other. Bools: their disjunction.
 
@@ -52,7 +52,15 @@ def _refuse_bool(input: Any, other: Any) -> None:
         )
 
 
-@elementwise(kind="arith", domain=real(), check=_refuse_bool, numbers=True, node=subtraction)
+@elementwise(
+    kind="arith",
+    domain=real(),
+    check=_refuse_bool,
+    numbers=True,
+    node=subtraction,
+    in_place=True,
+    aliases=("subtract",),
+)
 def sub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""
     _refuse_bool(input, other)
@@ -105,7 +113,7 @@ def _plain(alpha: Any, input: Any, other: Any) -> bool:
     return alpha == 1
 
 
-@elementwise(kind="arith", domain=real(), numbers=True)
+@elementwise(kind="arith", domain=real(), numbers=True, in_place=True, aliases=("multiply",))
 @with_numbers
 def mul(xp: Any, input: Any, other: Any) -> Any:
     """Product of each pair of elements. Bools: their conjunction."""
@@ -118,7 +126,7 @@ mul.vjp(
 )
 
 
-@elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True, node=division)
+@elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True, node=division, in_place=True)
 @with_numbers
 def true_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
@@ -131,7 +139,7 @@ true_divide.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero(), numbers=True, node="DivBackward2")
+@elementwise(kind="arith", domain=nonzero(), numbers=True, node="DivBackward2", in_place=True)
 @with_numbers
 def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded down. Raises RuntimeError for an integer divided by 0."""
@@ -144,7 +152,9 @@ def floor_divide(xp: Any, input: Any, other: Any) -> Any:
     return xp.where(infinite & (other == 0), input / other, out) if infinite.any() else out
 
 
-@elementwise(kind="arith", method=False, public=False, reference="torch.div", numbers=True, node="DivBackward2")
+@elementwise(
+    kind="arith", method=False, public=False, reference="torch.div", numbers=True, node="DivBackward2", in_place=True
+)
 @with_numbers
 def trunc_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements rounded towards 0."""
@@ -160,7 +170,7 @@ for _step in (floor_divide, trunc_divide):
     _step.vjp(input=lambda m, g: m.zeros_like(g), other=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=nonzero(), node=by_operand("Remainder"))
+@elementwise(kind="arith", domain=nonzero(), node=by_operand("Remainder"), in_place=True)
 @with_numbers
 def remainder(xp: Any, input: Any, other: Any) -> Any:
     """What Python's % gives for each pair of elements: input - other · floor(input / other), with the sign of other.
@@ -179,7 +189,7 @@ remainder.vjp(
 )
 
 
-@elementwise(kind="arith", domain=nonzero(), tensors=("input",), node=by_operand("Fmod"))
+@elementwise(kind="arith", domain=nonzero(), tensors=("input",), node=by_operand("Fmod"), in_place=True)
 @with_numbers
 def fmod(xp: Any, input: Any, other: Any) -> Any:
     """What C's fmod gives for each pair of elements: input - other · trunc(input / other), with the sign of input.
@@ -216,14 +226,14 @@ def _divide(ending: str) -> None:
         return TABLE[_ROUNDED[rounding_mode] + ending](input, other)
 
     div.__name__ = div.__qualname__ = "div" + ending
-    function(public=not ending)(div)
+    function(public=not ending, aliases=("divide" + ending,))(div)
 
 
 _divide("")
 _divide("_")
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), in_place="function", aliases=("negative",))
 def neg(xp: Any, input: Any) -> Any:
     """Each element with the opposite sign. Raises RuntimeError for bools."""
     if is_bool(input):
@@ -245,7 +255,7 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-@elementwise(kind="arith", domain=real(0.0))
+@elementwise(kind="arith", domain=real(0.0), in_place="function", aliases=("absolute",))
 def abs(xp: Any, input: Any) -> Any:
     """Absolute value of each element; its gradient at 0 is 0."""
     refuse_bools("abs", input)
@@ -255,7 +265,7 @@ def abs(xp: Any, input: Any) -> Any:
 abs.vjp(input=lambda m, g, input: g * m.sign(input))
 
 
-@elementwise(kind="arith", domain=real(0.0))
+@elementwise(kind="arith", domain=real(0.0), in_place=True, aliases=("sgn",))
 def sign(xp: Any, input: Any) -> Any:
     """1, 0 or -1 for each element by its sign; 0 for NaN."""
     if is_bool(input):
@@ -266,7 +276,7 @@ def sign(xp: Any, input: Any) -> Any:
 sign.vjp(input=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="float", domain=nonzero())
+@elementwise(kind="float", domain=nonzero(), in_place="function")
 def reciprocal(xp: Any, input: Any) -> Any:
     """1 / x of each element; infinite at 0."""
     return 1 / input
@@ -275,7 +285,7 @@ def reciprocal(xp: Any, input: Any) -> Any:
 reciprocal.vjp(input=lambda m, g, out: -g * out * out)
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), in_place=True)
 @in_float32
 def addcmul(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value · tensor1 · tensor2, for each triple of elements."""
@@ -298,7 +308,7 @@ def _refuse_integers(input: Any, tensor1: Any, tensor2: Any) -> None:
         )
 
 
-@elementwise(kind="arith", domain=nonzero(), check=_refuse_integers)
+@elementwise(kind="arith", domain=nonzero(), check=_refuse_integers, in_place=True)
 @in_float32
 def addcdiv(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
@@ -317,7 +327,7 @@ def _check_value(name: str, value: Any, *arrays: Any) -> None:
         raise RuntimeError(f"{name}: for integral input tensors, argument value must not be a floating point number")
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), in_place=True)
 @in_float32
 def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
@@ -333,7 +343,7 @@ lerp.vjp(
 )
 
 
-@elementwise(kind="arith", domain=integers(), tensors=("input", "other"))
+@elementwise(kind="arith", domain=integers(), tensors=("input", "other"), in_place=True)
 def gcd(xp: Any, input: Any, other: Any) -> Any:
     """Greatest common divisor of each pair of integers."""
     refuse_floats("gcd", input, other)
@@ -341,7 +351,7 @@ def gcd(xp: Any, input: Any, other: Any) -> Any:
     return xp.gcd(input, other)
 
 
-@elementwise(kind="arith", domain=integers(), tensors=("input", "other"))
+@elementwise(kind="arith", domain=integers(), tensors=("input", "other"), in_place=True)
 def lcm(xp: Any, input: Any, other: Any) -> Any:
     """Least common multiple of each pair of integers."""
     refuse_floats("lcm", input, other)

@@ -117,7 +117,7 @@ fmin.vjp(
 # --- by bounds -------------------------------------------------------------------------------------------------------
 
 
-@elementwise(kind="arith", tensors=("input",), node=clamped)
+@elementwise(kind="arith", tensors=("input",), node=clamped, in_place="function", aliases=("clip",))
 def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN.
 
@@ -157,7 +157,7 @@ def _at_max(m: Any, g: Any, input: Any, min: Any, max: Any) -> Any:
 clamp.vjp(input=_within, min=_at_min, max=_at_max)
 
 
-@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMin"))
+@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMin"), in_place="function")
 def clamp_min(xp: Any, input: Any, min: Any) -> Any:
     """Each element, or `min` where that is larger."""
     return xp.maximum(input, min)
@@ -169,7 +169,7 @@ clamp_min.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMax"))
+@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMax"), in_place="function")
 def clamp_max(xp: Any, input: Any, max: Any) -> Any:
     """Each element, or `max` where that is smaller."""
     return xp.minimum(input, max)
@@ -181,7 +181,7 @@ clamp_max.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real())
+@elementwise(kind="arith", domain=real(), in_place="function")
 def nan_to_num(
     xp: Any, input: Any, *, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> Any:

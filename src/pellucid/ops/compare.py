@@ -11,37 +11,37 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, elementwise, function, op, real
 
 
-@elementwise(kind="compare", domain=real(), tensors=("input",))
+@elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True)
 def eq(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` equals that of `other`."""
     return input == other
 
 
-@elementwise(kind="compare", domain=real(), tensors=("input",))
+@elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True, aliases=("not_equal",))
 def ne(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` differs from that of `other`."""
     return input != other
 
 
-@elementwise(kind="compare", domain=real(), tensors=("input",))
+@elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True, aliases=("less",))
 def lt(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is less than that of `other`."""
     return input < other
 
 
-@elementwise(kind="compare", domain=real(), tensors=("input",))
+@elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True, aliases=("less_equal",))
 def le(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is at most that of `other`."""
     return input <= other
 
 
-@elementwise(kind="compare", domain=real(), tensors=("input",))
+@elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True, aliases=("greater",))
 def gt(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is greater than that of `other`."""
     return input > other
 
 
-@elementwise(kind="compare", domain=real(), tensors=("input",))
+@elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True, aliases=("greater_equal",))
 def ge(xp: Any, input: Any, other: Any) -> Any:
     """Whether each element of `input` is at least that of `other`."""
     return input >= other

@@ -14,7 +14,7 @@ from .elements import in_float32
 _LN2, _LN10 = math.log(2), math.log(10)
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def exp(xp: Any, input: Any) -> Any:
     """Exponential of each element: e^x."""
     return xp.exp(input)
@@ -23,7 +23,7 @@ def exp(xp: Any, input: Any) -> Any:
 exp.vjp(input=lambda m, g, out: g * out)
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def exp2(xp: Any, input: Any) -> Any:
     """2^x of each element."""
     return xp.exp2(input)
@@ -32,7 +32,7 @@ def exp2(xp: Any, input: Any) -> Any:
 exp2.vjp(input=lambda m, g, out: g * (out * _LN2))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def expm1(xp: Any, input: Any) -> Any:
     """e^x - 1 of each element, exact where x is close to 0."""
     return xp.expm1(input)
@@ -41,7 +41,7 @@ def expm1(xp: Any, input: Any) -> Any:
 expm1.vjp(input=lambda m, g, out: g * (out + 1))
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place="function")
 def log(xp: Any, input: Any) -> Any:
     """Natural logarithm of each element; -inf at 0, NaN below."""
     return xp.log(input)
@@ -50,7 +50,7 @@ def log(xp: Any, input: Any) -> Any:
 log.vjp(input=lambda m, g, input: g / input)
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place="function")
 def log2(xp: Any, input: Any) -> Any:
     """Logarithm to the base 2 of each element; -inf at 0, NaN below."""
     return xp.log2(input)
@@ -59,7 +59,7 @@ def log2(xp: Any, input: Any) -> Any:
 log2.vjp(input=lambda m, g, input: g / (input * _LN2))
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place="function")
 def log10(xp: Any, input: Any) -> Any:
     """Logarithm to the base 10 of each element; -inf at 0, NaN below."""
     return xp.log10(input)
@@ -68,7 +68,7 @@ def log10(xp: Any, input: Any) -> Any:
 log10.vjp(input=lambda m, g, input: g / (input * _LN10))
 
 
-@elementwise(domain=positive(-1.0))
+@elementwise(domain=positive(-1.0), in_place="function")
 def log1p(xp: Any, input: Any) -> Any:
     """log(1 + x) of each element, exact where x is close to 0; -inf at -1, NaN below."""
     return xp.log1p(input)
@@ -101,7 +101,7 @@ logaddexp2.vjp(
 )
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place="function")
 @in_float32
 def xlogy(xp: Any, input: Any, other: Any) -> Any:
     """input · log(other) of each pair of elements, and 0 where input is 0 (but NaN where other is)."""
@@ -120,7 +120,7 @@ xlogy.vjp(
 )
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 @in_float32
 def sigmoid(xp: Any, input: Any) -> Any:
     """1 / (1 + e^-x) of each element."""
@@ -130,7 +130,7 @@ def sigmoid(xp: Any, input: Any) -> Any:
 sigmoid.vjp(input=lambda m, g, out: g * ((1 - out) * out))
 
 
-@elementwise(domain=interval(0.0, 1.0))
+@elementwise(domain=interval(0.0, 1.0), in_place="function")
 @in_float32
 def logit(xp: Any, input: Any, *, eps: float | None = None) -> Any:
     """log(x / (1 - x)) of each element, clamped to [eps, 1 - eps] first if `eps` is given; NaN out of [0, 1]."""

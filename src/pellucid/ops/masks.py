@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, in_place, op
+from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, op
 from pellucid.core.errors import with_line
 
 from .elements import check_number
@@ -30,7 +30,7 @@ def _check_value(name: str, input: Any, value: Any) -> None:
     check_number(value, input.dtype)
 
 
-@op(elementwise=True, node=by_operand("MaskedFill", position=2))
+@op(elementwise=True, node=by_operand("MaskedFill", position=2), in_place=True)
 def masked_fill(xp: Any, input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value`, a number or a 0-d tensor, where the mask is True.
 
@@ -49,7 +49,6 @@ masked_fill.vjp(
     input=lambda m, g, mask: m.masked_fill(g, mask, 0),
     value=lambda m, g, mask: m.masked_fill(g, ~mask, 0),
 )
-in_place(masked_fill)
 
 
 @function()

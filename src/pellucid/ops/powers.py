@@ -21,7 +21,7 @@ def _refuse_negative(input: Any, exponent: Any) -> None:
         )
 
 
-@elementwise(kind="arith", domain=positive(), check=_refuse_negative, node=power)
+@elementwise(kind="arith", domain=positive(), check=_refuse_negative, node=power, in_place=True)
 def pow(xp: Any, input: Any, exponent: Any) -> Any:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN.
 
@@ -76,7 +76,7 @@ def float_power_(input: Tensor, exponent: Any) -> Tensor:
     return TABLE["pow_"](input, exponent.to(float64) if isinstance(exponent, Tensor) else float(exponent))
 
 
-@elementwise(kind="arith", domain=real(), node="PowBackward0")
+@elementwise(kind="arith", domain=real(), node="PowBackward0", in_place="function")
 def square(xp: Any, input: Any) -> Any:
     """Each element times itself; bools become integers."""
     return input.astype(xp.int64) if is_bool(input) else input * input
@@ -85,7 +85,7 @@ def square(xp: Any, input: Any) -> Any:
 square.vjp(input=lambda m, g, input: g * (2 * input))
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place="function")
 def sqrt(xp: Any, input: Any) -> Any:
     """Square root of each element; NaN below 0. Its gradient at 0 is infinite."""
     return xp.sqrt(input)
@@ -94,7 +94,7 @@ def sqrt(xp: Any, input: Any) -> Any:
 sqrt.vjp(input=lambda m, g, out: g / (2 * out))
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place="function")
 @in_float32
 def rsqrt(xp: Any, input: Any) -> Any:
     """1 / sqrt(x) of each element; infinite at 0, NaN below."""
@@ -104,7 +104,7 @@ def rsqrt(xp: Any, input: Any) -> Any:
 rsqrt.vjp(input=lambda m, g, out: -0.5 * g * (out * out * out))
 
 
-@elementwise(domain=real(), tensors=("input", "other"))
+@elementwise(domain=real(), tensors=("input", "other"), in_place=True)
 def hypot(xp: Any, input: Any, other: Any) -> Any:
     """sqrt(input² + other²) of each pair of elements, without overflow on the way."""
     return xp.hypot(input, other)

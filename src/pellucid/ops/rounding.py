@@ -13,7 +13,7 @@ from .elements import in_float32, is_integral, refuse_bools
 _HALVES = real(*(k / 2 for k in range(-6, 7)))  # where one of them jumps
 
 
-@elementwise(kind="arith", domain=_HALVES)
+@elementwise(kind="arith", domain=_HALVES, in_place="function")
 def ceil(xp: Any, input: Any) -> Any:
     """Smallest integer that is not below each element; integers as they are."""
     refuse_bools("ceil", input)
@@ -23,7 +23,7 @@ def ceil(xp: Any, input: Any) -> Any:
 ceil.vjp(input=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=_HALVES)
+@elementwise(kind="arith", domain=_HALVES, in_place="function")
 def floor(xp: Any, input: Any) -> Any:
     """Largest integer that is not above each element; integers as they are."""
     refuse_bools("floor", input)
@@ -33,7 +33,7 @@ def floor(xp: Any, input: Any) -> Any:
 floor.vjp(input=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=_HALVES)
+@elementwise(kind="arith", domain=_HALVES, in_place="function", aliases=("fix",))
 def trunc(xp: Any, input: Any) -> Any:
     """Integer part of each element, rounded towards 0; integers as they are."""
     refuse_bools("trunc", input)
@@ -43,7 +43,7 @@ def trunc(xp: Any, input: Any) -> Any:
 trunc.vjp(input=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=_HALVES)
+@elementwise(kind="arith", domain=_HALVES, in_place="function")
 @in_float32
 def round(xp: Any, input: Any, *, decimals: int = 0) -> Any:
     """Each element rounded to `decimals` places (to tens for -1), halves to the even digit; integers as they are."""
@@ -61,7 +61,7 @@ def round(xp: Any, input: Any, *, decimals: int = 0) -> Any:
 round.vjp(input=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=_HALVES)
+@elementwise(kind="arith", domain=_HALVES, in_place="function")
 def frac(xp: Any, input: Any) -> Any:
     """Fraction of each element, with its sign: x - trunc(x)."""
     if is_integral(input):
@@ -72,7 +72,7 @@ def frac(xp: Any, input: Any) -> Any:
 frac.vjp(input=lambda m, g: g)
 
 
-@elementwise(kind="float", domain=Domain(kinks=(0.0,), margin=0.2), tensors=("input",))
+@elementwise(kind="float", domain=Domain(kinks=(0.0,), margin=0.2), tensors=("input",), in_place=True)
 def copysign(xp: Any, input: Any, other: Any) -> Any:
     """The size of each element of `input` with the sign of `other` (that of -0.0 is negative)."""
     return xp.copysign(input, other)
@@ -84,7 +84,7 @@ copysign.vjp(
 )
 
 
-@elementwise(kind="float", domain=real(), tensors=("input", "other"))
+@elementwise(kind="float", domain=real(), tensors=("input", "other"), in_place=True)
 def nextafter(xp: Any, input: Any, other: Any) -> Any:
     """The next floating-point number after each element in the direction of `other`."""
     return xp.nextafter(input, other)
@@ -96,7 +96,7 @@ nextafter.vjp(
 )
 
 
-@elementwise(kind="arith", domain=Domain(kinks=(0.0,)), tensors=("input", "values"))
+@elementwise(kind="arith", domain=Domain(kinks=(0.0,)), tensors=("input", "values"), in_place=True)
 def heaviside(xp: Any, input: Any, values: Any) -> Any:
     """The step: 0 where input is negative, 1 where positive, `values` where 0."""
     return xp.where(input == 0, values, (input > 0).astype(input.dtype))

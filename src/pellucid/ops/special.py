@@ -12,7 +12,7 @@ from pellucid.core import TABLE, Tensor, elementwise, function, interval, positi
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def erf(xp: Any, input: Any) -> Any:
     """Error function of each element: 2/sqrt(π) · ∫ e^(-t²) dt from 0 to x."""
     return xp.erf(input)
@@ -21,7 +21,7 @@ def erf(xp: Any, input: Any) -> Any:
 erf.vjp(input=lambda m, g, input: g * (_TWO_OVER_ROOT_PI * m.exp(-(input * input))))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def erfc(xp: Any, input: Any) -> Any:
     """Complementary error function of each element: 1 - erf(x), exact where that is close to 0."""
     return xp.erfc(input)
@@ -30,7 +30,7 @@ def erfc(xp: Any, input: Any) -> Any:
 erfc.vjp(input=lambda m, g, input: g * (-_TWO_OVER_ROOT_PI * m.exp(-(input * input))))
 
 
-@elementwise(domain=interval(-1.0, 1.0))
+@elementwise(domain=interval(-1.0, 1.0), in_place=True)
 def erfinv(xp: Any, input: Any) -> Any:
     """Inverse of the error function of each element; infinite at -1 and 1, NaN beyond."""
     return xp.erfinv(input)
@@ -39,7 +39,7 @@ def erfinv(xp: Any, input: Any) -> Any:
 erfinv.vjp(input=lambda m, g, out: g * (m.exp(out * out) / _TWO_OVER_ROOT_PI))
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place=True)
 def lgamma(xp: Any, input: Any) -> Any:
     """Logarithm of the absolute value of the gamma function of each element; infinite at 0, -1, -2, …"""
     return xp.gammaln(input)
@@ -48,7 +48,7 @@ def lgamma(xp: Any, input: Any) -> Any:
 lgamma.vjp(input=lambda m, g, input: g * m.digamma(input))
 
 
-@elementwise(domain=positive())
+@elementwise(domain=positive(), in_place=True)
 def digamma(xp: Any, input: Any) -> Any:
     """Derivative of `lgamma` of each element; -inf at 0, NaN at -1, -2, …"""
     return xp.digamma(input)

@@ -12,7 +12,7 @@ from pellucid.core import elementwise, interval, nonzero, positive, real
 from .elements import in_float32
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def sin(xp: Any, input: Any) -> Any:
     """Sine of each element, in radians."""
     return xp.sin(input)
@@ -21,7 +21,7 @@ def sin(xp: Any, input: Any) -> Any:
 sin.vjp(input=lambda m, g, input: g * m.cos(input))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def cos(xp: Any, input: Any) -> Any:
     """Cosine of each element, in radians."""
     return xp.cos(input)
@@ -30,7 +30,7 @@ def cos(xp: Any, input: Any) -> Any:
 cos.vjp(input=lambda m, g, input: g * -m.sin(input))
 
 
-@elementwise(domain=interval(-1.4, 1.4))
+@elementwise(domain=interval(-1.4, 1.4), in_place="function")
 def tan(xp: Any, input: Any) -> Any:
     """Tangent of each element, in radians."""
     return xp.tan(input)
@@ -39,7 +39,7 @@ def tan(xp: Any, input: Any) -> Any:
 tan.vjp(input=lambda m, g, out: g * (1 + out * out))
 
 
-@elementwise(domain=interval(-1.0, 1.0))
+@elementwise(domain=interval(-1.0, 1.0), in_place="function", aliases=("arcsin",))
 def asin(xp: Any, input: Any) -> Any:
     """Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
     return xp.arcsin(input)
@@ -48,7 +48,7 @@ def asin(xp: Any, input: Any) -> Any:
 asin.vjp(input=lambda m, g, input: g * m.rsqrt(1 - input * input))
 
 
-@elementwise(domain=interval(-1.0, 1.0))
+@elementwise(domain=interval(-1.0, 1.0), in_place="function", aliases=("arccos",))
 def acos(xp: Any, input: Any) -> Any:
     """Inverse cosine of each element, in [0, π]; NaN out of [-1, 1]."""
     return xp.arccos(input)
@@ -57,7 +57,7 @@ def acos(xp: Any, input: Any) -> Any:
 acos.vjp(input=lambda m, g, input: g * -m.rsqrt(1 - input * input))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function", aliases=("arctan",))
 def atan(xp: Any, input: Any) -> Any:
     """Inverse tangent of each element, in [-π/2, π/2]."""
     return xp.arctan(input)
@@ -66,7 +66,7 @@ def atan(xp: Any, input: Any) -> Any:
 atan.vjp(input=lambda m, g, input: g / (input * input + 1))
 
 
-@elementwise(domain=nonzero(), tensors=("input", "other"))
+@elementwise(domain=nonzero(), tensors=("input", "other"), in_place=True, aliases=("arctan2",))
 def atan2(xp: Any, input: Any, other: Any) -> Any:
     """Angle of the point (other, input), in [-π, π], for each pair of elements; its gradient at (0, 0) is 0."""
     return xp.arctan2(input, other)
@@ -83,7 +83,7 @@ atan2.vjp(
 )
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def sinh(xp: Any, input: Any) -> Any:
     """Hyperbolic sine of each element: (e^x - e^-x) / 2."""
     return xp.sinh(input)
@@ -92,7 +92,7 @@ def sinh(xp: Any, input: Any) -> Any:
 sinh.vjp(input=lambda m, g, input: g * m.cosh(input))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def cosh(xp: Any, input: Any) -> Any:
     """Hyperbolic cosine of each element: (e^x + e^-x) / 2."""
     return xp.cosh(input)
@@ -101,7 +101,7 @@ def cosh(xp: Any, input: Any) -> Any:
 cosh.vjp(input=lambda m, g, input: g * m.sinh(input))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def tanh(xp: Any, input: Any) -> Any:
     """Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
     return xp.tanh(input)
@@ -110,7 +110,7 @@ def tanh(xp: Any, input: Any) -> Any:
 tanh.vjp(input=lambda m, g, out: g * (1 - out * out))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function", aliases=("arcsinh",))
 def asinh(xp: Any, input: Any) -> Any:
     """Inverse hyperbolic sine of each element."""
     return xp.arcsinh(input)
@@ -119,7 +119,7 @@ def asinh(xp: Any, input: Any) -> Any:
 asinh.vjp(input=lambda m, g, input: g * m.rsqrt(input * input + 1))
 
 
-@elementwise(domain=positive(1.0))
+@elementwise(domain=positive(1.0), in_place="function", aliases=("arccosh",))
 def acosh(xp: Any, input: Any) -> Any:
     """Inverse hyperbolic cosine of each element; NaN below 1."""
     return xp.arccosh(input)
@@ -128,7 +128,7 @@ def acosh(xp: Any, input: Any) -> Any:
 acosh.vjp(input=lambda m, g, input: g * m.rsqrt(input * input - 1))
 
 
-@elementwise(domain=interval(-1.0, 1.0))
+@elementwise(domain=interval(-1.0, 1.0), in_place="function", aliases=("arctanh",))
 def atanh(xp: Any, input: Any) -> Any:
     """Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
     return xp.arctanh(input)
@@ -137,7 +137,7 @@ def atanh(xp: Any, input: Any) -> Any:
 atanh.vjp(input=lambda m, g, input: g / (1 - input * input))
 
 
-@elementwise(domain=nonzero())
+@elementwise(domain=nonzero(), in_place="function")
 @in_float32
 def sinc(xp: Any, input: Any) -> Any:
     """sin(πx) / (πx) of each element, and 1 at 0."""
@@ -158,7 +158,7 @@ def _sinc_rule(m: Any, g: Any, input: Any) -> Any:
 sinc.vjp(input=_sinc_rule)
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def deg2rad(xp: Any, input: Any) -> Any:
     """Degrees to radians: x · π / 180."""
     return input * (math.pi / 180)
@@ -167,7 +167,7 @@ def deg2rad(xp: Any, input: Any) -> Any:
 deg2rad.vjp(input=lambda m, g: g * (math.pi / 180))
 
 
-@elementwise(domain=real())
+@elementwise(domain=real(), in_place="function")
 def rad2deg(xp: Any, input: Any) -> Any:
     """Radians to degrees: x · 180 / π."""
     return input * (180 / math.pi)
