@@ -26,7 +26,7 @@ def csv(
     decimal: str | None = None,
     missing: Missing = "error",
 ) -> DataSet:
-    """Read a CSV file with a header row; learn the column `target` from the others.
+    r"""Read a CSV file with a header row; learn the column `target` from the others.
 
     Columns: one whose cells are numbers is standardised, (x − mean) / std; one of texts becomes a column of 0 and 1 for
     each category. Means, deviations and categories are those of the training part alone: a category met only in
