@@ -19,6 +19,7 @@ LINE = (2, 4, 9)
 ROWS_OF = (5, 6)
 Row = tuple[tuple[Any, ...], dict[str, Any], list[Any]]
 
+SAME = [ROWS_OF, ROWS_OF]
 LAYERS: dict[str, list[Row]] = {
     "Identity": [((1,), {"a": 2}, [ROWS_OF])],
     "Linear": [((6, 3), {}, [ROWS_OF]), ((6, 3), {"bias": False}, [(2, 5, 6)]), ((6, 3), {"dtype": "float64"}, [(6,)])],
@@ -97,13 +98,37 @@ LAYERS: dict[str, list[Row]] = {
     "Softmin": [((1,), {}, [ROWS_OF])],
     "Softplus": [((), {}, [ROWS_OF]), ((3.0, 1.0), {}, [ROWS_OF])],
     "Softshrink": [((), {}, [ROWS_OF]), ((0.1,), {}, [ROWS_OF])],
+    "Softmax2d": [((), {}, [IMAGE]), ((), {}, [(4, 8, 7)])],
+    "RReLU": [((), {}, [ROWS_OF]), ((0.1, 0.3, True), {}, [ROWS_OF])],
+    "BatchNorm3d": [((4,), {}, [(2, 4, 3, 2, 2)]), ((4,), {"affine": False}, [(2, 4, 3, 2, 2)])],
+    "Dropout3d": [((0.3,), {}, [(2, 4, 3, 2, 2)])],
+    "AlphaDropout": [((0.3,), {}, [ROWS_OF])],
+    "AdaptiveAvgPool1d": [((1,), {}, [LINE]), ((3,), {}, [LINE])],
+    "AdaptiveMaxPool2d": [((2,), {}, [IMAGE]), (((3, None),), {"return_indices": True}, [IMAGE])],
+    "CosineSimilarity": [((), {}, SAME), ((0,), {"eps": 0.1}, SAME)],
+    "PairwiseDistance": [((), {}, SAME), ((1.0,), {"keepdim": True}, SAME)],
+    "PixelShuffle": [((2,), {}, [IMAGE])],
+    "PixelUnshuffle": [((2,), {}, [(2, 3, 4, 6)])],
+    "ChannelShuffle": [((2,), {}, [IMAGE])],
+    "Unfold": [((2,), {}, [IMAGE]), (((3, 2), 1, 1, 2), {}, [IMAGE])],
+    "Fold": [(((4, 5), 2), {}, [(2, 12, 12)]), (((4, 5), (2, 3), 1, 1, 2), {}, [(2, 12, 9)])],
+    **{
+        f"{kind}{rank}d": [((1, *value), {}, [shape]), ((tuple(range(2 * rank)), *value), {}, [shape])]
+        for kind, value in (
+            ("ZeroPad", ()),
+            ("ConstantPad", (0.5,)),
+            ("ReflectionPad", ()),
+            ("ReplicationPad", ()),
+            ("CircularPad", ()),
+        )
+        for rank, shape in ((1, (2, 3, 7)), (2, (2, 3, 7, 6)), (3, (1, 2, 7, 6, 8)))
+    },
     "Softsign": [((), {}, [ROWS_OF])],
     "Tanh": [((), {}, [ROWS_OF])],
     "Tanhshrink": [((), {}, [ROWS_OF])],
     "Threshold": [((0.1, 20.0), {}, [ROWS_OF]), ((0.1, 20.0, True), {}, [ROWS_OF])],
 }
 
-SAME = [ROWS_OF, ROWS_OF]
 CLASSES = ("int", 6, (5,))
 WEIGHT6 = np.array([0.5, 1.0, 2.0, 0.1, 0.0, 3.0], np.float32)
 LOSSES: dict[str, list[Row]] = {
@@ -292,7 +317,7 @@ def test_losses_are_pytorchs(name: str, row: Row, reduction: str, dtype: Any) ->
 
 
 # Hardtanh's deprecated names, a choice between two libraries, results into given memory.
-NOT_OFFERED = {"min_value", "max_value", "cudnn_enabled", "cudnn_enable", "out"}
+NOT_OFFERED = {"cudnn_enabled", "cudnn_enable", "out"}
 
 
 def test_signatures_are_pytorchs() -> None:
@@ -486,3 +511,55 @@ def test_dropout_draws_pytorchs_masks() -> None:
         torch.manual_seed(4)
         ours, theirs = nn.Dropout(p)(pellucid.ones(1000)), torch.nn.Dropout(p)(torch.ones(1000))
         assert ours.numpy().tobytes() == theirs.numpy().tobytes()
+
+
+# Options that change what is printed, besides those of the rows above.
+PRINTED: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    ("Conv2d", (4, 6, 3), {"padding": "same", "padding_mode": "circular", "bias": False, "groups": 2}),
+    ("Conv2d", (4, 6, 3), {"padding": 0, "dilation": (1, 2)}),
+    ("Conv1d", (4, 6, 3), {"padding": 1, "dilation": 1}),
+    ("Embedding", (5, 3), {"padding_idx": -1, "max_norm": 1.0, "norm_type": 3.0, "scale_grad_by_freq": True}),
+    ("Embedding", (5, 3), {"sparse": True}),
+    ("GELU", (), {"approximate": "tanh"}),
+    ("LayerNorm", ((3, 4),), {"bias": False}),
+    ("LayerNorm", (3,), {"elementwise_affine": False}),
+    ("BatchNorm1d", (3,), {"momentum": None, "affine": False, "track_running_stats": False}),
+    ("AdaptiveAvgPool2d", ((None, 3),), {}),
+    ("MaxPool2d", ((2, 3),), {"stride": 1, "ceil_mode": True}),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_layer_prints_as_in_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    rows = [
+        (name, args, options)
+        for table in (LAYERS, LOSSES)
+        for name, given in table.items()
+        for args, options, _ in given
+    ]
+    for name, args, options in [*rows, *PRINTED]:
+        ours, theirs = (build(library, name, (args, options, [])) for library in (pellucid, torch))
+        assert repr(ours) == repr(theirs)
+        assert repr(nn.Sequential(ours, ours)) == repr(torch.nn.Sequential(theirs, theirs))
+
+
+@pytest.mark.parametrize("name", sorted(n for n in nn.modules.__all__ if n not in CONTAINERS))
+def test_a_layer_has_the_options_of_pytorchs(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = (inspect.signature(getattr(library.nn, name)) for library in (pellucid, torch))
+    assert {p.name: p.default for p in ours.parameters.values()} == {
+        p.name: p.default for p in theirs.parameters.values()
+    }
+
+
+def test_a_subclass_prints_what_its_base_does() -> None:
+    class Own(nn.Conv2d):
+        def __init__(self, channels: int) -> None:
+            super().__init__(channels, channels, 3, padding=1)
+
+    class Silent(nn.Module):
+        shown = "anything"  # a name of the user's
+
+    assert repr(Own(4)) == "Own(4, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))"
+    assert repr(Silent()) == "Silent()"

@@ -14,6 +14,12 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "AdamW": {},
     "RMSprop": {"momentum": 0.9, "centered": True},
     "Adagrad": {"lr_decay": 0.1},
+    "NAdam": {"momentum_decay": 0.1},
+    "RAdam": {"lr": 0.01, "betas": (0.9, 0.95)},
+    "Rprop": {},
+    "ASGD": {"t0": 2},
+    "Adadelta": {},
+    "Adamax": {"weight_decay": 0.01},
 }
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",
@@ -90,6 +91,13 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else negative_slope · x."""
     return _stored(input, ops.leaky_relu(_source(input, inplace), negative_slope=negative_slope), inplace)
+
+
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """x where positive, else a · x; a is drawn between ``lower`` and ``upper`` in training, else it is their mean."""
+    return _stored(input, ops.rrelu(_source(input, inplace), lower, upper, training), inplace)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core import Tensor
+from ...core.errors import warn
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -26,11 +27,13 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "Sigmoid",
     "SiLU",
     "Softmax",
+    "Softmax2d",
     "Softmin",
     "Softplus",
     "Softshrink",
@@ -44,12 +47,11 @@ __all__ = [
 class _Inplace(Module):
     """What the activations with an ``inplace`` option share."""
 
+    _shown = "inplace?"
+
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
-
-    def extra_repr(self) -> str:
-        return "inplace=True" if self.inplace else ""
 
 
 class ReLU(_Inplace):
@@ -90,25 +92,25 @@ class Mish(_Inplace):
 class Hardsigmoid(_Inplace):
     """A sigmoid of straight lines: clamp(x / 6 + 1 / 2, 0, 1)."""
 
+    _shown = ""
+
     def forward(self, input: Tensor) -> Tensor:
         return F.hardsigmoid(input, inplace=self.inplace)
-
-    def extra_repr(self) -> str:
-        return ""
 
 
 class Hardswish(_Inplace):
     """x · hardsigmoid(x) (arXiv:1905.02244)."""
 
+    _shown = ""
+
     def forward(self, input: Tensor) -> Tensor:
         return F.hardswish(input, inplace=self.inplace)
-
-    def extra_repr(self) -> str:
-        return ""
 
 
 class ELU(_Inplace):
     """x where positive, else alpha · (e^x - 1) (arXiv:1511.07289)."""
+
+    _shown = "alpha= inplace?"
 
     def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -116,9 +118,6 @@ class ELU(_Inplace):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.elu(input, self.alpha, self.inplace)
-
-    def extra_repr(self) -> str:
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
 
 class CELU(ELU):
@@ -131,6 +130,8 @@ class CELU(ELU):
 class LeakyReLU(_Inplace):
     """x where positive, else negative_slope · x."""
 
+    _shown = "negative_slope= inplace?"
+
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
         super().__init__(inplace)
         self.negative_slope = negative_slope
@@ -138,12 +139,11 @@ class LeakyReLU(_Inplace):
     def forward(self, input: Tensor) -> Tensor:
         return F.leaky_relu(input, self.negative_slope, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
-
 
 class Threshold(_Inplace):
     """x where above ``threshold``, else ``value``."""
+
+    _shown = "threshold= value= inplace?"
 
     def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
         super().__init__(inplace)
@@ -153,15 +153,27 @@ class Threshold(_Inplace):
     def forward(self, input: Tensor) -> Tensor:
         return F.threshold(input, self.threshold, self.value, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"threshold={self.threshold}, value={self.value}" + (", inplace=True" if self.inplace else "")
-
 
 class Hardtanh(_Inplace):
     """clamp(x, min_val, max_val)."""
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    _shown = "min_val= max_val= inplace?"
+
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__(inplace)
+        if min_value is not None:
+            warn("keyword argument `min_value` is deprecated and renamed to `min_val`", FutureWarning)
+            min_val = min_value
+        if max_value is not None:
+            warn("keyword argument `max_value` is deprecated and renamed to `max_val`", FutureWarning)
+            max_val = max_value
         if not max_val > min_val:
             raise ValueError(f"Hardtanh needs max_val above min_val, but got min_val={min_val}, max_val={max_val}")
         self.min_val = min_val
@@ -170,12 +182,28 @@ class Hardtanh(_Inplace):
     def forward(self, input: Tensor) -> Tensor:
         return F.hardtanh(input, self.min_val, self.max_val, self.inplace)
 
-    def extra_repr(self) -> str:
-        return f"min_val={self.min_val}, max_val={self.max_val}" + (", inplace=True" if self.inplace else "")
+
+class RReLU(_Inplace):
+    """x where positive, else a · x, a drawn between ``lower`` and ``upper`` in training, their mean otherwise.
+
+    From arXiv:1505.00853.
+    """
+
+    _shown = "lower= upper= inplace?"
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower = lower
+        self.upper = upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
 
 class PReLU(Module):
     """x where positive, else weight · x with a learned weight, one or one for each channel (arXiv:1502.01852)."""
+
+    _shown = "num_parameters="
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
@@ -190,9 +218,6 @@ class PReLU(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.prelu(input, self.weight)
-
-    def extra_repr(self) -> str:
-        return f"num_parameters={self.num_parameters}"
 
 
 class Sigmoid(Module):
@@ -233,6 +258,8 @@ class Tanhshrink(Module):
 class GELU(Module):
     """x · Φ(x), Φ the normal distribution function, or ``approximate="tanh"`` of it (arXiv:1606.08415)."""
 
+    _shown = "approximate=!r"
+
     def __init__(self, approximate: str = "none") -> None:
         super().__init__()
         self.approximate = approximate
@@ -240,12 +267,11 @@ class GELU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.gelu(input, approximate=self.approximate)
 
-    def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
-
 
 class GLU(Module):
     """a · sigmoid(b), where a and b are the halves of the input along ``dim`` (arXiv:1612.08083)."""
+
+    _shown = "dim="
 
     def __init__(self, dim: int = -1) -> None:
         super().__init__()
@@ -254,12 +280,11 @@ class GLU(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.glu(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
 
 class Softplus(Module):
     """log(1 + e^(beta · x)) / beta; the identity where beta · x is above ``threshold``."""
+
+    _shown = "beta= threshold="
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__()
@@ -269,17 +294,13 @@ class Softplus(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
 
-    def extra_repr(self) -> str:
-        return f"beta={self.beta}, threshold={self.threshold}"
-
 
 class _Shrink(Module):
+    _shown = "lambd"
+
     def __init__(self, lambd: float = 0.5) -> None:
         super().__init__()
         self.lambd = lambd
-
-    def extra_repr(self) -> str:
-        return str(self.lambd)
 
 
 class Softshrink(_Shrink):
@@ -297,6 +318,8 @@ class Hardshrink(_Shrink):
 
 
 class _Softmaxed(Module):
+    _shown = "dim="
+
     def __init__(self, dim: int | None = None) -> None:
         super().__init__()
         self.dim = dim
@@ -308,8 +331,14 @@ class Softmax(_Softmaxed):
     def forward(self, input: Tensor) -> Tensor:
         return F.softmax(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
+
+class Softmax2d(Module):
+    """The softmax over the channels, at each place of an image (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.ndim}D of {tuple(input.shape)}")
+        return F.softmax(input, -3)
 
 
 class Softmin(_Softmaxed):
@@ -318,15 +347,9 @@ class Softmin(_Softmaxed):
     def forward(self, input: Tensor) -> Tensor:
         return F.softmin(input, self.dim)
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"
-
 
 class LogSoftmax(_Softmaxed):
     """log(softmax(x)), computed safely."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.log_softmax(input, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core import Tensor
 from ...core.dtypes import int64
@@ -12,7 +12,7 @@ from ..parameter import Parameter
 from ..vocabulary import empty, ones, tensor, zeros
 from .module import Module
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
 class _BatchNorm(Module):
@@ -23,7 +23,10 @@ class _BatchNorm(Module):
     are used.
     """
 
+    _shown = "num_features eps= momentum= affine= bias= track_running_stats="
+
     _version = 2
+    ranks: ClassVar[tuple[int, ...]]
 
     def __init__(
         self,
@@ -69,7 +72,9 @@ class _BatchNorm(Module):
             init.zeros_(self.bias)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        raise NotImplementedError
+        if input.ndim not in self.ranks:
+            expected = " or ".join(f"{rank}D" for rank in self.ranks)
+            raise ValueError(f"expected {expected} input (got {input.ndim}D input of shape {tuple(input.shape)})")
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
@@ -90,12 +95,6 @@ class _BatchNorm(Module):
             self.eps,
         )
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
-        )
-
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, *rest: Any) -> None:
         # Checkpoints of version 1 have no num_batches_tracked.
         if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
@@ -105,15 +104,14 @@ class _BatchNorm(Module):
 
 class BatchNorm1d(_BatchNorm):
     __doc__ = f"{_BatchNorm.__doc__}\n    Shape: (N, C) or (N, C, L), and the same out.\n    "
-
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input.ndim}D input of shape {tuple(input.shape)})")
+    ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     __doc__ = f"{_BatchNorm.__doc__}\n    Shape: (N, C, H, W), and the same out.\n    "
+    ranks = (4,)
 
-    def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim != 4:
-            raise ValueError(f"expected 4D input (got {input.ndim}D input of shape {tuple(input.shape)})")
+
+class BatchNorm3d(_BatchNorm):
+    __doc__ = f"{_BatchNorm.__doc__}\n    Shape: (N, C, D, H, W), and the same out.\n    "
+    ranks = (5,)

@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from ...core import Tensor
 from ..parameter import Parameter
-from .module import Module, _indent
+from .module import Module
+from .text import indent
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
@@ -186,9 +187,7 @@ class ModuleList(_Numbered):
             else:
                 runs.append((place, place, text))
         lines = [
-            f"({first}): {_indent(text)}"
-            if first == last
-            else f"({first}-{last}): {last - first + 1} x {_indent(text)}"
+            f"({first}): {indent(text)}" if first == last else f"({first}-{last}): {last - first + 1} x {indent(text)}"
             for first, last, text in runs
         ]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from ...core import Tensor
 from .. import functional as F
@@ -11,7 +12,7 @@ from .. import init
 from ..parameter import Parameter
 from ..vocabulary import empty
 from .module import Module
-from .utils import _pair, _single
+from .utils import _ntuple
 
 __all__ = ["Conv1d", "Conv2d"]
 
@@ -19,20 +20,28 @@ __all__ = ["Conv1d", "Conv2d"]
 class _ConvNd(Module):
     """What the convolutions share: sizes, checks, initialisation, text."""
 
+    _shown = "in_channels out_channels kernel_size= stride= padding? dilation? groups? bias? padding_mode?"
+
+    rank: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
+
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: tuple[int, ...],
-        stride: tuple[int, ...],
-        padding: str | tuple[int, ...],
-        dilation: tuple[int, ...],
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any,
-        dtype: Any,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
+        spread = _ntuple(self.rank)
+        kernel_size, stride, dilation = spread(kernel_size), spread(stride), spread(dilation)
+        padding = padding if isinstance(padding, str) else spread(padding)
         super().__init__()
         if groups <= 0:
             raise ValueError(f"groups must be a positive integer, but got {groups}")
@@ -76,6 +85,10 @@ class _ConvNd(Module):
                 bound = 1 / math.sqrt(fan_in)
                 init.uniform_(self.bias, -bound, bound)
 
+    def forward(self, input: Tensor) -> Tensor:
+        input, padding = self._padded(input)
+        return type(self).function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
     def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
         """The input padded by ``padding_mode``, and the zeros that are left for the convolution to add."""
         if self.padding_mode == "zeros":
@@ -90,20 +103,6 @@ class _ConvNd(Module):
                 sides += [width, width]
         return F.pad(input, sides, mode=self.padding_mode), 0
 
-    def extra_repr(self) -> str:
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
-        if self.padding != (0,) * len(self.kernel_size):
-            text += f", padding={self.padding}"
-        if self.dilation != (1,) * len(self.kernel_size):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        if self.bias is None:
-            text += ", bias=False"
-        if self.padding_mode != "zeros":
-            text += f", padding_mode={self.padding_mode}"
-        return text
-
 
 class Conv1d(_ConvNd):
     """Convolution (cross-correlation, as everywhere in deep learning) along a line.
@@ -112,37 +111,8 @@ class Conv1d(_ConvNd):
     L' = ⌊(L + 2·padding - dilation·(kernel_size - 1) - 1) / stride⌋ + 1.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            _single(kernel_size),
-            _single(stride),
-            padding if isinstance(padding, str) else _single(padding),
-            _single(dilation),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
-
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+    rank = 1
+    function = staticmethod(F.conv1d)
 
 
 class Conv2d(_ConvNd):
@@ -156,34 +126,5 @@ class Conv2d(_ConvNd):
     (2, 8, 10, 10)
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            _pair(kernel_size),
-            _pair(stride),
-            padding if isinstance(padding, str) else _pair(padding),
-            _pair(dilation),
-            groups,
-            bias,
-            padding_mode,
-            device,
-            dtype,
-        )
-
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+    rank = 2
+    function = staticmethod(F.conv2d)

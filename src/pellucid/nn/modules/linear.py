@@ -36,6 +36,8 @@ class Linear(Module):
     (128, 30)
     """
 
+    _shown = "in_features= out_features= bias="
+
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:
@@ -59,15 +61,14 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
 
-    def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
-
 
 class Bilinear(Module):
     r"""y = x₁ᵀ A x₂ + b.
 
     Shape: (\*, in1_features) and (\*, in2_features) to (\*, out_features).
     """
+
+    _shown = "in1_features= in2_features= out_features= bias="
 
     def __init__(
         self,
@@ -100,9 +101,3 @@ class Bilinear(Module):
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return F.bilinear(input1, input2, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )

@@ -21,6 +21,8 @@ class LayerNorm(Module):
     ``normalized_shape`` are their sizes; weight and bias have that shape. The same in training and evaluation.
     """
 
+    _shown = "normalized_shape eps= elementwise_affine= bias="
+
     def __init__(
         self,
         normalized_shape: Any,
@@ -50,15 +52,11 @@ class LayerNorm(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
-            f"bias={self.bias is not None}"
-        )
-
 
 class RMSNorm(Module):
     """y = weight · x / √(mean of x² + eps) over the last dimensions (arXiv:1910.07467); eps None is the dtype's."""
+
+    _shown = "normalized_shape eps= elementwise_affine="
 
     def __init__(
         self,
@@ -84,15 +82,14 @@ class RMSNorm(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-
 
 class GroupNorm(Module):
     """As `LayerNorm` over each of ``num_groups`` groups of channels, with a weight for each channel (arXiv:1803.08494).
 
     Shape: (N, num_channels, ...), and the same out.
     """
+
+    _shown = "num_groups num_channels eps= affine= bias="
 
     def __init__(
         self,
@@ -127,12 +124,6 @@ class GroupNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )
 
 
 def _shape(given: Any) -> tuple[int, ...]:

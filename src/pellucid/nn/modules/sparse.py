@@ -21,6 +21,8 @@ class Embedding(Module):
     ``padding_idx`` starts at zero and gets no gradient. Other options as in `pellucid.nn.functional.embedding`.
     """
 
+    _shown = "num_embeddings embedding_dim padding_idx? max_norm? norm_type? scale_grad_by_freq? sparse?"
+
     def __init__(
         self,
         num_embeddings: int,
@@ -80,13 +82,3 @@ class Embedding(Module):
             raise ValueError(f"Embeddings parameter is expected to be 2-dimensional, but got {tuple(embeddings.shape)}")
         rows, columns = embeddings.shape
         return cls(rows, columns, padding_idx, **options, _weight=embeddings, _freeze=freeze)
-
-    def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        if self.padding_idx is not None:
-            text += f", padding_idx={self.padding_idx}"
-        if self.max_norm is not None:
-            text += f", max_norm={self.max_norm}"
-        if self.norm_type != 2:
-            text += f", norm_type={self.norm_type}"
-        return text + (", scale_grad_by_freq=True" if self.scale_grad_by_freq else "")

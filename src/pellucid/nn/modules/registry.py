@@ -1,0 +1,93 @@
+"""Where a module keeps what was registered with it: dicts whose entries are also plain attributes."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Generic, Self, TypeVar
+
+from ...core import Tensor
+from ..parameter import Buffer, Parameter
+
+T = TypeVar("T")
+
+REGISTRIES = ("_parameters", "_buffers", "_modules")
+
+
+class Registry(dict[str, T], Generic[T]):
+    """A dict whose entries are also plain attributes of the module that owns it."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: object) -> None:
+        super().__init__()
+        self._owner = weakref.ref(owner)
+
+    def _attributes(self) -> dict[str, Any]:
+        owner = self._owner()
+        return {} if owner is None else owner.__dict__
+
+    def __setitem__(self, name: str, value: T) -> None:
+        super().__setitem__(name, value)
+        self._attributes()[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self._attributes().pop(name, None)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        if name not in self and default:
+            return default[0]
+        value = self[name]
+        del self[name]
+        return value
+
+    def popitem(self) -> tuple[str, T]:
+        name = next(reversed(self))
+        return name, self.pop(name)
+
+    def clear(self) -> None:
+        for name in list(self):
+            del self[name]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for name, value in dict(*args, **kwargs).items():
+            self[name] = value
+
+    def setdefault(self, name: str, default: Any = None) -> T:
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> Any:
+        # A copy that has left its module is a plain dict; Module.__setstate__ makes registries again.
+        return dict, (dict(self),)
+
+    def __copy__(self) -> dict[str, T]:
+        return dict(self)
+
+    copy = __copy__
+
+
+def registry_for(own: dict[str, Any], name: str, value: Any, module: bool) -> str | None:
+    """Which registry an assignment ``self.name = value`` belongs to; None is a plain attribute."""
+    if isinstance(value, Parameter):
+        return "_parameters"
+    if module:
+        return "_modules"
+    if isinstance(value, Buffer):
+        return "_buffers"
+    for registry, wanted in (
+        ("_parameters", "pellucid.nn.Parameter or None expected: wrap it, Parameter(tensor)"),
+        ("_modules", "pellucid.nn.Module or None expected"),
+        ("_buffers", "pellucid.Tensor or None expected"),
+    ):
+        if name in own.get(registry, ()):
+            if value is not None and not (registry == "_buffers" and isinstance(value, Tensor)):
+                kind = {"_parameters": "parameter", "_modules": "child module", "_buffers": "buffer"}[registry]
+                raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({wanted})")
+            return registry
+    return None
