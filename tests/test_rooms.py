@@ -154,9 +154,8 @@ def test_the_table_has_no_circle() -> None:
 CIRCLES = {
     frozenset(f"pellucid.{name}" for name in names.split())
     for names in (
-        "nn.graph nn.modules.batchnorm nn.modules.hooks nn.modules.module nn.modules.state",
+        "nn.graph nn.modules.batchnorm nn.modules.module",
         "derivation.algebra derivation.rule",
-        "optim.hyperparameters optim.optimizer",
     )
 }
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core import Tensor
-
-if TYPE_CHECKING:
-    from .optimizer import Optimizer
 
 __all__ = ["hyperparameters"]
 
@@ -74,7 +71,7 @@ def plain(value: Any) -> Any:
     return tuple(plain(item) for item in value) if isinstance(value, (tuple, list)) else float(value)
 
 
-def check_state(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
+def check_state(optimizer: Any, state_dict: dict[str, Any]) -> None:
     """Refuse the state of another kind of optimiser: a step with it would fail, or go on from the wrong numbers.
 
     PyTorch lets it pass, and its next step fails by a KeyError, mostly. What a newer version added (an option that is

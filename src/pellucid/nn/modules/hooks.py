@@ -7,12 +7,11 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core import Function, Tensor, is_grad_enabled
 
-if TYPE_CHECKING:
-    from .module import Module
+Module = Any  # `module.Module`, which is above this file
 
 __all__ = [
     "RemovableHandle",

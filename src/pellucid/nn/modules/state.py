@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core import Tensor, no_grad
 from ..parameter import Parameter
 
-if TYPE_CHECKING:
-    from .module import Module
+Module = Any  # `module.Module`, which is above this file
 
 
 class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .module import Module
+Module = Any  # `module.Module`, which is above this file
 
 
 def options_text(module: Module) -> str:
@@ -29,7 +28,7 @@ def options_text(module: Module) -> str:
 
 
 @functools.cache
-def _entries(kind: type[Module]) -> list[tuple[str, str, Any]]:
+def _entries(kind: type[Any]) -> list[tuple[str, str, Any]]:
     """(Name, mark, default) for each word of ``_shown``; the default is that of the class that declares it."""
     owner = next(base for base in kind.__mro__ if "_shown" in vars(base))
     arguments = inspect.signature(owner).parameters

@@ -7,15 +7,14 @@ It is walked in one place. `Tree.named_modules` is the only traversal; parameter
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self
 
 from ...core import Tensor, no_grad
 from ...core import device as device_type
 from ...core import dtype as dtype_type
 from ..parameter import Parameter
 
-if TYPE_CHECKING:
-    from .module import Module
+Module = Any  # `module.Module`, which is above this file
 
 
 class Tree:
@@ -33,12 +32,11 @@ class Tree:
     ) -> Iterator[tuple[str, Module]]:
         """Every module of the tree with its dotted name, itself first (under the name ``prefix``)."""
         memo = set() if memo is None else memo
-        root = cast("Module", self)
-        if root in memo:
+        if self in memo:
             return
         if remove_duplicate:
-            memo.add(root)
-        yield prefix, root
+            memo.add(self)
+        yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
                 path = f"{prefix}.{name}" if prefix else name
@@ -70,11 +68,7 @@ class Tree:
         remove_duplicate: bool = True,
     ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, cast("Module", self))]
-        )
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
             for name, member in get_members_fn(module):
                 if member is None or id(member) in seen:
@@ -111,7 +105,7 @@ class Tree:
         """Call ``fn(module)`` on every module, children before parents: the way to initialise a network."""
         for module in self.children():
             module.apply(fn)
-        fn(cast("Module", self))
+        fn(self)
         return self
 
     def train(self, mode: bool = True) -> Self:
