@@ -616,7 +616,7 @@ def once_only(library: Any) -> None:
 @pytest.mark.parametrize(("program", "words"), [
     (too_few, ["CustomBackward", "incorrect number of gradients", "expected 2, got 1", "None"]),
     (too_many, ["incorrect number of gradients", "expected 2, got 3"]),
-    (wrong_shape, ["CustomBackward", "invalid gradient at index 1", "[3, 1]", "[3]", "sum it"]),
+    (wrong_shape, ["CustomBackward", "invalid gradient at index 1", "[3, 1]", "[3]", "broadcasts"]),
     (no_tensor, ["CustomBackward", "float", "gradient 1"]),
     (freed, ["second time", "retain_graph=True"]),
     (changed, ["inplace operation", "SquareBackward", "version 1; expected version 0"]),

@@ -15,7 +15,7 @@ from pellucid.backend import Array
 
 from . import devices
 from .context import note_read
-from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype
+from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
 from .errors import ShapeError
 from .tensor import Tensor, method, wrap
 
@@ -23,12 +23,14 @@ from .tensor import Tensor, method, wrap
 def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy: bool = True) -> Tensor:
     """A leaf from numbers, nested lists, arrays or a tensor; floats become the default dtype."""
     array: Array
+    listed = False  # whether these are Python's numbers, which must fit; arrays are cast
     if isinstance(data, Tensor):
         array = data._array
     elif isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
         array = np.asarray(data)
     else:
-        array, python = _from_lists(data)
+        listed = True
+        array, python = _from_lists(data, dtype is not None and as_dtype(dtype).is_floating_point)
         if python and dtype is None:
             dtype = get_default_dtype()
     target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
@@ -36,6 +38,9 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
     if to is not backend.of_array(array):
         array, copy = to.from_numpy(backend.of_array(array).to_numpy(array)), False
     if array.dtype != target:
+        if listed and target.kind in "iu" and array.size:
+            for extreme in (array.min(), array.max()):  # of NaN both are NaN
+                number_in(extreme.item(), target)
         with np.errstate(all="ignore"):
             array = array.astype(target)
     elif copy:
@@ -52,8 +57,11 @@ def _known(found: np.dtype[Any]) -> np.dtype[Any]:
     raise TypeError(f"can't convert an array of dtype {found} to a tensor; pellucid has {names}")
 
 
-def _from_lists(data: Any) -> tuple[Any, bool]:
-    """An array, and whether its elements are Python's floats, which become the default type unless told otherwise."""
+def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
+    """An array, and whether its elements are Python's floats, which become the default type unless another is given.
+
+    Integers beyond int64 are numbers only where floats are wanted.
+    """
     types = _types(data)
     if any(issubclass(one, Tensor) for one in types):
         data = _plain(data)
@@ -63,6 +71,14 @@ def _from_lists(data: Any) -> tuple[Any, bool]:
         raise ValueError(
             "expected nested lists of equal length at each level; the lengths differ somewhere in what was given"
         ) from None
+    if (
+        types
+        and types <= {int, float, bool}
+        and (array.dtype.kind in "Ou" or (array.dtype.kind == "f" and float not in types))
+    ):
+        if float not in types and not floating:
+            raise ValueError("Overflow when unpacking long long: an integer is beyond int64; give a floating dtype")
+        array = np.array(data, np.float64)
     if array.dtype.kind in "OUS":
         odd: Any = next((one for one in types if not issubclass(one, _NUMBERS)), type(data))
         raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")

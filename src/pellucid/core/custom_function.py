@@ -11,11 +11,13 @@ from typing import Any
 from pellucid import backend
 
 from .context import state
+from .engine import sum_to
 from .errors import user_line, with_line
 from .modes import set_grad_enabled
 from .node import Node, next_number, shape_and_dtype
 from .tensor import Tensor, counter_of, edge_of, like, wrap
 from .views import rebase
+from .vocabulary import LIFTED
 
 
 class FunctionCtx:
@@ -119,6 +121,11 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Turn gradients of the outputs into gradients of the arguments."""
+        raise NotImplementedError("to be differentiated, a Function needs a static method backward(ctx, *grads)")
+
+    @staticmethod
+    def vjp(ctx: Any, *grads: Any) -> Any:
+        """Another name for `backward`; a Function has one of the two."""
         raise NotImplementedError("to be differentiated, a Function needs a static method backward(ctx, *grads)")
 
     @classmethod
@@ -247,7 +254,7 @@ class FunctionNode(Node):
             else:
                 grads.append(got if lifted else wrap(library.xp.asarray(got)))  # NumPy makes 0-d sums scalars
         with set_grad_enabled(create):
-            result: Any = self.kind.backward(ctx, *grads)
+            result: Any = self._rule()(ctx, *grads)
         given: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
         if len(given) > len(self.edges) and all(one is None for one in given[len(self.edges) :]):
             given = given[: len(self.edges)]
@@ -263,16 +270,31 @@ class FunctionNode(Node):
             if edge is not None and one is not None
         ]
 
+    def _rule(self) -> Callable[..., Any]:
+        """The user's `backward`, or `vjp`, which is another name for it."""
+        kind = self.kind
+        if kind.vjp is Function.vjp:
+            return kind.backward
+        if kind.backward is not Function.backward:
+            raise RuntimeError(
+                f"Implementing both 'backward' and 'vjp' for a custom Function is not allowed ({kind.__name__}): they "
+                "are two names for one method, write one of them"
+            )
+        return kind.vjp
+
     def _checked(self, index: int, gradient: Any, meta: Any, lifted: bool) -> Any:
         shape, dtype = meta
         if not isinstance(gradient, Tensor):
             raise RuntimeError(
                 f"function {self.name()} returned {type(gradient).__name__} as gradient {index}, expected a Tensor"
             )
+        if _expands(shape, gradient._array.shape):
+            gradient = sum_to(LIFTED, gradient, shape)  # what forward broadcast
         if gradient._array.shape != shape:
             raise RuntimeError(
                 f"Function {self.name()} returned an invalid gradient at index {index} - got {list(gradient.shape)} "
-                f"but expected shape compatible with {list(shape)}: sum it over the dimensions that forward broadcast"
+                f"but expected shape compatible with {list(shape)}: it must be that of the argument, or one "
+                "that it broadcasts to"
             )
         if gradient._array.dtype != dtype:
             gradient = gradient.to(dtype)
@@ -281,6 +303,15 @@ class FunctionNode(Node):
     def free(self) -> None:
         self.ctx._freed = True
         self.ctx._guards, self.ctx._saved = [], ()
+
+
+def _expands(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether a tensor of `shape` broadcasts to the other shape `to`."""
+    return (
+        shape != to
+        and len(shape) <= len(to)
+        and all(own in (1, other) for own, other in zip(reversed(shape), reversed(to), strict=False))
+    )
 
 
 class Pick(Node):

@@ -7,6 +7,7 @@ these before Python numbers: `float32 tensor * 2.5` stays float32, `int64 tensor
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,29 @@ def as_dtype(value: Any) -> dtype:
 def of_number(value: bool | int | float) -> dtype:
     """The type that a Python number has when it stands alone."""
     return bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else _default
+
+
+def number_in(value: Any, kind: np.dtype[Any]) -> Any:
+    """A Python number as the type `kind` holds it; raises RuntimeError where it would be another number.
+
+    As in PyTorch a number with a fraction loses it, a negative one within an unsigned type's range wraps around, and
+    infinity and NaN are numbers of every floating type.
+    """
+    if kind.kind in "iu":
+        info = np.iinfo(kind)
+        low = -info.max if kind.kind == "u" else info.min
+        if not low <= value <= info.max:
+            raise RuntimeError(
+                f"value cannot be converted to type {kind} without overflow: {value} is not between {info.min} and "
+                f"{info.max}; choose a wider dtype"
+            )
+        return np.array(int(value)).astype(kind)
+    if kind.kind == "f" and kind.itemsize >= 4 and math.isfinite(value) and abs(value) > np.finfo(kind).max:
+        raise RuntimeError(
+            f"value cannot be converted to type {kind} without overflow: {value} is larger than {np.finfo(kind).max}; "
+            "choose a wider dtype"
+        )
+    return value
 
 
 def category(d: np.dtype[Any]) -> int:

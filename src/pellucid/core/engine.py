@@ -25,6 +25,7 @@ from .application import OpNode
 from .context import is_reentry, run_within, state
 from .dtypes import OF_NUMPY, float32
 from .errors import with_line
+from .modes import set_grad_enabled
 from .node import AUX, OUT, VALUE, Node
 from .operation import TABLE
 from .tensor import Tensor, wrap, zeros_like
@@ -184,10 +185,11 @@ def run(
     roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, targets: list[Tensor] | None = None
 ) -> list[Any]:
     """Walk back from `roots`. Without `targets`, accumulate into leaves; with, return a gradient for each."""
-    lifted = create or bool(state.interpreters)
+    if not create and not state.interpreters:
+        return _run(roots, seeds, keep, create, False, targets)  # no op is applied, but in what is called back
     before, state.grad = state.grad, create
     try:
-        return _run(roots, seeds, keep, create, lifted, targets)
+        return _run(roots, seeds, keep, create, True, targets)
     finally:
         state.grad = before
 
@@ -426,7 +428,7 @@ def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool) -> Any:
             return [_with_history(one, edge) for one, edge in zip(value, node.edges[node.op.star :], strict=True)]
         return _with_history(value, node.edges[which])
     if what == AUX:
-        name = node.op.aux[which]
+        name: str = node.op.aux[which]  # pyright: ignore[reportUnknownVariableType]
         if create and name in node.op.recompute:
             return _recomputed(node, node.op.recompute[name])
         return wrap(value)
@@ -437,7 +439,7 @@ def _recomputed(node: OpNode, rule: Any) -> Any:
     import inspect
 
     op = node.op
-    names = list(inspect.signature(rule).parameters)[1:]
+    names: list[str] = list(inspect.signature(rule).parameters)[1:]
     kept = dict(zip(node.plan.saves, node.saved, strict=True))
     given: list[Any] = []
     for name in names:
@@ -475,11 +477,12 @@ def sum_to(m: Any, gradient: Any, shape: tuple[int, ...]) -> Any:
 
 def _call_hooks(hooks: list[Any], g: Any, lifted: bool) -> Any:
     tensor = g if lifted else wrap(g)
-    for hook in list(hooks):
-        changed = hook(tensor)
-        if changed is not None:
-            _check_hooked(hook, tensor, changed)
-            tensor = changed
+    with set_grad_enabled(lifted and state.grad):
+        for hook in list(hooks):
+            changed = hook(tensor)
+            if changed is not None:
+                _check_hooked(hook, tensor, changed)
+                tensor = changed
     return tensor if lifted else tensor._array
 
 
@@ -498,7 +501,8 @@ def _retain(node: Node, g: Any, lifted: bool) -> None:
     tensor = node.retain() if node.retain is not None else None
     if tensor is not None:
         gradient = TABLE["clone"](g) if lifted else wrap(g.copy())
-        tensor._grad = gradient if tensor._grad is None else tensor._grad + gradient
+        with set_grad_enabled(lifted and state.grad):
+            tensor._grad = gradient if tensor._grad is None else tensor._grad + gradient
 
 
 def _accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
@@ -513,11 +517,13 @@ def _accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: 
     elif known is None:
         leaf._grad = wrap(gradient if owned else gradient.copy())
     elif known._requires:
-        leaf._grad = known + wrap(gradient)
+        with set_grad_enabled(False):
+            leaf._grad = known + wrap(gradient)
     else:
         known._array += gradient
         if known._counter is not None:
             known._counter[0] += 1
     if leaf._after_hooks:
-        for hook in list(leaf._after_hooks):
-            hook(leaf)
+        with set_grad_enabled(create):
+            for hook in list(leaf._after_hooks):
+                hook(leaf)

@@ -6,6 +6,7 @@ smaller `number` than the node itself: to visit nodes from the highest number do
 no search.
 """
 
+# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools
@@ -106,8 +107,9 @@ def called(name: str) -> Callable[[F], F]:
     def declare(function: F) -> F:
         @functools.wraps(function)
         def named(*args: Any, **kwargs: Any) -> Any:
-            result = function(*args, **kwargs)
-            for tensor in result if isinstance(result, tuple | list) else (result,):
+            result: Any = function(*args, **kwargs)
+            several: Any = result if isinstance(result, tuple | list) else (result,)
+            for tensor in several:
                 node = getattr(tensor, "grad_fn", None)
                 if node is not None and all(tensor is not given for given in args):
                     node.called = name

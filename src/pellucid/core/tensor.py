@@ -269,7 +269,8 @@ class View:
         if self.epoch != base._epoch:
             self.epoch = base._epoch
             tensor._requires = base._requires
-            tensor._node = ReplayNode(base, self.chain) if base._requires else None
+            before, tensor._node = tensor._node, ReplayNode(base, self.chain) if base._requires else None
+            pass_on_retain(before, tensor._node)
 
 
 class ReplayNode(Node):
@@ -285,6 +286,12 @@ class ReplayNode(Node):
 
     def name(self) -> str:
         return "AsStridedBackward0"
+
+
+def pass_on_retain(before: Node | None, after: Node | None) -> None:
+    """`retain_grad` holds for what the tensor is now: its new node keeps the gradient, the one before no longer."""
+    if before is not None and after is not None:
+        after.retain, before.retain = before.retain, None
 
 
 def edge_of(tensor: Tensor) -> Source | None:

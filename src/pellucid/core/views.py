@@ -21,7 +21,7 @@ from .declaration import Declaration
 from .dtypes import OF_NUMPY, can_cast
 from .errors import describe_call, with_line
 from .node import OUT, VALUE, Node, Source, Vocabulary, next_number
-from .tensor import Chain, Tensor, View, counter_of
+from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
 
 def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: dict[str, Any]) -
     if known is None:
         out._view = View(source, ((op, kwargs),), source._epoch, not state.grad)
     else:
-        out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch, not state.grad)
+        out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch, known.untracked or not state.grad)
 
 
 def _shares(one: Array, other: Array) -> bool:
@@ -101,11 +101,14 @@ def rebase(target: Tensor, node: Node) -> None:
     """Make `node` the history of `target`, which was changed in place."""
     view = target._view
     if view is None:
+        pass_on_retain(target._node, node)
         target._node, target._requires = node, True
         target._epoch += 1
         return
     base = view.base
-    base._node = ScatterNode(base, view.chain, node)
+    scatter = ScatterNode(base, view.chain, node)
+    pass_on_retain(base._node, scatter)
+    base._node = scatter
     base._requires = True
     base._epoch += 1
     view.refresh(target)

@@ -17,9 +17,7 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, apply, as_dtype, from_data, function, get_default_dtype, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.dtypes import int64, of_number
-
-from .elements import check_number
+from pellucid.core.dtypes import int64, number_in, of_number
 
 # --- from data -------------------------------------------------------------------------------------------------------
 
@@ -100,8 +98,7 @@ def _full(xp: Any, *, size: Any, fill_value: Any, dtype: DType, device: Any = No
     """A tensor of `size` with `fill_value` everywhere."""
     if fill_value == 0:
         return xp.zeros(size, dtype.numpy)
-    check_number(fill_value, dtype.numpy)
-    return xp.full(size, fill_value, dtype.numpy)
+    return xp.full(size, number_in(fill_value, dtype.numpy), dtype.numpy)
 
 
 @op(name="empty", method=False, public=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, op
+from pellucid.core.dtypes import number_in
 from pellucid.core.errors import with_line
 
 from .elements import check_number
@@ -124,8 +125,7 @@ def fill_(xp: Any, input: Any, value: Any | float) -> Any:
     rank = getattr(value, "ndim", 0)
     if rank:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {rank} dimensions.")
-    check_number(value, input.dtype)
-    input[...] = value
+    input[...] = number_in(value, input.dtype) if isinstance(value, int | float) else value
     return input
 
 

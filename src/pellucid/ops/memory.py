@@ -11,6 +11,7 @@ from pellucid.core import Tensor, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.core.devices import of_array
+from pellucid.core.dtypes import number_in
 from pellucid.core.engine import sum_to
 
 from .placing import add_at
@@ -52,7 +53,7 @@ clone.vjp(input=lambda m, g: g)
 @op(public=False, mutates=(0,), reference="torch.Tensor.copy_", node="CopyBackwards")
 def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
     """Store the values of `src`, broadcast and cast, in this tensor."""
-    input[...] = src
+    input[...] = number_in(src, input.dtype) if isinstance(src, int | float) else src
     return input
 
 

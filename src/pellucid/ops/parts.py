@@ -8,15 +8,18 @@ All that Python's slicing can name is one op, `part`, with a key of integers, sl
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
 from pellucid.core import DimensionError, ShapeError, Tensor, apply, called, function, method, op
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, sizes_of
 from .node_names import subscript
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _ALL = slice(None)
 
@@ -100,7 +103,32 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     return piece(input, dim, index)
 
 
+def _several(name: str) -> Callable[[F], F]:
+    """For a function that returns several views: none may be changed in place where a gradient is recorded.
+
+    The op's backward is one for all its outputs in PyTorch, and a change of one would go past it.
+    """
+
+    def declare(function: F) -> F:
+        @functools.wraps(function)
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            for index, tensor in enumerate(result):
+                if tensor._view is not None:
+                    tensor._view.untracked = tensor._view.untracked or (
+                        f"Output {index} of {name} is a view and is being modified inplace. This view is the output of "
+                        "a function that returns multiple views. Such functions do not allow the output views to be "
+                        "modified inplace. You should replace the inplace operation by an out-of-place one"
+                    )
+            return result
+
+        return cast("F", marked)
+
+    return declare
+
+
 @function()
+@_several("Unbind")
 @called("UnbindBackward0")
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views at each index along `dim`.
@@ -144,6 +172,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0, **given: An
     return _split_evenly(tensor, operator.index(split_size_or_sections), dim)
 
 
+@_several("Split")
 @called("SplitBackward0")
 def _split_evenly(tensor: Tensor, length: int, dim: int) -> tuple[Tensor, ...]:
     dim = dim_of(dim, _rank(tensor, "split()"))
@@ -159,6 +188,7 @@ def _split_evenly(tensor: Tensor, length: int, dim: int) -> tuple[Tensor, ...]:
 
 
 @function()
+@_several("SplitWithSizes")
 @called("SplitWithSizesBackward0")
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the given lengths along `dim`, which must add up."""

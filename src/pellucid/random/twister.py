@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import operator
+import os
 import secrets
+import threading
 from typing import Any, Self, SupportsIndex
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +41,12 @@ class Twister:
 
     `init_genrand` seeds it, which is NumPy's legacy seeding.
     """
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        made = super().__new__(cls)
+        with _registering:
+            _known.add(made)  # copies and unpickled ones, too
+        return made
 
     def __init__(self, device: str | Device = "cpu") -> None:
         self._device = Device(device)
@@ -124,8 +133,10 @@ class Twister:
 
     def _stream(self) -> np.random.MT19937:
         if self._twister is None:
-            self._twister = np.random.MT19937(0)
-            np.random.RandomState(self._twister).seed(self._seed % 2**32)  # init_genrand
+            with _registering:  # the first imports numpy.random, which a fork must not cut in two
+                twister = np.random.MT19937(0)
+                np.random.RandomState(twister).seed(self._seed % 2**32)  # init_genrand
+            self._twister = twister
         return self._twister
 
     def _words(self, count: int) -> Array:
@@ -143,3 +154,30 @@ class Twister:
     def _unit64(self, count: int) -> Array:
         """Uniform on [0, 1) with 53 bits, float64."""
         return (self._words64(count) & np.uint64(2**53 - 1)) * 2.0**-53
+
+
+# A fork while another thread draws would leave the child with a lock that nobody opens: a draw holds the lock of its
+# stream. So a fork waits until no thread draws, and both sides go on from there.
+
+_known: WeakSet[Twister] = WeakSet()
+_registering = threading.RLock()
+_held: list[Any] = []
+
+
+def _before_fork() -> None:
+    _registering.acquire()
+    for twister in _known:
+        stream = twister.__dict__.get("_twister")
+        if stream is not None:
+            stream.lock.acquire()
+            _held.append(stream.lock)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+    _registering.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

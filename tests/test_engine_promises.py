@@ -1,0 +1,429 @@
+"""What the engine promises beyond numbers: it may be interrupted, forked, and leaves the user's memory alone.
+
+Each program runs on PyTorch and on pellucid: the same result, or an error of the same class.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pellucid
+from pellucid.core import op, state
+from pellucid.core.declaration import TABLE
+from tests.twins import both_raise
+
+LIBRARIES = (torch, pellucid)
+
+
+def lists(value: Any) -> Any:
+    """Tensors as lists with their dtype's name; nests of them too."""
+    if isinstance(value, tuple | list):
+        return [lists(part) for part in value]
+    return (str(value.dtype).rpartition(".")[2], value.tolist()) if hasattr(value, "tolist") else value
+
+
+def same(program: Callable[[Any], Any]) -> None:
+    theirs, ours = (lists(program(library)) for library in LIBRARIES)
+    assert ours == theirs
+
+
+# --- interrupted, forked ----------------------------------------------------------------------------------------------
+
+
+def compute() -> list[float]:
+    x = pellucid.tensor([1.0, -1.0], requires_grad=True)
+    with pellucid.enable_grad():
+        (x / pellucid.tensor([2.0, 0.0])).log().sum().backward()  # of what NumPy would warn of
+    assert x.grad is not None
+    return x.grad.tolist()
+
+
+def test_an_op_runs_while_another_is_interrupted() -> None:
+    """As a signal handler does that evaluates, and a finaliser that the collector calls."""
+    alone, seen = compute(), list[Any]()
+
+    @op(name="interrupted", public=False, method=False)
+    def interrupted(xp: Any, input: Any) -> Any:
+        seen.append(compute())
+        return input * 2
+
+    def rule(m: Any, g: Any) -> Any:
+        seen.append(compute())
+        return g * 2
+
+    try:
+        interrupted.vjp(input=rule)
+        x = pellucid.tensor([3.0], requires_grad=True)
+        interrupted(x).sum().backward()
+        assert x.grad is not None and x.grad.tolist() == [2.0]
+    finally:
+        del TABLE["interrupted"]
+    assert [str(one) for one in seen] == [str(alone)] * 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals that come at a time")
+def test_a_signal_handler_evaluates() -> None:
+    alone, heard = compute(), list[Any]()
+    before = signal.signal(signal.SIGALRM, lambda *_: heard.append(compute()))
+    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+    weight = pellucid.ones(40, 40, requires_grad=True)
+    try:
+        end = time.monotonic() + 20
+        while len(heard) < 30 and time.monotonic() < end:
+            weight.grad = None
+            (weight @ weight).sum().backward()
+            assert weight.grad is not None and weight.grad[0, 0].item() == 80
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(heard) >= 30 and all(str(one) == str(alone) for one in heard)
+
+
+def test_a_finaliser_evaluates() -> None:
+    alone, heard = compute(), list[Any]()
+
+    class Last:
+        def __del__(self) -> None:
+            heard.append(compute())
+
+    @op(name="collecting", public=False, method=False)
+    def collecting(xp: Any, input: Any) -> Any:
+        last: Any = Last()
+        last.itself = last
+        del last
+        gc.collect()
+        return input.copy()
+
+    try:
+        collecting(pellucid.ones(2))
+    finally:
+        del TABLE["collecting"]
+    assert str(heard) == str([alone])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_while_another_thread_draws() -> None:
+    generator, stop = pellucid.Generator().manual_seed(0), threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set():
+            pellucid.rand(100_000, generator=generator)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        for _ in range(8):
+            child = os.fork()
+            if child == 0:
+                pellucid.rand(3, generator=generator)
+                os._exit(0)
+            end = time.monotonic() + 20
+            while os.waitpid(child, os.WNOHANG) == (0, 0):
+                if time.monotonic() > end:
+                    os.kill(child, signal.SIGKILL)
+                    pytest.fail("the child hangs")
+                time.sleep(0.005)
+    finally:
+        stop.set()
+        thread.join()
+
+
+# --- the user's memory ------------------------------------------------------------------------------------------------
+
+
+def test_the_engine_adds_into_no_array_of_others() -> None:
+    """A rule may return what was saved, what it closes over, or what it has kept."""
+    constant, kept = np.ones(2), list[Any]()
+
+    @op(name="lending", kind="float", elementwise=True, public=False, method=False)
+    def lending(xp: Any, input: Any, other: Any) -> Any:
+        return 0.5 * input * input + other
+
+    def keeping(m: Any, g: Any) -> Any:
+        kept.append(g + 1)
+        return kept[-1]
+
+    try:
+        lending.vjp(input=lambda m, g, input: input, other=lambda m, g: constant)
+        x = pellucid.tensor([1.0, 2.0], dtype=pellucid.float64, requires_grad=True)
+        y = pellucid.zeros(2, dtype=pellucid.float64, requires_grad=True)
+        (lending(x, y) + lending(x, y)).sum().backward()
+        assert (x.tolist(), x.grad.tolist()) == ([1, 2], [2, 4])
+        assert (constant.tolist(), y.grad.tolist()) == ([1, 1], [2, 2])
+        x.grad = None
+        lending(x, y).sum().backward()
+        x.grad += 1
+        (found,) = pellucid.autograd.grad(lending(x, y).sum(), x)
+        found += 1
+        assert x.tolist() == [1, 2] and constant.tolist() == [1, 1]
+        lending.vjp(input=keeping)
+        lending.plans.clear()
+        (lending(x, 1) + lending(x, 1)).sum().backward()
+        assert [one.tolist() for one in kept] == [[2, 2], [2, 2]]
+    finally:
+        del TABLE["lending"]
+
+
+# --- views and changes in place ---------------------------------------------------------------------------------------
+
+
+def function_on_view(library: Any) -> Any:
+    class Double(library.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    w = library.ones(3, requires_grad=True)
+    base = library.zeros(3)
+    view = base[:2]
+    base.add_(w)
+    (Double.apply(view).sum() + w.sum()).backward()
+    return w.grad
+
+
+def flags_of_view(library: Any) -> Any:
+    base = library.zeros(3)
+    view, hooked = base[:2], base[1:]
+    base.add_(library.ones(3, requires_grad=True))
+    seen: list[Any] = []
+    leaf = hooked.is_leaf  # PyTorch would crash at the hook if nothing had asked before
+    hooked.register_hook(lambda g: seen.append(g.tolist()))
+    hooked.sum().backward()
+    return view.requires_grad, leaf, seen
+
+
+def retain_then_change(library: Any) -> Any:
+    x = library.ones(3, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y.sum().backward()
+    return y.grad, x.grad
+
+
+def retain_then_change_view(library: Any) -> Any:
+    x = library.ones(3, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y[:2].mul_(3)
+    (y * y).sum().backward()
+    return y.grad, x.grad
+
+
+def retain_on_view(library: Any) -> Any:
+    x = library.ones(3, requires_grad=True)
+    view = (x * 2)[:2]
+    view.retain_grad()
+    view.mul_(3)
+    (view * view).sum().backward()
+    return view.grad, x.grad
+
+
+def hook_then_change(library: Any) -> Any:
+    seen: list[Any] = []
+    y = library.ones(3, requires_grad=True) * 2
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    y.mul_(3)
+    y.sum().backward()
+    return seen
+
+
+def changed_parts_without_gradient(library: Any) -> Any:
+    x = library.ones(4, 2)
+    x.unbind()[0].mul_(2)
+    x.split(2)[1].add_(1)
+    with library.no_grad():
+        y = library.ones(4, requires_grad=True) * 1
+        y.split(2)[0].mul_(2)
+    return x, y
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        function_on_view,
+        flags_of_view,
+        retain_then_change,
+        retain_then_change_view,
+        retain_on_view,
+        hook_then_change,
+        changed_parts_without_gradient,
+    ],
+)
+def test_history(program: Callable[[Any], Any]) -> None:
+    same(program)
+
+
+PARTS = {
+    "split": lambda x: x.split(2),
+    "split_with_sizes": lambda x: x.split([1, 3]),
+    "chunk": lambda x: x.chunk(2),
+    "unbind": lambda x: x.unbind(),
+    "iteration": list,
+    "a view of one": lambda x: [part[:1] for part in x.split(2)],
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_one_of_several_views_is_not_changed_in_place(name: str) -> None:
+    both_raise(lambda library: PARTS[name](library.ones(4, 2, requires_grad=True) * 1)[0].mul_(2), "modified inplace")
+    both_raise(
+        lambda library: PARTS[name](library.ones(4, 2))[0].mul_(library.ones(2, requires_grad=True)),
+        "modified inplace",
+    )
+
+
+# --- Function ---------------------------------------------------------------------------------------------------------
+
+
+def a_function(library: Any, **methods: Callable[..., Any]) -> Any:
+    methods.setdefault("forward", lambda ctx, x: x * 2)
+    return type("Made", (library.autograd.Function,), {name: staticmethod(one) for name, one in methods.items()})
+
+
+def broadcast_gradient(library: Any) -> Any:
+    function = a_function(library, forward=lambda ctx, x, y: x * y, backward=lambda ctx, g: (g, g * 3))
+    x, y = library.ones(3, requires_grad=True), library.ones(2, 1, requires_grad=True)
+    function.apply(x, y).sum().backward()
+    return x.grad, y.grad
+
+
+def vjp_alone(library: Any) -> Any:
+    x = library.ones(2, requires_grad=True)
+    a_function(library, vjp=lambda ctx, g: g * 5).apply(x).sum().backward()
+    return x.grad
+
+
+@pytest.mark.parametrize("program", [broadcast_gradient, vjp_alone])
+def test_function(program: Callable[[Any], Any]) -> None:
+    same(program)
+
+
+def test_function_with_two_names_for_backward() -> None:
+    both_raise(
+        lambda library: (
+            a_function(library, backward=lambda ctx, g: g, vjp=lambda ctx, g: g)
+            .apply(library.ones(2, requires_grad=True))
+            .sum()
+            .backward()
+        ),
+        "Implementing both 'backward' and 'vjp'",
+    )
+
+
+@pytest.mark.parametrize("gradient", [lambda g: g[:2], lambda g: g.sum(), lambda g: g[None][:, :1]])
+def test_function_with_a_gradient_of_another_shape(gradient: Callable[[Any], Any]) -> None:
+    both_raise(
+        lambda library: (
+            a_function(library, backward=lambda ctx, g: gradient(g))
+            .apply(library.ones(3, requires_grad=True))
+            .sum()
+            .backward()
+        ),
+        "invalid gradient at index 0",
+    )
+
+
+# --- numbers outside of a dtype ---------------------------------------------------------------------------------------
+
+
+def assigned(library: Any, value: Any, kind: str) -> Any:
+    x = library.zeros(2, dtype=getattr(library, kind))
+    x[0] = value
+    return x
+
+
+NUMBERS: list[tuple[Any, str]] = [
+    (2**40, "int32"), (300, "uint8"), (255, "uint8"), (-1, "uint8"), (-255, "uint8"), (-256, "uint8"), (-128, "int8"),
+    (-129, "int8"), (127, "int8"), (128, "int8"), (2**63 - 1, "int64"), (-(2**63), "int64"), (1.5, "int32"),
+    (255.5, "uint8"), (1e20, "int32"), (float("nan"), "int32"), (float("inf"), "int64"), (1e300, "float64"),
+    (float("inf"), "float32"), (2**40, "float32"), (2**40, "bool"), (0.5, "bool"),
+]  # fmt: skip
+WAYS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "tensor": lambda library, value, kind: library.tensor(value, dtype=kind),
+    "tensor of a list": lambda library, value, kind: library.tensor([[1, 1], [1, value]], dtype=kind),
+    "as_tensor": lambda library, value, kind: library.as_tensor([value], dtype=kind),
+    "full": lambda library, value, kind: library.full((2,), value, dtype=kind),
+    "full_like": lambda library, value, kind: library.full_like(library.zeros(2, dtype=kind), value),
+    "new_full": lambda library, value, kind: library.zeros(2, dtype=kind).new_full((2,), value),
+    "new_tensor": lambda library, value, kind: library.zeros(2, dtype=kind).new_tensor([value]),
+    "scalar_tensor": lambda library, value, kind: library.scalar_tensor(value, dtype=kind),
+    "fill_": lambda library, value, kind: library.zeros(2, dtype=kind).fill_(value),
+    "assignment": lambda library, value, kind: assigned(library, value, str(kind).rpartition(".")[2]),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("value", "kind"), NUMBERS, ids=str)
+def test_a_number_that_the_dtype_has_or_not(way: str, value: Any, kind: str) -> None:
+    def program(library: Any) -> Any:
+        return WAYS[way](library, value, getattr(library, kind))
+
+    try:
+        program(torch)
+    except RuntimeError:
+        both_raise(program, "without overflow")
+    else:
+        same(program)
+
+
+@pytest.mark.parametrize(
+    "data", [2**63, [2**63], [2**64], -(2**64), [1, 2**63], [-1, 2**63], 2**2000], ids=lambda one: str(one)[:24]
+)
+def test_integers_beyond_int64(data: Any) -> None:
+    both_raise(lambda library: library.tensor(data), "Overflow when unpacking long long")
+
+
+@pytest.mark.parametrize("data", [[0.5, 2**64], [[2**63, 1.0]], [-0.5, 2**63]])
+def test_integers_beyond_int64_among_floats(data: Any) -> None:
+    same(lambda library: library.tensor(data))
+    same(lambda library: library.tensor(data, dtype=library.float64))
+    both_raise(lambda library: library.tensor([1.0, 2**2000]))
+
+
+def test_watchers_are_of_their_thread() -> None:
+    heard: list[Any] = []
+
+    class Hears(pellucid.core.Watcher):
+        def read(self, tensor: Any) -> None:
+            heard.append("read")
+
+        def backward(self, roots: Any) -> None:
+            heard.append("backward")
+
+        def function(self, kind: Any, args: Any, kwargs: Any) -> None:
+            heard.append(kind.__name__)
+
+    def work() -> None:
+        x = pellucid.ones(2, requires_grad=True)
+        a_function(pellucid, backward=lambda ctx, g: g).apply(x).sum().backward()
+        x.tolist()
+
+    hears = Hears()
+    state.watchers.append(hears)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert not heard
+        work()
+    finally:
+        state.watchers.remove(hears)
+    assert heard == ["Made", "backward", "read"]
+    work()
+    assert len(heard) == 3
