@@ -121,7 +121,11 @@ def _graph(
         if backward:
             with enable_grad():
                 result = module(*inputs, **keywords)
-                leaves = [one for one in (*module.parameters(), *(one for _, one in named)) if one.requires_grad]
+                leaves = [
+                    tensor
+                    for tensor in (*module.parameters(), *(tensor for _, tensor in named))
+                    if tensor.requires_grad
+                ]
                 found = _backward(recorder, module, result, leaves)
         else:
             result = module(*inputs, **keywords)
@@ -130,18 +134,20 @@ def _graph(
 
 def _backward(recorder: Recorder, module: Module, result: Any, leaves: list[Tensor]) -> dict[int, Any]:
     """The gradients of the sum of the outputs, by the array of the leaf; nothing is added to any `grad`."""
-    outputs = [one for _, one in _tensors(result) if one.requires_grad]
+    outputs = [tensor for _, tensor in _tensors(result) if tensor.requires_grad]
     if not outputs:
         raise RuntimeError(
             f"{type(module).__name__}.__graph__(backward=True): no output depends on a tensor that requires a "
             "gradient, so there is no backward to show; leave backward out, or call requires_grad_() on what should "
             "have one"
         )
-    seeds = [ones_like(one) for one in outputs]
+    seeds = [ones_like(tensor) for tensor in outputs]
     for seed in seeds:
         recorder.name(seed, "constant", "seed of the backward")
     got = gradients_of(outputs, leaves, seeds, allow_unused=True)
-    return {id(leaf._array): one._array for leaf, one in zip(leaves, got, strict=True) if one is not None}
+    return {
+        id(leaf._array): gradient._array for leaf, gradient in zip(leaves, got, strict=True) if gradient is not None
+    }
 
 
 class _Modules:
@@ -207,7 +213,7 @@ class _Modules:
 
         def after(module: Module, args: Any, result: Any) -> None:
             if self.recorder in state.interpreters:
-                self.recorder.close([one for _, one in _tensors(result)])
+                self.recorder.close([tensor for _, tensor in _tensors(result)])
 
         with (
             register_module_forward_pre_hook(before),
@@ -217,7 +223,7 @@ class _Modules:
 
     def finish(self, outputs: list[tuple[str, Tensor]], gradients: dict[int, Any] | None = None) -> Graph:
         """The graph, with a node for each output."""
-        graph = self.recorder.finish([one for _, one in outputs], gradients)
+        graph = self.recorder.finish([tensor for _, tensor in outputs], gradients)
         for (name, _), source in zip(outputs, list(graph.outputs), strict=True):
             made = graph.nodes[source]
             node = GraphNode(len(graph.nodes), "output", name, made.shape, made.dtype)
@@ -234,11 +240,11 @@ def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
     if isinstance(value, Tensor):
         yield name, value
     elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from _tensors(one, f"{name}[{key!r}]" if name else str(key))
+        for key, item in value.items():
+            yield from _tensors(item, f"{name}[{key!r}]" if name else str(key))
     elif isinstance(value, tuple | list):
-        for index, one in enumerate(value):
-            yield from _tensors(one, f"{name}[{index}]")
+        for index, item in enumerate(value):
+            yield from _tensors(item, f"{name}[{index}]")
 
 
 def _arguments(module: Module, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -246,7 +252,7 @@ def _arguments(module: Module, inputs: tuple[Any, ...], keywords: dict[str, Any]
     try:
         bound = inspect.signature(module.forward).bind(*inputs, **keywords)
     except TypeError as wrong:
-        given = ", ".join(describe(one) if isinstance(one, Tensor) else type(one).__name__ for one in inputs)
+        given = ", ".join(describe(value) if isinstance(value, Tensor) else type(value).__name__ for value in inputs)
         raise TypeError(
             f"{type(module).__name__}.forward{inspect.signature(module.forward)} cannot be called with ({given}): "
             f"{wrong}. Give the graph, or the summary, the inputs that the model is called with"
@@ -269,9 +275,9 @@ class _Keeper(Interpreter):
                 memory = _memory(args[position]._array)
                 if id(memory) not in self.arrays:
                     self.arrays[id(memory)] = (memory, memory.copy())
-        for one in kwargs.values():
-            if hasattr(one, "get_state"):
-                self.generators.setdefault(id(one), (one, one.get_state()))
+        for value in kwargs.values():
+            if hasattr(value, "get_state"):
+                self.generators.setdefault(id(value), (value, value.get_state()))
         return below(self, op, args, kwargs)
 
     def keep(self, tensor: Tensor) -> None:
@@ -311,10 +317,10 @@ def _unchanged(root: Module, recorder: Recorder) -> Generator[None]:
         keeper.keep(tensor)
     attributes = [(module, dict(module.__dict__)) for module in root.modules()]
     registries = [
-        (one, dict(one))
+        (registry, dict(registry))
         for _, own in attributes
-        for name, one in own.items()
-        if name.startswith("_") and isinstance(one, dict)  # parameters, buffers, children, hooks
+        for name, registry in own.items()
+        if name.startswith("_") and isinstance(registry, dict)  # parameters, buffers, children, hooks
     ]
     try:
         with interpreter(keeper):

@@ -56,7 +56,7 @@ class RMSprop(Optimizer):
 
     :math:`v \leftarrow \alpha v + (1 - \alpha) g^2`, then
     :math:`p \leftarrow p - \text{lr} \, g / (\sqrt v + \epsilon)`.
-    With ``centered``, v less the square of the running average of g stands under the root (Graves,
+    With ``centered``, v less the square of the running average of g is under the root (Graves,
     https://arxiv.org/abs/1308.0850); with ``momentum`` the quotient is gathered in a buffer first.
 
     Raises:

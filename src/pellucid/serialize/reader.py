@@ -2,7 +2,7 @@
 
 A pickle is a program for a small stack machine: it may name any function and have it called. This is such a machine,
 with the few instructions that PyTorch's files need. A name is looked up in the table below and nowhere else, and only
-what stands there can be called, so nothing that is loaded executes code or changes an object that was here before.
+what is there can be called, so nothing that is loaded executes code or changes an object that was here before.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DTYPES = {dtype.name: dtype for dtype in ALL}
 
 
 class _StorageType:
-    """Stands for ``torch.FloatStorage`` and its like: a dtype."""
+    """In the place of ``torch.FloatStorage`` and its like: a dtype."""
 
     def __init__(self, dtype: np.dtype[Any], bfloat16: bool = False) -> None:
         self.dtype = dtype
@@ -38,7 +38,7 @@ class _StorageType:
 
 
 class _Callable:
-    """Stands for a function that a file may call. Nothing else can be called."""
+    """In the place of a function that a file may call. Nothing else can be called."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -154,7 +154,7 @@ class _Machine:
         elif code == b"a":
             item = stack.pop()
             self.top(list).append(item)
-        elif code == b"\x8a":  # an integer of so many bytes
+        elif code == b"\x8a":  # an integer, after the number of its bytes
             stack.append(int.from_bytes(self.take(self.number("<B")), "little", signed=True))
         elif code == b"c":
             stack.append(self.named(self.line(), self.line()))
@@ -211,7 +211,7 @@ class _Machine:
         return self.stack[-1]
 
     def named(self, module: str, name: str) -> Any:
-        """What a name stands for, if it is one of the known ones."""
+        """What a name means, if it is a known one."""
         found = _KNOWN.get((module, name))
         if found is None:
             raise UnpicklingError(

@@ -34,7 +34,9 @@ class Unflatten(Module):
         super().__init__()
         if not isinstance(dim, int):
             raise TypeError(f"Unflatten takes the number of a dimension, but got {type(dim).__name__}: {dim!r}")
-        if not isinstance(unflattened_size, (tuple, list)) or not all(isinstance(one, int) for one in unflattened_size):
+        if not isinstance(unflattened_size, (tuple, list)) or not all(
+            isinstance(size, int) for size in unflattened_size
+        ):
             raise TypeError(f"unflattened_size must be a tuple of ints, but got {unflattened_size!r}")
         self.dim = dim
         self.unflattened_size = unflattened_size

@@ -36,12 +36,12 @@ class LSUVReport(list[Scaled]):
     """A `Scaled` for each layer, in the order in which the model calls them; as text, a table."""
 
     def __str__(self) -> str:
-        width = max([5, *(len(f"{one.name} {one.kind}") for one in self)])
+        width = max([5, *(len(f"{layer.name} {layer.kind}") for layer in self)])
         lines = [f"{'layer':{width}}  variance before     after  scaled"]
-        for one in self:
-            fault = "" if one.converged else "  not called" if math.isnan(one.after) else "  not converged"
+        for layer in self:
+            fault = "" if layer.converged else "  not called" if math.isnan(layer.after) else "  not converged"
             lines.append(
-                f"{f'{one.name} {one.kind}':{width}}  {one.before:15.4g}  {one.after:8.4g}  {one.iterations:5d}×{fault}"
+                f"{f'{layer.name} {layer.kind}':{width}}  {layer.before:15.4g}  {layer.after:8.4g}  {layer.iterations:5d}×{fault}"
             )
         return "\n".join(lines)
 
@@ -83,7 +83,7 @@ def lsuv_(
     >>> import pellucid as torch
     >>> model = torch.nn.Sequential(torch.nn.Linear(20, 50), torch.nn.ReLU(), torch.nn.Linear(50, 10))
     >>> report = lsuv_(model, torch.randn(100, 20))
-    >>> [(one.name, one.converged, round(one.after, 2)) for one in report]
+    >>> [(layer.name, layer.converged, round(layer.after, 2)) for layer in report]
     [('0', True, 1.0), ('2', True, 1.0)]
     """
     layers = weighted(model)

@@ -214,7 +214,7 @@ class CyclicLR(LRScheduler):
             vars(self._scale_fn_custom).update(saved)
 
 
-# Of each mode of CyclicLR: of what its scale is a function, and the scale, given gamma.
+# For each mode of CyclicLR, what its scale is a function of, and the scale itself, given gamma.
 _SCALES: dict[str, tuple[str, Callable[[float, float], float]]] = {
     "triangular": ("cycle", lambda gamma, x: 1.0),
     "triangular2": ("cycle", lambda gamma, x: 1 / 2.0 ** (x - 1)),
