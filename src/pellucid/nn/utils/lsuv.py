@@ -41,7 +41,8 @@ class LSUVReport(list[Scaled]):
         for layer in self:
             fault = "" if layer.converged else "  not called" if math.isnan(layer.after) else "  not converged"
             lines.append(
-                f"{f'{layer.name} {layer.kind}':{width}}  {layer.before:15.4g}  {layer.after:8.4g}  {layer.iterations:5d}×{fault}"
+                f"{f'{layer.name} {layer.kind}':{width}}  {layer.before:15.4g}  {layer.after:8.4g}  "
+                f"{layer.iterations:5d}×{fault}"
             )
         return "\n".join(lines)
 
