@@ -428,3 +428,93 @@ def test_swapped_arguments_of_the_tools_are_told() -> None:
         loss_landscape(nn.Linear(3, 2), nn.MSELoss(), [])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="lr_find takes a Learner, not a Linear"):
         lr_find(nn.Linear(3, 2))  # type: ignore[arg-type]
+
+
+# Names that are no hooks
+
+FOREIGN = {
+    "after_epochs": "after_epoch",
+    "before_training": "before_fit",
+    "after_training": "after_fit",
+    "on_train_begin": "before_fit",
+    "on_train_end": "after_fit",
+    "on_fit_start": "before_fit",
+    "on_fit_end": "after_fit",
+    "begin_fit": "before_fit",
+    "on_epoch_begin": "before_epoch",
+    "on_epoch_end": "after_epoch",
+    "on_train_epoch_end": "after_epoch",
+    "epoch_end": "after_epoch",
+    "begin_epoch": "before_epoch",
+    "on_batch_begin": "before_batch",
+    "on_train_batch_end": "after_batch",
+    "begin_batch": "before_batch",
+    "iteration_completed": "after_batch",
+    "on_validation_start": "before_evaluate",
+    "on_validation_end": "after_evaluate",
+    "begin_validate": "before_evaluate",
+    "on_test_begin": "before_evaluate",
+    "after_pred": "after_predict",
+    "on_before_backward": "after_loss",
+    "on_after_backward": "after_backward",
+    "before_step": "after_backward",
+    "on_before_optimizer_step": "after_backward",
+    "on_step_end": "after_batch",
+    "on_train_step_end": "after_batch",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_hooks_of_other_libraries_are_refused(name: str) -> None:
+    message = rf"Mine\.{name} is no hook of the training loop\. Did you mean {FOREIGN[name]}\?"
+
+    def hook(self: Any, learner: Learner) -> None: ...
+
+    with pytest.raises(TypeError, match=message):
+        type("Mine", (Callback,), {name: hook})
+    with pytest.raises(TypeError, match=message):  # of a mixin
+        type("Mine", (type("Mixin", (), {name: hook}), Callback), {})
+    kind = type("Mine", (Callback,), {})
+    callback = kind()
+    setattr(callback, name, lambda learner: None)
+    with pytest.raises(TypeError, match=message):
+        learner(callback)
+    setattr(kind, name, hook)
+    with pytest.raises(TypeError, match=message):
+        learner(kind())
+
+
+@pytest.mark.parametrize("name", ["spend", "start", "append_end", "_on_epoch_end", "ends", "monitor", "test", "fit"])
+def test_other_names_are_free(name: str) -> None:
+    learner(type("Mine", (Callback,), {name: lambda self: None})())
+
+
+def test_hooks_are_called_as_they_are_written() -> None:
+    def too_many(self: Any, epoch: int, logs: dict[str, Any]) -> None: ...
+    def none(self: Any) -> None: ...
+    def generator(self: Any, learner: Learner) -> Any:
+        yield
+
+    async def coroutine(self: Any, learner: Learner) -> None: ...
+
+    for hook, message in (
+        (too_many, r"Mine\.after_epoch\(.*epoch.*logs.*cannot be called with the learner alone"),
+        (none, r"write def after_epoch\(self, learner\)"),
+        (generator, "whose body would never run"),
+        (coroutine, "whose body would never run"),
+        (3, "is 3, and a hook is a method"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            type("Mine", (Callback,), {"after_epoch": hook})
+
+
+def test_a_hook_that_is_put_into_an_object_is_called() -> None:
+    calls: list[str] = []
+    own = Callback()
+    run = learner(own)
+    own.after_epoch = lambda learner: calls.append("after_epoch")  # type: ignore[method-assign]
+    run.fit(2)
+    assert calls == ["after_epoch"] * 2
+    own.after_epoch = lambda: None  # type: ignore[method-assign,assignment]
+    with pytest.raises(TypeError, match="cannot be called with the learner alone"):
+        run.fit(1)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from pellucid.core import Tensor
+from pellucid.train.hook_names import check_hooks
 from pellucid.train.undo import Changes
 
 
@@ -38,8 +39,8 @@ class Callback:
     ...         for group in learner.optimizer.param_groups:
     ...             learner.replace(group, "lr", 0.1)  # until the end of this fit
 
-    A method that looks like a hook and is none is refused when the class is defined, so that a misspelt one cannot be
-    silently ignored:
+    A method that looks like a hook and is none is refused when the class is defined, so that a misspelt one, or one of
+    another library, cannot be silently ignored; so is a hook that cannot be called with the learner alone:
 
     >>> class Wrong(Callback):
     ...     def after_epochs(self, learner): ...
@@ -103,13 +104,9 @@ class Callback:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in vars(cls):
-            if name.startswith(("before_", "after_")) and name not in HOOKS:
-                import difflib
-
-                close = difflib.get_close_matches(name, HOOKS, n=1)
-                hint = f"Did you mean {close[0]}?" if close else f"The hooks are {', '.join(HOOKS)}."
-                raise TypeError(f"{cls.__name__}.{name} is no hook of the training loop. {hint}")
+        for base in cls.__mro__:  # mixins too
+            if base is not Callback and base is not object:
+                check_hooks(cls.__name__, vars(base).items(), HOOKS, bound=False)
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith(("before_", "after_")))
@@ -375,6 +372,10 @@ class Loop:
             raise RuntimeError("at_end and replace are for callbacks, in a fit, and no fit is under way.")
 
     def _hang(self, callbacks: Sequence[Callback]) -> None:
+        for callback in callbacks:
+            # What was put into the object, or into its class after that was defined, has not been looked at yet.
+            check_hooks(type(callback).__name__, vars(callback).items(), HOOKS, bound=True)
+            check_hooks(type(callback).__name__, vars(type(callback)).items(), HOOKS, bound=False)
         self.callbacks = sorted(callbacks, key=lambda callback: callback.order)
         # Only the hooks that somebody overrides are called: nine empty calls for each callback would cost microseconds.
         self._hooks = {
@@ -406,6 +407,7 @@ class Loop:
             ) from None
         if epochs is not None:
             self.first_epoch, until = self.epoch, self.epoch + epochs
+        self._hang(self.callbacks)  # a hook may have been put into a callback since it was added
         self.epochs, self.stopping, self._under_way = until or 0, False, True
 
     def check_idle(self, what: str) -> None:
