@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pellucid import nn, train
 from pellucid.datasets import DataSet
@@ -33,6 +36,8 @@ def learner(
     """
     classes = classes_of(data)
     default_generator.manual_seed(config.seed)
+    random.seed(config.seed)  # somebody's data set or callback may draw from these two
+    np.random.seed(config.seed % 2**32)  # noqa: NPY002
     network = model(config, data.sample_shape, classes).to(config.device)
     steps = optimizer(config, network.parameters())
     schedule = choices.schedule(config.schedule, config.lr, steps) if scheduled else []

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 from pellucid.experiments.errors import UsageError
 from pellucid.train import RunFolder
 from pellucid.train.files.checkpoint import checkpoint_files
+from pellucid.train.records.history import history_of, read_history
 
 Row = dict[str, Any]
 
@@ -57,12 +55,7 @@ def read(paths: list[Path]) -> list[Run]:
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a history.csv: whole numbers, numbers and texts, without its empty cells."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        return []  # ended before the first epoch did
-    return [{name: _cell(name, text) for name, text in row.items() if text} for row in rows]
+    return read_history(path)
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
@@ -96,27 +89,11 @@ def _read(path: Path, label: str) -> Run:
         path,
         stored.get("config", {}),
         stored.get("data", {}),
-        read_rows(folder.history),
-        _json(folder.summary),
+        history_of(folder),
+        folder.read_summary(),
         folder.read_environment(),
         {int(file.stem.rpartition("-")[2]): file for file in reversed(checkpoint_files(folder.checkpoints))},
     )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-
-
-def _cell(name: str, text: str) -> Any:
-    if name == "kind":
-        return text
-    try:
-        return int(text) if name in ("epoch", "step") else float(text)
-    except ValueError:
-        return math.nan
 
 
 def _labels(paths: list[Path]) -> list[str]:

@@ -263,10 +263,10 @@ class Learner(Loop):
         """
         try:
             self.load_state_dict(load_checkpoint(Path(path)))
-        except CheckpointError as error:
-            if str(path) in str(error):
-                raise
-            raise CheckpointError(f"{path}: {error}") from None
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            if isinstance(error, CheckpointError):
+                raise error if str(path) in str(error) else CheckpointError(f"{path}: {error}") from None
+            raise CheckpointError(f"{path} holds no state of a Learner: {error}") from error
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides how the run goes on: taken here and loaded elsewhere, it goes on bit for bit the same.

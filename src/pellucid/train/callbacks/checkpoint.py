@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from pellucid.files import copy_atomically
 from pellucid.train.files.background import Background
 from pellucid.train.files.checkpoint import checkpoint_files, steps_of, take, write
+from pellucid.train.files.lock import run_lock
 from pellucid.train.loop import Callback, Loop
 
 BEST = "best.safetensors"
@@ -67,9 +69,26 @@ class Checkpoint(Callback):
     def before_fit(self, learner: Loop) -> None:
         self._check_monitor(learner)
         self.folder.mkdir(parents=True, exist_ok=True)
+        lock = ExitStack()
+        lock.enter_context(run_lock(self.folder))
+        learner.at_end(lock.close)
+        self._mend_best()
+        self._prune(self._path(learner))
         if learner.step == 0:
             self.best_value = self.best_epoch = None
             self.save(learner)
+
+    def _mend_best(self) -> None:
+        """Have as the best what the state that the run goes on from says: the run may have been killed further on."""
+        if self.best_epoch is None:
+            return
+        files = [
+            path for path in checkpoint_files(self.folder) if path.name.startswith(f"epoch-{self.best_epoch:04d}-")
+        ]
+        best = self.folder / BEST
+        # Of several files of that epoch, the first is its end; the others are of the midst of the next.
+        if files and not (best.exists() and best.read_bytes() == files[-1].read_bytes()):
+            copy_atomically(files[-1], best)
 
     def after_epoch(self, learner: Loop) -> None:
         value = self._value(learner)
@@ -98,12 +117,18 @@ class Checkpoint(Callback):
         return self.folder / f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
 
     def _save(self, path: Path, text: str, arrays: dict[str, np.ndarray], best: bool = False) -> None:
-        write(path, text, arrays)
-        if best:
-            copy_atomically(path, self.folder / BEST)
+        if best:  # first, so that it is never older than the newest of the others
+            write(self.folder / BEST, text, arrays)
+            copy_atomically(self.folder / BEST, path)
+        else:
+            write(path, text, arrays)
+        self._prune(path)
+
+    def _prune(self, path: Path) -> None:
+        """Remove files but for the newest ones up to `path`."""
         if self.keep is not None:
             # A file with more steps is of a run that went further than this one has: not ours to remove.
-            earlier = [one for one in checkpoint_files(self.folder) if steps_of(one) <= steps_of(path)]
+            earlier = [file for file in checkpoint_files(self.folder) if steps_of(file) <= steps_of(path)]
             for old in earlier[self.keep :]:
                 old.unlink(missing_ok=True)
 

@@ -50,12 +50,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         arrays, texts, _ = safetensors.read(path)
         header = json.loads(texts[_KEY])
-        form, state = header["format"], json.loads(header["state"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        if header["format"] != FORMAT:
+            raise CheckpointError(f"{path} has checkpoint format {header['format']}; this pellucid reads {FORMAT}.")
+        state = _join(json.loads(header["state"]), arrays)
+        if not isinstance(state, dict):
+            raise TypeError(f"its state is a {type(state).__name__}")
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is no whole checkpoint of pellucid: {error}") from error
-    if form != FORMAT:
-        raise CheckpointError(f"{path} has checkpoint format {form}; this pellucid reads {FORMAT}.")
-    return _join(state, arrays)
+    return state
 
 
 def checkpoint_files(folder: Path) -> list[Path]:

@@ -71,13 +71,21 @@ class RunFolder:
         if not self.path.is_dir():
             raise RunFolderError(f"There is no folder {self.path} to resume from.")
         try:
-            value = json.loads(self.config.read_text(encoding="utf-8"))
+            value = _read_json(self.config)
         except FileNotFoundError:
             raise RunFolderError(f"{self.path} holds no run: it has no config.json.") from None
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"{self.config} cannot be read: {error}") from error
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or not all(isinstance(value.get(part, {}), dict) for part in ("config", "data")):
             raise RunFolderError(f"{self.config} is not the configuration of a run.")
+        return value
+
+    def read_summary(self) -> dict[str, Any]:
+        """The figures of the run, empty where it is not complete. RunFolderError for a file that holds none."""
+        try:
+            value = _read_json(self.summary)
+        except FileNotFoundError:
+            return {}
+        if not isinstance(value, dict) or any(isinstance(figure, dict | list) for figure in value.values()):
+            raise RunFolderError(f"{self.summary} is not the summary of a run.")
         return value
 
     def last_checkpoint(self) -> tuple[Path, dict[str, Any], list[str]] | None:
@@ -103,7 +111,7 @@ class RunFolder:
 
     def write_environment(self, environment: dict[str, Any], step: int) -> None:
         """What the run is computed with from `step` on; a resumed run may go on elsewhere, so the file holds a list."""
-        stretches = [stretch for stretch in self.read_environment() if stretch.get("from_step", 0) < step]
+        stretches = [stretch for stretch in self.read_environment() if stretch["from_step"] < step]
         if not stretches or {**stretches[-1], "from_step": 0} != {**environment, "from_step": 0}:
             stretches.append({"from_step": step, **environment})
         write_json(self.environment, stretches)
@@ -111,13 +119,26 @@ class RunFolder:
     def read_environment(self) -> list[dict[str, Any]]:
         """What `write_environment` wrote: one entry per stretch of the run, empty where there is no (whole) file."""
         try:
-            value = json.loads(self.environment.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            value = _read_json(self.environment)
+        except (OSError, RunFolderError):
             return []
-        return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        stretches = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        return [item for item in stretches if isinstance(item.setdefault("from_step", 0), int)]
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         write_json(self.summary, summary)
+
+
+def _read_json(path: Path) -> Any:
+    """What a file holds. Raises FileNotFoundError, and RunFolderError where it is unreadable or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except RecursionError:
+        raise RunFolderError(f"{path} cannot be read: it is nested too deeply.") from None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}") from None
 
 
 def check_writable(path: Path) -> None:

@@ -9,11 +9,10 @@ from typing import IO, Any
 
 from pellucid.files import write_atomically
 from pellucid.train.loop import Callback, Loop
+from pellucid.train.records.history import START, parse
 from pellucid.train.records.hyperparameters import Hyperparameters
 from pellucid.train.records.recorder import scalars
 from pellucid.train.records.stopwatch import Stopwatch
-
-START = ["kind", "epoch", "step", "train_loss"]
 
 
 class CSVLogger(Callback):
@@ -94,13 +93,13 @@ class CSVLogger(Callback):
     def _read(self) -> list[dict[str, str]]:
         """The rows of the file, but for a last line that was cut short."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            return [row for _, row in parse(self.path)]
         except FileNotFoundError:
             return []
-        whole = text[: text.rfind("\n") + 1]
-        if text and not (whole or text).startswith(",".join(START)):
-            raise ValueError(f"{self.path} is there and is no log of CSVLogger: give the path of a new file.")
-        return list(csv.DictReader(io.StringIO(whole)))
+        except ValueError as error:
+            raise ValueError(
+                f"{self.path} is there and is no log of CSVLogger: give the path of a new file. ({error})"
+            ) from None
 
     def _write(self, rows: list[dict[str, str]]) -> None:
         """Put these rows into the file, and open it to append to it."""

@@ -104,6 +104,8 @@ class Recorder(Callback):
     # The hooks
 
     def before_fit(self, learner: Loop) -> None:
+        if self._count:  # of a run that goes on, and whose file may lack its last epochs, or be ahead
+            self._write()
         self._watch.start()
         self._hyperparameters.watch(learner.optimizer.param_groups)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -135,7 +137,21 @@ class Series(Callback):
                 }
                 made.load_state_dict({"columns": columns, "classes": about["classes"], "next": about["next"]})
                 return made
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            EOFError,
+            ArithmeticError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            MemoryError,
+            NotImplementedError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+            struct.error,
+        ) as error:
             raise ValueError(f"{path} is no whole file of {cls.kind} statistics, format {FORMAT}: {error}") from error
 
     # The state ---------------------------------------------------------------------------------------------------
