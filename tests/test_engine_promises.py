@@ -339,6 +339,52 @@ def test_function_with_a_gradient_of_another_shape(gradient: Callable[[Any], Any
     )
 
 
+# --- derivatives that are constant between kinks ----------------------------------------------------------------------
+
+ROWS = [[0.3, -1.2, 0.7, 2.0], [-0.4, 0.9, -2.5, 0.1], [1.1, -0.8, 0.25, 6.5]]
+PIECEWISE: dict[str, Callable[[Any, Any], Any]] = {
+    "relu": lambda library, x: library.relu(x),
+    "relu in place": lambda library, x: (x * 1).relu_(),
+    "relu6": lambda library, x: library.nn.functional.relu6(x),
+    "hardtanh": lambda library, x: library.nn.functional.hardtanh(x, -0.5, 0.5),
+    "leaky_relu": lambda library, x: library.nn.functional.leaky_relu(x, 0.1),
+    "prelu": lambda library, x: library.nn.functional.prelu(x, library.tensor([0.3], dtype=library.float64)),
+    "rrelu": lambda library, x: library.nn.functional.rrelu(x),
+    "max_pool1d": lambda library, x: library.nn.functional.max_pool1d(x[None], 2),
+    "max_pool2d": lambda library, x: library.nn.functional.max_pool2d(x[None], 2),
+    "avg_pool1d": lambda library, x: library.nn.functional.avg_pool1d(x[None], 2),
+    "nll_loss": lambda library, x: library.nn.functional.nll_loss(x, library.tensor([0, 1, 2])),
+}
+
+
+@pytest.mark.parametrize("seeded", [False, True])
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_the_second_derivative_of_what_is_piecewise_linear_is_zero(name: str, seeded: bool) -> None:
+    def program(library: Any) -> Any:
+        leaf = library.tensor(ROWS, dtype=library.float64, requires_grad=True)
+        x = leaf * 1  # a node's history, and below the leaf's own
+        results = []
+        for source in (leaf, x):
+            out = PIECEWISE[name](library, source)
+            seed = library.ones_like(out).requires_grad_(seeded)
+            (first,) = library.autograd.grad(out, leaf, seed, create_graph=True)
+            results += [first.detach(), *library.autograd.grad(first.sum(), leaf)]
+        return results
+
+    same(program)
+
+
+def test_a_network_of_relus_has_a_second_derivative() -> None:
+    def program(library: Any) -> Any:
+        weight = library.tensor(ROWS, dtype=library.float64, requires_grad=True)
+        x = library.ones(2, 4, dtype=library.float64, requires_grad=True)
+        out = library.relu(x @ weight.T).relu().sum()
+        (first,) = library.autograd.grad(out, x, create_graph=True)
+        return library.autograd.grad((first * first).sum(), (x, weight))
+
+    same(program)
+
+
 # --- numbers outside of a dtype ---------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,7 @@ class Declaration:
         numbers: bool = False,
         like: Forward | None = None,
         aliases: tuple[str, ...] = (),
+        piecewise: bool = False,
         node: str | Callable[[tuple[Any, ...], dict[str, Any]], str] | None = None,
     ) -> None:
         self.name = name or forward.__name__
@@ -64,6 +65,7 @@ class Declaration:
         self.method = method
         self.public = public
         self.node = node
+        self.piecewise = piecewise
         self.aliases = aliases
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name

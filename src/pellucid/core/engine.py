@@ -416,7 +416,19 @@ def _lifted_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[
             gradient = sum_to(LIFTED, gradient, shape)
         if gradient._array.dtype != dtype:
             gradient = TABLE["cast"](gradient, dtype=OF_NUMPY[dtype])
+        if create and node.op.piecewise and node.edges[0] is not None:
+            gradient = TABLE["along"](gradient, _input_in_name(node, gradient))
         arrive(node.edges[position], gradient, False)
+
+
+def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
+    """A tensor with the history of the op's first input, for ops that ask for the history alone."""
+    edge = node.edges[0]
+    if isinstance(edge, Tensor):
+        return edge
+    shape, dtype = node.metas[0]
+    xp = backend.of_array(gradient._array).xp
+    return _with_history(xp.broadcast_to(xp.zeros((), dtype), shape), edge)
 
 
 def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool) -> Any:

@@ -138,7 +138,7 @@ def _in_place(op: Op, public: bool) -> Op:
         forward, kind=op.kind, elementwise=op.elementwise, domain=op.domain, reference=f"torch.Tensor.{op.name}_",
         mutates=(0,), promotes=None if op.promotes is None else tuple(op.inputs[i] for i in op.promotes),
         method=op.method, public=public, aliases=tuple(alias + "_" for alias in op.aliases),
-        node=op.node or node_name(op.name), check=op.check,
+        node=op.node or node_name(op.name), check=op.check, piecewise=op.piecewise,
         tensors=tuple(op.inputs[i] for i in op.tensors), like=op.declared,
     )  # fmt: skip
     made.rules = op.rules

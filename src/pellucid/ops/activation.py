@@ -18,7 +18,7 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 _INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
-@elementwise(kind="arith", domain=real(0.0), in_place="function")
+@elementwise(kind="arith", domain=real(0.0), in_place="function", piecewise=True)
 def relu(xp: Any, input: Any) -> Any:
     """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""
     if is_bool(input):
@@ -44,7 +44,14 @@ threshold_backward.vjp(
 )
 
 
-@elementwise(domain=real(0.0), method=False, public=False, reference="torch.nn.functional.leaky_relu", in_place=True)
+@elementwise(
+    domain=real(0.0),
+    method=False,
+    public=False,
+    reference="torch.nn.functional.leaky_relu",
+    in_place=True,
+    piecewise=True,
+)
 @in_float32
 def leaky_relu(xp: Any, input: Any, *, negative_slope: float = 0.01) -> Any:
     """x of each element where positive, else negative_slope · x."""
@@ -164,6 +171,7 @@ gelu.vjp(input=_gelu_rule)
     public=False,
     reference="torch.nn.functional.hardtanh",
     in_place=True,
+    piecewise=True,
 )
 def hardtanh(xp: Any, input: Any, *, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """Each element brought between `min_val` and `max_val`. Its gradient at the bounds is 0."""
@@ -202,6 +210,7 @@ hardswish.vjp(input=_hardswish_rule)
     public=False,
     reference="torch.ops.aten._prelu_kernel",
     node="PreluKernelBackward0",
+    piecewise=True,
     tensors=("input", "weight"),
 )
 def prelu(xp: Any, input: Any, weight: Any) -> Any:

@@ -153,6 +153,7 @@ def class_weights(
     domain=real(),
     reference="torch.nn.functional.nll_loss",
     node=of_classes,
+    piecewise=True,
 )
 def class_nll_loss(
     xp: Any, input: Any, target: Any, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"

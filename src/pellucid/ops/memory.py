@@ -11,7 +11,7 @@ from pellucid.core import Tensor, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.core.devices import of_array
-from pellucid.core.dtypes import number_in
+from pellucid.core.dtypes import OF_NUMPY, number_in
 from pellucid.core.engine import sum_to
 
 from .placing import add_at
@@ -48,6 +48,24 @@ def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
 
 
 clone.vjp(input=lambda m, g: g)
+
+
+@op(public=False, method=False)
+def along(xp: Any, input: Any, other: Any) -> Any:
+    """`input`, which depends on `other` with a derivative of 0: how a piecewise constant derivative is recorded."""
+    return input.copy()
+
+
+along.vjp(
+    input=lambda m, g: g,
+    other=lambda m, g, other, other_shape: m.full(
+        size=other_shape, fill_value=0, dtype=_kind(other), device=_where(other)
+    ),
+)
+
+
+def _kind(input: Any) -> DType:
+    return input.dtype if isinstance(input, Tensor) else OF_NUMPY[input.dtype]
 
 
 @op(public=False, mutates=(0,), reference="torch.Tensor.copy_", node="CopyBackwards")

@@ -57,6 +57,7 @@ def _parts(xp: Any, n: int, each: int) -> list[slice]:
     aux=("place",),
     reference="torch.nn.functional.max_pool2d",
     node=pooling("MaxPool{}DWithIndicesBackward0"),
+    piecewise=True,
 )
 def max_pool(
     xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool = False
@@ -163,7 +164,13 @@ def max_pool_indices(
     return row * width + column
 
 
-@op(public=False, method=False, reference="torch.nn.functional.avg_pool2d", node=pooling("AvgPool{}DBackward0"))
+@op(
+    public=False,
+    method=False,
+    reference="torch.nn.functional.avg_pool2d",
+    node=pooling("AvgPool{}DBackward0"),
+    piecewise=True,
+)
 def avg_pool(
     xp: Any, input: Any, *, kernel: Pair, stride: Pair, padding: Pair, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor: int | None = None,
