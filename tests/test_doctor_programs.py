@@ -106,3 +106,113 @@ def test_the_program_writes_nothing_in_forks(tmp_path: Path) -> None:
     examine_script(script, budget=30)
     lines = (tmp_path / "trace.txt").read_text().split()
     assert lines == [str(j) for j in range(len(lines))]
+
+
+ENGINE = """
+import random, math
+
+class Value:
+    def __init__(self, data, _children=()):
+        self.data = data
+        self.grad = 0.0
+        self._backward = lambda: None
+        self._prev = set(_children)
+
+    def __add__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data + other.data, (self, other))
+        def _backward():
+            self.grad += out.grad
+            other.grad += out.grad
+        out._backward = _backward
+        return out
+
+    def __mul__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data * other.data, (self, other))
+        def _backward():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+        out._backward = _backward
+        return out
+
+    def tanh(self):
+        t = math.tanh(self.data)
+        out = Value(t, (self,))
+        def _backward():
+            self.grad += (1 - t**2) * out.grad
+        out._backward = _backward
+        return out
+
+    def backward(self):
+        order, seen = [], set()
+        def build(v):
+            if v not in seen:
+                seen.add(v)
+                for c in v._prev:
+                    build(c)
+                order.append(v)
+        build(self)
+        self.grad = 1.0
+        for v in reversed(order):
+            v._backward()
+
+random.seed(1)
+ws = [Value(random.uniform(-1, 1)) for _ in range(3)]
+v = Value(0.7)
+data = [([1.0, 2.0, -1.0], 0.5), ([0.3, -1.0, 0.5], -0.5)]
+for k in range(100):
+    loss = Value(0.0)
+    for x, t in data:
+        s = Value(0.0)
+        for w, xi in zip(ws, x):
+            s = s + w * xi
+        e = s.tanh() * v + (-t)
+        loss = loss + e * e
+    for p in ws + [v]:
+        p.grad = 0.0
+    loss.backward()
+    for p in ws + [v]:
+        p.data -= 0.05 * p.grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "title"),
+    [
+        ("(1 - t**2)", "(1 - t)", "self.grad += (1 - t) * out.grad", "wrong-backward: derivative-at-wrong-point"),
+        (
+            "self.grad += other.data *",
+            "self.grad += self.data *",
+            "self.grad += self.data * out.grad",
+            "wrong-backward",
+        ),
+        (
+            "other.grad += self.data",
+            "other.grad = self.data",
+            "other.grad = self.data * out.grad",
+            "wrong-backward: dropped-term",
+        ),
+        ("        p.grad = 0.0\n    loss.b", "        pass\n    loss.b", "", "missing-zero-grad"),
+    ],
+)
+def test_a_rule_of_an_engine(old: str, new: str, line: str, title: str, tmp_path: Path) -> None:
+    report = examined(tmp_path, ENGINE, old, new)
+    assert report.status == "faults", report.to_json()
+    assert report.findings[0].title.startswith(title)
+    assert not line or report.findings[0].code == line
+
+
+def test_an_engine_that_is_right(tmp_path: Path) -> None:
+    assert examined(tmp_path, ENGINE).status == "healthy"
+
+
+def test_a_parameter_that_never_moves(tmp_path: Path) -> None:
+    report = examined(tmp_path, TWO_LAYERS, "    syn0 += X.T.dot(l1_delta)", "    syn0_delta = X.T.dot(l1_delta)")
+    assert report.findings[0].title == "parameter-not-optimized: zero-gradient"
+
+
+def test_weights_that_are_updated_too_early(tmp_path: Path) -> None:
+    early = "    syn1 += l1.T.dot(l2_delta)\n"
+    report = examined(tmp_path, TWO_LAYERS, early, "", "    l1_error =", early + "    l1_error =")
+    assert report.findings[0].title == "wrong-backward: updated-too-early"

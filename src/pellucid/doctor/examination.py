@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.probes.engine import Rule, rules
+from pellucid.doctor.probes.recorded import Autopsy, autopsy
 from pellucid.doctor.probes.slopes import Study, study
 from pellucid.doctor.probes.training import Curve, by_differences, train
 from pellucid.doctor.process.child import Lost
@@ -15,6 +17,8 @@ from pellucid.doctor.process.controller import Session
 from pellucid.doctor.process.source import Source, suspect
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
+
+FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 
 
 @dataclass
@@ -49,6 +53,8 @@ def examine(session: Session, options: Options) -> Report:
     findings = backward.findings(judgement, seen, found, _sizes(seen, found))
     for finding in findings:
         _place(finding, session, judgement)
+        if finding.cause == "wrong-backward" and not _of_engine(finding, session):
+            _name(finding, session, judgement, seen)
         _prove(finding, session, judgement, seen)
     status = (
         "faults"
@@ -113,6 +119,79 @@ def _place(finding: Finding, session: Session, judgement: gradient.Judgement) ->
     if at is not None:
         finding.file, finding.line = at
         finding.code = session.program.loops.line(*at)
+
+
+def _of_engine(finding: Finding, session: Session) -> bool:
+    """Whether a rule of the program's own engine is wrong; then the finding says which."""
+    try:
+        wrong: list[Rule] = session.lab(rules, session.found.groups, min(6.0, session.left() / 3))
+    except Lost:
+        return False
+    if not wrong:
+        return False
+    counts: dict[tuple[str, str, str], int] = {}
+    for rule in wrong:
+        counts[rule.op, rule.input, rule.kind] = counts.get((rule.op, rule.input, rule.kind), 0) + 1
+    op, name, kind = max(counts, key=lambda key: counts[key])
+    alike = [rule for rule in wrong if (rule.op, rule.input, rule.kind) == (op, name, kind)]
+    mistakes = [rule.mistake for rule in alike]
+    rule = alike[0]
+    finding.mistake = max(set(mistakes), key=mistakes.count)
+    finding.file, finding.line = rule.file, rule.line
+    finding.code = session.program.loops.line(rule.file, rule.line)
+    if kind == "overwrites":
+        finding.explanation = (
+            f"The rule of {op} sets the gradient of {name}; a value that is used twice loses the first."
+        )
+        finding.fix = f"{name}.grad += …"
+    else:
+        finding.explanation = (
+            f"The local rule of {op} is wrong for {name}: it says {rule.claimed:.4g}, and differences {rule.true:.4g}."
+        )
+        finding.fix = f"give {name} the derivative of {op} by {name}, times the gradient of the output"
+    finding.confidence = 0.97
+    return True
+
+
+def _name(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+    """The mistake and its line, by a recording of the pass."""
+    found = session.found
+    index = next(
+        (i for i, entry in enumerate(seen.passes) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)), 0
+    )
+    entry = seen.passes[index]
+    sizes = _sizes(seen, found)
+    files = session.program.loops.sources
+    try:
+        result: Autopsy = session.lab(
+            lambda lab: autopsy(lab, found, judgement.candidate, entry, seen.passes[:index], sizes, files),
+            found.groups,
+            min(10.0, session.left() / 3),
+        )
+    except Lost as lost:
+        finding.notes.append(f"the pass could not be recorded: {lost}")
+        return
+    finding.notes += result.notes
+    if not result.named:
+        return
+    best = result.named[0]
+    if best.mistake != "unknown" or not finding.mistake:
+        finding.mistake, finding.explanation, finding.fix = best.mistake, best.text, best.fix
+        finding.confidence = min(finding.confidence, best.confidence)
+    at = best.backward
+    if at is None and best.mistake not in FACTORS:  # a factor leaves the direction as it is: then the source says more
+        at = result.first_wrong
+    if at is not None:
+        finding.file, finding.line = at
+        finding.code = session.program.loops.line(*at)
+    finding.details = [vars(item) for item in result.named]
+
+
+def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:
+    cell = judgement.cells[name][index]
+    if cell.state == "along":
+        return abs(cell.ratio / judgement.ratios[index] - 1) > gradient.EXACT or cell.residual > gradient.EXACT
+    return cell.state != "silent"
 
 
 def _prove(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:

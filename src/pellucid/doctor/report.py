@@ -42,6 +42,8 @@ class Finding:
     fork: dict[str, Any] = field(default_factory=dict)
     mistake: str = ""
     tensors: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    details: list[dict[str, Any]] = field(default_factory=list)  # of each tensor, what the autopsy says
     patch: dict[str, Any] | None = None  # {"file", "line", "old", "new"}: a repair of one line
 
     @property

@@ -38,6 +38,7 @@ def _finding(finding: Finding) -> list[str]:
     if finding.fix:
         lines.append(f"  Fix: {finding.fix}")
     lines.append(f"  {finding.evidence}")
+    lines += [f"  Note: {note}" for note in finding.notes]
     curves = {name: values for name, values in finding.fork.items() if isinstance(values, list) and values}
     if curves:
         lines.append(f"  Tried in a fork ({finding.fork.get('what', 'loss')}):")

@@ -72,15 +72,16 @@ class Candidate:
 
     def value(self, seen: Seen) -> float:
         """The loss of what was seen; nan where it was not seen."""
+        with np.errstate(all="ignore"):
+            return float(self.compute(seen))
+
+    def compute(self, seen: Seen) -> Any:
+        """The same, as what was seen: of arrays that record, a number that is recorded."""
         outputs = _chosen(seen.get(self.output), self.which)
         if not outputs:
             return float("nan")
         if self.label is None:
-            return (
-                float(sum(float(value.sum()) for value in outputs))
-                if all(v.size == 1 for v in outputs)
-                else float("nan")
-            )
+            return sum(value.sum() for value in outputs) if all(v.size == 1 for v in outputs) else float("nan")
         labels = _chosen(seen.get(self.label), self.which)
         if not labels:
             return float("nan")
@@ -92,12 +93,12 @@ class Candidate:
             else:
                 return float("nan")
         function = USUAL[self.kind].function
-        total = 0.0
+        total: Any = 0.0
         for output, label in zip(outputs, labels, strict=True):
             pair = aligned(output, label, USUAL[self.kind].classes)
             if pair is None:
                 return float("nan")
-            total += function(*pair)
+            total = total + function(*pair)
         return total
 
 
@@ -120,7 +121,7 @@ def _chosen(series: list[np.ndarray] | None, which: str) -> list[np.ndarray]:
 @dataclass(frozen=True)
 class Usual:
     title: str
-    function: Callable[[np.ndarray, np.ndarray], float]
+    function: Callable[[Any, Any], Any]
     classes: bool = False  # takes one-hot labels along the last axis
     fits: Callable[[np.ndarray, np.ndarray], bool] = lambda output, label: True
 
@@ -129,28 +130,26 @@ def _logs(x: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(x, 1e-300))
 
 
-def _binary(o: np.ndarray, y: np.ndarray) -> float:
-    return float(-(np.where(y != 0, y * _logs(o), 0.0) + np.where(y != 1, (1 - y) * _logs(1 - o), 0.0)).sum())
+def _binary(o: Any, y: Any) -> Any:
+    return -(np.where(y != 0, y * _logs(o), 0.0) + np.where(y != 1, (1 - y) * _logs(1 - o), 0.0)).sum()
 
 
-def _cross(o: np.ndarray, y: np.ndarray) -> float:
-    return float(-np.where(y != 0, y * _logs(o), 0.0).sum())
+def _cross(o: Any, y: Any) -> Any:
+    return -np.where(y != 0, y * _logs(o), 0.0).sum()
 
 
-def _binary_logits(o: np.ndarray, y: np.ndarray) -> float:
-    return float((np.logaddexp(0.0, o) - y * o).sum())
+def _binary_logits(o: Any, y: Any) -> Any:
+    return (np.logaddexp(0.0, o) - y * o).sum()
 
 
-def _cross_logits(o: np.ndarray, y: np.ndarray) -> float:
-    top = o.max(-1, keepdims=True)
-    return float(
-        ((np.log(np.exp(o - top).sum(-1, keepdims=True)) + top) * y.sum(-1, keepdims=True) - 0).sum() - (o * y).sum()
-    )
+def _cross_logits(o: Any, y: Any) -> Any:
+    top = np.array(np.asarray(o).max(-1, keepdims=True))
+    return ((np.log(np.exp(o - top).sum(-1, keepdims=True)) + top) * y.sum(-1, keepdims=True)).sum() - (o * y).sum()
 
 
-def _huber(o: np.ndarray, y: np.ndarray) -> float:
+def _huber(o: Any, y: Any) -> Any:
     e = np.abs(o - y)
-    return float(np.where(e <= 1, 0.5 * e * e, e - 0.5).sum())
+    return np.where(e <= 1, 0.5 * e * e, e - 0.5).sum()
 
 
 def _unit(o: np.ndarray) -> bool:
@@ -174,23 +173,21 @@ def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
 
 
 USUAL: dict[str, Usual] = {
-    "squared": Usual("squared error", lambda o, y: float(0.5 * ((o - y) ** 2).sum())),
+    "squared": Usual("squared error", lambda o, y: 0.5 * ((o - y) ** 2).sum()),
     "log": Usual("log loss", _binary, fits=_probabilities),
     "cross": Usual("cross entropy", _cross, True, lambda o, y: _probabilities(o, y) and _distribution(o, y)),
     "log-logits": Usual("log loss of the sigmoid", _binary_logits, fits=_labels01),
     "cross-logits": Usual("cross entropy of the softmax", _cross_logits, True, _distribution),
     "nll": Usual(
         "negative log likelihood",
-        lambda o, y: float(-(o * y).sum()),
+        lambda o, y: -(o * y).sum(),
         True,
         lambda o, y: _distribution(o, y) and bool((o <= 1e-12).all()),
     ),
-    "absolute": Usual("absolute error", lambda o, y: float(np.abs(o - y).sum())),
+    "absolute": Usual("absolute error", lambda o, y: np.abs(o - y).sum()),
     "huber": Usual("Huber loss", _huber),
-    "hinge": Usual("hinge loss", lambda o, y: float(np.maximum(0, 1 - y * o).sum()), fits=_signs),
-    "squared-hinge": Usual(
-        "squared hinge loss", lambda o, y: float((np.maximum(0, 1 - y * o) ** 2).sum()), fits=_signs
-    ),
+    "hinge": Usual("hinge loss", lambda o, y: np.maximum(0, 1 - y * o).sum(), fits=_signs),
+    "squared-hinge": Usual("squared hinge loss", lambda o, y: (np.maximum(0, 1 - y * o) ** 2).sum(), fits=_signs),
 }
 
 
@@ -230,14 +227,19 @@ LONGEST = 200  # values of a series that may be the outputs of a loop over sampl
 
 
 def candidates(
-    seen: Seen, moved: Seen, excluded: frozenset[str] = frozenset(), wanted: str | None = None
+    seen: Seen,
+    moved: Seen,
+    excluded: frozenset[str] = frozenset(),
+    wanted: str | None = None,
+    parameters: frozenset[float] = frozenset(),
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
+    `parameters` are the values of the parameters: a number that is one of them is another name for it.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str], Candidate] = {}
-    for candidate in sorted(_all(seen, moved, excluded), key=_rank):
+    for candidate in sorted(_all(seen, moved, excluded, parameters), key=_rank):
         before, after = candidate.value(seen), candidate.value(moved)
         if np.isfinite(before) and np.isfinite(after) and before != after:
             kept.setdefault((f"{before:.11e}", f"{after:.11e}"), candidate)
@@ -253,6 +255,7 @@ def _rank(candidate: Candidate) -> tuple[Any, ...]:
     order = -1 if candidate.is_seen else kinds.index(candidate.kind)
     return (
         -candidate.named,
+        candidate.output[0] != "",
         candidate.output[0].startswith("loop"),
         order,
         candidate.which != "all",
@@ -260,9 +263,14 @@ def _rank(candidate: Candidate) -> tuple[Any, ...]:
     )
 
 
-def _all(seen: Seen, moved: Seen, excluded: frozenset[str]) -> Iterator[Candidate]:
+def _all(seen: Seen, moved: Seen, excluded: frozenset[str], parameters: frozenset[float]) -> Iterator[Candidate]:
     depends = {
-        key for key, series in seen.items() if key in moved and not _same(series, moved[key]) and key[1] not in excluded
+        key
+        for key, series in seen.items()
+        if key in moved
+        and not _same(series, moved[key])
+        and key[1] not in excluded
+        and not (series[0].size <= 2 and all(float(v) in parameters for value in series[:3] for v in value.ravel()))
     }
     count = 0
     for key in sorted(depends, key=lambda k: -Candidate("seen", k).named):
@@ -272,10 +280,16 @@ def _all(seen: Seen, moved: Seen, excluded: frozenset[str]) -> Iterator[Candidat
                 yield Candidate("seen", key, None, which)
             count += 1
     usable = {key for key, series in seen.items() if len(series) <= LONGEST and not key[1].endswith("[-1]")}
-    outputs = [key for key in depends & usable if not re.search(r"grad|delta|^d[A-Z_]|loss|cost", key[1])]
+    outputs = [key for key in depends & usable if not NO_OUTPUT.search(key[1]) and not _is_loss(key, seen)]
     outputs.sort(key=lambda key: _liking_output(key, seen))
     outputs = _distinct(outputs, seen)
-    labels = [key for key in usable if key not in depends and key[1] not in excluded and _label_like(seen[key])]
+    labels = [
+        key
+        for key in usable
+        if key not in depends and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _label_like(seen[key])
+    ]
+    if any(LABEL_NAME.search(key[1].lower()) for key in labels):  # then a number by another name is none
+        labels = [k for k in labels if LABEL_NAME.search(k[1].lower()) or seen[k][0].size > 1]
     labels.sort(key=lambda key: (not LABEL_NAME.search(key[1].lower()), len(key[1]), key))
     labels = _distinct(labels, seen)
     for output in outputs[:MOST_OUTPUTS]:
@@ -290,6 +304,13 @@ def _all(seen: Seen, moved: Seen, excluded: frozenset[str]) -> Iterator[Candidat
             count += len(found)
             if found or count >= MOST:
                 break
+
+
+NO_OUTPUT = re.compile(r"grad|delta|^d[A-Z_0-9]|^d_|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch")
+
+
+def _is_loss(key: Key, seen: Seen) -> bool:
+    return Candidate("seen", key).named > 0 and all(value.size == 1 for value in seen[key])
 
 
 def _liking_output(key: Key, seen: Seen) -> tuple[Any, ...]:

@@ -51,7 +51,10 @@ class Study:
     known: dict[str, Any] = field(default_factory=dict)
     lines: dict[Key, tuple[str, int]] = field(default_factory=dict)
     complete: bool = False
-    seconds_a_pass: float = 0.0
+    late: set[Candidate] = field(default_factory=set)  # computed after the update, at the new parameters
+    update_lines: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    slow: list[Candidate] = field(default_factory=list)  # those of them that are measured with the parameters held
+    held: dict[str, np.ndarray] = field(default_factory=dict)  # the first pass's update with the parameters held
 
 
 Steps = Generator[Run, Outcome, Any]
@@ -66,21 +69,38 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     start = {name: plain.before[name] for name in found.parameters if name in plain.before}
     shift = {name: old + _size(old) * 1e-3 * rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
     moved = yield Run(shift, watch="all")
-    result.candidates = candidates(plain.seen, moved.seen, frozenset(found.groups), wanted)
+    result.candidates = candidates(plain.seen, moved.seen, frozenset(found.groups), wanted, _values(plain, found))
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
     }
     seconds = lab.left() * 0.9
     chosen = result.candidates
     try:
-        rough = yield from _measure(lab, found, result.candidates, 0, 2, seconds * 0.25)
+        rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
         chosen = _pruned(result.candidates, rough, 24)
+        hold = tuple(found.parameters)
+        keys = frozenset(key for candidate in chosen for key in candidate.keys)
+        plain = yield Run(watch=keys)
+        fast = yield Run(watch=keys, hold=hold)
+        if fast.held is not None and not fast.held.late:
+            result.update_lines, result.held = fast.held.lines, fast.held.moved
+            result.late = {c for c in chosen if not _close(c.value(plain.seen), c.value(fast.seen))}
+        early_ones = [c for c in chosen if c not in result.late]
+        if result.late and not any(c.named > 0 and c.is_seen for c in early_ones):
+            slow = [c for c in result.late if c.named > 0][:2]
+        else:
+            slow = []
+        chosen = early_ones
+        result.slow = slow
         step = 0
         while len(result.passes) < passes and lab.left() > 0:
-            early = len(result.passes) < 2
+            early = len(result.passes) < 2 or bool(slow)
             entry = yield from _measure(
                 lab, found, chosen, step, DIRECTIONS if early else 3, seconds * (0.2 if early else 0.07)
             )
+            if slow and early:
+                other = yield from _measure(lab, found, slow, step, DIRECTIONS, seconds * 0.1, hold)
+                _merge(entry, other)
             result.passes.append(entry)
             chosen = _pruned(chosen, entry, 12) if len(result.passes) == 1 else chosen
             yield Next()
@@ -98,7 +118,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         result.complete = True
     except TimeUp:
         pass
-    result.candidates = [c for c in chosen if all(c in entry.slopes for entry in result.passes)]
+    result.candidates = [c for c in [*chosen, *result.slow] if all(c in entry.slopes for entry in result.passes)]
     return result
 
 
@@ -107,23 +127,31 @@ class TimeUp(Exception):
 
 
 def _measure(
-    lab: Lab, found: Parameters, chosen: list[Candidate], index: int, count: int, seconds: float
+    lab: Lab,
+    found: Parameters,
+    chosen: list[Candidate],
+    index: int,
+    count: int,
+    seconds: float,
+    hold: tuple[str, ...] = (),
 ) -> Generator[Run, Outcome, Pass]:
     """The slopes of a pass, along as many directions as the seconds allow."""
     keys = frozenset(key for candidate in chosen for key in candidate.keys)
-    yield Run(watch=keys)
+    yield Run(watch=keys, hold=hold)
     started = time.monotonic()
-    plain = yield Run(watch=keys)
+    plain = yield Run(watch=keys, hold=hold)
     each = 2 * (time.monotonic() - started) + 1e-9
     entry = Pass(index)
     start = {name: plain.before[name] for name in found.parameters if name in plain.before and name in plain.after}
     entry.values = start
     entry.losses = {candidate: candidate.value(plain.seen) for candidate in chosen}
     total = sum(values.size for values in start.values())
-    rng = np.random.default_rng(index + 7)
+    rng = np.random.default_rng(index + 7)  # the same directions in each measurement of a pass
     for name, old in start.items():
         entry.update[name] = plain.after[name] - old
         gradient = descent(name, plain, found)
+        if plain.held is not None and not found.memory:
+            gradient = -plain.held.moved[name]
         entry.gradient[name] = gradient
         affordable = int(seconds / each / max(1, len(start)))
         if (total <= EACH and count == DIRECTIONS and total * each < seconds) or old.size <= min(count, affordable):
@@ -138,8 +166,8 @@ def _measure(
         for direction in entry.directions[name]:
             if lab.left() < 0:
                 raise TimeUp
-            up = yield Run({name: old + size * direction}, watch=keys)
-            down = yield Run({name: old - size * direction}, watch=keys)
+            up = yield Run({name: old + size * direction}, watch=keys, hold=hold)
+            down = yield Run({name: old - size * direction}, watch=keys, hold=hold)
             for candidate in chosen:
                 high, low, middle = candidate.value(up.seen), candidate.value(down.seen), entry.losses[candidate]
                 slope, bend = (high - low) / (2 * size), (high - 2 * middle + low) / size
@@ -166,8 +194,16 @@ def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
     for memory in memories:
         values = plain.after[memory]
         if values.shape == update.shape and (values >= 0).all() and (values > 0).any():
-            return -update * (np.sqrt(values) + 1e-12)
+            fresh = values - found.response.get(memory, 0.0) * plain.before[memory]
+            gradient = -update * (np.sqrt(values) + 1e-12)
+            if _parallel(fresh, gradient * gradient):  # a mean or a sum of squares of the gradient
+                return gradient
     return -update
+
+
+def _parallel(one: np.ndarray, other: np.ndarray) -> bool:
+    size = float(np.sqrt((one @ one) * (other @ other)))
+    return size > 0 and float(one @ other) / size > 0.999
 
 
 def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count: int) -> np.ndarray:
@@ -184,18 +220,39 @@ def _pruned(chosen: list[Candidate], entry: Pass, most: int) -> list[Candidate]:
     """Without those that do not depend on the parameters smoothly, or explain nothing of any update."""
     kept: list[tuple[float, Candidate]] = []
     for candidate in chosen:
-        best = 0.0
+        shares: list[float] = []
         for name, slopes in entry.slopes[candidate].items():
             given = entry.given[name]
             fine = np.isfinite(slopes)
             if fine.any() and np.abs(slopes[fine]).max() > 0 and np.abs(given[fine]).max() > 0:
                 inner = float(slopes[fine] @ given[fine])
-                best = max(best, inner**2 / float((slopes[fine] @ slopes[fine]) * (given[fine] @ given[fine])))
+                size = float((slopes[fine] @ slopes[fine]) * (given[fine] @ given[fine]))
+                shares.append(inner**2 / size if size > 0 else 0.0)
         some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
-        if some and (best > 0.3 or candidate.named > 0):
-            kept.append((best, candidate))
+        share = float(np.mean(shares)) + 0.1 * max(shares) if shares else 0.0
+        if some and (share > 0.2 or candidate.named > 0):
+            kept.append((share, candidate))
     kept.sort(key=lambda item: (-item[1].named if item[1].is_seen else 0, -round(item[0], 4)))
     return [candidate for _, candidate in kept[:most]]
+
+
+def _values(plain: Outcome, found: Parameters) -> frozenset[float]:
+    """The numbers that parameters are, before the pass and after it, unless there are too many to tell by."""
+    arrays = [side[name] for side in (plain.before, plain.after) for name in found.parameters if name in side]
+    return frozenset(float(v) for array in arrays if array.size <= 2000 for v in array.ravel() if v not in (0.0, 1.0))
+
+
+def _close(one: float, other: float) -> bool:
+    return bool(np.isclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True))
+
+
+def _merge(entry: Pass, other: Pass) -> None:
+    """Take the candidates of another measurement of the same pass over, along its own directions."""
+    for name, directions in other.directions.items():
+        if not np.array_equal(directions, entry.directions[name]):
+            return
+    entry.slopes |= other.slopes
+    entry.losses |= other.losses
 
 
 def _size(values: np.ndarray) -> float:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.process.child import Answer
+from pellucid.doctor.process.hold import Hold
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.state import State
 from pellucid.doctor.process.watch import Key, Watch
@@ -33,7 +34,7 @@ class Run:
 
     Attributes:
         watch: what to take down: nothing, "all", or the keys.
-        hold: parameters that keep their values within the pass, line by line (see `hold`).
+        hold: the parameters that keep their values within the pass (see `hold`).
         before, after: called at the head and at the end of the pass with the scope.
     """
 
@@ -41,7 +42,8 @@ class Run:
     watch: Any = None
     before: Callable[[Scope], Any] | None = None
     after: Callable[[Scope], Any] | None = None
-    around: Any = None  # a context manager that is entered for the length of the pass
+    hold: tuple[str, ...] = ()
+    take: Callable[[Any], Any] | None = None  # how a value that is seen is kept, other than as an array
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Outcome:
     watch: Watch | None = None
     said: Any = None  # what `after` returned
     scope: Scope | None = None
+    held: Hold | None = None
 
 
 class Ended(Exception):
@@ -86,6 +89,7 @@ class Lab:
         self.request: Run | None = None
         self.state: State | None = None
         self.watch: Watch | None = None
+        self.holding: Hold | None = None
         self.before: Values = {}
         self.scope: Scope | None = None
         self.running = False
@@ -117,7 +121,7 @@ class Lab:
         request = self.request
         self.scope = scope
         after: Values = {}
-        for name, group in self.groups.items():
+        for name, group in self.groups.items() if request.take is None else ():
             try:
                 after[name] = group.read(scope)
             except (LookupError, AttributeError, TypeError, ValueError):
@@ -126,7 +130,9 @@ class Lab:
             self.watch.finish(scope)
             self.known = self.watch.known
         said = request.after(scope) if request.after is not None else None
-        outcome = Outcome(self.before, after, self.watch.series if self.watch else {}, self.watch, said, scope)
+        outcome = Outcome(
+            self.before, after, self.watch.series if self.watch else {}, self.watch, said, scope, self.holding
+        )
         again = not isinstance(request, Next)
         if again and self.state is not None:
             self.state.restore()
@@ -170,17 +176,22 @@ class Lab:
         if request.watch is not None:
             wanted = None if request.watch == "all" else request.watch
             self.watch = Watch(self.files, self.modules, wanted, self.known)
+            if request.take is not None:
+                self.watch.take = request.take
         self.running = True
-        if request.around is not None:
-            request.around.__enter__()
-        if self.watch is not None:
+        self.holding = None
+        if request.hold:
+            inner = self.watch.call if self.watch is not None else None
+            self.holding = Hold(scope, {name: self.groups[name] for name in request.hold}, self.files, inner)
+            self.holding.start()
+        elif self.watch is not None:
             self.watch.start()
 
     def _stop(self) -> None:
+        if self.holding is not None:
+            self.holding.stop()
         if self.watch is not None:
             self.watch.stop()
-        if self.running and self.request is not None and self.request.around is not None:
-            self.request.around.__exit__(None, None, None)
 
     def _advance(self, step: Callable[[], Run]) -> None:
         try:

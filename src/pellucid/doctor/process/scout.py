@@ -8,14 +8,16 @@ pass is overwritten, an optimiser's memory touches one element of one parameter 
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.process.lab import Lab, Run, Work
-from pellucid.doctor.process.paths import Group, Scope, groups, leaves
+from pellucid.doctor.process.lab import Lab, Outcome, Run, Work
+from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves
 
 LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
 MOST_GROUPS = 60
@@ -41,6 +43,7 @@ class Parameters:
     memory: dict[str, str]  # the parameter that it belongs to, by the name of the memory
     response: dict[str, float] = field(default_factory=dict)  # how much of a change of it is left after the pass
     signs: dict[str, float] = field(default_factory=dict)  # which way a memory moves its parameter
+    still: list[str] = field(default_factory=list)  # parameters that never move
     repeatable: bool = True
 
 
@@ -154,9 +157,80 @@ def parameters(lab: Lab) -> Work:
             for other in moved
             if other in outcome.after and outcome.after[other].shape == plain.after[other].shape
         }
-    return classify(
+    found = classify(
         lab.groups, moved, plain.before, plain.after, shifts, answers, same, max(noise.values(), default=0.0)
     )
+    for name in [m for m in found.memory if plain.before[m].size == 1 and not m.endswith("grad")]:
+        yield from _ask_once_more(lab, found, name, shifts[name], plain)
+    if found.parameters:
+        yield from _stills(lab, found, plain)
+    return found
+
+
+def _ask_once_more(
+    lab: Lab, found: Parameters, name: str, step: np.ndarray, plain: Outcome
+) -> Generator[Run, Outcome, None]:
+    """A single number that touches one other may be a parameter before it: then what the pass computes changes too."""
+    before = yield Run(watch="all")
+    after = yield Run({name: plain.before[name] + step}, watch="all")
+    known = {("", n) for n in found.groups}
+    changed = [
+        key
+        for key, series in before.seen.items()
+        if key not in known
+        and key in after.seen
+        and any(a.shape == b.shape and not np.array_equal(a, b) for a, b in zip(series, after.seen[key], strict=False))
+    ]
+    if len(changed) > 6 or any(LOSS.search(key[1].lower()) for key in changed):
+        del found.memory[name], found.signs[name]
+        found.parameters.append(name)
+
+
+LOSS = re.compile(r"loss|cost|error|mse")
+PARAMETER_NAME = re.compile(
+    r"^(w|b|u|v|wt|weights?|bias(es)?|theta|gamma|beta|kernel|filters?|embeddings?|emb|syn|coef|intercept|params?)(_?[a-z0-9]{0,3})$"
+)
+
+
+def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outcome, None]:
+    """Add what is named and held like the parameters and alters their updates, yet never moves."""
+    beside: set[Any] = {_holder(path) for n in found.parameters for path in lab.groups[n].paths}
+    rng = np.random.default_rng(2)
+    for name, group in lab.groups.items():
+        if name in found.groups or name not in plain.before or len(found.still) >= 8 or lab.left() < 0.5:
+            continue
+        path = group.paths[0]
+        names = [str(k[1]) if isinstance(k, tuple) else str(k) for _, k in path if not isinstance(k, int)]
+        last = names[-1] if names[-1] not in ("data", "value") or len(names) < 2 else names[-2]
+        near = _holder(path) in beside or len(path) > 2
+        if not near or PARAMETER_NAME.search(last.lower()) is None or not _floats(lab, group):
+            continue
+        old = plain.before[name]
+        outcome = yield Run({name: old + _step(old, old, group) * rng.choice([-1.0, 1.0], old.shape)})
+        touched = any(
+            outcome.after[p].shape == plain.after[p].shape and not np.array_equal(outcome.after[p], plain.after[p])
+            for p in found.parameters
+        )
+        if touched and np.array_equal(plain.after.get(name, old), old):
+            found.still.append(name)
+    known = {id(lab.scope.get(path)) for n in found.parameters for path in lab.groups[n].paths} if lab.scope else set()
+    for name in found.still:
+        if lab.scope is None or id(lab.scope.get(lab.groups[name].paths[0])) not in known:
+            found.parameters.append(name)
+            found.groups[name] = lab.groups[name]
+
+
+def _holder(path: Path) -> Any:
+    """What a value is held by: an object or a list, or the variables of a function or a module."""
+    return path[:-1] if len(path) > 1 else next(iter(path))[:1]
+
+
+def _floats(lab: Lab, group: Group) -> bool:
+    try:
+        value = lab.scope.get(group.paths[0]) if lab.scope is not None else None
+    except (LookupError, AttributeError, TypeError):
+        return False
+    return isinstance(value, float | list) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
 
 def classify(
@@ -211,7 +285,7 @@ def classify(
     ]
     memory = {name: owner for name, owner in memory.items() if owner in found}
     signs = {name: float(np.sign((answers[name][owner] * shifts[name]).sum())) for name, owner in memory.items()}
-    return Parameters({name: known[name] for name in (*found, *memory)}, found, memory, response, signs, repeatable)
+    return Parameters({name: known[name] for name in (*found, *memory)}, found, memory, response, signs, [], repeatable)
 
 
 def _is_memory_of(name: str, partner: str, affects: dict[str, list[str]], response: dict[str, float]) -> bool:

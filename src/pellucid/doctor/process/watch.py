@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -30,6 +30,7 @@ class Watch:
     ) -> None:
         self.files, self.modules, self.wanted = files, modules, wanted
         self.known: dict[str, Group] = known or {}
+        self.take: Callable[[Any], Any] = as_array  # how a value is kept
         self.places: dict[str, set[str]] | None = None  # by place, the variables that matter
         if wanted is not None:
             self.places = {}
@@ -45,12 +46,12 @@ class Watch:
 
     def start(self) -> None:
         if self.places is None or self.places.keys() != {""}:
-            sys.settrace(self._call)
+            sys.settrace(self.call)
 
     def stop(self) -> None:
         sys.settrace(None)
 
-    def _call(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def call(self, frame: FrameType, event: str, arg: Any) -> Any:
         code = frame.f_code
         if code.co_filename not in self.files or (self.places is not None and code.co_qualname not in self.places):
             return None
@@ -96,7 +97,7 @@ class Watch:
                 series = self.series[key] = []
                 self.lines[key] = (frame.f_code.co_filename, frame.f_lineno)
             if len(series) < MOST_TIMES and np.size(leaf) <= LARGEST:
-                series.append(as_array(leaf))
+                series.append(self.take(leaf))
 
     # At its end -------------------------------------------------------------------------------------------------
 
@@ -119,14 +120,17 @@ class Watch:
                 continue
 
     def _end(self, name: str, value: np.ndarray) -> None:
-        self.series["", name] = [np.array(value, dtype=float)]
+        self.series["", name] = [value]
 
     def _fetch(self, scope: Scope, name: str) -> np.ndarray:
         """A value at the end of the pass, by the name that it had when everything was taken down."""
         group = self.known.get(name)
-        if group is not None:
-            return group.read(scope).reshape(group.shape)
-        return np.array(float(scope.get(self.known[name.removesuffix("[-1]")].paths[0])[-1]))
+        if group is None:
+            return self.take(scope.get(self.known[name.removesuffix("[-1]")].paths[0])[-1])
+        values = [self.take(scope.get(path)) for path in group.paths]
+        if len(values) == 1:
+            return values[0]
+        return np.stack(values) if len(set(group.sizes)) == 1 else np.concatenate([v.reshape(-1) for v in values])
 
 
 def _engines(modules: Any) -> set[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from pellucid.doctor.probes.slopes import Study
 from pellucid.doctor.process.scout import Parameters
 from pellucid.doctor.report import Finding
-from pellucid.doctor.rules.gradient import Judgement
+from pellucid.doctor.rules.gradient import Judgement, cell
 
 
 def findings(judgement: Judgement, study: Study, found: Parameters, sizes: set[int]) -> list[Finding]:
@@ -19,15 +21,19 @@ def findings(judgement: Judgement, study: Study, found: Parameters, sizes: set[i
         return [_climbs(judgement)]
     if not judgement.wrong:
         return []
+    if _accumulates(judgement, study):
+        return [_accumulated(judgement)]
     tensors = [_tensor(judgement, name) for name in judgement.verdicts]
     mistake, explanation, fix = mistake_of(judgement, study, sizes)
     wrong = ", ".join(judgement.wrong)
+    still = [name for name in judgement.wrong if name in found.still]
+    cause = "parameter-not-optimized" if still and len(still) == len(judgement.wrong) else "wrong-backward"
     telling = sum(c.state != "silent" for row in judgement.cells.values() for c in row)
     return (
         [
             Finding(
-                "wrong-backward",
-                "error",
+                cause,
+                _gravity(still, study) if cause != "wrong-backward" else "error",
                 0.95 if judgement.score > 0.2 else 0.7,
                 f"Against the slope of {judgement.candidate.title} by differences, in {len(study.passes)} passes: "
                 + "; ".join(t["said"] for t in tensors if t["verdict"] != "right")
@@ -40,6 +46,62 @@ def findings(judgement: Judgement, study: Study, found: Parameters, sizes: set[i
         ]
         if telling
         else []
+    )
+
+
+def _gravity(still: list[str], study: Study) -> str:
+    """A parameter that never moves may be meant to: not where its gradient is computed, or its like are moved."""
+    moving = {_kind(name) for entry in study.passes for name in entry.given if name not in still}
+    seen = {_last(key[1]).lower() for key in study.seen}
+    for name in still:
+        last = re.escape(_last(name).lower())
+        computed = re.compile(rf"(d|grad_?|d_|g_?){last}|{last}_?grad(ient)?")
+        if _kind(name) in moving or any(computed.fullmatch(other) for other in seen):
+            return "error"
+    return "warning"
+
+
+def _last(name: str) -> str:
+    """`b1` of `self.b1`, and of `params['b1']`."""
+    return re.split(r"[.\[\]']+", name.strip("]'"))[-1]
+
+
+def _kind(name: str) -> str:
+    return _last(name).lower().rstrip("0123456789_*")
+
+
+def _accumulates(judgement: Judgement, study: Study) -> bool:
+    """Whether what a pass adds to the gradient of the one before it follows the slope, in every tensor alike."""
+    ratios: list[float] = []
+    for earlier, entry in itertools.pairwise(study.passes[:4]):
+        if entry.index != earlier.index + 1:
+            continue
+        for name, slopes in entry.slopes[judgement.candidate].items():
+            if cell(entry, judgement.candidate, name).state in ("silent", "drift"):
+                continue
+            fresh = entry.directions[name] @ (entry.gradient[name] - earlier.gradient[name])
+            fine = np.isfinite(slopes)
+            size = float(slopes[fine] @ slopes[fine])
+            if size == 0:
+                continue
+            ratio = float(slopes[fine] @ fresh[fine]) / size
+            if np.abs(fresh - ratio * slopes)[fine].max() > 1e-3 * np.abs(fresh[fine]).max():
+                return False
+            ratios.append(ratio)
+    return len(ratios) >= 2 and ratios[0] > 0 and all(abs(ratio / ratios[0] - 1) < 0.01 for ratio in ratios)
+
+
+def _accumulated(judgement: Judgement) -> Finding:
+    return Finding(
+        "missing-zero-grad",
+        "error",
+        0.97,
+        f"What each pass adds to the gradient of the one before follows the slope of {judgement.candidate.title}; "
+        "the whole does not.",
+        "The gradients of earlier passes are still in: they are added to, and never set to zero.",
+        "set every gradient to zero before the backward pass",
+        mistake="accumulated",
+        tensors=[{"name": name, "verdict": "accumulated", "said": ""} for name in judgement.verdicts],
     )
 
 

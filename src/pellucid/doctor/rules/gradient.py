@@ -11,8 +11,8 @@ import numpy as np
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import Pass, Study
 
-EXACT = 3e-3  # a residual, or a difference of ratios, that differences and rounding explain
-WRONG = 2e-2  # one that nothing but a mistake explains
+EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
+WRONG = 1e-3  # one that nothing but a mistake explains
 
 
 @dataclass
@@ -58,13 +58,40 @@ class Judgement:
 def judge(study: Study) -> Judgement | None:
     """The judgement by the candidate that explains most; None where nothing that was seen explains anything."""
     judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
-    return max(judged, key=lambda found: found.score, default=None)
+    for good in (lambda f: not f.wrong and not f.climbs, lambda f: not f.wrong):
+        whole = [found for found in judged if good(found) and _tells(found)]
+        if whole:
+            return max(whole, key=lambda found: found.score)
+    # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more.
+    named = max(
+        (f for f in judged if f.candidate.is_seen and f.candidate.named > 0), key=lambda f: f.score, default=None
+    )
+    best = max(judged, key=lambda found: found.score, default=None)
+    return named if named is not None and best is not None and best.score < named.score + 0.3 else best
+
+
+def _tells(found: Judgement) -> bool:
+    """Whether a judgement speaks of most of the parameters, and of one rate."""
+    known = sum(verdict != "unknown" for verdict in found.verdicts.values())
+    return known > 0.5 * len(found.verdicts) and found.score > 0.4
+
+
+def ranked(study: Study) -> list[Judgement]:
+    """Every judgement, the one that `judge` takes first, then those that explain most."""
+    first = judge(study)
+    judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
+    rest = [f for f in sorted(judged, key=lambda f: -f.score) if first is None or f.candidate != first.candidate]
+    return rest if first is None else [first, *rest]
 
 
 def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     """What is right and wrong if this is the loss."""
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
     cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
+    for i in range(len(passes)):  # where the loss is flat, behind a guard or saturated, there is nothing to compare
+        if all(row[i].state in ("silent", "drift") for row in cells.values()):
+            for row in cells.values():
+                row[i] = Cell("silent")
     along = [(i, name, c.ratio) for name in names for i, c in enumerate(cells[name]) if c.state == "along"]
     if not any(c.state in ("along", "across", "zero") for row in cells.values() for c in row):
         return None
@@ -80,7 +107,9 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
         score = 0.3 * float(
             np.mean([abs(c.cosine) for row in cells.values() for c in row if math.isfinite(c.cosine)] or [0])
         )
+    score += {"squared": 0.02, "log": 0.01, "cross": 0.01}.get(candidate.kind, 0.0)
     score += 0.03 * max(0, min(candidate.named, 2)) + (0.02 if candidate.is_seen and candidate.named > 0 else 0.0)
+    score -= 0.08 * candidate.output[0].startswith("loop") + 0.04 * (candidate.which in ("first", "last"))
     score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
     one = fixed >= 0.9 * each * steady
     found = Judgement(candidate, score, whole, [whole] * len(passes) if one else ratios, cells=cells)

@@ -1,0 +1,327 @@
+"""One pass on arrays that record, in a laboratory: the tape of forward and backward pass, and its autopsy."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.autopsy.examine import examine
+from pellucid.check.record.plain import Untraceable, strip
+from pellucid.check.record.recording import recording
+from pellucid.check.record.reverse import backward
+from pellucid.check.record.tape import Node, Site, Tape
+from pellucid.check.record.traced import Recorder, Traced
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.slopes import Pass
+from pellucid.doctor.process.lab import Lab, Next, Outcome, Run
+from pellucid.doctor.process.paths import Group, Scope, leaves
+from pellucid.doctor.process.scout import Parameters
+
+LARGEST = 2**25  # bytes of an array of data that is taken along
+MAKERS = (
+    *("zeros", "ones", "empty", "full", "eye", "identity", "zeros_like", "ones_like", "empty_like", "full_like"),
+    *("array", "asarray", "asanyarray", "ascontiguousarray"),
+)
+MATH = ("exp", "log", "sqrt", "tanh", "sin", "cos", "log1p", "expm1", "fabs", "pow")
+
+
+@dataclass
+class Named:
+    """What the autopsy says of one tensor."""
+
+    tensor: str
+    mistake: str
+    confidence: float
+    text: str
+    fix: str
+    forward: tuple[str, int] | None
+    backward: tuple[str, int] | None
+    others: list[str] = field(default_factory=list)
+    second: str = ""
+
+
+@dataclass
+class Autopsy:
+    """What came of it: the names of the mistakes, or why there are none."""
+
+    status: str
+    named: list[Named] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    agrees: bool = False  # whether the recorded gradient is the measured one
+    first_wrong: tuple[str, int] | None = None  # the line of the backward pass, by the values on the tape
+
+
+Steps = Generator[Run, Outcome, Any]
+
+
+def autopsy(
+    lab: Lab, found: Parameters, candidate: Candidate, entry: Pass, earlier: list[Pass], sizes: set[int], files: Any
+) -> Steps:
+    """In a laboratory at the first pass that was studied: go on to `entry`, record that pass, name its mistakes."""
+    for _ in range(entry.index):
+        yield Next()
+    tape = yield from taped(lab, found, candidate)
+    if isinstance(tape, str):
+        return Autopsy("inconclusive", notes=[tape])
+    shapes = {name: found.groups[name].shape for name in found.parameters}
+    given = {name: entry.gradient[name].reshape(shapes[name]) for name in entry.gradient}
+    truth = backward(tape).gradients()
+    agrees = all(_agrees(truth[name], entry, candidate, name) for name in entry.gradient)
+    if not agrees:
+        return Autopsy("inconclusive", notes=["what was recorded of the loss does not agree with its slopes"])
+    largest = max((float(np.abs(v).max(initial=0)) for v in given.values()), default=0.0)
+    wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
+    first = first_wrong(tape, wrong or list(given), given, files)
+    before: list[Any] = [
+        (None, {n: g.reshape(shapes[n]) for n, g in p.gradient.items()}) for p in earlier if p is not entry
+    ]
+    try:
+        with _limit(max(1.0, lab.left() - 0.5)):
+            result = examine(
+                tape,
+                {name: entry.values[name].reshape(shapes[name]) for name in entry.values},
+                given,
+                scale="free",
+                updated={
+                    name: (entry.values[name] + entry.update[name]).reshape(shapes[name]) for name in entry.values
+                },
+                earlier=before,
+                sizes=sorted(sizes),
+                tolerance=1e-5,
+            )
+    except TimeoutError:
+        return Autopsy("wrong", notes=["the autopsy of the recording took too long"], agrees=True, first_wrong=first)
+    named = [
+        Named(
+            f.tensor, str(f.mistake), f.confidence, f.text, f.fix, _at(f.forward, files), _at(f.backward, files),
+            [str(o) for o in f.others], str(f.second),
+        )
+        for f in result.findings
+    ]  # fmt: skip
+    return Autopsy(result.status, named, list(result.notes), agrees, first)
+
+
+@contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer."""
+
+    def late(signum: int, frame: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _multiple(given: np.ndarray, true: np.ndarray, largest: float) -> bool:
+    size = float((true * true).sum())
+    if size == 0:
+        return float(np.abs(given).max(initial=0)) <= 1e-9 * largest
+    ratio = float((given * true).sum()) / size
+    return bool(np.abs(given - ratio * true).max(initial=0) <= 1e-6 * max(np.abs(given).max(initial=0), 1e-9 * largest))
+
+
+def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, Outcome, Tape | str]:
+    """The tape of the present pass; where it cannot be recorded, why."""
+    context = recording()
+    holder: list[Recorder] = []
+
+    def before(scope: Scope) -> None:
+        makers = {id(getattr(np, name)): name for name in MAKERS}
+        recorder = context.__enter__()
+        holder.append(recorder)
+        _replace(scope, found, recorder, lab.groups, makers)
+
+    def take(value: Any) -> Any:
+        return _taken(holder[0], value)
+
+    def after(scope: Scope) -> Any:
+        recorder = holder[0]
+        try:
+            with np.errstate(all="ignore"):
+                loss = candidate.compute(lab.watch.series if lab.watch is not None else {})
+            if isinstance(loss, Traced):
+                recorder.tape.result = recorder.node(loss.reshape(()))
+                return recorder.tape
+            return "the loss is made from numbers of which nothing is known"
+        except Untraceable as error:
+            return str(error)
+        finally:
+            context.__exit__(None, None, None)
+
+    outcome = yield Run(watch=frozenset(candidate.keys), before=before, after=after, take=take)
+    return outcome.said
+
+
+def _taken(recorder: Recorder, value: Any) -> Any:
+    if isinstance(value, Traced):
+        return recorder.wrap(recorder.node(value))
+    if isinstance(value, float | np.floating):
+        known = [node for seen, node in recorder.floats if seen == float(value) and node.value.size == 1]
+        if known:
+            return recorder.wrap(known[-1]).reshape(())
+    if isinstance(value, list):
+        items = [_taken(recorder, item) for item in value]
+        if any(isinstance(item, Traced) for item in items):
+            return np.stack([item if isinstance(item, Traced) else np.array(float(item)) for item in items])
+    return np.array(strip(value), dtype=float)
+
+
+def _replace(
+    scope: Scope, found: Parameters, recorder: Recorder, groups: dict[str, Group], makers: dict[int, str]
+) -> None:
+    """Parameters become parameters of the tape wherever the program sees them, and data becomes constants."""
+    new: dict[int, Any] = {}  # what takes the place of an array, by the array
+    for name in found.parameters:
+        group = groups[name]
+        base = recorder.parameter(name, group.read(scope).reshape(group.shape))
+        if len(group.paths) == 1:
+            old = scope.get(group.paths[0])
+            if isinstance(old, list):
+                old[:] = [base[i] for i in range(len(old))]
+            else:
+                new[id(old)] = base
+                scope.put(group.paths[0], base)
+            continue
+        flat = base.reshape(-1)
+        start = 0
+        for path, size in zip(group.paths, group.sizes, strict=True):
+            old = scope.get(path)
+            if isinstance(old, list):
+                old[:] = [flat[start + i] for i in range(size)]
+            elif isinstance(old, np.ndarray):
+                new[id(old)] = flat[start : start + size].reshape(old.shape)
+                scope.put(path, new[id(old)])
+            else:
+                scope.put(path, flat[start])
+            start += size
+    for path, value in leaves(scope).items():
+        if isinstance(value, Traced) or not isinstance(value, np.ndarray) or value.nbytes > LARGEST:
+            continue
+        if id(value) not in new and (value.dtype.kind == "f" or value.ndim >= 2):
+            new[id(value)] = recorder.wrap(recorder.tape.add("constant", (), value.astype(float), needs=False))
+        if id(value) in new:
+            scope.put(path, new[id(value)])
+    for names in scope.modules.values():
+        for name, value in list(names.items()):
+            if id(value) in makers:
+                names[name] = getattr(np, makers[id(value)])
+
+
+def _agrees(truth: np.ndarray, entry: Pass, candidate: Candidate, name: str) -> bool:
+    slopes = entry.slopes[candidate][name]
+    along = entry.directions[name] @ truth.ravel()
+    fine = np.isfinite(slopes)
+    size = max(float(np.abs(slopes[fine]).max(initial=0)), float(np.abs(along[fine]).max(initial=0)))
+    most = max(float(np.nanmax(np.abs(s), initial=0)) for s in entry.slopes[candidate].values())
+    return bool((np.abs(slopes - along)[fine] <= 1e-3 * size + 1e-7 * most).all())
+
+
+def _at(site: Site | None, files: Any) -> tuple[str, int] | None:
+    return (site.file, site.line) if site is not None and site.file in files else None
+
+
+def first_wrong(tape: Tape, wrong: list[str], given: dict[str, np.ndarray], files: Any) -> tuple[str, int] | None:
+    """The line of the backward pass that goes wrong: it takes right values, and what it makes is none.
+
+    A value of the backward pass is right if it is, up to a factor and a transposition, the true gradient of a value of
+    the forward pass. From the update of a wrong tensor the way leads back through what it was computed from, until all
+    that goes in is right.
+    """
+    right = _Right(tape)
+    last = {}
+    for node in tape.nodes:
+        for name in wrong:
+            value = given.get(name)
+            if value is None or name in last or node.op == "parameter" or node.site is None:
+                continue
+            if node.value.size == value.size and _along(node.value, value):
+                last[name] = node
+    places: dict[tuple[str, int], int] = {}
+    for node in last.values():
+        culprit = _back(node, right, files)
+        at = _at(culprit.site, files) if culprit is not None else None
+        if at is not None:
+            places[at] = places.get(at, 0) + 1
+    return max(places, key=lambda at: places[at], default=None)
+
+
+class _Right:
+    """Whether a value is the true gradient of something in the forward pass."""
+
+    def __init__(self, tape: Tape) -> None:
+        useful = {node.index for node in tape.useful()}
+        self.forward = useful
+        self.last = tape.result.index if tape.result is not None else 0
+        self.by_size: dict[int, list[np.ndarray]] = {}
+        adjoints = backward(tape).adjoints
+        for index, value in adjoints.items():
+            if index in useful and value.size > 0 and value.any():
+                self.by_size.setdefault(value.size, []).append(_unit(value))
+        self.known: dict[int, bool] = {}
+
+    def __call__(self, node: Node) -> bool:
+        if node.index not in self.known:
+            value = node.value
+            self.known[node.index] = bool(value.any()) and any(
+                _along(value, other) for other in self.by_size.get(value.size, ())
+            )
+        return self.known[node.index]
+
+
+def _back(node: Node, right: _Right, files: Any) -> Node | None:
+    seen: set[int] = set()
+    while node.index not in seen:
+        seen.add(node.index)
+        sources = [
+            s for s in node.inputs
+            if s.index not in right.forward and s.needs and s.op not in ("parameter", "constant") and not right(s)
+            and not _of_forward(s, right)
+        ]  # fmt: skip
+        sources = [s for s in sources if s.value.size > 1] or sources
+        if not sources:
+            return node
+        node = max(sources, key=lambda s: s.index)
+    return node
+
+
+def _of_forward(node: Node, right: _Right) -> bool:
+    """Whether a value is a mere function of the forward pass, as an activation's derivative is."""
+    todo, seen = [node], set()
+    while todo:
+        item = todo.pop()
+        if item.index in seen:
+            continue
+        seen.add(item.index)
+        if len(seen) > 400:
+            return False
+        if right(item):
+            return False
+        if item.index not in right.forward:
+            todo += item.inputs
+    return True
+
+
+def _unit(value: np.ndarray) -> np.ndarray:
+    size = float(np.sqrt((value * value).sum()))
+    return value / size if size else value
+
+
+def _along(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two values are multiples of each other, up to a transposition and axes of length 1."""
+    a, b = _unit(np.squeeze(np.asarray(one, float))), _unit(np.squeeze(np.asarray(other, float)))
+    for turned in (b, b.T):
+        if a.shape == turned.shape:
+            inner = float((a * turned).sum())
+            if abs(abs(inner) - 1) < 1e-9:
+                return True
+    return False
