@@ -116,7 +116,7 @@ class Value:
         self.data = data
         self.grad = 0.0
         self._backward = lambda: None
-        self._prev = set(_children)
+        self._prev = _children
 
     def __add__(self, other):
         other = other if isinstance(other, Value) else Value(other)
