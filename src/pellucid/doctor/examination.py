@@ -114,8 +114,9 @@ def _place(finding: Finding, session: Session, judgement: gradient.Judgement) ->
     )
     at = suspect(source, wrong, right)
     if finding.cause == "loss-sign-flipped":
-        updates = [u for group in wrong for u in source.updates(group)]
-        at = (updates[0].file, updates[0].line) if updates else at
+        at = source.climbing(wrong) or at
+    elif finding.mistake == "sign":
+        at = source.other_way(wrong, right) or at
     if at is not None:
         finding.file, finding.line = at
         finding.code = session.program.loops.line(*at)
@@ -175,6 +176,9 @@ def _name(finding: Finding, session: Session, judgement: gradient.Judgement, see
     if not result.named:
         return
     best = result.named[0]
+    if best.mistake == "sign" and finding.mistake != "sign":
+        finding.mistake = "sign"
+        _place(finding, session, judgement)
     if best.mistake != "unknown" or not finding.mistake:
         finding.mistake, finding.explanation, finding.fix = best.mistake, best.text, best.fix
         finding.confidence = min(finding.confidence, best.confidence)

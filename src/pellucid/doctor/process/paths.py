@@ -165,8 +165,9 @@ def children(value: Any, modules: Any) -> Iterator[tuple[Step | None, Any]]:
                 if not name.startswith("__") and not callable(item) and not isinstance(item, property | staticmethod):
                     yield ("attr", name), item
     elif is_users(value, modules):
+        engine = hasattr(value, "data") and hasattr(value, "grad")  # what else it holds is the graph behind it
         for name, item in attributes(value):
-            yield ("attr", name), item
+            yield (None if engine and not is_leaf(item) else ("attr", name)), item
         yield None, type(value)
 
 

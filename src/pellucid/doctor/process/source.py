@@ -7,11 +7,38 @@ only wrong tensors come by is suspect, one that a right tensor comes by is not.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from pellucid.doctor.process.paths import Group
 
-NOISE = {"self", "np", "numpy", "lr", "learning_rate", "alpha", "eta", "math", "len", "range", "zip", "m", "n"}
+NOISE = {
+    "self",
+    "dot",
+    "sum",
+    "mean",
+    "T",
+    "axis",
+    "keepdims",
+    "shape",
+    "outer",
+    "reshape",
+    "size",
+    "transpose",
+    "np",
+    "numpy",
+    "lr",
+    "learning_rate",
+    "alpha",
+    "eta",
+    "math",
+    "len",
+    "range",
+    "zip",
+    "m",
+    "n",
+}
 
 
 @dataclass
@@ -22,6 +49,8 @@ class Assignment:
     sources: set[str]
     function: str
     update: bool  # X -= e, X += e, X = X - e
+    sign: int = 0  # of an update, or of a difference: −1 where something is subtracted
+    computes: bool = False  # an update that computes the gradient itself
 
 
 @dataclass
@@ -47,14 +76,13 @@ class Source:
         return [a for a in self.assignments if a.update and name in a.targets]
 
     def slice(self, group: Group, steps: int = 4) -> list[tuple[str, int]]:
-        """Lines that its gradient comes by, nearest to the update first."""
+        """Lines that its gradient comes by, nearest to the update first: the update itself where it computes it."""
         updates = self.updates(group)
-        lines: list[tuple[str, int]] = []
-        names: set[str] = set()
+        lines: list[tuple[str, int]] = [(u.file, u.line) for u in updates if u.computes]
         own = _last_name(group)
-        for update in updates:
-            names |= update.sources - {own} - NOISE
-        seen: set[str] = set(names) | {own}
+        names = set[str]().union(*(update.sources for update in updates)) - {own} - NOISE
+        names = {name for name in names if _gradient_like(name)} or names
+        seen = names | {own}
         for _ in range(steps):
             more: set[str] = set()
             for a in self.assignments:
@@ -68,10 +96,36 @@ class Source:
                 break
         return lines or [(u.file, u.line) for u in updates]
 
+    def other_way(self, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
+        """The update that adds where those of the right tensors subtract, or the reverse."""
+        signs = {u.sign for group in right for u in self.updates(group)}
+        odd = [u for group in wrong for u in self.updates(group) if u.sign and {u.sign} != signs]
+        return (odd[0].file, odd[0].line) if odd and len(signs) == 1 and 0 not in signs else None
+
+    def climbing(self, groups: list[Group]) -> tuple[str, int] | None:
+        """Where a program that climbs has its sign wrong.
+
+        `W -= lr * dW` is how everybody descends: then the gradient has the wrong sign, from its beginning on. With
+        `W += …` the error is meant to be label − output; where it is so called and the reverse, that is the line.
+        """
+        updates = [u for group in groups for u in self.updates(group)]
+        if not updates:
+            return None
+        first = min(updates, key=lambda u: (u.file, u.line))
+        chain = [line for group in groups[-1:] for line in self.slice(group, 6)]
+        errors = [a for a in self.assignments if not a.update and any(ERROR_NAME.search(t.lower()) for t in a.targets)]
+        errors = [a for a in errors if (a.file, a.line) in chain and a.sign < 0]
+        if first.sign < 0:
+            return chain[-1] if chain else (first.file, first.line)
+        return (errors[0].file, errors[0].line) if errors else (first.file, first.line)
+
+
+ERROR_NAME = re.compile(r"err(or)?s?$|_err|residual|diff")
+GRADIENT_NAME = re.compile(r"^d[A-Z_0-9]|^d[a-z]{0,3}\d*$|grad|delta|err|nabla|^g_|^g\d*$|^dl|^dout")
+
 
 def _gradient_like(name: str) -> bool:
-    low = name.lower()
-    return low.startswith(("d", "grad", "g_", "err", "delta")) or "grad" in low or "delta" in low or "err" in low
+    return GRADIENT_NAME.search(name) is not None
 
 
 def suspect(source: Source, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
@@ -115,7 +169,8 @@ class _Visitor(ast.NodeVisitor):
         targets = {name for target in node.targets for name in _targets(target)}
         sources = _names(node.value)
         moves = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub)
-        self._add(node, targets, sources, moves and bool(targets & sources))
+        own = isinstance(node.value, ast.BinOp) and bool(targets & _names(node.value.left))
+        self._add(node, targets, sources, moves and own)
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -128,8 +183,21 @@ class _Visitor(ast.NodeVisitor):
         if node.value is not None:
             self._add(node, set(_targets(node.target)), _names(node.value), False)
 
-    def _add(self, node: ast.stmt, targets: set[str], sources: set[str], update: bool) -> None:
-        self.found.assignments.append(Assignment(self.file, node.lineno, targets, sources, self.functions[-1], update))
+    def _add(self, node: Any, targets: set[str], sources: set[str], update: bool) -> None:
+        value = node.value
+        operator = node.op if isinstance(node, ast.AugAssign) else getattr(value, "op", None)
+        sign = -1 if isinstance(operator, ast.Sub) else 1 if isinstance(operator, ast.Add) else 0
+        step = value.right if update and isinstance(node, ast.Assign) and isinstance(value, ast.BinOp) else value
+        if update and isinstance(step, ast.BinOp) and isinstance(step.left, ast.UnaryOp):
+            sign = -sign  # p += -lr * g
+        computes = update and any(
+            isinstance(part, ast.Call) or (isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult))
+            for part in ast.walk(step)
+        )
+        product = update and len(_names(step) - targets - NOISE - {"self"}) > 1
+        self.found.assignments.append(
+            Assignment(self.file, node.lineno, targets, sources, self.functions[-1], update, sign, computes or product)
+        )
 
 
 def _targets(node: ast.expr) -> list[str]:
