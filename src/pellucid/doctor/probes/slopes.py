@@ -193,6 +193,8 @@ def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
         return best
     for memory in memories:
         values = plain.after[memory]
+        if memory.endswith("grad"):  # a gradient that is added to is no mean of squares
+            continue
         if values.shape == update.shape and (values >= 0).all() and (values > 0).any():
             fresh = values - found.response.get(memory, 0.0) * plain.before[memory]
             gradient = -update * (np.sqrt(values) + 1e-12)
