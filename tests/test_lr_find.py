@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import Generator, default_generator, from_numpy, manual_seed, nn, optim, tensor
+from pellucid import Generator, datasets, default_generator, from_numpy, manual_seed, nn, optim, tensor
 from pellucid.train import (
     EMA,
     Accumulate,
@@ -487,3 +487,29 @@ def test_the_plot_shows_the_suggestions(tmp_path: Path) -> None:
     assert figure.axes[0].get_xscale() == "log"
     manual_seed(0)
     copy.deepcopy(found)  # a plain record
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", ["moons", "circle"])
+def test_what_it_suggests_trains_no_worse_than_a_rate_that_is_known_to_be_good(name: str, seed: int) -> None:
+    """The README's training program, on other points and weights: Adam, five epochs of one cycle."""
+    data = datasets.standardised(getattr(datasets, name)(n=1000, seed=seed))
+
+    def make() -> Learner:
+        manual_seed(seed)
+        model = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 2))
+        train, valid = (
+            TensorDataset(from_numpy(x.astype(np.float32)), from_numpy(y))
+            for x, y in ((data.x_train, data.y_train), (data.x_val, data.y_val))
+        )
+        loaders = DataLoader(train, batch_size=32, shuffle=True), DataLoader(valid, batch_size=400)
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        return Learner(model, loaders, nn.CrossEntropyLoss(), optimizer, defaults=())
+
+    run, fixed = make(), make()
+    rates = run.lr_find().suggestions
+    assert all(rate is not None and 0.002 < rate < 0.5 for rate in rates.values()), rates
+    assert rates["steepest"] is not None
+    run.fit_one_cycle(5, max_lr=rates["steepest"])
+    fixed.fit_one_cycle(5, max_lr=0.01)
+    assert run.evaluate()["loss"] < 1.1 * fixed.evaluate()["loss"]

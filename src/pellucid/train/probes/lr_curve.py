@@ -24,6 +24,11 @@ class Reading:
     reason: str
 
 
+ABOUT = 0.8  # slopes of this part of the steepest count as steep
+# A rate is tried for one step here and used for hundreds: at the lowest point, and close before it, it has already
+# begun to do harm that shows only later. Far before it, a loss that fell fast did so because it was still large.
+SAFE = (10.0, 4.0)
+
 NAMES = ("steepest", "valley", "minimum/10")
 
 
@@ -54,10 +59,15 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     if not fall > least:
         return Reading(smoothed, nothing, False, _why_not(lrs, smoothed, level, diverged or rise > least, least))
     # From a tenth to nineteen twentieths of it: the flat parts before and after have slopes too, made by the noise.
-    begin, end = _last_fall(smoothed, level - fall / 10, smoothed[lowest] + fall / 20)
+    # The level is taken from all that comes before the middle of the fall: the first few losses alone may be unlucky.
+    middle, _ = _last_fall(smoothed, (level + smoothed[lowest]) / 2, level)
+    top = min(level, float(np.median(smoothed[: middle + 1])))
+    begin, end = _last_fall(smoothed, top - (top - smoothed[lowest]) / 10, smoothed[lowest] + fall / 20)
     slope = np.gradient(smoothed, np.log(lrs))
+    # Slopes that are all but the steepest cannot be told from it in the noise: the largest rate among them counts.
+    steep = begin + np.flatnonzero(slope[begin : lowest + 1] <= ABOUT * slope[begin : lowest + 1].min())[-1]
     suggestions: dict[str, float | None] = {
-        "steepest": float(lrs[begin + slope[begin : lowest + 1].argmin()]),
+        "steepest": float(np.clip(lrs[steep], lrs[lowest] / SAFE[0], lrs[lowest] / SAFE[1])),
         "valley": float(lrs[begin + round((end - begin) * 2 / 3)]),
         "minimum/10": float(lrs[lowest] / 10),
     }

@@ -24,7 +24,8 @@ class LRFinder:
             of the one whose rate is the largest; the others keep their proportion to it.
         losses: the loss of the batch at each, before the step with that rate.
         smoothed: the losses without their noise.
-        suggestions: "steepest": where the smoothed loss falls fastest; "valley": two thirds into its longest fall;
+        suggestions: "steepest": the largest rate at which the smoothed loss falls about as fast as anywhere, between a
+            tenth and a quarter of the rate where it is least; "valley": two thirds into its longest fall;
             "minimum/10": a tenth of the rate where it is least. None each where the curve is not usable.
         usable: whether the curve says anything.
         reason: why it does not; or what to keep in mind; or "".
