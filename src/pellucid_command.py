@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import typer
 
 # What the command line needs beyond NumPy: the extra `standard`.
-_NEEDED = ("typer", "rich", "matplotlib")
+_NEEDED = ("typer", "rich", "safetensors", "matplotlib")
 
 # Each command is the function of its name in the module of its name in `pellucid.cli`. Its help begins with this line.
 COMMANDS = {

@@ -43,7 +43,7 @@ class Value:
         return out
 
     def square(self):
-        out = Value(self.data ** 2, (self,), "sq")
+        out = Value(self.data**2, (self,), "sq")
 
         def _backward():
             self.grad += 2 * self.data * out.grad

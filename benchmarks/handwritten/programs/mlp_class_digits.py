@@ -1,4 +1,5 @@
 """Handwritten digits with a neural network from scratch."""
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split

@@ -4,7 +4,6 @@ import numpy as np
 
 
 class Network(object):
-
     def __init__(self, sizes):
         self.num_layers = len(sizes)
         self.sizes = sizes
@@ -20,7 +19,7 @@ class Network(object):
         n = len(training_data)
         for j in range(epochs):
             random.shuffle(training_data)
-            mini_batches = [training_data[k:k + mini_batch_size] for k in range(0, n, mini_batch_size)]
+            mini_batches = [training_data[k : k + mini_batch_size] for k in range(0, n, mini_batch_size)]
             for mini_batch in mini_batches:
                 self.update_mini_batch(mini_batch, eta)
             if test_data:

@@ -1,7 +1,7 @@
 """`save` and `load`: tensors in nested dicts, lists and tuples, to a file and back.
 
-Two formats, chosen by the name of the file. ``.safetensors`` is the format of Hugging Face; what is not a tensor is in
-its header as JSON, together with a checksum that is checked on loading. Any other name is PyTorch's own zip format,
+Two formats, chosen by the name of the file. ``.safetensors`` is the format of the safetensors package (install
+``pellucid[standard]``); what is not a tensor is in its header as JSON, with a checksum that is checked on loading. Any other name is PyTorch's own zip format,
 which ``torch.load`` reads and ``torch.save`` writes.
 
 Neither executes anything on loading. PyTorch's format is a pickle; it is read by a reader that knows a handful of

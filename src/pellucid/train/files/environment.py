@@ -24,6 +24,7 @@ PACKAGES = (
     "matplotlib",
     "pooch",
     "rich",
+    "safetensors",
     "scikit-learn",
     "tqdm",
     "typer",
