@@ -107,7 +107,7 @@ def test_errors_are_of_torch_and_teach(code: str) -> None:
 def test_results_are_named() -> None:
     found = pellucid.tensor([[1.0, 5.0], [7.0, 2.0]]).max(1)
     assert found.indices.tolist() == found[1].tolist() == [1, 0]
-    assert repr(found) == "pellucid.return_types.max(\nvalues=tensor([5., 7.]),\nindices=tensor([1, 0]))"
+    assert repr(found) == "torch.return_types.max(\nvalues=tensor([5., 7.]),\nindices=tensor([1, 0]))"
 
 
 def test_no_degrees_of_freedom_warns() -> None:

@@ -249,10 +249,10 @@ def acosh_(input: Tensor) -> Tensor:
 def add(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
     """Sum of each pair of elements: input + alpha · other. Bools: their disjunction."""
 
-def addcdiv(input: Tensor | _float, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
     """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
 
-def addcmul(input: Tensor | _float, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
     """input + value · tensor1 · tensor2, for each triple of elements."""
 
 def all(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
@@ -630,7 +630,7 @@ def lcm(input: Tensor, other: Tensor) -> Tensor:
 def le(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` is at most that of `other`."""
 
-def lerp(input: Tensor | _float, end: Tensor | _float, weight: Tensor | _float) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Tensor | _float) -> Tensor:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
 
 def less(input: Tensor, other: Tensor | _float) -> Tensor:
@@ -704,7 +704,7 @@ long: dtype
 def lt(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` is less than that of `other`."""
 
-def masked_fill(input: Tensor | _float, mask: Tensor | _float, value: Tensor | _float) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _float) -> Tensor:
     """`input` with `value`, a number or a 0-d tensor, where the mask is True."""
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:

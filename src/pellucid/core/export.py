@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .arguments import parsed
 from .operation import TABLE
 from .tensor import Tensor
 
@@ -20,6 +21,7 @@ def function(
     """Offer a function over tensors as `pellucid.NAME` and, with `method`, as `Tensor.NAME`; also under `aliases`."""
 
     def declare(made: F) -> F:
+        made = parsed(made, name or made.__name__)
         for known in (name or made.__name__, *aliases):
             if public:
                 FUNCTIONS[known] = made

@@ -24,19 +24,25 @@ elementwise op a rule ignores broadcasting: the engine sums the gradient back to
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from types import MethodType
 from typing import Any, cast
 
 from . import declaration
+from .arguments import kind_of_argument, wrong_type
 from .declaration import Declaration, Forward
 from .door import apply
 from .dtypes import category
 from .errors import ShapeError
 from .node import node_name
+from .tensor import Tensor
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
+
+
+_SCALARS = frozenset(("alpha", "beta", "value"))  # numbers for which PyTorch also takes a tensor of one element
 
 
 class Op(Declaration):
@@ -51,7 +57,29 @@ class Op(Declaration):
                 raise TypeError(
                     f"{self.name}(): argument {name!r} must be Tensor, not {value!r}; write tensor({value!r})"
                 )
-        return apply(self, args, kwargs)
+        if self.elementwise and self.required > 1 and args[1] is None:
+            raise wrong_type(self.name, self.inputs[1], ("Tensor", bool), None)
+        try:
+            return apply(self, args, kwargs)
+        except Exception as failure:
+            self._refuse_types(args, failure)
+            raise
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, Any]:
+        """What each attribute must be, from the annotations; those that may be anything are left out."""
+        annotations: dict[str, Any] = cast("Any", inspect.unwrap(self.declared)).__annotations__
+        found = {name: kind_of_argument(name, annotations.get(name)) for name in self.attributes}
+        return {name: kind for name, kind in found.items() if kind is not None}
+
+    def _refuse_types(self, args: tuple[Any, ...], failure: Exception) -> None:
+        """After a failure: say that an argument is no tensor, if so, rather than what became of it."""
+        for position, value in enumerate(args[: self.required]):
+            elementwise = self.elementwise and position not in self.tensors
+            number = isinstance(value, int | float) and (elementwise or not isinstance(failure, AttributeError))
+            annotation = self.__signature__.parameters[self.inputs[min(position, len(self.inputs) - 1)]].annotation
+            if not (number or "float" in str(annotation) or hasattr(value, "dtype")):
+                raise wrong_type(self.name, self.inputs[position], ("Tensor", bool), value)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
@@ -82,9 +110,17 @@ class Op(Declaration):
             raise TypeError(f"{self.name}() takes at most {len(self.inputs) + len(self.attributes)} arguments "
                             f"({len(args)} given); it is called as {self.usage()}")  # fmt: skip
         kwargs.update(zip(self.attributes, extra, strict=False))
-        for name in kwargs:
+        for name, value in [*kwargs.items()]:
             if name not in self.attributes:
                 raise TypeError(f"{self.name}() got an unexpected argument {name!r}; it is called as {self.usage()}")
+            if name in _SCALARS and isinstance(value, Tensor) and value.numel() == 1:
+                kwargs[name] = value.item()
+                continue
+            if name in _SCALARS and isinstance(value, str | list | tuple):
+                raise wrong_type(self.name, name, ("Number", bool), value)
+            kind = self.kinds.get(name)
+            if kind is not None and value is not self.attributes[name] and not kind[1](value):
+                raise wrong_type(self.name, name, kind, value)
         return tuple(arrays), kwargs
 
 

@@ -11,6 +11,7 @@ records applications, read `grad_fn`, `requires_grad` or `edge_of`, which refres
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -118,8 +119,10 @@ class Tensor(Source, TensorMethods):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
-        size = self._array.itemsize
+        size, lengths = self._array.itemsize, self._array.shape
         steps = tuple(step // size for step in self._array.strides)
+        if 0 in lengths and not any(steps):  # NumPy gives 0 for what it has made empty
+            steps = tuple(math.prod(max(length, 1) for length in lengths[i + 1 :]) for i in range(len(lengths)))
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self, memory_format: Any = None) -> bool:

@@ -197,16 +197,16 @@ class TensorMethods:
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """beta · input + alpha · the sum of bmm(batch1, batch2) over the batch."""
 
-    def addcdiv(self, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
         """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
 
-    def addcdiv_(self, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
         """In place: input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
 
-    def addcmul(self, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
         """input + value · tensor1 · tensor2, for each triple of elements."""
 
-    def addcmul_(self, tensor1: Tensor | _float, tensor2: Tensor | _float, value: Any = 1) -> Tensor:
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
         """In place: input + value · tensor1 · tensor2, for each triple of elements."""
 
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
@@ -380,7 +380,7 @@ class TensorMethods:
     def bool(self, memory_format: Any = None) -> Tensor:
         """This tensor as bool."""
 
-    def broadcast_to(self, size: Any) -> Tensor:
+    def broadcast_to(self, *size: Any, **given: Any) -> Tensor:
         """A view expanded to the shape `size`; the same as `expand`."""
 
     def byte(self, memory_format: Any = None) -> Tensor:
@@ -800,10 +800,10 @@ class TensorMethods:
     def le_(self, other: Tensor | _float) -> Tensor:
         """In place: Whether each element of `input` is at most that of `other`."""
 
-    def lerp(self, end: Tensor | _float, weight: Tensor | _float) -> Tensor:
+    def lerp(self, end: Tensor, weight: Tensor | _float) -> Tensor:
         """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
 
-    def lerp_(self, end: Tensor | _float, weight: Tensor | _float) -> Tensor:
+    def lerp_(self, end: Tensor, weight: Tensor | _float) -> Tensor:
         """In place: Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
 
     def less(self, other: Tensor | _float) -> Tensor:
@@ -913,10 +913,10 @@ class TensorMethods:
     def mT(self) -> Tensor:
         """A view with the last two dimensions exchanged."""
 
-    def masked_fill(self, mask: Tensor | _float, value: Tensor | _float) -> Tensor:
+    def masked_fill(self, mask: Tensor, value: Tensor | _float) -> Tensor:
         """`input` with `value`, a number or a 0-d tensor, where the mask is True."""
 
-    def masked_fill_(self, mask: Tensor | _float, value: Tensor | _float) -> Tensor:
+    def masked_fill_(self, mask: Tensor, value: Tensor | _float) -> Tensor:
         """In place: `input` with `value`, a number or a 0-d tensor, where the mask is True."""
 
     def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:

@@ -285,7 +285,7 @@ def reciprocal(xp: Any, input: Any) -> Any:
 reciprocal.vjp(input=lambda m, g, out: -g * out * out)
 
 
-@elementwise(kind="arith", domain=real(), in_place=True)
+@elementwise(kind="arith", domain=real(), in_place=True, tensors=("input", "tensor1", "tensor2"))
 @in_float32
 def addcmul(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value · tensor1 · tensor2, for each triple of elements."""
@@ -308,7 +308,9 @@ def _refuse_integers(input: Any, tensor1: Any, tensor2: Any) -> None:
         )
 
 
-@elementwise(kind="arith", domain=nonzero(), check=_refuse_integers, in_place=True)
+@elementwise(
+    kind="arith", domain=nonzero(), check=_refuse_integers, in_place=True, tensors=("input", "tensor1", "tensor2")
+)
 @in_float32
 def addcdiv(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
@@ -327,7 +329,7 @@ def _check_value(name: str, value: Any, *arrays: Any) -> None:
         raise RuntimeError(f"{name}: for integral input tensors, argument value must not be a floating point number")
 
 
-@elementwise(kind="arith", domain=real(), in_place=True)
+@elementwise(kind="arith", domain=real(), in_place=True, tensors=("input", "end"))
 @in_float32
 def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""

@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.core import DimensionError, ShapeError, Tensor, called, function, op
 from pellucid.core.errors import with_line
 
-from .dims import dim_of, dims_of, sizes_of
+from .dims import dim_of, dims_of, sizes_of, some
 from .shape import reshape_view
 
 # --- views ------------------------------------------------------------------------------------------------------------
@@ -39,6 +39,7 @@ def permute(input: Tensor, *dims: Any, **given: Any) -> Tensor:
     >>> pellucid.zeros(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
+    some("permute", dims, "dims", given.get("dims"))
     order, rank = sizes_of(dims, given.get("dims")), input.ndim
     if len(order) != rank:
         raise RuntimeError(
@@ -190,6 +191,7 @@ def flip(input: Tensor, *dims: Any, **given: Any) -> Tensor:
     >>> pellucid.tensor([1, 2, 3]).flip(0)
     tensor([3, 2, 1])
     """
+    some("flip", dims, "dims", given.get("dims"))
     return flip_dims(input, dims=dims_of(sizes_of(dims, given.get("dims")), input.ndim) if input.ndim else ())
 
 

@@ -17,7 +17,9 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, apply, as_dtype, from_data, function, get_default_dtype, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.dtypes import int64, number_in, of_number
+from pellucid.core.dtypes import bool_, int64, number_in, of_number
+
+from .elements import check_number
 
 # --- from data -------------------------------------------------------------------------------------------------------
 
@@ -98,6 +100,7 @@ def _full(xp: Any, *, size: Any, fill_value: Any, dtype: DType, device: Any = No
     """A tensor of `size` with `fill_value` everywhere."""
     if fill_value == 0:
         return xp.zeros(size, dtype.numpy)
+    check_number(fill_value, dtype.numpy)
     return xp.full(size, number_in(fill_value, dtype.numpy), dtype.numpy)
 
 
@@ -300,6 +303,8 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     if dtype is None:
         dtype = int64 if all(isinstance(one, int) for one in (start, end, step)) else get_default_dtype()
     known = attributes(dtype, device)
+    if known["dtype"] is bool_:
+        raise NotImplementedError("arange() is not implemented for bool; write dtype=int64")
     if known["dtype"] is int64:
         start, end, step = int(start), int(end), int(step)
         if step == 0:
@@ -355,6 +360,8 @@ def _spaced(name: str, start: Any, end: Any, steps: int, dtype: Any, device: Any
                 f"{name} only supports 0-dimensional start and end tensors, but got {which} with "
                 f"{bound.ndim} dimension(s)"
             )
+    if dtype is not None and as_dtype(dtype) is bool_:
+        raise NotImplementedError(f"{name}() is not implemented for bool; write dtype=int64")
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got steps={steps}")
     made = apply(TABLE[name], (), {"start": _number(start, 0), "end": _number(end, 0), "steps": steps, **more,

@@ -13,6 +13,8 @@ from pellucid.core.errors import with_line
 def dim_of(dim: Any, rank: int) -> int:
     """`dim` as an index from the left. A tensor without dimensions is taken as having one, as PyTorch does."""
     rank = max(rank, 1)
+    if type(dim) is bool:
+        raise TypeError(with_line(f"a dimension must be int, not bool: {dim}"))
     known = operator.index(dim)
     if not -rank <= known < rank:
         raise DimensionError(
@@ -34,10 +36,18 @@ def _many(dims: Any) -> Iterable[Any]:
     return dims if isinstance(dims, Iterable) else (dims,)  # pyright: ignore[reportUnknownVariableType]
 
 
+def some(name: str, given: tuple[Any, ...], argument: str, keyword: Any = None) -> None:
+    """Raise where neither separate arguments nor the keyword say what PyTorch must be told."""
+    if not given and keyword is None:
+        raise TypeError(with_line(f'{name}() missing 1 required positional arguments: "{argument}"'))
+
+
 def sizes_of(sizes: tuple[Any, ...], given: Any = None) -> tuple[int, ...]:
     """Sizes given as separate arguments, as one sequence, or by keyword (`given`)."""
     if given is not None:
         sizes = (given,)
     if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
         sizes = tuple(sizes[0])  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return tuple(operator.index(one) for one in sizes)
+    if any(type(size) is bool for size in sizes):
+        raise TypeError(with_line(f"sizes must be a tuple of ints, not bools: {sizes}"))
+    return tuple(operator.index(size) for size in sizes)

@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core.dtypes import number_in
+
 Forward = Callable[..., Any]
+
+_LARGEST_HALF = 65504.0
 
 
 def is_bool(value: Any) -> bool:
@@ -42,12 +46,18 @@ def refuse_bools(name: str, *values: Any) -> None:
 
 
 def check_number(value: Any, kind: Any) -> None:
-    """Raise for a number that the type cannot hold: an integer outside its range, a finite float made infinite."""
-    if kind.kind in "iuf" and isinstance(value, int | float):
-        info: Any = np.iinfo(kind) if kind.kind in "iu" else np.finfo(kind)
-        infinite = kind.kind == "f" and not math.isfinite(value)
-        if not infinite and not info.min <= value <= info.max:
-            raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
+    """Raise for a number that the type cannot hold: as `number_in`, and for one that float16 would make infinite.
+
+    PyTorch lets `tensor(70000.0, dtype=float16)` be infinite, and refuses to fill with the number.
+    """
+    if not isinstance(value, int | float):
+        return
+    number_in(value, kind)
+    if kind == np.float16 and math.isfinite(value) and abs(value) > _LARGEST_HALF:
+        raise RuntimeError(
+            f"value cannot be converted to type {kind} without overflow: {value} is larger than {_LARGEST_HALF}; choose "
+            "a wider dtype"
+        )
 
 
 def with_numbers(forward: Forward) -> Forward:

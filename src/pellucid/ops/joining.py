@@ -11,7 +11,7 @@ from pellucid.core import ShapeError, Tensor, called, function, op
 from pellucid.core.dtypes import int64
 from pellucid.core.errors import with_line
 
-from .dims import dim_of, sizes_of
+from .dims import dim_of, sizes_of, some
 from .index import index_select
 from .padding import constant_pad_nd
 from .parts import along
@@ -224,6 +224,7 @@ def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
+    some("repeat", repeats, "repeats", given.get("repeats"))
     times = sizes_of(repeats, given.get("repeats"))
     if len(times) < input.ndim:
         raise RuntimeError(
@@ -240,6 +241,7 @@ def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
 @function()
 def tile(input: Tensor, *dims: Any, **given: Any) -> Tensor:
     """As `repeat`, but fewer numbers than dimensions are taken for the last ones."""
+    some("tile", dims, "dims", given.get("dims"))
     times = sizes_of(dims, given.get("dims"))
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 

@@ -31,7 +31,7 @@ def _check_value(name: str, input: Any, value: Any) -> None:
     check_number(value, input.dtype)
 
 
-@op(elementwise=True, node=by_operand("MaskedFill", position=2), in_place=True)
+@op(elementwise=True, node=by_operand("MaskedFill", position=2), in_place=True, tensors=("input", "mask"))
 def masked_fill(xp: Any, input: Any, mask: Any, value: Any) -> Any:
     """`input` with `value`, a number or a 0-d tensor, where the mask is True.
 
@@ -125,6 +125,7 @@ def fill_(xp: Any, input: Any, value: Any | float) -> Any:
     rank = getattr(value, "ndim", 0)
     if rank:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {rank} dimensions.")
+    check_number(value, input.dtype)
     input[...] = number_in(value, input.dtype) if isinstance(value, int | float) else value
     return input
 

@@ -161,6 +161,9 @@ def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = F
 @called("DistBackward0")
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of input - other, over all elements."""
+    for name, given in (("input", input), ("other", other)):
+        if not isinstance(given, Tensor):
+            raise TypeError(f"dist(): argument {name!r} must be Tensor, not {type(given).__name__}")
     return p_norm(TABLE["sub"](input, other), ord=float(p))
 
 

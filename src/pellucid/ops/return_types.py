@@ -9,7 +9,7 @@ _known: dict[str, Any] = {}
 
 
 def return_type(name: str, *fields: str) -> Any:
-    """The class `pellucid.return_types.NAME`, a named tuple that prints each field on its own line, as PyTorch's."""
+    """The class `return_types.NAME`, a named tuple that prints each field on its own line, as PyTorch's."""
     if name not in _known:
         base: Any = collections.namedtuple(name, fields)  # pyright: ignore[reportUntypedNamedTuple]
         made: Any = type(name, (base,), {"__slots__": (), "__repr__": _text})
@@ -20,4 +20,4 @@ def return_type(name: str, *fields: str) -> Any:
 
 def _text(self: Any) -> str:
     body = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
-    return f"pellucid.return_types.{type(self).__name__}(\n{body})"
+    return f"torch.return_types.{type(self).__name__}(\n{body})"

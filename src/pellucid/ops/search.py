@@ -55,7 +55,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     tensor([[1],
             [0]])
     """
-    if indices.dtype.name not in ("int64", "int32"):
+    if indices.dtype.name != "int64":
         raise RuntimeError(
             with_line(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}; write .long()")
         )

@@ -12,13 +12,15 @@ from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
 from pellucid.core.vocabulary import LIFTED
 
-from .dims import dim_of, dims_of, sizes_of
+from .dims import dim_of, dims_of, sizes_of, some
 from .node_names import reshaped
 
 
 @op(name="reshape", view=True, method=False, public=False, node=reshaped)
 def reshape_view(xp: Any, input: Any, *, shape: Any) -> Any:
     """The same elements in row-major order under another shape; a view where the memory allows it, else a copy."""
+    if any(length < -1 for length in shape):
+        raise ShapeError(_reshape_advice(tuple(shape), input.size))
     try:
         return input.reshape(shape)
     except ValueError:
@@ -54,6 +56,7 @@ def reshape(input: Tensor, *shape: Any, **given: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
+    some("reshape", shape, "shape", given.get("shape"))
     return reshape_view(input, shape=sizes_of(shape, given.get("shape")))
 
 
@@ -95,6 +98,7 @@ def view(input: Tensor, *shape: Any, **given: Any) -> Tensor:
 
     Raises ShapeError (a RuntimeError) where the memory has no such view; `reshape` copies then.
     """
+    some("view", (*shape, *given), "size")
     kind = given.get("dtype", shape[0] if len(shape) == 1 and isinstance(shape[0], dtype) else None)
     if kind is None:
         return strict_view(input, shape=sizes_of(shape, given.get("size")))
@@ -294,6 +298,7 @@ def expand(input: Tensor, *size: Any, implicit: bool = False, **given: Any) -> T
     tensor([[1., 1., 1.],
             [2., 2., 2.]])
     """
+    some("expand", size, "size", given.get("size"))
     return expand_to(input, size=sizes_of(size, given.get("size")))
 
 
@@ -304,9 +309,10 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @function()
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, *size: Any, **given: Any) -> Tensor:
     """A view expanded to the shape `size`; the same as `expand`."""
-    return expand_to(input, size=sizes_of((size,)))
+    some("broadcast_to", size, "size", given.get("size"))
+    return expand_to(input, size=sizes_of(size, given.get("size")))
 
 
 @function(method=False)

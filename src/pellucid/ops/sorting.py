@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import DimensionError, Op, Tensor, function, op
+from pellucid.core.dtypes import bool_
+from pellucid.core.errors import with_line
 
 from .dims import dim_of
 from .extremes import place_rule, share_whole
@@ -90,6 +92,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     >>> pellucid.tensor([1, 9, 5]).topk(2).values
     tensor([9, 5])
     """
+    _refuse_bools("topk", input)
     return return_type("topk", "values", "indices")(*top_along(input, k=k, dim=dim, largest=largest))
 
 
@@ -172,9 +175,15 @@ def _whole(name: str, choose: Any) -> Op:
 _median_of_all, _nanmedian_of_all = _whole("median", _median_index), _whole("nanmedian", _nanmedian_index)
 
 
+def _refuse_bools(name: str, input: Tensor) -> None:
+    if input.dtype is bool_:
+        raise NotImplementedError(with_line(f"{name}() is not implemented for bool tensors; write .int() first"))
+
+
 @function()
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the `k`-th smallest element (from 1) of each row along `dim`."""
+    _refuse_bools("kthvalue", input)
     return return_type("kthvalue", "values", "indices")(*_kth(input, dim=dim, keepdim=keepdim, k=k))
 
 
@@ -188,6 +197,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> pellucid.tensor([4.0, 1.0, 3.0, 2.0]).median()
     tensor(2.)
     """
+    _refuse_bools("median", input)
     if dim is None:
         return _median_of_all(input)
     return return_type("median", "values", "indices")(*_median(input, dim=dim, keepdim=keepdim))
@@ -196,6 +206,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 @function()
 def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """As `median`, of the elements that are not NaN."""
+    _refuse_bools("nanmedian", input)
     if dim is None:
         return _nanmedian_of_all(input)
     return return_type("nanmedian", "values", "indices")(*_nanmedian(input, dim=dim, keepdim=keepdim))

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, called, from_data, function, op, real
+from pellucid.core.errors import warn
 
 from .dims import dim_of
 from .reduction import axis_of, count_of, floating, keep, widened
@@ -33,10 +33,9 @@ def _variance(xp: Any, name: str, input: Any, dim: Any, correction: float, keepd
     x, count, axis = widened(xp, input), count_of(input.shape, dim), axis_of(dim, input.ndim)
     free = max(count - correction, 0)
     if free == 0:
-        warnings.warn(
+        warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
             f"(input numel divided by output numel), here {count}.",
-            stacklevel=6,
         )
     apart = xp.asarray(x - xp.add.reduce(x, axis=axis, keepdims=True) / x.dtype.type(count))
     apart *= apart

@@ -211,14 +211,15 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
     entries = _as_tuple(key)
     rank = self._array.ndim
     known: list[Any] = []  # integers, slices, None, Ellipsis, Tensor
-    taken, open_end = 0, False
-    for one in entries:
+    taken, open_end, beyond = 0, False, False
+    for position, one in enumerate(entries):
         if one is None or isinstance(one, bool | np.bool_):
             known.append(one if one is None else bool(one))
         elif one is ...:
-            known.append(None if open_end else one)  # a second one stands for nothing; it must not add a dimension
-            if open_end:
-                known.pop()
+            if not open_end:
+                known.append(one)
+            elif any(later is not None and later is not ... for later in entries[position + 1 :]):
+                beyond = True
             open_end = True
         elif isinstance(one, slice):
             known.append(_plain(one))
@@ -233,6 +234,10 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
             found = _beside(self, _index_tensor(one))
             known.append(found)
             taken += found._array.ndim if found._array.dtype.kind == "b" else 1
+        elif isinstance(one, str | bytes):
+            raise TypeError(
+                with_line(f"a tensor is indexed by integers, slices, None, `...` and tensors, not by {one!r}")
+            )
         else:
             raise DimensionError(
                 with_line(
@@ -251,6 +256,8 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
                 f"{tuple(self.shape)}"
             )
         )
+    if beyond and taken < rank:  # a second `...` is as long as the first, and ends behind the last dimension
+        raise DimensionError(with_line(f"an index can only have a single ellipsis ('...'), got {key}"))
     return _split(known, rank - taken)
 
 
@@ -330,16 +337,21 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
 def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value` in place, broadcast and cast; gradients flow to what was there and to `value`.
 
-    The value may be a number, a tensor, an array or nested lists.
+    The value may be a number, a tensor or an array.
     """
     if isinstance(value, Tensor):
         given: Any = value if value._array.dtype == self._array.dtype else TABLE["cast"](value, dtype=self.dtype)
     elif isinstance(value, int | float):
         given = value
-    elif isinstance(value, np.ndarray | np.generic | list | tuple):
+    elif isinstance(value, np.ndarray | np.generic):
         given = from_data(value, self.dtype, self.device)
     else:
-        raise TypeError(with_line(f"can't assign a {type(value).__name__} to a Tensor; write a number or a tensor"))
+        raise TypeError(
+            with_line(
+                f"can't assign a {type(value).__name__} to a torch.{self.dtype.name} Tensor; write a number or a "
+                "tensor, x[...] = tensor([...])"
+            )
+        )
     found = _sort(self, key)
     if found.indices:
         target = _viewed(self, found.basic)

@@ -1,0 +1,113 @@
+"""What PyTorch refuses is refused with the same class of error, and what it spells in two ways is taken in both."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+import pellucid
+
+REFUSED = (
+    # a dimension, a flag or a size of a wrong type
+    *(f"x.{name}({bad})" for name in ("sum", "mean", "prod", "amax", "argmax", "median", "cumsum", "softmax", "unbind",
+                                      "squeeze", "flip", "sort", "logsumexp", "nansum", "kthvalue", "max", "diff")
+      for bad in ("'a'", "1.5", "dim='a'", "dim=1.5", "dim=True", "[0.5]")),
+    *(f"x.{name}(dim=0, keepdim={bad})" for name in ("sum", "mean", "amax", "argmax", "all", "logsumexp")
+      for bad in ("0", "'a'", "None")),
+    *(f"x.{name}({bad})" for name in ("reshape", "view", "expand", "repeat", "tile", "permute", "flip", "broadcast_to")
+      for bad in ("", "'a'", "1.5", "None", "[0.5]", "True")),
+    "x.reshape(-3)", "x.reshape(-1, -1)", "x.reshape(5)", "x.permute(0)", "x.permute(0, 0)", "x.expand(3)",
+    "x.sum(5)", "x.sum([0, 0])", "x.sum(-3)", "x.softmax(2)", "x.unbind(2)", "x.transpose(0, 2)", "x.select(0, 9)",
+    # no tensor where one is needed
+    *(f"x.{name}({bad})" for name in ("mm", "mv", "dot", "matmul", "bmm", "outer", "kron", "dist", "equal", "allclose",
+                                      "maximum", "atan2", "masked_select", "view_as", "expand_as", "isclose", "hypot")
+      for bad in ("None", "'a'", "[1]", "1.5")),
+    *(f"x.{name}(None)" for name in ("add", "sub", "mul", "div", "eq", "lt", "fmod", "remainder", "pow",
+    "floor_divide")),
+    "xe.add(None)", "xe.maximum(None)", "x.masked_fill(1, 0)", "x.gather(0, 0)", "x.index_select(0, 1)",
+    "x.addcmul(1, 2)", "x.lerp(1, 0.5)", "T.cdist(x, 0)", "T.atleast_1d(x, 0)", "T.block_diag(x, 0)", "T.cat([x, 1])",
+    "T.stack([x, 1])", "T.cat(x)", "T.cat([])", "T.stack([])", "T.cat([x, x], dim=2)", "T.sum(1.0)", "T.exp('a')",
+    # a dtype that the function does not have
+    "xb.median()", "xb.median(0)", "xb.nanmedian()", "xb.kthvalue(1)", "xb.topk(1)", "xb.mean()", "xi.mean()", "-xb",
+    "T.linspace(0, 1, 3, dtype=T.bool)", "T.logspace(0, 1, 3, dtype=T.bool)", "T.arange(0, 3, dtype=T.bool)",
+    "x.take_along_dim(T.zeros(1, 4, dtype=T.int32), 0)", "x.take_along_dim(T.zeros(1, 4), 0)", "x & x", "xi.std()",
+    "x.gather(0, T.zeros(1, 4))", "x.index_select(0, T.tensor([0.0]))", "xb - xb", "x.bitwise_and(1)", "xi.softmax(0)",
+    # an index
+    "x.reshape(2, 2, 3)[..., 0, ..., 0]", "x['a']", "x[b'a']", "x[0.5]", "x[9]", "x[0, 0, 0]", "x[{1}]", "x[::-1]",
+    "x[T.tensor([0.5])]",
+    "x[T.tensor([True])]", "x[:, T.ones(3, dtype=T.bool)]", "x[T.tensor([9])]", "put(x, 0, [1, 2, 3, 4])", "x[1.0:]",
+    "put(x, 0, (1, 2, 3, 4))", "put(x, 0, 'a')", "put(x, 0, None)", "put(x, 0, {1})", "put(x, 'a', 1)", "put(x, 9, 1)",
+    "put(x, 0, T.ones(5))", "T.tensor(1.0)[0]", "x[..., 9]",
+    # numbers
+    "T.zeros(-1)", "T.zeros(2.5)", "T.zeros('a')", "T.eye(-1)", "T.arange(0, 5, 0)", "T.arange(5, 0, 1)",
+    "T.arange('a')",
+    "T.linspace(0, 1, -1)", "T.randint(5, 5, (2,))", "T.randperm(-1)", "T.tensor('a')", "T.tensor([1, 'a'])",
+    "T.tensor([[1], [1, 2]])", "T.full((2,), 300, dtype=T.uint8)", "x.add(x, alpha='a')", "xi.add(xi, alpha=0.5)",
+    "x.clamp()", "x.topk(9)", "x.kthvalue(9)", "x.quantile(2.0)", "x.narrow(0, 0, 9)", "x.chunk(0)", "x.split(-1)",
+    "x.unflatten(0, (2, 2))", "x.repeat(1)", "x.diag(1.5)", "x.tril(1.5)", "x.roll(1.5)", "x.rot90(1, [0])",
+)  # fmt: skip
+
+
+def run(program, T):
+    def put(x, key, value):
+        x[key] = value
+
+    tensors = {"x": T.arange(12.0).reshape(3, 4), "xi": T.arange(12).reshape(3, 4), "xe": T.zeros(0, 4),
+               "xb": T.ones(3, 4, dtype=T.bool)}  # fmt: skip
+    return eval(program, {"T": T, "put": put, **tensors})  # noqa: S307
+
+
+@pytest.mark.parametrize("program", REFUSED)
+def test_the_same_class_of_error(program):
+    with pytest.raises(Exception) as theirs:
+        run(program, torch)
+    with pytest.raises(theirs.type):
+        run(program, pellucid)
+
+
+SPELLINGS = [
+    f"x.{name}({spelled})"
+    for name, spelled in itertools.product(
+        ("sum", "mean", "prod", "max", "min", "amax", "argmax", "median", "std", "var", "any", "all", "logsumexp",
+        "mode",
+         "nansum", "nanmean", "nanmedian", "aminmax"),
+        ("axis=0", "axis=1, keepdims=True", "dim=0, keepdims=True"),
+    )
+] + [
+    "x.sort(axis=0)", "x.argsort(axis=0)", "x.cumsum(axis=0)", "x.cummax(axis=0)", "x.diff(axis=0)",
+    "x.squeeze(axis=0)",
+    "x.softmax(axis=0)", "x.count_nonzero(axis=0)", "T.cat([x, x], axis=1)", "T.stack([x, x], axis=1)", "x.flip(0, 1)",
+    "x.broadcast_to(2, 3, 4)", "x.broadcast_to((2, 3, 4))", "T.broadcast_to(x, (2, 3, 4))", "x.expand(2, -1, 4)",
+    "x.repeat(2, 1)", "x.repeat((2, 1))", "x.tile(2)", "x.tile((2, 2))", "x.permute(1, 0)", "x.permute((1, 0))",
+    "x.reshape(4, 3)", "x.reshape((4, 3))", "x.view(4, 3)", "x.view((4, 3))", "x.add(x, alpha=T.tensor(2))",
+    "x[..., 0, ...]", "x[..., 0, ..., 0]", "x[0, ...]", "x.sum((0, 1))", "x.sum([])", "x.new_zeros(2, 3)",
+    "x.new_zeros((2, 3))",
+    "x.select(0, T.tensor(1))", "x.unflatten(1, (2, 2))", "x.movedim((0, 1), (1, 0))", "xb.unique()", "x.sum(dim=None)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", SPELLINGS)
+def test_two_spellings(program):
+    ours, theirs = run(program, pellucid), run(program, torch)
+    assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0, 3), (3, 0), (0,), (2, 3), (1, 1), ()], ids=str)
+def test_strides_of_what_is_empty(shape):
+    assert pellucid.ones(shape).stride() == torch.ones(shape).stride()
+
+
+def test_a_message_names_argument_and_type():
+    x = pellucid.ones(3, 4)
+    for program, words in (
+        (lambda: x.mm(1.5), "mm(): argument 'mat2' must be Tensor, not float; write tensor(1.5)"),
+        (lambda: x.sum(dim=0, keepdim=1), "sum(): argument 'keepdim' must be bool, not int"),
+        (lambda: x.max("a"), "max(): argument 'dim' must be int or a tuple of ints, not str"),
+        (lambda: x.flip(), 'flip() missing 1 required positional arguments: "dims"'),
+    ):
+        with pytest.raises(TypeError) as raised:
+            program()
+        assert words in str(raised.value)
+        assert "test_refusals.py" in str(raised.value)  # the user's line
