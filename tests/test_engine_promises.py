@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ import torch
 import pellucid
 from pellucid.core import op, state
 from pellucid.core.declaration import TABLE
+from pellucid.random import undrawn
 from tests.twins import both_raise
 
 LIBRARIES = (torch, pellucid)
@@ -473,3 +475,26 @@ def test_watchers_are_of_their_thread() -> None:
     assert heard == ["Made", "backward", "read"]
     work()
     assert len(heard) == 3
+
+
+def test_all_streams_are_put_back() -> None:
+    own = pellucid.Generator().manual_seed(3)
+
+    def draw() -> list[Any]:
+        return [
+            pellucid.rand(3).tolist(), random.random(), np.random.random(), torch.rand(3).tolist(),  # noqa: NPY002
+            pellucid.randn(3).tolist(), pellucid.rand(2, generator=own).tolist(), random.gauss(0, 1),
+        ]  # fmt: skip
+
+    with undrawn(own):
+        inside = draw()
+    assert draw() == inside
+
+    def fails() -> None:
+        with undrawn(own):
+            inside[:] = draw()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert draw() == inside

@@ -16,6 +16,7 @@ import numpy as np
 from pellucid import nn
 from pellucid.core import FUNCTIONS, TABLE, Interpreter, Op, Tensor, below, from_data, interpreter, no_grad
 from pellucid.nn import functional
+from pellucid.random import undrawn
 
 from .derivation import Derivation, derive
 from .examples import X, example_of, fill
@@ -212,14 +213,8 @@ def _with_loss(model: Any, given: tuple[Any, ...], loss: Any) -> Walk:
 def captured(function: Callable[..., Any], given: tuple[Any, ...]) -> list[tuple[Op, tuple[Any, ...], dict[str, Any]]]:
     """The ops that a call consists of, with what they are given; the random generators are as before."""
     listener = _Listener()
-    with no_grad(), interpreter(listener):
-        from pellucid.random import default_generator
-
-        before = default_generator.get_state()
-        try:
-            function(*given)
-        finally:
-            default_generator.set_state(before)
+    with no_grad(), interpreter(listener), undrawn():
+        function(*given)
     return listener.heard
 
 

@@ -18,7 +18,7 @@ from ..core.errors import describe
 from ..core.tensor import ones_like
 from ..ops.cost import multiply_adds
 from ..ops.normalize import SingleValueError
-from ..random import default_generator
+from ..random import undrawn
 from ..record.graph import Graph, GraphEdge, GraphNode, GraphParameter
 from ..record.recording import Recorder
 from .modules.batchnorm import _BatchNorm
@@ -312,7 +312,6 @@ def _memory(array: Any) -> Any:
 def _unchanged(root: Module, recorder: Recorder) -> Generator[None]:
     """Whatever happens inside to the modules, their tensors and the random streams is undone."""
     keeper = _Keeper()
-    keeper.generators[id(default_generator)] = (default_generator, default_generator.get_state())
     for tensor in (*root.parameters(), *root.buffers()):
         keeper.keep(tensor)
     attributes = [(module, dict(module.__dict__)) for module in root.modules()]
@@ -323,7 +322,7 @@ def _unchanged(root: Module, recorder: Recorder) -> Generator[None]:
         if name.startswith("_") and isinstance(registry, dict)  # parameters, buffers, children, hooks
     ]
     try:
-        with interpreter(keeper):
+        with interpreter(keeper), undrawn():
             yield
     finally:
         keeper.put_back()

@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from pellucid.check.parity.functions import JAX, JAXSide, NumPy, NumPySide
 from pellucid.check.parity.lockstep import Lockstep
 from pellucid.check.parity.modules import ModuleSide
 from pellucid.check.parity.report import ParityReport
 from pellucid.check.parity.sides import Side, batches_of
-from pellucid.nn import Module, vocabulary
+from pellucid.nn import Module
+from pellucid.random import undrawn
 
 
 def parity(
@@ -122,13 +121,5 @@ def _pair(name: str, value: Any) -> tuple[Any, Any]:
 @contextlib.contextmanager
 def _random_state_kept() -> Iterator[None]:
     """Whoever draws random numbers after us draws what would have come anyway."""
-    import sys
-
-    ours, plain = vocabulary.get_rng_state(), np.random.get_state()  # noqa: NPY002
-    torch = sys.modules.get("torch")
-    try:
-        with torch.random.fork_rng() if torch is not None else contextlib.nullcontext():
-            yield
-    finally:
-        vocabulary.set_rng_state(ours)
-        np.random.set_state(plain)  # noqa: NPY002
+    with undrawn():
+        yield

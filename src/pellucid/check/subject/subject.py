@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import random
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -140,25 +138,20 @@ class Streams:
     """The random streams that a function may draw from, so that each call of it draws the same numbers."""
 
     def __init__(self, *functions: Any) -> None:
-        from pellucid.random import Generator, default_generator
+        from pellucid.random import Generator, global_streams
 
-        kinds: list[Any] = [default_generator]
+        kinds: list[Any] = []
         numpy: list[np.random.Generator] = []
         for value in seen_by(*functions):
             if isinstance(value, Generator):
                 kinds.append(value)
             elif isinstance(value, np.random.Generator):
                 numpy.append(value)
-        legacy = np.random  # the stream that the user may draw from
         self._streams: list[tuple[Callable[[], Any], Callable[[Any], Any]]] = [
+            *global_streams(),
             *((one.get_state, one.set_state) for one in kinds),
             *((lambda one=one: one.bit_generator.state, lambda s, one=one: _set(one, s)) for one in numpy),
-            (legacy.get_state, legacy.set_state),
-            (random.getstate, random.setstate),
         ]
-        torch: Any = sys.modules.get("torch")
-        if hasattr(torch, "get_rng_state"):
-            self._streams.append((torch.get_rng_state, torch.set_rng_state))
         self._state = [get() for get, _ in self._streams]
         self._calls = 0
         self._drawn: set[int] = set()

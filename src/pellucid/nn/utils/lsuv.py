@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core import Tensor, no_grad
-from ...random import Generator, default_generator
+from ...random import Generator, undrawn
 from .. import init
 
 __all__ = ["Scaled", "LSUVReport", "lsuv_"]
@@ -173,12 +173,11 @@ def variance(values: np.ndarray) -> float:
 @contextmanager
 def as_it_was(model: Any) -> Iterator[None]:
     """A run of a model that changes neither its buffers nor the random numbers to come."""
-    random = default_generator.get_state()
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        yield
+        with undrawn():
+            yield
     finally:
-        default_generator.set_state(random)
         with no_grad():
             for buffer, before in buffers:
                 buffer.copy_(before)
