@@ -23,6 +23,8 @@ def in_browser(page: str, folder: Path, script: str = "return null", dark: bool 
     probe = f"""<script>
     window.troubles = [];
     addEventListener("error", (event) => window.troubles.push(event.message || String(event.target?.src)), true);
+    document.addEventListener("securitypolicyviolation", (event) =>
+      window.troubles.push(`policy: ${{event.violatedDirective}} ${{event.blockedURI}} ${{event.sample}}`));
     addEventListener("unhandledrejection", (event) => window.troubles.push(String(event.reason)));
     for (const kind of ["error", "warn"]) console[kind] = (...words) => window.troubles.push(words.join(" "));
     addEventListener("load", () => setTimeout(async () => {{

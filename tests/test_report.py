@@ -24,6 +24,7 @@ from pellucid.train import ActivationStats, Callback, GradientStats, RunFolder, 
 from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
 from pellucid.viz.report_samples import Data, Predictions
+from tests.browser import in_browser
 
 EVIL = "<script>alert(1)</script>"
 BREAKOUT = '"><img src=x onerror=alert(1)>'
@@ -403,3 +404,37 @@ def test_blocks() -> None:
 )  # fmt: skip
 def test_cells(value: Any, shown: str) -> None:
     assert document.cell(value) == shown
+
+
+# The policy
+
+
+def pages(folder: Path) -> dict[str, str]:
+    """A page of each kind that has one, as it is written."""
+    from pellucid import nn, randn, tensor
+    from pellucid.derivation import explain
+
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    made = {"graph": viz.graph(model, randn(2, 2)), "op": explain("tanh"), "walk": explain(model, tensor([[1.0, 2.0]]))}
+    for name, page in made.items():
+        page.save(folder / f"{name}.html")
+    rows = [{"kind": "epoch", "epoch": i, "step": i, "train_loss": 1 / i} for i in (1, 2)]
+    viz.report(folder / "report.html", recorder=rows, model=model, inputs=[randn(2, 2)])
+    return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+
+
+def test_a_page_runs_its_own_scripts_and_no_other(tmp_path: Path) -> None:
+    for name, page in pages(tmp_path).items():
+        found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+        assert found is not None and page.index(found[0]) < page.index("<title>") < 4000, name
+        policy = {word.split()[0]: word.split()[1:] for word in found[1].split("; ")}
+        assert policy["default-src"] == ["'none'"]
+        assert not {"'unsafe-inline'", "'unsafe-eval'"} & {*policy.get("script-src", ()), *policy["style-src-elem"]}
+        assert in_browser(page, tmp_path, "return document.title")  # and the console has nothing to say
+        folder = tmp_path / f"{name} attacked"
+        folder.mkdir()
+        attacked = page.replace("<body>", "<body><script>document.title = 'mine'</script>", 1)
+        assert attacked != page
+        script = "const found = [document.title, ...troubles]; troubles.length = 0; return found"
+        title, *refused = in_browser(attacked, folder, script)
+        assert title != "mine" and len(refused) == 1 and refused[0].startswith("policy: script-src")

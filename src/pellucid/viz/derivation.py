@@ -11,6 +11,7 @@ import numpy as np
 from pellucid.files import write_atomically
 from pellucid.viz.graph import _fragment  # pyright: ignore[reportPrivateUsage]
 from pellucid.viz.graph_view import View
+from pellucid.viz.policy import secured
 
 _OPEN = 70  # nodes up to which every module of a walk is open at first
 _MOST = 12  # rows and columns shown of a matrix
@@ -48,7 +49,7 @@ def derivation_page(made: Any) -> str:
 
 
 def _page(title: str, body: str, style: str) -> str:
-    return (
+    return secured(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"

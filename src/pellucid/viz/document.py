@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pellucid.files import write_atomically
+from pellucid.viz.policy import secured
 
 MOST_SVG = 250_000  # characters; a drawing with more is thousands of marks, and smaller as pixels
 
@@ -174,13 +175,14 @@ def render(document: Document) -> str:
     )
     source = (files("pellucid.viz") / "report.html.j2").read_text(encoding="utf-8")
     pictures = iter(range(1, 10_000))
-    return environment.from_string(source).render(
+    page = environment.from_string(source).render(
         document=document,
         cell=cell,
         # Each picture is drawn where the template comes upon it, and numbered in that order.
         drawn=lambda picture: Safe(embed(picture, f"f{next(pictures)}")),
         tiles=lambda gallery: [tile(image, *limits(gallery.images)) for image in np.asarray(gallery.images)],
     )
+    return secured(page)
 
 
 def save(document: Document, path: str | Path) -> Path:

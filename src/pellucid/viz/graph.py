@@ -19,6 +19,7 @@ from pellucid.files import write_atomically
 from pellucid.viz.graph_dot import dot_text
 from pellucid.viz.graph_scalar import is_value, scalar_record
 from pellucid.viz.graph_view import View
+from pellucid.viz.policy import secured
 
 _FOLDER = Path(__file__).parent / "graph_page"
 _SCRIPTS = ("vendor/dagre.min.js", "state.js", "layout.js", "draw.js", "details.js", "listen.js")
@@ -118,7 +119,7 @@ class Drawing:
     def html(self) -> str:
         """The interactive page, one self-contained file: search, open and close, values under the mouse."""
         page = _fragment(self._view, "100vh", "auto", "page")
-        return (
+        return secured(
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{html.escape(self.title)}</title>\n<style>body {{ margin: 0 }}</style>\n</head>\n"
