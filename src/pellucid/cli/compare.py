@@ -14,6 +14,7 @@ from pellucid.experiments.comparison import Tables, as_record, as_text, comparis
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.replay import first_divergence
 from pellucid.experiments.runs import Run, read
+from pellucid.experiments.stored import readable
 from pellucid.train import write_json
 from pellucid.viz import compare_curves
 
@@ -40,7 +41,8 @@ def compare(
         raise UsageError("compare takes two runs or more. Write: pellucid compare RUN RUN.")
     check_file("--out", out, (".png", ".svg", ".pdf"))
     check_file("--json", as_json)
-    read_runs = read(runs)
+    with readable(runs[0].parent):
+        read_runs = read(runs)
     console = Console(highlight=False, markup=False, emoji=False)
     tables = comparison(read_runs)
     console.print(table(read_runs, tables))

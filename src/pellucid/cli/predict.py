@@ -15,6 +15,7 @@ from pellucid.experiments import config as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
 from pellucid.experiments.prediction import judged, predictions, samples
+from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder, write_atomically
 
 SHOWN = 20  # rows of a table that one still reads
@@ -47,12 +48,14 @@ def predict(
         raise UsageError(f"There is no run folder {run}.")
     folder = RunFolder(run)
     stored = folder.read_config()
-    config, data = settings.from_json(stored.get("config", {})), stored.get("data", {})
+    config = settings.from_json(stored.get("config", {}))
+    data = check_data(stored.get("data", {}), f"{folder.config}, data")
     if decimal not in (None, ".", ","):
         raise UsageError(f"--decimal is {decimal!r}; it must be . or ,")
-    read = samples(file, config, data, decimal)
-    rows = predictions(forward(trained(folder, config, data), read.x), config, data)
-    names = [str(name) for name in data["classes"]]
+    with readable(run):
+        read = samples(file, config, data, decimal)
+        rows = predictions(forward(trained(folder, config, data), read.x), config, data)
+        names = [str(name) for name in data["classes"]]
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if out is not None:
         write_atomically(out, to_csv(rows))

@@ -10,6 +10,7 @@ import typer
 from pellucid.cli.options import check_file
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.report import gather, write
+from pellucid.experiments.stored import readable
 from pellucid.train import RunFolder
 
 
@@ -33,9 +34,10 @@ def report(
     folder = RunFolder(run)
     path = out or folder.report
     check_file("--out", path)
-    record = gather(folder, where=data)
     try:
-        write(record, path)
+        with readable(run):
+            record = gather(folder, where=data)
+            write(record, path)
     except ImportError as error:
         raise UsageError(str(error)) from error
     for note in record.notes:

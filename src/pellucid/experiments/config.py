@@ -12,11 +12,12 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
 from pellucid.experiments.recipes import BELONGS, DATASETS, recipe_of
+from pellucid.experiments.stored import check as check_shape
 
 MODELS = ("logistic", "mlp:128,64", "cnn")
 
@@ -308,9 +309,13 @@ def from_json(stored: dict[str, Any]) -> Config:
     fields = dataclasses.fields(Config)
     names = {field.name for field in fields}
     later = {field.name for field in fields if field.default is not dataclasses.MISSING}  # not in older runs
+    if not isinstance(stored, dict):
+        raise UsageError("config.json of the run holds no configuration. Was the file changed?")
     if not names - later <= set(stored) <= names:
         wrong = sorted((set(stored) ^ names) - later)
         raise UsageError(f"config.json of the run is of another version of pellucid: it differs in {', '.join(wrong)}.")
+    known = {name: value for name, value in stored.items() if name in names}
+    check_shape(known, get_type_hints(Config), "config.json of the run")
     try:
         check({name: value for name, value in stored.items() if value is not None})
     except (TypeError, AttributeError) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pellucid.experiments import stored
 from pellucid.experiments.errors import UsageError
 from pellucid.train import RunFolder
 from pellucid.train.files.checkpoint import checkpoint_files
@@ -83,15 +84,15 @@ def _read(path: Path, label: str) -> Run:
         inside = sorted(child.parent for child in path.glob("**/config.json"))
         hint = f" It holds {len(inside)} runs: name them, such as {inside[0]}." if inside else ""
         raise UsageError(f"{path} is no run folder: it has no config.json.{hint}")
-    stored = folder.read_config()
+    config = folder.read_config()
     return Run(
         label,
         path,
-        stored.get("config", {}),
-        stored.get("data", {}),
+        config.get("config", {}),
+        stored.check_data(config.get("data", {}), f"{folder.config}, data"),
         history_of(folder),
         folder.read_summary(),
-        folder.read_environment(),
+        [stored.check(stretch, stored.STRETCH, str(folder.environment)) for stretch in folder.read_environment()],
         {int(file.stem.rpartition("-")[2]): file for file in reversed(checkpoint_files(folder.checkpoints))},
     )
 

@@ -14,6 +14,7 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.stored import check_data, readable
 from pellucid.train import (
     ActivationStats,
     Checkpoint,
@@ -51,7 +52,8 @@ def resume(path: Path, given: Options | None = None, quiet: bool = True) -> Sess
     folder = RunFolder(path)
     folder.read_config()  # before a lock is left where there is no run
     with _locked(folder) as lock:
-        session = _take_up(folder, given or {}, quiet)
+        with readable(path):
+            session = _take_up(folder, given or {}, quiet)
         session.lock = lock
     return session
 
@@ -59,6 +61,7 @@ def resume(path: Path, given: Options | None = None, quiet: bool = True) -> Sess
 def _take_up(folder: RunFolder, given: Options, quiet: bool) -> Session:
     path, stored = folder.path, folder.read_config()
     config = settings.from_json(stored.get("config", {}))
+    check_data(stored.get("data", {}), f"{folder.config}, data")
     own = {"dataset": config.dataset} | ({"target": config.target} if config.target else {})
     given = settings.check({**own, **given})
     settings.check_same(given, config, path)

@@ -288,7 +288,7 @@ def _environment(stretches: Sequence[Mapping[str, Any]]) -> Section | None:
             rows.append(("system", stretch["platform"]))
         git = stretch.get("git")
         if git:
-            changed = {True: ", with changes that are in no commit", False: "", None: ""}[git.get("dirty")]
+            changed = ", with changes that are in no commit" if git.get("dirty") is True else ""
             branch = f" ({git['branch']})" if git.get("branch") else ""
             rows.append(("git commit", f"{git.get('commit')}{branch}{changed}"))
         blocks.append(Facts(rows, title))
