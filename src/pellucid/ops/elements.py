@@ -55,8 +55,8 @@ def check_number(value: Any, kind: Any) -> None:
     number_in(value, kind)
     if kind == np.float16 and math.isfinite(value) and abs(value) > _LARGEST_HALF:
         raise RuntimeError(
-            f"value cannot be converted to type {kind} without overflow: {value} is larger than {_LARGEST_HALF}; choose "
-            "a wider dtype"
+            f"value cannot be converted to type {kind} without overflow: {value} is larger than {_LARGEST_HALF}; "
+            "choose a wider dtype"
         )
 
 

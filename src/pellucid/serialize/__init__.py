@@ -1,8 +1,8 @@
 """`save` and `load`: tensors in nested dicts, lists and tuples, to a file and back.
 
 Two formats, chosen by the name of the file. ``.safetensors`` is the format of the safetensors package (install
-``pellucid[standard]``); what is not a tensor is in its header as JSON, with a checksum that is checked on loading. Any other name is PyTorch's own zip format,
-which ``torch.load`` reads and ``torch.save`` writes.
+``pellucid[standard]``); what is not a tensor is in its header as JSON, with a checksum that is checked on loading.
+Any other name is PyTorch's own zip format, which ``torch.load`` reads and ``torch.save`` writes.
 
 Neither executes anything on loading. PyTorch's format is a pickle; it is read by a reader that knows a handful of
 names and refuses a file that asks for another.
