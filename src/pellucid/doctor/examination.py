@@ -52,7 +52,7 @@ def examine(session: Session, options: Options) -> Report:
     facts |= _loss_facts(judgement)
     findings = backward.findings(judgement, seen, found, _sizes(seen, found))
     for finding in findings:
-        _place(finding, session, judgement)
+        _place(finding, session, judgement, seen)
         if finding.cause == "wrong-backward" and not _of_engine(finding, session):
             _name(finding, session, judgement, seen)
         _prove(finding, session, judgement, seen)
@@ -104,7 +104,7 @@ def _sizes(seen: Study, found: Any) -> set[int]:
     return {n for n in sizes if n > 1}
 
 
-def _place(finding: Finding, session: Session, judgement: gradient.Judgement) -> None:
+def _place(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
     """The line, by the source."""
     groups = session.found.groups
     source = Source.of(session.program.loops.sources)
@@ -113,6 +113,9 @@ def _place(finding: Finding, session: Session, judgement: gradient.Judgement) ->
         [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"] if judgement.wrong else []
     )
     at = suspect(source, wrong, right)
+    moved = [line for group in wrong for line in seen.update_lines.get(group.name, ())]
+    if at is None and moved:  # nothing in the source says more than where it was moved
+        at = moved[0]
     if finding.cause == "loss-sign-flipped":
         at = source.climbing(wrong) or at
     elif finding.mistake == "sign":
@@ -178,7 +181,7 @@ def _name(finding: Finding, session: Session, judgement: gradient.Judgement, see
     best = result.named[0]
     if best.mistake == "sign" and finding.mistake != "sign":
         finding.mistake = "sign"
-        _place(finding, session, judgement)
+        _place(finding, session, judgement, seen)
     if best.mistake != "unknown" or not finding.mistake:
         finding.mistake, finding.explanation, finding.fix = best.mistake, best.text, best.fix
         finding.confidence = min(finding.confidence, best.confidence)

@@ -50,7 +50,7 @@ class Case:
     sizes: tuple[int, ...] = ()
     updated: dict[str, Array] = field(default_factory=dict)  # the parameters after the program's own update
     elsewhere: list[tuple[Pass, dict[str, Evidence]]] = field(default_factory=list)  # other points, for a factor
-    only: int | str | None = None  # the number of a pass, or "calls": each place from which a helper is called
+    only: int | str | None = None  # the number of a pass; "calls": each place from which a helper is called; "depth"
 
     @property
     def tape(self) -> Tape:
@@ -73,6 +73,8 @@ class Case:
         """Of the groups of what stands at the same place, those that are looked at."""
         if self.only is None:
             return groups
+        if self.only == "depth":
+            return self._by_depth(groups, node)
         if isinstance(self.only, str):
             return _by_calls(groups, node, 1)
         return {
@@ -80,6 +82,22 @@ class Case:
             for key, passes in groups.items()
             if self.only < len(passes) and 1 < len(passes) <= FEW
         }
+
+    def _by_depth(self, groups: dict[Any, list[Any]], node: Callable[[Any], Node]) -> dict[Any, list[Any]]:
+        """Apart by how many products lie behind: one line in a loop over layers, in a loop over samples."""
+        depth: dict[int, int] = {}
+        for later in reversed(self.tape.useful()):
+            own = depth.setdefault(later.index, 0) + (later.op == "matmul")
+            for source in later.inputs:
+                depth[source.index] = max(depth.get(source.index, 0), own)
+        found: dict[Any, list[Any]] = {}
+        for key, passes in groups.items():
+            apart: dict[int, list[Any]] = {}
+            for one in passes:
+                apart.setdefault(depth.get(node(one).index, 0), []).append(one)
+            if 1 < len(apart) < len(passes):
+                found |= {(key, level): members for level, members in apart.items()}
+        return found
 
 
 def _by_calls(groups: dict[Any, list[Any]], node: Callable[[Any], Node], more_than: int) -> dict[Any, list[Any]]:

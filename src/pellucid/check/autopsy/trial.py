@@ -43,6 +43,9 @@ class Found:
         return len(self.explains) - 0.5 * len(self.breaks) + 0.01 * self.hypothesis.weight
 
 
+WEAK = 0.8  # the weight below which a mistake is far-fetched beside one that explains everything
+
+
 @dataclass
 class Budget:
     """How many nodes are still gone back through for what is unlikely."""
@@ -83,9 +86,10 @@ class Trial:
         """One mistake, in all passes of a loop and all calls of a helper, or in those from one place."""
         found = self.of(GENERATORS) + self.of_earlier()
         everywhere = self.case
-        self.case = replace(everywhere, only="calls")
-        if self.case.groups():
-            found += self.of(ONE_BY_ONE, "In one of its calls: ")
+        for only, prefix in (("depth", "In one of the layers: "), ("calls", "In one of its calls: ")):
+            self.case = replace(everywhere, only=only)
+            if self.case.groups() and not any(self._settles(one) for one in found):
+                found += self.of(ONE_BY_ONE, prefix)
         self.case = everywhere
         return found
 
@@ -130,6 +134,8 @@ class Trial:
                 break
             if not reached & self.wrong.keys():
                 continue
+            if hypothesis.weight < WEAK and any(self._settles(one) for one in found):
+                continue  # a likely mistake explains it all: a far-fetched one says nothing against it
             if prefix:
                 hypothesis = _prefixed(hypothesis, prefix)
             if reached <= self.wrong.keys():
@@ -142,6 +148,9 @@ class Trial:
                     break
                 found += self.one(hypothesis)
         return found
+
+    def _settles(self, one: Found) -> bool:
+        return one.explains == set(self.wrong) and not one.breaks and one.hypothesis.weight >= 1.0
 
     def of_earlier(self) -> list[Found]:
         """The forward pass is that of an earlier state, kept in a cache; the parameters are those of now."""

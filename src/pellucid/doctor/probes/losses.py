@@ -306,7 +306,7 @@ def _all(seen: Seen, moved: Seen, excluded: frozenset[str], parameters: frozense
                 break
 
 
-NO_OUTPUT = re.compile(r"grad|delta|^d[A-Z_0-9]|^d_|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch")
+NO_OUTPUT = re.compile(r"grad|delta|nabla|^d[A-Z_0-9]|^d_|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch")
 
 
 def _is_loss(key: Key, seen: Seen) -> bool:

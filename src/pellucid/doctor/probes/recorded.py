@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,7 @@ def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, O
                 loss = candidate.compute(lab.watch.series if lab.watch is not None else {})
             if isinstance(loss, Traced):
                 recorder.tape.result = recorder.node(loss.reshape(()))
+                _at_home(recorder.tape, lab.files)
                 return recorder.tape
             return "the loss is made from numbers of which nothing is known"
         except Untraceable as error:
@@ -160,6 +161,14 @@ def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, O
 
     outcome = yield Run(watch=frozenset(candidate.keys), before=before, after=after, take=take)
     return outcome.said
+
+
+def _at_home(tape: Tape, files: Any) -> None:
+    """A usual loss is computed here, in no line of the user's: it goes by the line of what it was computed from."""
+    for node in tape.nodes:
+        if node.site is not None and node.site.file not in files:
+            sites = [source.site for source in node.inputs if source.site is not None and source.needs]
+            node.site = replace(sites[-1], part=f"loss {node.site.line} {node.site.instruction}") if sites else None
 
 
 def _taken(recorder: Recorder, value: Any) -> Any:

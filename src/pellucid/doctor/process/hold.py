@@ -78,6 +78,7 @@ class Hold:
             return
         for name, group in self.groups.items():
             start = 0
+            self._follow(name, group)
             for path, place, size, held in zip(
                 group.paths, self.places[name], group.sizes, self.held[name], strict=True
             ):
@@ -91,6 +92,15 @@ class Hold:
                         self.lines[name].append(self.last)
                     store(self.scope, path, np.asarray(held))
                 start += size
+
+    def _follow(self, name: str, group: Group) -> None:
+        """Look for the values anew where the list or the object that holds them has been replaced by another."""
+        try:
+            owner = _owner(self.scope, group.paths[0])
+            if owner is not self.places[name][0][0]:
+                self.places[name] = [(_owner(self.scope, path), path[-1]) for path in group.paths]
+        except (LookupError, AttributeError, TypeError):
+            return
 
 
 LONGEST = 1.5  # seconds of one pass, after which the values are let go
