@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.files import copy_atomically
 from pellucid.train.files.background import Background
-from pellucid.train.files.checkpoint import checkpoint_files, steps_of, take, write
+from pellucid.train.files.checkpoint import checkpoint_files, load_checkpoint, steps_of, take, write
 from pellucid.train.files.lock import run_lock
 from pellucid.train.loop import Callback, Loop
 
@@ -62,9 +62,25 @@ class Checkpoint(Callback):
 
     @property
     def best(self) -> Path | None:
-        """The file of the best epoch; None where there is none yet."""
+        """The file of the best epoch; None where there is none yet.
+
+        It is `best.safetensors`, but for a run that was killed between writing the file of its best epoch and giving it
+        that name too: then it is the file of the epoch, which the newest checkpoint names.
+        """
         path = self.folder / BEST
+        for newest in checkpoint_files(self.folder):
+            try:
+                epoch = load_checkpoint(newest)["callbacks"]["Checkpoint"]["best_epoch"]
+            except (ValueError, LookupError, TypeError):
+                continue  # damaged, or saved without this callback: the one before it says
+            file = None if epoch is None else self._file_of(epoch)
+            return path if path.exists() and (file is None or _equal(path, file)) else file
         return path if path.exists() else None
+
+    def _file_of(self, epoch: int) -> Path | None:
+        """The file of the end of an epoch: of several, the others are of the midst of the next one."""
+        files = [file for file in checkpoint_files(self.folder) if file.name.startswith(f"epoch-{epoch:04d}-")]
+        return files[-1] if files else None
 
     def before_fit(self, learner: Loop) -> None:
         self._check_monitor(learner)
@@ -82,13 +98,9 @@ class Checkpoint(Callback):
         """Have as the best what the state that the run goes on from says: the run may have been killed further on."""
         if self.best_epoch is None:
             return
-        files = [
-            path for path in checkpoint_files(self.folder) if path.name.startswith(f"epoch-{self.best_epoch:04d}-")
-        ]
-        best = self.folder / BEST
-        # Of several files of that epoch, the first is its end; the others are of the midst of the next.
-        if files and not (best.exists() and best.read_bytes() == files[-1].read_bytes()):
-            copy_atomically(files[-1], best)
+        file, best = self._file_of(self.best_epoch), self.folder / BEST
+        if file is not None and not (best.exists() and _equal(best, file)):
+            copy_atomically(file, best)
 
     def after_epoch(self, learner: Loop) -> None:
         value = self._value(learner)
@@ -117,11 +129,9 @@ class Checkpoint(Callback):
         return self.folder / f"epoch-{learner.epoch:04d}-step-{learner.step:08d}.safetensors"
 
     def _save(self, path: Path, text: str, arrays: dict[str, np.ndarray], best: bool = False) -> None:
-        if best:  # first, so that it is never older than the newest of the others
-            write(self.folder / BEST, text, arrays)
-            copy_atomically(self.folder / BEST, path)
-        else:
-            write(path, text, arrays)
+        write(path, text, arrays)
+        if best:
+            copy_atomically(path, self.folder / BEST)
         self._prune(path)
 
     def _prune(self, path: Path) -> None:
@@ -160,3 +170,7 @@ class Checkpoint(Callback):
             "" if learner.valid is not None else " There are no validation data: Learner(model, (train, valid), …)."
         )
         raise ValueError(f"Checkpoint cannot monitor {self.monitor!r}; there is {', '.join(known)}.{reason}")
+
+
+def _equal(path: Path, other: Path) -> bool:
+    return path.samefile(other) or path.read_bytes() == other.read_bytes()
