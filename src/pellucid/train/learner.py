@@ -96,7 +96,7 @@ class Learner(Loop):
         raise AttributeError("This Learner has no Recorder: add one, learner.add(Recorder()), before fit.")
 
     def fit(self, epochs: int | None = None, *, until: int | None = None) -> None:
-        """Train for `epochs` more epochs, or `until` so many are complete in all: which is how a run is resumed.
+        """Train for `epochs` more epochs, or until `until` of them are complete: which is how a run is resumed.
 
         Where `fit_one_cycle` was interrupted, or a checkpoint of its midst was loaded, `fit(until=…)` completes the
         cycle; `fit(epochs)` begins something new. Else as in `Loop.fit`.

@@ -148,7 +148,7 @@ class Loop:
     # The loop ---------------------------------------------------------------------------------------------------
 
     def fit(self, epochs: int | None = None, *, until: int | None = None) -> None:
-        """Train for `epochs` more epochs, or `until` so many are complete in all: which is how a run is resumed.
+        """Train for `epochs` more epochs, or until `until` of them are complete: which is how a run is resumed.
 
         An epoch that was interrupted counts as one of those asked for. Ends early where a callback calls `stop` or
         raises `StopFit`. Whatever happens, `after_fit` of each callback is called and what they changed is undone.

@@ -43,7 +43,7 @@ class Progress(Callback):
 
     def before_fit(self, learner: Loop) -> None:
         notebook = in_notebook()
-        recorder = next((one for one in learner.callbacks if isinstance(one, Recorder)), None)
+        recorder = next((callback for callback in learner.callbacks if isinstance(callback, Recorder)), None)
         draws = notebook and self.plot and recorder is not None and find_spec("matplotlib") is not None
         self._picture = LivePlot(recorder) if draws else None
         # Without widgets, a bar in a notebook is a line of text that moves; the curves say the same in their title.

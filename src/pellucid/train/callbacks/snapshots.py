@@ -65,7 +65,7 @@ class Snapshots(Callback):
         """
         if not self.path(step).exists():
             steps = self.steps
-            near = sorted(sorted(steps, key=lambda one: abs(one - step))[:4])
+            near = sorted(sorted(steps, key=lambda saved: abs(saved - step))[:4])
             there = f"the nearest are {', '.join(map(str, near))}" if near else "there is none"
             raise KeyError(f"There is no snapshot of step {step} in {self.folder}; {there}.")
         state = read_model(self.path(step))

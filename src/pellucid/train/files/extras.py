@@ -21,6 +21,6 @@ def need(module: str, extra: str, what: str) -> Any:
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
         if (error.name or "").partition(".")[0] != package:
-            raise  # it is there, and misses something itself
+            raise  # it is there, and something that it needs is missing
         message = f"{what} needs the package {package}: pip install 'pellucid[{extra}]'"
         raise ModuleNotFoundError(message, name=package) from None

@@ -103,7 +103,7 @@ def _uncertainty(residuals: np.ndarray, lowest: int) -> float:
     before = np.minimum(before, 6 * np.median(before))
     beside = sizes[max(lowest - count // 10, 0) : lowest + 1]
     deviation = max(before.mean(), beside.mean()) * math.sqrt(math.pi / 2)  # as if they were normally distributed
-    averaged = 2 * max(WIDTH * count, 1.0) * math.sqrt(math.pi)  # so many losses go into each point
+    averaged = 2 * max(WIDTH * count, 1.0) * math.sqrt(math.pi)  # losses that go into each point
     return float(deviation) / math.sqrt(averaged)
 
 

@@ -114,7 +114,7 @@ class CSVLogger(Callback):
 
 
 def _place(name: str) -> tuple[int, int]:
-    """Where a column stands: what says which row it is, the evaluation, the hyperparameters, and the time last."""
+    """The place of a column: what says which row it is, the evaluation, the hyperparameters, and the time last."""
     if name in START:
         return 0, START.index(name)
     return (3 if name == "seconds" else 1 if name.startswith("val_") else 2), 0

@@ -97,11 +97,11 @@ def first_difference(
         tolerance: what rounding is, as a part of the greatest magnitude in a tensor; by default 128 units in the last
             place of its dtype.
 
-    >>> one = {"weight": np.array([1.0, 2.0]), "bias": np.array([0.5])}
-    >>> other = {"weight": np.array([1.0, 2.0]), "bias": np.array([0.25])}
-    >>> print(first_difference(one, other))
+    >>> ours = {"weight": np.array([1.0, 2.0]), "bias": np.array([0.5])}
+    >>> theirs = {"weight": np.array([1.0, 2.0]), "bias": np.array([0.25])}
+    >>> print(first_difference(ours, theirs))
     bias is 0.5 / 0.25 (by 0.25, 0.5 × the greatest element: more than rounding)
-    >>> first_difference(one, one) is None
+    >>> first_difference(ours, ours) is None
     True
     """
     ours, theirs = dict(named_arrays(left)), dict(named_arrays(right))

@@ -74,7 +74,7 @@ class Hyperparameters:
         return self._changes[name][1][0] if name in self._changes else None
 
     def columns(self, rows: int) -> dict[str, list[float]]:
-        """The learning rates, and every hyperparameter that has changed, at each of so many rows; NaN: not there."""
+        """The learning rates, and what else has changed, at each of the first `rows` rows; NaN: not there."""
         result: dict[str, list[float]] = {}
         for name, (since, values) in self._changes.items():
             if _shown(name, values):
@@ -99,7 +99,7 @@ def _shown(name: str, values: array[float]) -> bool:
 
 def _is_number(value: Any) -> bool:
     if isinstance(value, tuple | list):
-        return len(value) > 0 and all(_is_number(one) for one in value)
+        return len(value) > 0 and all(_is_number(number) for number in value)
     if hasattr(value, "item"):  # a tensor or a NumPy number
         return value.ndim == 0
     return isinstance(value, int | float) and not isinstance(value, bool)
@@ -117,7 +117,7 @@ def _read_tensors(keys: list[str]) -> Callable[[dict[str, Any]], Any]:
 
 def _flat(value: Any) -> Iterator[float]:
     if isinstance(value, tuple | list):
-        for one in value:
-            yield from _flat(one)
+        for item in value:
+            yield from _flat(item)
     else:
         yield float(value)

@@ -53,7 +53,7 @@ class ActivationStats(Series):
 
     Args:
         every: steps from one record to the next.
-        bins: at most so many bins in a histogram.
+        bins: the most bins that a histogram may have.
         where: which layers, as in `Hooks`; by default those with no layers inside, except Flatten and Identity.
 
     Raises ValueError for `every` below 1 or `bins` below 2, and for a `where` that chooses no layer.
@@ -145,7 +145,7 @@ class GradientStats(Series):
 
     Args:
         every: steps from one record to the next.
-        bins: at most so many bins in a histogram.
+        bins: the most bins that a histogram may have.
 
     Raises ValueError for `every` below 1 or `bins` below 2.
 
