@@ -41,6 +41,10 @@ def _are_integers(value: Any) -> bool:
     return value is None or is_integer(value)
 
 
+def _is_dtype(value: Any) -> bool:
+    return value is None or isinstance(value, dtype | type | np.dtype | str)
+
+
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "Tensor": ("Tensor", lambda value: isinstance(value, Tensor)),
     "int": ("int", is_integer),
@@ -48,7 +52,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "float": ("float", _is_number),
     "str": ("str", lambda value: isinstance(value, str)),
 }
-_DTYPE = ("torch.dtype", lambda value: value is None or isinstance(value, dtype | type | np.dtype | str))
+_DTYPE = ("torch.dtype", _is_dtype)
 _DIM = ("int or a tuple of ints", _are_integers)
 
 

@@ -18,6 +18,7 @@ from pellucid import backend
 
 from . import views
 from .application import recompute, record
+from .arguments import wrong_type
 from .context import Watcher, state
 from .declaration import TABLE, Declaration
 from .dtypes import ALL
@@ -98,7 +99,10 @@ def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
                 odd = True
         else:
             arrays.append(one)
-            if one is not None and type(one) not in _NUMBERS:
+            if one is None:
+                if op.elementwise and len(arrays) <= op.required:
+                    raise wrong_type(op.name, op.inputs[len(arrays) - 1], ("Tensor", bool), None)
+            elif type(one) not in _NUMBERS:
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit
     if op.kind is not None and (mixed or dtype not in _FLOATS):

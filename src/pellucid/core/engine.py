@@ -15,7 +15,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from sys import getrefcount
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -252,7 +252,7 @@ def _run(
             for counter, version, _ in node.guards:
                 if counter[0] != version:
                     _saved(node)
-            if g.dtype == _HALF:
+            if g.dtype is _HALF:
                 g, saved = _wide(g), [_wide(value) for value in saved]
             edges, elementwise = node.edges, node.op.elementwise
             for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
@@ -298,14 +298,14 @@ def _wide(value: Any) -> Any:
     """float16 as float32. A rule computes in float32 and its result is rounded once, as in PyTorch's kernels: a count
     or a factor above 65504 must not become infinite on the way.
     """
-    if type(value) is list:
-        return [_wide(part) for part in value]
+    if isinstance(value, list):
+        return [_wide(part) for part in cast("list[Any]", value)]
     return value.astype(np.float32) if getattr(value, "dtype", None) == _HALF else value
 
 
 def _wide_tensor(value: Any) -> Any:
-    if type(value) is list:
-        return [_wide_tensor(part) for part in value]
+    if isinstance(value, list):
+        return [_wide_tensor(part) for part in cast("list[Any]", value)]
     if isinstance(value, Tensor) and value._array.dtype == _HALF:
         return TABLE["cast"](value, dtype=float32)
     return value

@@ -57,8 +57,6 @@ class Op(Declaration):
                 raise TypeError(
                     f"{self.name}(): argument {name!r} must be Tensor, not {value!r}; write tensor({value!r})"
                 )
-        if self.elementwise and self.required > 1 and args[1] is None:
-            raise wrong_type(self.name, self.inputs[1], ("Tensor", bool), None)
         try:
             return apply(self, args, kwargs)
         except Exception as failure:
@@ -68,7 +66,7 @@ class Op(Declaration):
     @functools.cached_property
     def kinds(self) -> dict[str, Any]:
         """What each attribute must be, from the annotations; those that may be anything are left out."""
-        annotations: dict[str, Any] = cast("Any", inspect.unwrap(self.declared)).__annotations__
+        annotations: dict[str, Any] = inspect.unwrap(self.declared).__annotations__
         found = {name: kind_of_argument(name, annotations.get(name)) for name in self.attributes}
         return {name: kind for name, kind in found.items() if kind is not None}
 

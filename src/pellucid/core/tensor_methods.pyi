@@ -512,7 +512,7 @@ class TensorMethods:
     def digamma_(self) -> Tensor:
         """In place: Derivative of `lgamma` of each element; -inf at 0, NaN at -1, -2, …"""
 
-    def dist(self, other: Tensor, p: _float = 2) -> Tensor:
+    def dist(self, other: Any, p: _float = 2) -> Tensor:
         """The p-norm of input - other, over all elements."""
 
     def div(self, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:

@@ -12,6 +12,7 @@ from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzer
 
 from .elements import (
     check_number,
+    half_and_number,
     in_float32,
     is_bool,
     is_integral,
@@ -114,9 +115,15 @@ def _plain(alpha: Any, input: Any, other: Any) -> bool:
 
 
 @elementwise(kind="arith", domain=real(), numbers=True, in_place=True, aliases=("multiply",))
-@with_numbers
 def mul(xp: Any, input: Any, other: Any) -> Any:
     """Product of each pair of elements. Bools: their conjunction."""
+    if input.__class__ is other.__class__ or not half_and_number(input, other):
+        return input * other
+    return _multiplied(xp, input, other)
+
+
+@in_float32
+def _multiplied(xp: Any, input: Any, other: Any) -> Any:
     return input * other
 
 
@@ -127,9 +134,15 @@ mul.vjp(
 
 
 @elementwise(kind="float", domain=nonzero(), reference="torch.div", numbers=True, node=division, in_place=True)
-@with_numbers
 def true_divide(xp: Any, input: Any, other: Any) -> Any:
     """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
+    if input.__class__ is other.__class__ or not half_and_number(input, other):
+        return input / other
+    return _divided(xp, input, other)
+
+
+@in_float32
+def _divided(xp: Any, input: Any, other: Any) -> Any:
     return input / other
 
 

@@ -14,7 +14,8 @@ from pellucid.core.dtypes import number_in
 
 Forward = Callable[..., Any]
 
-_LARGEST_HALF = 65504.0
+_NUMBERS = frozenset((bool, int, float))
+_HALF, _LARGEST_HALF = np.dtype(np.float16), 65504.0
 
 
 def is_bool(value: Any) -> bool:
@@ -53,30 +54,32 @@ def check_number(value: Any, kind: Any) -> None:
     if not isinstance(value, int | float):
         return
     number_in(value, kind)
-    if kind == np.float16 and math.isfinite(value) and abs(value) > _LARGEST_HALF:
+    if kind == _HALF and math.isfinite(value) and abs(value) > _LARGEST_HALF:
         raise RuntimeError(
             f"value cannot be converted to type {kind} without overflow: {value} is larger than {_LARGEST_HALF}; "
             "choose a wider dtype"
         )
 
 
-def with_numbers(forward: Forward) -> Forward:
-    """Compute a forward of two operands in float32 where one is of float16 and the other a Python number.
+def half_and_number(input: Any, other: Any) -> bool:
+    """Whether one operand is of float16 and the other a Python number, which float16 need not have.
 
-    The number need not be one that float16 has: 60000 / 70000 is 0.857, as in PyTorch.
+    PyTorch computes such a pair in float32: 60000 / 70000 is 0.857.
     """
-    return_wide = in_float32(forward)
+    if other.__class__ in _NUMBERS:
+        return getattr(input, "dtype", None) is _HALF
+    return input.__class__ in _NUMBERS and other.dtype is _HALF
+
+
+def with_numbers(forward: Forward) -> Forward:
+    """Compute a forward of two operands in float32 where `half_and_number` holds."""
+    wide = in_float32(forward)
 
     @functools.wraps(forward)
     def computed(xp: Any, input: Any, other: Any) -> Any:
-        if isinstance(other, _NUMBER) or isinstance(input, _NUMBER):
-            return return_wide(xp, input, other)
-        return forward(xp, input, other)
+        return (wide if half_and_number(input, other) else forward)(xp, input, other)
 
     return computed
-
-
-_NUMBER = (int, float)
 
 
 def in_float32(forward: Forward) -> Forward:

@@ -59,7 +59,7 @@ def subscript(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
             last = "SelectBackward0"
         elif entry is None:
             last = "UnsqueezeBackward0"
-        elif isinstance(entry, slice) and not (entry.start is None and entry.stop is None and entry.step is None):
+        elif isinstance(entry, slice) and entry != slice(None):
             last = "SliceBackward0"
     return last
 

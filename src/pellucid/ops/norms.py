@@ -159,11 +159,10 @@ def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = F
 
 @function()
 @called("DistBackward0")
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+def dist(input: Tensor, other: Any, p: float = 2) -> Tensor:
     """The p-norm of input - other, over all elements."""
-    for name, given in (("input", input), ("other", other)):
-        if not isinstance(given, Tensor):
-            raise TypeError(f"dist(): argument {name!r} must be Tensor, not {type(given).__name__}")
+    if not isinstance(other, Tensor):
+        raise TypeError(f"dist(): argument 'other' must be Tensor, not {type(other).__name__}")
     return p_norm(TABLE["sub"](input, other), ord=float(p))
 
 
