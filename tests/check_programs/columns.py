@@ -95,4 +95,17 @@ PLANTED = [
         "def grads",
         "past = {}\n\n\ndef grads",
     ),
+    (
+        "clipped",
+        'return {"W1": dW1,',
+        'dW1, dW2 = np.clip(dW1, -0.02, 0.02), np.clip(dW2, -0.02, 0.02)\n    return {"W1": dW1,',
+    ),
+    (
+        "wrong-loss",
+        "return np.squeeze(-1 / m * np.sum(logprobs))",
+        "return np.mean((A3 - Y) ** 2) + 0 * np.sum(logprobs)",
+    ),
+    ("updated-too-early", "    dA2 = np.dot(W3.T, dZ3)", "    W3 -= 0.9 * dW3\n    dA2 = np.dot(W3.T, dZ3)"),
+    ("updated-too-early", "    dA1 = np.dot(W2.T, dZ2)", "    W2 -= 0.9 * dW2\n    dA1 = np.dot(W2.T, dZ2)"),
+    ("outer-product", "dW2 = 1 / m * np.dot(dZ2, A1.T)", "dW2 = 1 / m * np.outer(dZ2.sum(axis=1), A1.sum(axis=1))"),
 ]

@@ -78,4 +78,20 @@ PLANTED = [
     ("dropped-term", "dW2 = h1.T @ dz2 + 2 * lam * W2", "dW2 = h1.T @ dz2"),
     ("dropped-term", "-(target / p - (1 - target) / (1 - p)) / B", "-(target / p) / B"),
     ("missing-step", "db2 = dz2.sum(axis=0, keepdims=True)", "db2 = dz2[:-1].sum(axis=0, keepdims=True)"),
+    (
+        "clipped",
+        "    dW1 = inputs.T @ dz1 + 2 * lam * W1",
+        "    dW1 = np.clip(inputs.T @ dz1 + 2 * lam * W1, -0.05, 0.05)",
+    ),
+    (
+        "wrong-loss",
+        "bce = -np.mean(target * np.log(p) + (1 - target) * np.log(1 - p))",
+        "bce = np.mean((p - target) ** 2)",
+    ),
+    ("updated-too-early", "    dh1 = dz2 @ W2.T + dh2", "    W2 -= 0.9 * dW2\n    dh1 = dz2 @ W2.T + dh2"),
+    (
+        "outer-product",
+        "dW2 = h1.T @ dz2 + 2 * lam * W2",
+        "dW2 = np.outer(h1.sum(axis=0), dz2.sum(axis=0)) + 2 * lam * W2",
+    ),
 ]

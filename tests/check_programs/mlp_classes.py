@@ -144,4 +144,17 @@ PLANTED = [
         "class ReLU",
         "DW = {}\n\n\nclass ReLU",
     ),
+    ("clipped", "self.dw = np.dot(x.T, grad)", "self.dw = np.clip(np.dot(x.T, grad), -0.004, 0.004)"),
+    (
+        "wrong-loss",
+        "return ((pred - target) ** 2).mean()",
+        "return -(target * np.log(pred) + (1 - target) * np.log(1 - pred)).mean()",
+    ),
+    ("wrong-loss", "return 2 * (pred - target) / pred.size", "return np.sign(pred - target) / pred.size"),
+    (
+        "updated-too-early",
+        "        return np.dot(grad, self.w.T)",
+        "        self.w -= 0.9 * self.dw\n        return np.dot(grad, self.w.T)",
+    ),
+    ("outer-product", "self.dw = np.dot(x.T, grad)", "self.dw = np.outer(x.sum(axis=0), grad.sum(axis=0))"),
 ]

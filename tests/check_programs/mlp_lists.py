@@ -104,4 +104,28 @@ PLANTED = [
         "    delta = (activations[-1] - y) / len(x)",
         "    delta = (activations[-1] - y) / len(x)\n    delta[-1] = 0",
     ),
+    ("clipped", "    return g", "    return {k: np.clip(v, -0.02, 0.02) for k, v in g.items()}"),
+    (
+        "wrong-loss",
+        "np.mean(np.sum(y * np.log(activations[-1]), axis=1))",
+        "np.mean(np.sum((y - activations[-1]) ** 2, axis=1))",
+    ),
+    ("wrong-loss", "return -np.mean(np.sum(y * np.log", "return np.mean(np.sum(y * np.log"),
+    (
+        "outer-product",
+        'g[f"W{i}"] = activations[i].T @ delta',
+        'g[f"W{i}"] = np.outer(activations[i].sum(axis=0), delta.sum(axis=0))',
+    ),
+    (
+        "updated-too-early",
+        '            delta = delta @ params[f"W{i}"].T',
+        '            params[f"W{i}"] -= 0.5 * g[f"W{i}"]\n            delta = delta @ params[f"W{i}"].T',
+    ),
+    ("missing-broadcast-sum", "delta.sum(axis=0)", 'g[f"W{i}"].sum(axis=0)'),
+    ("missing-broadcast-sum|zero-gradient", "delta.sum(axis=0)", "delta.sum()"),
+    (
+        "softmax-wrong-axis",
+        "    e = np.exp(zs[-1] - zs[-1].max(1, keepdims=True))\n    activations.append(e / e.sum(1, keepdims=True))",
+        "    e = np.exp(zs[-1] - zs[-1].max(0, keepdims=True))\n    activations.append(e / e.sum(0, keepdims=True))",
+    ),
 ]

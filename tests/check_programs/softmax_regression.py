@@ -71,4 +71,8 @@ PLANTED = [
         "def softmax",
         'W0 = params["W"].copy()\n\n\ndef softmax',
     ),
+    ("clipped", 'return {"W": dW, "b": db}', 'return {"W": np.clip(dW, -0.05, 0.05), "b": np.clip(db, -0.05, 0.05)}'),
+    ("wrong-loss", "data_loss = -np.sum(Y * np.log(P + 1e-12)) / N", "data_loss = np.sum((P - Y) ** 2) / N"),
+    ("outer-product", "dW = X.T.dot(dscores)", "dW = np.outer(X.sum(axis=0), dscores.sum(axis=0))"),
+    ("outer-product", "dW = X.T.dot(dscores)", "dW = np.sum(X * dscores)"),
 ]

@@ -22,6 +22,7 @@ from pellucid.check.record.tape import Array, Node
 
 # What is a step of a formula more often than an activation.
 ARITHMETIC = {"square", "sqrt", "exp", "log", "1/z"}
+LONG = 150  # steps of a program of whose loops the passes are not looked at one by one for this
 MOST_POINTS = 40  # other arrays at which a derivative is tried
 
 
@@ -85,7 +86,8 @@ def activations(case: Case) -> Iterator[Hypothesis]:
                 region.out,
                 1.2,
             )
-        yield from _elsewhere(case, group, slopes, called)
+        if not isinstance(case.only, int) or len(case.tape.useful()) <= LONG:
+            yield from _elsewhere(case, group, slopes, called)
         yield Hypothesis(
             UNKNOWN,
             instead(group, [slope * slope for slope in slopes]),
@@ -132,6 +134,13 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
             yield hypothesis(MISSING_STEP, [*slopes[1:], slopes[-1]], "the value of the next step", 0.9)
         seen: set[bytes] = {one.tobytes() for one in slopes}
         seen |= {one.derivative_at(one.out.value)[0].tobytes() for one in group}
+        for values, said in _errors(case, group):
+            for slope in (
+                [one.derivative_at(value)[0] for one, value in zip(group, values, strict=True)],
+                [] if by_output is None else [by_output(value) for value in values],
+            ):
+                if slope and np.isfinite(slope[0]).all() and slope[0].tobytes() not in seen:
+                    yield hypothesis(DERIVATIVE_AT_WRONG_POINT, slope, said, 0.85)
         count = 0
         for node in case.tape.useful():
             shapes = [one for one in group if one.out.shape == node.shape]
@@ -146,6 +155,22 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
                 count += 1
                 values = [slope if one in shapes else own for one, own in zip(group, slopes, strict=True)]
                 yield hypothesis(STALE_VALUE, values, f"that of {line(node)}, which is another", 0.7)
+
+
+def _errors(case: Case, group: list[Region]) -> Iterator[tuple[list[Array], str]]:
+    """What is not what the activation was computed from: the error, and the gradient that comes from above."""
+    yield [case.adjoint(one.out) for one in group], "the gradient that comes from above"
+    yield [case.adjoint(one.start) for one in group], "the gradient that goes down"
+    if len(group) > 1:
+        return
+    out, seen = group[0].out, set[bytes]()
+    for node in case.tape.nodes:
+        if node.op == "constant" and node.shape == out.shape and node.value.dtype.kind in "fiu":
+            error = np.asarray(out.value - node.value, float)
+            if error.tobytes() not in seen:
+                seen.add(error.tobytes())
+                yield [error], "the error"
+                yield [-error], "the error"
 
 
 def _is_constant(slope: Array) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.check.autopsy.evidence import Evidence, norm
-from pellucid.check.autopsy.hypothesis import Case, line
+from pellucid.check.autopsy.hypothesis import Case, forget_lines, line
 from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
 from pellucid.check.autopsy.trial import Budget, Found, Trial
-from pellucid.check.mistakes import UNKNOWN
+from pellucid.check.mistakes import SIGN, UNKNOWN, WRONG_LOSS
 from pellucid.check.record.reverse import Change, Pass, backward
 from pellucid.check.record.rules import ELEMENTWISE, has_ties
 from pellucid.check.record.tape import Array, Site, Tape
@@ -70,6 +70,7 @@ def diagnose(
     wrong = {name: one for name, one in evidence.items() if one.wrong}
     if not wrong:
         return {}
+    forget_lines()
     all_true = {name: one.true for name, one in evidence.items()}
     repeats = {name: _repeats(tape, name) for name in wrong} if tape is not None else {}
     plain = {
@@ -96,7 +97,9 @@ def diagnose(
             if len(_explained(found)) == len(wrong):
                 break
         convene(tape, best)
-        if not any(one.explains == wrong.keys() and not one.breaks for one in found):
+        told = {name for name in wrong if any(verdict.weight >= 2.0 for verdict in plain[name])}
+        whole = any(one.explains == wrong.keys() and not one.breaks for one in found)
+        if not whole and not wrong.keys() <= _explained(found) | told:
             case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
             trial = Trial(case, evidence, wrong, rtol, budget)
             found += trial.unlikely()
@@ -139,6 +142,7 @@ def diagnose(
         for attempt in (_times_a_factor, _two_at_once):
             left = {name: one for name, one in left.items() if name not in result}
             result |= attempt(case, evidence, left, rtol, budget) if left else {}
+    _loss_of_another_sign(result, evidence, tape)
     for name in [name for name in remaining if name not in result]:
         result[name] = Diagnosis(
             UNKNOWN,
@@ -147,6 +151,18 @@ def diagnose(
             UNKNOWN.fix,
         )
     return {name: result[name] for name in evidence if name in result}
+
+
+def _loss_of_another_sign(result: dict[str, Diagnosis], evidence: dict[str, Evidence], tape: Tape | None) -> None:
+    """A loss below 0 that everything climbs: its minus sign is missing, and the gradients are those with it."""
+    if tape is None or tape.result is None or not float(tape.result.value) < 0:
+        return
+    if result.keys() != evidence.keys() or any(one.mistake != SIGN for one in result.values()):
+        return
+    for one in result.values():
+        one.mistake, one.others = WRONG_LOSS, [SIGN, *one.others]
+        one.explanation += " The loss is negative, as no usual loss is: these are the gradients of minus the loss."
+        one.fix = "put the minus sign before the loss: -np.mean(…log…)"
 
 
 def _times_a_factor(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,13 +137,19 @@ def edges(case: Case, groups: dict[Any, list[Node]] | None = None) -> Iterator[t
 
 def line(node: Node | None) -> str:
     """The user's line of a node: `net.py:12: h = np.tanh(z)`."""
-    import linecache
-    from pathlib import Path
+    return "" if node is None or node.site is None else _line(node.site.file, node.site.line)
 
-    if node is None or node.site is None:
-        return ""
-    text = linecache.getline(node.site.file, node.site.line).strip()
-    return f"{Path(node.site.file).name}:{node.site.line}" + (f": {text}" if text else "")
+
+@lru_cache(maxsize=4096)
+def _line(file: str, number: int) -> str:
+    text = linecache.getline(file, number).strip()
+    return f"{Path(file).name}:{number}" + (f": {text}" if text else "")
+
+
+def forget_lines() -> None:
+    """A file may have been changed since it was last looked at."""
+    linecache.checkcache()
+    _line.cache_clear()
 
 
 def shape(value: Array | Node) -> str:

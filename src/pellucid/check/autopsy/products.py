@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
-from pellucid.check.mistakes import MISSING_STEP, STALE_VALUE, TRANSPOSE, UPDATED_TOO_EARLY
+from pellucid.check.mistakes import MISSING_STEP, OUTER_PRODUCT, STALE_VALUE, TRANSPOSE, UPDATED_TOO_EARLY
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
 from pellucid.check.record.tape import Array, Node
@@ -30,6 +30,78 @@ def transposes(case: Case) -> Iterator[Hypothesis]:
                     able[0],
                     1.1,
                 )
+
+
+def outers(case: Case) -> Iterator[Hypothesis]:
+    """A dot product, or products element by element, where each weight's gradient is a product of its own.
+
+    Of z = x @ W the gradient of W is x.T @ dz, for one sample the outer product of x and dz.
+    """
+    for nodes, position in edges(case):
+        node = nodes[0]
+        if node.op not in ("matmul", "einsum", "multiply") or len(node.inputs) != 2:
+            continue
+        other = node.inputs[1 - position].value
+        source = node.inputs[position]
+        if source.op not in ("parameter", "move") or source.value.ndim < 2:
+            continue
+        for said, make in OUTERS:
+            if make(other, node.value, source.shape, position) is not None:
+                yield Hypothesis(
+                    OUTER_PRODUCT,
+                    on_edges(
+                        nodes, position, lambda n, p, g, make=make: make(n.inputs[1 - p].value, g, n.inputs[p].shape, p)
+                    ),
+                    f"In the backward of {line(node)}, {said} stands where an outer product belongs.",
+                    "dW = np.outer(x, dz), for rows of samples x.T @ dz",
+                    node,
+                    1.0,
+                )
+
+
+def _dotted(x: Array, g: Array, to: tuple[int, ...], position: int) -> Array | None:
+    """One number for all weights."""
+    return np.full(to, float((x.ravel() * g.ravel()).sum())) if x.size == g.size and g.size > 1 else None
+
+
+def _one_number(x: Array, g: Array, to: tuple[int, ...], position: int) -> Array | None:
+    return np.asarray((x.ravel() * g.ravel()).sum()) if x.size == g.size and g.size > 1 else None
+
+
+def _by_element(x: Array, g: Array, to: tuple[int, ...], position: int) -> Array | None:
+    """Element by element, repeated over the rows."""
+    if x.size != g.size or g.size < 2:
+        return None
+    product = (x.squeeze() * g.squeeze()) if x.squeeze().shape == g.squeeze().shape else None
+    if product is not None and product.ndim == 2:
+        product = product.sum(axis=0)
+    return None if product is None or product.shape != to[-1:] else np.broadcast_to(product, to) + 0.0
+
+
+def _by_element_of_columns(x: Array, g: Array, to: tuple[int, ...], position: int) -> Array | None:
+    found = _by_element(x, g, to[::-1], position)
+    return None if found is None or len(to) != 2 else found.T
+
+
+def _summed_first(x: Array, g: Array, to: tuple[int, ...], position: int) -> Array | None:
+    """The outer product of sums over the samples, for the sum of outer products."""
+    if x.ndim != 2 or g.ndim != 2:
+        return None
+    for axis in (0, 1):
+        first, second = (x, g) if position else (g, x)
+        outer = np.outer(first.sum(axis=axis), second.sum(axis=axis))
+        if outer.shape == to and x.shape[axis] == g.shape[axis] > 1:
+            return outer
+    return None
+
+
+OUTERS: tuple[tuple[str, Callable[[Array, Array, tuple[int, ...], int], Array | None]], ...] = (
+    ("a dot product, one number for all weights,", _dotted),
+    ("a dot product, one number for all weights,", _one_number),
+    ("a product element by element", _by_element),
+    ("a product element by element", _by_element_of_columns),
+    ("a product of sums over the samples", _summed_first),
+)
 
 
 def _flip(array: Array) -> Array:
@@ -90,6 +162,7 @@ def stale(case: Case) -> Iterator[Hypothesis]:
         for other, factor in enumerate(node.inputs):
             uses = other != position or node.op == "divide"
             if uses and factor.value.ndim:
+                yield from _last_sample(case, nodes, position, other)
                 yield from _neighbours(groups, nodes, position, other)
                 yield from _earlier(case, nodes, position, other)
                 yield from _one_for_all(nodes, position, other)
@@ -135,6 +208,33 @@ def _too_early(change: Change, node: Node, name: str, weight: float) -> Hypothes
         node,
         weight,
     )
+
+
+def _last_sample(case: Case, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+    """Every sample takes the values of one: a variable is left over from a loop."""
+    value = nodes[0].inputs[other].value
+    if nodes[0].op != "matmul" or value.ndim != 2 or len(nodes) > 1:
+        return
+    for axis in (0, 1):
+        if value.shape[axis] < 2 or value.shape[axis] not in case.sizes:
+            continue
+        for which, said in ((-1, "last"), (0, "first")):
+            kept = np.broadcast_to(np.take(value, [which], axis=axis), value.shape)
+            alone = np.zeros_like(value)
+            index = (slice(None),) * axis + (which,)
+            alone[index] = value[index]
+            for filled, mistake, how in (
+                (kept, STALE_VALUE, f"every sample takes the values of the {said}"),
+                (alone, MISSING_STEP, f"only the {said} sample counts"),
+            ):
+                yield Hypothesis(
+                    mistake,
+                    _with(nodes, position, other, [np.asarray(filled)]),
+                    f"In the backward of {line(nodes[0])}, {how}.",
+                    "pair each sample's gradient with that sample's input, and add them up",
+                    nodes[0],
+                    0.95,
+                )
 
 
 def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:

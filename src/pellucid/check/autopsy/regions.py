@@ -58,6 +58,14 @@ def forward(op: str, values: list[Array]) -> Array:
         from pellucid.backend.special import erf
 
         return erf(values[0])
+    if op == "expit":
+        return 1 / (1 + np.exp(-values[0]))
+    if op in ("log_expit", "logit", "xlogy"):
+        return {
+            "log_expit": lambda z: -np.logaddexp(0, -z),
+            "logit": lambda p: np.log(p / (1 - p)),
+            "xlogy": lambda x, y: np.where(x == 0, 0.0, x * np.log(y)),
+        }[op](*values)
     return getattr(np, op)(*values)
 
 

@@ -44,7 +44,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
                         if kind != 2
                         else f"In the backward of {where}, Σ da·a is summed over axis {wrong} of {z.shape}, "
                         f"not over axis {axes}.",
-                        f"e / e.sum(axis={axes[0] if len(axes) == 1 else axes}, keepdims=True)",
+                        _repair(case, z, axes),
                         nodes[0],
                         1.2 - 0.05 * kind - (0.02 if shifted else 0.0),
                     )
@@ -86,6 +86,13 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
             nodes[0],
             1.2,
         )
+
+
+def _repair(case: Case, z: Node, axes: tuple[int, ...]) -> str:
+    """Where the forward pass itself normalises over the samples, it is the forward pass that is wrong."""
+    if z.value.ndim == 2 and axes == (0,) and z.shape[0] in case.sizes and z.shape[1] not in case.sizes:
+        return "the forward pass normalises over the samples: e / e.sum(axis=1, keepdims=True) there"
+    return f"e / e.sum(axis={axes[0] if len(axes) == 1 else axes}, keepdims=True)"
 
 
 def _parts(case: Case, total: Node) -> tuple[Node, Node, Array, Array, Array]:

@@ -12,19 +12,20 @@ import numpy as np
 from pellucid.check.autopsy.activations import activations
 from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis, Said
+from pellucid.check.autopsy.losses import losses
 from pellucid.check.autopsy.numbers import same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
-from pellucid.check.autopsy.products import stale, too_early, transposes
+from pellucid.check.autopsy.products import outers, stale, too_early, transposes
 from pellucid.check.autopsy.softmax import softmaxes
-from pellucid.check.mistakes import STALE_VALUE
+from pellucid.check.mistakes import STALE_VALUE, WRONG_LOSS
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import vjp
 from pellucid.check.record.tape import Array, Node, Tape
 
-GENERATORS = (softmaxes, activations, too_early, transposes, broadcasts, factors, steps, stale, slices)
+GENERATORS = (softmaxes, activations, losses, too_early, transposes, outers, broadcasts, factors, steps, stale, slices)
 ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
 PAIRED = (softmaxes, activations, too_early, transposes, broadcasts)  # which are tried two at a time
-LIKELY, MOST_PAIRED = 0.7, 60
+LIKELY, MOST_PAIRED = 0.7, 40
 WORK = 300_000  # nodes that are gone back through for what is unlikely
 
 
@@ -229,6 +230,8 @@ class Trial:
             for name, gradient in simulated.items()
             if name in self.wrong and _fits(gradient, self.wrong[name], self.rtol)
         }
+        if hypothesis.mistake == WRONG_LOSS and all(_is_multiple(self.wrong[name], self.rtol) for name in explains):
+            return  # a factor, and no other loss
         if explains:
             breaks = {
                 name
@@ -247,7 +250,8 @@ class Trial:
             if given is None or gradient.size != given.size or gradient.size < 3 or not gradient.any():
                 continue
             own = gradient.reshape(given.shape)
-            factor = float((own * given).sum() / (own**2).sum())
+            with np.errstate(all="ignore"):
+                factor = float((own * given).sum() / (own**2).sum())
             if factor and math.isfinite(factor) and same(factor * own, given, None, self.rtol):
                 factors[name] = factor
         best: set[str] = set()
@@ -259,6 +263,15 @@ class Trial:
             weight = hypothesis.weight - (0.0 if factor > 0 else 0.3)
             breaks = set(simulated.keys() & self.right.keys())
             yield Found(replace(hypothesis, weight=weight), simulated, best, breaks, factor)
+
+
+def _is_multiple(one: Evidence, rtol: float) -> bool:
+    """Whether what was given is the true gradient times a factor."""
+    given = one.given
+    if given is None or given.shape != one.true.shape or not one.true.any():
+        return False
+    ratio = float((given * one.true).sum() / (one.true**2).sum())
+    return same(given, ratio * one.true, None, rtol)
 
 
 def _prefixed(hypothesis: Hypothesis, prefix: str) -> Hypothesis:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.record.plain import Untraceable, strip
+from pellucid.check.record.plain import strip
 from pellucid.check.record.tables import handles
 from pellucid.check.record.traced import Recorder
 
@@ -52,11 +52,6 @@ def _mean(
     return r.wrap(r.add("multiply", [r.node(total), scale], strip(total) / count, f"{part}.scale", mean=count))
 
 
-@handles("average")
-def _average(r: Recorder, a: Any, axis: Any = None, weights: Any = None, **_: Any) -> Any:
-    return np.mean(a, axis=axis) if weights is None else np.sum(a * weights, axis=axis) / np.sum(weights)
-
-
 @handles("var")
 def _var(
     r: Recorder,
@@ -87,9 +82,14 @@ def _std(r: Recorder, a: Any, axis: Any = None, **options: Any) -> Any:
 
 
 @handles("norm")
-def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
+    order: Any = ord
     if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) > 1):
-        raise Untraceable(f"numpy.linalg.norm of order {ord}")
+        if axis is None and np.ndim(x) > 1:
+            return r.probe(np.linalg.norm, (x, ord), {"keepdims": keepdims})
+        if np.isinf(order):
+            return (np.max if order > 0 else np.min)(np.abs(x), axis=axis, keepdims=keepdims)
+        return np.sum(np.abs(x) ** order, axis=axis, keepdims=keepdims) ** (1 / order)
     return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
 
 
@@ -100,6 +100,78 @@ def _concatenate(r: Recorder, arrays: Any, axis: Any = 0, **_: Any) -> Any:
     nodes = [r.node(array) for array in arrays]
     value = np.concatenate([node.value for node in nodes], axis=axis)
     return r.wrap(r.add("join", nodes, value, axis=axis % value.ndim))
+
+
+@handles("vstack", "row_stack")
+def _vstack(r: Recorder, tup: Any, **_: Any) -> Any:
+    return np.concatenate([np.atleast_2d(array) for array in tup], axis=0)
+
+
+@handles("hstack")
+def _hstack(r: Recorder, tup: Any, **_: Any) -> Any:
+    arrays = [np.atleast_1d(array) for array in tup]
+    return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1)
+
+
+@handles("dstack")
+def _dstack(r: Recorder, tup: Any) -> Any:
+    return np.concatenate([np.atleast_3d(array) for array in tup], axis=2)
+
+
+@handles("column_stack")
+def _column_stack(r: Recorder, tup: Any) -> Any:
+    return np.concatenate([array if np.ndim(array) > 1 else np.reshape(array, (-1, 1)) for array in tup], axis=1)
+
+
+@handles("block")
+def _block(r: Recorder, arrays: Any) -> Any:
+    def joined(value: Any, depth: int) -> Any:
+        if not isinstance(value, list):
+            return np.atleast_2d(value)
+        return np.concatenate([joined(item, depth - 1) for item in value], axis=-depth)
+
+    depth, inner = 0, arrays
+    while isinstance(inner, list):
+        depth, inner = depth + 1, inner[0]
+    return joined(arrays, depth)
+
+
+@handles("meshgrid")
+def _meshgrid(r: Recorder, *xi: Any, indexing: str = "xy", **_: Any) -> Any:
+    count = len(xi)
+    shaped = [np.reshape(x, [-1 if k == i else 1 for k in range(count)]) for i, x in enumerate(xi)]
+    if indexing == "xy" and count > 1:
+        shaped = [np.swapaxes(x, 0, 1) for x in shaped]
+    whole = np.broadcast_shapes(*(x.shape for x in shaped))
+    return [np.broadcast_to(x, whole) for x in shaped]
+
+
+@handles("copyto")
+def _copyto(r: Recorder, dst: Any, src: Any, casting: Any = None, where: Any = True) -> None:
+    r.assign(dst, ..., src if where is True else np.where(strip(where), src, dst))
+
+
+@handles("fill_diagonal")
+def _fill_diagonal(r: Recorder, a: Any, val: Any, wrap: bool = False) -> None:
+    r.assign(a, np.diag_indices(min(a.shape), a.ndim), val)
+
+
+@handles("put_along_axis")
+def _put_along_axis(r: Recorder, arr: Any, indices: Any, values: Any, axis: int) -> None:
+    indices, axis = strip(indices), axis % arr.ndim
+    places = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    places[axis] = indices
+    r.assign(arr, tuple(places), values)
+
+
+@handles("average")
+def _average(r: Recorder, a: Any, axis: Any = None, weights: Any = None, returned: bool = False, **_: Any) -> Any:
+    if weights is None or returned:
+        return np.mean(a, axis=axis)
+    weights = weights if isinstance(weights, np.ndarray) else np.asarray(weights, float)
+    if axis is not None and np.ndim(weights) == 1 and np.ndim(a) > 1:
+        weights = np.reshape(weights, [-1 if i == axis % np.ndim(a) else 1 for i in range(np.ndim(a))])
+    return np.sum(a * weights, axis=axis) / np.sum(weights * np.ones(np.shape(a)), axis=axis)
 
 
 @handles("where")
@@ -128,11 +200,33 @@ def _dot(r: Recorder, a: Any, b: Any, out: Any = None) -> Any:
     return np.einsum(f"{first},{second}->{first[:-1]}{second.replace(first[-1], '')}", a, b)
 
 
-@handles("inner", "vecdot", "vdot")
+@handles("vdot")
+def _vdot(r: Recorder, a: Any, b: Any) -> Any:
+    return np.matmul(np.ravel(a), np.ravel(b))
+
+
+@handles("inner", "vecdot")
 def _inner(r: Recorder, a: Any, b: Any) -> Any:
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
     if np.ndim(a) == np.ndim(b) == 1:
         return np.matmul(a, b)
-    raise Untraceable("numpy.inner of matrices")
+    return np.tensordot(a, b, axes=([-1], [-1]))
+
+
+@handles("kron")
+def _kron(r: Recorder, a: Any, b: Any) -> Any:
+    if np.ndim(a) == np.ndim(b) == 1:
+        return np.ravel(np.outer(a, b))
+    if np.ndim(a) == np.ndim(b) == 2:
+        rows, columns = a.shape[0] * b.shape[0], a.shape[1] * b.shape[1]
+        return np.reshape(np.einsum("ij,kl->ikjl", a, b), (rows, columns))
+    return r.probe(np.kron, (a, b), {})
+
+
+@handles("trace")
+def _trace(r: Recorder, a: Any, offset: Any = 0, *_: Any, **__: Any) -> Any:
+    return np.sum(np.diagonal(a, offset), axis=-1)
 
 
 @handles("outer")
@@ -148,9 +242,10 @@ def _tensordot(r: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz"
     left = list(letters[: np.ndim(a)])
     right = list(letters[np.ndim(a) : np.ndim(a) + np.ndim(b)])
-    for one, other in zip(first, second, strict=True):
-        right[other] = left[one]
-    summed = {left[one] for one in first}
+    first, second = [axis % np.ndim(a) for axis in first], [axis % np.ndim(b) for axis in second]
+    for axis, other in zip(first, second, strict=True):
+        right[other] = left[axis]
+    summed = {left[axis] for axis in first}
     out = [letter for letter in [*left, *right] if letter not in summed]
     return np.einsum(f"{''.join(left)},{''.join(right)}->{''.join(out)}", a, b)
 
@@ -158,12 +253,15 @@ def _tensordot(r: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
 @handles("einsum")
 def _einsum(r: Recorder, *operands: Any, **_: Any) -> Any:
     spec, *arrays = operands
-    if not isinstance(spec, str):
-        raise Untraceable("numpy.einsum with lists of axes")
+    if not isinstance(spec, str):  # einsum(a, [0, 1], b, [1, 2], [0, 2])
+        arrays, lists = list(operands[0 : len(operands) - 1 : 2]), list(operands[1::2])
+        letters = ["".join(chr(97 + axis) for axis in axes) for axes in lists]
+        rest = operands[-1] if len(operands) % 2 else None
+        spec = ",".join(letters) + ("" if rest is None else "->" + "".join(chr(97 + axis) for axis in rest))
     nodes = [r.node(array) for array in arrays]
     spec = _explicit(spec.replace(" ", ""), [node.value.ndim for node in nodes])
     if any(len(set(term)) < len(term) for term in spec.split("->")[0].split(",")):
-        raise Untraceable("numpy.einsum along a diagonal")
+        return r.probe(np.einsum, (spec, *arrays), {})
     return r.wrap(r.add("einsum", nodes, np.einsum(spec, *[node.value for node in nodes]), spec=spec))
 
 

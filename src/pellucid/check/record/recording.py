@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,36 +10,43 @@ from unittest import mock
 import numpy as np
 
 from pellucid.check.record import functions as _functions  # noqa: F401 (it fills the table of handlers)
-from pellucid.check.record.plain import Untraceable, strip
+from pellucid.check.record.plain import Untraceable
+from pellucid.check.record.stand_ins import builtin_stand_ins, stand_ins
 from pellucid.check.record.tape import Array, Tape
 from pellucid.check.record.traced import Recorder, Traced
-from pellucid.check.subject.surroundings import replaced
+from pellucid.check.subject.surroundings import Place, replaced, surroundings
 
 LARGEST = 2**26  # bytes of an array of data that is still taken along
 
 
 @contextmanager
-def recording(*functions: Any) -> Iterator[Recorder]:
+def recording(*functions: Any, spaces: Sequence[dict[str, Any]] = ()) -> Iterator[Recorder]:
     """NumPy records on one tape, for the length of a `with`.
 
     New arrays are traced, since they may be filled; so are the arrays that the functions can see, since `x.dot(w)` asks
     x alone what to do; and what it has imported by name (`from numpy import zeros`) is replaced where it stands.
+
+    `spaces` are the globals of modules whose code runs in the `with` and is not reached from `functions`, such as those
+    of a script: `float`, functions that it imported by name and what it vectorised are replaced there, its arrays not.
     """
     recorder = Recorder()
-    new = {(np, name): maker for name, maker in _makers(recorder).items()}
-    new |= {(math, name): _both(getattr(math, name), name) for name in MATH}
-    by_name = {id(getattr(module, name)): replacement for (module, name), replacement in new.items()}
+    new = list(stand_ins(recorder))
+    by_name = {id(getattr(module, name)): stand_in for module, name, stand_in in new}
+    vectorize, vectorized = np.vectorize, next(stand_in for _, name, stand_in in new if name == "vectorize")
 
     def replacement(value: Any) -> Any:
         if type(value) is np.ndarray and value.dtype.kind == "f" and value.nbytes <= LARGEST:
             return recorder.wrap(recorder.tape.add("constant", (), value, needs=False))
+        if type(value) is vectorize:
+            return vectorized(value.pyfunc, excluded=value.excluded, signature=value.signature)
         return by_name.get(id(value))
 
     with ExitStack() as stack:
+        stack.enter_context(_with_names(_spaces(functions, spaces), lambda v: _callable(v, replacement)))
         if functions:
             stack.enter_context(replaced(replacement, *functions))
-        for (module, name), maker in new.items():
-            stack.enter_context(mock.patch.object(module, name, maker))
+        for module, name, stand_in in new:
+            stack.enter_context(mock.patch.object(module, name, stand_in))
         recorder.recording = True
         try:
             yield recorder
@@ -48,64 +54,44 @@ def recording(*functions: Any) -> Iterator[Recorder]:
             recorder.recording = False
 
 
-MATH = ("exp", "log", "sqrt", "tanh", "sin", "cos", "log1p", "expm1", "fabs", "pow")
+def _callable(value: Any, replacement: Callable[[Any], Any]) -> Any:
+    return replacement(value) if callable(value) and not isinstance(value, np.ndarray) else None
 
 
-def _both(own: Callable[..., Any], name: str) -> Callable[..., Any]:
-    array_function = getattr(np, {"fabs": "abs", "pow": "power"}.get(name, name))
-
-    def function(*values: Any) -> Any:
-        traced = any(isinstance(value, Traced) for value in values)
-        if traced and name == "log" and len(values) == 2:
-            return array_function(values[0]) / own(values[1])
-        return array_function(*values) if traced else own(*values)
-
-    return function
-
-
-def _makers(recorder: Recorder) -> dict[str, Callable[..., Any]]:
-    """NumPy's constructors, whose arrays of floats are traced."""
-    own = {name: getattr(np, name) for name in ("zeros", "ones", "empty", "full", "eye", "identity")}
-    like = {name: getattr(np, name) for name in ("zeros_like", "ones_like", "empty_like", "full_like")}
-    into = {
-        name: getattr(np, name)
-        for name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfarray")
-        if hasattr(np, name)
-    }
-
-    def constant(array: Array) -> Any:
-        return (
-            recorder.wrap(recorder.tape.add("constant", (), array, needs=False)) if array.dtype.kind == "f" else array
-        )
-
-    def make(maker: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: constant(maker(*strip(args), **strip(kwargs)))
-
-    def convert(maker: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def function(value: Any, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(value, Traced) and value._tape is recorder:
-                kind = args[0] if args else kwargs.get("dtype")
-                plain = kind is not None and np.dtype(kind).kind != "f"
-                return maker(strip(value), *args, **kwargs) if plain else value if name != "array" else value.copy()
-            if _holds(value):
-                return _stacked(value)
-            made = maker(value, *args, **kwargs)
-            return constant(made) if isinstance(value, list | tuple) else made
-
-        return function
-
-    return {name: make(maker) for name, maker in (own | like).items()} | {
-        name: convert(maker, name) for name, maker in into.items()
-    }
+def _spaces(functions: Sequence[Any], more: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The globals of the user's modules in which these functions, and those behind them, are written."""
+    spaces = {id(space): space for space in more}
+    for function in functions:
+        for place in (Place("", function, lambda value: None), *surroundings(function)):
+            space = getattr(getattr(place.value, "__func__", place.value), "__globals__", None)
+            name = str(space.get("__name__", "")) if isinstance(space, dict) else "numpy"
+            if space is not None and name.partition(".")[0] not in ("numpy", "scipy", "pellucid"):
+                spaces[id(space)] = space
+    return list(spaces.values())
 
 
-def _holds(value: Any) -> bool:
-    return isinstance(value, list | tuple) and any(isinstance(item, Traced) or _holds(item) for item in value)
-
-
-def _stacked(value: Any) -> Any:
-    """A nested list with traced arrays in it, as one."""
-    return np.stack([_stacked(item) if isinstance(item, list | tuple) else item for item in value])
+@contextmanager
+def _with_names(spaces: Sequence[dict[str, Any]], stand_in: Callable[[Any], Any]) -> Iterator[None]:
+    """Modules have stand-ins for Python's own names, and for what they imported by name: `float(x)` of a recorded
+    number is that number."""
+    kept: list[tuple[dict[str, Any], str, Any]] = []
+    own = builtin_stand_ins()
+    try:
+        for space in spaces:
+            kept += [(space, name, None) for name in own if name not in space]
+            space.update({name: value for name, value in own.items() if name not in space})
+            for name, value in list(space.items()):
+                new = None if name in own else stand_in(value)
+                if new is not None:
+                    kept.append((space, name, value))
+                    space[name] = new
+        yield
+    finally:
+        for space, name, value in kept:
+            if value is None:
+                space.pop(name, None)
+            else:
+                space[name] = value
 
 
 def record(function: Callable[..., Any], params: dict[str, Array], seen: Sequence[Any] = ()) -> Tape:

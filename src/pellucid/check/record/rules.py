@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.check.record.probe import probed
 from pellucid.check.record.tape import Array, Node
 
 Derivative = Callable[[list[Array], Array], Array]
@@ -53,6 +54,16 @@ ELEMENTWISE: dict[str, list[Derivative]] = {
     "where": [lambda x, y: np.zeros(()), lambda x, y: x[0] != 0, lambda x, y: x[0] == 0],
     "clip": [lambda x, y: (x[0] > x[1]) & (x[0] < x[2]), lambda x, y: x[0] <= x[1], lambda x, y: x[0] >= x[2]],
     "erf": [lambda x, y: 2 / np.sqrt(np.pi) * np.exp(-(x[0] ** 2))],
+    "expit": [lambda x, y: y * (1 - y)],
+    "log_expit": [lambda x, y: -np.expm1(y)],
+    "logit": [lambda x, y: 1 / (x[0] * (1 - x[0]))],
+    "xlogy": [lambda x, y: np.log(np.where(x[1] > 0, x[1], 1.0)), lambda x, y: x[0] / x[1]],
+    "arctan2": [lambda x, y: x[1] / (x[0] ** 2 + x[1] ** 2), lambda x, y: -x[0] / (x[0] ** 2 + x[1] ** 2)],
+    "remainder": [lambda x, y: np.ones(()), lambda x, y: -np.floor(x[0] / x[1])],
+    "fmod": [lambda x, y: np.ones(()), lambda x, y: -np.trunc(x[0] / x[1])],
+    "logaddexp2": [lambda x, y: np.exp2(x[0] - y), lambda x, y: np.exp2(x[1] - y)],
+    "deg2rad": [lambda x, y: np.full((), np.pi / 180)],
+    "rad2deg": [lambda x, y: np.full((), 180 / np.pi)],
     # What has no slope is recorded too, so that it is known where a mask came from.
     "flat": [lambda x, y: np.zeros(())] * 3,
 }
@@ -229,6 +240,12 @@ def _cumsum(node: Node, position: int, adjoint: Array) -> Array:
     return np.flip(np.cumsum(np.flip(adjoint, axis), axis), axis)
 
 
+def _scatter(node: Node, position: int, adjoint: Array) -> Array:
+    """`np.add.at(zeros, index, values)`: each value gets what lies where it was added."""
+    source = node.inputs[0]
+    return unbroadcast(np.asarray(adjoint[node.attributes["index"]]), source.shape)
+
+
 def _inverse(node: Node, position: int, adjoint: Array) -> Array:
     transposed = np.swapaxes(node.value, -1, -2)
     return -transposed @ adjoint @ transposed
@@ -246,4 +263,6 @@ STRUCTURAL: dict[str, Callable[[Node, int, Array], Any]] = {
     "assign": _assign,
     "cumsum": _cumsum,
     "inverse": _inverse,
+    "scatter": _scatter,
+    "probed": probed,
 }

@@ -13,6 +13,11 @@ ALIASES: dict[str, str] = {
     "abs": "absolute",
     "fmax": "maximum",
     "fmin": "minimum",
+    "conjugate": "positive",
+    "conj": "positive",
+    "radians": "deg2rad",
+    "degrees": "rad2deg",
+    "mod": "remainder",
 }
 
 # Those that only move elements, and fill what they add with zeros.
@@ -52,7 +57,9 @@ PLAIN = {
 # Those whose Python text would lose the recording.
 OPAQUE = {
     *("tensordot", "kron", "apply_along_axis", "vectorize", "interp", "convolve", "correlate"),
-    *("percentile", "quantile"),
+    *("percentile", "quantile", "median", "polyval", "select", "piecewise", "choose", "partition", "nan_to_num"),
+    *("interp", "cumprod", "cross", "insert", "nanmedian", "nanpercentile", "nancumsum", "slogdet", "det", "pinv"),
+    *("eigh", "eigvalsh", "cholesky", "svd", "qr", "lstsq", "cov", "corrcoef", "unwrap", "fft", "ifft", "rfft"),
 }
 
 HANDLERS: dict[str, Callable[..., Any]] = {}

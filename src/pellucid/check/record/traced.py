@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.record.plain import Recorded, Untraceable, strip
+from pellucid.check.record.probe import MOST, gathered
 from pellucid.check.record.rules import ELEMENTWISE
 from pellucid.check.record.tables import ALIASES, HANDLERS, MOVES, OPAQUE, PLAIN
 from pellucid.check.record.tape import Array, Node, Site, Tape
 
 LIMIT = 2**29  # bytes of recorded values: what does not fit is not recorded
+
+FLAT = ("sign", "floor", "ceil", "rint", "trunc", "heaviside", "floor_divide", "spacing")
 
 _HERE = str(Path(__file__).parent.parent)  # the room `check`
 _NUMPY = str(Path(np.__file__).parent)
@@ -43,7 +46,10 @@ class Traced(Recorded):
         recorder = _recorder((*inputs, *(out or ())))
         if recorder is None:
             return getattr(ufunc, method)(*strip(inputs), **strip(options), **({"out": strip(out)} if out else {}))
-        result = recorder.ufunc(ufunc, method, inputs, options)
+        into = out[0] if out else None
+        result = recorder.ufunc(ufunc, method, inputs, options, into)
+        if method == "at":
+            return None
         return recorder.write(out[0], result) if out and out[0] is not None else result
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -72,6 +78,9 @@ class Traced(Recorded):
             self._tape.floats.append((value, self._node))
         return value
 
+    def __round__(self, digits: Any = None) -> Any:
+        return round(float(strip(self)), digits)
+
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
 
@@ -89,6 +98,18 @@ class Traced(Recorded):
     @property
     def real(self) -> Any:
         return self
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it has a node: what slipped past the recording has none."""
+        return self._node is not None
+
+    @property
+    def flat(self) -> Any:
+        return np.ravel(self)
+
+    def tolist(self) -> Any:
+        return [self[i].tolist() for i in range(len(self))] if self.ndim else self
 
     def item(self, *index: Any) -> Any:
         return self[index] if index else self.reshape(())
@@ -263,24 +284,26 @@ class Recorder:
     def elementwise(self, op: str, values: Sequence[Any], result: Any, part: str = "") -> Traced:
         return self.wrap(self.add(op, [self.node(value) for value in values], result, part))
 
-    def ufunc(self, ufunc: Any, method: str, inputs: Any, options: dict[str, Any]) -> Any:
+    def ufunc(self, ufunc: Any, method: str, inputs: Any, options: dict[str, Any], out: Any = None) -> Any:
         plain = strip(inputs)
         if method == "__call__":
             where = options.pop("where", True)
             options.pop("casting", None)
             result = ufunc(*plain, **strip(options))
             if where is not True:
-                raise Untraceable(f"numpy.{ufunc.__name__} with where=")
+                return self._partly(ufunc, inputs, where, out, options)
             if ufunc is np.matmul:
                 return self.wrap(self.add("matmul", [self.node(value) for value in inputs], result))
             name = ALIASES.get(ufunc.__name__, ufunc.__name__)
             if name in ELEMENTWISE:
                 return self.elementwise(name, inputs, result)
-            if np.asarray(result).dtype == bool or name in ("sign", "floor", "ceil", "rint", "trunc", "heaviside"):
+            if name in ("divmod", "modf", "frexp"):
+                return self._in_parts(name, inputs)
+            if np.asarray(result).dtype == bool or name in FLAT:
                 return self.elementwise("flat", inputs, result)
-            if isinstance(result, tuple) or np.asarray(result).dtype.kind != "f":
+            if isinstance(result, tuple) or np.asarray(result).dtype.kind not in "fO":
                 return result
-            return self.lost(f"numpy.{ufunc.__name__}", result)
+            return self.probe(ufunc, inputs, options, elementwise=True)
         if method == "reduce":
             reducers = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}
             axis, keepdims = options.get("axis", 0), options.get("keepdims", False)
@@ -296,10 +319,46 @@ class Recorder:
         if method == "outer":
             first, second = inputs
             return ufunc(np.reshape(first, (*np.shape(first), *[1] * np.ndim(second))), second)
+        if method == "at" and ufunc.__name__ in ("add", "subtract"):
+            return self._scattered(ufunc.__name__, *inputs)
+        if method in ("reduceat", "accumulate"):
+            return self.probe(getattr(ufunc, method), inputs, options)
         raise Untraceable(f"numpy.{ufunc.__name__}.{method}")
+
+    def _partly(self, ufunc: Any, inputs: Any, where: Any, out: Any, options: dict[str, Any]) -> Any:
+        """A ufunc with where=: what it leaves out stays as it was in `out`."""
+        if out is None:
+            raise Untraceable(f"numpy.{ufunc.__name__} with where= and no out=")
+        with np.errstate(all="ignore"):
+            whole = ufunc(*inputs, **options)
+        return np.where(strip(where), whole, out)
+
+    def _in_parts(self, name: str, inputs: Any) -> Any:
+        """Of a whole part and a rest, the rest has a slope."""
+        if name == "divmod":
+            return np.floor_divide(*inputs), np.remainder(*inputs)
+        if name == "modf":
+            return np.fmod(inputs[0], 1.0), np.trunc(inputs[0])
+        raise Untraceable(f"numpy.{name} has no derivative here")
+
+    def _scattered(self, name: str, array: Any, index: Any, values: Any) -> None:
+        """`np.add.at(array, index, values)`, in place."""
+        index, node = _frozen(strip(index)), self.node(values)
+        total = strip(np.zeros(array.shape))
+        np.add.at(total, index, node.value)
+        spread = self.wrap(self.add("scatter", [node], total, index=index))
+        self.write(array, np.add(array, spread) if name == "add" else np.subtract(array, spread))
 
     def function(self, func: Any, args: Any, kwargs: Any) -> Any:
         name: str = func.__name__
+        out = kwargs.get("out") if isinstance(kwargs.get("out"), Traced) else None
+        if out is not None:
+            return self.write(out, self.function(func, args, {k: v for k, v in kwargs.items() if k != "out"}))
+        partly = not any(kwargs.get("where", True) is whole for whole in (True, np._NoValue))
+        if partly and name in ("sum", "mean", "max", "min", "prod", "var", "std"):
+            if name != "sum":
+                raise Untraceable(f"numpy.{name} with where=")
+            args = (np.where(strip(kwargs["where"]), args[0], 0.0), *args[1:])
         if handler := HANDLERS.get(name):
             return handler(self, *args, **kwargs)
         if name in MOVES:
@@ -311,11 +370,61 @@ class Recorder:
                 return func._implementation(*args, **kwargs)  # its own steps are recorded
             except (RecursionError, TypeError):
                 pass
-        return self.lost(f"numpy.{name}", func(*strip(args), **strip(kwargs)))
+        return self.probe(func, args, kwargs)
 
-    def lost(self, what: str, result: Any) -> Any:
-        """A result that the tape does not know how to differentiate."""
-        raise Untraceable(f"{what} has no derivative here")
+    def probe(self, func: Callable[..., Any], args: Any, kwargs: Any, elementwise: bool = False) -> Any:
+        """A function that no rule is known for: what it does to each input is found by differences of it alone."""
+        found, call = gathered(args, kwargs)
+        name = getattr(func, "__name__", "a function")
+        if sum(array.size for array in found) > MOST and not elementwise:
+            raise Untraceable(f"{name} has no derivative here, and {MOST} elements are too many to move one by one")
+        nodes = [self.node(array) for array in found]
+
+        def plainly(arrays: list[Array]) -> Any:
+            given, named = call(arrays)
+            self.recording, before = False, self.recording
+            try:
+                return strip(func(*given, **named))
+            finally:
+                self.recording = before
+
+        def part(arrays: list[Array], which: int | None = None) -> Any:
+            result = plainly(arrays)
+            return np.asarray(result if which is None else result[which], float)
+
+        result = plainly([np.array(strip(array)) for array in found])
+        if isinstance(result, tuple):
+            return (
+                type(result)(*self._several(name, nodes, part, result))
+                if hasattr(result, "_fields")
+                else tuple(self._several(name, nodes, part, result))
+            )
+        plain = np.asarray(result)
+        if plain.dtype.kind not in "fO":
+            return result
+        plain = plain.astype(float)
+        if (
+            elementwise
+            and len(found) == 1
+            and plain.shape == found[0].shape
+            and (known := _known(part, nodes[0].value, plain))
+        ):
+            return known(found[0])
+        same = elementwise and all(array.shape == plain.shape for array in found)
+        return self.wrap(self.add("probed", nodes, plain, function=part, elementwise=same, name=name))
+
+    def _several(self, name: str, nodes: list[Node], part: Callable[..., Any], result: tuple[Any, ...]) -> list[Any]:
+        return [
+            self.wrap(
+                self.add(
+                    "probed", nodes, np.asarray(value, float), name=name, elementwise=False,
+                    function=lambda arrays, which=which: part(arrays, which),
+                )
+            )
+            if np.asarray(value).dtype.kind == "f"
+            else value
+            for which, value in enumerate(result)
+        ]  # fmt: skip
 
     def move(self, function: Callable[[Array], Any], array: Any, name: str, values: Any = None) -> Any:
         """An operation that only moves elements: what it does to the places tells where each value came from."""
@@ -338,6 +447,26 @@ class Recorder:
         axes = tuple(sorted(int(one) % max(source.value.ndim, 1) for one in axes))
         value = getattr(np, op)(source.value, axis=axes, keepdims=keepdims)
         return self.wrap(self.add(op, [source], value, part, axes=axes, keepdims=bool(keepdims)))
+
+
+# Functions that are recorded as what they are, in whatever way a program computes them: element by element, by SciPy.
+_USUAL: tuple[Callable[[Any], Any], ...] = (
+    np.tanh,
+    lambda z: 1 / (1 + np.exp(-z)),
+    lambda z: np.maximum(z, 0.0),
+    np.exp,
+)
+
+
+def _known(part: Callable[..., Any], value: Array, result: Array) -> Callable[[Any], Any] | None:
+    """Which usual function one of single numbers is, by its values here and beside."""
+    with np.errstate(all="ignore"):
+        for usual in _USUAL:
+            if not np.allclose(usual(value), result, rtol=1e-12, atol=1e-14):
+                continue
+            if all(np.allclose(usual(z), part([z]), rtol=1e-12, atol=1e-14) for z in (value + 0.3, -value)):
+                return usual
+    return None
 
 
 def _frozen(index: Any) -> Any:
