@@ -1,0 +1,74 @@
+"""The programs of benchmarks/handwritten and the mistakes planted in them are well formed."""
+
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.handwritten.cases import HERE, Case, cases, mistakes_of  # noqa: E402
+
+SHARED = ROOT.parent / "shared"
+VOCABULARIES = (SHARED / "check" / "mistakes.md", SHARED / "doctor" / "causes.md")
+PROGRAMS = sorted(path.stem for path in (HERE / "programs").glob("*.py"))
+HEALTHY = sorted(path.stem for path in (HERE / "healthy").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def all_cases() -> list[Case]:
+    """Every case; a replacement whose text does not occur exactly once is an error."""
+    return list(cases())
+
+
+def test_there_are_enough_programs():
+    assert len(PROGRAMS) >= 60
+    assert len(HEALTHY) >= 40
+
+
+def test_every_case_compiles_and_has_a_name_of_its_own(all_cases):
+    for case in all_cases:
+        compile(case.source, case.name, "exec")
+    repeated = [name for name, count in Counter(case.name for case in all_cases).items() if count > 1]
+    assert repeated == []
+
+
+def test_every_mistake_changes_a_line_that_may_be_named(all_cases):
+    right = {case.name: case.source for case in all_cases if not case.mistakes}
+    for case in all_cases:
+        if case.mistakes:
+            name = case.name.split("+")[0]
+            assert case.source != right[name], case.name
+            assert case.lines, case.name
+
+
+def test_every_program_has_mistakes():
+    for name in PROGRAMS:
+        mistakes, pairs = mistakes_of(name)
+        assert len(mistakes) >= 4, name
+        assert all(0 <= place < len(mistakes) for pair in pairs for place in pair), name
+    paired = [name for name in PROGRAMS if mistakes_of(name)[1]]
+    assert len(paired) >= len(PROGRAMS) / 4
+
+
+def test_names_are_of_the_vocabularies():
+    if not all(path.is_file() for path in VOCABULARIES):
+        pytest.skip("the vocabularies in ../shared are not here")
+    known = {
+        name
+        for path in VOCABULARIES
+        for name in re.findall(r"^\| `([a-z-]+)` \|", path.read_text("utf-8"), re.MULTILINE)
+    }
+    for program in PROGRAMS:
+        for mistake in mistakes_of(program)[0]:
+            assert mistake.names() <= known, (program, mistake.names() - known)
+
+
+@pytest.mark.parametrize("name", [*(f"programs/{name}" for name in PROGRAMS), *(f"healthy/{name}" for name in HEALTHY)])
+def test_programs_know_nothing_of_pellucid(name):
+    source = (HERE / f"{name}.py").read_text(encoding="utf-8")
+    assert "pellucid" not in source
+    assert 15 <= len(source.splitlines()) <= 150
