@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor import conditions
 from pellucid.doctor.probes.engine import Rule, rules
 from pellucid.doctor.probes.recorded import Autopsy, autopsy
 from pellucid.doctor.probes.slopes import Study, study
 from pellucid.doctor.probes.training import Curve, by_differences, train
+from pellucid.doctor.probes.trials import gently
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Source, suspect
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
@@ -34,14 +37,24 @@ def examine(session: Session, options: Options) -> Report:
     started = time.monotonic()
     found = session.found
     facts = _facts(session)
+
+    def studied() -> Study:
+        def work(lab: Lab) -> Any:
+            steps = study(lab, found, options.loss)
+            return gently(lab, found, steps) if session.returned else steps
+
+        return session.lab(work, found.groups, min(12.0, session.left() / 2))
+
     try:
-        seen: Study = session.lab(
-            lambda lab: study(lab, found, options.loss), found.groups, min(12.0, session.left() / 2)
-        )
+        seen = studied()
+        judgement = gradient.judge(seen)
+        if (judgement is None or judgement.wrong) and not session.returned and conditions.strayed(session):
+            conditions.rewind(session)  # where all units are saturated, no slope tells anything
+            seen = studied()
+            judgement = gradient.judge(seen)
     except Lost as lost:
         return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost}")
     session.known = seen.known
-    judgement = gradient.judge(seen)
     if judgement is None:
         return Report(
             "inconclusive",
@@ -50,12 +63,15 @@ def examine(session: Session, options: Options) -> Report:
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
     facts |= _loss_facts(judgement)
-    findings = backward.findings(judgement, seen, found, _sizes(seen, found))
+    odd = conditions.structure(session, judgement, seen)
+    findings = [] if odd else backward.findings(judgement, seen, found, _sizes(seen, found))
     for finding in findings:
         _place(finding, session, judgement, seen)
         if finding.cause == "wrong-backward" and not _of_engine(finding, session):
             _name(finding, session, judgement, seen)
         _prove(finding, session, judgement, seen)
+    if not any(finding.severity == "error" for finding in findings):
+        findings += odd or conditions.look(session, judgement, seen)
     status = (
         "faults"
         if any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)

@@ -11,7 +11,7 @@ from pellucid.doctor.process.child import Answer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.program import Program
-from pellucid.doctor.process.scout import Parameters, Scout, movers, parameters
+from pellucid.doctor.process.scout import Parameters, Scout, back_to_start, is_named, movers, parameters
 
 
 class Finished(BaseException):
@@ -68,8 +68,14 @@ class Controller:
 
     def _test(self, session: Session) -> None:
         number = session.number
+        seen = self.scout.loops[number]
         try:
             found = session.lab(parameters, movers(session.scope), min(15.0, session.left() / 3))
+            begun = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
+            if begun - found.groups.keys() and back_to_start(seen, session.scope):  # some are stuck by now
+                session.returned = True
+                again = session.lab(parameters, movers(session.scope), min(15.0, session.left() / 3))
+                found = again if len(again.parameters) >= len(found.parameters) else found
         except Lost as lost:
             self.failures.append(str(lost))
             return
@@ -88,6 +94,7 @@ class Session:
         self.controller, self.number, self.frame = controller, number, frame
         self.program = controller.program
         self.found = Parameters({}, [], {})
+        self.returned = False  # the parameters were put back to what they were at first
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property

@@ -52,6 +52,11 @@ class Next(Run):
 
 
 @dataclass
+class Again(Run):
+    """The pass as it is, and once more from the state that it left."""
+
+
+@dataclass
 class Outcome:
     """What came of a pass: the groups before and after it, and the values seen."""
 
@@ -134,7 +139,9 @@ class Lab:
             self.before, after, self.watch.series if self.watch else {}, self.watch, said, scope, self.holding
         )
         again = not isinstance(request, Next)
-        if again and self.state is not None:
+        if isinstance(request, Again):
+            self.state = None
+        elif again and self.state is not None:
             self.state.restore()
         if not again:
             self.passes += 1
@@ -160,7 +167,7 @@ class Lab:
         request, scope = self.request, self.scope
         if request is None or scope is None:
             return
-        if self.state is None and not isinstance(request, Next):
+        if self.state is None and not isinstance(request, Next | Again):
             self.state = State(scope)
         self.before = {}
         for name, group in self.groups.items():

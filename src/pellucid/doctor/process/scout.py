@@ -21,6 +21,7 @@ from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves
 
 LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
 MOST_GROUPS = 60
+LARGEST_KEPT = 500_000  # elements of what is kept from the first pass of each loop
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Seen:
     pending: tuple[int, dict[str, Group], dict[str, np.ndarray]] | None = None
     moves: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
     tested: int = 0
+    initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
 
 
 @dataclass
@@ -61,16 +63,18 @@ class Scout:
         """Whether the loop at whose head the program is should be tested."""
         seen = self.loops.setdefault(number, Seen())
         seen.count += 1
+        if seen.count == 1:
+            started = time.monotonic()
+            found, seen.initial = _values(scope_of(), LARGEST_KEPT)
+            seen.pending = (seen.activation, found, seen.initial)
+            self.spent += time.monotonic() - started
         if seen.count not in LOOKS:
             return False
         started = time.monotonic()
-        if self._promising(seen):
+        if self._promising(seen) or (seen.count == 4 and stalled(seen)):
             seen.tested += 1
             return True
-        scope = scope_of()
-        found = groups({path: value for path, value in leaves(scope).items() if _may_move(value)})
-        values = {name: group.read(scope) for name, group in found.items()}
-        seen.pending = (seen.activation, found, values)
+        seen.pending = (seen.activation, *_values(scope_of()))
         self.spent += time.monotonic() - started
         return False
 
@@ -99,6 +103,37 @@ class Scout:
                 ):
                     return True
         return False
+
+
+def stalled(seen: Seen) -> bool:
+    """Whether what is named like parameters moved in the first pass, and nothing that it moved did since."""
+    first = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
+    return bool(first) and not any(first & moved.keys() for _, moved in seen.moves[1:])
+
+
+def back_to_start(seen: Seen, scope: Scope) -> dict[str, np.ndarray]:
+    """Put what is named like parameters back to its values before the first pass: after a step that was too long
+    nothing moves any more. What is returned was put back."""
+    put: dict[str, np.ndarray] = {}
+    for name, group in movers(scope).items():
+        old = seen.initial.get(name)
+        if old is not None and is_named(name) and old.size == group.size and _differ(old, group.read(scope)):
+            group.write(scope, old)
+            put[name] = old
+    return put
+
+
+def is_named(name: str) -> bool:
+    """Whether a tensor has the name of a parameter: `net.layers[0].w[*].data`, `params['W1']`."""
+    keys = re.findall(r"\['(\w+)'\]", name)
+    parts = [part for part in re.sub(r"\[[^\]]*\]", "", name).split(".") if part not in ("data", "value", "val")]
+    return bool(parts) and PARAMETER_NAME.search((keys or parts)[-1].lower()) is not None
+
+
+def _values(scope: Scope, largest: float = np.inf) -> tuple[dict[str, Group], dict[str, np.ndarray]]:
+    """What may move, and its values now."""
+    found = groups({p: value for p, value in leaves(scope).items() if _may_move(value) and np.size(value) <= largest})
+    return found, {name: group.read(scope) for name, group in found.items()}
 
 
 def _may_move(value: Any) -> bool:
@@ -280,8 +315,9 @@ def classify(
         for name in moved
         if name in kept
         and name not in memory
+        and not name.endswith(".grad")
         and (not local[name] or (before[name].size == 1 and affects[name]))
-        and _overlaps(name, shifts, answers)
+        and (_overlaps(name, shifts, answers) or (is_named(name) and _leaps(before[name], after[name])))
     ]
     memory = {name: owner for name, owner in memory.items() if owner in found}
     signs = {name: float(np.sign((answers[name][owner] * shifts[name]).sum())) for name, owner in memory.items()}
@@ -300,6 +336,11 @@ def _overlaps(name: str, shifts: dict[str, np.ndarray], answers: dict[str, dict[
     step, own = shifts[name], answers[name][name]
     size = float(np.sqrt((own * own).sum() * (step * step).sum()))
     return step.size < 4 or (size > 0 and abs(float((own * step).sum())) / size > 0.5)
+
+
+def _leaps(before: np.ndarray, after: np.ndarray) -> bool:
+    """A step so long that what is small before it is not small after it."""
+    return float(np.linalg.norm(after - before)) > 0.3 * float(np.linalg.norm(before))
 
 
 def _noise(after: np.ndarray, before: np.ndarray, scale: float, noise: float) -> float:

@@ -1,0 +1,229 @@
+"""What the passes of a training loop saw: the rows of the inputs, the labels, the outputs, pass after pass."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pellucid.doctor.probes.losses import LABEL_NAME, Candidate, Key, Seen, aligned
+from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.paths import Group, Scope, groups, leaves
+
+INPUT_NAME = re.compile(
+    r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?train|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|samples?|train_?x|train_?data"
+    r"|train_?inputs?|a0|rows?|inputs_list|observations?)$",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Where the inputs, the labels and the outputs of a pass are seen; None where that is not known."""
+
+    inputs: Key | None
+    labels: Key | None
+    outputs: Key | None
+
+    @property
+    def known(self) -> frozenset[Key]:
+        return frozenset(key for key in (self.inputs, self.labels, self.outputs) if key is not None)
+
+
+@dataclass
+class Batch:
+    """The rows of one pass: (samples, …) each."""
+
+    inputs: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    outputs: np.ndarray | None = None
+
+
+@dataclass
+class Data:
+    """What was seen over some passes.
+
+    Attributes:
+        names: how the program calls its inputs and labels.
+        epoch: after how many passes a row came again; None where none did.
+    """
+
+    keys: Keys
+    batches: list[Batch] = field(default_factory=list)
+    ended: bool = False
+    lines: dict[Key, tuple[str, int]] = field(default_factory=dict)
+
+    def all(self, what: str) -> np.ndarray | None:
+        """All rows of the inputs, labels or outputs, one below the other."""
+        parts = [part for batch in self.batches if (part := getattr(batch, what)) is not None]
+        if not parts or len({part.shape[1:] for part in parts}) != 1:
+            return None
+        return np.concatenate(parts)
+
+
+def keys_of(seen: Seen, depends: set[Key], pair: Candidate | None, excluded: frozenset[str]) -> Keys:
+    """The keys of the inputs that go with an output and a label."""
+    if pair is None or pair.label is None:
+        return Keys(None, None, None if pair is None else pair.output)
+    label = seen[pair.label]
+    count = samples(label, seen.get(pair.output))
+    found: list[tuple[tuple[bool | int, ...], Key]] = []
+    for key, series in seen.items():
+        name = re.sub(r"\[[^\]]*\]", "", key[1]).split(".")[-1]
+        if key in depends or key == pair.label or key[1] in excluded or not series[0].size:
+            continue
+        if LABEL_NAME.search(name.lower()) and not INPUT_NAME.match(name):
+            continue
+        if len(series) != len(label) or not _rows_fit(series[0], count if len(label) == 1 else 1):
+            continue
+        twin = name.lower() == _called(pair.label).lower().replace("y", "x", 1)
+        if twin or INPUT_NAME.match(name):
+            found.append(((not twin, key[0] != pair.label[0], -series[0].size), key))
+    return Keys(min(found)[1] if found else None, pair.label, pair.output)
+
+
+def _called(key: Key) -> str:
+    return re.sub(r"\[[^\]]*\]", "", key[1]).split(".")[-1]
+
+
+def samples(labels: list[np.ndarray], outputs: list[np.ndarray] | None) -> int:
+    """How many samples a label array is for."""
+    if len(labels) > 1:
+        return 1
+    label = labels[0]
+    if label.ndim <= 1:
+        width = outputs[0].size if outputs else 0
+        one_hot = label.size == width and label.size > 1 and outputs is not None and outputs[0].ndim == 1
+        return 1 if one_hot and abs(float(label.sum()) - 1) < 1e-6 else int(label.size)
+    if label.shape[0] == 1 and label.shape[1] > 1:
+        return int(label.shape[1]) if not _one_hot(label) else 1
+    if label.shape[1] == 1 and label.shape[0] > 1:
+        return 1 if _one_hot(label.T) else int(label.shape[0])
+    columns = not _one_hot(label) and _one_hot(label.T)
+    return int(label.shape[1 if columns else 0])
+
+
+def _one_hot(label: np.ndarray) -> bool:
+    return bool(label.shape[1] > 2 and np.isin(label, (0.0, 1.0)).all() and np.abs(label.sum(1) - 1).max() < 1e-6)
+
+
+def _rows_fit(value: np.ndarray, count: int) -> bool:
+    return count == 1 or (value.ndim >= 1 and count in value.shape[:2])
+
+
+def rows(value: np.ndarray, count: int) -> np.ndarray:
+    """(samples, …): the axis of the samples first."""
+    if count == 1:
+        return value.reshape(1, -1)
+    if value.ndim == 0 or (value.shape[0] != count and value.ndim < 2):
+        return value.reshape(1, -1)
+    if value.shape[0] != count and value.shape[1] == count:
+        value = np.swapaxes(value, 0, 1)
+    return value.reshape(value.shape[0], -1)
+
+
+def observe(lab: Lab, keys: Keys, candidate: Candidate, passes: int, seconds: float) -> Generator[Run, Outcome, Data]:
+    """In a laboratory: the rows of some passes in a row. The training goes on meanwhile."""
+    result = Data(keys)
+    end = time.monotonic() + seconds
+    total = 0
+    try:
+        while len(result.batches) < passes and time.monotonic() < end and lab.left() > 0.1 and total < 3_000_000:
+            outcome = yield Next(watch=keys.known)
+            batch = batch_of(outcome.seen, keys)
+            result.batches.append(batch)
+            total += sum(part.size for part in (batch.inputs, batch.labels) if part is not None)
+    except Ended:
+        result.ended = True
+    return result
+
+
+def batch_of(seen: Seen, keys: Keys) -> Batch:
+    """The rows of a pass."""
+    labels = seen.get(keys.labels, []) if keys.labels else []
+    outputs = seen.get(keys.outputs, []) if keys.outputs else []
+    inputs = seen.get(keys.inputs, []) if keys.inputs else []
+    count = samples(labels, outputs) if labels else 1
+    return Batch(*(_stacked(series, count) for series in (inputs, labels, outputs)))
+
+
+def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
+    if not series or len({value.shape for value in series}) != 1:
+        return None
+    return np.concatenate([rows(value, count if len(series) == 1 else 1) for value in series])
+
+
+def holders(scope: Scope, width: int, excluded: frozenset[str]) -> list[Group]:
+    """What holds the data from pass to pass: tensors called like inputs, with so many numbers a row."""
+    found: list[Group] = []
+    for name, group in groups(leaves(scope)).items():
+        last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+        if name not in excluded and len(group.shape) == 2 and width in group.shape and max(group.shape) > 3:
+            of_pairs = re.search(r"\[\*\]\[0\]$", name) is not None
+            if INPUT_NAME.match(last) or of_pairs or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last):
+                found.append(group)
+    return found
+
+
+def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int]) -> list[Group]:
+    """What holds the labels from pass to pass: tensors called like labels, of as many rows as the inputs have."""
+    found: list[Group] = []
+    for name, group in groups(leaves(scope)).items():
+        last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+        of_pairs = re.search(r"\[\*\]\[1\]$", name) is not None
+        called = (LABEL_NAME.search(last.lower()) and not INPUT_NAME.match(last)) or of_pairs
+        if called and name not in excluded and group.shape and group.shape[0] in counts:
+            found.append(group)
+    return found
+
+
+def classes(labels: np.ndarray | None) -> np.ndarray | None:
+    """Labels (samples, …) as numbers of classes; None where they are none."""
+    if labels is None or not labels.size:
+        return None
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        if not (np.isin(labels, (0.0, 1.0)).all() and (labels.sum(1) == 1).all()):
+            return None
+        return labels.argmax(1)
+    flat = labels.ravel()
+    return flat.astype(int) if np.equal(np.mod(flat, 1), 0).all() and len(np.unique(flat)) <= 20 else None
+
+
+def distributions(seen: Seen, depends: set[Key]) -> Iterator[Candidate]:
+    """Outputs between 0 and 1, one for each class and sample, with the labels that go with them."""
+    labels = [key for key in seen if key not in depends and LABEL_NAME.search(key[1].lower())]
+    for output in depends:
+        series = seen[output]
+        value = series[0]
+        if len(series) > 1 or value.ndim != 2 or not np.isfinite(value).all() or value.min() < 0 or value.max() > 1:
+            continue
+        for label in labels:
+            other = seen[label][0]
+            whole = bool(other.size) and np.equal(np.mod(other, 1), 0).all() and other.min() >= 0
+            if len(seen[label]) > 1 or not whole:
+                continue
+            one_hot = other.shape == value.shape and (_one_hot(other) or _one_hot(other.T))
+            numbers = other.size == len(value) and value.shape[1] > max(1, other.max())
+            single = other.size == len(value) and value.shape[1] == 1
+            if one_hot or numbers or single:
+                yield Candidate("cross", output, label)
+
+
+def pair_of(candidates: list[Candidate], seen: Seen, depends: set[Key]) -> Candidate | None:
+    """A usual loss whose output and label were seen: the first of the candidates, or one by the names."""
+    for candidate in candidates:
+        if candidate.label is not None and candidate.label in seen and candidate.output in seen:
+            return candidate
+    outputs = [key for key in depends if re.search(r"out|pred|prob|hat|softmax|probs|a\d|^p$|^o$", key[1].lower())]
+    labels = [key for key in seen if key not in depends and LABEL_NAME.search(key[1].lower())]
+    for output in sorted(outputs, key=lambda key: (-len(seen[key]), key)):
+        for label in sorted(labels, key=lambda key: (len(key[1]), key)):
+            if len(seen[output]) == len(seen[label]) and seen[label][0].size:
+                if re.search(r"grad|delta|^d[A-Z_]|loss|cost|acc", output[1]):
+                    continue
+                if aligned(seen[output][0], seen[label][0], True) is not None:
+                    return Candidate("squared", output, label)
+    return None

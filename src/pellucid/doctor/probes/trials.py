@@ -1,0 +1,251 @@
+"""Training from the first pass on in a fork: as it is, or with one thing changed, and the losses on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.probes.losses import Candidate, Key
+from pellucid.doctor.process.lab import Again, Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.scout import Parameters
+
+BURST = 40  # passes in a row whose losses are averaged
+GROWTH = 1.35  # from one burst to the next
+
+Change = Callable[[Scope], Any]
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What is changed in a trial.
+
+    Attributes:
+        name: of the cause that it would cure.
+        scale: of every update.
+        begin: change the state once, at the head of the first pass, after the parameters are put back.
+        repeat: how often each pass is run.
+    """
+
+    name: str = ""
+    what: str = "as it is"
+    scale: float = 1.0
+    begin: tuple[Change, ...] = ()
+    repeat: int = 1
+    note: Any = None
+
+    def and_(self, other: Remedy) -> Remedy:
+        return Remedy(
+            other.name, other.what, self.scale * other.scale, (*self.begin, *other.begin), self.repeat * other.repeat
+        )
+
+
+@dataclass
+class Trial:
+    """A training from the initial parameters.
+
+    Attributes:
+        at, losses: the pass of each loss that was taken down, in bursts of passes in a row.
+        passes: how many passes there were; `ended`: the program left its loop then.
+        first, last: the values that were asked for, of the passes of the first and of the last burst.
+        moved: by parameter, the size of the largest update seen as a share of the size of the parameter.
+        values: the parameters after the last pass.
+    """
+
+    what: str = ""
+    at: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    passes: int = 0
+    ended: bool = False
+    first: dict[Key, list[np.ndarray]] = field(default_factory=dict)
+    last: dict[Key, list[np.ndarray]] = field(default_factory=dict)
+    moved: dict[str, float] = field(default_factory=dict)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str = ""
+
+    def curve(self) -> list[float]:
+        """The mean loss of each burst."""
+        return [float(np.mean(part)) for part in self._bursts()]
+
+    def _bursts(self) -> list[list[float]]:
+        parts: list[list[float]] = []
+        for i, (at, loss) in enumerate(zip(self.at, self.losses, strict=True)):
+            if i == 0 or at != self.at[i - 1] + 1 or len(parts[-1]) >= BURST:
+                parts.append([])
+            parts[-1].append(loss)
+        if len(parts) > 1 and len(parts[-1]) < BURST // 2:  # too few for a mean of their own
+            parts[-2:] = [[*parts[-2], *parts[-1]][-BURST:]]
+        return parts
+
+    @property
+    def finite(self) -> bool:
+        return bool(self.losses) and bool(np.isfinite(self.losses).all())
+
+    @property
+    def level(self) -> float:
+        """The mean loss at the end; infinite where it is no number."""
+        parts = self._bursts()
+        part = parts[-1] if parts else []
+        if len(parts) == 1 and len(part) > 8:  # one short run: its last quarter
+            part = part[-max(4, len(part) // 4) :]
+        return float(np.mean(part)) if part and np.isfinite(part).all() else float("inf")
+
+    @property
+    def noise(self) -> float:
+        """How uncertain the level is."""
+        parts = self._bursts()
+        part = parts[-1] if parts else []
+        return float(np.std(part) / np.sqrt(len(part))) if part and np.isfinite(part).all() else float("inf")
+
+    def level_at(self, passes: int) -> float:
+        """The mean loss of the burst that ends nearest to a number of passes."""
+        parts, ends, count = self._bursts(), [], 0
+        for part in parts:
+            count += len(part)
+            ends.append(self.at[min(count, len(self.at)) - 1])
+        best = min(range(len(parts)), key=lambda i: abs(ends[i] - passes), default=None)
+        part = parts[best] if best is not None else []
+        return float(np.mean(part)) if part and np.isfinite(part).all() else float("inf")
+
+
+def trial(
+    lab: Lab,
+    found: Parameters,
+    candidate: Candidate,
+    initial: dict[str, np.ndarray],
+    passes: int,
+    seconds: float,
+    remedy: Remedy,
+    keys: frozenset[Key] = frozenset(),
+    burst: int = BURST,
+) -> Generator[Run, Outcome, Trial]:
+    """In a laboratory: train from the initial parameters on, for so many passes or seconds."""
+    result = Trial(remedy.what)
+    losses, all_keys = frozenset(candidate.keys), frozenset(candidate.keys) | keys
+    started = time.monotonic()
+    following, collected = burst, 0
+    kept: dict[Key, list[np.ndarray]] = {}
+    move = _scaled(lab, found, remedy.scale) if remedy.scale != 1.0 else None
+    with np.errstate(all="ignore"):
+        try:
+            while result.passes < passes and time.monotonic() - started < seconds and lab.left() > 0.15:
+                at = result.passes
+                taken = at < burst or at >= following
+                begin = _beginning(lab, found, initial, remedy.begin) if at == 0 else None
+                extra = keys and taken
+                outcome = yield (Again if (at + 1) % remedy.repeat else Next)(
+                    watch=(all_keys if extra else losses) if taken else None, before=begin, after=move
+                )
+                result.passes += 1
+                result.values = outcome.after
+                if not taken:
+                    continue
+                value = candidate.value(outcome.seen)
+                result.at.append(at)
+                result.losses.append(value)
+                if at < burst:
+                    _keep(result.first, outcome.seen, keys)
+                if collected == 0:
+                    kept = {}
+                _keep(kept, outcome.seen, keys)
+                collected += 1
+                result.last = kept
+                if at >= following and collected >= burst:
+                    following, collected = max(int(at * GROWTH), at + 1), 0
+                elif at == burst - 1:
+                    following, collected = burst, 0
+                if at % 10 == 0:
+                    _sizes(result, outcome, found)
+                if not np.isfinite(value) and len(result.losses) > 3:
+                    break
+        except Ended as end:
+            result.ended = True
+            result.error = str(end)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _keep(store: dict[Key, list[np.ndarray]], seen: dict[Key, list[np.ndarray]], keys: frozenset[Key]) -> None:
+    for key in keys:
+        if key in seen:
+            store.setdefault(key, []).extend(seen[key][: max(1, 400 - len(store.get(key, ())))])
+
+
+def _sizes(result: Trial, outcome: Outcome, found: Parameters) -> None:
+    for name in found.parameters:
+        if name in outcome.before and name in outcome.after:
+            old, new = outcome.before[name], outcome.after[name]
+            size = float(np.sqrt((old * old).sum()))
+            step = float(np.sqrt(((new - old) ** 2).sum()))
+            share = step / size if size > 0 else float("inf") if step > 0 else 0.0
+            result.moved[name] = max(result.moved.get(name, 0.0), share)
+
+
+def gently(lab: Lab, found: Parameters, work: Generator[Run, Outcome, Any]) -> Generator[Run, Outcome, Any]:
+    """The same work, but from one pass to the next the parameters hardly move."""
+    outcome: Outcome | None = None
+    try:
+        while True:
+            request = next(work) if outcome is None else work.send(outcome)
+            while True:
+                if isinstance(request, Next) and request.after is None:
+                    request.after = _scaled(lab, found, 1e-4)
+                try:
+                    outcome = yield request
+                    break
+                except Ended as end:
+                    request = work.throw(end)
+    except StopIteration as end:
+        return end.value
+
+
+def _scaled(lab: Lab, found: Parameters, scale: float) -> Change:
+    def after(scope: Scope) -> None:
+        for name in found.parameters:
+            old = lab.before.get(name)
+            if old is not None:
+                new = lab.groups[name].read(scope)
+                lab.groups[name].write(scope, old + scale * (new - old))
+
+    return after
+
+
+def _beginning(lab: Lab, found: Parameters, initial: dict[str, np.ndarray], changes: tuple[Change, ...]) -> Change:
+    def before(scope: Scope) -> None:
+        rewind(found, initial, scope)
+        for change in changes:
+            change(scope)
+        lab.before.update({name: group.read(scope) for name, group in found.groups.items()})
+
+    return before
+
+
+def rewind(found: Parameters, initial: dict[str, np.ndarray], scope: Scope) -> None:
+    """Put the parameters back to what they were before the first pass, and an optimiser's memory to nothing."""
+    for name, group in found.groups.items():
+        values = initial.get(name)
+        if values is not None and values.size == group.size:
+            group.write(scope, values)
+        elif name in found.memory:
+            group.write(scope, np.zeros(group.size))
+
+
+def to_values(found: Parameters, name: str, values: np.ndarray) -> Change:
+    """Begin with other values of a parameter."""
+    return lambda scope: found.groups[name].write(scope, values)
+
+
+def transformed(tensors: list[Group], function: Callable[[np.ndarray], np.ndarray]) -> Change:
+    """Begin with other data. All is read before anything is written: one array may be a view of another."""
+
+    def change(scope: Scope) -> None:
+        old = [group.read(scope).reshape(group.shape) for group in tensors]
+        for group, values in zip(tensors, old, strict=True):
+            group.write(scope, function(values).ravel())
+
+    return change

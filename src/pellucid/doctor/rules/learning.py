@@ -1,0 +1,56 @@
+"""Whether a program learns, and whether a remedy is one: pure functions of trainings in forks."""
+
+from __future__ import annotations
+
+from pellucid.doctor.probes.trials import Trial
+
+LEARNS = 0.3  # of the loss at the beginning: who loses that much of it learns
+BARELY = 0.1
+GAINS = 0.2  # what a remedy has to gain at least
+
+
+def share(begin: float, level: float) -> float:
+    """How much of the loss is gone; negative where it grew."""
+    if level == float("inf") or begin == 0:
+        return -1.0
+    return (begin - level) / abs(begin)
+
+
+def learns(frozen: Trial, trained: Trial) -> bool:
+    """Whether the program, left alone, gets anywhere by its end or as long as it was watched."""
+    return trained.finite and share(frozen.level, trained.level) >= LEARNS
+
+
+def worsened(trained: Trial, frozen: Trial) -> int | None:
+    """The pass at which a training that went well came off the road; None where none did."""
+    curve = trained.curve()
+    if len(curve) < 3:
+        return None
+    finite = [value for value in curve if value == value and value < float("inf")]
+    if not finite:
+        return None
+    best = min(finite)
+    where = curve.index(best)
+    good = frozen.level - best
+    if good < 0.3 * abs(frozen.level) or where == len(curve) - 1:
+        return None
+    lost = trained.level - best
+    return trained.at[min((where + 1) * 40, len(trained.at) - 1)] if lost > 0.7 * good else None
+
+
+def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
+    """Whether a training with a remedy is better by far than the one without, after as many passes, beyond noise."""
+    if not other.finite or not other.losses:
+        return False
+    was = as_is.level if other.passes >= 0.9 * as_is.passes else as_is.level_at(other.passes)
+    gain, before = share(frozen.level, other.level), share(frozen.level, was)
+    if gain < GAINS or (before > 0 and gain < 2.5 * before and not other.level < 0.35 * abs(was)):
+        return False
+    noise = 3 * (other.noise + (as_is.noise if as_is.finite else 0.0))
+    return was == float("inf") or other.level + noise < was
+
+
+def travels(trained: Trial, passes: int | None) -> float:
+    """How far the parameters would come in the whole run, as a share of their size, if every step were like these."""
+    steps = [size for size in trained.moved.values() if size < float("inf")]
+    return max(steps, default=float("inf")) * (passes or trained.passes)

@@ -1,0 +1,54 @@
+"""What stands out in the first values of the parameters and in the inputs: premises, to be confirmed by a fork."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def symmetric(tensors: dict[str, np.ndarray]) -> list[str]:
+    """Weight matrices whose units all begin alike, in a network of several layers."""
+    matrices = {name: values for name, values in tensors.items() if values.ndim == 2 and min(values.shape) >= 1}
+    if len(matrices) < 2:
+        return []
+    return [name for name, values in matrices.items() if values.size > 1 and alike(values)]
+
+
+def alike(values: np.ndarray) -> bool:
+    """Whether all rows, or all columns, of a matrix are the same."""
+    if values.ndim != 2:
+        return False
+    size = max(float(np.abs(values).max()), 1e-300)
+    rows, columns = np.abs(values - values[:1]).max() / size, np.abs(values - values[:, :1]).max() / size
+    return bool((rows < 1e-9 and values.shape[0] > 1) or (columns < 1e-9 and values.shape[1] > 1))
+
+
+def sizes(tensors: dict[str, np.ndarray]) -> dict[str, float]:
+    """By weight matrix, its root mean square times the root of the mean of its sides: about 1 keeps a signal's size."""
+    return {
+        name: float(np.sqrt(np.mean(values**2)) * np.sqrt(np.mean(values.shape)))
+        for name, values in tensors.items()
+        if values.ndim == 2 and values.size > 1
+    }
+
+
+def columns(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each input, over the rows; 1 where an input never changes."""
+    mean, std = rows.mean(0), rows.std(0)
+    return mean, np.where(std > 1e-12 * np.maximum(1.0, np.abs(mean)), std, 1.0)
+
+
+def unscaled(rows: np.ndarray) -> bool:
+    """Whether inputs are far from zero mean or unit scale."""
+    size = np.sqrt(np.mean(rows**2, axis=0))
+    return bool(np.median(size) > 8 or size.max() > 20 or (size[size > 0].size and np.max(size) < 1e-3))
+
+
+def unequal(rows: np.ndarray) -> list[int]:
+    """The columns that dwarf the others."""
+    size = np.sqrt(np.mean(rows**2, axis=0))
+    known = size[size > 0]
+    if len(known) < 2:
+        return []
+    middle = float(np.median(known)) if len(known) > 2 else float(known.min())
+    big = np.flatnonzero(size > 30 * middle)
+    return [int(i) for i in big] if 0 < len(big) <= max(1, len(size) // 2) else []

@@ -1,0 +1,212 @@
+"""The causes that need no gradient: the rules on records, and the doctor on small programs that have one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.doctor import Report, examine_script
+from pellucid.doctor.probes.data import Batch, Data, Keys, samples
+from pellucid.doctor.probes.trials import Trial
+from pellucid.doctor.process import places
+from pellucid.doctor.rules import data as rules
+from pellucid.doctor.rules import learning, start
+
+RNG = np.random.default_rng(0)
+
+
+def data(*batches: Batch) -> Data:
+    return Data(Keys(None, None, None), list(batches))
+
+
+def trained(*losses: float) -> Trial:
+    return Trial(at=list(range(len(losses))), losses=list(losses), passes=len(losses))
+
+
+# The rules -----------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_come_again_are_counted() -> None:
+    rows = RNG.normal(size=(100, 3))
+    same = data(*(Batch(inputs=rows[:10]) for _ in range(12)))
+    whole = data(*(Batch(inputs=rows[i * 10 % 100 :][:10]) for i in range(40)))
+    finding = rules.repeated_rows(same, 100)
+    assert finding is not None
+    assert finding.evidence.startswith("In 12 passes 10 of 100 different rows were used")
+    assert rules.repeated_rows(whole, 100) is None
+    assert rules.repeated_rows(data(*(Batch(inputs=rows) for _ in range(12))), 100) is None
+
+
+def test_labels_that_change_for_a_row() -> None:
+    rows, labels = RNG.normal(size=(50, 2)), RNG.integers(0, 2, (50, 1)).astype(float)
+    right = data(Batch(rows, labels), Batch(rows[::-1], labels[::-1]))
+    torn = data(Batch(rows, labels), Batch(rows[::-1], labels))
+    assert rules.conflicting(right) == 0
+    assert rules.conflicting(torn) > 0.2
+
+
+def test_sorted_labels() -> None:
+    labels = np.repeat([0.0, 1.0, 2.0], 40)[:, None]
+    batches = [Batch(labels=labels[i : i + 10]) for i in range(0, 120, 10)]
+    mixed = [Batch(labels=part) for part in RNG.permutation(labels).reshape(12, 10, 1)]
+    assert rules.sorted_labels(data(*batches)) == (3, 2)
+    assert rules.sorted_labels(data(*mixed)) is None
+    assert rules.sorted_labels(data(*[Batch(labels=labels)] * 6)) is None  # the whole at once has no order
+
+
+@pytest.mark.parametrize(
+    ("outputs", "labels", "reached"),
+    [
+        (1 / (1 + np.exp(-np.maximum(0, RNG.normal(size=40)))), RNG.integers(0, 2, 40), False),
+        (1 / (1 + np.exp(-RNG.normal(size=40))), RNG.integers(0, 2, 40), True),
+        (np.full(40, 0.999), RNG.integers(1, 9, 40), False),
+        (RNG.normal(size=40), RNG.normal(size=40), True),
+        (np.maximum(0, RNG.normal(size=40)), RNG.normal(size=40), True),  # zeros, but not where labels are negative
+        (np.maximum(0, np.linspace(-1, 1, 40)), np.linspace(-1, 1, 40), False),
+    ],
+)
+def test_outputs_that_cannot_reach_their_labels(outputs: np.ndarray, labels: np.ndarray, reached: bool) -> None:
+    if len(outputs) == 40 and reached and outputs.min() == 0:
+        labels = np.where(outputs > 0, labels, np.abs(labels))
+    finding = rules.out_of_reach(Batch(), Batch(outputs=outputs[:, None], labels=labels[:, None].astype(float)))
+    assert (finding is None) is reached
+
+
+def test_a_softmax_over_the_batch() -> None:
+    exps = np.exp(RNG.normal(size=(6, 3)))
+    over_batch = rules.softmax_axis(Batch(outputs=exps / exps.sum(0)))
+    assert over_batch is not None
+    assert over_batch.cause == "softmax-wrong-axis"
+    assert rules.softmax_axis(Batch(outputs=exps / exps.sum(1, keepdims=True))) is None
+
+
+def test_what_learns_and_what_is_a_remedy() -> None:
+    frozen, slow = trained(*[1.0] * 40), trained(*np.linspace(1.0, 0.5, 40))
+    stuck, cured = trained(*[1.0] * 40), trained(*np.geomspace(1.0, 0.01, 40))
+    assert learning.learns(frozen, slow)
+    assert not learning.learns(frozen, stuck)
+    assert learning.confirmed(frozen, stuck, cured)
+    assert not learning.confirmed(frozen, stuck, trained(*np.linspace(1.0, 0.9, 40)))
+    assert not learning.confirmed(frozen, stuck, trained(*[1.0] * 39, float("nan")))
+    assert learning.confirmed(frozen, trained(1.0, 9.0, float("inf")), cured)
+
+
+def test_what_stands_out_at_the_beginning() -> None:
+    random = RNG.normal(size=(4, 3))
+    assert start.symmetric({"W1": np.zeros((4, 3)), "W2": random}) == ["W1"]
+    assert start.symmetric({"W": np.zeros((4, 3))}) == []  # one layer may begin at zero
+    assert start.unequal(np.array([[1.0, 1000.0], [2.0, 2000.0], [-1.0, 500.0]])) == [1]
+    assert not start.unscaled(random)
+    assert start.unscaled(50 + random)
+
+
+@pytest.mark.parametrize(
+    ("label", "outputs", "count"),
+    [
+        (np.zeros(8), None, 8),
+        (np.eye(3)[[0, 1, 2, 0]], np.zeros((4, 3)), 4),
+        (np.eye(4)[[0, 1, 2, 3, 0]].T, np.zeros((4, 5)), 5),
+        (np.array([0.0, 1.0, 0.0]), np.zeros(3), 1),
+        (np.zeros((7, 1)), None, 7),
+    ],
+)
+def test_how_many_samples_labels_are_for(label: np.ndarray, outputs: np.ndarray | None, count: int) -> None:
+    assert samples([label], None if outputs is None else [outputs]) == count
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "value"),
+    [
+        ("lr = 0.5\nw -= lr * g\n", 1, 0.5),
+        ("class N:\n    def __init__(self, n, lr=0.1):\n        self.lr = lr\nN(3)\n", 2, 0.1),
+        ("class N:\n    def __init__(self, n, lr=0.1):\n        self.lr = lr\nN(3, 7.0)\n", 4, 7.0),
+        ("def fit(x, eta):\n    pass\nfit(1, eta=3.0)\n", 3, 3.0),
+        ("w -= 0.01 * g\n", 1, 0.01),
+    ],
+)
+def test_where_the_learning_rate_is_written(source: str, line: int, value: float) -> None:
+    found = places.rate({"a.py": source}, [("a.py", 1)])
+    assert found is not None
+    assert (found.line, found.value) == (line, value)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("order = np.random.permutation(9)\nX = X[order]\nfit(X, y)\n", 2),
+        ("np.random.shuffle(X)\nnp.random.shuffle(y)\n", 2),
+        ("order = np.random.permutation(9)\nX = X[order]\ny = y[order]\n", None),
+        ("np.random.shuffle(data)\nX = data[:, :2]\n", None),
+        ("np.random.seed(1)\nnp.random.shuffle(X)\nnp.random.seed(1)\nnp.random.shuffle(y)\nnp.random.seed(2)\n", None),
+    ],
+)
+def test_where_inputs_and_labels_are_torn_apart(source: str, line: int | None) -> None:
+    found = places.torn({"a.py": source})
+    assert (found and found.place.line) == line
+
+
+# The doctor ----------------------------------------------------------------------------------------------------------
+
+CLOUDS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200, 3))
+y = (X[:, :1] * X[:, 1:2] > 0).astype(float)
+W1 = rng.normal(size=(3, 8))
+b1 = np.zeros(8)
+W2 = rng.normal(size=(8, 1)) / 3
+b2 = np.zeros(1)
+lr = 0.5
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+for epoch in range(600):
+    for i in range(0, len(X), 50):
+        xb = X[i:i + 50]
+        yb = y[i:i + 50]
+        h = np.tanh(xb @ W1 + b1)
+        p = sigmoid(h @ W2 + b2)
+        dz = (p - yb) / len(xb)
+        dh = dz @ W2.T * (1 - h ** 2)
+        W2 -= lr * h.T @ dz
+        b2 -= lr * dz.sum(0)
+        W1 -= lr * xb.T @ dh
+        b1 -= lr * dh.sum(0)
+"""
+
+
+def examined(folder: Path, *change: str) -> Report:
+    source = CLOUDS
+    for old, new in zip(change[::2], change[1::2], strict=True):
+        assert old in source
+        source = source.replace(old, new)
+    script = folder / "program.py"
+    script.write_text(source)
+    return examine_script(script, budget=40)
+
+
+def test_a_program_that_learns_is_healthy(tmp_path: Path) -> None:
+    report = examined(tmp_path)
+    assert report.status == "healthy", report.to_json()
+
+
+@pytest.mark.parametrize(
+    ("cause", "line", "change"),
+    [
+        ("lr-too-high", 11, ("lr = 0.5", "lr = 4000.0")),
+        ("lr-too-low", 11, ("lr = 0.5", "lr = 0.00002")),
+        ("low-coverage", 18, ("X[i:i + 50]", "X[:50]", "y[i:i + 50]", "y[:50]")),
+        (
+            "symmetric-init",
+            7,
+            ("W1 = rng.normal(size=(3, 8))", "W1 = np.zeros((3, 8))", "rng.normal(size=(8, 1)) / 3", "np.ones((8, 1))"),
+        ),
+        ("input-not-scaled", 5, ("size=(200, 3))", "size=(200, 3)) * 300", "lr = 0.5", "lr = 0.1")),
+    ],
+)
+def test_a_cause_is_named_with_its_line(cause: str, line: int, change: tuple[str, ...], tmp_path: Path) -> None:
+    report = examined(tmp_path, *change)
+    assert report.status == "faults", report.to_json()
+    assert (report.findings[0].cause, report.findings[0].line) == (cause, line)
