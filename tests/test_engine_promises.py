@@ -351,6 +351,15 @@ PIECEWISE: dict[str, Callable[[Any, Any], Any]] = {
     "hardtanh": lambda library, x: library.nn.functional.hardtanh(x, -0.5, 0.5),
     "leaky_relu": lambda library, x: library.nn.functional.leaky_relu(x, 0.1),
     "prelu": lambda library, x: library.nn.functional.prelu(x, library.tensor([0.3], dtype=library.float64)),
+    "threshold": lambda library, x: library.nn.functional.threshold(x, 0.2, 3.0),
+    "threshold in place": lambda library, x: library.nn.functional.threshold(x * 1, 0.2, 3.0, inplace=True),
+    "hardshrink": lambda library, x: library.nn.functional.hardshrink(x),
+    "softshrink": lambda library, x: library.nn.functional.softshrink(x),
+    "adaptive_max_pool2d": lambda library, x: library.nn.functional.adaptive_max_pool2d(x[None], (2, 3)),
+    "adaptive_avg_pool1d": lambda library, x: library.nn.functional.adaptive_avg_pool1d(x[None], 3),
+    "adaptive_avg_pool2d": lambda library, x: library.nn.functional.adaptive_avg_pool2d(x[None], 2),
+    "padded by reflection": lambda library, x: library.nn.functional.pad(x, (1, 2), mode="reflect"),
+    "padded by replication": lambda library, x: library.nn.functional.pad(x, (1, 2), mode="replicate"),
     "rrelu": lambda library, x: library.nn.functional.rrelu(x),
     "max_pool1d": lambda library, x: library.nn.functional.max_pool1d(x[None], 2),
     "max_pool2d": lambda library, x: library.nn.functional.max_pool2d(x[None], 2),
@@ -428,6 +437,60 @@ def test_a_number_that_the_dtype_has_or_not(way: str, value: Any, kind: str) -> 
         both_raise(program, "without overflow")
     else:
         same(program)
+
+
+def stored(library: Any, x: Any, key: Any, value: Any) -> Any:
+    x[key] = value
+    return x
+
+
+OPERATIONS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "x + n": lambda library, x, n: x + n, "n - x": lambda library, x, n: n - x, "x * n": lambda library, x, n: x * n,
+    "x / n": lambda library, x, n: x / n, "n / x": lambda library, x, n: n / x, "x // n": lambda library, x, n: x // n,
+    "x % n": lambda library, x, n: x % n, "x ** n": lambda library, x, n: (x + 1) ** n,
+    "n ** x": lambda library, x, n: n**x,
+    "x == n": lambda library, x, n: x == n, "n < x": lambda library, x, n: n < x,
+    "x != n": lambda library, x, n: x != n,
+    "x += n": lambda library, x, n: x.add_(n), "x & n": lambda library, x, n: x & n,
+    "x[0] = n": lambda library, x, n: stored(library, x, 0, n),
+    "x[:] = n": lambda library, x, n: stored(library, x, slice(None), n),
+    "x[[0]] = n": lambda library, x, n: stored(library, x, [0], n),
+    "x[mask] = n": lambda library, x, n: stored(library, x, x == 1, n),
+    "clamp": lambda library, x, n: x.clamp(0, n), "clamp from": lambda library, x, n: x.clamp(min=n),
+    "clamp_min": lambda library, x, n: x.clamp_min(n), "clamp_max": lambda library, x, n: x.clamp_max(n),
+    "where": lambda library, x, n: library.where(x == 1, x, n), "where not": lambda library, x, n: x.where(x != 1, n),
+    "masked_fill": lambda library, x, n: x.masked_fill(x == 1, n),
+    "index_fill": lambda library, x, n: x.index_fill(0, library.tensor([0]), n),
+    "scatter": lambda library, x, n: x.scatter(0, library.tensor([0]), n),
+    "pad": lambda library, x, n: library.nn.functional.pad(x, (1, 1), value=n),
+    "add alpha": lambda library, x, n: library.add(x, x, alpha=n),
+    "addcmul": lambda library, x, n: library.addcmul(x, x, x, value=n),
+    "fmod": lambda library, x, n: x.fmod(n), "lerp": lambda library, x, n: library.lerp(x.float(), x.float() + 1, n),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("kind", ["float32", "float64", "int64", "int32", "uint8"])
+def test_a_number_outside_of_a_dtype_as_an_operand(name: str, kind: str) -> None:
+    """The same error as PyTorch, or the same numbers: never NaN, an infinity or a wrapped integer in silence."""
+    for number in (2**64, -(2**63) - 1, 2**200, 2**2000, 2**40, 300, 1e300, 1e39, float("inf"), -1.5):
+        if (name, kind, number) in ACCEPTED_BY_PYTORCH:
+            continue
+
+        def program(library: Any, number: Any = number) -> Any:
+            return OPERATIONS[name](library, library.ones(2, dtype=getattr(library, kind)), number)
+
+        try:
+            program(torch)
+        except Exception as failure:
+            with pytest.raises(type(failure)):
+                program(pellucid)
+        else:
+            same(program)
+
+
+# What PyTorch computes of an integer tensor and a fraction, which its own documentation refuses.
+ACCEPTED_BY_PYTORCH = {("addcmul", "int64", -1.5), ("addcmul", "int32", -1.5), ("addcmul", "uint8", -1.5)}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ SAMPLES = {
     ],
     "to_device": [row(real(2, 3), device=pellucid.device("cpu"), reference=lambda x, device: x)],
     "clone": [row(real(2, 3)), row(real())],
+    "kinked": [row(real(2, 3), reference=lambda x: x)],
     "along": [row(real(2, 3), real(4), reference=lambda x, other: x + 0 * other.sum())],
     "copy_": [row(real(2, 3), real(3)), row(real(2, 3), real(2, 3))],
     "view_replay": [

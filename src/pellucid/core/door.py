@@ -28,7 +28,7 @@ from .tensor import Tensor
 _new: Any = object.__new__
 _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
-_NUMBERS = frozenset((int, float, bool))
+_PLAIN = frozenset((float, bool))
 _SCALARS = (np.generic, int, float)
 _FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point)
 
@@ -102,7 +102,7 @@ def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             if one is None:
                 if op.elementwise and len(arrays) <= op.required:
                     raise wrong_type(op.name, op.inputs[len(arrays) - 1], ("Tensor", bool), None)
-            elif type(one) not in _NUMBERS:
+            elif type(one) not in _PLAIN and not (type(one) is int and -(2**63) <= one < 2**64):
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit
     if op.kind is not None and (mixed or dtype not in _FLOATS):

@@ -82,27 +82,38 @@ def of_number(value: bool | int | float) -> dtype:
     return bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else _default
 
 
+def refuse_wide(value: Any) -> None:
+    """Raise OverflowError for an integer that no type of 64 bits has, as PyTorch does whatever the other operand is."""
+    if not -(2**63) <= value < 2**64:
+        raise OverflowError(
+            f"int too big to convert: {value if abs(value) < 2**200 else 'the number'} is not between -2**63 and "
+            "2**64 - 1; write it as a float"
+        )
+
+
 def number_in(value: Any, kind: np.dtype[Any]) -> Any:
     """A Python number as the type `kind` holds it; raises RuntimeError where it would be another number.
 
-    As in PyTorch a number with a fraction loses it, a negative one within an unsigned type's range wraps around, and
-    infinity and NaN are numbers of every floating type.
+    As in PyTorch a float loses its fraction, a negative integer within an unsigned type's range wraps around, and
+    infinity and NaN are numbers of every floating type. Raises OverflowError for an integer of more than 64 bits.
     """
+    if isinstance(value, int):
+        refuse_wide(value)
     if kind.kind in "iu":
         info = np.iinfo(kind)
-        low = -info.max if kind.kind == "u" else info.min
+        low = -info.max if kind.kind == "u" and isinstance(value, int) else info.min
         if not low <= value <= info.max:
             raise RuntimeError(
                 f"value cannot be converted to type {kind} without overflow: {value} is not between {info.min} and "
                 f"{info.max}; choose a wider dtype"
             )
         return np.array(int(value)).astype(kind)
-    if kind.kind == "f" and kind.itemsize >= 4 and math.isfinite(value) and abs(value) > np.finfo(kind).max:
+    if kind.kind == "f" and kind.itemsize >= 4 and math.isfinite(value) and abs(value) > float(np.finfo(kind).max):
         raise RuntimeError(
             f"value cannot be converted to type {kind} without overflow: {value} is larger than {np.finfo(kind).max}; "
             "choose a wider dtype"
         )
-    return value
+    return bool(value) if kind.kind == "b" else value
 
 
 def category(d: np.dtype[Any]) -> int:

@@ -34,7 +34,7 @@ from . import declaration
 from .arguments import kind_of_argument, wrong_type
 from .declaration import Declaration, Forward
 from .door import apply
-from .dtypes import category
+from .dtypes import category, refuse_wide
 from .errors import ShapeError
 from .node import node_name
 from .tensor import Tensor
@@ -114,6 +114,8 @@ class Op(Declaration):
             if name in _SCALARS and isinstance(value, Tensor) and value.numel() == 1:
                 kwargs[name] = value.item()
                 continue
+            if type(value) is int and (name in _SCALARS or self.kinds.get(name, ("",))[0] == "float"):
+                refuse_wide(value)
             if name in _SCALARS and isinstance(value, str | list | tuple):
                 raise wrong_type(self.name, name, ("Number", bool), value)
             kind = self.kinds.get(name)

@@ -17,8 +17,8 @@ import numpy as np
 
 from .conversion import from_data
 from .declaration import Declaration
-from .dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types
-from .errors import explain
+from .dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types, refuse_wide
+from .errors import explain, with_line
 from .tensor import Tensor, wrap
 
 
@@ -52,15 +52,17 @@ def as_arguments(op: Declaration, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _as_argument(op: Declaration, index: int, one: Any) -> Any:
-    if one is None or isinstance(one, Tensor) or type(one) in (int, float, bool):
+    if one is None or isinstance(one, Tensor) or type(one) in (float, bool):
         return one
+    if type(one) is int:
+        return _in_64_bits(op, one)
     if isinstance(one, np.generic):
         number: Any = one.item()
         return number
     if isinstance(one, np.ndarray):
         return from_data(one, copy=False)
     if isinstance(one, int | float):  # of a class of its own: an IntEnum, say
-        return int(one) if isinstance(one, int) else float(one)
+        return _in_64_bits(op, int(one)) if isinstance(one, int) else float(one)
     if op.star is not None:
         index = min(index, op.star)
     name = op.inputs[index] if index < len(op.inputs) else f"argument {index}"
@@ -68,6 +70,14 @@ def _as_argument(op: Declaration, index: int, one: Any) -> Any:
         f"{op.name}(): argument {name!r} must be a Tensor (or a number), not {type(one).__name__}; "
         "write pellucid.tensor(...) around it"
     )
+
+
+def _in_64_bits(op: Declaration, number: int) -> int:
+    try:
+        refuse_wide(number)
+    except OverflowError as failure:
+        raise OverflowError(with_line(f"{op.name}(): {failure}")) from None
+    return number
 
 
 def promotion_of(op: Declaration, args: tuple[Any, ...]) -> tuple[list[Any], list[int], dtype]:

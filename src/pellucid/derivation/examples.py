@@ -100,7 +100,7 @@ ROWS_OF: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "clone": row(x(3)), "cast": row(x(3), dtype=as_dtype("float64")), "to_device": row(x(3), device=device("cpu")),
     "copy_": row(x(3), x(3)), "view_replay": row(x(2, 3), chain=CHAIN),
     "view_embed": row(x(3, 2), shape=(2, 3), chain=CHAIN), "view_zero": row(x(2, 3), chain=CHAIN),
-    "along": row(x(3), x(3)),
+    "kinked": row(x(3)), "along": row(x(3), x(3)),
     # choices and indices
     "where": row(MASK, x(2, 3), x(3)), "clamp": row(x(4), -1.0, 1.0), "clamp_": row(x(4), -1.0, 1.0),
     "isclose": row(x(3), x(3)),

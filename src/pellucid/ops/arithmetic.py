@@ -89,7 +89,7 @@ rsub.vjp(
 
 
 def _held(alpha: Any, input: Any) -> Any:
-    if kind_of(input) == "f":
+    if kind_of(input) in "fiu" and hasattr(input, "dtype"):
         check_number(alpha, input.dtype)
     return alpha
 
@@ -327,6 +327,7 @@ def _refuse_integers(input: Any, tensor1: Any, tensor2: Any) -> None:
 @in_float32
 def addcdiv(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
+    check_number(value, input.dtype)
     return input + (tensor1 if value == 1 else tensor1 * value) / tensor2
 
 
@@ -340,6 +341,7 @@ addcdiv.vjp(
 def _check_value(name: str, value: Any, *arrays: Any) -> None:
     if isinstance(value, float) and is_integral(*arrays):
         raise RuntimeError(f"{name}: for integral input tensors, argument value must not be a floating point number")
+    check_number(value, arrays[0].dtype)
 
 
 @elementwise(kind="arith", domain=real(), in_place=True, tensors=("input", "end"))
@@ -347,6 +349,7 @@ def _check_value(name: str, value: Any, *arrays: Any) -> None:
 def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""
     if isinstance(weight, int | float):
+        check_number(weight, input.dtype)
         return input + weight * (end - input) if -0.5 < weight < 0.5 else end - (end - input) * (1 - weight)
     return xp.where(xp.abs(weight) < 0.5, input + weight * (end - input), end - (end - input) * (1 - weight))
 

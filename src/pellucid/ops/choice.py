@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, elementwise, function, real
+from pellucid.core import TABLE, Tensor, elementwise, function, real, result_type
+from pellucid.core.dtypes import number_in
 
-from .elements import check_number, is_integral
+from .elements import check_number, check_numbers, is_integral
 from .node_names import by_operand, clamped
 
 
@@ -50,6 +51,11 @@ def _where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype!r}; "
             "write condition.bool() or condition != 0"
         )
+    if not (isinstance(input, Tensor) and isinstance(other, Tensor)):
+        kind = result_type(input, other).numpy
+        for value in (input, other):
+            if not isinstance(value, Tensor):
+                number_in(value, kind)
     return TABLE["where"](condition, input, other)
 
 
@@ -117,7 +123,9 @@ fmin.vjp(
 # --- by bounds -------------------------------------------------------------------------------------------------------
 
 
-@elementwise(kind="arith", tensors=("input",), node=clamped, in_place="function", aliases=("clip",))
+@elementwise(
+    kind="arith", check=check_numbers, tensors=("input",), node=clamped, in_place="function", aliases=("clip",)
+)
 def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN.
 
@@ -131,8 +139,7 @@ def clamp(xp: Any, input: Any, min: Any = None, max: Any = None) -> Any:
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     for bound in (min, max):
-        if input.dtype == xp.float16:
-            check_number(bound, input.dtype)
+        check_number(bound, input.dtype)
     if min is not None:
         input = xp.maximum(input, min)
     return input if max is None else xp.minimum(input, max)
@@ -157,9 +164,13 @@ def _at_max(m: Any, g: Any, input: Any, min: Any, max: Any) -> Any:
 clamp.vjp(input=_within, min=_at_min, max=_at_max)
 
 
-@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMin"), in_place="function")
+@elementwise(
+    kind="arith", domain=real(), check=check_numbers, tensors=("input",), node=by_operand("ClampMin"),
+    in_place="function",
+)  # fmt: skip
 def clamp_min(xp: Any, input: Any, min: Any) -> Any:
     """Each element, or `min` where that is larger."""
+    check_number(min, input.dtype)
     return xp.maximum(input, min)
 
 
@@ -169,9 +180,13 @@ clamp_min.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real(), tensors=("input",), node=by_operand("ClampMax"), in_place="function")
+@elementwise(
+    kind="arith", domain=real(), check=check_numbers, tensors=("input",), node=by_operand("ClampMax"),
+    in_place="function",
+)  # fmt: skip
 def clamp_max(xp: Any, input: Any, max: Any) -> Any:
     """Each element, or `max` where that is smaller."""
+    check_number(max, input.dtype)
     return xp.minimum(input, max)
 
 

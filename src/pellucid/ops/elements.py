@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.core import result_type
 from pellucid.core.dtypes import number_in
 
 Forward = Callable[..., Any]
@@ -59,6 +60,13 @@ def check_number(value: Any, kind: Any) -> None:
             f"value cannot be converted to type {kind} without overflow: {value} is larger than {_LARGEST_HALF}; "
             "choose a wider dtype"
         )
+
+
+def check_numbers(*values: Any) -> None:
+    """Raise for a number among the tensors and numbers that the dtype they mix to cannot hold, as `check_number`."""
+    kind = result_type(*[value for value in values if value is not None]).numpy
+    for value in values:
+        check_number(value, kind)
 
 
 def half_and_number(input: Any, other: Any) -> bool:

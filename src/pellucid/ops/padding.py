@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core import TABLE, ShapeError, Tensor, function, op
+from pellucid.core.dtypes import number_in
 from pellucid.core.errors import with_line
 
 from .dims import sizes_of
+from .elements import check_number
 
 
 @op(public=True, method=False)
@@ -25,7 +27,8 @@ def constant_pad_nd(xp: Any, input: Any, *, pad: Any, value: Any = 0) -> Any:
             f"The input size {list(input.shape)}, plus negative padding {list(pad)}, resulted in a negative output "
             "size, which is invalid"
         )
-    out = xp.full(lengths, value, input.dtype)
+    check_number(value, input.dtype)
+    out = xp.full(lengths, number_in(value, input.dtype), input.dtype)
     target = tuple(slice(max(before, 0), n - max(after, 0)) for n, (before, after) in zip(lengths, ends, strict=True))
     source = tuple(
         slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(input.shape, ends, strict=True)
@@ -80,7 +83,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
 
     widths = sizes_of((pad,))
     if mode == "constant":
-        return constant_pad_nd(input, pad=widths, value=0 if value is None else value)
+        return constant_pad_nd(input, pad=widths, value=0 if value is None else float(value))
     if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(
             with_line(f"Unrecognised padding mode {mode}; there are constant, reflect, replicate and circular")
@@ -95,6 +98,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
                 f"2 numbers, (N, C, H, W) 4; got {len(widths)} for shape {tuple(input.shape)}"
             )
         )
+    if mode != "circular":
+        input = TABLE["kinked"](input)  # as in PyTorch, where these two are ops
     for i in range(count):
         dim = input.ndim - 1 - i
         length, before, after = input.shape[dim], widths[2 * i], widths[2 * i + 1]

@@ -367,7 +367,7 @@ def _target(size: Any, shape: Any, rank: int) -> list[int]:
 
 def _adaptive_mean(input: Tensor, output_size: Any, rank: int) -> Tensor:
     """As products with matrices whose rows average a window: each dimension on its own."""
-    x, batched = _image(f"adaptive_avg_pool{rank}d", input, rank)
+    x, batched = _image(f"adaptive_avg_pool{rank}d", TABLE["kinked"](input), rank)
     sizes = _target(output_size, input.shape, rank)
     wide = float32 if input.dtype is float16 else input.dtype
     out: Any = x if wide is input.dtype else TABLE["cast"](x, dtype=wide)
@@ -392,7 +392,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def _adaptive_max(input: Tensor, output_size: Any, return_indices: bool, rank: int) -> Any:
-    x, batched = _image(f"adaptive_max_pool{rank}d", input, rank)
+    x, batched = _image(f"adaptive_max_pool{rank}d", TABLE["kinked"](input), rank)
     down, across = (1, *_target(output_size, input.shape, rank))[-2:]
     stack = FUNCTIONS["stack"]
     values: list[Tensor] = []

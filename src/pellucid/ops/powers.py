@@ -10,18 +10,22 @@ from typing import Any
 from pellucid.core import TABLE, Tensor, called, elementwise, function, positive, real
 from pellucid.core.dtypes import float64
 
-from .elements import in_float32, is_bool, is_integral
+from .elements import check_number, in_float32, is_bool, is_integral, kind_of
 from .node_names import power
 
 
-def _refuse_negative(input: Any, exponent: Any) -> None:
-    if isinstance(exponent, int) and exponent < 0 and is_integral(input):
+def _check_exponent(input: Any, exponent: Any) -> None:
+    if not isinstance(exponent, int) or not is_integral(input):
+        return
+    if kind_of(input) in ("i", "u"):
+        check_number(max(exponent, 0), input.dtype.numpy)
+    if exponent < 0:
         raise RuntimeError(
             "Integers to negative integer powers are not allowed: write input.float(), or a float exponent"
         )
 
 
-@elementwise(kind="arith", domain=positive(), check=_refuse_negative, node=power, in_place=True)
+@elementwise(kind="arith", domain=positive(), check=_check_exponent, node=power, in_place=True)
 def pow(xp: Any, input: Any, exponent: Any) -> Any:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN.
 
@@ -33,6 +37,8 @@ def pow(xp: Any, input: Any, exponent: Any) -> Any:
     if is_bool(input) and is_bool(exponent):
         raise NotImplementedError("pow is not implemented for bool tensors; write .to(pellucid.int64)")
     if isinstance(exponent, int | float):
+        if kind_of(input) == "f" and input.dtype == xp.float16:
+            check_number(exponent, input.dtype)
         if exponent == 3:
             return input * input * input
         return input**exponent  # NumPy has its own ways for -1, 0.5, 1 and 2

@@ -9,6 +9,7 @@ from typing import Any
 from pellucid.core import ShapeError, op
 
 from .dims import dim_of
+from .elements import check_number
 from .placing import add_at, check_index, corner, dim_first, element_positions, raised, store, writes
 from .reduction import widened
 
@@ -92,6 +93,7 @@ def scatter(xp: Any, input: Any, index: Any, src: Any, *, dim: int, reduce: str 
     tensor([[1., 0., 0.],
             [0., 0., 1.]])
     """
+    check_number(src, input.dtype)
     if reduce is not None:
         if reduce not in ("add", "multiply"):
             raise RuntimeError(f"reduce argument must be either add or multiply, got {reduce!r}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, from_data, function, method, op
-from pellucid.core.dtypes import int64
+from pellucid.core.dtypes import int64, number_in
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
 
@@ -342,7 +342,7 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     if isinstance(value, Tensor):
         given: Any = value if value._array.dtype == self._array.dtype else TABLE["cast"](value, dtype=self.dtype)
     elif isinstance(value, int | float):
-        given = value
+        given = assigned_number(value, self)
     elif isinstance(value, np.ndarray | np.generic):
         given = from_data(value, self.dtype, self.device)
     else:
@@ -361,6 +361,13 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     if isinstance(given, Tensor):
         given = _without_leading_ones(given, target._array.ndim)
     TABLE["copy_"](target, given)
+
+
+def assigned_number(value: Any, target: Tensor) -> Any:
+    """A Python number that is assigned; raises ValueError beyond int64, RuntimeError beyond the target's dtype."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(with_line("Overflow when unpacking long long: an integer is beyond int64; assign a float"))
+    return number_in(value, target._array.dtype)
 
 
 def _without_leading_ones(value: Tensor, rank: int) -> Tensor:

@@ -158,7 +158,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 @called("ThresholdBackward0")
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where above ``threshold``, else ``value``."""
-    x = _source(input, inplace)
+    x = ops.kinked(_source(input, inplace))
     return _stored(input, ops.where(x <= threshold, value, x), inplace)
 
 
@@ -204,12 +204,14 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by ``lambd``, and 0 in between."""
     if not lambd >= 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
+    input = ops.kinked(input)
     return ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0))
 
 
 @called("HardshrinkBackward0")
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where it is beyond ±``lambd``, else 0."""
+    input = ops.kinked(input)
     return ops.where((input >= -lambd) & (input <= lambd), 0.0, input)
 
 
