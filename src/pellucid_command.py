@@ -117,7 +117,7 @@ def _named(line: str) -> Callable[..., None]:
 
 # Terminals ----------------------------------------------------------------------------------------------------------
 
-# What stands for a character where the terminal has only ASCII; most other letters lose their accents.
+# What is written in a character's place where the terminal has only ASCII; most other letters lose their accents.
 _PLAIN = {
     "–": "-", "—": "-", "−": "-", "·": "*", "×": "x", "…": "...", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≠": "!=",
     "≈": "~", "±": "+-", "∞": "inf", "█": "#", "▇": "#", "•": "*", "“": '"', "”": '"', "‘": "'", "’": "'", "∂": "d",
@@ -128,6 +128,7 @@ _PLAIN = {
     "⋮": ":", "⋯": "...", "∘": "o", "ß": "ss", "°": " deg",
     "⎡": "[", "⎢": "|", "⎣": "[", "⎤": "]", "⎥": "|", "⎦": "]", "═": "=", "Φ": "Phi", "∫": "integral ", "⌊": "floor(",
     "⌋": ")", "‖": "||", "ζ": "zeta", "↦": "->", "′": "'", "₋": "_-", "↑": "^", "↓": "v",
+    "▁": "_", "▂": ".", "▃": "-", "▄": "=", "▅": "+", "▆": "*", "✕": "x", "‰": " per mille", "ʹ": "'", "ʼ": "'",
 }  # fmt: skip
 
 
@@ -142,6 +143,8 @@ def _legible(error: UnicodeError) -> tuple[str, int]:
 def _unaccented(mark: str) -> str:
     if "\udc80" <= mark <= "\udcff":  # a byte of a file's name that is no text
         return f"\\x{ord(mark) - 0xDC00:02x}"
+    if unicodedata.category(mark) == "Sc":  # a currency: EURO SIGN
+        return unicodedata.name(mark).lower().removesuffix(" sign")
     parts = (_PLAIN.get(part, part) for part in unicodedata.normalize("NFKD", mark))
     plain = "".join(parts).encode("ascii", "ignore").decode()
     return plain or ("" if unicodedata.combining(mark) else "?")

@@ -12,6 +12,7 @@ import pytest
 import pellucid as torch
 from pellucid import nn, optim, train
 from pellucid.nn import functional as F
+from pellucid.random import streams
 from pellucid.random.streams import find_streams, set_stream_state, stream_state
 from pellucid.train import Callback, CheckpointError, Learner
 from pellucid.utils.data import DataLoader, Dataset, RandomSampler, TensorDataset
@@ -167,6 +168,44 @@ def test_a_stream_goes_back_through_a_file(make: Callable[[], Any], tmp_path: Pa
     set_stream_state(other, train.load_checkpoint(tmp_path / "x.safetensors"))
     assert [other.random() for _ in range(5)] == first
     assert list(find_streams({"a": {"b": (stream,)}, "c": stream})) == ["a['b'][0]"]
+
+
+def _structured(stream: Any) -> Any:
+    return np.array([(1, stream)], dtype=[("number", int), ("stream", object)])
+
+
+@pytest.mark.parametrize(
+    ("within", "path"),
+    [
+        (lambda stream: [(0, 1.0), (1, stream)], "a[1][1]"),
+        (lambda stream: [(np.zeros(3), 0), (np.array([None, stream]), 1)], "a[1][0][1]"),
+        (lambda stream: [[[[[[[[[stream]]]]]]]]], "a[0][0][0][0][0][0][0][0][0]"),
+        (lambda stream: {"x": np.zeros(3), "y": {"z": stream}}, "a['y']['z']"),
+        (lambda stream: (1, "text", None, {stream}), "a[3][0]"),
+        (_structured, "a[0][1]"),
+    ],
+)
+def test_a_stream_is_found_among_plain_values(within: Callable[[Any], Any], path: str) -> None:
+    stream = random.Random(1)
+    assert find_streams({"a": within(stream)}) == {path: stream}
+
+
+def test_plain_values_are_not_looked_into_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_into: list[str] = []
+    parts = streams._parts
+    monkeypatch.setattr(streams, "_parts", lambda path, value: looked_into.append(path) or parts(path, value))
+    round_and_round: list[Any] = [1]
+    round_and_round.append(round_and_round)
+    data = [(np.zeros(3), i, {"weight": 1.0}) for i in range(1000)]
+    assert find_streams({"data": data, "columns": {"x": [*range(1000)]}, "tensor": torch.zeros(3)}) == {}
+    assert looked_into == []
+    assert find_streams({"round": round_and_round}) == {}
+
+
+def test_the_search_does_not_go_through_the_library() -> None:
+    seen: dict[int, Any] = {}
+    find_streams({"loader": DataLoader(data(), batch_size=10, shuffle=True)}, seen=seen)
+    assert len(seen) < 30
 
 
 @pytest.mark.parametrize("source", SOURCES)

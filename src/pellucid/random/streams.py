@@ -12,8 +12,9 @@ import gc
 import random
 import sys
 import types
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ from .twister import Twister
 
 _KINDS = (Twister, random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator)
 _ATOMS = (str, bytes, bytearray, int, float, complex, bool, type(None), Tensor, types.ModuleType, range)
+# Exact types, for the many values of a data set: a subclass might have attributes.
+_ATOM_KINDS = {*_ATOMS, np.dtype, *(kind for kind in np.sctypeDict.values() if kind not in (np.object_, np.void))}
+_SEQUENCES = {list, tuple, set, frozenset}
+_CONTAINERS = _SEQUENCES | {dict, OrderedDict}
+_LEVELS = 6
+_PLAIN_KINDS = _ATOM_KINDS | _CONTAINERS | {np.ndarray}
 
 
 def program_streams() -> dict[str, Any]:
@@ -65,9 +72,9 @@ def find_streams(
                 _mark(value, seen)
                 found[path] = value
             elif isinstance(value, np.ndarray):
-                if value.dtype == object:
-                    queue.extend((f"{path}[{place}]", item) for place, item in enumerate(value.reshape(-1)))
-            elif gc.is_tracked(value):  # others hold nothing that could hold a stream
+                if value.dtype.hasobject:
+                    queue.extend((f"{path}[{place}]", item) for place, item in enumerate(value.reshape(-1).tolist()))
+            elif gc.is_tracked(value) and not _is_plain(value):
                 seen[id(value)] = value
                 queue.extend(_parts(path, value))
     return found
@@ -126,19 +133,41 @@ def _mark(stream: Any, seen: dict[int, Any]) -> None:
         seen[id(bits)] = bits
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value cannot hold a stream, by its type: numbers, texts, arrays, and containers of nothing else.
+
+    It goes level by level, as a data set may be a list of a million pairs; what is nested more deeply the search itself
+    looks into.
+    """
+    level: Collection[Any] = (value,)
+    for _ in range(_LEVELS):
+        kinds = set(map(type, level))
+        if kinds <= _ATOM_KINDS:
+            return True
+        if not kinds <= _PLAIN_KINDS:
+            return False
+        if np.ndarray in kinds and any(type(item) is np.ndarray and item.dtype.hasobject for item in level):
+            return False
+        level = dict(zip(map(id, level), level, strict=True)).values()  # each of them once
+        if not kinds <= _SEQUENCES:
+            level = [item.values() if isinstance(item, dict) else item for item in level if type(item) in _CONTAINERS]
+        level = [*chain.from_iterable(level)]
+    return False
+
+
 def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """What an object holds, with the path to it."""
     if isinstance(value, type):
         return
     if isinstance(value, Mapping):
-        yield from ((f"{path}[{key!r}]" if isinstance(key, str | int) else f"{path}[…]", value[key]) for key in value)
-    elif isinstance(value, list | tuple | deque | set | frozenset):
-        # A data set may be a list of a million samples: their arrays and tuples of numbers are not tracked.
         yield from (
-            (f"{path}[{place}]", item)
-            for place, item in enumerate(value)
-            if gc.is_tracked(item) or (isinstance(item, np.ndarray) and item.dtype == object)
+            (f"{path}[{key!r}]" if isinstance(key, str | int) else f"{path}[…]", item)
+            for key, item in ((key, value[key]) for key in value)
+            if not _is_plain(item)
         )
+    elif isinstance(value, list | tuple | deque | set | frozenset):
+        # A data set may be a list of a million samples.
+        yield from ((f"{path}[{place}]", item) for place, item in enumerate(value) if not _is_plain(item))
     if isinstance(value, functools.partial):
         yield from ((f"{path}.func", value.func), (f"{path}.args", value.args), (f"{path}.keywords", value.keywords))
     owner = getattr(value, "__self__", None)  # of a method, also of one that is written in C
@@ -169,7 +198,7 @@ def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _named_by(path: str, function: types.FunctionType) -> Iterator[tuple[str, Any]]:
-    """What a function encloses, its defaults, and the globals that its code names."""
+    """What a function encloses, its defaults, and, where it is the user's, the globals that its code names."""
     code = function.__code__
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -179,6 +208,8 @@ def _named_by(path: str, function: types.FunctionType) -> Iterator[tuple[str, An
     for place, item in enumerate(function.__defaults__ or ()):
         yield f"{path}.{code.co_varnames[code.co_argcount - len(function.__defaults__ or ()) + place]}", item
     yield from ((f"{path}.{name}", item) for name, item in (function.__kwdefaults__ or {}).items())
+    if _is_library(function.__module__):
+        return
     for name in code.co_names:
         item = function.__globals__.get(name)
         of_library = isinstance(item, types.FunctionType) and _is_library(item.__module__)
