@@ -28,23 +28,26 @@ class Application:
 
     def __init__(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any], *, double: bool = False) -> None:
         self.op, self.kwargs = op, kwargs
-        self.args = tuple(_apart(one, double) for one in args)
+        self.args = tuple(_apart(argument, double) for argument in args)
         self.names = argument_names(op, len(args))
         self.differentiable = [
             position
-            for position, one in enumerate(self.args)
-            if isinstance(one, Tensor)
-            and one.dtype.is_floating_point
+            for position, argument in enumerate(self.args)
+            if isinstance(argument, Tensor)
+            and argument.dtype.is_floating_point
             and (position if op.star is None else min(position, op.star)) in op.rules
         ]
         with unwatched(), same_draws(op, kwargs), enable_grad():
             self.leaves = [self.args[i].requires_grad_() for i in self.differentiable]
-            given = [one.clone() if i in op.mutates and one is not None else one for i, one in enumerate(self.args)]
+            given = [
+                argument.clone() if i in op.mutates and argument is not None else argument
+                for i, argument in enumerate(self.args)
+            ]
             found = op(*given, **kwargs)
         results = found if isinstance(found, tuple) else (found,)
         self._out: Tensor = results[0]
         self._jacobians: dict[int, np.ndarray] | None = None
-        self.aux = {name: _numbers(one) for name, one in zip(op.aux, results[1:], strict=False)}
+        self.aux = {name: _numbers(result) for name, result in zip(op.aux, results[1:], strict=False)}
         self.out = _numbers(self._out)
         if not (self._out.dtype.is_floating_point and self._out.requires_grad):
             self.differentiable, self.leaves = [], []
@@ -58,8 +61,8 @@ class Application:
         """The arguments, attributes, by-products and the result, by the names that a gradient rule has for them."""
         found: dict[str, Any] = {**dict.fromkeys(self.op.inputs), **self.op.attributes}
         found.update(self.kwargs)
-        for name, one in zip(self.names, self.args, strict=True):
-            found[name] = _numbers(one) if isinstance(one, Tensor) else one
+        for name, entry in zip(self.names, self.args, strict=True):
+            found[name] = _numbers(entry) if isinstance(entry, Tensor) else entry
         found.update(self.aux)
         found["out"] = self.out
         return found
@@ -126,22 +129,22 @@ class Application:
         return found, kinks
 
     def _forward(self, position: int, array: np.ndarray) -> np.ndarray:
-        given = [one.detach().clone() if isinstance(one, Tensor) else one for one in self.args]
+        given = [argument.detach().clone() if isinstance(argument, Tensor) else argument for argument in self.args]
         given[position] = from_data(array)
         with unwatched(), same_draws(self.op, self.kwargs), no_grad():
             found = self.op(*given, **self.kwargs)
         return _numbers(found[0] if isinstance(found, tuple) else found).ravel()
 
 
-def _apart(one: Any, double: bool) -> Any:
-    if not isinstance(one, Tensor):
-        return one
-    made = one.detach().cpu().clone()
+def _apart(entry: Any, double: bool) -> Any:
+    if not isinstance(entry, Tensor):
+        return entry
+    made = entry.detach().cpu().clone()
     return made.double() if double and made.dtype.is_floating_point else made
 
 
-def _numbers(one: Tensor) -> np.ndarray:
-    return np.array(one.detach().cpu().numpy())
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return np.array(tensor.detach().cpu().numpy())
 
 
 @contextmanager

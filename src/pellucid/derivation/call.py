@@ -68,9 +68,9 @@ def explain(
     >>> [walk.name(one.target) for one in walk.into(0)]  # x is used twice
     ['exp', 'mul']
     """
-    given = tuple(_tensor(one) for one in example)
-    if not any(isinstance(one, Tensor | list) for one in given):  # explain("tanh", 0.5)
-        given = tuple(from_data(np.array(one, "float32")) if isinstance(one, float) else one for one in given)
+    given = tuple(_tensor(array) for array in example)
+    if not any(isinstance(value, Tensor | list) for value in given):  # explain("tanh", 0.5)
+        given = tuple(from_data(np.array(value, "float32")) if isinstance(value, float) else value for value in given)
     if isinstance(what, str):
         what = resolve(what)
     what = _ours(what)
@@ -100,15 +100,15 @@ def resolve(name: str) -> Any:
     places: list[dict[str, Any]] = [
         TABLE,
         FUNCTIONS,
-        {one: getattr(functional, one) for one in functional.__all__},
-        {one: getattr(nn, one) for one in nn.__all__ if _is_layer(getattr(nn, one))},
+        {name: getattr(functional, name) for name in functional.__all__},
+        {name: getattr(nn, name) for name in nn.__all__ if _is_layer(getattr(nn, name))},
     ]
     for place in reversed(places) if layer else places:
         if short in place:
             return place[short]
-    known = list(dict.fromkeys(one for place in places for one in place if not one.endswith("_")))
-    lower = {one.lower(): one for one in reversed(known)}
-    close = [lower[one] for one in difflib.get_close_matches(short.lower(), list(lower), n=3, cutoff=0.6)]
+    known = list(dict.fromkeys(name for place in places for name in place if not name.endswith("_")))
+    lower = {name.lower(): name for name in reversed(known)}
+    close = [lower[match] for match in difflib.get_close_matches(short.lower(), list(lower), n=3, cutoff=0.6)]
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise ValueError(
         f"There is no op, function or layer called {name!r}.{hint} The ops are listed in the reference, and by "
@@ -116,8 +116,8 @@ def resolve(name: str) -> Any:
     )
 
 
-def _is_layer(one: Any) -> bool:
-    return inspect.isclass(one) and issubclass(one, nn.Module) and one is not nn.Module
+def _is_layer(entry: Any) -> bool:
+    return inspect.isclass(entry) and issubclass(entry, nn.Module) and entry is not nn.Module
 
 
 def _ours(what: Any) -> Any:
@@ -136,17 +136,17 @@ def _is_library(what: Any) -> bool:
     return (getattr(what, "__module__", None) or "").split(".")[0] == "pellucid"
 
 
-def _tensor(one: Any) -> Any:
+def _tensor(entry: Any) -> Any:
     """An argument of an example: arrays, and tensors of other libraries, become tensors."""
-    if isinstance(one, Tensor | bool | int | float | str | tuple) or one is None:
-        return one
-    if isinstance(one, list):
-        return [_tensor(each) for each in one] if any(hasattr(each, "shape") for each in one) else from_data(
-            np.asarray(one)
+    if isinstance(entry, Tensor | bool | int | float | str | tuple) or entry is None:
+        return entry
+    if isinstance(entry, list):
+        return [_tensor(each) for each in entry] if any(hasattr(each, "shape") for each in entry) else from_data(
+            np.asarray(entry)
         )  # fmt: skip
-    if hasattr(one, "detach") and hasattr(one, "numpy"):
-        return from_data(np.array(one.detach().cpu().numpy()))
-    return from_data(one.copy()) if isinstance(one, np.ndarray) else one
+    if hasattr(entry, "detach") and hasattr(entry, "numpy"):
+        return from_data(np.array(entry.detach().cpu().numpy()))
+    return from_data(entry.copy()) if isinstance(entry, np.ndarray) else entry
 
 
 def _of_op(op: Op, given: tuple[Any, ...], attributes: dict[str, Any], shapes: Shapes | None) -> Derivation:
@@ -172,7 +172,7 @@ def _of_library(function: Any, given: tuple[Any, ...], attributes: dict[str, Any
         given = _guess(function, attributes)
     called = _bound(function, attributes)
     ops = captured(called, given)
-    steps = [one for one in ops if one[0].rules]
+    steps = [step for step in ops if step[0].rules]
     plain = not isinstance(function, nn.Module) or not list(function.children())
     if plain and len(steps) == 1 and len(ops) == 1:
         return derive(*steps[0])
@@ -244,8 +244,8 @@ def _needs_arguments(function: Any) -> bool:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:
         return False
-    return any(one.default is one.empty and one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
-               for one in parameters)  # fmt: skip
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return any(parameter.default is parameter.empty and parameter.kind in positional for parameter in parameters)
 
 
 def _title(what: Any) -> str:

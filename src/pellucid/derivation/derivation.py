@@ -82,22 +82,22 @@ class Derivation:
     @property
     def differentiable(self) -> list[Argument]:
         """The arguments that have a gradient."""
-        return [one for one in self.arguments if one.gradient is not None]
+        return [argument for argument in self.arguments if argument.gradient is not None]
 
-    def compared(self, one: Argument) -> str:
+    def compared(self, argument: Argument) -> str:
         """In a sentence how far the rule is from the differences."""
-        if one.numeric is None or one.kinks is None or one.difference is None:
+        if argument.numeric is None or argument.kinks is None or argument.difference is None:
             if self.random:
                 return (
                     "Not compared with differences: the result is drawn at random; the gradient is what is declared, "
                     "not the derivative of a function."
                 )
             return "Not compared with differences."
-        kinks = int(one.kinks.sum())
-        there = f"{kinks} of {one.kinks.size} entries have a kink here; of the others " if kinks else ""
+        kinks = int(argument.kinks.sum())
+        there = f"{kinks} of {argument.kinks.size} entries have a kink here; of the others " if kinks else ""
         return (
             f"By central differences in float64, extrapolated: {there}the largest difference from the rule is "
-            f"{one.difference:.1e}."
+            f"{argument.difference:.1e}."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,13 +107,13 @@ class Derivation:
             if isinstance(value, np.ndarray):
                 return value.tolist()
             if isinstance(value, tuple):
-                return [plain(one) for one in value]
+                return [plain(part) for part in value]
             return value.to_dict() if isinstance(value, Rule) else value
 
         found = {name: plain(value) for name, value in vars(self).items() if name != "arguments"}
         found["arguments"] = [
-            {**{name: plain(value) for name, value in vars(one).items()}, "difference": one.difference}
-            for one in self.arguments
+            {**{name: plain(value) for name, value in vars(argument).items()}, "difference": argument.difference}
+            for argument in self.arguments
         ]
         return found
 
@@ -159,10 +159,10 @@ def derive(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Derivation:
         made.why = _no_gradient(app)
     gradients, jacobians = app.vjp(g), app.jacobians()
     numeric = app.numeric() if jacobians and not app.random else {}
-    for i, one in enumerate(app.args):
-        if one is None:
+    for i, entry in enumerate(app.args):
+        if entry is None:
             continue
-        value = app.array(i) if isinstance(one, Tensor) else one
+        value = app.array(i) if isinstance(entry, Tensor) else entry
         argument = Argument(app.names[i], letter(app, i), value)
         made.arguments.append(argument)
         if i not in gradients:
@@ -175,7 +175,7 @@ def derive(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Derivation:
             argument.slopes = slopes(app, i)
         if i in numeric:
             argument.numeric, argument.kinks = numeric[i]
-    if op.elementwise and len(made.differentiable) == 1 and sum(isinstance(one, Tensor) for one in app.args) == 1:
+    if op.elementwise and len(made.differentiable) == 1 and sum(isinstance(item, Tensor) for item in app.args) == 1:
         made.curve = _curve(app)
     return made
 
@@ -186,7 +186,7 @@ def _curve(app: Application) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     low, high = (-inf, inf) if domain is None else (domain.low, domain.high)
     x = np.linspace(max(low + 0.01, -4.0), min(high - 0.01, 4.0), 321)  # an end of a domain may be a pole
     with np.errstate(all="ignore"):
-        args = tuple(from_data(x) if isinstance(one, Tensor) else one for one in app.args)
+        args = tuple(from_data(x) if isinstance(argument, Tensor) else argument for argument in app.args)
         along = Application(app.op, args, app.kwargs)
         return x, along.out, along.vjp(np.ones(x.shape))[along.differentiable[0]]
 
@@ -208,7 +208,7 @@ def _gradient(shape: tuple[int, ...]) -> np.ndarray:
 def _no_gradient(app: Application) -> str:
     """Why an op has no gradient at all."""
     op = app.op
-    tensors = [one for one in app.args if isinstance(one, Tensor)]
+    tensors = [argument for argument in app.args if isinstance(argument, Tensor)]
     if app.random and not op.rules:
         return "No gradient: the result is drawn at random, and is no function of what is given to it."
     if not tensors:
@@ -221,7 +221,7 @@ def _no_gradient(app: Application) -> str:
             f"No gradient: the result is {kind}, which jump or stay as they are where an input changes a little. Where "
             "the derivative exists it is 0."
         )
-    if not any(one.dtype.is_floating_point for one in tensors):
+    if not any(tensor.dtype.is_floating_point for tensor in tensors):
         return "No gradient: what is given to it are whole numbers, which cannot change a little."
     if op.mutates and op.name.endswith("_") and not op.rules:
         return "No gradient: it overwrites a tensor, and what does so is taken for a constant."
@@ -230,12 +230,12 @@ def _no_gradient(app: Application) -> str:
 
 def _why_not(app: Application, position: int) -> str:
     """Why an argument has no gradient where another has one."""
-    one = app.args[position]
-    if not isinstance(one, Tensor):
+    argument = app.args[position]
+    if not isinstance(argument, Tensor):
         return "a number"
-    if one.dtype.name == "bool":
+    if argument.dtype.name == "bool":
         return "true or false: no gradient"
-    if not one.dtype.is_floating_point:
+    if not argument.dtype.is_floating_point:
         return "whole numbers, such as indices: no gradient"
     return "no rule is declared for it: taken for a constant"
 
@@ -244,12 +244,15 @@ def _why_not(app: Application, position: int) -> str:
 
 
 def _text(made: Derivation) -> list[str]:
-    names = ", ".join([one.name for one in made.arguments] + [f"{k}={v}" for k, v in made.attributes.items()])
+    names = ", ".join([argument.name for argument in made.arguments] + [f"{k}={v}" for k, v in made.attributes.items()])
     title = f"{made.op}({names})"
     lines = [title[: words.WIDTH], "═" * min(len(title), words.WIDTH), *words.wrapped(made.formula, 0)]
     lines += words.heading("Example")
-    called = [one.letter if one.letter == one.name else f"{one.letter} = {one.name}" for one in made.arguments]
-    shown = [*zip(called, (one.value for one in made.arguments), strict=True)]
+    called = [
+        argument.letter if argument.letter == argument.name else f"{argument.letter} = {argument.name}"
+        for argument in made.arguments
+    ]
+    shown = [*zip(called, (argument.value for argument in made.arguments), strict=True)]
     shown.append((made.letter if made.letter == "out" else f"{made.letter} = out", made.out))
     width = max(len(_label(name, value)) for name, value in shown)
     for name, value in shown:
@@ -258,9 +261,9 @@ def _text(made: Derivation) -> list[str]:
         return [*lines, *words.heading("Gradient"), *words.wrapped(made.why), *_sources(made)]
     lines += ["", *words.wrapped(f"Sent back through it, the gradient of a loss with respect to {made.letter}:")]
     lines += _shown(f"d{made.letter}", made.g, width)
-    for one in made.differentiable:
-        lines += words.heading(f"From d{made.letter} to d{one.letter}: the vector-Jacobian product")
-        rule = one.rule
+    for argument in made.differentiable:
+        lines += words.heading(f"From d{made.letter} to d{argument.letter}: the vector-Jacobian product")
+        rule = argument.rule
         if rule is not None:
             lines += words.wrapped(rule.text, hanging=4) + words.equation(rule.terms)
             if rule.code:
@@ -269,9 +272,9 @@ def _text(made: Derivation) -> list[str]:
                 lines += words.wrapped(f"numbers put in: {rule.entry}", hanging=4)
     if made.why:
         lines += ["", *words.wrapped(f"Why: {made.why}")]
-    for one in made.arguments:
-        if one.no_gradient:
-            lines += words.wrapped(f"{one.letter}: {one.no_gradient}.")
+    for argument in made.arguments:
+        if argument.no_gradient:
+            lines += words.wrapped(f"{argument.letter}: {argument.no_gradient}.")
     lines += _checked(made) + _sources(made)
     return lines
 
@@ -290,23 +293,23 @@ def _shown(name: str, value: Any, width: int) -> list[str]:
 def _checked(made: Derivation) -> list[str]:
     """The Jacobians, beside them what differences give; of an elementwise op its derivative at each element."""
     lines: list[str] = []
-    for one in made.differentiable:
-        jacobian = one.jacobian
+    for argument in made.differentiable:
+        jacobian = argument.jacobian
         if jacobian is None:
             lines += [
                 "",
                 *words.wrapped(f"The Jacobian is not shown: more than {MOST} numbers. A smaller example has one."),
             ]
             continue
-        rows, shape = jacobian.shape
-        lines += words.heading(f"Jacobian ∂{made.letter}/∂{one.letter}, {rows} × {shape}: a row for each number of "
-                               f"{made.letter}")  # fmt: skip
-        if one.slopes is not None and one.value.shape == made.out.shape:
+        rows, columns = jacobian.shape
+        lines += words.heading(f"Jacobian ∂{made.letter}/∂{argument.letter}, {rows} × {columns}: a row for each number "
+                               f"of {made.letter}")  # fmt: skip
+        if argument.slopes is not None and argument.value.shape == made.out.shape:
             lines += words.wrapped("Elementwise: each result depends on its own element alone, so it is diagonal.")
-            lines += _elements(made, one)
+            lines += _elements(made, argument)
         else:
-            lines += ["  " + line for line in _both(jacobian, one.numeric)]
-        lines += ["", *words.wrapped(made.compared(one))]
+            lines += ["  " + line for line in _both(jacobian, argument.numeric)]
+        lines += ["", *words.wrapped(made.compared(argument))]
     return lines
 
 
@@ -322,19 +325,19 @@ def _both(jacobian: np.ndarray, numeric: np.ndarray | None) -> list[str]:
     return words.beside([by_rule, [""], by_differences])
 
 
-def _elements(made: Derivation, one: Argument) -> list[str]:
-    if one.slopes is None:
+def _elements(made: Derivation, argument: Argument) -> list[str]:
+    if argument.slopes is None:
         return []
-    numbers = np.ravel(one.slopes)
-    numeric = np.full(numbers.shape, np.nan) if one.numeric is None else np.diagonal(one.numeric)
-    head = ["element", one.letter, made.letter, f"∂{made.letter}/∂{one.letter}", "numeric", "difference"]
+    numbers = np.ravel(argument.slopes)
+    numeric = np.full(numbers.shape, np.nan) if argument.numeric is None else np.diagonal(argument.numeric)
+    head = ["element", argument.letter, made.letter, f"∂{made.letter}/∂{argument.letter}", "numeric", "difference"]
     rows = [head]
     for i in range(min(made.out.size, ELEMENTS)):
         at = np.unravel_index(i, made.out.shape) if made.out.ndim else ()
         where = f"[{', '.join(str(int(k)) for k in at)}]"
-        found = [np.ravel(one.value)[i], np.ravel(made.out)[i], numbers[i]]
+        found = [np.ravel(argument.value)[i], np.ravel(made.out)[i], numbers[i]]
         away = abs(numbers[i] - numeric[i])
-        kink = one.kinks is not None and bool(np.diagonal(one.kinks)[i])
+        kink = argument.kinks is not None and bool(np.diagonal(argument.kinks)[i])
         rows.append([where, *map(words.figure, found), f"{numeric[i]:.9g}", "kink" if kink else f"{away:.0e}"])
     return ["  " + line for line in words.columns(rows)]
 

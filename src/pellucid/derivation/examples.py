@@ -178,7 +178,7 @@ def example_of(op: Op, shapes: list[tuple[int, ...]] | None = None) -> tuple[tup
     """
     args, attributes = ROWS_OF.get(op.name) or ROWS_OF.get(op.name.removesuffix("_")) or _from_domain(op)
     if shapes:
-        floats = [i for i, one in enumerate(args) if isinstance(one, X)]
+        floats = [i for i, value in enumerate(args) if isinstance(value, X)]
         if len(shapes) > len(floats):
             names = ", ".join(op.inputs) or "none"
             raise ValueError(f"{op.name} has {len(floats)} tensors to give a shape ({names}), received {len(shapes)}")
@@ -187,12 +187,12 @@ def example_of(op: Op, shapes: list[tuple[int, ...]] | None = None) -> tuple[tup
             new[i] = X(shape, args[i].low, args[i].high, args[i].ordered)
         args = tuple(new)
     offset, made = 0, list(args)
-    for i, one in enumerate(args):
-        if isinstance(one, X):
-            made[i] = from_data(fill(one, offset, op.domain))
-            offset += int(np.prod(one.shape, dtype=int))
-        elif isinstance(one, np.ndarray):
-            made[i] = from_data(one.copy())
+    for i, argument in enumerate(args):
+        if isinstance(argument, X):
+            made[i] = from_data(fill(argument, offset, op.domain))
+            offset += int(np.prod(argument.shape, dtype=int))
+        elif isinstance(argument, np.ndarray):
+            made[i] = from_data(argument.copy())
     return tuple(made), dict(attributes)
 
 
@@ -203,9 +203,9 @@ def _from_domain(op: Op) -> tuple[tuple[Any, ...], dict[str, Any]]:
             f"{', '.join(op.inputs) or 'its arguments'})"
         )
     if op.domain.integers:
-        return tuple(np.array(one) for one in ([6, 4, 9], [4, 3, 2], [1, 2, 1])[: len(op.inputs)]), {}
+        return tuple(np.array(entry) for entry in ([6, 4, 9], [4, 3, 2], [1, 2, 1])[: len(op.inputs)]), {}
     shapes = ((3,),) if len(op.inputs) == 1 else ((2, 3), (3,), (2, 1))  # the first is the largest: for those in place
-    return tuple(X(one) for one in shapes[: len(op.inputs)]), {}
+    return tuple(X(shape) for shape in shapes[: len(op.inputs)]), {}
 
 
 def fill(what: X, offset: int, domain: Domain | None) -> np.ndarray:
@@ -215,18 +215,18 @@ def fill(what: X, offset: int, domain: Domain | None) -> np.ndarray:
         low, high, kinks, margin = max(low, domain.low), min(high, domain.high), domain.kinks, domain.margin
     count = int(np.prod(what.shape, dtype=int))
 
-    def inside(one: float) -> bool:
-        return low + margin < one < high - margin and all(abs(one - kink) > margin for kink in kinks)
+    def inside(item: float) -> bool:
+        return low + margin < item < high - margin and all(abs(item - kink) > margin for kink in kinks)
 
-    easy = [one for one in EASY if inside(one)]
+    easy = [number for number in EASY if inside(number)]
     if len(easy) < 10:
         bottom, top = (low if isfinite(low) else high - 4), (high if isfinite(high) else low + 4)
         steps = [round(bottom + (top - bottom) * (i + 0.5) / 20, 3) for i in range(20)]
-        easy = [one for one in (steps[7 * i % 20] for i in range(20)) if inside(one)] or [0.5 * (bottom + top)]
+        easy = [step for step in (steps[7 * i % 20] for i in range(20)) if inside(step)] or [0.5 * (bottom + top)]
     numbers = []
     for i in range(offset, offset + count):  # when all are used, again with one digit more: no two are equal
         extra = 0.013 * (i // len(easy))
-        one = easy[i % len(easy)]
-        numbers.append(round(one + extra if inside(one + extra) else one - extra, 3))
+        entry = easy[i % len(easy)]
+        numbers.append(round(entry + extra if inside(entry + extra) else entry - extra, 3))
     made = np.array(numbers).reshape(what.shape)
     return np.sort(made, -1) if what.ordered else made

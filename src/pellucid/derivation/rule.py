@@ -47,15 +47,19 @@ class Rule:
     def text(self) -> str:
         """`dA (2, 3) = dC (2, 2) @ Bᵀ (2, 3)`."""
         parts = [
-            one if isinstance(one, str) else f"{one.symbol} {tuple(one.array.shape)}" if one.array.ndim else one.symbol
-            for one in self.terms
+            term
+            if isinstance(term, str)
+            else f"{term.symbol} {tuple(term.array.shape)}"
+            if term.array.ndim
+            else term.symbol
+            for term in self.terms
         ]
         return re.sub(r"\( | \)", lambda found: found[0].strip(), " ".join(parts))
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "text": self.text,
-            "terms": [one if isinstance(one, str) else one.to_dict() for one in self.terms],
+            "terms": [term if isinstance(term, str) else term.to_dict() for term in self.terms],
             "code": self.code,
             "entry": self.entry,
         }
@@ -102,8 +106,8 @@ def slopes(app: Application, position: int) -> np.ndarray:
         if jacobian is not None:
             return jacobian.reshape(app.out.shape)
     same = tuple(
-        from_data(np.broadcast_to(app.array(i), app.out.shape).copy()) if getattr(one, "ndim", 0) else one
-        for i, one in enumerate(app.args)
+        from_data(np.broadcast_to(app.array(i), app.out.shape).copy()) if getattr(argument, "ndim", 0) else argument
+        for i, argument in enumerate(app.args)
     )
     return Application(app.op, same, app.kwargs).vjp(np.ones(app.out.shape))[position]
 
@@ -184,15 +188,17 @@ class _Readable(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         function: Any = self.generic_visit(node)
-        function.args = [one for one in function.args if not (isinstance(one, ast.Name) and one.id == "m")]
+        function.args = [
+            argument for argument in function.args if not (isinstance(argument, ast.Name) and argument.id == "m")
+        ]
         return function
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         """Of `a if alpha == 1 else b` the one that holds, where that is known."""
         made: Any = self.generic_visit(node)
         match made.test:
-            case ast.Compare(left=ast.Constant(value=one), ops=[ast.Eq()], comparators=[ast.Constant(value=other)]):
-                return made.body if one == other else made.orelse
+            case ast.Compare(left=ast.Constant(value=known), ops=[ast.Eq()], comparators=[ast.Constant(value=other)]):
+                return made.body if known == other else made.orelse
         return made
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
@@ -238,8 +244,8 @@ def _element(app: Application, position: int, g: np.ndarray) -> str:
             put[name] = value
     for name, value in {**app.values(), "g": g, "pi": float(np.pi)}.items():
         if isinstance(value, np.ndarray):
-            one = np.broadcast_to(value, app.out.shape)[at]
-            put[name] = bool(one) if value.dtype == bool else float(one)
+            part = np.broadcast_to(value, app.out.shape)[at]
+            put[name] = bool(part) if value.dtype == bool else float(part)
         elif isinstance(value, bool | int | float | str):
             put[name] = value
     tree: Any = _Readable({}, put).visit(copy.deepcopy(found))

@@ -42,7 +42,7 @@ def rule_expression(op: Op, position: int) -> ast.expr | None:
         for node in ast.walk(_tree(importlib.import_module(rule.__module__)))
         if isinstance(node, ast.Lambda)
         and node.lineno == code.co_firstlineno
-        and [one.arg for one in node.args.args] == names
+        and [argument.arg for argument in node.args.args] == names
     ]
     if len(found) > 1:  # several on one line: the one that holds what is done first
         found = [node for node in found if node.col_offset <= _column(code) <= (node.end_col_offset or 0)]
@@ -70,7 +70,7 @@ def rule_source(op: Op) -> str:
     return "\n\n".join(
         textwrap.dedent("\n".join(inspect.getsource(importlib.import_module(name)).splitlines()[first - 1 : last]))
         for here, name, first, last in sorted(spans)
-        if not any(_within((first, last), one[2:]) for one in spans if one[:2] == (here, name))
+        if not any(_within((first, last), span[2:]) for span in spans if span[:2] == (here, name))
     )
 
 
@@ -115,7 +115,7 @@ def _span(tree: ast.Module, code: CodeType) -> tuple[int, int]:
     holding: list[tuple[int, int]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt):
-            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+            first = min([node.lineno, *(entry.lineno for entry in getattr(node, "decorator_list", []))])
             last = node.end_lineno or node.lineno
             if first <= line <= last:
                 holding.append((first, last))

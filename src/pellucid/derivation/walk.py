@@ -63,22 +63,22 @@ class Walk:
 
     def into(self, node: int) -> list[Flow]:
         """What the uses of a tensor sent back to it."""
-        return [one for one in self.flows if one.source == node]
+        return [flow for flow in self.flows if flow.source == node]
 
     def out_of(self, node: int) -> list[Flow]:
         """What an op sent back to its arguments."""
-        return [one for one in self.flows if one.target == node]
+        return [flow for flow in self.flows if flow.target == node]
 
     def name(self, node: int) -> str:
         """What a node is called: its variable, the tensor's name, or the op's with a number where there are several."""
-        one = self.graph.nodes[node]
-        if one.kind != "op":
-            return one.name or one.kind
-        if one.variable:
-            called = [other.id for other in self.graph.nodes if one.variable in (other.variable, other.name)]
-            return one.variable if len(called) == 1 else f"{one.variable} {called.index(node) + 1}"
-        same = [o.id for o in self.graph.nodes if o.kind == "op" and o.name == one.name and not o.variable]
-        return one.name if len(same) == 1 else f"{one.name} {same.index(node) + 1}"
+        entry = self.graph.nodes[node]
+        if entry.kind != "op":
+            return entry.name or entry.kind
+        if entry.variable:
+            called = [other.id for other in self.graph.nodes if entry.variable in (other.variable, other.name)]
+            return entry.variable if len(called) == 1 else f"{entry.variable} {called.index(node) + 1}"
+        same = [o.id for o in self.graph.nodes if o.kind == "op" and o.name == entry.name and not o.variable]
+        return entry.name if len(same) == 1 else f"{entry.name} {same.index(node) + 1}"
 
     def words(self, step: Step) -> str:
         """A step in a sentence."""
@@ -94,7 +94,7 @@ class Walk:
                 return f"Backward begins: the gradient of the sum of {self.name(self.result)} is 1 everywhere."
             name = self.name(self.result)
             return f"Backward begins: the gradient of {name} with respect to itself is 1."
-        to = [self.name(one.source) for one in self.out_of(node.id)]
+        to = [self.name(flow.source) for flow in self.out_of(node.id)]
         uses = len(self.into(node.id))
         whole = f"the gradients of its {uses} uses are added up" if uses > 1 else "its gradient is there"
         goes = f"It sends on to {', '.join(dict.fromkeys(to))}" if to else "It sends nothing on"
@@ -112,12 +112,13 @@ class Walk:
         """Nodes, steps and flows as plain data, for JSON."""
         nodes = [
             {
-                "id": one.id, "kind": one.kind, "name": self.name(one.id), "op": one.name if one.kind == "op" else "",
-                "shape": one.shape, "attributes": one.attributes, "line": one.line,
-                "value": self.values[one.id].tolist() if one.id in self.values else None,
-                "gradient": self.gradients[one.id].tolist() if one.id in self.gradients else None,
+                "id": node.id, "kind": node.kind, "name": self.name(node.id),
+                "op": node.name if node.kind == "op" else "",
+                "shape": node.shape, "attributes": node.attributes, "line": node.line,
+                "value": self.values[node.id].tolist() if node.id in self.values else None,
+                "gradient": self.gradients[node.id].tolist() if node.id in self.gradients else None,
             }
-            for one in self.graph.nodes
+            for node in self.graph.nodes
         ]  # fmt: skip
         return {
             "title": self.title,
@@ -125,11 +126,11 @@ class Walk:
             "nodes": nodes,
             "edges": [vars(edge) for edge in self.graph.edges],
             "flows": [
-                {"source": one.source, "target": one.target, "argument": one.argument,
-                 "contribution": one.array.tolist(), "rule": one.rule.to_dict()}
-                for one in self.flows
+                {"source": flow.source, "target": flow.target, "argument": flow.argument,
+                 "contribution": flow.array.tolist(), "rule": flow.rule.to_dict()}
+                for flow in self.flows
             ],
-            "steps": [{**vars(one), "words": self.words(one)} for one in self.steps],
+            "steps": [{**vars(step), "words": self.words(step)} for step in self.steps],
             "notes": self.notes,
         }  # fmt: skip
 
@@ -140,24 +141,24 @@ class Walk:
             few = array.size <= FULL
             return {"shape": list(array.shape), "numbers": array.tolist() if few else None}
 
-        def term(one: Matrix | str) -> Any:
-            return one if isinstance(one, str) else {"symbol": one.symbol, **matrix(one.array)}
+        def term(entry: Matrix | str) -> Any:
+            return entry if isinstance(entry, str) else {"symbol": entry.symbol, **matrix(entry.array)}
 
         return {
             "walk": {
-                "steps": [{**vars(one), "words": self.words(one)} for one in self.steps],
+                "steps": [{**vars(step), "words": self.words(step)} for step in self.steps],
                 "notes": self.notes,
-                "names": [self.name(one.id) for one in self.graph.nodes],
-                "calls": [self.call(one) if one.kind == "op" else "" for one in self.graph.nodes],
-                "why": [why(one.name) if one.kind == "op" else "" for one in self.graph.nodes],
+                "names": [self.name(node.id) for node in self.graph.nodes],
+                "calls": [self.call(node) if node.kind == "op" else "" for node in self.graph.nodes],
+                "why": [why(node.name) if node.kind == "op" else "" for node in self.graph.nodes],
                 "result": self.result,
                 "seed": None if self.seed is None else matrix(self.seed),
                 "flows": [
-                    {"source": one.source, "target": one.target, "argument": one.argument,
-                     "letter": self.letters.get(one.target, {}).get(one.argument, one.argument),
-                     "array": matrix(one.array), "text": one.rule.text, "terms": [term(t) for t in one.rule.terms],
-                     "code": one.rule.code, "entry": one.rule.entry}
-                    for one in self.flows
+                    {"source": flow.source, "target": flow.target, "argument": flow.argument,
+                     "letter": self.letters.get(flow.target, {}).get(flow.argument, flow.argument),
+                     "array": matrix(flow.array), "text": flow.rule.text, "terms": [term(t) for t in flow.rule.terms],
+                     "code": flow.rule.code, "entry": flow.rule.entry}
+                    for flow in self.flows
                 ],
                 "rest": {str(node): matrix(array) for node, array in self.rest.items()},
                 "gradients": {str(node): matrix(array) for node, array in self.gradients.items()},
@@ -224,7 +225,7 @@ def _text(made: Walk) -> list[str]:
         name = made.name(made.result)
         lines += words.heading(f"The gradients of {name}")
     for node in leaves:
-        uses = Counter(made.name(one.target) for one in made.into(node.id))
+        uses = Counter(made.name(edge.target) for edge in made.into(node.id))
         told = ", ".join(f"{name} ({count} times)" if count > 1 else name for name, count in uses.items())
         lines += words.wrapped(f"{made.name(node.id)}: from {told or 'nothing that the record shows'}")
         lines += _arrived(made, node)
@@ -245,9 +246,9 @@ def _arrived(made: Walk, node: GraphNode) -> list[str]:
         lines = _numbers(f"d {name}", gradient)
     else:
         terms: list[Matrix | str] = [Matrix(f"d {name}", gradient), "="]
-        for i, one in enumerate(into):
-            terms += ["+"] * bool(i) + [Matrix(f"from {made.name(one.target)}", one.array)]
-        told = " + ".join(f"what {made.name(one.target)} sent" for one in into)
+        for i, edge in enumerate(into):
+            terms += ["+"] * bool(i) + [Matrix(f"from {made.name(edge.target)}", edge.array)]
+        told = " + ".join(f"what {made.name(flow.target)} sent" for flow in into)
         lines = words.wrapped(f"d {name} = {told}", 3, 3) + words.equation(terms, 3)
     if node.id in made.rest:
         lines += words.wrapped("A part of it came by a way that the record does not show.", 3)
@@ -256,9 +257,9 @@ def _arrived(made: Walk, node: GraphNode) -> list[str]:
 
 def _backward(made: Walk, node: GraphNode) -> list[str]:
     lines = _arrived(made, node)
-    for one in made.out_of(node.id):
-        lines += ["", *words.wrapped(f"to {made.name(one.source)}: {one.rule.text}", 3, 3)]
-        lines += words.equation(one.rule.terms, 3)
-        if one.rule.entry:
-            lines += words.wrapped(one.rule.entry, 3, 3)
+    for entry in made.out_of(node.id):
+        lines += ["", *words.wrapped(f"to {made.name(entry.source)}: {entry.rule.text}", 3, 3)]
+        lines += words.equation(entry.rule.terms, 3)
+        if entry.rule.entry:
+            lines += words.wrapped(entry.rule.entry, 3, 3)
     return lines

@@ -42,7 +42,9 @@ class Watcher(Recorder):
 
     def apply(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         forward = state.node is None
-        before = tuple(_still(one) if forward else one for one in args)  # as they were, should the op overwrite one
+        before = tuple(
+            _still(argument) if forward else argument for argument in args
+        )  # as they were, should the op overwrite one
         result = super().apply(op, args, kwargs)
         node = self.graph.nodes[-1]
         if forward and node.phase == "forward":
@@ -81,10 +83,10 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.array(backend.of_array(tensor._array).to_numpy(tensor._array))
 
 
-def _still(one: Any) -> Any:
-    if not isinstance(one, Tensor):
-        return one
-    return from_data(_array(one))
+def _still(entry: Any) -> Any:
+    if not isinstance(entry, Tensor):
+        return entry
+    return from_data(_array(entry))
 
 
 def walk(function: Callable[..., Any], inputs: tuple[Any, ...], loss: Callable[..., Any] | None, title: str) -> Walk:
@@ -99,7 +101,7 @@ def walk(function: Callable[..., Any], inputs: tuple[Any, ...], loss: Callable[.
         modules.learn(function)
     given = inputs[:-1] if loss is not None else inputs
     if not isinstance(function, Module):  # an expression's variables are what it is differentiated by
-        given = tuple(_variable(one) for one in given)
+        given = tuple(_variable(value) for value in given)
     for name, tensor in _tensors(dict(_named(function, given))):
         watcher.name(tensor, "input", name)
     if loss is not None and isinstance(inputs[-1], Tensor):
@@ -110,7 +112,7 @@ def walk(function: Callable[..., Any], inputs: tuple[Any, ...], loss: Callable[.
         if loss is not None:
             result = loss(result, inputs[-1])
         if not isinstance(result, Tensor):
-            found = next((one for _, one in _tensors(result)), None)
+            found = next((tensor for _, tensor in _tensors(result)), None)
             if found is None:
                 raise TypeError(
                     f"explain: what it explains must return a tensor, received {type(result).__name__}; return the "
@@ -127,10 +129,10 @@ def walk(function: Callable[..., Any], inputs: tuple[Any, ...], loss: Callable[.
     return _walk(watcher, graph, gradients, seed, title, notes, called)
 
 
-def _variable(one: Any) -> Any:
-    if isinstance(one, Tensor) and one.dtype.is_floating_point and not one.requires_grad:
-        return one.detach().requires_grad_()
-    return one
+def _variable(entry: Any) -> Any:
+    if isinstance(entry, Tensor) and entry.dtype.is_floating_point and not entry.requires_grad:
+        return entry.detach().requires_grad_()
+    return entry
 
 
 def _named(function: Any, given: tuple[Any, ...]) -> list[tuple[str, Any]]:
@@ -139,14 +141,14 @@ def _named(function: Any, given: tuple[Any, ...]) -> list[tuple[str, Any]]:
     try:
         return list(inspect.signature(function).bind(*given).arguments.items())
     except TypeError as wrong:
-        shapes = ", ".join(describe(one) if isinstance(one, Tensor) else repr(one) for one in given)
+        shapes = ", ".join(describe(value) if isinstance(value, Tensor) else repr(value) for value in given)
         raise TypeError(f"explain: the function cannot be called with ({shapes}): {wrong}") from None
     except ValueError:  # a builtin has no signature
-        return [(f"input {i}", one) for i, one in enumerate(given)]
+        return [(f"input {i}", value) for i, value in enumerate(given)]
 
 
 def _gradients(result: Tensor, watcher: Watcher, notes: list[str]) -> tuple[np.ndarray | None, dict[int, Any]]:
-    leaves = [one for one in watcher.sources.values() if one.requires_grad]
+    leaves = [source for source in watcher.sources.values() if source.requires_grad]
     if not result.requires_grad or not result.dtype.is_floating_point:
         notes.append(
             "No gradient: the result does not depend, by differentiable operations, on a tensor that requires one."
@@ -158,7 +160,7 @@ def _gradients(result: Tensor, watcher: Watcher, notes: list[str]) -> tuple[np.n
     watcher.name(seed, "constant", "seed of the backward")
     found = grad(result, leaves, seed, allow_unused=True)
     return _array(seed), {
-        id(leaf._array): one._array for leaf, one in zip(leaves, found, strict=True) if one is not None
+        id(leaf._array): gradient._array for leaf, gradient in zip(leaves, found, strict=True) if gradient is not None
     }
 
 
@@ -191,10 +193,10 @@ def _walk(
         g = made.gradients.get(node)
         if g is None:
             continue
-        for i, one in app.vjp(g).items():
+        for i, slope in app.vjp(g).items():
             source = sources.get((node, app.names[i]))
             if source is not None and source in made.gradients:  # others need none
-                made.flows.append(Flow(source, node, app.names[i], one, rule_of(app, i, g, one)))
+                made.flows.append(Flow(source, node, app.names[i], slope, rule_of(app, i, g, slope)))
     _complete(made)
     _call_by_lines(graph)
     if not graph.nodes[made.result].variable and graph.nodes[made.result].kind == "op":
@@ -220,8 +222,8 @@ def _complete(made: Walk) -> None:
     for node, gradient in made.gradients.items():
         made.graph.nodes[node].gradient = measure(gradient)
         total = np.zeros(gradient.shape)
-        for one in made.into(node):
-            total = total + one.array
+        for edge in made.into(node):
+            total = total + edge.array
         if node == made.result and made.seed is not None:
             total = total + made.seed
         rest = gradient - total
@@ -234,7 +236,7 @@ def _forward_only(graph: Graph) -> list[int]:
     used = {
         end for edge in graph.edges for end in (edge.source, edge.target) if graph.nodes[edge.target].phase == "forward"
     }
-    kept = [one.id for one in graph.nodes if one.phase == "forward" and (one.id in used or one.kind == "op")]
+    kept = [node.id for node in graph.nodes if node.phase == "forward" and (node.id in used or node.kind == "op")]
     new = {old: number for number, old in enumerate(kept)}
     groups = [group for group in graph.groups if group.kind != "backward"]
     of = {group.id: number for number, group in enumerate(groups)}
@@ -254,5 +256,5 @@ def _forward_only(graph: Graph) -> list[int]:
     for number, group in enumerate(groups):
         group.id = number
         group.parent = None if group.parent is None else of.get(group.parent)
-    graph.outputs = [new[one] for one in graph.outputs if one in new]
+    graph.outputs = [new[output] for output in graph.outputs if output in new]
     return kept

@@ -41,7 +41,7 @@ def rows_of(array: np.ndarray, most: int = MOST) -> list[list[str]]:
     flat = array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
     scale = largest(flat) if flat.dtype.kind == "f" else 0.0
     rows = [
-        [figure(0.0 if flat.dtype.kind == "f" and abs(one) < 1e-12 * scale else one) for one in row[:most]]
+        [figure(0.0 if flat.dtype.kind == "f" and abs(cell) < 1e-12 * scale else cell) for cell in row[:most]]
         + (["…"] if len(row) > most else [])
         for row in flat[:MOST]
     ]
@@ -78,24 +78,24 @@ def beside(blocks: list[list[str]]) -> list[str]:
     """Blocks side by side, centred upon each other."""
     height = max(map(len, blocks))
     full: list[list[str]] = []
-    for one in blocks:
-        width, above = max(map(len, one)), (height - len(one)) // 2
-        lines = [""] * above + one + [""] * (height - len(one) - above)
+    for block in blocks:
+        width, above = max(map(len, block)), (height - len(block)) // 2
+        lines = [""] * above + block + [""] * (height - len(block) - above)
         full.append([line.ljust(width) for line in lines])
     return [" ".join(parts).rstrip() for parts in zip(*full, strict=True)]
 
 
 def equation(terms: list[Any], indent: int = 2) -> list[str]:
     """An equation in numbers: side by side where that fits, else each of its matrices on lines of its own."""
-    shown = [one for one in terms if isinstance(one, str) or one.array.size]
-    lines = beside([[one] if isinstance(one, str) else block(one.array) for one in shown])
+    shown = [term for term in terms if isinstance(term, str) or term.array.size]
+    lines = beside([[step] if isinstance(step, str) else block(step.array) for step in shown])
     if max(map(len, lines)) <= WIDTH - indent:
         return [" " * indent + line for line in lines]
     found: list[str] = []
-    width = max(len(one.symbol) for one in shown if not isinstance(one, str))
-    for one in shown:
-        if not isinstance(one, str):
-            found += labelled(f"{one.symbol.ljust(width)} =", one.array, indent)
+    width = max(len(step.symbol) for step in shown if not isinstance(step, str))
+    for part in shown:
+        if not isinstance(part, str):
+            found += labelled(f"{part.symbol.ljust(width)} =", part.array, indent)
     return found
 
 

@@ -48,7 +48,7 @@ def permute(input: Tensor, *dims: Any, **given: Any) -> Tensor:
                 f"of dimensions i.e. input.dim() = {rank} is not equal to len(dims) = {len(order)}"
             )
         )
-    known = tuple(dim_of(one, rank) for one in order)
+    known = tuple(dim_of(dim, rank) for dim in order)
     if len(set(known)) < rank:
         raise RuntimeError(with_line(f"permute(): duplicate dims are not allowed, got {order}"))
     return permute_dims(input, dims=known)
@@ -156,12 +156,12 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         )
     rank = input.ndim
     for name, dims in (("source", sources), ("destination", targets)):
-        if len({dim_of(one, rank) for one in dims}) < len(dims):
+        if len({dim_of(dim, rank) for dim in dims}) < len(dims):
             raise RuntimeError(with_line(f"movedim: repeated dim in `{name}` ({list(dims)})"))
     if rank == 0:
         return permute_dims(input, dims=())
-    where = {dim_of(to, rank): dim_of(one, rank) for one, to in zip(sources, targets, strict=True)}
-    rest = iter(one for one in range(rank) if one not in where.values())
+    where = {dim_of(to, rank): dim_of(origin, rank) for origin, to in zip(sources, targets, strict=True)}
+    rest = iter(axis for axis in range(rank) if axis not in where.values())
     return permute_dims(input, dims=tuple(where[i] if i in where else next(rest) for i in range(rank)))
 
 
@@ -217,7 +217,7 @@ def roll_dims(xp: Any, input: Any, *, shifts: tuple[int, ...], dims: tuple[int, 
     return xp.roll(input, shifts if dims is not None else shifts[0], dims)
 
 
-roll_dims.vjp(input=lambda m, g, shifts, dims: m.roll(g, shifts=tuple(-one for one in shifts), dims=dims))
+roll_dims.vjp(input=lambda m, g, shifts, dims: m.roll(g, shifts=tuple(-shift for shift in shifts), dims=dims))
 
 
 @function()
@@ -238,7 +238,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         raise ShapeError(with_line(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(axes)}"))
     if axes and input.ndim == 0:
         raise DimensionError(with_line(f"Dimension specified as {axes[0]} but tensor has no dimensions"))
-    return roll_dims(input, shifts=by, dims=tuple(dim_of(one, input.ndim) for one in axes) or None)
+    return roll_dims(input, shifts=by, dims=tuple(dim_of(axis, input.ndim) for axis in axes) or None)
 
 
 @function()
@@ -260,7 +260,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         raise RuntimeError(
             with_line(f"expected rotation dims to be different, but got dim0 = {axes[0]} and dim1 = {axes[1]}")
         )
-    first, second = (dim_of(one, input.ndim) for one in axes)
+    first, second = (dim_of(axis, input.ndim) for axis in axes)
     turns = k % 4
     if turns == 0:
         return _copy(input)
@@ -292,7 +292,7 @@ def _image(name: str, input: Tensor, least: int) -> tuple[tuple[int, ...], int, 
 def _rearranged(input: Tensor, apart: tuple[int, ...], dims: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
     """`input` under the shape `apart`, its last dimensions in the order `dims`, under `shape`."""
     lead = len(apart) - len(dims)
-    order = (*range(lead), *(lead + one for one in dims))
+    order = (*range(lead), *(lead + dim for dim in dims))
     return reshape_view(permute_dims(reshape_view(input, shape=apart), dims=order), shape=shape)
 
 

@@ -84,8 +84,8 @@ def minimum(xp: Any, input: Any, other: Any) -> Any:
     return xp.minimum(input, other)
 
 
-def _shared(m: Any, g: Any, one: Any, other: Any, loses: Any) -> Any:
-    return m.where(loses, 0, m.where(one == other, g / 2, g))
+def _shared(m: Any, g: Any, own: Any, other: Any, loses: Any) -> Any:
+    return m.where(loses, 0, m.where(own == other, g / 2, g))
 
 
 maximum.vjp(

@@ -78,7 +78,9 @@ def _columns(xp: Any, windows: Any, part: slice, groups: int) -> Any:
 
 def _single(xp: Any, *arrays: Any) -> tuple[Any, ...]:
     """Half precision is computed in single."""
-    return tuple(one.astype(xp.float32) if one is not None and one.dtype == xp.float16 else one for one in arrays)
+    return tuple(
+        array.astype(xp.float32) if array is not None and array.dtype == xp.float16 else array for array in arrays
+    )
 
 
 @op(public=False, method=False, reference="torch.nn.functional.conv2d")
@@ -231,7 +233,7 @@ def _check(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair, dilation
 
 def numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
     """`count` integers from one or from a list of one or `count`."""
-    given = tuple(int(one) for one in value) if isinstance(value, list | tuple) else (int(value),)
+    given = tuple(int(part) for part in value) if isinstance(value, list | tuple) else (int(value),)
     if len(given) == 1:
         return given * count
     if len(given) != count:
@@ -275,13 +277,13 @@ def _by_name(
         return x, (0,) * rank
     if padding != "same":
         raise RuntimeError(f"Invalid padding string: {padding!r}; write 'valid', 'same' or numbers")
-    if any(one != 1 for one in stride):
+    if any(step != 1 for step in stride):
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     total = [dilation[i] * (weight.shape[2 + i] - 1) for i in range(rank)]
-    uneven = [one % 2 for one in total]
+    uneven = [term % 2 for term in total]
     if any(uneven):
-        x = pad(x, [n for one in reversed(uneven) for n in (0, one)])
-    return x, tuple(one // 2 for one in total)
+        x = pad(x, [n for side in reversed(uneven) for n in (0, side)])
+    return x, tuple(term // 2 for term in total)
 
 
 @function(method=False)

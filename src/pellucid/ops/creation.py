@@ -117,7 +117,7 @@ def as_size(size: tuple[Any, ...]) -> tuple[int, ...]:
     try:
         lengths = tuple(operator.index(length) for length in size)
     except TypeError:
-        got = ", ".join(type(one).__name__ for one in size)
+        got = ", ".join(type(entry).__name__ for entry in size)
         raise TypeError(f"a size must be integers or a tuple of integers, got ({got}): {size!r}") from None
     for length in lengths:
         if length < 0:
@@ -301,7 +301,7 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
             f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}"
         )
     if dtype is None:
-        dtype = int64 if all(isinstance(one, int) for one in (start, end, step)) else get_default_dtype()
+        dtype = int64 if all(isinstance(entry, int) for entry in (start, end, step)) else get_default_dtype()
     known = attributes(dtype, device)
     if known["dtype"] is bool_:
         raise NotImplementedError("arange() is not implemented for bool; write dtype=int64")
@@ -451,18 +451,22 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         raise ValueError("meshgrid expects a non-empty TensorList")
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
-    if any(one.ndim > 1 for one in tensors):
-        raise RuntimeError(f"meshgrid expects 0-d or 1-d tensors, got shapes {[tuple(one.shape) for one in tensors]}")
-    if len({one.dtype for one in tensors}) > 1:
-        raise RuntimeError(f"meshgrid expects all tensors to have the same dtype, got {[one.dtype for one in tensors]}")
+    if any(tensor.ndim > 1 for tensor in tensors):
+        raise RuntimeError(
+            f"meshgrid expects 0-d or 1-d tensors, got shapes {[tuple(tensor.shape) for tensor in tensors]}"
+        )
+    if len({tensor.dtype for tensor in tensors}) > 1:
+        raise RuntimeError(
+            f"meshgrid expects all tensors to have the same dtype, got {[tensor.dtype for tensor in tensors]}"
+        )
     rank = len(tensors)
     order = list(range(rank))
     if indexing == "xy" and rank > 1:
         order[:2] = [1, 0]
-    lengths = [one.numel() for one in tensors]
+    lengths = [tensor.numel() for tensor in tensors]
     size = tuple(lengths[i] for i in order)
     made: list[Tensor] = []
-    for i, one in enumerate(tensors):
+    for i, tensor in enumerate(tensors):
         shape = tuple(lengths[i] if order[axis] == i else 1 for axis in range(rank))
-        made.append(one.reshape(shape).expand(size))
+        made.append(tensor.reshape(shape).expand(size))
     return tuple(made)

@@ -25,9 +25,9 @@ def dim_of(dim: Any, rank: int) -> int:
 
 def dims_of(dims: Any, rank: int) -> tuple[int, ...]:
     """Several dimensions (or one) as indices from the left; raises RuntimeError for one that is named twice."""
-    found = tuple(dim_of(one, rank) for one in _many(dims))
+    found = tuple(dim_of(dim, rank) for dim in _many(dims))
     if len(set(found)) < len(found):
-        twice = next(one for one in found if found.count(one) > 1)
+        twice = next(entry for entry in found if found.count(entry) > 1)
         raise RuntimeError(with_line(f"dim {twice} appears multiple times in the list of dims {tuple(found)}"))
     return found
 

@@ -24,14 +24,14 @@ def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> A
 
 def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:
     """Two operands as one batched matrix product, so that BLAS does the work."""
-    for label in [one for one in left if one not in right and one not in output]:
+    for label in [name for name in left if name not in right and name not in output]:
         a, left = _summed(xp, a, left.index(label)), left.replace(label, "")
-    for label in [one for one in right if one not in left and one not in output]:
+    for label in [name for name in right if name not in left and name not in output]:
         b, right = _summed(xp, b, right.index(label)), right.replace(label, "")
-    batch = [one for one in left if one in right and one in output]
-    inner = [one for one in left if one in right and one not in output]
-    rows = [one for one in left if one not in right]
-    columns = [one for one in right if one not in left]
+    batch = [name for name in left if name in right and name in output]
+    inner = [name for name in left if name in right and name not in output]
+    rows = [name for name in left if name not in right]
+    columns = [name for name in right if name not in left]
     size = dict(zip(left, a.shape, strict=True)) | dict(zip(right, b.shape, strict=True))
 
     def count(labels: list[str]) -> int:
@@ -40,13 +40,13 @@ def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:
             total *= size[label]
         return total
 
-    a = a.transpose([left.index(one) for one in (*batch, *rows, *inner)]).reshape(
+    a = a.transpose([left.index(entry) for entry in (*batch, *rows, *inner)]).reshape(
         count(batch), count(rows), count(inner)
     )
-    b = b.transpose([right.index(one) for one in (*batch, *inner, *columns)])
+    b = b.transpose([right.index(entry) for entry in (*batch, *inner, *columns)])
     product = xp.matmul(a, b.reshape(count(batch), count(inner), count(columns)))
     labels = [*batch, *rows, *columns]
-    return product.reshape([size[one] for one in labels]).transpose([labels.index(one) for one in output])
+    return product.reshape([size[entry] for entry in labels]).transpose([labels.index(entry) for entry in output])
 
 
 def _summed(xp: Any, x: Any, axis: int) -> Any:
@@ -57,10 +57,12 @@ def _summed(xp: Any, x: Any, axis: int) -> Any:
 def _rule(m: Any, g: Any, index: int, operands: Any, inputs: tuple[str, ...], output: str) -> Any:
     """The same contraction with the gradient in the operand's place; labels that were only there repeat it."""
     target = inputs[index]
-    others = [(one, labels) for i, (one, labels) in enumerate(zip(operands, inputs, strict=True)) if i != index]
+    others = [(operand, labels) for i, (operand, labels) in enumerate(zip(operands, inputs, strict=True)) if i != index]
     seen = set(output).union(*(labels for _, labels in others)) if others else set(output)
     kept = "".join(label for label in target if label in seen)
-    part = m.contract(g, *(one for one, _ in others), inputs=(output, *(labels for _, labels in others)), output=kept)
+    part = m.contract(
+        g, *(tensor for tensor, _ in others), inputs=(output, *(labels for _, labels in others)), output=kept
+    )
     if kept == target:
         return part
     shape = operands[index].shape
@@ -90,8 +92,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         operands = tuple(operands[0])
     inputs, output = _labels(equation, operands)
     size: dict[str, int] = {}
-    for labels, one in zip(inputs, operands, strict=True):
-        for label, length in zip(labels, one.shape, strict=True):
+    for labels, operand in zip(inputs, operands, strict=True):
+        for label, length in zip(labels, operand.shape, strict=True):
             if size.setdefault(label, length) in (1, length):
                 size[label] = max(size[label], length) if length != 0 else 0
             elif length != 1:
@@ -101,30 +103,30 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
                 )
     ready: list[Tensor] = []
     names: list[str] = []
-    for labels, one in zip(inputs, operands, strict=True):
-        one, labels = _diagonals(one, labels)
-        stretched = [d for d, label in enumerate(labels) if one.shape[d] == 1 and size[label] != 1]
+    for labels, operand in zip(inputs, operands, strict=True):
+        operand, labels = _diagonals(operand, labels)
+        stretched = [d for d, label in enumerate(labels) if operand.shape[d] == 1 and size[label] != 1]
         if stretched:  # a dimension of 1 that broadcasts: leave it out, the others carry the label
-            one = one.reshape(*[n for d, n in enumerate(one.shape) if d not in stretched])
+            operand = operand.reshape(*[n for d, n in enumerate(operand.shape) if d not in stretched])
             labels = "".join(label for d, label in enumerate(labels) if d not in stretched)
-        ready.append(one)
+        ready.append(operand)
         names.append(labels)
     return contract(*ready, inputs=tuple(names), output=output)
 
 
-def _diagonals(one: Tensor, labels: str) -> tuple[Tensor, str]:
+def _diagonals(tensor: Tensor, labels: str) -> tuple[Tensor, str]:
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
             first = labels.index(label)
             second = labels.index(label, first + 1)
-            if one.shape[first] != one.shape[second]:
+            if tensor.shape[first] != tensor.shape[second]:
                 raise RuntimeError(
-                    f"einsum: label {label!r} is repeated for dimensions of size {one.shape[first]} and "
-                    f"{one.shape[second]}; a diagonal needs equal sizes"
+                    f"einsum: label {label!r} is repeated for dimensions of size {tensor.shape[first]} and "
+                    f"{tensor.shape[second]}; a diagonal needs equal sizes"
                 )
-            one = one.diagonal(dim1=first, dim2=second)
+            tensor = tensor.diagonal(dim1=first, dim2=second)
             labels = labels[:first] + labels[first + 1 : second] + labels[second + 1 :] + label
-    return one, labels
+    return tensor, labels
 
 
 def _labels(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
@@ -138,15 +140,15 @@ def _labels(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
         )
     for part in (*parts, right):
         bare = part.replace("...", "", 1)
-        if bare and not all(one in string.ascii_letters for one in bare):
+        if bare and not all(entry in string.ascii_letters for entry in bare):
             raise RuntimeError(f"einsum({equation!r}): labels must be letters [a-zA-Z], got {part!r}")
-    free = [one for one in string.ascii_letters[::-1] if one not in text]
-    extra = [one.ndim - len(part.replace("...", "")) for one, part in zip(operands, parts, strict=True)]
-    for one, part, more in zip(operands, parts, extra, strict=True):
+    free = [entry for entry in string.ascii_letters[::-1] if entry not in text]
+    extra = [entry.ndim - len(part.replace("...", "")) for entry, part in zip(operands, parts, strict=True)]
+    for operand, part, more in zip(operands, parts, extra, strict=True):
         if more < 0 or (more and "..." not in part):
             raise RuntimeError(
                 f"einsum({equation!r}): the number of subscripts in {part!r} does not match the number of dimensions "
-                f"of an operand of shape {tuple(one.shape)}"
+                f"of an operand of shape {tuple(operand.shape)}"
             )
     widest = max((more for more, part in zip(extra, parts, strict=True) if "..." in part), default=0)
     dots = "".join(free[:widest])
@@ -155,7 +157,7 @@ def _labels(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
     ]
     if not arrow:
         every = "".join(part.replace("...", "") for part in parts)
-        return inputs, dots + "".join(sorted(one for one in set(every) if every.count(one) == 1))
+        return inputs, dots + "".join(sorted(entry for entry in set(every) if every.count(entry) == 1))
     output = right.replace("...", dots)
     for label in output:
         if output.count(label) > 1:
@@ -167,10 +169,10 @@ def _labels(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
 
 def _sublists(*mixed: Any) -> Tensor:
     operands, lists = list(mixed[0 : len(mixed) // 2 * 2 : 2]), list(mixed[1::2])
-    text = [_letters(one) for one in lists]
+    text = [_letters(group) for group in lists]
     equation = ",".join(text) + ("->" + _letters(mixed[-1]) if len(mixed) % 2 else "")
     return einsum(equation, *operands)
 
 
 def _letters(labels: Any) -> str:
-    return "".join("..." if one is ... else string.ascii_letters[one] for one in labels)
+    return "".join("..." if label is ... else string.ascii_letters[label] for label in labels)

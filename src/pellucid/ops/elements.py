@@ -99,7 +99,7 @@ def in_float32(forward: Forward) -> Forward:
             getattr(other, "dtype", None) == np.float16 for other in others
         ):
             return forward(xp, input, *others, **attributes)
-        arrays = [one.astype(np.float32) if hasattr(one, "dtype") else one for one in (input, *others)]
+        arrays = [tensor.astype(np.float32) if hasattr(tensor, "dtype") else tensor for tensor in (input, *others)]
         return xp.asarray(forward(xp, *arrays, **attributes)).astype(np.float16)
 
     return computed

@@ -21,7 +21,7 @@ from .shape import atleast_1d, atleast_2d, atleast_3d, expand_to, reshape_view
 @op(name="cat", kind="arith", method=False, public=False)
 def cat_tensors(xp: Any, *tensors: Any, dim: int = 0) -> Any:
     """The tensors one after the other along `dim`. Those of shape (0,) are left out, as PyTorch does."""
-    parts = [one for one in tensors if one.shape != (0,)] or list(tensors)
+    parts = [tensor for tensor in tensors if tensor.shape != (0,)] or list(tensors)
     _check_cat(parts, dim)
     return xp.concatenate(parts, dim)
 
@@ -41,8 +41,8 @@ def _cut_back(m: Any, g: Any, index: int, shapes: Any, dim: int) -> Any:
 def _check_cat(parts: list[Any], dim: int) -> None:
     first = parts[0].shape
     axis = dim_of(dim, len(first))
-    for i, one in enumerate(parts):
-        shape = one.shape
+    for i, part in enumerate(parts):
+        shape = part.shape
         if not shape:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated; write stack")
         if len(shape) != len(first):
@@ -61,11 +61,11 @@ def _listed(name: str, tensors: Any) -> tuple[Tensor, ...]:
             with_line(f"{name}(): argument 'tensors' must be tuple of Tensors, not Tensor; write {name}([x, …])")
         )
     found = tuple(tensors)
-    for i, one in enumerate(found):
-        if not isinstance(one, Tensor):
+    for i, entry in enumerate(found):
+        if not isinstance(entry, Tensor):
             raise TypeError(
                 with_line(
-                    f"{name}(): expected Tensor as element {i} in argument 'tensors', but got {type(one).__name__}"
+                    f"{name}(): expected Tensor as element {i} in argument 'tensors', but got {type(entry).__name__}"
                 )
             )
     if not found:
@@ -106,11 +106,11 @@ def concatenate(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Tenso
 def stack_tensors(xp: Any, *tensors: Any, dim: int = 0) -> Any:
     """The tensors, all of one shape, along a new dimension `dim`."""
     first = tensors[0].shape
-    for i, one in enumerate(tensors):
-        if one.shape != first:
+    for i, tensor in enumerate(tensors):
+        if tensor.shape != first:
             raise ShapeError(
-                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and {list(one.shape)} "
-                f"at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
+                f"{list(tensor.shape)} at entry {i}"
             )
     return xp.stack(tensors, dim)
 
@@ -160,7 +160,9 @@ def dstack(tensors: Any) -> Tensor:
 @function(method=False)
 def column_stack(tensors: Any) -> Tensor:
     """The tensors side by side; a vector is a column."""
-    return hstack([reshape_view(one, shape=(one.numel(), 1)) if one.ndim <= 1 else one for one in tensors])
+    return hstack(
+        [reshape_view(tensor, shape=(tensor.numel(), 1)) if tensor.ndim <= 1 else tensor for tensor in tensors]
+    )
 
 
 @function(method=False)
@@ -177,19 +179,19 @@ def block_diag(*tensors: Tensor) -> Tensor:
         from .creation import empty
 
         return empty(1, 0)
-    blocks = [atleast_2d(one) for one in tensors]
-    for i, one in enumerate(blocks):
-        if one.ndim > 2:
+    blocks = [atleast_2d(tensor) for tensor in tensors]
+    for i, block in enumerate(blocks):
+        if block.ndim > 2:
             raise RuntimeError(
                 with_line(
                     "torch.block_diag: Input tensors must have 2 or fewer dimensions. "
-                    f"Input {i} has {one.ndim} dimensions"
+                    f"Input {i} has {block.ndim} dimensions"
                 )
             )
-    width, left, rows = sum(one.shape[1] for one in blocks), 0, list[Tensor]()
-    for one in blocks:
-        rows.append(constant_pad_nd(one, (left, width - left - one.shape[1])))
-        left += one.shape[1]
+    width, left, rows = sum(block.shape[1] for block in blocks), 0, list[Tensor]()
+    for block in blocks:
+        rows.append(constant_pad_nd(block, (left, width - left - block.shape[1])))
+        left += block.shape[1]
     return cat(rows)
 
 
@@ -233,7 +235,7 @@ def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
                 f"{len(times)} for shape {tuple(input.shape)}"
             )
         )
-    if any(one < 0 for one in times):
+    if any(count < 0 for count in times):
         raise RuntimeError(with_line(f"Trying to create tensor with negative dimension: repeats are {list(times)}"))
     return repeat_all(input, repeats=times)
 
@@ -319,26 +321,28 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     `indexing="xy"` exchanges the first two dimensions. The results are expanded views.
     """
     vectors = _listed("meshgrid", tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors)
-    for one in vectors:
-        if one.ndim > 1:
+    for vector in vectors:
+        if vector.ndim > 1:
             raise RuntimeError(
                 with_line(
-                    f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shape {tuple(one.shape)}"
+                    f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shape {tuple(vector.shape)}"
                 )
             )
-        if one.dtype is not vectors[0].dtype:
+        if vector.dtype is not vectors[0].dtype:
             raise RuntimeError(with_line("torch.meshgrid expects all tensors to have the same dtype"))
     if indexing not in ("ij", "xy"):
         raise RuntimeError(with_line(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'))
     rank = len(vectors)
     swap = indexing == "xy" and rank > 1
     order = [1, 0, *range(2, rank)] if swap else list(range(rank))
-    lengths = [one.numel() for one in vectors]
+    lengths = [vector.numel() for vector in vectors]
     size = tuple(lengths[i] for i in order)
     grids: list[Tensor] = []
-    for i, one in enumerate(vectors):
+    for i, vector in enumerate(vectors):
         at = order[i]
-        grids.append(expand_to(reshape_view(one, shape=(1,) * at + (lengths[i],) + (1,) * (rank - at - 1)), size=size))
+        grids.append(
+            expand_to(reshape_view(vector, shape=(1,) * at + (lengths[i],) + (1,) * (rank - at - 1)), size=size)
+        )
     return tuple(grids)
 
 
@@ -353,12 +357,12 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
             [2, 3],
             [2, 4]])
     """
-    for one in tensors:
-        if one.ndim != 1:
-            raise RuntimeError(with_line(f"Expect a 1D vector, but got shape {list(one.shape)}"))
+    for tensor in tensors:
+        if tensor.ndim != 1:
+            raise RuntimeError(with_line(f"Expect a 1D vector, but got shape {list(tensor.shape)}"))
     if len(tensors) == 1:
         return tensors[0]
-    return stack([reshape_view(one, shape=(-1,)) for one in meshgrid(*tensors)], 1)
+    return stack([reshape_view(grid, shape=(-1,)) for grid in meshgrid(*tensors)], 1)
 
 
 @function()

@@ -179,10 +179,10 @@ def update_running_stats_(
     xp: Any, running_mean: Any, running_var: Any, mean: Any, var: Any, *, momentum: float, count: int
 ) -> Any:
     """Move the running statistics towards a batch's by `momentum`; the variance in its unbiased form, n / (n - 1)."""
-    for running, one in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
+    for running, current in ((running_mean, mean), (running_var, var * (count / (count - 1)))):
         if running is not None:
             running *= 1 - momentum
-            running += one * momentum
+            running += current * momentum
     return running_mean
 
 
@@ -235,11 +235,11 @@ def _last_dims(name: str, input: Tensor, normalized_shape: Any, weight: Any, bia
     sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not sizes:
         raise RuntimeError(f"{name}: Expected normalized_shape to be at least 1-dimensional, but got an empty one")
-    for which, one in (("weight", weight), ("bias", bias)):
-        if one is not None and tuple(one.shape) != sizes:
+    for which, entry in (("weight", weight), ("bias", bias)):
+        if entry is not None and tuple(entry.shape) != sizes:
             raise RuntimeError(
                 f"{name}: Expected {which} to be of same shape as normalized_shape, but got {which} of shape "
-                f"{list(one.shape)} and normalized_shape = {list(sizes)}"
+                f"{list(entry.shape)} and normalized_shape = {list(sizes)}"
             )
     if tuple(input.shape[-len(sizes) :]) != sizes:
         raise RuntimeError(
@@ -280,8 +280,8 @@ def batch_norm(
         shape = (1, channels, *[1] * (input.ndim - 2))
         middle: Any = running_mean
         var: Any = running_var
-        one: Any = TABLE["rsqrt"](var + eps)
-        scale = one if weight is None else one * weight
+        inverse: Any = TABLE["rsqrt"](var + eps)
+        scale = inverse if weight is None else inverse * weight
         shift = -middle * scale if bias is None else bias - middle * scale
         x: Any = input
         return x * TABLE["reshape"](scale, shape=shape) + TABLE["reshape"](shift, shape=shape)
@@ -305,9 +305,9 @@ def _check_channels(name: str, input: Tensor, *channelwise: Tensor | None) -> in
     if input.ndim < 2:
         raise RuntimeError(f"{name}: expected at least a 2-d input (N, C, …), but got shape {tuple(input.shape)}")
     channels = input.shape[1]
-    for what, one in zip(("running_mean", "running_var", "weight", "bias"), channelwise, strict=True):
-        if one is not None and one.numel() != channels:
-            raise RuntimeError(f"{name}: {what} should contain {channels} elements not {one.numel()}")
+    for what, entry in zip(("running_mean", "running_var", "weight", "bias"), channelwise, strict=True):
+        if entry is not None and entry.numel() != channels:
+            raise RuntimeError(f"{name}: {what} should contain {channels} elements not {entry.numel()}")
     return channels
 
 
@@ -372,6 +372,6 @@ def instance_norm(
     out, _, _, mean, var = _batch_norm(_widened(input), None, None, dims=dims, eps=eps)
     if running_mean is not None:
         by_sample = tuple(input.shape[:2])
-        mean, var = (TABLE["mean"](TABLE["reshape"](one, shape=by_sample), dim=0) for one in (mean, var))
+        mean, var = (TABLE["mean"](TABLE["reshape"](moment, shape=by_sample), dim=0) for moment in (mean, var))
         update_running_stats_(running_mean, running_var, mean, var, momentum=momentum, count=count)
     return _narrowed(_scaled(out, weight, bias), input)

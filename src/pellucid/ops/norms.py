@@ -21,7 +21,7 @@ def p_norm(xp: Any, input: Any, *, ord: float = 2, dim: Any = None, keepdim: boo
     floating("linalg.vector_norm", input)
     axis, x = axis_of(dim, input.ndim), widened(xp, input)
     if ord in (inf, -inf):
-        if not x.size and 0 in [x.shape[one] for one in all_axes(dim, x.ndim)]:
+        if not x.size and 0 in [x.shape[reduced] for reduced in all_axes(dim, x.ndim)]:
             raise RuntimeError(
                 f"linalg.vector_norm cannot compute the {ord} norm on an empty tensor because the operation does not "
                 "have an identity"
@@ -85,7 +85,7 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
         raise RuntimeError(f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A.ndim}")
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {tuple(dim)}")
-    rows, columns = (dim_of(one, A.ndim) for one in dim)
+    rows, columns = (dim_of(axis, A.ndim) for axis in dim)
     if rows == columns:
         raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
     x: Any = A if dtype is None else A.to(dtype=dtype)  # type: ignore[attr-defined]
@@ -206,8 +206,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             f"expected common dtype to be floating point, yet common dtype is {x1.dtype!r}, {x2.dtype!r}"
         )
     shape = TABLE["add"](x1.detach(), x2.detach()).shape  # type: ignore[attr-defined]
-    one, other = (unit(x.expand(shape), dim, eps) for x in (x1, x2))  # type: ignore[attr-defined]
-    return (one * other).sum(dim)
+    first, second = (unit(x.expand(shape), dim, eps) for x in (x1, x2))  # type: ignore[attr-defined]
+    return (first * second).sum(dim)
 
 
 def unit(x: Any, dim: Any, eps: float, p: float = 2.0) -> Any:
@@ -231,6 +231,6 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     axis = dim_of(dim, input.ndim)
-    rest = tuple(one for one in range(input.ndim) if one != axis)
+    rest = tuple(other for other in range(input.ndim) if other != axis)
     size = p_norm(input, ord=float(p), dim=rest, keepdim=True)
     return input * TABLE["where"](size > maxnorm, maxnorm / (size + 1e-7), 1.0)

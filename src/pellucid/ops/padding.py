@@ -39,7 +39,7 @@ def constant_pad_nd(xp: Any, input: Any, *, pad: Any, value: Any = 0) -> Any:
 
 
 # The gradient of padding is the opposite padding: what was added is taken away, what was taken away becomes zeros.
-constant_pad_nd.vjp(input=lambda m, g, pad: m.constant_pad_nd(g, pad=tuple(-one for one in pad)))
+constant_pad_nd.vjp(input=lambda m, g, pad: m.constant_pad_nd(g, pad=tuple(-amount for amount in pad)))
 
 
 def _ends(pad: tuple[int, ...], rank: int) -> list[tuple[int, int]]:

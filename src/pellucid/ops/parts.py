@@ -193,7 +193,7 @@ def _split_evenly(tensor: Tensor, length: int, dim: int) -> tuple[Tensor, ...]:
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the given lengths along `dim`, which must add up."""
     dim, lengths = dim_of(dim, _rank(input, "split()")), sizes_of((split_sizes,))
-    if any(one < 0 for one in lengths):
+    if any(length < 0 for length in lengths):
         raise RuntimeError(
             with_line(f"split_with_sizes expects split_sizes have only non-negative entries, but got {list(lengths)}")
         )
@@ -289,7 +289,7 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 @called("SelectScatterBackward0")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of `input` with `src` at `index` along `dim`."""
-    return _with_part(input, src, lambda one: select(one, dim, index))
+    return _with_part(input, src, lambda tensor: select(tensor, dim, index))
 
 
 @function()
@@ -298,14 +298,14 @@ def slice_scatter(
     input: Tensor, src: Tensor, dim: int = 0, start: Any = None, end: Any = None, step: int = 1
 ) -> Tensor:
     """A copy of `input` with `src` in the slice `start:end:step` along `dim`."""
-    return _with_part(input, src, lambda one: piece(one, dim_of(dim, one.ndim), slice(start, end, step)))
+    return _with_part(input, src, lambda tensor: piece(tensor, dim_of(dim, tensor.ndim), slice(start, end, step)))
 
 
 @function()
 @called("DiagonalScatterBackward0")
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A copy of `input` with `src` on a diagonal."""
-    return _with_part(input, src, lambda one: one.diagonal(offset, dim1, dim2))  # pyright: ignore[reportAttributeAccessIssue]
+    return _with_part(input, src, lambda tensor: tensor.diagonal(offset, dim1, dim2))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _with_part(input: Tensor, src: Tensor, of: Any) -> Tensor:

@@ -55,12 +55,12 @@ def _offer(op: Op, public: bool) -> None:
     def call(input: Tensor, dim: int, *others: Any, **attributes: Any) -> Tensor:
         spare = len(others) - len(op.inputs) + 1
         if spare > 0:  # attributes without their names
-            left = [one for one in op.attributes if one != "dim"][:spare]
+            left = [name for name in op.attributes if name != "dim"][:spare]
             attributes.update(zip(left, others[-spare:], strict=False))
             others = others[:-spare]
         return op(input, *others, dim=dim, **attributes)
 
-    parameters = [one for one in list(op.__signature__.parameters.values()) if one.name != "dim"]
+    parameters = [parameter for parameter in list(op.__signature__.parameters.values()) if parameter.name != "dim"]
     dim = inspect.Parameter("dim", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="int")
     shown: Any = call
     shown.__signature__ = inspect.Signature(
@@ -115,8 +115,8 @@ def corner(shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(0, length) for length in shape)
 
 
-def raised(one: Any) -> Any:
-    return one if getattr(one, "ndim", 1) else one.reshape(1)
+def raised(array: Any) -> Any:
+    return array if getattr(array, "ndim", 1) else array.reshape(1)
 
 
 def store(target: Any, positions: Any, values: Any) -> None:

@@ -359,7 +359,7 @@ def _target(size: Any, shape: Any, rank: int) -> list[int]:
     given = list(size) if isinstance(size, list | tuple) else [size] * rank
     if len(given) != rank:
         raise RuntimeError(f"output_size must be a number or {rank} numbers, got {size!r}")
-    sizes = [shape[-rank + i] if one is None else int(one) for i, one in enumerate(given)]
+    sizes = [shape[-rank + i] if value is None else int(value) for i, value in enumerate(given)]
     if min(sizes) < 0:
         raise RuntimeError(f"elements of output_size must be greater than or equal to 0 but received {size}")
     return sizes
@@ -408,7 +408,7 @@ def _adaptive_max(input: Tensor, output_size: Any, return_indices: bool, rank: i
         pair = empty, empty.long()
     else:
         pair = stack(values, -1).reshape(shape), stack(places, -1).reshape(shape)
-    out, indices = (_back(one, rank, batched) for one in pair)
+    out, indices = (_back(tensor, rank, batched) for tensor in pair)
     return (out, indices) if return_indices else out
 
 

@@ -70,7 +70,9 @@ pow.vjp(input=_base_rule, exponent=_exponent_rule)
 @function()
 def float_power(input: Any, exponent: Any) -> Tensor:
     """`input` to the power of `exponent`, computed in float64."""
-    return TABLE["pow"](*(one.to(float64) if isinstance(one, Tensor) else float(one) for one in (input, exponent)))
+    return TABLE["pow"](
+        *(value.to(float64) if isinstance(value, Tensor) else float(value) for value in (input, exponent))
+    )
 
 
 @function(public=False)

@@ -234,7 +234,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
-        left, right = ([int(d) for d in one] if isinstance(one, list | tuple) else [int(one)] for one in dims)
+        left, right = ([int(d) for d in dim] if isinstance(dim, list | tuple) else [int(dim)] for dim in dims)
     if len(left) != len(right):
         raise RuntimeError("both dimension lists should have same length")
     left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]
@@ -328,8 +328,8 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of two or more matrices, left to right."""
     result = matrices[0]
-    for one in matrices[1:]:
-        result = mm(result, one)
+    for matrix in matrices[1:]:
+        result = mm(result, matrix)
     return result
 
 

@@ -203,10 +203,10 @@ def randint_like(input: Tensor, *bounds: Any, requires_grad: bool = False, **oth
 @op(name="normal", kind="float", method=False, public=False)
 def _normal(xp: Any, mean: Any, std: Any, *, generator: Any = None) -> Any:
     """A normal number of mean and standard deviation for each pair of elements."""
-    tensors = [one for one in (mean, std) if hasattr(one, "dtype")]
+    tensors = [entry for entry in (mean, std) if hasattr(entry, "dtype")]
     if bool((xp.asarray(std) < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
-    shape = xp.broadcast_shapes(*[one.shape for one in tensors])
+    shape = xp.broadcast_shapes(*[tensor.shape for tensor in tensors])
     drawn = xp.asarray(_of(generator).normal(shape, dtype=tensors[0].dtype))
     return drawn * std + mean
 

@@ -167,9 +167,9 @@ prod.vjp(input=lambda m, g, input, dim, keepdim: _prod_back(m, g, input, dim, ke
 def others(xp: Any, input: Any, *, dim: Any) -> Any:
     """For each element the product of all others along `dim`: those before it times those after it."""
     x = xp.moveaxis(input, dim, -1)
-    one = xp.ones_like(x[..., :1])
-    before = xp.multiply.accumulate(xp.concatenate((one, x[..., :-1]), axis=-1), axis=-1)
-    after = xp.multiply.accumulate(xp.concatenate((one, x[..., :0:-1]), axis=-1), axis=-1)[..., ::-1]
+    ones = xp.ones_like(x[..., :1])
+    before = xp.multiply.accumulate(xp.concatenate((ones, x[..., :-1]), axis=-1), axis=-1)
+    after = xp.multiply.accumulate(xp.concatenate((ones, x[..., :0:-1]), axis=-1), axis=-1)[..., ::-1]
     return xp.ascontiguousarray(xp.moveaxis((before * after)[..., : x.shape[-1]], -1, dim))
 
 
@@ -225,7 +225,7 @@ def logsumexp(xp: Any, input: Any, *, dim: Any, keepdim: bool = False) -> Any:
         input = input.astype(xp.float32)
     axis = all_axes(dim, input.ndim)
     wide = widened(xp, input)
-    if 0 in (input.shape[one] for one in axis):
+    if 0 in (input.shape[reduced] for reduced in axis):
         top = xp.zeros(kept_shape(input.shape, dim), wide.dtype)
     else:
         top = xp.maximum.reduce(wide, axis=axis, keepdims=True)

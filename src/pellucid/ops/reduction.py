@@ -32,7 +32,7 @@ def all_axes(dim: Any, rank: int) -> tuple[int, ...]:
     axis = axis_of(dim, rank)
     if axis is None:
         return tuple(range(rank))
-    return tuple(sorted(dim_of(one, rank) for one in ((axis,) if isinstance(axis, int) else axis)))
+    return tuple(sorted(dim_of(given, rank) for given in ((axis,) if isinstance(axis, int) else axis)))
 
 
 def count_of(shape: Any, dim: Any) -> int:

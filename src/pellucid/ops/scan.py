@@ -189,11 +189,11 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     axis = dim_of(dim, input.ndim)
-    parts = [one for one in (prepend, input, append) if one is not None]
-    for one in parts:
-        if one.ndim != input.ndim:
+    parts = [part for part in (prepend, input, append) if part is not None]
+    for part in parts:
+        if part.ndim != input.ndim:
             raise RuntimeError(
-                f"diff expects prepend or append to be the same dimension as input, {input.ndim}, but got {one.ndim}"
+                f"diff expects prepend or append to be the same dimension as input, {input.ndim}, but got {part.ndim}"
             )
     if n == 0:
         return TABLE["clone"](input)

@@ -152,9 +152,9 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
         raise RuntimeError(with_line("unflatten: sizes must be non-empty"))
     if not shape:
         raise DimensionError(with_line("unflatten: the tensor has no dimensions"))
-    known = math.prod(one for one in sizes if one != -1)
+    known = math.prod(size for size in sizes if size != -1)
     if sizes.count(-1) == 1 and known and shape[dim] % known == 0:
-        sizes = tuple(shape[dim] // known if one == -1 else one for one in sizes)
+        sizes = tuple(shape[dim] // known if size == -1 else size for size in sizes)
     if math.prod(sizes) != shape[dim] or -1 in sizes:
         raise ShapeError(
             with_line(
@@ -214,17 +214,17 @@ unsqueeze.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
 
 def _at_least(rank: int, tensors: tuple[Any, ...]) -> Any:
     many = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
-    found = tuple(_raised(one, rank) for one in many)
+    found = tuple(_raised(tensor, rank) for tensor in many)
     return found[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else found
 
 
-def _raised(one: Tensor, rank: int) -> Tensor:
-    shape = tuple(one.shape)
+def _raised(tensor: Tensor, rank: int) -> Tensor:
+    shape = tuple(tensor.shape)
     if len(shape) >= rank:
-        return one
+        return tensor
     if rank == 3:  # new dimensions stand on both sides: (n,) -> (1, n, 1), (n, m) -> (n, m, 1)
-        return reshape_view(one, shape=((1, *shape) if len(shape) == 1 else shape or (1, 1)) + (1,))
-    return reshape_view(one, shape=(1,) * (rank - len(shape)) + shape)
+        return reshape_view(tensor, shape=((1, *shape) if len(shape) == 1 else shape or (1, 1)) + (1,))
+    return reshape_view(tensor, shape=(1,) * (rank - len(shape)) + shape)
 
 
 @function(method=False)
@@ -323,8 +323,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
     >>> pellucid.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
-    known = [(one,) if isinstance(one, int) else sizes_of((one,)) for one in shapes]
-    rank = max((len(one) for one in known), default=0)
+    known = [(entry,) if isinstance(entry, int) else sizes_of((entry,)) for entry in shapes]
+    rank = max((len(entry) for entry in known), default=0)
     result = [1] * rank
     for shape in known:
         for back in range(1, len(shape) + 1):
@@ -337,7 +337,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
                 raise ShapeError(
                     with_line(
                         "Shape mismatch: objects cannot be broadcast to a single shape: "
-                        f"{' and '.join(str(one) for one in known)} differ at dimension {rank - back} "
+                        f"{' and '.join(str(entry) for entry in known)} differ at dimension {rank - back} "
                         f"({result[-back]} and {length})"
                     )
                 )
@@ -349,8 +349,8 @@ def broadcast_shapes(*shapes: Any) -> Size:
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors, each expanded to the shape they have together."""
     many: Any = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
-    shape = tuple(broadcast_shapes(*(tuple(one.shape) for one in many)))
-    return tuple(one if tuple(one.shape) == shape else expand_to(one, size=shape) for one in many)
+    shape = tuple(broadcast_shapes(*(tuple(tensor.shape) for tensor in many)))
+    return tuple(tensor if tuple(tensor.shape) == shape else expand_to(tensor, size=shape) for tensor in many)
 
 
 @function(public=False)

@@ -33,7 +33,7 @@ _INTEGERS = frozenset((np.dtype(np.int64), np.dtype(np.int32)))
 def _key(indices: Any, slots: Any) -> tuple[Any, ...]:
     """NumPy's key: at each slot that is True the next of the indices, at the others everything."""
     following = iter(indices)
-    return tuple(next(following) if one else _ALL for one in slots)
+    return tuple(next(following) if slot else _ALL for slot in slots)
 
 
 @op(public=False, method=False, reference="torch.Tensor.__getitem__")
@@ -49,8 +49,8 @@ def index(xp: Any, input: Any, *indices: Any, slots: tuple[bool, ...]) -> Any:
 
 def _check_masks(input: Any, indices: Any, slots: Any) -> None:
     dim, following = 0, iter(indices)
-    for one in slots:
-        found = next(following) if one else None
+    for slot in slots:
+        found = next(following) if slot else None
         if found is None or found.dtype.kind != "b":
             dim += 1
             continue
@@ -128,8 +128,8 @@ def _positions(xp: Any, shape: tuple[int, ...], indices: Any, slots: Any) -> Any
     free: list[int] = []  # dimensions that are taken whole
     held: list[int] = []  # dimensions that indices stand for
     dim, following = 0, iter(indices)
-    for one in slots:
-        if not one:
+    for slot in slots:
+        if not slot:
             free.append(dim)
             dim += 1
             continue
@@ -144,12 +144,12 @@ def _positions(xp: Any, shape: tuple[int, ...], indices: Any, slots: Any) -> Any
             dim += 1
     free += range(dim, len(shape))
     together = held[-1] - held[0] == len(held) - 1
-    before = [one for one in free if one < held[0]] if together else []
-    after = [one for one in free if one not in before]
+    before = [axis for axis in free if axis < held[0]] if together else []
+    after = [axis for axis in free if axis not in before]
     places = places.reshape((1,) * len(before) + places.shape + (1,) * len(after))
     rank = places.ndim
-    for position, one in [*enumerate(before), *((rank - len(after) + i, one) for i, one in enumerate(after))]:
-        step = xp.arange(shape[one]) * strides[one]
+    for position, axis in [*enumerate(before), *((rank - len(after) + i, last) for i, last in enumerate(after))]:
+        step = xp.arange(shape[axis]) * strides[axis]
         places = places + step.reshape((-1,) + (1,) * (rank - position - 1))
     return places
 
@@ -172,20 +172,22 @@ def _as_tuple(key: Any) -> tuple[Any, ...]:
     if isinstance(key, tuple):
         return key
     if isinstance(key, list) and len(key) < 32:  # PyTorch's rule: a list of anything but numbers is a tuple
-        for one in key:
-            if one is None or one is ... or isinstance(one, slice | Tensor | np.ndarray | list | tuple):
+        for entry in key:
+            if entry is None or entry is ... or isinstance(entry, slice | Tensor | np.ndarray | list | tuple):
                 return tuple(key)
     return (key,)
 
 
-def _index_tensor(one: Any) -> Tensor:
+def _index_tensor(entry: Any) -> Tensor:
     """A tensor of indices or a mask, from what may stand for one."""
-    if isinstance(one, Tensor):
-        found = one
-    elif isinstance(one, np.ndarray):
-        found = from_data(one.astype(np.int64) if one.dtype.kind in "iu" and one.dtype != np.uint8 else one, copy=False)
+    if isinstance(entry, Tensor):
+        found = entry
+    elif isinstance(entry, np.ndarray):
+        found = from_data(
+            entry.astype(np.int64) if entry.dtype.kind in "iu" and entry.dtype != np.uint8 else entry, copy=False
+        )
     else:
-        found = from_data(list(one), int64 if len(one) == 0 else None)
+        found = from_data(list(entry), int64 if len(entry) == 0 else None)
     kind = found._array.dtype
     if kind in _INTEGERS or kind.kind == "b":
         return found
@@ -212,37 +214,39 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
     rank = self._array.ndim
     known: list[Any] = []  # integers, slices, None, Ellipsis, Tensor
     taken, open_end, beyond = 0, False, False
-    for position, one in enumerate(entries):
-        if one is None or isinstance(one, bool | np.bool_):
-            known.append(one if one is None else bool(one))
-        elif one is ...:
+    for position, entry in enumerate(entries):
+        if entry is None or isinstance(entry, bool | np.bool_):
+            known.append(entry if entry is None else bool(entry))
+        elif entry is ...:
             if not open_end:
-                known.append(one)
+                known.append(entry)
             elif any(later is not None and later is not ... for later in entries[position + 1 :]):
                 beyond = True
             open_end = True
-        elif isinstance(one, slice):
-            known.append(_plain(one))
+        elif isinstance(entry, slice):
+            known.append(_plain(entry))
             taken += 1
-        elif isinstance(one, int | np.integer):
-            known.append(int(one))
+        elif isinstance(entry, int | np.integer):
+            known.append(int(entry))
             taken += 1
-        elif isinstance(one, Tensor) and one._array.ndim == 0 and one._array.dtype.kind != "f":
-            known.append(bool(one) if one._array.dtype in (np.dtype(bool), np.dtype(np.uint8)) else int(one))
+        elif isinstance(entry, Tensor) and entry._array.ndim == 0 and entry._array.dtype.kind != "f":
+            known.append(bool(entry) if entry._array.dtype in (np.dtype(bool), np.dtype(np.uint8)) else int(entry))
             taken += not isinstance(known[-1], bool)
-        elif isinstance(one, Tensor | np.ndarray) or (isinstance(one, Sequence) and not isinstance(one, str | bytes)):
-            found = _beside(self, _index_tensor(one))
+        elif isinstance(entry, Tensor | np.ndarray) or (
+            isinstance(entry, Sequence) and not isinstance(entry, str | bytes)
+        ):
+            found = _beside(self, _index_tensor(entry))
             known.append(found)
             taken += found._array.ndim if found._array.dtype.kind == "b" else 1
-        elif isinstance(one, str | bytes):
+        elif isinstance(entry, str | bytes):
             raise TypeError(
-                with_line(f"a tensor is indexed by integers, slices, None, `...` and tensors, not by {one!r}")
+                with_line(f"a tensor is indexed by integers, slices, None, `...` and tensors, not by {entry!r}")
             )
         else:
             raise DimensionError(
                 with_line(
                     "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-                    f"(got {type(one).__name__})"
+                    f"(got {type(entry).__name__})"
                 )
             )
     if taken > rank:
@@ -266,41 +270,43 @@ def _split(known: list[Any], rest: int) -> _Sorted:
     basic: list[Any] = []
     indices: list[Tensor] = []
     slots: list[bool] = []
-    for one in known:
-        if one is ...:
+    for entry in known:
+        if entry is ...:
             basic += [_ALL] * rest
             slots += [False] * rest
-        elif isinstance(one, bool):  # a dimension of length 1, taken or not
+        elif isinstance(entry, bool):  # a dimension of length 1, taken or not
             basic.append(None)
-            indices.append(from_data(np.zeros(int(one), np.int64), copy=False))
+            indices.append(from_data(np.zeros(int(entry), np.int64), copy=False))
             slots.append(True)
-        elif isinstance(one, Tensor):
-            basic += [_ALL] * (one._array.ndim if one._array.dtype.kind == "b" else 1)
-            indices.append(one)
+        elif isinstance(entry, Tensor):
+            basic += [_ALL] * (entry._array.ndim if entry._array.dtype.kind == "b" else 1)
+            indices.append(entry)
             slots.append(True)
         else:
-            basic.append(one)
-            if not isinstance(one, int):
+            basic.append(entry)
+            if not isinstance(entry, int):
                 slots.append(False)
     while slots and not slots[-1]:
         slots.pop()
     return _Sorted((*basic, ...), indices, slots)
 
 
-def _plain(one: slice) -> slice:
+def _plain(entry: slice) -> slice:
     """A slice of Python numbers; its bounds may be 0-d tensors or NumPy's numbers."""
-    step = 1 if one.step is None else operator.index(one.step)
+    step = 1 if entry.step is None else operator.index(entry.step)
     if step == 0:
         raise ValueError("slice step cannot be zero")
     if step < 0:
         raise ValueError(with_line(f"step must be greater than zero, got {step}; write x.flip(dim) to turn it round"))
-    start = None if one.start is None else operator.index(one.start)
-    return slice(start, None if one.stop is None else operator.index(one.stop), None if one.step is None else step)
+    start = None if entry.start is None else operator.index(entry.start)
+    return slice(
+        start, None if entry.stop is None else operator.index(entry.stop), None if entry.step is None else step
+    )
 
 
 def _viewed(self: Tensor, basic: tuple[Any, ...]) -> Tensor:
     """The view's step; the tensor itself where that takes everything."""
-    if all(one is ... or (isinstance(one, slice) and one == _ALL) for one in basic):
+    if all(entry is ... or (isinstance(entry, slice) and entry == _ALL) for entry in basic):
         return self
     return apply(part, (self,), {"key": basic})
 
@@ -402,12 +408,12 @@ def _put(name: str, input: Tensor, indices: Any, values: Any, accumulate: bool) 
                 f"and {values.dtype!r} for the source; write values.to(x.dtype)"
             )
         )
-    entries = [None if one is None else _index_tensor(one) for one in indices]
-    taken = sum(1 if one is None or one._array.dtype.kind != "b" else one._array.ndim for one in entries)
+    entries = [None if index is None else _index_tensor(index) for index in indices]
+    taken = sum(1 if entry is None or entry._array.dtype.kind != "b" else entry._array.ndim for entry in entries)
     if taken > input.ndim:
         raise DimensionError(with_line(f"too many indices for tensor of dimension {input.ndim} (got {taken})"))
-    slots = tuple(one is not None for one in entries)
-    given = [one for one in entries if one is not None]
+    slots = tuple(entry is not None for entry in entries)
+    given = [entry for entry in entries if entry is not None]
     return apply(TABLE[name], (input, values, *given), {"slots": slots, "accumulate": bool(accumulate)})
 
 
