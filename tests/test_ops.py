@@ -57,7 +57,9 @@ def test_every_op_is_tested() -> None:
     assert not without, f"no domain in the declaration and no rows in tests/samples for: {', '.join(without)}"
     root = Path(__file__).parent.parent
     for name, file in ELSEWHERE.items():
-        assert name in (root / file).read_text(encoding="utf-8"), f"{file} does not speak of {name}"
+        text = (root / file).read_text(encoding="utf-8")
+        every_formula = "optimizer.formula.name" in text  # tests/test_optim.py goes through all optimisers
+        assert name in text or every_formula, f"{file} does not speak of {name}"
 
 
 def test_no_rows_are_left_over() -> None:
