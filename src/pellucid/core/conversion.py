@@ -3,7 +3,7 @@
 A value that leaves for Python is a thing that a watcher wants to know of: the tracer would freeze it into every replay.
 """
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any, cast
@@ -26,7 +26,7 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
     listed = False  # whether these are Python's numbers, which must fit; arrays are cast
     if isinstance(data, Tensor):
         array = data._array
-    elif isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
+    elif hasattr(data, "__array__"):  # of NumPy, or of another library
         array = np.asarray(data)
     else:
         listed = True
@@ -80,7 +80,7 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
             raise ValueError("Overflow when unpacking long long: an integer is beyond int64; give a floating dtype")
         array = np.array(data, np.float64)
     if array.dtype.kind in "OUS":
-        odd: Any = next((one for one in types if not issubclass(one, _NUMBERS)), type(data))
+        odd: Any = next((kind for kind in types if not issubclass(kind, _NUMBERS)), cast("Any", type(data)))
         raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
     return array, array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
 
@@ -88,7 +88,7 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
 _NUMBERS = (int, float, np.generic, np.ndarray, Tensor)
 
 
-def _types(data: Any) -> set[type]:
+def _types(data: Any) -> set[type[Any]]:
     """The types of all that is in nested lists."""
     if not isinstance(data, list | tuple):
         return {type(data)}

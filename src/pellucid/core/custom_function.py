@@ -1,12 +1,12 @@
 """`autograd.Function`: an op with a forward and a backward written by the user, on Tensors."""
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import functools
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from pellucid import backend
 
@@ -143,7 +143,7 @@ class Function:
             else:
                 result = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, result)
-        outputs: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
+        outputs = _as_tuple(result)
         for changed in ctx._dirty:
             if not any(changed is one for one in outputs):
                 raise RuntimeError(
@@ -185,6 +185,10 @@ def _attach(one: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tu
             "changed, or write the op that is not in place"
         )
     return one
+
+
+def _as_tuple(result: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", result) if isinstance(result, tuple) else (result,)
 
 
 def _without_history(saved: Any, outputs: tuple[Any, ...]) -> Any:
@@ -255,7 +259,7 @@ class FunctionNode(Node):
                 grads.append(got if lifted else wrap(library.xp.asarray(got)))  # NumPy makes 0-d sums scalars
         with set_grad_enabled(create):
             result: Any = self._rule()(ctx, *grads)
-        given: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
+        given = _as_tuple(result)
         if len(given) > len(self.edges) and all(one is None for one in given[len(self.edges) :]):
             given = given[: len(self.edges)]
         if len(given) != len(self.edges):
@@ -339,7 +343,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             result: Any = backward(ctx, *grads)
         if not again:
             return result
-        given: tuple[Any, ...] = result if isinstance(result, tuple) else (result,)
+        given = _as_tuple(result)
         refusing = tuple(_Refusing.after(one) if isinstance(one, Tensor) else one for one in given)
         return refusing if isinstance(result, tuple) else refusing[0]
 

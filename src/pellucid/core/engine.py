@@ -7,6 +7,10 @@ its gradient is whole. No recursion, no search, memory freed on the way.
 A first-order backward computes on raw arrays with the rules' raw vocabulary. Where the result must itself be
 differentiable (`create_graph`), or an interpreter listens (a tracer, anomaly detection), the same rules run on
 Tensors through the door.
+
+The rules of a node are called in two places, in `_run` on arrays and in `_lifted_rules` on Tensors, since each op of
+each step of training passes through the first: to wrap its arrays in Tensors and go through the door for every op of a
+rule, only to record nothing, would be work for no result.
 """
 
 # pyright: reportPrivateUsage=false

@@ -1,10 +1,9 @@
 """Errors that teach: what was asked, what was received, where in the user's code, and what to write instead."""
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import inspect
 import os
-import sys
 import warnings
 from typing import Any
 
@@ -30,7 +29,7 @@ def in_package(frame: Any) -> bool:
 
 def user_frame() -> Any:
     """The stack frame of the innermost caller outside of pellucid; None if there is none."""
-    frame: Any = sys._getframe(1)
+    frame: Any = inspect.currentframe()
     while frame is not None and in_package(frame):
         frame = frame.f_back
     return frame
@@ -52,8 +51,8 @@ def user_line() -> str | None:
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line of the innermost caller outside of pellucid, however many calls lie between."""
-    frame: Any = sys._getframe(1)
-    level = 2
+    frame: Any = inspect.currentframe()
+    level = 1
     while frame is not None and in_package(frame):
         frame = frame.f_back
         level += 1

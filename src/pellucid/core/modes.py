@@ -1,12 +1,11 @@
 """Switches for the length of a block: whether ops are recorded. Each is a context manager and a decorator."""
 
-# pyright: reportInconsistentConstructor=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from .context import state
 
@@ -59,7 +58,7 @@ def _generator(function: Callable[..., Any], mode: Callable[[], _GradMode]) -> C
             except StopIteration as done:
                 return done.value
             try:
-                given = yield made
+                given = cast("Any", (yield made))
                 resume = running.send
             except GeneratorExit:
                 with mode():
@@ -79,11 +78,14 @@ class _Decorating(_GradMode):
     @overload
     def __new__(cls, function: F) -> F: ...
     def __new__(cls, function: Any = None) -> Any:
-        made = object.__new__(cls)
+        made: Any = object.__new__(cls)
         if function is None:
             return made
         made.__init__()
         return made(function)
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__()
 
 
 class no_grad(_Decorating):

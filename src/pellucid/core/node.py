@@ -6,7 +6,6 @@ smaller `number` than the node itself: to visit nodes from the highest number do
 no search.
 """
 
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools
@@ -108,12 +107,12 @@ def called(name: str) -> Callable[[F], F]:
         @functools.wraps(function)
         def named(*args: Any, **kwargs: Any) -> Any:
             result: Any = function(*args, **kwargs)
-            several: Any = result if isinstance(result, tuple | list) else (result,)
+            several = cast("Iterable[Any]", result if isinstance(result, tuple | list) else (result,))
             for tensor in several:
                 node = getattr(tensor, "grad_fn", None)
                 if node is not None and all(tensor is not given for given in args):
                     node.called = name
-            return result
+            return cast("Any", result)
 
         return cast("F", named)
 

@@ -8,10 +8,10 @@
 | None | left as they are | what forward makes |
 """
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -57,8 +57,7 @@ def _as_argument(op: Declaration, index: int, one: Any) -> Any:
     if type(one) is int:
         return _in_64_bits(op, one)
     if isinstance(one, np.generic):
-        number: Any = one.item()
-        return number
+        return cast("np.generic[Any]", one).item()
     if isinstance(one, np.ndarray):
         return from_data(one, copy=False)
     if isinstance(one, int | float):  # of a class of its own: an IntEnum, say

@@ -1,9 +1,8 @@
 """`Size`: a shape that prints and counts as PyTorch's."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 
 class Size(tuple[int, ...]):
@@ -20,8 +19,8 @@ class Size(tuple[int, ...]):
         return f"torch.Size({list(self)})"
 
     def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return Size(found) if isinstance(found, tuple) else found
+        found = cast("Any", super().__getitem__(index))
+        return Size(found) if isinstance(index, slice) else found
 
     def __add__(self, other: Any) -> Size:
         return Size(tuple(self) + tuple(other))

@@ -1,10 +1,9 @@
 """The two vocabularies in which a rule of the backward pass speaks: ops on raw arrays, and ops on Tensors."""
 
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, cast
 
 from pellucid.backend import Array
 
@@ -38,7 +37,7 @@ class Lifted:
 
         def call(*tensors: Any, **attributes: Any) -> Any:
             result: Any = op(*tensors, **attributes)
-            return result[0] if type(result) is tuple else result
+            return cast("tuple[Any, ...]", result)[0] if type(result) is tuple else result
 
         setattr(self, name, call)
         return call

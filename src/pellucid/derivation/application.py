@@ -14,7 +14,7 @@ from pellucid.autograd.numeric import STEPS, slope
 from pellucid.core import Op, Tensor, enable_grad, from_data, grad, no_grad
 from pellucid.core.context import state
 from pellucid.core.errors import argument_names
-from pellucid.random import default_generator
+from pellucid.random import undrawn
 
 MOST = 64  # numbers in an input or in a result, for which a Jacobian is looked at
 
@@ -160,14 +160,10 @@ def unwatched() -> Generator[None]:
 
 @contextmanager
 def same_draws(op: Op, kwargs: dict[str, Any]) -> Generator[None]:
-    """What the op draws at random inside was not drawn: the generator is put back."""
+    """What the op draws at random inside was not drawn: the streams are put back."""
     if "generator" not in op.attributes:
         yield
         return
     own = kwargs.get("generator")
-    used = default_generator if own is None else own
-    before = used.get_state()
-    try:
+    with undrawn() if own is None else undrawn(own):
         yield
-    finally:
-        used.set_state(before)
