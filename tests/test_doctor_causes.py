@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Batch, Data, Keys, samples
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import places
+from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import data as rules
 from pellucid.doctor.rules import learning, start
+from tests.browser import in_browser
 
 RNG = np.random.default_rng(0)
 
@@ -143,6 +146,29 @@ def test_where_the_learning_rate_is_written(source: str, line: int, value: float
 def test_where_inputs_and_labels_are_torn_apart(source: str, line: int | None) -> None:
     found = places.torn({"a.py": source})
     assert (found and found.place.line) == line
+
+
+# The page ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_the_verdict_first_and_escapes_the_program() -> None:
+    finding = Finding(
+        "lr-too-high", "warning", 0.9, "measured <b>", "too long", "try 0.1", "a.py", 3, "lr = 5  # <script>", True,
+        {"what": "loss", "as it is": [1.0, 9.0, None], "with the fix": [1.0, 0.1, 0.01]},
+    )  # fmt: skip
+    page = render(Report("faults", [finding]))
+    assert "<script" not in page
+    assert "lr = 5  # &lt;script&gt;" in page
+    assert page.index("This program has a fault.") < page.index("lr-too-high")
+    assert page.count("<polyline") == 2
+    assert "default-src 'none'" in page
+
+
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    page = render(Report("healthy", facts={"parameters": [{"name": "W" * 300, "shape": [2, 3], "elements": 6}]}))
+    script = "return document.documentElement.scrollWidth <= innerWidth && getComputedStyle(document.body).margin"
+    assert "no script" not in page
+    assert in_browser(page.replace("default-src 'none'", "script-src 'unsafe-inline'"), tmp_path, script) == "0px"
 
 
 # The doctor ----------------------------------------------------------------------------------------------------------

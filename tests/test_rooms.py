@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # What differs beyond rounding is one notion, for two runs and for two models: train has it.
     "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),
     "derivation": frozenset({"ops", "nn", "core", "autograd", "viz"}),
-    "doctor": frozenset({"core", "check", "train"}),
+    "doctor": frozenset({"core", "check", "train", "files"}),
     "viz": frozenset(),
 }
 MAY_IMPORT["bridge"] = frozenset(MAY_IMPORT)

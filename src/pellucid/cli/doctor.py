@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pellucid.cli.errors import UsageError
 from pellucid.doctor import NoProgram, examine_script
+from pellucid.doctor.page import save as save_page
 from pellucid.doctor.text import show
 
 
@@ -41,6 +42,8 @@ def doctor(
         raise UsageError(str(error)) from error
     if json is not None:
         report.save(json)
+    if html is not None:
+        save_page(report, html)
     console = Console(highlight=False, emoji=False, soft_wrap=True)
     show(report, console)
     if report.status == "inconclusive" and "error" in report.facts:

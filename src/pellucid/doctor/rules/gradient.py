@@ -47,6 +47,7 @@ class Judgement:
     verdicts: dict[str, str] = field(default_factory=dict)
     factors: dict[str, float] = field(default_factory=dict)
     cells: dict[str, list[Cell]] = field(default_factory=dict)
+    single: frozenset[str] = frozenset()  # single numbers
     climbs: bool = False
     climbs_partly: bool = False
 
@@ -113,6 +114,7 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
     one = fixed >= 0.9 * each * steady
     found = Judgement(candidate, score, whole, [whole] * len(passes) if one else ratios, cells=cells)
+    found.single = frozenset(name for entry in passes for name, d in entry.directions.items() if d.shape[1] == 1)
     for name in names:
         _verdict(found, name)
     signs = [ratio for ratio in found.ratios if math.isfinite(ratio)]
@@ -154,6 +156,10 @@ def _verdict(found: Judgement, name: str) -> None:
     right = [c.state == "along" and _near(c.ratio, found.ratios[i]) for i, c in telling]
     if all(right):
         found.verdicts[name] = "right"
+        return
+    states = {c.state for _, c in telling}
+    if "drift" in states and states <= {"drift", "zero"} and name in found.single:  # a counter, a running sum
+        found.verdicts[name] = "unknown"
         return
     if all(c.state == "zero" for _, c in telling):
         found.verdicts[name] = "zero"
