@@ -124,3 +124,56 @@ def test_a_damaged_run_is_a_sentence(
         assert result.exit_code in (0, 2), (command, result.output)
         if name == "config.json" and command == "predict":  # which needs all of it
             assert result.exit_code == 2 and result.stderr.startswith("pellucid: "), (command, result.output)
+
+
+def stored(**values: Any) -> bytes:
+    whole = {"fixed": {"dataset": "moons"}, "space": {"lr": {"values": [0.1]}}, "sampler": "grid", "trials": 1}
+    return json.dumps({**whole, "metric": "val_accuracy", "threads": 1, "fingerprint": "x", **values}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b"3", b"{}", DEEP, GARBAGE,
+        stored(fixed=[]), stored(space=3), stored(space={"lr": 3}), stored(sampler="best"), stored(trials="two"),
+        stored(trials=-1), stored(metric=None), stored(threads=[]),
+    ],
+)  # fmt: skip
+def test_a_damaged_sweep_is_a_sentence(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "sweep.json").write_bytes(content)
+    result = pellucid("sweep", "--resume", tmp_path)
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 2 and result.stderr.startswith("pellucid: "), result.output
+
+
+def wrong_files(folder: Path) -> list[Path]:
+    (folder / "weights.pt").write_bytes(b"PK\x03\x04" + GARBAGE)
+    np.save(folder / "cube.npy", np.zeros((2, 3, 4)))
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + GARBAGE)
+    (folder / "notes.txt").write_text("hello\nworld \x00\n")
+    (folder / "folder").mkdir()
+    names = ("weights.pt", "cube.npy", "empty.npy", "picture.png", "notes.txt", "folder", "absent")
+    return [folder / name for name in names]
+
+
+WITH_A_WRONG_FILE: dict[str, Callable[[Path, Path], list[object]]] = {
+    "predict FILE": lambda run, file: ["predict", run, file],
+    "predict RUN": lambda run, file: ["predict", file, file],
+    "report": lambda run, file: ["report", file],
+    "resume": lambda run, file: ["train", "--resume", file],
+    "train": lambda run, file: ["train", file, "--target", "a"],
+    "train without a target": lambda run, file: ["train", file],
+    "train mnist": lambda run, file: ["train", "mnist", "--data", file],
+    "compare": lambda run, file: ["compare", run, file],
+    "sweep": lambda run, file: ["sweep", "--resume", file],
+}
+
+
+@pytest.mark.parametrize("command", WITH_A_WRONG_FILE)
+def test_a_wrong_file_is_a_sentence(command: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in wrong_files(tmp_path):
+        result = pellucid(*WITH_A_WRONG_FILE[command](whole, file))
+        assert isinstance(result.exception, SystemExit), (file, result.exception)
+        assert result.exit_code == 2 and result.stderr.startswith("pellucid: "), (file, result.output)

@@ -21,13 +21,14 @@ from pellucid.cli.options import of_config
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.search import Search, text
+from pellucid.experiments.stored import readable
 from pellucid.experiments.study import Study
 from pellucid.experiments.trials import Outcome, Task, Workers
 from pellucid.train import write_atomically
 from pellucid.train.files import run_lock
 from pellucid.train.files.run import check_writable
 
-MANY = 100  # from so many combinations on, a grid's size is worth a word
+MANY = 100  # combinations: the size of a larger grid is printed
 SHOWN = 10
 
 
@@ -72,7 +73,7 @@ def sweep(
 
     --grid tries all combinations, --random draws some; every other option holds for all trials, as in pellucid train.
 
-    Each trial is a run folder in the folder of the sweep. A trial that diverges is told and does not end the sweep.
+    Each trial is a run folder in the folder of the sweep. A trial that diverges is reported, and the sweep goes on.
 
     Ctrl-C saves: --resume FOLDER, or the same command with its --out, goes on.
 
@@ -125,8 +126,10 @@ class Sweep:
         search, console = self.search, self.console
         search.write()
         seed = search.fixed.get("seed", 0)
-        study = Study(search.path / "journal.log", search.space, search.planned(), search.trials, search.maximise, seed)
-        search.records = study.records()
+        with readable(search.path):
+            journal = search.path / "journal.log"
+            study = Study(journal, search.space, search.planned(), search.trials, search.maximise, seed)
+            search.records = study.records()
         done = sum(record["state"] in ("complete", "diverged") for record in search.records)
         how = "grid" if search.sampler == "grid" else f"{search.sampler} search"
         before = f", {done} of them done before" if done else ""

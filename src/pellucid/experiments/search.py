@@ -13,6 +13,7 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError, unknown
+from pellucid.experiments.stored import check as check_shape
 from pellucid.experiments.study import SAMPLERS, optuna, plan
 from pellucid.train import write_json
 
@@ -84,14 +85,18 @@ class Search:
     def read(cls, path: Path, trials: int | None) -> Search:
         """The sweep that a folder holds, perhaps with more trials than it had."""
         try:
-            stored = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
-            own = {field.name for field in dataclasses.fields(cls)} - {"path", "records"}
-            values = {name: stored[name] for name in own}
+            read = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
+            stored = check_shape(read, _STORED, str(path / "sweep.json"))
+            values = {name: stored[name] for name in _STORED}
             search = cls(path, **{**values, "space": space.from_json(stored["space"])})
+            if search.sampler not in SAMPLERS or search.trials < 1:
+                raise ValueError(f"sampler {search.sampler!r}, trials {search.trials}")
         except FileNotFoundError:
             raise UsageError(f"{path} holds no sweep: it has no sweep.json.") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path / 'sweep.json'} cannot be read: {error!r}.") from error
+        except UsageError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise UsageError(f"{path / 'sweep.json'} cannot be read: {error!r}. Was the file changed?") from error
         for name, value in search.fixed.items():
             if isinstance(value, list):  # JSON has no tuples
                 search.fixed[name] = tuple(value)
@@ -157,6 +162,18 @@ class Search:
     def command(self, record: dict[str, Any]) -> str:
         """What repeats the run of a trial."""
         return settings.command({**self.fixed, **record["params"]})
+
+
+# What sweep.json holds.
+_STORED: dict[str, Any] = {
+    "fixed": dict[str, Any],
+    "space": dict[str, Any],
+    "sampler": str,
+    "trials": int,
+    "metric": str,
+    "threads": int,
+    "fingerprint": str,
+}
 
 
 def text(value: Any) -> str:
