@@ -83,9 +83,9 @@ class Declaration:
         defaults: dict[str, Any] = given.__kwdefaults__ or {}
         self.attributes = {name: defaults.get(name, REQUIRED) for name in names[positional : positional + keyword]}
         self.check = check  # called with arguments of mixed dtypes before they are promoted, to refuse some
-        self.tensors = tuple(self.inputs.index(one) for one in tensors)  # where a Python number will not do
+        self.tensors = tuple(self.inputs.index(name) for name in tensors)  # where a Python number will not do
         self.numbers = numbers  # whether all arguments may be numbers
-        self.promotes = None if promotes is None else frozenset(self.inputs.index(one) for one in promotes)
+        self.promotes = None if promotes is None else frozenset(self.inputs.index(name) for name in promotes)
         if "out" in self.inputs:
             raise ValueError(f"{self.name}: no input may be called 'out', a rule means the op's result by it")
         self.rules: dict[int, Rule] = {}
@@ -111,7 +111,7 @@ class Declaration:
     def usage(self) -> str:
         """How the op is called: `sum(input, *, dim=None, keepdim=False)`."""
         signature = self.__signature__
-        plain = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
+        plain = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
         return self.name + str(inspect.Signature(plain))
 
     @property

@@ -83,14 +83,14 @@ def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     dtype = None
     mixed = odd = viewed = False
     mask, bit = 0, 1  # a bit for each input that requires a gradient
-    for one in args:
-        if isinstance(one, Tensor):
-            array = one._array
+    for argument in args:
+        if isinstance(argument, Tensor):
+            array = argument._array
             arrays.append(array)
-            if one._view is not None:
-                one._view.refresh(one)
+            if argument._view is not None:
+                argument._view.refresh(argument)
                 viewed = True
-            if one._requires:
+            if argument._requires:
                 mask |= bit
             if array.dtype is not dtype:
                 mixed = dtype is not None
@@ -98,11 +98,11 @@ def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             if type(array) is not _ndarray:
                 odd = True
         else:
-            arrays.append(one)
-            if one is None:
+            arrays.append(argument)
+            if argument is None:
                 if op.elementwise and len(arrays) <= op.required:
                     raise wrong_type(op.name, op.inputs[len(arrays) - 1], ("Tensor", bool), None)
-            elif type(one) not in _PLAIN and not (type(one) is int and -(2**63) <= one < 2**64):
+            elif type(argument) not in _PLAIN and not (type(argument) is int and -(2**63) <= argument < 2**64):
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit
     if op.kind is not None and (mixed or dtype not in _FLOATS):
@@ -112,7 +112,7 @@ def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
                 return evaluate(op, promoted, kwargs)
             views.check_in_place_dtype(op, args, promoted)
             args = (args[0], *promoted[1:])
-            arrays = [one._array if isinstance(one, Tensor) else one for one in args]
+            arrays = [argument._array if isinstance(argument, Tensor) else argument for argument in args]
     xp = _numpy if arrays and not odd else _namespace(op, args, kwargs)
     if op.mutates and (viewed or state.grad):
         return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask)
@@ -147,9 +147,9 @@ def _with_aux(
 ) -> tuple[Tensor, ...]:
     """The result of an op and its by-products."""
     results: list[Tensor] = []
-    for one in out:
+    for array in out:
         tensor = _new(Tensor)
-        tensor._array = xp.asarray(one) if isinstance(one, _SCALARS) else one
+        tensor._array = xp.asarray(array) if isinstance(array, _SCALARS) else array
         results.append(tensor)
     first = results[0]
     if mask and state.grad and op.rules and first._array.dtype in _FLOATS:
@@ -159,13 +159,13 @@ def _with_aux(
 
 def _namespace(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The array library of the tensors, which must all be on one device."""
-    tensors = [one for one in args if isinstance(one, Tensor)]
+    tensors = [tensor for tensor in args if isinstance(tensor, Tensor)]
     if not tensors:
         device = kwargs.get("device")
         return _numpy if device is None else device.backend.xp
-    of = [backend.of_array(one._array) for one in tensors]
-    if any(one is not of[0] for one in of):
-        where = ", ".join(f"{name} on {one.device}" for name, one in zip(op.inputs, tensors, strict=False))
+    of = [backend.of_array(tensor._array) for tensor in tensors]
+    if any(library is not of[0] for library in of):
+        where = ", ".join(f"{name} on {tensor.device}" for name, tensor in zip(op.inputs, tensors, strict=False))
         raise RuntimeError(
             f"{op.name}: expected all tensors to be on the same device, but {where}; move one with .to(other.device)"
         )

@@ -44,7 +44,7 @@ uint8, bool_ = dtype("uint8"), dtype("bool")
 half, float_, double, short, int_, long = float16, float32, float64, int16, int32, int64
 
 ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
-OF_NUMPY: dict[np.dtype[Any], dtype] = {one.numpy: one for one in ALL}
+OF_NUMPY: dict[np.dtype[Any], dtype] = {member.numpy: member for member in ALL}
 _OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 
@@ -73,7 +73,7 @@ def as_dtype(value: Any) -> dtype:
     try:
         return OF_NUMPY[np.dtype(value)]
     except (TypeError, KeyError):
-        names = ", ".join(one.name for one in ALL)
+        names = ", ".join(member.name for member in ALL)
         raise TypeError(f"{value!r} is not an element type that pellucid has; it has {names}") from None
 
 

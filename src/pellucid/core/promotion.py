@@ -30,11 +30,11 @@ def result_type(*args: Any) -> dtype:
     torch.float32
     """
     found: list[dtype | None] = [None, None, None]  # tensors with dimensions, 0-d tensors, numbers
-    for one in args:
-        if isinstance(one, Tensor):
-            rank, kind = (0 if one._array.ndim else 1), OF_NUMPY[one._array.dtype]
+    for argument in args:
+        if isinstance(argument, Tensor):
+            rank, kind = (0 if argument._array.ndim else 1), OF_NUMPY[argument._array.dtype]
         else:
-            rank, kind = 2, of_number(one)
+            rank, kind = 2, of_number(argument)
         known = found[rank]
         found[rank] = kind if known is None else promote_types(known, kind)
     result = None
@@ -48,25 +48,25 @@ def result_type(*args: Any) -> dtype:
 
 def as_arguments(op: Declaration, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments that are tensors, Python numbers or None, from what a user may pass instead."""
-    return tuple(_as_argument(op, index, one) for index, one in enumerate(args))
+    return tuple(_as_argument(op, index, argument) for index, argument in enumerate(args))
 
 
-def _as_argument(op: Declaration, index: int, one: Any) -> Any:
-    if one is None or isinstance(one, Tensor) or type(one) in (float, bool):
-        return one
-    if type(one) is int:
-        return _in_64_bits(op, one)
-    if isinstance(one, np.generic):
-        return cast("np.generic[Any]", one).item()
-    if isinstance(one, np.ndarray):
-        return from_data(one, copy=False)
-    if isinstance(one, int | float):  # of a class of its own: an IntEnum, say
-        return _in_64_bits(op, int(one)) if isinstance(one, int) else float(one)
+def _as_argument(op: Declaration, index: int, argument: Any) -> Any:
+    if argument is None or isinstance(argument, Tensor) or type(argument) in (float, bool):
+        return argument
+    if type(argument) is int:
+        return _in_64_bits(op, argument)
+    if isinstance(argument, np.generic):
+        return cast("np.generic[Any]", argument).item()
+    if isinstance(argument, np.ndarray):
+        return from_data(argument, copy=False)
+    if isinstance(argument, int | float):  # of a class of its own: an IntEnum, say
+        return _in_64_bits(op, int(argument)) if isinstance(argument, int) else float(argument)
     if op.star is not None:
         index = min(index, op.star)
     name = op.inputs[index] if index < len(op.inputs) else f"argument {index}"
     raise TypeError(
-        f"{op.name}(): argument {name!r} must be a Tensor (or a number), not {type(one).__name__}; "
+        f"{op.name}(): argument {name!r} must be a Tensor (or a number), not {type(argument).__name__}; "
         "write pellucid.tensor(...) around it"
     )
 
