@@ -57,7 +57,7 @@ def devices() -> dict[str, str]:
             properties = cupy.cuda.runtime.getDeviceProperties(index)
             memory = properties["totalGlobalMem"] / 2**30
             found[f"cuda:{index}"] = f"{properties['name'].decode()}, {memory:.0f} GiB"
-    except Exception as error:  # noqa: BLE001  a driver can be broken in many ways, and each is told
+    except Exception as error:  # noqa: BLE001  a driver can be broken in many ways, and each is reported
         found["cuda"] = f"not usable: {' '.join(str(error).split())}"
     return found
 

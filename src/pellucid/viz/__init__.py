@@ -2,7 +2,7 @@
 
 Every function takes `ax=` (axes of a figure of yours to draw in) and `save=` (a path, or True for a timestamped name in
 the current folder), and returns the matplotlib figure, which a notebook shows. Colours are Okabe and Ito's, and what
-they tell is told by dashes, markers or words too, for print and for colour blindness.
+they show is shown by dashes, markers or words too, for print and for colour blindness.
 
 Two are no figures: `graph` gives a `Drawing`, an interactive page, and `summary` a table.
 """

@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.viz import style
 from pellucid.viz.values import Array, array
 
-_WITH_NUMBERS = 15  # up to so many classes there is room for numbers in the cells
+_WITH_NUMBERS = 15  # classes: with no more than this there is room for numbers in the cells
 
 
 def confusion_matrix(

@@ -23,7 +23,7 @@ from pellucid.viz.policy import secured
 
 _FOLDER = Path(__file__).parent / "graph_page"
 _SCRIPTS = ("vendor/dagre.min.js", "state.js", "layout.js", "draw.js", "details.js", "listen.js")
-_LIMIT = 5000  # of a Tensor's ops so many are drawn, the latest
+_LIMIT = 5000  # ops of a Tensor's history that are drawn, the latest
 
 
 def graph(
