@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.page import render
-from pellucid.doctor.probes.data import Batch, Data, Keys, samples
+from pellucid.doctor.probes.data import Batch, Data, Keys, distinct, samples
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
@@ -37,6 +37,7 @@ def test_rows_that_come_again_are_counted() -> None:
     assert finding is not None
     assert finding.evidence.startswith("In 12 passes 10 of 100 different rows were used")
     assert rules.repeated_rows(whole, 100) is None
+    assert distinct(np.array([[1, 2], [1, 2], [3, 4]])) == distinct([[1, 2], [1, 2], [3, 4]]) == 2
     assert rules.repeated_rows(data(*(Batch(inputs=rows) for _ in range(12))), 100) is None
 
 

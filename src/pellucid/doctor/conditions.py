@@ -155,8 +155,8 @@ def _coverage(case: Case, data: probe.Data) -> Finding | None:
         return None
     try:
         base = case.session.scope.get(_path(case, cut.base))
-        count = len(base)
-    except (LookupError, AttributeError, TypeError):
+        count = probe.distinct(base)
+    except (LookupError, AttributeError, TypeError, ValueError, StopIteration):
         return None
     finding = rules.repeated_rows(data, count)
     if finding is not None:

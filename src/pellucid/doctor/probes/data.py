@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -166,6 +167,13 @@ def holders(scope: Scope, width: int, excluded: frozenset[str]) -> list[Group]:
             if INPUT_NAME.match(last) or of_pairs or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last):
                 found.append(group)
     return found
+
+
+def distinct(base: Any) -> int:
+    """How many different rows an array or a list holds."""
+    if isinstance(base, np.ndarray) and base.ndim:
+        return len({row.tobytes() for row in np.asarray(base, dtype=float)})
+    return len({repr(item) for item in base})
 
 
 def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int]) -> list[Group]:
