@@ -361,7 +361,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
         (["--resume", "torn"], "no whole checkpoint"),
         (["--resume", "garbled"], "cannot be read"),
         (["--resume", "foreign"], "another version of pellucid"),
-        (["--resume", "mistyped"], "a value of the wrong kind"),
+        (["--resume", "mistyped"], "where a number was expected"),
         (["--resume", "changed"], "their checksum differs"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
