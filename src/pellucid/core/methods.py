@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import devices, engine
-from .context import note_read
+from .context import note_read, state
 from .conversion import from_data
 from .dtypes import as_dtype, dtype
 from .errors import with_line
@@ -178,8 +178,11 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     made: Tensor = type(self).__new__(type(self))
     memo[id(self)] = made
     made.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _SHARED})
-    note_read(self)
-    made._array = _deep_copied(self._array, memo) if type(self._array) is np.ndarray else self._array.copy()
+    if state.interpreters:  # who records the ops must see a copy as the op that it is
+        made._array = TABLE["clone"](self.detach())._array
+    else:
+        note_read(self)
+        made._array = _deep_copied(self._array, memo) if type(self._array) is np.ndarray else self._array.copy()
     if self._grad is not None:
         made._grad = TABLE["clone"](self._grad.detach())
     return made
