@@ -23,6 +23,6 @@ A `report.Finding` is one line of the verdict, a `report.Report` all of it: as t
 """
 
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.run import NoProgram, examine_script
+from pellucid.doctor.run import NoProgram, examine, examine_script
 
-__all__ = ["Finding", "NoProgram", "Report", "examine_script"]
+__all__ = ["Finding", "NoProgram", "Report", "examine", "examine_script"]

@@ -18,6 +18,7 @@ from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Session
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Source, suspect
+from pellucid.doctor.process.step import StepSession
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
 
@@ -32,7 +33,7 @@ class Options:
     budget: float = 60.0
 
 
-def examine(session: Session, options: Options) -> Report:
+def examine(session: Session | StepSession, options: Options) -> Report:
     """Measure, judge, prove."""
     started = time.monotonic()
     found = session.found
@@ -64,6 +65,13 @@ def examine(session: Session, options: Options) -> Report:
         )
     facts |= _loss_facts(judgement)
     odd = conditions.structure(session, judgement, seen)
+    if not odd and not _trusted(judgement):
+        return Report(
+            "inconclusive",
+            facts=facts,
+            reason=f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
+            "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME",
+        )
     findings = [] if odd else backward.findings(judgement, seen, found, _sizes(seen, found))
     for finding in findings:
         _place(finding, session, judgement, seen)
@@ -80,7 +88,23 @@ def examine(session: Session, options: Options) -> Report:
     return Report(status, findings, facts, time.monotonic() - started)
 
 
-def _facts(session: Session) -> dict[str, Any]:
+def _trusted(judgement: gradient.Judgement) -> bool:
+    """Whether the loss is known well enough to call a program wrong by it.
+
+    It was seen and is called a loss, or it explains all of a tensor that is more than one number, in most passes.
+    """
+    candidate = judgement.candidate
+    if not judgement.wrong or (candidate.is_seen and candidate.named > 0):
+        return True
+    rows = [[c for c in row if c.state != "silent"] for row in judgement.cells.values()]
+    near = [sum(abs(c.cosine) > 0.9 for c in row) / len(row) for row in rows if row]
+    whole = [sum(c.state == "along" for c in row) / len(row) for row in rows if row]
+    if sum(share > 0.5 for share in whole) >= len(whole) / 2:
+        return True
+    return candidate.named > 0 and max(near, default=0) > 0.8
+
+
+def _facts(session: Session | StepSession) -> dict[str, Any]:
     loop = session.program.loops.loops[session.number]
     found = session.found
     return {
@@ -120,7 +144,7 @@ def _sizes(seen: Study, found: Any) -> set[int]:
     return {n for n in sizes if n > 1}
 
 
-def _place(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+def _place(finding: Finding, session: Session | StepSession, judgement: gradient.Judgement, seen: Study) -> None:
     """The line, by the source."""
     groups = session.found.groups
     source = Source.of(session.program.loops.sources)
@@ -141,7 +165,7 @@ def _place(finding: Finding, session: Session, judgement: gradient.Judgement, se
         finding.code = session.program.loops.line(*at)
 
 
-def _of_engine(finding: Finding, session: Session) -> bool:
+def _of_engine(finding: Finding, session: Session | StepSession) -> bool:
     """Whether a rule of the program's own engine is wrong; then the finding says which."""
     try:
         wrong: list[Rule] = session.lab(rules, session.found.groups, min(6.0, session.left() / 3))
@@ -173,7 +197,7 @@ def _of_engine(finding: Finding, session: Session) -> bool:
     return True
 
 
-def _name(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+def _name(finding: Finding, session: Session | StepSession, judgement: gradient.Judgement, seen: Study) -> None:
     """The mistake and its line, by a recording of the pass."""
     found = session.found
     index = next(
@@ -217,7 +241,7 @@ def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:
     return cell.state != "silent"
 
 
-def _prove(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+def _prove(finding: Finding, session: Session | StepSession, judgement: gradient.Judgement, seen: Study) -> None:
     """Some hundred steps with the right gradient, beside as many as it was."""
     found, candidate = session.found, judgement.candidate
     rate = _rate(judgement)

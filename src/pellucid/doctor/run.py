@@ -10,9 +10,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from pellucid.doctor.examination import Options
+from pellucid.doctor.examination import examine as examine_session
+from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.scout import movers, parameters
+from pellucid.doctor.process.step import StepProgram, StepSession
 from pellucid.doctor.report import Report
 
 
@@ -61,6 +68,53 @@ def examine_script(
             last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it ended without a word"]
             return Report("inconclusive", reason=f"The program could not be examined: {last[0]}", seconds=budget)
         return Report.from_json(out.read_text(encoding="utf-8"))
+
+
+def examine(step: Callable[[], Any], *objects: Any, loss: str | None = None, budget: float = 60.0) -> Report:
+    """Say what is wrong with a training step: one call of `step()` is one update of whatever it reaches.
+
+    Args:
+        step: it takes no arguments. What it reads and changes is found: variables around it, attributes of its object,
+            globals of its module.
+        objects: what else it changes, where it reaches that by a way that cannot be seen.
+        loss: the name of the loss among the values that are seen, where the doctor does not find it.
+        budget: seconds that it may take.
+
+    Everything is tried out in forks of this process: nothing that `step` changes is changed here.
+
+        def step():
+            predicted = x @ w
+            w[:] -= 0.1 * x.T @ (predicted - y)
+
+        print(pellucid.doctor.examine(step).status)
+    """
+    if not hasattr(os, "fork"):
+        raise NoProgram("examine() forks this process, which this system cannot do: use Linux, macOS, or WSL.")
+    started = time.monotonic()
+    named = {_name_of(value, i): value for i, value in enumerate(objects)}
+    session = StepSession(StepProgram(step, named), started + budget)
+    try:
+        session.found = session.lab(parameters, movers(session.scope), min(15.0, budget / 3))
+    except Lost as lost:
+        return Report("inconclusive", reason=f"step() could not be repeated: {lost}")
+    if not session.found.parameters:
+        return Report(
+            "inconclusive",
+            reason="step() moves nothing that can be seen. Pass the arrays and objects that it updates: "
+            "examine(step, model, weights).",
+        )
+    report = examine_session(session, Options(loss, budget))
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _name_of(value: Any, number: int) -> str:
+    """What the caller of `examine` calls an object."""
+    frame = sys._getframe(3)
+    names = {**frame.f_globals, **frame.f_locals}
+    return next(
+        (name for name, other in names.items() if other is value and not name.startswith("_")), f"object{number}"
+    )
 
 
 def find(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from types import CellType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -26,11 +26,11 @@ class Scope:
 
     frame: FrameType | None
     modules: dict[str, dict[str, Any]]
-    objects: dict[str, Any] = field(default_factory=dict)
+    objects: MutableMapping[str, Any] = field(default_factory=dict)
     fleeting: frozenset[str] = frozenset()  # variables of loops: now this object, now that
 
     def roots(self) -> Iterator[tuple[Path, Any]]:
-        for name, value in self.objects.items():
+        for name, value in list(self.objects.items()):
             yield (("object", name),), value
         if self.frame is not None and self.frame.f_code.co_name != "<module>":
             for name, value in dict(self.frame.f_locals).items():

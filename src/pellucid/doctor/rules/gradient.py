@@ -144,6 +144,12 @@ def cell(entry: Pass, candidate: Candidate, name: str) -> Cell:
     ratio = float(s @ g) / ss
     residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
     cosine = float(s @ g) / math.sqrt(ss * gg)
+    if residual >= WRONG and len(s) >= 4:  # weights that decay beside: given ≈ ratio · slope + decay · weight
+        w = (entry.directions[name] @ entry.values[name])[fine]
+        (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
+        rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
+        if rest < WRONG / 10 and own * decay > 0:
+            return Cell("along", float(own), rest, cosine)
     return Cell("along" if residual < WRONG else "across", ratio, residual, cosine)
 
 
