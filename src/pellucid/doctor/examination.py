@@ -18,7 +18,6 @@ from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Session
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Source, suspect
-from pellucid.doctor.process.step import StepSession
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
 
@@ -31,9 +30,10 @@ class Options:
 
     loss: str | None = None
     budget: float = 60.0
+    conditions: bool = True  # whether to look for what needs a whole program: its data, its epochs
 
 
-def examine(session: Session | StepSession, options: Options) -> Report:
+def examine(session: Session, options: Options) -> Report:
     """Measure, judge, prove."""
     started = time.monotonic()
     found = session.found
@@ -64,7 +64,7 @@ def examine(session: Session | StepSession, options: Options) -> Report:
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
     facts |= _loss_facts(judgement)
-    odd = conditions.structure(session, judgement, seen)
+    odd = conditions.structure(session, judgement, seen) if options.conditions else []
     if not odd and not _trusted(judgement):
         return Report(
             "inconclusive",
@@ -79,7 +79,7 @@ def examine(session: Session | StepSession, options: Options) -> Report:
             _name(finding, session, judgement, seen)
         _prove(finding, session, judgement, seen)
     if not any(finding.severity == "error" for finding in findings):
-        findings += odd or conditions.look(session, judgement, seen)
+        findings += odd or (conditions.look(session, judgement, seen) if options.conditions else [])
     status = (
         "faults"
         if any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
@@ -104,7 +104,7 @@ def _trusted(judgement: gradient.Judgement) -> bool:
     return candidate.named > 0 and max(near, default=0) > 0.8
 
 
-def _facts(session: Session | StepSession) -> dict[str, Any]:
+def _facts(session: Session) -> dict[str, Any]:
     loop = session.program.loops.loops[session.number]
     found = session.found
     return {
@@ -144,7 +144,7 @@ def _sizes(seen: Study, found: Any) -> set[int]:
     return {n for n in sizes if n > 1}
 
 
-def _place(finding: Finding, session: Session | StepSession, judgement: gradient.Judgement, seen: Study) -> None:
+def _place(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
     """The line, by the source."""
     groups = session.found.groups
     source = Source.of(session.program.loops.sources)
@@ -165,7 +165,7 @@ def _place(finding: Finding, session: Session | StepSession, judgement: gradient
         finding.code = session.program.loops.line(*at)
 
 
-def _of_engine(finding: Finding, session: Session | StepSession) -> bool:
+def _of_engine(finding: Finding, session: Session) -> bool:
     """Whether a rule of the program's own engine is wrong; then the finding says which."""
     try:
         wrong: list[Rule] = session.lab(rules, session.found.groups, min(6.0, session.left() / 3))
@@ -197,7 +197,7 @@ def _of_engine(finding: Finding, session: Session | StepSession) -> bool:
     return True
 
 
-def _name(finding: Finding, session: Session | StepSession, judgement: gradient.Judgement, seen: Study) -> None:
+def _name(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
     """The mistake and its line, by a recording of the pass."""
     found = session.found
     index = next(
@@ -241,7 +241,7 @@ def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:
     return cell.state != "silent"
 
 
-def _prove(finding: Finding, session: Session | StepSession, judgement: gradient.Judgement, seen: Study) -> None:
+def _prove(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
     """Some hundred steps with the right gradient, beside as many as it was."""
     found, candidate = session.found, judgement.candidate
     rate = _rate(judgement)

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pellucid.doctor.examination import Options
 from pellucid.doctor.examination import examine as examine_session
@@ -103,7 +103,7 @@ def examine(step: Callable[[], Any], *objects: Any, loss: str | None = None, bud
             reason="step() moves nothing that can be seen. Pass the arrays and objects that it updates: "
             "examine(step, model, weights).",
         )
-    report = examine_session(session, Options(loss, budget))
+    report = examine_session(cast(Any, session), Options(loss, budget, conditions=False))
     report.seconds = time.monotonic() - started
     return report
 
