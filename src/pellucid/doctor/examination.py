@@ -49,7 +49,8 @@ def examine(session: Session, options: Options) -> Report:
     try:
         seen = studied()
         judgement = gradient.judge(seen)
-        if (judgement is None or judgement.wrong) and not session.returned and conditions.strayed(session):
+        astray = options.conditions and not session.returned and (judgement is None or judgement.wrong)
+        if astray and conditions.strayed(session):
             conditions.rewind(session)  # where all units are saturated, no slope tells anything
             seen = studied()
             judgement = gradient.judge(seen)
