@@ -117,9 +117,9 @@ def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int,
     first = subject.lowered_gradient(weights) if subject.lowered else None
     subject.lift()
     outs, again = subject.outputs(subject.point), subject.outputs(subject.point)
-    if not all(np.isfinite(one).all() for one in outs):
+    if not all(np.isfinite(out).all() for out in outs):
         return Report("inconclusive", notes=["The function is not finite at the point: NaN or infinity comes out."])
-    if not all(np.array_equal(one, other) for one, other in zip(outs, again, strict=True)):
+    if not all(np.array_equal(out, other) for out, other in zip(outs, again, strict=True)):
         return Report(
             "inconclusive",
             notes=["The function gives another output each time, from random numbers of its own: fix its seed."],
@@ -129,8 +129,8 @@ def _checked(subject: Subject, order: int, rng: np.random.Generator, every: int,
         notes.append(f"The outputs, of shape {sizes}, were added up with random weights.")
     if first is not None:
         notes.append(_precision(subject, first, subject.gradient(subject.point, weights)))
-    one = Target(subject.point, _scalar(subject, weights), lambda p: subject.gradient(p, weights), subject.analytic)
-    report = _verdict(subject, one, rng, every, "", notes, beside)
+    target = Target(subject.point, _scalar(subject, weights), lambda p: subject.gradient(p, weights), subject.analytic)
+    report = _verdict(subject, target, rng, every, "", notes, beside)
     if order == 2 and report.status == "right":
         ways = {name: rng.normal(size=array.shape) for name, array in subject.point.items()}
 
@@ -161,7 +161,7 @@ def _scalar(subject: Subject, weights: list[Any]) -> Callable[[Point], Any]:
 
 
 def _precision(subject: Subject, first: Point, exact: Point) -> str:
-    most = max(float(np.sqrt((one**2).sum())) for one in exact.values())  # a gradient that is zero but for rounding
+    most = max(float(np.sqrt((array**2).sum())) for array in exact.values())  # a gradient that is zero but for rounding
     losses = {name: _loss(first[name], exact[name], 1e-3 * most) for name in subject.lowered if name in first}
     worst = max(losses, key=lambda name: losses[name])
     kinds = ", ".join(sorted(set(subject.lowered.values())))
@@ -185,9 +185,11 @@ def _verdict(
 ) -> Report:
     before = target.gradient({name: array + 0.01 for name, array in target.point.items()})
     given, again = target.gradient(target.point), target.gradient(target.point)
-    if not all(np.array_equal(one, other, True) for one, other in zip(given.values(), again.values(), strict=True)):
+    if not all(
+        np.array_equal(measured, other, True) for measured, other in zip(given.values(), again.values(), strict=True)
+    ):
         notes.append("The gradient is another one each time it is computed, at the same point.")
-    odd = sum(int((~np.isfinite(one)).sum()) for one in given.values())
+    odd = sum(int((~np.isfinite(measured)).sum()) for measured in given.values())
     if odd:
         notes.append(
             f"At the point {odd} of the elements of the gradient{suffix} {'is' if odd == 1 else 'are'} not finite."
@@ -207,25 +209,28 @@ def _verdict(
             f"At the point alone, the gradient{suffix} of {', '.join(ties)} is another than the difference, not beside "
             "it: there is a tie."
         )
-    evidence = {name + suffix: evidence_of(name + suffix, one, found) for name, one in found.items()}
+    evidence = {name + suffix: evidence_of(name + suffix, measured, found) for name, measured in found.items()}
     for name in misshapen:
         evidence[name + suffix] = compare(name + suffix, found[name].true, given[name], 0.0, 0.0)
-    error = max((one.error for one in found.values()), default=0.0)
-    stepped = all(one.complex for one in found.values())
+    error = max((measured.error for measured in found.values()), default=0.0)
+    stepped = all(measured.complex for measured in found.values())
     how = "the complex step" if stepped else "central differences"
-    large = sorted(name for name, one in found.items() if target.point[name].size > every)
+    large = sorted(name for name, measured in found.items() if target.point[name].size > every)
     notes.append(
         f"Compared with {how}{suffix}, whose estimated error is at most {error:.1g} of the largest element"
         + (f"; {', '.join(large)} along random directions." if large else ".")
     )
-    kinks, lost = sum(one.kinks for one in found.values()), sum(one.left_out for one in found.values())
+    kinks, lost = (
+        sum(measured.kinks for measured in found.values()),
+        sum(measured.left_out for measured in found.values()),
+    )
     if kinks:
         notes.append(
             f"{kinks} {'element has' if kinks == 1 else 'elements have'} a kink at the point, and "
             f"{'was' if kinks == 1 else 'were'} looked at beside it{f'; {lost} could not be judged' if lost else ''}."
         )
-    wrong = any(one.wrong for one in found.values())
-    whole = sum(one.elements for one in found.values())
+    wrong = any(measured.wrong for measured in found.values())
+    whole = sum(measured.elements for measured in found.values())
     status = "wrong" if wrong else "inconclusive" if whole and 2 * lost > whole else "right"
     if status == "right" and beside:
         there = {name: moved(array, rng) for name, array in target.point.items()}
@@ -237,13 +242,17 @@ def _verdict(
     if wrong:
         # A gradient that is the same everywhere is no sign of a stale one.
         earlier = [
-            {name + suffix: one for name, one in before.items() if not np.allclose(one, given[name], equal_nan=True)}
+            {
+                name + suffix: measured
+                for name, measured in before.items()
+                if not np.allclose(measured, given[name], equal_nan=True)
+            }
         ]
         sizes = _sizes(subject)
         report.diagnoses = diagnose(evidence, None, [], earlier, sizes, rtol=max(1e-6, min(1e-3, 10 * error)))
-        for name, one in found.items():
-            if one.where and name + suffix in report.diagnoses:
-                report.tensors[name + suffix].pattern = one.where
+        for name, measured in found.items():
+            if measured.where and name + suffix in report.diagnoses:
+                report.tensors[name + suffix].pattern = measured.where
     return report
 
 
@@ -254,7 +263,7 @@ def _ties(found: dict[str, Measured], target: Target, rng: np.random.Generator) 
     where several are moved at once: the slopes to the right and to the left differ, and the gradient lies between them.
     At a point where the function is smooth there is no such excuse.
     """
-    wrong = [name for name, one in found.items() if one.wrong and np.isfinite(one.given).all()]
+    wrong = [name for name, measured in found.items() if measured.wrong and np.isfinite(measured.given).all()]
     if not wrong:
         return []
     right = set(wrong)
@@ -262,8 +271,8 @@ def _ties(found: dict[str, Measured], target: Target, rng: np.random.Generator) 
         there = {name: moved(array, rng) for name, array in target.point.items()}
         nearby = Measurement(dataclasses.replace(target, point=there), rng, every=0)
         for name in wrong:
-            one = nearby.tensor(name)
-            if one.wrong or one.left_out:
+            measured = nearby.tensor(name)
+            if measured.wrong or measured.left_out:
                 right.discard(name)
     return [name for name in wrong if name in right and _is_between(name, target, rng)]
 
@@ -288,7 +297,7 @@ def _is_between(name: str, target: Target, rng: np.random.Generator) -> bool:
         every = [right, left, *slopes]
         if not np.isfinite([own, *every]).all():
             return False
-        allowed = 1e-4 * max(abs(one) for one in (own, *every)) + 1e-7
+        allowed = 1e-4 * max(abs(slope) for slope in (own, *every)) + 1e-7
         bent = bent or abs(right - left) > 10 * allowed
         if not min(every) - allowed <= own <= max(every) + allowed:
             return False
@@ -297,7 +306,9 @@ def _is_between(name: str, target: Target, rng: np.random.Generator) -> bool:
 
 def _sizes(subject: Subject) -> tuple[int, ...]:
     """What might be the number of samples: the first axis of what the function is called with."""
-    found = [int(one.shape[0]) for _, one in named_leaves(subject.args) if getattr(one, "ndim", 0) and one.shape[0] > 1]
+    found = [
+        int(leaf.shape[0]) for _, leaf in named_leaves(subject.args) if getattr(leaf, "ndim", 0) and leaf.shape[0] > 1
+    ]
     return tuple(dict.fromkeys(found))
 
 
@@ -330,7 +341,9 @@ def _explain(report: Report, subject: Subject, seed: int) -> None:
                 first.line,
                 own.others if not known else [],
             )
-        report.notes += [f"The rule of {one.name} is wrong too: {one.said} ({one.line})" for one in found[1:]]
+        report.notes += [
+            f"The rule of {further.name} is wrong too: {further.said} ({further.line})" for further in found[1:]
+        ]
 
 
 def _left_the_graph(own: Diagnosis) -> Diagnosis:

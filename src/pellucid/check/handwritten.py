@@ -317,8 +317,8 @@ class _Check:
             evidence[at], tape, earlier_tapes, earlier, self._sizes(tape), rtol,
             updated=self._updated(point), base=bases[point], elsewhere=elsewhere,
         )  # fmt: skip
-        if all(one.mistake == UNKNOWN for one in diagnoses.values()) and all(
-            one.relative_error < NEAR for one in evidence[at].values() if one.wrong
+        if all(row.mistake == UNKNOWN for row in diagnoses.values()) and all(
+            row.relative_error < NEAR for row in evidence[at].values() if row.wrong
         ):
             self.notes.append(
                 "The gradients are so near the true ones that another guard against 0 or coarser numbers would explain "
@@ -414,7 +414,7 @@ class _Check:
 
     def _point_out(self, point: Point, diagnoses: dict[str, Diagnosis]) -> None:
         """Where the backward pass can be recorded, the line of it that is wrong is told too."""
-        if all(one.wrong_value is None for one in diagnoses.values()):
+        if all(diagnosis.wrong_value is None for diagnosis in diagnoses.values()):
             return
         try:
             self.program.loss(point)
@@ -427,10 +427,10 @@ class _Check:
 
     def _clipped(self, report: Report, evidence: list[dict[str, Evidence]]) -> Report:
         """Clipping at 1 or more keeps an update from exploding; so does any that is idle at the user's own point."""
-        if any(one.mistake != CLIPPED for one in report.diagnoses.values()):
+        if any(diagnosis.mistake != CLIPPED for diagnosis in report.diagnoses.values()):
             return report
         bounds = [float(np.abs(report.tensors[name].given).max()) for name in report.diagnoses]  # type: ignore[arg-type]
-        idle = not any(one.wrong for one in evidence[0].values())
+        idle = not any(diagnosis.wrong for diagnosis in evidence[0].values())
         if not idle and min(bounds) < CUSTOMARY:
             return report
         for name in report.diagnoses:
@@ -461,11 +461,11 @@ def _difference(along: Callable[[float], float], middle: float, noise: float) ->
 
 
 def _first_wrong(evidence: list[dict[str, Evidence]]) -> int | None:
-    return next((call for call in (3, 2, 1, 0) if any(one.wrong for one in evidence[call].values())), None)
+    return next((call for call in (3, 2, 1, 0) if any(row.wrong for row in evidence[call].values())), None)
 
 
 def _count(evidence: list[dict[str, Evidence]]) -> int:
-    return sum(one.wrong for found in evidence for one in found.values())
+    return sum(row.wrong for found in evidence for row in found.values())
 
 
 def _along(gradient: Point, way: Point) -> float:

@@ -62,17 +62,17 @@ def layer(
         if x is None:
             backward, x = None, backward
         made = forward() if isinstance(forward, type) else forward
-        one: _Layer = _Object(made, x, params, seed)
+        subject: _Layer = _Object(made, x, params, seed)
     else:
         if not callable(forward) or not callable(backward):
             raise TypeError(
                 "check.layer takes two functions, layer(forward, backward, x), or an object that has both as methods, "
                 f"layer(object, x); received {type(forward).__name__} and {type(backward).__name__}"
             )
-        one = _Functions(forward, backward, x, params, seed)
+        subject = _Functions(forward, backward, x, params, seed)
     user = (forward, backward, x)
-    point = {**one.point, ABOVE: one.dy}
-    report = check_backward(_seeing(one.loss, user), _seeing(one.grads, user), point, seed)
+    point = {**subject.point, ABOVE: subject.dy}
+    report = check_backward(_seeing(subject.loss, user), _seeing(subject.grads, user), point, seed)
     report.tensors.pop(ABOVE, None)
     return report
 
@@ -117,7 +117,7 @@ def layers(directory: str | Path, seed: int = 0) -> Report:
         for name, evidence in report.tensors.items():
             evidence.name = f"{path.stem}/{name}"
             whole.tensors[evidence.name] = evidence
-        whole.diagnoses.update({f"{path.stem}/{name}": one for name, one in report.diagnoses.items()})
+        whole.diagnoses.update({f"{path.stem}/{name}": diagnosis for name, diagnosis in report.diagnoses.items()})
         whole.notes += [f"{path.name}: {note}" for note in report.notes]
         count += 1
     if not count:
@@ -262,7 +262,9 @@ def _required(function: Callable[..., Any]) -> list[str]:
     except (TypeError, ValueError):
         return ["dy"]
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [one.name for one in parameters if one.kind in kinds and one.default is one.empty]
+    return [
+        parameter.name for parameter in parameters if parameter.kind in kinds and parameter.default is parameter.empty
+    ]
 
 
 def _applied(forward: Callable[..., Any], x: Any, params: dict[str, Any]) -> Any:
@@ -352,7 +354,7 @@ def _arrays(owner: Any) -> Iterator[tuple[str, Array]]:
             if (
                 isinstance(value, np.ndarray)
                 and value.dtype.kind == "f"
-                and not any(value is one for one in vars(owner).values())
+                and not any(value is known for known in vars(owner).values())
             ):
                 yield f"params[{key}]", value
 

@@ -42,21 +42,21 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """`{"status": …, "tensors": [{"name", "relative_error", "ratio", "cosine", "mistake", …}], "notes": […]}`."""
         rows: list[dict[str, Any]] = []
-        for name, one in self.tensors.items():
+        for name, evidence in self.tensors.items():
             diagnosis = self.diagnoses.get(name)
             rows.append(
                 {
                     "name": name,
-                    "relative_error": _plain(one.relative_error),
-                    "ratio": _plain(one.ratio),
-                    "cosine": _plain(one.cosine),
+                    "relative_error": _plain(evidence.relative_error),
+                    "ratio": _plain(evidence.ratio),
+                    "cosine": _plain(evidence.cosine),
                     "mistake": diagnosis.mistake if diagnosis else None,
                     "confidence": diagnosis.confidence if diagnosis else None,
                     "explanation": diagnosis.explanation if diagnosis else "",
                     "fix": diagnosis.fix if diagnosis else "",
                     "where": diagnosis.where if diagnosis else "",
                     "also_possible": diagnosis.others if diagnosis else [],
-                    "pattern": one.pattern,
+                    "pattern": evidence.pattern,
                 }
             )
         return {"status": self.status, "tensors": rows, "notes": list(self.notes)}
@@ -68,11 +68,11 @@ class Report:
     def __str__(self) -> str:
         lines = [_HEADLINES[self.status]]
         width = max((len(name) for name in self.tensors), default=0)
-        for name, one in self.tensors.items():
-            mark = "✗" if one.wrong else "✓"
-            figures = f"relative error {_short(one.relative_error)}"
-            if one.wrong:
-                figures += f"  cosine {_short(one.cosine)}  ratio {_short(one.ratio)}"
+        for name, evidence in self.tensors.items():
+            mark = "✗" if evidence.wrong else "✓"
+            figures = f"relative error {_short(evidence.relative_error)}"
+            if evidence.wrong:
+                figures += f"  cosine {_short(evidence.cosine)}  ratio {_short(evidence.ratio)}"
             mistake = f"  {self.diagnoses[name].mistake}" if name in self.diagnoses else ""
             lines.append(f"  {mark} {name:<{width}}  {figures}{mistake}")
         for group, names in self.causes():
@@ -93,19 +93,19 @@ class Report:
     def causes(self) -> list[tuple[Diagnosis, list[str]]]:
         """The diagnoses, each with the tensors that it explains."""
         found: dict[tuple[str, str, str], tuple[Diagnosis, list[str]]] = {}
-        for name, one in self.diagnoses.items():
-            key = (one.mistake, one.where, one.explanation)
-            found.setdefault(key, (one, []))[1].append(name)
+        for name, diagnosis in self.diagnoses.items():
+            key = (diagnosis.mistake, diagnosis.where, diagnosis.explanation)
+            found.setdefault(key, (diagnosis, []))[1].append(name)
         return list(found.values())
 
     def plot(self, name: str | None = None, **options: Any) -> Any:
         """True, given and difference, side by side, of one tensor or of all wrong ones: a matplotlib figure."""
         from pellucid.viz import gradient_error
 
-        wanted = [name] if name else [n for n, one in self.tensors.items() if one.wrong] or list(self.tensors)
+        wanted = [name] if name else [n for n, evidence in self.tensors.items() if evidence.wrong] or list(self.tensors)
         return gradient_error(
             {n: (self.tensors[n].true, self.tensors[n].given) for n in wanted},
-            {n: one.mistake for n, one in self.diagnoses.items()},
+            {n: evidence.mistake for n, evidence in self.diagnoses.items()},
             **options,
         )
 

@@ -41,7 +41,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
     masks = list(_masks(case))
     for group in found.values():
         region = group[0]
-        slopes = [one.derivative() for one in group]
+        slopes = [member.derivative() for member in group]
         if _is_constant(np.concatenate([slope.ravel() for slope in slopes])):
             continue  # a scaling, not an activation
         name = known_as(region)
@@ -49,7 +49,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
         steps = 0.0 if name else 0.01 * len(region.nodes)
         where = line(region.out)
         derivative = KNOWN[name][1] if name else "f'(z)"
-        fixed = not name and all(_is_fixed(one) for one in group)  # dropout: the mask is no function of the input
+        fixed = not name and all(_is_fixed(member) for member in group)  # dropout: the mask is no function of the input
         yield Hypothesis(
             WRONG_MASK if fixed else MISSING_ACTIVATION_DERIVATIVE,
             instead(group, [np.ones(()) for _ in group]),
@@ -65,7 +65,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
             yield from _wrong_masks(case, group, slopes, masks, called)
             continue
         with np.errstate(all="ignore"):
-            at_output = [one.derivative_at(one.out.value)[0] for one in group]
+            at_output = [member.derivative_at(member.out.value)[0] for member in group]
         yield Hypothesis(
             DERIVATIVE_AT_WRONG_POINT,
             instead(group, at_output),
@@ -77,7 +77,7 @@ def activations(case: Case) -> Iterator[Hypothesis]:
         if name:
             _, _, by_output, function = KNOWN[name]
             with np.errstate(all="ignore"):
-                at_input = [function(one.start.value) for one in group]
+                at_input = [function(member.start.value) for member in group]
             yield Hypothesis(
                 DERIVATIVE_AT_WRONG_POINT,
                 instead(group, at_input),
@@ -123,7 +123,7 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
         )
 
     with np.errstate(all="ignore"):
-        if len(group) > 1 and len({one.out.shape for one in group}) == 1:
+        if len(group) > 1 and len({member.out.shape for member in group}) == 1:
             still = (
                 by_output(np.zeros(region.out.shape))
                 if by_output
@@ -132,18 +132,18 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
             yield hypothesis(MISSING_STEP, [still, *slopes[:-1]], "the value of the previous step", 0.95)
             yield hypothesis(MISSING_STEP, [slopes[0], *slopes[:-1]], "the value of the previous step", 0.9)
             yield hypothesis(MISSING_STEP, [*slopes[1:], slopes[-1]], "the value of the next step", 0.9)
-        seen: set[bytes] = {one.tobytes() for one in slopes}
-        seen |= {one.derivative_at(one.out.value)[0].tobytes() for one in group}
+        seen: set[bytes] = {member.tobytes() for member in slopes}
+        seen |= {member.derivative_at(member.out.value)[0].tobytes() for member in group}
         for values, said in _errors(case, group):
             for slope in (
-                [one.derivative_at(value)[0] for one, value in zip(group, values, strict=True)],
+                [member.derivative_at(value)[0] for member, value in zip(group, values, strict=True)],
                 [] if by_output is None else [by_output(value) for value in values],
             ):
                 if slope and np.isfinite(slope[0]).all() and slope[0].tobytes() not in seen:
                     yield hypothesis(DERIVATIVE_AT_WRONG_POINT, slope, said, 0.85)
         count = 0
         for node in case.tape.useful():
-            shapes = [one for one in group if one.out.shape == node.shape]
+            shapes = [member for member in group if member.out.shape == node.shape]
             if not shapes or node.value.ndim == 0 or node.op == "assign" or count >= MOST_POINTS:
                 continue
             points = [] if by_output is None else [by_output(node.value)]
@@ -153,14 +153,14 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
                     continue
                 seen.add(slope.tobytes())
                 count += 1
-                values = [slope if one in shapes else own for one, own in zip(group, slopes, strict=True)]
+                values = [slope if member in shapes else own for member, own in zip(group, slopes, strict=True)]
                 yield hypothesis(STALE_VALUE, values, f"that of {line(node)}, which is another", 0.7)
 
 
 def _errors(case: Case, group: list[Region]) -> Iterator[tuple[list[Array], str]]:
     """What is not what the activation was computed from: the error, and the gradient that comes from above."""
-    yield [case.adjoint(one.out) for one in group], "the gradient that comes from above"
-    yield [case.adjoint(one.start) for one in group], "the gradient that goes down"
+    yield [case.adjoint(member.out) for member in group], "the gradient that comes from above"
+    yield [case.adjoint(member.start) for member in group], "the gradient that goes down"
     if len(group) > 1:
         return
     out, seen = group[0].out, set[bytes]()
@@ -214,7 +214,7 @@ def _wrong_masks(
     for step in (1, -1):  # the mask of the pass of a loop before or after
         if len(group) > 1:
             shifted = [slopes[min(max(i + step, 0), len(slopes) - 1)] for i in range(len(slopes))]
-            if all(one.shape == other.shape for one, other in zip(slopes, shifted, strict=True)):
+            if all(member.shape == other.shape for member, other in zip(slopes, shifted, strict=True)):
                 yield Hypothesis(
                     WRONG_MASK,
                     instead(group, shifted),
@@ -227,8 +227,10 @@ def _wrong_masks(
         WRONG_MASK,
         Change(
             jumps={
-                one.out.index: lambda adjoint, one=one: [(one.start, adjoint * (low + (high - low) * (adjoint > 0)))]
-                for one in group
+                member.out.index: lambda adjoint, member=member: [
+                    (member.start, adjoint * (low + (high - low) * (adjoint > 0)))
+                ]
+                for member in group
             }
         ),
         f"The {kind} of {line(region.out)} is taken from the gradient's own sign.",
@@ -261,16 +263,18 @@ def _pools(case: Case) -> Iterator[Hypothesis]:
             continue
         node = nodes[0]
 
-        def spread(one: Node, position: int, adjoint: Array, weight: str = "all") -> Array:
-            whole = vjp(Node(-1, "sum", one.inputs, one.attributes, one.value, None, True), 0, adjoint)
-            mask = extreme_mask(one)
+        def spread(pooled: Node, position: int, adjoint: Array, weight: str = "all") -> Array:
+            whole = vjp(Node(-1, "sum", pooled.inputs, pooled.attributes, pooled.value, None, True), 0, adjoint)
+            mask = extreme_mask(pooled)
             if weight == "all":
                 return whole
             if weight == "others":
                 return whole * (mask == 0)
             if weight == "even":
-                return whole / (mask.size / max(one.value.size, 1))
-            opposite = Node(-1, "min" if one.op == "max" else "max", one.inputs, one.attributes, one.value, None, True)
+                return whole / (mask.size / max(pooled.value.size, 1))
+            opposite = Node(
+                -1, "min" if pooled.op == "max" else "max", pooled.inputs, pooled.attributes, pooled.value, None, True
+            )
             return whole * extreme_mask(opposite)
 
         for weight, said, mistake in (
@@ -282,7 +286,9 @@ def _pools(case: Case) -> Iterator[Hypothesis]:
             yield Hypothesis(
                 mistake,
                 Change(
-                    edges={(one.index, 0): (lambda n, p, g, weight=weight: spread(n, p, g, weight)) for one in nodes}
+                    edges={
+                        (pooled.index, 0): (lambda n, p, g, weight=weight: spread(n, p, g, weight)) for pooled in nodes
+                    }
                 ),
                 f"At the {op} of {line(node)} {said}.",
                 "dx = (x == x.max(…)) * dy",

@@ -60,7 +60,7 @@ class _Watch(core.Interpreter):
         self.found: dict[Any, _Applied] = {}
 
     def apply(self, op: core.Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if core.state.grad and any(isinstance(one, core.Tensor) and one.requires_grad for one in args) and op.rules:
+        if core.state.grad and any(isinstance(arg, core.Tensor) and arg.requires_grad for arg in args) and op.rules:
 
             def function(*tensors: Any) -> Any:
                 if op.mutates:
@@ -80,11 +80,11 @@ class _Watch(core.Interpreter):
 
     def keep(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], names: list[str]) -> None:
         line = user_line() or ""
-        shapes = tuple(tuple(one.shape) if isinstance(one, core.Tensor) else str(one) for one in args)
+        shapes = tuple(tuple(arg.shape) if isinstance(arg, core.Tensor) else str(arg) for arg in args)
         if (name, line, shapes) not in self.found and len(self.found) < MOST:
             copies = tuple(
-                one.detach().clone().requires_grad_(one.requires_grad) if isinstance(one, core.Tensor) else one
-                for one in args
+                arg.detach().clone().requires_grad_(arg.requires_grad) if isinstance(arg, core.Tensor) else arg
+                for arg in args
             )
             self.found[name, line, shapes] = _Applied(name, function, copies, line, names)
 
@@ -95,12 +95,12 @@ def culprits(run: Callable[[], Any], order: int = 1, seed: int = 0) -> list[Culp
     with core.interpreter(watch):
         run()
     found: dict[tuple[str, str], Culprit] = {}
-    for one in watch.found.values():
-        if (one.name, one.line) in found:
+    for applied in watch.found.values():
+        if (applied.name, applied.line) in found:
             continue
-        culprit = _examine(one, order, np.random.default_rng(seed))
+        culprit = _examine(applied, order, np.random.default_rng(seed))
         if culprit is not None:
-            found[one.name, one.line] = culprit
+            found[applied.name, applied.line] = culprit
     return list(found.values())
 
 
@@ -123,16 +123,16 @@ def _examine(applied: _Applied, order: int, rng: np.random.Generator) -> Culprit
             return None
         outs = subject.outputs(subject.point)
         evidence: dict[str, Evidence] = {}
-        for name, one in wrong.items():
-            evidence[name] = evidence_of(name, one, measured)
-        name, one = next(iter(evidence.items()))
+        for name, measure in wrong.items():
+            evidence[name] = evidence_of(name, measure, measured)
+        name, measure = next(iter(evidence.items()))
         sizes = tuple(dict.fromkeys(out.shape[0] for out in outs if out.ndim and out.shape[0] > 1))
         diagnosis = diagnose(evidence, None, [], [], sizes, rtol=1e-5)[name]
         if order == 1 and diagnosis.mistake in (UNKNOWN, CONSTANT_FACTOR):
             diagnosis = _elementwise(subject, name, outs, weights, measured[name].given) or diagnosis
-    said = f"with respect to its input {name}, relative error {one.relative_error:.2g}"
-    said += f", ratio {one.ratio:.4g}" if np.isfinite(one.ratio) else ""
-    said += ". " + (diagnosis.explanation if diagnosis.mistake != UNKNOWN else f"{one.pattern.capitalize()}.")
+    said = f"with respect to its input {name}, relative error {measure.relative_error:.2g}"
+    said += f", ratio {measure.ratio:.4g}" if np.isfinite(measure.ratio) else ""
+    said += ". " + (diagnosis.explanation if diagnosis.mistake != UNKNOWN else f"{measure.pattern.capitalize()}.")
     for i, own in enumerate(applied.names):
         said = said.replace(f"tensors[{i}]", own)
     return Culprit(applied.name, applied.line, said, diagnosis)
@@ -141,7 +141,7 @@ def _examine(applied: _Applied, order: int, rng: np.random.Generator) -> Culprit
 def _wrong(target: Target, rng: np.random.Generator) -> tuple[dict[str, Measured], dict[str, Measured]]:
     measurement = Measurement(target, rng, every=64)
     measured = {name: measurement.tensor(name) for name in target.point}
-    return {name: one for name, one in measured.items() if one.wrong}, measured
+    return {name: measure for name, measure in measured.items() if measure.wrong}, measured
 
 
 def _target(subject: TensorSubject, weights: list[Array], order: int, rng: np.random.Generator) -> Target:
@@ -172,8 +172,8 @@ def _elementwise(
     def derivative(at: Array) -> Array:
         return slopes(lambda t: subject.outputs({**subject.point, name: at + t})[0]).value
 
-    def same(one: Any, other: Any) -> bool:
-        return bool(np.allclose(one, other, rtol=1e-5, atol=1e-8))
+    def same(first: Any, other: Any) -> bool:
+        return bool(np.allclose(first, other, rtol=1e-5, atol=1e-8))
 
     factor, right = given / weight, derivative(x)
     if same(factor, 1.0):

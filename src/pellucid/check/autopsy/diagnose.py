@@ -67,14 +67,14 @@ def diagnose(
     out.
     """
     base = base or Change()
-    wrong = {name: one for name, one in evidence.items() if one.wrong}
+    wrong = {name: row for name, row in evidence.items() if row.wrong}
     if not wrong:
         return {}
     forget_lines()
-    all_true = {name: one.true for name, one in evidence.items()}
+    all_true = {name: row.true for name, row in evidence.items()}
     repeats = {name: _repeats(tape, name) for name in wrong} if tape is not None else {}
     plain = {
-        name: list(by_numbers(one, all_true, sizes, earlier, rtol, repeats.get(name, 0))) for name, one in wrong.items()
+        name: list(by_numbers(row, all_true, sizes, earlier, rtol, repeats.get(name, 0))) for name, row in wrong.items()
     }
     result: dict[str, Diagnosis] = {}
     # Zero, accumulated, another tensor's: said by the numbers with more certainty than any simulation.
@@ -82,7 +82,7 @@ def diagnose(
         certain = [verdict for verdict in verdicts if verdict.weight >= 2.4]
         if certain:
             result[name] = _from_numbers(certain, [])
-    wrong = {name: one for name, one in wrong.items() if name not in result}
+    wrong = {name: row for name, row in wrong.items() if name not in result}
     found: list[Found] = []
     change, budget = base, Budget()
     if tape is not None and wrong:
@@ -98,7 +98,7 @@ def diagnose(
                 break
         convene(tape, best)
         told = {name for name in wrong if any(verdict.weight >= 2.0 for verdict in plain[name])}
-        whole = any(one.explains == wrong.keys() and not one.breaks for one in found)
+        whole = any(row.explains == wrong.keys() and not row.breaks for row in found)
         if not whole and not wrong.keys() <= _explained(found) | told:
             case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
             trial = Trial(case, evidence, wrong, rtol, budget)
@@ -112,14 +112,14 @@ def diagnose(
             if not alone:
                 break
             for name, verdicts in alone.items():
-                rivals = [one for one in found if name in one.explains]
+                rivals = [row for row in found if name in row.explains]
                 result[name] = _judge(name, verdicts, rivals)
                 del remaining[name]
             continue
         value = _first_wrong(tape, change, best.hypothesis.change)
         explained = [name for name in remaining if name in best.explains]
         for name in explained:
-            rivals = [one for one in found if name in one.explains and one is not best]
+            rivals = [row for row in found if name in row.explains and row is not best]
             result[name] = _from_simulation(best, rivals, plain[name])
             result[name].wrong_value = value
         for name in explained:
@@ -140,7 +140,7 @@ def diagnose(
         case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
         left = {name: wrong[name] for name in remaining}
         for attempt in (_times_a_factor, _two_at_once):
-            left = {name: one for name, one in left.items() if name not in result}
+            left = {name: row for name, row in left.items() if name not in result}
             result |= attempt(case, evidence, left, rtol, budget) if left else {}
     _loss_of_another_sign(result, evidence, tape)
     for name in [name for name in remaining if name not in result]:
@@ -157,12 +157,14 @@ def _loss_of_another_sign(result: dict[str, Diagnosis], evidence: dict[str, Evid
     """A loss below 0 that everything climbs: its minus sign is missing, and the gradients are those with it."""
     if tape is None or tape.result is None or not float(tape.result.value) < 0:
         return
-    if result.keys() != evidence.keys() or any(one.mistake != SIGN for one in result.values()):
+    if result.keys() != evidence.keys() or any(diagnosis.mistake != SIGN for diagnosis in result.values()):
         return
-    for one in result.values():
-        one.mistake, one.others = WRONG_LOSS, [SIGN, *one.others]
-        one.explanation += " The loss is negative, as no usual loss is: these are the gradients of minus the loss."
-        one.fix = "put the minus sign before the loss: -np.mean(…log…)"
+    for diagnosis in result.values():
+        diagnosis.mistake, diagnosis.others = WRONG_LOSS, [SIGN, *diagnosis.others]
+        diagnosis.explanation += (
+            " The loss is negative, as no usual loss is: these are the gradients of minus the loss."
+        )
+        diagnosis.fix = "put the minus sign before the loss: -np.mean(…log…)"
 
 
 def _times_a_factor(
@@ -173,7 +175,7 @@ def _times_a_factor(
     found = Trial(case, evidence, wrong, rtol, budget, free=True).likely()
     while best := _best(found, wrong.keys() - result.keys()):
         for name in sorted(best.explains - result.keys()):
-            rivals = [one for one in found if name in one.explains and one is not best]
+            rivals = [hit for hit in found if name in hit.explains and hit is not best]
             result[name] = _from_simulation(best, rivals, [])
             result[name].confidence *= 0.8
             result[name].explanation += f" Beside that, it is {best.scale:.6g} times what it should be."
@@ -231,7 +233,7 @@ def free_scale(
         budget = Budget()
         trial = Trial(Case(backward(tape), earlier, sizes, updated), wrong, wrong, rtol, budget, free=True)
         found = trial.likely() or trial.unlikely()
-        votes += [(len(one.explains) + 0.1 * one.hypothesis.weight, abs(one.scale)) for one in found]
+        votes += [(len(hit.explains) + 0.1 * hit.hypothesis.weight, abs(hit.scale)) for hit in found]
     return max(votes, default=(0.0, math.nan))[1]
 
 
@@ -267,7 +269,7 @@ def _first_wrong(tape: Tape | None, base: Change, change: Change) -> Array | Non
 
 
 def _explained(found: list[Found]) -> set[str]:
-    return {name for one in found for name in one.explains}
+    return {name for hit in found for name in hit.explains}
 
 
 def conventions(tape: Tape, base: Change | None = None) -> Iterator[tuple[str, Change]]:
@@ -308,18 +310,18 @@ def convene(tape: Tape, ties: str) -> None:
             node.attributes["ties"] = ties
 
 
-def _ratio(one: Evidence) -> None:
-    if one.given is not None and one.given.shape == one.true.shape and one.true.any():
-        one.ratio = float((one.given * one.true).sum() / (one.true**2).sum())
+def _ratio(row: Evidence) -> None:
+    if row.given is not None and row.given.shape == row.true.shape and row.true.any():
+        row.ratio = float((row.given * row.true).sum() / (row.true**2).sum())
 
 
 def _best(found: list[Found], remaining: Collection[str]) -> Found | None:
-    useful = [one for one in found if not one.explains.isdisjoint(remaining)]
+    useful = [hit for hit in found if not hit.explains.isdisjoint(remaining)]
     return max(
         useful,
-        key=lambda one: (
-            len(one.explains.intersection(remaining)) - 0.5 * len(one.breaks),
-            one.hypothesis.weight,
+        key=lambda hit: (
+            len(hit.explains.intersection(remaining)) - 0.5 * len(hit.breaks),
+            hit.hypothesis.weight,
         ),
         default=None,
     )
@@ -329,14 +331,14 @@ def _from_simulation(best: Found, rivals: list[Found], numbers: list[Verdict]) -
     """Confidence: less where a mistake of another name explains as much, and where it should have spoiled more."""
     own = best.hypothesis
     others = [
-        one.hypothesis.mistake
-        for one in rivals
-        if one.hypothesis.mistake != own.mistake
-        and len(one.explains) >= len(best.explains)
-        and len(one.breaks) <= len(best.breaks)
+        rival.hypothesis.mistake
+        for rival in rivals
+        if rival.hypothesis.mistake != own.mistake
+        and len(rival.explains) >= len(best.explains)
+        and len(rival.breaks) <= len(best.breaks)
     ]
     if len(best.explains) == 1:
-        others += [one.mistake for one in numbers if one.mistake != own.mistake]
+        others += [rival.mistake for rival in numbers if rival.mistake != own.mistake]
     others = list(dict.fromkeys(others))
     confidence = 0.97 if not others else 0.8 if len(others) == 1 else 0.6
     if best.breaks:
@@ -346,19 +348,19 @@ def _from_simulation(best: Found, rivals: list[Found], numbers: list[Verdict]) -
 
 
 def _from_numbers(verdicts: list[Verdict], others: list[str]) -> Diagnosis:
-    best = max(verdicts, key=lambda one: one.weight)
+    best = max(verdicts, key=lambda verdict: verdict.weight)
     confidence = 0.95 if not others else 0.75
     return Diagnosis(best.mistake, confidence, best.explanation, best.fix, "", others)
 
 
 def _judge(name: str, verdicts: list[Verdict], rivals: list[Found]) -> Diagnosis:
     """One tensor that its numbers explain: unless a simulation has the better claim."""
-    best = max(verdicts, key=lambda one: one.weight)
-    clean = [one for one in rivals if not one.breaks and one.explains == {name}]
-    top = max(clean, key=lambda one: one.hypothesis.weight, default=None)
+    best = max(verdicts, key=lambda hit: hit.weight)
+    clean = [hit for hit in rivals if not hit.breaks and hit.explains == {name}]
+    top = max(clean, key=lambda hit: hit.hypothesis.weight, default=None)
     if top is not None and top.hypothesis.weight > 1.0 and best.weight <= 1.0:
-        return _from_simulation(top, [one for one in rivals if one is not top], verdicts)
-    others = list(dict.fromkeys(one.hypothesis.mistake for one in clean if one.hypothesis.mistake != best.mistake))
+        return _from_simulation(top, [hit for hit in rivals if hit is not top], verdicts)
+    others = list(dict.fromkeys(hit.hypothesis.mistake for hit in clean if hit.hypothesis.mistake != best.mistake))
     diagnosis = _from_numbers(verdicts, others)
     if top is not None and top.hypothesis.mistake == diagnosis.mistake:
         diagnosis.where = line(top.hypothesis.node)

@@ -80,14 +80,14 @@ def _without_leading(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def evidence_of(name: str, one: Measured, found: dict[str, Measured]) -> Evidence:
+def evidence_of(name: str, measured: Measured, found: dict[str, Measured]) -> Evidence:
     scale = max((float(np.sqrt((each.true**2).sum())) for each in found.values()), default=0.0)
-    if not np.isfinite(one.given).all():
-        return compare(name, one.true, one.given, 0.0, scale)
-    evidence = compare(name, one.true, one.given, 0.0 if one.wrong else math.inf, 0.0)
-    evidence.wrong = one.wrong
-    if not one.wrong:
-        evidence.relative_error = one.away  # what was measured, of which the arrays know nothing
+    if not np.isfinite(measured.given).all():
+        return compare(name, measured.true, measured.given, 0.0, scale)
+    evidence = compare(name, measured.true, measured.given, 0.0 if measured.wrong else math.inf, 0.0)
+    evidence.wrong = measured.wrong
+    if not measured.wrong:
+        evidence.relative_error = measured.away  # what was measured, of which the arrays know nothing
     return evidence
 
 

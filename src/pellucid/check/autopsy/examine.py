@@ -144,11 +144,11 @@ def examine(
     for said, right, change in conventions:
         common = factor if math.isfinite(factor) else common_scale(right, given)
         evidence = evidence_at(right, given, common, tolerance)
-        if not any(one.wrong for one in evidence.values()):
+        if not any(row.wrong for row in evidence.values()):
             if said:
                 notes.append(f"The gradients are right without {said}, as nearly everybody writes them.")
             return Examination("right", common, evidence=evidence, notes=notes, truth=right)
-        if (count := sum(one.wrong for one in evidence.values())) < fewest:
+        if (count := sum(row.wrong for row in evidence.values())) < fewest:
             fewest, base, true = count, change, right
     common = factor if math.isfinite(factor) else common_scale(true, given)
     tapes, before = _earlier(loss, earlier, common)
@@ -160,7 +160,7 @@ def examine(
         common = max((lengths[n] / norm(true[n]) for n in true if _comparable(true, given, n)), default=1.0)
         notes.append("No factor is common to the gradients; they are shown at the scale of the largest.")
     evidence = evidence_at(true, given, common, tolerance)
-    if not any(one.wrong for one in evidence.values()):
+    if not any(row.wrong for row in evidence.values()):
         return Examination("right", common, evidence=evidence, notes=notes, truth=true)
     rtol = max(1e-5, 3 * tolerance)
     found = diagnose(evidence, tape, tapes, before, tuple(size), rtol, updated=new, base=base)
@@ -188,12 +188,12 @@ def common_scale(true: Mapping[str, Array], given: Mapping[str, Array | None]) -
         ratio = float((value * own).sum() / (own**2).sum())
         if ratio and norm(value - ratio * own) <= ALIGNED * norm(value):
             ratios.append((ratio, order, own.size))
-    several = [one for one in ratios if one[2] > 1]
+    several = [entry for entry in ratios if entry[2] > 1]
     votes: list[tuple[float, int, float]] = []
     for ratio, _, _ in several or ratios:
-        alike = [one for one in ratios if math.isclose(one[0], ratio, rel_tol=1e-4)]
-        share = sum(1.0 if one[2] > 1 else 0.25 for one in alike)
-        votes.append((share, max(one[1] for one in alike), ratio))
+        alike = [entry for entry in ratios if math.isclose(entry[0], ratio, rel_tol=1e-4)]
+        share = sum(1.0 if entry[2] > 1 else 0.25 for entry in alike)
+        votes.append((share, max(entry[1] for entry in alike), ratio))
     if not votes:
         return math.nan
     _, _, best = max(votes, key=lambda vote: (vote[2] > 0, vote[0], vote[1]))
@@ -270,13 +270,17 @@ def _comparable(true: Mapping[str, Array], given: Mapping[str, Array | None], na
 def _ranked(found: Mapping[str, Diagnosis], evidence: Mapping[str, Evidence]) -> list[Finding]:
     """The mistake that explains most tensors first, and among equals the surest."""
     alike: dict[tuple[str, str], int] = {}
-    for one in found.values():
-        key = (one.mistake, one.where or one.explanation)
+    for diagnosis in found.values():
+        key = (diagnosis.mistake, diagnosis.where or diagnosis.explanation)
         alike[key] = alike.get(key, 0) + 1
 
     def rank(name: str) -> tuple[bool, int, float]:
-        one = found[name]
-        return one.mistake == UNKNOWN, -alike[one.mistake, one.where or one.explanation], -one.confidence
+        diagnosis = found[name]
+        return (
+            diagnosis.mistake == UNKNOWN,
+            -alike[diagnosis.mistake, diagnosis.where or diagnosis.explanation],
+            -diagnosis.confidence,
+        )
 
     return [
         Finding(

@@ -71,7 +71,7 @@ class Case:
         return _by_calls(self.tape.groups(), lambda node: node, 0)
 
     def selected(
-        self, groups: dict[Any, list[Any]], node: Callable[[Any], Node] = lambda one: one
+        self, groups: dict[Any, list[Any]], node: Callable[[Any], Node] = lambda member: member
     ) -> dict[Any, list[Any]]:
         """Of the groups of what stands at the same place, those that are looked at."""
         if self.only is None:
@@ -96,8 +96,8 @@ class Case:
         found: dict[Any, list[Any]] = {}
         for key, passes in groups.items():
             apart: dict[int, list[Any]] = {}
-            for one in passes:
-                apart.setdefault(depth.get(node(one).index, 0), []).append(one)
+            for member in passes:
+                apart.setdefault(depth.get(node(member).index, 0), []).append(member)
             if 1 < len(apart) < len(passes):
                 found |= {(key, level): members for level, members in apart.items()}
         return found
@@ -107,9 +107,9 @@ def _by_calls(groups: dict[Any, list[Any]], node: Callable[[Any], Node], more_th
     found: dict[Any, list[Any]] = {}
     for key, passes in groups.items():
         apart: dict[Any, list[Any]] = {}
-        for one in passes:
-            site = node(one).site
-            apart.setdefault(site.calls if site else (), []).append(one)
+        for member in passes:
+            site = node(member).site
+            apart.setdefault(site.calls if site else (), []).append(member)
         if len(apart) > more_than:
             found |= {(key, calls): members for calls, members in apart.items()}
     return found

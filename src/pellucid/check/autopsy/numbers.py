@@ -36,20 +36,20 @@ class Verdict:
     weight: float
 
 
-def same(one: Array, other: Array, difference: float | None = None, rtol: float = 1e-6) -> bool:
+def same(first: Array, other: Array, difference: float | None = None, rtol: float = 1e-6) -> bool:
     """Whether two arrays are equal but for rounding, and closer to each other than what there is to explain."""
-    if one.shape != other.shape:
+    if first.shape != other.shape:
         return False
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+    if not (np.isfinite(first).all() and np.isfinite(other).all()):
         return False
     with np.errstate(all="ignore"):
-        away = float(np.sqrt(((one - other) ** 2).sum()))
-        size = max(float(np.sqrt((one**2).sum())), float(np.sqrt((other**2).sum())))
+        away = float(np.sqrt(((first - other) ** 2).sum()))
+        size = max(float(np.sqrt((first**2).sum())), float(np.sqrt((other**2).sum())))
     return away <= rtol * size and (difference is None or away <= 0.01 * difference)
 
 
 def by_numbers(
-    one: Evidence,
+    row: Evidence,
     all_true: dict[str, Array],
     sizes: tuple[int, ...],
     earlier: list[dict[str, Array]],
@@ -57,7 +57,7 @@ def by_numbers(
     repeats: int = 0,
 ) -> Iterator[Verdict]:
     """Every explanation of one tensor's gradient that needs nothing but numbers."""
-    name, true, given = one.name, one.true, one.given
+    name, true, given = row.name, row.true, row.given
     if given is None:
         yield Verdict(ZERO_GRADIENT, f"There is no gradient for {name}.", f"return grads[{name!r}]", 3.0)
         return
@@ -73,14 +73,14 @@ def by_numbers(
         )
         return
     if given.shape != true.shape:
-        yield from _other_shape(one, rtol)
+        yield from _other_shape(row, rtol)
         return
     for before in earlier:
         past = before.get(name)
         if past is None or past.shape != true.shape:
             continue
         for count in (1, 2, 3):
-            fits = same(given, true + count * past, one.difference, rtol) and not same(past, true, rtol=rtol)
+            fits = same(given, true + count * past, row.difference, rtol) and not same(past, true, rtol=rtol)
             if fits and not same(given, past, rtol=rtol):
                 yield Verdict(
                     ACCUMULATED,
@@ -89,18 +89,18 @@ def by_numbers(
                     "set the gradients to zero (or assign, =, not +=) at the beginning of each call",
                     2.5,
                 )
-        if same(given, past, one.difference, rtol) and not same(past, true, rtol=rtol):
+        if same(given, past, row.difference, rtol) and not same(past, true, rtol=rtol):
             yield Verdict(
                 STALE_VALUE,
                 f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
                 "compute it from the parameters and values of this call",
                 0.9,  # a gradient may well be the same twice: that of a bias, where the probabilities sum to 1
             )
-    yield from _clipped(one, rtol)
-    multiple = bool(one.ratio) and math.isfinite(one.ratio) and one.steady
-    multiple = multiple and same(given, one.ratio * true, one.difference, rtol)
-    if multiple and not math.isclose(one.ratio, 1.0, rel_tol=1e-3):
-        if repeats > 1 and repeats not in sizes and math.isclose(one.ratio, 1 / repeats, rel_tol=1e-6):
+    yield from _clipped(row, rtol)
+    multiple = bool(row.ratio) and math.isfinite(row.ratio) and row.steady
+    multiple = multiple and same(given, row.ratio * true, row.difference, rtol)
+    if multiple and not math.isclose(row.ratio, 1.0, rel_tol=1e-3):
+        if repeats > 1 and repeats not in sizes and math.isclose(row.ratio, 1 / repeats, rel_tol=1e-6):
             yield Verdict(
                 MISSING_BROADCAST_SUM,
                 f"The gradient of {name} is averaged over the {repeats} places at which the forward pass uses each "
@@ -108,9 +108,9 @@ def by_numbers(
                 "write .sum(…) for .mean(…)",
                 2.0,
             )
-        yield factor(name, one.ratio, sizes, min(1e-2, max(1e-6, 0.1 * rtol)))
+        yield factor(name, row.ratio, sizes, min(1e-2, max(1e-6, 0.1 * rtol)))
     for other, gradient in all_true.items():
-        if other != name and same(given, gradient, one.difference, rtol):
+        if other != name and same(given, gradient, row.difference, rtol):
             yield Verdict(
                 SWAPPED_TENSORS,
                 f"What is given as the gradient of {name} is that of {other}.",
@@ -120,11 +120,11 @@ def by_numbers(
     if (
         true.ndim >= 2
         and true.shape[-1] == true.shape[-2] > 1
-        and same(given, np.swapaxes(true, -1, -2), one.difference, rtol)
+        and same(given, np.swapaxes(true, -1, -2), row.difference, rtol)
     ):
         yield Verdict(TRANSPOSE, f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
-    yield from _sums(one, all_true, rtol)
-    yield from _slices(one, rtol)
+    yield from _sums(row, all_true, rtol)
+    yield from _slices(row, rtol)
 
 
 ROUND = sorted({digit * 10.0**power for digit in (1, 1.5, 2, 2.5, 3, 4, 5) for power in range(-4, 4)})
@@ -135,18 +135,18 @@ def _is_round(value: float) -> bool:
     return any(math.isclose(value, bound, rel_tol=1e-6) for bound in ROUND)
 
 
-def _clipped(one: Evidence, rtol: float) -> Iterator[Verdict]:
+def _clipped(row: Evidence, rtol: float) -> Iterator[Verdict]:
     """Right before it was clipped: at a bound where it would be beyond, or shortened to a norm that somebody typed."""
-    true, given = one.true, one.given
+    true, given = row.true, row.given
     if given is None or not given.size:
         return
     bound = float(np.abs(given).max())
     at_bound = int((np.abs(true) > bound).sum())
     telling = given.size > 3 or _is_round(bound)  # of two or three numbers, one is the largest
-    if at_bound and telling and same(np.clip(true, -bound, bound), given, one.difference, rtol):
+    if at_bound and telling and same(np.clip(true, -bound, bound), given, row.difference, rtol):
         yield Verdict(
             CLIPPED,
-            f"The gradient of {one.name} is right where it lies within ±{bound:.4g}; {at_bound} of its {true.size} "
+            f"The gradient of {row.name} is right where it lies within ±{bound:.4g}; {at_bound} of its {true.size} "
             "elements were clipped to that.",
             "check the gradients before they are clipped; clipping belongs to the update, and only where they explode",
             2.5,
@@ -154,10 +154,10 @@ def _clipped(one: Evidence, rtol: float) -> Iterator[Verdict]:
     if true.size < 2:
         return
     size, longest = float(np.sqrt((given**2).sum())), float(np.sqrt((true**2).sum()))
-    if 0 < one.ratio < 1 and size < longest and _is_round(size) and same(given, one.ratio * true, one.difference, rtol):
+    if 0 < row.ratio < 1 and size < longest and _is_round(size) and same(given, row.ratio * true, row.difference, rtol):
         yield Verdict(
             CLIPPED,
-            f"The gradient of {one.name} has the right direction and was shortened to the norm {size:.4g}.",
+            f"The gradient of {row.name} has the right direction and was shortened to the norm {size:.4g}.",
             "check the gradients before they are clipped; clipping belongs to the update, and only where they explode",
             1.9,
         )
@@ -191,20 +191,20 @@ def factor(name: str, ratio: float, sizes: tuple[int, ...], near: float = 1e-6) 
     return Verdict(mistake, f"The gradient of {name} is {ratio:.6g} times the true one.", f"divide by {ratio:.6g}", 1.0)
 
 
-def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
-    true, given = one.true, one.given
+def _other_shape(row: Evidence, rtol: float) -> Iterator[Verdict]:
+    true, given = row.true, row.given
     if given is None:
         return
     if given.ndim == true.ndim and given.shape == true.shape[::-1] and same(given.T, true, rtol=rtol):
         yield Verdict(
-            TRANSPOSE, f"The gradient of {one.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
+            TRANSPOSE, f"The gradient of {row.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
         )
     for count in range(1, true.ndim + 1):
         for axes in combinations(range(true.ndim), count):
             if same(true.sum(axis=axes).squeeze(), given.squeeze(), rtol=rtol) and true.sum(axis=axes).size < true.size:
                 yield Verdict(
                     MISSING_BROADCAST_SUM,
-                    f"The gradient of {one.name} is summed over too much: over its own axis {axes} as well; its shape "
+                    f"The gradient of {row.name} is summed over too much: over its own axis {axes} as well; its shape "
                     f"is {given.shape}, that of the parameter {true.shape}.",
                     "sum over those axes only along which the forward pass repeats the parameter",
                     3.0,
@@ -214,7 +214,7 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
     if squeezed.shape == wanted.shape and same(squeezed, wanted, rtol=rtol):
         yield Verdict(
             MISSING_BROADCAST_SUM,
-            f"The gradient of {one.name} has the right numbers, in the shape {given.shape} for {true.shape}.",
+            f"The gradient of {row.name} has the right numbers, in the shape {given.shape} for {true.shape}.",
             f"append .reshape({true.shape}), or keepdims={'True' if true.ndim > given.ndim else 'False'} in its sum",
             2.0,
         )
@@ -226,7 +226,7 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
                     axis = axes[0] if count == 1 else axes
                     yield Verdict(
                         MISSING_BROADCAST_SUM,
-                        f"The gradient of {one.name} was not summed: its shape is {given.shape}, that of the "
+                        f"The gradient of {row.name} was not summed: its shape is {given.shape}, that of the "
                         f"parameter, which the forward pass broadcast, {true.shape}.",
                         f"append .{name}(axis={axis})",
                         3.0,
@@ -234,35 +234,35 @@ def _other_shape(one: Evidence, rtol: float) -> Iterator[Verdict]:
                     return
 
 
-def _sums(one: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Verdict]:
+def _sums(row: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Verdict]:
     """A bias whose gradient is one sum for all, or a sum over the gradient of the weights."""
-    true, given = one.true, one.given
+    true, given = row.true, row.given
     if given is None or true.size < 2:
         return
-    if true.sum() and same(given, np.full(true.shape, true.sum()), one.difference, rtol):
+    if true.sum() and same(given, np.full(true.shape, true.sum()), row.difference, rtol):
         yield Verdict(
             MISSING_BROADCAST_SUM,
-            f"The gradient of {one.name} is summed over its own elements too: all of them get the same number.",
+            f"The gradient of {row.name} is summed over its own elements too: all of them get the same number.",
             "name the axis of the samples in the sum: .sum(axis=0)",
             2.2,
         )
     for name, other in all_true.items():
-        if name == one.name or other.ndim != 2 or min(other.shape) < 2:
+        if name == row.name or other.ndim != 2 or min(other.shape) < 2:
             continue
         for axis in (0, 1):
             summed = other.sum(axis=axis)
-            if summed.size == true.size and same(given, summed.reshape(true.shape), one.difference, rtol):
+            if summed.size == true.size and same(given, summed.reshape(true.shape), row.difference, rtol):
                 yield Verdict(
                     MISSING_BROADCAST_SUM,
-                    f"What is given as the gradient of {one.name} is that of {name}, summed over axis {axis}.",
-                    f"sum what goes back into the addition of {one.name} over the samples, not the gradient of {name}",
+                    f"What is given as the gradient of {row.name} is that of {name}, summed over axis {axis}.",
+                    f"sum what goes back into the addition of {row.name} over the samples, not the gradient of {name}",
                     2.1,
                 )
 
 
-def _slices(one: Evidence, rtol: float) -> Iterator[Verdict]:
+def _slices(row: Evidence, rtol: float) -> Iterator[Verdict]:
     """Right but for a slice along one axis, which is zero."""
-    true, given = one.true, one.given
+    true, given = row.true, row.given
     if given is None:
         return
     for axis, length in enumerate(true.shape):
@@ -273,10 +273,10 @@ def _slices(one: Evidence, rtol: float) -> Iterator[Verdict]:
             patched = given.copy()
             index = (slice(None),) * axis + (missing,)
             patched[index] = true[index]
-            if same(patched, true, one.difference, rtol):
+            if same(patched, true, row.difference, rtol):
                 yield Verdict(
                     MISSING_STEP,
-                    f"Of the gradient of {one.name}, {len(missing)} of {length} slices along axis {axis} are zero "
+                    f"Of the gradient of {row.name}, {len(missing)} of {length} slices along axis {axis} are zero "
                     f"({', '.join(map(str, missing[:5]))}), the rest is right.",
                     "let the loop that fills it go over all of them",
                     1.8,

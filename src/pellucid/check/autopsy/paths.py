@@ -125,16 +125,16 @@ def terms(case: Case) -> Iterator[Hypothesis]:
         for source in node.inputs:
             used[source.index] = used.get(source.index, 0) + 1
     several = [(nodes, p) for nodes, p in edges(case) if any(used[node.inputs[p].index] > 1 for node in nodes)]
-    for one, other in combinations(several[:MOST_TERMS], 2):
-        change = on_edges(one[0], one[1], lambda n, p, g: None) | on_edges(other[0], other[1], lambda n, p, g: None)
-        first, second = line(one[0][0]), line(other[0][0])
+    for path, other in combinations(several[:MOST_TERMS], 2):
+        change = on_edges(path[0], path[1], lambda n, p, g: None) | on_edges(other[0], other[1], lambda n, p, g: None)
+        first, second = line(path[0][0]), line(other[0][0])
         where = first if first == second else f"{first} and of {second}"
         yield Hypothesis(
             DROPPED_TERM,
             change,
             f"Two paths are left out of the gradient, those of {where}: what they compute is taken for a constant.",
             "add what goes back through each: where an array is used in several places, its gradients are summed",
-            one[0][0],
+            path[0][0],
             0.7,
         )
 
@@ -273,11 +273,11 @@ def _overwritten(case: Case) -> Iterator[Hypothesis]:
                     node,
                     1.1,
                 )
-        if len(nodes) < 2 or not all(_is_parameter(one.inputs[position]) for one in nodes):
+        if len(nodes) < 2 or not all(_is_parameter(use.inputs[position]) for use in nodes):
             continue
         for order, said in ((nodes, "last"), (nodes[::-1], "first")):
-            kept = {_elements(one.inputs[position]): one.index for one in order}
-            lost = [one for one in nodes if kept[_elements(one.inputs[position])] != one.index]
+            kept = {_elements(use.inputs[position]): use.index for use in order}
+            lost = [use for use in nodes if kept[_elements(use.inputs[position])] != use.index]
             if lost:
                 yield Hypothesis(
                     MISSING_BROADCAST_SUM if node.op == "add" else MISSING_STEP,

@@ -143,7 +143,7 @@ def product(node: Node, position: int, adjoint: Array, values: dict[int, Array])
         Node(-1, source.op, (), {}, np.asarray(value), None, source.needs)
         for source, value in zip(node.inputs, factors, strict=True)
     )
-    slope = ELEMENTWISE[node.op][position]([np.asarray(one.value, float) for one in copies], node.value)
+    slope = ELEMENTWISE[node.op][position]([np.asarray(copy.value, float) for copy in copies], node.value)
     return unbroadcast(adjoint * slope, node.inputs[position].shape)
 
 
@@ -301,7 +301,7 @@ def _one_for_all(nodes: list[Node], position: int, other: int) -> Iterator[Hypot
     if len(nodes) < 2 or len({value.shape for value in own}) > 1:
         return
     for value, said in ((own[0], "first"), (own[-1], "last")):
-        if all(np.array_equal(value, one) for one in own):
+        if all(np.array_equal(value, factor) for factor in own):
             continue
         yield Hypothesis(
             STALE_VALUE,
@@ -317,7 +317,7 @@ def _next_value(groups: Groups, nodes: list[Node], other: int) -> Array | None:
     """What a further step would take: the last state of an RNN, made where the factors of the other steps were made."""
     used = [node.inputs[other] for node in nodes]
     made = groups.get((used[-1].site, used[-1].op), [])
-    return made[-1].value if made and all(made[-1] is not one for one in used) else None
+    return made[-1].value if made and all(made[-1] is not step for step in used) else None
 
 
 def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
@@ -325,9 +325,9 @@ def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterat
         if any(node.index >= len(tape.nodes) for node in nodes):
             continue
         same = [tape.nodes[node.index] for node in nodes]
-        if any(len(one.inputs) <= other for one in same):
+        if any(len(old.inputs) <= other for old in same):
             continue
-        factors = [one.inputs[other].value for one in same]
+        factors = [old.inputs[other].value for old in same]
         own = [node.inputs[other].value for node in nodes]
         if any(f.shape != o.shape for f, o in zip(factors, own, strict=True)):
             continue
@@ -346,7 +346,7 @@ def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterat
 def _others(case: Case, node: Node, position: int, other: int) -> Iterator[Hypothesis]:
     own = node.inputs[other]
     seen: list[Array] = [own.value]
-    useful = {one.index for one in case.tape.useful()}
+    useful = {useful_node.index for useful_node in case.tape.useful()}
     for candidate in case.tape.nodes:
         if candidate.index not in useful and candidate.op != "constant":
             continue
@@ -354,7 +354,7 @@ def _others(case: Case, node: Node, position: int, other: int) -> Iterator[Hypot
         if value.dtype.kind != "f" or value.ndim == 0 or candidate.op in ("assign",):
             continue
         for array, turned in ((value, ""), (value.T, " transposed")):
-            if array.shape != own.shape or any(np.array_equal(array, one) for one in seen):
+            if array.shape != own.shape or any(np.array_equal(array, useful_node) for useful_node in seen):
                 continue
             seen.append(array)
             if array.shape == own.value.T.shape and np.array_equal(array, own.value.T):

@@ -35,7 +35,7 @@ class Region:
                     Node(-1, source.op, (), {}, values.get(source.index, source.value), None, source.needs)
                     for source in node.inputs
                 )
-                value = node.value if point is None else forward(node.op, [one.value for one in inputs])
+                value = node.value if point is None else forward(node.op, [entry.value for entry in inputs])
                 again = Node(-1, node.op, inputs, node.attributes, value, None, True)
                 values[node.index] = value
                 slopes[node.index] = np.broadcast_to(
@@ -89,7 +89,7 @@ def _ending_in(out: Node) -> Iterator[Region]:
         for source in node.inputs:
             if source.needs:
                 frontier[source.index] = source
-        if not frontier or any(one.shape != out.shape for one in frontier.values()):
+        if not frontier or any(open_node.shape != out.shape for open_node in frontier.values()):
             return
         if len(frontier) == 1:
             yield Region(next(iter(frontier.values())), out, list(nodes))

@@ -30,7 +30,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         where = line(nodes[0])
         for wrong in wrongs:
             for shifted in (False, True):
-                if shifted and all(one[0] is one[1] for one in found):
+                if shifted and all(parts[0] is parts[1] for parts in found):
                     continue
                 for kind in range(4):
                     changes = [
@@ -38,7 +38,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
                     ]
                     yield Hypothesis(
                         SOFTMAX_WRONG_AXIS,
-                        _fixed(case, [one[1] for one in found], changes),
+                        _fixed(case, [parts[1] for parts in found], changes),
                         f"In the backward of {where}, the softmax is normalised over axis {wrong} of {z.shape}; the "
                         f"forward pass normalises over axis {axes}."
                         if kind != 2
@@ -51,7 +51,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         uncoupled = [(start, r + p * c) for start, _, p, r, c in found]
         yield Hypothesis(
             DROPPED_TERM,
-            _fixed(case, [one[1] for one in found], uncoupled),
+            _fixed(case, [parts[1] for parts in found], uncoupled),
             f"In the backward of {where}, the coupling of the softmax's outputs is left out: each is taken to "
             "depend on its own input alone.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
@@ -61,7 +61,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         reverse = [(start, r + 2 * p * c) for start, _, p, r, c in found]
         yield Hypothesis(
             SIGN,
-            _fixed(case, [one[1] for one in found], reverse),
+            _fixed(case, [parts[1] for parts in found], reverse),
             f"In the backward of {where}, the coupling of the softmax's outputs is added, and must be subtracted.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
@@ -71,7 +71,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
             through = [(start, np.where(p > 0, (r + p * c) / p, 0.0)) for start, _, p, r, c in found]
         yield Hypothesis(
             MISSING_ACTIVATION_DERIVATIVE,
-            _fixed(case, [one[1] for one in found], through),
+            _fixed(case, [parts[1] for parts in found], through),
             f"The gradient passes the softmax of {where} unchanged: dz = da, without its derivative.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],
@@ -80,7 +80,7 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         diagonal = [(start, (r + p * c) * (1 - p)) for start, _, p, r, c in found]
         yield Hypothesis(
             DROPPED_TERM,
-            _fixed(case, [one[1] for one in found], diagonal),
+            _fixed(case, [parts[1] for parts in found], diagonal),
             f"In the backward of {where}, only the diagonal a·(1 − a) of the softmax's Jacobian is taken.",
             "dz = a * (da - (da * a).sum(axis, keepdims=True))",
             nodes[0],

@@ -77,9 +77,9 @@ class Trial:
         """`free`: the gradients are known up to one factor, common to those that a mistake explains."""
         self.free = free
         self.case, self.wrong, self.rtol = case, wrong, rtol
-        self.right = {name: one for name, one in evidence.items() if not one.wrong and one.given is not None}
+        self.right = {name: row for name, row in evidence.items() if not row.wrong and row.given is not None}
         self.reach = case.tape.reach()
-        self.scale = max((norm(one.true) for one in evidence.values()), default=0.0)
+        self.scale = max((norm(row.true) for row in evidence.values()), default=0.0)
         self.budget = budget
         self.truth = case.way.gradients()
 
@@ -89,7 +89,7 @@ class Trial:
         everywhere = self.case
         for only, prefix in (("depth", "In one of the layers: "), ("calls", "In one of its calls: ")):
             self.case = replace(everywhere, only=only)
-            if self.case.groups() and not any(self._settles(one) for one in found):
+            if self.case.groups() and not any(self._settles(hit) for hit in found):
                 found += self.of(ONE_BY_ONE, prefix)
         self.case = everywhere
         return found
@@ -114,16 +114,21 @@ class Trial:
                 and hypothesis.change.reaches(self.case.tape, self.reach) & self.wrong.keys()
             ):
                 able.append(hypothesis)
-        able = sorted(able, key=lambda one: -one.weight)[:MOST_PAIRED]
+        able = sorted(able, key=lambda first_mistake: -first_mistake.weight)[:MOST_PAIRED]
         found: list[tuple[Found, Hypothesis, Hypothesis]] = []
-        for one, other in itertools.combinations(able, 2):
+        for first_mistake, other in itertools.combinations(able, 2):
             if self.budget.spent:
                 break
-            if one.change.places() & other.change.places():
+            if first_mistake.change.places() & other.change.places():
                 continue
-            first, second = sorted((one, other), key=lambda each: -max(each.change.places(), default=0))
-            both = replace(first, change=one.change | other.change, weight=min(one.weight, other.weight), called=None)
-            found += [(hit, first, second) for hit in self.one(both)]
+            first, second = sorted((first_mistake, other), key=lambda each: -max(each.change.places(), default=0))
+            both = replace(
+                first,
+                change=first_mistake.change | other.change,
+                weight=min(first_mistake.weight, other.weight),
+                called=None,
+            )
+            found += [(hit, first, second) for hit in self.outcomes(both)]
         return sorted(found, key=lambda hit: (-hit[0].score, abs(hit[0].scale - 1.0) > 1e-3))
 
     def of(self, generators: tuple[Generator, ...], prefix: str = "", within: bool = False) -> list[Found]:
@@ -135,23 +140,23 @@ class Trial:
                 break
             if not reached & self.wrong.keys():
                 continue
-            if hypothesis.weight < WEAK and any(self._settles(one) for one in found):
+            if hypothesis.weight < WEAK and any(self._settles(hit) for hit in found):
                 continue  # a likely mistake explains it all: a far-fetched one says nothing against it
             if prefix:
                 hypothesis = _prefixed(hypothesis, prefix)
             if reached <= self.wrong.keys():
-                found += self.one(hypothesis)
+                found += self.outcomes(hypothesis)
             else:
                 later.append(hypothesis)
-        if not any(one.explains == set(self.wrong) and not one.breaks for one in found):
+        if not any(hit.explains == set(self.wrong) and not hit.breaks for hit in found):
             for hypothesis in later:
                 if self.budget.spent:
                     break
-                found += self.one(hypothesis)
+                found += self.outcomes(hypothesis)
         return found
 
-    def _settles(self, one: Found) -> bool:
-        return one.explains == set(self.wrong) and not one.breaks and one.hypothesis.weight >= 1.0
+    def _settles(self, hit: Found) -> bool:
+        return hit.explains == set(self.wrong) and not hit.breaks and hit.hypothesis.weight >= 1.0
 
     def of_earlier(self) -> list[Found]:
         """The forward pass is that of an earlier state, kept in a cache; the parameters are those of now."""
@@ -170,7 +175,7 @@ class Trial:
                 found += self.judged(hypothesis, backward(mixed).gradients())
         return found
 
-    def one(self, hypothesis: Hypothesis) -> Iterator[Found]:
+    def outcomes(self, hypothesis: Hypothesis) -> Iterator[Found]:
         before = self.case.way.work
         with np.errstate(all="ignore"):
             try:
@@ -183,7 +188,7 @@ class Trial:
             return
         # Off by a factor: the gradient is linear in it, and what it is follows from where the given one lies.
         tried: list[float] = []
-        for name in [one for one in simulated if one in self.wrong]:
+        for name in [earlier for earlier in simulated if earlier in self.wrong]:
             given, path = self.wrong[name].given, self.truth[name] - simulated[name]
             if given is None or given.shape != path.shape or not (path**2).sum() > 1e-24 * (given**2).sum():
                 continue
@@ -191,7 +196,7 @@ class Trial:
             if (
                 abs(factor) < 1e-9
                 or not math.isfinite(factor)
-                or any(math.isclose(factor, one, rel_tol=1e-4) for one in tried)
+                or any(math.isclose(factor, earlier, rel_tol=1e-4) for earlier in tried)
             ):
                 continue
             tried.append(factor)
@@ -265,13 +270,13 @@ class Trial:
             yield Found(replace(hypothesis, weight=weight), simulated, best, breaks, factor)
 
 
-def _is_multiple(one: Evidence, rtol: float) -> bool:
+def _is_multiple(row: Evidence, rtol: float) -> bool:
     """Whether what was given is the true gradient times a factor."""
-    given = one.given
-    if given is None or given.shape != one.true.shape or not one.true.any():
+    given = row.given
+    if given is None or given.shape != row.true.shape or not row.true.any():
         return False
-    ratio = float((given * one.true).sum() / (one.true**2).sum())
-    return same(given, ratio * one.true, None, rtol)
+    ratio = float((given * row.true).sum() / (row.true**2).sum())
+    return same(given, ratio * row.true, None, rtol)
 
 
 def _prefixed(hypothesis: Hypothesis, prefix: str) -> Hypothesis:
@@ -316,12 +321,12 @@ def _scaled(change: Change, factor: float) -> Change:
     return Change(edges=dict.fromkeys(change.edges, edge))
 
 
-def _fits(gradient: Array, one: Evidence, rtol: float) -> bool:
-    given = one.given
+def _fits(gradient: Array, row: Evidence, rtol: float) -> bool:
+    given = row.given
     if given is None:
         return False
-    if given.shape == one.true.shape:
-        return same(gradient, given, one.difference, rtol)
+    if given.shape == row.true.shape:
+        return same(gradient, given, row.difference, rtol)
     if gradient.size == given.size and gradient.squeeze().shape == given.squeeze().shape:
         gradient = gradient.reshape(given.shape)
     return same(gradient, given, None, rtol)

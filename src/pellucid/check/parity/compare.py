@@ -78,7 +78,7 @@ def parity(
 
     def sides(double: bool) -> list[Side]:
         given = zip((model, other), losses, optimizers, strict=True)
-        return [_side(one, criterion, opt, lr, double, training) for one, criterion, opt in given]
+        return [_side(side, criterion, opt, lr, double, training) for side, criterion, opt in given]
 
     with _random_state_kept():
         run = Lockstep(sides, names, transpose, seed)

@@ -241,8 +241,8 @@ def _named(kept: Mapping[str, Any], above: str = "") -> Any:
     """What flax captured: {"Dense_0": {"__call__": (array, …)}} → "Dense_0"."""
     for name, value in kept.items():
         if name == "__call__":
-            for call, one in enumerate(value, 1):
-                for path, array in leaves(one):
+            for call, result in enumerate(value, 1):
+                for path, array in leaves(result):
                     yield f"{above}{path}" + (f", call {call}" if call > 1 else ""), array
         elif isinstance(value, Mapping):
             yield from _named(value, f"{above}.{name}".removeprefix("."))

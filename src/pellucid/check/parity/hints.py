@@ -91,5 +91,5 @@ def _near(value: float, whole: int) -> bool:
     return abs(value - whole) < _CLOSE * whole
 
 
-def _close(one: Array, other: Array) -> bool:
-    return bool(np.abs(one - other).max(initial=0.0) <= _CLOSE * max(np.abs(other).max(initial=0.0), 1e-300))
+def _close(ours: Array, other: Array) -> bool:
+    return bool(np.abs(ours - other).max(initial=0.0) <= _CLOSE * max(np.abs(other).max(initial=0.0), 1e-300))

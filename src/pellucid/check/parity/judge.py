@@ -92,7 +92,7 @@ def judge(
     error = distance(*single)
     if not all(np.issubdtype(array.dtype, np.floating) for array in single):
         return _told(name, single, Verdict(scale, error, 0.0, error, beyond=error > 0, reason="formula"))
-    own = [distance(one, other) for one, other in zip(single, double, strict=True)]
+    own = [distance(rough, other) for rough, other in zip(single, double, strict=True)]
     if not exact:  # no less than what `pellucid compare` takes for rounding, which has only the numbers of two runs
         rounding = max(ROUGHLY * sum(own), (ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND)
         beyond = error > BEYOND * rounding
@@ -116,15 +116,15 @@ def judge(
     return Verdict(scale, error, rounding, apart, floor, trace=apart > small and not noise)
 
 
-def distance(one: Array, other: Array) -> float:
+def distance(ours: Array, other: Array) -> float:
     """The greatest |one − other|; infinite where one is NaN or infinite and the other is not the same.
 
     >>> distance(np.array([1.0, np.nan]), np.array([1.5, np.nan])), distance(np.array([1.0]), np.array([np.nan]))
     (0.5, inf)
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        away = np.abs(one.astype(np.float64) - other.astype(np.float64))
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
+        away = np.abs(ours.astype(np.float64) - other.astype(np.float64))
+    same = (ours == other) | (np.isnan(ours) & np.isnan(other))
     away = np.where(same, 0.0, np.where(np.isnan(away), np.inf, away))
     return float(away.max(initial=0.0))
 

@@ -65,10 +65,10 @@ class Lockstep:
         side, twin = self._single[place], self._twins[place]
         weights = {**side.parameters(), **side.buffers()}
 
-        def forward(one: Side) -> Tensors:
-            one.load(weights)
-            found = one.run(batch, self._seed + 1)
-            one.load(weights)
+        def forward(runner: Side) -> Tensors:
+            runner.load(weights)
+            found = runner.run(batch, self._seed + 1)
+            runner.load(weights)
             return {key: value for key, value in found.items() if key[0] in FORWARD}
 
         with _told_whose(side, 1):

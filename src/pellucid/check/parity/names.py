@@ -55,7 +55,7 @@ class Names:
         layer = layer_of(name)
         if name in self.pairs:
             return self.pairs[name]
-        return next((other for other, one in self._back.items() if one == layer), layer)
+        return next((other for other, own in self._back.items() if own == layer), layer)
 
     def there(self, name: str, array: Array) -> Array:
         """An array of ours as it lies on the other side."""

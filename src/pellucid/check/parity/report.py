@@ -30,17 +30,17 @@ class Row:
         return place(self.kind, self.name)
 
     def to_dict(self) -> dict[str, Any]:
-        one = self.verdict
+        found = self.verdict
         return {
             "step": self.step,
             "kind": self.kind,
             "name": self.name,
-            "error": one.error,
-            "rounding": one.floor,
-            "error_float64": one.exact,
-            "relative_error": _part(one.error, one.scale),
-            "units": one.units,
-            "beyond": one.beyond,
+            "error": found.error,
+            "rounding": found.floor,
+            "error_float64": found.exact,
+            "relative_error": _part(found.error, found.scale),
+            "units": found.units,
+            "beyond": found.beyond,
         }
 
 
@@ -73,17 +73,17 @@ class Divergence:
         return place(self.kind, self.name)
 
     def to_dict(self) -> dict[str, Any]:
-        one = self.difference
+        worst = self.difference
         return {
             "step": self.step,
             "kind": self.kind,
             "name": self.name,
-            "max_abs": one.max_abs,
-            "max_rel": one.max_rel,
+            "max_abs": worst.max_abs,
+            "max_rel": worst.max_rel,
             "units": self.verdict.units,
             "rounding": self.verdict.rounding,
             "reason": self.verdict.reason,
-            "text": str(one),
+            "text": str(worst),
             "hints": list(self.hints),
         }
 
@@ -129,10 +129,10 @@ class ParityReport:
         if self.first is not None and self.status == "different":
             lines += self._told(self.first)
         if self.status == "equal":
-            one = next(row.verdict for row in reversed(self.rows) if row.kind == "loss")
+            last = next(row.verdict for row in reversed(self.rows) if row.kind == "loss")
             lines.append(
-                f"  The last loss differs by {_part(one.error, one.scale):.1g} of its value in float32, "
-                f"where rounding explains {_part(one.rounding, one.scale):.1g}."
+                f"  The last loss differs by {_part(last.error, last.scale):.1g} of its value in float32, "
+                f"where rounding explains {_part(last.rounding, last.scale):.1g}."
             )
         trace = self.trace
         if trace is not None:
@@ -157,7 +157,7 @@ class ParityReport:
             lines.append(f"  {ours} / {theirs}: it {difference}.")
         if first.verdict.reason == "precision":
             lines.append("  In float64 they agree: one side loses more digits in float32 than the other, or overflows.")
-        lines += [f"  {one}" for one in first.hints]
+        lines += [f"  {hint}" for hint in first.hints]
         if first.kind == "output gradient":
             lines.append("  Everything forward agrees; what differs is the way back, from the loss to here.")
         if first.autopsy is not None:
@@ -204,16 +204,16 @@ class ParityReport:
         tensors: dict[str, dict[str, Any]] = {}
         for row in self.rows:
             if row.step:
-                one = tensors.setdefault(
+                tensor = tensors.setdefault(
                     _label(row.kind, row.name),
                     {"kind": row.kind, "step": [], "error": [], "rounding": [], "units": [], "beyond": []},
                 )
                 scale = max(row.verdict.scale, greatest.get((row.step, row.kind), row.verdict.scale))
-                one["step"].append(row.step)
-                one["error"].append(_part(row.verdict.error, scale))
-                one["rounding"].append(_part(row.verdict.floor, scale))
-                one["units"].append(row.verdict.units)
-                one["beyond"].append(row.verdict.beyond)
+                tensor["step"].append(row.step)
+                tensor["error"].append(_part(row.verdict.error, scale))
+                tensor["rounding"].append(_part(row.verdict.floor, scale))
+                tensor["units"].append(row.verdict.units)
+                tensor["beyond"].append(row.verdict.beyond)
         first = self.first
         return {
             "frameworks": list(self.frameworks),

@@ -444,7 +444,7 @@ class Recorder:
     def reduced(self, op: str, array: Any, axis: Any, keepdims: bool, part: str = "") -> Traced:
         source = self.node(array)
         axes = tuple(range(source.value.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-        axes = tuple(sorted(int(one) % max(source.value.ndim, 1) for one in axes))
+        axes = tuple(sorted(int(number) % max(source.value.ndim, 1) for number in axes))
         value = getattr(np, op)(source.value, axis=axes, keepdims=keepdims)
         return self.wrap(self.add(op, [source], value, part, axes=axes, keepdims=bool(keepdims)))
 

@@ -103,8 +103,8 @@ class NumpySubject(Subject):
                 f"{', '.join(point)}: a tuple in this order, or a dict by these names"
             )
         return {
-            name: np.zeros(value.shape) if one is None else np.array(one, float)
-            for (name, value), one in zip(point.items(), given, strict=True)
+            name: np.zeros(value.shape) if gradient is None else np.array(gradient, float)
+            for (name, value), gradient in zip(point.items(), given, strict=True)
         }
 
 

@@ -157,7 +157,7 @@ class Measurement:
 
     def _point(self, number: int) -> tuple[Point, Point]:
         while number >= len(self.points):
-            moved = {name: beside(one, self.rng) for name, one in self.target.point.items()}
+            moved = {name: beside(array, self.rng) for name, array in self.target.point.items()}
             self.points.append((moved, self.target.gradient(moved)))
         return self.points[number]
 
@@ -169,7 +169,7 @@ class Measurement:
         whole = np.ones(given.shape, bool)
         # What is wrong anywhere shows along every direction; what shows along some is a jump that was met on the way.
         verdicts = [self._differs(name, whole, result) for _ in range(DIRECTIONS)]
-        clear = [one for one in verdicts if one is not None]
+        clear = [verdict for verdict in verdicts if verdict is not None]
         result.left_out = 0 if clear else given.size
         if clear and all(clear):
             return self._found(name, result)

@@ -27,7 +27,9 @@ class Program:
         seen = [place.value for place in surroundings(loss, *([] if grads is None else [grads]))]
         self._arrays = [value for value in seen if isinstance(value, np.ndarray) and not _among(value, self._kept)]
         self._streams = Streams(loss, grads)
-        self.functions = [one for one in (loss, grads) if one is not None]  # whose surroundings are recorded too
+        self.functions = [
+            function for function in (loss, grads) if function is not None
+        ]  # whose surroundings are recorded too
         self.after: Point = {}  # the parameters as the last call of `grads` left them
 
     def function(self, point: Point) -> Any:
@@ -106,9 +108,9 @@ class Program:
         found += [value.shape[0] for value in data]
         wide = [value for value in data if value.ndim == 2]
         found += [
-            one.shape[1]
-            for one in wide
-            if any(one.shape[1] == other.shape[1] and one.shape[0] != other.shape[0] for other in wide)
+            array.shape[1]
+            for array in wide
+            if any(array.shape[1] == other.shape[1] and array.shape[0] != other.shape[0] for other in wide)
         ]
         return tuple(dict.fromkeys(size for size in found if size > 1))
 
@@ -140,7 +142,7 @@ class Program:
 
 
 def _among(value: Any, params: Mapping[str, Any]) -> bool:
-    return any(value is one for one in params.values())
+    return any(value is known for known in params.values())
 
 
 def _alike(result: Any, params: Any) -> bool:

@@ -46,7 +46,7 @@ class Subject:
 
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of the outputs; called before `lift`."""
-        return [one.shape for one in self.outputs(self.point)]
+        return [out.shape for out in self.outputs(self.point)]
 
     def lift(self) -> None:
         """From here on in float64."""
@@ -67,11 +67,11 @@ class Subject:
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Everything in a nest of dicts, lists and tuples, with the path to it: `("layers[0].w", array)`."""
     if isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from leaves(one, f"{path}.{key}" if path else str(key))
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, list | tuple):
-        for i, one in enumerate(value):
-            yield from leaves(one, f"{path}[{i}]")
+        for i, item in enumerate(value):
+            yield from leaves(item, f"{path}[{i}]")
     else:
         yield path, value
 
@@ -79,11 +79,11 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def rebuilt(value: Any, found: Mapping[str, Any], path: str = "") -> Any:
     """The same nest with the leaves in `found` in place of its own."""
     if isinstance(value, Mapping):
-        items: Any = {key: rebuilt(one, found, f"{path}.{key}" if path else str(key)) for key, one in value.items()}
+        items: Any = {key: rebuilt(item, found, f"{path}.{key}" if path else str(key)) for key, item in value.items()}
         kind: Any = type(value)
         return items if kind is dict else kind(items)
     if isinstance(value, list | tuple):
-        items = [rebuilt(one, found, f"{path}[{i}]") for i, one in enumerate(value)]
+        items = [rebuilt(item, found, f"{path}[{i}]") for i, item in enumerate(value)]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return found.get(path, value)
 
@@ -128,7 +128,7 @@ def nothing_to_check(args: dict[str, Any], write: str) -> TypeError:
 
 def seen_by(*functions: Any) -> list[Any]:
     """What the functions can see around them."""
-    return [place.value for place in surroundings(*[one for one in functions if one is not None])]
+    return [place.value for place in surroundings(*[function for function in functions if function is not None])]
 
 
 # --- random streams ---------------------------------------------------------------------------------------------------
@@ -149,8 +149,11 @@ class Streams:
                 numpy.append(value)
         self._streams: list[tuple[Callable[[], Any], Callable[[Any], Any]]] = [
             *global_streams(),
-            *((one.get_state, one.set_state) for one in kinds),
-            *((lambda one=one: one.bit_generator.state, lambda s, one=one: _set(one, s)) for one in numpy),
+            *((stream.get_state, stream.set_state) for stream in kinds),
+            *(
+                (lambda stream=stream: stream.bit_generator.state, lambda s, stream=stream: _set(stream, s))
+                for stream in numpy
+            ),
         ]
         self._state = [get() for get, _ in self._streams]
         self._calls = 0
@@ -179,11 +182,13 @@ def _set(generator: np.random.Generator, state: Any) -> None:
     generator.bit_generator.state = state
 
 
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, dict):
-        return all(_equal(one[key], other[key]) for key in one)
-    if isinstance(one, tuple) and len(one) > 100:  # the words of Python's generator
-        return one == other
-    if isinstance(one, tuple | list):
-        return all(_equal(a, b) for a, b in zip(one, other, strict=True))
-    return bool(np.array_equal(np.asarray(getattr(one, "_array", one)), np.asarray(getattr(other, "_array", other))))
+def _equal(state: Any, other: Any) -> bool:
+    if isinstance(state, dict):
+        return all(_equal(state[key], other[key]) for key in state)
+    if isinstance(state, tuple) and len(state) > 100:  # the words of Python's generator
+        return state == other
+    if isinstance(state, tuple | list):
+        return all(_equal(a, b) for a, b in zip(state, other, strict=True))
+    return bool(
+        np.array_equal(np.asarray(getattr(state, "_array", state)), np.asarray(getattr(other, "_array", other)))
+    )

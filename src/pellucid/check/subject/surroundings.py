@@ -27,11 +27,11 @@ def surroundings(*functions: Any) -> Iterator[Place]:
     todo = list(functions)
     count = 0
     while todo:
-        one = todo.pop()
-        if id(one) in seen:
+        owner = todo.pop()
+        if id(owner) in seen:
             continue
-        seen.add(id(one))
-        for place in _places(one):
+        seen.add(id(owner))
+        for place in _places(owner):
             count += 1
             if count > MOST:
                 return
@@ -50,27 +50,27 @@ def _leads_on(value: Any) -> bool:
     return root not in sys.stdlib_module_names | {"numpy", "scipy", "pellucid"} or root == "__main__"
 
 
-def _places(one: Any) -> Iterator[Place]:
-    if isinstance(one, MethodType):
-        yield Place("self", one.__self__, lambda value: None)
-        one = one.__func__
-    if isinstance(one, FunctionType):
-        yield from _of_function(one)
-    elif isinstance(one, dict):
-        yield from (Place(str(k), v, lambda value, k=k: one.__setitem__(k, value)) for k, v in list(one.items()))
-    elif isinstance(one, list):
-        yield from (Place(str(i), v, lambda value, i=i: one.__setitem__(i, value)) for i, v in enumerate(one))
-    elif isinstance(one, tuple):
-        yield from (Place(str(i), v, lambda value: None) for i, v in enumerate(one))
-    elif hasattr(one, "__dict__"):
-        if not isinstance(one, type | ModuleType):
-            yield Place("type", type(one), lambda value: None)
-        for name, value in list(vars(one).items()):
+def _places(owner: Any) -> Iterator[Place]:
+    if isinstance(owner, MethodType):
+        yield Place("self", owner.__self__, lambda value: None)
+        owner = owner.__func__
+    if isinstance(owner, FunctionType):
+        yield from _of_function(owner)
+    elif isinstance(owner, dict):
+        yield from (Place(str(k), v, lambda value, k=k: owner.__setitem__(k, value)) for k, v in list(owner.items()))
+    elif isinstance(owner, list):
+        yield from (Place(str(i), v, lambda value, i=i: owner.__setitem__(i, value)) for i, v in enumerate(owner))
+    elif isinstance(owner, tuple):
+        yield from (Place(str(i), v, lambda value: None) for i, v in enumerate(owner))
+    elif hasattr(owner, "__dict__"):
+        if not isinstance(owner, type | ModuleType):
+            yield Place("type", type(owner), lambda value: None)
+        for name, value in list(vars(owner).items()):
             inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
             inner = inner.fget if isinstance(inner, property) else inner
             if not name.startswith("__") or isinstance(inner, FunctionType):
                 settable = inner is value
-                yield Place(name, inner, lambda v, n=name, s=settable: setattr(one, n, v) if s else None)
+                yield Place(name, inner, lambda v, n=name, s=settable: setattr(owner, n, v) if s else None)
 
 
 def _of_function(function: FunctionType) -> Iterator[Place]:

@@ -65,33 +65,35 @@ class TensorSubject(Subject):
         named = function.forward if isinstance(function, library.Module) else function
         self.args = arguments(named, inputs)
         self.target = target
-        self._numbers = not any(self._floating(one) for _, one in named_leaves(self.args))
+        self._numbers = not any(self._floating(leaf) for _, leaf in named_leaves(self.args))
         self._numbers = self._numbers and not isinstance(function, library.Module)
         self.args = {name: self._given(value) for name, value in self.args.items()}
-        modules = [one for one in (function, loss) if isinstance(one, library.Module)]
-        around = seen_by(*(getattr(one, "forward", one) for one in (function, loss)))
-        self.modules = _distinct([*modules, *(one for one in around if isinstance(one, library.Module))])
+        modules = [leaf for leaf in (function, loss) if isinstance(leaf, library.Module)]
+        around = seen_by(*(getattr(leaf, "forward", leaf) for leaf in (function, loss)))
+        self.modules = _distinct([*modules, *(leaf for leaf in around if isinstance(leaf, library.Module))])
         self.parameters: dict[str, Any] = {}
         for module in modules:
             self.parameters.update(
-                (name if module is function else f"loss.{name}", one)
-                for name, one in module.named_parameters()
-                if self._floating(one) and one.requires_grad
+                (name if module is function else f"loss.{name}", leaf)
+                for name, leaf in module.named_parameters()
+                if self._floating(leaf) and leaf.requires_grad
             )
-        own = {id(one) for module in self.modules for one in module.parameters()}
-        given = {id(one) for _, one in leaves([*self.args.values(), target])}
+        own = {id(leaf) for module in self.modules for leaf in module.parameters()}
+        given = {id(leaf) for _, leaf in leaves([*self.args.values(), target])}
         self.loose = _distinct(
-            [one for one in around if self._floating(one) and id(one) not in own | given and one.is_leaf]
+            [leaf for leaf in around if self._floating(leaf) and id(leaf) not in own | given and leaf.is_leaf]
         )
-        found = {name: one for name, one in named_leaves(self.args) if self._floating(one)}
-        marked = {name: one for name, one in found.items() if one.requires_grad}
+        found = {name: leaf for name, leaf in named_leaves(self.args) if self._floating(leaf)}
+        marked = {name: leaf for name, leaf in found.items() if leaf.requires_grad}
         self.inputs = marked or found
         if not self.inputs and not self.parameters:
             raise nothing_to_check(self.args, "Write x.double() for a tensor of integers, 3.0 for 3.")
         everything = {**self.parameters, **self.inputs}
-        self.point = {name: _array(one) for name, one in everything.items()}
+        self.point = {name: _array(leaf) for name, leaf in everything.items()}
         self.lowered = {
-            name: str(one.dtype).rpartition(".")[2] for name, one in everything.items() if one.dtype != self.lib.float64
+            name: str(leaf.dtype).rpartition(".")[2]
+            for name, leaf in everything.items()
+            if leaf.dtype != self.lib.float64
         }
         self.streams = Streams(function, loss)
         self._buffers: list[tuple[Any, str, Any]] = []
@@ -107,8 +109,8 @@ class TensorSubject(Subject):
         if self._numbers and isinstance(value, float):
             return self.lib.tensor(np.array(value))
         if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-            return type(value)(self._given(one) for one in value)
-        return {key: self._given(one) for key, one in value.items()} if type(value) is dict else value
+            return type(value)(self._given(item) for item in value)
+        return {key: self._given(item) for key, item in value.items()} if type(value) is dict else value
 
     # --- one evaluation ----------------------------------------------------------------------------------------------
 
@@ -119,21 +121,21 @@ class TensorSubject(Subject):
             module._buffers[name] = self._lift(buffer) if self._lifted else buffer.detach().clone()
         found: dict[str, Any] = dict(self.parameters)
         replaced: dict[str, Any] = {}
-        for name, one in named_leaves(self.args):
+        for name, leaf in named_leaves(self.args):
             if name in self.inputs:
-                fresh = self._like(one, point[name]) if point is not None else one.detach().clone()
+                fresh = self._like(leaf, point[name]) if point is not None else leaf.detach().clone()
                 found[name] = replaced[name] = fresh.requires_grad_(True)
-            elif isinstance(one, self.lib.Tensor):
-                replaced[name] = self._lift(one.detach()) if point is not None else one.detach().clone()
+            elif isinstance(leaf, self.lib.Tensor):
+                replaced[name] = self._lift(leaf.detach()) if point is not None else leaf.detach().clone()
         if point is not None:
-            for name, one in self.parameters.items():
-                one.data = self._like(one, point[name])
+            for name, leaf in self.parameters.items():
+                leaf.data = self._like(leaf, point[name])
         with self.lib.enable_grad():
             result = call(self.function, self.args, replaced)
             if self.loss is not None:
                 extra = () if self.target is None else (self._lift(self.target) if point is not None else self.target,)
                 result = self.loss(result, *extra)
-        outs = [one for _, one in leaves(result) if self._floating(one)]
+        outs = [leaf for _, leaf in leaves(result) if self._floating(leaf)]
         if not outs:
             raise TypeError(
                 f"check.gradients: the function returned {_said(result)}, and no {self.lib.name} tensor of floating "
@@ -147,16 +149,16 @@ class TensorSubject(Subject):
 
     def _lift(self, value: Any) -> Any:
         if isinstance(value, list | tuple):
-            return type(value)(self._lift(one) for one in value)
+            return type(value)(self._lift(item) for item in value)
         if not isinstance(value, self.lib.Tensor):
             return value
         return (value.detach().to(self.lib.float64) if self._floating(value) else value).clone()
 
     def shapes(self) -> list[tuple[int, ...]]:
-        return [tuple(one.shape) for one in self.run(None)[0]]
+        return [tuple(out.shape) for out in self.run(None)[0]]
 
     def outputs(self, point: Point) -> list[Array]:
-        return [_array(one) for one in self.run(point)[0]]
+        return [_array(out) for out in self.run(point)[0]]
 
     def gradient(self, point: Point, weights: list[Array]) -> Point:
         outs, found = self.run(point)
@@ -169,11 +171,13 @@ class TensorSubject(Subject):
     def second(self, point: Point, weights: list[Array], ways: Point) -> Point:
         outs, found = self.run(point)
         total = self._total(outs, weights)
-        zeros = {name: np.zeros(one.shape) for name, one in point.items()}
+        zeros = {name: np.zeros(array.shape) for name, array in point.items()}
         if total is None:
             return zeros
         first = self.lib.grad(total, list(found.values()), create_graph=True, allow_unused=True)
-        live = {name: one for name, one in zip(found, first, strict=True) if one is not None and one.requires_grad}
+        live = {
+            name: array for name, array in zip(found, first, strict=True) if array is not None and array.requires_grad
+        }
         if not live:
             return zeros
         again = self._total(list(live.values()), [ways[name] for name in live])
@@ -196,8 +200,8 @@ class TensorSubject(Subject):
 
     def _named(self, found: dict[str, Any], given: Any) -> Point:
         return {
-            name: np.zeros(tuple(leaf.shape)) if one is None else _array(one)
-            for (name, leaf), one in zip(found.items(), given, strict=True)
+            name: np.zeros(tuple(leaf.shape)) if gradient is None else _array(gradient)
+            for (name, leaf), gradient in zip(found.items(), given, strict=True)
         }
 
     # --- all of it left as it was ------------------------------------------------------------------------------------
@@ -211,13 +215,13 @@ class TensorSubject(Subject):
             for name, buffer in module._buffers.items()
             if buffer is not None
         ]
-        tensors = _distinct([*(one for top in self.modules for one in top.parameters()), *self.loose])
-        before = [(one, one.data) for one in tensors]
+        tensors = _distinct([*(tensor for top in self.modules for tensor in top.parameters()), *self.loose])
+        before = [(tensor, tensor.data) for tensor in tensors]
         try:
             yield
         finally:
-            for one, data in before:
-                one.data = data
+            for tensor, data in before:
+                tensor.data = data
             for module, name, buffer in self._buffers:
                 module._buffers[name] = buffer
             self.streams.restore()
@@ -226,9 +230,9 @@ class TensorSubject(Subject):
     def lift(self) -> None:
         """From here on in float64: parameters, buffers, and tensors that the function finds around it."""
         self._lifted = True
-        for one in _distinct([*(one for top in self.modules for one in top.parameters()), *self.loose]):
-            if self._floating(one):
-                one.data = self._lift(one)
+        for tensor in _distinct([*(tensor for top in self.modules for tensor in top.parameters()), *self.loose]):
+            if self._floating(tensor):
+                tensor.data = self._lift(tensor)
 
 
 def _array(tensor: Any) -> Array:
@@ -236,7 +240,7 @@ def _array(tensor: Any) -> Array:
 
 
 def _distinct(values: list[Any]) -> list[Any]:
-    return list({id(one): one for one in values}.values())
+    return list({id(value): value for value in values}.values())
 
 
 def _said(result: Any) -> str:
@@ -246,12 +250,12 @@ def _said(result: Any) -> str:
 
 def is_of(module: str, value: Any) -> bool:
     """Whether a value's class, or one that it is derived from, comes from a package; without importing that package."""
-    return any(one.__module__.split(".")[0] == module for one in type(value).__mro__)
+    return any(kind.__module__.split(".")[0] == module for kind in type(value).__mro__)
 
 
 def concerns(module: str, function: Any, inputs: Any) -> bool:
     """Whether a function, or what it is given, belongs to a package."""
-    if is_of(module, function) or any(is_of(module, one) for _, one in leaves(inputs)):
+    if is_of(module, function) or any(is_of(module, leaf) for _, leaf in leaves(inputs)):
         return True
     home = inspect.getmodule(function)
     return home is not None and home.__name__.split(".")[0] == module
