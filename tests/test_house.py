@@ -19,7 +19,3 @@ def test_the_counts_only_fall(kind: str, room: str) -> None:
     before, now = KNOWN[kind].get(room, 0), COUNTS[kind][room]
     assert now <= before, f"{kind} in {room}: {now}, there were {before}"
     assert now == before, f"{kind} in {room}: {now}, down from {before}: keep it so by python -m tests.house"
-
-
-def test_there_are_no_switches_in_the_engine() -> None:
-    assert COUNTS["pyright switches at file heads"]["core"] == 0

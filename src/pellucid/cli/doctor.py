@@ -26,13 +26,15 @@ def doctor(
     json: Annotated[Path | None, typer.Option(help="Write the report to this file as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report to this file as a page.")] = None,
     budget: Annotated[float, typer.Option(help="Seconds that it may take.", min=1.0)] = 60.0,
-    fix: Annotated[bool, typer.Option("--fix", help="Write a repaired copy and a diff, where a line can be.")] = False,
 ) -> None:
     """Run SCRIPT as it is, with ARGS, and say why it does not learn: the line, the mistake, the proof.
 
     For programs that use no framework: NumPy or plain Python. The program's loop, parameters and loss are found by
     running it; forks of it try things out, and write no file. Exit code 0: healthy, or it could not be told; 1: faults
     were found; 2: the program could not be run.
+
+    This is an early version: it has raised false alarms on right programs, so look at its evidence before you
+    believe it.
 
     Example: pellucid doctor train.py --html report.html
     """
