@@ -88,6 +88,9 @@ def test_every_mistake_is_planted_in_several_programs():
     assert {name for name, programs in where.items() if len(programs) < 5} == set()
 
 
+QUICK = ("mlp_classes", "mlp_lists", "softmax_regression", "batch_norm", "one_sample")
+
+
 def one_of_each():
     """Of each program, for each mistake, one case; the programs of many loops are left to the full table."""
     for program in NAMES:
@@ -97,7 +100,8 @@ def one_of_each():
         for index, (planted, *_) in enumerate(source(program)[1]):
             if planted not in seen:
                 seen.add(planted)
-                yield pytest.param(program, index, id=f"{program}-{index}-{planted}")
+                marks = () if program in QUICK else pytest.mark.slow
+                yield pytest.param(program, index, id=f"{program}-{index}-{planted}", marks=marks)
 
 
 # Those that the autopsy does not name. It says "unknown", and must not say something else.

@@ -274,6 +274,7 @@ def planted(shape: tuple[int, int], spoil: Any) -> Any:
     return Product.apply
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

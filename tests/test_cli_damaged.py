@@ -108,7 +108,13 @@ DAMAGES: list[tuple[str, str, Callable[[bytes], bytes]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "damage"), [(n, d) for n, _, d in DAMAGES], ids=[f"{n}: {w}" for n, w, _ in DAMAGES])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        pytest.param(name, damage, id=f"{name}: {what}", marks=pytest.mark.slow if index % 4 else ())
+        for index, (name, what, damage) in enumerate(DAMAGES)
+    ],
+)
 def test_a_damaged_run_is_a_sentence(
     name: str, damage: Callable[[bytes], bytes], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

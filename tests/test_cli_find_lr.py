@@ -109,14 +109,14 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "message"),
     [
         (("nope",), "Unknown data set 'nope'"),
-        (("digits", "--out", "curve.gif"), "the picture is one of .png, .svg, .pdf. Write --out curve.png."),
+        (("digits", "--out", "curve.gif"), "the file must end in .png, .svg or .pdf. Write --out curve.png."),
         (("digits", "--out", "no/where.png"), "There is no folder"),
         (("digits", "--steps", 3), "--steps 3: lr_find needs at least 10 steps"),
         (
             ("digits", "--start", 1, "--end", 0.1),
             "--start 1 --end 0.1 --steps 100: lr_find tries rates from start to end",
         ),
-        (("digits", "--momentum", 0.9), "--momentum belongs to sgd"),
+        (("digits", "--momentum", 0.9), "--momentum belongs to rmsprop and sgd"),
         (("digits", "--callback", "clip"), "Unknown callback 'clip'"),
     ],
 )

@@ -90,11 +90,10 @@ def test_errors(arguments: list[str], words: str) -> None:
 def test_a_file_that_cannot_be_written_goes_by_the_name_that_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path, content: bytes) -> None:
+    def refuse(path: Path, *_: object) -> int:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    monkeypatch.setattr(Path, "write_text", lambda path, *_, **__: refuse(path, b""))
+    monkeypatch.setattr("pellucid.files.os.open", refuse)
     result = pellucid("graph", "--out", tmp_path / "net.html")
     assert result.exit_code == 2
     assert result.stderr == f"pellucid: Permission denied: {tmp_path / 'net.html'}\n"

@@ -92,6 +92,7 @@ def test_ctrl_c_within_an_epoch(whole: Path, tmp_path: Path) -> None:
     assert_equal_runs(whole, run)
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment(whole: Path, tmp_path: Path) -> None:
     """Killed three times at random moments of training and saving, and resumed each time."""
     moments = random.Random(0)

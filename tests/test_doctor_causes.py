@@ -219,6 +219,7 @@ def test_a_program_that_learns_is_healthy(tmp_path: Path) -> None:
     assert report.status == "healthy", report.to_json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cause", "line", "change"),
     [

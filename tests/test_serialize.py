@@ -290,7 +290,7 @@ def test_damaged_safetensors(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for cut in (0, 4, 40, len(whole) - 1):
         path.write_bytes(whole[:cut])
-        with pytest.raises(RuntimeError, match="is no whole safetensors file"):
+        with pytest.raises(RuntimeError, match="is not a whole safetensors file"):
             load(path)
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.safetensors")

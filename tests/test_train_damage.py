@@ -62,6 +62,7 @@ def killed_at(count: int, function: Callable[[], Any]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
+@pytest.mark.slow
 @needs_fork
 @pytest.mark.parametrize("keep", [None, 1])
 def test_a_run_that_is_killed_at_any_write(keep: int | None, tmp_path: Path) -> None:

@@ -901,7 +901,7 @@ def test_a_damaged_snapshot_is_refused(tmp_path: Path) -> None:
     learner(snapshots).fit(1)
     path = snapshots.path(2)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="step-00000002.safetensors is no whole safetensors file"):
+    with pytest.raises(ValueError, match="step-00000002.safetensors is not a whole safetensors file"):
         snapshots.load(2)
 
 

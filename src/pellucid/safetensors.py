@@ -35,7 +35,7 @@ _METADATA, _CHECKSUM = "__metadata__", "sha256"
 
 
 class SafetensorsError(ValueError, RuntimeError):
-    """A file that is no whole safetensors file, or that holds what cannot be read."""
+    """A file that is not a whole safetensors file, or that holds what cannot be read."""
 
 
 class Contents(NamedTuple):
@@ -86,12 +86,11 @@ def read(path: str | Path) -> Contents:
         entries = package.deserialize(content)
         texts = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get(_METADATA, {})
     except (package.SafetensorError, ValueError, RecursionError) as error:
-        raise SafetensorsError(f"{path} is no whole safetensors file: {error}") from None
+        raise SafetensorsError(f"{path} is not a whole safetensors file: {error}") from None
     checksum = texts.pop(_CHECKSUM, None)
     if checksum is not None and checksum != _digest(texts, ((name, e["shape"], e["data"]) for name, e in entries)):
         raise SafetensorsError(
-            f"{path} is no whole safetensors file: it is damaged, for its contents do not match the checksum that was "
-            "written with them"
+            f"{path} is not a whole safetensors file: its contents do not match the checksum that was written with them"
         )
     arrays: dict[str, np.ndarray] = {}
     bfloat16: list[str] = []

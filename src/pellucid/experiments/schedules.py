@@ -14,9 +14,8 @@ class Scheduled(Callback):
     """Takes a step of a scheduler of PyTorch's kind: after every epoch, or after every batch where it counts steps.
 
     A scheduler counts steps if it asks for their number, `total_steps`, which it is given, or for the length of a
-    cycle in steps, `step_size_up`. One whose `step` takes a
-    measurement, as that of `ReduceLROnPlateau` does, is given the validation loss, or the training loss where nothing
-    is validated.
+    cycle in steps, `step_size_up`. One whose `step` takes a measurement, as that of `ReduceLROnPlateau` does, is given
+    the validation loss, or the training loss where nothing is validated.
 
     Args:
         make: makes the scheduler from the number of steps, where it asks for that, or from nothing.
@@ -58,9 +57,9 @@ class Scheduled(Callback):
             self.scheduler.step()  # type: ignore[union-attr]
 
     def state_dict(self) -> dict[str, Any]:
-        return {} if self.scheduler is None else self.scheduler.state_dict()
+        return {"scheduler": None if self.scheduler is None else self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._stored = state
-        if self.scheduler is not None and state:
-            self.scheduler.load_state_dict(state)
+        self._stored = state["scheduler"] or {}
+        if self.scheduler is not None and self._stored:
+            self.scheduler.load_state_dict(self._stored)

@@ -17,7 +17,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Stack tensors (and arrays and numbers) along a new first dimension, through tuples, lists and dicts.
 
     >>> default_collate([(1, 2.0), (3, 4.0)])
-    [tensor([1, 3]), tensor([2., 4.], dtype=pellucid.float64)]
+    [tensor([1, 3]), tensor([2., 4.], dtype=torch.float64)]
     """
     first = batch[0]
     if isinstance(first, Tensor):
