@@ -97,6 +97,10 @@ def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """x where positive, else a · x; a is drawn between ``lower`` and ``upper`` in training, else it is their mean."""
+    if lower > upper:
+        raise RuntimeError(
+            f"Lower bound should be less than or equal to the upper bound, but got lower={lower}, upper={upper}"
+        )
     return _stored(input, ops.rrelu(_source(input, inplace), lower, upper, training), inplace)
 
 

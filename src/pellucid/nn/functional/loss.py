@@ -22,6 +22,7 @@ from .reduction import (
     pairs,
     pairs_of_vectors,
     reduced,
+    reduction_name,
     samples,
     triplets,
     weighted,
@@ -224,6 +225,7 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Mean over the wrong classes i of max(0, margin - x[t] + x[i])^p (the sum is divided by all classes)."""
+    reduction_name(reduction)
     if p not in (1, 2):
         raise ValueError(f"only p == 1 and p == 2 supported, but got {p}")
     if weight is not None and weight.ndim != 1:
