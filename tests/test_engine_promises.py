@@ -561,3 +561,14 @@ def test_all_streams_are_put_back() -> None:
     with pytest.raises(KeyError):
         fails()
     assert draw() == inside
+
+
+def test_the_second_derivative_of_hardswish_at_infinity() -> None:
+    """By the gradient from above: what the middle's slope would be at ±inf must not reach it, or it is NaN."""
+    found = []
+    for library in (torch, pellucid):
+        x = library.tensor([-np.inf, -4.0, -3.0, 1.0, 3.0, 4.0, np.inf], dtype=library.float64).requires_grad_()
+        g = library.ones(7, dtype=library.float64).requires_grad_()
+        (slope,) = library.autograd.grad(library.nn.functional.hardswish(x), x, g, create_graph=True)
+        found.append(library.autograd.grad(slope.sum(), g)[0].tolist())
+    assert found[1] == pytest.approx(found[0])

@@ -1,5 +1,6 @@
 """Mutants that are no mistake, or that show at a tie alone, though the rule's answers do not say so: which, and why."""
 
+AT_INFINITY = "it decides the second derivative at ±inf alone, which tests/test_engine_promises.py compares"
 SHORTCUT = "a shortcut: without it the result is the same, and later"
 SAME_SHAPE = "a reshape to the shape that it has already, or to one that broadcasts alike"
 NEGATIVE = "NumPy takes every negative length for the one that is to be found"
@@ -48,6 +49,12 @@ NO_MISTAKE: dict[tuple[str, str, str], str] = {
         "it differs between elements that are infinite, where PyTorch has no gradient by q to compare with"
     ),
     ("p_norm", "input", "_p_norm_rule: x * 0 * g → x * 0"): "it is 0 either way",
+    ("hardswish", "input", "m.where((input <= -3) | (input >= 3), 0, input) → input"): AT_INFINITY,
+    ("hardswish", "input", "(input <= -3) | (input >= 3) → input"): AT_INFINITY,
+    ("hardswish", "input", "0 → 1"): OTHER_BRANCH,
+    ("hardswish", "input", "input <= -3 → input < -3"): OTHER_BRANCH,
+    ("hardswish", "input", "input >= 3 → input > 3"): OTHER_BRANCH,
+    ("prelu", "weight", "input > 0 → input >= 0"): "it is 0 either way",
     ("p_norm", "input", "_p_norm_rule: 2 → 1"): SHORTCUT,
     ("p_norm", "input", "_p_norm_rule: m.cast_like("): CAST,
     ("p_norm", "input", "_p_norm_rule: (size != size) & (out != out) → size != size"): (
