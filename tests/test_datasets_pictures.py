@@ -124,11 +124,15 @@ def seen(tmp_path_factory):
     return read_image(saved(tmp_path_factory.mktemp("plain"), grey(DARK)), SIZE)
 
 
-@pytest.mark.parametrize(("name", "make", "how"), [r[1:] for r in PICTURES], ids=[r[0] for r in PICTURES])
-def test_what_a_person_sees(tmp_path, seen, name, make, how):
+# How much a picture must be like the plain one. The edge of a shadow leaves a little of itself.
+ALIKE = {"photograph with a shadow": 0.85}
+
+
+@pytest.mark.parametrize(("kind", "name", "make", "how"), PICTURES, ids=[r[0] for r in PICTURES])
+def test_what_a_person_sees(tmp_path, seen, kind, name, make, how):
     picture = read_image(saved(tmp_path, make(), name, **how), SIZE)
     assert picture.dtype == np.float32
-    assert np.corrcoef(picture.ravel(), seen.ravel())[0, 1] > (0.85 if name == "a.jpg" else 0.93)
+    assert np.corrcoef(picture.ravel(), seen.ravel())[0, 1] > ALIKE.get(kind, 0.93)
     assert picture[:3].max() < 0.1  # the paper is clean
     assert picture.max() > 0.8
 
