@@ -114,7 +114,6 @@ def test_a_finaliser_evaluates() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_fork_while_another_thread_draws() -> None:
     generator, stop = pellucid.Generator().manual_seed(0), threading.Event()
 

@@ -9,6 +9,7 @@ import select
 import signal
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -86,7 +87,10 @@ def fork() -> Fork | Answer:
     """Fork the program: the parent gets a `Fork`, the child an `Answer`."""
     reading, writing = os.pipe()
     started = time.monotonic()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # JAX, and Python from 3.12 on, warn that a fork of a program with threads may hang: a child that does is ended.
+        warnings.simplefilter("ignore")
+        pid = os.fork()
     if pid:
         os.close(writing)
         return Fork(pid, reading, started)
