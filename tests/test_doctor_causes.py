@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.conditions import learning, start
+from pellucid.doctor.conditions.causes import alignment, coverage, order, reach, softmax
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Batch, Data, Keys, distinct, samples
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
-from pellucid.doctor.rules import data as rules
-from pellucid.doctor.rules import learning, start
 from tests.browser import in_browser
 
 RNG = np.random.default_rng(0)
@@ -33,29 +33,29 @@ def test_rows_that_come_again_are_counted() -> None:
     rows = RNG.normal(size=(100, 3))
     same = data(*(Batch(inputs=rows[:10]) for _ in range(12)))
     whole = data(*(Batch(inputs=rows[i * 10 % 100 :][:10]) for i in range(40)))
-    finding = rules.repeated_rows(same, 100)
+    finding = coverage.repeated_rows(same, 100)
     assert finding is not None
     assert finding.evidence.startswith("In 12 passes 10 of 100 different rows were used")
-    assert rules.repeated_rows(whole, 100) is None
+    assert coverage.repeated_rows(whole, 100) is None
     assert distinct(np.array([[1, 2], [1, 2], [3, 4]])) == distinct([[1, 2], [1, 2], [3, 4]]) == 2
-    assert rules.repeated_rows(data(*(Batch(inputs=rows) for _ in range(12))), 100) is None
+    assert coverage.repeated_rows(data(*(Batch(inputs=rows) for _ in range(12))), 100) is None
 
 
 def test_labels_that_change_for_a_row() -> None:
     rows, labels = RNG.normal(size=(50, 2)), RNG.integers(0, 2, (50, 1)).astype(float)
     right = data(Batch(rows, labels), Batch(rows[::-1], labels[::-1]))
     torn = data(Batch(rows, labels), Batch(rows[::-1], labels))
-    assert rules.conflicting(right) == 0
-    assert rules.conflicting(torn) > 0.2
+    assert alignment.conflicting(right) == 0
+    assert alignment.conflicting(torn) > 0.2
 
 
 def test_sorted_labels() -> None:
     labels = np.repeat([0.0, 1.0, 2.0], 40)[:, None]
     batches = [Batch(labels=labels[i : i + 10]) for i in range(0, 120, 10)]
     mixed = [Batch(labels=part) for part in RNG.permutation(labels).reshape(12, 10, 1)]
-    assert rules.sorted_labels(data(*batches)) == (3, 2)
-    assert rules.sorted_labels(data(*mixed)) is None
-    assert rules.sorted_labels(data(*[Batch(labels=labels)] * 6)) is None  # the whole at once has no order
+    assert order.sorted_labels(data(*batches)) == (3, 2)
+    assert order.sorted_labels(data(*mixed)) is None
+    assert order.sorted_labels(data(*[Batch(labels=labels)] * 6)) is None  # the whole at once has no order
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_sorted_labels() -> None:
 def test_outputs_that_cannot_reach_their_labels(outputs: np.ndarray, labels: np.ndarray, reached: bool) -> None:
     if len(outputs) == 40 and reached and outputs.min() == 0:
         labels = np.where(outputs > 0, labels, np.abs(labels))
-    finding = rules.out_of_reach(Batch(), Batch(outputs=outputs[:, None], labels=labels[:, None].astype(float)))
+    finding = reach.out_of_reach(Batch(), Batch(outputs=outputs[:, None], labels=labels[:, None].astype(float)))
     assert (finding is None) is reached
 
 
 def test_a_softmax_over_the_batch() -> None:
     exps = np.exp(RNG.normal(size=(6, 3)))
-    over_batch = rules.softmax_axis(Batch(outputs=exps / exps.sum(0)))
+    over_batch = softmax.softmax_axis(Batch(outputs=exps / exps.sum(0)))
     assert over_batch is not None
     assert over_batch.cause == "softmax-wrong-axis"
-    assert rules.softmax_axis(Batch(outputs=exps / exps.sum(1, keepdims=True))) is None
+    assert softmax.softmax_axis(Batch(outputs=exps / exps.sum(1, keepdims=True))) is None
 
 
 def test_what_learns_and_what_is_a_remedy() -> None:

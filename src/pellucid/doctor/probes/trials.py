@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -238,6 +239,20 @@ def rewind(found: Parameters, initial: dict[str, np.ndarray], scope: Scope) -> N
 def to_values(found: Parameters, name: str, values: np.ndarray) -> Change:
     """Begin with other values of a parameter."""
     return lambda scope: found.groups[name].write(scope, values)
+
+
+def shaken(found: Parameters, seed: int) -> Change:
+    """Begin from parameters up to a tenth larger or smaller, each tensor as a whole, and with other random draws."""
+
+    def change(scope: Scope) -> None:
+        rng = np.random.default_rng(seed)
+        for name in found.parameters:
+            group = found.groups[name]
+            group.write(scope, group.read(scope) * rng.uniform(0.9, 1.1))
+        np.random.seed(seed)  # noqa: NPY002 (the stream that the user's program draws from)
+        random.seed(seed)
+
+    return change
 
 
 def transformed(tensors: list[Group], function: Callable[[np.ndarray], np.ndarray]) -> Change:

@@ -50,6 +50,15 @@ def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
     return was == float("inf") or other.level + noise < was
 
 
+def better(frozen: Trial, was: Trial, other: Trial) -> bool:
+    """The same of a shorter repetition, with other draws: it has to be better again, though not by as much."""
+    if not other.finite or not other.losses:
+        return False
+    before = was.level if other.passes >= 0.9 * was.passes else was.level_at(other.passes)
+    noise = 2 * (other.noise + (was.noise if was.finite else 0.0))
+    return before == float("inf") or other.level + noise < before
+
+
 def travels(trained: Trial, passes: int | None) -> float:
     """How far the parameters would come in the whole run, as a share of their size, if every step were like these."""
     steps = [size for size in trained.moved.values() if size < float("inf")]

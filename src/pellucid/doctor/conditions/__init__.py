@@ -1,0 +1,106 @@
+"""The causes that need no gradient: what the data, the first values, the rate and the length of a training make of it.
+
+Asked where the gradient is right. What a program does when left alone comes first: one that learns is not asked
+whether it could do better. Otherwise each cause of the table (`causes`) is asked, the first that a fork confirms is
+kept, and the search goes on with its remedy until the training learns.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case, Found
+from pellucid.doctor.conditions.causes import CAUSES, Cause, softmax, symmetry
+from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.slopes import Study
+from pellucid.doctor.probes.trials import BURST, Remedy
+from pellucid.doctor.probes.trials import rewind as put_back
+from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.controller import Session
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules import gradient
+
+__all__ = ["CAUSES", "Case", "Cause", "Found", "look", "rewind", "strayed", "structure"]
+
+MOST_PASSES = 200_000
+MOST_CAUSES = 2  # of those that need a remedy: with more at once, the forks say little
+
+
+def structure(session: Session, judgement: gradient.Judgement, study: Study) -> list[Finding]:
+    """What is wrong about the outputs of the first pass already, and makes a right gradient look wrong."""
+    for pair in probe.distributions(study.seen, study.depends):
+        keys = probe.keys_of(study.seen, study.depends, pair, frozenset(session.found.groups))
+        batch = probe.batch_of(study.seen, keys)
+        finding = softmax.softmax_axis(batch) or softmax.single_unit(batch)
+        if finding is not None:
+            return [Case.of(session, judgement, study).placed(finding)]
+    return []
+
+
+def look(session: Session, judgement: gradient.Judgement, study: Study) -> list[Finding]:
+    """The findings, the one to begin with first."""
+    try:
+        return _look(Case.of(session, judgement, study))
+    except Lost:
+        return []
+
+
+def rewind(session: Session) -> None:
+    """Put the parameters of the program itself back to what they were at first."""
+    put_back(session.found, session.controller.scout.loops[session.number].initial, session.scope)
+    session.returned = True
+
+
+def strayed(session: Session) -> bool:
+    """Whether a few passes took a parameter far away from where it began."""
+    initial = session.controller.scout.loops[session.number].initial
+    for name in session.found.parameters:
+        old, now = initial.get(name), session.found.groups[name].read(session.scope)
+        if old is not None and old.shape == now.shape and (size := float(np.linalg.norm(old))) > 0:
+            distance = float(np.linalg.norm(now - old))
+            if not distance < 30 * size:
+                return True
+    return False
+
+
+def _look(case: Case) -> list[Finding]:
+    session = case.session
+    seconds = max(1.0, min(5.0, session.left() / 6))
+    outputs = frozenset(key for key in (case.keys.labels, case.keys.outputs) if key is not None)
+    case.as_is = case.was = case.run(Remedy(), MOST_PASSES, seconds, outputs)
+    case.frozen = case.run(Remedy(scale=0.0), BURST, 1.5)
+    if case.keys.labels is not None:
+        case.data = session.lab(
+            lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0
+        )
+        _ask(case, "data")
+    if not (case.findings and case.findings[0].severity == "error"):
+        for _ in range(MOST_CAUSES):
+            if session.left() < 3 or (case.learns and not symmetry.stay_alike(case)):
+                break
+            if not _ask(case, "training"):
+                break
+    return [case.placed(finding) for finding in case.findings]
+
+
+def _ask(case: Case, when: str) -> bool:
+    """Ask the causes of a stage; in "training" up to the first that is confirmed. Whether one was."""
+    any_found = False
+    for cause in CAUSES:
+        known = {finding.cause for finding in case.findings}
+        if cause.when != when or known & set(cause.names) or case.session.left() < 2:
+            continue
+        try:
+            found = cause.find(case)
+        except Lost:
+            continue
+        if isinstance(found, Found):
+            case.findings.append(found.finding)
+            case.so_far, case.was = case.so_far.and_(found.remedy), found.trial
+        elif found is not None:
+            case.findings.append(found)
+        if found is not None:
+            any_found = True
+            if when == "training":
+                break
+    return any_found

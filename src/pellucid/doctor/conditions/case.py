@@ -1,0 +1,184 @@
+"""What is known of a program while its conditions are looked at, and how a remedy is tried in forks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.conditions import learning
+from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.slopes import Study
+from pellucid.doctor.probes.trials import Remedy, Trial, shaken, to_values, trial
+from pellucid.doctor.process import places
+from pellucid.doctor.process.controller import Session
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules import gradient
+
+
+@dataclass
+class Found:
+    """A cause that a fork confirmed: the finding, the remedy, and the training with it."""
+
+    finding: Finding
+    remedy: Remedy
+    trial: Trial
+
+
+@dataclass
+class Case:
+    """A program at the head of a pass of its training loop.
+
+    Attributes:
+        initial: the parameters before the first pass; `tensors`: the same in their shapes.
+        data: the rows that some passes saw; None where the labels are not known.
+        frozen: the loss of the first passes without any update; `as_is`: the training left alone.
+        so_far, was: the remedies that were found, and the training with them. Without any, `was` is `as_is`.
+    """
+
+    session: Session
+    candidate: Candidate
+    study: Study
+    keys: probe.Keys
+    initial: dict[str, np.ndarray]
+    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    data: probe.Data | None = None
+    frozen: Trial = field(default_factory=Trial)
+    as_is: Trial = field(default_factory=Trial)
+    so_far: Remedy = field(default_factory=Remedy)
+    was: Trial = field(default_factory=Trial)
+    findings: list[Finding] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, session: Session, judgement: gradient.Judgement, study: Study) -> Case:
+        candidate = judgement.candidate
+        scores = {
+            c: found.score
+            for c in study.candidates
+            if c.label is not None and (found := gradient.by(study.passes, c)) is not None
+        }
+        usual = sorted(scores, key=lambda c: -scores[c])
+        pair = candidate if candidate.label is not None else probe.pair_of(usual, study.seen, study.depends)
+        keys = probe.keys_of(study.seen, study.depends, pair, frozenset(session.found.groups))
+        case = cls(session, candidate, study, keys, session.controller.scout.loops[session.number].initial)
+        for name in session.found.parameters:
+            values = case.initial.get(name)
+            if values is not None and values.size == session.found.groups[name].size:
+                case.tensors[name] = values.reshape(session.found.groups[name].shape)
+        return case
+
+    # Trainings in forks -----------------------------------------------------------------------------------------
+
+    def run(self, remedy: Remedy, passes: int, seconds: float, keys: frozenset[Any] = frozenset()) -> Trial:
+        """A training from the first parameters on, in a fork."""
+        found = self.session.found
+        return self.session.lab(
+            lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys),
+            found.groups,
+            seconds * 1.3 + 1,
+        )
+
+    def attempt(self, remedy: Remedy) -> Trial | None:
+        """The training with a remedy, if it is one: better by far and beyond noise, and with other draws as well."""
+        seconds = max(0.8, min(4.0, 1.5 * self.was.seconds, self.session.left() / 5))
+        other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds)
+        if not learning.confirmed(self.frozen, self.was, other):
+            return None
+        return other if self._again(remedy, other) else None
+
+    def _again(self, remedy: Remedy, first: Trial) -> bool:
+        """Both branches once more, from parameters a little larger or smaller and with other random draws."""
+        if self.session.left() < 4:
+            return True
+        passes = max(40, min(first.passes, 4000))
+        seconds = max(0.6, min(2.0, self.session.left() / 8))
+        shake = Remedy(begin=(shaken(self.session.found, 1),))
+        was, other = (
+            self.run(change.and_(shake), passes, seconds) for change in (self.so_far, self.so_far.and_(remedy))
+        )
+        return learning.better(self.frozen, was, other)
+
+    def still(self, done: Trial, remedy: Remedy) -> Remedy:
+        """The same conditions, with the parameters fixed where a training left them."""
+        values = [to_values(self.session.found, name, done.values[name]) for name in self.session.found.groups]
+        return Remedy(scale=0.0, begin=(*remedy.begin, *values))
+
+    @property
+    def learns(self) -> bool:
+        """Whether the program, with what was found so far, gets anywhere."""
+        return learning.learns(self.frozen, self.was)
+
+    @property
+    def first(self) -> probe.Batch:
+        """The rows of the first passes of the training as it is."""
+        return probe.batch_of(self.as_is.first, self.keys)
+
+    @property
+    def last(self) -> probe.Batch:
+        """The rows of its last passes."""
+        return probe.batch_of(self.as_is.last, self.keys)
+
+    # Findings ---------------------------------------------------------------------------------------------------
+
+    def confirmed(
+        self, remedy: Remedy, other: Trial, evidence: str, explanation: str, fix: str, cause: str = ""
+    ) -> Finding:
+        """The finding of a remedy that helped, with both curves."""
+        went = self.was.level if other.passes >= 0.9 * self.was.passes else self.was.level_at(other.passes)
+        proof = f"After {other.passes} passes the loss is {number(went)}; {remedy.what} it is {other.level:.4g} "
+        proof += f"(it begins at {self.frozen.level:.4g})."
+        return Finding(
+            cause or remedy.name,
+            "warning",
+            0.9,
+            f"{evidence} {proof}".strip(),
+            explanation,
+            fix,
+            verified=True,
+            fork={"what": self.candidate.title, "as it is": self.was.curve(), remedy.what: other.curve()},
+        )
+
+    @property
+    def sources(self) -> dict[str, str]:
+        return self.session.program.loops.sources
+
+    def path(self, name: str) -> Any:
+        """The path of a variable that the loop sees: `X`, or `self.X`. Raises StopIteration where there is none."""
+        frame = self.session.frame
+        parts = name.split(".")
+        if frame.f_code.co_name != "<module>" and parts[0] in frame.f_locals:
+            root: Any = ("local", parts[0])
+        else:
+            module = next(m for m, names in self.session.program.modules().items() if parts[0] in names)
+            root = ("global", (module, parts[0]))
+        return (root, *(("attr", part) for part in parts[1:]))
+
+    def placed(self, finding: Finding) -> Finding:
+        """With the line of the source, where the cause says which one it is."""
+        if finding.line is None:
+            at(finding, places.of_cause(finding.cause, self.sources, self.keys))
+        if finding.file is not None and finding.line is not None:
+            finding.code = self.session.program.loops.line(finding.file, finding.line)
+        return finding
+
+
+def error(cause: str, confidence: float, evidence: str, explanation: str, fix: str, **more: Any) -> Finding:
+    """A finding that what was seen proves by itself."""
+    return Finding(cause, "error", confidence, evidence, explanation, fix, **more)
+
+
+def at(finding: Finding, place: places.Place | None) -> None:
+    """Put a finding at a place, if there is one."""
+    if place is not None:
+        finding.file, finding.line = place.file, place.line
+
+
+def called(key: Any) -> str:
+    """The name of a value that was seen."""
+    return key[1] if key is not None else ""
+
+
+def number(value: float) -> str:
+    return "no number any more" if not np.isfinite(value) else f"{value:.4g}"

@@ -1,0 +1,65 @@
+"""The causes that need no gradient: a file each, and the table of when each is asked.
+
+A cause is a function of a `Case`. It measures (by what the case holds, or in a fork: `case.run`), decides by a rule
+without side effects, and, where the numbers do not prove it by themselves, tries its remedy: `case.attempt` trains with
+it and without it, twice, and gives the training only if it is better beyond noise. It returns
+
+- None: the program does not have it;
+- a `Finding`: what was seen proves it;
+- a `Found`: a fork confirmed it. The search goes on with its remedy, until the program learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pellucid.doctor.conditions.case import Case, Found
+from pellucid.doctor.conditions.causes import (
+    alignment,
+    coverage,
+    finite,
+    first_weights,
+    imbalance,
+    order,
+    rate,
+    reach,
+    scale,
+    symmetry,
+    targets,
+    updates,
+)
+from pellucid.doctor.report import Finding
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A row of the table.
+
+    Attributes:
+        names: the ids of the vocabulary that it may give.
+        find: see above.
+        when: "data", where the labels of the passes are known; "training", where the program does not learn: there the
+            first that is confirmed is taken, and the order of the table matters.
+    """
+
+    names: tuple[str, ...]
+    find: Callable[[Case], Finding | Found | None]
+    when: str
+
+
+CAUSES = [
+    Cause(("non-finite-data",), finite.find, "data"),
+    Cause(("constant-target",), targets.find, "data"),
+    Cause(("low-coverage",), coverage.find, "data"),
+    Cause(("labels-misaligned",), alignment.find, "data"),
+    Cause(("output-range-mismatch",), reach.find, "data"),
+    Cause(("class-imbalance",), imbalance.find, "data"),
+    Cause(("unshuffled-data",), order.find, "data"),
+    Cause(("symmetric-init",), symmetry.find, "training"),
+    Cause(("input-not-scaled", "feature-scale-mismatch"), scale.find, "training"),
+    Cause(("init-too-large",), first_weights.find_large, "training"),
+    Cause(("init-too-small",), first_weights.find_small, "training"),
+    Cause(("lr-too-high", "lr-too-low", "late-instability"), rate.find, "training"),
+    Cause(("too-few-updates",), updates.find, "training"),
+]

@@ -1,0 +1,85 @@
+"""unshuffled-data: batches are not a mix of the classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case
+from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.data import Data, classes
+from pellucid.doctor.probes.trials import Remedy, transformed
+from pellucid.doctor.report import Finding
+
+
+def find(case: Case) -> Finding | None:
+    """Confirmed by a training on shuffled rows. The loss of a sorted run is that of the class it just saw: so both are
+    asked again over all rows, standing still."""
+    data = case.data
+    labels = data.all("labels") if data is not None else None
+    order = sorted_labels(data) if data is not None else None
+    if data is None or order is None or labels is None:
+        return None
+    shuffled = _shuffled(case, data)
+    if shuffled is None:
+        return None
+    passes = max(40, min(case.as_is.passes, 3000))
+    was, other = case.run(Remedy(), passes, 2.5), case.run(shuffled, passes, 2.5)
+    if not was.finite or not other.finite:
+        return None
+    count = min(2000, len(data.batches))
+    was_then, other_then = (
+        case.run(case.still(done, remedy), count, 2.0) for done, remedy in ((was, Remedy()), (other, shuffled))
+    )
+    if not (was_then.losses and other_then.losses and was_then.finite and other_then.finite):
+        return None
+    before, after = float(np.mean(was_then.losses)), float(np.mean(other_then.losses))
+    if not after < 0.75 * before:
+        return None
+    return Finding(
+        "unshuffled-data",
+        "warning",
+        0.9,
+        f"The class of the labels changes {order[1]} times in {len(labels)} samples ({order[0]} classes). "
+        f"After {passes} passes the loss over the data is {before:.4g}; with shuffled rows it is {after:.4g}.",
+        "The samples come sorted by class: each batch pulls the parameters to the class it is made of.",
+        "shuffle inputs and labels together before each epoch: order = np.random.permutation(len(X)); "
+        "X, y = X[order], y[order]",
+        verified=True,
+        fork={"what": case.candidate.title, "as it is": was.curve(), "with shuffled rows": other.curve()},
+    )
+
+
+def sorted_labels(data: Data) -> tuple[int, int] | None:
+    """How many classes there are and how often the class changes from sample to sample, where that is as if sorted."""
+    found = classes(data.all("labels"))
+    batches = [classes(batch.labels) for batch in data.batches]
+    if found is None or len(found) < 40 or len(data.batches) < 4:
+        return None
+    known = [batch for batch in batches if batch is not None]
+    count = len(np.unique(found))
+    if count < 2 or len(known) < len(batches):
+        return None
+    if np.mean([len(np.unique(batch)) for batch in known]) > max(1.0, 0.6 * count):  # a batch is a mix
+        return None
+    changes = int((np.diff(found) != 0).sum())
+    expected = (1 - float(((np.bincount(found - found.min()) / len(found)) ** 2).sum())) * len(found)
+    return (count, changes) if changes < 0.15 * expected and changes < len(found) / 8 else None
+
+
+def _shuffled(case: Case, data: Data) -> Remedy | None:
+    """The rows of all that holds the data, in one new order."""
+    labels, inputs = data.all("labels"), data.all("inputs")
+    if labels is None or inputs is None:
+        return None
+    excluded = frozenset(case.session.found.groups)
+    x = probe.holders(case.session.scope, inputs.shape[1], excluded)
+    y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
+    pairs = [(a, b) for a in x for b in y if a.shape[0] == b.shape[0] and a.shape[0] >= 20]
+    if not pairs:
+        return None
+    changes = []
+    for count in {a.shape[0] for a, _ in pairs}:
+        order = np.random.default_rng(0).permutation(count)
+        tensors = list({g.name: g for pair in pairs for g in pair if g.shape[0] == count}.values())
+        changes.append(transformed(tensors, lambda values, order=order: values[order]))
+    return Remedy("unshuffled-data", "with shuffled rows", begin=tuple(changes))

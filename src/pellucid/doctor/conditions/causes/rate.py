@@ -1,0 +1,97 @@
+"""lr-too-high, lr-too-low, late-instability: the learning rate over decades."""
+
+from __future__ import annotations
+
+import itertools
+
+from pellucid.doctor.conditions import learning
+from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.probes.trials import BURST, Remedy, Trial
+from pellucid.doctor.process import places
+from pellucid.doctor.process.source import Source
+from pellucid.doctor.report import Finding
+
+
+def find(case: Case) -> Found | None:
+    """Down where the loss does not come down, up where the parameters hardly move; each decade in a fork."""
+    was = case.was
+    share = learning.share(case.frozen.level, was.level)
+    off = learning.worsened(was, case.frozen)
+    down = not was.finite or share < learning.BARELY or off is not None
+    for scale in (0.1, 0.01, 0.001, 1e-4) if down and not crawls(was) else ():
+        remedy = Remedy("lr-too-high", f"at {scale:g} times the rate", scale=scale)
+        other = case.attempt(remedy)
+        if other is not None:
+            return Found(_finding(case, other, remedy, off), remedy, other)
+    return _higher(case) if was.finite and off is None and share > -0.02 and not noisy(was) else None
+
+
+def _higher(case: Case) -> Found | None:
+    best: tuple[Remedy, Trial] | None = None
+    for scale in (10.0, 100.0, 1000.0, 10_000.0):
+        remedy = Remedy("lr-too-low", f"at {scale:g} times the rate", scale=scale)
+        other = case.attempt(remedy)
+        if other is None or (best is not None and other.level >= best[1].level):
+            if best is not None or (other is not None and not other.finite):
+                break
+            continue
+        best = remedy, other
+        if learning.share(case.frozen.level, other.level) > 0.8:
+            break
+    if best is None or not is_low(case.was, best[0].scale, _total(case)):
+        return None
+    return Found(_finding(case, best[1], best[0], None), *best)
+
+
+def crawls(was: Trial) -> bool:
+    return learning.travels(was, was.passes) < 1e-2
+
+
+def noisy(was: Trial) -> bool:
+    """Whether the loss goes up about as often as down."""
+    curve = was.curve()
+    rises = sum(b > a * 1.02 for a, b in itertools.pairwise(curve))
+    return len(curve) > 4 and rises > 0.4 * len(curve)
+
+
+def is_low(was: Trial, scale: float, total: int | None) -> bool:
+    """Not where the program would get there by its own end, nor where too few passes are the cause."""
+    if was.ended:
+        return was.passes > 60 or scale >= 100
+    return learning.travels(was, total or 100 * was.passes) < 0.2 and scale >= 10
+
+
+def _total(case: Case) -> int | None:
+    loop = case.session.program.loops.loops[case.session.number]
+    frame = case.session.frame
+    return places.passes(case.sources, loop.file, loop.line, {**frame.f_globals, **frame.f_locals})
+
+
+def _finding(case: Case, other: Trial, remedy: Remedy, off: int | None) -> Finding:
+    groups = case.session.found.groups
+    source = Source.of(case.sources)
+    updates = [(u.file, u.line) for name in case.session.found.parameters for u in source.updates(groups[name])]
+    place = places.rate(case.sources, updates)
+    high = remedy.scale < 1
+    new = f"{place.value * remedy.scale:.3g}" if place is not None and place.value is not None else ""
+    late = high and off is not None and off > 2 * BURST
+    finding = case.confirmed(
+        remedy, other,
+        (f"The learning rate is {place.text}. " if place is not None and place.text else "")
+        + (f"The training comes off the road at pass {off}." if late else ""),
+        "Each step goes beyond the valley: the loss grows or jumps." if high else
+        "The steps are so short that the parameters hardly leave their place.",
+        f"try a learning rate of {new}" if new else
+        f"{'divide' if high else 'multiply'} the learning rate by {1 / remedy.scale if high else remedy.scale:g}",
+        cause="late-instability" if late else "",
+    )  # fmt: skip
+    at(finding, place)
+    if place is not None and place.text and new:
+        old = case.session.program.loops.line(place.file, place.line)
+        finding.patch = {
+            "file": place.file,
+            "line": place.line,
+            "old": old,
+            "new": old.replace(place.text, new, 1),
+        }
+    return finding

@@ -1,0 +1,61 @@
+"""output-range-mismatch: the outputs have bounds, and labels lie beyond them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case, error
+from pellucid.doctor.probes.data import Batch
+from pellucid.doctor.report import Finding
+
+
+def find(case: Case) -> Finding | None:
+    return out_of_reach(case.first, case.last) if not case.learns else None
+
+
+def out_of_reach(first: Batch, last: Batch) -> Finding | None:
+    """The outputs have bounds, and labels lie beyond them."""
+    o, y = last.outputs, last.labels
+    if o is None or y is None or not o.size or not y.size or o.size != y.size:
+        return None
+    o, y = o.ravel(), y.ravel()
+    if not np.isfinite(o).all() or not np.isfinite(y).all():
+        return None
+    all_o = np.concatenate([o, first.outputs.ravel()]) if first.outputs is not None else o
+    low, high = float(all_o.min()), float(all_o.max())
+    said = f"Outputs lie between {low:.4g} and {high:.4g}, labels between {y.min():.4g} and {y.max():.4g}"
+    half = np.abs(all_o - 0.5) < 1e-12
+    if low >= 0.5 - 1e-12 and high <= 1 and half.mean() >= 0.01 and (y < 0.25).mean() >= 0.1 and o.size >= 4:
+        return error(
+            "output-range-mismatch",
+            0.93,
+            f"{said}; {100 * half.mean():.0f} % of the outputs are exactly 0.5.",
+            "A rectifier before the sigmoid lets nothing below 0 through: the output is never less than 0.5, and the "
+            "labels that are 0 cannot be reached.",
+            "take the rectifier before the last sigmoid away",
+        )
+    for bottom, top, name in ((0.0, 1.0, "a sigmoid"), (-1.0, 1.0, "tanh")):
+        if low < bottom or high > top:
+            continue
+        beyond = (y > top + 0.05) | (y < bottom - 0.05)
+        near = 0.03 * (top - bottom)
+        pinned = ((y > top + 0.05) & (o > top - near)) | ((y < bottom - 0.05) & (o < bottom + near))
+        if beyond.mean() >= 0.1 and pinned.sum() >= 0.5 * beyond.sum():
+            return error(
+                "output-range-mismatch",
+                0.9,
+                f"{said}: {100 * beyond.mean():.0f} % of the labels lie outside of {bottom:g} to {top:g}, and for "
+                f"{100 * pinned.sum() / beyond.sum():.0f} % of these the output is at its end.",
+                f"The output goes through {name}, which cannot give these labels.",
+                "leave the last activation away, or scale the labels into its range",
+            )
+    zero = o == 0
+    if low >= 0 and zero.mean() >= 0.1 and (y < -1e-9).mean() >= 0.1 and zero[y < -1e-9].mean() >= 0.5:
+        return error(
+            "output-range-mismatch",
+            0.9,
+            f"{said}; where the label is negative, {100 * zero[y < -1e-9].mean():.0f} % of the outputs are exactly 0.",
+            "The output goes through a rectifier: negative labels cannot be reached.",
+            "leave the last activation away",
+        )
+    return None

@@ -1,0 +1,35 @@
+"""too-few-updates: a run that ends while its loss still falls."""
+
+from __future__ import annotations
+
+from pellucid.doctor.conditions import learning
+from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.conditions.causes.rate import noisy
+from pellucid.doctor.probes.trials import Remedy
+from pellucid.doctor.process import places
+
+
+def find(case: Case) -> Found | None:
+    """Confirmed by a training in which each pass is run many times."""
+    was = case.was
+    falls = was.finite and learning.share(case.frozen.level, was.level) > 0.01
+    if not was.ended or was.passes > 200 or len(was.losses) < 2 or not falls or noisy(was):
+        return None
+    remedy = Remedy("too-few-updates", "with each pass run 20 times", repeat=20)
+    seconds = max(1.0, min(4.0, case.session.left() / 5))
+    other = case.run(case.so_far.and_(remedy), was.passes * 20, seconds)
+    if not other.losses or not other.finite:
+        return None
+    if learning.share(case.frozen.level, other.level) < 2.5 * max(0.08, learning.share(case.frozen.level, was.level)):
+        return None
+    finding = case.confirmed(
+        remedy, other,
+        f"The program makes {was.passes} updates and ends while its loss still falls.",
+        "Nothing is wrong with the updates; there are too few of them.",
+        "train for more epochs",
+    )  # fmt: skip
+    loop = case.session.program.loops.loops[case.session.number]
+    while loop.outer is not None:
+        loop = case.session.program.loops.loops[loop.outer]
+    at(finding, places.Place(loop.file, loop.line))
+    return Found(finding, remedy, other)
