@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-Step = tuple[str, Any]  # ("local", name), ("global", (module, name)), ("attr", name), ("item", key)
+# ("local", name), ("global", (module, name)), ("object", name), ("attr", name), ("item", key); ("cell", name): the cell
+# in which a function keeps a variable of the function around it
+Step = tuple[str, Any]
 Path = tuple[Step, ...]
 
 MOST_PLACES = 60_000
@@ -52,7 +54,10 @@ class Scope:
         else:
             value = self.objects[key]
         for kind, key in path[1:]:
-            value = getattr(value, key) if kind == "attr" else value[key]
+            if kind == "cell":
+                value = value.__closure__[value.__code__.co_freevars.index(key)]
+            else:
+                value = getattr(value, key) if kind == "attr" else value[key]
         return value
 
     def put(self, path: Path, value: Any) -> None:
@@ -70,6 +75,8 @@ class Scope:
         if kind == "attr":
             if isinstance(owner, tuple):
                 self.put(path[:-1], owner._replace(**{key: value}))  # type: ignore[attr-defined]
+            elif isinstance(owner, CellType):
+                owner.cell_contents = value
             else:
                 object.__setattr__(owner, key, value)
         elif isinstance(owner, tuple):
@@ -96,8 +103,8 @@ def show(path: Path) -> str:
             text = key[1]
         elif kind in ("local", "object"):
             text = str(key)
-        else:
-            text += f".{key}" if kind == "attr" else f"[{key!r}]"
+        elif key != "cell_contents":
+            text += f"[{key!r}]" if kind == "item" else f".{key}"
     return text
 
 
@@ -150,8 +157,8 @@ def children(value: Any, modules: Any) -> Iterator[tuple[Step | None, Any]]:
                 yield None, item
     elif isinstance(value, FunctionType):
         if value.__module__ in modules:
-            for cell in value.__closure__ or ():
-                yield None, cell
+            for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+                yield ("cell", name), cell
     elif isinstance(value, MethodType):
         yield ("attr", "__self__"), value.__self__
     elif isinstance(value, CellType):
@@ -285,11 +292,11 @@ def groups(found: dict[Path, Any]) -> dict[str, Group]:
     The first index is kept where it tells layers apart (`layers[1].neurons[*].w[*]`); of a list of numbers, or of
     lists of them, all elements are one tensor.
     """
-    members: dict[str, list[Path]] = {}
+    members: dict[tuple[Step, str], list[Path]] = {}  # a local variable and a global one of the same name are two
     for path, value in found.items():
-        members.setdefault(_pattern(path, value), []).append(path)
+        members.setdefault((path[0], _pattern(path, value)), []).append(path)
     result: dict[str, Group] = {}
-    for name, paths in members.items():
+    for (root, name), paths in members.items():
         values = [found[path] for path in paths]
         sizes = tuple(int(np.size(value)) for value in values)
         if len(paths) == 1:
@@ -299,6 +306,10 @@ def groups(found: dict[Path, Any]) -> dict[str, Group]:
             shape = (len(paths), *np.shape(values[0]))
         else:
             shape = (sum(sizes),)
+        if name in result:
+            if root[0] != "global":
+                continue
+            name = f"{root[1][0]}.{name}"
         result[name] = Group(name, tuple(paths), sizes, shape)
     return result
 

@@ -36,7 +36,8 @@ class Program:
         found = {"__main__": self.main.__dict__}
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
-            if file is not None and name != "__main__" and file in self.loops.sources:
+            # multiprocessing, which scikit-learn imports, has another name for the main module
+            if file is not None and module is not self.main and file in self.loops.sources:
                 found[name] = module.__dict__
         self._count, self._modules = len(sys.modules), found
         return found

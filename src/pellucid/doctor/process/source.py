@@ -145,7 +145,7 @@ def suspect(source: Source, wrong: list[Group], right: list[Group]) -> tuple[str
 def _last_name(group: Group) -> str:
     path = group.paths[0]
     for kind, key in reversed(path):
-        if kind == "attr":
+        if kind == "cell" or (kind == "attr" and key != "cell_contents"):
             return str(key)
         if kind == "item" and isinstance(key, str):
             return key
