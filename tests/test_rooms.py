@@ -18,7 +18,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "files": frozenset(),  # any room may write a file, and there is one way to do it
     "safetensors": frozenset({"files"}),
     "backend": frozenset(),
-    "core": frozenset({"backend"}),
+    "types": frozenset({"backend"}),
+    "core": frozenset({"backend", "types"}),
+    "printing": frozenset({"core"}),
     "random": frozenset({"core"}),
     "record": frozenset({"core"}),
     "ops": frozenset({"core", "random"}),
@@ -26,7 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "autograd": frozenset({"ops", "core", "record"}),
     "linalg": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
-    "nn": frozenset({"ops", "core", "record", "viz"}),  # the report on ways to initialise draws itself
+    "nn": frozenset({"ops", "core", "record", "viz", "autograd"}),  # the report on ways to initialise draws itself
     "optim": frozenset({"ops", "core"}),
     "serialize": frozenset({"ops", "core", "safetensors"}),
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op

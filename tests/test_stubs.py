@@ -1,5 +1,6 @@
 """The type stubs: they are those of the op table, and a type checker tells right calls from wrong ones by them."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import pellucid
 from tools import stubs
 
 SOURCE = stubs.PACKAGE.parent
@@ -90,3 +92,17 @@ def test_a_type_checker_tells_right_from_wrong(tmp_path):
         refused[Path(one["file"]).name].append((one["range"]["start"]["line"], one["message"]))
     assert refused["right.py"] == []
     assert sorted({line for line, _ in refused["wrong.py"]}) == list(range(4, 11)), refused["wrong.py"]
+
+
+def test_the_private_names_that_the_package_uses_are_those_that_a_tensor_has():
+    tree = ast.parse((stubs.PACKAGE / "core" / "tensor_fields.pyi").read_text(encoding="utf-8"))
+    declared = {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}
+    defaults = {
+        name
+        for name, value in vars(pellucid.Tensor).items()
+        if name.startswith("_")
+        and not name.startswith("__")
+        and not callable(value)
+        and not isinstance(value, property)
+    }
+    assert declared == defaults | {"_array"}

@@ -13,6 +13,8 @@ import typing as _typing
 
 from . import core as _core
 from . import ops as _ops
+from . import printing as _printing
+from . import types as _types
 from .core import (
     Size,
     Tensor,
@@ -28,7 +30,8 @@ from .core import (
     set_default_dtype,
     set_grad_enabled,
 )
-from .core.dtypes import (
+from .random import Generator, default_generator
+from .types.dtypes import (
     can_cast,
     double,
     finfo,
@@ -46,7 +49,6 @@ from .core.dtypes import (
     short,
     uint8,
 )
-from .random import Generator, default_generator
 from .version import __version__
 
 _ROOMS = (
@@ -61,7 +63,7 @@ _LATER = {  # functions of rooms
 
 globals().update({name: op for name, op in _core.TABLE.items() if op.public})
 globals().update(_core.FUNCTIONS)
-globals().update(float=_core.dtypes.float_, int=_core.dtypes.int_, bool=_core.dtypes.bool_)  # as PyTorch names them
+globals().update(float=_types.dtypes.float_, int=_types.dtypes.int_, bool=_types.dtypes.bool_)  # as PyTorch names them
 strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous", "preserve", "channels_last"
 
 

@@ -20,17 +20,6 @@ from . import viz as viz
 from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
-from pellucid.core.devices import device as device
-from pellucid.core.dtypes import can_cast as can_cast
-from pellucid.core.dtypes import dtype as dtype
-from pellucid.core.dtypes import finfo as finfo
-from pellucid.core.dtypes import get_default_dtype as get_default_dtype
-from pellucid.core.dtypes import iinfo as iinfo
-from pellucid.core.dtypes import promote_types as promote_types
-from pellucid.core.dtypes import set_default_dtype as set_default_dtype
-from pellucid.core.format import get_printoptions as get_printoptions
-from pellucid.core.format import printoptions as printoptions
-from pellucid.core.format import set_printoptions as set_printoptions
 from pellucid.core.modes import enable_grad as enable_grad
 from pellucid.core.modes import inference_mode as inference_mode
 from pellucid.core.modes import is_grad_enabled as is_grad_enabled
@@ -38,7 +27,6 @@ from pellucid.core.modes import is_inference_mode_enabled as is_inference_mode_e
 from pellucid.core.modes import no_grad as no_grad
 from pellucid.core.modes import set_grad_enabled as set_grad_enabled
 from pellucid.core.promotion import result_type as result_type
-from pellucid.core.size import Size as Size
 from pellucid.core.tensor import Tensor as Tensor
 from pellucid.derivation.call import explain as explain
 from pellucid.nn.graph import record_graph as record_graph
@@ -207,6 +195,9 @@ from pellucid.ops.statistics import std_mean as std_mean
 from pellucid.ops.statistics import var as var
 from pellucid.ops.statistics import var_mean as var_mean
 from pellucid.ops.subscript import index_put as index_put
+from pellucid.printing import get_printoptions as get_printoptions
+from pellucid.printing import printoptions as printoptions
+from pellucid.printing import set_printoptions as set_printoptions
 from pellucid.random.generator import Generator as Generator
 from pellucid.random.seeding import get_rng_state as get_rng_state
 from pellucid.random.seeding import initial_seed as initial_seed
@@ -216,6 +207,15 @@ from pellucid.random.seeding import set_rng_state as set_rng_state
 from pellucid.serialize import load as load
 from pellucid.serialize import save as save
 from pellucid.train.records.watch import watch as watch
+from pellucid.types.devices import device as device
+from pellucid.types.dtypes import can_cast as can_cast
+from pellucid.types.dtypes import dtype as dtype
+from pellucid.types.dtypes import finfo as finfo
+from pellucid.types.dtypes import get_default_dtype as get_default_dtype
+from pellucid.types.dtypes import iinfo as iinfo
+from pellucid.types.dtypes import promote_types as promote_types
+from pellucid.types.dtypes import set_default_dtype as set_default_dtype
+from pellucid.types.size import Size as Size
 from pellucid.viz.summary import summary as summary
 from typing import Any
 

@@ -1,9 +1,10 @@
 """`pellucid.autograd`: what differentiates. The engine itself is in `pellucid.core`."""
 
-from pellucid.core import Function, backward, enable_grad, grad, inference_mode, no_grad, set_grad_enabled
+from pellucid.core import backward, enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 from pellucid.record.anomaly import AnomalyError, detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 
 from . import function, functional
+from .function import Function
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 __all__ = [

@@ -1,5 +1,382 @@
-"""`pellucid.autograd.function`: where PyTorch keeps `Function` and what belongs to it."""
+"""`autograd.Function`: an op with a forward and a backward written by the user, on Tensors."""
 
-from pellucid.core.custom_function import Function, FunctionCtx, once_differentiable
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any, cast
+
+from pellucid import backend
+from pellucid.core.context import state
+from pellucid.core.engine import sum_to
+from pellucid.core.errors import user_line, with_line
+from pellucid.core.modes import set_grad_enabled
+from pellucid.core.node import Node, next_number, shape_and_dtype
+from pellucid.core.tensor import Tensor, counter_of, edge_of, like, wrap
+from pellucid.core.views import rebase
+from pellucid.core.vocabulary import LIFTED
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
+
+
+class FunctionCtx:
+    """What forward leaves for backward: `save_for_backward` for tensors, attributes for everything else."""
+
+    def __init__(self) -> None:
+        self.needs_input_grad: tuple[bool, ...] = ()
+        self._saved: tuple[Any, ...] = ()
+        self._guards: list[Any] = []  # (counter, its value when saved, the tensor), as those of a node
+        self._freed = False
+        self._dirty: tuple[Any, ...] = ()
+        self._nondifferentiable: tuple[Any, ...] = ()
+        self._materialize = True
+        self._node: Any = None  # a weak reference: the node holds the context
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep inputs or outputs for backward; a later change in place is then noticed."""
+        for index, one in enumerate(tensors):
+            if one is not None and not isinstance(one, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save tensors and None, but argument {index} is of type "
+                    f"{type(one).__name__}; write ctx.name = value for everything else"
+                )
+        self._saved = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Name the inputs that forward changed in place."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Name the outputs that no gradient flows through."""
+        self._nondifferentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros (default) or None for outputs that nothing used."""
+        self._materialize = value
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What `save_for_backward` kept."""
+        if self._freed:
+            raise RuntimeError(
+                with_line(
+                    "Trying to backward through the graph a second time (or directly access saved tensors after they "
+                    "have already been freed). Write backward(retain_graph=True) there if you need two"
+                )
+            )
+        for counter, version, one in self._guards:
+            if counter[0] != version:
+                raise RuntimeError(
+                    with_line(
+                        "one of the variables needed for gradient computation has been modified by an inplace "
+                        f"operation: a tensor of shape {tuple(one.shape)} saved by {self._node().name()}, which is at "
+                        f"version {counter[0]}; expected version {version} instead"
+                    )
+                )
+        return tuple(self._output(one) if isinstance(one, _SavedOutput) else one for one in self._saved)
+
+    def _output(self, one: _SavedOutput) -> Tensor:
+        """A saved output was kept without its history (that would be a cycle); here it gets it back."""
+        tensor = like(one.tensor, one.tensor._array)
+        tensor._node, tensor._requires = self._node().pick(one.index), True
+        return tensor
+
+
+class _SavedOutput:
+    """An output that the function saved for its own backward."""
+
+    def __init__(self, tensor: Tensor, index: int) -> None:
+        self.tensor, self.index = like(tensor, tensor._array), index
+
+
+class Function:
+    """Subclass with static `forward(ctx, *args)` and `backward(ctx, *grads)`; call as `MyFunction.apply(*args)`.
+
+    backward gets one gradient for each output of forward and returns one for each argument (None where there is
+    none). With a static `setup_context(ctx, inputs, output)`, forward takes no `ctx`.
+
+    >>> import pellucid
+    >>> class Double(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> x = pellucid.tensor(3.0, requires_grad=True)
+    >>> Double.apply(x).backward()
+    >>> x.grad
+    tensor(2.)
+    """
+
+    setup_context: Any = None
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the result; not recorded."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Turn gradients of the outputs into gradients of the arguments."""
+        raise NotImplementedError("to be differentiated, a Function needs a static method backward(ctx, *grads)")
+
+    @staticmethod
+    def vjp(ctx: Any, *grads: Any) -> Any:
+        """Another name for `backward`; a Function has one of the two."""
+        raise NotImplementedError("to be differentiated, a Function needs a static method backward(ctx, *grads)")
+
+    @classmethod
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
+        """Run forward and record it."""
+        ctx = FunctionCtx()
+        ctx.needs_input_grad = tuple(isinstance(one, Tensor) and one.requires_grad for one in args)
+        record = state.grad and any(ctx.needs_input_grad)
+        if record:
+            for watcher in tuple(state.watchers):
+                watcher.function(cls, args, kwargs)
+        with set_grad_enabled(False):
+            if cls.setup_context is None:
+                result = cls.forward(ctx, *args, **kwargs)
+            else:
+                result = cls.forward(*args, **kwargs)
+                cls.setup_context(ctx, args, result)
+        outputs = _as_tuple(result)
+        for changed in ctx._dirty:
+            if not any(changed is one for one in outputs):
+                raise RuntimeError(
+                    f"{cls.__name__}: a tensor that was marked as dirty in forward was not returned as an output"
+                )
+            if record and changed.requires_grad and changed.is_leaf:
+                raise RuntimeError(
+                    with_line(
+                        f"{cls.__name__}: a leaf Variable that requires grad is being used in an in-place operation "
+                        "(mark_dirty); give the function a clone() of it"
+                    )
+                )
+            counter_of(changed)[0] += 1
+        if record:
+            node = FunctionNode(cls, ctx, args, outputs)
+            ctx._node = weakref.ref(node)
+            outputs = tuple(_attach(one, node, i, ctx, args) for i, one in enumerate(outputs))
+            ctx._saved = tuple(_without_history(one, outputs) for one in ctx._saved)
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+
+def _attach(one: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+    """The output with its history, where it is differentiable."""
+    if not isinstance(one, Tensor) or not one.is_floating_point():
+        return one
+    if any(one is other for other in ctx._nondifferentiable):
+        return one
+    if any(one is changed for changed in ctx._dirty):
+        rebase(one, node.pick(index))
+        return one
+    if any(one is given for given in args):  # an input handed back is a new tensor with this history
+        one = like(one, one._array)
+    one._node, one._requires = node.pick(index), True
+    if one._view is not None:  # a view that forward made, perhaps of its input
+        one._view.untracked = (
+            f"Output {index} of {node.kind.__name__} is a view and is being modified inplace. This view was "
+            "created inside a custom Function (or because an input was returned as-is), and a change in place would go "
+            "past its backward, leading to incorrect gradients. Clone the output of the custom Function before it is "
+            "changed, or write the op that is not in place"
+        )
+    return one
+
+
+def _as_tuple(result: Any) -> tuple[Any, ...]:
+    return cast("tuple[Any, ...]", result) if isinstance(result, tuple) else (result,)
+
+
+def _without_history(saved: Any, outputs: tuple[Any, ...]) -> Any:
+    if saved is not None:
+        for index, out in enumerate(outputs):
+            if out is saved and isinstance(saved.grad_fn, Pick):
+                return _SavedOutput(saved, index)
+    return saved
+
+
+class Partial:
+    """Gradients of some of a function's outputs, on their way to its node, where they add up by output."""
+
+    __slots__ = ("grads",)
+
+    def __init__(self, grads: dict[int, Any]) -> None:
+        self.grads = grads
+
+    def __add__(self, other: Partial) -> Partial:
+        merged = dict(self.grads)
+        for index, g in other.grads.items():
+            merged[index] = merged[index] + g if index in merged else g
+        return Partial(merged)
+
+
+class FunctionNode(Node):
+    """The application of a Function; gradients of its outputs arrive as a `Partial`."""
+
+    bundled = True
+
+    def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        self.edges = [edge_of(one) if isinstance(one, Tensor) else None for one in args]
+        self.metas = [shape_and_dtype(one._array) if isinstance(one, Tensor) else None for one in args]
+        self.kind, self.ctx = cls, ctx
+        self.kwargs = {}
+        self.outputs = [
+            (backend.of_array(one._array), *shape_and_dtype(one._array)) if isinstance(one, Tensor) else None
+            for one in outputs
+        ]
+        ctx._guards = [(counter_of(one), one._version, one) for one in ctx._saved if one is not None]
+        self.picks: dict[int, Any] = {}
+        if state.interpreters:
+            self.where = user_line()
+        self.number = next_number()
+
+    def pick(self, index: int) -> Pick:
+        """The node of one output: the same one as long as somebody holds it."""
+        known = self.picks.get(index)
+        found = None if known is None else known()
+        if found is None:
+            found = Pick(self, index)
+            self.picks[index] = weakref.ref(found)
+        return found
+
+    def name(self) -> str:
+        return self.kind.__name__ + "Backward"
+
+    def describe(self) -> tuple[str, str]:
+        return self.kind.__name__, (self.kind.__doc__ or "").strip().split("\n", 1)[0]
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        ctx = self.ctx
+        grads: list[Any] = []
+        for index, output in enumerate(self.outputs):
+            got = g.grads.get(index)
+            if output is None or (got is None and not ctx._materialize):
+                grads.append(None)
+                continue
+            library, shape, dtype = output
+            if got is None:
+                grads.append(wrap(library.xp.zeros(shape, dtype)))
+            else:
+                grads.append(got if lifted else wrap(library.xp.asarray(got)))  # NumPy makes 0-d sums scalars
+        with set_grad_enabled(create):
+            result: Any = self._rule()(ctx, *grads)
+        given = _as_tuple(result)
+        if len(given) > len(self.edges) and all(one is None for one in given[len(self.edges) :]):
+            given = given[: len(self.edges)]
+        if len(given) != len(self.edges):
+            raise RuntimeError(
+                f"function {self.name()} returned an incorrect number of gradients "
+                f"(expected {len(self.edges)}, got {len(given)}): one for each argument of forward, None where there "
+                "is none"
+            )
+        return [
+            (edge, self._checked(i, one, meta, lifted))
+            for i, (edge, one, meta) in enumerate(zip(self.edges, given, self.metas, strict=True))
+            if edge is not None and one is not None
+        ]
+
+    def _rule(self) -> Callable[..., Any]:
+        """The user's `backward`, or `vjp`, which is another name for it."""
+        kind = self.kind
+        if kind.vjp is Function.vjp:
+            return kind.backward
+        if kind.backward is not Function.backward:
+            raise RuntimeError(
+                f"Implementing both 'backward' and 'vjp' for a custom Function is not allowed ({kind.__name__}): they "
+                "are two names for one method, write one of them"
+            )
+        return kind.vjp
+
+    def _checked(self, index: int, gradient: Any, meta: Any, lifted: bool) -> Any:
+        shape, dtype = meta
+        if not isinstance(gradient, Tensor):
+            raise RuntimeError(
+                f"function {self.name()} returned {type(gradient).__name__} as gradient {index}, expected a Tensor"
+            )
+        if _expands(shape, gradient._array.shape):
+            gradient = sum_to(LIFTED, gradient, shape)  # what forward broadcast
+        if gradient._array.shape != shape:
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {index} - got {list(gradient.shape)} "
+                f"but expected shape compatible with {list(shape)}: it must be that of the argument, or one "
+                "that it broadcasts to"
+            )
+        if gradient._array.dtype != dtype:
+            gradient = gradient.to(dtype)
+        return gradient if lifted else gradient._array
+
+    def free(self) -> None:
+        self.ctx._freed = True
+        self.ctx._guards, self.ctx._saved = [], ()
+
+
+def _expands(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether a tensor of `shape` broadcasts to the other shape `to`."""
+    return (
+        shape != to
+        and len(shape) <= len(to)
+        and all(own in (1, other) for own, other in zip(reversed(shape), reversed(to), strict=False))
+    )
+
+
+class Pick(Node):
+    """One output of a Function: hands its gradient on to the function's node, marked with its index."""
+
+    def __init__(self, node: FunctionNode, index: int) -> None:
+        self.edges, self.kwargs = [node], {}
+        self.node, self.index = node, index
+        self.number = next_number()
+
+    def name(self) -> str:
+        return self.node.name()
+
+    def application(self) -> Node:
+        return self.node
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        return [(self.node, Partial({self.index: g}))]
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark the backward of a Function as not differentiable itself: to differentiate through it is an error."""
+
+    @functools.wraps(backward)
+    def within(ctx: Any, *grads: Any) -> Any:
+        again = state.grad and any(isinstance(one, Tensor) and one.requires_grad for one in grads)
+        with set_grad_enabled(False):
+            result: Any = backward(ctx, *grads)
+        if not again:
+            return result
+        given = _as_tuple(result)
+        refusing = tuple(_Refusing.after(one) if isinstance(one, Tensor) else one for one in given)
+        return refusing if isinstance(result, tuple) else refusing[0]
+
+    return within
+
+
+class _Refusing(Node):
+    """The history of a gradient that must not be differentiated."""
+
+    def __init__(self) -> None:
+        self.edges, self.kwargs = [], {}
+        self.number = next_number()
+
+    @classmethod
+    def after(cls, tensor: Tensor) -> Tensor:
+        """The tensor with such a history."""
+        made = like(tensor, tensor._array)
+        made._node, made._requires = cls(), True
+        return made
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable; write its backward "
+            "in terms of tensor operations, and take the mark away"
+        )
+
+    def name(self) -> str:
+        return "OnceDifferentiable"

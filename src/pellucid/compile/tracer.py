@@ -10,7 +10,6 @@ tracing, since its first value would be frozen into every replay. Numbers that P
 constants of the program: trace anew when they change.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Callable

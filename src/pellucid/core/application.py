@@ -1,6 +1,5 @@
 """One application of an op: its forward computed on arrays; its node recorded, with what the rules ask for."""
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -117,7 +116,8 @@ def record(
 
 def _save_all(op: Declaration, args: tuple[Any, ...], arrays: list[Any], saved: list[Any], guards: list[Guard]) -> None:
     for tensor in args[op.star :]:
-        guards.append((counter_of(tensor), tensor._version, len(saved)))
+        counter = counter_of(tensor)
+        guards.append((counter, counter[0], len(saved)))
     saved.append(list(arrays[op.star :]))
 
 

@@ -5,7 +5,6 @@ looking costs time. What fails is then looked at: where an argument has a type t
 is what is said, rather than what became of it inside.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import functools
@@ -15,7 +14,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .dtypes import dtype
+from pellucid.types.dtypes import dtype
+
 from .errors import with_line
 from .tensor import Tensor
 

@@ -1,9 +1,5 @@
-"""Numbers in and out of tensors: from lists and arrays, to Python's numbers and NumPy's arrays.
+"""Tensors from numbers, nested lists and arrays."""
 
-A value that leaves for Python is a thing that a watcher wants to know of: the tracer would freeze it into every replay.
-"""
-
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any, cast
@@ -12,11 +8,10 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.types import devices
+from pellucid.types.dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
 
-from . import devices
 from .context import note_read
-from .dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
-from .errors import ShapeError
 from .tensor import Tensor, method, wrap
 
 
@@ -107,9 +102,6 @@ def _plain(data: Any) -> Any:
     return [_plain(value) for value in cast("list[Any]", data)] if isinstance(data, list | tuple) else data
 
 
-# --- methods of Tensor ----------------
-
-
 @method
 def __init__(self: Tensor, *data: Any, dtype: dtype | None = None) -> None:
     """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
@@ -117,87 +109,3 @@ def __init__(self: Tensor, *data: Any, dtype: dtype | None = None) -> None:
         data = (np.zeros(data),)
     made = from_data(data[0] if data else (), dtype or get_default_dtype())
     self._array = made._array
-
-
-@method
-def item(self: Tensor) -> Any:
-    """The value of a tensor with one element, as a Python number."""
-    if self._array.size != 1:
-        raise ShapeError(
-            f"a Tensor with {self._array.size} elements cannot be converted to Scalar: item() takes a tensor with "
-            f"one element, this one has shape {tuple(self._array.shape)}; reduce it first (.sum(), .mean()) or "
-            "write .tolist()"
-        )
-    note_read(self)
-    return self._array.item()
-
-
-@method
-def tolist(self: Tensor) -> Any:
-    """The values as (nested lists of) Python numbers."""
-    note_read(self)
-    return self._array.tolist()
-
-
-@method
-def numpy(self: Tensor, *, force: bool = False) -> Any:
-    """The values as a NumPy array that shares memory with the tensor.
-
-    Raises for a tensor that requires a gradient (changes through the array would go unnoticed) and for one on a
-    GPU; `force=True` detaches and copies instead.
-    """
-    if self.requires_grad and not force:
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-    note_read(self)
-    of = backend.of_array(self._array)
-    if of.device != "cpu" and not force:
-        raise TypeError(f"can't convert {self.device} tensor to numpy; write tensor.cpu().numpy()")
-    return of.to_numpy(self._array)
-
-
-@method
-def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
-    array = self.numpy()
-    if dtype is not None and array.dtype != dtype:
-        return array.astype(dtype)
-    return array.copy() if copy else array
-
-
-@method
-def __dlpack__(self: Tensor, **how: Any) -> Any:
-    if self.requires_grad:
-        raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
-    note_read(self)
-    return self._array.__dlpack__(**how)
-
-
-@method
-def __dlpack_device__(self: Tensor) -> Any:
-    return self._array.__dlpack_device__()
-
-
-@method
-def __bool__(self: Tensor) -> bool:
-    if self._array.size != 1:
-        raise RuntimeError(
-            f"Boolean value of Tensor with {'more than one value' if self._array.size else 'no values'} is "
-            f"ambiguous (shape {tuple(self._array.shape)}): write (…).all() or (…).any()"
-        )
-    return bool(self.item())
-
-
-@method
-def __int__(self: Tensor) -> int:
-    return int(self.item())
-
-
-@method
-def __float__(self: Tensor) -> float:
-    return float(self.item())
-
-
-@method
-def __index__(self: Tensor) -> int:
-    if self._array.dtype.kind == "f" or self._array.ndim:
-        raise TypeError("only integer tensors of a single element can be converted to an index")
-    return int(self.item())

@@ -5,7 +5,6 @@ will be wanted, record the application as a node. A tool (tracer, anomaly detect
 is pushed for the length of a block, sees each application and hands it on with `below`. Ops never know.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Generator
@@ -15,13 +14,13 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from pellucid import backend
+from pellucid.types.dtypes import ALL
 
 from . import views
 from .application import recompute, record
 from .arguments import wrong_type
 from .context import Watcher, state
 from .declaration import TABLE, Declaration
-from .dtypes import ALL
 from .promotion import as_arguments, promotion_of
 from .tensor import Tensor
 

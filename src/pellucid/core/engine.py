@@ -13,7 +13,6 @@ each step of training passes through the first: to wrap its arrays in Tensors an
 rule, only to record nothing, would be work for no result.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import heapq
@@ -24,10 +23,10 @@ from typing import Any, cast
 import numpy as np
 
 from pellucid import backend
+from pellucid.types.dtypes import OF_NUMPY, float32
 
 from .application import OpNode
 from .context import is_reentry, run_within, state
-from .dtypes import OF_NUMPY, float32
 from .errors import with_line
 from .modes import set_grad_enabled
 from .node import AUX, OUT, VALUE, Node

@@ -64,6 +64,7 @@ class Node(Source):
     retain: ReferenceType[Any] | None = None  # the tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
     called: str | None = None  # PyTorch's name for it, where that depends on the call
+    bundled = False  # whether the gradients of several results arrive here together
 
     def propagate(
         self, g: Any, vocabulary: Vocabulary, lifted: bool, create: bool
@@ -77,6 +78,14 @@ class Node(Source):
     def name(self) -> str:
         """PyTorch's name for it: `MulBackward0`."""
         return self.called or type(self).__name__
+
+    def application(self) -> Node:
+        """The node of the whole application, where this is the node of one of its results."""
+        return self
+
+    def describe(self) -> tuple[str, str]:
+        """A title and a formula, for records of a computation."""
+        return self.name(), ""
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

@@ -30,11 +30,12 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, cast
 
+from pellucid.types.dtypes import category, refuse_wide
+
 from . import declaration
 from .arguments import kind_of_argument, wrong_type
 from .declaration import Declaration, Forward
 from .door import apply
-from .dtypes import category, refuse_wide
 from .errors import ShapeError
 from .node import node_name
 from .tensor import Tensor

@@ -8,16 +8,16 @@
 | None | left as they are | what forward makes |
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any, cast
 
 import numpy as np
 
+from pellucid.types.dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types, refuse_wide
+
 from .conversion import from_data
 from .declaration import Declaration
-from .dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types, refuse_wide
 from .errors import explain, with_line
 from .tensor import Tensor, wrap
 

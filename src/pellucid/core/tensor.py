@@ -8,7 +8,6 @@ The history of a view (`_node`, `_requires`) is right only once it has been refr
 records applications, read `grad_fn`, `requires_grad` or `edge_of`, which refresh it.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import math
@@ -20,39 +19,42 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.types import devices
+from pellucid.types.dtypes import OF_NUMPY, dtype
+from pellucid.types.size import Size
 
-from . import devices
 from .declaration import Declaration
-from .dtypes import OF_NUMPY, dtype
 from .node import Counter, Node, Source, Vocabulary, next_number
-from .size import Size
 
-if TYPE_CHECKING:  # what other files and `ops` put on the class; tools/stubs.py writes it from the op table
-    from .tensor_methods import TensorMethods
+if TYPE_CHECKING:
+    from .tensor_fields import TensorFields  # which of its private names the package uses
+    from .tensor_methods import TensorMethods  # what `ops` puts on the class; tools/stubs.py writes it
+
+    class Declared(TensorFields, TensorMethods): ...
 else:
-    TensorMethods = object
+    Declared = object
 
 F = TypeVar("F", bound=Callable[..., Any])
 Chain = tuple[tuple[Declaration, dict[str, Any]], ...]  # view ops, each with its attributes
 
 
-class Tensor(Source, TensorMethods):
+class Tensor(Source, Declared):
     """An n-dimensional array that remembers how it was computed.
 
     Made by `pellucid.tensor(...)` and by ops. The attributes below with defaults are set on an instance only when
     they differ, so that making a tensor costs a tenth of a microsecond.
     """
 
-    _array: Array
-    _grad: Tensor | None = None
-    _node: Node | None = None  # the op application that made it; None for a leaf
-    _requires: bool = False
-    _counter: Counter | None = None  # made when first needed
-    _view: View | None = None  # of which tensor it is a part
-    _epoch: int = 0  # how often in-place ops gave it a new history; views compare theirs
-    _hooks: list[Callable[[Any], Any]] | None = None  # of a leaf; those of others are on the node
-    _after_hooks: list[Callable[[Any], Any]] | None = None
-    _retained: bool = False
+    # `_array`, which each has; the types of all are in `tensor_fields.pyi`
+    _grad = None
+    _node = None  # the op application that made it; None for a leaf
+    _requires = False  # whether a gradient is wanted
+    _counter = None  # of changes in place, made when first needed
+    _view = None  # of which tensor it is a part
+    _epoch = 0  # how often in-place ops gave it a new history; views compare theirs
+    _hooks = None  # of a leaf; those of others are on the node
+    _after_hooks = None
+    _retained = False  # whether `backward` fills the grad of this non-leaf
 
     prints_plainly = True  # as `tensor(...)`; a class of a user's own prints under its name
 
@@ -237,12 +239,12 @@ class Tensor(Source, TensorMethods):
 
     @property
     def _version(self) -> int:
-        """How often the memory was changed in place."""
+        """How often the memory was changed in place (under PyTorch's name, which programs use)."""
         return self._counter[0] if self._counter else 0
 
     @property
     def _base(self) -> Tensor | None:
-        """The tensor that this one is a view of."""
+        """The tensor that this one is a view of (under PyTorch's name)."""
         return None if self._view is None else self._view.base
 
     @property

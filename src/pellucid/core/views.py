@@ -7,18 +7,17 @@ PyTorch's design (torch/csrc/autograd/functions/tensor.cpp, CopySlices). A view 
 ops that leads from there, so that the part can be found in any array of the base's shape.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.types.dtypes import OF_NUMPY, can_cast
 
 from .application import OpNode, compute, record
 from .context import state
 from .declaration import Declaration
-from .dtypes import OF_NUMPY, can_cast
 from .errors import describe_call, with_line
 from .node import OUT, VALUE, Node, Source, Vocabulary, next_number
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain

@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.core import TABLE, Domain, Op, as_dtype, from_data
 from pellucid.core.declaration import REQUIRED
-from pellucid.core.devices import device
+from pellucid.types.devices import device
 
 # No two are equal, none is a whole number or a half, which are kinks of some ops; neighbours differ in size and sign.
 EASY = (0.7, -1.2, 1.6, 0.3, -0.4, 2.1, 1.1, -0.8, -1.7, 0.9, 1.3, -0.6, 0.2, 1.9, -1.4, 0.6, -0.3, 2.3, -2.2, 1.7)

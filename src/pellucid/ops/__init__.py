@@ -10,9 +10,11 @@ from . import (
     activation,
     arithmetic,
     axes,
+    casting,
     choice,
     compare,
     convolution,
+    copying,
     creation,
     diagonals,
     einsum,
@@ -47,6 +49,7 @@ from . import (
     statistics,
     subscript,
     trigonometric,
+    values,
     view_methods,
 )
 
@@ -57,9 +60,11 @@ __all__ = [
     "activation",
     "arithmetic",
     "axes",
+    "casting",
     "choice",
     "compare",
     "convolution",
+    "copying",
     "creation",
     "diagonals",
     "einsum",
@@ -94,5 +99,6 @@ __all__ = [
     "statistics",
     "subscript",
     "trigonometric",
+    "values",
     "view_methods",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import TABLE, Tensor, elementwise, function, real, result_type
-from pellucid.core.dtypes import number_in
+from pellucid.types.dtypes import number_in
 
 from .elements import check_number, check_numbers, is_integral
 from .node_names import by_operand, clamped

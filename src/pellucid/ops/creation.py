@@ -5,7 +5,6 @@ data (`tensor`, `from_numpy`) is a constant.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import math
@@ -17,7 +16,7 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, apply, as_dtype, from_data, function, get_default_dtype, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.dtypes import bool_, int64, number_in, of_number
+from pellucid.types.dtypes import bool_, int64, number_in, of_number
 
 from .elements import check_number
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import result_type
-from pellucid.core.dtypes import number_in
+from pellucid.types.dtypes import number_in
 
 Forward = Callable[..., Any]
 

@@ -8,8 +8,8 @@ import itertools
 from typing import Any
 
 from pellucid.core import ShapeError, Tensor, called, function, op
-from pellucid.core.dtypes import int64
 from pellucid.core.errors import with_line
+from pellucid.types.dtypes import int64
 
 from .dims import dim_of, sizes_of, some
 from .index import index_select

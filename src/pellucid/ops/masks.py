@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, op
-from pellucid.core.dtypes import number_in
 from pellucid.core.errors import with_line
+from pellucid.types.dtypes import number_in
 
 from .elements import check_number
 from .node_names import by_operand

@@ -10,9 +10,9 @@ from pellucid import backend
 from pellucid.core import Tensor, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.devices import of_array
-from pellucid.core.dtypes import OF_NUMPY, number_in
 from pellucid.core.engine import sum_to
+from pellucid.types.devices import of_array
+from pellucid.types.dtypes import OF_NUMPY, number_in
 
 from .placing import add_at
 

@@ -4,7 +4,6 @@ Each function takes the arguments and the attributes of an application and retur
 overloads apart: `x.sum()` is SumBackward0, `x.sum(0)` is SumBackward1.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, called, function, op, real
-from pellucid.core.dtypes import finfo, float32
+from pellucid.types.dtypes import finfo, float32
 
 from .reduce import sum as _sum
 from .reduction import count_of, widened

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, from_data, function
-from pellucid.core.dtypes import bool_
+from pellucid.types.dtypes import bool_
 
 _BINARY = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "true_divide", "floordiv": "floor_divide",

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import TABLE, ShapeError, Tensor, function, op
-from pellucid.core.dtypes import number_in
 from pellucid.core.errors import with_line
+from pellucid.types.dtypes import number_in
 
 from .dims import sizes_of
 from .elements import check_number

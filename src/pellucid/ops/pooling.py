@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, called, from_data, function, op
-from pellucid.core.dtypes import float16, float32
+from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
 from .node_names import pooling

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, called, elementwise, function, positive, real
-from pellucid.core.dtypes import float64
+from pellucid.types.dtypes import float64
 
 from .elements import check_number, in_float32, is_bool, is_integral, kind_of
 from .node_names import power

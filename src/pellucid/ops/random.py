@@ -15,8 +15,8 @@ import numpy as np
 
 from pellucid.core import TABLE, Tensor, apply, as_dtype, function, op
 from pellucid.core import dtype as DType
-from pellucid.core.dtypes import float32, get_default_dtype, int64
 from pellucid.random import Generator, default_generator
+from pellucid.types.dtypes import float32, get_default_dtype, int64
 
 from .creation import as_size, attributes
 

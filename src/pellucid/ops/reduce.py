@@ -11,7 +11,7 @@ import functools
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, as_dtype, function, op, real
-from pellucid.core.dtypes import float16, float32
+from pellucid.types.dtypes import float16, float32
 
 from .dims import dim_of
 from .node_names import by_dim

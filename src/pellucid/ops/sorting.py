@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import DimensionError, Op, Tensor, function, op
-from pellucid.core.dtypes import bool_
 from pellucid.core.errors import with_line
+from pellucid.types.dtypes import bool_
 
 from .dims import dim_of
 from .extremes import place_rule, share_whole

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, from_data, function, method, op
-from pellucid.core.dtypes import int64, number_in
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.types.dtypes import int64, number_in
 
 from .parts import part
 from .placing import add_at, writes

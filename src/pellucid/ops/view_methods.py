@@ -1,6 +1,5 @@
 """Methods that change a tensor's own shape in place: `squeeze_`, `unsqueeze_`, `transpose_`, `t_`."""
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any

@@ -12,7 +12,7 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from ..core.devices import device as Device
+from ..types.devices import device as Device
 
 Array = npt.NDArray[Any]
 

@@ -5,7 +5,6 @@ the result where no input has one, an infinity where no input has one and none w
 -inf is nobody's mistake).
 """
 
-# pyright: reportPrivateUsage=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

@@ -5,7 +5,6 @@ A `Graph` has nodes (op applications, and what goes into them), edges (which res
 watches a computation while it runs and so knows more: every value, and the user's lines.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import math

@@ -1,13 +1,10 @@
 """The graph of a Tensor, from what autograd recorded of it."""
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 from typing import Any
 
 from ..core.application import OpNode
-from ..core.custom_function import FunctionNode, Pick
 from ..core.engine import grad
 from ..core.node import OUT, VALUE, Node
 from ..core.tensor import Tensor
@@ -81,7 +78,7 @@ def _recorded(root: Tensor, limit: int | None) -> tuple[list[Node], int]:
 
 def _through_picks(edge: Any) -> Any:
     """A custom Function has one node for itself and one for each output; here it is a single one."""
-    return edge.edges[0] if isinstance(edge, Pick) else edge
+    return edge.application() if isinstance(edge, Node) else edge
 
 
 def _argument(node: Node, position: int) -> str:
@@ -98,9 +95,8 @@ def _op_node(number: int, node: Node) -> GraphNode:
     if isinstance(node, OpNode):
         made.name, made.formula = node.op.name, formula_of(node.op)
         made.attributes = attributes_of(node.kwargs)
-    elif isinstance(node, FunctionNode):
-        made.name = node.kind.__name__
-        made.formula = (node.kind.__doc__ or "").strip().split("\n", 1)[0]
+    else:
+        made.name, made.formula = node.describe()
     return made
 
 
@@ -195,7 +191,7 @@ def _gradients(root: Tensor, nodes: list[Node]) -> dict[Any, Any]:
     leaves = list(dict.fromkeys(edge for node in nodes for edge in node.edges if isinstance(edge, Tensor)))
     handles: list[tuple[Node, Any]] = []
     for node in nodes:
-        if isinstance(node, FunctionNode):
+        if node.bundled:
             continue  # the gradients of its outputs arrive together
 
         def keep(g: Tensor, node: Node = node) -> None:

@@ -6,8 +6,6 @@ more: `open` and `close` put a group around ops (nn does so for each call of a m
 called. `finish` gives the graph.
 """
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import sys

@@ -17,11 +17,11 @@ import numpy as np
 
 from ..core import Tensor
 from ..core import device as device_type
-from ..core.dtypes import ALL
 from ..core.errors import warn
-from ..core.size import Size
 from ..core.tensor import wrap
 from ..safetensors import widened
+from ..types.dtypes import ALL
+from ..types.size import Size
 from .writer import STORAGES
 
 Storage = Callable[[str, np.dtype[Any], int], np.ndarray]

@@ -15,7 +15,7 @@ import numpy as np
 from ..core import Tensor
 from ..core import device as device_type
 from ..core import dtype as dtype_type
-from ..core.size import Size
+from ..types.size import Size
 from .memory import Piece, hull, shared_pieces
 
 STORAGES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core import Tensor
-from ...core.dtypes import int64
+from ...types.dtypes import int64
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from ...core import Function, Tensor, is_grad_enabled
+from ...autograd.function import Function
+from ...core import Tensor, is_grad_enabled
 
 Module = Any  # `module.Module`, which is above this file
 

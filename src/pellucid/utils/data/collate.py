@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core import FUNCTIONS, TABLE, Tensor, from_data
-from ...core.dtypes import float64
+from ...types.dtypes import float64
 
 __all__ = ["default_collate"]
 

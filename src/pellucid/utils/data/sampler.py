@@ -11,8 +11,8 @@ from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from ...core import from_data
-from ...core.dtypes import float64
 from ...random import Generator, default_generator
+from ...types.dtypes import float64
 from . import draws
 
 __all__ = [

@@ -5,7 +5,6 @@ numbers of one tensor share one width and one form, which follow from the number
 `2.`, others with `precision` digits, in scientific notation where the range is wide.
 """
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import math
@@ -17,11 +16,10 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
-
-from .context import note_read
-from .dtypes import bool_, get_default_dtype, int64
-from .export import function
-from .tensor import Tensor, method
+from pellucid.core.context import note_read
+from pellucid.core.export import function
+from pellucid.core.tensor import Tensor, method
+from pellucid.types.dtypes import bool_, get_default_dtype, int64
 
 _DEFAULTS: dict[str, Any] = {
     "precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None, "shape": False,

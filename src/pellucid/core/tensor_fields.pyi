@@ -1,0 +1,26 @@
+"""What the package itself reads and writes of a tensor, and users do not.
+
+The names begin with an underscore, so that they collide with no attribute that a program hangs on a tensor. A type
+checker lets no other file use such a name, unless a stub declares it: this one does, for the rooms of the package.
+The values they begin with are in `tensor.py`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pellucid.backend import Array
+
+from .node import Counter, Node
+from .tensor import Tensor, View
+
+class TensorFields:
+    _array: Array
+    _grad: Tensor | None
+    _node: Node | None
+    _requires: bool
+    _counter: Counter | None
+    _view: View | None
+    _epoch: int
+    _hooks: list[Callable[[Any], Any]] | None
+    _after_hooks: list[Callable[[Any], Any]] | None
+    _retained: bool

@@ -1,0 +1,96 @@
+"""The values of a tensor as Python's numbers and NumPy's arrays.
+
+A value that leaves for Python is a thing that a watcher wants to know of: the tracer would freeze it into every replay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pellucid import backend
+from pellucid.core import ShapeError, Tensor, method
+from pellucid.core.context import note_read
+
+
+@method
+def item(self: Tensor) -> Any:
+    """The value of a tensor with one element, as a Python number."""
+    if self._array.size != 1:
+        raise ShapeError(
+            f"a Tensor with {self._array.size} elements cannot be converted to Scalar: item() takes a tensor with "
+            f"one element, this one has shape {tuple(self._array.shape)}; reduce it first (.sum(), .mean()) or "
+            "write .tolist()"
+        )
+    note_read(self)
+    return self._array.item()
+
+
+@method
+def tolist(self: Tensor) -> Any:
+    """The values as (nested lists of) Python numbers."""
+    note_read(self)
+    return self._array.tolist()
+
+
+@method
+def numpy(self: Tensor, *, force: bool = False) -> Any:
+    """The values as a NumPy array that shares memory with the tensor.
+
+    Raises for a tensor that requires a gradient (changes through the array would go unnoticed) and for one on a
+    GPU; `force=True` detaches and copies instead.
+    """
+    if self.requires_grad and not force:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    note_read(self)
+    of = backend.of_array(self._array)
+    if of.device != "cpu" and not force:
+        raise TypeError(f"can't convert {self.device} tensor to numpy; write tensor.cpu().numpy()")
+    return of.to_numpy(self._array)
+
+
+@method
+def __array__(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Any:
+    array = self.numpy()
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+@method
+def __dlpack__(self: Tensor, **how: Any) -> Any:
+    if self.requires_grad:
+        raise BufferError("can't export a Tensor that requires grad by DLPack; write tensor.detach()")
+    note_read(self)
+    return self._array.__dlpack__(**how)
+
+
+@method
+def __dlpack_device__(self: Tensor) -> Any:
+    return self._array.__dlpack_device__()
+
+
+@method
+def __bool__(self: Tensor) -> bool:
+    if self._array.size != 1:
+        raise RuntimeError(
+            f"Boolean value of Tensor with {'more than one value' if self._array.size else 'no values'} is "
+            f"ambiguous (shape {tuple(self._array.shape)}): write (…).all() or (…).any()"
+        )
+    return bool(self.item())
+
+
+@method
+def __int__(self: Tensor) -> int:
+    return int(self.item())
+
+
+@method
+def __float__(self: Tensor) -> float:
+    return float(self.item())
+
+
+@method
+def __index__(self: Tensor) -> int:
+    if self._array.dtype.kind == "f" or self._array.ndim:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(self.item())
