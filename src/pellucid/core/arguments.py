@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 import numpy as np
 
@@ -22,6 +22,16 @@ from .tensor import Tensor
 F = TypeVar("F", bound=Callable[..., Any])
 
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether `value` is a list or a tuple, of whatever."""
+    return isinstance(value, list | tuple)
+
+
+def spread(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What `*given` of a function means for which `f(a, b)` and `f([a, b])` are the same."""
+    return tuple(given[0]) if len(given) == 1 and is_list(given[0]) else given
 
 
 def is_integer(value: Any) -> bool:
@@ -36,8 +46,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_integers(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return all(is_integer(entry) for entry in cast("list[Any]", value))
+    if is_list(value):
+        return all(map(is_integer, value))
     return value is None or is_integer(value)
 
 
@@ -83,7 +93,7 @@ def _given(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str
     for name, value in bound.arguments.items():
         parameter = signature.parameters[name]
         if parameter.kind is parameter.VAR_POSITIONAL and name == "tensors":
-            for entry in value[0] if len(value) == 1 and isinstance(value[0], tuple | list) else value:
+            for entry in spread(value):
                 yield parameter.replace(annotation="Tensor"), entry
         elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             yield parameter, value

@@ -20,7 +20,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 next_number = itertools.count().__next__
 
-Rule = Callable[..., Any]
+# A rule of the backward pass: a function of the vocabulary, the gradient, and by name of what else it asks for. The
+# lengths are spelled out, since a type checker knows the arguments of a lambda only where it knows how many there are.
+Rule = (
+    Callable[..., Any]
+    | Callable[[Any, Any], Any]
+    | Callable[[Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any], Any]
+    | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any, Any], Any]
+)
 Counter = list[int]  # [number of in-place changes], one list for all tensors that share the memory
 Guard = tuple[Counter, int, Any]  # (counter, its value when saved, what was saved): unchanged since, or an error
 

@@ -1,7 +1,5 @@
 """One op, applied to given tensors: its result, its vector-Jacobian product, its Jacobian, and that by differences."""
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 from collections.abc import Callable, Generator

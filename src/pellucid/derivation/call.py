@@ -1,6 +1,5 @@
 """`explain`: find out what is asked about, and make its derivation or its walk."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import ast

@@ -1,7 +1,5 @@
 """The making of a walk: a computation is run once, both ways, under a recorder that keeps every number."""
 
-# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownVariableType=false
 from __future__ import annotations
 
 import inspect

@@ -1,7 +1,5 @@
 """Activations with a gradient of their own, of each element; those composed of others are in `nn.functional`."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

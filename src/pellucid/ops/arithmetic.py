@@ -1,7 +1,5 @@
 """Arithmetic of each element: sums, products, quotients and remainders. Powers are in `powers`."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """The order of dimensions, and of what lies along them: transposition, flips, rolls."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

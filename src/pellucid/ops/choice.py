@@ -1,7 +1,5 @@
 """Choice between elements: by a condition, by size, by a bound."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """Comparisons of each pair of elements, tests of each element, and tensors compared as a whole."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

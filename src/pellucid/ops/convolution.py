@@ -7,14 +7,13 @@ The kernels unfold a few images at a time into columns that stay in cache (im2co
 "High Performance Convolutional Neural Networks for Document Processing", 2006) and leave the rest to BLAS.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core.arguments import is_list
 
 from .padding import pad
 
@@ -233,7 +232,7 @@ def _check(x: Any, weight: Any, bias: Any, stride: Pair, padding: Pair, dilation
 
 def numbers(name: str, value: Any, count: int) -> tuple[int, ...]:
     """`count` integers from one or from a list of one or `count`."""
-    given = tuple(int(part) for part in value) if isinstance(value, list | tuple) else (int(value),)
+    given = tuple(int(part) for part in value) if is_list(value) else (int(value),)
     if len(given) == 1:
         return given * count
     if len(given) != count:

@@ -4,18 +4,18 @@ What is computed (zeros, ranges, identity) is an op without inputs, so that a tr
 data (`tensor`, `from_numpy`) is a constant.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pellucid.core import TABLE, Tensor, apply, as_dtype, from_data, function, get_default_dtype, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
+from pellucid.core.arguments import spread
 from pellucid.types.dtypes import bool_, int64, number_in, of_number
 
 from .elements import check_number
@@ -58,7 +58,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
             result = TABLE["clone"](result)
     else:
         result = from_data(obj, dtype, device, copy=bool(copy))
-        shared = isinstance(obj, np.ndarray) and np.may_share_memory(obj, result._array)
+        shared = isinstance(obj, np.ndarray) and np.may_share_memory(cast("Any", obj), result._array)
     if copy is False and not shared:
         raise ValueError("asarray: a copy is needed here (copy=False was given); leave copy out to allow it")
     return result if requires_grad == result.requires_grad else result.requires_grad_(requires_grad)
@@ -111,8 +111,7 @@ def _empty(xp: Any, *, size: Any, dtype: DType, device: Any = None) -> Any:
 
 def as_size(size: tuple[Any, ...]) -> tuple[int, ...]:
     """The lengths that a call's `*size` means: `zeros(2, 3)`, `zeros((2, 3))` and `zeros([2, 3])` are the same."""
-    if len(size) == 1 and isinstance(size[0], tuple | list):
-        size = tuple(size[0])
+    size = spread(size)
     try:
         lengths = tuple(operator.index(length) for length in size)
     except TypeError:
@@ -191,7 +190,7 @@ def _value(value: Any, dtype: Any) -> tuple[Any, Any]:
     if isinstance(value, Tensor):
         return value.item(), value.dtype if dtype is None else dtype
     if isinstance(value, np.generic):
-        value = value.item()
+        value = cast("Any", value).item()
     return value, of_number(value) if dtype is None else dtype
 
 
@@ -318,7 +317,7 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
 def _number(value: Any, default: Any) -> Any:
     if value is None:
         return default
-    return value.item() if isinstance(value, Tensor | np.generic) else value
+    return cast("Any", value).item() if isinstance(value, Tensor | np.generic) else value
 
 
 @op(name="linspace", method=False, public=False)
@@ -444,8 +443,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
 
     `indexing="ij"` (the default) has the first tensor vary along the first dimension, `"xy"` along the second.
     """
-    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
-        tensors = tuple(tensors[0])
+    tensors = spread(tensors)
     if not tensors:
         raise ValueError("meshgrid expects a non-empty TensorList")
     if indexing not in (None, "ij", "xy"):

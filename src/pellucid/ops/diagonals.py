@@ -1,7 +1,5 @@
 """Diagonals, triangles and sliding windows."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

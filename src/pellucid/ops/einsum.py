@@ -1,13 +1,12 @@
 """Einstein summation: `einsum("bij,bjk->bik", a, b)`."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import string
 from typing import Any
 
 from pellucid.core import Tensor, function, op
+from pellucid.core.arguments import spread
 
 
 @op(public=False, method=False, reference="torch.einsum", node="ViewBackward0")
@@ -88,8 +87,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     """
     if not isinstance(equation, str):  # the sublist format: einsum(a, [0, 1], b, [1, 2], [0, 2])
         return _sublists(equation, *operands)
-    if len(operands) == 1 and isinstance(operands[0], list | tuple):
-        operands = tuple(operands[0])
+    operands = spread(operands)
     inputs, output = _labels(equation, operands)
     size: dict[str, int] = {}
     for labels, operand in zip(inputs, operands, strict=True):

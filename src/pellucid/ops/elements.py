@@ -1,6 +1,5 @@
 """What the elementwise chapters share: the kinds of numbers, and float16 computed in float32."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import functools

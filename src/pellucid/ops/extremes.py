@@ -4,8 +4,6 @@ A NaN is larger and smaller than everything. Among equal largest elements, `amax
 the gradient evenly, and `max(dim)` gives it to the one whose index it returned.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

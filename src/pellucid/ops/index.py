@@ -1,7 +1,5 @@
 """Slices along a dimension that a vector of indices names; and elements of the flattened tensor."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from typing import Any

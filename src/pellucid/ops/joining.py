@@ -1,7 +1,5 @@
 """Several tensors into one, and one several times: concatenation, stacks, repetition, products of sets."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import itertools

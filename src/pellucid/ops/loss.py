@@ -4,8 +4,6 @@ Throughout, `input` is (N, C), (N, C, d1, …) or (C), the classes in dimension 
 has the shape of `input` without the classes.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportPrivateUsage=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Masks: tensors of bools that say which elements are meant; and filling in place."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from typing import Any

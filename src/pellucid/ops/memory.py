@@ -1,7 +1,5 @@
 """Ops that move numbers without computing: dtype, device, copies, and the parts of a base that views are."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

@@ -5,8 +5,6 @@ Szegedy, arXiv:1502.03167, section 3): with r = 1 / √(var + eps) and h = g · 
 dx = r · (h - mean(h) - x̂ · mean(h · x̂)).
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

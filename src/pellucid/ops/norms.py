@@ -1,7 +1,5 @@
 """Norms of vectors and matrices, and distances."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from math import inf

@@ -1,7 +1,5 @@
 """Padding: more elements at both ends of some dimensions."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from typing import Any

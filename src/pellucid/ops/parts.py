@@ -4,8 +4,6 @@ All that Python's slicing can name is one op, `part`, with a key of integers, sl
 `part_embed` (zeros with the gradient at the key), whose backward is `part` again.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import functools
@@ -14,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from pellucid.core import DimensionError, ShapeError, Tensor, apply, called, function, method, op
+from pellucid.core.arguments import is_list
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, sizes_of
@@ -235,7 +234,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0, **given:
         indices_or_sections = indices_or_sections.tolist()
     dim = dim_of(dim, _rank(input, "tensor_split()"))
     size = input.shape[dim]
-    if isinstance(indices_or_sections, tuple | list):
+    if is_list(indices_or_sections):
         return tuple(
             piece(input, dim, slice(*pair))
             for pair in zip([0, *indices_or_sections], [*indices_or_sections, size], strict=True)
@@ -308,7 +307,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     return _with_part(input, src, lambda tensor: tensor.diagonal(offset, dim1, dim2))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _with_part(input: Tensor, src: Tensor, of: Any) -> Tensor:
+def _with_part(input: Tensor, src: Tensor, of: Callable[[Any], Any]) -> Tensor:
     whole: Any = input.clone()  # pyright: ignore[reportAttributeAccessIssue]
     target = of(whole)
     if tuple(target.shape) != tuple(src.shape):

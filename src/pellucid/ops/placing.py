@@ -5,8 +5,6 @@ PyTorch), and on flat memory, where NumPy is several times faster than on rows. 
 `@writes`, which makes the op in place (`scatter_`) and the one on a copy (`scatter`).
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import inspect

@@ -1,12 +1,11 @@
 """Pooling: the maximum or the mean of each window of an image (one dimension is a height of 1)."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, called, from_data, function, op
+from pellucid.core.arguments import is_list
 from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
@@ -356,7 +355,7 @@ def _bins(size: int, count: int) -> list[tuple[int, int]]:
 
 
 def _target(size: Any, shape: Any, rank: int) -> list[int]:
-    given = list(size) if isinstance(size, list | tuple) else [size] * rank
+    given = list(size) if is_list(size) else [size] * rank
     if len(given) != rank:
         raise RuntimeError(f"output_size must be a number or {rank} numbers, got {size!r}")
     sizes = [shape[-rank + i] if value is None else int(value) for i, value in enumerate(given)]

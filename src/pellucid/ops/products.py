@@ -1,12 +1,11 @@
 """Products of vectors and matrices."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid.core import ShapeError, Tensor, called, function, op
+from pellucid.core.arguments import is_list
 from pellucid.core.engine import sum_to
 
 from .node_names import layer, product
@@ -234,7 +233,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
-        left, right = ([int(d) for d in dim] if isinstance(dim, list | tuple) else [int(dim)] for dim in dims)
+        left, right = ([int(d) for d in dim] if is_list(dim) else [int(dim)] for dim in dims)
     if len(left) != len(right):
         raise RuntimeError("both dimension lists should have same length")
     left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]

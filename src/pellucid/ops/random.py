@@ -4,11 +4,10 @@ The draws are ops like any other, with the generator as an attribute (None is th
 replayed draws anew. Their results depend on the state of the generator, so they have no gradient.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -145,14 +144,14 @@ def _in_memory_order(array: Any) -> tuple[Any, bool]:
     return (turned, True) if turned.flags.c_contiguous else (array, False)
 
 
-def _fill(array: Any, draw: Any) -> Any:
+def _fill(array: Any, draw: Callable[[Any], Any]) -> Any:
     """Store in `array`, in PyTorch's order, what `draw(shape)` gives; returns it."""
     target, _ = _in_memory_order(array)
     target[...] = draw(target.shape)
     return array
 
 
-def _after(xp: Any, array: Any, kind: Any, draw: Any) -> Any:
+def _after(xp: Any, array: Any, kind: Any, draw: Callable[[Any], Any]) -> Any:
     """A new array that lies in memory as `array` does, drawn in PyTorch's order."""
     return _fill(xp.empty_like(array, dtype=kind), lambda shape: xp.asarray(draw(shape)))
 

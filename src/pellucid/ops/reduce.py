@@ -3,8 +3,6 @@
 `dim` is an int, a tuple of ints, or None for all dimensions; `keepdim` leaves the reduced ones with length 1.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import functools

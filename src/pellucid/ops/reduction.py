@@ -1,12 +1,11 @@
 """Which dimensions a reduction goes over, from what PyTorch lets a user write as `dim`; and back to the whole shape."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid.core import as_dtype
+from pellucid.core.arguments import is_list
 
 from .dims import dim_of, dims_of
 
@@ -18,7 +17,7 @@ def axis_of(dim: Any, rank: int) -> Any:
     """
     if dim is None or (rank and type(dim) is int):
         return dim
-    if isinstance(dim, (tuple, list)):
+    if is_list(dim):
         if len(dim) == 1 and rank:
             return dim[0] if type(dim[0]) is int else dim_of(dim[0], rank)
         found = dims_of(dim, rank)

@@ -1,7 +1,5 @@
 """Rounding of each element, and where its sign and its fraction are taken apart."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

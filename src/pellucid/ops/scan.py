@@ -1,7 +1,5 @@
 """Running results along one dimension: sums, products, extremes; and differences, which undo a running sum."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Gather and scatter: an index for each element. Reading and adding at indices are each other's backward."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Finding: where elements are, which there are, where they would stand in order; rows of a table by number."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
 from __future__ import annotations
 
 import math

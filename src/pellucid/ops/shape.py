@@ -1,13 +1,12 @@
 """The same elements under another shape: reshaping, added and dropped dimensions, expansion. Most are views."""
 
-# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math
 from typing import Any
 
 from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
+from pellucid.core.arguments import spread
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
 from pellucid.core.vocabulary import LIFTED
@@ -213,8 +212,7 @@ unsqueeze.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
 
 
 def _at_least(rank: int, tensors: tuple[Any, ...]) -> Any:
-    many = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
-    found = tuple(_raised(tensor, rank) for tensor in many)
+    found = tuple(_raised(tensor, rank) for tensor in spread(tensors))
     return found[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else found
 
 
@@ -348,7 +346,7 @@ def broadcast_shapes(*shapes: Any) -> Size:
 @function(method=False)
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors, each expanded to the shape they have together."""
-    many: Any = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
+    many = spread(tensors)
     shape = tuple(broadcast_shapes(*(tuple(tensor.shape) for tensor in many)))
     return tuple(tensor if tuple(tensor.shape) == shape else expand_to(tensor, size=shape) for tensor in many)
 

@@ -4,8 +4,6 @@ NaN counts as larger than every number. Each function that returns values also r
 of a value goes back to that place.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,7 +1,5 @@
 """Special functions of each element: the error function and the gamma function, with what belongs to them."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

@@ -1,7 +1,5 @@
 """Spread and rank of numbers: variance, standard deviation, quantiles, histograms."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

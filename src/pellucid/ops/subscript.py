@@ -5,17 +5,16 @@ then index that view (the op `index`, a copy); two of them with something betwee
 NumPy. Other than in NumPy, and as in PyTorch, an integer belongs to the first step even beside a tensor.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false, reportPrivateUsage=false
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, from_data, function, method, op
+from pellucid.core.arguments import is_list
 from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
 from pellucid.types.dtypes import int64, number_in
@@ -169,13 +168,13 @@ class _Sorted:
 
 
 def _as_tuple(key: Any) -> tuple[Any, ...]:
-    if isinstance(key, tuple):
-        return key
-    if isinstance(key, list) and len(key) < 32:  # PyTorch's rule: a list of anything but numbers is a tuple
-        for entry in key:
-            if entry is None or entry is ... or isinstance(entry, slice | Tensor | np.ndarray | list | tuple):
-                return tuple(key)
+    if is_list(key) and (isinstance(key, tuple) or (len(key) < 32 and any(map(_is_no_number, key)))):
+        return tuple(key)  # PyTorch's rule: a list of anything but numbers is a tuple
     return (key,)
+
+
+def _is_no_number(entry: Any) -> bool:
+    return entry is None or entry is ... or isinstance(entry, slice | Tensor | np.ndarray | list | tuple)
 
 
 def _index_tensor(entry: Any) -> Tensor:
@@ -183,8 +182,9 @@ def _index_tensor(entry: Any) -> Tensor:
     if isinstance(entry, Tensor):
         found = entry
     elif isinstance(entry, np.ndarray):
+        array = cast("Any", entry)
         found = from_data(
-            entry.astype(np.int64) if entry.dtype.kind in "iu" and entry.dtype != np.uint8 else entry, copy=False
+            array.astype(np.int64) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array, copy=False
         )
     else:
         found = from_data(list(entry), int64 if len(entry) == 0 else None)
@@ -215,8 +215,10 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
     known: list[Any] = []  # integers, slices, None, Ellipsis, Tensor
     taken, open_end, beyond = 0, False, False
     for position, entry in enumerate(entries):
-        if entry is None or isinstance(entry, bool | np.bool_):
-            known.append(entry if entry is None else bool(entry))
+        if entry is None:
+            known.append(None)
+        elif isinstance(entry, bool | np.bool_):
+            known.append(bool(cast("Any", entry)))
         elif entry is ...:
             if not open_end:
                 known.append(entry)
@@ -224,10 +226,10 @@ def _sort(self: Tensor, key: Any) -> _Sorted:
                 beyond = True
             open_end = True
         elif isinstance(entry, slice):
-            known.append(_plain(entry))
+            known.append(_plain(cast("Any", entry)))
             taken += 1
         elif isinstance(entry, int | np.integer):
-            known.append(int(entry))
+            known.append(int(cast("Any", entry)))
             taken += 1
         elif isinstance(entry, Tensor) and entry._array.ndim == 0 and entry._array.dtype.kind != "f":
             known.append(bool(entry) if entry._array.dtype in (np.dtype(bool), np.dtype(np.uint8)) else int(entry))

@@ -1,7 +1,5 @@
 """Trigonometric and hyperbolic functions of each element, and their inverses."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math

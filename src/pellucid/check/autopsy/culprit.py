@@ -1,6 +1,5 @@
 """Which op's gradient rule is wrong: each op of a computation is checked by itself, on the inputs that it had."""
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import inspect

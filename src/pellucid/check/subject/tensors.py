@@ -1,6 +1,5 @@
 """Functions and modules of pellucid, and of PyTorch: the same names, so the same code."""
 
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import inspect
