@@ -216,7 +216,7 @@ def test_a_circle_is_found() -> None:
 RAW = {"_node", "_requires"}
 REFRESHES = {
     "pellucid.core.tensor", "pellucid.core.application", "pellucid.core.door", "pellucid.core.views",
-    "pellucid.core.engine",
+    "pellucid.core.engine", "pellucid.core.gradients",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ Read in this order, an evening's reading:
 | `views` | views that share memory, and changes in place |
 | `door` | the one door that every op goes through, and the interpreters behind it |
 | `operation` | how an op is declared |
-| `vocabulary`, `engine` | backward |
+| `vocabulary`, `rules`, `engine`, `gradients` | backward |
 | `methods`, `export` | what is put on Tensor, what is offered under `pellucid.` |
 """
 
@@ -27,9 +27,9 @@ from .conversion import from_data
 from .declaration import Declaration
 from .domain import Domain, integers, interval, nonzero, positive, real
 from .door import Interpreter, apply, below, interpreter, promote
-from .engine import backward, grad
 from .errors import DimensionError, ShapeError
 from .export import FUNCTIONS, function, install_ops
+from .gradients import backward, grad
 from .methods import RemovableHandle
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .node import Node, called

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from . import engine
+from . import gradients
 from .errors import with_line
 from .tensor import Tensor, like, method
 
@@ -34,7 +34,7 @@ def backward(
     self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
 ) -> None:
     """Add the gradients of this tensor to the `grad` of its leaves; see `pellucid.autograd.backward`."""
-    engine.backward(self, gradient, retain_graph, create_graph, inputs)
+    gradients.backward(self, gradient, retain_graph, create_graph, inputs)
 
 
 @method

@@ -10,7 +10,6 @@ records applications, read `grad_fn`, `requires_grad` or `edge_of`, which refres
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -105,37 +104,6 @@ class Tensor(Source, Declared):
 
     nelement = numel
 
-    @property
-    def itemsize(self) -> int:
-        """Bytes of one element."""
-        return self._array.itemsize
-
-    def element_size(self) -> int:
-        """Bytes of one element."""
-        return self._array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self._array.nbytes
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
-        size, lengths = self._array.itemsize, self._array.shape
-        steps = tuple(step // size for step in self._array.strides)
-        if 0 in lengths and not any(steps):  # NumPy gives 0 for what it has made empty
-            steps = tuple(math.prod(max(length, 1) for length in lengths[i + 1 :]) for i in range(len(lengths)))
-        return steps if dim is None else steps[dim]
-
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements lie in memory in row-major order without gaps."""
-        return bool(self._array.flags.c_contiguous)
-
-    def data_ptr(self) -> int:
-        """Address of the first element."""
-        array: Any = self._array
-        return int(array.ctypes.data) if type(array) is np.ndarray else int(array.data.ptr)
-
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating type."""
         return self._array.dtype.kind == "f"
@@ -143,10 +111,6 @@ class Tensor(Source, Declared):
     def is_complex(self) -> bool:
         """Always False: pellucid has no complex numbers."""
         return False
-
-    def is_signed(self) -> bool:
-        """Whether the dtype has negative numbers."""
-        return self.dtype.is_signed
 
     is_cuda = property(lambda self: self.device.type == "cuda")
     is_sparse = False

@@ -476,6 +476,9 @@ class TensorMethods:
     def cumsum(self, dim: _int, dtype: Any = None) -> Tensor:
         """Running sum along `dim`: out[i] = x[0] + … + x[i]. Integers and bools are summed as int64."""
 
+    def data_ptr(self) -> _int:
+        """Address of the first element."""
+
     def deg2rad(self) -> Tensor:
         """Degrees to radians: x · π / 180."""
 
@@ -535,6 +538,9 @@ class TensorMethods:
 
     def dsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
         """Views along the third dimension."""
+
+    def element_size(self) -> _int:
+        """Bytes of one element."""
 
     def eq(self, other: Tensor | _float) -> Tensor:
         """Whether each element of `input` equals that of `other`."""
@@ -752,11 +758,17 @@ class TensorMethods:
     def int(self, memory_format: Any = None) -> Tensor:
         """This tensor as int32."""
 
+    def is_contiguous(self, memory_format: Any = None) -> _bool:
+        """Whether the elements lie in memory in row-major order without gaps."""
+
     def is_nonzero(self) -> _bool:
         """Whether the one element of `input` is not 0. Raises RuntimeError for any other number of elements."""
 
     def is_same_size(self, other: Tensor) -> _bool:
         """Whether both have the same shape."""
+
+    def is_signed(self) -> _bool:
+        """Whether the dtype has negative numbers."""
 
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
         """Whether |input - other| <= atol + rtol · |other|, or both are the same infinity (or NaN, with `equal_nan`)."""
@@ -778,6 +790,10 @@ class TensorMethods:
 
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""
+
+    @property
+    def itemsize(self) -> _int:
+        """Bytes of one element."""
 
     def kron(self, other: Tensor) -> Tensor:
         """Kronecker product: each element of `input` times the whole of `other`."""
@@ -1002,6 +1018,10 @@ class TensorMethods:
 
     def narrow(self, dim: _int, start: Any, length: _int) -> Tensor:
         """A view of the `length` elements from `start` on along `dim`."""
+
+    @property
+    def nbytes(self) -> _int:
+        """Bytes of all elements."""
 
     def ne(self, other: Tensor | _float) -> Tensor:
         """Whether each element of `input` differs from that of `other`."""
@@ -1269,6 +1289,9 @@ class TensorMethods:
 
     def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Standard deviation over `dim`: the square root of `var`, with the same arguments."""
+
+    def stride(self, dim: _int | None = None) -> Any:
+        """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
 
     def sub(self, other: Tensor | _float, alpha: Any = 1) -> Tensor:
         """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any, cast
 
+import numpy as np
+
+from pellucid import backend
 from pellucid.backend import Array
 
 from .operation import TABLE, Op
@@ -51,3 +54,24 @@ def _named(name: str) -> Op:
 
 
 LIFTED = Lifted()
+NUMPY = Raw(backend.NUMPY.xp)
+_raw: dict[Any, Raw] = {backend.NUMPY: NUMPY}
+
+
+def of_array(array: Array) -> Raw:
+    """The vocabulary of the library that made `array`."""
+    if type(array) is np.ndarray:
+        return NUMPY
+    library = backend.of_array(array)
+    return _raw.get(library) or _raw.setdefault(library, Raw(library.xp))
+
+
+def sum_to(m: Any, gradient: Any, shape: tuple[int, ...]) -> Any:
+    """Undo broadcasting: sum over the dimensions that were stretched or added."""
+    extra = len(gradient.shape) - len(shape)
+    dims = tuple(range(extra)) + tuple(
+        i + extra for i, length in enumerate(shape) if length == 1 and gradient.shape[i + extra] != 1
+    )
+    if dims:
+        gradient = m.sum(gradient, dim=dims, keepdim=True)
+    return m.reshape(gradient, shape=shape) if extra else gradient

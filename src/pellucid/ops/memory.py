@@ -8,7 +8,7 @@ from pellucid import backend
 from pellucid.core import Tensor, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.engine import sum_to
+from pellucid.core.vocabulary import sum_to
 from pellucid.types.devices import of_array
 from pellucid.types.dtypes import OF_NUMPY, number_in
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.core import ShapeError, Tensor, called, function, op
 from pellucid.core.arguments import is_list
-from pellucid.core.engine import sum_to
+from pellucid.core.vocabulary import sum_to
 
 from .node_names import layer, product
 

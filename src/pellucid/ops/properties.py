@@ -1,10 +1,13 @@
-"""Questions about a tensor, as functions; the methods of the same names are on Tensor."""
+"""Questions about a tensor: what it is, and how it lies in memory."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from pellucid.core import Tensor, function
+import numpy as np
+
+from pellucid.core import Tensor, function, method
 
 
 @function(method=False)
@@ -45,3 +48,50 @@ def is_nonzero(input: Tensor) -> bool:
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same shape."""
     return input.shape == other.shape
+
+
+@method
+def is_signed(self: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return self.dtype.is_signed
+
+
+# --- in memory -------------------------------------------------------------------------------------------------------
+
+
+@method
+def element_size(self: Tensor) -> int:
+    """Bytes of one element."""
+    return self._array.itemsize
+
+
+def _nbytes(self: Tensor) -> int:
+    """Bytes of all elements."""
+    return self._array.nbytes
+
+
+@method
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
+    size, lengths = self._array.itemsize, self._array.shape
+    steps = tuple(step // size for step in self._array.strides)
+    if 0 in lengths and not any(steps):  # NumPy gives 0 for what it has made empty
+        steps = tuple(math.prod(max(length, 1) for length in lengths[i + 1 :]) for i in range(len(lengths)))
+    return steps if dim is None else steps[dim]
+
+
+@method
+def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
+    """Whether the elements lie in memory in row-major order without gaps."""
+    return bool(self._array.flags.c_contiguous)
+
+
+@method
+def data_ptr(self: Tensor) -> int:
+    """Address of the first element."""
+    array: Any = self._array
+    return int(array.ctypes.data) if type(array) is np.ndarray else int(array.data.ptr)
+
+
+setattr(Tensor, "itemsize", property(element_size))  # noqa: B010 (the type checker knows no such attribute)
+setattr(Tensor, "nbytes", property(_nbytes))  # noqa: B010

@@ -7,9 +7,8 @@ from typing import Any
 
 from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
 from pellucid.core.arguments import spread
-from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
-from pellucid.core.vocabulary import LIFTED
+from pellucid.core.vocabulary import LIFTED, sum_to
 
 from .dims import dim_of, dims_of, sizes_of, some
 from .node_names import reshaped

@@ -15,8 +15,8 @@ import numpy as np
 
 from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, from_data, function, method, op
 from pellucid.core.arguments import is_list
-from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import sum_to
 from pellucid.types.dtypes import int64, number_in
 
 from .parts import part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.application import OpNode
-from ..core.engine import grad
+from ..core.gradients import grad
 from ..core.node import OUT, VALUE, Node
 from ..core.tensor import Tensor
 from .graph import Graph, GraphEdge, GraphNode, attributes_of, formula_of, measure, user_tensors

@@ -1,0 +1,151 @@
+"""What is asked of the engine: `backward` adds to the `grad` of leaves, `grad` returns gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid import backend
+
+from .context import state
+from .engine import accumulate, run
+from .errors import with_line
+from .operation import TABLE
+from .tensor import Tensor, wrap, zeros_like
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of `tensors` to the `grad` of the leaves that they were computed from.
+
+    `grad_tensors` seeds each non-scalar with the gradient of what comes after it. `create_graph` makes the gradients
+    differentiable themselves. `retain_graph` (as `create_graph` unless given) keeps what is needed for another
+    backward. `inputs` limits the accumulation to these tensors. Raises RuntimeError for a non-scalar without a seed,
+    for a tensor without history, and for values that were freed or changed in place since.
+
+    >>> import pellucid
+    >>> w = pellucid.tensor([1.0, 2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    tensor([2., 4.])
+    """
+    if grad_tensors is None and isinstance(tensors, Tensor) and tensors._view is None and tensors._requires:
+        roots, seeds = [tensors], [_seed(tensors)]  # as _roots would say, sooner
+    else:
+        roots, seeds = _roots(tensors, grad_tensors)
+    if state.watchers:
+        for watcher in tuple(state.watchers):  # one may end while it is told
+            watcher.backward(roots)
+    keep = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        run(roots, seeds, keep, create_graph)
+        return
+    chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not chosen:
+        raise RuntimeError("'inputs' argument to backward() cannot be empty")
+    found = run(roots, seeds, keep, create_graph, chosen)
+    for one, gradient in zip(chosen, found, strict=True):
+        if gradient is not None:
+            accumulate(one, gradient, lifted=True, owned=False, create=create_graph)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`, returned instead of accumulated.
+
+    Raises RuntimeError for an input that `outputs` do not depend on, unless `allow_unused` (None is returned for it)
+    or `materialize_grads` (zeros).
+
+    >>> import pellucid
+    >>> x = pellucid.tensor(3.0, requires_grad=True)
+    >>> (first,) = grad(x**3, x, create_graph=True)
+    >>> grad(first, x)
+    (tensor(18.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("is_grads_batched: call grad() once for each seed, or autograd.functional.jacobian")
+    chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for index, one in enumerate(chosen):
+        if not one.requires_grad:
+            raise RuntimeError(
+                f"One of the differentiated Tensors does not require grad: input {index} with shape "
+                f"{tuple(one.shape)}; call requires_grad_() on it before it is used"
+            )
+    roots, seeds = _roots(outputs, grad_outputs)
+    keep = create_graph if retain_graph is None else retain_graph
+    found = run(roots, seeds, keep, create_graph, chosen)
+    if materialize_grads:
+        found = [zeros_like(one) if got is None else got for one, got in zip(chosen, found, strict=True)]
+    elif not allow_unused:
+        for index, got in enumerate(found):
+            if got is None:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph: input "
+                    f"{index} with shape {tuple(chosen[index].shape)}. Set allow_unused=True if this is what you want."
+                )
+    return tuple(found)
+
+
+def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
+    roots: list[Tensor] = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given: list[Any] = [seeds] if seeds is None or isinstance(seeds, Tensor) else list(seeds)
+    if given == [None]:
+        given = [None] * len(roots)
+    if len(given) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
+    ready: list[Tensor] = []
+    for root, seed in zip(roots, given, strict=True):
+        if not root.requires_grad:
+            raise RuntimeError(
+                with_line(
+                    "element 0 of tensors does not require grad and does not have a grad_fn: nothing that it was "
+                    "computed from requires a gradient, or the computation ran under no_grad() or through "
+                    "detach()/numpy(). Set requires_grad=True on what should be differentiated"
+                )
+            )
+        if seed is None:
+            seed = _seed(root)
+        elif not isinstance(seed, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(seed).__name__}")
+        elif seed._array.shape != root._array.shape:
+            raise RuntimeError(
+                with_line(
+                    f"Mismatch in shape: the gradient has shape {tuple(seed.shape)} and the output {tuple(root.shape)}"
+                )
+            )
+        elif seed._array.dtype != root._array.dtype:
+            seed = TABLE["cast"](seed, dtype=root.dtype)
+        ready.append(seed)
+    return roots, ready
+
+
+def _seed(root: Tensor) -> Tensor:
+    """The gradient of a scalar with respect to itself: 1."""
+    array = root._array
+    if array.shape == () and type(array) is np.ndarray:
+        return wrap(np.array(1, array.dtype))  # a fifth of the time of numpy.ones
+    if array.size != 1:
+        raise RuntimeError(
+            with_line(
+                "grad can be implicitly created only for scalar outputs, this one has shape "
+                f"{tuple(root.shape)}. Reduce it first (.sum(), .mean()), or pass the gradient of what comes after it: "
+                "backward(gradient=...)"
+            )
+        )
+    return wrap(backend.of_array(array).xp.ones(array.shape, array.dtype))

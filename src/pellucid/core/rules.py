@@ -1,0 +1,207 @@
+"""The rules of a node, called on its gradient: on arrays in `array_rules`, on Tensors in `tensor_rules`.
+
+There are two, since each op of each step of training passes through the first: to wrap its arrays in Tensors and go
+through the door for every op of a rule, only to record nothing, would be work for no result. The rules themselves are
+the same; each is a function of the vocabulary that it is spoken in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from sys import getrefcount
+from typing import Any, cast
+
+import numpy as np
+
+from pellucid import backend
+from pellucid.types.dtypes import OF_NUMPY, float32
+
+from .application import OpNode
+from .context import is_reentry, run_within, state
+from .errors import with_line
+from .node import AUX, OUT, VALUE, Node
+from .operation import TABLE
+from .tensor import Tensor, wrap
+from .vocabulary import LIFTED, NUMPY, sum_to
+
+_ndarray = np.ndarray
+_HALF = np.dtype(np.float16)
+
+
+def _references() -> int:
+    """What `getrefcount` says of an array that one local variable alone refers to."""
+    gradient = np.empty(0)
+    return getrefcount(gradient)
+
+
+_ALONE = _references()
+
+
+def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[Any] | None) -> None:
+    """Call the rules of a node on arrays, and hand what they give to `arrive(edge, gradient, fresh)`.
+
+    `fresh` says that nobody else refers to the gradient, so that another may be added to it in place. With `useful`,
+    only the rules for these edges are called.
+    """
+    call = state.run
+    if node.freed:
+        saved_by(node)
+    saved = node.saved
+    for counter, version, _ in node.guards:
+        if counter[0] != version:
+            saved_by(node)
+    if g.dtype is _HALF:
+        g, saved = _wide(g), [_wide(value) for value in saved]
+    edges, elementwise = node.edges, node.op.elementwise
+    for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
+        edge = edges[position]
+        if useful is not None and edge not in useful:
+            continue
+        try:
+            if len(slots) == 1:
+                gradient = call(rule, vocabulary, g, saved[slots[0]])
+            else:
+                gradient = call(rule, vocabulary, g, *[saved[slot] for slot in slots])
+        except RuntimeError as failure:
+            if not is_reentry(failure):
+                raise
+            gradient = run_within(rule, vocabulary, g, *[saved[slot] for slot in slots])
+        if gradient is None:
+            continue
+        if elementwise and gradient.shape != shape:
+            gradient = sum_to(vocabulary, gradient, shape)
+        if gradient.dtype is not dtype and gradient.dtype != dtype:
+            gradient = gradient.astype(dtype)
+        if type(gradient) is not _ndarray and vocabulary is NUMPY:
+            gradient = np.asarray(gradient)
+        arrive(edge, gradient, gradient.base is None and getrefcount(gradient) == _ALONE)
+
+
+def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[Any] | None) -> None:
+    """Call the rules of a node on Tensors, likewise; what they compute is recorded with `create`."""
+    if not isinstance(node, OpNode):
+        for edge, gradient in node.propagate(g, LIFTED, True, create):
+            arrive(edge, gradient, False)
+        return
+    values = [
+        _lift(node, what, which, value, create)
+        for (what, which), value in zip(node.plan.saves, saved_by(node), strict=True)
+    ]
+    if g._array.dtype == _HALF:
+        g, values = _wide_tensor(g), [_wide_tensor(value) for value in values]
+    for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
+        if useful is not None and node.edges[position] not in useful:
+            continue
+        gradient = rule(LIFTED, g, *[values[slot] for slot in slots])
+        if gradient is None:
+            continue
+        if node.op.elementwise and gradient._array.shape != shape:
+            gradient = sum_to(LIFTED, gradient, shape)
+        if gradient._array.dtype != dtype:
+            gradient = TABLE["cast"](gradient, dtype=OF_NUMPY[dtype])
+        if create and node.op.piecewise and node.edges[0] is not None:
+            gradient = TABLE["along"](gradient, _input_in_name(node, gradient))
+        arrive(node.edges[position], gradient, False)
+
+
+def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
+    """A tensor with the history of the op's first input, for ops that ask for the history alone."""
+    edge = node.edges[0]
+    if isinstance(edge, Tensor):
+        return edge
+    shape, dtype = node.metas[0]
+    xp = backend.of_array(gradient._array).xp
+    return _with_history(xp.broadcast_to(xp.zeros((), dtype), shape), edge)
+
+
+def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool) -> Any:
+    """A saved array as the Tensor that it was, with its history."""
+    if what == OUT:
+        return _with_history(value, node)
+    if what == VALUE:
+        if which is None:
+            return [_with_history(one, edge) for one, edge in zip(value, node.edges[node.op.star :], strict=True)]
+        return _with_history(value, node.edges[which])
+    if what == AUX:
+        name: str = node.op.aux[which]  # pyright: ignore[reportUnknownVariableType]
+        if create and name in node.op.recompute:
+            return _recomputed(node, node.op.recompute[name])
+        return wrap(value)
+    return value
+
+
+def _recomputed(node: OpNode, rule: Any) -> Any:
+    op = node.op
+    names: list[str] = list(inspect.signature(rule).parameters)[1:]
+    kept = dict(zip(node.plan.saves, node.saved, strict=True))
+    given: list[Any] = []
+    for name in names:
+        if name in op.inputs:
+            position = op.inputs.index(name)
+            if (VALUE, position) not in kept:
+                raise TypeError(f"{op.name}: a rule that uses a recomputed by-product must also ask for {name!r}")
+            given.append(_with_history(kept[VALUE, position], node.edges[position]))
+        else:
+            given.append(node.kwargs.get(name, op.attributes[name]))
+    return rule(LIFTED, *given)
+
+
+def _with_history(array: Any, edge: Any) -> Any:
+    if edge is not None and not isinstance(edge, Node):
+        return edge  # the leaf itself
+    if array is None or isinstance(array, int | float):
+        return array
+    tensor = wrap(array)
+    if edge is not None:
+        tensor._node, tensor._requires = edge, True
+    return tensor
+
+
+def saved_by(node: OpNode) -> list[Any]:
+    """What the node kept, if it is still there and unchanged."""
+    if node.freed:
+        raise RuntimeError(
+            with_line(
+                f"Trying to backward through the graph a second time: what {node.op.name} had saved for backward was "
+                "freed when backward() ran first. Write backward(retain_graph=True) there if you need two, or "
+                "compute the loss anew; a value carried from one step to the next wants .detach()"
+            )
+        )
+    for counter, version, slot in node.guards:
+        if counter[0] != version:
+            raise RuntimeError(_modified(node, counter[0], version, slot))
+    return node.saved
+
+
+def _modified(node: OpNode, now: int, then: int, slot: int) -> str:
+    what, which = node.plan.saves[slot]
+    value = node.saved[slot]
+    name = (
+        "its result"
+        if what == OUT
+        else f"its input {node.op.inputs[(node.op.star or 0) if which is None else which]!r}"
+    )
+    shape = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "dtype") else "a list"
+    where = f" recorded at {node.where}" if node.where else ""
+    return with_line(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"{node.op.name}{where} needs {name} ({shape}), which is at version {now}; expected version {then} instead. "
+        "Write the op that is not in place, or clone() before changing it"
+    )
+
+
+def _wide(value: Any) -> Any:
+    """float16 as float32. A rule computes in float32 and its result is rounded once, as in PyTorch's kernels: a count
+    or a factor above 65504 must not become infinite on the way.
+    """
+    if isinstance(value, list):
+        return [_wide(part) for part in cast("list[Any]", value)]
+    return value.astype(np.float32) if getattr(value, "dtype", None) == _HALF else value
+
+
+def _wide_tensor(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_wide_tensor(part) for part in cast("list[Any]", value)]
+    if isinstance(value, Tensor) and value._array.dtype == _HALF:
+        return TABLE["cast"](value, dtype=float32)
+    return value
