@@ -30,14 +30,14 @@ def test_it_suggests_and_draws() -> None:
     result = pellucid("find-lr", "digits", "--model", "mlp:32", "--optimizer", "sgd", "--seed", 1)
     assert result.exit_code == 0, result.output
     assert "digits · mlp:32 (2,410 parameters) · sgd, batch 32, cross-entropy, seed 1" in result.output
-    rates = [suggested(result.output, name) for name in ("steepest", "valley", "minimum/10")]
+    rates = [suggested(result.output, name) for name in ("best", "steepest", "valley", "minimum/10")]
     assert all(0.01 < rate < 2 for rate in rates)
     assert Path("lr-finder.png").stat().st_size > 10_000
     assert [path.name for path in Path().iterdir()] == ["lr-finder.png"]
 
     line = result.output.splitlines()[-1]
     assert line.startswith(
-        "To train with the valley's: pellucid train digits --model mlp:32 --optimizer sgd --seed 1 --lr "
+        "To train with the best: pellucid train digits --model mlp:32 --optimizer sgd --seed 1 --lr "
     )
     again = pellucid(*shlex.split(line.partition(": pellucid ")[2]), "--epochs", 1, "--no-report")
     assert again.exit_code == 0, again.output

@@ -556,8 +556,9 @@ learner.fit(10)
 #
 # How large is large? Train for a hundred steps or so with a rate that grows from tiny to
 # absurd, and look at the loss (Smith, 2015): where it falls fastest is a good rate, and
-# somewhat behind it the largest that can be used. Afterwards the learner is as it was
-# before, to the bit.
+# somewhat behind it the largest that can be used. A few such rates are then tried for a
+# hundred steps each: `best` is the one that trained best. Afterwards the learner is as it
+# was before, to the bit.
 
 # %%
 learner = learner_of()
@@ -572,7 +573,7 @@ found.plot()
 # nothing.
 
 # %%
-rate = found.suggestions["valley"]
+rate = found.suggestions["best"]
 learner = learner_of(lr=rate, sizes=(64, 128, 64, 10))
 learner.fit_one_cycle(15, max_lr=rate)
 print({name: round(value, 4) for name, value in learner.evaluate().items()})

@@ -28,10 +28,11 @@ def find_lr(
     end: Annotated[float, typer.Option(help="The largest rate to try.")] = 10.0,
     steps: Annotated[int, typer.Option(help="How many rates to try, a batch for each.")] = 100,
     out: Annotated[Path, typer.Option(help="The picture: .png, .svg or .pdf.")] = Path("lr-finder.png"),
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the rate of the valley.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the best rate.")] = False,
     **given: Any,
 ) -> None:
-    """Find a learning rate for training on DATASET: train for a moment with ever larger ones, and look at the loss.
+    """Find a learning rate for training on DATASET: train for a moment with ever larger ones, look at the loss, and
+    try what it suggests.
 
     Prints the suggestions and draws the curve. The network is the one that `pellucid train` would begin with for the
     same options; nothing of it is kept. Where the curve says nothing, that is what is said, and the exit code is 1.
@@ -55,7 +56,7 @@ def find_lr(
     viz.lr_finder(result, title=config.title, save=out)
     tell(console, result, config, given, out)
     if quiet and result.usable:
-        print(f"{result.suggestions['valley']:.2g}")
+        print(f"{result.suggestions['best']:.2g}")
     if not result.usable:
         raise typer.Exit(1)
 
@@ -78,14 +79,15 @@ def tell(console: Console, result: LRFinder, config: Config, given: Options, out
         console.print(f"There is no learning rate to suggest: {result.reason}.\nPicture: {out}")
         return
     meaning = {
+        "best": "of these, and half of where the loss is least, the one that trained best",
         "steepest": "where the loss falls fastest",
         "valley": "two thirds into the fall",
         "minimum/10": "a tenth of where the loss is least",
     }
     rows = [(f"{name}, {meaning[name]}", f"{rate:.2g}") for name, rate in result.suggestions.items()]
     tried = f"{result.lrs[0]:.2g} to {result.lrs[-1]:.2g}, {len(result.lrs)} steps"
-    console.print(table("Suggested learning rates", [*rows, ("tried", tried)]))
+    console.print(table("Suggested learning rates", [*rows, ("searched", tried)]))
     if result.reason:
         console.print(f"Note: {result.reason}.")
-    again = settings.command(given, "--lr", f"{result.suggestions['valley']:.2g}")
-    console.print(f"Picture: {out}\nTo train with the valley's: {again}")
+    again = settings.command(given, "--lr", f"{result.suggestions['best']:.2g}")
+    console.print(f"Picture: {out}\nTo train with the best: {again}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,12 @@ import numpy as np
 from pellucid.train.loop import Callback, Loop, StopFit
 from pellucid.train.probes.lr_curve import read
 from pellucid.train.probes.rewind import Snapshot
+
+# Rates beyond the suggested ones are tried for as long as the largest is the best, up to so many in all.
+MOST_TRIALS = 10
+# Of rates whose trials fell by nearly as much as the best, to within this part, the smallest is taken: a larger one
+# that gains little in a hundred steps leaps about, or comes apart, in a thousand.
+NEAR = 0.06
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,9 +30,13 @@ class LRFinder:
             of the one whose rate is the largest; the others keep their proportion to it.
         losses: the loss of the batch at each, before the step with that rate.
         smoothed: the losses without their noise.
-        suggestions: "steepest": the largest rate at which the smoothed loss falls about as fast as anywhere, between a
-            tenth and a quarter of the rate where it is least; "valley": two thirds into its longest fall;
-            "minimum/10": a tenth of the rate where it is least. None each where the curve is not usable.
+        suggestions: "best": the smallest rate with which the training itself comes about as far as with any (None
+            where none was tried); "steepest": the largest rate at which the smoothed loss falls about as fast as
+            anywhere, between a tenth and a quarter of the rate where it is least; "valley": two thirds into its
+            longest fall; "minimum/10": a tenth of the rate where it is least. None each where the curve is not usable.
+        trials: by rate, the mean loss over the last third of the steps that it was tried for, each from the same
+            weights and on the same batches; infinity where it did not stay finite. Tried are the suggested rates, half
+            of the one where the loss is least, and its doubles while they are better.
         usable: whether the curve says anything.
         reason: why it does not; or what to keep in mind; or "".
     """
@@ -37,6 +47,7 @@ class LRFinder:
     suggestions: dict[str, float | None]
     usable: bool
     reason: str = ""
+    trials: dict[float, float] = field(default_factory=dict[float, float])
 
     def plot(self, ax: Any = None, save: Any = None) -> Any:
         """The curve with the suggestions marked; see `pellucid.viz.lr_finder`."""
@@ -58,8 +69,9 @@ def lr_find(
     steps: int = 100,
     divergence: float = 4.0,
     callbacks: Sequence[Callback] | None = None,
+    trials: int | None = None,
 ) -> LRFinder:
-    """Train for `steps` batches with learning rates from `start` to `end`, and suggest one.
+    """Train for `steps` batches with learning rates from `start` to `end`, read the curve, and try what it suggests.
 
     Each step has a rate larger than the one before by the same factor. It ends early where the loss is no longer a
     number, or (averaged over some steps) `divergence` times the least it has been. Afterwards everything is as before,
@@ -73,6 +85,9 @@ def lr_find(
         divergence: how many times the least loss ends the search.
         callbacks: those that take part; by default the learner's own that change what a step does (`GradientClip`,
             `Accumulate`, `MixUp`). They are copied. No other is called.
+        trials: for how many steps each suggested rate is tried; by default as many as the search may take, and 0 for
+            none. One step at a rate says little of hundreds of them: momentum and the noise of the batches move the
+            curve, to lower and to higher rates.
 
     Raises:
         ValueError: the range is not one, there are too few steps or no batches.
@@ -87,7 +102,7 @@ def lr_find(
     >>> learner = Learner(model, batches, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
     >>> found = lr_find(learner)
     >>> found.usable, list(found.suggestions)
-    (True, ['steepest', 'valley', 'minimum/10'])
+    (True, ['best', 'steepest', 'valley', 'minimum/10'])
     """
     if not isinstance(learner, Loop):
         raise TypeError(
@@ -101,10 +116,42 @@ def lr_find(
         raise ValueError(f"divergence is how many times the least loss ends the search, above 1; it is {divergence}.")
     if len(learner.loader) == 0:
         raise ValueError("lr_find was given a learner whose loader has no batches.")
+    if trials is not None and (not isinstance(trials, int) or trials < 0):
+        raise ValueError(f"trials is how many steps each suggested rate is tried for; it is {trials!r}.")
     learner.check_idle("lr_find")
     if callbacks is None:
         callbacks = [callback for callback in learner.callbacks if callback.changes_step]
-    search = _Search(start, end, steps, divergence)
+    search = _Search(np.geomspace(start, end, steps), divergence)
+    _train(learner, search, callbacks)
+    lrs, losses = np.array(search.lrs), np.array(search.losses)
+    reading = read(lrs, losses, search.diverged)
+    suggestions = {"best": None, **reading.suggestions}
+    found = LRFinder(lrs, losses, reading.smoothed, suggestions, reading.usable, reading.reason)
+    count = steps if trials is None else trials
+    if not found.usable or not count:
+        return found
+
+    def loss_of(rate: float) -> float:
+        trial = _Search(np.full(count, rate), math.inf)
+        _train(learner, trial, callbacks)
+        return math.inf if trial.diverged else float(np.mean(trial.losses[-math.ceil(count / 3) :]))
+
+    least = float(lrs[reading.smoothed.argmin()])
+    for rate in sorted({*(rate for rate in reading.suggestions.values() if rate), least / 2}):
+        found.trials[rate] = loss_of(rate)
+    while len(found.trials) < MOST_TRIALS and _best(found.trials) == (largest := max(found.trials)):
+        found.trials[2 * largest] = loss_of(2 * largest)
+    enough = min(found.trials.values()) + NEAR * (float(losses[0]) - min(found.trials.values()))
+    best = min(rate for rate, loss in found.trials.items() if loss <= max(enough, min(found.trials.values())))
+    return replace(found, suggestions={**suggestions, "best": best})
+
+
+def _best(trials: dict[float, float]) -> float:
+    return min(trials, key=lambda rate: (trials[rate], rate))
+
+
+def _train(learner: Loop, search: _Search, callbacks: Sequence[Callback]) -> None:
+    """Train with the rates of `search`, a step for each, and undo it."""
     snapshot = Snapshot(learner)
     try:
         for parameter in [p for group in learner.optimizer.param_groups for p in group["params"]]:
@@ -112,25 +159,22 @@ def lr_find(
         for parameter in learner.model.parameters():
             parameter.grad = None
         learner.batch = 0
-        learner.loader, learner.valid = _Cycle(learner.loader, steps), None
+        learner.loader, learner.valid = _Cycle(learner.loader, len(search.rates)), None
         learner.remove(*learner.callbacks)
         learner.add(search, *copy.deepcopy(list(callbacks)))
         with np.errstate(all="ignore"):  # a loss that overflows is what is looked for
             learner.fit(1)
     finally:
         snapshot.restore()
-    lrs, losses = np.array(search.lrs), np.array(search.losses)
-    reading = read(lrs, losses, search.diverged)
-    return LRFinder(lrs, losses, reading.smoothed, reading.suggestions, reading.usable, reading.reason)
 
 
 class _Search(Callback):
-    """Raises the rate from step to step, and ends the fit where the loss has had enough."""
+    """Sets the rate of each step, and ends the fit where the loss has had enough."""
 
     order = -50
 
-    def __init__(self, start: float, end: float, steps: int, divergence: float) -> None:
-        self.rates = np.geomspace(start, end, steps)
+    def __init__(self, rates: np.ndarray, divergence: float) -> None:
+        self.rates = rates
         self.divergence = divergence
         self.lrs: list[float] = []
         self.losses: list[float] = []
