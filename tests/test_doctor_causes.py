@@ -7,7 +7,7 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import alignment, coverage, order, reach, softmax
+from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, order, reach, softmax
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Batch, Data, Keys, distinct, samples
 from pellucid.doctor.probes.trials import Trial
@@ -238,3 +238,43 @@ def test_a_cause_is_named_with_its_line(cause: str, line: int, change: tuple[str
     report = examined(tmp_path, *change)
     assert report.status == "faults", report.to_json()
     assert (report.findings[0].cause, report.findings[0].line) == (cause, line)
+
+
+def softmax_of(z: np.ndarray) -> np.ndarray:
+    exps = np.exp(z - z.max(1, keepdims=True))
+    return exps / exps.sum(1, keepdims=True)
+
+
+def test_what_the_outputs_of_a_pass_show() -> None:
+    z = RNG.normal(size=(40, 4))
+    p = softmax_of(z)
+    seen = {("", "p"): [p], ("", "q"): [softmax_of(p)], ("", "z"): [z]}
+    twice = softmax.twice(seen, set(seen), softmax_of(p))
+    assert twice is not None and twice.cause == "double-softmax"
+    assert softmax.twice(seen, set(seen), p) is None
+    cut = softmax.rectified(softmax_of(np.maximum(0, z)))
+    assert cut is not None and cut.cause == "activation-before-loss"
+    assert softmax.rectified(p) is None
+    assert softmax.rectified(softmax_of(np.zeros((40, 4)))) is None  # first weights of zero
+
+
+@pytest.mark.parametrize(
+    ("labels", "cause"),
+    [([0, 1, 2, 1], None), ([1, 2, 3, 1], "labels-off-by-one"), ([-1, 0, 1, 0], "labels-out-of-range")],
+)
+def test_numbers_of_classes(labels: list[int], cause: str | None) -> None:
+    finding = class_numbers.out_of_range(np.array(labels, dtype=float), 3, "y")
+    assert (finding.cause if finding else None) == cause
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "change"),
+    [
+        ("non-finite-data", "X[7, 1] = np.nan", ("y = (X[:, :1]", "X[7, 1] = np.nan\ny = (X[:, :1]")),
+        ("labels-misaligned", "", ("for epoch in", "np.random.shuffle(X)\nfor epoch in")),
+    ],
+)
+def test_what_the_data_shows(cause: str, code: str, change: tuple[str, ...], tmp_path: Path) -> None:
+    finding = examined(tmp_path, *change).findings[0]
+    assert finding.cause == cause
+    assert not code or finding.code == code

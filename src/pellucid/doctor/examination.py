@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
+import traceback
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from pellucid.doctor import conditions
+from pellucid.doctor.conditions import regime
 from pellucid.doctor.probes.engine import Rule, rules
 from pellucid.doctor.probes.recorded import Autopsy, autopsy
 from pellucid.doctor.probes.slopes import Study, study
-from pellucid.doctor.probes.training import Curve, by_differences, train
-from pellucid.doctor.probes.trials import gently
+from pellucid.doctor.probes.trials import Change, gently
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Session
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Source, suspect
+from pellucid.doctor.proof import prove
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
 
@@ -34,29 +34,48 @@ class Options:
 
 
 def examine(session: Session, options: Options) -> Report:
-    """Measure, judge, prove."""
-    started = time.monotonic()
-    found = session.found
-    facts = _facts(session)
-
-    def studied() -> Study:
-        def work(lab: Lab) -> Any:
-            steps = study(lab, found, options.loss)
-            return gently(lab, found, steps) if session.returned else steps
-
-        return session.lab(work, found.groups, min(12.0, session.left() / 2))
-
+    """Measure, judge, prove. Whatever goes wrong here is said to be the doctor's fault, not the program's."""
     try:
-        seen = studied()
-        judgement = gradient.judge(seen)
-        astray = options.conditions and not session.returned and (judgement is None or judgement.wrong)
-        if astray and conditions.strayed(session):
-            conditions.rewind(session)  # where all units are saturated, no slope tells anything
-            seen = studied()
-            judgement = gradient.judge(seen)
+        return _examine(session, options)
+    except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)
+        shown = "".join(traceback.format_exception_only(error)).strip()
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"The doctor itself failed, which is a mistake of pellucid: {shown} ({place.filename}:{place.lineno})"
+        return Report("inconclusive", facts=_facts(session), reason=reason)
+
+
+def _examine(session: Session, options: Options) -> Report:
+    started = time.monotonic()
+    facts = _facts(session)
+    whole = options.conditions
+    if whole:
+        spoilt = conditions.spoilt(session)
+        if spoilt is not None:
+            return Report("faults", [spoilt], facts, time.monotonic() - started)
+        if conditions.strayed(session, FAR):
+            conditions.rewind(session)  # where numbers overflow, no slope tells anything
+    try:
+        try:
+            seen, judgement = _judged(session, options)
+        except Lost:
+            if not whole or session.returned:
+                raise
+            conditions.rewind(session)
+            seen, judgement = _judged(session, options)
+        doubtful = judgement is None or bool(judgement.wrong)
+        if whole and doubtful and not session.returned and conditions.strayed(session):
+            conditions.rewind(session)  # nor where all units are saturated
+            seen, judgement = _judged(session, options)
     except Lost as lost:
         return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost}")
     session.known = seen.known
+    odd = conditions.of_outputs(session, judgement, seen) if whole else []
+    if whole and not odd and (judgement is None or judgement.wrong):
+        seen, judgement = _where_slopes_tell(session, options, seen, judgement)
+    if judgement is not None:
+        facts |= _loss_facts(judgement)
+    if odd:
+        return Report("faults", odd, facts, time.monotonic() - started)
     if judgement is None:
         return Report(
             "inconclusive",
@@ -64,29 +83,84 @@ def examine(session: Session, options: Options) -> Report:
             reason="No number that was seen in a pass, and no usual loss of what was seen, depends on the parameters. "
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
-    facts |= _loss_facts(judgement)
-    odd = conditions.structure(session, judgement, seen) if options.conditions else []
-    if not odd and not _trusted(judgement):
-        return Report(
-            "inconclusive",
-            facts=facts,
-            reason=f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
-            "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME",
-        )
-    findings = [] if odd else backward.findings(judgement, seen, found, _sizes(seen, found))
+    findings: list[Finding] = []
+    if _trusted(judgement):
+        findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
+        for finding in findings:
+            _explain(finding, session, judgement, seen)
+        if whole and not any(finding.severity == "error" for finding in findings):
+            findings += conditions.look(session, judgement, seen)
+        elif whole and all(finding.verified is False for finding in findings):
+            findings = _doubted(findings, conditions.look(session, judgement, seen))
+    else:
+        if whole:  # what is wrong with the data is so whatever the gradient is
+            findings = [f for f in conditions.look(session, judgement, seen, ("data",)) if f.severity == "error"]
+        if not findings:
+            return Report(
+                "inconclusive",
+                facts=facts,
+                reason=f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
+                "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME",
+            )
+    faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
+    return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
+
+
+def _doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
+    """With the right gradient a fork went no better: a condition that one confirmed goes before what slopes said.
+
+    Where numbers overflow or units are saturated, slopes mislead.
+    """
+    confirmed = [finding for finding in others if finding.verified]
+    if not confirmed:
+        return findings
     for finding in findings:
-        _place(finding, session, judgement, seen)
-        if finding.cause == "wrong-backward" and not _of_engine(finding, session):
-            _name(finding, session, judgement, seen)
-        _prove(finding, session, judgement, seen)
-    if not any(finding.severity == "error" for finding in findings):
-        findings += odd or (conditions.look(session, judgement, seen) if options.conditions else [])
-    status = (
-        "faults"
-        if any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
-        else "healthy"
-    )
-    return Report(status, findings, facts, time.monotonic() - started)
+        finding.severity, finding.confidence = "info", 0.3
+    return [*confirmed, *findings]
+
+
+FAR = 1000.0  # times its first size, which no parameter reaches by training that goes well
+
+
+def _judged(
+    session: Session, options: Options, case: conditions.Case | None = None, made: tuple[Change, ...] = ()
+) -> tuple[Study, gradient.Judgement | None]:
+    """The study of some passes, and what it says; in another regime, with these changes made first."""
+    found = session.found
+
+    def work(lab: Lab) -> Any:
+        steps = study(lab, found, options.loss)
+        if case is not None:
+            return regime.under(lab, case, made, steps)
+        return gently(lab, found, steps) if session.returned else steps
+
+    seen = session.lab(work, found.groups, min(12.0, session.left() / 2))
+    return seen, gradient.judge(seen)
+
+
+def _where_slopes_tell(
+    session: Session, options: Options, seen: Study, judgement: gradient.Judgement | None
+) -> tuple[Study, gradient.Judgement | None]:
+    """The judgement in a regime where slopes tell something, if the gradient is right there."""
+    case = conditions.Case.of(session, judgement, seen)
+    made = regime.changes(case)
+    if not made:
+        return seen, judgement
+    try:
+        other, there = _judged(session, options, case, made)
+    except Lost:
+        return seen, judgement
+    if there is not None and not there.wrong and not there.climbs and gradient.tells(there):
+        return other, there
+    return seen, judgement
+
+
+def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+    """Where a finding about the gradient is, what mistake it is, and the proof."""
+    _place(finding, session, judgement, seen)
+    if finding.cause == "wrong-backward" and not _of_engine(finding, session):
+        _name(finding, session, judgement, seen)
+    prove(finding, session, judgement)
 
 
 def _trusted(judgement: gradient.Judgement) -> bool:
@@ -240,43 +314,3 @@ def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:
     if cell.state == "along":
         return abs(cell.ratio / judgement.ratios[index] - 1) > gradient.EXACT or cell.residual > gradient.EXACT
     return cell.state != "silent"
-
-
-def _prove(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
-    """Some hundred steps with the right gradient, beside as many as it was."""
-    found, candidate = session.found, judgement.candidate
-    rate = _rate(judgement)
-    elements = sum(found.groups[name].size for name in found.parameters)
-    if elements > 400 or not np.isfinite(rate) or rate <= 0:
-        return
-    seconds = min(8.0, session.left() / 4)
-    try:
-        better: Curve = session.lab(
-            lambda lab: train(
-                lab,
-                found,
-                candidate,
-                200,
-                seconds * 0.85,
-                "with the right gradient",
-                gradient=by_differences(found, candidate),
-                rate=rate,
-            ),
-            found.groups,
-            seconds,
-        )
-        was: Curve = session.lab(
-            lambda lab: train(lab, found, candidate, len(better.losses), seconds * 0.85, "as it is"),
-            found.groups,
-            seconds,
-        )
-    except Lost:
-        return
-    if len(better.losses) < 3:
-        return
-    finding.fork = {"what": candidate.title, "as it is": was.losses, "with the right gradient": better.losses}
-    finding.verified = better.last < 0.98 * was.last or (was.last > was.start and better.last < better.start)
-
-
-def _rate(judgement: Any) -> float:
-    return abs(judgement.ratio)

@@ -9,38 +9,52 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case, Found
-from pellucid.doctor.conditions.causes import CAUSES, Cause, softmax, symmetry
+from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.conditions.causes import CAUSES, Cause, finite, symmetry
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.slopes import Study
 from pellucid.doctor.probes.trials import BURST, Remedy
 from pellucid.doctor.probes.trials import rewind as put_back
+from pellucid.doctor.process import places
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Session
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
-__all__ = ["CAUSES", "Case", "Cause", "Found", "look", "rewind", "strayed", "structure"]
+__all__ = ["CAUSES", "Case", "Cause", "Found", "look", "of_outputs", "rewind", "spoilt", "strayed"]
 
 MOST_PASSES = 200_000
 MOST_CAUSES = 2  # of those that need a remedy: with more at once, the forks say little
 
 
-def structure(session: Session, judgement: gradient.Judgement, study: Study) -> list[Finding]:
-    """What is wrong about the outputs of the first pass already, and makes a right gradient look wrong."""
-    for pair in probe.distributions(study.seen, study.depends):
-        keys = probe.keys_of(study.seen, study.depends, pair, frozenset(session.found.groups))
-        batch = probe.batch_of(study.seen, keys)
-        finding = softmax.softmax_axis(batch) or softmax.single_unit(batch)
-        if finding is not None:
-            return [Case.of(session, judgement, study).placed(finding)]
-    return []
+def spoilt(session: Session) -> Finding | None:
+    """Data with NaN in it: nothing can be measured then."""
+    try:
+        found = finite.at_once(session)
+    except Lost:
+        return None
+    if found is None:
+        return None
+    finding, name = found
+    at(finding, places.last_values(session.program.loops.sources, name))
+    if finding.file is not None and finding.line is not None:
+        finding.code = session.program.loops.line(finding.file, finding.line)
+    return finding
 
 
-def look(session: Session, judgement: gradient.Judgement, study: Study) -> list[Finding]:
+def of_outputs(session: Session, judgement: gradient.Judgement | None, study: Study) -> list[Finding]:
+    """What is wrong about the outputs and labels of the first pass already, whatever the gradient is."""
+    case = Case.of(session, judgement, study)
+    _ask(case, "outputs")
+    return [case.placed(finding) for finding in case.findings]
+
+
+def look(
+    session: Session, judgement: gradient.Judgement, study: Study, stages: tuple[str, ...] = ("data", "training")
+) -> list[Finding]:
     """The findings, the one to begin with first."""
     try:
-        return _look(Case.of(session, judgement, study))
+        return _look(Case.of(session, judgement, study), stages)
     except Lost:
         return []
 
@@ -51,19 +65,19 @@ def rewind(session: Session) -> None:
     session.returned = True
 
 
-def strayed(session: Session) -> bool:
-    """Whether a few passes took a parameter far away from where it began."""
+def strayed(session: Session, times: float = 30.0) -> bool:
+    """Whether a few passes took a parameter far away from where it began, by its own size."""
     initial = session.controller.scout.loops[session.number].initial
     for name in session.found.parameters:
         old, now = initial.get(name), session.found.groups[name].read(session.scope)
-        if old is not None and old.shape == now.shape and (size := float(np.linalg.norm(old))) > 0:
-            distance = float(np.linalg.norm(now - old))
-            if not distance < 30 * size:
+        if old is not None and old.shape == now.shape:
+            size = float(np.linalg.norm(old)) or float(np.sqrt(old.size))  # what begins at 0 may well come to 1
+            if not float(np.linalg.norm(now - old)) < times * size:
                 return True
     return False
 
 
-def _look(case: Case) -> list[Finding]:
+def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session = case.session
     seconds = max(1.0, min(5.0, session.left() / 6))
     outputs = frozenset(key for key in (case.keys.labels, case.keys.outputs) if key is not None)
@@ -74,7 +88,7 @@ def _look(case: Case) -> list[Finding]:
             lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0
         )
         _ask(case, "data")
-    if not (case.findings and case.findings[0].severity == "error"):
+    if "training" in stages and not (case.findings and case.findings[0].severity == "error"):
         for _ in range(MOST_CAUSES):
             if session.left() < 3 or (case.learns and not symmetry.stay_alike(case)):
                 break

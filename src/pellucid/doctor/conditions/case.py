@@ -52,17 +52,20 @@ class Case:
     findings: list[Finding] = field(default_factory=list)
 
     @classmethod
-    def of(cls, session: Session, judgement: gradient.Judgement, study: Study) -> Case:
-        candidate = judgement.candidate
+    def of(cls, session: Session, judgement: gradient.Judgement | None, study: Study) -> Case:
+        """A case by the loss that explains the updates; where none does, by a usual loss of what is called output."""
+        candidate = judgement.candidate if judgement is not None else None
         scores = {
             c: found.score
             for c in study.candidates
             if c.label is not None and (found := gradient.by(study.passes, c)) is not None
         }
         usual = sorted(scores, key=lambda c: -scores[c])
-        pair = candidate if candidate.label is not None else probe.pair_of(usual, study.seen, study.depends)
+        known = candidate is not None and candidate.label is not None
+        pair = candidate if known else probe.pair_of(usual, study.seen, study.depends)
         keys = probe.keys_of(study.seen, study.depends, pair, frozenset(session.found.groups))
-        case = cls(session, candidate, study, keys, session.controller.scout.loops[session.number].initial)
+        loss = candidate or pair or Candidate("seen", ("", ""))
+        case = cls(session, loss, study, keys, session.controller.scout.loops[session.number].initial)
         for name in session.found.parameters:
             values = case.initial.get(name)
             if values is not None and values.size == session.found.groups[name].size:

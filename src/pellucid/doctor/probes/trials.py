@@ -131,13 +131,13 @@ def trial(
     started = time.monotonic()
     following, collected = burst, 0
     kept: dict[Key, list[np.ndarray]] = {}
-    move = _scaled(lab, found, remedy.scale) if remedy.scale != 1.0 else None
+    move = scaled(lab, found, remedy.scale) if remedy.scale != 1.0 else None
     with np.errstate(all="ignore"):
         try:
             while result.passes < passes and time.monotonic() - started < seconds and lab.left() > 0.15:
                 at = result.passes
                 taken = at < burst or at >= following
-                begin = _beginning(lab, found, initial, remedy.begin) if at == 0 else None
+                begin = beginning(lab, found, initial, remedy.begin) if at == 0 else None
                 extra = keys and taken
                 outcome = yield (Again if (at + 1) % remedy.repeat else Next)(
                     watch=(all_keys if extra else losses) if taken else None, before=begin, after=move
@@ -195,7 +195,7 @@ def gently(lab: Lab, found: Parameters, work: Generator[Run, Outcome, Any]) -> G
             request = next(work) if outcome is None else work.send(outcome)
             while True:
                 if isinstance(request, Next) and request.after is None:
-                    request.after = _scaled(lab, found, 1e-4)
+                    request.after = scaled(lab, found, 1e-4)
                 try:
                     outcome = yield request
                     break
@@ -205,7 +205,9 @@ def gently(lab: Lab, found: Parameters, work: Generator[Run, Outcome, Any]) -> G
         return end.value
 
 
-def _scaled(lab: Lab, found: Parameters, scale: float) -> Change:
+def scaled(lab: Lab, found: Parameters, scale: float) -> Change:
+    """At the end of a pass: every update this many times as large."""
+
     def after(scope: Scope) -> None:
         for name in found.parameters:
             old = lab.before.get(name)
@@ -216,7 +218,9 @@ def _scaled(lab: Lab, found: Parameters, scale: float) -> Change:
     return after
 
 
-def _beginning(lab: Lab, found: Parameters, initial: dict[str, np.ndarray], changes: tuple[Change, ...]) -> Change:
+def beginning(lab: Lab, found: Parameters, initial: dict[str, np.ndarray], changes: tuple[Change, ...]) -> Change:
+    """At the head of a pass: the parameters as they were before the first one, and these changes."""
+
     def before(scope: Scope) -> None:
         rewind(found, initial, scope)
         for change in changes:

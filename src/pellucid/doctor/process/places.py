@@ -125,6 +125,12 @@ def first_values(sources: dict[str, str], name: str) -> Place | None:
     )
 
 
+def last_values(sources: dict[str, str], name: str) -> Place | None:
+    """Where a variable of the data gets its values: the last assignment to its name."""
+    wanted = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+    return last(sources, lambda node: isinstance(node, ast.Assign | ast.AnnAssign) and wanted in assigned(node))
+
+
 def first(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> Place | None:
     """The first line whose statement fits."""
     for file, tree in trees(sources):
@@ -330,6 +336,21 @@ def of_cause(cause: str, sources: dict[str, str], keys: Any) -> Place | None:
         )
     key = keys.inputs if cause == "non-finite-data" else keys.labels
     return first_values(sources, key[1]) if key is not None and cause in DATA_CAUSES else None
+
+
+def softmax(sources: dict[str, str], name: str, cause: str) -> Place | None:
+    """Where a softmax takes what it should not: another softmax, or rectified scores; else where `name` is assigned."""
+    inner = {"double-softmax": "softmax"}.get(cause, "relu|maximum")
+    nested = re.compile(rf"softmax\(.*(?:{inner})", re.I)
+    called = first(sources, lambda node: _is_statement(node) and nested.search(ast.unparse(node)) is not None)
+    if called is not None or not name:
+        return called
+    wanted = re.split(r"[.\[]", name.removeprefix("self."))[0]
+    return last(sources, lambda node: isinstance(node, ast.Assign | ast.AugAssign) and wanted in assigned(node))
+
+
+def _is_statement(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
 
 
 DATA_CAUSES = ("non-finite-data", "constant-target", "class-imbalance", "unshuffled-data")

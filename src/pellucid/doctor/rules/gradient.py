@@ -60,7 +60,7 @@ def judge(study: Study) -> Judgement | None:
     """The judgement by the candidate that explains most; None where nothing that was seen explains anything."""
     judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
     for good in (lambda f: not f.wrong and not f.climbs, lambda f: not f.wrong):
-        whole = [found for found in judged if good(found) and _tells(found)]
+        whole = [found for found in judged if good(found) and tells(found)]
         if whole:
             return max(whole, key=lambda found: found.score)
     # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more.
@@ -71,7 +71,7 @@ def judge(study: Study) -> Judgement | None:
     return named if named is not None and best is not None and best.score < named.score + 0.3 else best
 
 
-def _tells(found: Judgement) -> bool:
+def tells(found: Judgement) -> bool:
     """Whether a judgement speaks of most of the parameters, and of one rate."""
     known = sum(verdict != "unknown" for verdict in found.verdicts.values())
     return known > 0.5 * len(found.verdicts) and found.score > 0.4

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pellucid.doctor.conditions.case import Case, Found
 from pellucid.doctor.conditions.causes import (
     alignment,
+    broadcast,
+    class_numbers,
     coverage,
     finite,
     first_weights,
@@ -25,6 +27,7 @@ from pellucid.doctor.conditions.causes import (
     rate,
     reach,
     scale,
+    softmax,
     symmetry,
     targets,
     updates,
@@ -39,8 +42,8 @@ class Cause:
     Attributes:
         names: the ids of the vocabulary that it may give.
         find: see above.
-        when: "data", where the labels of the passes are known; "training", where the program does not learn: there the
-            first that is confirmed is taken, and the order of the table matters.
+        when: "outputs", before the gradient is judged; "data", where the labels of the passes are known; "training",
+            where the program does not learn: there the first that is confirmed is taken, and the order matters.
     """
 
     names: tuple[str, ...]
@@ -49,6 +52,13 @@ class Cause:
 
 
 CAUSES = [
+    Cause(
+        ("softmax-wrong-axis", "softmax-single-unit", "double-softmax", "activation-before-loss"),
+        softmax.find,
+        "outputs",
+    ),
+    Cause(("labels-out-of-range", "labels-off-by-one"), class_numbers.find, "outputs"),
+    Cause(("silent-broadcast-loss",), broadcast.find, "outputs"),
     Cause(("non-finite-data",), finite.find, "data"),
     Cause(("constant-target",), targets.find, "data"),
     Cause(("low-coverage",), coverage.find, "data"),

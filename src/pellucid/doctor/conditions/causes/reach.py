@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case, error
+from pellucid.doctor.conditions.case import Case, at, error
+from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import Batch
+from pellucid.doctor.probes.trials import Remedy
+from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
 
 
 def find(case: Case) -> Finding | None:
+    finding = _never_below_half(case)
+    if finding is not None:
+        return finding
     return out_of_reach(case.first, case.last) if not case.learns else None
+
+
+def _never_below_half(case: Case) -> Finding | None:
+    """Asked of every output that is a half or more in the first pass, whatever the loss is computed from."""
+    if case.keys.labels is None:
+        return None
+    labels = case.study.seen[case.keys.labels]
+    for key in sorted(case.study.depends):
+        series = case.study.seen[key]
+        if len(series) == len(labels) and series[0].size == labels[0].size and all(_half_or_more(v) for v in series):
+            run = case.run(Remedy(), max(80, min(case.as_is.passes, 20_000)), 2.0, frozenset((key, case.keys.labels)))
+            keys = replace(case.keys, outputs=key)
+            finding = out_of_reach(probe.batch_of(run.first, keys), probe.batch_of(run.last, keys))
+            if finding is not None:
+                at(finding, places.of_cause(finding.cause, case.sources, keys))
+                return finding
+    return None
+
+
+def _half_or_more(value: np.ndarray) -> bool:
+    return bool(value.size) and bool(np.isfinite(value).all()) and value.min() >= 0.5 - 1e-12 and value.max() <= 1
 
 
 def out_of_reach(first: Batch, last: Batch) -> Finding | None:
@@ -24,7 +53,7 @@ def out_of_reach(first: Batch, last: Batch) -> Finding | None:
     all_o = np.concatenate([o, first.outputs.ravel()]) if first.outputs is not None else o
     low, high = float(all_o.min()), float(all_o.max())
     said = f"Outputs lie between {low:.4g} and {high:.4g}, labels between {y.min():.4g} and {y.max():.4g}"
-    half = np.abs(all_o - 0.5) < 1e-12
+    half = np.abs(o - 0.5) < 1e-12  # still at the end: a bias that was 0 at first has moved by then
     if low >= 0.5 - 1e-12 and high <= 1 and half.mean() >= 0.01 and (y < 0.25).mean() >= 0.1 and o.size >= 4:
         return error(
             "output-range-mismatch",

@@ -1,12 +1,37 @@
-"""softmax-wrong-axis and softmax-single-unit: seen in the outputs of the first pass, before any gradient is judged."""
+"""softmax-wrong-axis, softmax-single-unit, double-softmax, activation-before-loss: seen in the outputs of one pass.
+
+Asked before the gradient is judged: each of them makes a gradient that is right for the usual output look wrong.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import error
+from pellucid.doctor.conditions.case import Case, at, error
+from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import Batch
+from pellucid.doctor.probes.losses import Key, Seen
+from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
+
+
+def find(case: Case) -> Finding | None:
+    study = case.study
+    for pair in probe.distributions(study.seen, study.depends):
+        keys = probe.keys_of(study.seen, study.depends, pair, frozenset(case.session.found.groups))
+        batch = probe.batch_of(study.seen, keys)
+        finding = softmax_axis(batch) or single_unit(batch)
+        if finding is not None:
+            return finding
+    for key in sorted(study.depends):
+        p = study.seen[key][-1]
+        if p.ndim == 2 and p.shape[1] > 1 and _rows_sum_to_one(p):
+            finding = twice(study.seen, study.depends, p) or rectified(p)
+            if finding is not None:
+                name = key[1] if key[1] != "return" else ""
+                at(finding, places.softmax(case.sources, name, finding.cause))
+                return finding
+    return None
 
 
 def softmax_axis(batch: Batch) -> Finding | None:
@@ -40,4 +65,52 @@ def single_unit(batch: Batch) -> Finding | None:
         "Every output is exactly 1.",
         "A softmax over one unit is always 1.",
         "use a sigmoid for one output, or a unit for each class",
+    )
+
+
+def twice(seen: Seen, depends: set[Key], p: np.ndarray) -> Finding | None:
+    """Probabilities that are the softmax of something that is a softmax already."""
+    if np.ptp(p) < 1e-9:
+        return None
+    for key in depends:
+        for value in seen[key]:
+            q = value.T if value.shape == p.T.shape != p.shape else value
+            if q.shape != p.shape or not _rows_sum_to_one(q) or np.array_equal(q, p):
+                continue
+            again = np.exp(q) / np.exp(q).sum(1, keepdims=True)
+            if np.abs(again - p).max() < 1e-9:
+                return error(
+                    "double-softmax",
+                    0.97,
+                    "The outputs are the softmax of values that sum to 1 already: the largest is "
+                    f"{p.max():.3g}, and with {p.shape[1]} classes none can be more than "
+                    f"{np.e / (np.e + p.shape[1] - 1):.3g}.",
+                    "The softmax is applied twice: the second one makes all probabilities nearly alike.",
+                    "apply the softmax once",
+                )
+    return None
+
+
+def rectified(p: np.ndarray) -> Finding | None:
+    """A softmax of rectified scores: in many rows several classes have exactly the same, smallest probability."""
+    if p.shape[1] < 3 or len(p) < 4 or p.min() < 1e-200:
+        return None
+    low = p.min(1, keepdims=True)
+    ties = (np.abs(p / low - 1) < 1e-12).sum(1)
+    several = (ties >= 2) & (ties < p.shape[1])
+    if several.mean() < 0.1 or len(np.unique(np.round(p, 12), axis=0)) < 3:
+        return None
+    return error(
+        "activation-before-loss",
+        0.93,
+        f"In {100 * several.mean():.0f} % of the rows several classes have exactly the same, smallest probability: "
+        "their scores were cut off at one value before the softmax.",
+        "The scores go through a rectifier before the softmax. What is below 0 is lost, and its gradient is 0.",
+        "leave the activation of the last layer away: the softmax takes the scores as they are",
+    )
+
+
+def _rows_sum_to_one(values: np.ndarray) -> bool:
+    return bool(
+        values.ndim == 2 and np.isfinite(values).all() and values.min() >= 0 and np.abs(values.sum(1) - 1).max() < 1e-6
     )

@@ -1,0 +1,78 @@
+"""silent-broadcast-loss: (N,) against (N, 1) gives (N, N), and nobody says a word."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case, at, error
+from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.losses import LABEL_NAME
+from pellucid.doctor.process import places
+from pellucid.doctor.report import Finding
+
+
+def find(case: Case) -> Finding | None:
+    """A difference of every output and every label, seen in the first pass; or a parameter that it has widened."""
+    widened = _widened(case)
+    if widened is not None:
+        return widened
+    seen, depends = case.study.seen, case.study.depends
+    columns = {key: v[0] for key, v in seen.items() if key in depends and _is_column(v[0])}
+    labels = {
+        key: v[0]
+        for key, v in seen.items()
+        if key not in depends and v[0].ndim == 1 and LABEL_NAME.search(key[1].lower())
+    }
+    for key, series in seen.items():
+        value = series[0]
+        if key not in depends or value.ndim != 2 or value.shape[0] != value.shape[1] or len(value) < 3:
+            continue
+        for label_key, label in labels.items():
+            for output_key, output in columns.items():
+                if len(label) == len(output) == len(value) and _differs_as(value, output, label):
+                    n = len(label)
+                    finding = error(
+                        "silent-broadcast-loss",
+                        0.97,
+                        f"{key[1]} has the shape ({n}, {n}): it is {output_key[1]}, of shape ({n}, 1), against "
+                        f"{label_key[1]}, of shape ({n},).",
+                        "Every output is compared with every label: all that can be learnt is the mean of the labels.",
+                        f"give both one shape: {label_key[1]} = {label_key[1]}.reshape(-1, 1)",
+                    )
+                    where = case.study.lines.get(key)
+                    if where is not None:
+                        finding.file, finding.line = where
+                    return finding
+    return None
+
+
+def _widened(case: Case) -> Finding | None:
+    """W = W - lr * X.T @ (p - y) makes W of shape (features, 1) one of (features, samples)."""
+    found = case.session.found
+    for name in found.parameters:
+        old, shape = case.initial.get(name), found.groups[name].shape
+        if old is None or len(shape) != 2 or old.size != shape[0] or shape[1] < 3:
+            continue
+        labels = probe.label_holders(case.session.scope, frozenset(found.groups), {shape[1]})
+        label = next((group for group in labels if group.shape == (shape[1],)), None)
+        if label is not None:
+            finding = error(
+                "silent-broadcast-loss",
+                0.97,
+                f"{name} began with the shape ({shape[0]}, 1) and has the shape {shape} after an update: an error of "
+                f"shape ({shape[1]}, {shape[1]}) came of outputs ({shape[1]}, 1) and {label.name} ({shape[1]},).",
+                "Every output is compared with every label, and the parameter is widened to one column a sample.",
+                f"give both one shape: {label.name} = {label.name}.reshape(-1, 1)",
+            )
+            at(finding, places.last_values(case.sources, label.name))
+            return finding
+    return None
+
+
+def _is_column(value: np.ndarray) -> bool:
+    return value.ndim == 2 and value.shape[1] == 1 and len(value) > 2
+
+
+def _differs_as(value: np.ndarray, output: np.ndarray, label: np.ndarray) -> bool:
+    difference = output - label[None, :]
+    return any(np.allclose(value, made, rtol=1e-9, atol=0) for made in (difference, -difference, difference**2))

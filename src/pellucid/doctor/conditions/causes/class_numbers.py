@@ -1,0 +1,87 @@
+"""labels-out-of-range and labels-off-by-one: numbers of classes that are no class of the output."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case, at, error
+from pellucid.doctor.probes.losses import LABEL_NAME
+from pellucid.doctor.process import places
+from pellucid.doctor.report import Finding
+
+
+def find(case: Case) -> Finding | None:
+    """Numbers of classes beside outputs that sum to 1 over as many classes."""
+    seen, depends = case.study.seen, case.study.depends
+    for key, series in seen.items():
+        label = series[0]
+        if key in depends or label.ndim != 1 or len(label) < 4 or not places.LABELS.match(_last(key[1])):
+            continue
+        for other in depends:
+            output = seen[other][0]
+            if output.ndim == 2 and len(output) == len(label) and _is_distribution(output):
+                finding = out_of_range(label, output.shape[1], key[1])
+                if finding is not None:
+                    at(finding, places.last_values(case.sources, key[1]))
+                    return finding
+    return None
+
+
+def _last(name: str) -> str:
+    return re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+
+
+def _is_distribution(output: np.ndarray) -> bool:
+    return bool(output.shape[1] > 2 and output.min() >= 0 and np.abs(output.sum(1) - 1).max() < 1e-6)
+
+
+def out_of_range(label: np.ndarray, classes: int, name: str) -> Finding | None:
+    """Whether these are numbers of the classes 0 to C − 1."""
+    if not np.isfinite(label).all() or len(np.unique(label)) > 2 * classes or len(np.unique(label)) < 2:
+        return None
+    whole = bool(np.equal(np.mod(label, 1), 0).all())
+    low, high = float(label.min()), float(label.max())
+    if whole and low >= 0 and high < classes:
+        return None
+    if not whole:
+        return None
+    shifted = low == 1 and high == classes
+    return error(
+        "labels-off-by-one" if shifted else "labels-out-of-range",
+        0.93,
+        f"{name} goes from {low:g} to {high:g}; the output has {classes} classes, 0 to {classes - 1}.",
+        "The classes are counted from 1." if shifted else
+        "Python takes a negative index for one counted from the end: these labels are another class than they say."
+        if low < 0 else "There is no such class.",
+        f"count them from 0: {name} = {name} {'-' if low > 0 else '+'} {abs(low):g}"
+        if low else f"give the output {high + 1:g} classes",
+    )  # fmt: skip
+
+
+def of_crash(raised: BaseException) -> Finding | None:
+    """A program that an index out of bounds ended, where a label is as large as the number of classes."""
+    import re
+
+    found = re.match(r"index (\d+) is out of bounds for axis \d+ with size (\d+)$", str(raised))
+    if not isinstance(raised, IndexError) or found is None or found[1] != found[2]:
+        return None
+    size = int(found[1])
+    trace = raised.__traceback__
+    finding = None
+    while trace is not None:
+        frame = trace.tb_frame
+        for name, value in {**frame.f_globals, **frame.f_locals}.items():
+            if not isinstance(value, np.ndarray | list) or not LABEL_NAME.search(name.lower()) or name.startswith("_"):
+                continue
+            try:
+                label = np.asarray(value, dtype=float).ravel()
+            except (TypeError, ValueError):
+                continue
+            if len(label) > 1 and label.min() >= 1 and label.max() == size and np.equal(np.mod(label, 1), 0).all():
+                finding = out_of_range(label, size, name)
+                if finding is not None:
+                    finding.file, finding.line = frame.f_code.co_filename, trace.tb_lineno
+        trace = trace.tb_next
+    return finding

@@ -1,0 +1,63 @@
+"""A state of the program in which slopes say something.
+
+With inputs of 300, or first weights of 50, every unit is saturated: the loss is flat or jumps, and no difference tells
+whether a gradient is right. It is then judged in a fork with inputs of unit scale and weights of the usual size. Right
+there, it is right, and what was changed for it may well be the cause; the conditions are asked next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.conditions import start
+from pellucid.doctor.conditions.case import Case
+from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.trials import Change, beginning, gently, scaled, to_values, transformed
+from pellucid.doctor.process.lab import Lab, Next, Outcome, Run
+from pellucid.doctor.process.paths import Group
+
+
+def changes(case: Case) -> tuple[Change, ...]:
+    """What makes the program fit to be asked for its slopes; nothing where it is."""
+    large = {name: size for name, size in start.sizes(case.tensors).items() if size > 4}
+    found = case.session.found
+    return (
+        *(to_values(found, name, case.tensors[name].ravel() / size) for name, size in large.items()),
+        *(_standardised(case, holder) for holder in _unscaled(case)),
+    )
+
+
+def _unscaled(case: Case) -> list[Group]:
+    if case.keys.inputs is None:
+        return []
+    first = case.study.seen[case.keys.inputs][0]
+    widths = {n for n in first.shape if n > 1} or {1}
+    excluded = frozenset(case.session.found.groups)
+    groups = {g.name: g for width in widths for g in probe.holders(case.session.scope, width, excluded)}
+    return [group for group in groups.values() if _is_unscaled(group.read(case.session.scope).reshape(group.shape))]
+
+
+def _is_unscaled(values: np.ndarray) -> bool:
+    rows = values if values.shape[0] >= values.shape[1] else values.T
+    return bool(np.isfinite(rows).all()) and (start.unscaled(rows) or bool(start.unequal(rows)))
+
+
+def _standardised(case: Case, holder: Group) -> Change:
+    def standard(values: np.ndarray) -> np.ndarray:
+        rows = values if values.shape[0] >= values.shape[1] else values.T
+        mean, std = start.columns(rows)
+        return (values - mean) / std if rows is values else (values - mean[:, None]) / std[:, None]
+
+    return transformed([holder], standard)
+
+
+def under(
+    lab: Lab, case: Case, made: tuple[Change, ...], work: Generator[Run, Outcome, Any]
+) -> Generator[Run, Outcome, Any]:
+    """In a laboratory: the work, from the first parameters on, with these changes made, and hardly any training."""
+    found = case.session.found
+    yield Next(before=beginning(lab, found, case.initial, made), after=scaled(lab, found, 1e-9))
+    return (yield from gently(lab, found, work))
