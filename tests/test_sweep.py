@@ -153,6 +153,24 @@ def test_a_book_that_is_opened_again_and_again_enters_nothing_twice(tmp_path: Pa
     assert len(list(study.give_out())) == 3
 
 
+def test_a_journal_that_was_cut_anywhere_is_gone_on_with(tmp_path: Path) -> None:
+    """Killed in the midst of a write: what is whole is kept, and the rest is given out again."""
+    journal = tmp_path / "journal.log"
+    study = book(journal)
+    for index, _ in study.give_out():
+        study.tell(index, "complete", index / 2)
+    content = journal.read_bytes()
+    first = content.index(b"\n") + 1
+    counts = set[int]()
+    for length in [0, 10, first, *range(first + 7, len(content), len(content) // 20)]:
+        journal.write_bytes(content[:length])
+        study = book(journal)
+        counts.add(given := len(list(study.give_out())))
+        assert sorted(record["state"] for record in study.records()).count("complete") == 3 - given
+        assert len(book(journal).records()) == 3
+    assert counts == {0, 1, 2, 3} or counts == {1, 2, 3}
+
+
 def test_tpe_goes_on_with_what_it_had_given_out(tmp_path: Path) -> None:
     study = book(tmp_path / "journal.log", tpe=True)
     given = study.give_out()

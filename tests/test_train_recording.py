@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import random
 import struct
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import torch
 import pellucid
 from pellucid import nn, optim, safetensors
 from pellucid.train import (
+    Accumulate,
     Accuracy,
     Callback,
     Checkpoint,
@@ -993,6 +995,50 @@ def test_the_guard_catches_a_gradient_at_its_step(layer: str, bad: float) -> Non
         run.fit(1)
     assert caught.value.step == 4
     assert parameters(run) == before[-1]
+
+
+@pytest.mark.parametrize("stream", ["default", "numpy", "python", "of the model"])
+def test_the_guard_repeats_the_step_with_the_same_numbers(stream: str) -> None:
+    """A step that fails for some draws alone is found again, whoever drew them."""
+
+    class Unlucky(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = np.random.default_rng(3)
+
+        def forward(self, x: Any) -> Any:
+            drawn = {
+                "default": lambda: float(pellucid.rand(())),
+                "numpy": lambda: np.random.random(),  # noqa: NPY002
+                "python": lambda: random.random(),
+                "of the model": lambda: self.generator.random(),
+            }[stream]()
+            return x.log() if drawn < 0.1 else x.abs()
+
+    np.random.seed(0)  # noqa: NPY002
+    random.seed(0)
+    run = learner(NaNGuard())
+    run.model.append(Unlucky())
+    with pytest.raises(NonFiniteError) as caught:
+        run.fit(until=40)
+    assert "log is the first op" in caught.value.cause
+    assert "4: Unlucky" in caught.value.cause
+
+
+@pytest.mark.parametrize("callbacks", [[], [Accumulate(2)]], ids=["alone", "accumulated"])
+def test_a_batch_in_which_every_target_is_ignored_is_no_failure(callbacks: list[Callback]) -> None:
+    batches = [
+        (pellucid.rand(3, 2), pellucid.tensor(target)) for target in ([0, 1, 1], [-100, -100, -100], [1, -100, 0])
+    ]
+    model = nn.Linear(2, 2)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    run = Learner(model, batches, nn.CrossEntropyLoss(), optimizer, callbacks=[NaNGuard(), *callbacks], defaults=())
+    run.fit(2)
+    assert run.step == 6 and math.isfinite(run.train_loss)
+    assert all_finite(model.weight)
+    run.loss_function = lambda output, target: output.sum() * math.nan
+    with pytest.raises(NonFiniteError):
+        run.fit(1)
 
 
 # What the benchmark says

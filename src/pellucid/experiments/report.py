@@ -96,6 +96,9 @@ def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: 
 
 def _load(config: Config, described: dict[str, Any], where: Path | None, notes: list[str]) -> DataSet | None:
     options = dict(config.options)
+    if where is not None and config.dataset != "mnist" and not settings.is_csv(config.dataset):
+        notes.append(f"--data {where} was not read: the data of {config.dataset} are not in a file.")
+        where = None
     if where is not None:
         options["dataset" if settings.is_csv(config.dataset) else "data"] = str(where.absolute())
     try:

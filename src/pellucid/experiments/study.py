@@ -62,6 +62,7 @@ class Study:
     ) -> None:
         self.space, self.planned, self.trials, self.seed = space, planned, trials, seed
         library = self._library = optuna()
+        _drop_torn_line(path)
         with _silent(library):
             journal = library.storages.journal
             # On Windows, links need rights that not everybody has.
@@ -171,3 +172,14 @@ def _silent(library: Any) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", library.exceptions.ExperimentalWarning)
         yield
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Take away what a kill left of the journal's last line: the next would be written into the midst of it."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)

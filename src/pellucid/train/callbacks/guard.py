@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pickle import dumps
 from typing import Any
 
 import numpy as np
 
 from pellucid import backend
-from pellucid.random import default_generator
+from pellucid.random.streams import find_streams, program_streams, set_stream_state, stream_state
 from pellucid.record.anomaly import AnomalyError, detect_anomaly
 from pellucid.train.loop import Callback, Loop
 
@@ -33,15 +34,19 @@ class NaNGuard(Callback):
     order = -100
 
     def before_epoch(self, learner: Loop) -> None:
-        self._draws: bool | None = None  # whether a step draws random numbers, not known before the first
+        parts = {"model": learner.model, "loss": learner.loss_function}
+        found = find_streams(parts, lambda value: isinstance(value, Loop))
+        self._streams = [stream for stream in [*program_streams().values(), *found.values()] if _has_state(stream)]
+        self._known = False  # which of the streams a step draws from is not known before the first
         self._parameters = list(learner.model.named_parameters())  # walking the model costs more than looking at it
 
     def before_batch(self, learner: Loop) -> None:
-        # Reading the state costs 30 µs, so it is read only where the step would change it.
-        self._random = None if self._draws is False else default_generator.get_state()
+        # Reading a state costs 30 µs, so those alone are read that the step would change.
+        self._states = [(stream, stream_state(stream)) for stream in self._streams]
 
     def after_loss(self, learner: Loop) -> None:
-        if not math.isfinite(learner.loss_value):
+        # The mean over a batch in which every target is ignored is NaN, and the step does nothing.
+        if not math.isfinite(learner.loss_value) and learner.weight():
             self._fail(learner, f"The loss became {learner.loss_value}")
 
     def after_backward(self, learner: Loop) -> None:
@@ -49,8 +54,9 @@ class NaNGuard(Callback):
             grad = parameter._grad  # a third of the time of the property, which looks whether this is a leaf
             if grad is not None and not finite(grad._array):
                 self._fail(learner, f"The gradient of {name} is not finite")
-        if self._draws is None:
-            self._draws = bool((default_generator.get_state() != self._random).any())
+        if not self._known:
+            self._streams = [stream for stream, state in self._states if dumps(state) != dumps(stream_state(stream))]
+            self._known = True
 
     def _fail(self, learner: Loop, what: str) -> None:
         learner.optimizer.zero_grad()
@@ -61,8 +67,8 @@ class NaNGuard(Callback):
         raise NonFiniteError(what, learner.epoch + 1, learner.step + 1, cause)
 
     def _rewind(self) -> None:
-        if self._random is not None:
-            default_generator.set_state(self._random)
+        for stream, state in self._states:
+            set_stream_state(stream, state)
 
     def _cause(self, learner: Loop) -> str:
         bad = [name for name, parameter in self._parameters if not all_finite(parameter)]
@@ -77,6 +83,14 @@ class NaNGuard(Callback):
         except AnomalyError as error:
             return note + str(error) + _layer(error, learner.model)
         return note + "Repeated under detect_anomaly, the step came out finite: some op is not deterministic."
+
+
+def _has_state(stream: Any) -> bool:
+    try:
+        stream_state(stream)
+    except TypeError:  # the numbers of random.SystemRandom never come again
+        return False
+    return True
 
 
 def _layer(error: AnomalyError, model: Any) -> str:
