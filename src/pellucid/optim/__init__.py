@@ -1,14 +1,20 @@
 """Optimisers, at PyTorch's path: ``pellucid.optim.SGD``, and learning-rate schedules in ``lr_scheduler``.
 
-A new optimiser is a file with its formula and its defaults, and a line here.
+A new optimiser is a file with its formula, which has its defaults, and a line here.
 """
+
+import importlib
+from typing import Any
 
 from . import lr_scheduler
 from .adadelta import Adadelta
+from .adafactor import Adafactor
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
 from .adamax import Adamax
 from .asgd import ASGD
+from .lbfgs import LBFGS
+from .muon import Muon
 from .nadam import NAdam
 from .optimizer import Optimizer
 from .radam import RAdam
@@ -18,11 +24,14 @@ from .sgd import SGD
 
 __all__ = [
     "ASGD",
+    "LBFGS",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",
@@ -30,9 +39,18 @@ __all__ = [
     "Rprop",
     "SGD",
     "lr_scheduler",
+    "swa_utils",
 ]
 
 # All optimisers by name, for whoever offers a choice of them.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    name: kind for name, kind in list(globals().items()) if isinstance(kind, type) and kind is not Optimizer
+    name: kind
+    for name, kind in list(globals().items())
+    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind is not Optimizer
 }
+
+
+def __getattr__(name: str) -> Any:
+    if name == "swa_utils":  # it needs nn, which no optimiser does
+        return importlib.import_module(f"{__name__}.swa_utils")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

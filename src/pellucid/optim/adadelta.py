@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from ..core import op
+from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, average_square, scratch
 
@@ -15,18 +13,21 @@ __all__ = ["Adadelta"]
 
 @op(mutates=(0, 2, 3, 4), method=False, public=False)
 def adadelta_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
     square_avg: Array,
     acc_delta: Array,
     *,
-    lr: float,
-    rho: float,
-    eps: float,
-    weight_decay: float,
-    maximize: bool,
+    lr: float = 1.0,
+    rho: float = 0.9,
+    eps: float = 1e-6,
+    weight_decay: float = 0,
+    foreach: bool | None = None,
+    capturable: bool = False,
+    maximize: bool = False,
+    differentiable: bool = False,
 ) -> Array:
     """One step of `Adadelta` on one parameter, in place."""
     delta, s, t = scratch(xp, param, 3)
@@ -53,21 +54,9 @@ class Adadelta(Optimizer):
     """
 
     formula = adadelta_
+    by_position = 5
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1.0,
-        rho: float = 0.9,
-        eps: float = 1e-6,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        capturable: bool = False,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        defaults = hyperparameters(locals())
-        if not 0.0 <= rho <= 1.0:
-            raise ValueError(f"Invalid rho value: {rho}: it must be in [0, 1]")
-        super().__init__(params, defaults)
+    @staticmethod
+    def check(given: Options) -> None:
+        if not 0.0 <= given["rho"] <= 1.0:
+            raise ValueError(f"Invalid rho value: {given['rho']}: it must be in [0, 1]")

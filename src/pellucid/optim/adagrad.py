@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..backend import Array
 from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
 
@@ -15,17 +13,21 @@ __all__ = ["Adagrad"]
 
 @op(mutates=(0, 2, 3), method=False, public=False)
 def adagrad_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
     sum: Array,
     *,
-    lr: float,
-    lr_decay: float,
-    weight_decay: float,
-    eps: float,
-    maximize: bool,
+    lr: float = 1e-2,
+    lr_decay: float = 0,
+    weight_decay: float = 0,
+    initial_accumulator_value: float = 0,
+    eps: float = 1e-10,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
 ) -> Array:
     """One step of `Adagrad` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -48,24 +50,12 @@ class Adagrad(Optimizer):
     """
 
     formula = adagrad_
+    by_position = 6
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:
-        super().__init__(params, hyperparameters(locals()))
-        for group in self.param_groups:  # PyTorch's is there before the first step too
-            for param in group["params"]:
+    def add_param_group(self, param_group: Options) -> None:
+        super().add_param_group(param_group)
+        if len(self.param_groups) == 1 or self.state:  # PyTorch's state is there before the first step too
+            for param in self.param_groups[-1]["params"]:
                 self.state[param] = {name: self.begin(name, param) for name, _ in self._slots}
 
     def begin(self, name: str, param: Tensor) -> Tensor:

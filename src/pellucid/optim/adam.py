@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..backend import Array
 from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, average, average_square, scratch
 
@@ -15,7 +15,7 @@ __all__ = ["Adam", "AdamW"]
 
 @op(mutates=(0, 2, 3, 4, 5), method=False, public=False)
 def adam_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
@@ -23,14 +23,18 @@ def adam_(
     exp_avg_sq: Array,
     max_exp_avg_sq: Array | None = None,
     *,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    maximize: bool,
-    decoupled_weight_decay: bool,
-    amsgrad: bool,
-    l1: float,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    amsgrad: bool = False,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    capturable: bool = False,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    decoupled_weight_decay: bool = False,
+    l1: float = 0,
 ) -> Array:
     """One step of `Adam` or `AdamW` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -78,32 +82,17 @@ class Adam(Optimizer):
     """
 
     formula = adam_
+    by_position = 5
     needs: ClassVar = {"max_exp_avg_sq": "amsgrad"}
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        decoupled_weight_decay: bool = False,
-        l1: float = 0,
-    ) -> None:
-        defaults = hyperparameters(locals())
-        for name, value in (("lr", lr), *((f"betas[{place}]", beta) for place, beta in enumerate(betas))):
-            if isinstance(value, Tensor) and foreach and not capturable:
+    @staticmethod
+    def check(given: Options) -> None:
+        betas = given["betas"]
+        for name, value in (("lr", given["lr"]), *((f"betas[{place}]", beta) for place, beta in enumerate(betas))):
+            if isinstance(value, Tensor) and given["foreach"] and not given["capturable"]:
                 raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
         if not all(isinstance(beta, float) for beta in betas) and not all(isinstance(beta, Tensor) for beta in betas):
             raise ValueError(f"betas must be either both floats or both Tensors, but got {betas}")
-        super().__init__(params, {**defaults, "betas": tuple(float(beta) for beta in betas)})
 
 
 class AdamW(Adam):
@@ -113,21 +102,5 @@ class AdamW(Adam):
     alone. Arguments as in `Adam`; ``weight_decay`` is 0.01 by default.
     """
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        capturable: bool = False,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        l1: float = 0,
-    ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        super().__init__(**given, decoupled_weight_decay=True)
+    own_defaults: ClassVar = {"weight_decay": 1e-2}
+    fixed: ClassVar = {"decoupled_weight_decay": True}

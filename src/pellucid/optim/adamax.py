@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from ..core import op
+from .names import Library
 from .optimizer import Optimizer
 from .scratch import ascent, average, scratch
 
@@ -15,18 +13,21 @@ __all__ = ["Adamax"]
 
 @op(mutates=(0, 2, 3, 4), method=False, public=False)
 def adamax_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
     exp_avg: Array,
     exp_inf: Array,
     *,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    maximize: bool,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
 ) -> Array:
     """One step of `Adamax` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -52,18 +53,4 @@ class Adamax(Optimizer):
     """
 
     formula = adamax_
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        *,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
-    ) -> None:
-        super().__init__(params, hyperparameters(locals()))
+    by_position = 5

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from ..core import op
+from .names import Library
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
 
@@ -15,7 +15,7 @@ __all__ = ["ASGD"]
 
 @op(mutates=(0, 2, 3, 4, 5), method=False, public=False)
 def asgd_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
@@ -23,12 +23,15 @@ def asgd_(
     mu: Array,
     ax: Array,
     *,
-    lr: float,
-    lambd: float,
-    alpha: float,
-    t0: float,
-    weight_decay: float,
-    maximize: bool,
+    lr: float = 1e-2,
+    lambd: float = 1e-4,
+    alpha: float = 0.75,
+    t0: float = 1e6,
+    weight_decay: float = 0,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
+    capturable: bool = False,
 ) -> Array:
     """One step of `ASGD` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -60,19 +63,5 @@ class ASGD(Optimizer):
     """
 
     formula = asgd_
+    by_position = 9
     scalars: ClassVar = {"step": 0.0, "eta": 0.0, "mu": 1.0}
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-2,
-        lambd: float = 1e-4,
-        alpha: float = 0.75,
-        t0: float = 1e6,
-        weight_decay: float = 0,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-        capturable: bool = False,
-    ) -> None:
-        super().__init__(params, hyperparameters(locals()))

@@ -1,12 +1,13 @@
-"""Hyperparameters: what a constructor was given, the ranges that are refused, and whether saved ones fit."""
+"""Hyperparameters: the ranges that are refused, and whether saved ones fit."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..core import Tensor
+from .names import Options
 
-__all__ = ["hyperparameters"]
+__all__ = ["check_ranges"]
 
 # The least value of what is called so in every optimiser.
 _NOT_NEGATIVE = (
@@ -22,20 +23,18 @@ _NOT_NEGATIVE = (
 _LABELS = {"lr": "learning rate", "eps": "epsilon value"}
 
 
-def hyperparameters(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The ``defaults`` of an optimiser from the ``locals()`` with which its constructor begins, checked.
+def check_ranges(given: Options) -> None:
+    """Refuse hyperparameters that are out of their range in every optimiser that has them.
 
     Raises:
         ValueError: one of them is out of its range, or is a tensor of more than one element.
         RuntimeError: ``fused`` together with ``foreach`` or ``differentiable``.
-        NotImplementedError: ``differentiable``.
     """
-    given = {name: value for name, value in arguments.items() if name not in ("self", "params", "__class__")}
-    lr = given["lr"]
+    lr = given.get("lr")
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError(f"Tensor lr must be 1-element, but got one of shape {tuple(lr.shape)}")
     for name in _NOT_NEGATIVE:
-        if name in given:
+        if name in given and not isinstance(given[name], tuple):
             at_least(0.0, **{name: given[name]})
     for place, beta in enumerate(given.get("betas", ())):
         if isinstance(beta, Tensor) and beta.numel() != 1:
@@ -46,12 +45,6 @@ def hyperparameters(arguments: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError("`fused` does not support `differentiable`")
     if given.get("fused") and given.get("foreach"):
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-    if given.get("differentiable"):
-        raise NotImplementedError(
-            "differentiable=True: a step changes parameters in place and no gradient flows through it; write the "
-            "update as an expression, new = param - lr * grad, and differentiate that"
-        )
-    return given
 
 
 def at_least(minimum: float, **values: Any) -> None:
@@ -71,7 +64,7 @@ def plain(value: Any) -> Any:
     return tuple(plain(item) for item in value) if isinstance(value, (tuple, list)) else float(value)
 
 
-def check_state(optimizer: Any, state_dict: dict[str, Any]) -> None:
+def check_state(optimizer: Any, state_dict: Options) -> None:
     """Refuse the state of another kind of optimiser: a step with it would fail, or go on from the wrong numbers.
 
     PyTorch lets it pass, and its next step fails by a KeyError, mostly. What a newer version added (an option that is

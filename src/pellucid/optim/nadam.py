@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from ..core import op
+from .names import Library
 from .optimizer import Optimizer
 from .scratch import ascent, average, average_square, scratch
 
@@ -15,7 +15,7 @@ __all__ = ["NAdam"]
 
 @op(mutates=(0, 2, 3, 4, 5), method=False, public=False)
 def nadam_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
@@ -23,13 +23,16 @@ def nadam_(
     exp_avg: Array,
     exp_avg_sq: Array,
     *,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    momentum_decay: float,
-    decoupled_weight_decay: bool,
-    maximize: bool,
+    lr: float = 2e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    momentum_decay: float = 4e-3,
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    capturable: bool = False,
+    differentiable: bool = False,
 ) -> Array:
     """One step of `NAdam` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -68,21 +71,5 @@ class NAdam(Optimizer):
     """
 
     formula = nadam_
+    by_position = 6
     scalars: ClassVar = {"step": 0.0, "mu_product": 1.0}
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        super().__init__(params, hyperparameters(locals()))

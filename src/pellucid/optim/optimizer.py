@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from copy import deepcopy
-from functools import wraps
 from typing import Any, ClassVar
 
 from .. import backend
 from ..core import Op, Tensor, apply, enable_grad, no_grad, state, wrap
 from ..core.errors import warn
-from .hyperparameters import check_state, plain
+from .differentiable import follow
+from .hyperparameters import check_ranges, check_state, plain
+from .names import Options
 
 __all__ = ["Optimizer"]
 
@@ -20,7 +23,7 @@ __all__ = ["Optimizer"]
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """``step`` with the step hooks around it, once, also where a subclass's ``step`` calls that of its base."""
 
-    @wraps(step)
+    @functools.wraps(step)
     def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         if self._stepping or not (self._step_pre_hooks or self._step_post_hooks):
             return step(self, *args, **kwargs)
@@ -52,15 +55,19 @@ class Optimizer:
     ``param_groups`` is a list of dicts: the key ``"params"`` holds the parameters, the others the hyperparameters
     that apply to them, filled in from ``defaults``. ``state`` holds what the optimiser remembers of each parameter.
 
-    A subclass hands its hyperparameters to ``super().__init__`` as ``defaults`` (with `hyperparameters`, which also
-    checks them), and names its ``formula``: an op that changes one parameter in place. Its tensors are the parameter,
-    the gradient and then the state, each under its own name; its attributes are the hyperparameters it reads. State
+    A subclass names its ``formula``: an op that changes one parameter in place. Its tensors are the parameter, the
+    gradient and then the state, each under its own name; its attributes are the hyperparameters, with their defaults,
+    in the order of the constructor, which is made from them: the first ``by_position`` may be given by position.
+    Those that only choose between implementations in PyTorch (``foreach``, ``fused``, ``capturable``) are declared,
+    kept in the groups, and not read. ``check`` refuses what no range common to all optimisers does. State
     that only some options need is named in ``needs``, with the option: ``{"momentum_buffer": "momentum"}``.
     State begins as zeros of the parameter's shape; what is a single number is named in ``scalars``, with its first
-    value.
+    value. A subclass of such a class may have ``own_defaults``, and hyperparameters that are ``fixed``.
 
-    Instead, a subclass may define ``update(param, grad, state, options)``, or ``step`` itself, as optimisers written
-    for PyTorch do.
+    With ``differentiable=True`` the same formula runs on tensors, and a gradient flows through the step.
+
+    Instead, a subclass may hand its ``defaults`` to ``super().__init__`` and define ``update(param, grad, state,
+    options)``, or ``step`` itself, as optimisers written for PyTorch do.
 
     Raises:
         ValueError: the list of parameters is empty, or a hyperparameter is out of its range.
@@ -68,8 +75,13 @@ class Optimizer:
     """
 
     formula: ClassVar[Op | None] = None
+    by_position: ClassVar[int] = 0
+    own_defaults: ClassVar[Options] = {}
+    fixed: ClassVar[Options] = {}
     needs: ClassVar[dict[str, str]] = {}
     scalars: ClassVar[dict[str, float]] = {"step": 0.0}
+    any_shape: ClassVar[bool] = True  # whether it takes parameters of every shape
+    foreach_follows: ClassVar[bool] = False  # whether PyTorch's foreach=True and differentiable=True go together
     known: ClassVar[set[str]] = set()  # the hyperparameters of all optimisers with a formula
     _slots: ClassVar[tuple[tuple[str, str | None], ...]] = ()  # each piece of state, and the option that asks for it
     _stepping = False  # whether a step is under way whose hooks have been called
@@ -78,26 +90,22 @@ class Optimizer:
         super().__init_subclass__(**kwargs)
         if cls.formula is not None:
             cls._slots = tuple((name, cls.needs.get(name)) for name in cls.formula.inputs[2:])
-            code = cls.__init__.__code__
-            Optimizer.known.update(code.co_varnames[2 : code.co_argcount + code.co_kwonlyargcount])
+            Optimizer.known.update(cls.formula.attributes)
+            if "__init__" not in vars(cls) and {"formula", "own_defaults", "fixed"} & set(vars(cls)):
+                cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
         if "step" in vars(cls):
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
-    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+    def __init__(self, params: Any, defaults: Options) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor: "
                 "write [param], or model.parameters()"
             )
         self.defaults = defaults
-        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
-        self.param_groups: list[dict[str, Any]] = []
-        self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._state_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._state_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._load_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._load_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self.state: defaultdict[Any, Options] = defaultdict(dict)
+        self.param_groups: list[Options] = []
+        self._without_hooks()
         groups = list(params)
         if not groups:
             raise ValueError(
@@ -106,6 +114,18 @@ class Optimizer:
             )
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    @staticmethod
+    def check(given: Options) -> None:
+        """Refuse hyperparameters that this optimiser cannot work with; the common ranges are checked after it."""
+
+    def _without_hooks(self) -> None:
+        self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._state_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._state_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._load_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._load_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
 
     # ------------------------------------------------------------------------------------------------ stepping
 
@@ -116,7 +136,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        recording, state.grad = state.grad, False  # as no_grad(), in a tenth of the time
+        recording = state.grad  # as set_grad_enabled(...), in a tenth of the time
+        state.grad = bool(self.defaults.get("differentiable"))
         try:
             for group in self.param_groups:
                 options = self.options(group)
@@ -128,17 +149,29 @@ class Optimizer:
             state.grad = recording
         return loss
 
-    def options(self, group: dict[str, Any]) -> dict[str, Any]:
-        """The hyperparameters of a group that the formula reads, as plain numbers."""
-        return group if self.formula is None else {name: plain(group[name]) for name in self.formula.attributes}
+    def options(self, group: Options) -> Options:
+        """The hyperparameters of a group that the formula has, as plain numbers; differentiable ones stay tensors."""
+        if self.formula is None:
+            return group
+        if group.get("capturable"):
+            raise AssertionError(
+                "If capturable=True, params and state_steps must be on supported devices: there is none here, since "
+                "capturing a step in a graph of CUDA is what the flag is for; leave it out"
+            )
+        if self.defaults.get("differentiable"):
+            if group.get("foreach") and not self.foreach_follows:
+                raise AssertionError("_foreach ops don't support autograd: give foreach=True or differentiable=True")
+            return {name: group[name] for name in self.formula.attributes}
+        return {name: plain(group[name]) for name in self.formula.attributes}
 
-    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Options, options: Options) -> None:
         """Change ``param`` in place by the formula. ``state`` is this parameter's own dict, empty at first."""
         if self.formula is None:
             raise NotImplementedError(
                 f"{type(self).__name__} must define update(param, grad, state, options), or step(), or name its formula"
             )
         held: list[Tensor | None] = []
+        new = not state
         for name, option in self._slots:
             if option is not None and not options[option]:
                 held.append(None)
@@ -146,7 +179,14 @@ class Optimizer:
             if state.get(name) is None:
                 state[name] = self.begin(name, param)
             held.append(state[name])
-        apply(self.formula, (param, grad, *held), options)
+        if options.get("differentiable"):
+            follow(self.formula, (param, grad, *held), options, self.constants(new))
+        else:
+            apply(self.formula, (param, grad, *held), options)
+
+    def constants(self, new: bool) -> frozenset[int]:
+        """The inputs of the formula through which no gradient flows, in the first step of a parameter (``new``)."""
+        return frozenset()
 
     def begin(self, name: str, param: Tensor) -> Tensor:
         """A new piece of state."""
@@ -165,7 +205,7 @@ class Optimizer:
 
     # -------------------------------------------------------------------------------------------------- groups
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
+    def add_param_group(self, param_group: Options) -> None:
         """Add a group, ``{"params": [...], "lr": ...}``: to train more layers, or train them differently.
 
         The dict itself becomes the group, with what it lacks filled in.
@@ -219,7 +259,7 @@ class Optimizer:
 
     # --------------------------------------------------------------------------------------------------- state
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Options:
         """``{"state": {number: ...}, "param_groups": [...]}``, with a number in place of each parameter."""
         for hook in list(self._state_pre_hooks.values()):
             hook(self)
@@ -239,7 +279,7 @@ class Optimizer:
             packed = packed if changed is None else changed
         return packed
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Options) -> None:
         """Take over hyperparameters and state (copied) from a `state_dict` of an optimiser with the same groups.
 
         Raises:
@@ -289,6 +329,12 @@ class Optimizer:
         return wrap(backend.of_array(array).xp.full_like(array, value))
 
     @staticmethod
+    def zeros(param: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """New state of another shape than the parameter's."""
+        array = param._array
+        return wrap(backend.of_array(array).xp.zeros(shape, array.dtype))
+
+    @staticmethod
     def scalar(param: Tensor, value: float) -> Tensor:
         """New state that is one number: a 0-d float32 tensor, as in PyTorch."""
         xp = backend.of_array(param._array).xp
@@ -330,9 +376,45 @@ class Optimizer:
             text += "".join(f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params")
         return text + ")"
 
-    def __getstate__(self) -> dict[str, Any]:
-        # ``step`` may hold a learning-rate scheduler's wrapper, which refers to this very object.
-        return {name: value for name, value in self.__dict__.items() if name != "step"}
+    def __getstate__(self) -> Options:
+        # Not the hooks, as in PyTorch; and ``step`` may hold a scheduler's wrapper, which refers to this very object.
+        return {name: value for name, value in vars(self).items() if name != "step" and not name.endswith("_hooks")}
+
+    def __setstate__(self, state: Options) -> None:
+        self._without_hooks()
+        self.__dict__.update(state)
+        self.defaults.setdefault("differentiable", False)
+
+
+def _constructor(cls: type[Optimizer]) -> Callable[..., None]:
+    """``__init__`` of an optimiser, from the hyperparameters that its formula declares."""
+    own, kinds = {**cls.formula.attributes, **cls.own_defaults}, inspect.Parameter  # type: ignore[union-attr]
+    kind = dict.fromkeys(range(cls.by_position), kinds.POSITIONAL_OR_KEYWORD)
+    annotations = inspect.unwrap(cls.formula.declared).__annotations__  # type: ignore[union-attr]
+    parameters = [kinds(name, kinds.POSITIONAL_OR_KEYWORD) for name in ("self", "params")] + [
+        kinds(name, kind.get(place, kinds.KEYWORD_ONLY), default=default, annotation=annotations[name])
+        for place, (name, default) in enumerate(own.items())
+        if name not in cls.fixed
+    ]
+    signature = inspect.Signature(parameters)
+
+    def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}() {error}; it is called as {cls.__name__}{shown}") from None
+        bound.apply_defaults()
+        given = {name: value for name, value in bound.arguments.items() if name not in ("self", "params")}
+        given.update(cls.fixed)
+        self.check(given)
+        check_ranges(given)
+        Optimizer.__init__(self, bound.arguments["params"], given)
+
+    shown = "(" + ", ".join(str(parameter.replace(annotation=kinds.empty)) for parameter in parameters[1:]) + ")"
+    __init__.__annotations__ = {name: annotations[name] for name in own if name not in cls.fixed}
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    return __init__
 
 
 class _Hook:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from ..core import op
+from .names import Library
 from .optimizer import Optimizer
 from .scratch import ascent, average, average_square, scratch
 
@@ -15,19 +13,22 @@ __all__ = ["RAdam"]
 
 @op(mutates=(0, 2, 3, 4), method=False, public=False)
 def radam_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
     exp_avg: Array,
     exp_avg_sq: Array,
     *,
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    decoupled_weight_decay: bool,
-    maximize: bool,
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    decoupled_weight_decay: bool = False,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    capturable: bool = False,
+    differentiable: bool = False,
 ) -> Array:
     """One step of `RAdam` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -65,19 +66,4 @@ class RAdam(Optimizer):
     """
 
     formula = radam_
-
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        decoupled_weight_decay: bool = False,
-        *,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        super().__init__(params, hyperparameters(locals()))
+    by_position = 5

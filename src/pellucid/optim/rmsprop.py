@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import at_least, hyperparameters
+from ..core import op
+from .hyperparameters import at_least
+from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, average, average_square, scratch
 
@@ -15,7 +16,7 @@ __all__ = ["RMSprop"]
 
 @op(mutates=(0, 2, 3, 4, 5), method=False, public=False)
 def rmsprop_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
@@ -23,13 +24,16 @@ def rmsprop_(
     momentum_buffer: Array | None = None,
     grad_avg: Array | None = None,
     *,
-    lr: float,
-    alpha: float,
-    eps: float,
-    weight_decay: float,
-    momentum: float,
-    centered: bool,
-    maximize: bool,
+    lr: float = 1e-2,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    momentum: float = 0,
+    centered: bool = False,
+    capturable: bool = False,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
 ) -> Array:
     """One step of `RMSprop` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -64,22 +68,9 @@ class RMSprop(Optimizer):
     """
 
     formula = rmsprop_
+    by_position = 10
     needs: ClassVar = {"momentum_buffer": "momentum", "grad_avg": "centered"}
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
-        centered: bool = False,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        defaults = hyperparameters(locals())
-        at_least(0.0, alpha=alpha)
-        super().__init__(params, defaults)
+    @staticmethod
+    def check(given: Options) -> None:
+        at_least(0.0, alpha=given["alpha"])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..backend import Array
-from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from ..core import op
+from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
 
@@ -15,17 +13,20 @@ __all__ = ["Rprop"]
 
 @op(mutates=(0, 2, 3, 4), method=False, public=False)
 def rprop_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     step: Array,
     prev: Array,
     step_size: Array,
     *,
-    lr: float,
-    etas: tuple[float, float],
-    step_sizes: tuple[float, float],
-    maximize: bool,
+    lr: float = 1e-2,
+    etas: tuple[float, float] = (0.5, 1.2),
+    step_sizes: tuple[float, float] = (1e-6, 50),
+    capturable: bool = False,
+    foreach: bool | None = None,
+    maximize: bool = False,
+    differentiable: bool = False,
 ) -> Array:
     """One step of `Rprop` on one parameter, in place."""
     s, t = scratch(xp, param)
@@ -57,20 +58,10 @@ class Rprop(Optimizer):
     """
 
     formula = rprop_
+    by_position = 3
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-2,
-        etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50),
-        *,
-        capturable: bool = False,
-        foreach: bool | None = None,
-        maximize: bool = False,
-        differentiable: bool = False,
-    ) -> None:
-        defaults = hyperparameters(locals())
-        if not 0.0 < etas[0] < 1.0 < etas[1]:
-            raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}: they must be 0 < etas[0] < 1 < etas[1]")
-        super().__init__(params, defaults)
+    @staticmethod
+    def check(given: Options) -> None:
+        low, high = given["etas"]
+        if not 0.0 < low < 1.0 < high:
+            raise ValueError(f"Invalid eta values: {low}, {high}: they must be 0 < etas[0] < 1 < etas[1]")

@@ -6,6 +6,8 @@ import threading
 from typing import Any
 
 from ..backend import Array
+from .differentiable import Cell
+from .names import Library
 
 
 class _Kept(threading.local):
@@ -19,7 +21,7 @@ class _Kept(threading.local):
 _kept = _Kept()
 
 
-def scratch(xp: Any, like: Array, count: int = 2) -> tuple[Array, ...]:
+def scratch(xp: Library, like: Array, count: int = 2) -> tuple[Array, ...]:
     """Arrays of the shape and dtype of ``like``, with arbitrary content, good until the next call.
 
     All parameters share the same memory, as much as the largest needs, which so stays in the processor's cache.
@@ -28,8 +30,10 @@ def scratch(xp: Any, like: Array, count: int = 2) -> tuple[Array, ...]:
     return _kept.views.get(key) or _made(xp, like, key)
 
 
-def _made(xp: Any, like: Array, key: Any) -> tuple[Array, ...]:
+def _made(xp: Library, like: Array, key: Any) -> tuple[Array, ...]:
     count = key[3]
+    if isinstance(like, Cell):  # a step to be differentiated: what it computes on the way must last
+        return like.scratch(count)
     flat = _kept.flat.get(key[:2])
     if flat is None or flat.size < count * like.size:
         flat = _kept.flat[key[:2]] = xp.empty(count * like.size, like.dtype)
@@ -40,7 +44,7 @@ def _made(xp: Any, like: Array, key: Any) -> tuple[Array, ...]:
 
 
 def ascent(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     s: Array,
@@ -61,13 +65,13 @@ def ascent(
     return g
 
 
-def average(xp: Any, mean: Array, value: Array, beta: float, t: Array) -> None:
+def average(xp: Library, mean: Array, value: Array, beta: float, t: Array) -> None:
     """mean ← beta · mean + (1 - beta) · value, as a step from the mean towards the value."""
     xp.subtract(value, mean, out=t)
     xp.add(mean, xp.multiply(t, 1 - beta, out=t), out=mean)
 
 
-def average_square(xp: Any, mean: Array, value: Array, beta: float, t: Array) -> None:
+def average_square(xp: Library, mean: Array, value: Array, beta: float, t: Array) -> None:
     """mean ← beta · mean + (1 - beta) · value²."""
     xp.multiply(mean, beta, out=mean)
     xp.multiply(value, 1 - beta, out=t)

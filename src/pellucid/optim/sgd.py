@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..backend import Array
 from ..core import Tensor, op
-from .hyperparameters import hyperparameters
+from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
 
@@ -15,18 +15,21 @@ __all__ = ["SGD"]
 
 @op(mutates=(0, 2), method=False, public=False)
 def sgd_(
-    xp: Any,
+    xp: Library,
     param: Array,
     grad: Array,
     momentum_buffer: Array | None = None,
     *,
-    lr: float,
-    momentum: float,
-    dampening: float,
-    weight_decay: float,
-    nesterov: bool,
-    maximize: bool,
-    l1: float,
+    lr: float = 1e-3,
+    momentum: float = 0,
+    dampening: float = 0,
+    weight_decay: float = 0,
+    nesterov: bool = False,
+    maximize: bool = False,
+    foreach: bool | None = None,
+    differentiable: bool = False,
+    fused: bool | None = None,
+    l1: float = 0,
 ) -> Array:
     """One step of `SGD` on one parameter, in place."""
     b = momentum_buffer
@@ -70,29 +73,19 @@ class SGD(Optimizer):
     """
 
     formula = sgd_
+    by_position = 5
+    foreach_follows = True
     needs: ClassVar = {"momentum_buffer": "momentum"}
 
-    def __init__(
-        self,
-        params: Any,
-        lr: float | Tensor = 1e-3,
-        momentum: float = 0,
-        dampening: float = 0,
-        weight_decay: float | Tensor = 0,
-        nesterov: bool = False,
-        *,
-        maximize: bool = False,
-        foreach: bool | None = None,
-        differentiable: bool = False,
-        fused: bool | None = None,
-        l1: float = 0,
-    ) -> None:
-        defaults = hyperparameters(locals())
-        if nesterov and (momentum <= 0 or dampening != 0):
+    @staticmethod
+    def check(given: Options) -> None:
+        if given["nesterov"] and (given["momentum"] <= 0 or given["dampening"] != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(params, defaults)
 
-    def update(self, param: Tensor, grad: Tensor, state: dict[str, Any], options: dict[str, Any]) -> None:
+    def update(self, param: Tensor, grad: Tensor, state: Options, options: Options) -> None:
         if options["momentum"] and state.get("momentum_buffer") is None:
             options = {**options, "dampening": 0.0}  # the first b is g: zero in the formula, and not dampened
         super().update(param, grad, state, options)
+
+    def constants(self, new: bool) -> frozenset[int]:
+        return frozenset((2,)) if new else frozenset()  # PyTorch's first b is a detached copy of the gradient

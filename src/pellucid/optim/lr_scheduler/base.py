@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from ...core import Tensor
 from ...core.errors import warn
+from ..names import Options, Rate
 from ..optimizer import Optimizer
 
 __all__ = ["LRScheduler"]
@@ -93,7 +94,7 @@ class LRScheduler:
                 lrs = self.get_lr()
         self._set(lrs)
 
-    def _set(self, lrs: list[Any]) -> None:
+    def _set(self, lrs: list[Rate]) -> None:
         groups = self.optimizer.param_groups
         if len(lrs) != len(groups):
             raise ValueError(
@@ -104,21 +105,21 @@ class LRScheduler:
             set_value(group, "lr", lr)
         self._last_lr = values(self.optimizer, "lr")
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         """The next learning rate of each group; to read the present one, use `get_last_lr`."""
         self._check_within_step()
         groups = self.optimizer.param_groups
         bases = self.base_lrs + [None] * (len(groups) - len(self.base_lrs))  # none, of a group added later
         return [self.next_lr(own_copy(group["lr"]), base) for group, base in zip(groups, bases, strict=True)]
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         """The learning rate at ``last_epoch``, given the one before it and the one at the start.
 
         ``base_lr`` is None for a group that was added to the optimiser after the schedule was built.
         """
         raise NotImplementedError(f"{type(self).__name__} must define next_lr(lr, base_lr), or get_lr()")
 
-    def get_last_lr(self) -> list[Any]:
+    def get_last_lr(self) -> list[Rate]:
         """The present learning rate of each group."""
         return self._last_lr
 
@@ -126,11 +127,11 @@ class LRScheduler:
         if not self._get_lr_called_within_step:
             warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.")
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Options:
         """Everything but the optimiser."""
         return {name: value for name, value in self.__dict__.items() if name != "optimizer"}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Options) -> None:
         """Take over a `state_dict`."""
         self.__dict__.update(state_dict)
 
@@ -144,7 +145,7 @@ def check_optimizer(optimizer: Any) -> None:
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
 
 
-def known(base_lr: Any, scheduler: LRScheduler) -> Any:
+def known(base_lr: Rate, scheduler: LRScheduler) -> Any:
     """``base_lr``, or an error for a group that came after the schedule was built."""
     if base_lr is None:
         raise ValueError(
@@ -169,12 +170,12 @@ def own_copy(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else value
 
 
-def values(optimizer: Optimizer, name: str) -> list[Any]:
+def values(optimizer: Optimizer, name: str) -> list[Rate]:
     """``group[name]`` of each group, as copies."""
     return [own_copy(group[name]) for group in optimizer.param_groups]
 
 
-def set_value(group: dict[str, Any], name: str, value: Any) -> None:
+def set_value(group: Options, name: str, value: Any) -> None:
     """Set ``group[name]``; a tensor keeps its identity, since a program may hold it."""
     if isinstance(group[name], Tensor):
         group[name].fill_(value.item() if isinstance(value, Tensor) else value)
@@ -182,7 +183,7 @@ def set_value(group: dict[str, Any], name: str, value: Any) -> None:
         group[name] = value
 
 
-def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
+def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Rate]:
     """``value``, or one from a list of them, for each group."""
     count = len(optimizer.param_groups)
     if not isinstance(value, (list, tuple)):
@@ -195,7 +196,7 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     return [own_copy(each) for each in value]
 
 
-def set_momentum(group: dict[str, Any], value: float) -> None:
+def set_momentum(group: Options, value: float) -> None:
     """The momentum of a group, which is the first beta of Adam and its like."""
     if "betas" in group:
         group["betas"] = (value, *group["betas"][1:])

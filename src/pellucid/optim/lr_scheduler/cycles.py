@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ..names import Options, Rate
 from ..optimizer import Optimizer
 from .base import (
     LRScheduler,
@@ -81,7 +82,7 @@ class OneCycleLR(LRScheduler):
             return (end - start) * part + start
         return end + (start - end) / 2.0 * (math.cos(math.pi * part) + 1)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         self._check_within_step()
         step = self.last_epoch
         if step > self.total_steps:
@@ -101,7 +102,7 @@ class OneCycleLR(LRScheduler):
         return lrs
 
 
-def _phases(total_steps: int, pct_start: float, three_phase: bool) -> list[dict[str, Any]]:
+def _phases(total_steps: int, pct_start: float, three_phase: bool) -> list[Options]:
     """Where each phase of the one cycle ends, and between which of a group's values it goes."""
     ends = [float(pct_start * total_steps) - 1, total_steps - 1]
     lrs = ["initial_lr", "max_lr", "min_lr"]
@@ -188,7 +189,7 @@ class CyclicLR(LRScheduler):
             return self._scale_fn_custom(x)
         return _SCALES[self.mode][1](self.gamma, x)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         self._check_within_step()
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         x = 1.0 + self.last_epoch / self.total_size - cycle
@@ -202,11 +203,11 @@ class CyclicLR(LRScheduler):
                 set_momentum(group, high - (high - low) * part * self.scale_fn(at))
         return lrs
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Options:
         """A plain ``scale_fn`` is not saved; a callable object by its attributes."""
         return {**super().state_dict(), "_scale_fn_custom": attributes_of(self._scale_fn_custom)}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Options) -> None:
         state = dict(state_dict)
         saved = state.pop("_scale_fn_custom")
         super().load_state_dict(state)
@@ -243,7 +244,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         self._check_within_step()
         low, at, period = self.eta_min, self.T_cur, self.T_i
         return [low + (base - low) * (1 + math.cos(math.pi * at / period)) / 2 for base in self.base_lrs]

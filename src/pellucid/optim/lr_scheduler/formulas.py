@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..names import Options, Rate
 from ..optimizer import Optimizer
 from .base import LRScheduler, check_optimizer, known
 
@@ -41,24 +42,24 @@ class LambdaLR(LRScheduler):
             raise ValueError(f"Expected {groups} lr_lambdas, but got {len(self.lr_lambdas)}")
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         self._check_within_step()
         return [base * fn(self.last_epoch) for fn, base in zip(self.lr_lambdas, self.base_lrs, strict=True)]
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> Options:
         """Plain functions are not saved (None is in their place); callable objects by their attributes."""
         state = super().state_dict()
         state["lr_lambdas"] = [attributes_of(fn) for fn in self.lr_lambdas]
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Options) -> None:
         self.__dict__.update({name: value for name, value in state_dict.items() if name != "lr_lambdas"})
         for fn, saved in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             if saved is not None:
                 vars(fn).update(saved)
 
 
-def attributes_of(function: Any) -> dict[str, Any] | None:
+def attributes_of(function: Any) -> Options | None:
     """What can be saved of a function: the attributes of an object that is called, and nothing of a plain one."""
     plain = not hasattr(function, "__dict__") or isinstance(function, types.FunctionType)
     return None if plain else dict(vars(function))
@@ -79,7 +80,7 @@ class MultiplicativeLR(LambdaLR):
                 raise TypeError(f"lr_lambda should be a function, but got {type(function).__name__}")
         super().__init__(optimizer, lr_lambda, last_epoch)  # pyright: ignore[reportArgumentType]
 
-    def get_lr(self) -> list[Any]:
+    def get_lr(self) -> list[Rate]:
         self._check_within_step()
         lrs = [group["lr"] for group in self.optimizer.param_groups]
         if self._is_initial:
@@ -95,10 +96,10 @@ class StepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         return lr if self.last_epoch == 0 or self.last_epoch % self.step_size else lr * self.gamma
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         return base_lr * self.gamma ** (self.last_epoch // self.step_size)
 
 
@@ -112,14 +113,14 @@ class MultiStepLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         times = self.milestones[self.last_epoch]
         return lr * self.gamma**times if times else lr
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         return base_lr * self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Options) -> None:
         super().load_state_dict(state_dict)
         self.milestones = Counter(self.milestones)  # a file holds it as a plain dict
 
@@ -136,12 +137,12 @@ class ConstantLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         if self.last_epoch == 0:
             return lr * self.factor
         return lr * (1.0 / self.factor) if self.last_epoch == self.total_iters else lr
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         return base_lr * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor))
 
 
@@ -168,7 +169,7 @@ class LinearLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         if self.last_epoch == 0:
             return lr * self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -176,7 +177,7 @@ class LinearLR(LRScheduler):
         rise = self.end_factor - self.start_factor
         return lr * (1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise))
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         rise = (self.end_factor - self.start_factor) * min(self.total_iters, self.last_epoch) / self.total_iters
         return base_lr * (self.start_factor + rise)
 
@@ -188,10 +189,10 @@ class ExponentialLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         return lr if self._is_initial else lr * self.gamma
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         return base_lr * self.gamma**self.last_epoch
 
 
@@ -203,13 +204,13 @@ class PolynomialLR(LRScheduler):
         self.power = power
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         epoch, last = self.last_epoch, self.total_iters
         if self._is_initial or epoch > last:
             return lr
         return lr * ((1.0 - epoch / last) / (1.0 - (epoch - 1) / last)) ** self.power
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         return base_lr * (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
 
 
@@ -221,7 +222,7 @@ class CosineAnnealingLR(LRScheduler):
         self.eta_min = eta_min
         super().__init__(optimizer, last_epoch)
 
-    def next_lr(self, lr: Any, base_lr: Any) -> Any:
+    def next_lr(self, lr: Rate, base_lr: Rate) -> Rate:
         epoch, period, low = self.last_epoch, self.T_max, self.eta_min
         if self._is_initial:
             return lr
@@ -232,6 +233,6 @@ class CosineAnnealingLR(LRScheduler):
         ratio = (1 + math.cos(math.pi * epoch / period)) / (1 + math.cos(math.pi * (epoch - 1) / period))
         return ratio * (lr - low) + low
 
-    def lr_at(self, base_lr: Any) -> Any:
+    def lr_at(self, base_lr: Rate) -> Rate:
         low = self.eta_min
         return low + (base_lr - low) * (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from ..names import Options, Rate
 from ..optimizer import Optimizer
 from .base import LRScheduler, set_value, values
 from .plateau import ReduceLROnPlateau
@@ -37,11 +38,17 @@ class _Composed(LRScheduler):
                     f"{type(scheduler).__name__} at index {place} is another"
                 )
 
-    def state_dict(self) -> dict[str, Any]:
+    def get_lr(self) -> list[Rate]:
+        raise NotImplementedError(
+            f"{type(self).__name__} has no learning rate at an epoch, only those of its schedules one after the other: "
+            "it cannot be part of a SequentialLR"
+        )
+
+    def state_dict(self) -> Options:
         state = {name: value for name, value in self.__dict__.items() if name not in ("optimizer", "_schedulers")}
         return {**state, "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Options) -> None:
         self.__dict__.update({name: value for name, value in state_dict.items() if name != "_schedulers"})
         for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(state)
