@@ -218,7 +218,7 @@ def test_a_state_goes_from_one_to_the_other() -> None:
     source, target = net(pellucid), net(pellucid)
     with pellucid.no_grad():
         for value in source.state_dict().values():
-            value.copy_(pellucid.ones(*value.shape) * 7)
+            value.copy_(pellucid.ones(value.shape) * 7)
     weight = target.layers[0].weight
     assert repr(target.load_state_dict(source.state_dict())) == "<All keys matched successfully>"
     assert all((value.numpy() == 7).all() for value in target.state_dict().values())

@@ -47,6 +47,26 @@ REFUSED = (
     "T.tensor([[1], [1, 2]])", "T.full((2,), 300, dtype=T.uint8)", "x.add(x, alpha='a')", "xi.add(xi, alpha=0.5)",
     "x.clamp()", "x.topk(9)", "x.kthvalue(9)", "x.quantile(2.0)", "x.narrow(0, 0, 9)", "x.chunk(0)", "x.split(-1)",
     "x.unflatten(0, (2, 2))", "x.repeat(1)", "x.diag(1.5)", "x.tril(1.5)", "x.roll(1.5)", "x.rot90(1, [0])",
+    # what PyTorch takes by keyword alone, and what it does not know
+    "x.round(0)", "x.sub(x, 2)", "T.addmm(x, x, x.T, 1.0)", "x.addcmul(x, x, 2.0)", "x.sum(0, True, T.float64)",
+    "x.cumsum(0, T.float64)", "x.sort(0, True, True)", "x.float(True)", "x.index_add(0, xi[0, :3], x, 2)",
+    "x.flip(0, foo=1)",
+    "x.gather(0, xi[:1] * 0, 1)", "x.scatter(0, xi[:1] * 0, x, 'add')", "x.reshape(4, 3, foo=1)", "x.split(1, foo=1)",
+    "T.arange(1, 2, 1, 4)", "T.zeros()", "x.new_ones()", "T.rand()", "x.diagonal(0, 0, 1, 2)",
+    # integers of more than 64 bits
+    *(f"x.{call}" for call in ("cumsum(2**63)", "sum(2**63)", "softmax(2**64)", "argmax(2**63)", "narrow(0, 2**63, 1)",
+                               "select(0, 2**63)", "tril(2**63)", "expand(2**63, 4)", "repeat(2**63, 1)")),
+    "T.zeros(2**63)", "T.eye(2**63)", "T.linspace(0, 2**64, 3)", "T.randint(2**64, (2,))", "xb + 2**63", "xb < 2**63",
+    # one number is no list, and a list no number
+    "T.full(3, 1.0)", "x.new_full(3, 1.0)", "T.randint(3, 3)", "T.full([2], [1.0])", "T.arange([3])",
+    "T.full((2,), T.ones(1))",
+    "T.arange(T.ones(2))", "T.linspace('a', 1, 3)", "T.randint(1.5, (2,))", "T.randint_like(x, 1.5)", "T.randperm(1.5)",
+    # the types of a function's arguments, where it could do with others
+    *(f"F.{call}" for call in ("poisson_nll_loss(x, x, full='a')", "dropout(x, 0.5, 1)",
+                               "leaky_relu(x, 'a')", "batch_norm(x, None, None, training=1)", "cross_entropy(1.5, xi)",
+                               "nll_loss(x, [1])", "embedding(1, x)", "prelu(x, 1.0)", "gelu(x, approximate=1)")),
+    "x.repeat_interleave([1])", "T.repeat_interleave(2)", "T.nansum(1.5)",
+    "T.rand_like(1.5)", "T.zeros(2, device=1.5)", "T.zeros(2, device=3)", "x.chunk(True)", "T.eye(True)",
 )  # fmt: skip
 
 
@@ -56,7 +76,7 @@ def run(program, T):
 
     tensors = {"x": T.arange(12.0).reshape(3, 4), "xi": T.arange(12).reshape(3, 4), "xe": T.zeros(0, 4),
                "xb": T.ones(3, 4, dtype=T.bool)}  # fmt: skip
-    return eval(program, {"T": T, "put": put, **tensors})  # noqa: S307
+    return eval(program, {"T": T, "F": T.nn.functional, "put": put, **tensors})  # noqa: S307
 
 
 @pytest.mark.parametrize("program", REFUSED)

@@ -6,6 +6,8 @@ import importlib
 import types
 from typing import Any
 
+from .numpy_namespace import SPECIAL
+
 
 def load() -> Any:
     """The CuPy backend; an error that names the extra where CuPy is absent or finds no GPU."""
@@ -27,6 +29,7 @@ def load() -> Any:
     special: Any = importlib.import_module("cupyx.scipy.special")
     xp = types.ModuleType("pellucid.backend.cupy", "cupy and the functions it lacks")
     xp.__dict__.update({name: value for name, value in vars(cupy).items() if not name.startswith("_")})
-    for name in ("erf", "erfinv", "erfc", "gammaln", "digamma", "polygamma"):
-        setattr(xp, name, getattr(special, name))
+    for name in (name for names in SPECIAL.values() for name in names):
+        if hasattr(special, name):  # CuPy has most of them, under SciPy's names
+            setattr(xp, name, getattr(special, name))
     return Backend("cuda", xp, cupy.ndarray, cupy.asarray, cupy.asnumpy)

@@ -17,12 +17,17 @@ Array = npt.NDArray[Any]
 Function = Callable[..., Any]
 
 
-def _in_float64(function: Function) -> Function:
-    def computed(x: Any) -> Array:
-        x = np.asarray(x)
-        kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+def in_float64(function: Function) -> Function:
+    """The function of arrays, which are broadcast and widened to float64, with its result in the first one's type."""
+
+    def computed(*given: Any) -> Array:
+        arrays = [np.asarray(x) for x in given]
+        kind = arrays[0].dtype if arrays[0].dtype.kind == "f" else np.dtype(np.float64)
+        if len(arrays) > 1:
+            arrays = list(np.broadcast_arrays(*arrays))
         with np.errstate(all="ignore"):
-            return np.asarray(function(np.atleast_1d(x).astype(np.float64)).reshape(x.shape)).astype(kind)
+            value = function(*[np.atleast_1d(x).astype(np.float64) for x in arrays])
+            return np.asarray(value.reshape(arrays[0].shape)).astype(kind)
 
     computed.__name__, computed.__doc__ = function.__name__, function.__doc__
     return computed
@@ -57,16 +62,24 @@ _FAR_Q = (2.33520497626869185e-3, 6.05183413124413191e-2, 5.27905102951428412e-1
 _INVERSE_ROOT_PI = 1 / math.sqrt(math.pi)
 
 
-def _scaled_erfc(x: Array) -> Array:
-    """erfc(x) for x >= 0.46875."""
+def _erfc_over_gauss(x: Array) -> Array:
+    """e^(x²) · erfc(x) for x >= 0.46875."""
     near, far = np.minimum(x, 4.0), np.maximum(x, 4.0)
     middle = _horner(near, _MIDDLE_P) / _horner(near, _MIDDLE_Q)
     inverse = 1 / (far * far)
     outer = (_INVERSE_ROOT_PI - inverse * _horner(inverse, _FAR_P) / _horner(inverse, _FAR_Q)) / far
-    # e^(-x²) with x² split in an exact part and a rest, so that the exponent is not rounded.
+    return np.where(x <= 4, middle, outer)
+
+
+def _gauss(x: Array, sign: float) -> Array:
+    """e^(sign · x²) for x >= 0, with x² split in an exact part and a rest, so that the exponent is not rounded."""
     coarse = np.trunc(np.minimum(x, 30.0) * 16) / 16
-    gauss = np.exp(-coarse * coarse) * np.exp(-(x - coarse) * (x + coarse))
-    return np.where(x > 30, 0.0, gauss * np.where(x <= 4, middle, outer))
+    return np.exp(sign * coarse * coarse) * np.exp(sign * (x - coarse) * (x + coarse))
+
+
+def _scaled_erfc(x: Array) -> Array:
+    """erfc(x) for x >= 0.46875."""
+    return np.where(x > 30, 0.0, _gauss(x, -1.0) * _erfc_over_gauss(x))
 
 
 def _small_erf(x: Array) -> Array:
@@ -75,7 +88,7 @@ def _small_erf(x: Array) -> Array:
     return x * (_horner(square, _NEAR_P) / _horner(square, _NEAR_Q))
 
 
-@_in_float64
+@in_float64
 def _erf64(x: Array) -> Array:
     size = np.abs(x)
     large = np.copysign(1 - _scaled_erfc(np.maximum(size, 0.46875)), x)
@@ -101,7 +114,7 @@ def erf(x: Any) -> Array:
     return bounded.reshape(x.shape)
 
 
-@_in_float64
+@in_float64
 def erfc(x: Array) -> Array:
     """Complementary error function, 1 - erf(x)."""
     size = np.abs(x)
@@ -109,7 +122,7 @@ def erfc(x: Array) -> Array:
     return np.where(size <= 0.46875, 1 - _small_erf(x), np.where(x < 0, 2 - large, large))
 
 
-@_in_float64
+@in_float64
 def erfinv(y: Array) -> Array:
     """Inverse of the error function: a rational approximation and two of Newton's steps, as in PyTorch's ATen."""
     size = np.minimum(np.abs(y), 1.0)
@@ -128,6 +141,69 @@ def erfinv(y: Array) -> Array:
     return np.where(np.abs(y) > 1, np.nan, x)
 
 
+@in_float64
+def erfcx(x: Array) -> Array:
+    """e^(x²) · erfc(x), which does not underflow for large x; inf from -26.7 down."""
+    size = np.abs(x)
+    value = _erfc_over_gauss(np.maximum(size, 0.46875))
+    value = np.where(x < 0, 2 * _gauss(size, 1.0) - value, value)
+    value = np.where(size <= 0.46875, np.exp(np.minimum(x * x, 1.0)) * (1 - _small_erf(x)), value)
+    return np.where(x < -26.7, np.inf, value)
+
+
+@in_float64
+def log_ndtr(x: Array) -> Array:
+    """Logarithm of the standard normal distribution's function, without underflow for very negative x."""
+    t = x / math.sqrt(2)
+    return np.where(x < -1, np.log(erfcx(-t) / 2) - t * t, np.log1p(-erfc(t) / 2))
+
+
+# Rational approximations of Moshier's Cephes library: in the middle, for √(-2 log y) from 2 to 8, and beyond.
+_NDTRI_P0 = (
+    -59.96335010141079, 98.00107541859997, -56.67628574690703, 13.931260938727968, -1.2391658386738125,
+)  # fmt: skip
+_NDTRI_Q0 = (
+    1.0, 1.9544885833814176, 4.676279128988815, 86.36024213908905, -225.46268785411937, 200.26021238006066,
+    -82.03722561683334, 15.90562251262117, -1.1833162112133,
+)  # fmt: skip
+_NDTRI_P1 = (
+    4.0554489230596245, 31.525109459989388, 57.16281922464213, 44.08050738932008, 14.684956192885803,
+    2.1866330685079025, -0.1402560791713545, -0.03504246268278482, -0.0008574567851546854,
+)  # fmt: skip
+_NDTRI_Q1 = (
+    1.0, 15.779988325646675, 45.39076351288792, 41.3172038254672, 15.04253856929075, 2.504649462083094,
+    -0.14218292285478779, -0.03808064076915783, -0.0009332594808954574,
+)  # fmt: skip
+_NDTRI_P2 = (
+    3.2377489177694603, 6.915228890689842, 3.9388102529247444, 1.3330346081580755, 0.20148538954917908,
+    0.012371663481782003, 0.00030158155350823543, 2.6580697468673755e-06, 6.239745391849833e-09,
+)  # fmt: skip
+_NDTRI_Q2 = (
+    1.0, 6.02427039364742, 3.6798356385616087, 1.3770209948908132, 0.21623699359449663, 0.013420400608854318,
+    0.00032801446468212774, 2.8924786474538068e-06, 6.790194080099813e-09,
+)  # fmt: skip
+
+
+@in_float64
+def ndtri(y: Array) -> Array:
+    """Inverse of the standard normal distribution's function: x such that a share y lies below; NaN beyond 0 … 1."""
+    edge = math.exp(-2)
+    upper = y > 1 - edge
+    low = np.where(upper, 1 - y, y)
+    centred = np.where(low > edge, low - 0.5, 0.0)
+    square = centred * centred
+    ratio = square * _horner(square, _NDTRI_P0[::-1]) / _horner(square, _NDTRI_Q0[::-1])
+    middle = math.sqrt(2 * math.pi) * (centred + centred * ratio)
+    root = np.sqrt(-2 * np.log(np.minimum(low, edge)))
+    inverse = 1 / root
+    near = _horner(inverse, _NDTRI_P1[::-1]) / _horner(inverse, _NDTRI_Q1[::-1])
+    far = _horner(inverse, _NDTRI_P2[::-1]) / _horner(inverse, _NDTRI_Q2[::-1])
+    tail = root - np.log(root) / root - inverse * np.where(root < 8, near, far)
+    value = np.where(low > edge, middle, np.where(upper, tail, -tail))
+    value = np.where(y == 0, -np.inf, np.where(y == 1, np.inf, value))
+    return np.where((y < 0) | (y > 1), np.nan, value)
+
+
 # --- the gamma function ----------------------------------------------------------------------------------------------
 # Asymptotic series from `_FAR` on; smaller numbers are brought there by the recurrence, negative ones by reflection.
 
@@ -137,7 +213,7 @@ _LOG_SERIES = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(_BERNOULLI, 
 _DIGAMMA_SERIES = tuple(b / (2 * k) for k, b in enumerate(_BERNOULLI, 1))
 
 
-@_in_float64
+@in_float64
 def gammaln(x: Array) -> Array:
     """Logarithm of the absolute value of the gamma function."""
     y = np.where(x < 0.5, 1 - x, x)
@@ -159,7 +235,7 @@ def _sin_pi(x: Array) -> Array:
     return np.sin(math.pi * (x - 2 * np.rint(x / 2)))
 
 
-@_in_float64
+@in_float64
 def digamma(x: Array) -> Array:
     """Derivative of `gammaln`."""
     y = np.where(x <= 0, 1 - x, x)
@@ -178,21 +254,105 @@ def digamma(x: Array) -> Array:
 
 def polygamma(n: int, x: Any) -> Array:
     """n-th derivative of `digamma`, for n >= 1: (-1)^(n+1) · n! · ζ(n + 1, x), with Hurwitz's zeta function."""
-    return _in_float64(lambda x: (-1.0) ** (n + 1) * math.factorial(n) * _zeta(n + 1, x))(x)
+    return in_float64(lambda x: (-1.0) ** (n + 1) * math.factorial(n) * _zeta(np.full_like(x, n + 1.0), x))(x)
 
 
-def _zeta(s: int, q: Array) -> Array:
-    """Σ 1 / (q + k)^s over k >= 0, the first terms by themselves and the rest by Euler and Maclaurin's formula."""
+def zeta(s: Any, q: Any) -> Array:
+    """Hurwitz's zeta function, Σ 1 / (q + k)^s over k >= 0, as Cephes continues it (NaN for s < 1)."""
+    return in_float64(_zeta)(s, q)
+
+
+def _zeta(s: Array, q: Array) -> Array:
+    """The first terms of the sum by themselves and the rest by Euler and Maclaurin's formula."""
     total, term = np.zeros_like(q), q.copy()
     steps = 10 + math.ceil(max(0.0, -float(np.min(q, initial=0.0, where=np.isfinite(q)))))
     for _ in range(min(steps, 10_000)):
         total += term**-s
         term = term + 1
     total += term ** (1 - s) / (s - 1) + 0.5 * term**-s
-    factor, power = float(s), term ** -(s + 1)
+    factor, power = s.copy(), term ** -(s + 1)
     for k, bernoulli in enumerate(_BERNOULLI, 1):
         total += bernoulli / math.factorial(2 * k) * factor * power
-        factor *= (s + 2 * k - 1) * (s + 2 * k)
+        factor = factor * (s + 2 * k - 1) * (s + 2 * k)
         power = power / (term * term)
+    total = np.where((q <= 0) & (s != np.floor(s)), np.nan, total)
     total = np.where((q <= 0) & (q == np.floor(q)), np.inf, total)
-    return np.where(q == np.inf, 0.0, total)
+    total = np.where(q == np.inf, 0.0, total)
+    return np.where(s == 1, np.inf, np.where(s < 1, np.nan, total))
+
+
+def gammainc(a: Any, x: Any) -> Array:
+    """Regularised lower incomplete gamma function, ∫ t^(a-1) e^-t dt / Γ(a) from 0 to x."""
+    return in_float64(lambda a, x: _incomplete(a, x, True))(a, x)
+
+
+def gammaincc(a: Any, x: Any) -> Array:
+    """Regularised upper incomplete gamma function, ∫ t^(a-1) e^-t dt / Γ(a) from x to infinity."""
+    return in_float64(lambda a, x: _incomplete(a, x, False))(a, x)
+
+
+def _incomplete(a: Array, x: Array, lower: bool) -> Array:
+    """By the power series up to a + 1 and by Legendre's continued fraction from there (Numerical Recipes, 6.2)."""
+    inside = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
+    safe_a, safe_x = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
+    series = safe_x < safe_a + 1
+    scale = np.exp(safe_a * np.log(safe_x) - safe_x - gammaln(safe_a))
+    below = np.where(series, scale * _power_series(safe_a, np.where(series, safe_x, 1.0)), 0.0)
+    above = np.where(series, 0.0, scale * _continued_fraction(safe_a, np.where(series, safe_a + 1, safe_x)))
+    if lower:
+        value = np.where(series, below, 1 - above)
+    else:
+        # Where little is above, 1 - below has lost its digits: for small a and x there is a series of its own.
+        small = series & (safe_x <= 1.1) & (safe_a < 1)
+        value = np.where(series, np.where(small, _upper_series(safe_a, np.minimum(safe_x, 1.1)), 1 - below), above)
+    # At the edges of the quadrant, as SciPy has them.
+    none, all_ = (0.0, 1.0) if lower else (1.0, 0.0)
+    value = np.where((x == 0) | np.isinf(a), none, value)
+    value = np.where((a == 0) | (np.isinf(x) & ~np.isinf(a)), all_, value)
+    undefined = (x < 0) | (a < 0) | np.isnan(a) | np.isnan(x) | ((a == 0) & (x == 0)) | (np.isinf(a) & np.isinf(x))
+    return np.where(undefined, np.nan, value)
+
+
+_MOST = 10_000  # terms: enough for a up to about 10⁷
+
+
+def _power_series(a: Array, x: Array) -> Array:
+    """Σ x^n / (a (a + 1) … (a + n))."""
+    term = 1 / a
+    total, divisor = term.copy(), a.copy()
+    for _ in range(_MOST):
+        divisor = divisor + 1
+        term = term * x / divisor
+        total += term
+        if (term <= 1e-17 * total).all():
+            break
+    return total
+
+
+def _continued_fraction(a: Array, x: Array) -> Array:
+    """1 / (x + 1 - a - 1 (1 - a) / (x + 3 - a - …)) by Lentz's method."""
+    tiny = 1e-300
+    b = x + 1 - a
+    c, d = np.full_like(x, 1 / tiny), 1 / np.where(b == 0, tiny, b)
+    value = d.copy()
+    for n in range(1, _MOST):
+        numerator = n * (a - n)
+        b = b + 2
+        d = numerator * d + b
+        d = 1 / np.where(d == 0, tiny, d)
+        c = b + numerator / c
+        c = np.where(c == 0, tiny, c)
+        value *= c * d
+        if (np.abs(c * d - 1) <= 1e-16).all():
+            break
+    return value
+
+
+def _upper_series(a: Array, x: Array) -> Array:
+    """The upper function for small a and x: DLMF 8.7.3, written so that nothing cancels."""
+    factor, total = np.ones_like(x), np.zeros_like(x)
+    for n in range(1, 30):
+        factor = factor * -x / n
+        total += factor / (a + n)
+    log = np.log(x)
+    return -np.expm1(a * log - gammaln(1 + a)) - np.exp(a * log - gammaln(a)) * total

@@ -1,25 +1,28 @@
 """The types of arguments, as PyTorch's own parser sees them: which argument of which function is of a wrong type.
 
-PyTorch looks at types before anything else and raises TypeError. Here a call runs first, since most are right and
-looking costs time. What fails is then looked at: where an argument has a type that the signature does not allow, that
-is what is said, rather than what became of it inside.
+PyTorch looks at types before anything else and raises TypeError. So does a function composed of ops; an op that is
+called with its arrays alone runs first, since looking costs time, and looks at their types when it fails.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeGuard, TypeVar, cast
 
 import numpy as np
 
+from pellucid.types.devices import device
 from pellucid.types.dtypes import dtype
 
 from .errors import with_line
 from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+Number = Any
+"""The annotation of an argument that may be any number, or a tensor of no dimensions."""
 
 _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 
@@ -35,14 +38,36 @@ def spread(given: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def is_integer(value: Any) -> bool:
-    """Whether PyTorch takes `value` for an integer: an int that is no bool, or a tensor with one integer."""
+    """Whether PyTorch takes `value` for an integer: an int64 that is no bool, or a tensor of one element with one."""
+    if type(value) is int:
+        return not _is_wide(value)
     if isinstance(value, Tensor):
         return value._array.size == 1 and value._array.dtype.kind in "iu"
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, _NUMBERS) or (isinstance(value, Tensor) and value._array.size == 1)
+def integer(value: Any, what: str = "an index", wide: type[Exception] = ValueError) -> int:
+    """`value` as an int; raises TypeError for what is no integer, `wide` for one beyond 64 bits."""
+    if not is_integer(value):
+        if _is_wide(value):
+            raise wide(_wide(what))
+        raise TypeError(with_line(f"{what} must be int, not {type(cast('object', value)).__name__}"))
+    return int(value)
+
+
+def _is_wide(value: Any) -> bool:
+    return type(value) is int and not -(2**63) <= value < 2**63
+
+
+def _wide(what: str) -> str:
+    return with_line(f"Overflow when unpacking long long: {what} must lie between -2**63 and 2**63 - 1")
+
+
+def is_number(value: Any) -> bool:
+    """Whether PyTorch takes `value` for a number: one of Python's or NumPy's, or a tensor of no dimensions."""
+    if isinstance(value, Tensor):
+        return not value._array.ndim and not value.requires_grad
+    return isinstance(value, _NUMBERS)
 
 
 def _are_integers(value: Any) -> bool:
@@ -55,76 +80,113 @@ def _is_dtype(value: Any) -> bool:
     return value is None or isinstance(value, dtype | type | np.dtype | str)
 
 
-_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+Kind = tuple[str, Callable[[Any], bool]]
+"""What an argument must be: the words for it, and the test."""
+
+_KINDS: dict[str, Kind] = {
     "Tensor": ("Tensor", lambda value: isinstance(value, Tensor)),
     "int": ("int", is_integer),
     "bool": ("bool", lambda value: isinstance(value, bool | np.bool_)),
-    "float": ("float", _is_number),
+    "float": ("float", is_number),
+    "Number": ("Number", is_number),
     "str": ("str", lambda value: isinstance(value, str)),
 }
-_DTYPE = ("torch.dtype", _is_dtype)
-_DIM = ("int or a tuple of ints", _are_integers)
+_OPTIONAL: dict[str, Kind] = {
+    name + " | None": (words, lambda value, test=test: value is None or test(value))
+    for name, (words, test) in _KINDS.items()
+}
+_DTYPE: Kind = ("torch.dtype", _is_dtype)
+_DEVICE: Kind = ("torch.device", lambda value: value is None or isinstance(value, str | int | device))
+_DIMS = frozenset(("dim", "dims", "dim0", "dim1", "dim2", "start_dim", "end_dim"))
+_DIMENSION: Kind = ("int", lambda value: is_integer(value) and not getattr(value, "ndim", 0))
+_DIM: Kind = ("int or a tuple of ints", _are_integers)
 
 
-def kind_of_argument(name: str, annotation: Any) -> tuple[str, Callable[[Any], bool]] | None:
-    """What an argument must be, from its annotation: the words for it, and the test; None where anything goes."""
-    if name == "dtype":
-        return _DTYPE
+def kind_of_argument(name: str, annotation: Any) -> Kind | None:
+    """What an argument must be, from its annotation; None where anything goes."""
+    if name in ("dtype", "device"):
+        return _DTYPE if name == "dtype" else _DEVICE
     text = str(annotation)
-    found = _KINDS.get(text.removesuffix(" | None"))
-    if found is not None and text.endswith(" | None"):
-        words, test = found
-        return words, lambda value: value is None or test(value)
-    return _DIM if found is None and name in ("dim", "dims") and annotation == "Any" else found
+    if text in _OPTIONAL:
+        return _OPTIONAL[text]
+    if "dim" in name:
+        return {"Any": _DIM, "int": _DIMENSION}.get(text) if name in _DIMS else _KINDS.get(text)
+    return _KINDS.get(text)
 
 
-def wrong_type(function: str, name: str, kind: tuple[str, Callable[[Any], bool]], value: Any) -> TypeError:
-    """The error for an argument of a type that is not allowed."""
+def wrong_type(function: str, name: str, kind: Kind, value: Any) -> Exception:
+    """The error for an argument of a type that is not allowed, or for an integer of more than 64 bits."""
+    entries = cast("list[Any]", value) if isinstance(value, tuple | list) else [value]
+    if kind[0].startswith("int") and any(_is_wide(entry) for entry in entries):
+        return ValueError(_wide(f"{function}(): argument {name!r}"))
     advice = f"; write tensor({value!r})" if kind[0] == "Tensor" and isinstance(value, _NUMBERS) else ""
     got = type(cast("object", value)).__name__
     return TypeError(with_line(f"{function}(): argument {name!r} must be {kind[0]}, not {got}{advice}"))
 
 
-def _given(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError:
-        return
-    for name, value in bound.arguments.items():
-        parameter = signature.parameters[name]
-        if parameter.kind is parameter.VAR_POSITIONAL and name == "tensors":
-            for entry in spread(value):
-                yield parameter.replace(annotation="Tensor"), entry
-        elif parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            yield parameter, value
+class Parser:
+    """The types that a function's signature allows, looked up when it is first called."""
 
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.name = name
+        made: Any = inspect.unwrap(function)
+        code = made.__code__
+        count, keyword = code.co_argcount, code.co_kwonlyargcount
+        names = code.co_varnames
+        defaults: dict[str, Any] = dict(
+            zip(names[count - len(made.__defaults__ or ()) : count], made.__defaults__ or (), strict=True)
+        )
+        defaults.update(made.__kwdefaults__ or {})
+        self.kinds = {
+            given: self._kind(given, made.__annotations__.get(given), defaults) for given in names[: count + keyword]
+        }
+        self.positional = tuple((given, self.kinds[given]) for given in names[:count])
+        starred = names[count + keyword] if code.co_flags & inspect.CO_VARARGS else None
+        self.tensors = starred == "tensors"
 
-def refuse_types(name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raise TypeError where an argument of a call is of a type that the signature does not allow."""
-    for parameter, value in _given(signature, args, kwargs):
-        kind = kind_of_argument(parameter.name, parameter.annotation)
-        if kind is None or kind[1](value) or (value is None and (parameter.default is None or kind is _DIM)):
-            continue
-        raise wrong_type(name, parameter.name, kind, value)
+    def _kind(self, name: str, annotation: Any, defaults: dict[str, Any]) -> Kind | None:
+        kind = kind_of_argument(name, annotation)
+        if kind is not None and defaults.get(name, kind) is None:
+            words, test = kind
+            return words, lambda value: value is None or test(value)
+        return kind
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Raise TypeError where an argument of a call is of a type that the signature does not allow."""
+        for value, (name, kind) in zip(args, self.positional, strict=False):
+            if kind is not None and not kind[1](value):
+                raise wrong_type(self.name, name, kind, value)
+        for name, value in kwargs.items():
+            kind = self.kinds.get(name)
+            if kind is not None and not kind[1](value):
+                raise wrong_type(self.name, name, kind, value)
+        if self.tensors:
+            rest = args[len(self.positional) :]
+            given = cast("list[Any]", rest[0]) if len(rest) == 1 and isinstance(rest[0], tuple | list) else rest
+            for entry in given:
+                if not isinstance(entry, Tensor):
+                    raise wrong_type(self.name, "tensors", _KINDS["Tensor"], entry)
 
 
 def parsed(function: F, name: str) -> F:
-    """The function, which takes NumPy's `axis` and `keepdims` for `dim` and `keepdim`, and names a wrong type."""
+    """The function, which takes NumPy's `axis` and `keepdims` for `dim` and `keepdim`, and refuses a wrong type."""
     parameters: Any = inspect.unwrap(function).__code__
     names = parameters.co_varnames[: parameters.co_argcount + parameters.co_kwonlyargcount]
     spelled = [(numpys, ours) for numpys, ours in (("axis", "dim"), ("keepdims", "keepdim"))
                if ours in names and numpys not in names]  # fmt: skip
+    parser: Parser | None = None
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal parser
         if kwargs:
             for numpys, ours in spelled:
                 if numpys in kwargs and ours not in kwargs:
                     kwargs[ours] = kwargs.pop(numpys)
-        try:
-            return function(*args, **kwargs)
-        except Exception:
-            refuse_types(name, inspect.signature(function), args, kwargs)
-            raise
+        if parser is None:
+            parser = Parser(function, name)
+        parser.check(args, kwargs)
+        return function(*args, **kwargs)
 
+    call.parses = True  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
     return cast("F", call)

@@ -33,17 +33,31 @@ from typing import Any, cast
 from pellucid.types.dtypes import category, refuse_wide
 
 from . import declaration
-from .arguments import kind_of_argument, wrong_type
+from .arguments import is_number, kind_of_argument, wrong_type
 from .declaration import Declaration, Forward
 from .door import apply
-from .errors import ShapeError
+from .errors import ShapeError, with_line
 from .node import node_name
 from .tensor import Tensor
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
 
 
-_SCALARS = frozenset(("alpha", "beta", "value"))  # numbers for which PyTorch also takes a tensor of one element
+_SCALARS = frozenset(("alpha", "beta", "value"))  # numbers for which PyTorch also takes a tensor of no dimensions
+_BY_KEYWORD = _SCALARS | {
+    "dtype",
+    "device",
+    "generator",
+    "memory_format",
+    "layout",
+    "decimals",
+    "stable",
+    "correction",
+    "interpolation",
+    "rounding_mode",
+    "right",
+    "out_int32",
+}  # fmt: skip  what PyTorch takes by keyword alone, but in nn.functional
 
 
 class Op(Declaration):
@@ -80,6 +94,17 @@ class Op(Declaration):
             if not (number or "float" in str(annotation) or hasattr(value, "dtype")):
                 raise wrong_type(self.name, self.inputs[position], ("Tensor", bool), value)
 
+    def _refuse_positional(self, args: tuple[Any, ...], extra: tuple[Any, ...]) -> None:
+        """Raise TypeError where one of the arguments `extra` is one that PyTorch takes by keyword alone."""
+        if "nn.functional" in self.reference:
+            return
+        for name, value in zip(self.attributes, extra, strict=False):
+            if name in _BY_KEYWORD:
+                raise TypeError(with_line(
+                    f"{self.name}() takes at most {len(args) - len(extra) + [*self.attributes].index(name)} "
+                    f"positional arguments ({len(args)} given); write {name}={value!r}"
+                ))  # fmt: skip
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
@@ -108,11 +133,13 @@ class Op(Declaration):
         if len(extra) > len(self.attributes):
             raise TypeError(f"{self.name}() takes at most {len(self.inputs) + len(self.attributes)} arguments "
                             f"({len(args)} given); it is called as {self.usage()}")  # fmt: skip
+        if extra and not _BY_KEYWORD.isdisjoint(self.attributes) and (self.public or self.method):
+            self._refuse_positional(args, extra)
         kwargs.update(zip(self.attributes, extra, strict=False))
         for name, value in [*kwargs.items()]:
             if name not in self.attributes:
                 raise TypeError(f"{self.name}() got an unexpected argument {name!r}; it is called as {self.usage()}")
-            if name in _SCALARS and isinstance(value, Tensor) and value.numel() == 1:
+            if name in _SCALARS and isinstance(value, Tensor) and is_number(value):
                 kwargs[name] = value.item()
                 continue
             if type(value) is int and (name in _SCALARS or self.kinds.get(name, ("",))[0] == "float"):

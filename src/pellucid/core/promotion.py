@@ -16,6 +16,7 @@ import numpy as np
 
 from pellucid.types.dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types, refuse_wide
 
+from .arguments import wrong_type
 from .conversion import from_data
 from .declaration import Declaration
 from .errors import explain, with_line
@@ -55,13 +56,13 @@ def _as_argument(op: Declaration, index: int, argument: Any) -> Any:
     if argument is None or isinstance(argument, Tensor) or type(argument) in (float, bool):
         return argument
     if type(argument) is int:
-        return _in_64_bits(op, argument)
+        return _in_64_bits(op, argument, index)
     if isinstance(argument, np.generic):
         return cast("np.generic[Any]", argument).item()
     if isinstance(argument, np.ndarray):
         return from_data(argument, copy=False)
     if isinstance(argument, int | float):  # of a class of its own: an IntEnum, say
-        return _in_64_bits(op, int(argument)) if isinstance(argument, int) else float(argument)
+        return _in_64_bits(op, int(argument), index) if isinstance(argument, int) else float(argument)
     if op.star is not None:
         index = min(index, op.star)
     name = op.inputs[index] if index < len(op.inputs) else f"argument {index}"
@@ -71,7 +72,9 @@ def _as_argument(op: Declaration, index: int, argument: Any) -> Any:
     )
 
 
-def _in_64_bits(op: Declaration, number: int) -> int:
+def _in_64_bits(op: Declaration, number: int, index: int) -> int:
+    if index == 0 and not op.elementwise and not -(2**63) <= number < 2**64:
+        raise wrong_type(op.name, op.inputs[index], ("Tensor", bool), number)
     try:
         refuse_wide(number)
     except OverflowError as failure:
@@ -105,10 +108,18 @@ def promotion_of(op: Declaration, args: tuple[Any, ...]) -> tuple[list[Any], lis
         value = args[i]
         if not isinstance(value, Tensor):
             if alone or not _fits(value, target):
+                if type(value) is int and value >= 2**63:
+                    _refuse_unsigned(op, mixing)
                 result[i] = wrap(np.array(value).astype(target.numpy))
         elif value._array.dtype != target.numpy:
             cast.append(i)
     return result, cast, target
+
+
+def _refuse_unsigned(op: Declaration, mixing: list[Any]) -> None:
+    """Raise RuntimeError for an integer from 2**63 on beside bools alone: as in PyTorch, no type has both."""
+    if not any(isinstance(value, Tensor) and value._array.dtype.kind != "b" for value in mixing):
+        raise RuntimeError(with_line(f"{op.name}(): promotion of bool and an integer from 2**63 on is not supported"))
 
 
 def _fits(number: bool | int | float, target: dtype) -> bool:

@@ -11,6 +11,7 @@ from pellucid.core.methods import RemovableHandle
 from pellucid.core.tensor import Tensor
 from pellucid.types.dtypes import dtype
 from typing import Any
+from typing import Any as Number
 import builtins as _builtins
 import typing as _typing
 
@@ -377,13 +378,13 @@ class TensorMethods:
     def bmm(self, mat2: Tensor) -> Tensor:
         """Products of a batch of matrices: (b, n, k) · (b, k, m) -> (b, n, m); no broadcasting."""
 
-    def bool(self, memory_format: Any = None) -> Tensor:
+    def bool(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as bool."""
 
     def broadcast_to(self, *size: Any, **given: Any) -> Tensor:
         """A view expanded to the shape `size`; the same as `expand`."""
 
-    def byte(self, memory_format: Any = None) -> Tensor:
+    def byte(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as uint8."""
 
     def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, generator: Any = None) -> Tensor:
@@ -395,7 +396,7 @@ class TensorMethods:
     def ceil_(self) -> Tensor:
         """In place: Smallest integer that is not below each element; integers as they are."""
 
-    def char(self, memory_format: Any = None) -> Tensor:
+    def char(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int8."""
 
     def chunk(self, chunks: _int, dim: _int = 0) -> tuple[Tensor, ...]:
@@ -533,7 +534,7 @@ class TensorMethods:
     def dot(self, tensor: Tensor) -> Tensor:
         """Scalar product of two vectors of equal length: Σ aᵢ bᵢ."""
 
-    def double(self, memory_format: Any = None) -> Tensor:
+    def double(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as float64."""
 
     def dsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
@@ -623,7 +624,7 @@ class TensorMethods:
     def flipud(self) -> Tensor:
         """A copy with the rows in the opposite order; needs one dimension."""
 
-    def float(self, memory_format: Any = None) -> Tensor:
+    def float(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as float32."""
 
     def float_power(self, exponent: Any) -> Tensor:
@@ -701,7 +702,7 @@ class TensorMethods:
     def gt_(self, other: Tensor | _float) -> Tensor:
         """In place: Whether each element of `input` is greater than that of `other`."""
 
-    def half(self, memory_format: Any = None) -> Tensor:
+    def half(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as float16."""
 
     def heaviside(self, values: Tensor) -> Tensor:
@@ -755,7 +756,7 @@ class TensorMethods:
     def inner(self, other: Tensor) -> Tensor:
         """Sum of products over the last dimension of both: (…, k), (…', k) -> (…, …')."""
 
-    def int(self, memory_format: Any = None) -> Tensor:
+    def int(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int32."""
 
     def is_contiguous(self, memory_format: Any = None) -> _bool:
@@ -912,7 +913,7 @@ class TensorMethods:
     def logsumexp(self, dim: Any, keepdim: _bool = False) -> Tensor:
         """log Σ e^x over `dim`, with the largest x taken out so that nothing overflows; -inf over nothing."""
 
-    def long(self, memory_format: Any = None) -> Tensor:
+    def long(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int64."""
 
     def lt(self, other: Tensor | _float) -> Tensor:
@@ -1044,7 +1045,7 @@ class TensorMethods:
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
         """Undefined values of `size` in this tensor's dtype and on its device unless told otherwise."""
 
-    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
+    def new_full(self, size: Any, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
         """`fill_value` in `size` in this tensor's dtype and on its device unless told otherwise."""
 
     def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
@@ -1218,7 +1219,7 @@ class TensorMethods:
     def share_memory_(self) -> Tensor:
         """PyTorch's call for sharing between processes; pellucid trains in one, so it does nothing."""
 
-    def short(self, memory_format: Any = None) -> Tensor:
+    def short(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int16."""
 
     def sigmoid(self) -> Tensor:
@@ -1260,10 +1261,10 @@ class TensorMethods:
     def softmax(self, dim: _int, dtype: Any = None) -> Tensor:
         """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows."""
 
-    def sort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Any:
+    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False) -> Any:
         """(values, indices) in order along `dim`; equals keep their order, `stable` or not."""
 
-    def split(self, split_size_or_sections: Any, dim: _int = 0, **given: Any) -> tuple[Tensor, ...]:
+    def split(self, split_size_or_sections: Any = None, dim: _int = 0, *, split_size: Any = None) -> tuple[Tensor, ...]:
         """Views of `split_size` elements along `dim` each, the last shorter if need be; or of the given lengths."""
 
     def split_with_sizes(self, split_sizes: Any, dim: _int = 0) -> tuple[Tensor, ...]:
@@ -1347,7 +1348,7 @@ class TensorMethods:
     def tanh_(self) -> Tensor:
         """In place: Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
 
-    def tensor_split(self, indices_or_sections: Any, dim: _int = 0, **given: Any) -> tuple[Tensor, ...]:
+    def tensor_split(self, indices_or_sections: Any = None, dim: _int = 0, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
         """Views along `dim`: so many, as equal as can be; or cut at the given indices."""
 
     def tile(self, *dims: Any, **given: Any) -> Tensor:

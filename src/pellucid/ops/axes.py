@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.core import DimensionError, ShapeError, Tensor, called, function, op
 from pellucid.core.errors import with_line
 
-from .dims import dim_of, dims_of, sizes_of, some
+from .dims import dim_of, dims_of, said, sizes_of
 from .shape import reshape_view
 
 # --- views ------------------------------------------------------------------------------------------------------------
@@ -37,8 +37,7 @@ def permute(input: Tensor, *dims: Any, **given: Any) -> Tensor:
     >>> pellucid.zeros(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
-    some("permute", dims, "dims", given.get("dims"))
-    order, rank = sizes_of(dims, given.get("dims")), input.ndim
+    order, rank = said("permute", dims, "dims", given), input.ndim
     if len(order) != rank:
         raise RuntimeError(
             with_line(
@@ -189,8 +188,8 @@ def flip(input: Tensor, *dims: Any, **given: Any) -> Tensor:
     >>> pellucid.tensor([1, 2, 3]).flip(0)
     tensor([3, 2, 1])
     """
-    some("flip", dims, "dims", given.get("dims"))
-    return flip_dims(input, dims=dims_of(sizes_of(dims, given.get("dims")), input.ndim) if input.ndim else ())
+    known = said("flip", dims, "dims", given)
+    return flip_dims(input, dims=dims_of(known, input.ndim) if input.ndim else ())
 
 
 @function()

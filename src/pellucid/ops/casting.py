@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import Tensor, as_dtype, dtype, from_data, method
+from pellucid.core import dtype as DType
+from pellucid.core.errors import with_line
 from pellucid.types import devices
 
 from .memory import cast as to_dtype
@@ -17,15 +19,20 @@ def to(
     memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """This tensor in another dtype or on another device: `to(dtype)`, `to(device, dtype)`, `to(other)`."""
-    flags = [one for one in args if isinstance(one, bool)]  # non_blocking, copy
+    flags = [value for value in args if isinstance(value, bool)]  # non_blocking, copy
     copy = copy or flags[1:2] == [True]
-    for one in args:
-        if isinstance(one, Tensor):
-            dtype, device = one.dtype, one.device
-        elif isinstance(one, str | devices.device):
-            device = one
-        elif one is not None and not isinstance(one, bool):
-            dtype = one
+    for value in args:
+        if isinstance(value, Tensor):
+            dtype, device = value.dtype, value.device
+        elif isinstance(value, str | devices.device):
+            device = value
+        elif isinstance(value, DType | type):
+            dtype = value
+        elif value is not None and not isinstance(value, bool):
+            raise TypeError(with_line(
+                f"to() takes a dtype, a device or a tensor, not {type(value).__name__}; "
+                "it is called as to(dtype), to(device, dtype) or to(other)"
+            ))  # fmt: skip
     result = self
     if device is not None:
         target = devices.device(device)
@@ -37,7 +44,7 @@ def to(
 
 
 def _casting(name: str, to: dtype) -> None:
-    def cast(self: Tensor, memory_format: Any = None) -> Tensor:
+    def cast(self: Tensor, *, memory_format: str | None = None) -> Tensor:
         return self if self.dtype is to else to_dtype(self, dtype=to)
 
     cast.__name__, cast.__doc__ = name, f"This tensor as {to.name}."

@@ -7,7 +7,6 @@ data (`tensor`, `from_numpy`) is a constant.
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, cast
 
 import numpy as np
@@ -15,8 +14,9 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, apply, as_dtype, from_data, function, get_default_dtype, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.arguments import spread
-from pellucid.types.dtypes import bool_, int64, number_in, of_number
+from pellucid.core.arguments import Number, integer, is_list, is_number, spread
+from pellucid.core.errors import with_line
+from pellucid.types.dtypes import bool_, int64, number_in, of_number, refuse_wide
 
 from .elements import check_number
 
@@ -113,7 +113,7 @@ def as_size(size: tuple[Any, ...]) -> tuple[int, ...]:
     """The lengths that a call's `*size` means: `zeros(2, 3)`, `zeros((2, 3))` and `zeros([2, 3])` are the same."""
     size = spread(size)
     try:
-        lengths = tuple(operator.index(length) for length in size)
+        lengths = tuple(integer(length, "a size", wide=TypeError) for length in size)
     except TypeError:
         got = ", ".join(type(entry).__name__ for entry in size)
         raise TypeError(f"a size must be integers or a tuple of integers, got ({got}): {size!r}") from None
@@ -121,6 +121,21 @@ def as_size(size: tuple[Any, ...]) -> tuple[int, ...]:
         if length < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {length}: {list(lengths)}")
     return lengths
+
+
+def some_size(name: str, size: tuple[Any, ...]) -> None:
+    """Raise TypeError where a call of `name(*size)` gives no size at all."""
+    if not size:
+        raise TypeError(
+            with_line(f'{name}() missing 1 required positional argument: "size"; write {name}(()) for one number')
+        )
+
+
+def as_sequence(name: str, size: Any) -> tuple[int, ...]:
+    """The lengths that `size` of a function means which takes no integers apart."""
+    if not is_list(size):
+        raise TypeError(with_line(f"{name}(): argument 'size' must be tuple of ints, not {type(size).__name__}"))
+    return as_size((size,))
 
 
 def attributes(dtype: Any, device: Any) -> dict[str, Any]:
@@ -144,37 +159,41 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _filled(as_size(_sizes(size, ignored, "zeros")), 0, dtype, device, requires_grad)
+    return _filled(as_size(_sizes(size, ignored, "zeros", needed=True)), 0, dtype, device, requires_grad)
 
 
 @function(method=False)
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **ignored: Any) -> Tensor:
     """A tensor of `size` filled with 1."""
-    return _filled(as_size(_sizes(size, ignored, "ones")), 1, dtype, device, requires_grad)
+    return _filled(as_size(_sizes(size, ignored, "ones", needed=True)), 1, dtype, device, requires_grad)
 
 
 @function(method=False)
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **ignored: Any) -> Tensor:
     """A tensor of `size` with undefined values, for what will be overwritten."""
-    made = apply(TABLE["empty"], (), {"size": as_size(_sizes(size, ignored, "empty")), **attributes(dtype, device)})
+    made = apply(
+        TABLE["empty"], (), {"size": as_size(_sizes(size, ignored, "empty", needed=True)), **attributes(dtype, device)}
+    )
     return made.requires_grad_() if requires_grad else made
 
 
 _IGNORED = frozenset(("layout", "pin_memory", "memory_format", "out", "names"))
 
 
-def _sizes(size: tuple[Any, ...], others: dict[str, Any], name: str) -> tuple[Any, ...]:
+def _sizes(size: tuple[Any, ...], others: dict[str, Any], name: str, needed: bool = False) -> tuple[Any, ...]:
     """The size, given by position or as `size=`; arguments that say nothing here (`layout`, …) may be there."""
     if "size" in others:
         size = (others.pop("size"),)
     for other, value in others.items():
         if other not in _IGNORED or (other == "out" and value is not None):
             raise TypeError(f"{name}() got an unexpected keyword argument {other!r}")
+    if needed:
+        some_size(name, size)
     return size
 
 
 @function(method=False)
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+def full(size: Any, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
          **ignored: Any) -> Tensor:  # fmt: skip
     """A tensor of `size` filled with `fill_value`, whose type decides the dtype unless `dtype` does.
 
@@ -183,7 +202,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     """
     _sizes((), ignored, "full")
     value, dtype = _value(fill_value, dtype)
-    return _filled(as_size((size,)), value, dtype, device, requires_grad)
+    return _filled(as_sequence("full", size), value, dtype, device, requires_grad)
 
 
 def _value(value: Any, dtype: Any) -> tuple[Any, Any]:
@@ -226,7 +245,7 @@ def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
 
 
 @function(method=False)
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+def full_like(input: Tensor, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
               **ignored: Any) -> Tensor:  # fmt: skip
     """`fill_value` in the shape, dtype and device of `input` unless told otherwise."""
     _sizes((), ignored, "full_like")
@@ -255,7 +274,7 @@ def new_empty(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, r
 
 
 @function(public=False)
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None,
+def new_full(self: Tensor, size: Any, fill_value: Number, *, dtype: Any = None, device: Any = None,
              requires_grad: bool = False, **ignored: Any) -> Tensor:  # fmt: skip
     """`fill_value` in `size` in this tensor's dtype and on its device unless told otherwise."""
     return full(size, fill_value, **ignored, **_like(self, dtype, device), requires_grad=requires_grad)
@@ -288,6 +307,8 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     given = {**dict(zip(names, bounds, strict=False)), **others}
     start, end, step = (_number(given.pop(name, None), of) for name, of in (("start", 0), ("end", None), ("step", 1)))
     _sizes((), given, "arange")
+    if len(bounds) > 3:
+        raise TypeError(with_line(f"arange() takes at most 3 positional arguments ({len(bounds)} given)"))
     if end is None:
         raise TypeError("arange() misses end; it is called as arange(end) or arange(start, end, step)")
     if step == 0:
@@ -315,8 +336,15 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
 
 
 def _number(value: Any, default: Any) -> Any:
+    """A bound as a Python number; raises TypeError for what is none, OverflowError for an integer beyond 64 bits."""
     if value is None:
         return default
+    if isinstance(value, Tensor) and value.ndim == 1 and value.numel() == 1:
+        return value.item()
+    if not is_number(value):
+        raise TypeError(with_line(f"a bound must be Number, not {type(value).__name__}"))
+    if isinstance(value, int):
+        refuse_wide(value)
     return cast("Any", value).item() if isinstance(value, Tensor | np.generic) else value
 
 
@@ -351,7 +379,7 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any
 
 def _spaced(name: str, start: Any, end: Any, steps: int, dtype: Any, device: Any, requires_grad: bool,
             **more: Any) -> Tensor:  # fmt: skip
-    steps = operator.index(steps)
+    steps = int(steps)
     for which, bound in (("start", start), ("end", end)):
         if isinstance(bound, Tensor) and bound.ndim:
             raise RuntimeError(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
 from typing import Any
 
 from pellucid.core import DimensionError
+from pellucid.core.arguments import integer
 from pellucid.core.errors import with_line
 
 
 def dim_of(dim: Any, rank: int) -> int:
     """`dim` as an index from the left. A tensor without dimensions is taken as having one, as PyTorch does."""
     rank = max(rank, 1)
-    if type(dim) is bool:
-        raise TypeError(with_line(f"a dimension must be int, not bool: {dim}"))
-    known = operator.index(dim)
+    known = dim if type(dim) is int and -rank <= dim < rank else integer(dim, "a dimension")
     if not -rank <= known < rank:
         raise DimensionError(
             with_line(f"Dimension out of range (expected to be in range of [{-rank}, {rank - 1}], but got {known})")
@@ -36,10 +34,17 @@ def _many(dims: Any) -> Iterable[Any]:
     return dims if isinstance(dims, Iterable) else (dims,)  # pyright: ignore[reportUnknownVariableType]
 
 
-def some(name: str, given: tuple[Any, ...], argument: str, keyword: Any = None) -> None:
-    """Raise where neither separate arguments nor the keyword say what PyTorch must be told."""
-    if not given and keyword is None:
+def said(name: str, given: tuple[Any, ...], argument: str, keywords: dict[str, Any]) -> tuple[int, ...]:
+    """What a call says of sizes or dimensions: by separate arguments, by one sequence, or by the keyword `argument`.
+
+    Raises TypeError where it says nothing, or has another keyword.
+    """
+    value = keywords.pop(argument, None)
+    for other in keywords:
+        raise TypeError(with_line(f"{name}() got an unexpected keyword argument {other!r}"))
+    if not given and value is None:
         raise TypeError(with_line(f'{name}() missing 1 required positional arguments: "{argument}"'))
+    return sizes_of(given, value)
 
 
 def sizes_of(sizes: tuple[Any, ...], given: Any = None) -> tuple[int, ...]:
@@ -48,6 +53,4 @@ def sizes_of(sizes: tuple[Any, ...], given: Any = None) -> tuple[int, ...]:
         sizes = (given,)
     if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
         sizes = tuple(sizes[0])  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    if any(type(size) is bool for size in sizes):
-        raise TypeError(with_line(f"sizes must be a tuple of ints, not bools: {sizes}"))
-    return tuple(operator.index(size) for size in sizes)
+    return tuple(integer(size, "a size", wide=TypeError) for size in sizes)

@@ -6,10 +6,11 @@ import itertools
 from typing import Any
 
 from pellucid.core import ShapeError, Tensor, called, function, op
+from pellucid.core.arguments import is_integer
 from pellucid.core.errors import with_line
 from pellucid.types.dtypes import int64
 
-from .dims import dim_of, sizes_of, some
+from .dims import dim_of, said
 from .index import index_select
 from .padding import constant_pad_nd
 from .parts import along
@@ -224,8 +225,7 @@ def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    some("repeat", repeats, "repeats", given.get("repeats"))
-    times = sizes_of(repeats, given.get("repeats"))
+    times = said("repeat", repeats, "repeats", given)
     if len(times) < input.ndim:
         raise RuntimeError(
             with_line(
@@ -241,8 +241,7 @@ def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
 @function()
 def tile(input: Tensor, *dims: Any, **given: Any) -> Tensor:
     """As `repeat`, but fewer numbers than dimensions are taken for the last ones."""
-    some("tile", dims, "dims", given.get("dims"))
-    times = sizes_of(dims, given.get("dims"))
+    times = said("tile", dims, "dims", given)
     return repeat(input, (1,) * (input.ndim - len(times)) + times)
 
 
@@ -258,7 +257,7 @@ def repeat_indices(xp: Any, repeats: Any) -> Any:
 
 @function()
 def repeat_interleave(
-    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element (each slice along `dim`) repeated: all equally often, or as a tensor of numbers says.
 
@@ -276,10 +275,8 @@ def repeat_interleave(
         dim_of(dim, 0)
         input, dim = reshape_view(input, shape=(1,)), 0
     dim = dim_of(dim, input.ndim)
-    if isinstance(repeats, tuple | list):
-        from .creation import tensor
-
-        repeats = tensor(repeats)
+    if not (isinstance(repeats, Tensor) or is_integer(repeats)):
+        raise TypeError(with_line(f"repeat_interleave(): repeats must be int or Tensor, not {type(repeats).__name__}"))
     if isinstance(repeats, Tensor):
         if repeats.ndim > 1:
             raise RuntimeError(with_line("repeats must be 0-dim or 1-dim tensor"))

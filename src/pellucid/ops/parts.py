@@ -7,12 +7,11 @@ All that Python's slicing can name is one op, `part`, with a key of integers, sl
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from pellucid.core import DimensionError, ShapeError, Tensor, apply, called, function, method, op
-from pellucid.core.arguments import is_list
+from pellucid.core.arguments import integer, is_list
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, sizes_of
@@ -75,7 +74,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise RuntimeError(
             with_line(f"start must be an 0-dim integral Tensor, got {start.dtype!r} {tuple(start.shape)}")
         )
-    size, start, length = input.shape[dim], operator.index(start), operator.index(length)
+    size, start, length = input.shape[dim], integer(start, "start"), integer(length, "length")
     if length < 0:
         raise RuntimeError(with_line(f"narrow(): length must be non-negative, got {length}."))
     if not -size <= start <= size:
@@ -94,7 +93,7 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     if input.ndim == 0:
         raise DimensionError(with_line("select() cannot be applied to a 0-dim tensor."))
     dim = dim_of(dim, input.ndim)
-    index, size = operator.index(index), input.shape[dim]
+    index, size = integer(index), input.shape[dim]
     if not -size <= index < size:
         raise DimensionError(
             with_line(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
@@ -159,16 +158,19 @@ def _cut(input: Tensor, dim: int, ends: Any) -> tuple[Tensor, ...]:
 
 
 @function()
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0, **given: Any) -> tuple[Tensor, ...]:
+def split(
+    tensor: Tensor, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None
+) -> tuple[Tensor, ...]:
     """Views of `split_size` elements along `dim` each, the last shorter if need be; or of the given lengths.
 
     >>> import pellucid
     >>> pellucid.arange(5).split(2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
+    split_size_or_sections = split_size if split_size_or_sections is None else split_size_or_sections
     if isinstance(split_size_or_sections, tuple | list):
         return split_with_sizes(tensor, split_size_or_sections, dim)
-    return _split_evenly(tensor, operator.index(split_size_or_sections), dim)
+    return _split_evenly(tensor, integer(split_size_or_sections, "split_size"), dim)
 
 
 @_several("Split")
@@ -219,8 +221,14 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @function()
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0, **given: Any) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Views along `dim`: so many, as equal as can be; or cut at the given indices."""
+    given = [entry for entry in (indices_or_sections, indices, sections) if entry is not None]
+    if len(given) != 1:
+        raise TypeError(with_line("tensor_split(): give either indices or sections"))
+    indices_or_sections = given[0]
     if isinstance(indices_or_sections, Tensor):
         if indices_or_sections.dtype.name != "int64":
             raise RuntimeError(
@@ -239,7 +247,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0, **given:
             piece(input, dim, slice(*pair))
             for pair in zip([0, *indices_or_sections], [*indices_or_sections, size], strict=True)
         )
-    count = operator.index(indices_or_sections)
+    count = integer(indices_or_sections, "sections")
     if count <= 0:
         raise RuntimeError(with_line(f"number of sections must be larger than 0, got {count}"))
     base, extra = divmod(size, count)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pellucid.core import TABLE, Op, Tensor, function
+from pellucid.core.errors import with_line
 
 from .reduction import widened
 
@@ -50,10 +51,18 @@ def dim_first(*names: str) -> None:
 
 
 def _offer(op: Op, public: bool) -> None:
+    # As PyTorch has it; a reduction is named by keyword where there may be none.
+    keyword = ["alpha", "include_self", *(["reduce"] if op.attributes.get("reduce", "") is None else [])]
+
     def call(input: Tensor, dim: int, *others: Any, **attributes: Any) -> Tensor:
         spare = len(others) - len(op.inputs) + 1
         if spare > 0:  # attributes without their names
-            left = [name for name in op.attributes if name != "dim"][:spare]
+            left = [name for name in op.attributes if name not in ("dim", *keyword)][:spare]
+            if spare > len(left):
+                raise TypeError(with_line(
+                    f"{op.name}() takes at most {len(op.inputs) + 1 + len(left)} positional arguments "
+                    f"({len(others) + 2} given)"
+                ))  # fmt: skip
             attributes.update(zip(left, others[-spare:], strict=False))
             others = others[:-spare]
         return op(input, *others, dim=dim, **attributes)

@@ -14,10 +14,12 @@ import numpy as np
 
 from pellucid.core import TABLE, Tensor, apply, as_dtype, function, op
 from pellucid.core import dtype as DType
+from pellucid.core.arguments import integer
+from pellucid.core.errors import with_line
 from pellucid.random import Generator, default_generator
 from pellucid.types.dtypes import float32, get_default_dtype, int64
 
-from .creation import as_size, attributes
+from .creation import as_sequence, as_size, attributes, some_size
 
 
 def _of(generator: Generator | None) -> Generator:
@@ -81,6 +83,7 @@ def _chosen(others: dict[str, Any], default: DType | None = None) -> dict[str, A
 def rand(*size: Any, requires_grad: bool = False, **others: Any) -> Tensor:
     """Numbers uniform on [0, 1), in a tensor of `size`. Keywords: `generator`, `dtype`, `device`, `requires_grad`."""
     size = (others.pop("size"),) if "size" in others else size
+    some_size("rand", size)
     return _drawn("rand", {"size": as_size(size), **_chosen(others)}, requires_grad)
 
 
@@ -88,6 +91,7 @@ def rand(*size: Any, requires_grad: bool = False, **others: Any) -> Tensor:
 def randn(*size: Any, requires_grad: bool = False, **others: Any) -> Tensor:
     """Normal numbers of mean 0 and standard deviation 1, in a tensor of `size`. Keywords as `rand`."""
     size = (others.pop("size"),) if "size" in others else size
+    some_size("randn", size)
     return _drawn("randn", {"size": as_size(size), **_chosen(others)}, requires_grad)
 
 
@@ -108,25 +112,28 @@ def randint(*bounds: Any, requires_grad: bool = False, **others: Any) -> Tensor:
     low = others.pop("low", bounds[0] if len(bounds) == 2 or (bounds and bounds[-1] is not high) else 0)
     if high is None:
         raise TypeError("randint() misses high; it is called as randint(high, size) or randint(low, high, size)")
-    known = {"low": int(low), "high": int(high), "size": as_size((size,)), **_chosen(others, int64)}
+    if len(bounds) > 2:
+        raise TypeError(with_line(f"randint() takes at most 3 positional arguments ({len(bounds) + 1} given)"))
+    low, high = integer(low, "randint(): low"), integer(high, "randint(): high")
+    known = {"low": low, "high": high, "size": as_sequence("randint", size), **_chosen(others, int64)}
     return _drawn("randint", known, requires_grad)
 
 
 @function(method=False)
 def randperm(n: int, *, requires_grad: bool = False, **others: Any) -> Tensor:
     """The integers from 0 to n - 1 in random order, int64."""
-    return _drawn("randperm", {"n": int(n), **_chosen(others, int64)}, requires_grad)
+    return _drawn("randperm", {"n": n, **_chosen(others, int64)}, requires_grad)
 
 
 @function(method=False)
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, requires_grad: bool = False, **others: Any) -> Tensor:
     """Normal numbers: of numbers `mean` and `std` in a tensor of `size`, or of tensors, one for each element."""
-    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+    if size is None and (isinstance(mean, Tensor) or isinstance(std, Tensor)):
         generator = {"generator": others["generator"]} if others.get("generator") is not None else {}
         return TABLE["normal"](mean, std, **generator)
     if size is None:
         raise TypeError("normal() misses size: give it with numbers for mean and std, or give a tensor for one of them")
-    known = {"size": as_size((size,)), "mean": float(mean), "std": float(std), **_chosen(others)}
+    known = {"size": as_sequence("normal", size), "mean": float(mean), "std": float(std), **_chosen(others)}
     return _drawn("normal_of_size", known, requires_grad)
 
 
@@ -156,7 +163,7 @@ def _after(xp: Any, array: Any, kind: Any, draw: Callable[[Any], Any]) -> Any:
     return _fill(xp.empty_like(array, dtype=kind), lambda shape: xp.asarray(draw(shape)))
 
 
-@op(method=False)
+@op(method=False, tensors=("input",))
 def rand_like(
     xp: Any, input: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
     layout: Any = None,
@@ -166,7 +173,7 @@ def rand_like(
     return _after(xp, input, kind, lambda shape: _of(generator).uniform(shape, dtype=kind))
 
 
-@op(method=False)
+@op(method=False, tensors=("input",))
 def randn_like(
     xp: Any, input: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
     layout: Any = None,
@@ -194,8 +201,11 @@ def randint_like(input: Tensor, *bounds: Any, requires_grad: bool = False, **oth
     low = others.pop("low", bounds[0] if len(bounds) == 2 else 0)
     if high is None:
         raise TypeError("randint_like() misses high; it is called as randint_like(input, high)")
-    known = {key: others[key] for key in ("generator", "dtype") if others.get(key) is not None}
-    made = TABLE["randint_like"](input, low=int(low), high=int(high), **known)
+    if len(bounds) > 2:
+        raise TypeError(with_line(f"randint_like() takes at most 3 positional arguments ({len(bounds) + 1} given)"))
+    low, high = integer(low, "randint_like(): low"), integer(high, "randint_like(): high")
+    known = {name: value for name, value in _chosen(others, input.dtype).items() if name != "device"}
+    made = TABLE["randint_like"](input, low=low, high=high, **known)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -210,8 +220,8 @@ def _normal(xp: Any, mean: Any, std: Any, *, generator: Any = None) -> Any:
     return drawn * std + mean
 
 
-# What is drawn does not follow its parameters: where PyTorch gives gradients of zeros, these give none.
-_normal.vjp(mean=lambda m, g: None, std=lambda m, g: None)
+# What is drawn does not follow its parameters: PyTorch gives zeros.
+_normal.vjp(mean=lambda m, g: m.zeros_like(g), std=lambda m, g: m.zeros_like(g))
 
 
 @op(name="bernoulli", method=False, public=False)
@@ -222,7 +232,7 @@ def _bernoulli(xp: Any, input: Any, *, generator: Any = None) -> Any:
     return _fill(xp.empty_like(input), lambda _: made) if turned else made
 
 
-_bernoulli.vjp(input=lambda m, g: None)
+_bernoulli.vjp(input=lambda m, g: m.zeros_like(g))
 
 
 @function()

@@ -75,7 +75,7 @@ def spread(xp: Any, input: Any, *, shape: Any, dim: Any = None, keepdim: bool = 
 spread.vjp(input=lambda m, g, dim, keepdim: m.sum(g, dim=dim, keepdim=keepdim))
 
 
-@op(domain=real())
+@op(domain=real(), tensors=("input",))
 def nansum(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     """Sum over `dim` in which a NaN counts as 0."""
     return sum.forward(xp, xp.where(xp.isnan(input), 0, input), dim=dim, keepdim=keepdim, dtype=dtype)

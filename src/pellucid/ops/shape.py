@@ -10,7 +10,7 @@ from pellucid.core.arguments import spread
 from pellucid.core.errors import with_line
 from pellucid.core.vocabulary import LIFTED, sum_to
 
-from .dims import dim_of, dims_of, sizes_of, some
+from .dims import dim_of, dims_of, said, sizes_of
 from .node_names import reshaped
 
 
@@ -54,8 +54,7 @@ def reshape(input: Tensor, *shape: Any, **given: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    some("reshape", shape, "shape", given.get("shape"))
-    return reshape_view(input, shape=sizes_of(shape, given.get("shape")))
+    return reshape_view(input, shape=said("reshape", shape, "shape", given))
 
 
 @op(name="view", view=True, method=False, public=False, reference="torch.Tensor.view")
@@ -96,10 +95,9 @@ def view(input: Tensor, *shape: Any, **given: Any) -> Tensor:
 
     Raises ShapeError (a RuntimeError) where the memory has no such view; `reshape` copies then.
     """
-    some("view", (*shape, *given), "size")
     kind = given.get("dtype", shape[0] if len(shape) == 1 and isinstance(shape[0], dtype) else None)
     if kind is None:
-        return strict_view(input, shape=sizes_of(shape, given.get("size")))
+        return strict_view(input, shape=said("view", shape, "size", given))
     kind = as_dtype(kind)
     if kind is input.dtype:
         return strict_view(input, shape=input.shape)
@@ -295,8 +293,7 @@ def expand(input: Tensor, *size: Any, implicit: bool = False, **given: Any) -> T
     tensor([[1., 1., 1.],
             [2., 2., 2.]])
     """
-    some("expand", size, "size", given.get("size"))
-    return expand_to(input, size=sizes_of(size, given.get("size")))
+    return expand_to(input, size=said("expand", size, "size", given))
 
 
 @function(public=False)
@@ -308,8 +305,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 @function()
 def broadcast_to(input: Tensor, *size: Any, **given: Any) -> Tensor:
     """A view expanded to the shape `size`; the same as `expand`."""
-    some("broadcast_to", size, "size", given.get("size"))
-    return expand_to(input, size=sizes_of(size, given.get("size")))
+    return expand_to(input, size=said("broadcast_to", size, "size", given))
 
 
 @function(method=False)

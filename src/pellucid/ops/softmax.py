@@ -11,7 +11,7 @@ from .reduce import sum as _sum
 from .reduction import numpy_dtype, widened
 
 
-@op(domain=real())
+@op(domain=real(), reference="torch.nn.functional.softmax")
 def softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
     """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows.
 
@@ -46,7 +46,7 @@ softmax_backward.vjp(
 )
 
 
-@op(domain=real())
+@op(domain=real(), reference="torch.nn.functional.log_softmax")
 def log_softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
     """x - log Σ e^x along `dim`: the logarithm of softmax, finite where softmax itself rounds to 0.
 

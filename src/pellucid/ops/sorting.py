@@ -39,7 +39,7 @@ sort_along.vjp(input=lambda m, g, indices, input_shape, dim: place_rule(m, g, in
 
 
 @function()
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False) -> Any:
     """(values, indices) in order along `dim`; equals keep their order, `stable` or not.
 
     >>> import pellucid

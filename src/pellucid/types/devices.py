@@ -14,9 +14,13 @@ class device:
     type: str
     index: int | None
 
-    def __init__(self, type: str | device, index: int | None = None) -> None:
+    def __init__(self, type: str | int | device, index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index
+        if isinstance(type, int):
+            raise RuntimeError(
+                f'device({type}) is the number of an accelerator, and there is none; write "cpu" or "cuda"'
+            )
         kind, _, number = type.partition(":")
         if number and not number.isdigit():
             raise RuntimeError(f'invalid device string {type!r}: write "cpu", "cuda" or "cuda:0"')

@@ -1,5 +1,8 @@
 """Layers, activations and losses as functions, under the names and signatures of ``torch.nn.functional``."""
 
+from types import FunctionType as _FunctionType
+
+from ...core.arguments import parsed as _parsed
 from ...ops.axes import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
@@ -51,3 +54,10 @@ __all__ = [
 __all__ += activation.__all__
 __all__ += layers.__all__
 __all__ += loss.__all__
+
+# PyTorch looks at the types of arguments before anything else. What hands its arguments on to one op at once is as
+# it is: the op looks itself, and these are called in every step.
+for _name in {*__all__} - {"linear", "relu", "sigmoid", "tanh"}:
+    _made = globals()[_name]
+    if isinstance(_made, _FunctionType) and not hasattr(_made, "parses"):
+        globals()[_name] = _parsed(_made, _name)
