@@ -108,13 +108,13 @@ def _of_params(script: Path, name: str, function: Callable[..., Any], names: dic
 
         return reading
     more = [p.name for p in positional[1:] if p.default is p.empty]
-    missing = [one for one in more if one not in names]
+    missing = [name for name in more if name not in names]
     if missing:
         raise UsageError(
             f"{script}: {name} asks for {', '.join(missing)} beside params, which the script does not define. Define "
             "it, or give it a default."
         )
-    given = {one: names[one] for one in more}
+    given = {name: names[name] for name in more}
     return (lambda params: function(params, **given)) if given else function
 
 

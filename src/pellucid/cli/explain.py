@@ -40,7 +40,7 @@ def explain(
     Example: pellucid explain matmul --shape 2,3 --shape 3,2
     """
     check_file("--out", out, (".html", ".json"))
-    shapes = [_shape(one) for one in shape or []]
+    shapes = [_shape(text) for text in shape or []]
     if what.endswith(".py") or (Path(what).is_file() and "/" in what):
         if shapes:
             raise UsageError("--shape is for the example of an op; a file has its own tensors.")
@@ -62,7 +62,7 @@ def _shape(text: str) -> tuple[int, ...]:
         found = tuple(int(part) for part in text.split(",") if part.strip())
     except ValueError:
         raise UsageError(f"--shape {text}: a shape is whole numbers between commas. Write --shape 2,3.") from None
-    if any(one < 1 for one in found):
+    if any(length < 1 for length in found):
         raise UsageError(f"--shape {text}: each length is 1 or more. Write --shape 2,3.")
     return found
 
@@ -88,7 +88,7 @@ def _of_file(path: Path) -> Derivation | Walk:
     from pellucid.derivation.call import explain as make
 
     names = run(path)
-    held = [one for one in names.values() if isinstance(one, Derivation | Walk)]
+    held = [value for value in names.values() if isinstance(value, Derivation | Walk)]
     if held:
         return held[-1]
     model, loss = names.get("model"), names.get("loss")
@@ -115,9 +115,9 @@ def _write_json(made: Derivation | Walk, path: Path) -> None:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {str(key): plain(one) for key, one in value.items()}
+            return {str(key): plain(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return [plain(one) for one in value]
+            return [plain(item) for item in value]
         return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
     write_atomically(path, json.dumps(plain(made.to_dict()), indent=2, allow_nan=False).encode())

@@ -51,7 +51,7 @@ def _figures(run: Run) -> dict[str, Any]:
 
 def as_text(verdict: Verdict, runs: list[Run]) -> str:
     """What is known of where two runs part, in a few lines."""
-    one, other = (run.label for run in runs)
+    first, other = (run.label for run in runs)
     lines: list[str] = []
     place, found = verdict.place, verdict.difference
     if verdict.identical:
@@ -69,7 +69,7 @@ def as_text(verdict: Verdict, runs: list[Run]) -> str:
             when = f"in the checkpoints of step {place.step}"
         lines.append(f"First difference {when}: {place}.")
         if place.kind != "random":  # its numbers say nothing to anybody
-            lines.append(f"  {one} / {other}: {dataclasses.replace(found, name='it')}.")
+            lines.append(f"  {first} / {other}: {dataclasses.replace(found, name='it')}.")
         if verdict.why:
             lines.append(f"  {verdict.why}")
         if verdict.equal is not None:

@@ -65,15 +65,21 @@ def derivation_fragment(made: Any) -> str:
     parts.append(_section("An example", _example(made)))
     if not made.differentiable:
         parts.append(_section("Gradient", f"<p class='why'>{_text(made.why)}</p>"))
-    for one in made.differentiable:
-        parts.append(_section(f"From d{made.letter} to d{one.letter}: the vector-Jacobian product", _rule(one)))
+    for argument in made.differentiable:
+        parts.append(
+            _section(f"From d{made.letter} to d{argument.letter}: the vector-Jacobian product", _rule(argument))
+        )
     if made.differentiable:
         notes = [f"<p class='why'>{_text(made.why)}</p>"] if made.why else []
-        notes += [f"<p>{_text(one.letter)}: {_text(one.no_gradient)}.</p>" for one in made.arguments if one.no_gradient]
+        notes += [
+            f"<p>{_text(argument.letter)}: {_text(argument.no_gradient)}.</p>"
+            for argument in made.arguments
+            if argument.no_gradient
+        ]
         parts += notes
-    for one in made.differentiable:
-        parts.append(_section(f"The Jacobian ∂{made.letter}/∂{one.letter}, by the rule and by differences",
-                              _jacobian(made, one)))  # fmt: skip
+    for argument in made.differentiable:
+        parts.append(_section(f"The Jacobian ∂{made.letter}/∂{argument.letter}, by the rule and by differences",
+                              _jacobian(made, argument)))  # fmt: skip
     parts.append(_section("Source", f"<pre><code>{_text(made.forward)}</code></pre>"
                           + (f"<pre><code>{_text(made.rule)}</code></pre>" if made.rule else "")))  # fmt: skip
     style = _STYLE(encoding="utf-8")
@@ -81,7 +87,9 @@ def derivation_fragment(made: Any) -> str:
 
 
 def _signature(made: Any) -> str:
-    given = [one.name for one in made.arguments] + [f"{name}={value}" for name, value in made.attributes.items()]
+    given = [argument.name for argument in made.arguments] + [
+        f"{name}={value}" for name, value in made.attributes.items()
+    ]
     return f"{made.op}({', '.join(given)})"
 
 
@@ -135,12 +143,12 @@ def _sign(text: str) -> str:
 
 def _example(made: Any) -> str:
     given: list[str] = []
-    for one in made.arguments:
-        name = one.letter if one.letter == one.name else f"{one.letter} = {one.name}"
-        if isinstance(one.value, np.ndarray):
-            given.append(_matrix(one.value, name))
+    for argument in made.arguments:
+        name = argument.letter if argument.letter == argument.name else f"{argument.letter} = {argument.name}"
+        if isinstance(argument.value, np.ndarray):
+            given.append(_matrix(argument.value, name))
         else:
-            given.append(f"<figure><figcaption>{_text(name)}</figcaption><span class='single'>{_figure(one.value)}"
+            given.append(f"<figure><figcaption>{_text(name)}</figcaption><span class='single'>{_figure(argument.value)}"
                          "</span></figure>")  # fmt: skip
     text = _row(*given, _sign("→"), _matrix(made.out, made.letter))
     if made.elementwise and made.differentiable and made.curve is not None:
@@ -151,8 +159,8 @@ def _example(made: Any) -> str:
     return text
 
 
-def _rule(one: Any) -> str:
-    rule = one.rule
+def _rule(argument: Any) -> str:
+    rule = argument.rule
     terms = [_sign(term) if isinstance(term, str) else _matrix(term.array, term.symbol) for term in rule.terms]
     text = f"<p><code>{_text(rule.text)}</code></p>{_row(*terms)}"
     if rule.code:
@@ -162,31 +170,38 @@ def _rule(one: Any) -> str:
     return text
 
 
-def _jacobian(made: Any, one: Any) -> str:
-    if one.jacobian is None:
+def _jacobian(made: Any, argument: Any) -> str:
+    if argument.jacobian is None:
         return "<p>Not shown: it has too many numbers. A smaller example has one.</p>"
-    rows, columns = one.jacobian.shape
+    rows, columns = argument.jacobian.shape
     text = f"<p>A row for each of the {rows} numbers of {_text(made.letter)}, a column for each of the {columns} of "
-    text += f"{_text(one.letter)}, both counted row by row.</p>"
-    tables = [_matrix(one.jacobian, "by the rule")]
-    if one.numeric is not None:
-        tables.append(_matrix(one.numeric, "by differences"))
+    text += f"{_text(argument.letter)}, both counted row by row.</p>"
+    tables = [_matrix(argument.jacobian, "by the rule")]
+    if argument.numeric is not None:
+        tables.append(_matrix(argument.numeric, "by differences"))
     text += _row(*tables)
-    if one.slopes is not None and one.numeric is not None and one.value.shape == made.out.shape:
-        text += _elements(made, one)
-    return text + f"<p>{_text(made.compared(one))}</p>"
+    if argument.slopes is not None and argument.numeric is not None and argument.value.shape == made.out.shape:
+        text += _elements(made, argument)
+    return text + f"<p>{_text(made.compared(argument))}</p>"
 
 
-def _elements(made: Any, one: Any) -> str:
+def _elements(made: Any, argument: Any) -> str:
     """Of an elementwise op its derivative at each element."""
-    head = ("element", one.letter, made.letter, f"∂{made.letter}/∂{one.letter}", "by differences", "difference")
-    slopes, numeric = np.ravel(one.slopes), np.diagonal(one.numeric)
+    head = (
+        "element",
+        argument.letter,
+        made.letter,
+        f"∂{made.letter}/∂{argument.letter}",
+        "by differences",
+        "difference",
+    )
+    slopes, numeric = np.ravel(argument.slopes), np.diagonal(argument.numeric)
     lines: list[str] = []
     for i in range(min(made.out.size, _MOST)):
         at = [str(int(k)) for k in np.unravel_index(i, made.out.shape)] if made.out.ndim else []
-        cells = [f"[{', '.join(at)}]", _figure(np.ravel(one.value)[i]), _figure(np.ravel(made.out)[i])]
+        cells = [f"[{', '.join(at)}]", _figure(np.ravel(argument.value)[i]), _figure(np.ravel(made.out)[i])]
         cells += [_figure(slopes[i]), f"{numeric[i]:.10g}".replace("-", "−")]
-        cells.append("kink" if np.diagonal(one.kinks)[i] else f"{abs(slopes[i] - numeric[i]):.0e}")
+        cells.append("kink" if np.diagonal(argument.kinks)[i] else f"{abs(slopes[i] - numeric[i]):.0e}")
         lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     heads = "".join(f"<th>{_text(name)}</th>" for name in head)
     return f"<div class='wide'><table class='elements'><tr>{heads}</tr>{''.join(lines)}</table></div>"
@@ -194,10 +209,10 @@ def _elements(made: Any, one: Any) -> str:
 
 def _curve(made: Any) -> str:
     """A function of one number and its derivative, with the example's points."""
-    x, y, slope = (np.asarray(one, float) for one in made.curve)
+    x, y, slope = (np.asarray(numbers, float) for numbers in made.curve)
     low, high = float(x.min()), float(x.max())
     shown = np.concatenate([y, slope, [0.0]])
-    bottom, top = (float(one) for one in np.quantile(shown[np.isfinite(shown)], [0.01, 0.99]))
+    bottom, top = (float(end) for end in np.quantile(shown[np.isfinite(shown)], [0.01, 0.99]))
     bottom, top = max(bottom, -6.0), min(top, 6.0)
     room = 0.08 * (top - bottom or 1.0)
     bottom, top = bottom - room, top + room
@@ -220,7 +235,7 @@ def _curve(made: Any) -> str:
         return f"<path class='{style}' d='{path}'/>"
 
     def ticks(least: float, most: float) -> list[float]:
-        step = next(one for one in (0.25, 0.5, 1, 2, 5, 10, 20, 50) if (most - least) / one <= 7)
+        step = next(width for width in (0.25, 0.5, 1, 2, 5, 10, 20, 50) if (most - least) / width <= 7)
         return [step * k for k in range(int(np.ceil(least / step)), int(np.floor(most / step)) + 1)]
 
     parts = [
@@ -234,16 +249,16 @@ def _curve(made: Any) -> str:
         for t in ticks(bottom, top)
     ]
     parts += [line(y, "of-value"), line(slope, "of-slope")]
-    one = made.differentiable[0]
-    parts.append(f"<text x='{w - 10}' y='{h - below - 6}' text-anchor='end'>{_text(one.letter)}</text>")
-    for a, b, s in zip(np.ravel(one.value), np.ravel(made.out), np.ravel(one.slopes), strict=True):
+    argument = made.differentiable[0]
+    parts.append(f"<text x='{w - 10}' y='{h - below - 6}' text-anchor='end'>{_text(argument.letter)}</text>")
+    for a, b, s in zip(np.ravel(argument.value), np.ravel(made.out), np.ravel(argument.slopes), strict=True):
         if low <= a <= high and bottom <= b <= top:
             parts.append(f"<circle class='of-value' cx='{px(a):.1f}' cy='{py(b):.1f}' r='4.5'/>")
         if low <= a <= high and bottom <= s <= top:
             parts.append(f"<rect class='of-slope' x='{px(a) - 4:.1f}' y='{py(s) - 4:.1f}' width='8' height='8'/>")
     label = f"{made.op} and its derivative"
     sample = "<svg width='34' height='12'><path class='{}' d='M2,6H32'/></svg>"
-    key = f"<span>{sample.format('of-value')} {_text(made.op)}({_text(one.letter)})</span>"
+    key = f"<span>{sample.format('of-value')} {_text(made.op)}({_text(argument.letter)})</span>"
     key += f"<span>{sample.format('of-slope')} its derivative</span>"
     return (
         f"<figure class='curve'><svg viewBox='0 0 {w:.0f} {h:.0f}' role='img' aria-label='{_text(label)}'>"

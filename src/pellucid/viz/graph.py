@@ -221,9 +221,9 @@ def _named(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.7g}") if math.isfinite(value) else {"nan": "NaN", "inf": "∞", "-inf": "−∞"}[str(value)]
     if isinstance(value, dict):
-        return {str(key): _named(one) for key, one in value.items()}
+        return {str(key): _named(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_named(one) for one in value]
+        return [_named(item) for item in value]
     return value
 
 

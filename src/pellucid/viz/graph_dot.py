@@ -89,7 +89,7 @@ def _box(view: View, box: Any) -> str:
     kind = "backward" if box.kind == "op" and box.phase == "backward" else box.kind
     fill, line, shape, style = _LOOKS[kind]
     words = _node_words(box) if hasattr(box, "formula") else _group_words(view, box)
-    tip = "\n".join(one for one in (getattr(box, "formula", ""), box.line) if one) or words[0]
+    tip = "\n".join(line for line in (getattr(box, "formula", ""), box.line) if line) or words[0]
     return (
         f"{_id(_key(box))} [label={_quoted(chr(10).join(words))}, shape={shape}, "
         f'style="{style}", fillcolor="{fill}", color="{line}", tooltip={_quoted(tip)}];'

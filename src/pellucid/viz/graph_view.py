@@ -65,7 +65,7 @@ class View:
             own = [node for node in self.nodes.get(group.id, ()) if node.kind in ("op", "gradient")]
             parts = [(1, node.multiply_adds) for node in own]
             parts += [found[below.id] for below in self.inside.get(group.id, ())]
-            found[group.id] = (sum(one for one, _ in parts), sum(one for _, one in parts))
+            found[group.id] = (sum(count for count, _ in parts), sum(cost for _, cost in parts))
         return found
 
     def shown(self, node: Any) -> Any:
@@ -99,9 +99,9 @@ class View:
             short = [name.removeprefix(f"{group.path}.") for name in names]
             return f"gradient of {', '.join(short)}" if short else ""
         step = self.inside[group.id][0] if group.kind == "loop" else group
-        parts = [(one.id, one.name) for one in self.nodes.get(step.id, ()) if one.kind == "op"]
+        parts = [(node.id, node.name) for node in self.nodes.get(step.id, ()) if node.kind == "op"]
         for below in self.inside.get(step.id, ()):
-            parts.append((min((one.id for one in self._all(below) if one.kind == "op"), default=0), below.name))
+            parts.append((min((node.id for node in self._all(below) if node.kind == "op"), default=0), below.name))
         names = [name for _, name in sorted(parts)]  # as they ran
         return ", ".join(f"{name} × {n}" if n > 1 else name for name, n in Counter(names).items())
 
@@ -136,7 +136,9 @@ class View:
             "outputs": record.outputs,
             "show_backward": self.backward,
             "across": not record.groups,
-            "parameters": sum(_size(one.shape) for one in record.parameters if not one.buffer and not one.shared),
+            "parameters": sum(
+                _size(tensor.shape) for tensor in record.parameters if not tensor.buffer and not tensor.shared
+            ),
             "operations": sum(node.kind == "op" for node in forward),
             "multiply_adds": sum(node.multiply_adds for node in forward),
             "left_out": record.left_out,

@@ -35,16 +35,16 @@ def parity(record: Any, *, title: str | None = None, ax: Any = None, save: Any =
     Returns:
         The matplotlib figure.
 
-        >>> one = {"kind": "output", "step": [1, 2], "error": [1e-7, 1e-3], "rounding": [1e-7, 2e-7]}
-        >>> one |= {"units": [1, 5000], "beyond": [False, True]}
-        >>> figure = parity({"tensors": {"output 0": one}, "first": {"step": 2, "tensor": "output 0"}})
+        >>> output = {"kind": "output", "step": [1, 2], "error": [1e-7, 1e-3], "rounding": [1e-7, 2e-7]}
+        >>> output |= {"units": [1, 5000], "beyond": [False, True]}
+        >>> figure = parity({"tensors": {"output 0": output}, "first": {"step": 2, "tensor": "output 0"}})
         >>> [axes.get_title(loc="left") for axes in figure.axes[:1]]
         ['output 0']
     """
     record = getattr(record, "record", lambda: record)()
     if not isinstance(record, Mapping) or "tensors" not in record:
         raise TypeError("record is what check.parity gives, or a dict with 'tensors'")
-    tensors = {str(name): _entry(one) for name, one in record["tensors"].items()}
+    tensors = {str(name): _entry(entry) for name, entry in record["tensors"].items()}
     first = record.get("first")
     shown = _chosen(tensors, first)
     rows = 0.16 * max(len(shown), 5) + 0.5
@@ -89,7 +89,7 @@ def _chosen(tensors: Mapping[str, Any], first: Any) -> list[str]:
 
 def _shown_of(kinds: tuple[str, ...], tensors: Mapping[str, Any], first: Any) -> str | None:
     """The tensor of these kinds that a panel shows: the first that differs, or what is furthest beyond rounding."""
-    names = [name for name, one in tensors.items() if one["kind"] in kinds]
+    names = [name for name, entry in tensors.items() if entry["kind"] in kinds]
     if first and first["tensor"] in names:
         return first["tensor"]
     names = [name for name in names if tensors[name]["kind"] == kinds[0]] or names
@@ -99,9 +99,9 @@ def _shown_of(kinds: tuple[str, ...], tensors: Mapping[str, Any], first: Any) ->
 def _curves(row: list[Any], names: list[str], tensors: Mapping[str, Any]) -> None:
     top = 1e-5
     for axes, name in zip(row, names, strict=True):
-        one = tensors[name]
-        steps, error, beyond = one["step"], np.maximum(_finite(one["error"]), _LEAST), one["beyond"]
-        floor = np.maximum(_finite(one["rounding"]), _LEAST)
+        entry = tensors[name]
+        steps, error, beyond = entry["step"], np.maximum(_finite(entry["error"]), _LEAST), entry["beyond"]
+        floor = np.maximum(_finite(entry["rounding"]), _LEAST)
         wide = steps if len(steps) > 1 else np.array([steps[0] - 0.4, steps[0] + 0.4])
         axes.fill_between(wide, _LEAST, floor if len(steps) > 1 else floor.repeat(2), color=_FLOOR, linewidth=0)
         axes.plot(steps, error, color=style.BLUE, linewidth=1.3, zorder=3)
@@ -125,13 +125,13 @@ def _curves(row: list[Any], names: list[str], tensors: Mapping[str, Any]) -> Non
 def _map(figure: Any, axes: Any, tensors: Mapping[str, Any], count: int, first: Any) -> None:
     from matplotlib.colors import LogNorm
 
-    steps = np.unique(np.concatenate([one["step"] for one in tensors.values()]))
+    steps = np.unique(np.concatenate([entry["step"] for entry in tensors.values()]))
     units = np.full((len(tensors), len(steps)), np.nan)
     beyond = np.zeros(units.shape, dtype=bool)
-    for row, one in enumerate(tensors.values()):
-        at = np.searchsorted(steps, one["step"])
-        units[row, at] = _finite(one["units"]) if first else _ratio(one)
-        beyond[row, at] = one["beyond"]
+    for row, entry in enumerate(tensors.values()):
+        at = np.searchsorted(steps, entry["step"])
+        units[row, at] = _finite(entry["units"]) if first else _ratio(entry)
+        beyond[row, at] = entry["beyond"]
     top = min(max(100.0, float(np.nanmax(units, initial=1.0))), 1e9)
     width = (steps[-1] - steps[0]) / max(len(steps) - 1, 1) or 1.0
     left, right = steps[0] - width / 2, steps[-1] + width / 2

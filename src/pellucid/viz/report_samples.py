@@ -115,7 +115,7 @@ def _some_of_each(y: np.ndarray, count: int) -> np.ndarray:
     """Which samples to show: as many of each class as fit, in the order of the classes."""
     classes = np.unique(y)
     each = max(count // len(classes), 1)
-    return np.concatenate([np.flatnonzero(y == one)[:each] for one in classes[:count]])
+    return np.concatenate([np.flatnonzero(y == label)[:each] for label in classes[:count]])
 
 
 def _class(i: int, names: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ class Summary:
         for index, row in enumerate(self.rows):
             name = f"{row.name}: {row.type}" if row.path else row.type
             called = f" × {row.calls}" if row.calls > 1 else ""
-            shapes = ", ".join(_shape(one) for one in row.outputs) if row.calls else "not called"
+            shapes = ", ".join(_shape(output) for output in row.outputs) if row.calls else "not called"
             found.append(
                 [
                     last[index] + name + called,
@@ -121,7 +121,7 @@ class Summary:
             ]
             return f"<tr>{''.join(made)}</tr>"
 
-        body = "".join(row(one, "td") for one in cells[1:-1])
+        body = "".join(row(cell, "td") for cell in cells[1:-1])
         notes = "<br>".join(html.escape(note) for note in self.notes())
         return (
             f"<table><thead>{row(cells[0], 'th')}</thead><tbody>{body}</tbody>"

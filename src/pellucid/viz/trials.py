@@ -132,15 +132,15 @@ def _differing(rows: list[dict[str, Any]], value: str) -> list[str]:
 
 
 def _scale(name: str, given: list[Any]) -> Scale:
-    numbers = [cell({"": one}, "") if not isinstance(one, str) else None for one in given]
-    if all(number is not None or one is None for number, one in zip(numbers, given, strict=True)):
+    numbers = [cell({"": value}, "") if not isinstance(value, str) else None for value in given]
+    if all(number is not None or value is None for number, value in zip(numbers, given, strict=True)):
         at = np.array([math.nan if number is None else number for number in numbers])
         known = np.unique(at[np.isfinite(at)])
         # A geometric range, as of learning rates or batch sizes, has equal steps on a logarithmic axis only.
         return Scale(name, at, None, bool(wide(known, 7.9)) and _off_centre(np.log(known)) < _off_centre(known))
-    words = list(dict.fromkeys(str(one) for one in given))
+    words = list(dict.fromkeys(str(value) for value in given))
     return Scale(
-        name, np.array([words.index(str(one)) for one in given], float),
+        name, np.array([words.index(str(value)) for value in given], float),
         [(i, style.plain(word, 14)) for i, word in enumerate(words)], False,
     )  # fmt: skip
 

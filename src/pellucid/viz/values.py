@@ -41,12 +41,12 @@ def array(value: Any, name: str, ndim: int | None = None) -> Array:
 
 
 def _kinds(made: Array) -> str:
-    return ", ".join(sorted({type(one).__name__ for one in made.reshape(-1)[:100]}))
+    return ", ".join(sorted({type(item).__name__ for item in made.reshape(-1)[:100]}))
 
 
 def same_length(**arrays: Any) -> int:
     """The common length of the arrays. ValueError where they differ."""
-    lengths = {name: len(one) for name, one in arrays.items() if one is not None}
+    lengths = {name: len(array) for name, array in arrays.items() if array is not None}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise ValueError(f"as many of each are needed, one per sample: {told}")
