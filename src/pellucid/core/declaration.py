@@ -26,7 +26,9 @@ class Declaration:
     shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
     exported), `aliases` (its other names). `like` is the function whose arguments the op has, where forward only says
     `*others, **attributes`. `node` is what PyTorch calls the recorded application, where that does not follow from the
-    op's name: a name, or a function from the arguments and attributes to one.
+    op's name: a name, or a function from the arguments and attributes to one. `holomorphic` says that the rules are
+    those of real numbers, linear in `g`: of complex numbers the engine then takes conj(rule(conj(g))). Where it is False
+    the rules conjugate by themselves.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Declaration:
         like: Forward | None = None,
         aliases: tuple[str, ...] = (),
         piecewise: bool = False,
+        holomorphic: bool = True,
         node: str | Callable[[tuple[Any, ...], dict[str, Any]], str] | None = None,
     ) -> None:
         self.name = name or forward.__name__
@@ -66,6 +69,7 @@ class Declaration:
         self.public = public
         self.node = node
         self.piecewise = piecewise
+        self.holomorphic = holomorphic
         self.aliases = aliases
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name
