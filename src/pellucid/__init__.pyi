@@ -90,6 +90,18 @@ from pellucid.ops.joining import row_stack as row_stack
 from pellucid.ops.joining import stack as stack
 from pellucid.ops.joining import tile as tile
 from pellucid.ops.joining import vstack as vstack
+from pellucid.ops.linalg.cholesky import cholesky as cholesky
+from pellucid.ops.linalg.cholesky import cholesky_inverse as cholesky_inverse
+from pellucid.ops.linalg.cholesky import cholesky_solve as cholesky_solve
+from pellucid.ops.linalg.elimination import lu_unpack as lu_unpack
+from pellucid.ops.linalg.matrix_functions import cross as cross
+from pellucid.ops.linalg.matrix_functions import matrix_power as matrix_power
+from pellucid.ops.linalg.orthogonal import geqrf as geqrf
+from pellucid.ops.linalg.orthogonal import orgqr as orgqr
+from pellucid.ops.linalg.orthogonal import ormqr as ormqr
+from pellucid.ops.linalg.solving import logdet as logdet
+from pellucid.ops.linalg.spectral import pinverse as pinverse
+from pellucid.ops.linalg.triangular import triangular_solve as triangular_solve
 from pellucid.ops.masks import masked_scatter as masked_scatter
 from pellucid.ops.masks import masked_select as masked_select
 from pellucid.ops.normalize import group_norm as group_norm
@@ -403,6 +415,9 @@ def clip_(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _floa
 def clone(input: Tensor, memory_format: Any = None) -> Tensor:
     """A copy; gradients pass through to the original."""
 
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate of each element: a - bi of a + bi. A real tensor is returned as it is."""
+
 def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
     """A copy with `pad[0]` elements `value` before and `pad[1]` after the last dimension, then the one before it, …"""
 
@@ -439,6 +454,9 @@ def deg2rad(input: Tensor) -> Tensor:
 
 def deg2rad_(input: Tensor) -> Tensor:
     """In place: Degrees to radians: x · π / 180."""
+
+def det(input: Tensor) -> Tensor:
+    """The determinant of each matrix: (…, n, n) -> (…)."""
 
 def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A view of the diagonal of the plane of two dimensions, which becomes the last dimension."""
@@ -606,6 +624,9 @@ int64: dtype
 
 int8: dtype
 
+def inverse(input: Tensor) -> Tensor:
+    """The inverse of each matrix: (…, n, n) -> (…, n, n). Raises LinAlgError for a singular one."""
+
 def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
     """Whether |input - other| <= atol + rtol · |other|, or both are the same infinity (or NaN, with `equal_nan`)."""
 
@@ -704,11 +725,20 @@ long: dtype
 def lt(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` is less than that of `other`."""
 
+def lu(self: Tensor, pivot: _bool = True, get_infos: _bool = False) -> Any:
+    """(LU, pivots), or (LU, pivots, info) with `get_infos`: PyTorch's older name of `linalg.lu_factor_ex`."""
+
+def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """X with A X = b from A's factors: PyTorch's older order of `linalg.lu_solve`."""
+
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | _float) -> Tensor:
     """`input` with `value`, a number or a 0-d tensor, where the mask is True."""
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """Matrix product over the last two dimensions; leading dimensions broadcast."""
+
+def matrix_exp(input: Tensor) -> Tensor:
+    """The exponential of each matrix: Σ Aᵏ / k!."""
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair of elements; NaN if one is. Equal elements share the gradient."""
@@ -771,6 +801,9 @@ def prod(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = No
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
     """`input` with the elements of `source` stored (or added) at `index` of the flattened tensor."""
+
+def qr(input: Tensor, some: _bool = True) -> Any:
+    """(Q, R): PyTorch's older name of `linalg.qr`; `some` is False for the complete Q."""
 
 def rad2deg(input: Tensor) -> Tensor:
     """Radians to degrees: x · 180 / π."""
@@ -858,6 +891,9 @@ def sinh(input: Tensor) -> Tensor:
 def sinh_(input: Tensor) -> Tensor:
     """In place: Hyperbolic sine of each element: (e^x - e^-x) / 2."""
 
+def slogdet(input: Tensor) -> Any:
+    """(sign, logabsdet) of each determinant: det A = sign · e^logabsdet, without overflow."""
+
 def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows."""
 
@@ -883,6 +919,9 @@ def subtract(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> 
 
 def sum(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
     """Sum over the dimensions `dim`."""
+
+def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True) -> Any:
+    """(U, S, V): A = U diag(S) Vᴴ, PyTorch's older form of `linalg.svd`; `some` is False for square U and V."""
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at `index` of the flattened tensor, in the shape of `index`."""

@@ -25,7 +25,7 @@ from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 from tests.opinfo.convert import CannotConvert, Converter, as_array, difference, is_complex, leaves, rebound
 from tests.opinfo.ops import DTYPES, function_of, variants
-from tests.opinfo.skips import SKIPS, SLACK, TIES, UNDEFINED_VALUES
+from tests.opinfo.skips import SKIPS, SLACK, TIES, UNDEFINED_VALUES, UP_TO_SIGNS
 from tests.rounding import Widened, rounding_alone
 
 KINDS = ("forward", "grad", "gradgrad", "noncontiguous", "variants", "error")
@@ -254,8 +254,14 @@ class Comparison:
         if self.op.name in TIES and has_indices and not self.sample.kwargs.get("stable"):
             self.check_choice(expected, got)
             return
+        if self.op.name in UP_TO_SIGNS:
+            self.check(expected, got, values=False)
+            process = self.sample.output_process_fn_grad
+            expected, got = process(expected), rebound(process, self.module)(got)
         defined = self.op.name not in UNDEFINED_VALUES and not self.op.has_nondeterministic_output
-        self.check(expected, got, values=defined, compute=self.widened_answer)
+        self.check(
+            expected, got, values=defined, compute=self.widened_answer if self.op.name not in UP_TO_SIGNS else None
+        )
         for before, after in self.convert.tensors.values():
             self.check(before, after, "an input after the call: ", values=self.op.name not in UNDEFINED_VALUES)
 

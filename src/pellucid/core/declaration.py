@@ -27,8 +27,8 @@ class Declaration:
     exported), `aliases` (its other names). `like` is the function whose arguments the op has, where forward only says
     `*others, **attributes`. `node` is what PyTorch calls the recorded application, where that does not follow from the
     op's name: a name, or a function from the arguments and attributes to one. `holomorphic` says that the rules are
-    those of real numbers, linear in `g`: of complex numbers the engine then takes conj(rule(conj(g))). Where it is False
-    the rules conjugate by themselves.
+    those of real numbers, linear in `g`: for complex numbers the engine then takes conj(rule(conj(g))). Where it is
+    False the rules conjugate by themselves.
     """
 
     def __init__(

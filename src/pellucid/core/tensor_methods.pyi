@@ -399,6 +399,15 @@ class TensorMethods:
     def char(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int8."""
 
+    def cholesky(self, upper: _bool = False) -> Tensor:
+        """L, lower triangular, with A = L Lᴴ; or U = Lᴴ with `upper`: PyTorch's older name of `linalg.cholesky`."""
+
+    def cholesky_inverse(self, upper: _bool = False) -> Tensor:
+        """(L Lᴴ)⁻¹, or (Uᴴ U)⁻¹ with `upper`."""
+
+    def cholesky_solve(self, L: Tensor, upper: _bool = False) -> Tensor:
+        """X with A X = input, where A = L Lᴴ (or Uᴴ U with `upper`): (…, n, k) and (…, n, n) -> (…, n, k)."""
+
     def chunk(self, chunks: _int, dim: _int = 0) -> tuple[Tensor, ...]:
         """At most `chunks` views along `dim`, all of one length except perhaps the last."""
 
@@ -432,6 +441,9 @@ class TensorMethods:
     def combinations(self, r: _int = 2, with_replacement: _bool = False) -> Tensor:
         """All choices of `r` elements of a vector, as rows, in the order of `itertools.combinations`."""
 
+    def conj(self) -> Tensor:
+        """The complex conjugate of each element: a - bi of a + bi. A real tensor is returned as it is."""
+
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """This tensor, or a copy in row-major order if it is not in that order."""
 
@@ -462,6 +474,9 @@ class TensorMethods:
     def cpu(self) -> Tensor:
         """This tensor in main memory."""
 
+    def cross(self, other: Tensor, dim: _int | None = None) -> Tensor:
+        """The vector product along `dim`, by default the first dimension of three elements; see `linalg.cross`."""
+
     def cuda(self, device: Any = None) -> Tensor:
         """This tensor on the GPU (needs CuPy)."""
 
@@ -485,6 +500,9 @@ class TensorMethods:
 
     def deg2rad_(self) -> Tensor:
         """In place: Degrees to radians: x · π / 180."""
+
+    def det(self) -> Tensor:
+        """The determinant of each matrix: (…, n, n) -> (…)."""
 
     def detach(self) -> Tensor:
         """The same memory without history; in-place changes are still counted for both."""
@@ -681,6 +699,9 @@ class TensorMethods:
     def geometric_(self, p: _float, generator: Any = None) -> Tensor:
         """Fill with the number of tries up to the first success, each of probability `p`."""
 
+    def geqrf(self) -> Any:
+        """(a, tau): R above the diagonal of `a`, below it the vectors of the reflections that make Q, and their factors."""
+
     def ger(self, vec2: Tensor) -> Tensor:
         """PyTorch's older name of `outer`."""
 
@@ -758,6 +779,9 @@ class TensorMethods:
 
     def int(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int32."""
+
+    def inverse(self) -> Tensor:
+        """The inverse of each matrix: (…, n, n) -> (…, n, n). Raises LinAlgError for a singular one."""
 
     def is_contiguous(self, memory_format: Any = None) -> _bool:
         """Whether the elements lie in memory in row-major order without gaps."""
@@ -880,6 +904,9 @@ class TensorMethods:
     def logcumsumexp(self, dim: _int) -> Tensor:
         """Running log Σ e^x along `dim`, without overflow."""
 
+    def logdet(self) -> Tensor:
+        """The logarithm of each determinant: -inf where it is 0, NaN where it is negative."""
+
     def logical_and(self, other: Tensor) -> Tensor:
         """Whether both elements are not 0."""
 
@@ -922,6 +949,15 @@ class TensorMethods:
     def lt_(self, other: Tensor | _float) -> Tensor:
         """In place: Whether each element of `input` is less than that of `other`."""
 
+    def lu(self, pivot: _bool = True, get_infos: _bool = False) -> Any:
+        """(LU, pivots), or (LU, pivots, info) with `get_infos`: PyTorch's older name of `linalg.lu_factor_ex`."""
+
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+        """X with A X = b from A's factors: PyTorch's older order of `linalg.lu_solve`."""
+
+    def lu_unpack(self, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True) -> Any:
+        """(P, L, U) from what `linalg.lu_factor` returns; what is not asked for is empty."""
+
     @property
     def mH(self) -> Tensor:
         """A view with the last two dimensions exchanged."""
@@ -947,6 +983,12 @@ class TensorMethods:
 
     def matmul(self, other: Tensor) -> Tensor:
         """Matrix product over the last two dimensions; leading dimensions broadcast."""
+
+    def matrix_exp(self) -> Tensor:
+        """The exponential of each matrix: Σ Aᵏ / k!."""
+
+    def matrix_power(self, n: _int) -> Tensor:
+        """The n-th power of each square matrix by repeated squaring, of the inverse for a negative n."""
 
     def max(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
         """The largest of all elements; `max(x, dim)`: (values, indices) along `dim`; `max(x, y)`: `maximum(x, y)`."""
@@ -1081,11 +1123,20 @@ class TensorMethods:
     def numpy(self, *, force: _bool = False) -> Any:
         """The values as a NumPy array that shares memory with the tensor."""
 
+    def orgqr(self, tau: Tensor) -> Tensor:
+        """PyTorch's older name of `linalg.householder_product`."""
+
+    def ormqr(self, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False) -> Tensor:
+        """Q · other with Q the full product of reflections (see `linalg.householder_product`), Qᴴ with `transpose`."""
+
     def outer(self, vec2: Tensor) -> Tensor:
         """All products of the elements of two vectors: (n,), (m,) -> (n, m)."""
 
     def permute(self, *dims: Any, **given: Any) -> Tensor:
         """A view with the dimensions in the order `dims`."""
+
+    def pinverse(self, rcond: _float = 1e-15) -> Tensor:
+        """The pseudoinverse; singular values of at most rcond · the largest count as 0."""
 
     def polygamma(self, n: _int) -> Tensor:
         """n-th derivative of the digamma function of each element."""
@@ -1107,6 +1158,9 @@ class TensorMethods:
 
     def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """In place: `input` with the elements of `source` stored (or added) at `index` of the flattened tensor."""
+
+    def qr(self, some: _bool = True) -> Any:
+        """(Q, R): PyTorch's older name of `linalg.qr`; `some` is False for the complete Q."""
 
     def quantile(self, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
         """The quantiles `q` (a number or a 1-d tensor, in [0, 1]) along `dim`; of all elements if None."""
@@ -1258,6 +1312,9 @@ class TensorMethods:
     def slice_scatter(self, src: Tensor, dim: _int = 0, start: Any = None, end: Any = None, step: _int = 1) -> Tensor:
         """A copy of `input` with `src` in the slice `start:end:step` along `dim`."""
 
+    def slogdet(self) -> Any:
+        """(sign, logabsdet) of each determinant: det A = sign · e^logabsdet, without overflow."""
+
     def softmax(self, dim: _int, dtype: Any = None) -> Tensor:
         """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows."""
 
@@ -1311,6 +1368,9 @@ class TensorMethods:
 
     def sum_to_size(self, *size: Any) -> Tensor:
         """The sum over the dimensions by which a tensor of shape `size` would have been broadcast to this shape."""
+
+    def svd(self, some: _bool = True, compute_uv: _bool = True) -> Any:
+        """(U, S, V): A = U diag(S) Vᴴ, PyTorch's older form of `linalg.svd`; `some` is False for square U and V."""
 
     def swapaxes(self, axis0: _int, axis1: _int) -> Tensor:
         """A view with two dimensions exchanged; the same as `transpose`."""
@@ -1371,6 +1431,9 @@ class TensorMethods:
 
     def transpose_(self, dim0: _int, dim1: _int) -> Tensor:
         """In place: with two dimensions exchanged."""
+
+    def triangular_solve(self, A: Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False) -> Any:
+        """X with A X = input, PyTorch's older name: (solution, a copy of A)."""
 
     def tril(self, diagonal: _int = 0) -> Tensor:
         """The lower triangle of each matrix, up to the given diagonal; zeros elsewhere."""

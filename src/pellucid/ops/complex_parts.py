@@ -1,7 +1,5 @@
 """The parts of complex numbers: real and imaginary part, conjugate, angle; and numbers made of parts."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

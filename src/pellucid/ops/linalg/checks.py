@@ -1,6 +1,5 @@
 """What linear algebra asks of its arguments, and the error for a matrix that cannot be factored."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any

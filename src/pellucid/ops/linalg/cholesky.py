@@ -1,16 +1,15 @@
 """The Cholesky factor of a positive-definite matrix, and what is solved with it."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from pellucid.core import ShapeError, Tensor, called, from_data, function, op
-from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import sum_to
 
 from ..return_types import return_type
 from .checks import LinAlgError, adjoint, matrices, same_dtype, square
@@ -19,8 +18,8 @@ from .triangular import substitute
 
 def failing_minor(a: Any) -> Any:
     """For each matrix the order of the first leading minor that is not positive-definite; 0 where it has a factor."""
-    n = a.shape[-1]
-    flat = np.asarray(a).reshape(-1, n, n) if a.size else np.zeros((int(np.prod(a.shape[:-2])), n, n))
+    n: int = a.shape[-1]
+    flat: Any = np.asarray(a).reshape(-1, n, n) if a.size else np.zeros((math.prod(a.shape[:-2]), n, n))
     info = np.zeros(len(flat), np.int32)
     for i, matrix in enumerate(flat):
         try:
@@ -34,7 +33,8 @@ def failing_minor(a: Any) -> Any:
             except np.linalg.LinAlgError:
                 info[i] = order
                 break
-    return info.reshape(a.shape[:-2])
+    shape: tuple[int, ...] = a.shape[:-2]
+    return info.reshape(shape)
 
 
 @op(name="cholesky_factor", method=False, public=False, reference="torch.linalg.cholesky",

@@ -1,9 +1,8 @@
 """LU factorisation by Gaussian elimination with partial pivoting, which NumPy does not offer by itself."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from pellucid.core import ShapeError, Tensor, from_data, function, op
 from pellucid.core.errors import with_line
 
 from ..return_types import return_type
-from .checks import LinAlgError, floating, matrices, same_dtype, square
+from .checks import floating, matrices, same_dtype, square
 from .triangular import triangular_solution
 
 
@@ -24,7 +23,7 @@ def eliminate(a: Any, pivot: bool = True) -> tuple[Any, Any]:
     lu = np.array(a, order="C")
     rows, columns = lu.shape[-2:]
     batch = lu.shape[:-2]
-    flat = lu.reshape(int(np.prod(batch)), rows, columns)
+    flat: Any = lu.reshape(math.prod(batch), rows, columns)
     steps = min(rows, columns)
     pivots = np.tile(np.arange(1, steps + 1, dtype=np.int32), (len(flat), 1))
     every = np.arange(len(flat))
@@ -45,7 +44,7 @@ def eliminate(a: Any, pivot: bool = True) -> tuple[Any, Any]:
 def permutation(pivots: Any, rows: int) -> Any:
     """Which row of A is each row of L U, from the exchanges: (…, k) -> (…, rows)."""
     batch, steps = pivots.shape[:-1], pivots.shape[-1]
-    flat = pivots.reshape(int(np.prod(batch)), steps)
+    flat: Any = pivots.reshape(math.prod(batch), steps)
     order = np.tile(np.arange(rows), (len(flat), 1))
     every = np.arange(len(flat))
     for k in range(steps):
@@ -103,7 +102,9 @@ def _factor(name: str, A: Tensor, pivot: bool) -> tuple[Any, Any, Any]:
     matrices(name, A)
     floating(name, A)
     if not pivot:
-        pivots = np.broadcast_to(np.arange(1, min(A.shape[-2:]) + 1, dtype=np.int32), (*A.shape[:-2], min(A.shape[-2:])))
+        pivots = np.broadcast_to(
+            np.arange(1, min(A.shape[-2:]) + 1, dtype=np.int32), (*A.shape[:-2], min(A.shape[-2:]))
+        )
     else:
         pivots = eliminate(A.detach().numpy())[1]
     order = permutation(pivots, A.shape[-2])
@@ -137,7 +138,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
         flat = info.reshape(-1).tolist()
         where = next(i for i, value in enumerate(flat) if value)
         batch = f"(Batch element {where}): " if A.ndim > 2 else ""
-        raise LinAlgError(
+        raise RuntimeError(
             with_line(f"torch.linalg.lu_factor: {batch}U[{flat[where]},{flat[where]}] is zero and using it on lu_solve "
                       "would result in a division by zero. If you still want to perform the factorization, consider "
                       "calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)")
@@ -216,9 +217,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     matrices(name, B, "B")
     same_dtype(name, LU, B)
     if B.shape[-2 if left else -1] != LU.shape[-1]:
-        raise ShapeError(
-            with_line(f"{name}: Incompatible shapes of A and B: {tuple(LU.shape)} and {tuple(B.shape)}")
-        )
+        raise ShapeError(with_line(f"{name}: Incompatible shapes of A and B: {tuple(LU.shape)} and {tuple(B.shape)}"))
     if pivots.shape[-1] != LU.shape[-1] or tuple(pivots.shape[:-1]) != tuple(LU.shape[:-2]):
         raise ShapeError(
             with_line(

@@ -1,9 +1,8 @@
 """Functions of matrices: powers, the exponential, products of several, and condition numbers."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from typing import Any
@@ -116,7 +115,9 @@ def multi_dot(tensors: Any) -> Tensor:
         if tensor.ndim != 2:
             raise RuntimeError(with_line(f"{name}: tensor {index} must be 2D but got {tensor.ndim}D"))
     if len({tensor.dtype for tensor in given}) > 1:
-        raise RuntimeError(with_line(f"{name}: all tensors must have be the same dtype, got {[t.dtype for t in given]}"))
+        raise RuntimeError(
+            with_line(f"{name}: all tensors must have be the same dtype, got {[t.dtype for t in given]}")
+        )
     if first.ndim == 2:
         shape.append(first.shape[0])
     else:
@@ -125,7 +126,7 @@ def multi_dot(tensors: Any) -> Tensor:
         shape.append(last.shape[1])
     else:
         given[-1] = last.unsqueeze(-1)
-    for index, (left, right) in enumerate(zip(given, given[1:], strict=False)):
+    for index, (left, right) in enumerate(itertools.pairwise(given)):
         if left.shape[-1] != right.shape[0]:
             raise ShapeError(
                 with_line(
@@ -255,7 +256,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     for tensor in (x, y):
         floating("linalg.vecdot", tensor, "x", half=True)
     if x.dtype is not y.dtype:
-        raise RuntimeError(with_line(f"linalg.vecdot: expected both tensors to have one dtype, got {x.dtype!r} and {y.dtype!r}"))  # fmt: skip
+        raise RuntimeError(with_line(f"linalg.vecdot: expected both in one dtype, got {x.dtype!r} and {y.dtype!r}"))
     left: Any = x.conj() if x.is_complex() else x
     product: Any = left * y
     return product.sum(dim)
@@ -272,6 +273,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """
     if not x.ndim and N is None:
         raise RuntimeError(with_line("linalg.vander: a tensor without dimensions needs N"))
+    x = x if x.ndim else x.reshape(1)  # pyright: ignore[reportAttributeAccessIssue]
     if N is not None and N <= 1:
         raise RuntimeError(with_line("N must be greater than 1."))
     columns = x.shape[-1] if N is None else N
@@ -295,5 +297,3 @@ def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -
 def linalg_matmul(input: Tensor, other: Tensor) -> Tensor:
     """The product of matrices, `torch.matmul`."""
     return TABLE["matmul"](input, other)
-
-

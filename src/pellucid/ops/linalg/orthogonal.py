@@ -1,7 +1,5 @@
 """The QR factorisation, and the reflections of Householder that it is made of."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
@@ -10,11 +8,11 @@ import numpy as np
 
 from pellucid.core import ShapeError, Tensor, from_data, function, op
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import LIFTED
 
 from ..return_types import return_type
 from .checks import adjoint, diagonal_of, floating, is_complex, matrices, on_diagonal
 from .packing import pack, unpack
-from .tensors import OPS
 
 
 @op(name="qr_packed", method=False, public=False, node="LinalgQrBackward0", holomorphic=False)
@@ -58,7 +56,9 @@ def _qr_rule(m: Any, g: Any, input: Any, out: Any, mode: str) -> Any:
         r, gr = m.part(r, key=(..., slice(k))), m.part(gr, key=(..., slice(k)))
     inner = m.triu(m.matmul(gr, adjoint(m, r)) - m.matmul(adjoint(m, q), gq))
     diagonal = diagonal_of(m, inner)
-    mirrored = inner + adjoint(m, inner) - on_diagonal(m, m.cast_like(m.real(diagonal), diagonal) if is_complex(diagonal) else diagonal)  # fmt: skip
+    if is_complex(diagonal):
+        diagonal = m.cast_like(m.real(diagonal), diagonal)
+    mirrored = inner + adjoint(m, inner) - on_diagonal(m, diagonal)
     found = gq + m.matmul(q, mirrored)
     found = adjoint(m, m.triangular_solution(r, adjoint(m, found), upper=True))
     return found if rest is None else m.cat(found, rest, dim=-1)
@@ -83,7 +83,9 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     floating("linalg.qr", A)
     if mode not in ("reduced", "complete", "r"):
         raise RuntimeError(
-            with_line(f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'")
+            with_line(
+                f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+            )
         )
     made = return_type("linalg_qr", "Q", "R")
     if mode == "r":
@@ -95,7 +97,7 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
 
 
 def _factors(A: Any, mode: str) -> tuple[Any, Any]:
-    q, r = unpack(OPS, qr_packed(A, mode=mode), *shapes_of(A.shape, mode))
+    q, r = unpack(LIFTED, qr_packed(A, mode=mode), *shapes_of(A.shape, mode))
     return q, r
 
 
@@ -172,7 +174,7 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     rows, columns = A.shape[-2:]
     start = from_data(np.eye(rows, columns)).to(A.dtype).expand(A.shape)
     made = _apply(A, tau, start, range(tau.shape[-1] - 1, -1, -1))
-    return made if tau.shape[-1] else OPS.where(from_data(True), made, A)
+    return made if tau.shape[-1] else LIFTED.where(from_data(True), made, A)
 
 
 @function()
@@ -194,7 +196,8 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     if other.shape[-2 if left else -1] != input.shape[-2]:
         raise ShapeError(with_line(f"{name}: other.shape[{-2 if left else -1}] must be equal to input.shape[-2]"))
     if other.shape[-2 if left else -1] < tau.shape[-1]:
-        raise ShapeError(with_line(f"{name}: other.shape[{-2 if left else -1}] must be greater than or equal to tau.shape[-1]"))  # fmt: skip
+        axis = -2 if left else -1
+        raise ShapeError(with_line(f"{name}: other.shape[{axis}] must be greater than or equal to tau.shape[-1]"))
     if tau.shape[-1] > input.shape[-1]:
         raise ShapeError(with_line(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]"))
     if tuple(tau.shape[:-1]) != tuple(input.shape[:-2]) or tuple(other.shape[:-2]) != tuple(input.shape[:-2]):

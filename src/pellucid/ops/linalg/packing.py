@@ -5,8 +5,6 @@ A factorisation is an op whose result is its factors, flattened and joined: (…
 derived, and being written in ops it gives every order.
 """
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math
@@ -53,4 +51,3 @@ def unpack(m: Any, packed: Any, *shapes: Shape) -> tuple[Any, ...]:
         found.append(m.piece(packed, start=start, shape=shape))
         start += math.prod(shape)
     return tuple(found)
-

@@ -1,7 +1,5 @@
 """Inverses, systems of linear equations, determinants."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math
@@ -10,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import ShapeError, Tensor, called, from_data, function, op
-from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import LIFTED, sum_to
 
 from ..return_types import return_type
 from .checks import LinAlgError, adjoint, is_complex, matrices, same_dtype, square
 from .elimination import eliminate
 from .packing import unpack
-from .tensors import OPS
 
 
 def first_zero_pivot(a: Any) -> Any:
@@ -35,8 +32,10 @@ def singular(name: str, a: Any, what: str) -> LinAlgError:
     where = int(np.argmax(info > 0))
     batch = f"(Batch element {where}): " if len(a.shape) > 2 else ""
     pivot = int(info[where]) or a.shape[-1]
-    return LinAlgError(f"{name}: {batch}The diagonal element {pivot} is zero, the {what} could not be completed because "
-                       "the input matrix is singular.")  # fmt: skip
+    return LinAlgError(
+        f"{name}: {batch}The diagonal element {pivot} is zero, the {what} could not be completed because the input "
+        "matrix is singular."
+    )
 
 
 @op(reference="torch.linalg.inv", node="LinalgInvExBackward0")
@@ -141,7 +140,9 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     vector = is_vector(A, B)
     b: Any = B.unsqueeze(-1) if vector else B
     if vector and not left:
-        raise RuntimeError(with_line("linalg.solve: Vector broadcasting of the left hand side is not supported for left=False"))  # fmt: skip
+        raise RuntimeError(
+            with_line(f"{name}: Vector broadcasting of the left hand side is not supported for left=False")
+        )
     matrices(name, b, "B")
     inner = b.shape[-2] if left else b.shape[-1]
     if inner != A.shape[-1]:
@@ -175,17 +176,16 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 @function(method=False, public=False, name="linalg.tensorsolve")
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     """X with tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
-    if dims is not None:
-        A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
-    shape = tuple(A.shape[B.ndim :])
-    if math.prod(shape) != math.prod(A.shape[: B.ndim]):
+    moved = A if dims is None else A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
+    shape = tuple(moved.shape[B.ndim :])
+    if math.prod(shape) != math.prod(moved.shape[: B.ndim]):
         raise ShapeError(
             with_line(
-                f"Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "
-                f"but got {math.prod(shape)} != {math.prod(A.shape[: B.ndim])}"
+                "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+                f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {math.prod(moved.shape[: B.ndim])}"
             )
         )
-    matrix = A.reshape(B.numel(), math.prod(shape))
+    matrix = moved.reshape(B.numel(), math.prod(shape))
     return solve(matrix, B.reshape(-1)).reshape(shape)
 
 
@@ -277,8 +277,8 @@ slogdet_packed.vjp(input=lambda m, g, input, out: _slogdet_rule(m, g, input, out
 
 
 def _slogdet(A: Any) -> tuple[Any, Any]:
-    sign, value = unpack(OPS, slogdet_packed(A), (), ())
-    return sign, OPS.real(value) if is_complex(value) else value
+    sign, value = unpack(LIFTED, slogdet_packed(A), (), ())
+    return sign, LIFTED.real(value) if is_complex(value) else value
 
 
 @function(method=False, public=False, name="linalg.slogdet")

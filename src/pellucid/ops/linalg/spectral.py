@@ -1,7 +1,5 @@
 """Eigenvalues and singular values, with their vectors."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
@@ -10,11 +8,11 @@ import numpy as np
 
 from pellucid.core import Tensor, called, from_data, function, op
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import LIFTED
 
 from ..return_types import return_type
 from .checks import adjoint, diagonal_of, eye_mask, floating, is_complex, matrices, on_diagonal, scaled, square
 from .packing import pack, unpack
-from .tensors import OPS
 
 
 def _real(m: Any, x: Any) -> Any:
@@ -49,8 +47,8 @@ def _not_converged(name: str, failure: Exception) -> Exception:
     from .checks import LinAlgError
 
     return LinAlgError(
-        f"{name}: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated "
-        f"eigenvalues ({failure})."
+        f"{name}: The algorithm failed to converge because the input matrix is ill-conditioned or has too many "
+        f"repeated eigenvalues ({failure})."
     )
 
 
@@ -87,8 +85,8 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """
     square("linalg.eigh", A)
     n = A.shape[-1]
-    values, vectors = unpack(OPS, eigh_packed(A, UPLO=_uplo(UPLO)), (n,), (n, n))
-    return return_type("linalg_eigh", "eigenvalues", "eigenvectors")(_real(OPS, values), vectors)
+    values, vectors = unpack(LIFTED, eigh_packed(A, UPLO=_uplo(UPLO)), (n,), (n, n))
+    return return_type("linalg_eigh", "eigenvalues", "eigenvectors")(_real(LIFTED, values), vectors)
 
 
 @function(method=False, public=False, name="linalg.eigvalsh")
@@ -163,23 +161,21 @@ def _svd_rule(m: Any, g: Any, out: Any, shape: Any, full: bool) -> Any:
     return found
 
 
-svd_packed.vjp(
-    input=lambda m, g, out, input_shape, full_matrices: _svd_rule(m, g, out, input_shape, full_matrices)
-)
+svd_packed.vjp(input=lambda m, g, out, input_shape, full_matrices: _svd_rule(m, g, out, input_shape, full_matrices))
 
 
 def _svd(name: str, A: Any, full: bool) -> tuple[Any, Any, Any]:
     matrices(name, A)
     floating(name, A)
-    u, s, vh = unpack(OPS, svd_packed(A, full_matrices=full), *svd_shapes(A.shape, full))
-    return u, _real(OPS, s), vh
+    u, s, vh = unpack(LIFTED, svd_packed(A, full_matrices=full), *svd_shapes(A.shape, full))
+    return u, _real(LIFTED, s), vh
 
 
 @function(method=False, public=False, name="linalg.svd")
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """(U, S, Vh): A = U diag(S) Vh with orthonormal columns of U and rows of Vh, S descending.
 
-    (…, m, n) -> (…, m, m), (…, k), (…, n, n) with k = min(m, n); k instead of m and n where `full_matrices` is False. The
+    (…, m, n) -> (…, m, m), (…, k), (…, n, n) with k = min(m, n); with `full_matrices` False k instead of m and n. The
     gradient through U and Vh is finite where no two singular values are equal and none is 0 (beyond a square matrix).
 
     >>> import pellucid
@@ -363,7 +359,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     if B.ndim < 1:
         raise RuntimeError(with_line(f"{name}: other must have at least 1 dimension."))
     if A.dtype is not B.dtype:
-        raise RuntimeError(with_line(f"{name}: Expected input and other to have the same dtype, got {A.dtype!r} and {B.dtype!r}"))  # fmt: skip
+        raise RuntimeError(with_line(f"{name}: Expected input and other in one dtype, got {A.dtype!r} and {B.dtype!r}"))
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise RuntimeError(
             with_line(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss), got {driver!r}")

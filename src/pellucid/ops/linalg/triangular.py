@@ -1,14 +1,12 @@
 """Systems of equations with a triangular matrix, solved by substitution."""
 
-# pyright: reportUnknownLambdaType=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
 from __future__ import annotations
 
 from typing import Any
 
 from pellucid.core import ShapeError, Tensor, called, function, op
-from pellucid.core.engine import sum_to
 from pellucid.core.errors import with_line
+from pellucid.core.vocabulary import sum_to
 
 from ..return_types import return_type
 from .checks import floating, matrices, same_dtype, square
