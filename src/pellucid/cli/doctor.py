@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from pellucid.cli.errors import UsageError
-from pellucid.doctor import NoProgram, examine_script
+from pellucid.doctor import Exists, NoProgram, examine_script
 from pellucid.doctor.page import save as save_page
 from pellucid.doctor.text import show
 
@@ -26,29 +26,33 @@ def doctor(
     json: Annotated[Path | None, typer.Option(help="Write the report to this file as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report to this file as a page.")] = None,
     budget: Annotated[float, typer.Option(help="Seconds that it may take.", min=1.0)] = 60.0,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix", help="Write a patched copy, train.fixed.py, if one is found that the doctor then calls healthy."
+        ),
+    ] = False,
 ) -> None:
     """Run SCRIPT as it is, with ARGS, and say why it does not learn: the line, the mistake, the proof.
 
     For programs that use no framework: NumPy or plain Python. The program's loop, parameters and loss are found by
-    running it; forks of it try things out, and write no file. Exit code 0: healthy, or it could not be told; 1: faults
-    were found; 2: the program could not be run.
+    running it; forks of it try things out, and write no file. Of a directory, the file that trains is taken.
 
-    This is an early version: it has raised false alarms on right programs, so look at its evidence before you
-    believe it.
+    Exit code 0: healthy; 1: faults were found; 2: the program could not be run; 3: it could not be told, and the
+    report says what is missing and what to type.
+
+    A verdict may be wrong: look at its evidence, and at the curves of the fork, before you believe it.
 
     Example: pellucid doctor train.py --html report.html
     """
     try:
-        report = examine_script(script, args or [], loss, budget)
-    except NoProgram as error:
+        report = examine_script(script, args or [], loss, budget, fix)
+    except (NoProgram, Exists) as error:
         raise UsageError(str(error)) from error
     if json is not None:
         report.save(json)
     if html is not None:
         save_page(report, html)
-    console = Console(highlight=False, emoji=False, soft_wrap=True)
-    show(report, console)
-    if report.status == "inconclusive" and "error" in report.facts:
-        raise typer.Exit(2)
+    show(report, Console(highlight=False, emoji=False))
     if report.exit_code:
         raise typer.Exit(report.exit_code)

@@ -22,7 +22,9 @@ What a probe hands to a rule:
 A `report.Finding` is one line of the verdict, a `report.Report` all of it: as text, JSON, a page.
 """
 
+from pellucid.doctor.find import NoProgram
+from pellucid.doctor.fix import Exists
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.run import NoProgram, examine, examine_script
+from pellucid.doctor.run import examine, examine_script
 
-__all__ = ["Finding", "NoProgram", "Report", "examine", "examine_script"]
+__all__ = ["Exists", "Finding", "NoProgram", "Report", "examine", "examine_script"]

@@ -63,7 +63,8 @@ def _examine(session: Session, options: Options) -> Report:
             conditions.rewind(session)
             seen, judgement = _judged(session, options)
         doubtful = judgement is None or bool(judgement.wrong)
-        if whole and doubtful and not session.returned and conditions.strayed(session):
+        partly = judgement is not None and "partly" in judgement.verdicts.values()
+        if whole and doubtful and not session.returned and (partly or conditions.strayed(session)):
             conditions.rewind(session)  # nor where all units are saturated
             seen, judgement = _judged(session, options)
     except Lost as lost:

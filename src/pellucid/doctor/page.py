@@ -75,11 +75,11 @@ def _title(report: Report) -> str:
 def _finding(finding: Finding) -> str:
     parts = [f"<section>\n<h2>{escape(finding.title)}</h2>\n<p>{escape(finding.explanation)}</p>\n"]
     if finding.code:
-        where = f"{Path(finding.file).name}, line {finding.line}" if finding.file else ""
+        where = finding.where
         parts.append(
             f'<div class="code"><p>What is written, {escape(where)}</p><pre class="is">{escape(finding.code)}</pre>'
         )
-        should = finding.patch["new"] if finding.patch else finding.fix
+        should = (finding.patch or {}).get("new") or finding.fix
         if should:
             parts.append(f'<p>What it should be</p><pre class="should">{escape(str(should))}</pre>')
         parts.append("</div>\n")

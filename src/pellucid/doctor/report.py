@@ -44,7 +44,15 @@ class Finding:
     tensors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     details: list[dict[str, Any]] = field(default_factory=list)  # of each tensor, what the autopsy says
-    patch: dict[str, Any] | None = None  # {"file", "line", "old", "new"}: a repair of one line
+    # {"old", "new"}: what to write in the line instead; or {"insert"}: what to write below the statement
+    patch: dict[str, Any] | None = None
+    cell: int | None = None  # of a notebook: the cell, from 1, and the line in it
+    line_in_cell: int | None = None
+
+    @property
+    def where(self) -> str:
+        """`train.py, line 12`; of a notebook, `book.ipynb, cell 3, line 2`; empty where it is not known."""
+        return place(self.file, self.line, self.cell, self.line_in_cell) if self.file and self.line else ""
 
     @property
     def title(self) -> str:
@@ -66,6 +74,7 @@ class Report:
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     overhead: float = 0.0
+    fix: dict[str, Any] | None = None  # of `--fix`: "path" and "diff" of the patched copy, or the "reason" for none
     reason: str = ""  # of "inconclusive": what is missing, and what to type
 
     def to_json(self) -> str:
@@ -83,7 +92,16 @@ class Report:
 
     @property
     def exit_code(self) -> int:
+        """0: healthy; 1: faults; 2: the program could not be run to its training; 3: it could not be told."""
+        if self.status == "inconclusive":
+            return 2 if "error" in self.facts else 3
         return 1 if self.status == "faults" else 0
+
+
+def place(file: str, line: int, cell: int | None = None, line_in_cell: int | None = None) -> str:
+    """A line in words."""
+    name = Path(file).name
+    return f"{name}, line {line}" if cell is None else f"{name}, cell {cell}, line {line_in_cell}"
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -17,25 +16,46 @@ from typing import Any, cast
 
 from pellucid.doctor.examination import Options
 from pellucid.doctor.examination import examine as examine_session
+from pellucid.doctor.find import NoProgram, find
+from pellucid.doctor.fix import copy_of
+from pellucid.doctor.fix import fix as repair
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.scout import movers, parameters
 from pellucid.doctor.process.step import StepProgram, StepSession
 from pellucid.doctor.report import Report
 
 
-class NoProgram(Exception):
-    """There is nothing to examine at the path, or it cannot be examined here."""
-
-
 def examine_script(
-    script: str | Path, args: Sequence[str] = (), loss: str | None = None, budget: float = 60.0
+    script: str | Path, args: Sequence[str] = (), loss: str | None = None, budget: float = 60.0, fix: bool = False
 ) -> Report:
     """Run a script, a notebook, or the script of a directory that trains, and say what is wrong with its training.
 
+    Args:
+        script: a file, or a directory with the file that trains.
+        args: what the program is called with.
+        loss: the name of the loss, where the doctor does not find it.
+        budget: seconds that it may take, those of `fix` among them.
+        fix: write a patched copy beside the script, `train.fixed.py`, if one is found that the doctor calls healthy.
+
     Raises:
         NoProgram: no such file, no loop in any file of the directory, or a system without `fork`.
+        Exists: with `fix`, a file of the copy's name is there already.
     """
+    started = time.monotonic()
     path = find(Path(script))
+    if fix:
+        copy_of(path)
+    report = _examined(path, args, loss, budget)
+    if Path(script).is_dir():
+        report.facts["script"] = str(path)
+    if fix:
+        left = budget - (time.monotonic() - started)
+        repair(report, path, lambda copy, seconds: _examined(copy, args, loss, seconds), left)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) -> Report:
     if not hasattr(os, "fork"):
         raise NoProgram(
             "pellucid doctor forks the program that it examines, which this system cannot: use Linux, macOS, or WSL."
@@ -115,27 +135,3 @@ def _name_of(value: Any, number: int) -> str:
     return next(
         (name for name, other in names.items() if other is value and not name.startswith("_")), f"object{number}"
     )
-
-
-def find(path: Path) -> Path:
-    """The script itself; of a directory, the one whose loops look most like training."""
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise NoProgram(f"There is no file {path} to examine.")
-    scored = [(_likely(file), file) for file in sorted(path.rglob("*.py")) if "site-packages" not in file.parts]
-    best = max(scored, key=lambda item: item[0], default=(0, path))
-    if best[0] <= 0:
-        raise NoProgram(f"No script in {path} has a loop that updates anything: name the script itself.")
-    return best[1]
-
-
-def _likely(file: Path) -> int:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return 0
-    score = 2 * len(re.findall(r"[-+]=\s*\w*(?:lr|learning_rate|alpha|eta)\b", text))
-    score += len(re.findall(r"\bfor\s+\w*(?:epoch|iter|step|i)\w*\s+in\b|\bwhile\b", text))
-    score += 5 * ("__main__" in text) + 3 * len(re.findall(r"\.(?:fit|train)\(", text))
-    return score if re.search(r"^\s*(?:for|while)\b", text, re.M) else 0

@@ -13,7 +13,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.examination import Options, examine
+from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.controller import Controller, Finished
 from pellucid.doctor.process.program import Program, silence
 from pellucid.doctor.report import Report
@@ -41,12 +43,18 @@ def main() -> None:
         os._exit(1)
     report = reports[0] if reports else _nothing_found(controller, error, time.monotonic() > deadline)
     report.seconds = time.monotonic() - started
+    if is_notebook(program.script):
+        by_cells(report, program.script)
     Path(asked["out"]).write_text(report.to_json(), encoding="utf-8")
     sys.stdout.flush()
     os._exit(0)
 
 
 def _nothing_found(controller: Controller, error: BaseException | None, late: bool) -> Report:
+    crash = class_numbers.of_crash(error) if error is not None else None
+    if crash is not None and crash.file is not None and crash.line is not None:
+        crash.code = controller.program.loops.line(crash.file, crash.line)
+        return Report("faults", [crash])
     if error is not None and not (isinstance(error, SystemExit) and not error.code):
         shown = "".join(traceback.format_exception_only(error)).strip()
         place = next(

@@ -1,60 +1,114 @@
-"""The report in a terminal: the verdict first, then the evidence, then how it was found."""
+"""The report in a terminal: the verdict first, then the line, the fix, the evidence, and how it was found."""
 
 from __future__ import annotations
 
+import math
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
-from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.report import Finding, Report, place
 
 VERDICTS = {
     "faults": "This program has a fault.",
     "healthy": "No fault was found.",
     "inconclusive": "It could not be told.",
 }
+COLOURS = {"faults": "bold red", "healthy": "bold green", "inconclusive": "bold yellow"}
+WIDEST = 96
 
 
 def show(report: Report, console: Any) -> None:
     """Print a report on a rich console."""
-    colour = {"faults": "bold red", "healthy": "bold green", "inconclusive": "bold yellow"}[report.status]
-    console.print(VERDICTS[report.status], style=colour, markup=False)
+    width = min(console.width, WIDEST)
+    _print(console, [VERDICTS[report.status]], COLOURS[report.status])
     if report.reason:
-        console.print(report.reason, markup=False)
+        _print(console, _wrapped(report.reason, width))
     for finding in report.findings:
         console.print()
-        for line in _finding(finding):
-            console.print(line, markup=False)
+        _print(console, [f"{finding.severity}: {finding.title}"], "bold" if finding.severity != "info" else "dim")
+        _print(console, _finding(finding, width))
+    if report.fix:
+        console.print()
+        _fix(report.fix, console, width)
     console.print()
-    for line in facts(report.facts):
-        console.print(line, style="dim", markup=False)
-    console.print(f"{report.seconds:.1f} s", style="dim", markup=False)
+    _print(console, [line for fact in facts(report.facts) for line in _wrapped(fact, width, hang="  ")], "dim")
+    _print(console, [f"{report.seconds:.1f} s"], "dim")
 
 
-def _finding(finding: Finding) -> list[str]:
-    lines = [f"{finding.severity}: {finding.title}"]
-    if finding.file and finding.line:
-        lines.append(f"  {Path(finding.file).name}, line {finding.line}:    {finding.code}")
-    lines.append(f"  {finding.explanation}")
-    if finding.fix:
-        lines.append(f"  Fix: {finding.fix}")
-    lines.append(f"  {finding.evidence}")
-    lines += [f"  Note: {note}" for note in finding.notes]
-    curves = {name: values for name, values in finding.fork.items() if isinstance(values, list) and values}
-    if curves:
-        lines.append(f"  Tried in a fork ({finding.fork.get('what', 'loss')}):")
-        for name, values in curves.items():
-            lines.append(
-                f"    {name}: {sparkline(values)} {_number(values[0])} → {_number(values[-1])} in {len(values)} passes"
-            )
+def _print(console: Any, lines: list[str], style: str = "") -> None:
+    for line in lines:
+        console.print(line, style=style, markup=False, soft_wrap=True)
+
+
+def _wrapped(text: str, width: int, indent: str = "", hang: str = "") -> list[str]:
+    lines: list[str] = []
+    for part in text.splitlines() or [""]:
+        made = textwrap.wrap(
+            part, width, initial_indent=indent, subsequent_indent=indent + hang, break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        lines += made or [""]
     return lines
+
+
+def _finding(finding: Finding, width: int) -> list[str]:
+    lines: list[str] = []
+    if finding.where:
+        lines += [f"  {finding.where}:", f"      {finding.code}"]
+    lines += _wrapped(finding.explanation, width, "  ")
+    if finding.fix:
+        lines += _wrapped(f"Fix: {finding.fix}", width, "  ", "     ")
+    lines += _wrapped(finding.evidence, width, "  ")
+    for note in finding.notes:
+        lines += _wrapped(f"Note: {last_line(note)}", width, "  ", "      ")
+    return lines + _curves(finding.fork, width)
+
+
+def last_line(note: str) -> str:
+    """Of a traceback its last line, which says what happened."""
+    lines = [line.strip() for line in note.strip().splitlines() if line.strip()]
+    if len(lines) < 2 or "Traceback" not in note:
+        return note.strip()
+    return f"{lines[0].partition('Traceback')[0].strip()} {lines[-1]}".strip()
+
+
+def _curves(fork: dict[str, Any], width: int) -> list[str]:
+    """The curves of the fork below each other, on one scale."""
+    curves = {name: values for name, values in fork.items() if isinstance(values, list) and values}
+    if not curves:
+        return []
+    known = [v for values in curves.values() for v in values if v is not None and math.isfinite(v)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    column = max(len(name) for name in curves)
+    room = max(8, min(32, width - column - 34))
+    lines = [f"  Tried in a fork, {fork.get('what', 'loss')}:"]
+    for name, values in curves.items():
+        went = f"{number(values[0])} → {number(values[-1])}"
+        lines.append(f"    {name:{column}}  {sparkline(values, room, low, high):{room}}  {went}")
+    return lines
+
+
+def _fix(fix: dict[str, Any], console: Any, width: int) -> None:
+    if "path" not in fix:
+        _print(console, _wrapped(fix.get("reason", ""), width))
+        return
+    _print(console, [f"{Path(fix['path']).name} was written: the doctor finds it healthy."], "bold green")
+    for line in fix["diff"].splitlines():
+        style = "green" if re.match(r"\+(?!\+\+)", line) else "red" if re.match(r"-(?!--)", line) else ""
+        _print(console, [f"  {line}"], style)
 
 
 def facts(found: dict[str, Any]) -> list[str]:
     """How the program was understood, one line a fact."""
     lines: list[str] = []
+    if "script" in found:
+        lines.append(f"Program: {found['script']}")
     if "loop" in found:
         loop = found["loop"]
-        lines.append(f"Loop: {Path(loop['file']).name}, line {loop['line']}: {loop['code']}")
+        where = place(loop["file"], loop["line"], loop.get("cell"), loop.get("line_in_cell"))
+        lines.append(f"Loop: {where}: {loop['code']}")
     if found.get("parameters"):
         lines.append("Parameters: " + ", ".join(f"{p['name']} {tuple(p['shape'])}" for p in found["parameters"]))
     if "loss" in found:
@@ -62,18 +116,22 @@ def facts(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def sparkline(values: list[float | None], width: int = 40) -> str:
-    """A curve in one line of text."""
-    known = [value for value in values if value is not None]
+def sparkline(values: list[float | None], width: int = 40, low: float | None = None, high: float | None = None) -> str:
+    """A curve in one line of text; between `low` and `high`, where several share a scale."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
-        return ""
-    low, high = min(known), max(known)
-    picked = [
-        values[i * (len(values) - 1) // max(1, min(width, len(values)) - 1)] for i in range(min(width, len(values)))
-    ]
+        return "✕"
+    low, high = min(known) if low is None else low, max(known) if high is None else high
+    count = min(width, len(values))
+    picked = [values[i * (len(values) - 1) // max(1, count - 1)] for i in range(count)]
+    logarithmic = low > 0 and high / low > 50
+    scale = math.log if logarithmic else float
+    bottom, span = scale(low), (scale(high) - scale(low)) or 1.0
     marks = "▁▂▃▄▅▆▇█"
-    return "".join("✕" if v is None else marks[int((v - low) / ((high - low) or 1.0) * 7)] for v in picked)
+    return "".join(
+        "✕" if v is None or not math.isfinite(v) else marks[int((scale(v) - bottom) / span * 7)] for v in picked
+    )
 
 
-def _number(value: float | None) -> str:
-    return "nan" if value is None else f"{value:.4g}"
+def number(value: float | None) -> str:
+    return "nan" if value is None or not math.isfinite(value) else f"{value:.4g}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import builtins
-import json
 import os
 import sys
+import tokenize
 import types
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.process import sandbox
 from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, TAIL, Importer, Loops, is_users
 from pellucid.doctor.process.paths import Scope
@@ -54,6 +55,8 @@ class Program:
         sys.argv = [str(self.script), *self.args]
         sys.path.insert(0, str(self.root))
         self.main.__dict__.update(__file__=str(self.script), __builtins__=builtins, __name__="__main__")
+        if is_notebook(self.script):
+            self.main.__dict__.update(display=_nothing, get_ipython=_nothing)
         sys.modules["__main__"] = self.main
         code = self.loops.compile(source_of(self.script), str(self.script))
         exec(code, self.main.__dict__)  # noqa: S102 (to run the user's program is what the command is for)
@@ -85,41 +88,15 @@ class Program:
 
 
 def source_of(script: Path) -> str:
-    """The text of a script; of a notebook, its code cells in order, magics left out."""
-    if script.suffix != ".ipynb":
-        import tokenize
-
-        with tokenize.open(script) as file:
-            return file.read()
-    with open(script, encoding="utf-8") as file:
-        book = json.load(file)
-    lines: list[str] = []
-    for cell in book.get("cells", []):
-        if cell.get("cell_type") == "code":
-            text = "".join(cell["source"]) if isinstance(cell["source"], list) else cell["source"]
-            if text.lstrip().startswith("%%"):
-                continue
-            for line in text.splitlines():
-                magic = line.lstrip().startswith(("%", "!", "?"))
-                lines.append(line[: len(line) - len(line.lstrip())] + "pass  # " + line.lstrip() if magic else line)
-    return "\n".join(lines) + "\n"
+    """The text of a script; of a notebook, its code cells in order."""
+    if is_notebook(script):
+        return Book(script).source
+    with tokenize.open(script) as file:
+        return file.read()
 
 
-def cell_lines(script: Path) -> dict[int, tuple[int, int]]:
-    """For each line of a notebook's source, its cell and the line in the cell, from 1."""
-    with open(script, encoding="utf-8") as file:
-        book = json.load(file)
-    found: dict[int, tuple[int, int]] = {}
-    number = 0
-    for cell_number, cell in enumerate(book.get("cells", []), 1):
-        if cell.get("cell_type") == "code":
-            text = "".join(cell["source"]) if isinstance(cell["source"], list) else cell["source"]
-            if text.lstrip().startswith("%%"):
-                continue
-            for i in range(len(text.splitlines())):
-                number += 1
-                found[number] = (cell_number, i + 1)
-    return found
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """What a notebook's `display` does here."""
 
 
 def is_file_of(program: Program, file: str) -> bool:

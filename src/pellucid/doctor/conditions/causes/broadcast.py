@@ -65,6 +65,7 @@ def _widened(case: Case) -> Finding | None:
                 f"give both one shape: {label.name} = {label.name}.reshape(-1, 1)",
             )
             at(finding, places.last_values(case.sources, label.name))
+            finding.patch = {"insert": f"{label.name} = {label.name}.reshape(-1, 1)"}
             return finding
     return None
 

@@ -56,6 +56,7 @@ def at_once(session: Session) -> tuple[Finding, str] | None:
         f"remove these rows, or fill them: {name} = np.nan_to_num({name})",
         verified=True,
     )
+    finding.patch = {"insert": f"{name} = np.nan_to_num({name})"}
     return finding, name
 
 

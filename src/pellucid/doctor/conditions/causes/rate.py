@@ -77,8 +77,8 @@ def _finding(case: Case, other: Trial, remedy: Remedy, off: int | None) -> Findi
     late = high and off is not None and off > 2 * BURST
     finding = case.confirmed(
         remedy, other,
-        (f"The learning rate is {place.text}. " if place is not None and place.text else "")
-        + (f"The training comes off the road at pass {off}." if late else ""),
+        (f"The learning rate is {place.text}." if place is not None and place.text else "")
+        + (f" The training comes off the road at pass {off}." if late else ""),
         "Each step goes beyond the valley: the loss grows or jumps." if high else
         "The steps are so short that the parameters hardly leave their place.",
         f"try a learning rate of {new}" if new else
@@ -89,8 +89,6 @@ def _finding(case: Case, other: Trial, remedy: Remedy, off: int | None) -> Findi
     if place is not None and place.text and new:
         old = case.session.program.loops.line(place.file, place.line)
         finding.patch = {
-            "file": place.file,
-            "line": place.line,
             "old": old,
             "new": old.replace(place.text, new, 1),
         }

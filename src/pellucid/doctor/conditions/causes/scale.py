@@ -41,11 +41,15 @@ def find(case: Case) -> Found | None:
         else f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}."
     )
     x = called(case.data.keys.inputs if case.data else None) or "X"
+    holder = max(holders, key=lambda group: (group.name == x, group.shape[0]))
+    last = holder.name.split(".")[-1]
+    pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255
+    new = f"{last} / 255" if pixels else f"({last} - {last}.mean(axis=0)) / ({last}.std(axis=0) + 1e-8)"
     finding = case.confirmed(
         remedy, other, evidence,
         "Inputs of this size saturate the units or make every step too long for some weights.",
-        f"scale them before the training, by the numbers of the training rows: {x} = ({x} - {x}.mean(axis=0)) / "
-        f"{x}.std(axis=0)",
+        f"scale them before the training, all rows by the numbers of the training rows: {last} = {new}",
     )  # fmt: skip
-    at(finding, places.first_values(case.sources, holders[0].name))
+    at(finding, places.first_values(case.sources, holder.name))
+    finding.patch = {"insert": f"{holder.name} = {new.replace(last, holder.name)}"}
     return Found(finding, remedy, other)

@@ -1,0 +1,319 @@
+"""What to write instead, as source: for a finding, the changed programs that may cure it, the likeliest first.
+
+None of them is offered before it was tried (see `fix`): a repair may be a guess, as long as it is a short one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from pellucid.doctor.report import Finding
+
+MOST = 4  # of one finding
+
+
+def repairs(finding: Finding, source: str) -> Iterator[str]:
+    """The program with this finding repaired, in one way after the other."""
+    if finding.line is None:
+        return
+    try:
+        statement = _statement(ast.parse(source), finding.line)
+    except SyntaxError:
+        return
+    if statement is None:
+        return
+    text = _Text(source)
+    kind = finding.mistake or finding.cause
+    makers = {**OF_MISTAKE, **OF_CAUSE}
+    made: list[str] = []
+    if finding.patch and "new" in finding.patch:
+        made.append(text.with_line(finding.line, str(finding.patch["old"]), str(finding.patch["new"])))
+    if finding.patch and "insert" in finding.patch:
+        made.append(text.after(statement, str(finding.patch["insert"])))
+    for make in makers.get(kind, ()):
+        made += list(make(finding, statement, text))
+    seen = {source}
+    for changed in made[:MOST]:
+        if changed not in seen and _parses(changed):
+            seen.add(changed)
+            yield changed
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+def _statement(tree: ast.Module, line: int) -> ast.stmt | None:
+    """The shortest statement that holds a line."""
+    around = [
+        node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=None)
+
+
+class _Text:
+    """A source whose expressions can be replaced where they are written, the rest as it was."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.lines = source.splitlines(keepends=True)
+
+    def of(self, node: ast.expr) -> str:
+        return ast.get_source_segment(self.source, node) or ast.unparse(node)
+
+    def with_expression(self, node: ast.expr, new: str) -> str:
+        start, end = self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
+        return self.source[:start] + new + self.source[end:]
+
+    def with_line(self, line: int, old: str, new: str) -> str:
+        lines = list(self.lines)
+        lines[line - 1] = lines[line - 1].replace(old, new, 1)
+        return "".join(lines)
+
+    def with_operator(self, statement: ast.AugAssign, new: str) -> str:
+        start = self._offset(statement.target.end_lineno, statement.target.end_col_offset)
+        end = self._offset(statement.value.lineno, statement.value.col_offset)
+        return self.source[:start] + re.sub(r"[-+]=", new, self.source[start:end], count=1) + self.source[end:]
+
+    def after(self, statement: ast.stmt, new: str) -> str:
+        """With another statement below one, indented like it."""
+        first = self.lines[statement.lineno - 1]
+        indent = first[: len(first) - len(first.lstrip())]
+        place = statement.end_lineno or statement.lineno
+        head = "".join(self.lines[:place])
+        return (head if head.endswith("\n") else head + "\n") + f"{indent}{new}\n" + "".join(self.lines[place:])
+
+    def _offset(self, line: int | None, column: int | None) -> int:
+        before = sum(len(text) for text in self.lines[: (line or 1) - 1])
+        # Columns are counted in bytes of UTF-8.
+        return before + len(self.lines[(line or 1) - 1].encode()[: column or 0].decode(errors="ignore"))
+
+
+def _value(statement: ast.stmt) -> ast.expr | None:
+    """What a statement assigns."""
+    return statement.value if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign) else None
+
+
+# Mistakes in a backward pass ------------------------------------------------------------------------------------------
+
+
+def _other_sign(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
+        yield text.with_operator(statement, "-=" if isinstance(statement.op, ast.Add) else "+=")
+    value = _value(statement)
+    if value is None:
+        return
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    for part in parts:
+        yield from _negated(part, text)
+
+
+def _negated(value: ast.expr, text: _Text) -> Iterator[str]:
+    if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+        yield text.with_expression(value, text.of(value.operand))
+        return
+    for node in ast.walk(value):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+            yield text.with_expression(node, f"{text.of(node.right)} - {_in_brackets(node.left, text)}")
+            break
+    yield text.with_expression(value, f"-({text.of(value)})")
+
+
+def _in_brackets(node: ast.expr, text: _Text) -> str:
+    written = text.of(node)
+    return f"({written})" if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) else written
+
+
+def _other_factor(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """By the factor that the tensors were measured to have."""
+    factors = [t["factor"] for t in finding.tensors if t.get("factor")]
+    value = _value(statement)
+    if value is None or not factors or max(factors) > 1.02 * min(factors):
+        return
+    by = factors[0]
+    if abs(by) >= 1:
+        yield text.with_expression(value, f"({text.of(value)}) / {by:.6g}")
+    else:
+        yield text.with_expression(value, f"({text.of(value)}) * {1 / by:.6g}")
+
+
+SLOPES = {"tanh": "(1 - {h} ** 2)", "sigmoid": "{h} * (1 - {h})", "relu": "({h} > 0)"}
+
+
+def _with_slope(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """Times the derivative of the activation, by the name of its output."""
+    value = _value(statement)
+    if value is None:
+        return
+    for h, kind in _activations(finding, text):
+        if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+            yield text.with_expression(value, f"({text.of(value)}) * {SLOPES[kind].format(h=h)}")
+        else:
+            yield text.with_expression(value, f"{text.of(value)} * {SLOPES[kind].format(h=h)}")
+
+
+def _activations(finding: Finding, text: _Text) -> Iterator[tuple[str, str]]:
+    """The output and the kind of the activation that the autopsy names by its forward line."""
+    tree = ast.parse(text.source)
+    for detail in finding.details:
+        forward = detail.get("forward")
+        statement = _statement(tree, int(forward[1])) if forward else None
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Attribute):
+            kind = _kind(ast.unparse(statement.value))
+            if kind:
+                yield text.of(statement.targets[0]), kind
+                return
+
+
+def _kind(written: str) -> str:
+    for kind, pattern in (
+        ("tanh", r"tanh\("),
+        ("sigmoid", r"sigm?o?i?d?\w*\(|expit\(|logistic\(|1(?:\.0)? / \(1"),
+        ("relu", r"relu\w*\(|maximum\("),
+    ):
+        if re.search(pattern, written, re.I):
+            return kind
+    return ""
+
+
+def _turned(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """One factor of the product transposed, the other, and both the other way round."""
+    value = _value(statement)
+    for node in ast.walk(value) if value is not None else ():
+        pair = _product(node)
+        if pair is not None and isinstance(node, ast.expr):
+            a, b = (text.of(side) for side in pair)
+            for x, y in ((_flip(a), b), (a, _flip(b)), (_flip(b), _flip(a))):
+                if isinstance(node, ast.BinOp):
+                    yield text.with_expression(node, f"{x} @ {y}")
+                else:
+                    yield text.with_expression(node, f"np.dot({x}, {y})")
+            return
+
+
+def _product(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return node.left, node.right
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("dot", "matmul"):
+        if len(node.args) == 2:
+            return node.args[0], node.args[1]
+        if len(node.args) == 1:
+            return node.func.value, node.args[0]
+    return None
+
+
+def _flip(written: str) -> str:
+    if written.endswith(".T"):
+        return written[:-2]
+    return f"{written}.T" if re.fullmatch(r"[\w.\[\]']+", written) else f"({written}).T"
+
+
+def _summed(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    value = _value(statement)
+    if value is not None:
+        for axes in ("axis=0", "axis=0, keepdims=True", "axis=1, keepdims=True"):
+            yield text.with_expression(value, f"np.sum({text.of(value)}, {axes})")
+
+
+def _moved_too(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """`b1 -= lr * db1` below `W1 -= lr * dW1`, where db1 is computed and never used."""
+    tree = ast.parse(text.source)
+    wrong = [_last(t["name"]) for t in finding.tensors if t.get("verdict") == "zero"]
+    right = [_last(t["name"]) for t in finding.tensors if t.get("verdict") == "right"]
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    updates = [node for node in ast.walk(tree) if isinstance(node, ast.AugAssign | ast.Assign)]
+    for name in wrong:
+        for other in right:
+            for gradient in (f"d{name}", f"grad_{name}", f"{name}_grad", f"{name}_delta", f"g{name}"):
+                theirs = gradient.replace(name, other)
+                if gradient not in names:
+                    continue
+                for update in updates:
+                    written = ast.unparse(update)
+                    if re.search(rf"\b{other}\b", written) and re.search(rf"\b{theirs}\b", ast.unparse(update.value)):
+                        line = re.sub(rf"\b{theirs}\b", gradient, re.sub(rf"\b{other}\b", name, written))
+                        if line != written:
+                            yield text.after(update, line)
+                            return
+
+
+def _last(name: str) -> str:
+    return re.split(r"[.\[\]']+", name.strip("]'"))[-1]
+
+
+# Conditions -----------------------------------------------------------------------------------------------------------
+
+
+def _random(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """`np.zeros((3, 8))` becomes random numbers of the usual size."""
+    value = _value(statement)
+    for node in ast.walk(value) if value is not None else ():
+        if isinstance(node, ast.Call) and re.search(r"(zeros|ones|full|empty)$", ast.unparse(node.func)) and node.args:
+            shape = node.args[0]
+            if isinstance(shape, ast.Tuple) and len(shape.elts) == 2:
+                rows, columns = (text.of(side) for side in shape.elts)
+                yield text.with_expression(node, f"np.random.randn({rows}, {columns}) / np.sqrt({rows})")
+                return
+
+
+def _rescaled(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """First weights divided by how many times too large they are."""
+    found = re.search(r"about ([\d.e+-]+) times as large", finding.evidence)
+    value = _value(statement)
+    if found and isinstance(value, ast.expr) and not isinstance(value, ast.Tuple):
+        by = float(found[1])
+        change = f"/ {by:.3g}" if by > 1 else f"* {1 / by:.3g}"
+        yield text.with_expression(value, f"({text.of(value)}) {change}")
+
+
+def _without_inner(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """`softmax(relu(z))` becomes `softmax(z)`: what stands between the scores and the last activation goes."""
+    inner = r"softmax" if finding.cause == "double-softmax" else r"relu|maximum|max$|tanh"
+    for node in ast.walk(statement):
+        if not isinstance(node, ast.Call) or not re.search(r"softmax|sigmoid|expit|logistic", ast.unparse(node.func)):
+            continue
+        for argument in node.args:
+            if isinstance(argument, ast.Call) and re.search(inner, ast.unparse(argument.func), re.I):
+                kept = [a for a in argument.args if not (isinstance(a, ast.Constant) and a.value in (0, 0.0))]
+                if len(kept) == 1:
+                    yield text.with_expression(argument, text.of(kept[0]))
+
+
+def _longer(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """`range(100)` of the loop over the epochs becomes twenty times as long."""
+    if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
+        for argument in statement.iter.args[:1] if len(statement.iter.args) == 1 else statement.iter.args[1:2]:
+            yield text.with_expression(
+                argument,
+                str(20 * argument.value)
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, int)
+                else f"20 * {text.of(argument)}",
+            )
+
+
+OF_MISTAKE = {
+    "sign": (_other_sign,),
+    "constant-factor": (_other_factor,),
+    "batch-factor": (_other_factor,),
+    "missing-activation-derivative": (_with_slope,),
+    "transpose": (_turned,),
+    "missing-broadcast-sum": (_summed,),
+    "zero-gradient": (_moved_too,),
+}
+OF_CAUSE = {
+    "loss-sign-flipped": (_other_sign,),
+    "parameter-not-optimized": (_moved_too,),
+    "symmetric-init": (_random,),
+    "init-too-large": (_rescaled,),
+    "init-too-small": (_rescaled,),
+    "double-softmax": (_without_inner,),
+    "activation-before-loss": (_without_inner,),
+    "output-range-mismatch": (_without_inner,),
+    "too-few-updates": (_longer,),
+}

@@ -1,0 +1,264 @@
+"""`pellucid doctor --fix`, notebooks, directories, and what the command says and returns."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from pellucid.cli.program import app
+from pellucid.doctor import Exists, NoProgram, Report, examine_script
+from pellucid.doctor.find import find
+from pellucid.doctor.fix import fix
+from pellucid.doctor.notebook import Book, by_cells
+from pellucid.doctor.repairs import repairs
+from pellucid.doctor.report import Finding
+from pellucid.doctor.text import show, sparkline
+from tests.test_doctor_causes import CLOUDS
+
+WRONG = CLOUDS.replace(" * (1 - h ** 2)", "")
+
+
+def line_of(source: str, text: str) -> int:
+    return next(i for i, line in enumerate(source.splitlines(), 1) if text in line)
+
+
+# Repairs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "repaired"),
+    [
+        ("sign", "w += lr * dw", "w -= lr * dw"),
+        ("loss-sign-flipped", "dz = y - p", "dz = p - y"),
+        ("sign", "dz = -(p - y) / n", "dz = -(y - p) / n"),
+        ("constant-factor", "dw = x.T @ dz", "dw = (x.T @ dz) / 2"),
+        ("transpose", "dh = dz @ w", "dh = dz @ w.T"),
+        ("transpose", "dh = np.dot(dz, w.T)", "dh = np.dot(dz, w)"),
+        ("missing-broadcast-sum", "db = dz", "db = np.sum(dz, axis=0)"),
+        ("symmetric-init", "w = np.zeros((n_in, 8))", "w = np.random.randn(n_in, 8) / np.sqrt(n_in)"),
+        ("init-too-large", "w = np.random.randn(3, 8) * 100", "w = (np.random.randn(3, 8) * 100) / 170"),
+        ("activation-before-loss", "p = softmax(np.maximum(0, z))", "p = softmax(z)"),
+        ("output-range-mismatch", "p = sigmoid(relu(z))", "p = sigmoid(z)"),
+        ("double-softmax", "p = softmax(softmax(z))", "p = softmax(z)"),
+        ("too-few-updates", "for epoch in range(5): step()", "for epoch in range(100): step()"),
+    ],
+)
+def test_a_repair_changes_the_line_it_is_asked_for(kind: str, line: str, repaired: str) -> None:
+    source = f"import numpy as np\n\n{line}\nprint('done')\n"
+    tensors = [{"name": "w", "verdict": "factor", "factor": 2.0}]
+    finding = Finding(kind, "error", 1, "about 170 times as large", "", "", "t.py", 3, line, tensors=tensors)
+    made = list(repairs(finding, source))
+    assert source.replace(line, repaired) in made
+    assert source not in made
+    for program in made:
+        ast.parse(program)
+
+
+def test_a_repair_by_the_name_of_an_activation() -> None:
+    details = [{"forward": ["t.py", line_of(WRONG, "h = np.tanh")]}]
+    finding = Finding(
+        "wrong-backward", "error", 1, "", "", "", "t.py", line_of(WRONG, "dh ="), mistake="", details=details
+    )
+    finding.mistake = "missing-activation-derivative"
+    assert next(repairs(finding, WRONG)) == WRONG.replace("dh = dz @ W2.T", "dh = dz @ W2.T * (1 - h ** 2)")
+
+
+def test_an_update_that_is_missing() -> None:
+    source = "dw1 = x.T @ dz\ndb1 = dz.sum(0)\nfor i in range(9):\n    w1 -= lr * dw1\n"
+    tensors = [{"name": "b1", "verdict": "zero"}, {"name": "w1", "verdict": "right"}]
+    finding = Finding("parameter-not-optimized", "error", 1, "", "", "", "t.py", 4, tensors=tensors)
+    assert source + "    b1 -= lr * db1\n" in list(repairs(finding, source))
+
+
+def told(title: str, line: int) -> Report:
+    finding = Finding(title, "error", 1, "", "", "", "train.py", line)
+    return Report("faults", [finding])
+
+
+def test_a_copy_is_written_only_if_the_doctor_calls_it_healthy(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("w = 1.0\nw += 0.1 * w\n")
+    report = told("sign", 2)
+    report.findings[0].file = str(script)
+    tried: list[str] = []
+
+    def examine(path: Path, seconds: float, status: str = "healthy") -> Report:
+        tried.append(path.read_text())
+        return Report(status, [])
+
+    fix(report, script, lambda path, seconds: examine(path, seconds, "inconclusive"), 60)
+    assert report.fix is not None
+    assert "path" not in report.fix
+    assert len(tried) > 1
+    assert list(tmp_path.iterdir()) == [script]
+    fix(report, script, examine, 60)
+    copy = tmp_path / "train.fixed.py"
+    assert copy.read_text() == "w = 1.0\nw -= 0.1 * w\n"
+    assert "-w += 0.1 * w\n+w -= 0.1 * w\n" in report.fix["diff"]
+    assert script.read_text() == "w = 1.0\nw += 0.1 * w\n"
+    with pytest.raises(Exists, match="is there already"):
+        fix(report, script, examine, 60)
+
+
+def test_two_faults_are_repaired_one_after_the_other(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("w += 0.1 * w\nb += 0.1 * b\n")
+
+    def examine(path: Path, seconds: float = 0) -> Report:
+        lines = [i for i, line in enumerate(path.read_text().splitlines(), 1) if "+=" in line]
+        if not lines:
+            return Report("healthy")
+        found = Finding("sign", "error", 1, "", "", "", str(path), lines[0])
+        found.tensors = [{"name": str(i), "verdict": "sign"} for i in lines]
+        return Report("faults", [found])
+
+    report = examine(script)
+    fix(report, script, examine, 60)
+    assert (tmp_path / "train.fixed.py").read_text() == "w -= 0.1 * w\nb -= 0.1 * b\n"
+
+
+def test_the_whole_way_from_a_mistake_to_a_program_that_learns(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(WRONG)
+    report = examine_script(script, budget=60, fix=True)
+    assert report.status == "faults"
+    assert report.fix is not None
+    assert "+        dh = dz @ W2.T * (1 - h ** 2)" in report.fix["diff"]
+    assert (tmp_path / "train.fixed.py").read_text() == WRONG.replace("W2.T\n", "W2.T * (1 - h ** 2)\n")
+    assert script.read_text() == WRONG
+    assert Report.from_json(report.to_json()).fix == report.fix
+
+
+# Notebooks ------------------------------------------------------------------------------------------------------------
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    made: list[dict[str, Any]] = [{"cell_type": "markdown", "metadata": {}, "source": "# A title"}]
+    for cell in cells:
+        made.append({"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": cell})
+    path.write_text(json.dumps({"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    return path
+
+
+def test_a_notebook_is_its_code_cells(tmp_path: Path) -> None:
+    path = notebook(
+        tmp_path / "book.ipynb",
+        "%matplotlib inline\nx = 1",
+        "%%bash\nls",
+        "%%time\nfor i in range(3):\n    %time f(i)\nx?",
+    )
+    book = Book(path)
+    assert (
+        book.source == "pass  # %matplotlib inline\nx = 1\npass  # %%time\nfor i in range(3):\n    f(i)\npass  # x?\n"
+    )
+    assert book.places == [(2, 1), (2, 2), (4, 1), (4, 2), (4, 3), (4, 4)]
+    changed = book.source.replace("x = 1\n", "x = 2\ny = 3\n")
+    patched = json.loads(book.patched(book.source, changed))
+    assert "".join(patched["cells"][1]["source"]) == "%matplotlib inline\nx = 2\ny = 3"
+    assert patched["cells"][3]["source"].startswith("%%time")
+
+
+def test_lines_of_a_notebook_are_given_by_cell(tmp_path: Path) -> None:
+    path = notebook(tmp_path / "book.ipynb", "a = 1\nb = 2", "c = 3")
+    finding = Finding("sign", "error", 1, "", f"see {path}:3: c = 3", "", str(path), 2, "b = 2")
+    report = Report("faults", [finding], {"loop": {"file": str(path), "line": 3, "code": "c = 3"}})
+    by_cells(report, path)
+    assert finding.where == "book.ipynb, cell 2, line 2"
+    assert finding.explanation == "see book.ipynb, cell 3, line 1: c = 3"
+
+
+def test_a_notebook_is_examined(tmp_path: Path) -> None:
+    data, loop = WRONG.strip().split("\n\nfor epoch", 1)
+    path = notebook(tmp_path / "book.ipynb", "%matplotlib inline\n" + data, "for epoch" + loop + "\n    display(epoch)")
+    report = examine_script(path, budget=40)
+    assert report.findings[0].title == "wrong-backward: missing-activation-derivative"
+    assert report.findings[0].where == "book.ipynb, cell 3, line 8"
+    assert report.findings[0].code == "dh = dz @ W2.T"
+
+
+# Directories ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_script_of_a_directory_is_the_one_that_runs_the_loop(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "class Net:\n    def fit(self, x, lr):\n        for i in range(9):\n            self.w -= lr * self.g(x)\n"
+    )
+    (tmp_path / "main.py").write_text("from net import Net\nNet().fit([1.0], 0.1)\n")
+    (tmp_path / "plot.py").write_text("total = 0\nfor i in range(9):\n    total += i\nprint(total)\n")
+    (tmp_path / "test_net.py").write_text("from net import Net\nNet().fit([1.0], 0.1)\n")
+    (tmp_path / "broken.py").write_text("def (:\n")
+    assert find(tmp_path) == tmp_path / "main.py"
+
+
+def test_a_directory_without_a_training(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("total = 0\nfor i in range(9):\n    total += i\n")
+    with pytest.raises(NoProgram, match="None of the 1 Python files"):
+        find(tmp_path)
+    with pytest.raises(NoProgram, match="no file"):
+        find(tmp_path / "nothing.py")
+
+
+def test_a_directory_is_examined(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(WRONG)
+    (tmp_path / "helpers.py").write_text("def square(x):\n    return x * x\n")
+    report = examine_script(tmp_path, budget=40)
+    assert report.facts["script"] == str(tmp_path / "train.py")
+    assert report.findings[0].code == "dh = dz @ W2.T"
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (Report("healthy"), 0),
+        (Report("faults"), 1),
+        (Report("inconclusive", facts={"error": "ValueError"}), 2),
+        (Report("inconclusive", reason="No loss was seen."), 3),
+    ],
+)
+def test_exit_codes(report: Report, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("pellucid.cli.doctor.examine_script", lambda *args: report)
+    script = tmp_path / "train.py"
+    script.write_text("")
+    assert CliRunner().invoke(app, ["doctor", str(script)]).exit_code == code
+
+
+def test_labels_from_1_crash_and_are_named(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import numpy as np\nX = np.random.randn(30, 4)\ny = np.arange(30) % 3 + 1\nW = np.zeros((4, 3))\n"
+        "for i in range(50):\n    p = np.exp(X @ W)\n    p /= p.sum(1, keepdims=True)\n"
+        "    p[np.arange(30), y] -= 1\n    W -= 0.1 * X.T @ p\n"
+    )
+    finding = examine_script(script, budget=20).findings[0]
+    assert (finding.cause, finding.line) == ("labels-off-by-one", 8)
+    assert finding.fix == "count them from 0: y = y - 1"
+
+
+def test_a_report_fits_into_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    note = "the pass could not be recorded: Traceback (most recent call last):\n  File x\nValueError: no"
+    fork = {"what": "loss", "as it is": [1.0] * 200, "with the right gradient": [1.0, 0.1, 0.01]}
+    finding = Finding(
+        "wrong-backward", "error", 0.9, "measured in passes " * 9, "explained " * 15, "write this " * 12, "train.py",
+        3, "dh = dz @ W2.T", fork=fork, mistake="sign", notes=[note],
+    )  # fmt: skip
+    parameters = [{"name": f"weight_{i}", "shape": [3]} for i in range(9)]
+    show(Report("faults", [finding], {"parameters": parameters}), Console(width=80))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "This program has a fault."
+    assert "  Note: the pass could not be recorded: ValueError: no" in lines
+
+
+def test_curves_of_one_fork_share_a_scale() -> None:
+    assert sparkline([1.0, 1.0], 2, 0.0, 1.0) == "██"
+    assert sparkline([0.0, None], 2, 0.0, 1.0) == "▁✕"
+    assert sparkline([float("nan")] * 3) == "✕"
+    assert sparkline(list(np.geomspace(1, 1e-7, 8))) == "█▇▆▅▄▃▂▁"
