@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .domain import Domain
-from .node import ATTRIBUTE, AUX, OUT, SHAPE, VALUE, Plan, Rule
+from .node import ATTRIBUTE, AUX, OUT, SHAPE, SHARED, VALUE, Plan, Rule
 
 Forward = Callable[..., Any]
 
@@ -94,6 +94,7 @@ class Declaration:
             raise ValueError(f"{self.name}: no input may be called 'out', a rule means the op's result by it")
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}
+        self.shared: dict[str, Rule] = {}
         self.plans: dict[int, Plan] = {}  # by mask, made when first needed
         if self.name in TABLE:
             raise ValueError(f"op {self.name!r} is declared twice")
@@ -112,6 +113,13 @@ class Declaration:
         """
         self.recompute.update(rules)
 
+    def shares(self, **rules: Rule) -> None:
+        """Say what several rules of the backward pass need: `delta=lambda m, g, out: …`.
+
+        It is computed once for a backward through the op, and handed to each rule that asks for it by name.
+        """
+        self.shared.update(rules)
+
     def usage(self) -> str:
         """How the op is called: `sum(input, *, dim=None, keepdim=False)`."""
         signature = self.__signature__
@@ -128,6 +136,10 @@ class Declaration:
         tracked = tuple(i for i in range(mask.bit_length()) if mask >> i & 1)
         slots: dict[tuple[int, Any], int] = {}
         rules: list[tuple[int, Rule, tuple[int, ...]]] = []
+        shared: dict[str, tuple[Rule, tuple[int, ...]]] = {}
+        for name, rule in self.shared.items():
+            keys = [key for wanted in list(inspect.signature(rule).parameters)[2:] for key in self._slot(wanted, 0)]
+            shared[name] = (rule, tuple(slots.setdefault(key, len(slots)) for key in keys))
         for position in tracked:
             rule = self.rules.get(position if self.star is None else min(position, self.star))
             if rule is None:
@@ -135,12 +147,25 @@ class Declaration:
             names = list(inspect.signature(rule).parameters)[2:]
             keys = [key for name in names for key in self._slot(name, position)]
             rules.append((position, rule, tuple(slots.setdefault(key, len(slots)) for key in keys)))
-        plan = self.plans[mask] = Plan(tracked, tuple(slots), tuple(rules))
+        # What is shared follows what is saved.
+        place = {key: slot for slot, key in enumerate(sorted(slots, key=lambda key: key[0] == SHARED))}
+        moved = [place[key] for key in slots]
+        plan = self.plans[mask] = Plan(
+            tracked,
+            tuple(key for key in place if key[0] != SHARED),
+            tuple((position, rule, tuple(moved[slot] for slot in own)) for position, rule, own in rules),
+            tuple(
+                (rule, tuple(moved[slot] for slot in own))
+                for rule, own in (shared[key[1]] for key in place if key[0] == SHARED)
+            ),
+        )
         return plan
 
     def _slot(self, name: str, position: int) -> Iterator[tuple[int, Any]]:
         if name == "out":
             yield OUT, 0
+        elif name in self.shared:
+            yield SHARED, name
         elif self.star is not None and name == "index":
             yield ATTRIBUTE, ("", position - self.star)
         elif self.star is not None and name == self.inputs[self.star]:

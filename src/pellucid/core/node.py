@@ -37,23 +37,25 @@ Rule = (
 Counter = list[int]  # [number of in-place changes], one list for all tensors that share the memory
 Guard = tuple[Counter, int, Any]  # (counter, its value when saved, what was saved): unchanged since, or an error
 
-OUT, VALUE, SHAPE, AUX, ATTRIBUTE = range(5)  # what a saved slot of a node holds
+OUT, VALUE, SHAPE, AUX, ATTRIBUTE, SHARED = range(6)  # what a slot of a node holds; the last is made in backward
 
 
 class Plan:
     """What backward needs when a given set of inputs wants gradients: which values to keep, which rules to call."""
 
-    __slots__ = ("rules", "saves", "tracked", "wanted")
+    __slots__ = ("rules", "saves", "shared", "tracked", "wanted")
 
     def __init__(
         self,
         tracked: tuple[int, ...],
         saves: tuple[tuple[int, Any], ...],
         rules: tuple[tuple[int, Rule, tuple[int, ...]], ...],
+        shared: tuple[tuple[Rule, tuple[int, ...]], ...] = (),
     ) -> None:
         self.tracked = tracked  # inputs that require a gradient
         self.saves = saves  # (what, which) for each slot
         self.rules = rules  # (input, rule, slots that are its arguments)
+        self.shared = shared  # (rule, slots that are its arguments) of each slot after those of `saves`
         self.wanted = tuple(position for position, _, _ in rules)
 
 

@@ -14,12 +14,13 @@ from typing import Any, cast
 import numpy as np
 
 from pellucid import backend
+from pellucid.backend import Array
 from pellucid.types.dtypes import OF_NUMPY, float32
 
 from .application import OpNode
 from .context import is_reentry, run_within, state
 from .errors import with_line
-from .node import AUX, OUT, VALUE, Node
+from .node import AUX, OUT, VALUE, Node, Vocabulary
 from .operation import TABLE
 from .tensor import Tensor, wrap
 from .vocabulary import LIFTED, NUMPY, sum_to
@@ -52,6 +53,8 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
             saved_by(node)
     if g.dtype is _HALF:
         g, saved = _wide(g), [_wide(value) for value in saved]
+    if node.plan.shared:
+        saved = _with_shared(node, vocabulary, g, saved)
     edges, elementwise = node.edges, node.op.elementwise
     for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas):  # noqa: B905  as long
         edge = edges[position]
@@ -89,6 +92,8 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
     ]
     if g._array.dtype == _HALF:
         g, values = _wide_tensor(g), [_wide_tensor(value) for value in values]
+    if node.plan.shared:
+        values = _with_shared(node, LIFTED, g, values)
     for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
         if useful is not None and node.edges[position] not in useful:
             continue
@@ -102,6 +107,20 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
         if create and node.op.piecewise and node.edges[0] is not None:
             gradient = TABLE["along"](gradient, _input_in_name(node, gradient))
         arrive(node.edges[position], gradient, False)
+
+
+def _with_shared(node: OpNode, vocabulary: Vocabulary, g: Array, saved: list[Array]) -> list[Array]:
+    """The values that the rules ask for, followed by what several rules share."""
+    made = list(saved)
+    for rule, slots in node.plan.shared:
+        values = [saved[slot] for slot in slots]
+        try:
+            made.append(state.run(rule, vocabulary, g, *values))
+        except RuntimeError as failure:
+            if not is_reentry(failure):
+                raise
+            made.append(run_within(rule, vocabulary, g, *values))
+    return made
 
 
 def _input_in_name(node: OpNode, gradient: Tensor) -> Tensor:
@@ -136,7 +155,9 @@ def _recomputed(node: OpNode, rule: Any) -> Any:
     kept = dict(zip(node.plan.saves, node.saved, strict=True))
     given: list[Any] = []
     for name in names:
-        if name in op.inputs:
+        if name == "out":
+            given.append(_with_history(kept[OUT, 0], node))
+        elif name in op.inputs:
             position = op.inputs.index(name)
             if (VALUE, position) not in kept:
                 raise TypeError(f"{op.name}: a rule that uses a recomputed by-product must also ask for {name!r}")

@@ -256,6 +256,8 @@ def cross_entropy(
     shape, labels = input._array.shape, target._array
     if weight is not None or len(shape) != 2 or labels.shape != shape[:1] or labels.dtype.kind != "i":
         if target.is_floating_point() and input.shape == target.shape:
+            if ignore_index >= 0:
+                raise RuntimeError("ignore_index is not supported for floating point target: it is a class's number")
             return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing)
         check_classes(input, target, weight)
     attributes: dict[str, Any] = {}

@@ -266,6 +266,9 @@ def batch_norm(
     Shape: input (N, C, …), the others (C), result as input. Raises RuntimeError where they do not fit, ValueError for
     training on one value a channel. Source: Ioffe and Szegedy, arXiv:1502.03167.
     """
+    if eps < 0 or (training and not eps):
+        allowed = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {allowed}, but got {eps}")
     if not input.numel():
         found: Any = TABLE["clone"](input)
         found = found if weight is None else found * weight[0]  # pyright: ignore[reportIndexIssue]

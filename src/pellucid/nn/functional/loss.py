@@ -105,6 +105,8 @@ def huber_loss(
 ) -> Tensor:
     """d² / 2 where d = |input - target| is at most ``delta``, else delta · (d - delta / 2)."""
     check_sizes(input, target)
+    if not isinstance(delta, (int, float)):
+        raise TypeError(f"delta must be a float or int, got: {type(delta)}")
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
     apart = input - target  # squared as it is: |d|² would have the second derivative 0 at 0

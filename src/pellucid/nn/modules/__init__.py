@@ -13,6 +13,7 @@ from . import (
     normalization,
     padding,
     pooling,
+    rnn,
     similarity,
     sparse,
 )
@@ -28,6 +29,7 @@ from .module import *  # noqa: F403
 from .normalization import *  # noqa: F403
 from .padding import *  # noqa: F403
 from .pooling import *  # noqa: F403
+from .rnn import *  # noqa: F403
 from .similarity import *  # noqa: F403
 from .sparse import *  # noqa: F403
 
@@ -44,5 +46,6 @@ __all__ += module.__all__
 __all__ += normalization.__all__
 __all__ += padding.__all__
 __all__ += pooling.__all__
+__all__ += rnn.__all__
 __all__ += similarity.__all__
 __all__ += sparse.__all__

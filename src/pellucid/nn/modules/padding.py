@@ -132,19 +132,33 @@ class ReplicationPad3d(_PadNd):
     rank, mode = 3, "replicate"
 
 
-class CircularPad1d(_PadNd):
+class _CircularPadNd(_PadNd):
+    """The other end, with or without a batch."""
+
+    mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (self.rank + 1, self.rank + 2):
+            raise ValueError(
+                f"expected {self.rank + 1}D or {self.rank + 2}D input (got {input.ndim}D input of shape "
+                f"{tuple(input.shape)})"
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_CircularPadNd):
     """A line continued by its other end."""
 
-    rank, mode = 1, "circular"
+    rank = 1
 
 
-class CircularPad2d(_PadNd):
+class CircularPad2d(_CircularPadNd):
     """An image continued by its other side."""
 
-    rank, mode = 2, "circular"
+    rank = 2
 
 
-class CircularPad3d(_PadNd):
+class CircularPad3d(_CircularPadNd):
     """A volume continued by its other side."""
 
-    rank, mode = 3, "circular"
+    rank = 3

@@ -1,5 +1,6 @@
 """Helpers for training: clip gradients, flatten parameters into one vector and back, compare ways to initialise."""
 
+from . import rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 from .initialisation import initialisation_report
@@ -13,5 +14,6 @@ __all__ = [
     "initialisation_report",
     "lsuv_",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]

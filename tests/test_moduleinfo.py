@@ -1,0 +1,71 @@
+"""PyTorch's own module tests: every input of every module of its table (see tests/moduleinfo)."""
+
+import pytest
+
+import pellucid
+from tests.moduleinfo.compare import MODULES, cases, counterpart, run
+from tests.opinfo.compare import one_thread
+
+# What pellucid lacks; a module that is there must not be named.
+LACKING = {
+    "nn.AdaptiveAvgPool3d",
+    "nn.AdaptiveMaxPool1d",
+    "nn.AdaptiveMaxPool3d",
+    "nn.AvgPool3d",
+    "nn.CTCLoss",
+    "nn.Conv3d",
+    "nn.ConvTranspose1d",
+    "nn.ConvTranspose2d",
+    "nn.ConvTranspose3d",
+    "nn.FractionalMaxPool2d",
+    "nn.FractionalMaxPool3d",
+    "nn.InstanceNorm1d",
+    "nn.InstanceNorm2d",
+    "nn.InstanceNorm3d",
+    "nn.LPPool1d",
+    "nn.LPPool2d",
+    "nn.LPPool3d",
+    "nn.LazyConv1d",
+    "nn.LazyConv2d",
+    "nn.LazyConv3d",
+    "nn.LazyConvTranspose1d",
+    "nn.LazyConvTranspose2d",
+    "nn.LazyConvTranspose3d",
+    "nn.LinearCrossEntropyLoss",
+    "nn.LocalResponseNorm",
+    "nn.MaxPool3d",
+    "nn.MultiLabelMarginLoss",
+    "nn.MultiLabelSoftMarginLoss",
+    "nn.MultiheadAttention",
+    "nn.Transformer",
+    "nn.TransformerDecoderLayer",
+    "nn.TransformerEncoder",
+    "nn.TransformerEncoderLayer",
+}
+HEAVY = {"nn.LinearCrossEntropyLoss", "nn.TransformerEncoder", "nn.Transformer", "nn.TransformerDecoderLayer"}
+CASES = [
+    pytest.param(
+        name,
+        dtype,
+        training,
+        marks=[pytest.mark.slow] if dtype != "float32" or not training or name in HEAVY else [],
+        id=f"{name}-{dtype}-{'train' if training else 'eval'}",
+    )
+    for name, info in MODULES.items()
+    if name not in LACKING
+    for dtype, training in cases(info)
+]
+
+
+@pytest.mark.parametrize(("name", "dtype", "training"), CASES)
+def test_module(name: str, dtype: str, training: bool) -> None:
+    with one_thread():
+        outcome = run(MODULES[name], dtype, training, pellucid)
+    assert not outcome.failures, f"repeat with: python -m tests.moduleinfo.report {name}\n" + "\n".join(
+        outcome.failures[:5]
+    )
+    assert outcome.compared
+
+
+def test_what_is_lacking_is_not_there() -> None:
+    assert {name for name, info in MODULES.items() if counterpart(info, pellucid) is None} == LACKING
