@@ -67,6 +67,8 @@ def test_the_run_folder() -> None:
         "train_loss",
         "val_loss",
         "val_accuracy",
+        "chance_accuracy",
+        "chance_loss",
         "epochs",
         "steps",
         "seconds",
@@ -111,6 +113,46 @@ def test_the_end_of_a_run_says_what_came_out_and_how_to_go_on() -> None:
     for words in ("val accuracy", "parameters", "4,810", "Run folder: run", "pellucid train --resume run --epochs 2"):
         assert words in result.stdout
     assert "samples/s" not in result.stdout  # no progress bar where there is no terminal
+
+
+NOISE = {
+    "classes": lambda rng: rng.choice(["x", "y"], p=[0.7, 0.3]),
+    "a real target": lambda rng: f"{rng.normal():.4f}",
+}
+
+
+@pytest.mark.parametrize("kind", NOISE)
+def test_a_run_that_did_not_learn_says_so(kind: str) -> None:
+    """Beside what chance gets, and on its page; not where a rare class is known long before an answer changes."""
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal():.4f},{rng.normal():.4f},{NOISE[kind](rng)}" for _ in range(400)]
+    Path("noise.csv").write_text("\n".join(["a,b,target", *rows]))
+    result = pellucid("train", "noise.csv", "--target", "target", "--epochs", 3, "--out", "run")
+    assert "It did not learn: " in result.stdout
+    assert pellucid("report", "run").exit_code == 0
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert ">did not learn</span>" in page and "It did not learn: " in page
+    learned = pellucid("train", "moons", "--epochs", 2, "--out", "moons")
+    assert "did not learn" not in learned.stdout
+
+
+@pytest.mark.parametrize(
+    ("figures", "learned"),
+    [
+        ({"val_accuracy": 0.95, "chance_accuracy": 0.95, "chance_loss": 0.2, "val_loss": 0.1}, True),
+        ({"val_accuracy": 0.95, "chance_accuracy": 0.95, "chance_loss": 0.2, "val_loss": 0.2}, False),
+        ({"val_accuracy": 0.55, "chance_accuracy": 0.5, "val_loss": 0.6}, False),
+        ({"val_accuracy": 0.7, "chance_accuracy": 0.5, "val_loss": 0.6}, True),
+        ({"val_accuracy": 1.0, "chance_accuracy": 1.0, "val_loss": 0.6}, True),
+        ({"val_r2": 0.1}, True),
+        ({"val_r2": -0.1}, False),
+        ({}, True),
+    ],
+)
+def test_what_counts_as_having_learned(figures: dict[str, float], learned: bool) -> None:
+    from pellucid.experiments.baseline import unlearned
+
+    assert (unlearned(figures, 100) == "") == learned
 
 
 def test_quiet_prints_the_folder_alone() -> None:
@@ -216,7 +258,9 @@ def test_mnist_files_of_ones_own() -> None:
     write_idx(Path("mnist"))
     run = trained("mnist", "--data", "mnist", "--epochs", 1, "--model", "logistic", "--val-fraction", 0.25)
     summary = json.loads((run / "summary.json").read_text())
-    assert list(summary)[:4] == ["train_loss", "val_loss", "val_accuracy", "test_accuracy"]
+    names = ["train_loss", "val_loss", "val_accuracy", "chance_accuracy", "chance_loss", "test_accuracy"]
+    assert list(summary)[:6] == names
+    assert abs(summary["chance_loss"] - np.log(10)) < 0.2
 
 
 def write_idx(folder: Path, labels: int = 60) -> None:

@@ -70,11 +70,19 @@ def _run(session: Session, console: Console, with_report: bool) -> None:
         raise
     if state == "complete":
         console.print(_table(session))
+        if session.unlearned:
+            console.print(f"{session.unlearned} {_WHAT_TO_TRY}")
     if with_report:
         _write_report(session, console)
     console.print(_where(session, with_report))
     if state == "stopped":
         raise typer.Exit(received.exit_code)
+
+
+_WHAT_TO_TRY = (
+    "Look at the curves first: where the loss does not move, another learning rate may (pellucid find-lr with the same "
+    "options); where only the training loss falls, the inputs may say nothing about the target."
+)
 
 
 def _columns(rows: list[dict[str, Any]]) -> Table:
@@ -113,7 +121,7 @@ def _table(session: Session) -> Any:
     rows: list[tuple[str, Any]] = [
         (name.replace("_", " "), f"{value:.4f}")
         for name, value in summary.items()
-        if name.startswith(("train_", "val_", "test_"))
+        if name.startswith(("train_", "val_", "test_", "chance_"))
     ]
     best = session.history.best
     if best is not None:

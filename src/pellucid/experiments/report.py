@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet, read_table
-from pellucid.experiments import choices
+from pellucid.experiments import baseline, choices
 from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config
@@ -41,11 +41,12 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
     model = _model(folder, config, described, notes)
     first = np.zeros((1, *described.get("sample_shape", ())), np.float32) if data is None else data.x_train[:1]
     failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
+    unlearned = baseline.unlearned(run.summary, described.get("val", 0))
     return Report(
         title=config.title,
         subtitle=_how(config),
-        state="complete" if run.complete else "diverged" if failure else "unfinished",
-        problem=failure.strip(),
+        state=_state(run, bool(failure), bool(unlearned)),
+        problem=failure.strip() or unlearned,
         recorder=run.rows,
         headlines=_headlines(run, config, model),
         data=_data(config, described, data, where),
@@ -60,6 +61,12 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         commands=_commands(config, folder, run.complete),
         notes=notes,
     )
+
+
+def _state(run: Run, failed: bool, unlearned: bool) -> str:
+    if not run.complete:
+        return "diverged" if failed else "unfinished"
+    return "did not learn" if unlearned else "complete"
 
 
 # What the folder holds ----------------------------------------------------------------------------------------------

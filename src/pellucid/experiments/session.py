@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pellucid.experiments import build, report
+from pellucid.experiments import baseline, build, report
 from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config, Options
@@ -203,6 +203,11 @@ class Session:
         early = [callback for callback in self.learner.callbacks if isinstance(callback, EarlyStopping)]
         return next((callback.verdict for callback in early if callback.stopped_epoch is not None), "")
 
+    @property
+    def unlearned(self) -> str:
+        """Why what came of it is no better than chance; empty where it is."""
+        return baseline.unlearned(self.summary(), len(self.data.x_val))
+
     def headline(self) -> str:
         data, config = self.data, self.config
         parts = {"train": data.x_train, "validation": data.x_val, "test": data.x_test}
@@ -226,11 +231,12 @@ class Session:
         report.write(report.gather(self.folder, self.data), self.folder.report)
 
     def summary(self) -> dict[str, Any]:
-        """The figures of the run. For a real target, R² and mean absolute error stand where accuracy would."""
+        """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""
         last = self.history.epochs[-1]
         names = ["accuracy"] if self.classes is not None else ["r2", "mae"]
         summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
         summary |= {f"val_{name}": last[f"val_{name}"] for name in names}
+        summary |= baseline.chance(self.data, self.config.loss)
         if self.loaders.test is not None:
             test = self.learner.evaluate(self.loaders.test)
             summary |= {f"test_{name}": test[name] for name in names}

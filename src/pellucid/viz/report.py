@@ -37,7 +37,7 @@ class Report:
 
     Attributes:
         title, subtitle: what the run is called, and a sentence about it.
-        state: "complete", "unfinished", "diverged": a word beside the title.
+        state: "complete", "unfinished", "diverged", "did not learn": a word beside the title.
         problem: what went wrong, shown first.
         recorder: a `Recorder`, or its rows.
         headlines: more figures beside those that the rows give: (name, value, note).
