@@ -562,6 +562,16 @@ def the_same_hook_twice(library: Any) -> Any:
     return first, x.grad
 
 
+def a_handle_removed_twice(library: Any) -> Any:
+    x, seen = leaf(library, B), []
+    handle = x.register_hook(seen.append)
+    x.register_hook(seen.append)
+    handle.remove()
+    handle.remove()  # takes nothing away from the other
+    x.sum().backward()
+    return seen
+
+
 def hook_under_create_graph(library: Any) -> Any:
     x = leaf(library, B)
     y = x * x
@@ -580,7 +590,7 @@ def hook_in_grad_mode(library: Any) -> Any:
 
 @pytest.mark.parametrize("program", [
     hooked_leaf, hooked_leaf_once, replacing, hook_and_retained, hook_with_grad, after_accumulation,
-    hook_that_removes_itself, the_same_hook_twice, hook_under_create_graph, hook_in_grad_mode,
+    hook_that_removes_itself, the_same_hook_twice, a_handle_removed_twice, hook_under_create_graph, hook_in_grad_mode,
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:Using backward.. with create_graph:UserWarning")
 def test_hooks(program: Any) -> None:

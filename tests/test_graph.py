@@ -118,7 +118,7 @@ def test_a_retained_gradient_is_shown_and_hooks_are_left_as_they_were() -> None:
     called: list[Any] = []
     middle.register_hook(called.append)
     loss = middle.sum()
-    before = list(middle.grad_fn.hooks)
+    before = dict(middle.grad_fn.hooks)
     loss.__graph__(backward=True)
     assert middle.grad_fn.hooks == before
     assert middle.grad is None or middle.grad.tolist() == [1.0, 1.0]
@@ -446,7 +446,7 @@ def test_a_training_step_with_its_lines_values_and_gradients() -> None:
     assert np.allclose(gradient.numbers, expected, atol=1e-7)
     assert "cross_entropy_backward" in ops(graph, "backward")
     assert np.array_equal(named(graph, "2.weight").gradient.numbers, model[2].weight.grad.tolist())
-    assert loss.grad_fn.hooks is None
+    assert not loss.grad_fn.hooks
     assert "loss = nn.functional" in named(loss.__graph__(), "loss").line  # autograd kept the line
 
 

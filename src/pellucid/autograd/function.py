@@ -34,11 +34,11 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for backward; a later change in place is then noticed."""
-        for index, one in enumerate(tensors):
-            if one is not None and not isinstance(one, Tensor):
+        for index, tensor in enumerate(tensors):
+            if tensor is not None and not isinstance(tensor, Tensor):
                 raise TypeError(
                     f"save_for_backward can only save tensors and None, but argument {index} is of type "
-                    f"{type(one).__name__}; write ctx.name = value for everything else"
+                    f"{type(tensor).__name__}; write ctx.name = value for everything else"
                 )
         self._saved = tensors
 
@@ -64,21 +64,21 @@ class FunctionCtx:
                     "have already been freed). Write backward(retain_graph=True) there if you need two"
                 )
             )
-        for counter, version, one in self._guards:
+        for counter, version, tensor in self._guards:
             if counter[0] != version:
                 raise RuntimeError(
                     with_line(
                         "one of the variables needed for gradient computation has been modified by an inplace "
-                        f"operation: a tensor of shape {tuple(one.shape)} saved by {self._node().name()}, which is at "
-                        f"version {counter[0]}; expected version {version} instead"
+                        f"operation: a tensor of shape {tuple(tensor.shape)} saved by {self._node().name()}, which is "
+                        f"at version {counter[0]}; expected version {version} instead"
                     )
                 )
-        return tuple(self._output(one) if isinstance(one, _SavedOutput) else one for one in self._saved)
+        return tuple(self._output(tensor) if isinstance(tensor, _SavedOutput) else tensor for tensor in self._saved)
 
-    def _output(self, one: _SavedOutput) -> Tensor:
+    def _output(self, saved: _SavedOutput) -> Tensor:
         """A saved output was kept without its history (that would be a cycle); here it gets it back."""
-        tensor = like(one.tensor, one.tensor._array)
-        tensor._node, tensor._requires = self._node().pick(one.index), True
+        tensor = like(saved.tensor, saved.tensor._array)
+        tensor._node, tensor._requires = self._node().pick(saved.index), True
         return tensor
 
 
@@ -131,7 +131,7 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record it."""
         ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(isinstance(one, Tensor) and one.requires_grad for one in args)
+        ctx.needs_input_grad = tuple(isinstance(argument, Tensor) and argument.requires_grad for argument in args)
         record = state.grad and any(ctx.needs_input_grad)
         if record:
             for watcher in tuple(state.watchers):
@@ -144,7 +144,7 @@ class Function:
                 cls.setup_context(ctx, args, result)
         outputs = _as_tuple(result)
         for changed in ctx._dirty:
-            if not any(changed is one for one in outputs):
+            if not any(changed is output for output in outputs):
                 raise RuntimeError(
                     f"{cls.__name__}: a tensor that was marked as dirty in forward was not returned as an output"
                 )
@@ -159,31 +159,31 @@ class Function:
         if record:
             node = FunctionNode(cls, ctx, args, outputs)
             ctx._node = weakref.ref(node)
-            outputs = tuple(_attach(one, node, i, ctx, args) for i, one in enumerate(outputs))
-            ctx._saved = tuple(_without_history(one, outputs) for one in ctx._saved)
+            outputs = tuple(_attach(tensor, node, i, ctx, args) for i, tensor in enumerate(outputs))
+            ctx._saved = tuple(_without_history(tensor, outputs) for tensor in ctx._saved)
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
-def _attach(one: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+def _attach(output: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
     """The output with its history, where it is differentiable."""
-    if not isinstance(one, Tensor) or not one.is_floating_point():
-        return one
-    if any(one is other for other in ctx._nondifferentiable):
-        return one
-    if any(one is changed for changed in ctx._dirty):
-        rebase(one, node.pick(index))
-        return one
-    if any(one is given for given in args):  # an input handed back is a new tensor with this history
-        one = like(one, one._array)
-    one._node, one._requires = node.pick(index), True
-    if one._view is not None:  # a view that forward made, perhaps of its input
-        one._view.untracked = (
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        return output
+    if any(output is other for other in ctx._nondifferentiable):
+        return output
+    if any(output is changed for changed in ctx._dirty):
+        rebase(output, node.pick(index))
+        return output
+    if any(output is given for given in args):  # an input handed back is a new tensor with this history
+        output = like(output, output._array)
+    output._node, output._requires = node.pick(index), True
+    if output._view is not None:  # a view that forward made, perhaps of its input
+        output._view.untracked = (
             f"Output {index} of {node.kind.__name__} is a view and is being modified inplace. This view was "
             "created inside a custom Function (or because an input was returned as-is), and a change in place would go "
             "past its backward, leading to incorrect gradients. Clone the output of the custom Function before it is "
             "changed, or write the op that is not in place"
         )
-    return one
+    return output
 
 
 def _as_tuple(result: Any) -> tuple[Any, ...]:
@@ -219,15 +219,15 @@ class FunctionNode(Node):
     bundled = True
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        self.edges = [edge_of(one) if isinstance(one, Tensor) else None for one in args]
-        self.metas = [shape_and_dtype(one._array) if isinstance(one, Tensor) else None for one in args]
+        self.edges = [edge_of(tensor) if isinstance(tensor, Tensor) else None for tensor in args]
+        self.metas = [shape_and_dtype(tensor._array) if isinstance(tensor, Tensor) else None for tensor in args]
         self.kind, self.ctx = cls, ctx
         self.kwargs = {}
         self.outputs = [
-            (backend.of_array(one._array), *shape_and_dtype(one._array)) if isinstance(one, Tensor) else None
-            for one in outputs
+            (backend.of_array(tensor._array), *shape_and_dtype(tensor._array)) if isinstance(tensor, Tensor) else None
+            for tensor in outputs
         ]
-        ctx._guards = [(counter_of(one), one._version, one) for one in ctx._saved if one is not None]
+        ctx._guards = [(counter_of(tensor), tensor._version, tensor) for tensor in ctx._saved if tensor is not None]
         self.picks: dict[int, Any] = {}
         if state.interpreters:
             self.where = user_line()
@@ -264,7 +264,7 @@ class FunctionNode(Node):
         with set_grad_enabled(create):
             result: Any = self._rule()(ctx, *grads)
         given = _as_tuple(result)
-        if len(given) > len(self.edges) and all(one is None for one in given[len(self.edges) :]):
+        if len(given) > len(self.edges) and all(gradient is None for gradient in given[len(self.edges) :]):
             given = given[: len(self.edges)]
         if len(given) != len(self.edges):
             raise RuntimeError(
@@ -273,9 +273,9 @@ class FunctionNode(Node):
                 "is none"
             )
         return [
-            (edge, self._checked(i, one, meta, lifted))
-            for i, (edge, one, meta) in enumerate(zip(self.edges, given, self.metas, strict=True))
-            if edge is not None and one is not None
+            (edge, self._checked(i, gradient, meta, lifted))
+            for i, (edge, gradient, meta) in enumerate(zip(self.edges, given, self.metas, strict=True))
+            if edge is not None and gradient is not None
         ]
 
     def _rule(self) -> Callable[..., Any]:
@@ -345,13 +345,13 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(backward)
     def within(ctx: Any, *grads: Any) -> Any:
-        again = state.grad and any(isinstance(one, Tensor) and one.requires_grad for one in grads)
+        again = state.grad and any(isinstance(gradient, Tensor) and gradient.requires_grad for gradient in grads)
         with set_grad_enabled(False):
             result: Any = backward(ctx, *grads)
         if not again:
             return result
         given = _as_tuple(result)
-        refusing = tuple(_Refusing.after(one) if isinstance(one, Tensor) else one for one in given)
+        refusing = tuple(_Refusing.after(gradient) if isinstance(gradient, Tensor) else gradient for gradient in given)
         return refusing if isinstance(result, tuple) else refusing[0]
 
     return within

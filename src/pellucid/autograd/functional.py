@@ -24,11 +24,11 @@ def _tuple(value: Any) -> tuple[Any, ...]:
 def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
     """Inputs that gradients can be asked of, still connected to their history if the result shall be."""
     found: list[Tensor] = []
-    for one in _tuple(inputs):
-        if not isinstance(one, Tensor):
-            raise TypeError(f"the inputs must be a Tensor or a tuple of Tensors, got {type(one).__name__}")
-        connected = create_graph and one.requires_grad
-        found.append(one.view_as(one) if connected else one.detach().requires_grad_())
+    for tensor in _tuple(inputs):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"the inputs must be a Tensor or a tuple of Tensors, got {type(tensor).__name__}")
+        connected = create_graph and tensor.requires_grad
+        found.append(tensor.view_as(tensor) if connected else tensor.detach().requires_grad_())
     return tuple(found)
 
 
@@ -37,9 +37,9 @@ def _outputs(function: Function, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
 
 
 def _checked(outputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
-    for one in outputs:
-        if not isinstance(one, Tensor):
-            raise TypeError(f"the function must return a Tensor or a tuple of Tensors, got {type(one).__name__}")
+    for tensor in outputs:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"the function must return a Tensor or a tuple of Tensors, got {type(tensor).__name__}")
     return outputs
 
 
@@ -53,10 +53,10 @@ def _grad(outputs: Any, inputs: Any, seeds: Any, create_graph: bool, strict: boo
             [out for out, _ in live], inputs, [seed for _, seed in live], retain_graph=True,
             create_graph=create_graph, allow_unused=True,
         )  # fmt: skip
-    if strict and any(one is None for one in found):
-        index = [one is None for one in found].index(True)
+    if strict and any(gradient is None for gradient in found):
+        index = [gradient is None for gradient in found].index(True)
         raise RuntimeError(f"the output of the function is independent of input {index}; strict=True does not allow it")
-    return [zeros_like(one) if got is None else got for one, got in zip(inputs, found, strict=True)]
+    return [zeros_like(tensor) if got is None else got for tensor, got in zip(inputs, found, strict=True)]
 
 
 def _like(given: Any, values: Any) -> Any:
@@ -65,7 +65,7 @@ def _like(given: Any, values: Any) -> Any:
 
 def _scalar(name: str, outputs: tuple[Tensor, ...]) -> Tensor:
     if len(outputs) != 1 or outputs[0].numel() != 1:
-        shapes = [tuple(one.shape) for one in outputs]
+        shapes = [tuple(output.shape) for output in outputs]
         raise RuntimeError(f"{name} takes a function that returns one number, this one returned shape(s) {shapes}")
     return outputs[0]
 
@@ -76,10 +76,10 @@ def _vectors(v: Any, like: tuple[Tensor, ...], what: str) -> tuple[Tensor, ...]:
             return (ones_like(like[0]),)
         raise RuntimeError(f"the vector v can only be None if the {what} is a single number; pass one of its shape")
     given = _tuple(v)
-    if [tuple(one.shape) for one in given] != [tuple(one.shape) for one in like]:
+    if [tuple(tensor.shape) for tensor in given] != [tuple(tensor.shape) for tensor in like]:
         raise RuntimeError(
-            f"v must have the shape(s) of the {what}, {[tuple(one.shape) for one in like]}, got "
-            f"{[tuple(one.shape) for one in given]}"
+            f"v must have the shape(s) of the {what}, {[tuple(tensor.shape) for tensor in like]}, got "
+            f"{[tuple(tensor.shape) for tensor in given]}"
         )
     return given
 
@@ -95,7 +95,7 @@ def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
 
 
 def _like_result(outputs: tuple[Tensor, ...], func: Function, create_graph: bool) -> Any:
-    done = outputs if create_graph else tuple(one.detach() for one in outputs)
+    done = outputs if create_graph else tuple(output.detach() for output in outputs)
     return done[0] if len(done) == 1 else done
 
 
@@ -105,7 +105,7 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
         at = _leaves(inputs, create_graph)
         vectors = _vectors(v, at, "input")
         outputs = _outputs(func, at)
-        dummies = tuple(zeros_like(one).requires_grad_() for one in outputs)
+        dummies = tuple(zeros_like(output).requires_grad_() for output in outputs)
         pulled = _grad(outputs, at, dummies, True, strict)
         found = _grad(pulled, dummies, vectors, create_graph, False)
     return _like_result(outputs, func, create_graph), (tuple(found) if len(found) > 1 else found[0])
@@ -144,8 +144,8 @@ def jacobian(
         at = _leaves(inputs, create_graph)
         result = func(*at)
         outputs = _checked(_tuple(result))
-        blocks = [_rows(one, at, create_graph, strict) for one in outputs]
-    nested = tuple(_like(inputs, one) for one in blocks)
+        blocks = [_rows(output, at, create_graph, strict) for output in outputs]
+    nested = tuple(_like(inputs, block) for block in blocks)
     return nested if isinstance(result, tuple | list) else nested[0]
 
 
@@ -154,8 +154,8 @@ def _rows(output: Tensor, inputs: tuple[Tensor, ...], create_graph: bool, strict
     flat = output.reshape(-1)
     found = [_grad((flat[i],), inputs, (ones_like(flat[i]),), create_graph, strict) for i in range(flat.numel())]
     if not found:
-        return [wrap(one._array[:0].reshape(*output.shape, *one.shape)) for one in inputs]  # pyright: ignore[reportPrivateUsage]
-    return [stack([row[j] for row in found]).reshape(*output.shape, *one.shape) for j, one in enumerate(inputs)]
+        return [wrap(input._array[:0].reshape(*output.shape, *input.shape)) for input in inputs]  # pyright: ignore[reportPrivateUsage]
+    return [stack([row[j] for row in found]).reshape(*output.shape, *input.shape) for j, input in enumerate(inputs)]
 
 
 def hessian(
@@ -173,7 +173,7 @@ def hessian(
     def slope(*at: Tensor) -> Any:
         output = _scalar("hessian", _outputs(func, at))
         found = _grad((output,), at, (ones_like(output),), True, strict)
-        if strict and not all(one.requires_grad for one in found):
+        if strict and not all(gradient.requires_grad for gradient in found):
             raise RuntimeError(
                 "the gradient of the function is independent of its inputs (the function is linear in one); "
                 "strict=True does not allow it"

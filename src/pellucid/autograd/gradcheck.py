@@ -65,7 +65,7 @@ def gradcheck(
     """
     _refuse(check_backward_ad, check_forward_ad, check_batched_grad, check_batched_forward_grad)
     tensors = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
-    wanted = [i for i, one in enumerate(tensors) if isinstance(one, Tensor) and one.requires_grad]
+    wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
     if not wanted:
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
@@ -73,7 +73,7 @@ def gradcheck(
         )
     try:
         with enable_grad():
-            _Check(func, tensors, wanted, atol, rtol, nondet_tol, check_grad_dtypes).run(fast_mode)
+            _Gradcheck(func, tensors, wanted, atol, rtol, nondet_tol, check_grad_dtypes).run(fast_mode)
     except GradcheckError:
         if raise_exception:
             raise
@@ -121,7 +121,7 @@ def gradgradcheck(
     else:
         seeds = list(grad_outputs) if isinstance(grad_outputs, tuple | list) else [grad_outputs]
     count = len(tensors)
-    wanted = [i for i, one in enumerate(tensors) if isinstance(one, Tensor) and one.requires_grad]
+    wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
 
     def first(*args: Any) -> tuple[Any, ...]:
         outs = [out for out in _outputs(func(*args[:count])) if out.requires_grad]
@@ -133,7 +133,7 @@ def gradgradcheck(
         if not outs:
             return ()
         found = grad(outs, [args[i] for i in wanted], list(args[count:]), create_graph=True, allow_unused=True)
-        return tuple(one for one in found if one is not None)
+        return tuple(gradient for gradient in found if gradient is not None)
 
     return gradcheck(
         first, (*tensors, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
@@ -151,11 +151,11 @@ def _refuse(backward: bool, forward: bool, batched: bool, batched_forward: bool)
 
 def _advice(tensors: tuple[Any, ...]) -> str:
     """What to write where nothing can be checked."""
-    for i, one in enumerate(tensors):
-        if isinstance(one, Tensor):
-            convert = "" if one.is_floating_point() else ".double()"
+    for i, tensor in enumerate(tensors):
+        if isinstance(tensor, Tensor):
+            convert = "" if tensor.is_floating_point() else ".double()"
             return f" Write inputs[{i}]{convert}.requires_grad_()"
-    return f" The inputs are {', '.join(type(one).__name__ for one in tensors) or 'missing'}: give tensors"
+    return f" The inputs are {', '.join(type(tensor).__name__ for tensor in tensors) or 'missing'}: give tensors"
 
 
 def _seed(shape: tuple[int, ...], rng: np.random.Generator, gaps: bool) -> Tensor:
@@ -178,7 +178,7 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy().astype(np.float64)
 
 
-class _Check:
+class _Gradcheck:
     """One function at one point: its values and gradients in float64, and their comparison."""
 
     def __init__(
@@ -205,8 +205,8 @@ class _Check:
             self.weights = self.rng.uniform(0.5, 1.5, first.size) * self.rng.choice([-1.0, 1.0], first.size)
             self.weights = np.stack([self._part(self.weights, number) for number in range(len(self.sizes))])
         exact, same = self.gradients(self.point), self.gradients(self.point)
-        for one, other in zip(exact, same, strict=True):
-            if one.size and not np.abs(one - other).max() <= self.nondet and not np.array_equal(one, other, True):
+        for first, other in zip(exact, same, strict=True):
+            if first.size and not np.abs(first - other).max() <= self.nondet and not np.array_equal(first, other, True):
                 raise GradcheckError(
                     "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
                     "gives different values, although analytical gradient matches numerical gradient."
@@ -250,7 +250,8 @@ class _Check:
                 found = grad(list(ends), leaves, list(starts), retain_graph=True, allow_unused=True)
             self._check_dtypes(found, leaves)
             rows.append([
-                np.zeros(leaf.shape) if one is None else _array(one) for one, leaf in zip(found, leaves, strict=True)
+                np.zeros(leaf.shape) if gradient is None else _array(gradient)
+                for gradient, leaf in zip(found, leaves, strict=True)
             ])  # fmt: skip
         return [
             np.stack([row[i] for row in rows]) if rows else np.zeros((0, *leaf.shape)) for i, leaf in enumerate(leaves)
@@ -266,9 +267,11 @@ class _Check:
     def _check_dtypes(self, found: Any, leaves: list[Tensor]) -> None:
         if not self.dtypes:
             return
-        for i, one, leaf in zip(self.wanted, found, leaves, strict=True):
-            if one is not None and one.dtype != leaf.dtype:
-                raise GradcheckError(f"Expected {leaf.dtype} as dtype of the gradient of input {i}, got {one.dtype}")
+        for i, gradient, leaf in zip(self.wanted, found, leaves, strict=True):
+            if gradient is not None and gradient.dtype != leaf.dtype:
+                raise GradcheckError(
+                    f"Expected {leaf.dtype} as dtype of the gradient of input {i}, got {gradient.dtype}"
+                )
 
     def lifted(self) -> None:
         """Say what an input that is not float64 loses."""
@@ -279,9 +282,9 @@ class _Check:
         self.weights = np.ones((1, sum(self.sizes)))
         exact, rough = self.gradients(self.point), self.gradients(self.point, dtypes=True)
         for i in single:
-            one, other = exact[self.wanted.index(i)], rough[self.wanted.index(i)]
-            size = float(np.abs(one).max(initial=0)) or 1.0
-            loss = float(np.abs(one - other).max(initial=0)) / size
+            fine, other = exact[self.wanted.index(i)], rough[self.wanted.index(i)]
+            size = float(np.abs(fine).max(initial=0)) or 1.0
+            loss = float(np.abs(fine - other).max(initial=0)) / size
             warnings.warn(
                 f"gradcheck: input {i} is {self.tensors[i].dtype.name} and was lifted to float64; the gradient in its "
                 f"own dtype is off by {loss:.1g} of its largest element. Give x.double() to be rid of this warning",
@@ -307,7 +310,7 @@ class _Check:
                 if not open_.any():
                     break
                 if attempt == len(nearby):
-                    moved = [beside(one, self.rng) for one in self.point]
+                    moved = [beside(array, self.rng) for array in self.point]
                     nearby.append((moved, self.gradients(moved)))
                 there, its = nearby[attempt]
                 again, other, worse = self.along(there, its[index], index, way)
@@ -333,7 +336,7 @@ class _Check:
         """The gradient along a direction, the difference, and where they differ beyond the tolerance."""
 
         def moved(t: float) -> np.ndarray:
-            there = [one.copy() for one in arrays]
+            there = [array.copy() for array in arrays]
             there[index] += t * way
             return self.weights @ self.values(there)
 

@@ -36,9 +36,9 @@ def in_float64(function: Function) -> Function:
 def _horner(x: Array, coefficients: tuple[float, ...]) -> Array:
     """The polynomial with these coefficients, the constant one first."""
     value = np.full_like(x, coefficients[-1])
-    for one in coefficients[-2::-1]:
+    for coefficient in coefficients[-2::-1]:
         value *= x
-        value += x.dtype.type(one)
+        value += x.dtype.type(coefficient)
     return value
 
 

@@ -57,7 +57,9 @@ class Step(NamedTuple):
 
     def __str__(self) -> str:
         left = ", ".join(map(repr, self.outputs))
-        parts = [f"<{describe(one)}>" if isinstance(one, Tensor) else repr(one) for one in self.args]
+        parts = [
+            f"<{describe(argument)}>" if isinstance(argument, Tensor) else repr(argument) for argument in self.args
+        ]
         parts += [f"{name}={value!r}" for name, value in self.kwargs.items()]
         return f"{left} = {self.op.name}({', '.join(parts)})"
 
@@ -70,9 +72,9 @@ class _Tracer(Interpreter):
         self.slots: dict[int, Slot] = {}
         self.alive: list[Any] = []  # every array seen, so that an id means one array
         self.captured: dict[int, Tensor] = {}
-        self.leaves: dict[int, Tensor] = {id(one): one for one in inputs}  # that may get a gradient
-        for one in inputs:
-            self.slot(one._array)
+        self.leaves: dict[int, Tensor] = {id(input): input for input in inputs}  # that may get a gradient
+        for input in inputs:
+            self.slot(input._array)
         self.inputs = len(inputs)
 
     def slot(self, array: Any) -> Slot:
@@ -84,27 +86,27 @@ class _Tracer(Interpreter):
 
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = as_arguments(op, args)
-        if op.kind is not None and any(isinstance(one, Tensor) for one in args):
+        if op.kind is not None and any(isinstance(argument, Tensor) for argument in args):
             promoted = promote(op, args)
             args = (args[0], *promoted[1:]) if op.mutates else promoted
-        named = tuple(self.reference(one) for one in args)
+        named = tuple(self.reference(argument) for argument in args)
         result = below(self, op, args, kwargs)
         outputs = result if isinstance(result, tuple) else (result,)
         xp = backend.of_array(outputs[0]._array).xp
-        self.steps.append(Step(op, named, kwargs, tuple(self.slot(one._array) for one in outputs), xp))
+        self.steps.append(Step(op, named, kwargs, tuple(self.slot(output._array) for output in outputs), xp))
         return result
 
-    def reference(self, one: Any) -> Any:
-        if not isinstance(one, Tensor):
-            return one
-        if one.requires_grad and one.is_leaf:
-            self.leaves[id(one)] = one
-        key = id(one._array)
-        made = self.made(one._array)
+    def reference(self, argument: Any) -> Any:
+        if not isinstance(argument, Tensor):
+            return argument
+        if argument.requires_grad and argument.is_leaf:
+            self.leaves[id(argument)] = argument
+        key = id(argument._array)
+        made = self.made(argument._array)
         if made is not None:
             return made
-        self.alive.append(one._array)
-        return self.captured.setdefault(key, one)
+        self.alive.append(argument._array)
+        return self.captured.setdefault(key, argument)
 
     def made(self, array: Any) -> Slot | None:
         """The slot of an array that an op of the program made."""
@@ -139,17 +141,17 @@ class Program:
     """
 
     def __init__(self, tracer: _Tracer, inputs: tuple[Tensor, ...], result: Any) -> None:
-        for key, one in tracer.captured.items():
-            if id(one._array) != key:
+        for key, tensor in tracer.captured.items():
+            if id(tensor._array) != key:
                 raise TraceError(
-                    f"the memory behind a tensor ({describe(one)}) was replaced while tracing (tensor.data = …), which "
-                    "a replay does not do; write into it: tensor.data.copy_(…)"
+                    f"the memory behind a tensor ({describe(tensor)}) was replaced while tracing (tensor.data = …), "
+                    "which a replay does not do; write into it: tensor.data.copy_(…)"
                 )
         self.steps = tracer.steps
         self.count = len(tracer.slots)
-        self._inputs = [(one._array.shape, one._array.dtype) for one in inputs]
-        self._result = _map(result, lambda one: tracer.reference(one))
-        position = {id(one): index for index, one in enumerate(inputs)}
+        self._inputs = [(input._array.shape, input._array.dtype) for input in inputs]
+        self._result = _map(result, lambda value: tracer.reference(value))
+        position = {id(input): index for index, input in enumerate(inputs)}
         self._gradients: list[tuple[Any, Slot]] = []  # (leaf, or which input; its gradient)
         for key, leaf in tracer.leaves.items():
             made = None if leaf._grad is None else tracer.made(leaf._grad._array)
@@ -160,30 +162,34 @@ class Program:
     def _find_last_uses(self) -> list[tuple[int, ...]]:
         """For each step the slots that nothing after it needs."""
         kept: set[int] = {int(slot) for _, slot in self._gradients}
-        _map(self._result, lambda one: one, lambda slot: kept.add(int(slot)))
+        _map(self._result, lambda value: value, lambda slot: kept.add(int(slot)))
         frees: list[tuple[int, ...]] = []
         for step in reversed(self.steps):
-            used = {int(one) for one in (*step.args, *step.outputs) if type(one) is Slot}
+            used = {int(name) for name in (*step.args, *step.outputs) if type(name) is Slot}
             frees.append(tuple(used - kept))
             kept |= used
         return frees[::-1]
 
     def __call__(self, *inputs: Tensor) -> Any:
         """Replay on `inputs`, which must have the shapes and dtypes of those that were traced."""
-        for index, one in enumerate(inputs):
-            _check_input(index, one)
-        given = [(one._array.shape, one._array.dtype) for one in inputs]
+        for index, input in enumerate(inputs):
+            _check_input(index, input)
+        given = [(input._array.shape, input._array.dtype) for input in inputs]
         if given != self._inputs:
             raise TraceError(
                 f"the program was traced for inputs {_listing(self._inputs)}, and got {_listing(given)}; trace anew "
                 "for other shapes"
             )
         values: list[Any] = [None] * self.count
-        values[: len(inputs)] = [one._array for one in inputs]
+        values[: len(inputs)] = [input._array for input in inputs]
         for step, unneeded in zip(self.steps, self._last_use, strict=True):
             arrays = [
-                values[one] if type(one) is Slot else one._array if isinstance(one, Tensor) else one
-                for one in step.args
+                values[argument]
+                if type(argument) is Slot
+                else argument._array
+                if isinstance(argument, Tensor)
+                else argument
+                for argument in step.args
             ]
             try:
                 out = state.run(step.op.forward, step.xp, *arrays, **step.kwargs)
@@ -191,21 +197,21 @@ class Program:
                 failure.add_note(f"in the replay of {step}")
                 raise
             if type(out) is tuple:
-                for slot, one in zip(step.outputs, out, strict=True):
-                    values[slot] = step.xp.asarray(one)
+                for slot, array in zip(step.outputs, out, strict=True):
+                    values[slot] = step.xp.asarray(array)
             elif step.op.mutates:
                 values[step.outputs[0]] = arrays[0]
                 for position in step.op.mutates:
-                    one = step.args[position]
-                    if isinstance(one, Tensor):
-                        counter_of(one)[0] += 1
+                    target = step.args[position]
+                    if isinstance(target, Tensor):
+                        counter_of(target)[0] += 1
             else:
                 values[step.outputs[0]] = step.xp.asarray(out)
             for slot in unneeded:
                 values[slot] = None
         for leaf, slot in self._gradients:
             (inputs[leaf] if isinstance(leaf, int) else leaf).grad = wrap(values[slot])
-        return _map(self._result, lambda one: one, lambda slot: wrap(values[slot]))
+        return _map(self._result, lambda value: value, lambda slot: wrap(values[slot]))
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -228,17 +234,17 @@ def trace(function: Callable[..., Any], *inputs: Tensor) -> Program:
     >>> program(pellucid.tensor([3.0, 4.0]))
     tensor(14.)
     """
-    for index, one in enumerate(inputs):
-        _check_input(index, one)
+    for index, input in enumerate(inputs):
+        _check_input(index, input)
     tracer = _Tracer(inputs)
     with interpreter(tracer):
         result = function(*inputs)
     return Program(tracer, inputs, result)
 
 
-def _check_input(index: int, one: Any) -> None:
-    if not isinstance(one, Tensor):
-        raise TypeError(f"a recorded program takes tensors as inputs, argument {index} is {type(one).__name__}")
+def _check_input(index: int, input: Any) -> None:
+    if not isinstance(input, Tensor):
+        raise TypeError(f"a recorded program takes tensors as inputs, argument {index} is {type(input).__name__}")
 
 
 def _map(value: Any, tensor: Callable[[Any], Any], slot: Callable[[Any], Any] | None = None) -> Any:
@@ -248,9 +254,9 @@ def _map(value: Any, tensor: Callable[[Any], Any], slot: Callable[[Any], Any] | 
     if isinstance(value, Tensor):
         return tensor(value)
     if isinstance(value, dict):
-        return {name: _map(one, tensor, slot) for name, one in value.items()}
+        return {name: _map(entry, tensor, slot) for name, entry in value.items()}
     if isinstance(value, tuple | list):
-        items = [_map(one, tensor, slot) for one in value]
+        items = [_map(entry, tensor, slot) for entry in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     return value
 

@@ -16,12 +16,14 @@ Read in this order, an evening's reading:
 | `door` | the one door that every op goes through, and the interpreters behind it |
 | `operation` | how an op is declared |
 | `vocabulary`, `rules`, `engine`, `gradients` | backward |
+| `hooks` | functions that are called with a gradient as it passes |
 | `methods`, `export` | what is put on Tensor, what is offered under `pellucid.` |
 """
 
 # isort: off  (in reading order)
 from pellucid.types import Size, as_dtype, device, dtype, get_default_dtype, set_default_dtype
 
+from . import methods
 from .context import Watcher, state
 from .conversion import from_data
 from .declaration import Declaration
@@ -30,7 +32,7 @@ from .door import Interpreter, apply, below, interpreter, promote
 from .errors import DimensionError, ShapeError
 from .export import FUNCTIONS, function, install_ops
 from .gradients import backward, grad
-from .methods import RemovableHandle
+from .hooks import RemovableHandle, hang_on_node
 from .modes import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .node import Node, called
 from .operation import TABLE, Op, elementwise, op
@@ -48,5 +50,5 @@ __all__ = [
     "Interpreter", "apply", "below", "interpreter", "promote",
     "TABLE", "Op", "elementwise", "op",
     "backward", "grad",
-    "RemovableHandle", "FUNCTIONS", "function", "install_ops",
+    "RemovableHandle", "hang_on_node", "methods", "FUNCTIONS", "function", "install_ops",
 ]  # fmt: skip

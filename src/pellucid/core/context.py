@@ -35,7 +35,7 @@ class Watcher:
     def overwrite(self, array: Array, kept: Array) -> None:
         """An op is about to overwrite `array`, and backward will use the copy `kept`."""
 
-    def backward(self, roots: Sequence[Tensor]) -> None:
+    def before_backward(self, roots: Sequence[Tensor]) -> None:
         """`backward` was called on `roots`, and is about to run."""
 
     def function(self, kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

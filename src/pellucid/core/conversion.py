@@ -48,7 +48,7 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
 def _known(found: np.dtype[Any]) -> np.dtype[Any]:
     if found in OF_NUMPY:
         return OF_NUMPY[found].numpy  # the native object, so that identity holds
-    names = ", ".join(one.name for one in OF_NUMPY.values())
+    names = ", ".join(known.name for known in OF_NUMPY.values())
     raise TypeError(f"can't convert an array of dtype {found} to a tensor; pellucid has {names}")
 
 
@@ -58,7 +58,7 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
     Integers beyond int64 are numbers only where floats are wanted.
     """
     types = _types(data)
-    if any(issubclass(one, Tensor) for one in types):
+    if any(issubclass(kind, Tensor) for kind in types):
         data = _plain(data)
     try:
         array: Array = np.array(data)
@@ -89,9 +89,9 @@ def _types(data: Any) -> set[type[Any]]:
         return {type(data)}
     found = set(map(type, cast("list[Any]", data)))
     if list in found or tuple in found:
-        for one in cast("list[Any]", data):
-            if isinstance(one, list | tuple):
-                found |= _types(one)
+        for entry in cast("list[Any]", data):
+            if isinstance(entry, list | tuple):
+                found |= _types(entry)
         found -= {list, tuple}
     return found
 
@@ -105,7 +105,7 @@ def _plain(data: Any) -> Any:
 @method
 def __init__(self: Tensor, *data: Any, dtype: dtype | None = None) -> None:
     """From data, or of the sizes that are given, as PyTorch's `Tensor(2, 3)` (here of zeros)."""
-    if data and all(type(one) is int for one in data):
+    if data and all(type(length) is int for length in data):
         data = (np.zeros(data),)
     made = from_data(data[0] if data else (), dtype or get_default_dtype())
     self._array = made._array

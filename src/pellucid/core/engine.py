@@ -11,13 +11,14 @@ interpreter listens (a tracer, anomaly detection), gradients are Tensors and go 
 
 from __future__ import annotations
 
-import heapq
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from .application import OpNode
 from .context import state
+from .hooks import Hooks
 from .modes import set_grad_enabled
 from .node import Node
 from .operation import TABLE
@@ -59,7 +60,7 @@ def _run(
             if fresh:
                 owned.add(edge)
             if isinstance(edge, Node):
-                heapq.heappush(queue, (-edge.number, edge))
+                heappush(queue, (-edge.number, edge))
         elif lifted or type(known) is not _ndarray:
             pending[edge] = known + gradient
         elif edge in owned:
@@ -73,7 +74,7 @@ def _run(
         arrive(root.grad_fn or root, seed if lifted else seed._array, False)
 
     while queue:
-        node = heapq.heappop(queue)[1]
+        node = heappop(queue)[1]
         g = pending.pop(node)
         if node.hooks:
             g = _call_hooks(node.hooks, g, lifted)
@@ -153,10 +154,10 @@ def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
     return useful
 
 
-def _call_hooks(hooks: list[Any], g: Any, lifted: bool) -> Any:
+def _call_hooks(hooks: Hooks, g: Any, lifted: bool) -> Any:
     tensor = g if lifted else wrap(g)
     with set_grad_enabled(lifted and state.grad):
-        for hook in list(hooks):
+        for hook in list(hooks.values()):
             changed = hook(tensor)
             if changed is not None:
                 _check_hooked(hook, tensor, changed)
@@ -203,5 +204,5 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
             known._counter[0] += 1
     if leaf._after_hooks:
         with set_grad_enabled(create):
-            for hook in list(leaf._after_hooks):
+            for hook in list(leaf._after_hooks.values()):
                 hook(leaf)

@@ -70,7 +70,7 @@ def describe(value: Any) -> str:
 def describe_call(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """`add(input: float32 (3,), other: float32 (4,))`."""
     named = zip(argument_names(op, len(args)), args, strict=False)
-    parts = [f"{name}: {describe(one)}" for name, one in named if one is not None]
+    parts = [f"{name}: {describe(value)}" for name, value in named if value is not None]
     parts += [f"{name}={value!r}" for name, value in kwargs.items() if not hasattr(value, "get_state")]
     return f"{op.name}({', '.join(parts)})"
 
@@ -91,7 +91,7 @@ def with_line(message: str) -> str:
 def explain(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Exception:
     """The error to raise in place of what an op's forward raised."""
     call = describe_call(op, args, kwargs)
-    shapes = [tuple(one._array.shape) for one in args if hasattr(one, "_array")]
+    shapes = [tuple(value._array.shape) for value in args if hasattr(value, "_array")]
     text = str(failure)
     numpy_s = isinstance(failure, ValueError) and not isinstance(failure, RuntimeError)  # not an error of our own
     if op.elementwise and numpy_s and "broadcast" in text:
@@ -128,10 +128,10 @@ def _broadcast_advice(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _repair(shapes: list[tuple[int, ...]]) -> str:
-    for one, other in (shapes[:2], shapes[1::-1]) if len(shapes) >= 2 else ():
-        if len(one) == 1 and len(other) >= 2 and one[0] == other[0]:
-            return f" To pair {one} with the first dimension of {other}, write x[:, None] on the first."
-        if len(one) == 2 and one[::-1] == other:
+    for shape, other in (shapes[:2], shapes[1::-1]) if len(shapes) >= 2 else ():
+        if len(shape) == 1 and len(other) >= 2 and shape[0] == other[0]:
+            return f" To pair {shape} with the first dimension of {other}, write x[:, None] on the first."
+        if len(shape) == 2 and shape[::-1] == other:
             return " One is the transpose of the other: write .T on one of them."
     return ""
 

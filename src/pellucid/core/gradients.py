@@ -42,7 +42,7 @@ def backward(
         roots, seeds = _roots(tensors, grad_tensors)
     if state.watchers:
         for watcher in tuple(state.watchers):  # one may end while it is told
-            watcher.backward(roots)
+            watcher.before_backward(roots)
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         run(roots, seeds, keep, create_graph)
@@ -51,9 +51,9 @@ def backward(
     if not chosen:
         raise RuntimeError("'inputs' argument to backward() cannot be empty")
     found = run(roots, seeds, keep, create_graph, chosen)
-    for one, gradient in zip(chosen, found, strict=True):
+    for target, gradient in zip(chosen, found, strict=True):
         if gradient is not None:
-            accumulate(one, gradient, lifted=True, owned=False, create=create_graph)
+            accumulate(target, gradient, lifted=True, owned=False, create=create_graph)
 
 
 def grad(
@@ -81,17 +81,17 @@ def grad(
     if is_grads_batched:
         raise NotImplementedError("is_grads_batched: call grad() once for each seed, or autograd.functional.jacobian")
     chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    for index, one in enumerate(chosen):
-        if not one.requires_grad:
+    for index, target in enumerate(chosen):
+        if not target.requires_grad:
             raise RuntimeError(
                 f"One of the differentiated Tensors does not require grad: input {index} with shape "
-                f"{tuple(one.shape)}; call requires_grad_() on it before it is used"
+                f"{tuple(target.shape)}; call requires_grad_() on it before it is used"
             )
     roots, seeds = _roots(outputs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
     found = run(roots, seeds, keep, create_graph, chosen)
     if materialize_grads:
-        found = [zeros_like(one) if got is None else got for one, got in zip(chosen, found, strict=True)]
+        found = [zeros_like(target) if got is None else got for target, got in zip(chosen, found, strict=True)]
     elif not allow_unused:
         for index, got in enumerate(found):
             if got is None:

@@ -8,25 +8,8 @@ from typing import Any
 
 from . import gradients
 from .errors import with_line
+from .hooks import Hooks, RemovableHandle, hang, hang_on_node
 from .tensor import Tensor, like, method
-
-
-class RemovableHandle:
-    """What registering a hook returns: `handle.remove()` takes the hook away again; also a context manager."""
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 @method
@@ -42,14 +25,10 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
     """Call `hook(grad)` when this tensor's gradient has been computed; what it returns, if not None, replaces it."""
     if not self.requires_grad:
         raise RuntimeError(with_line("cannot register a hook on a tensor that doesn't require gradient"))
-    node = self.grad_fn
-    hooks: list[Any] = (self._hooks if node is None else node.hooks) or []
-    if node is None:
-        self._hooks = hooks
-    else:
-        node.hooks = hooks
-    hooks.append(hook)
-    return RemovableHandle(hooks, hook)
+    if (node := self.grad_fn) is not None:
+        return hang_on_node(node, hook)
+    self._hooks = self._hooks or Hooks()
+    return hang(self._hooks, hook)
 
 
 @method
@@ -57,9 +36,8 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], An
     """Call `hook(tensor)` after `backward` has added to this leaf's `grad`."""
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-    self._after_hooks = self._after_hooks or []
-    self._after_hooks.append(hook)
-    return RemovableHandle(self._after_hooks, hook)
+    self._after_hooks = self._after_hooks or Hooks()
+    return hang(self._after_hooks, hook)
 
 
 @method

@@ -16,6 +16,8 @@ from weakref import ReferenceType
 
 from pellucid.backend import Array
 
+from .hooks import Hooks
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 next_number = itertools.count().__next__
@@ -75,7 +77,7 @@ class Node(Source):
     edges: list[Source | None]  # per input: a node, a leaf tensor, or None
     kwargs: dict[str, Any]
     number: int
-    hooks: list[Callable[[Any], Any]] | None = None  # called with the gradient of its result
+    hooks: Hooks | None = None  # called with the gradient of its result
     retain: ReferenceType[Any] | None = None  # the tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
     called: str | None = None  # PyTorch's name for it, where that depends on the call

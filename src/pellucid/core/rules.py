@@ -139,7 +139,7 @@ def _lift(node: OpNode, what: int, which: Any, value: Any, create: bool) -> Any:
         return _with_history(value, node)
     if what == VALUE:
         if which is None:
-            return [_with_history(one, edge) for one, edge in zip(value, node.edges[node.op.star :], strict=True)]
+            return [_with_history(array, edge) for array, edge in zip(value, node.edges[node.op.star :], strict=True)]
         return _with_history(value, node.edges[which])
     if what == AUX:
         name: str = node.op.aux[which]  # pyright: ignore[reportUnknownVariableType]

@@ -5,11 +5,9 @@ checker lets no other file use such a name, unless a stub declares it: this one 
 The values they begin with are in `tensor.py`.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from pellucid.backend import Array
 
+from .hooks import Hooks
 from .node import Counter, Node
 from .tensor import Tensor, View
 
@@ -21,6 +19,6 @@ class TensorFields:
     _counter: Counter | None
     _view: View | None
     _epoch: int
-    _hooks: list[Callable[[Any], Any]] | None
-    _after_hooks: list[Callable[[Any], Any]] | None
+    _hooks: Hooks | None
+    _after_hooks: Hooks | None
     _retained: bool

@@ -7,7 +7,7 @@ from builtins import float as _float
 from builtins import int as _int
 from collections.abc import Callable
 from collections.abc import Iterator
-from pellucid.core.methods import RemovableHandle
+from pellucid.core.hooks import RemovableHandle
 from pellucid.core.tensor import Tensor
 from pellucid.types.dtypes import dtype
 from typing import Any

@@ -35,16 +35,20 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: dict[str, Any]) -
         out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch, known.untracked or not state.grad)
 
 
-def _shares(one: Array, other: Array) -> bool:
-    return one.base is other or one.base is other.base or bool(backend.of_array(one).xp.may_share_memory(one, other))
+def _shares(array: Array, other: Array) -> bool:
+    return (
+        array.base is other
+        or array.base is other.base
+        or bool(backend.of_array(array).xp.may_share_memory(array, other))
+    )
 
 
 def changed(op: Declaration, args: tuple[Any, ...]) -> Tensor:
     """Count the change of what the op overwrote; its result is its first target."""
     for position in op.mutates:
-        one = args[position]
-        if one is not None:
-            counter = one._counter or counter_of(one)
+        tensor = args[position]
+        if tensor is not None:
+            counter = tensor._counter or counter_of(tensor)
             counter[0] += 1
     return args[op.mutates[0]]
 
@@ -55,9 +59,9 @@ def evaluate_in_place(
     """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
     target: Any = args[op.mutates[0]]
     for position in op.mutates:
-        one = args[position]
-        if one is not None and one._view is not None:
-            _check_memory(op, one._array)
+        tensor = args[position]
+        if tensor is not None and tensor._view is not None:
+            _check_memory(op, tensor._array)
     if not state.grad:
         compute(op, args, arrays, kwargs, xp)
         return changed(op, args)

@@ -13,12 +13,13 @@ from pellucid import backend
 from pellucid.core import Op, Tensor, enable_grad, from_data, grad, interpreter
 from pellucid.core.context import state
 from pellucid.core.errors import describe
+from pellucid.core.hooks import hang_on_node
 from pellucid.core.tensor import ones_like
 from pellucid.nn import Module
 from pellucid.nn.graph import _arguments, _Modules, _tensors, _unchanged
 from pellucid.ops.cost import multiply_adds
 from pellucid.record.graph import Graph, GraphEdge, GraphNode, measure
-from pellucid.record.recording import Recorder
+from pellucid.record.recording import GraphRecorder
 
 from . import words
 from .application import Application
@@ -28,7 +29,7 @@ from .walk import Flow, Step, Walk
 LONGEST = 400  # ops: more are no small network, and nobody walks through them
 
 
-class Watcher(Recorder):
+class Watcher(GraphRecorder):
     """A recorder that also keeps what each op was given, and each gradient, whole."""
 
     def __init__(self, title: str) -> None:
@@ -73,8 +74,7 @@ class Watcher(Recorder):
             self.flowing[node.id] = _array(gradient)
             self.order_back.append(node.id)
 
-        recorded.hooks = [*(recorded.hooks or ()), keep]
-        self._hooked.append((recorded, keep))
+        self._hooked.append(hang_on_node(recorded, keep))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The graph of what modules compute: `Module.__graph__`, and `record_graph` around any code.
 
-Both run the computation once under a `Recorder`, which hears from two global hooks which module is being called.
+Both run the computation once under a `GraphRecorder`, which hears from two global hooks which module is being called.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..ops.cost import multiply_adds
 from ..ops.normalize import SingleValueError
 from ..random import undrawn
 from ..record.graph import Graph, GraphEdge, GraphNode, GraphParameter
-from ..record.recording import Recorder
+from ..record.recording import GraphRecorder
 from .modules.batchnorm import _BatchNorm
 from .modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from .modules.module import Module
@@ -49,7 +49,7 @@ class record_graph:
     """
 
     def __init__(self, title: str = "computation graph", *, values: bool = True) -> None:
-        self._recorder = Recorder(title, values=values, cost=multiply_adds)
+        self._recorder = GraphRecorder(title, values=values, cost=multiply_adds)
         self._modules = _Modules(self._recorder)
         self._graph: Graph | None = None
 
@@ -110,7 +110,7 @@ def module_graph(
 def _graph(
     title: str, module: Module, inputs: tuple[Any, ...], backward: bool, values: bool, keywords: dict[str, Any]
 ) -> Graph:
-    recorder = Recorder(title, values=values, cost=multiply_adds)
+    recorder = GraphRecorder(title, values=values, cost=multiply_adds)
     modules = _Modules(recorder)
     modules.learn(module)
     named = list(_tensors(dict(_arguments(module, inputs, keywords))))
@@ -132,7 +132,7 @@ def _graph(
         return modules.finish(list(_tensors(result, "output")), found)
 
 
-def _backward(recorder: Recorder, module: Module, result: Any, leaves: list[Tensor]) -> dict[int, Any]:
+def _backward(recorder: GraphRecorder, module: Module, result: Any, leaves: list[Tensor]) -> dict[int, Any]:
     """The gradients of the sum of the outputs, by the array of the leaf; nothing is added to any `grad`."""
     outputs = [tensor for _, tensor in _tensors(result) if tensor.requires_grad]
     if not outputs:
@@ -153,7 +153,7 @@ def _backward(recorder: Recorder, module: Module, result: Any, leaves: list[Tens
 class _Modules:
     """Tells the recorder which module is being called, and what its parameters are called."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: GraphRecorder) -> None:
         self.recorder = recorder
         self.paths: dict[int, tuple[int, str]] = {}
         self.first: dict[int, str] = {}  # parameter -> its first name
@@ -309,7 +309,7 @@ def _memory(array: Any) -> Any:
 
 
 @contextmanager
-def _unchanged(root: Module, recorder: Recorder) -> Generator[None]:
+def _unchanged(root: Module, recorder: GraphRecorder) -> Generator[None]:
     """Whatever happens inside to the modules, their tensors and the random streams is undone."""
     keeper = _Keeper()
     for tensor in (*root.parameters(), *root.buffers()):

@@ -7,9 +7,9 @@ computation runs), `grouping` (its loops), and `anomaly` (stop at the first op t
 from .anomaly import AnomalyError, detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .graph import Graph, GraphEdge, GraphGroup, GraphNode, GraphParameter
 from .history import tensor_graph
-from .recording import Recorder
+from .recording import GraphRecorder
 
 __all__ = [
-    "AnomalyError", "Graph", "GraphEdge", "GraphGroup", "GraphNode", "GraphParameter", "Recorder", "detect_anomaly",
-    "is_anomaly_enabled", "set_detect_anomaly", "tensor_graph",
+    "AnomalyError", "Graph", "GraphEdge", "GraphGroup", "GraphNode", "GraphParameter", "GraphRecorder",
+    "detect_anomaly", "is_anomaly_enabled", "set_detect_anomaly", "tensor_graph",
 ]  # fmt: skip

@@ -30,12 +30,12 @@ class AnomalyError(RuntimeError):
         self.op, self.where, self.phase = op, where, phase
 
 
-class _Watch(Interpreter):
+class _Detector(Interpreter):
     """The interpreter."""
 
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        before = [_faults(one) for one in args]  # ahead of the op, which may work in place
-        ranges = [_range(one) for one in args]
+        before = [_faults(argument) for argument in args]  # ahead of the op, which may work in place
+        ranges = [_range(argument) for argument in args]
         result = below(self, op, args, kwargs)
         first = result[0] if isinstance(result, tuple) else result
         if not args or not isinstance(first, Tensor):
@@ -44,13 +44,15 @@ class _Watch(Interpreter):
         if node is not None and node.where is None:
             node.where = user_line()
         nan, infinite = _faults(first)
-        asked = any(isinstance(one, float) and not math.isfinite(one) for one in (*args, *kwargs.values()))
-        if nan and not any(one[0] for one in before):
+        asked = any(
+            isinstance(argument, float) and not math.isfinite(argument) for argument in (*args, *kwargs.values())
+        )
+        if nan and not any(faults[0] for faults in before):
             raise _found("NaN", op, args, ranges, first)
-        if infinite and not asked and not any(one[0] or one[1] for one in before):
+        if infinite and not asked and not any(faults[0] or faults[1] for faults in before):
             raise _found("infinity", op, args, ranges, first)
-        for one, (broken, _) in zip(args, before, strict=True):
-            if broken and isinstance(one, Tensor) and one.is_leaf and state.node is None and nan:
+        for argument, (broken, _) in zip(args, before, strict=True):
+            if broken and isinstance(argument, Tensor) and argument.is_leaf and state.node is None and nan:
                 raise _found("NaN in what it was given", op, args, ranges, first)
         return result
 
@@ -91,9 +93,13 @@ def _found(what: str, op: Declaration, args: tuple[Any, ...], ranges: list[str],
         title = f"detect_anomaly: the backward pass of {name} is the first to make {what} (in its step {op.name})"
     bad = int((~np.isfinite(backend.of_array(result._array).to_numpy(result._array))).sum())
     lines = [title, f"  {'at ' + where if where else 'at a line that is not known'}"]
-    for name, one, interval in zip(argument_names(op, len(args)), args, ranges, strict=True):
-        if one is not None:
-            lines.append(f"  {name}: {describe(one)}, {interval}" if isinstance(one, Tensor) else f"  {name}: {one!r}")
+    for name, argument, interval in zip(argument_names(op, len(args)), args, ranges, strict=True):
+        if argument is not None:
+            lines.append(
+                f"  {name}: {describe(argument)}, {interval}"
+                if isinstance(argument, Tensor)
+                else f"  {name}: {argument!r}"
+            )
     lines.append(f"  output: {describe(result)}, {bad} of {result.numel()} not finite")
     return AnomalyError("\n".join(lines), op.name if node is None else node.name(), where, phase)
 
@@ -113,8 +119,8 @@ class set_detect_anomaly:
 
 
 def _switch(on: bool) -> None:
-    others = tuple(one for one in state.interpreters if not isinstance(one, _Watch))
-    state.interpreters = (*others, _Watch()) if on else others
+    others = tuple(pushed for pushed in state.interpreters if not isinstance(pushed, _Detector))
+    state.interpreters = (*others, _Detector()) if on else others
 
 
 class detect_anomaly(set_detect_anomaly):
@@ -143,4 +149,4 @@ class detect_anomaly(set_detect_anomaly):
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on."""
-    return any(isinstance(one, _Watch) for one in state.interpreters)
+    return any(isinstance(pushed, _Detector) for pushed in state.interpreters)

@@ -26,7 +26,7 @@ BINS = 32
 
 
 @dataclass
-class Value:
+class Measurement:
     """What a tensor held: its numbers where they are few (`FULL`), and statistics over those that are finite."""
 
     shape: tuple[int, ...]
@@ -55,8 +55,8 @@ class GraphNode:
     shape: tuple[int, ...] | None = None
     dtype: str = ""
     variable: str = ""  # what the user calls the result of an op
-    value: Value | None = None
-    gradient: Value | None = None
+    value: Measurement | None = None
+    gradient: Measurement | None = None
     attributes: dict[str, str] = field(default_factory=dict[str, str])
     formula: str = ""
     line: str = ""  # the user's: `file.py:12, in train: loss = net(x)`
@@ -124,10 +124,10 @@ class Graph:
         return self
 
 
-def measure(array: Any) -> Value:
-    """The `Value` of an array of any library."""
+def measure(array: Any) -> Measurement:
+    """The `Measurement` of an array of any library."""
     array = backend.of_array(array).to_numpy(array)
-    value = Value(tuple(array.shape), str(array.dtype))
+    value = Measurement(tuple(array.shape), str(array.dtype))
     if array.size <= FULL:
         value.numbers = array.tolist()
     if array.size == 0:
@@ -167,7 +167,7 @@ def attributes_of(kwargs: dict[str, Any]) -> dict[str, str]:
 def _short(value: Any) -> str:
     if value is None or isinstance(value, Tensor | np.ndarray):
         return ""
-    text = _key(value) if isinstance(value, tuple) and any(isinstance(one, slice) for one in value) else repr(value)
+    text = _key(value) if isinstance(value, tuple) and any(isinstance(entry, slice) for entry in value) else repr(value)
     text = text.replace("pellucid.", "")
     return text if len(text) <= 80 else text[:79] + "…"
 
@@ -175,12 +175,12 @@ def _short(value: Any) -> str:
 def _key(key: tuple[Any, ...]) -> str:
     """A subscript as it is written: `[:, 0, 1:3]`."""
     parts: list[str] = []
-    for one in key:
-        if isinstance(one, slice):
-            bounds = [one.start, one.stop] if one.step is None else [one.start, one.stop, one.step]
+    for entry in key:
+        if isinstance(entry, slice):
+            bounds = [entry.start, entry.stop] if entry.step is None else [entry.start, entry.stop, entry.step]
             parts.append(":".join("" if bound is None else str(bound) for bound in bounds))
         else:
-            parts.append("..." if one is ... else str(one))
+            parts.append("..." if entry is ... else str(entry))
     if parts[-1] == "..." and len(parts) > 1:
         parts.pop()  # it says nothing at the end
     return f"[{', '.join(parts)}]"

@@ -51,11 +51,11 @@ def _fold_items(graph: Graph, parent: int | None, items: list[Item], sites: list
             step = _group(graph, "step", f"round {number + 1} of {rounds}", loop, items[start])
             begin = start + number * length
             mine = items[begin : begin + length]
-            for kind, one in mine:
+            for kind, item in mine:
                 if kind == "node":
-                    graph.nodes[one].group = step
+                    graph.nodes[item].group = step
                 else:
-                    graph.groups[one].parent = step
+                    graph.groups[item].parent = step
             if length >= ROUNDS:
                 _fold_items(graph, step, mine, sites[begin : begin + length])  # a loop in the loop
         start += length * rounds
@@ -92,8 +92,8 @@ def settle(graph: Graph, places: dict[int, int | None]) -> None:
     for node in graph.nodes:
         if node.kind not in ("parameter", "buffer", "leaf", "constant"):
             continue
-        all_users = [graph.nodes[one] for one in users.get(node.id, ())]
-        forward = [one for one in all_users if one.phase == "forward"]
+        all_users = [graph.nodes[user] for user in users.get(node.id, ())]
+        forward = [user for user in all_users if user.phase == "forward"]
         if all_users and not forward:
             node.phase = "backward"
         common: list[int] | None = None

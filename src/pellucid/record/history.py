@@ -6,6 +6,7 @@ from typing import Any
 
 from ..core.application import OpNode
 from ..core.gradients import grad
+from ..core.hooks import RemovableHandle, hang_on_node
 from ..core.node import OUT, VALUE, Node
 from ..core.tensor import Tensor
 from .graph import Graph, GraphEdge, GraphNode, attributes_of, formula_of, measure, user_tensors
@@ -56,7 +57,7 @@ def tensor_graph(root: Tensor, backward: bool = False, limit: int | None = None)
     graph.outputs.append(ids[_through_picks(root.grad_fn)])
     if len(nodes) > _LONG:
         sites = {ids[node]: (graph.nodes[ids[node]].name, node.where) for node in nodes}
-        fold(graph, [("node", one) for one in sites], sites, {})
+        fold(graph, [("node", node) for node in sites], sites, {})
         settle(graph, {})
     return graph
 
@@ -133,8 +134,8 @@ def _values(graph: Graph, root: Tensor, nodes: list[Node], ids: dict[Any, int]) 
                 if what == OUT:
                     known(node, saved)
                 elif what == VALUE and which is None:
-                    for edge, one in zip(node.edges[node.op.star :], saved, strict=True):
-                        known(_through_picks(edge), one)
+                    for edge, array in zip(node.edges[node.op.star :], saved, strict=True):
+                        known(_through_picks(edge), array)
                 elif what == VALUE:
                     edge = _through_picks(node.edges[which])
                     known(edge, saved)
@@ -189,7 +190,7 @@ def _gradients(root: Tensor, nodes: list[Node]) -> dict[Any, Any]:
     """The gradient of `root` with respect to the result of every node and to every leaf, by node and leaf."""
     found: dict[Any, Any] = {}
     leaves = list(dict.fromkeys(edge for node in nodes for edge in node.edges if isinstance(edge, Tensor)))
-    handles: list[tuple[Node, Any]] = []
+    handles: list[RemovableHandle] = []
     for node in nodes:
         if node.bundled:
             continue  # the gradients of its outputs arrive together
@@ -197,13 +198,12 @@ def _gradients(root: Tensor, nodes: list[Node]) -> dict[Any, Any]:
         def keep(g: Tensor, node: Node = node) -> None:
             found[node] = g._array
 
-        node.hooks = [*(node.hooks or ()), keep]
-        handles.append((node, keep))
+        handles.append(hang_on_node(node, keep))
     try:
         for leaf, got in zip(leaves, grad(root, leaves, retain_graph=True, allow_unused=True), strict=True):
             if got is not None:
                 found[leaf] = got._array
     finally:
-        for node, keep in handles:
-            node.hooks = [one for one in node.hooks or () if one is not keep] or None
+        for handle in handles:
+            handle.remove()
     return found

@@ -1,4 +1,4 @@
-"""`Recorder`: an interpreter behind the door that makes a `Graph` of all that passes.
+"""`GraphRecorder`: an interpreter behind the door that makes a `Graph` of all that passes.
 
 It sees each op with its inputs and its result, forward and backward (the engine runs the rules of a backward through
 the door while an interpreter listens). Which tensor is which is known by its array. What is around the door tells it
@@ -17,6 +17,7 @@ from ..core.context import state
 from ..core.declaration import Declaration
 from ..core.door import Interpreter, below
 from ..core.errors import argument_names, in_package, user_line
+from ..core.hooks import RemovableHandle, hang_on_node
 from ..core.node import Node
 from ..core.tensor import Tensor
 from .graph import (
@@ -34,7 +35,7 @@ from .grouping import fold, settle
 Cost = Callable[[str, list[Any], Any, dict[str, Any]], int]
 
 
-class Recorder(Interpreter):
+class GraphRecorder(Interpreter):
     """The interpreter. With `values` it measures every result and gradient; `cost` counts an op's multiply-adds."""
 
     def __init__(self, title: str, *, values: bool = True, cost: Cost | None = None) -> None:
@@ -49,7 +50,7 @@ class Recorder(Interpreter):
         self.group_sites: dict[int, tuple[Any, ...]] = {}
         self.order: list[tuple[str, int]] = []  # nodes and groups, as they began
         self._alive: list[Any] = []  # every array seen, so that an id means one array
-        self._hooked: list[tuple[Node, Any]] = []
+        self._hooked: list[RemovableHandle] = []
         self._nodes: dict[Node, int] = {}  # autograd's node -> ours
         self._of: dict[int, int | None] = {}  # op of a backward -> the op whose backward it is a part of
 
@@ -58,8 +59,16 @@ class Recorder(Interpreter):
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have the op done, and note it."""
         names = argument_names(op, len(args))
-        sources = [(name, self.node_of(one)) for name, one in zip(names, args, strict=True) if isinstance(one, Tensor)]
-        given = {name: one for name, one in zip(names, args, strict=True) if isinstance(one, bool | int | float)}
+        sources = [
+            (name, self.node_of(argument))
+            for name, argument in zip(names, args, strict=True)
+            if isinstance(argument, Tensor)
+        ]
+        given = {
+            name: argument
+            for name, argument in zip(names, args, strict=True)
+            if isinstance(argument, bool | int | float)
+        }
         result = below(self, op, args, kwargs)
         first = result[0] if isinstance(result, tuple) else result
         node = GraphNode(
@@ -73,17 +82,17 @@ class Recorder(Interpreter):
             if self.values:
                 node.value = measure(array)
             if self.cost is not None:
-                shapes = [one._array.shape if isinstance(one, Tensor) else None for one in args]
+                shapes = [argument._array.shape if isinstance(argument, Tensor) else None for argument in args]
                 node.multiply_adds = self.cost(op.name, shapes, node.shape, kwargs)
             self._follow(first, node)
         self.graph.nodes.append(node)
         self.graph.edges += [GraphEdge(source, node.id, name) for name, source in sources]
         self.order.append(("node", node.id))
-        for one in result if isinstance(result, tuple) else (result,):
-            if isinstance(one, Tensor):
-                self._is(one._array, node.id)
-                if op.mutates and one._view is not None:
-                    self._is(one._view.base._array, node.id)  # what was changed is a part of that
+        for tensor in result if isinstance(result, tuple) else (result,):
+            if isinstance(tensor, Tensor):
+                self._is(tensor._array, node.id)
+                if op.mutates and tensor._view is not None:
+                    self._is(tensor._view.base._array, node.id)  # what was changed is a part of that
         return result
 
     def _place(self, node: GraphNode, sources: list[tuple[str, int]]) -> None:
@@ -111,8 +120,7 @@ class Recorder(Interpreter):
         def keep(gradient: Tensor) -> None:
             node.gradient = measure(gradient._array)
 
-        recorded.hooks = [*(recorded.hooks or ()), keep]
-        self._hooked.append((recorded, keep))
+        self._hooked.append(hang_on_node(recorded, keep))
 
     def node_of(self, tensor: Tensor) -> int:
         """The node of a tensor; a new one for a tensor that no op made while this listened."""
@@ -167,14 +175,14 @@ class Recorder(Interpreter):
 
     def close(self, outputs: list[Tensor]) -> None:
         """End the innermost group, which returned `outputs`."""
-        self.graph.groups[self.stack.pop()].outputs = [tuple(one._array.shape) for one in outputs]
+        self.graph.groups[self.stack.pop()].outputs = [tuple(output._array.shape) for output in outputs]
 
     # --- the graph ---------------------------------------------------------------------------------------------------
 
     def finish(self, outputs: list[Tensor], gradients: dict[int, Any] | None = None) -> Graph:
         """The graph of what was seen. `outputs` are its results, `gradients` arrays by the id of the leaf's array."""
-        for recorded, keep in self._hooked:
-            recorded.hooks = [one for one in recorded.hooks or () if one is not keep] or None
+        for handle in self._hooked:
+            handle.remove()
         graph = self.graph
         by_variable: dict[int, str] = {}
         for name, tensor, parameter in user_tensors():
@@ -199,7 +207,7 @@ class Recorder(Interpreter):
                 arrived = self.made.get(id(gradient))
                 if arrived is not None and graph.nodes[arrived].phase == "backward":
                     graph.nodes[arrived].kind, graph.nodes[arrived].name = "gradient", f"gradient of {made.name}"
-        graph.outputs = [self.node_of(one) for one in outputs]
+        graph.outputs = [self.node_of(output) for output in outputs]
         fold(graph, self.order, self.sites, self.group_sites)
         settle(graph, self.places)
         _mirror(graph, self._of)
@@ -245,7 +253,7 @@ def _mirror(graph: Graph, of: dict[int, int | None]) -> None:
             graph.groups.append(made)
         return mirrored[key]
 
-    several = Counter(graph.nodes[one].group for one in set(of.values()) if one is not None)
+    several = Counter(graph.nodes[node].group for node in set(of.values()) if node is not None)
     for number, forward in of.items():
         if forward is None:
             continue

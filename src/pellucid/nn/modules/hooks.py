@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from ...autograd.function import Function
 from ...core import Tensor, is_grad_enabled
+from ...core.hooks import RemovableHandle, hang
 
 Module = Any  # `module.Module`, which is above this file
 
@@ -21,8 +20,6 @@ __all__ = [
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
 ]
-
-_ids = itertools.count()
 
 
 class Hook:
@@ -37,37 +34,16 @@ class Hook:
         return self.fn(*args)
 
 
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook off again; also a context manager."""
-
-    def __init__(self, hooks_dict: OrderedDict[int, Any]) -> None:
-        self.id = next(_ids)
-        self._table = weakref.ref(hooks_dict)
-
-    @classmethod
-    def add(
-        cls, table: OrderedDict[int, Hook], fn: Callable[..., Any], *, prepend: bool = False, **flags: bool
-    ) -> RemovableHandle:
-        """Enter ``fn`` into ``table``, at its front if ``prepend``."""
-        if not callable(fn):
-            raise TypeError(f"a hook is a function, but got {type(fn).__name__}: {fn!r}")
-        handle = cls(table)
-        table[handle.id] = Hook(fn, **flags)
-        if prepend:
-            table.move_to_end(handle.id, last=False)
-        return handle
-
-    def remove(self) -> None:
-        """Take the hook off; a second time does nothing."""
-        table = self._table()
-        if table is not None:
-            table.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
+def _hang(
+    table: OrderedDict[int, Hook], fn: Callable[..., Any], *, prepend: bool = False, **flags: bool
+) -> RemovableHandle:
+    """Enter ``fn`` into ``table``, at its front if ``prepend``."""
+    if not callable(fn):
+        raise TypeError(f"a hook is a function, but got {type(fn).__name__}: {fn!r}")
+    handle = hang(table, Hook(fn, **flags))
+    if prepend:
+        table.move_to_end(handle.id, last=False)
+    return handle
 
 
 # Hooks on every module, for tools that watch a whole network. ``global_hooks`` is what Module.__call__ asks:
@@ -76,9 +52,7 @@ global_hooks: OrderedDict[int, tuple[str, Hook]] = OrderedDict()
 
 
 def _register_global(kind: str, fn: Callable[..., Any], **flags: bool) -> RemovableHandle:
-    handle = RemovableHandle(global_hooks)
-    global_hooks[handle.id] = (kind, Hook(fn, **flags))
-    return handle
+    return hang(global_hooks, (kind, Hook(fn, **flags)))
 
 
 class Hooked:
@@ -97,7 +71,7 @@ class Hooked:
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """``hook(module, args)`` before ``forward``; what it returns (if not None) replaces the arguments."""
-        return RemovableHandle.add(self._forward_pre_hooks, hook, prepend=prepend, with_kwargs=with_kwargs)
+        return _hang(self._forward_pre_hooks, hook, prepend=prepend, with_kwargs=with_kwargs)
 
     def register_forward_hook(
         self,
@@ -111,35 +85,33 @@ class Hooked:
 
         ``always_call`` runs it, with output None, even where ``forward`` raised.
         """
-        return RemovableHandle.add(
-            self._forward_hooks, hook, prepend=prepend, with_kwargs=with_kwargs, always_call=always_call
-        )
+        return _hang(self._forward_hooks, hook, prepend=prepend, with_kwargs=with_kwargs, always_call=always_call)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """``hook(module, grad_output)`` when the gradients of the outputs are known; may return new ones."""
-        return RemovableHandle.add(self._backward_pre_hooks, hook, prepend=prepend)
+        return _hang(self._backward_pre_hooks, hook, prepend=prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """``hook(module, grad_input, grad_output)`` when the gradients of the inputs are known; may replace them."""
-        return RemovableHandle.add(self._backward_hooks, hook, prepend=prepend)
+        return _hang(self._backward_hooks, hook, prepend=prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, prefix, keep_vars)`` before ``state_dict`` collects this module."""
-        return RemovableHandle.add(self._state_dict_pre_hooks, hook)
+        return _hang(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, state_dict, prefix, local_metadata)`` after ``state_dict`` collected; edits in place."""
-        return RemovableHandle.add(self._state_dict_hooks, hook)
+        return _hang(self._state_dict_hooks, hook)
 
     _register_state_dict_hook = register_state_dict_post_hook
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` before a load."""
-        return RemovableHandle.add(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
+        return _hang(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, incompatible_keys)`` after a load; edits the two lists in place."""
-        return RemovableHandle.add(self._load_state_dict_post_hooks, hook)
+        return _hang(self._load_state_dict_post_hooks, hook)
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:

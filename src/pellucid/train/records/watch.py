@@ -241,7 +241,7 @@ class _Listener(EngineWatcher):
     def __init__(self, own: weakref.WeakMethod[Any]) -> None:
         self._own = own
 
-    def backward(self, roots: Any) -> None:
+    def before_backward(self, roots: Any) -> None:
         backward = self._own()
         if backward is not None:
             backward(roots)
