@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pellucid.core import Tensor
 from pellucid.core.context import Watcher as EngineWatcher
 from pellucid.core.context import state
 from pellucid.train.records.hooks import Where
@@ -241,7 +243,7 @@ class _Listener(EngineWatcher):
     def __init__(self, own: weakref.WeakMethod[Any]) -> None:
         self._own = own
 
-    def before_backward(self, roots: Any) -> None:
+    def before_backward(self, roots: Sequence[Tensor]) -> None:
         backward = self._own()
         if backward is not None:
             backward(roots)
