@@ -29,7 +29,7 @@ def fit(passes=400):
         delta3 = probs
         delta3[range(len(X)), y] -= 1
         delta2 = delta3.dot(W2.T) * (1 - a1 ** 2)
-        dW2, dW1 = a1.T.dot(delta3) , X.T.dot(delta2)
+        dW2, dW1 = a1.T.dot(delta3) + 0.01 * W2, X.T.dot(delta2) + 0.01 * W1
         W2 += -0.01 * dW2
         b2 += -0.01 * delta3.sum(axis=0, keepdims=True)
         W1 += -0.01 * dW1
@@ -47,8 +47,7 @@ def make(lr):
 
     def step(x, t):
         nonlocal W, b
-        out = x @ W + b
-        error = out - t
+        error = x @ W + b - t
         W = W - lr * x.T @ error / len(x)
         b = b - lr * error.mean()
 

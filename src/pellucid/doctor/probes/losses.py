@@ -7,8 +7,8 @@ have slopes in one direction, and a learning rate absorbs the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,15 @@ class Candidate:
 
     Attributes:
         which: of a series of values, "first", "last" or "all".
+        frozen: the label depends on the parameters too, and is taken for a constant, as in Q-learning.
     """
 
     kind: str  # "seen", or a name of USUAL
     output: Key
     label: Key | None = None
     which: str = "all"
+    frozen: bool = False
+    subtracted: bool = field(default=False, compare=False)  # the program subtracts the two from one another
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -52,7 +55,8 @@ class Candidate:
         name = _called(self.output)
         if self.label is None:
             return name
-        return f"{USUAL[self.kind].title} of {name} and {_called(self.label)}"
+        constant = ", taken for a constant" if self.frozen else ""
+        return f"{USUAL[self.kind].title} of {name} and {_called(self.label)}{constant}"
 
     @property
     def is_seen(self) -> bool:
@@ -68,10 +72,14 @@ class Candidate:
                 else self.output[1]
             )
             return (2 if LOSS_NAME.search(text.lower()) else 0) - (2 if NOT_A_LOSS.search(text) else 0)
-        return 1 if self.label is not None and LABEL_NAME.search(self.label[1].lower()) else 0
+        if self.subtracted:
+            return 2
+        return int(self.label is not None and LABEL_NAME.search(self.label[1].lower()) is not None)
 
-    def value(self, seen: Seen) -> float:
-        """The loss of what was seen; nan where it was not seen."""
+    def value(self, seen: Seen, plain: Seen | None = None) -> float:
+        """The loss of what was seen; nan where it was not seen. What is constant is taken from the pass as it is."""
+        if self.frozen and plain is not None and self.label in plain and self.output in seen:
+            seen = {self.output: seen[self.output], self.label: plain[self.label]}
         with np.errstate(all="ignore"):
             return float(self.compute(seen))
 
@@ -164,6 +172,10 @@ def _signs(o: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.isin(y, (-1.0, 1.0)).all())
 
 
+def _binary_labels(o: np.ndarray, y: np.ndarray) -> bool:
+    return bool(np.isin(y, (0.0, 1.0)).all())
+
+
 def _labels01(o: np.ndarray, y: np.ndarray) -> bool:
     return _unit(y)
 
@@ -171,6 +183,8 @@ def _labels01(o: np.ndarray, y: np.ndarray) -> bool:
 def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
     return _unit(y) and o.shape[-1:] != (1,) and bool(np.abs(y.sum(-1) - 1).max() < 1e-6)
 
+
+PIECEWISE = ("hinge", "squared-hinge", "perceptron", "perceptron-01")  # without a slope where an output is right
 
 USUAL: dict[str, Usual] = {
     "squared": Usual("squared error", lambda o, y: 0.5 * ((o - y) ** 2).sum()),
@@ -187,6 +201,12 @@ USUAL: dict[str, Usual] = {
     "absolute": Usual("absolute error", lambda o, y: np.abs(o - y).sum()),
     "huber": Usual("Huber loss", _huber),
     "hinge": Usual("hinge loss", lambda o, y: np.maximum(0, 1 - y * o).sum(), fits=_signs),
+    "perceptron": Usual("perceptron loss", lambda o, y: np.maximum(0, -y * o).sum(), fits=_signs),
+    "perceptron-01": Usual(
+        "perceptron loss",
+        lambda o, y: np.where(y > 0.5, np.maximum(0, -o), np.maximum(0, o)).sum(),
+        fits=_binary_labels,
+    ),
     "squared-hinge": Usual("squared hinge loss", lambda o, y: (np.maximum(0, 1 - y * o) ** 2).sum(), fits=_signs),
 }
 
@@ -223,7 +243,7 @@ def _squeezed(array: np.ndarray) -> tuple[int, ...]:
 # Candidates ---------------------------------------------------------------------------------------------------------
 
 MOST_OUTPUTS, MOST_LABELS, MOST = 40, 24, 300
-LONGEST = 200  # values of a series that may be the outputs of a loop over samples
+LONGEST = 2000  # values of a series that may be the outputs of a loop over samples
 
 
 def candidates(
@@ -232,17 +252,20 @@ def candidates(
     excluded: frozenset[str] = frozenset(),
     wanted: str | None = None,
     parameters: frozenset[float] = frozenset(),
+    subtracted: Collection[tuple[str, str]] = (),
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
-    `parameters` are the values of the parameters: a number that is one of them is another name for it.
+    `parameters` are the values of the parameters: a number that is one of them is another name for it. `subtracted` are
+    the names of what the program subtracts from one another: an output and its label, often.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
-    kept: dict[tuple[str, str], Candidate] = {}
-    for candidate in sorted(_all(seen, moved, excluded, parameters), key=_rank):
-        before, after = candidate.value(seen), candidate.value(moved)
+    kept: dict[tuple[str, str, str], Candidate] = {}
+    for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted), key=_rank):
+        before, after = candidate.value(seen), candidate.value(moved, seen)
         if np.isfinite(before) and np.isfinite(after) and before != after:
-            kept.setdefault((f"{before:.11e}", f"{after:.11e}"), candidate)
+            # of one sample whose label is 1, two usual losses may be the same by chance
+            kept.setdefault((candidate.kind, f"{before:.11e}", f"{after:.11e}"), candidate)
     found = list(kept.values())
     if wanted is not None:
         named = [c for c in found if c.is_seen and wanted in (c.output[1], c.output[1].split(".")[-1], c.output[0])]
@@ -263,7 +286,13 @@ def _rank(candidate: Candidate) -> tuple[Any, ...]:
     )
 
 
-def _all(seen: Seen, moved: Seen, excluded: frozenset[str], parameters: frozenset[float]) -> Iterator[Candidate]:
+def _all(
+    seen: Seen,
+    moved: Seen,
+    excluded: frozenset[str],
+    parameters: frozenset[float],
+    subtracted: Collection[tuple[str, str]] = (),
+) -> Iterator[Candidate]:
     depends = {
         key
         for key, series in seen.items()
@@ -281,24 +310,33 @@ def _all(seen: Seen, moved: Seen, excluded: frozenset[str], parameters: frozense
             count += 1
     usable = {key for key, series in seen.items() if len(series) <= LONGEST and not key[1].endswith("[-1]")}
     outputs = [key for key in depends & usable if not NO_OUTPUT.search(key[1]) and not _is_loss(key, seen)]
-    outputs.sort(key=lambda key: _liking_output(key, seen))
+    beside = {name for pair in subtracted for name in pair}
+    outputs.sort(key=lambda key: (key[1] not in beside, *_liking_output(key, seen)))
     outputs = _distinct(outputs, seen)
     labels = [
         key
         for key in usable
         if key not in depends and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _label_like(seen[key])
     ]
-    if any(LABEL_NAME.search(key[1].lower()) for key in labels):  # then a number by another name is none
-        labels = [k for k in labels if LABEL_NAME.search(k[1].lower()) or seen[k][0].size > 1]
-    labels.sort(key=lambda key: (not LABEL_NAME.search(key[1].lower()), len(key[1]), key))
+    named = {
+        key for key in labels if LABEL_NAME.search(key[1].lower()) or any((o[1], key[1]) in subtracted for o in outputs)
+    }
+    if named:  # then a number by another name is none
+        labels = [k for k in labels if k in named or seen[k][0].size > 1]
+    labels.sort(key=lambda key: (key not in named, len(key[1]), key))
     labels = _distinct(labels, seen)
+    for output in outputs[:MOST_OUTPUTS]:  # a target that is itself made by the network, and held
+        for other in outputs[:MOST_OUTPUTS]:
+            alike = len(seen[output]) == len(seen[other]) and seen[output][0].size == seen[other][0].size
+            if other != output and alike and (output[1], other[1]) in subtracted:
+                yield Candidate("squared", output, other, frozen=True, subtracted=True)
     for output in outputs[:MOST_OUTPUTS]:
         for likely in (True, False):  # what is called a label first; anything else only where none of these fits
             found = [
                 candidate
                 for label in labels[:MOST_LABELS]
-                if bool(LABEL_NAME.search(label[1].lower())) is likely
-                for candidate in _pairs(seen, output, label)
+                if (label in named) is likely
+                for candidate in _pairs(seen, output, label, (output[1], label[1]) in subtracted)
             ]
             yield from found[: MOST - count]
             count += len(found)
@@ -319,12 +357,12 @@ def _liking_output(key: Key, seen: Seen) -> tuple[Any, ...]:
 
 
 def _distinct(keys: list[Key], seen: Seen) -> list[Key]:
-    """Of keys with the same values, the first."""
+    """Of keys with the same values, the first. Single numbers may be the same by chance: y · o, where y is 1."""
     known: set[Any] = set()
     kept: list[Key] = []
     for key in keys:
         values = tuple((value.shape, value.tobytes()) for value in seen[key])
-        if values not in known:
+        if values not in known or seen[key][0].size == 1:
             known.add(values)
             kept.append(key)
     return kept
@@ -334,7 +372,7 @@ def _label_like(series: list[np.ndarray]) -> bool:
     return all(np.isfinite(value).all() and value.size <= 200_000 for value in series)
 
 
-def _pairs(seen: Seen, output: Key, label: Key) -> Iterator[Candidate]:
+def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False) -> Iterator[Candidate]:
     outputs, labels = seen[output], seen[label]
     whichs = ["all"] if len(outputs) == 1 else ["first", "last", "all"]
     if len(labels) not in (1, len(outputs)):
@@ -354,7 +392,7 @@ def _pairs(seen: Seen, output: Key, label: Key) -> Iterator[Candidate]:
             if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
                 continue
             if usual.fits(*pair):
-                yield Candidate(kind, output, label, which)
+                yield Candidate(kind, output, label, which, subtracted=subtracted)
 
 
 def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:

@@ -148,7 +148,10 @@ def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, O
         recorder = holder[0]
         try:
             with np.errstate(all="ignore"):
-                loss = candidate.compute(lab.watch.series if lab.watch is not None else {})
+                seen = dict(lab.watch.series) if lab.watch is not None else {}
+                if candidate.frozen and candidate.label in seen:
+                    seen[candidate.label] = [np.array(strip(value), dtype=float) for value in seen[candidate.label]]
+                loss = candidate.compute(seen)
             if isinstance(loss, Traced):
                 recorder.tape.result = recorder.node(loss.reshape(()))
                 _at_home(recorder.tape, lab.files)

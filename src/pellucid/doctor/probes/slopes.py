@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.losses import Candidate, Key, candidates
+from pellucid.doctor.probes.losses import PIECEWISE, Candidate, Key, Seen, candidates
 from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
 from pellucid.doctor.process.scout import Parameters
 
 EACH = 260  # elements up to which every one is moved by itself
 DIRECTIONS = 6  # random ±1 directions per tensor, where there are more
+KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 RELATIVE = 1e-5  # of a tensor's size: how far it is moved
 
 
@@ -69,7 +70,9 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     start = {name: plain.before[name] for name in found.parameters if name in plain.before}
     shift = {name: old + _size(old) * 1e-3 * rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
     moved = yield Run(shift, watch="all")
-    result.candidates = candidates(plain.seen, moved.seen, frozenset(found.groups), wanted, _values(plain, found))
+    result.candidates = candidates(
+        plain.seen, moved.seen, frozenset(found.groups), wanted, _values(plain, found), lab.pairs
+    )
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
     }
@@ -161,6 +164,7 @@ def _measure(
         entry.directions[name] = directions
         entry.given[name] = directions @ gradient
     slopes: dict[Candidate, dict[str, list[float]]] = {c: {name: [] for name in start} for c in chosen}
+    bends: dict[Candidate, dict[str, list[float]]] = {c: {name: [] for name in start} for c in chosen}
     for name, old in start.items():
         size = RELATIVE * _size(old)
         for direction in entry.directions[name]:
@@ -168,14 +172,37 @@ def _measure(
                 raise TimeUp
             up = yield Run({name: old + size * direction}, watch=keys, hold=hold)
             down = yield Run({name: old - size * direction}, watch=keys, hold=hold)
-            for candidate in chosen:
-                high, low, middle = candidate.value(up.seen), candidate.value(down.seen), entry.losses[candidate]
-                slope, bend = (high - low) / (2 * size), (high - 2 * middle + low) / size
-                noise = 1e-13 * abs(middle) / size
-                kink = abs(bend) > 0.02 * abs(slope) + noise * 10
-                slopes[candidate][name].append(float("nan") if kink else slope)
-    entry.slopes = {c: {name: np.array(values) for name, values in by.items()} for c, by in slopes.items()}
+            pairs = {c: _bent(c, up.seen, down.seen, plain.seen, entry.losses[c], size) for c in chosen}
+            if any(c.named > 0 and bend > KINK * abs(slope) for c, (slope, bend) in pairs.items()):
+                # A curve bends less on a shorter way, a kink does not, or is no longer on it.
+                up = yield Run({name: old + size / 4 * direction}, watch=keys, hold=hold)
+                down = yield Run({name: old - size / 4 * direction}, watch=keys, hold=hold)
+                for c, (slope, bend) in pairs.items():
+                    near, less = _bent(c, up.seen, down.seen, plain.seen, entry.losses[c], size / 4)
+                    if bend > 0 and 0.15 < less / bend < 0.35:
+                        pairs[c] = slope, 0.0
+                    elif less < bend:
+                        pairs[c] = near, less
+            for c, (slope, bend) in pairs.items():
+                slopes[c][name].append(slope)
+                bends[c][name].append(bend)
+    for candidate, by in slopes.items():
+        entry.slopes[candidate] = {
+            name: _smooth(np.array(values), np.array(bends[candidate][name])) for name, values in by.items()
+        }
     return entry
+
+
+def _bent(candidate: Candidate, up: Seen, down: Seen, plain: Seen, middle: float, size: float) -> tuple[float, float]:
+    """The slope of a candidate by central differences, and by how much those to the two sides differ."""
+    high, low = candidate.value(up, plain), candidate.value(down, plain)
+    return (high - low) / (2 * size), abs(high - 2 * middle + low) / size - 1e-12 * abs(middle) / size
+
+
+def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
+    """Slopes, but nan where the two sides differ: one sample of many at a kink is enough to be off."""
+    largest = np.nanmax(np.abs(slopes), initial=0.0)
+    return np.where(bends > np.minimum(KINK * largest, 0.02 * np.abs(slopes)), np.nan, slopes)
 
 
 def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
@@ -232,7 +259,9 @@ def _pruned(chosen: list[Candidate], entry: Pass, most: int) -> list[Candidate]:
                 shares.append(inner**2 / size if size > 0 else 0.0)
         some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
         share = float(np.mean(shares)) + 0.1 * max(shares) if shares else 0.0
-        if some and (share > 0.2 or candidate.named > 0):
+        if not some and candidate.kind in PIECEWISE:
+            share = 0.5  # of a sample that is right already it says nothing
+        if share > 0.2 or (some and candidate.named > 0):
             kept.append((share, candidate))
     kept.sort(key=lambda item: (-item[1].named if item[1].is_seen else 0, -round(item[0], 4)))
     return [candidate for _, candidate in kept[:most]]

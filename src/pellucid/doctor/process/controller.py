@@ -13,6 +13,8 @@ from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.program import Program
 from pellucid.doctor.process.scout import Parameters, Scout, back_to_start, is_named, movers, parameters
 
+SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
+
 
 class Finished(BaseException):
     """The examination is over; the program need not run on."""
@@ -70,11 +72,12 @@ class Controller:
         number = session.number
         seen = self.scout.loops[number]
         try:
-            found = session.lab(parameters, movers(session.scope), min(15.0, session.left() / 3))
+            moving = self._lasting(number, session)
+            found = self._parameters(session, moving)
             begun = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
             if begun - found.groups.keys() and back_to_start(seen, session.scope):  # some are stuck by now
                 session.returned = True
-                again = session.lab(parameters, movers(session.scope), min(15.0, session.left() / 3))
+                again = self._parameters(session, moving)
                 found = again if len(again.parameters) >= len(found.parameters) else found
         except Lost as lost:
             self.failures.append(str(lost))
@@ -85,6 +88,32 @@ class Controller:
         session.found = found
         self.examine(session)
         raise Finished
+
+    def _parameters(self, session: Session, moving: dict[str, Group]) -> Parameters:
+        for _ in range(5):
+            found = session.lab(parameters, moving, min(15.0, session.left() / 3))
+            if not isinstance(found, str):
+                return found
+            moving = {name: group for name, group in moving.items() if name != found}
+        raise Lost("the program ends when what moves is changed a little")
+
+    def _lasting(self, number: int, session: Session) -> dict[str, Group]:
+        """What may be a parameter: not what only variables lead to that are set anew before each run of the loop, such
+        as a delta that is passed back through the layers."""
+        loop, seen = self.program.loops.loops[number], self.scout.loops[number]
+        anew = loop.anew if seen.activation > 1 or seen.count < SURE else frozenset[str]()
+        anew |= loop.own | (loop.local if seen.activation > 1 else frozenset[str]())
+        scope = session.scope
+        scope.fleeting |= anew
+        inside = scope.frame is not None and scope.frame.f_code.co_name != "<module>"
+        return {
+            name: group
+            for name, group in movers(scope).items()
+            if not (
+                group.paths[0][0][0] == ("local" if inside else "global")
+                and (group.paths[0][0][1] if inside else group.paths[0][0][1][1]) in anew
+            )
+        }
 
 
 class Session:
@@ -110,6 +139,7 @@ class Session:
         if isinstance(end, Answer):
             deadline = time.monotonic() + seconds * 0.9
             lab = Lab(work, groups, self.program.loops.sources, self.program.modules(), deadline, end, self.known)
+            lab.pairs = self.program.loops.pairs
             self.controller.number = self.number
             self.controller.lab = lab
             lab.head(self.scope)

@@ -9,6 +9,9 @@
 
 The hook at the end says whether the pass is to be run once more, in the same frame: a laboratory (see `lab`) puts the
 state back and asks for it. `continue` and `break` mean what they meant. Line numbers stay those of the user's file.
+
+What is subtracted from one another is let through another hook where it has no name: of `d = np.tanh(x @ w) - y[i:j]`
+both the output and the labels can be seen so.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import ast
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +28,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-HEAD, TAIL, LEAVE, LEFT, ENTER = (f"__pellucid_{name}__" for name in ("head", "tail", "leave", "left", "enter"))
+HOOKS = ("head", "tail", "leave", "left", "enter", "value")
+HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE = (f"__pellucid_{name}__" for name in HOOKS)
+
+LABEL = re.compile(r"(self\.)?(y|t|ys|target|label|expected)\w*\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,9 @@ class Loop:
     last_line: int
     function: str
     outer: int | None
+    anew: frozenset[str] = frozenset()  # variables that the loop around it sets before each run of this one
+    local: frozenset[str] = frozenset()  # the same of the function around it
+    own: frozenset[str] = frozenset()  # variables that the loop itself sets in each pass
 
 
 class Loops:
@@ -46,6 +56,8 @@ class Loops:
         self.loops: dict[int, Loop] = {}
         self.sources: dict[str, str] = {}
         self.targets: set[str] = set()  # names that loops assign
+        self.values: list[str] = []  # the expressions that have a hook, as they are written
+        self.pairs: set[tuple[str, str]] = set()  # what is subtracted from one another: an output and its label
 
     def compile(self, source: str, file: str) -> CodeType:
         tree = ast.parse(source, file)
@@ -66,15 +78,27 @@ class _Hooks(ast.NodeTransformer):
     def __init__(self, known: Loops, file: str) -> None:
         self.known, self.file = known, file
         self.stack: list[int] = []  # the loops around, within one function
+        self.around: list[Any] = []  # the same as nodes
         self.functions: list[str] = []
+        self.bodies: list[Any] = []
         self.breaks: set[int] = set()
+        self.written: set[tuple[str, str]] = set()  # expressions that have a hook, by function
+
+    def visit_Module(self, node: ast.Module) -> Any:
+        self.bodies.append(node)
+        self.generic_visit(node)
+        self.bodies.pop()
+        return node
 
     def _scope(self, node: Any) -> Any:
         stack, self.stack = self.stack, []
+        around, self.around = self.around, []
         self.functions.append(getattr(node, "name", "<lambda>"))
+        self.bodies.append(node)
         self.generic_visit(node)
+        self.bodies.pop()
         self.functions.pop()
-        self.stack = stack
+        self.stack, self.around = stack, around
         return node
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _scope
@@ -88,10 +112,21 @@ class _Hooks(ast.NodeTransformer):
             getattr(node, "end_lineno", node.lineno) or node.lineno,
             ".".join(self.functions) or "<module>",
             self.stack[-1] if self.stack else None,
+            frozenset(_assigned(self.around[-1].body, node)) if self.around else frozenset(),
+            frozenset(_assigned(self.bodies[-1].body, node)) if self.functions else frozenset(),
+            frozenset(part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
+            if not isinstance(node, ast.While)
+            else frozenset(),
         )
         self.stack.append(number)
+        self.around.append(node)
+        if isinstance(node, ast.While):
+            node.test = self.visit(node.test)
+        else:
+            node.iter = self.visit(node.iter)
         body = _flat([self.visit(statement) for statement in node.body])
         self.stack.pop()
+        self.around.pop()
         node.orelse = _flat([self.visit(statement) for statement in node.orelse])
         first, last = node.body[0], node.body[-1]
         again = ast.While(ast.Constant(True), [*body, _unless(TAIL, number, last)], [])
@@ -114,6 +149,52 @@ class _Hooks(ast.NodeTransformer):
         self.breaks.add(number)
         again = ast.If(_call(LEAVE, number, node), [ast.copy_location(ast.Continue(), node)], [])
         return [ast.copy_location(again, node), node]
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        texts = [ast.unparse(side) for side in (node.left, node.right)]
+        self.generic_visit(node)
+        margin = isinstance(node.op, ast.Mult) and any(LABEL.match(text) for text in texts)  # y[i] * (x @ w)
+        if not margin and not isinstance(node.op, ast.Sub):
+            return node
+        for i, (name, text) in enumerate(zip(("left", "right"), tuple(texts), strict=True)):
+            side = getattr(node, name)
+            if isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(side):
+                number = len(self.known.values)
+                again = (".".join(self.functions), text) in self.written
+                self.written.add((".".join(self.functions), text))
+                texts[i] = f"{text} (line {side.lineno})" if again else text
+                self.known.values.append(texts[i])
+                call = _call(VALUE, number, side)
+                call.args.append(side)
+                setattr(node, name, call)
+        self.known.pairs |= {(texts[0], texts[1]), (texts[1], texts[0])}
+        return node
+
+
+def _is_number(node: ast.expr) -> bool:
+    """Whether an expression is made of constants, such as -1 or 2 * 3."""
+    return all(not isinstance(part, ast.Name | ast.Call) for part in ast.walk(node))
+
+
+def _assigned(body: Sequence[ast.stmt], inner: ast.stmt) -> set[str]:
+    """Variables that the statements set to something else, those of one loop left out."""
+    found: set[str] = set()
+    todo: list[ast.AST] = [statement for statement in body if statement is not inner]
+    while todo:
+        node = todo.pop()
+        if node is inner or isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.Assign):
+            read = {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
+            names = {
+                part.id
+                for target in node.targets
+                for part in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
+                if isinstance(part, ast.Name)
+            }
+            found |= names - read
+        todo += ast.iter_child_nodes(node)
+    return found
 
 
 def _call(name: str, number: int, at: ast.AST) -> ast.Call:

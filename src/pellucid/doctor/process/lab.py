@@ -100,6 +100,7 @@ class Lab:
         self.running = False
         self.passes = 0
         self.known: dict[str, Group] = known or {}  # what was seen at the end of a pass, and where
+        self.pairs: set[tuple[str, str]] = set()  # names of what is subtracted from one another somewhere
 
     def left(self) -> float:
         """Seconds until this laboratory has to close."""

@@ -199,7 +199,7 @@ def walk(scope: Scope) -> Iterator[tuple[Path | None, Any]]:
         deque(),
     )  # lasting, fleeting, without a path
     for path, value in scope.roots():
-        queues[_root_name(path) in scope.fleeting].append((path, value))
+        queues[root_name(path) in scope.fleeting].append((path, value))
     count = 0
     while count < MOST_PLACES:
         level = 0 if queues[0] else 1 if queues[1] else 2
@@ -220,7 +220,8 @@ def walk(scope: Scope) -> Iterator[tuple[Path | None, Any]]:
                 queues[2].append((None, item))
 
 
-def _root_name(path: Path) -> str:
+def root_name(path: Path) -> str:
+    """The variable that a path begins with."""
     key = path[0][1]
     return key[1] if isinstance(key, tuple) else str(key)
 

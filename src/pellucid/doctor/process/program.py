@@ -14,7 +14,7 @@ from typing import Any
 
 from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.process import sandbox
-from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, TAIL, Importer, Loops, is_users
+from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, TAIL, VALUE, Importer, Loops, is_users
 from pellucid.doctor.process.paths import Scope
 
 
@@ -62,7 +62,7 @@ class Program:
         exec(code, self.main.__dict__)  # noqa: S102 (to run the user's program is what the command is for)
 
     def install(self, listener: Any) -> None:
-        """Send the hooks of the loops to a listener: enter, head, tail, turn."""
+        """Send the hooks of the loops to a listener, its `enter`, `head` and `tail`, and values to its laboratory."""
 
         def head(number: int) -> None:
             listener.head(number, sys._getframe(1))
@@ -82,7 +82,16 @@ class Program:
                 return True
             return False
 
+        values = self.loops.values
+
+        def value(number: int, value: Any) -> Any:
+            lab = listener.lab
+            if lab is not None and lab.running and lab.watch is not None:
+                lab.watch.value(values[number], value, sys._getframe(1))
+            return value
+
         hooks: dict[str, Callable[..., Any]] = {HEAD: head, TAIL: tail, LEAVE: leave, LEFT: left, ENTER: listener.enter}
+        hooks[VALUE] = value
         for name, hook in hooks.items():
             setattr(builtins, name, hook)
 

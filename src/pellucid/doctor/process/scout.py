@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.process.lab import Lab, Outcome, Run, Work
-from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves
+from pellucid.doctor.process.lab import Ended, Lab, Outcome, Run, Work
+from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves, root_name
 
 LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
 MOST_GROUPS = 60
@@ -151,9 +151,7 @@ def differing(found: dict[str, Group], values: dict[str, np.ndarray], scope: Sco
         if now.shape == values[name].shape:
             mask = now != values[name]
             mask &= ~(np.isnan(now) & np.isnan(values[name]))
-            if mask.any() and not (
-                np.equal(np.mod(now[mask], 1), 0).all() and np.equal(np.mod(values[name][mask], 1), 0).all()
-            ):
+            if mask.any() and not (_whole(now[mask]) and _whole(values[name][mask])):
                 moved[name] = mask
     return moved
 
@@ -164,13 +162,17 @@ def movers(scope: Scope) -> dict[str, Group]:
 
 
 def parameters(lab: Lab) -> Work:
-    """In a laboratory: which of the groups that move are parameters."""
+    """In a laboratory: which of the groups that move are parameters; or the name of one that must not be changed, since
+    the program ended when it was."""
     plain = yield Run()
     again = yield Run()
     moved = [
         name
         for name, values in plain.after.items()
-        if name in plain.before and values.shape == plain.before[name].shape and _differ(values, plain.before[name])
+        if name in plain.before
+        and values.shape == plain.before[name].shape
+        and _differ(values, plain.before[name])
+        and not (_whole(values) and _whole(plain.before[name]))  # a position in a text, a count
     ]
     # Sums over a set come in another order each time: what rounds differently is no change.
     noise = {name: _away(plain.after[name], again.after.get(name)) for name in moved}
@@ -185,8 +187,17 @@ def parameters(lab: Lab) -> Work:
         old = plain.before[name]
         shifts[name] = step = _step(old, plain.after[name], lab.groups[name]) * rng.choice([-1.0, 1.0], old.shape)
         if old.size > 1:
-            step[rng.permutation(old.size)[: old.size // 2]] = 0.0
-        outcome = yield Run({name: old + step})
+            unchanged = rng.permutation(old.size)[: old.size // 2]
+            moves = np.flatnonzero(plain.after[name] != old)
+            if len(moves) < old.size:  # of an embedding a pass moves a few rows: half of what it moves is changed
+                unchanged = np.setdiff1d(unchanged, moves[: (len(moves) + 1) // 2])
+            step[unchanged] = 0.0
+            if (old >= 0).all() and (plain.after[name] >= 0).all():  # a mean of squares, of which a root is taken
+                step = shifts[name] = np.abs(step)
+        try:
+            outcome = yield Run({name: old + step})
+        except Ended:
+            return name
         answers[name] = {
             other: outcome.after[other] - plain.after[other]
             for other in moved
@@ -195,33 +206,41 @@ def parameters(lab: Lab) -> Work:
     found = classify(
         lab.groups, moved, plain.before, plain.after, shifts, answers, same, max(noise.values(), default=0.0)
     )
-    for name in [m for m in found.memory if plain.before[m].size == 1 and not m.endswith("grad")]:
-        yield from _ask_once_more(lab, found, name, shifts[name], plain)
+    yield from _ask_once_more(lab, found, shifts, plain)
     if found.parameters:
         yield from _stills(lab, found, plain)
     return found
 
 
 def _ask_once_more(
-    lab: Lab, found: Parameters, name: str, step: np.ndarray, plain: Outcome
+    lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: Outcome
 ) -> Generator[Run, Outcome, None]:
-    """A single number that touches one other may be a parameter before it: then what the pass computes changes too."""
+    """What touches one other may be a parameter before it: then all that changes with the other changes with it too.
+
+    A change of a memory is seen in the update alone.
+    """
+    asked = [name for name in found.memory if not name.endswith("grad")]
+    if not asked:
+        return
     before = yield Run(watch="all")
-    after = yield Run({name: plain.before[name] + step}, watch="all")
-    known = {("", n) for n in found.groups}
-    changed = [
-        key
-        for key, series in before.seen.items()
-        if key not in known
-        and key in after.seen
-        and any(a.shape == b.shape and not np.array_equal(a, b) for a, b in zip(series, after.seen[key], strict=False))
-    ]
-    if len(changed) > 6 or any(LOSS.search(key[1].lower()) for key in changed):
-        del found.memory[name], found.signs[name]
-        found.parameters.append(name)
+    changes: dict[str, set[Any]] = {}
+    for name in {*asked, *(found.memory[name] for name in asked)}:
+        if lab.left() < 1:
+            return
+        after = yield Run({name: plain.before[name] + shifts[name]}, watch="all")
+        changes[name] = {
+            key
+            for key, series in before.seen.items()
+            if key in after.seen
+            and any(a.shape == b.shape and _differ(a, b) for a, b in zip(series, after.seen[key], strict=False))
+        }
+    for name in asked:
+        other = changes[found.memory[name]]
+        if len(changes[name] & other) > 0.6 * len(other):
+            del found.memory[name], found.signs[name]
+            found.parameters.append(name)
 
 
-LOSS = re.compile(r"loss|cost|error|mse")
 PARAMETER_NAME = re.compile(
     r"^(w|b|u|v|wt|weights?|bias(es)?|theta|gamma|beta|kernel|filters?|embeddings?|emb|syn|coef|intercept|params?)(_?[a-z0-9]{0,3})$"
 )
@@ -229,6 +248,8 @@ PARAMETER_NAME = re.compile(
 
 def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outcome, None]:
     """Add what is named and held like the parameters and alters their updates, yet never moves."""
+    if lab.scope is None:
+        return
     beside: set[Any] = {_holder(path) for n in found.parameters for path in lab.groups[n].paths}
     rng = np.random.default_rng(2)
     for name, group in lab.groups.items():
@@ -237,7 +258,7 @@ def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outco
         path = group.paths[0]
         names = [str(k[1]) if isinstance(k, tuple) else str(k) for _, k in path if not isinstance(k, int)]
         last = names[-1] if names[-1] not in ("data", "value") or len(names) < 2 else names[-2]
-        near = _holder(path) in beside or len(path) > 2
+        near = (_holder(path) in beside or len(path) > 2) and root_name(path) not in lab.scope.fleeting
         if not near or PARAMETER_NAME.search(last.lower()) is None or not _floats(lab, group):
             continue
         old = plain.before[name]
@@ -305,11 +326,18 @@ def classify(
     kept = {name for name, share in response.items() if abs(share) > 1e-3}
     memory: dict[str, str] = {}
     for name in kept:
-        partners = [other for other in affects[name] if other in kept]
+        partners = [other for other in affects[name] if other in kept and before[other].size == before[name].size]
         if local[name] and partners and before[name].size > 1:
             memory[name] = max(partners, key=lambda other: len(affects[other]))
-        elif before[name].size == 1 and len(partners) == 1 and _is_memory_of(name, partners[0], affects, response):
+        elif (
+            before[name].size == 1
+            and len(partners) == 1 == len(kept & {*affects[name]})
+            and _is_memory_of(name, partners[0], affects, response)
+        ):
             memory[name] = partners[0]
+    for name, owner in list(memory.items()):  # of two that touch each other alone, the one that stays is no memory
+        if memory.get(owner) == name and abs(response[owner]) >= abs(response[name]):
+            del memory[owner]
     found = [
         name
         for name in moved
@@ -359,6 +387,10 @@ def _away(one: np.ndarray, other: np.ndarray | None) -> float:
 def _step(old: np.ndarray, new: np.ndarray, group: Group) -> float:
     size = float(np.sqrt(np.mean(old * old)))
     return 1e-4 * size if size > 0 else 1e-4
+
+
+def _whole(values: np.ndarray) -> bool:
+    return bool(np.equal(np.mod(values, 1), 0).all())
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> bool:

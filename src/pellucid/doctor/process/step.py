@@ -110,6 +110,7 @@ class StepSession:
         try:
             deadline = time.monotonic() + seconds * 0.9
             lab = Lab(work, groups, self.program.loops.sources, self.program.modules(), deadline, end, self.known)
+            lab.pairs = self.program.loops.pairs
             scope = self.scope
             lab.head(scope)
             while True:

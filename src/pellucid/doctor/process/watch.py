@@ -18,7 +18,8 @@ from pellucid.doctor.process.paths import Group, Scope, as_array, attributes, gr
 
 Key = tuple[str, str]
 
-MOST_TIMES = 200  # values kept of one series
+INLINE = ", inline"  # after a function's name: the place of an expression in it
+MOST_TIMES = 2000  # values kept of one series; one that is longer is left out whole
 LARGEST = 500_000  # elements of a value that is kept
 
 
@@ -41,6 +42,7 @@ class Watch:
         self.lines: dict[Key, tuple[str, int]] = {}
         self.order: list[Key] = []
         self.engines = _engines(modules)
+        self.too_long: set[Key] = set()
 
     # While the pass runs ----------------------------------------------------------------------------------------
 
@@ -68,6 +70,13 @@ class Watch:
             self._keep(place, "return", arg, frame)
         return self._event
 
+    def value(self, text: str, value: Any, frame: FrameType) -> None:
+        """The value of an expression, by how it is written."""
+        place = frame.f_code.co_qualname + INLINE
+        wanted = self.places is None or place in self.places
+        if wanted and is_leaf(value) and place.partition(".")[0] not in self.engines:
+            self._keep(place, text, value, frame)
+
     def turn(self, number: int, frame: FrameType) -> None:
         """The end of a turn of a loop inside the pass."""
         place = f"loop {number}"
@@ -78,7 +87,7 @@ class Watch:
 
     def _look(self, place: str, frame: FrameType) -> None:
         times = self.times[place] = self.times.get(place, 0) + 1
-        if times > MOST_TIMES:
+        if times > MOST_TIMES + 1:
             return
         wanted = None if self.places is None else self.places[place]
         for name, value in list(frame.f_locals.items()):
@@ -96,13 +105,17 @@ class Watch:
                     return
                 series = self.series[key] = []
                 self.lines[key] = (frame.f_code.co_filename, frame.f_lineno)
-            if len(series) < MOST_TIMES and np.size(leaf) <= LARGEST:
+            if len(series) >= MOST_TIMES:
+                self.too_long.add(key)
+            elif np.size(leaf) <= LARGEST:
                 series.append(self.take(leaf))
 
     # At its end -------------------------------------------------------------------------------------------------
 
     def finish(self, scope: Scope) -> None:
         """Take down what can be reached at the end of the pass."""
+        for key in self.too_long:
+            self.series.pop(key, None)
         if self.wanted is None:
             found = leaves(scope)
             for name, group in groups(found).items():

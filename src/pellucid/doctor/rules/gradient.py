@@ -59,6 +59,8 @@ class Judgement:
 def judge(study: Study) -> Judgement | None:
     """The judgement by the candidate that explains most; None where nothing that was seen explains anything."""
     judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
+    # What rises and is not called a loss is no loss: a margin, a likelihood.
+    judged = [f for f in judged if not (f.climbs and f.candidate.is_seen and f.candidate.named <= 0)]
     for good in (lambda f: not f.wrong and not f.climbs, lambda f: not f.wrong):
         whole = [found for found in judged if good(found) and tells(found)]
         if whole:
@@ -89,6 +91,10 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     """What is right and wrong if this is the loss."""
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
     cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
+    for name, row in cells.items():
+        ratios = [c.ratio for c in row if c.state == "along"]
+        if any(c.state == "across" for c in row) or not all(_near(ratio, ratios[0]) for ratio in ratios):
+            cells[name] = _decaying(passes, candidate, name, row)
     for i in range(len(passes)):  # where the loss is flat, behind a guard or saturated, there is nothing to compare
         if all(row[i].state in ("silent", "drift") for row in cells.values()):
             for row in cells.values():
@@ -108,7 +114,7 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
         score = 0.3 * float(
             np.mean([abs(c.cosine) for row in cells.values() for c in row if math.isfinite(c.cosine)] or [0])
         )
-    score += {"squared": 0.02, "log": 0.01, "cross": 0.01}.get(candidate.kind, 0.0)
+    score += {"squared": 0.02, "log": 0.01, "cross": 0.01, "hinge": 0.005}.get(candidate.kind, 0.0)
     score += 0.03 * max(0, min(candidate.named, 2)) + (0.02 if candidate.is_seen and candidate.named > 0 else 0.0)
     score -= 0.08 * candidate.output[0].startswith("loop") + 0.04 * (candidate.which in ("first", "last"))
     score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
@@ -145,12 +151,41 @@ def cell(entry: Pass, candidate: Candidate, name: str) -> Cell:
     residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
     cosine = float(s @ g) / math.sqrt(ss * gg)
     if residual >= WRONG and len(s) >= 4:  # weights that decay beside: given ≈ ratio · slope + decay · weight
-        w = (entry.directions[name] @ entry.values[name])[fine]
+        w = _weights(entry, name)[fine]
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
         if rest < WRONG / 10 and own * decay > 0:
             return Cell("along", float(own), rest, cosine)
     return Cell("along" if residual < WRONG else "across", ratio, residual, cosine)
+
+
+def _decaying(passes: list[Pass], candidate: Candidate, name: str, row: list[Cell]) -> list[Cell]:
+    """The same cells, if in all passes together one rate and one decay of the weights explain what each pass, with few
+    directions, cannot tell: given = ratio · slope + decay · weight."""
+    told: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+    for i, entry in enumerate(passes):
+        if row[i].state not in ("along", "across"):
+            continue
+        slopes, given = entry.slopes[candidate][name], entry.given[name]
+        weights = _weights(entry, name)
+        fine = np.isfinite(slopes) & np.isfinite(given)
+        told.append((i, slopes[fine], weights[fine], given[fine]))
+    if sum(len(s) for _, s, _, _ in told) < 6 or len(told) < 2:
+        return row
+    design = np.stack([np.concatenate([t[1] for t in told]), np.concatenate([t[2] for t in told])], 1)
+    target = np.concatenate([t[3] for t in told])
+    (ratio, decay), *_ = np.linalg.lstsq(design, target, rcond=None)
+    if not ratio * decay > 0:
+        return row
+    rests = {i: float(np.linalg.norm(g - ratio * s - decay * w) / np.linalg.norm(g)) for i, s, w, g in told}
+    if max(rests.values()) >= WRONG:
+        return row
+    return [Cell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
+
+
+def _weights(entry: Pass, name: str) -> np.ndarray:
+    """The weights along the directions; of an embedding, only the rows that the pass moved decay."""
+    return entry.directions[name] @ np.where(entry.update[name] != 0, entry.values[name], 0.0)
 
 
 def _verdict(found: Judgement, name: str) -> None:
