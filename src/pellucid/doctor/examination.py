@@ -21,6 +21,7 @@ from pellucid.doctor.proof import prove
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
 
+ENGINE = 0.97  # the confidence of a rule that was tried by itself
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 
 
@@ -84,16 +85,18 @@ def _examine(session: Session, options: Options) -> Report:
             reason="No number that was seen in a pass, and no usual loss of what was seen, depends on the parameters. "
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
-    findings: list[Finding] = []
-    if _trusted(judgement):
-        findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
+    findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
+    for finding in findings:
+        _explain(finding, session, judgement, seen)
+    if all(_sure(finding, judgement, options) for finding in findings):
         for finding in findings:
-            _explain(finding, session, judgement, seen)
+            prove(finding, session, judgement)
         if whole and not any(finding.severity == "error" for finding in findings):
             findings += conditions.look(session, judgement, seen)
         elif whole and all(finding.verified is False for finding in findings):
             findings = _doubted(findings, conditions.look(session, judgement, seen))
     else:
+        findings = []
         if whole:  # what is wrong with the data is so whatever the gradient is
             findings = [f for f in conditions.look(session, judgement, seen, ("data",)) if f.severity == "error"]
         if not findings:
@@ -157,27 +160,34 @@ def _where_slopes_tell(
 
 
 def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
-    """Where a finding about the gradient is, what mistake it is, and the proof."""
+    """Where a finding about the gradient is, and what mistake it is."""
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward" and not _of_engine(finding, session):
         _name(finding, session, judgement, seen)
-    prove(finding, session, judgement)
+
+
+def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> bool:
+    """Whether a program may be called wrong: by a loss that explains a part of it, or that was named; or by a mistake
+    that, made on purpose, gives exactly the numbers that were found."""
+    if finding.cause != "wrong-backward" or _trusted(judgement) or finding.confidence == ENGINE:
+        return True
+    asked = options.loss is not None and judgement.candidate.is_seen
+    named = {row["tensor"] for row in finding.details if row["mistake"] != "unknown"}
+    return asked or (bool(named) and named >= set(judgement.wrong))
 
 
 def _trusted(judgement: gradient.Judgement) -> bool:
-    """Whether the loss is known well enough to call a program wrong by it.
-
-    It was seen and is called a loss, or it explains all of a tensor that is more than one number, in most passes.
-    """
-    candidate = judgement.candidate
-    if not judgement.wrong or (candidate.is_seen and candidate.named > 0):
+    """Whether the loss is known well enough to call a program wrong by it: it explains all of a tensor that is more
+    than one number, in most passes."""
+    if not judgement.wrong:
         return True
-    rows = [[c for c in row if c.state != "silent"] for row in judgement.cells.values()]
-    near = [sum(abs(c.cosine) > 0.9 for c in row) / len(row) for row in rows if row]
-    whole = [sum(c.state == "along" for c in row) / len(row) for row in rows if row]
-    if sum(share > 0.5 for share in whole) >= len(whole) / 2:
-        return True
-    return candidate.named > 0 and max(near, default=0) > 0.8
+    agreeing = 0
+    for name, row in judgement.cells.items():
+        telling = [c for c in row if c.state not in ("silent", "drift")]
+        along = sum(c.state == "along" for c in telling)
+        if name not in judgement.single and along > len(telling) / 2:
+            agreeing += along
+    return agreeing > 1
 
 
 def _facts(session: Session) -> dict[str, Any]:
@@ -269,7 +279,7 @@ def _of_engine(finding: Finding, session: Session) -> bool:
             f"The local rule of {op} is wrong for {name}: it says {rule.claimed:.4g}, and differences {rule.true:.4g}."
         )
         finding.fix = f"give {name} the derivative of {op} by {name}, times the gradient of the output"
-    finding.confidence = 0.97
+    finding.confidence = ENGINE
     return True
 
 

@@ -242,7 +242,7 @@ def _squeezed(array: np.ndarray) -> tuple[int, ...]:
 
 # Candidates ---------------------------------------------------------------------------------------------------------
 
-MOST_OUTPUTS, MOST_LABELS, MOST = 40, 24, 300
+MOST_OUTPUTS, MOST_LABELS, MOST, ENOUGH = 40, 24, 300, 8
 LONGEST = 2000  # values of a series that may be the outputs of a loop over samples
 
 
@@ -253,24 +253,39 @@ def candidates(
     wanted: str | None = None,
     parameters: frozenset[float] = frozenset(),
     subtracted: Collection[tuple[str, str]] = (),
+    least: int | None = None,
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
     `parameters` are the values of the parameters: a number that is one of them is another name for it. `subtracted` are
-    the names of what the program subtracts from one another: an output and its label, often.
+    the names of what the program subtracts from one another: an output and its label, often. `least`: how much a name
+    has to speak for a candidate.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
+    seen = {key: series for key, series in seen.items() if not _stays(key, series, seen)}
     for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted), key=_rank):
+        if least is not None and candidate.named < least:
+            continue
         before, after = candidate.value(seen), candidate.value(moved, seen)
         if np.isfinite(before) and np.isfinite(after) and before != after:
             # of one sample whose label is 1, two usual losses may be the same by chance
             kept.setdefault((candidate.kind, f"{before:.11e}", f"{after:.11e}"), candidate)
     found = list(kept.values())
+    likely = [c for c in found if c.named > 0]
+    if len(likely) >= ENOUGH:  # then a pair whose names say nothing is by chance
+        found = likely
     if wanted is not None:
         named = [c for c in found if c.is_seen and wanted in (c.output[1], c.output[1].split(".")[-1], c.output[0])]
         return named or found
     return found
+
+
+def _stays(key: Key, series: list[np.ndarray], seen: Seen) -> bool:
+    """Whether a value seen in a loop inside the pass is the same at each of its turns, and is known otherwise."""
+    if not key[0].startswith("loop") or ("", key[1]) not in seen or len(series) < 2:
+        return False
+    return all(value.shape == series[0].shape and np.array_equal(value, series[0]) for value in series[1:])
 
 
 def _rank(candidate: Candidate) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from pellucid.doctor.process.scout import Parameters
 
 EACH = 260  # elements up to which every one is moved by itself
 DIRECTIONS = 6  # random ±1 directions per tensor, where there are more
+CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
+WORTH = 3e-4  # how much of a slope may be rounding
 RELATIVE = 1e-5  # of a tensor's size: how far it is moved
 
 
@@ -29,6 +32,7 @@ class Pass:
         slopes: per candidate and tensor, the central differences; nan where a kink is near.
         update, values: the update itself, and the parameters before it.
         losses: the value of each candidate.
+        clips: whether the program says that it clips anything.
     """
 
     index: int
@@ -39,6 +43,8 @@ class Pass:
     gradient: dict[str, np.ndarray] = field(default_factory=dict)
     values: dict[str, np.ndarray] = field(default_factory=dict)
     losses: dict[Candidate, float] = field(default_factory=dict)
+    memory: dict[str, list[np.ndarray]] = field(default_factory=dict)  # of each tensor, what an optimiser remembers
+    clips: bool = False
 
 
 @dataclass
@@ -70,17 +76,19 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     start = {name: plain.before[name] for name in found.parameters if name in plain.before}
     shift = {name: old + _size(old) * 1e-3 * rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
     moved = yield Run(shift, watch="all")
-    result.candidates = candidates(
-        plain.seen, moved.seen, frozenset(found.groups), wanted, _values(plain, found), lab.pairs
-    )
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
     }
     seconds = lab.left() * 0.9
-    chosen = result.candidates
+    chosen: list[Candidate] = []
     try:
-        rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
-        chosen = _pruned(result.candidates, rough, 24)
+        for least in (2, None) if wanted is None else (None,):  # by their names first; then whatever else there is
+            names, values = frozenset(found.groups), _values(plain, found)
+            result.candidates = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, least)
+            rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
+            chosen = _pruned(result.candidates, rough, 24)
+            if any(_explains(rough, candidate) for candidate in chosen):
+                break
         hold = tuple(found.parameters)
         keys = frozenset(key for candidate in chosen for key in candidate.keys)
         plain = yield Run(watch=keys)
@@ -97,11 +105,12 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         result.slow = slow
         step = 0
         while len(result.passes) < passes and lab.left() > 0:
-            early = len(result.passes) < 2 or bool(slow)
+            early = len(result.passes) < 2
+            few = 3 if len(found.parameters) < 8 else 2
             entry = yield from _measure(
-                lab, found, chosen, step, DIRECTIONS if early else 3, seconds * (0.2 if early else 0.07)
+                lab, found, chosen, step, DIRECTIONS if early else few, seconds * (0.2 if early else 0.07)
             )
-            if slow and early:
+            if slow:
                 other = yield from _measure(lab, found, slow, step, DIRECTIONS, seconds * 0.1, hold)
                 _merge(entry, other)
             result.passes.append(entry)
@@ -144,7 +153,7 @@ def _measure(
     started = time.monotonic()
     plain = yield Run(watch=keys, hold=hold)
     each = 2 * (time.monotonic() - started) + 1e-9
-    entry = Pass(index)
+    entry = Pass(index, clips=any(CLIPS.search(text) for text in lab.files.values()))
     start = {name: plain.before[name] for name in found.parameters if name in plain.before and name in plain.after}
     entry.values = start
     entry.losses = {candidate: candidate.value(plain.seen) for candidate in chosen}
@@ -156,8 +165,18 @@ def _measure(
         if plain.held is not None and not found.memory:
             gradient = -plain.held.moved[name]
         entry.gradient[name] = gradient
+        entry.memory[name] = [
+            plain.before[m]
+            for m, owner in found.memory.items()
+            if owner == name
+            and m in found.signs
+            and plain.before.get(m, old[:0]).size == old.size
+            and abs(found.response.get(m, 1.0)) < 0.9999
+            and not m.endswith("grad")  # a sum that is never set to zero
+        ]
         affordable = int(seconds / each / max(1, len(start)))
-        if (total <= EACH and count == DIRECTIONS and total * each < seconds) or old.size <= min(count, affordable):
+        every = total <= EACH and count == DIRECTIONS and total * each < seconds
+        if every or old.size <= min(count, max(2, affordable)):
             directions = np.eye(old.size)
         else:
             directions = _directions(rng, old.size, gradient, min(count, max(2, affordable)))
@@ -196,7 +215,11 @@ def _measure(
 def _bent(candidate: Candidate, up: Seen, down: Seen, plain: Seen, middle: float, size: float) -> tuple[float, float]:
     """The slope of a candidate by central differences, and by how much those to the two sides differ."""
     high, low = candidate.value(up, plain), candidate.value(down, plain)
-    return (high - low) / (2 * size), abs(high - 2 * middle + low) / size - 1e-12 * abs(middle) / size
+    slope, bend = (high - low) / (2 * size), abs(high - 2 * middle + low) / size - 1e-12 * abs(middle) / size
+    noise = 1e-16 * abs(middle) / size
+    if 0 < abs(slope) < noise / WORTH:  # of so flat a loss, rounding is all that is seen
+        return float("nan"), bend
+    return slope, bend
 
 
 def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
@@ -209,12 +232,12 @@ def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
     """The gradient that the program used, up to one factor: minus the update, freed of what an optimiser remembers."""
     update = plain.after[name] - plain.before[name]
     memories = [m for m, owner in found.memory.items() if owner == name and m in plain.after]
-    linear = [m for m in memories if m in found.signs]
+    linear = {_kind(m, found) for m in found.signs if m in plain.after and _signed(m, plain, found)}
     best: np.ndarray | None = None
-    for memory in linear:
+    for memory in memories:
         share = found.response.get(memory, 0.0)
-        fresh = plain.after[memory] - share * plain.before[memory]
-        if share < 0.9999 and (fresh < 0).any() | (plain.after[memory] < 0).any():
+        if memory in found.signs and share < 0.9999 and _kind(memory, found) in linear:
+            fresh = plain.after[memory] - share * plain.before[memory]
             best = fresh if found.signs[memory] < 0 else -fresh
     if best is not None and best.shape == update.shape:
         return best
@@ -228,6 +251,19 @@ def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
             if _parallel(fresh, gradient * gradient):  # a mean or a sum of squares of the gradient
                 return gradient
     return -update
+
+
+def _signed(memory: str, plain: Outcome, found: Parameters) -> bool:
+    """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not."""
+    fresh = plain.after[memory] - found.response.get(memory, 0.0) * plain.before[memory]
+    return bool((fresh < 0).any() or (plain.after[memory] < 0).any())
+
+
+def _kind(memory: str, found: Parameters) -> str:
+    """What the memories of several parameters have in common: `m` of `m['W1']`, `opt.m[0]` and `self.m_W1`."""
+    owner = re.findall(r"[A-Za-z_]\w*", found.memory.get(memory, ""))[-1:]
+    words = re.findall(r"[A-Za-z_]\w*", memory)
+    return ".".join(word.removesuffix(owner[0]) if owner else word for word in words)
 
 
 def _parallel(one: np.ndarray, other: np.ndarray) -> bool:
@@ -265,6 +301,19 @@ def _pruned(chosen: list[Candidate], entry: Pass, most: int) -> list[Candidate]:
             kept.append((share, candidate))
     kept.sort(key=lambda item: (-item[1].named if item[1].is_seen else 0, -round(item[0], 4)))
     return [candidate for _, candidate in kept[:most]]
+
+
+def _explains(entry: Pass, candidate: Candidate) -> bool:
+    """Whether the updates of most tensors go along its slope, nearly."""
+    known, near = 0, 0
+    for name, slopes in entry.slopes[candidate].items():
+        fine = np.isfinite(slopes)
+        s, g = slopes[fine], entry.given[name][fine]
+        size = float((s @ s) * (g @ g))
+        if size > 0 and len(s) > 1:
+            known += 1
+            near += float(s @ g) ** 2 / size > 0.98
+    return near > known / 2
 
 
 def _values(plain: Outcome, found: Parameters) -> frozenset[float]:

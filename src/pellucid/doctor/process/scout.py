@@ -207,19 +207,70 @@ def parameters(lab: Lab) -> Work:
         lab.groups, moved, plain.before, plain.after, shifts, answers, same, max(noise.values(), default=0.0)
     )
     yield from _ask_once_more(lab, found, shifts, plain)
+    yield from _look_ahead(lab, found, shifts, plain)
     if found.parameters:
         yield from _stills(lab, found, plain)
     return found
 
 
+def _look_ahead(
+    lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: Outcome
+) -> Generator[Run, Outcome, None]:
+    """A velocity that a gradient is taken ahead by: what changes with it changes alike with its parameter, w + µ v."""
+    pairs = [
+        (name, other)
+        for name in found.parameters
+        if VELOCITY.search(root_of(name)) and name not in found.still
+        for other in found.parameters
+        if other != name
+        and not VELOCITY.search(root_of(other))
+        and lab.groups[other].shape == lab.groups[name].shape
+        and abs(found.response[name]) < abs(found.response[other])
+    ]
+    if not pairs:
+        return
+    before = yield Run(watch="all")
+    own = {("", name) for name in found.groups}
+    for name, other in pairs:
+        if name not in found.parameters or lab.left() < 1:
+            continue
+        step = 1e-2 * shifts[other] if np.abs(shifts[other]).max() > 1e-3 else shifts[other]
+        first = yield Run({name: plain.before[name] + step}, watch="all")
+        second = yield Run({other: plain.before[other] + step}, watch="all")
+        ratios: list[float] = []
+        for key, series in before.seen.items():
+            if key in own or key not in first.seen or key not in second.seen:
+                continue
+            for a, b, c in zip(series, first.seen[key], second.seen[key], strict=False):
+                if a.shape == b.shape == c.shape and np.isfinite(a).all() and _differ(a, c) and a.size > 1:
+                    x, y = (b - a).ravel(), (c - a).ravel()
+                    share = float(x @ y) / float(y @ y)
+                    ratios.append(share if np.abs(x - share * y).max() < 0.02 * np.abs(x).max() else np.nan)
+        middle = float(np.nanmedian(ratios)) if ratios and not np.isnan(ratios).all() else 0.0
+        if 0.05 < middle < 1 and np.mean(np.isclose(ratios, middle, rtol=0.02)) > 0.5:
+            found.parameters.remove(name)
+            found.memory[name] = other
+            found.signs[name] = 1.0
+
+
+VELOCITY = re.compile(r"^(v|vel\w*|m|mom\w*|delta|d|prev\w*|change|step|update)(_?[a-z]?\w?)$", re.I)
+
+
+def root_of(name: str) -> str:
+    """The last name of a tensor: `vW` of `self.vW`, the key of `v['W1']` with what holds it."""
+    parts = re.findall(r"\w+", name)
+    words = [part for part in parts if not part.isdigit() and part != "self"]
+    return words[0] if words else name
+
+
 def _ask_once_more(
     lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: Outcome
 ) -> Generator[Run, Outcome, None]:
-    """What touches one other may be a parameter before it: then all that changes with the other changes with it too.
+    """A number that touches one other may be a parameter before it: then what changes with the other changes with it.
 
     A change of a memory is seen in the update alone.
     """
-    asked = [name for name in found.memory if not name.endswith("grad")]
+    asked = [name for name in found.memory if not name.endswith("grad") and plain.before[name].size == 1][:6]
     if not asked:
         return
     before = yield Run(watch="all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,6 +92,7 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     """What is right and wrong if this is the loss."""
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
     cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
+    _without_clipped(passes, cells)
     for name, row in cells.items():
         ratios = [c.ratio for c in row if c.state == "along"]
         if any(c.state == "across" for c in row) or not all(_near(ratio, ratios[0]) for ratio in ratios):
@@ -122,7 +124,7 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     found = Judgement(candidate, score, whole, [whole] * len(passes) if one else ratios, cells=cells)
     found.single = frozenset(name for entry in passes for name, d in entry.directions.items() if d.shape[1] == 1)
     for name in names:
-        _verdict(found, name)
+        _verdict(found, name, passes)
     signs = [ratio for ratio in found.ratios if math.isfinite(ratio)]
     found.climbs = bool(signs) and all(ratio < 0 for ratio in signs)
     return found
@@ -159,27 +161,67 @@ def cell(entry: Pass, candidate: Candidate, name: str) -> Cell:
     return Cell("along" if residual < WRONG else "across", ratio, residual, cosine)
 
 
+def _without_clipped(passes: list[Pass], cells: dict[str, list[Cell]]) -> None:
+    """Where gradients were clipped by value there is nothing to compare: their largest elements are one number."""
+    if not any(entry.clips for entry in passes):
+        return
+    counts: Counter[str] = Counter()
+    for entry in passes:
+        for gradient in entry.gradient.values():
+            size = np.abs(gradient)
+            counts[f"{size.max(initial=0):.9e}"] += int((size >= size.max(initial=0) * (1 - 1e-10)).sum())
+    for i, entry in enumerate(passes):
+        for name, gradient in entry.gradient.items():
+            if gradient.any() and counts[f"{np.abs(gradient).max():.9e}"] > 1:
+                cells[name][i] = Cell("silent")
+
+
+def _scaled_down(found: Judgement, passes: list[Pass], name: str, telling: list[tuple[int, Cell]]) -> bool:
+    """Whether the tensor follows the slope in all passes, only less far where its norm would be larger than allowed."""
+    if not any(entry.clips for entry in passes) or not all(c.state == "along" for _, c in telling):
+        return False
+    less = [(i, c) for i, c in telling if not _near(c.ratio, found.ratios[i])]
+    if not all(0 < c.ratio / found.ratios[i] < 1 for i, c in less):
+        return False
+    norms = [float(np.linalg.norm(passes[i].gradient[name])) for i, _ in less]
+    others = [float(np.linalg.norm(g)) for entry in passes for g in entry.gradient.values()]
+    return 2 * len(less) <= len(telling) or all(sum(_near(n, other, 1e-6) for other in others) > 1 for n in norms)
+
+
 def _decaying(passes: list[Pass], candidate: Candidate, name: str, row: list[Cell]) -> list[Cell]:
-    """The same cells, if in all passes together one rate and one decay of the weights explain what each pass, with few
-    directions, cannot tell: given = ratio · slope + decay · weight."""
-    told: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
+    """The same cells, if in all passes together one rate, one decay of the weights and one share of each momentum
+    explain what each pass, with few directions, cannot tell: given = ratio · slope + decay · weight."""
+    return _explained(passes, candidate, name, row, False) or _explained(passes, candidate, name, row, True) or row
+
+
+def _explained(
+    passes: list[Pass], candidate: Candidate, name: str, row: list[Cell], momentum: bool
+) -> list[Cell] | None:
+    told: list[tuple[int, np.ndarray, np.ndarray]] = []
     for i, entry in enumerate(passes):
         if row[i].state not in ("along", "across"):
             continue
         slopes, given = entry.slopes[candidate][name], entry.given[name]
-        weights = _weights(entry, name)
+        columns = [slopes, _weights(entry, name)]
+        if momentum:  # the update itself, not what is left of it without what its memory is thought to add
+            given = -(entry.directions[name] @ entry.update[name])
+            columns = [slopes, *(entry.directions[name] @ values for values in entry.memory.get(name, ()))]
         fine = np.isfinite(slopes) & np.isfinite(given)
-        told.append((i, slopes[fine], weights[fine], given[fine]))
-    if sum(len(s) for _, s, _, _ in told) < 6 or len(told) < 2:
-        return row
-    design = np.stack([np.concatenate([t[1] for t in told]), np.concatenate([t[2] for t in told])], 1)
-    target = np.concatenate([t[3] for t in told])
-    (ratio, decay), *_ = np.linalg.lstsq(design, target, rcond=None)
-    if not ratio * decay > 0:
-        return row
-    rests = {i: float(np.linalg.norm(g - ratio * s - decay * w) / np.linalg.norm(g)) for i, s, w, g in told}
+        told.append((i, np.stack(columns, 1)[fine], given[fine]))
+    if momentum and len(told[0][1][0] if told and len(told[0][1]) else ()) < 2:
+        return None
+    if sum(len(given) for _, _, given in told) < 6 or len(told) < 2:
+        return None
+    design, target = np.concatenate([t[1] for t in told]), np.concatenate([t[2] for t in told])
+    (ratio, *shares), *_ = np.linalg.lstsq(design, target, rcond=None)
+    if ratio == 0 or (not momentum and not ratio * shares[0] > 0):
+        return None
+    rests = {
+        i: float(np.linalg.norm(g - columns @ np.array([ratio, *shares])) / max(np.linalg.norm(g), 1e-300))
+        for i, columns, g in told
+    }
     if max(rests.values()) >= WRONG:
-        return row
+        return None
     return [Cell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
 
 
@@ -188,14 +230,14 @@ def _weights(entry: Pass, name: str) -> np.ndarray:
     return entry.directions[name] @ np.where(entry.update[name] != 0, entry.values[name], 0.0)
 
 
-def _verdict(found: Judgement, name: str) -> None:
+def _verdict(found: Judgement, name: str, passes: list[Pass]) -> None:
     row = found.cells[name]
     telling = [(i, c) for i, c in enumerate(row) if c.state != "silent"]
     if not telling:
         found.verdicts[name] = "unknown"
         return
     right = [c.state == "along" and _near(c.ratio, found.ratios[i]) for i, c in telling]
-    if all(right):
+    if all(right) or _scaled_down(found, passes, name, telling):
         found.verdicts[name] = "right"
         return
     states = {c.state for _, c in telling}
