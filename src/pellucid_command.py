@@ -24,6 +24,7 @@ _NEEDED = ("typer", "rich", "safetensors", "matplotlib")
 
 # Each command is the function of its name in the module of its name in `pellucid.cli`. Its help begins with this line.
 COMMANDS = {
+    "run": "Run SCRIPT, a program written for PyTorch, with ARGS: torch and torchvision are pellucid for it.",
     "train": "Train a network on DATASET.",
     "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, and look at "
     "the loss.",
@@ -38,8 +39,11 @@ COMMANDS = {
     "differences, source.",
     "info": "Say what is installed: versions, BLAS and its threads, devices, caches, Graphviz.",
 }
-# The doctor hands options that are not its own to the program that it runs.
-_SETTINGS: dict[str, dict[str, Any]] = {"doctor": {"ignore_unknown_options": True}}
+# Options that are not their own, these hand to the program that they run; `run` all that come after its name.
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "doctor": {"ignore_unknown_options": True},
+    "run": {"ignore_unknown_options": True, "allow_interspersed_args": False},
+}
 
 
 def main() -> None:

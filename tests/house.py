@@ -33,7 +33,7 @@ def arrows() -> Arrows:
             continue
         targets = imports(ast.parse(path.read_text(encoding="utf-8")), name, path.name == "__init__.py")
         rooms = {room_of(target) for _, target, _ in targets if target.split(".")[0] == "pellucid"}
-        found.setdefault(room, set()).update(other for other in rooms if other != room and is_room(other))
+        found.setdefault(room, set()).update(other for other in rooms - FRONT if other != room and is_room(other))
     return found
 
 

@@ -16,6 +16,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "files": frozenset(),  # any room may write a file, and there is one way to do it
+    "torch_names": frozenset(),  # any room whose names are PyTorch's says with it what it lacks
     "safetensors": frozenset({"files"}),
     "backend": frozenset(),
     "types": frozenset({"backend"}),
@@ -44,7 +45,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "doctor": frozenset({"core", "check", "train", "files"}),
     "viz": frozenset(),
 }
-MAY_IMPORT["bridge"] = frozenset(MAY_IMPORT)
+MAY_IMPORT["bridge"] = frozenset(MAY_IMPORT) | {"__init__"}  # it answers with the package's front
 MAY_IMPORT["experiments"] = frozenset(MAY_IMPORT) - {"bridge", "doctor"}
 MAY_IMPORT["cli"] = frozenset(MAY_IMPORT)
 
@@ -100,7 +101,7 @@ def is_room(room: str) -> bool:
 def reach(room: str) -> frozenset[str]:
     """The rooms below a room: those in its row of the table, those in their rows, and so on."""
     below = set(MAY_IMPORT[room])
-    while more := {lower for upper in below for lower in MAY_IMPORT[upper]} - below:
+    while more := {lower for upper in below for lower in MAY_IMPORT.get(upper, ())} - below:
         below |= more
     return frozenset(below)
 
@@ -110,7 +111,7 @@ def arrows_up(source: str, name: str, is_package: bool = False) -> list[str]:
     room = room_of(name)
     if room in FRONT:
         return []
-    allowed = reach(room) | {room, "version", "files"}
+    allowed = reach(room) | {room, "version", "files", "torch_names"}
     found: list[str] = []
     for line, target, _ in imports(ast.parse(source), name, is_package):
         if target.split(".")[0] != "pellucid":

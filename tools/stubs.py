@@ -12,9 +12,10 @@ from __future__ import annotations
 import ast
 import builtins
 import difflib
-import importlib.util
+import importlib
 import inspect
 import os
+import pkgutil
 import sys
 import textwrap
 from collections.abc import Callable
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 def tensor_stub() -> str:
     """`TensorMethods`: what is put on Tensor after its class statement. `core.tensor` derives Tensor from it."""
-    added = {name: value for name, value in sorted(vars(Tensor).items()) if _is_added(value)}
+    added = {name: value for name, value in sorted(vars(Tensor).items()) if _is_added(value) and name != "__getattr__"}
     scope = Scope(added)
     parts: list[str] = []
     for name, value in added.items():
@@ -79,14 +80,17 @@ def tensor_stub() -> str:
 def package_stub() -> str:
     """Every public name of `pellucid`: ops by their signature, functions and classes from where they are written."""
     package: Any = pellucid
-    rooms = [room for room in package._ROOMS if importlib.util.find_spec(f"pellucid.{room}")]
+    rooms = sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_"))
+    rest = importlib.import_module("pellucid.bridge.torch")  # PyTorch's names that belong to no room
+    elsewhere = {info.name for info in pkgutil.iter_modules(rest.__path__) if not info.name.startswith("_")}
+    elsewhere = sorted((elsewhere | {*rest.__all__}) - {*rooms})
     later = {name: getattr(pellucid, name) for name in package._LATER}
     names = {
         name: value
         for name, value in sorted({**vars(pellucid), **later}.items())
         if (not name.startswith("_") or name == "__version__") and not isinstance(value, ModuleType)
     }
-    scope = Scope({**names, **dict.fromkeys(rooms)})
+    scope = Scope({**names, **dict.fromkeys([*rooms, *elsewhere])})
     parts: list[str] = []
     for name, value in names.items():
         if isinstance(value, Op):
@@ -99,6 +103,8 @@ def package_stub() -> str:
             parts.append(f"{name}: {scope.annotation(type(value).__name__, {type(value).__name__: type(value)})}\n")
     for room in rooms:
         scope.take(f"from . import {room} as {room}")
+    for name in elsewhere:
+        scope.take(f"from .bridge.torch import {name} as {name}")
     body = "\n".join(parts)
     return (
         '"""The public names of pellucid: ops by their signature, the rest from where it is written."""\n\n'

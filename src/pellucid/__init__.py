@@ -10,6 +10,7 @@ which are imported when they are first used.
 import builtins as _builtins
 import importlib as _importlib
 import typing as _typing
+from importlib.util import find_spec as _find_spec
 
 from . import core as _core
 from . import ops as _ops
@@ -51,10 +52,6 @@ from .types.dtypes import (
 )
 from .version import __version__
 
-_ROOMS = (
-    "autograd", "check", "compile", "core", "datasets", "linalg", "nn", "ops", "optim", "random", "record", "scalar",
-    "serialize", "special", "train", "utils", "viz",
-)  # fmt: skip
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
     "explain": "derivation",
@@ -77,13 +74,38 @@ def _graph(self: Tensor, backward: "_builtins.bool" = False, limit: "_builtins.i
 Tensor.__graph__ = _graph  # here, since core does not know what watches it
 
 
+_said: "dict[str, str]" = {}  # programs ask some things of each tensor, with hasattr
+
+
+def _absent(self: Tensor, name: str) -> "_typing.Any":
+    """Say what of PyTorch's a tensor does not have."""
+    if name.startswith("_"):
+        raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
+    if name not in _said:
+        names = _importlib.import_module("pellucid.torch_names")
+        _said[name] = names.message("torch.Tensor", name, dir(Tensor))
+    raise AttributeError(_said[name], name=name)
+
+
+Tensor.__getattr__ = _absent
+
+
 def __getattr__(name):
     if name in _LATER:
         return getattr(_importlib.import_module(f"pellucid.{_LATER[name]}"), name)
-    if name in _ROOMS:
-        try:
-            return _importlib.import_module(f"pellucid.{name}")
-        except ModuleNotFoundError as missing:
-            if missing.name != f"pellucid.{name}":
-                raise
-    raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+    if name.startswith("__"):
+        raise AttributeError(f"module 'pellucid' has no attribute {name!r}")
+    if _find_spec(f"pellucid.{name}") is not None:
+        return _importlib.import_module(f"pellucid.{name}")
+    return _elsewhere(name)
+
+
+def _elsewhere(name: str) -> "_typing.Any":
+    """A name of PyTorch's that belongs to no room, or a module of its that has a place in `bridge` alone."""
+    rest = _importlib.import_module("pellucid.bridge.torch")
+    if name in vars(rest) and name in rest.__all__:
+        return vars(rest)[name]
+    if _find_spec(f"pellucid.bridge.torch.{name}") is not None:
+        return _importlib.import_module(f"pellucid.bridge.torch.{name}")
+    names = _importlib.import_module("pellucid.torch_names")
+    raise names.lacking("torch", name, {*globals(), *rest.__all__}, depth=3)

@@ -1,5 +1,7 @@
 """Linear algebra under PyTorch's name, `pellucid.linalg`; the ops themselves are in `ops`."""
 
+from pellucid.torch_names import absent
+
 from .ops.linalg.checks import LinAlgError
 from .ops.linalg.cholesky import cholesky_ex
 from .ops.linalg.cholesky import linalg_cholesky as cholesky
@@ -21,3 +23,5 @@ __all__ = [
     "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
     "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+__getattr__ = absent(__name__)

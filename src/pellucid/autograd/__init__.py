@@ -2,13 +2,17 @@
 
 from pellucid.core import backward, enable_grad, grad, inference_mode, no_grad, set_grad_enabled
 from pellucid.record.anomaly import AnomalyError, detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from pellucid.torch_names import absent
 
-from . import function, functional
+from . import function, functional, variable
 from .function import Function
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .variable import Variable
 
 __all__ = [
-    "AnomalyError", "Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "function", "functional",
-    "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_enabled", "no_grad", "set_detect_anomaly",
-    "set_grad_enabled",
+    "AnomalyError", "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "function",
+    "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_enabled", "no_grad",
+    "set_detect_anomaly", "set_grad_enabled", "variable",
 ]  # fmt: skip
+
+__getattr__ = absent(__name__)

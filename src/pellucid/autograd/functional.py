@@ -13,6 +13,7 @@ from typing import Any
 
 from pellucid.core import FUNCTIONS, Tensor, enable_grad, grad, wrap
 from pellucid.core.tensor import ones_like, zeros_like
+from pellucid.torch_names import absent
 
 Function = Callable[..., Any]
 
@@ -181,3 +182,6 @@ def hessian(
         return tuple(found) if isinstance(inputs, tuple | list) else found[0]
 
     return jacobian(slope, inputs, create_graph, strict)
+
+
+__getattr__ = absent(__name__)

@@ -705,6 +705,9 @@ class TensorMethods:
     def ger(self, vec2: Tensor) -> Tensor:
         """PyTorch's older name of `outer`."""
 
+    def get_device(self) -> _int:
+        """The number of the GPU that a tensor is on; -1 on the CPU."""
+
     def greater(self, other: Tensor | _float) -> Tensor:
         """Whether each element of `input` is greater than that of `other`."""
 
@@ -1452,6 +1455,9 @@ class TensorMethods:
 
     def trunc_(self) -> Tensor:
         """In place: Integer part of each element, rounded towards 0; integers as they are."""
+
+    def type(self, dtype: Any = None, non_blocking: _bool = False) -> Any:
+        """The tensor in another dtype; without one, the old name of its dtype, as text."""
 
     def type_as(self, other: Tensor) -> Tensor:
         """This tensor in the dtype of `other`."""

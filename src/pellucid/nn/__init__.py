@@ -1,8 +1,12 @@
 """Neural networks: `Module` and layers, losses, ``functional``, ``init``, ``utils``, under PyTorch's names."""
 
+from pellucid.torch_names import absent
+
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
 from .parameter import Buffer, Parameter
 
 __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
 __all__ += modules.__all__
+
+__getattr__ = absent(__name__)

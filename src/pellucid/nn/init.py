@@ -9,6 +9,8 @@ import math
 import warnings
 from typing import Any
 
+from pellucid.torch_names import lacking
+
 from ..core import Tensor, no_grad
 from ..core.tensor import wrap
 from ..random import Generator, default_generator
@@ -248,4 +250,6 @@ def _check_dimensions(tensor: Tensor, wanted: int) -> None:
 def __getattr__(name: str) -> Any:
     if f"{name}_" in __all__:  # the names of before PyTorch 0.4
         raise AttributeError(f"nn.init.{name} was renamed long ago: write nn.init.{name}_")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise lacking("torch.nn.init", name, __all__)

@@ -21,3 +21,8 @@ def return_type(name: str, *fields: str) -> Any:
 def _text(self: Any) -> str:
     body = ",\n".join(f"{field}={value!r}" for field, value in zip(self._fields, self, strict=True))
     return f"torch.return_types.{type(self).__name__}(\n{body})"
+
+
+def known() -> dict[str, Any]:
+    """The classes by name."""
+    return _known

@@ -6,6 +6,8 @@ A new optimiser is a file with its formula, which has its defaults, and a line h
 import importlib
 from typing import Any
 
+from pellucid.torch_names import absent
+
 from . import lr_scheduler
 from .adadelta import Adadelta
 from .adafactor import Adafactor
@@ -54,3 +56,6 @@ def __getattr__(name: str) -> Any:
     if name == "swa_utils":  # it needs nn, which no optimiser does
         return importlib.import_module(f"{__name__}.swa_utils")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__getattr__ = absent(__name__)

@@ -6,11 +6,15 @@ Read `twister` (the words of the Mersenne twister, and its state), then `generat
 are in `ops.random`.
 """
 
+from pellucid.torch_names import absent
+
 from .generator import Generator, default_generator, sampler_seed
 from .rewinding import global_streams, undrawn
-from .seeding import get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .seeding import fork_rng, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 __all__ = [
-    "Generator", "default_generator", "get_rng_state", "global_streams", "initial_seed", "manual_seed", "sampler_seed",
-    "seed", "set_rng_state", "undrawn",
+    "Generator", "default_generator", "fork_rng", "get_rng_state", "global_streams", "initial_seed", "manual_seed",
+    "sampler_seed", "seed", "set_rng_state", "undrawn",
 ]  # fmt: skip
+
+__getattr__ = absent(__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator as Yields
+from contextlib import contextmanager
 from typing import Any
 
 from ..core import Tensor, function, wrap
@@ -42,3 +44,25 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Any) -> None:
     """Continue from what `get_rng_state` returned."""
     default_generator.set_state(new_state._array if isinstance(new_state, Tensor) else new_state)
+
+
+@contextmanager
+def fork_rng(
+    devices: Any = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
+    device_type: str = "cuda",
+) -> Yields[None]:  # fmt: skip
+    """What is drawn within the `with` is not drawn for what comes after it.
+
+    >>> import pellucid
+    >>> _ = manual_seed(0)
+    >>> with fork_rng():
+    ...     inside = pellucid.rand(1)
+    >>> bool(pellucid.rand(1) == inside)
+    True
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)

@@ -2,6 +2,8 @@
 
 from types import FunctionType as _FunctionType
 
+from pellucid.torch_names import absent
+
 from ...core.arguments import parsed as _parsed
 from ...ops.axes import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
@@ -61,3 +63,4 @@ for _name in {*__all__} - {"linear", "relu", "sigmoid", "tanh"}:
     _made = globals()[_name]
     if isinstance(_made, _FunctionType) and not hasattr(_made, "parses"):
         globals()[_name] = _parsed(_made, _name)
+__getattr__ = absent(__name__)

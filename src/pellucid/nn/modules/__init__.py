@@ -1,5 +1,7 @@
 """All layers, at PyTorch's path: ``pellucid.nn.modules``. A new layer is a class in one of these files, in its list."""
 
+from pellucid.torch_names import absent
+
 from . import (
     activation,
     batchnorm,
@@ -49,3 +51,5 @@ __all__ += pooling.__all__
 __all__ += rnn.__all__
 __all__ += similarity.__all__
 __all__ += sparse.__all__
+
+__getattr__ = absent(__name__)

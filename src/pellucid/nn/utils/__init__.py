@@ -1,5 +1,7 @@
 """Helpers for training: clip gradients, flatten parameters into one vector and back, compare ways to initialise."""
 
+from pellucid.torch_names import absent
+
 from . import rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters
@@ -17,3 +19,5 @@ __all__ = [
     "rnn",
     "vector_to_parameters",
 ]
+
+__getattr__ = absent(__name__)

@@ -1,5 +1,7 @@
 """Learning-rate schedules: each sets ``group["lr"]`` of an optimiser when its ``step()`` is called."""
 
+from pellucid.torch_names import absent
+
 from .base import LRScheduler
 from .cycles import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from .formulas import (
@@ -40,3 +42,5 @@ __all__ = [
 SCHEDULERS: dict[str, type[LRScheduler]] = {
     name: kind for name, kind in list(globals().items()) if isinstance(kind, type) and kind is not LRScheduler
 }
+
+__getattr__ = absent(__name__)

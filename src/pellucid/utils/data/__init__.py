@@ -1,5 +1,7 @@
 """Data sets, samplers and loaders, at PyTorch's path: ``from pellucid.utils.data import DataLoader``."""
 
+from pellucid.torch_names import absent
+
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -46,3 +48,6 @@ __all__ = [
 def get_worker_info() -> None:
     """Always None: batches are loaded in this process (PyTorch's worker processes have no counterpart here)."""
     return
+
+
+__getattr__ = absent(__name__)

@@ -1,0 +1,153 @@
+"""Run a script, a module or a notebook in this process as `python` would, with `torch` answered by pellucid."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+from .importing import as_torch
+from .notebook import code_of
+
+__all__ = ["run_module", "run_script"]
+
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+def run_script(path: str | os.PathLike[str], args: Sequence[str] = ()) -> int:
+    """Run a script or a notebook. The exit code that `python SCRIPT` would end with.
+
+    `sys.argv`, `__main__`, `__file__` and `sys.path` are what Python makes them; an error is printed with the frames of
+    the program alone. What the program's `sys.exit` was given decides the exit code.
+    """
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        inside = os.path.join(path, "__main__.py")
+        if not os.path.exists(inside):
+            print(f"pellucid: can't find '__main__' module in '{path}'", file=sys.stderr)  # noqa: T201
+            return 1
+        return _run(_Source("__main__", inside), [path, *args], path, inside, package="")
+    loader = _Notebook("__main__", path) if path.endswith(".ipynb") else _Source("__main__", path)
+    return _run(loader, [path, *args], os.path.dirname(os.path.abspath(path)), path, package=None)
+
+
+def run_module(name: str, args: Sequence[str] = ()) -> int:
+    """Run a module, or the `__main__` of a package, as `python -m NAME` does. The exit code."""
+    with as_torch():
+        sys.path.insert(0, os.getcwd())
+        importlib.invalidate_caches()
+        try:
+            spec = importlib.util.find_spec(name)
+            if spec is not None and spec.submodule_search_locations is not None:
+                name += ".__main__"
+                spec = importlib.util.find_spec(name)
+        except ModuleNotFoundError:
+            spec = None
+        except BaseException as error:  # noqa: BLE001  a package that fails while it is imported
+            return _ended(error)
+        if spec is None or spec.origin is None:
+            print(f"pellucid: No module named {name}", file=sys.stderr)  # noqa: T201
+            return 1
+        loader = _Source("__main__", spec.origin)
+        return _run(loader, [spec.origin, *args], None, spec.origin, package=name.rpartition(".")[0], spec=spec)
+
+
+def _run(loader: _Source, argv: list[str], folder: str | None, file: str, package: str | None, spec: Any = None) -> int:
+    main = ModuleType("__main__")
+    main.__file__, main.__package__, main.__loader__, main.__spec__ = file, package, loader, spec
+    main.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    before = sys.argv, sys.path[:], sys.modules.get("__main__")
+    with as_torch():
+        sys.argv, sys.modules["__main__"] = argv, main
+        sys.excepthook = sys.__excepthook__  # the command line has set its own
+        if folder is not None:
+            sys.path[0:1] = [folder] if sys.path and not os.path.isdir(sys.path[0]) else [folder, sys.path[0]]
+        try:
+            loader.exec_module(main)
+        except BaseException as error:  # noqa: BLE001  whatever the program ends with, it ends
+            return _ended(error, isinstance(loader, _Notebook))
+        finally:
+            _join_threads()
+            sys.argv, sys.path[:] = before[0], before[1]
+            if before[2] is not None:
+                sys.modules["__main__"] = before[2]
+    return 0
+
+
+def _join_threads() -> None:
+    """Wait for the threads of the program, as Python does at its end."""
+    import threading
+
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon and isinstance(thread, threading.Thread):
+            thread.join()
+
+
+class _Source(importlib.machinery.SourceFileLoader):
+    """Compiles a file and leaves no bytecode beside it."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True)
+
+
+class _Notebook(_Source):
+    """Runs the cells of a notebook in order, as one program."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super_exec = super().exec_module
+        for code in code_of(self.path, json.loads(self.get_data(self.path))):
+            self._code = code
+            super_exec(module)
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self._code
+
+
+# How it ends ---------------------------------------------------------------------------------------------------------
+
+
+def _ended(error: BaseException, notebook: bool = False) -> int:
+    """Say what Python would say of an error that ended the program. The exit code."""
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is None:
+            return 0
+        if isinstance(code, int):
+            return code
+        print(code, file=sys.stderr)  # noqa: T201
+        return 1
+    _of_the_program(error, set())
+    sys.stdout.flush()
+    if notebook and sys.excepthook is sys.__excepthook__:  # which looks for the lines in files
+        traceback.print_exception(error)
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+    return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _of_the_program(error: BaseException | None, seen: set[int]) -> None:
+    """Take out of the traceback, and of those of its causes, the frames of pellucid and of what starts a program."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    kept: TracebackType | None = None
+    frames: list[TracebackType] = []
+    at = error.__traceback__
+    while at is not None:
+        frames.append(at)
+        at = at.tb_next
+    for at in reversed(frames):
+        file = at.tb_frame.f_code.co_filename
+        if not file.startswith((_PACKAGE, "<frozen ")):
+            kept = TracebackType(kept, at.tb_frame, at.tb_lasti, at.tb_lineno)
+    error.__traceback__ = kept
+    _of_the_program(error.__cause__, seen)
+    _of_the_program(error.__context__, seen)

@@ -1,0 +1,128 @@
+"""What PyTorch has and no other room: devices that are not there, settings, compilers that leave a function as it is.
+
+The files are at PyTorch's places: `torch.cuda.amp` is `cuda/amp.py`. `pellucid` itself looks here for a name that it
+does not have, so `import pellucid as torch` finds the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
+from pellucid.compile.unchanged import compile
+from pellucid.core import Tensor
+from pellucid.ops.tensor_types import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+)  # fmt: skip
+
+from ._settings import (
+    are_deterministic_algorithms_enabled,
+    get_default_device,
+    get_deterministic_debug_mode,
+    get_device_module,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    set_default_device,
+    set_default_tensor_type,
+    set_deterministic_debug_mode,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_num_threads,
+    set_warn_always,
+    use_deterministic_algorithms,
+)  # fmt: skip
+from .amp import GradScaler, autocast
+from .jit import fork, wait
+
+__all__ = [
+    "AcceleratorError", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event", "FloatTensor", "GradScaler",
+    "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError", "ShortTensor", "Stream",
+    "are_deterministic_algorithms_enabled", "autocast", "compile", "e", "fork", "get_autocast_dtype",
+    "get_default_device", "get_deterministic_debug_mode", "get_device_module",
+    "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "has_lapack", "has_mkl", "has_openmp",
+    "inf", "is_autocast_cpu_enabled", "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled",
+    "is_distributed", "is_inference", "is_storage", "is_warn_always_enabled", "nan", "newaxis", "pi",
+    "set_anomaly_enabled", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
+    "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads", "set_num_threads",
+    "set_warn_always", "use_deterministic_algorithms", "wait",
+]  # fmt: skip
+
+nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
+has_lapack, has_mkl, has_openmp = True, False, False
+
+
+class OutOfMemoryError(RuntimeError):
+    """Of a GPU: never raised here; programs name it in `except`."""
+
+
+class AcceleratorError(RuntimeError):
+    """Of a GPU: never raised here; programs name it in `except`."""
+
+
+class Stream:
+    """An order of work on a device; on the CPU there is one, and all that was asked for is done."""
+
+    device_type = "cpu"
+
+    def __init__(self, device: Any = None, *, priority: int = 0) -> None:
+        if device is not None and "cpu" not in str(device):
+            raise RuntimeError("Cannot access accelerator device when none is available.")
+
+    def synchronize(self) -> None:
+        """Nothing: what was asked for is done."""
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Nothing."""
+
+
+class Event:
+    """Raises RuntimeError: there is no device that marks its work."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+
+
+def is_autocast_enabled(device_type: str = "cuda") -> bool:
+    """False: nothing is cast."""
+    return False
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """False: nothing is cast."""
+    return False
+
+
+def get_autocast_dtype(device_type: str) -> Any:
+    """The dtype that ops would be run in."""
+    return autocast(device_type, enabled=False).fast_dtype
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether something is a storage: here there are none beside the arrays of tensors."""
+    return False
+
+
+def is_distributed(tensor: Tensor) -> bool:
+    """False: each tensor is in one place."""
+    return False
+
+
+def is_inference(tensor: Tensor) -> bool:
+    """Whether a tensor was made in inference mode and cannot be used by autograd; here it can."""
+    return False

@@ -1,0 +1,7 @@
+"""`torch._inductor`, of which programs set switches: they are kept, and nothing is compiled."""
+
+from types import SimpleNamespace
+
+__all__ = ["config"]
+
+config = SimpleNamespace(coordinate_descent_tuning=False, triton=SimpleNamespace(unique_kernel_names=False))

@@ -1,0 +1,6 @@
+"""`torch.backends.mkl`: MKL is not used here, unless NumPy does."""
+
+
+def is_available() -> bool:
+    """False."""
+    return False

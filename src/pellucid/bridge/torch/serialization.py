@@ -1,0 +1,5 @@
+"""`torch.serialization`: `save` and `load`."""
+
+from pellucid.serialize import load, save
+
+__all__ = ["load", "save"]

@@ -1,0 +1,43 @@
+"""`pellucid run SCRIPT`: a program written for PyTorch, as it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from pellucid.bridge import check_program, run_module, run_script
+from pellucid.cli.errors import UsageError
+
+
+def run(
+    script: Annotated[
+        str, typer.Argument(help="The program: a script, a notebook, or with -m a module.", show_default=False)
+    ],
+    args: Annotated[
+        list[str] | None, typer.Argument(help="What the program is called with.", show_default=False)
+    ] = None,
+    module: Annotated[bool, typer.Option("-m", help="SCRIPT is the name of a module, as in python -m.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run nothing; list the names of PyTorch's that pellucid lacks.")
+    ] = False,
+) -> None:
+    """Run SCRIPT, a program written for PyTorch, with ARGS: torch and torchvision are pellucid for it.
+
+    Options of pellucid come before SCRIPT; what comes after it is the program's. It runs as python SCRIPT runs it, with
+    the same exit code; an error is shown with the lines of the program alone.
+
+    Example: pellucid run examples/char_gpt/train.py
+    """
+    if not module and not os.path.exists(script):
+        raise UsageError(f"There is no file {script} to run.")
+    if check:
+        lacking = check_program(script, module=module)
+        for line in lacking.lines():
+            print(line)
+        raise typer.Exit(1 if lacking.found else 0)
+    code = run_module(script, args or []) if module else run_script(script, args or [])
+    sys.stdout.flush()
+    raise typer.Exit(code)

@@ -1,0 +1,110 @@
+"""PyTorch's public names, and what is said where one of them is absent.
+
+The names are data, `names.json`, which `tools/torch_names.py` writes; it is read when somebody asks for what is
+not there.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["PAGE", "Names", "absent", "known", "lacking", "message", "nearest"]
+
+# The page of the documentation that is made from the same tables.
+PAGE = "docs/pytorch-names.md"
+
+
+class Names(NamedTuple):
+    """What PyTorch has.
+
+    Attributes:
+        version: of which PyTorch.
+        modules: the full names of its modules.
+        names: module -> the names in it, of the modules that programs use.
+        classes: class -> its public attributes, of the classes that programs use most.
+    """
+
+    version: str
+    modules: frozenset[str]
+    names: dict[str, frozenset[str]]
+    classes: dict[str, frozenset[str]]
+
+
+@functools.cache
+def known() -> Names:
+    """PyTorch's names, from the file."""
+    data = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
+    names = {where: frozenset(found) for where, found in data["names"].items()}
+    classes = {where: frozenset(found) for where, found in data["classes"].items()}
+    return Names(data["version"], frozenset(data["modules"]), names, classes)
+
+
+def nearest(name: str, there: Iterable[str]) -> str | None:
+    """The name that a reader would have mistaken ``name`` for, or that does nearly the same; None if there is none.
+
+    >>> nearest("Conv4d", ["Conv2d", "Linear"])
+    'Conv2d'
+    """
+    names = sorted(there)
+    folded = {found.lower(): found for found in reversed(names)}
+    found = get_close_matches(name.lower(), folded, 1, 0.6)
+    return folded[found[0]] if found else None
+
+
+def message(where: str, name: str, there: Iterable[str]) -> str:
+    """What to say of a name that is not in ``where`` (``"torch.nn"``), which has the names ``there``."""
+    there = {found for found in there if not found.startswith("_")}
+    names = known()
+    of_torch = name in names.names.get(where, ()) or name in names.classes.get(where, ())
+    of_torch = of_torch or f"{where}.{name}" in names.modules
+    near = nearest(name, there)
+    if of_torch:
+        said = f"pellucid does not have {where}.{name}"
+        said += f"; the nearest that it has is {where}.{near}. " if near else ". "
+    else:
+        kind = "type object" if where in names.classes else "module"
+        said = f"{kind} {where!r} has no attribute {name!r}"
+        said += f"; did you mean {near!r}? " if near else ". "
+    return said + f"What is covered: {PAGE}"
+
+
+def absent(module: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module whose names are PyTorch's.
+
+    Args:
+        module: its name, ``"pellucid.nn"``.
+    """
+    where = module.replace("pellucid", "torch", 1).replace("torch.bridge.torch", "torch", 1)
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {where!r} has no attribute {name!r}")
+        raise lacking(where, name, vars(sys.modules[module]))
+
+    return __getattr__
+
+
+def lacking(where: str, name: str, there: Iterable[str], depth: int = 2) -> AttributeError | ImportError:
+    """The error for an absent name: of an import, where that asks `depth` calls from here; else of an attribute."""
+    said = message(where, name, there)
+    # In `from torch.nn import Name` Python would replace an AttributeError, and what it says, by its own ImportError.
+    frame = sys._getframe(depth)
+    code, last = frame.f_code.co_code, frame.f_lasti
+    if 0 <= last < len(code) and code[last] == _IMPORT_FROM:
+        return ImportError(said, name=where)
+    return AttributeError(said, name=name)
+
+
+def _opcode(name: str) -> int:
+    from opcode import opmap
+
+    return opmap[name]
+
+
+_IMPORT_FROM = _opcode("IMPORT_FROM")
