@@ -6,7 +6,7 @@ A new optimiser is a file with its formula, which has its defaults, and a line h
 import importlib
 from typing import Any
 
-from pellucid.torch_names import absent
+from pellucid.torch_names import lacking
 
 from . import lr_scheduler
 from .adadelta import Adadelta
@@ -55,7 +55,6 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 def __getattr__(name: str) -> Any:
     if name == "swa_utils":  # it needs nn, which no optimiser does
         return importlib.import_module(f"{__name__}.swa_utils")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-__getattr__ = absent(__name__)
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise lacking("torch.optim", name, __all__)
