@@ -36,11 +36,6 @@ LACKING = {
     "nn.MaxPool3d",
     "nn.MultiLabelMarginLoss",
     "nn.MultiLabelSoftMarginLoss",
-    "nn.MultiheadAttention",
-    "nn.Transformer",
-    "nn.TransformerDecoderLayer",
-    "nn.TransformerEncoder",
-    "nn.TransformerEncoderLayer",
 }
 HEAVY = {"nn.LinearCrossEntropyLoss", "nn.TransformerEncoder", "nn.Transformer", "nn.TransformerDecoderLayer"}
 CASES = [

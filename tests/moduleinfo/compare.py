@@ -108,6 +108,7 @@ class _Converter(Converter):
             part.norm_first,
             part.linear1.bias is not None,
         )
+        made.to(self.dtype(part.linear1.weight.dtype))
         made.load_state_dict({name: self(value) for name, value in part.state_dict().items()})
         return made
 

@@ -9,6 +9,7 @@ from pellucid.core import install_ops
 from . import (
     activation,
     arithmetic,
+    attention,
     axes,
     casting,
     choice,
@@ -63,6 +64,7 @@ operators.install()
 __all__ = [
     "activation",
     "arithmetic",
+    "attention",
     "axes",
     "casting",
     "choice",

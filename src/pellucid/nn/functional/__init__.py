@@ -20,8 +20,9 @@ from ...ops.pooling import (
     max_pool2d,
 )
 from ...ops.search import one_hot
-from . import activation, layers, loss
+from . import activation, attention, layers, loss
 from .activation import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .loss import *  # noqa: F403
 
@@ -54,6 +55,7 @@ __all__ = [
     "pairwise_distance",
 ]
 __all__ += activation.__all__
+__all__ += attention.__all__
 __all__ += layers.__all__
 __all__ += loss.__all__
 

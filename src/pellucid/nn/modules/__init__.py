@@ -4,6 +4,7 @@ from pellucid.torch_names import absent
 
 from . import (
     activation,
+    attention,
     batchnorm,
     container,
     conv,
@@ -18,8 +19,10 @@ from . import (
     rnn,
     similarity,
     sparse,
+    transformer,
 )
 from .activation import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .batchnorm import *  # noqa: F403
 from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
@@ -34,9 +37,11 @@ from .pooling import *  # noqa: F403
 from .rnn import *  # noqa: F403
 from .similarity import *  # noqa: F403
 from .sparse import *  # noqa: F403
+from .transformer import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
+__all__ += attention.__all__
 __all__ += batchnorm.__all__
 __all__ += container.__all__
 __all__ += conv.__all__
@@ -51,5 +56,6 @@ __all__ += pooling.__all__
 __all__ += rnn.__all__
 __all__ += similarity.__all__
 __all__ += sparse.__all__
+__all__ += transformer.__all__
 
 __getattr__ = absent(__name__)

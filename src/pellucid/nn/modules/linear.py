@@ -62,6 +62,10 @@ class Linear(Module):
         return F.linear(input, self.weight, self.bias)
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear`; that of attention, which prints under this name in PyTorch."""
+
+
 class Bilinear(Module):
     r"""y = x₁ᵀ A x₂ + b.
 

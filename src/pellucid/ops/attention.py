@@ -1,0 +1,147 @@
+"""Attention: the values of a sequence averaged, each by how well its key matches a query."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, function, op
+
+from .reduction import widened
+
+
+@op(
+    public=False,
+    method=False,
+    aux=("probs",),
+    reference="torch.nn.functional.scaled_dot_product_attention",
+    node="ScaledDotProductFlashAttentionForCpuBackward0",
+)
+def attention(
+    xp: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False
+) -> Any:
+    """softmax(scale · query keyᵀ + mask) value, over the keys; `causal` leaves out the keys after each query.
+
+    Shape: query (…, L, E), key (…, S, E), value (…, S, V), mask (…, L, S) -> (…, L, V). A query that may see no key
+    gets zeros. Source: Vaswani et al., arXiv:1706.03762.
+    """
+    kind = query.dtype
+    query, key, value = widened(xp, query), widened(xp, key), widened(xp, value)
+    scores = xp.matmul(query * query.dtype.type(scale), key.swapaxes(-1, -2))
+    if causal:
+        scores += _future(xp, scores)
+    if mask is not None:
+        scores += mask
+    largest = xp.maximum.reduce(scores, axis=-1, keepdims=True)
+    scores -= xp.where(xp.isneginf(largest), largest.dtype.type(0), largest)
+    xp.exp(scores, out=scores)
+    total = xp.add.reduce(scores, axis=-1, keepdims=True)
+    scores /= xp.where(total == 0, total.dtype.type(1), total)
+    return xp.matmul(scores, value).astype(kind, copy=False), scores
+
+
+def _future(xp: Any, scores: Any) -> Any:
+    """-inf for the keys after each query, else 0: (L, S)."""
+    return xp.triu(xp.full(scores.shape[-2:], -xp.inf, scores.dtype), 1)
+
+
+def _probabilities(m: Any, query: Any, key: Any, mask: Any, scale: float, causal: bool) -> Any:
+    scores = (query * scale) @ m.transpose(key, dim0=-2, dim1=-1)
+    if causal:
+        scores = scores + m.future(scores)
+    return m.softmax(scores if mask is None else scores + mask, dim=-1)
+
+
+@op(public=False, method=False)
+def future(xp: Any, scores: Any) -> Any:
+    """-inf where a key comes after its query, else 0: (…, L, S) -> (L, S)."""
+    return _future(xp, scores)
+
+
+def _attention_delta(m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, probs: Any) -> Any:
+    """The gradient of the scores; query, key and mask are asked for so that they are kept."""
+    return m.softmax_backward(g @ m.transpose(value, dim0=-2, dim1=-1), probs, dim=-1)
+
+
+attention.recomputes(probs=_probabilities)
+attention.shares(delta=_attention_delta)
+attention.vjp(
+    query=lambda m, g, delta, key, scale: delta @ (key * scale),
+    key=lambda m, g, delta, query, scale: m.transpose(delta, dim0=-2, dim1=-1) @ (query * scale),
+    value=lambda m, g, probs: m.transpose(probs, dim0=-2, dim1=-1) @ g,
+    mask=lambda m, g, delta: delta,
+)
+
+
+@function(public=False, method=False)
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(query keyᵀ · scale + mask) value; `scale` is 1/√E unless given.
+
+    `attn_mask`, broadcast to (…, L, S), is added to the scores; a boolean one is True where a query may look.
+    `is_causal` leaves out the keys after each query. Dropout is always applied with the probability `dropout_p`.
+    With `enable_gqa`, groups of the query's heads share a head of key and value.
+
+    Shape: query (…, L, E), key (…, S, E), value (…, S, V) -> (…, L, V). Raises RuntimeError where these do not fit.
+
+    >>> import pellucid
+    >>> x = pellucid.ones(1, 2, 4)
+    >>> scaled_dot_product_attention(x, x, x).shape
+    torch.Size([1, 2, 4])
+    """
+    _check(query, key, value, attn_mask, is_causal)
+    if enable_gqa and query.shape[-3] != key.shape[-3]:
+        repeat = FUNCTIONS["repeat_interleave"]
+        key = repeat(key, query.shape[-3] // key.shape[-3], -3)
+        value = repeat(value, query.shape[-3] // value.shape[-3], -3)
+    lead = FUNCTIONS["broadcast_shapes"](query.shape[:-2], key.shape[:-2], value.shape[:-2])
+    query, key, value = (_leading(tensor, lead) for tensor in (query, key, value))
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    mask: Any = attn_mask
+    if mask is not None:
+        if mask.dtype.name == "bool":
+            zero = FUNCTIONS["zeros"]((), dtype=query.dtype, device=query.device)
+            mask = TABLE["where"](mask, zero, -math.inf)
+        mask = FUNCTIONS["broadcast_to"](mask, (*lead, query.shape[-2], key.shape[-2]))
+    if not dropout_p:
+        return TABLE["attention"](query, key, value, mask, scale=scale, causal=is_causal)[0]
+    scores: Any = (query * scale) @ key.mT
+    if is_causal:
+        scores = scores + future(scores.detach())
+    probs = TABLE["softmax"](scores if mask is None else scores + mask, dim=-1)
+    return FUNCTIONS["dropout"](probs, dropout_p, True) @ value
+
+
+def _leading(tensor: Tensor, lead: Any) -> Tensor:
+    shape = (*lead, *tensor.shape[-2:])
+    return tensor if tuple(tensor.shape) == shape else FUNCTIONS["broadcast_to"](tensor, shape)
+
+
+def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool) -> None:
+    if query.dtype is not key.dtype or query.dtype is not value.dtype:
+        raise RuntimeError(
+            "Expected query, key, and value to have the same dtype, but got query.dtype: "
+            f"{query.dtype} key.dtype: {key.dtype} and value.dtype: {value.dtype} instead."
+        )
+    shapes = f"query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)}"
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise RuntimeError(f"Expected query, key, and value to all be at least 2 dimensional, but got {shapes}")
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise ShapeError(f"attention takes a query (…, L, E), a key (…, S, E) and a value (…, S, V), but got {shapes}")
+    if mask is None:
+        return
+    if causal:
+        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+    if mask.dtype.name != "bool" and mask.dtype is not query.dtype:
+        raise RuntimeError(
+            f"Expected attn_mask dtype to be bool or to match query dtype, but got attn_mask.dtype: {mask.dtype} "
+            f"and query.dtype: {query.dtype} instead."
+        )

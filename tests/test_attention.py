@@ -1,0 +1,84 @@
+"""scaled_dot_product_attention and what is built on it, against PyTorch: results, gradients, masks, dropout, errors."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid
+
+torch = pytest.importorskip("torch")
+
+CALLS: dict[str, Any] = {
+    "plain": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v),
+    "causal": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True),
+    "scale": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v, scale=0.1),
+    "dropout": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v, dropout_p=0.4),
+    "dropout and causal": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(
+        q, k, v, dropout_p=0.4, is_causal=True
+    ),
+    "boolean mask": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=t.ones(4, 5, dtype=t.bool).tril(1)
+    ),
+    "mask of one head": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=t.arange(20.0).reshape(1, 1, 4, 5)
+    ),
+    "nothing to see": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=t.arange(4)[:, None].expand(4, 5) > 0
+    ),
+    "grouped queries": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(
+        t.cat([q, q], 1), k, v, enable_gqa=True
+    ),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_attention(call: Any) -> None:
+    found = []
+    for library in (torch, pellucid):
+        library.manual_seed(0)
+        inputs = [library.randn(2, 3, length, 6).requires_grad_() for length in (4, 5, 5)]
+        library.manual_seed(1)
+        out = call(library, *inputs)
+        (out * library.arange(float(out.numel())).reshape(out.shape)).sum().backward()
+        found.append([out, *(tensor.grad for tensor in inputs)])
+    for expected, got in zip(*found, strict=True):
+        expected, got = expected.detach().numpy(), got.detach().numpy()
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_encoder_without_gradient_leaves_zeros_for_padding() -> None:
+    found = []
+    for library in (torch, pellucid):
+        library.manual_seed(0)
+        layer = library.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        encoder = library.nn.TransformerEncoder(layer, 2).eval()
+        padding = library.arange(5) >= library.tensor([[5], [3]])
+        with library.no_grad():
+            found.append(encoder(library.randn(2, 5, 8), src_key_padding_mask=padding).numpy())
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+    assert not found[1][1, 3:].any()
+
+
+REFUSED = {
+    "mask and causal": lambda t, q: t.nn.functional.scaled_dot_product_attention(
+        q, q, q, attn_mask=t.ones(3, 3), is_causal=True
+    ),
+    "dtypes": lambda t, q: t.nn.functional.scaled_dot_product_attention(q, q.double(), q),
+    "shapes": lambda t, q: t.nn.functional.scaled_dot_product_attention(q, q[..., :2], q),
+    "integers for a mask": lambda t, q: t.nn.functional.scaled_dot_product_attention(q, q, q, t.ones(3, 3).long()),
+    "heads": lambda t, q: t.nn.MultiheadAttention(7, 2),
+    "width": lambda t, q: t.nn.MultiheadAttention(6, 2)(q, q, q),
+    "causal without a mask": lambda t, q: t.nn.MultiheadAttention(4, 2)(q, q, q, is_causal=True),
+    "shape of the mask": lambda t, q: t.nn.MultiheadAttention(4, 2)(q, q, q, attn_mask=t.zeros(2, 3)),
+    "activation": lambda t, q: t.nn.TransformerEncoderLayer(4, 2, activation="selu"),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_refusals(call: Any) -> None:
+    with pytest.raises(Exception, match=".") as theirs:
+        call(torch, torch.randn(2, 3, 4))
+    with pytest.raises(theirs.type):
+        call(pellucid, pellucid.randn(2, 3, 4))
