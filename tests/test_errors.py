@@ -66,8 +66,8 @@ ROWS: dict[str, tuple[Any, list[str]]] = {
     # types
     "a list as argument": (lambda L: L.sin([1.0]), ["sin()", "'input'", "must be", "list", "pellucid.tensor(...)"]),
     "a text as argument": (lambda L: L.add(L.ones(2), "a"), ["add()", "'other'", "str"]),
-    "no argument": (lambda L: L.sin(), ["sin()", "misses input", "sin(input)"]),
-    "one missing": (lambda L: L.maximum(L.ones(2)), ["maximum()", "misses other"]),
+    "no argument": (lambda L: L.sin(), ["sin()", "is missing input", "sin(input)"]),
+    "one missing": (lambda L: L.maximum(L.ones(2)), ["maximum()", "is missing other"]),
     "an unknown keyword": (lambda L: L.sum(L.ones(2), axes=0), [
         "sum()", "'axes'", "it is called as sum(input, *, dim="]),
     "too many arguments": (lambda L: L.exp(L.ones(2), 1, 2, 3), ["exp()", "at most", "exp(input"]),

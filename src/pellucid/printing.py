@@ -104,7 +104,7 @@ def __format__(self: Tensor, spec: str) -> str:
 
 
 def tensor_text(tensor: Tensor) -> str:
-    """`tensor(values, what cannot be told from them)`."""
+    """`tensor(values, …)`, with what the values do not show."""
     array = backend.of_array(tensor._array).to_numpy(tensor._array)
     prefix = "tensor(" if tensor.prints_plainly else f"{type(tensor).__name__}("
     found = prefix + _values(array, len(prefix))
@@ -120,7 +120,7 @@ def tensor_text(tensor: Tensor) -> str:
 
 
 def _parts(tensor: Tensor, array: Array) -> Generator[str]:
-    """What stands behind the values: device, shape, dtype, history, as far as they are not what one expects."""
+    """What follows the values: device, shape, dtype, history, as far as they are not what one expects."""
     shape, kind = tuple(array.shape), tensor.dtype
     if tensor.device.type != "cpu":
         yield f"device='{tensor.device}'"

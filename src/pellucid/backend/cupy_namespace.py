@@ -1,4 +1,4 @@
-"""CuPy standing where NumPy stands, for `device="cuda"`."""
+"""CuPy in place of NumPy, for `device="cuda"`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load() -> Any:
         ) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
-    except Exception as failure:  # noqa: BLE001  a driver can be broken in many ways, and each is told
+    except Exception as failure:  # noqa: BLE001  a driver can be broken in many ways, and the error says in which
         raise NoDevice(f'device "cuda": CuPy is installed but finds no usable GPU ({failure})') from None
     if count == 0:
         raise NoDevice('device "cuda": CuPy is installed but this machine has no GPU; use device "cpu"')

@@ -20,7 +20,7 @@ from pellucid.check.subject.measure import EVERY, Measured, Measurement, Target
 from pellucid.check.subject.subject import Point, Subject, named_leaves
 from pellucid.check.subject.tensors import Pellucid, TensorSubject, Torch, concerns
 
-DIRECTIONS, NEARBY = 6, 12  # directions and points by which a tie is told from a mistake
+DIRECTIONS, NEARBY = 6, 12  # directions and points that show whether a difference is a tie or a mistake
 FAR, NEAR = 2.0**-18, 2.0**-26  # how far from the point they lie, and the step of a slope there
 SECOND = " (second order)"
 
@@ -52,7 +52,7 @@ def gradients(
         grad: for NumPy alone: `grad(*inputs)` returns the gradients in the order of the inputs, or a dict.
         order: 2 checks the gradient of the gradient too, along a random direction.
         seed: of the weights, the directions and the points beside the given one.
-        every: tensors of at most so many elements are checked element by element, larger ones along random directions;
+        every: tensors of at most this size are checked element by element, larger ones along random directions;
             where one of those disagrees, the rows, columns or entries at fault are found by bisection.
         beside: whether a gradient that is right at the point is looked at a little beside it as well. At ones and
             zeros, with which many a parameter begins, a wrong rule may give the right number.

@@ -413,7 +413,7 @@ class _Check:
         return {name: np.asarray(left[name], float) for name in self.truths[point] if name in left}
 
     def _point_out(self, point: Point, diagnoses: dict[str, Diagnosis]) -> None:
-        """Where the backward pass can be recorded, the line of it that is wrong is told too."""
+        """Where the backward pass can be recorded, name the line of it that is wrong, too."""
         if all(diagnosis.wrong_value is None for diagnosis in diagnoses.values()):
             return
         try:

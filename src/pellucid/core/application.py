@@ -10,13 +10,13 @@ from pellucid.backend import Array
 from .context import is_reentry, run_within, state
 from .declaration import Declaration
 from .errors import explain
-from .node import AUX, OUT, SHAPE, VALUE, Guard, Node, Plan, next_number, node_name
+from .node import AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Guard, Node, Plan, next_number, node_name
 from .tensor import Tensor, counter_of
 
 _new: Any = object.__new__
 
 
-def compute(op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any) -> Any:
+def compute(op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any) -> Any:
     """What the op's forward makes of the arrays; an error of it is raised with the call and the user's line."""
     try:
         return state.run(op.forward, xp, *arrays, **kwargs)
@@ -25,7 +25,7 @@ def compute(op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: d
 
 
 def recompute(
-    op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, failure: Exception
+    op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any, failure: Exception
 ) -> Any:
     """Compute again where another op was interrupted (see `is_reentry`); else raise the failure, explained."""
     if is_reentry(failure):
@@ -57,9 +57,9 @@ class OpNode(Node):
 
 def record(
     op: Declaration,
-    args: tuple[Any, ...],
+    args: Arguments,
     arrays: list[Any],
-    kwargs: dict[str, Any],
+    kwargs: Attributes,
     mask: int,
     out: Tensor,
     aux: Sequence[Array],
@@ -114,7 +114,7 @@ def record(
     return node
 
 
-def _save_all(op: Declaration, args: tuple[Any, ...], arrays: list[Any], saved: list[Any], guards: list[Guard]) -> None:
+def _save_all(op: Declaration, args: Arguments, arrays: list[Any], saved: list[Any], guards: list[Guard]) -> None:
     for tensor in args[op.star :]:
         counter = counter_of(tensor)
         guards.append((counter, counter[0], len(saved)))

@@ -17,6 +17,7 @@ from pellucid.types.devices import device
 from pellucid.types.dtypes import dtype
 
 from .errors import with_line
+from .node import Arguments, Attributes
 from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -151,7 +152,7 @@ class Parser:
             return words, lambda value: value is None or test(value)
         return kind
 
-    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def check(self, args: Arguments, kwargs: Attributes) -> None:
         """Raise TypeError where an argument of a call is of a type that the signature does not allow."""
         for value, (name, kind) in zip(args, self.positional, strict=False):
             if kind is not None and not kind[1](value):

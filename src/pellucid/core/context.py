@@ -12,21 +12,21 @@ import numpy as np
 from pellucid.backend import Array
 
 from .declaration import Declaration
-from .node import Node
+from .node import Arguments, Attributes, Node
 from .tensor import Tensor
 
 
 class Watcher:
-    """What is told of the things that happen beside the door. Each hook does nothing; override those that matter.
+    """What is called when something happens beside the door. Each hook does nothing; override those that matter.
 
     An interpreter (see `door`) is a watcher, too, while it is pushed. What only watches is put into `state.watchers`,
     and costs the ops nothing.
     """
 
-    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         """Interpret one application of an op: `door.Interpreter` does."""
         raise NotImplementedError(
-            f"{type(self).__name__} only watches: derive what stands behind the door of Interpreter"
+            f"{type(self).__name__} only watches: what is to stand behind the door derives from Interpreter"
         )
 
     def read(self, tensor: Tensor) -> None:
@@ -38,7 +38,7 @@ class Watcher:
     def before_backward(self, roots: Sequence[Tensor]) -> None:
         """`backward` was called on `roots`, and is about to run."""
 
-    def function(self, kind: type[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def function(self, kind: type[Any], args: Arguments, kwargs: Attributes) -> None:
         """A `Function` is about to be applied and recorded."""
 
 
@@ -51,7 +51,7 @@ class State(threading.local):
     interpreters: tuple[Watcher, ...] = ()  # behind the door, innermost last; empty is the fast path
 
     def __init__(self) -> None:
-        self.watchers: list[Watcher] = []  # told of what happens beside the door: interpreters, and who only watches
+        self.watchers: list[Watcher] = []  # interpreters, and who only watches
         # NumPy warns of overflow, log(0) and the like; PyTorch does not, and the doctor will say it better. To enter
         # `numpy.errstate` costs 0.8 µs an op, to run in a context in which it was set once costs 0.05 µs.
         quiet = contextvars.copy_context()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .domain import Domain
-from .node import ATTRIBUTE, AUX, OUT, SHAPE, SHARED, VALUE, Plan, Rule
+from .node import ATTRIBUTE, AUX, OUT, SHAPE, SHARED, VALUE, Arguments, Attributes, Plan, Rule
 
 Forward = Callable[..., Any]
 
@@ -53,7 +53,7 @@ class Declaration:
         aliases: tuple[str, ...] = (),
         piecewise: bool = False,
         holomorphic: bool = True,
-        node: str | Callable[[tuple[Any, ...], dict[str, Any]], str] | None = None,
+        node: str | Callable[[Arguments, Attributes], str] | None = None,
     ) -> None:
         self.name = name or forward.__name__
         self.declared = like or forward  # the function whose arguments these are

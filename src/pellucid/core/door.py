@@ -1,6 +1,6 @@
 """The one door: every op, from wherever it is called, goes through `apply`.
 
-Behind the door stands an interpreter. With none pushed it is `evaluate`: compute the result and, where a gradient
+Behind the door is an interpreter. With none pushed it is `evaluate`: compute the result and, where a gradient
 will be wanted, record the application as a node. A tool (tracer, anomaly detection, observers) is an interpreter that
 is pushed for the length of a block, sees each application and hands it on with `below`. Ops never know.
 """
@@ -21,6 +21,7 @@ from .application import recompute, record
 from .arguments import wrong_type
 from .context import Watcher, state
 from .declaration import TABLE, Declaration
+from .node import Arguments, Attributes
 from .promotion import as_arguments, promotion_of
 from .tensor import Tensor
 
@@ -37,7 +38,7 @@ W = TypeVar("W", bound=Watcher)
 class Interpreter(Watcher):
     """What can stand behind the door; as it is, it hands everything on. It also has the hooks of a watcher."""
 
-    def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         """Interpret one application of an op."""
         return below(self, op, args, kwargs)
 
@@ -55,7 +56,7 @@ def interpreter(pushed: W) -> Generator[W]:
         watchers.remove(pushed)
 
 
-def below(above: Watcher, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def below(above: Watcher, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     """Have an application done by what stands behind the interpreter `above`."""
     before = state.interpreters
     state.interpreters = before[: before.index(above)]
@@ -65,7 +66,7 @@ def below(above: Watcher, op: Declaration, args: tuple[Any, ...], kwargs: dict[s
         state.interpreters = before
 
 
-def apply(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def apply(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     """Apply `op` to `args` (tensors, numbers, None) with the attributes `kwargs`."""
     interpreters = state.interpreters
     if interpreters:
@@ -73,7 +74,7 @@ def apply(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     return evaluate(op, args, kwargs)
 
 
-def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     """Compute an op, and record it where a gradient will be wanted.
 
     This runs for every op of every step: what is seldom needed is in functions of its own.
@@ -137,9 +138,9 @@ def evaluate(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 def _with_aux(
     op: Declaration,
-    args: tuple[Any, ...],
+    args: Arguments,
     arrays: list[Any],
-    kwargs: dict[str, Any],
+    kwargs: Attributes,
     mask: int,
     out: tuple[Any, ...],
     xp: Any,
@@ -156,7 +157,7 @@ def _with_aux(
     return tuple(results)
 
 
-def _namespace(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _namespace(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     """The array library of the tensors, which must all be on one device."""
     tensors = [tensor for tensor in args if isinstance(tensor, Tensor)]
     if not tensors:
@@ -171,7 +172,7 @@ def _namespace(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return of[0].xp
 
 
-def promote(op: Declaration, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def promote(op: Declaration, args: Arguments) -> Arguments:
     """The arguments in one dtype, by the op's kind. A cast is applied, and recorded, like any other op."""
     result, cast, target = promotion_of(op, args)
     for position in cast:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .declaration import Declaration
+from .node import Arguments, Attributes
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -67,7 +68,7 @@ def describe(value: Any) -> str:
     return f"{array.dtype} {tuple(array.shape)}"
 
 
-def describe_call(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def describe_call(op: Declaration, args: Arguments, kwargs: Attributes) -> str:
     """`add(input: float32 (3,), other: float32 (4,))`."""
     named = zip(argument_names(op, len(args)), args, strict=False)
     parts = [f"{name}: {describe(value)}" for name, value in named if value is not None]
@@ -88,7 +89,7 @@ def with_line(message: str) -> str:
     return f"{message}\n  at {line}" if line else message
 
 
-def explain(op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Exception:
+def explain(op: Declaration, args: Arguments, kwargs: Attributes, failure: Exception) -> Exception:
     """The error to raise in place of what an op's forward raised."""
     call = describe_call(op, args, kwargs)
     shapes = [tuple(value._array.shape) for value in args if hasattr(value, "_array")]

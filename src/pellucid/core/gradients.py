@@ -41,7 +41,7 @@ def backward(
     else:
         roots, seeds = _roots(tensors, grad_tensors)
     if state.watchers:
-        for watcher in tuple(state.watchers):  # one may end while it is told
+        for watcher in tuple(state.watchers):  # a hook may end its watcher
             watcher.before_backward(roots)
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:

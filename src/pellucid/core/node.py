@@ -1,6 +1,6 @@
 """What backward walks: nodes, and what a node of an op is planned to keep.
 
-A node stands for one application of an op or of a Function. Its `edges` point to where its inputs came from: another
+A node is one application of an op or of a Function. Its `edges` point to where its inputs came from: another
 node, a leaf tensor, or None where no gradient is wanted. Numbers rise with time, so a node's inputs always have a
 smaller `number` than the node itself: to visit nodes from the highest number down is a reverse topological order, with
 no search.
@@ -36,6 +36,8 @@ Rule = (
     | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any], Any]
     | Callable[[Any, Any, Any, Any, Any, Any, Any, Any, Any, Any], Any]
 )
+Arguments = tuple[Any, ...]  # of an application of an op: tensors, numbers, None
+Attributes = dict[str, Any]  # of an application, by name: `dim`, `keepdim`, …
 Counter = list[int]  # [number of in-place changes], one list for all tensors that share the memory
 Guard = tuple[Counter, int, Any]  # (counter, its value when saved, what was saved): unchanged since, or an error
 
@@ -75,7 +77,7 @@ class Node(Source):
     """One recorded application."""
 
     edges: list[Source | None]  # per input: a node, a leaf tensor, or None
-    kwargs: dict[str, Any]
+    kwargs: Attributes
     number: int
     hooks: Hooks | None = None  # called with the gradient of its result
     retain: ReferenceType[Any] | None = None  # the tensor whose grad is to be kept
@@ -110,7 +112,7 @@ class Node(Source):
         return tuple((edge, 0) for edge in self.edges)
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> Attributes:
         """The attributes that the op was called with."""
         return self.kwargs
 

@@ -9,8 +9,8 @@ An op is declared once:
 
     tanh.vjp(input=lambda m, g, out: g * (1 - out * out))
 
-The forward expression gets `xp`, the array library, and raw arrays (a Python number stays one). What stands before
-`*` in its signature are arrays, what stands behind are attributes (`dim`, `keepdim`, …). It returns an array, or a
+The forward expression gets `xp`, the array library, and raw arrays (a Python number stays one). The arguments
+before `*` in its signature are arrays, those after it attributes (`dim`, `keepdim`, …). It returns an array, or a
 tuple whose first is the result and whose others (`aux=("indices",)` names them) are by-products; the first alone is
 differentiable.
 
@@ -37,7 +37,7 @@ from .arguments import is_number, kind_of_argument, wrong_type
 from .declaration import Declaration, Forward
 from .door import apply
 from .errors import ShapeError, with_line
-from .node import node_name
+from .node import Arguments, Attributes, node_name
 from .tensor import Tensor
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
@@ -85,7 +85,7 @@ class Op(Declaration):
         found = {name: kind_of_argument(name, annotations.get(name)) for name in self.attributes}
         return {name: kind for name, kind in found.items() if kind is not None}
 
-    def _refuse_types(self, args: tuple[Any, ...], failure: Exception) -> None:
+    def _refuse_types(self, args: Arguments, failure: Exception) -> None:
         """After a failure: say that an argument is no tensor, if so, rather than what became of it."""
         for position, value in enumerate(args[: self.required]):
             elementwise = self.elementwise and position not in self.tensors
@@ -94,7 +94,7 @@ class Op(Declaration):
             if not (number or "float" in str(annotation) or hasattr(value, "dtype")):
                 raise wrong_type(self.name, self.inputs[position], ("Tensor", bool), value)
 
-    def _refuse_positional(self, args: tuple[Any, ...], extra: tuple[Any, ...]) -> None:
+    def _refuse_positional(self, args: Arguments, extra: tuple[Any, ...]) -> None:
         """Raise TypeError where one of the arguments `extra` is one that PyTorch takes by keyword alone."""
         if "nn.functional" in self.reference:
             return
@@ -110,7 +110,7 @@ class Op(Declaration):
             return self
         return MethodType(self, instance)
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def bind(self, args: Arguments, kwargs: Attributes) -> tuple[Arguments, Attributes]:
         """Sort a call's arguments into arrays (positional) and attributes (by keyword)."""
         kwargs = dict(kwargs)
         for numpys, ours in _NUMPY_NAMES.items():
@@ -129,7 +129,7 @@ class Op(Declaration):
                 arrays.append(self.optional[len(arrays) - self.required])
         if len(arrays) < self.required:
             missing = ", ".join(self.inputs[len(arrays) : self.required])
-            raise TypeError(f"{self.name}() misses {missing}; it is called as {self.usage()}")
+            raise TypeError(f"{self.name}() is missing {missing}; it is called as {self.usage()}")
         if len(extra) > len(self.attributes):
             raise TypeError(f"{self.name}() takes at most {len(self.inputs) + len(self.attributes)} arguments "
                             f"({len(args)} given); it is called as {self.usage()}")  # fmt: skip

@@ -20,6 +20,7 @@ from .arguments import wrong_type
 from .conversion import from_data
 from .declaration import Declaration
 from .errors import explain, with_line
+from .node import Arguments
 from .tensor import Tensor, wrap
 
 
@@ -47,7 +48,7 @@ def result_type(*args: Any) -> dtype:
     return result
 
 
-def as_arguments(op: Declaration, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def as_arguments(op: Declaration, args: Arguments) -> Arguments:
     """Arguments that are tensors, Python numbers or None, from what a user may pass instead."""
     return tuple(_as_argument(op, index, argument) for index, argument in enumerate(args))
 
@@ -82,7 +83,7 @@ def _in_64_bits(op: Declaration, number: int, index: int) -> int:
     return number
 
 
-def promotion_of(op: Declaration, args: tuple[Any, ...]) -> tuple[list[Any], list[int], dtype]:
+def promotion_of(op: Declaration, args: Arguments) -> tuple[list[Any], list[int], dtype]:
     """What the op's kind makes of the dtypes of its arguments.
 
     Returns the arguments, with numbers made tensors where NumPy would not take them; the positions of the tensors that
@@ -91,7 +92,7 @@ def promotion_of(op: Declaration, args: tuple[Any, ...]) -> tuple[list[Any], lis
     if op.check is not None:
         try:
             op.check(*args)
-        except Exception as failure:  # noqa: BLE001  told with the op and the user's line
+        except Exception as failure:  # noqa: BLE001  reported with the op and the user's line
             raise explain(op, args, {}, failure) from None
     chosen = range(len(args)) if op.promotes is None else sorted(op.promotes)
     mixing = [args[i] for i in chosen if i < len(args) and args[i] is not None]

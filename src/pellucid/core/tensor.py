@@ -23,7 +23,7 @@ from pellucid.types.dtypes import OF_NUMPY, dtype
 from pellucid.types.size import Size
 
 from .declaration import Declaration
-from .node import Counter, Node, Source, Vocabulary, next_number
+from .node import Attributes, Counter, Node, Source, Vocabulary, next_number
 
 if TYPE_CHECKING:
     from .tensor_fields import TensorFields  # which of its private names the package uses
@@ -34,7 +34,7 @@ else:
     Declared = object
 
 F = TypeVar("F", bound=Callable[..., Any])
-Chain = tuple[tuple[Declaration, dict[str, Any]], ...]  # view ops, each with its attributes
+Chain = tuple[tuple[Declaration, Attributes], ...]  # view ops, each with its attributes
 
 
 class Tensor(Source, Declared):

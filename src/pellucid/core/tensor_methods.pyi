@@ -1097,7 +1097,7 @@ class TensorMethods:
         """Ones of `size` in this tensor's dtype and on its device unless told otherwise."""
 
     def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
-        """A tensor from `data` in this one's dtype and on its device unless told otherwise."""
+        """A tensor from `data` in this one's dtype and on its device unless others are given."""
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
         """Zeros of `size` in this tensor's dtype and on its device unless told otherwise."""
@@ -1208,7 +1208,7 @@ class TensorMethods:
         """Each slice of `input` at a fixed index of `dim` scaled down to a p-norm of `maxnorm`, where it has more."""
 
     def repeat(self, *repeats: Any, **given: Any) -> Tensor:
-        """A copy in which the tensor stands so many times along each dimension (new dimensions come first)."""
+        """A copy that repeats the tensor along each dimension, `repeats[i]` times (new dimensions come first)."""
 
     def repeat_interleave(self, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
         """Each element (each slice along `dim`) repeated: all equally often, or as a tensor of numbers says."""
@@ -1412,7 +1412,7 @@ class TensorMethods:
         """In place: Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
 
     def tensor_split(self, indices_or_sections: Any = None, dim: _int = 0, *, indices: Any = None, sections: Any = None) -> tuple[Tensor, ...]:
-        """Views along `dim`: so many, as equal as can be; or cut at the given indices."""
+        """Views along `dim`: as many as are asked for, as equal as can be; or cut at the given indices."""
 
     def tile(self, *dims: Any, **given: Any) -> Tensor:
         """As `repeat`, but fewer numbers than dimensions are taken for the last ones."""

@@ -19,11 +19,11 @@ from .application import OpNode, compute, record
 from .context import state
 from .declaration import Declaration
 from .errors import describe_call, with_line
-from .node import OUT, VALUE, Node, Source, Vocabulary, next_number
+from .node import OUT, VALUE, Arguments, Attributes, Node, Source, Vocabulary, next_number
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
 
-def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: dict[str, Any]) -> None:
+def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> None:
     """Note that `out`, the result of the view op `op` on `source`, shares its memory (reshape may have copied)."""
     if out._array is not source._array and (out._array.base is None or not _shares(out._array, source._array)):
         return
@@ -43,7 +43,7 @@ def _shares(array: Array, other: Array) -> bool:
     )
 
 
-def changed(op: Declaration, args: tuple[Any, ...]) -> Tensor:
+def changed(op: Declaration, args: Arguments) -> Tensor:
     """Count the change of what the op overwrote; its result is its first target."""
     for position in op.mutates:
         tensor = args[position]
@@ -54,7 +54,7 @@ def changed(op: Declaration, args: tuple[Any, ...]) -> Tensor:
 
 
 def evaluate_in_place(
-    op: Declaration, args: tuple[Any, ...], arrays: list[Any], kwargs: dict[str, Any], xp: Any, mask: int
+    op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any, mask: int
 ) -> Tensor:
     """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
     target: Any = args[op.mutates[0]]
@@ -146,7 +146,7 @@ _UNTRACKED = (
 )
 
 
-def check_in_place_dtype(op: Declaration, args: tuple[Any, ...], promoted: tuple[Any, ...]) -> None:
+def check_in_place_dtype(op: Declaration, args: Arguments, promoted: Arguments) -> None:
     """Refuse an in-place result that would have to go down a category, float to integer say."""
     if op.kind == "compare":
         return

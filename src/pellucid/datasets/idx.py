@@ -19,7 +19,7 @@ MOST_BYTES = 2**30  # EMNIST, the largest of this kind, has half of that
 
 
 def read_bytes(path: Path) -> bytes:
-    """What the file holds, unpacked if it is gzip: that is told from its first bytes, not from its name.
+    """What the file holds, unpacked if it is gzip, which its first bytes say, not its name.
 
     Raises:
         DataError: the file cannot be read, or its gzip stream is truncated or corrupt.

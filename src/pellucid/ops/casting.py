@@ -86,6 +86,6 @@ def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
 def new_tensor(
     self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor from `data` in this one's dtype and on its device unless told otherwise."""
+    """A tensor from `data` in this one's dtype and on its device unless others are given."""
     made = from_data(data, dtype or self.dtype, device or self.device)
     return made.requires_grad_(requires_grad)

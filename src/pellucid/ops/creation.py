@@ -310,7 +310,7 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     if len(bounds) > 3:
         raise TypeError(with_line(f"arange() takes at most 3 positional arguments ({len(bounds)} given)"))
     if end is None:
-        raise TypeError("arange() misses end; it is called as arange(end) or arange(start, end, step)")
+        raise TypeError("arange() is missing end; it is called as arange(end) or arange(start, end, step)")
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if not (math.isfinite(start) and math.isfinite(end)):

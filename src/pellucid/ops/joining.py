@@ -199,7 +199,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
 
 @op(name="repeat", method=False, public=False, reference="torch.Tensor.repeat")
 def repeat_all(xp: Any, input: Any, *, repeats: tuple[int, ...]) -> Any:
-    """The tensor repeated so many times along each dimension."""
+    """The tensor repeated along each dimension, `repeats[i]` times along dimension i."""
     return xp.tile(input, repeats) if repeats else input.copy()
 
 
@@ -218,7 +218,7 @@ def _sum_repeats(m: Any, g: Any, shape: tuple[int, ...], repeats: tuple[int, ...
 
 @function(public=False)
 def repeat(input: Tensor, *repeats: Any, **given: Any) -> Tensor:
-    """A copy in which the tensor stands so many times along each dimension (new dimensions come first).
+    """A copy that repeats the tensor along each dimension, `repeats[i]` times (new dimensions come first).
 
     >>> import pellucid
     >>> pellucid.tensor([1, 2]).repeat(2, 2)
@@ -261,7 +261,8 @@ def repeat_interleave(
 ) -> Tensor:
     """Each element (each slice along `dim`) repeated: all equally often, or as a tensor of numbers says.
 
-    With one argument alone, that tensor: 0 so many times, then 1, and so on. Without `dim`, of the flattened tensor.
+    With one argument alone, a tensor of counts: 0 as often as the first says, then 1, and so on. Without `dim`, the
+    tensor is flattened first.
 
     >>> import pellucid
     >>> pellucid.tensor([1, 2]).repeat_interleave(2)

@@ -224,7 +224,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def tensor_split(
     input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None, sections: Any = None
 ) -> tuple[Tensor, ...]:
-    """Views along `dim`: so many, as equal as can be; or cut at the given indices."""
+    """Views along `dim`: as many as are asked for, as equal as can be; or cut at the given indices."""
     given = [entry for entry in (indices_or_sections, indices, sections) if entry is not None]
     if len(given) != 1:
         raise TypeError(with_line("tensor_split(): give either indices or sections"))

@@ -105,13 +105,15 @@ def randint(*bounds: Any, requires_grad: bool = False, **others: Any) -> Tensor:
     size = others.pop("size", None)
     if size is None:
         if not bounds:
-            raise TypeError("randint() misses size; it is called as randint(high, size) or randint(low, high, size)")
+            raise TypeError(
+                "randint() is missing size; it is called as randint(high, size) or randint(low, high, size)"
+            )
         *bounds_, size = bounds
         bounds = tuple(bounds_)
     high = others.pop("high", bounds[-1] if bounds else None)
     low = others.pop("low", bounds[0] if len(bounds) == 2 or (bounds and bounds[-1] is not high) else 0)
     if high is None:
-        raise TypeError("randint() misses high; it is called as randint(high, size) or randint(low, high, size)")
+        raise TypeError("randint() is missing high; it is called as randint(high, size) or randint(low, high, size)")
     if len(bounds) > 2:
         raise TypeError(with_line(f"randint() takes at most 3 positional arguments ({len(bounds) + 1} given)"))
     low, high = integer(low, "randint(): low"), integer(high, "randint(): high")
@@ -132,7 +134,9 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, requires_grad: 
         generator = {"generator": others["generator"]} if others.get("generator") is not None else {}
         return TABLE["normal"](mean, std, **generator)
     if size is None:
-        raise TypeError("normal() misses size: give it with numbers for mean and std, or give a tensor for one of them")
+        raise TypeError(
+            "normal() is missing size: give it with numbers for mean and std, or give a tensor for one of them"
+        )
     known = {"size": as_sequence("normal", size), "mean": float(mean), "std": float(std), **_chosen(others)}
     return _drawn("normal_of_size", known, requires_grad)
 
@@ -200,7 +204,7 @@ def randint_like(input: Tensor, *bounds: Any, requires_grad: bool = False, **oth
     high = others.pop("high", bounds[-1] if bounds else None)
     low = others.pop("low", bounds[0] if len(bounds) == 2 else 0)
     if high is None:
-        raise TypeError("randint_like() misses high; it is called as randint_like(input, high)")
+        raise TypeError("randint_like() is missing high; it is called as randint_like(input, high)")
     if len(bounds) > 2:
         raise TypeError(with_line(f"randint_like() takes at most 3 positional arguments ({len(bounds) + 1} given)"))
     low, high = integer(low, "randint_like(): low"), integer(high, "randint_like(): high")

@@ -21,7 +21,7 @@ from ..core.declaration import Declaration
 from ..core.errors import in_package
 from ..core.tensor import Tensor
 
-FULL = 64  # up to so many numbers are kept as they are, of more their statistics
+FULL = 64  # of an array with more numbers than this, statistics are kept instead of the numbers
 BINS = 32
 
 

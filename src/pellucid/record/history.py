@@ -20,7 +20,7 @@ def tensor_graph(root: Tensor, backward: bool = False, limit: int | None = None)
 
     Autograd keeps of the values what backward needs, so not every node has one; a tensor that is still in a variable
     of the caller has its value and that name. With `backward`, the gradients of a scalar are computed for every node,
-    and none is added to any `grad`. With a `limit`, so many of the ops, the latest, are in the graph.
+    and none is added to any `grad`. With a `limit`, the graph has that number of ops, the latest.
     """
     graph = Graph("computation graph")
     if root.grad_fn is None:

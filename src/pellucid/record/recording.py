@@ -156,7 +156,7 @@ class GraphRecorder(Interpreter):
         self.made[id(array)] = node
         self._alive.append(array)
 
-    # --- what is told to it ------------------------------------------------------------------------------------------
+    # --- modules, as they are called ----------------------------------------------------------------------------------
 
     def name(self, tensor: Tensor, kind: str, name: str) -> None:
         """Say what a tensor is: an "input", "parameter" or "buffer", and its name."""

@@ -78,7 +78,7 @@ def as_dtype(value: Any) -> dtype:
 
 
 def of_number(value: bool | int | float) -> dtype:
-    """The type that a Python number has when it stands alone."""
+    """The type that a Python number has by itself."""
     return bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else _default
 
 

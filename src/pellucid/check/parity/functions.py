@@ -189,7 +189,7 @@ class JAXSide(_FunctionSide):
         return self._jax.tree_util.tree_unflatten(self._tree, [params[name] for name in self._params])
 
     def _precision(self) -> AbstractContextManager[Any]:
-        """JAX knows no float64 unless it is told to."""
+        """JAX has no float64 unless it is switched on."""
         if hasattr(self._jax, "enable_x64"):
             return self._jax.enable_x64(self._double)
         return self._jax.experimental.enable_x64(self._double)  # before JAX 0.8

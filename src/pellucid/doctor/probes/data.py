@@ -158,7 +158,7 @@ def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
 
 
 def holders(scope: Scope, width: int, excluded: frozenset[str]) -> list[Group]:
-    """What holds the data from pass to pass: tensors called like inputs, with so many numbers a row."""
+    """What holds the data from pass to pass: tensors called like inputs, with `width` numbers a row."""
     found: list[Group] = []
     for name, group in groups(leaves(scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]

@@ -125,7 +125,7 @@ def trial(
     keys: frozenset[Key] = frozenset(),
     burst: int = BURST,
 ) -> Generator[Run, Outcome, Trial]:
-    """In a laboratory: train from the initial parameters on, for so many passes or seconds."""
+    """In a laboratory: train from the initial parameters on, for a number of passes or of seconds."""
     result = Trial(remedy.what)
     losses, all_keys = frozenset(candidate.keys), frozenset(candidate.keys) | keys
     started = time.monotonic()

@@ -1,7 +1,7 @@
 """Checkpoints: everything that decides a run, in one file that is whole or refused, and that executes nothing.
 
 A checkpoint is a safetensors file. The arrays are its tensors; everything else is one JSON text in its header. The
-file's SHA-256 is over both, so that a file cut short or damaged on the disk is told from a whole one.
+file's SHA-256 is over both, so that a file that was cut short or damaged on the disk is noticed.
 """
 
 from __future__ import annotations

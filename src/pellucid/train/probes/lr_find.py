@@ -14,7 +14,7 @@ from pellucid.train.loop import Callback, Loop, StopFit
 from pellucid.train.probes.lr_curve import read
 from pellucid.train.probes.rewind import Snapshot
 
-# Rates beyond the suggested ones are tried for as long as the largest is the best, up to so many in all.
+# Rates beyond the suggested ones are tried for as long as the largest is the best, up to this number in all.
 MOST_TRIALS = 10
 # Of rates whose trials fell by nearly as much as the best, to within this part, the smallest is taken: a larger one
 # that gains little in a hundred steps leaps about, or comes apart, in a thousand.
