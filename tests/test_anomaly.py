@@ -83,7 +83,9 @@ FORWARD = [
 ]
 
 
-@pytest.mark.parametrize(("program", "op", "what", "ranges"), FORWARD, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(
+    ("program", "op", "what", "ranges"), FORWARD, ids=lambda program: getattr(program, "__name__", "")
+)
 def test_forward(program: Any, op: str, what: str, ranges: list[str]) -> None:
     error = caught(program)
     message = str(error)
@@ -95,8 +97,8 @@ def test_forward(program: Any, op: str, what: str, ranges: list[str]) -> None:
         or (f"in {program.__name__}: " in error.where)
     )
     assert error.where in message
-    for one in ranges:
-        assert one in message, message
+    for interval in ranges:
+        assert interval in message, message
 
 
 def test_the_line_is_the_user_s() -> None:
@@ -240,9 +242,9 @@ def test_nothing_changes_otherwise() -> None:
         x = library.tensor([0.5, 1.5], dtype=library.float64, requires_grad=True)
         with library.autograd.set_detect_anomaly(True):
             y = (x.exp() * x.sin()).sum()
-            (one,) = library.autograd.grad(y, x, create_graph=True)
-            (one * one).sum().backward()
-        return y, one, x.grad
+            (slope,) = library.autograd.grad(y, x, create_graph=True)
+            (slope * slope).sum().backward()
+        return y, slope, x.grad
 
     same(program, rtol=1e-9)
 

@@ -71,8 +71,8 @@ def _mixed_dtypes(library: Any) -> Any:
 
 def _mixed_dtypes_with_create_graph(library: Any) -> Any:
     x, y = leaf(library, A, "float32"), leaf(library, B)
-    (one,) = library.autograd.grad((x * y).exp().sum(), x, create_graph=True)
-    return one.detach(), library.autograd.grad(one.sum(), [x, y])
+    (slope,) = library.autograd.grad((x * y).exp().sum(), x, create_graph=True)
+    return slope.detach(), library.autograd.grad(slope.sum(), [x, y])
 
 
 def _seeded(library: Any) -> Any:
@@ -96,8 +96,8 @@ def _one_element_needs_no_seed(library: Any) -> Any:
 
 def _several_roots(library: Any) -> Any:
     x, y = leaf(library, B), leaf(library, B)
-    one, other = x * y, (x + y).sum()
-    library.autograd.backward([one, other], [library.tensor(B, dtype=library.float64), None])
+    product, other = x * y, (x + y).sum()
+    library.autograd.backward([product, other], [library.tensor(B, dtype=library.float64), None])
     return x.grad, y.grad
 
 
@@ -229,8 +229,8 @@ def _part_of_a_freed_graph(library: Any) -> Any:
     """What was not walked is not freed."""
     x, z = leaf(library, B), leaf(library, B)
     shared = x * 1.0
-    one, other = (shared + 1).sum(), (z * z).sum()
-    one.backward()
+    total, other = (shared + 1).sum(), (z * z).sum()
+    total.backward()
     other.backward()
     return x.grad, z.grad
 
@@ -266,9 +266,9 @@ def _third_order(library: Any) -> Any:
 def _third_order_of_a_product(library: Any) -> Any:
     x, y = leaf(library, A), leaf(library, A)
     z = (x @ (y * y).permute(1, 0)).exp().mean()
-    (one,) = library.autograd.grad(z, x, create_graph=True)
-    (two,) = library.autograd.grad((one * one).sum(), y, create_graph=True)
-    return one.detach(), two.detach(), library.autograd.grad((two**3).sum(), [x, y])
+    (first,) = library.autograd.grad(z, x, create_graph=True)
+    (two,) = library.autograd.grad((first * first).sum(), y, create_graph=True)
+    return first.detach(), two.detach(), library.autograd.grad((two**3).sum(), [x, y])
 
 
 def _grad_of_several(library: Any) -> Any:
@@ -441,15 +441,15 @@ def _grad_deleted(library: Any) -> Any:
 def _fused_losses_to_second_order(library: Any) -> Any:
     x, target = leaf(library, A), library.tensor([2, 0])
     loss = library.nn.functional.cross_entropy(x, target, label_smoothing=0.1)
-    (one,) = library.autograd.grad(loss, x, create_graph=True)
-    return one.detach(), library.autograd.grad((one * one).sum(), x)
+    (slope,) = library.autograd.grad(loss, x, create_graph=True)
+    return slope.detach(), library.autograd.grad((slope * slope).sum(), x)
 
 
 def _normalisation_to_second_order(library: Any) -> Any:
     x, w = leaf(library, A), leaf(library, B)
     y = library.nn.functional.layer_norm(x, (3,), w)
-    one = library.autograd.grad((y**3).sum(), [x, w], create_graph=True)
-    return [each.detach() for each in one], library.autograd.grad(sum((each**2).sum() for each in one), [x, w])
+    slopes = library.autograd.grad((y**3).sum(), [x, w], create_graph=True)
+    return [each.detach() for each in slopes], library.autograd.grad(sum((each**2).sum() for each in slopes), [x, w])
 
 
 def _data(library: Any) -> Any:
@@ -576,8 +576,8 @@ def hook_under_create_graph(library: Any) -> Any:
     x = leaf(library, B)
     y = x * x
     y.register_hook(lambda g: g * y)
-    (one,) = library.autograd.grad(y.sum(), x, create_graph=True)
-    return one.detach(), library.autograd.grad(one.sum(), x)
+    (slope,) = library.autograd.grad(y.sum(), x, create_graph=True)
+    return slope.detach(), library.autograd.grad(slope.sum(), x)
 
 
 def hook_in_grad_mode(library: Any) -> Any:
@@ -837,7 +837,7 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("program", "words"), ERRORS, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(("program", "words"), ERRORS, ids=lambda program: getattr(program, "__name__", ""))
 def test_error(program: Any, words: list[str]) -> None:
     both_raise(program, *words)
 
@@ -962,9 +962,9 @@ def test_gradients_never_share_memory(name: str, create_graph: bool) -> None:
     with pellucid.no_grad():
         b.grad.mul_(100)
     np.testing.assert_array_equal(seed.numpy(), 1)
-    one, other = pellucid.autograd.grad(y, [a, b], seed, create_graph=create_graph)
-    assert not np.shares_memory(one._array, other._array)
-    assert not np.shares_memory(one._array, seed._array)
+    first, other = pellucid.autograd.grad(y, [a, b], seed, create_graph=create_graph)
+    assert not np.shares_memory(first._array, other._array)
+    assert not np.shares_memory(first._array, seed._array)
     assert not np.shares_memory(other._array, seed._array)
 
 
@@ -1012,10 +1012,10 @@ def test_threads_differentiate_at_once() -> None:
             found.append(float((x.grad == 2 * factor).all()))
 
     threads = [threading.Thread(target=work, args=(float(i),)) for i in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join(30)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
     assert found == [1.0] * 200
 
 

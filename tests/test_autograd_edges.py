@@ -141,10 +141,10 @@ def test_second_order_at_the_edge(name: str) -> None:
 
     def program(library: Any) -> Any:
         x = library.tensor(where, dtype=library.float64, requires_grad=True)
-        (one,) = library.autograd.grad(function(library, x).sum(), x, create_graph=True)
-        if not one.requires_grad:
-            return one
-        return one.detach(), library.autograd.grad(one.sum(), x, allow_unused=True, materialize_grads=True)
+        (slope,) = library.autograd.grad(function(library, x).sum(), x, create_graph=True)
+        if not slope.requires_grad:
+            return slope
+        return slope.detach(), library.autograd.grad(slope.sum(), x, allow_unused=True, materialize_grads=True)
 
     with np.errstate(all="ignore"):
         same(program, rtol=1e-9)

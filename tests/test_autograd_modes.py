@@ -30,9 +30,9 @@ def contexts(library: Any) -> Any:
 
 def autograd_has_them(library: Any) -> Any:
     with library.autograd.no_grad():
-        one = recorded(library)
+        inside = recorded(library)
         with library.autograd.enable_grad():
-            return one, recorded(library)
+            return inside, recorded(library)
 
 
 def decorators(library: Any) -> Any:
@@ -136,9 +136,15 @@ def generators(library: Any) -> Any:
             seen.append(("closed", recorded(library)))
         return
 
-    one = numbers()
-    seen += [next(one), recorded(library), one.send("sent"), recorded(library), one.throw(ValueError())]
-    one.close()
+    generator = numbers()
+    seen += [
+        next(generator),
+        recorded(library),
+        generator.send("sent"),
+        recorded(library),
+        generator.throw(ValueError()),
+    ]
+    generator.close()
     seen.append(recorded(library))
     seen += [list(numbers()), recorded(library)]
 
@@ -159,20 +165,20 @@ def generator_begun_in_another_mode(library: Any) -> Any:
         while True:
             yield recorded(library)
 
-    one = numbers()
-    seen = [next(one)]
+    generator = numbers()
+    seen = [next(generator)]
     with library.no_grad():
-        seen += [next(one), recorded(library)]
-    return [*seen, next(one), recorded(library)]
+        seen += [next(generator), recorded(library)]
+    return [*seen, next(generator), recorded(library)]
 
 
 def reused(library: Any) -> Any:
     mode = library.no_grad()
     with mode:
-        one = recorded(library)
+        inside = recorded(library)
     with mode:
         other = recorded(library)
-    return one, other, recorded(library)
+    return inside, other, recorded(library)
 
 
 def backward_inside_no_grad(library: Any) -> Any:

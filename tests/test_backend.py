@@ -58,7 +58,7 @@ class Foreign:
 
 def operator(name: str) -> Any:
     def call(self: Foreign, *others: Any) -> Any:
-        found = getattr(np.asarray(self.held), name)(*[opened(one) for one in others])
+        found = getattr(np.asarray(self.held), name)(*[opened(operand) for operand in others])
         return found if found is NotImplemented else wrapped(found, keep=True)
 
     return call
@@ -78,19 +78,19 @@ def opened(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim:
         raise TypeError("a NumPy array got into a computation on another library")
     if isinstance(value, tuple | list):
-        return type(value)(opened(one) for one in value)
+        return type(value)(opened(entry) for entry in value)
     if isinstance(value, dict):
-        return {name: opened(one) for name, one in value.items()}
+        return {name: opened(entry) for name, entry in value.items()}
     return value
 
 
 def wrapped(value: Any, keep: bool = False) -> Any:
     if isinstance(value, np.ndarray) or (keep and isinstance(value, np.generic)):
         return Foreign(np.asarray(value))
-    if isinstance(value, tuple) and any(isinstance(one, np.ndarray) for one in value):
-        return tuple(wrapped(one, True) for one in value)
-    if isinstance(value, list) and any(isinstance(one, np.ndarray) for one in value):
-        return [wrapped(one, True) for one in value]
+    if isinstance(value, tuple) and any(isinstance(entry, np.ndarray) for entry in value):
+        return tuple(wrapped(entry, True) for entry in value)
+    if isinstance(value, list) and any(isinstance(entry, np.ndarray) for entry in value):
+        return [wrapped(entry, True) for entry in value]
     return value
 
 
@@ -200,17 +200,17 @@ def test_elementwise(name: str) -> None:
     """Forward and backward of each elementwise op, equal to NumPy's."""
     op = TABLE[name]
     arrays = inputs(name, (3, 1, 4), (2, 1), (4,))
-    given = [there(one, True) for one in arrays]
-    wanted = [pellucid.tensor(one, requires_grad=True) for one in arrays]
+    given = [there(array, True) for array in arrays]
+    wanted = [pellucid.tensor(array, requires_grad=True) for array in arrays]
     out, expected = op(*given), op(*wanted)
     np.testing.assert_array_equal(here(out), expected.detach().numpy())
     if expected.requires_grad:
         (out * out).sum().backward()
         (expected * expected).sum().backward()
-        for one, other in zip(given, wanted, strict=True):
-            assert (one.grad is None) == (other.grad is None)
-            if one.grad is not None:
-                np.testing.assert_array_equal(here(one.grad), other.grad.numpy())
+        for got, other in zip(given, wanted, strict=True):
+            assert (got.grad is None) == (other.grad is None)
+            if got.grad is not None:
+                np.testing.assert_array_equal(here(got.grad), other.grad.numpy())
 
 
 PROGRAMS: dict[str, Any] = {
@@ -261,16 +261,16 @@ def test_program(name: str) -> None:
         out = PROGRAMS[name](x, y)
         (out * out).sum().backward(retain_graph=True)
         slopes = pellucid.autograd.grad((out * out).sum(), [x, y], create_graph=True, materialize_grads=True)
-        total = sum((one * one).sum() for one in slopes)
+        total = sum((slope * slope).sum() for slope in slopes)
         second = pellucid.autograd.grad(total, [x, y], materialize_grads=True) if total.requires_grad else []
         return [out, x.grad, y.grad, *slopes, *second]
 
     ours = run(lambda array: there(array, True))
     plain = run(lambda array: pellucid.tensor(array, requires_grad=True))
-    for one, other in zip(ours, plain, strict=True):
-        assert (one is None) == (other is None)
-        if one is not None:
-            np.testing.assert_array_equal(here(one), other.detach().numpy())
+    for got, other in zip(ours, plain, strict=True):
+        assert (got is None) == (other is None)
+        if got is not None:
+            np.testing.assert_array_equal(here(got), other.detach().numpy())
 
 
 @pytest.mark.parametrize("optimizer", [
@@ -292,10 +292,10 @@ def test_training(optimizer: Any) -> None:
             loss.backward()
             descent.step()
         assert str(loss.device) == device
-        return [one.detach().cpu().numpy() for one in net.parameters()]
+        return [parameter.detach().cpu().numpy() for parameter in net.parameters()]
 
-    for one, other in zip(run("fake"), run("cpu"), strict=True):
-        np.testing.assert_array_equal(one, other)
+    for got, other in zip(run("fake"), run("cpu"), strict=True):
+        np.testing.assert_array_equal(got, other)
 
 
 def test_anomaly_and_functions() -> None:

@@ -70,7 +70,7 @@ def test_an_op_runs_while_another_is_interrupted() -> None:
         assert x.grad is not None and x.grad.tolist() == [2.0]
     finally:
         del TABLE["interrupted"]
-    assert [str(one) for one in seen] == [str(alone)] * 2
+    assert [str(text) for text in seen] == [str(alone)] * 2
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals that come at a time")
@@ -88,7 +88,7 @@ def test_a_signal_handler_evaluates() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert len(heard) >= 30 and all(str(one) == str(alone) for one in heard)
+    assert len(heard) >= 30 and all(str(text) == str(alone) for text in heard)
 
 
 def test_a_finaliser_evaluates() -> None:
@@ -171,7 +171,7 @@ def test_the_engine_adds_into_no_array_of_others() -> None:
         lending.vjp(input=keeping)
         lending.plans.clear()
         (lending(x, 1) + lending(x, 1)).sum().backward()
-        assert [one.tolist() for one in kept] == [[2, 2], [2, 2]]
+        assert [array.tolist() for array in kept] == [[2, 2], [2, 2]]
     finally:
         del TABLE["lending"]
 
@@ -294,7 +294,9 @@ def test_one_of_several_views_is_not_changed_in_place(name: str) -> None:
 
 def a_function(library: Any, **methods: Callable[..., Any]) -> Any:
     methods.setdefault("forward", lambda ctx, x: x * 2)
-    return type("Made", (library.autograd.Function,), {name: staticmethod(one) for name, one in methods.items()})
+    return type(
+        "Made", (library.autograd.Function,), {name: staticmethod(function) for name, function in methods.items()}
+    )
 
 
 def broadcast_gradient(library: Any) -> Any:
@@ -493,7 +495,7 @@ ACCEPTED_BY_PYTORCH = {("addcmul", "int64", -1.5), ("addcmul", "int32", -1.5), (
 
 
 @pytest.mark.parametrize(
-    "data", [2**63, [2**63], [2**64], -(2**64), [1, 2**63], [-1, 2**63], 2**2000], ids=lambda one: str(one)[:24]
+    "data", [2**63, [2**63], [2**64], -(2**64), [1, 2**63], [-1, 2**63], 2**2000], ids=lambda data: str(data)[:24]
 )
 def test_integers_beyond_int64(data: Any) -> None:
     both_raise(lambda library: library.tensor(data), "Overflow when unpacking long long")

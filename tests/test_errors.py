@@ -143,8 +143,8 @@ def test_an_exception_of_an_odd_class() -> None:
     """One that cannot be made from a message alone becomes a RuntimeError that says the same."""
 
     class Odd(Exception):
-        def __init__(self, one: int, two: int) -> None:
-            super().__init__(f"odd {one} {two}")
+        def __init__(self, first: int, second: int) -> None:
+            super().__init__(f"odd {first} {second}")
 
     def forward(xp: Any, input: Any) -> Any:
         raise Odd(1, 2)

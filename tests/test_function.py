@@ -82,11 +82,11 @@ def several_outputs(library: Any) -> Any:
     x, y = leaf(library, B), leaf(library, B)
     total, difference = SumAndDifference.apply(x, y)
     (total * 3 + difference * difference + total).sum().backward()
-    one, other = x.grad, y.grad
+    first, other = x.grad, y.grad
     x.grad = y.grad = None
     total, difference = SumAndDifference.apply(x, y)
     difference.sum().backward()  # the gradient of the other output arrives as zeros
-    return one, other, x.grad, y.grad, type(SumAndDifference.apply(x, y)) is tuple
+    return first, other, x.grad, y.grad, type(SumAndDifference.apply(x, y)) is tuple
 
 
 def materialized(library: Any) -> Any:
@@ -180,8 +180,8 @@ def set_up_apart(library: Any) -> Any:
 
     x, y = leaf(library, B), leaf(library, B)
     z = Product.apply(x, y, 2)
-    one = library.autograd.grad(z.sum(), [x, y], create_graph=True)
-    return z.detach(), [each.detach() for each in one], library.autograd.grad(one[0].sum(), [x, y])
+    slopes = library.autograd.grad(z.sum(), [x, y], create_graph=True)
+    return z.detach(), [each.detach() for each in slopes], library.autograd.grad(slopes[0].sum(), [x, y])
 
 
 def dirty(library: Any) -> Any:
@@ -627,7 +627,7 @@ def once_only(library: Any) -> None:
     (dirty_and_lost, ["dirty"]),
     (dirty_leaf, ["leaf Variable that requires grad", "clone()"]),
     (once_only, ["differentiate twice", "once_differentiable"]),
-], ids=lambda one: getattr(one, "__name__", ""))  # fmt: skip
+], ids=lambda program: getattr(program, "__name__", ""))  # fmt: skip
 def test_error(program: Any, words: list[str]) -> None:
     both_raise(program, *words)
 
@@ -647,8 +647,8 @@ def test_once_differentiable() -> None:
             return g + 2 * h
 
     x = leaf(pellucid, B)
-    one, other = Once.apply(x)
-    (slope,) = pellucid.autograd.grad((one * one + other).sum(), x, create_graph=True)
+    squared, other = Once.apply(x)
+    (slope,) = pellucid.autograd.grad((squared * squared + other).sum(), x, create_graph=True)
     np.testing.assert_allclose(slope.detach().numpy(), 2 * np.array(B) + 2)
     assert slope.grad_fn.name() == "OnceDifferentiable"
 

@@ -40,7 +40,7 @@ def consistent(graph: Graph) -> None:
             above = graph.groups[above].parent
     for node in graph.nodes:
         assert node.group is None or 0 <= node.group < len(graph.groups)
-    assert all(0 <= one < len(graph.nodes) for one in graph.outputs)
+    assert all(0 <= number < len(graph.nodes) for number in graph.outputs)
 
 
 # --- of a Tensor ---------------------------------------------------------------------------------------------------
@@ -228,7 +228,9 @@ def test_the_nodes_groups_and_parameters_of_a_network() -> None:
     assert (weight.kind, weight.shape, weight.trainable) == ("parameter", (3, 3), True)
     assert graph.groups[weight.group].path == "1.inner.0"
     assert named(graph, "1.inner.1.running_mean").kind == "buffer"
-    assert [one.name for one in graph.parameters if not one.buffer] == [name for name, _ in model.named_parameters()]
+    assert [parameter.name for parameter in graph.parameters if not parameter.buffer] == [
+        name for name, _ in model.named_parameters()
+    ]
     assert [(node.kind, node.name, node.shape) for node in graph.nodes if node.kind in ("input", "output")] == [
         ("input", "input", (5, 4)),
         ("output", "output", (5, 2)),
@@ -299,14 +301,19 @@ class Tangled(nn.Module):
 
 
 def test_many_inputs_and_outputs() -> None:
-    one, two, scale = torch.ones(1, 2), torch.zeros(1, 2), torch.tensor(3.0)
-    graph = Tangled().__graph__((one, two), scale=scale)
+    first, two, scale = torch.ones(1, 2), torch.zeros(1, 2), torch.tensor(3.0)
+    graph = Tangled().__graph__((first, two), scale=scale)
     consistent(graph)
     assert [node.name for node in graph.nodes if node.kind == "input"] == ["pair[0]", "pair[1]", "scale"]
     outputs = [node.name for node in graph.nodes if node.kind == "output"]
     assert outputs == ["output['a']", "output['b'][0]", "output['b'][1]"]
     assert [group.call for group in graph.groups if group.path == "shared"] == [1, 2]
-    assert [one.name for one in graph.parameters] == ["shared.weight", "shared.bias", "unused.weight", "unused.bias"]
+    assert [parameter.name for parameter in graph.parameters] == [
+        "shared.weight",
+        "shared.bias",
+        "unused.weight",
+        "unused.bias",
+    ]
 
 
 def test_wrong_inputs_are_told_with_the_signature() -> None:
@@ -369,11 +376,11 @@ class Stateful(nn.Module):
 def state_of(model: Stateful, x: Any) -> list[Any]:
     tensors = [*model.parameters(), *model.buffers(), model.carried, x]
     return [
-        *(one.detach().numpy().tobytes() for one in tensors),
-        *(one._version for one in tensors),
-        *((one.requires_grad, one.is_leaf) for one in tensors),
-        *(None if one.grad is None else one.grad.numpy().tobytes() for one in model.parameters()),
-        *(id(one) for one in tensors[:-1]),
+        *(tensor.detach().numpy().tobytes() for tensor in tensors),
+        *(tensor._version for tensor in tensors),
+        *((tensor.requires_grad, tensor.is_leaf) for tensor in tensors),
+        *(None if parameter.grad is None else parameter.grad.numpy().tobytes() for parameter in model.parameters()),
+        *(id(tensor) for tensor in tensors[:-1]),
         torch.get_rng_state().numpy().tobytes(),
         np.asarray(model.generator.get_state()).tobytes(),
         (model.calls, model.last, model.training, model.norm.training, list(model.__dict__)),

@@ -17,8 +17,8 @@ KINDS = ["tensor", "0-d"]
 
 
 def make(library: Any, kind: str, name: str) -> Any:
-    one = library.tensor([1, 0, 3], dtype=getattr(library, name))
-    return one if kind == "tensor" else one[2]
+    tensor = library.tensor([1, 0, 3], dtype=getattr(library, name))
+    return tensor if kind == "tensor" else tensor[2]
 
 
 @pytest.mark.parametrize("left", NAMES)
@@ -62,7 +62,10 @@ def outcome(library: Any, name: str, left: Any, right: Any) -> Any:
 
 
 def compare(name: str, *arguments: Any) -> None:
-    theirs, ours = (outcome(library, name, *[one(library) for one in arguments]) for library in (torch, pellucid))
+    theirs, ours = (
+        outcome(library, name, *[make_argument(library) for make_argument in arguments])
+        for library in (torch, pellucid)
+    )
     if isinstance(theirs, str):
         assert isinstance(ours, str) or theirs == "not implemented", (name, ours)
         return
@@ -81,8 +84,8 @@ def test_op(name: str, left: str) -> None:
             continue
 
         def second(library: Any, other: str = other, right: str = right) -> Any:
-            one = make(library, other, right)
-            return one + shift if shift else one
+            argument = make(library, other, right)
+            return argument + shift if shift else argument
 
         compare(name, lambda library, kind=kind: make(library, kind, left), second)
 
@@ -104,7 +107,7 @@ OPERATORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("function", OPERATORS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("function", OPERATORS, ids=lambda function: function.__name__)
 def test_reflected(function: Any) -> None:
     """A Python number on the left is as weak as on the right."""
     for name, number in itertools.product(["int32", "float16", "float32", "float64", "uint8"], [2, 2.5]):
@@ -222,15 +225,15 @@ def test_dtype_objects() -> None:
     import pickle
 
     for name in NAMES:
-        one = getattr(pellucid, name)
+        ours = getattr(pellucid, name)
         theirs = getattr(torch, name)
-        assert repr(one) == repr(theirs)
-        assert (one.is_floating_point, one.is_complex, one.itemsize, one.is_signed) == (
+        assert repr(ours) == repr(theirs)
+        assert (ours.is_floating_point, ours.is_complex, ours.itemsize, ours.is_signed) == (
             theirs.is_floating_point, theirs.is_complex, theirs.itemsize, theirs.is_signed)  # fmt: skip
-        assert copy.deepcopy(one) is one
-        assert pickle.loads(pickle.dumps(one)) is one
-        assert pellucid.core.as_dtype(one.numpy) is one
-        assert pellucid.core.as_dtype(name) is one
+        assert copy.deepcopy(ours) is ours
+        assert pickle.loads(pickle.dumps(ours)) is ours
+        assert pellucid.core.as_dtype(ours.numpy) is ours
+        assert pellucid.core.as_dtype(name) is ours
     assert pellucid.half is pellucid.float16
     assert pellucid.double is pellucid.float64
     assert pellucid.long is pellucid.int64

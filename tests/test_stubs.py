@@ -72,7 +72,7 @@ def test_stale_stubs_are_found_and_written(tmp_path, monkeypatch, capsys):
     assert not path.exists()
     assert stubs.main([]) == 0
     assert path.read_text() == "def f() -> None: ...\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["some.pyi"]
+    assert [path.name for path in tmp_path.iterdir()] == ["some.pyi"]
     assert stubs.main(["--check"]) == 0
 
 
@@ -88,8 +88,8 @@ def test_a_type_checker_tells_right_from_wrong(tmp_path):
     )  # fmt: skip
     found = json.loads(run.stdout)["generalDiagnostics"]
     refused = {name: [] for name in ("right.py", "wrong.py")}
-    for one in found:
-        refused[Path(one["file"]).name].append((one["range"]["start"]["line"], one["message"]))
+    for finding in found:
+        refused[Path(finding["file"]).name].append((finding["range"]["start"]["line"], finding["message"]))
     assert refused["right.py"] == []
     assert sorted({line for line, _ in refused["wrong.py"]}) == list(range(4, 11)), refused["wrong.py"]
 

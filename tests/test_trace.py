@@ -25,9 +25,9 @@ def bits(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tobytes()
     if isinstance(value, tuple | list):
-        return [bits(one) for one in value]
+        return [bits(entry) for entry in value]
     if isinstance(value, dict):
-        return {name: bits(one) for name, one in value.items()}
+        return {name: bits(entry) for name, entry in value.items()}
     return value
 
 
@@ -94,14 +94,14 @@ def train(model: str, optimizer: str, traced: bool, to_none: bool = True, warm_u
     descent = OPTIMIZERS[optimizer](net.parameters())
     step = step_of(net, descent, to_none)
     data = batches(shape, 6)
-    losses = [step(*one) for one in data[:warm_up]]
+    losses = [step(*batch) for batch in data[:warm_up]]
     if traced:
         program = trace(step, *data[warm_up])  # this step is done, too
         losses.append(None)
-        losses += [program(*one) for one in data[warm_up + 1 :]]
+        losses += [program(*batch) for batch in data[warm_up + 1 :]]
         assert len(program) > 20
     else:
-        losses += [step(*one) for one in data[warm_up:]]
+        losses += [step(*batch) for batch in data[warm_up:]]
     losses[warm_up] = None
     return everything(net, descent, losses)
 
@@ -139,11 +139,11 @@ def test_gradients_that_accumulate() -> None:
         add(*data[0])
         if traced:
             program = trace(add, *data[1])
-            for one in data[2:]:
-                program(*one)
+            for batch in data[2:]:
+                program(*batch)
         else:
-            for one in data[1:]:
-                add(*one)
+            for batch in data[1:]:
+                add(*batch)
         return bits([parameter.grad for parameter in net.parameters()])
 
     assert run(True) == run(False)
@@ -170,8 +170,8 @@ def test_clipped_gradients() -> None:
         run_one: Any = trace(step, *data[1]) if traced else step
         if not traced:
             step(*data[1])
-        for one in data[2:]:
-            run_one(*one)
+        for batch in data[2:]:
+            run_one(*batch)
         return bits(net.state_dict())
 
     assert run(True) == run(False)
@@ -237,7 +237,7 @@ def calls_of(name: str) -> list[tuple[list[Any], dict[str, Any], bool]]:
 def fresh(value: Any) -> Any:
     """Other numbers of the same kind, within the same domain and in the same order; indices and masks stay."""
     if isinstance(value, list):
-        return [fresh(one) for one in value]
+        return [fresh(entry) for entry in value]
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         return np.asarray(value * 0.75, value.dtype)
     return value
@@ -245,13 +245,13 @@ def fresh(value: Any) -> Any:
 
 def arrays_in(value: Any) -> list[np.ndarray]:
     if isinstance(value, list):
-        return [one for item in value for one in arrays_in(item)]
+        return [entry for item in value for entry in arrays_in(item)]
     return [value] if isinstance(value, np.ndarray) else []
 
 
 def filled(template: Any, tensors: Any) -> Any:
     if isinstance(template, list):
-        return [filled(one, tensors) for one in template]
+        return [filled(entry, tensors) for entry in template]
     return next(tensors) if isinstance(template, np.ndarray) else template
 
 
@@ -268,23 +268,23 @@ def test_op(name: str) -> None:
 
         def run(*tensors: Any, args: Any = args, attributes: Any = attributes, differ: bool = differentiable) -> Any:
             differ = differ and bool(op.rules)
-            leaves = [one.detach().requires_grad_(differ and one.is_floating_point()) for one in tensors]
-            copied = [one.clone() for one in leaves] if op.mutates else leaves
+            leaves = [leaf.detach().requires_grad_(differ and leaf.is_floating_point()) for leaf in tensors]
+            copied = [leaf.clone() for leaf in leaves] if op.mutates else leaves
             result = op(*filled(args, iter(copied)), **attributes)
             out = result[0] if isinstance(result, tuple | list) else result
             if not out.requires_grad:
                 return result, []
-            wanted = [one for one in leaves if one.requires_grad]
+            wanted = [leaf for leaf in leaves if leaf.requires_grad]
             return result, pellucid.autograd.grad((out * out.detach()).sum(), wanted, materialize_grads=True)
 
-        first = [pellucid.tensor(one) for one in arrays_in(args)]
-        again = [pellucid.tensor(one) for one in arrays_in(fresh(args))]
+        first = [pellucid.tensor(array) for array in arrays_in(args)]
+        again = [pellucid.tensor(array) for array in arrays_in(fresh(args))]
         pellucid.manual_seed(1)
         program = trace(run, *first)
         pellucid.manual_seed(2)
-        replayed = program(*[one.clone() for one in again])
+        replayed = program(*[tensor.clone() for tensor in again])
         pellucid.manual_seed(2)
-        expected = run(*[one.clone() for one in again])
+        expected = run(*[tensor.clone() for tensor in again])
         assert bits(replayed) == bits(expected)
 
 
@@ -604,7 +604,7 @@ READS: dict[str, Callable[[Any], Any]] = {
     "dlpack": lambda x: np.from_dlpack(x * 2),
     "equal": lambda x: pellucid.equal(x, x * 2),
     "in": lambda x: 1.0 in x,
-    "list": lambda x: [float(one) for one in x],
+    "list": lambda x: [float(number) for number in x],
     "a captured tensor that is changed here": None,  # below
 }
 
@@ -682,13 +682,13 @@ def test_only_tensors_go_in() -> None:
 
 def test_a_copy_of_a_model_does_not_disturb() -> None:
     """Two programs over two models of one kind know their own parameters."""
-    one = nn.Linear(2, 2)
-    other = copy.deepcopy(one)
-    first = trace(one, pellucid.ones(1, 2))
+    layer = nn.Linear(2, 2)
+    other = copy.deepcopy(layer)
+    first = trace(layer, pellucid.ones(1, 2))
     second = trace(other, pellucid.ones(1, 2))
     with pellucid.no_grad():
         other.weight.zero_()
         other.bias.zero_()
     x = pellucid.ones(1, 2)
-    assert bits(first(x)) == bits(one(x))
+    assert bits(first(x)) == bits(layer(x))
     assert second(x).tolist() == [[0.0, 0.0]]

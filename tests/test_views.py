@@ -45,7 +45,7 @@ def plain(result: Any) -> Any:
     if isinstance(result, torch.Tensor | pellucid.Tensor):
         return result.detach().numpy().copy(), result.requires_grad
     if isinstance(result, tuple | list):
-        return tuple(plain(one) for one in result)
+        return tuple(plain(entry) for entry in result)
     return result
 
 
@@ -56,8 +56,8 @@ def same(a: Any, b: Any) -> None:
         np.testing.assert_allclose(b, a, rtol=1e-12, atol=1e-12)
     elif isinstance(a, tuple):
         assert len(a) == len(b)
-        for one, other in zip(a, b, strict=True):
-            same(one, other)
+        for mine, other in zip(a, b, strict=True):
+            same(mine, other)
     else:
         assert a == b
 
@@ -98,12 +98,12 @@ def view_of_a_view(lib: Any) -> Any:
 def two_views_that_overlap(lib: Any) -> Any:
     x = leaf(lib, 6)
     base = x * 1
-    one, other = base[:4], base[2:]
-    one.mul_(2)
+    head, other = base[:4], base[2:]
+    head.mul_(2)
     other.mul_(x[:4])
-    one.add_(1)
+    head.add_(1)
     (base**2).sum().backward()
-    return base, one, other, x.grad
+    return base, head, other, x.grad
 
 
 @program
@@ -130,9 +130,9 @@ def view_gets_history_of_its_own(lib: Any) -> Any:
 @program
 def sibling_view_sees_the_change(lib: Any) -> Any:
     base = lib.ones(2, 3, dtype=lib.float64)
-    one, other = base.view(6), base.t()
+    flat, other = base.view(6), base.t()
     x = leaf(lib, 2)
-    one[2:4] = x
+    flat[2:4] = x
     (other * other * weights(lib, 3, 2)).sum().backward()
     return other, x.grad
 
@@ -543,7 +543,7 @@ def hook_on_a_view_and_on_the_base(lib: Any) -> Any:
     view = base[1:]
     view.register_hook(lambda g: seen.append(g.clone()))
     (view * view).sum().backward()
-    return sorted((plain(one) for one in seen), key=lambda one: one[0].size), x.grad
+    return sorted((plain(array) for array in seen), key=lambda array: array[0].size), x.grad
 
 
 @program
@@ -690,12 +690,12 @@ def negative_step(lib: Any) -> Any:
     lib.zeros(3)[::-1]
 
 
-@pytest.mark.parametrize("run", PROGRAMS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("run", PROGRAMS, ids=lambda run: run.__name__)
 def test_program(run: Callable[[Any], Any]) -> None:
     same(plain(run(torch)), plain(run(pellucid)))
 
 
-@pytest.mark.parametrize(("run", "words"), REFUSED, ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.parametrize(("run", "words"), REFUSED, ids=lambda run: getattr(run, "__name__", ""))
 def test_refused(run: Callable[[Any], Any], words: str) -> None:
     with pytest.raises(Exception, match=".") as theirs:
         run(torch)

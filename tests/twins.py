@@ -22,9 +22,9 @@ def plain(value: Any) -> Any:
         kind = str(value.dtype).split(".")[-1]
         return kind, tuple(value.shape), value.requires_grad, value.detach().numpy(force=True)
     if isinstance(value, tuple | list):
-        return [plain(one) for one in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items()}
+        return {name: plain(entry) for name, entry in value.items()}
     if isinstance(value, torch.dtype | pellucid.dtype):
         return str(value).split(".")[-1]
     return value
@@ -35,8 +35,8 @@ def assert_equal(got: Any, expected: Any, rtol: float = 1e-6, atol: float = 1e-7
     if isinstance(expected, list):
         assert isinstance(got, list), where
         assert len(got) == len(expected), where
-        for index, (one, other) in enumerate(zip(got, expected, strict=True)):
-            assert_equal(one, other, rtol, atol, f"{where}[{index}]")
+        for index, (value, other) in enumerate(zip(got, expected, strict=True)):
+            assert_equal(value, other, rtol, atol, f"{where}[{index}]")
     elif isinstance(expected, dict):
         assert got.keys() == expected.keys(), where
         for name, other in expected.items():
