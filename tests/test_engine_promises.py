@@ -515,7 +515,7 @@ def test_watchers_are_of_their_thread() -> None:
         def read(self, tensor: Any) -> None:
             heard.append("read")
 
-        def backward(self, roots: Any) -> None:
+        def before_backward(self, roots: Any) -> None:
             heard.append("backward")
 
         def function(self, kind: Any, args: Any, kwargs: Any) -> None:
