@@ -18,6 +18,7 @@ from pellucid.doctor.process.controller import Session
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Source, suspect
 from pellucid.doctor.proof import prove
+from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient
 
@@ -164,6 +165,8 @@ def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, 
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward" and not _of_engine(finding, session):
         _name(finding, session, judgement, seen)
+    if finding.mistake == "missing-activation-derivative":
+        _in_own_names(finding, session)
 
 
 def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> bool:
@@ -174,6 +177,14 @@ def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> 
     asked = options.loss is not None and judgement.candidate.is_seen
     named = {row["tensor"] for row in finding.details if row["mistake"] != "unknown"}
     return asked or (bool(named) and named >= set(judgement.wrong))
+
+
+def _in_own_names(finding: Finding, session: Session) -> None:
+    """What to write instead of the line, by the names of the program."""
+    source = session.program.loops.sources.get(finding.file or "", "")
+    changed = next(repairs(finding, source), None)
+    if changed is not None and finding.line is not None:
+        finding.fix = changed.splitlines()[finding.line - 1].strip()
 
 
 def _trusted(judgement: gradient.Judgement) -> bool:

@@ -98,6 +98,9 @@ def by_cells(report: Report, path: Path) -> None:
     for finding in report.findings:
         if finding.line is not None and finding.file is not None and Path(finding.file).name == path.name:
             finding.cell, finding.line_in_cell = place(finding.line)
+            # Only what is in the same cell, by its lines.
+            same = [(place(line), text) for line, text in finding.around if line <= len(book.places)]
+            finding.around = [(at[1], text) for at, text in same if at[0] == finding.cell]
         finding.explanation, finding.evidence = said(finding.explanation), said(finding.evidence)
         finding.fix, finding.notes = said(finding.fix), [said(note) for note in finding.notes]
     report.reason = said(report.reason)

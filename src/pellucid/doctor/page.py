@@ -10,36 +10,49 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.text import VERDICTS, facts
+from pellucid.doctor.text import VERDICTS, facts, last_line, mean
 from pellucid.files import write_atomically
 
 STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --page: #ffffff; --box: #f4f6f8; --line: #d1d9e0;
-  --bad: #b3261e; --good: #1a7f37; --was: #b3261e; --fixed: #0a58ca; --unsure: #8a5a00; }
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --page: #ffffff; --box: #f6f8fa; --line: #d1d9e0;
+  --bad: #b3261e; --bad-box: #ffebe9; --good: #1a7f37; --good-box: #e6f6ea; --fixed: #0a58ca; --unsure: #8a5a00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9da7b1; --page: #0d1117; --box: #161b22;
-  --line: #30363d; --bad: #ff8078; --good: #56d364; --was: #ff8078; --fixed: #79b8ff; --unsure: #e3b341; } }
+  --line: #30363d; --bad: #ff8078; --bad-box: #3c1618; --good: #56d364; --good-box: #12341d; --fixed: #79b8ff;
+  --unsure: #e3b341; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
-main { max-width: 860px; margin: 0 auto; padding: 24px 16px 48px; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 4px; }
+main { max-width: 820px; margin: 0 auto; padding: 32px 16px 56px; }
+h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 4px; }
 h1.faults { color: var(--bad); } h1.healthy { color: var(--good); } h1.inconclusive { color: var(--unsure); }
-h2 { font-size: 1.15rem; margin: 0 0 8px; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; line-height: 1.35; margin: 0 0 6px; overflow-wrap: anywhere; }
+h3 { font-size: .95rem; margin: 20px 0 6px; color: var(--soft); font-weight: 600; }
 p { margin: 8px 0; overflow-wrap: anywhere; }
-section { border: 1px solid var(--line); border-radius: 10px; padding: 16px; margin: 20px 0; }
+section { border-top: 1px solid var(--line); padding: 20px 0 4px; margin: 20px 0 0; }
+.lead { font-size: 1.05rem; margin: 4px 0 0; overflow-wrap: anywhere; }
 .soft, figcaption { color: var(--soft); font-size: .9rem; }
-.code { margin: 12px 0; }
-.code > p { margin: 0 0 2px; color: var(--soft); font-size: .9rem; }
-pre { margin: 0 0 8px; padding: 10px 12px; background: var(--box); border-left: 4px solid var(--line); overflow-x: auto;
-  font: 14px/1.5 ui-monospace, monospace; }
-pre.is { border-left-color: var(--bad); } pre.should { border-left-color: var(--good); }
-pre.should { white-space: pre-wrap; overflow-wrap: anywhere; }
-figure { margin: 14px 0 0; } svg { display: block; width: 100%; height: auto; }
-svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
+.mark { display: inline-block; border: 1px solid currentColor; border-radius: 999px; padding: 0 9px; margin-right: 8px;
+  font-size: .8rem; font-weight: 600; vertical-align: 2px; color: var(--bad); }
+.mark.warning { color: var(--unsure); } .mark.info { color: var(--soft); }
+pre { margin: 0; padding: 10px 0; background: var(--box); border-radius: 8px; overflow-x: auto;
+  font: 13.5px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+pre > span { display: block; min-width: max-content; padding: 0 14px 0 0; border-left: 4px solid transparent; }
+pre .is { background: var(--bad-box); border-left-color: var(--bad); font-weight: 600; }
+pre .should { background: var(--good-box); border-left-color: var(--good); }
+pre i { display: inline-block; width: 3.4em; padding-right: 1em; text-align: right; color: var(--soft);
+  font-style: normal; font-weight: 400; user-select: none; }
+pre.diff > span { padding-left: 12px; }
+.fix { padding: 10px 14px; background: var(--good-box); border-left: 4px solid var(--good); border-radius: 0 8px 8px 0;
+  margin: 14px 0; overflow-wrap: anywhere; }
+figure { margin: 18px 0 0; } svg { display: block; width: 100%; height: auto; max-width: 640px; }
+svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }
 .axis { stroke: var(--line); stroke-width: 1; } .curve { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
-.was { stroke: var(--was); } .fixed { stroke: var(--fixed); stroke-dasharray: 7 4; }
-svg text.was { fill: var(--was); stroke: none; } svg text.fixed { fill: var(--fixed); stroke: none; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; } th, td { text-align: left; padding: 4px 10px 4px 0;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+.was { stroke: var(--bad); } .fixed { stroke: var(--fixed); stroke-dasharray: 7 4; }
+svg text.was { fill: var(--bad); stroke: none; } svg text.fixed { fill: var(--fixed); stroke: none; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-top: 12px; }
+th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere;
+  vertical-align: top; }
+th { white-space: nowrap; }
+@media (max-width: 480px) { main { padding-top: 20px; } h1 { font-size: 1.45rem; } svg text { font-size: 17px; } }
 """
 
 
@@ -54,16 +67,18 @@ def render(report: Report) -> str:
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     findings = "".join(_finding(finding) for finding in report.findings)
-    reason = f"<p>{escape(report.reason)}</p>" if report.reason else ""
-    understood = "".join(f"<p>{escape(line)}</p>" for line in facts(report.facts))
+    reason = f'<p class="lead">{escape(report.reason)}</p>' if report.reason else ""
+    understood = "".join(_fact(line) for line in facts(report.facts))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(_title(report))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<h1 class="{escape(report.status)}">{escape(_title(report))}</h1>\n{reason}{findings}'
-        f"<section>\n<h2>How the program was understood</h2>\n{understood or '<p>No training loop was found.</p>'}"
-        f'<p class="soft">Examined in {report.seconds:.1f} seconds by pellucid doctor.</p>\n</section>\n'
+        f'<h1 class="{escape(report.status)}">{escape(_title(report))}</h1>\n{reason}{_lead(report)}{findings}'
+        f"{_patch(report.fix)}"
+        "<section>\n<h2>How the program was understood</h2>\n"
+        + (f"<table><tbody>{understood}</tbody></table>\n" if understood else "<p>No training loop was found.</p>\n")
+        + f'<p class="soft">Examined in {report.seconds:.1f} seconds by pellucid doctor.</p>\n</section>\n'
         "</main>\n</body>\n</html>\n"
     )
 
@@ -72,21 +87,32 @@ def _title(report: Report) -> str:
     return VERDICTS[report.status]
 
 
+def _fact(line: str) -> str:
+    name, _, said = line.partition(": ")
+    return f"<tr><th>{escape(name)}</th><td>{escape(said)}</td></tr>"
+
+
+def _lead(report: Report) -> str:
+    """One line below the verdict: where."""
+    if not report.findings:
+        return ""
+    first = report.findings[0]
+    said = f"{first.where}: {first.code}" if first.where else first.explanation
+    return f'<p class="lead">{escape(said)}</p>\n'
+
+
 def _finding(finding: Finding) -> str:
-    parts = [f"<section>\n<h2>{escape(finding.title)}</h2>\n<p>{escape(finding.explanation)}</p>\n"]
+    mark = f'<span class="mark {escape(finding.severity)}">{escape(finding.severity)}</span>'
+    parts = [f"<section>\n<h2>{mark}{escape(finding.title)}</h2>\n<p>{escape(finding.explanation)}</p>\n"]
     if finding.code:
-        where = finding.where
-        parts.append(
-            f'<div class="code"><p>What is written, {escape(where)}</p><pre class="is">{escape(finding.code)}</pre>'
-        )
-        should = (finding.patch or {}).get("new") or finding.fix
-        if should:
-            parts.append(f'<p>What it should be</p><pre class="should">{escape(str(should))}</pre>')
-        parts.append("</div>\n")
-    if finding.fix and (finding.patch or not finding.code):
-        parts.append(f"<p><strong>Fix:</strong> {escape(finding.fix)}</p>\n")
-    parts.append(f'<p class="soft">{escape(finding.evidence)}</p>\n')
-    parts += [f"<p>Note: {escape(note)}</p>\n" for note in finding.notes]
+        parts.append(f"<h3>{escape(finding.where)}</h3>\n{_listing(finding)}")
+    new = str((finding.patch or {}).get("new", ""))
+    if new and new not in finding.fix:
+        parts.append(f'<h3>What it should be</h3>\n<pre><span class="should"><i></i>{escape(new)}</span></pre>\n')
+    if finding.fix:
+        parts.append(f'<p class="fix"><strong>Fix:</strong> {escape(finding.fix)}</p>\n')
+    parts.append(f"<h3>Evidence</h3>\n<p>{escape(finding.evidence)}</p>\n")
+    parts += [f'<p class="soft">Note: {escape(last_line(note))}</p>\n' for note in finding.notes]
     wrong = [t for t in finding.tensors if t.get("said")]
     if wrong:
         rows = "".join(f"<tr><td>{escape(str(t['name']))}</td><td>{escape(str(t['said']))}</td></tr>" for t in wrong)
@@ -97,12 +123,40 @@ def _finding(finding: Finding) -> str:
     return "".join(parts) + "</section>\n"
 
 
+def _listing(finding: Finding) -> str:
+    """The user's lines, the wrong one marked."""
+    line = finding.line if finding.cell is None else finding.line_in_cell
+    lines = finding.around or [(line or 0, finding.code)]
+    mark = {True: ' class="is"', False: ""}
+    shown = [f"<span{mark[number == line]}><i>{number}</i>{escape(text) or ' '}</span>" for number, text in lines]
+    return f"<pre>{''.join(shown)}</pre>\n"
+
+
+def _patch(fix: dict[str, Any] | None) -> str:
+    """The diff of `--fix`, or why there is none."""
+    if not fix:
+        return ""
+    if "path" not in fix:
+        return f"<section>\n<h2>Patched copy</h2>\n<p>{escape(str(fix.get('reason', '')))}</p>\n</section>\n"
+    lines = []
+    for line in str(fix["diff"]).splitlines():
+        head = line.startswith(("---", "+++"))
+        kind = "" if head else {"+": ' class="should"', "-": ' class="is"'}.get(line[:1], "")
+        lines.append(f"<span{kind}>{escape(line) or ' '}</span>")
+    name = escape(Path(str(fix["path"])).name)
+    return (
+        f"<section>\n<h2>{name}</h2>\n<p>This copy was written beside the program. The doctor finds it healthy.</p>\n"
+        f'<pre class="diff">{"".join(lines)}</pre>\n</section>\n'
+    )
+
+
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 240, 62, 14, 40
 
 
 def _proof(fork: dict[str, Any]) -> str:
     """The curves of the fork, as they are and with the fix, on one pair of axes."""
-    curves = {name: values for name, values in fork.items() if isinstance(values, list) and len(values) > 1}
+    whole = {name: values for name, values in fork.items() if isinstance(values, list) and len(values) > 1}
+    curves = {name: averaged(values) for name, values in whole.items()}
     finite = [v for values in curves.values() for v in values if v is not None and math.isfinite(v)]
     if not finite:
         return ""
@@ -121,10 +175,10 @@ def _proof(fork: dict[str, Any]) -> str:
             if value is not None and math.isfinite(value)
         ]
         drawn.append(f'<polyline class="curve {kind}" points="{" ".join(points)}"/>')
-        last = values[-1]
+        first, last = whole[name][0], whole[name][-1]
         lasts = "no number" if last is None or not math.isfinite(last) else f"{last:.4g}"
-        words.append(f"{name}: from {_short(values[0])} to {lasts}")
-        x = LEFT + 250 * i
+        words.append(f"{name}: from {_short(first)} to {lasts}")
+        x = LEFT + 200 * i
         legend.append(
             f'<line class="curve {kind}" x1="{x}" y1="{HEIGHT - 10}" x2="{x + 28}" y2="{HEIGHT - 10}"/>'
             f'<text class="{kind}" x="{x + 34}" y="{HEIGHT - 6}">{escape(name)}</text>'
@@ -143,6 +197,17 @@ def _proof(fork: dict[str, Any]) -> str:
         f"<figcaption>Tried in a fork of the program: {escape(said)}{' (logarithmic scale)' if logarithmic else ''}."
         "</figcaption></figure>\n"
     )
+
+
+POINTS = 60
+
+
+def averaged(values: list[float | None]) -> list[float | None]:
+    """A long curve as means of some passes in a row each: what differs from batch to batch hides where it goes."""
+    if len(values) <= 2 * POINTS:
+        return values
+    size = math.ceil(len(values) / POINTS)
+    return [mean(values[i : i + size]) for i in range(0, len(values), size)]
 
 
 def _short(value: float | None) -> str:

@@ -22,7 +22,7 @@ class Finding:
         explanation: what it means.
         fix: what to write instead.
         file, line: where; None where that is not known.
-        code: what is written there.
+        code: what is written there; `around`: the lines near it.
         verified: whether a fork with the fix did better; None where it was not tried.
         fork: the curves of the fork: {"as it was": [...], "with the fix": [...], "what": ...}.
         mistake: for `wrong-backward`, the kind of mistake.
@@ -46,6 +46,7 @@ class Finding:
     details: list[dict[str, Any]] = field(default_factory=list)  # of each tensor, what the autopsy says
     # {"old", "new"}: what to write in the line instead; or {"insert"}: what to write below the statement
     patch: dict[str, Any] | None = None
+    around: list[tuple[int, str]] = field(default_factory=list)  # the lines near it, with their numbers
     cell: int | None = None  # of a notebook: the cell, from 1, and the line in it
     line_in_cell: int | None = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 import time
 import traceback
 from pathlib import Path
@@ -18,7 +19,7 @@ from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.controller import Controller, Finished
 from pellucid.doctor.process.program import Program, silence
-from pellucid.doctor.report import Report
+from pellucid.doctor.report import Finding, Report
 
 
 def main() -> None:
@@ -43,11 +44,23 @@ def main() -> None:
         os._exit(1)
     report = reports[0] if reports else _nothing_found(controller, error, time.monotonic() > deadline)
     report.seconds = time.monotonic() - started
+    for finding in report.findings:
+        finding.around = around(controller.program.loops.sources, finding)
     if is_notebook(program.script):
         by_cells(report, program.script)
     Path(asked["out"]).write_text(report.to_json(), encoding="utf-8")
     sys.stdout.flush()
     os._exit(0)
+
+
+def around(sources: dict[str, str], finding: Finding, lines: int = 4) -> list[tuple[int, str]]:
+    """The lines of the source near a finding, with their numbers; what all of them are indented by is taken away."""
+    if finding.file is None or finding.line is None or finding.file not in sources:
+        return []
+    text = sources[finding.file].splitlines()
+    first = max(finding.line - lines, 1)
+    near = textwrap.dedent("\n".join(text[first - 1 : finding.line + lines])).split("\n")
+    return list(enumerate(near, first))
 
 
 def _nothing_found(controller: Controller, error: BaseException | None, late: bool) -> Report:

@@ -123,7 +123,8 @@ def sparkline(values: list[float | None], width: int = 40, low: float | None = N
         return "✕"
     low, high = min(known) if low is None else low, max(known) if high is None else high
     count = min(width, len(values))
-    picked = [values[i * (len(values) - 1) // max(1, count - 1)] for i in range(count)]
+    parts = [values[i * len(values) // count : (i + 1) * len(values) // count] for i in range(count)]
+    picked = [mean(part) for part in parts]
     logarithmic = low > 0 and high / low > 50
     scale = math.log if logarithmic else float
     bottom, span = scale(low), (scale(high) - scale(low)) or 1.0
@@ -131,6 +132,12 @@ def sparkline(values: list[float | None], width: int = 40, low: float | None = N
     return "".join(
         "✕" if v is None or not math.isfinite(v) else marks[int((scale(v) - bottom) / span * 7)] for v in picked
     )
+
+
+def mean(values: list[float | None]) -> float | None:
+    """None where one of them is no number."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def number(value: float | None) -> str:
