@@ -165,7 +165,7 @@ def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, 
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward" and not _of_engine(finding, session):
         _name(finding, session, judgement, seen)
-    if finding.mistake == "missing-activation-derivative":
+    if finding.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
         _in_own_names(finding, session)
 
 
@@ -182,9 +182,9 @@ def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> 
 def _in_own_names(finding: Finding, session: Session) -> None:
     """What to write instead of the line, by the names of the program."""
     source = session.program.loops.sources.get(finding.file or "", "")
-    changed = next(repairs(finding, source), None)
-    if changed is not None and finding.line is not None:
-        finding.fix = changed.splitlines()[finding.line - 1].strip()
+    changed = list(repairs(finding, source))
+    if len(changed) == 1 and finding.line is not None:
+        finding.fix = changed[0].splitlines()[finding.line - 1].strip()
 
 
 def _trusted(judgement: gradient.Judgement) -> bool:

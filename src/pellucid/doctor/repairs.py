@@ -158,17 +158,41 @@ def _with_slope(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[
             yield text.with_expression(value, f"{text.of(value)} * {SLOPES[kind].format(h=h)}")
 
 
+def _at_output(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+    """The derivative of an activation by its own output: `p * (1 - p)` becomes `h * (1 - h)`."""
+    value = _value(statement)
+    if value is None:
+        return
+    written = text.of(value)
+    names = [node.id for node in ast.walk(value) if isinstance(node, ast.Name)]
+    for h, kind in _activations(finding, text):
+        for name in dict.fromkeys(names):
+            if name != h and kind != "relu" and re.search(rf"\(1(?:\.0)? - {name}\b", written):
+                yield text.with_expression(value, re.sub(rf"\b{name}\b", h, written))
+
+
 def _activations(finding: Finding, text: _Text) -> Iterator[tuple[str, str]]:
-    """The output and the kind of the activation that the autopsy names by its forward line."""
+    """The outputs and the kind of the activation that the autopsy names by its forward line.
+
+    Where that line is in a function, the outputs are what its calls are assigned to.
+    """
     tree = ast.parse(text.source)
     for detail in finding.details:
         forward = detail.get("forward")
         statement = _statement(tree, int(forward[1])) if forward else None
+        kind = _kind(ast.unparse(statement)) if statement is not None else ""
+        if statement is None or not kind:
+            continue
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name | ast.Attribute):
-            kind = _kind(ast.unparse(statement.value))
-            if kind:
-                yield text.of(statement.targets[0]), kind
-                return
+            yield text.of(statement.targets[0]), kind
+            return
+        around = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and statement in ast.walk(f)]
+        for node in ast.walk(tree) if around else ():
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                called = ast.unparse(node.value.func).split(".")[-1]
+                if called == around[-1].name and isinstance(node.targets[0], ast.Name | ast.Attribute):
+                    yield text.of(node.targets[0]), kind
+        return
 
 
 def _kind(written: str) -> str:
@@ -302,6 +326,7 @@ OF_MISTAKE = {
     "constant-factor": (_other_factor,),
     "batch-factor": (_other_factor,),
     "missing-activation-derivative": (_with_slope,),
+    "derivative-at-wrong-point": (_at_output,),
     "transpose": (_turned,),
     "missing-broadcast-sum": (_summed,),
     "zero-gradient": (_moved_too,),
