@@ -13,7 +13,7 @@ import random
 import sys
 import types
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -39,7 +39,7 @@ def program_streams() -> dict[str, Any]:
 
 
 def find_streams(
-    roots: Mapping[str, Any], stop: Callable[[Any], bool] | None = None, seen: dict[int, Any] | None = None
+    roots: Mapping[str, Any], outside: type | tuple[type, ...] = (), seen: dict[int, Any] | None = None
 ) -> dict[str, Any]:
     """The random streams within objects, by the path that leads to each, such as `loader.dataset.transforms[0].rng`.
 
@@ -49,7 +49,7 @@ def find_streams(
 
     Args:
         roots: the objects, by name, in the order in which they are searched.
-        stop: objects for which this is true are not looked into.
+        outside: objects of these types are not looked into.
         seen: what earlier searches looked at, by `id`; it grows.
 
     >>> class Noisy:
@@ -66,7 +66,7 @@ def find_streams(
         queue: deque[tuple[str, Any]] = deque([(name, root)])
         while queue:
             path, value = queue.popleft()
-            if isinstance(value, _ATOMS) or id(value) in seen or (stop is not None and stop(value)):
+            if isinstance(value, _ATOMS) or id(value) in seen or isinstance(value, outside):
                 continue
             if isinstance(value, _KINDS):
                 _mark(value, seen)

@@ -397,7 +397,7 @@ class Learner(Loop):
         }
         with self.restored():  # a callback may have put a function of its own in the place of the loss
             roots["loss"] = self.loss_function
-            found = find_streams(roots, stop=lambda value: isinstance(value, Loop))
+            found = find_streams(roots, outside=Loop)
         own = found.pop("loader.generator", None)
         return program_streams() | ({} if own is None else {"loader": own}) | found
 

@@ -35,7 +35,7 @@ class NaNGuard(Callback):
 
     def before_epoch(self, learner: Loop) -> None:
         parts = {"model": learner.model, "loss": learner.loss_function}
-        found = find_streams(parts, lambda value: isinstance(value, Loop))
+        found = find_streams(parts, Loop)
         self._streams = [stream for stream in [*program_streams().values(), *found.values()] if _has_state(stream)]
         self._known = False  # which of the streams a step draws from is not known before the first
         self._parameters = list(learner.model.named_parameters())  # walking the model costs more than looking at it

@@ -36,7 +36,7 @@ class Snapshot:
         }
         for stream in [
             *program_streams().values(),
-            *find_streams(parts, lambda value: isinstance(value, Loop)).values(),
+            *find_streams(parts, Loop).values(),
         ]:
             try:
                 self._restores.append(partial(set_stream_state, stream, stream_state(stream)))
