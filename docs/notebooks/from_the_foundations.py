@@ -557,8 +557,8 @@ learner.fit(10)
 # How large is large? Train for a hundred steps or so with a rate that grows from tiny to
 # absurd, and look at the loss (Smith, 2015): where it falls fastest is a good rate, and
 # somewhat behind it the largest that can be used. A few such rates are then tried for a
-# hundred steps each: `best` is the one that trained best. Afterwards the learner is as it
-# was before, to the bit.
+# hundred steps each: `best` keeps a factor of two away from the one that came furthest,
+# which may just have been lucky. Afterwards the learner is as it was before, to the bit.
 
 # %%
 learner = learner_of()

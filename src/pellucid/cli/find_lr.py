@@ -79,7 +79,7 @@ def tell(console: Console, result: LRFinder, config: Config, given: Options, out
         console.print(f"There is no learning rate to suggest: {result.reason}.\nPicture: {out}")
         return
     meaning = {
-        "best": "of these, and half of where the loss is least, the one that trained best",
+        "best": "by trying these and larger ones; half of the one that came furthest, or less",
         "steepest": "where the loss falls fastest",
         "valley": "two thirds into the fall",
         "minimum/10": "a tenth of where the loss is least",

@@ -19,6 +19,8 @@ MOST_TRIALS = 10
 # Of rates whose trials fell by nearly as much as the best, to within this part, the smallest is taken: a larger one
 # that gains little in a hundred steps leaps about, or comes apart, in a thousand.
 NEAR = 0.06
+# And it keeps this far from the one that came furthest, whose hundred steps may just have been lucky.
+MARGIN = 2.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,10 +32,11 @@ class LRFinder:
             of the one whose rate is the largest; the others keep their proportion to it.
         losses: the loss of the batch at each, before the step with that rate.
         smoothed: the losses without their noise.
-        suggestions: "best": the smallest rate with which the training itself comes about as far as with any (None
-            where none was tried); "steepest": the largest rate at which the smoothed loss falls about as fast as
-            anywhere, between a tenth and a quarter of the rate where it is least; "valley": two thirds into its
-            longest fall; "minimum/10": a tenth of the rate where it is least. None each where the curve is not usable.
+        suggestions: "best": the smallest rate with which the training itself comes about as far as with any, at most
+            half of the one that comes furthest (None where none was tried); "steepest": the largest rate at which the
+            smoothed loss falls about as fast as anywhere, between a tenth and a quarter of the rate where it is least;
+            "valley": two thirds into its longest fall; "minimum/10": a tenth of the rate where it is least. None each
+            where the curve is not usable.
         trials: by rate, the mean loss over the last third of the steps that it was tried for, each from the same
             weights and on the same batches; infinity where it did not stay finite. Tried are the suggested rates, half
             of the one where the loss is least, and its doubles while they are better.
@@ -141,8 +144,10 @@ def lr_find(
         found.trials[rate] = loss_of(rate)
     while len(found.trials) < MOST_TRIALS and _best(found.trials) == (largest := max(found.trials)):
         found.trials[2 * largest] = loss_of(2 * largest)
-    enough = min(found.trials.values()) + NEAR * (float(losses[0]) - min(found.trials.values()))
-    best = min(rate for rate, loss in found.trials.items() if loss <= max(enough, min(found.trials.values())))
+    least_loss = min(found.trials.values())
+    enough = least_loss + max(NEAR * (float(losses[0]) - least_loss), 0.0)
+    near = min(rate for rate, loss in found.trials.items() if loss <= enough)
+    best = min(near, _best(found.trials) / MARGIN)
     return replace(found, suggestions={**suggestions, "best": best})
 
 
