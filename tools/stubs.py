@@ -72,7 +72,6 @@ def tensor_stub() -> str:
     return (
         '"""The methods and operators of Tensor that follow from the op table."""\n\n'
         f"# Written by {COMMAND}: do not edit.\n"
-        "# pyright: reportIncompatibleMethodOverride=false\n"
         f"{scope.imports()}\n\nclass TensorMethods:\n{body}"
     )
 
@@ -174,6 +173,8 @@ class Scope:
             written.append(self._parameter(one, known))
         line = f"def {name}({', '.join(written)}) -> {self.annotation(returns, known)}:"
         text = inspect.cleandoc(made.__doc__ or "").split("\n")[0].replace("\\", "\\\\")
+        if name in ("__eq__", "__ne__"):  # objects are equal or not, tensors element by element
+            return f"{line} ...  # pyright: ignore[reportIncompatibleMethodOverride]\n"
         return f'{line}\n    """{text}"""\n' if text else f"{line} ...\n"
 
     def _parameter(self, one: inspect.Parameter, known: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ def _tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
-    """Inputs that gradients can be asked of, still connected to their history if the result shall be."""
+    """The inputs as tensors that require a gradient; connected to their history if the result should be."""
     found: list[Tensor] = []
     for tensor in _tuple(inputs):
         if not isinstance(tensor, Tensor):

@@ -11,9 +11,9 @@ import numpy as np
 from pellucid.autograd.numeric import Slopes, slopes
 from pellucid.core import Tensor, enable_grad, from_data, grad, wrap
 
-LARGE = 4_000  # elements of the inputs, above which they are no longer moved one by one
-TRIES = 4  # points beside the given one at which an element is looked at that has a kink
-SAFETY = 10.0  # times the estimated error of a difference, which it may be off by
+LARGE = 4_000  # with more elements of the inputs than this, they are not moved one by one
+TRIES = 4  # points near the given one at which an element with a kink is examined
+SAFETY = 10.0  # how many times its estimated error a difference may be off by
 
 
 class GradcheckError(RuntimeError):
@@ -40,11 +40,11 @@ def gradcheck(
 ) -> bool:
     """Compare gradients with central differences, for every floating input that requires one.
 
-    Each output element's derivative with respect to each input element is looked at; with `fast_mode`, or where the
-    inputs have more than 4,000 elements, a random combination of the ones along random directions of the others. It is
-    right where |analytic − numeric| ≤ atol + rtol·|numeric| + 10·(error of the difference). The steps are found by
+    Each output element's derivative with respect to each input element is compared; with `fast_mode`, or where the
+    inputs have more than 4,000 elements, a random combination of the outputs along random directions of the inputs. It
+    is right where |analytic − numeric| ≤ atol + rtol·|numeric| + 10·(error of the difference). The steps are found by
     extrapolation (so `eps` is not needed), with an estimate of the error. Where the function has a kink at the point
-    (relu at 0, max at a tie), the element is looked at beside it instead, and is left out where there are kinks all
+    (relu at 0, max at a tie), the element is compared near it instead, and is left out where there are kinks all
     around.
 
     Args:
@@ -274,7 +274,7 @@ class _Gradcheck:
                 )
 
     def lifted(self) -> None:
-        """Say what an input that is not float64 loses."""
+        """Warn of the digits that an input that is not float64 loses."""
         single = [i for i in self.wanted if self.tensors[i].dtype.name != "float64"]
         if not single:
             return

@@ -1,4 +1,4 @@
-"""Derivatives by differences: with their own error, and with a word where there is none to be had."""
+"""Derivatives by differences, each with an estimate of its error, or with the finding that there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOSE = 1e-5  # a derivative that is known no better than this, relatively, is w
 class Slopes:
     """Derivatives of each component of a function, how far off each may be, and where there is a kink.
 
-    `kink` says that there is no derivative to be had: the slopes to the right and to the left differ, or the function
+    `kink` says that there is no derivative: the slopes to the right and to the left differ, or the function
     jumps, or it is not finite. `value` and `error` then mean nothing.
     """
 

@@ -113,7 +113,7 @@ class _Tracer(Interpreter):
         return None if id(array) in self.captured else self.slots.get(id(array))
 
     def overwrite(self, array: Array, kept: Array) -> None:
-        """An op in place keeps what it overwrites: a step of its own, just before that of the op."""
+        """An in-place op keeps a copy of what it overwrites: a step of its own, just before that of the op."""
         known = self.made(array)
         if known is None:
             known = self.captured.get(id(array))

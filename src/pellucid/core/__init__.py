@@ -8,8 +8,8 @@ Read in this order, an evening's reading:
 | `errors` | errors that teach: to be looked up |
 | `node` | what backward walks |
 | `tensor` | the data, and what autograd must know of it; views |
-| `context`, `modes` | what holds for the length of a block: grad mode, who watches |
-| `conversion` | numbers in and out of tensors |
+| `context`, `modes` | what holds for the length of a block: grad mode, interpreters, watchers |
+| `conversion` | tensors from numbers, lists and arrays |
 | `promotion` | how the dtypes of arguments mix |
 | `application` | one application of an op: computed, recorded |
 | `views` | views that share memory, and changes in place |

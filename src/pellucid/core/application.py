@@ -17,7 +17,7 @@ _new: Any = object.__new__
 
 
 def compute(op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any) -> Any:
-    """What the op's forward makes of the arrays; an error of it is raised with the call and the user's line."""
+    """What the op's forward makes of the arrays; an error in it is raised with the call and the user's line."""
     try:
         return state.run(op.forward, xp, *arrays, **kwargs)
     except Exception as failure:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""The types of arguments, as PyTorch's own parser sees them: which argument of which function is of a wrong type.
+"""The types of arguments, as PyTorch's own parser sees them: which argument of which function has a wrong type.
 
 PyTorch looks at types before anything else and raises TypeError. So does a function composed of ops; an op that is
 called with its arrays alone runs first, since looking costs time, and looks at their types when it fails.
@@ -29,17 +29,17 @@ _NUMBERS = (int, float, np.integer, np.floating, np.bool_)
 
 
 def is_list(value: Any) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    """Whether `value` is a list or a tuple, of whatever."""
+    """Whether `value` is a list or a tuple, whatever is in it."""
     return isinstance(value, list | tuple)
 
 
 def spread(given: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What `*given` of a function means for which `f(a, b)` and `f([a, b])` are the same."""
+    """The arguments of a function for which `f(a, b)` and `f([a, b])` mean the same, from its `*given`."""
     return tuple(given[0]) if len(given) == 1 and is_list(given[0]) else given
 
 
 def is_integer(value: Any) -> bool:
-    """Whether PyTorch takes `value` for an integer: an int64 that is no bool, or a tensor of one element with one."""
+    """Whether PyTorch takes `value` for an integer: one of 64 bits, not a bool, or a tensor with one such element."""
     if type(value) is int:
         return not _is_wide(value)
     if isinstance(value, Tensor):

@@ -1,4 +1,4 @@
-"""What holds for the length of a block, per thread: grad mode, and who watches."""
+"""What holds for the length of a block, per thread: grad mode, interpreters and watchers."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ state = State()
 
 
 def is_reentry(failure: Exception) -> bool:
-    """Whether `state.run` failed since this thread is within it already.
+    """Whether `state.run` failed because this thread is within it already.
 
-    An op was interrupted and another one runs meanwhile: a signal handler evaluates, or a finaliser that the collector
-    of garbage called. NumPy is quiet then, and the function may be called as it is.
+    An op was interrupted and another one runs meanwhile: a signal handler evaluates, or a finaliser that the
+    garbage collector called. NumPy is quiet then, and the function may be called as it is.
     """
     return type(failure) is RuntimeError and str(failure).startswith("cannot enter context")
 

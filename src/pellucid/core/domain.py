@@ -12,7 +12,7 @@ from math import inf
 
 @dataclass(frozen=True)
 class Domain:
-    """An interval of real numbers, open or closed does not matter, without the points in `kinks`."""
+    """An interval of real numbers (open or closed makes no difference) without the points in `kinks`."""
 
     low: float = -inf
     high: float = inf

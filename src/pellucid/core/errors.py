@@ -20,11 +20,11 @@ class ShapeError(RuntimeError, ValueError):
 
 
 class DimensionError(IndexError, RuntimeError):
-    """A dimension or an index is out of range. PyTorch raises now the one, now the other of the two."""
+    """A dimension or an index is out of range. PyTorch raises sometimes the one and sometimes the other."""
 
 
 def in_package(frame: Any) -> bool:
-    """Whether a stack frame is pellucid's own, or made by the machinery of Python."""
+    """Whether a stack frame is pellucid's own, or one of Python's own machinery."""
     return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen", "<string>"))
 
 

@@ -28,7 +28,7 @@ class _GradMode:
         state.grad = self._before.pop()
 
     def _another(self) -> _GradMode:
-        """One for each call of a decorated function: a call may run while another is open."""
+        """A new one for each call of a decorated function: a call may run while another is open."""
         return type(self)()
 
     def __call__(self, function: F) -> F:
@@ -44,7 +44,7 @@ class _GradMode:
 
 
 def _generator(function: Callable[..., Any], mode: Callable[[], _GradMode]) -> Callable[..., Any]:
-    """The generator function with each stretch between two `yield` in the mode, and its caller not."""
+    """The generator function, whose body runs in the mode while the code that it yields to does not."""
 
     @functools.wraps(function)
     def within(*args: Any, **kwargs: Any) -> Any:
@@ -71,7 +71,7 @@ def _generator(function: Callable[..., Any], mode: Callable[[], _GradMode]) -> C
 
 
 class _Decorating(_GradMode):
-    """Also works undecorated by parentheses: `@no_grad` and `@no_grad()`."""
+    """Decorates with and without parentheses: `@no_grad()` and `@no_grad`."""
 
     @overload
     def __new__(cls) -> Any: ...

@@ -1,8 +1,8 @@
 """The Tensor: an array, and what autograd must know of it.
 
 This file is the data alone. What needs an op (arithmetic, indexing, reductions, …) is put onto the class from the op
-table (`ops/__init__.py`), what makes Python's numbers of it from `conversion`, what needs the engine (`backward`,
-hooks, …) from `methods`.
+table (`ops/__init__.py`), among it what makes Python's numbers of it; what needs the engine (`backward`, hooks, …)
+is in `methods`.
 
 The history of a view (`_node`, `_requires`) is right only once it has been refreshed: outside of this file and of what
 records applications, read `grad_fn`, `requires_grad` or `edge_of`, which refresh it.

@@ -1,7 +1,6 @@
 """The methods and operators of Tensor that follow from the op table."""
 
 # Written by python tools/stubs.py: do not edit.
-# pyright: reportIncompatibleMethodOverride=false
 from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
@@ -45,7 +44,7 @@ class TensorMethods:
 
     def __dlpack_device__(self) -> Any: ...
 
-    def __eq__(self, other: Tensor | _float) -> Tensor: ...
+    def __eq__(self, other: Tensor | _float) -> Tensor: ...  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __float__(self) -> _float: ...
 
@@ -112,7 +111,7 @@ class TensorMethods:
 
     def __mul__(self, other: Tensor | _float) -> Tensor: ...
 
-    def __ne__(self, other: Tensor | _float) -> Tensor: ...
+    def __ne__(self, other: Tensor | _float) -> Tensor: ...  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __neg__(self) -> Tensor: ...
 

@@ -1,4 +1,4 @@
-"""What is drawn at random in a block is undone: all streams that every part of a program shares, and those named."""
+"""Undo what is drawn at random in a block: from the streams that a whole program shares, and from those named."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def global_streams() -> list[Stream]:
 
 @contextmanager
 def undrawn(*generators: Generator) -> Iterator[None]:
-    """Whatever is drawn in the block, from a global stream or from one of `generators`, was not drawn after it.
+    """After the block, it is as if nothing had been drawn in it from the global streams and from `generators`.
 
     >>> from pellucid.random import default_generator
     >>> _ = default_generator.manual_seed(0)

@@ -51,7 +51,7 @@ def fork_rng(
     devices: Any = None, enabled: bool = True, _caller: str = "fork_rng", _devices_kw: str = "devices",
     device_type: str = "cuda",
 ) -> Yields[None]:  # fmt: skip
-    """What is drawn within the `with` is not drawn for what comes after it.
+    """What is drawn within the `with` block changes nothing for what comes after it.
 
     >>> import pellucid
     >>> _ = manual_seed(0)

@@ -1,4 +1,4 @@
-"""Random streams of every kind: finding them within objects, and taking down and putting back what they are at.
+"""Random streams of every kind: finding them within objects, and saving and restoring their state.
 
 A stream is a `Generator` of pellucid, one of Python (`random.Random`), or one of NumPy (`numpy.random.Generator`,
 `RandomState`, a bit generator). Three are the program's own: pellucid's default generator, the functions of Python's
@@ -81,7 +81,7 @@ def find_streams(
 
 
 def stream_state(stream: Any) -> Any:
-    """What a stream is at, as arrays, whole numbers and texts; `set_stream_state` puts it back.
+    """The state of a stream, as arrays, whole numbers and texts; `set_stream_state` puts it back.
 
     It is an array of bytes for pellucid's own, as `get_state` gives it, and a dict for the others.
 

@@ -34,12 +34,12 @@ class _Detector(Interpreter):
     """The interpreter."""
 
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        before = [_faults(argument) for argument in args]  # ahead of the op, which may work in place
+        before = [_faults(argument) for argument in args]  # before the op, which may work in place
         ranges = [_range(argument) for argument in args]
         result = below(self, op, args, kwargs)
         first = result[0] if isinstance(result, tuple) else result
         if not args or not isinstance(first, Tensor):
-            return result  # what is given no numbers (full, empty) makes no bad one
+            return result  # an op that gets no tensor (full, empty) is not at fault
         node = first.grad_fn
         if node is not None and node.where is None:
             node.where = user_line()

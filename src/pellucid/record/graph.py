@@ -187,9 +187,9 @@ def _key(key: tuple[Any, ...]) -> str:
 
 
 def user_tensors() -> Iterator[tuple[str, Tensor, bool]]:
-    """Name, tensor and whether it is a parameter, of what the callers outside of pellucid have in variables.
+    """(name, tensor, whether it is a parameter) of what the callers outside of pellucid have in variables.
 
-    Those of the innermost caller come first; the parameters of a module in a variable have its name before theirs.
+    Those of the innermost caller come first; a parameter of a module in a variable is called by both names.
     """
     frame: Any = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame is not None:

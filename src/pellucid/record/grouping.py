@@ -62,7 +62,7 @@ def _fold_items(graph: Graph, parent: int | None, items: list[Item], sites: list
 
 
 def _best(sites: list[int], start: int) -> tuple[int, int]:
-    """The length of the round that begins at `start` and comes round so that it covers most, and how often."""
+    """The length of the round at `start` whose repetitions cover most, and their number."""
     best, rounds_of_best = 1, 1
     for length in range(1, min(LONGEST, (len(sites) - start) // ROUNDS) + 1):
         if sites[start] != sites[start + length]:

@@ -57,7 +57,7 @@ class GraphRecorder(Interpreter):
     # --- what happens while it listens -------------------------------------------------------------------------------
 
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Have the op done, and note it."""
+        """Have the op applied, and record it."""
         names = argument_names(op, len(args))
         sources = [
             (name, self.node_of(argument))
@@ -108,7 +108,7 @@ class GraphRecorder(Interpreter):
         self._of[node.id] = self._nodes.get(state.node) if state.node is not None else self._of.get(behind[0])
 
     def _follow(self, tensor: Tensor, node: GraphNode) -> None:
-        """Leave the user's line with autograd, and have the gradient of the result brought here."""
+        """Note the user's line on autograd's node, and have the gradient of the result reported here."""
         recorded = tensor.grad_fn
         if recorded is None or state.node is not None:
             return
