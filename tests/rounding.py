@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}
+EPSILON = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52,
+           "complex64": 2.0**-23, "complex128": 2.0**-52}  # fmt: skip
 TRIALS = 6
 SLACK = (
     16.0  # how many of the largest moves that were seen; a long sum's roundings add up to more than one of its terms'
@@ -30,8 +31,8 @@ def rounding_alone(compute: Callable[["Widened"], Any], dtype: str, expected: np
     if epsilon is None:
         return False
     try:
-        exact = np.asarray(compute(Widened()), np.float64)
-        moved = [np.asarray(compute(Widened(epsilon, trial)), np.float64) for trial in range(TRIALS)]
+        exact = _wide(compute(Widened()))
+        moved = [_wide(compute(Widened(epsilon, trial))) for trial in range(TRIALS)]
     except (RuntimeError, NotImplementedError, ValueError, TypeError):
         return False  # PyTorch has it in no higher precision
     if exact.shape != got.shape:
@@ -41,9 +42,13 @@ def rounding_alone(compute: Callable[["Widened"], Any], dtype: str, expected: np
         # The few trials may all have moved an element little, by chance: its neighbours tell, too.
         typical = np.sqrt(np.mean(reach**2, dtype=np.float64)) if np.isfinite(reach).all() else 0.0
         bound = SLACK * np.maximum(reach, 0.25 * typical) + 4 * epsilon * np.abs(exact) + np.finfo(np.float32).tiny
-        near = np.abs(got.astype(np.float64) - exact) <= bound
+        near = np.abs(_wide(got) - exact) <= bound
         same = near | (got == expected) | (np.isnan(got) & np.isnan(expected))
     return bool(np.all(same))
+
+
+def _wide(array: Any) -> np.ndarray:
+    return np.asarray(array, np.complex128 if np.asarray(array).dtype.kind == "c" else np.float64)
 
 
 class Widened:
@@ -57,15 +62,15 @@ class Widened:
         self.tensors: dict[int, torch.Tensor] = {}
 
     def __call__(self, part: Any) -> Any:
-        if isinstance(part, torch.Tensor) and part.is_floating_point():
+        if isinstance(part, torch.Tensor) and (part.is_floating_point() or part.is_complex()):
             if id(part) not in self.tensors:
-                wide = part.detach().to(torch.float64)
+                wide = part.detach().to(torch.complex128 if part.is_complex() else torch.float64)
                 signs = self.random.choice([-1.0, 1.0], size=tuple(wide.shape))
                 wide = wide * torch.from_numpy(np.asarray(1 + self.epsilon * signs))
                 self.tensors[id(part)] = wide.requires_grad_(part.requires_grad)
             return self.tensors[id(part)]
         if isinstance(part, torch.dtype):
-            return torch.float64 if part.is_floating_point else part
+            return torch.float64 if part.is_floating_point else torch.complex128 if part.is_complex else part
         if type(part) in (list, tuple):
             return type(part)(self(item) for item in part)
         if isinstance(part, dict):

@@ -34,6 +34,10 @@ from .core import (
 from .random import Generator, default_generator
 from .types.dtypes import (
     can_cast,
+    cdouble,
+    cfloat,
+    complex64,
+    complex128,
     double,
     finfo,
     float16,

@@ -126,6 +126,16 @@ from pellucid.ops.axes import swapdims as swapdims
 from pellucid.ops.axes import t as t
 from pellucid.ops.compare import allclose as allclose
 from pellucid.ops.compare import equal as equal
+from pellucid.ops.complex_parts import conj_physical as conj_physical
+from pellucid.ops.complex_parts import imag as imag
+from pellucid.ops.complex_parts import is_conj as is_conj
+from pellucid.ops.complex_parts import is_neg as is_neg
+from pellucid.ops.complex_parts import isreal as isreal
+from pellucid.ops.complex_parts import polar as polar
+from pellucid.ops.complex_parts import real as real
+from pellucid.ops.complex_parts import resolve_conj as resolve_conj
+from pellucid.ops.complex_parts import resolve_neg as resolve_neg
+from pellucid.ops.complex_parts import sgn as sgn
 from pellucid.ops.convolution import conv1d as conv1d
 from pellucid.ops.convolution import conv2d as conv2d
 from pellucid.ops.convolution import conv_transpose1d as conv_transpose1d
@@ -366,6 +376,9 @@ def amax(input: Tensor, dim: Any = (), keepdim: _bool = False) -> Tensor:
 def amin(input: Tensor, dim: Any = (), keepdim: _bool = False) -> Tensor:
     """The smallest element over the dimensions `dim` (all, if empty)."""
 
+def angle(input: Tensor) -> Tensor:
+    """The angle of each complex number, between -π and π; of a real one 0 or π, NaN for NaN."""
+
 def any(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
     """Whether at least one element along `dim` is not 0 (False over nothing); uint8 gives uint8."""
 
@@ -464,11 +477,15 @@ def bitwise_xor(input: Tensor | _float, other: Tensor | _float) -> Tensor:
 
 bool: dtype
 
+cdouble: dtype
+
 def ceil(input: Tensor) -> Tensor:
     """Smallest integer that is not below each element; integers as they are."""
 
 def ceil_(input: Tensor) -> Tensor:
     """In place: Smallest integer that is not below each element; integers as they are."""
+
+cfloat: dtype
 
 channels_last: str
 
@@ -498,6 +515,13 @@ def clip_(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _floa
 
 def clone(input: Tensor, memory_format: Any = None) -> Tensor:
     """A copy; gradients pass through to the original."""
+
+def complex(real: Tensor, imag: Tensor) -> Tensor:
+    """Complex numbers from their real and imaginary parts, both of float32 or both of float64."""
+
+complex128: dtype
+
+complex64: dtype
 
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate of each element: a - bi of a + bi. A real tensor is returned as it is."""
@@ -940,9 +964,6 @@ def scatter_add(input: Tensor, dim: _int, index: Any, src: Any) -> Tensor:
 def scatter_reduce(input: Tensor, dim: _int, index: Any, src: Any, *, reduce: str, include_self: _bool = True) -> Tensor:
     """`input` with the elements of `src` that `index` sends to one place reduced there: sum, prod, mean, amax, amin."""
 
-def sgn(input: Tensor) -> Tensor:
-    """1, 0 or -1 for each element by its sign; 0 for NaN."""
-
 short: dtype
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -1044,6 +1065,12 @@ uint8: dtype
 
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """A view with a dimension of length 1 inserted, which is then dimension `dim`."""
+
+def view_as_complex(input: Tensor) -> Tensor:
+    """A view of pairs of real numbers as complex ones: (…, 2) -> (…). The pairs must lie together in memory."""
+
+def view_as_real(input: Tensor) -> Tensor:
+    """A view of complex numbers as pairs of real ones: (…) -> (…, 2). Raises RuntimeError for real numbers."""
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`where(condition, input, other)`: the element of `input` where the condition holds, else that of `other`."""

@@ -134,7 +134,7 @@ def _parts(tensor: Tensor, array: Array) -> Generator[str]:
             yield f"size={shape}"
         elif _options["shape"] and ((array.ndim > 1 and array.size > 1) or array.size > _options["threshold"]):
             yield f"shape={shape}"
-        if kind not in (get_default_dtype(), int64, bool_):
+        if kind not in (get_default_dtype(), get_default_dtype().to_complex(), int64, bool_):
             yield f"dtype={kind!r}"
     if (node := tensor.grad_fn) is not None:
         yield f"grad_fn=<{node.name()}>"
@@ -146,10 +146,11 @@ def _values(array: Array, indent: int) -> str:
     if not array.size:
         return "[]"
     summarise = array.size > _options["threshold"]
-    return _nested(array, indent, summarise, _Form(_edges(array) if summarise else array))
+    shown = _edges(array) if summarise else array
+    return _nested(array, indent, summarise, _ComplexForm(shown) if array.dtype.kind == "c" else _Form(shown))
 
 
-def _nested(array: Array, indent: int, summarise: bool, form: _Form) -> str:
+def _nested(array: Array, indent: int, summarise: bool, form: _Form | _ComplexForm) -> str:
     if array.ndim == 0:
         return form.text(array.item())
     if array.ndim == 1:
@@ -163,7 +164,7 @@ def _nested(array: Array, indent: int, summarise: bool, form: _Form) -> str:
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(rows) + "]"
 
 
-def _row(array: Array, indent: int, summarise: bool, form: _Form) -> str:
+def _row(array: Array, indent: int, summarise: bool, form: _Form | _ComplexForm) -> str:
     edge = _options["edgeitems"]
     if summarise and not edge:
         texts = ["..."]
@@ -218,3 +219,16 @@ class _Form:
     def text(self, value: Any) -> str:
         """The number, right-aligned to the width of the widest."""
         return self._number(value).rjust(self.width)
+
+
+class _ComplexForm:
+    """How complex numbers are written: the real parts in one form, the imaginary ones in another."""
+
+    def __init__(self, shown: Array) -> None:
+        self.real, self.imaginary = _Form(shown.real), _Form(shown.imag)
+        self.width = self.real.width + self.imaginary.width + 1
+
+    def text(self, value: Any) -> str:
+        """`1.0000+2.0000j`: the real part right-aligned, the imaginary one with its sign."""
+        imaginary = (self.imaginary.text(value.imag) + "j").lstrip()
+        return self.real.text(value.real) + ("" if imaginary[0] in "+-" else "+") + imaginary

@@ -23,9 +23,9 @@ from torch.testing._internal import common_utils
 from torch.testing._internal.opinfo import core as opinfo_core
 from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
-from tests.opinfo.convert import CannotConvert, Converter, as_array, difference, is_complex, leaves, rebound
+from tests.opinfo.convert import CannotConvert, Converter, as_array, difference, leaves, rebound
 from tests.opinfo.ops import DTYPES, function_of, variants
-from tests.opinfo.skips import SKIPS, SLACK, TIES, UNDEFINED_VALUES, UP_TO_SIGNS
+from tests.opinfo.skips import SKIPS, SLACK, TIES, UNDEFINED_VALUES, UP_TO_SIGNS, WITHOUT_COMPLEX
 from tests.rounding import Widened, rounding_alone
 
 KINDS = ("forward", "grad", "gradgrad", "noncontiguous", "variants", "error")
@@ -75,14 +75,14 @@ def cases(op: OpInfo) -> Iterator[tuple[str, str]]:
     """The (dtype, kind) pairs that an OpInfo can be compared in."""
     have = {str(dtype).split(".")[-1] for dtype in op.supported_dtypes("cpu")}
     have_gradient = {str(dtype).split(".")[-1] for dtype in op.supported_backward_dtypes("cpu")}
-    have_gradient = have_gradient & have & {"float32", "float64"} if op.supports_autograd else set()
+    have_gradient = have_gradient & have & {"float32", "float64", "complex128"} if op.supports_autograd else set()
     for dtype in DTYPES:
-        if dtype not in have:
+        if dtype not in have or (dtype.startswith("complex") and op.full_name in WITHOUT_COMPLEX):
             continue
         yield dtype, "forward"
         if dtype in have_gradient:
             yield dtype, "grad"
-        if dtype == "float64" and dtype in have_gradient and op.supports_gradgrad:
+        if dtype in ("float64", "complex128") and dtype in have_gradient and op.supports_gradgrad:
             yield dtype, "gradgrad"
         if dtype in ("float64", "int64"):
             yield dtype, "noncontiguous"
@@ -152,7 +152,11 @@ def samples_of(op: OpInfo, dtype: str, kind: str) -> Iterator[tuple[int, SampleI
         samples = op.reference_inputs("cpu", torch_dtype)
     else:
         gradient = op.supports_autograd and torch_dtype in op.supported_backward_dtypes("cpu")
-        gradient = gradient and torch_dtype.is_floating_point and kind not in ("forward", "variants")
+        gradient = (
+            gradient
+            and (torch_dtype.is_floating_point or torch_dtype.is_complex)
+            and kind not in ("forward", "variants")
+        )
         samples = op.sample_inputs("cpu", torch_dtype, requires_grad=gradient)
     for index, sample in enumerate(samples):
         yield index, sample, None
@@ -201,8 +205,6 @@ class Comparison:
             raise Refused(f"PyTorch refuses it ({type(error).__name__})") from error
         if answer is NotImplemented:
             raise Refused("PyTorch refuses it (NotImplemented)")
-        if is_complex(answer):
-            raise CannotConvert("complex numbers")
         return answer
 
     def call_other(self) -> Any:
@@ -231,7 +233,7 @@ class Comparison:
         for index, (a, b) in enumerate(zip(leaves(expected), leaves(got), strict=True)):
             if difference(a, b, self.module) is None:
                 continue
-            if not isinstance(a, torch.Tensor) or not a.is_floating_point():
+            if not isinstance(a, torch.Tensor) or not (a.is_floating_point() or a.is_complex()):
                 return False
 
             def leaf(widened: Widened, index: int = index) -> Any:
@@ -383,7 +385,10 @@ class Comparison:
                 )
 
     def cotangent(self, like: torch.Tensor, random: np.random.Generator, requires_grad: bool) -> tuple[Any, Any]:
-        made = torch.from_numpy(np.asarray(random.standard_normal(tuple(like.shape)))).to(like.dtype)
+        numbers = random.standard_normal(tuple(like.shape))
+        if like.is_complex():
+            numbers = numbers + 1j * random.standard_normal(tuple(like.shape))
+        made = torch.from_numpy(np.asarray(numbers)).to(like.dtype)
         made.requires_grad_(requires_grad)
         return made, Converter(self.module)(made)
 

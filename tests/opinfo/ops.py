@@ -11,7 +11,19 @@ from torch.testing._internal.opinfo.core import OpInfo
 
 from tests.opinfo.convert import rebound
 
-DTYPES = ("float32", "float64", "int64", "int32", "uint8", "bool", "float16", "int16", "int8")
+DTYPES = (
+    "float32",
+    "float64",
+    "int64",
+    "int32",
+    "uint8",
+    "bool",
+    "float16",
+    "int16",
+    "int8",
+    "complex64",
+    "complex128",
+)
 
 
 @cache

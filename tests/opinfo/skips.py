@@ -60,5 +60,11 @@ TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "mode": 0, "median": 
 # Vectors whose signs (of complex numbers: phases) are open: PyTorch's samples say what of them is defined.
 UP_TO_SIGNS = frozenset({"linalg.eigh", "linalg.eig", "linalg.svd", "svd"})
 
+# Ops that PyTorch has for complex numbers and pellucid has not.
+WITHOUT_COMPLEX = frozenset({
+    "chalf", "log_softmax.with_dtype", "logaddexp", "logcumsumexp", "logsumexp", "nn.functional.softmin.with_dtype",
+    "normal.in_place", "rand_like", "randn", "randn_like", "softmax.with_dtype", "uniform",
+})  # fmt: skip
+
 # Ops whose values are not defined, so that shapes and dtypes alone are compared.
 UNDEFINED_VALUES = frozenset({"empty", "empty_like", "new_empty"})

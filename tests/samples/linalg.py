@@ -88,5 +88,5 @@ SAMPLES = {
     "cross_product": [
         row(real(2, 3), real(2, 3), dim=-1), row(real(3, 2), real(3, 1), dim=-2), row(real(3), real(3), dim=-1),
     ],
-    "conj": [row(real(3))],
+    "eig_packed": [row(regular(3, 3), skip=SIGNS, gradient=False)],
 }  # fmt: skip

@@ -166,7 +166,7 @@ class Function:
 
 def _attach(output: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
     """The output with its history, where it is differentiable."""
-    if not isinstance(output, Tensor) or not output.is_floating_point():
+    if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
         return output
     if any(output is other for other in ctx._nondifferentiable):
         return output

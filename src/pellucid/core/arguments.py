@@ -25,7 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Number = Any
 """The annotation of an argument that may be any number, or a tensor of no dimensions."""
 
-_NUMBERS = (int, float, np.integer, np.floating, np.bool_)
+_NUMBERS = (int, float, complex, np.integer, np.floating, np.bool_)
 
 
 def is_list(value: Any) -> TypeGuard[list[Any] | tuple[Any, ...]]:

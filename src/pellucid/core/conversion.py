@@ -12,6 +12,7 @@ from pellucid.types import devices
 from pellucid.types.dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
 
 from .context import note_read
+from .errors import warn
 from .tensor import Tensor, method, wrap
 
 
@@ -25,9 +26,10 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
         array = np.asarray(data)
     else:
         listed = True
-        array, python = _from_lists(data, dtype is not None and as_dtype(dtype).is_floating_point)
+        array, python = _from_lists(data, dtype is not None and as_dtype(dtype).numpy.kind in "fc")
         if python and dtype is None:
             dtype = get_default_dtype()
+            dtype = dtype.to_complex() if array.dtype.kind == "c" else dtype
     target = as_dtype(dtype).numpy if dtype is not None else _known(array.dtype)
     to = devices.device(device).backend if device is not None else backend.of_array(array)
     if to is not backend.of_array(array):
@@ -36,6 +38,8 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
         if listed and target.kind in "iu" and array.size:
             for extreme in (array.min(), array.max()):  # of NaN both are NaN
                 number_in(extreme.item(), target)
+        if array.dtype.kind == "c" and target.kind != "c":
+            array = real_part(array, listed)
         with np.errstate(all="ignore"):
             array = array.astype(target)
     elif copy:
@@ -77,10 +81,21 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
     if array.dtype.kind in "OUS":
         odd: Any = next((kind for kind in types if not issubclass(kind, _NUMBERS)), cast("Any", type(data)))
         raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
-    return array, array.dtype == np.float64 and np.float64 not in types and np.ndarray not in types
+    python = array.dtype == np.float64 and np.float64 not in types
+    python = python or (array.dtype == np.complex128 and np.complex128 not in types)
+    return array, python and np.ndarray not in types
 
 
-_NUMBERS = (int, float, np.generic, np.ndarray, Tensor)
+def real_part(array: Any, listed: bool = False) -> Any:
+    """The real parts, with PyTorch's warning that the others are lost; TypeError where numbers were `listed`."""
+    if listed and array.imag.any():
+        raise TypeError("must be real number, not complex; write dtype=pellucid.complex64")
+    if not listed:
+        warn("Casting complex values to real discards the imaginary part")
+    return array.real
+
+
+_NUMBERS = (int, float, complex, np.generic, np.ndarray, Tensor)
 
 
 def _types(data: Any) -> set[type[Any]]:

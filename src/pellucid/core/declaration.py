@@ -70,6 +70,7 @@ class Declaration:
         self.node = node
         self.piecewise = piecewise
         self.holomorphic = holomorphic
+        self.real_only = False  # whether complex numbers are refused; ops say so of a whole chapter at once
         self.aliases = aliases
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name

@@ -21,6 +21,7 @@ from .application import recompute, record
 from .arguments import wrong_type
 from .context import Watcher, state
 from .declaration import TABLE, Declaration
+from .errors import with_line
 from .node import Arguments, Attributes
 from .promotion import as_arguments, promotion_of
 from .tensor import Tensor
@@ -28,9 +29,11 @@ from .tensor import Tensor
 _new: Any = object.__new__
 _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
-_PLAIN = frozenset((float, bool))
-_SCALARS = (np.generic, int, float)
+_PLAIN = frozenset((float, bool, complex))
+_SCALARS = (np.generic, int, float, complex)
 _FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point)
+_COMPLEX = frozenset(dtype.numpy for dtype in ALL if dtype.is_complex)
+_DIFFERENTIABLE = _FLOATS | _COMPLEX
 
 W = TypeVar("W", bound=Watcher)
 
@@ -105,9 +108,11 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
             elif type(argument) not in _PLAIN and not (type(argument) is int and -(2**63) <= argument < 2**64):
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit
-    if op.kind is not None and (mixed or dtype not in _FLOATS):
-        promoted = promote(op, args)
-        if any(new is not old for new, old in zip(promoted, args, strict=True)):
+    if mixed or dtype not in _FLOATS:
+        if op.real_only and dtype in _COMPLEX:
+            raise _complex_refused(op)
+        promoted = args if op.kind is None else promote(op, args)
+        if promoted is not args and any(new is not old for new, old in zip(promoted, args, strict=True)):
             if not op.mutates:
                 return evaluate(op, promoted, kwargs)
             views.check_in_place_dtype(op, args, promoted)
@@ -131,7 +136,7 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     tensor._array = out
     if op.view:
         views.mark(tensor, op, args[0], kwargs)
-    if mask and state.grad and op.rules and out.dtype in _FLOATS:
+    if mask and state.grad and op.rules and out.dtype in _DIFFERENTIABLE:
         record(op, args, arrays, kwargs, mask, tensor, ())
     return tensor
 
@@ -152,9 +157,15 @@ def _with_aux(
         tensor._array = xp.asarray(array) if isinstance(array, _SCALARS) else array
         results.append(tensor)
     first = results[0]
-    if mask and state.grad and op.rules and first._array.dtype in _FLOATS:
+    if mask and state.grad and op.rules and first._array.dtype in _DIFFERENTIABLE:
         record(op, args, arrays, kwargs, mask, first, out[1:])
     return tuple(results)
+
+
+def _complex_refused(op: Declaration) -> NotImplementedError:
+    return NotImplementedError(
+        with_line(f"{op.name}() is not implemented for complex numbers; take .abs(), .real or .imag of them first")
+    )
 
 
 def _namespace(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:

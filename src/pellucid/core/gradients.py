@@ -138,6 +138,13 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
 def _seed(root: Tensor) -> Tensor:
     """The gradient of a scalar with respect to itself: 1."""
     array = root._array
+    if array.dtype.kind == "c":
+        raise RuntimeError(
+            with_line(
+                f"grad can be implicitly created only for real scalar outputs but got {root.dtype!r}; take .abs() or "
+                ".real of it, or pass the gradient of what comes after it: backward(gradient=...)"
+            )
+        )
     if array.shape == () and type(array) is np.ndarray:
         return wrap(np.array(1, array.dtype))  # a fifth of the time of numpy.ones
     if array.size != 1:

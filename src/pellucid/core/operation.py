@@ -67,7 +67,7 @@ class Op(Declaration):
         if kwargs or len(args) != len(self.inputs) or self.star is not None:
             args, kwargs = self.bind(args, kwargs)
         for position in self.tensors:
-            if isinstance(args[position], int | float):
+            if isinstance(args[position], int | float | complex):
                 name, value = self.inputs[position], args[position]
                 raise TypeError(
                     f"{self.name}(): argument {name!r} must be Tensor, not {value!r}; write tensor({value!r})"
@@ -89,7 +89,8 @@ class Op(Declaration):
         """After a failure: say that an argument is no tensor, if so, rather than what became of it."""
         for position, value in enumerate(args[: self.required]):
             elementwise = self.elementwise and position not in self.tensors
-            number = isinstance(value, int | float) and (elementwise or not isinstance(failure, AttributeError))
+            number = isinstance(value, int | float | complex)
+            number = number and (elementwise or not isinstance(failure, AttributeError))
             annotation = self.__signature__.parameters[self.inputs[min(position, len(self.inputs) - 1)]].annotation
             if not (number or "float" in str(annotation) or hasattr(value, "dtype")):
                 raise wrong_type(self.name, self.inputs[position], ("Tensor", bool), value)

@@ -41,7 +41,9 @@ def result_type(*args: Any) -> dtype:
         found[rank] = kind if known is None else promote_types(known, kind)
     result = None
     for kind in found:  # a later rank decides only where its category is higher
-        if kind is not None and (result is None or category(kind.numpy) > category(result.numpy)):
+        if kind is not None and kind.is_complex and result is not None and result.is_floating_point:
+            result = result.to_complex()
+        elif kind is not None and (result is None or category(kind.numpy) > category(result.numpy)):
             result = kind
     if result is None:
         raise TypeError("result_type needs at least one tensor or number")
@@ -54,7 +56,7 @@ def as_arguments(op: Declaration, args: Arguments) -> Arguments:
 
 
 def _as_argument(op: Declaration, index: int, argument: Any) -> Any:
-    if argument is None or isinstance(argument, Tensor) or type(argument) in (float, bool):
+    if argument is None or isinstance(argument, Tensor) or type(argument) in (float, bool, complex):
         return argument
     if type(argument) is int:
         return _in_64_bits(op, argument, index)
@@ -97,7 +99,7 @@ def promotion_of(op: Declaration, args: Arguments) -> tuple[list[Any], list[int]
     chosen = range(len(args)) if op.promotes is None else sorted(op.promotes)
     mixing = [args[i] for i in chosen if i < len(args) and args[i] is not None]
     target = result_type(*mixing)
-    if op.kind == "float" and not target.is_floating_point:
+    if op.kind == "float" and not (target.is_floating_point or target.is_complex):
         target = get_default_dtype()
     alone = not any(isinstance(value, Tensor) for value in mixing)
     if alone and not op.numbers:
@@ -123,11 +125,11 @@ def _refuse_unsigned(op: Declaration, mixing: list[Any]) -> None:
         raise RuntimeError(with_line(f"{op.name}(): promotion of bool and an integer from 2**63 on is not supported"))
 
 
-def _fits(number: bool | int | float, target: dtype) -> bool:
+def _fits(number: bool | int | float | complex, target: dtype) -> bool:
     """Whether NumPy takes the Python number as a weak scalar beside arrays of type `target`."""
-    if target.is_floating_point:
-        return True
-    if target.numpy.kind == "b":
+    if target.is_floating_point or target.is_complex:
+        return target.is_complex or not isinstance(number, complex)
+    if target.numpy.kind == "b" or isinstance(number, complex):
         return isinstance(number, bool)
     info = np.iinfo(target.numpy)
     return info.min <= number <= info.max

@@ -3,6 +3,10 @@
 There are two, since each op of each step of training passes through the first: to wrap its arrays in Tensors and go
 through the door for every op of a rule, only to record nothing, would be work for no result. The rules themselves are
 the same; each is a function of the vocabulary that it is spoken in.
+
+Of complex numbers a gradient is PyTorch's: what to subtract to descend, ∂L/∂x + i ∂L/∂y. A function with the derivative
+f' then hands on g · conj(f'). Rules are written for real numbers, linear in g, and conj(rule(conj(g))) is just that, so
+it is done here once for all; an op that is not `holomorphic` conjugates in its rule.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from .tensor import Tensor, wrap
 from .vocabulary import LIFTED, NUMPY, sum_to
 
 _ndarray = np.ndarray
-_HALF = np.dtype(np.float16)
+_HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 
 def _references() -> int:
@@ -51,8 +55,12 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
     for counter, version, _ in node.guards:
         if counter[0] != version:
             saved_by(node)
-    if g.dtype is _HALF:
-        g, saved = _wide(g), [_wide(value) for value in saved]
+    conjugated = False
+    if g.dtype is not _SINGLE:
+        if g.dtype is _HALF:
+            g, saved = _wide(g), [_wide(value) for value in saved]
+        elif g.dtype.kind == "c" and node.op.holomorphic:
+            g, conjugated = g.conj(), True
     if node.plan.shared:
         saved = _with_shared(node, vocabulary, g, saved)
     edges, elementwise = node.edges, node.op.elementwise
@@ -73,11 +81,20 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
             continue
         if elementwise and gradient.shape != shape:
             gradient = sum_to(vocabulary, gradient, shape)
+        if conjugated:
+            gradient = gradient.conj()
         if gradient.dtype is not dtype and gradient.dtype != dtype:
-            gradient = gradient.astype(dtype)
+            gradient = _in_dtype(gradient, dtype)
         if type(gradient) is not _ndarray and vocabulary is NUMPY:
             gradient = np.asarray(gradient)
         arrive(edge, gradient, gradient.base is None and getrefcount(gradient) == _ALONE)
+
+
+def _in_dtype(gradient: Any, dtype: Any) -> Any:
+    """The gradient as its input has it. Of a real input that became complex, the real part."""
+    if gradient.dtype.kind == "c" and dtype.kind != "c":
+        gradient = gradient.real
+    return gradient.astype(dtype)
 
 
 def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[Any] | None) -> None:
@@ -92,6 +109,9 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
     ]
     if g._array.dtype == _HALF:
         g, values = _wide_tensor(g), [_wide_tensor(value) for value in values]
+    conjugated = g._array.dtype.kind == "c" and node.op.holomorphic
+    if conjugated:
+        g = LIFTED.conj(g)
     if node.plan.shared:
         values = _with_shared(node, LIFTED, g, values)
     for (position, rule, slots), (shape, dtype) in zip(node.plan.rules, node.metas, strict=True):
@@ -102,6 +122,10 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
             continue
         if node.op.elementwise and gradient._array.shape != shape:
             gradient = sum_to(LIFTED, gradient, shape)
+        if conjugated:
+            gradient = LIFTED.conj(gradient)
+        if gradient._array.dtype.kind == "c" and dtype.kind != "c":
+            gradient = LIFTED.real(gradient)
         if gradient._array.dtype != dtype:
             gradient = TABLE["cast"](gradient, dtype=OF_NUMPY[dtype])
         if create and node.op.piecewise and node.edges[0] is not None:
@@ -170,7 +194,7 @@ def _recomputed(node: OpNode, rule: Any) -> Any:
 def _with_history(array: Any, edge: Any) -> Any:
     if edge is not None and not isinstance(edge, Node):
         return edge  # the leaf itself
-    if array is None or isinstance(array, int | float):
+    if array is None or isinstance(array, int | float | complex):
         return array
     tensor = wrap(array)
     if edge is not None:

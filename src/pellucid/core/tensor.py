@@ -109,8 +109,8 @@ class Tensor(Source, Declared):
         return self._array.dtype.kind == "f"
 
     def is_complex(self) -> bool:
-        """Always False: pellucid has no complex numbers."""
-        return False
+        """Whether the dtype is complex."""
+        return self._array.dtype.kind == "c"
 
     is_cuda = property(lambda self: self.device.type == "cuda")
     is_sparse = False
@@ -171,9 +171,9 @@ class Tensor(Source, Declared):
                 "you can only change requires_grad flags of leaf variables. If you want a computed tensor without "
                 "its history, write tensor.detach()"
             )
-        if requires_grad and self._array.dtype.kind != "f":
+        if requires_grad and self._array.dtype.kind not in "fc":
             raise RuntimeError(
-                f"only Tensors of floating point dtype can require gradients, this one is {self.dtype!r}; "
+                f"only Tensors of floating point and complex dtype can require gradients, this one is {self.dtype!r}; "
                 "write tensor.float() first"
             )
         self._requires = bool(requires_grad)

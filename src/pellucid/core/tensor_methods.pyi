@@ -18,7 +18,7 @@ import typing as _typing
 class TensorMethods:
     @property
     def H(self) -> Tensor:
-        """The transpose of a matrix (pellucid has real numbers only, so nothing is conjugated)."""
+        """The transpose of a matrix with its elements conjugated; of a real tensor a view."""
 
     @property
     def T(self) -> Tensor:
@@ -33,6 +33,8 @@ class TensorMethods:
     def __array__(self, dtype: Any = None, copy: _bool | None = None) -> Any: ...
 
     def __bool__(self) -> _bool: ...
+
+    def __complex__(self) -> complex: ...
 
     def __contains__(self, element: Any) -> _bool:
         """Whether an element equals `element` (a number or a tensor that broadcasts)."""
@@ -219,7 +221,7 @@ class TensorMethods:
         """beta · input + alpha · outer(vec1, vec2)."""
 
     def adjoint(self) -> Tensor:
-        """The last two dimensions exchanged (pellucid has real numbers only, so nothing is conjugated)."""
+        """The last two dimensions exchanged and the elements conjugated; of a real tensor a view."""
 
     def all(self, dim: Any = None, keepdim: _bool = False) -> Tensor:
         """Whether every element along `dim` is not 0 (True over nothing); uint8 gives uint8."""
@@ -235,6 +237,9 @@ class TensorMethods:
 
     def aminmax(self, *, dim: Any = None, keepdim: _bool = False) -> Any:
         """(min, max) along `dim`, or of all elements."""
+
+    def angle(self) -> Tensor:
+        """The angle of each complex number, between -π and π; of a real one 0 or π, NaN for NaN."""
 
     def any(self, dim: Any = None, keepdim: _bool = False) -> Tensor:
         """Whether at least one element along `dim` is not 0 (False over nothing); uint8 gives uint8."""
@@ -389,11 +394,20 @@ class TensorMethods:
     def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, generator: Any = None) -> Tensor:
         """Fill with median + sigma·tan(π·(u - ½)) for uniform u."""
 
+    def cdouble(self, *, memory_format: str | None = None) -> Tensor:
+        """This tensor as complex128."""
+
     def ceil(self) -> Tensor:
         """Smallest integer that is not below each element; integers as they are."""
 
     def ceil_(self) -> Tensor:
         """In place: Smallest integer that is not below each element; integers as they are."""
+
+    def cfloat(self, *, memory_format: str | None = None) -> Tensor:
+        """This tensor as complex64."""
+
+    def chalf(self, memory_format: Any = None) -> Tensor:
+        """Refused: complex numbers of half precision are not among pellucid's types."""
 
     def char(self, *, memory_format: str | None = None) -> Tensor:
         """This tensor as int8."""
@@ -442,6 +456,12 @@ class TensorMethods:
 
     def conj(self) -> Tensor:
         """The complex conjugate of each element: a - bi of a + bi. A real tensor is returned as it is."""
+
+    def conj_physical(self) -> Tensor:
+        """The complex conjugate of each element, in memory of its own; a real tensor is returned as it is."""
+
+    def conj_physical_(self) -> Tensor:
+        """In place: the complex conjugate of each element."""
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """This tensor, or a copy in row-major order if it is not in that order."""
@@ -749,6 +769,10 @@ class TensorMethods:
     def hypot_(self, other: Tensor) -> Tensor:
         """In place: sqrt(input² + other²) of each pair of elements, without overflow on the way."""
 
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary parts, as a view. Raises RuntimeError for a real tensor."""
+
     def index_add(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
         """`input` with each slice of alpha · `source` along `dim` added where the vector `index` says."""
 
@@ -785,8 +809,14 @@ class TensorMethods:
     def inverse(self) -> Tensor:
         """The inverse of each matrix: (…, n, n) -> (…, n, n). Raises LinAlgError for a singular one."""
 
+    def is_conj(self) -> _bool:
+        """Whether a conjugation was put off; never, here."""
+
     def is_contiguous(self, memory_format: Any = None) -> _bool:
         """Whether the elements lie in memory in row-major order without gaps."""
+
+    def is_neg(self) -> _bool:
+        """Whether a negation was put off; never, here."""
 
     def is_nonzero(self) -> _bool:
         """Whether the one element of `input` is not 0. Raises RuntimeError for any other number of elements."""
@@ -814,6 +844,9 @@ class TensorMethods:
 
     def isposinf(self) -> Tensor:
         """Whether each element is +inf."""
+
+    def isreal(self) -> Tensor:
+        """Whether the imaginary part of each element is 0: always for a real tensor."""
 
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""
@@ -962,7 +995,7 @@ class TensorMethods:
 
     @property
     def mH(self) -> Tensor:
-        """A view with the last two dimensions exchanged."""
+        """The last two dimensions exchanged and the elements conjugated; of a real tensor a view."""
 
     @property
     def mT(self) -> Tensor:
@@ -1179,6 +1212,10 @@ class TensorMethods:
     def ravel(self) -> Tensor:
         """The elements in one dimension, in row-major order; a view where the memory allows it."""
 
+    @property
+    def real(self) -> Tensor:
+        """The real parts, as a view; a real tensor itself."""
+
     def reciprocal(self) -> Tensor:
         """1 / x of each element; infinite at 0."""
 
@@ -1217,6 +1254,12 @@ class TensorMethods:
 
     def reshape_as(self, other: Tensor) -> Tensor:
         """The same elements with the shape of `other`."""
+
+    def resolve_conj(self) -> Tensor:
+        """The tensor itself: conjugates are computed at once here, and never put off."""
+
+    def resolve_neg(self) -> Tensor:
+        """The tensor itself: negatives are computed at once here, and never put off."""
 
     def retain_grad(self) -> None:
         """Have `backward` fill the `grad` of this non-leaf, too."""
@@ -1267,10 +1310,10 @@ class TensorMethods:
         """A copy of `input` with `src` at `index` along `dim`."""
 
     def sgn(self) -> Tensor:
-        """1, 0 or -1 for each element by its sign; 0 for NaN."""
+        """z / |z| of each complex number, 0 of 0; of a real one 1, 0 or -1 by its sign."""
 
     def sgn_(self) -> Tensor:
-        """In place: 1, 0 or -1 for each element by its sign; 0 for NaN."""
+        """In place: z / |z| of each complex number; of a real one its sign."""
 
     def share_memory_(self) -> Tensor:
         """PyTorch's call for sharing between processes; pellucid trains in one, so it does nothing."""
@@ -1489,7 +1532,7 @@ class TensorMethods:
         """Variance over `dim` (all if None): Σ (x - mean)² / (n - correction)."""
 
     def vdot(self, other: Tensor) -> Tensor:
-        """Scalar product of two vectors (real numbers need no conjugate)."""
+        """Scalar product of two vectors, the first conjugated: Σ aᵢ' bᵢ."""
 
     def view(self, *shape: Any, **given: Any) -> Tensor:
         """The same memory under another shape, or read as another dtype (`x.view(pellucid.int32)`)."""

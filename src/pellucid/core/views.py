@@ -70,7 +70,7 @@ def evaluate_in_place(
         if args[position] is not None:
             _check_writable(op, args[position])
     node = None
-    if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind == "f":
+    if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind in "fc":
         if view is not None and view.untracked:
             raise RuntimeError(with_line(view.untracked if isinstance(view.untracked, str) else _UNTRACKED))
         holder = Tensor.__new__(Tensor)

@@ -58,6 +58,7 @@ from . import (
     view_methods,
 )
 
+complex_parts.refuse_order()
 install_ops()
 operators.install()
 

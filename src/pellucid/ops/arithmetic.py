@@ -273,10 +273,10 @@ def abs(xp: Any, input: Any) -> Any:
     return xp.abs(input)
 
 
-abs.vjp(input=lambda m, g, input: g * m.sign(input))
+abs.vjp(input=lambda m, g, input: g * (m.phase(input) if kind_of(input) == "c" else m.sign(input)))
 
 
-@elementwise(kind="arith", domain=real(0.0), in_place=True, aliases=("sgn",))
+@elementwise(kind="arith", domain=real(0.0), in_place=True)
 def sign(xp: Any, input: Any) -> Any:
     """1, 0 or -1 for each element by its sign; 0 for NaN."""
     if is_bool(input):

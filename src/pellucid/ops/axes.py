@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import DimensionError, ShapeError, Tensor, called, function, op
+from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, called, function, op
 from pellucid.core.errors import with_line
 
 from .dims import dim_of, dims_of, said, sizes_of
@@ -96,8 +96,12 @@ def t(input: Tensor) -> Tensor:
 
 @function()
 def adjoint(input: Tensor) -> Tensor:
-    """The last two dimensions exchanged (pellucid has real numbers only, so nothing is conjugated)."""
-    return _matrix_transpose(input)
+    """The last two dimensions exchanged and the elements conjugated; of a real tensor a view."""
+    return _conjugated(_matrix_transpose(input))
+
+
+def _conjugated(tensor: Tensor) -> Tensor:
+    return TABLE["conj"](tensor) if tensor.is_complex() else tensor
 
 
 def _matrix_transpose(self: Tensor) -> Tensor:
@@ -121,18 +125,18 @@ def _reversed_dims(self: Tensor) -> Tensor:
 
 
 def _transposed_matrix(self: Tensor) -> Tensor:
-    """The transpose of a matrix (pellucid has real numbers only, so nothing is conjugated)."""
+    """The transpose of a matrix with its elements conjugated; of a real tensor a view."""
     if self.ndim not in (0, 2):
         raise RuntimeError(
             with_line(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor; write .mT")
         )
-    return _reversed_dims(self)
+    return _conjugated(_reversed_dims(self))
 
 
 setattr(Tensor, "T", property(_reversed_dims))  # noqa: B010 (the type checker knows no such attribute)
 setattr(Tensor, "H", property(_transposed_matrix))  # noqa: B010
 setattr(Tensor, "mT", property(_matrix_transpose))  # noqa: B010
-setattr(Tensor, "mH", property(_matrix_transpose))  # noqa: B010
+setattr(Tensor, "mH", property(adjoint))  # noqa: B010
 
 
 @function()

@@ -322,8 +322,8 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     if dtype is None:
         dtype = int64 if all(isinstance(entry, int) for entry in (start, end, step)) else get_default_dtype()
     known = attributes(dtype, device)
-    if known["dtype"] is bool_:
-        raise NotImplementedError("arange() is not implemented for bool; write dtype=int64")
+    if known["dtype"] is bool_ or known["dtype"].is_complex:
+        raise NotImplementedError(f"arange() is not implemented for {known['dtype'].name}; write dtype=int64")
     if known["dtype"] is int64:
         start, end, step = int(start), int(end), int(step)
         if step == 0:
@@ -353,7 +353,7 @@ def _linspace(xp: Any, *, start: Any, end: Any, steps: int, dtype: DType, device
     """`steps` numbers evenly spaced from `start` to `end`, counted from the nearer end, as in PyTorch."""
     kind = dtype.numpy
     wide = kind if kind.itemsize > 2 else np.dtype(np.float32)
-    if kind.kind != "f":
+    if kind.kind not in "fc":
         start, end, wide = int(start), int(end), np.dtype(np.float64)
     if steps == 1:
         return xp.full((1,), start, wide).astype(kind)
@@ -400,7 +400,7 @@ def _logspace(xp: Any, *, start: Any, end: Any, steps: int, base: float, dtype: 
     """base to the power of `steps` numbers evenly spaced from `start` to `end`."""
     kind = dtype.numpy
     wide = kind
-    if kind.kind != "f":
+    if kind.kind not in "fc":
         start, end, wide = int(start), int(end), np.dtype(np.float64)
     exponents = _linspace.forward(xp, start=start, end=end, steps=steps, dtype=as_dtype(wide))
     return xp.power(wide.type(base), exponents).astype(kind)

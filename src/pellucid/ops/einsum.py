@@ -50,7 +50,7 @@ def _pair(xp: Any, a: Any, b: Any, left: str, right: str, output: str) -> Any:
 
 def _summed(xp: Any, x: Any, axis: int) -> Any:
     """A sum, of integers as int64."""
-    return x.sum(axis, dtype=x.dtype if x.dtype.kind == "f" else xp.int64)
+    return x.sum(axis, dtype=x.dtype if x.dtype.kind in "fc" else xp.int64)
 
 
 def _rule(m: Any, g: Any, index: int, operands: Any, inputs: tuple[str, ...], output: str) -> Any:

@@ -8,6 +8,7 @@ from pellucid import backend
 from pellucid.core import Tensor, op
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
+from pellucid.core.conversion import real_part
 from pellucid.core.vocabulary import sum_to
 from pellucid.types.devices import of_array
 from pellucid.types.dtypes import OF_NUMPY, number_in
@@ -18,6 +19,8 @@ from .placing import add_at
 @op(public=False, method=False, reference="torch.Tensor.to", node="ToCopyBackward0")
 def cast(xp: Any, input: Any, *, dtype: DType) -> Any:
     """The same values in another dtype; floats become integers by truncation, as in C."""
+    if input.dtype.kind == "c" and dtype.numpy.kind != "c":
+        input = real_part(input)
     return input.astype(dtype.numpy)
 
 

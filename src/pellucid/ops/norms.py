@@ -8,6 +8,7 @@ from typing import Any
 from pellucid.core import TABLE, Tensor, called, function, op, real
 
 from .dims import dim_of
+from .elements import kind_of
 from .reduction import all_axes, axis_of, floating, keep, numpy_dtype, widened
 
 
@@ -60,6 +61,11 @@ def _p_norm_rule(m: Any, g: Any, x: Any, out: Any, p: float, dim: Any, keepdim: 
 p_norm.vjp(input=lambda m, g, input, out, ord, dim, keepdim: _p_norm_rule(m, g, input, out, ord, dim, keepdim))
 
 
+def norm_of(x: Any, **how: Any) -> Any:
+    """`p_norm`; of complex numbers, of their sizes."""
+    return p_norm(TABLE["abs"](x) if kind_of(x) == "c" else x, **how)
+
+
 def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """(Σ |x|^ord)^(1 / ord) over the dimensions `dim`, all of them if None.
 
@@ -70,7 +76,7 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
     >>> vector_norm(pellucid.tensor([3.0, 4.0]))
     tensor(5.)
     """
-    return p_norm(x, ord=float(ord), dim=dim, keepdim=keepdim, dtype=dtype)
+    return norm_of(x, ord=float(ord), dim=dim, keepdim=keepdim, dtype=dtype)
 
 
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -87,12 +93,12 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
     if rows == columns:
         raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
     x: Any = A if dtype is None else A.to(dtype=dtype)  # type: ignore[attr-defined]
-    if not x.is_floating_point():
+    if not (x.is_floating_point() or x.is_complex()):
         raise RuntimeError(
             f"linalg.matrix_norm: expected a floating point tensor, got {x.dtype!r}; write .float() first"
         )
     if ord == "fro":
-        return p_norm(x, ord=2.0, dim=(rows, columns), keepdim=keepdim)
+        return norm_of(x, ord=2.0, dim=(rows, columns), keepdim=keepdim)
     if ord not in ("nuc", 1, -1, 2, -2, inf, -inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported; it is 'fro', 'nuc', ±1, ±2 or ±inf")
     extreme = TABLE["amax" if ord == "nuc" or ord > 0 else "amin"]
@@ -148,10 +154,10 @@ def torch_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = F
         return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"only valid p's are p=fro or p=nuc or numbers, got {p!r}")
-    if not input.is_floating_point() and dtype is None:
+    if not (input.is_floating_point() or input.is_complex()) and dtype is None:
         raise RuntimeError(f"norm(): input dtype should be floating point, got {input.dtype!r}; write .float() first")
     ord = 2.0 if p is None or p == "fro" else float(p)
-    return p_norm(input, ord=ord, dim=dim, keepdim=keepdim, dtype=dtype)
+    return norm_of(input, ord=ord, dim=dim, keepdim=keepdim, dtype=dtype)
 
 
 @function()
@@ -160,7 +166,7 @@ def dist(input: Tensor, other: Any, p: float = 2) -> Tensor:
     """The p-norm of input - other, over all elements."""
     if not isinstance(other, Tensor):
         raise TypeError(f"dist(): argument 'other' must be Tensor, not {type(other).__name__}")
-    return p_norm(TABLE["sub"](input, other), ord=float(p))
+    return norm_of(TABLE["sub"](input, other), ord=float(p))
 
 
 @function(method=False)
@@ -179,7 +185,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     apart: Any = x1.unsqueeze(-2) - x2.unsqueeze(-3)  # type: ignore[attr-defined]  # (…, P, R, M)
     if not apart.shape[-1]:
         return apart.sum(-1)
-    return p_norm(apart, ord=float(p), dim=-1)
+    return norm_of(apart, ord=float(p), dim=-1)
 
 
 @function(method=False)
@@ -187,7 +193,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """The p-norm of x1 - x2 + eps over the last dimension."""
     apart: Any = TABLE["sub"](x1, x2)
-    return p_norm(apart + eps, ord=float(p), dim=-1, keepdim=keepdim)
+    return norm_of(apart + eps, ord=float(p), dim=-1, keepdim=keepdim)
 
 
 @function(method=False)
@@ -209,7 +215,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
 def unit(x: Any, dim: Any, eps: float, p: float = 2.0) -> Any:
     """x divided by its norm along `dim`, or by `eps` where that is smaller."""
-    return x / TABLE["clamp_min"](p_norm(x, ord=float(p), dim=dim, keepdim=True), eps)
+    return x / TABLE["clamp_min"](norm_of(x, ord=float(p), dim=dim, keepdim=True), eps)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Any:
@@ -229,5 +235,5 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     axis = dim_of(dim, input.ndim)
     rest = tuple(other for other in range(input.ndim) if other != axis)
-    size = p_norm(input, ord=float(p), dim=rest, keepdim=True)
+    size = norm_of(input, ord=float(p), dim=rest, keepdim=True)
     return input * TABLE["where"](size > maxnorm, maxnorm / (size + 1e-7), 1.0)

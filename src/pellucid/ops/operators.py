@@ -42,7 +42,7 @@ def install() -> None:
 
 
 def _takes(other: Any) -> bool:
-    return isinstance(other, Tensor | int | float) or hasattr(other, "__array__")
+    return isinstance(other, Tensor | int | float | complex) or hasattr(other, "__array__")
 
 
 def _forward(name: str) -> Any:
@@ -60,7 +60,7 @@ def _reflected(name: str) -> Any:
     op = TABLE[name]
 
     def operate(self: Tensor, other: Tensor | float) -> Tensor:
-        if isinstance(other, Tensor | int | float):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(other, Tensor | int | float | complex):  # pyright: ignore[reportUnnecessaryIsInstance]
             return op(other, self)
         return op(from_data(other, copy=False), self) if _takes(other) else NotImplemented
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
 from pellucid.core import TABLE, Tensor, called, elementwise, function, positive, real
-from pellucid.types.dtypes import float64
+from pellucid.types.dtypes import complex128, float64
 
 from .elements import check_number, in_float32, is_bool, is_integral, kind_of
 from .node_names import power
@@ -59,7 +60,10 @@ def _exponent_rule(m: Any, g: Any, input: Any, exponent: Any, out: Any) -> Any:
         logarithm = math.log(input) if input > 0 else -math.inf if input == 0 else math.nan
         slope = g * (out * logarithm)
         return m.where(exponent >= 0, 0, slope) if input == 0 else slope
-    return m.where((input == 0) & (exponent >= 0), 0, g * (out * m.log(input)))
+    if isinstance(input, complex):
+        return g * (out * cmath.log(input))
+    size = m.real(exponent) if kind_of(exponent) == "c" else exponent
+    return m.where((input == 0) & (size >= 0), 0, g * (out * m.log(input)))
 
 
 pow.vjp(input=_base_rule, exponent=_exponent_rule)
@@ -68,9 +72,13 @@ pow.vjp(input=_base_rule, exponent=_exponent_rule)
 @function()
 def float_power(input: Any, exponent: Any) -> Tensor:
     """`input` to the power of `exponent`, computed in float64."""
-    return TABLE["pow"](
-        *(value.to(float64) if isinstance(value, Tensor) else float(value) for value in (input, exponent))
-    )
+    return TABLE["pow"](*(_in_double(value) for value in (input, exponent)))
+
+
+def _in_double(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value if isinstance(value, complex) else float(value)
+    return value.to(complex128 if value.is_complex() else float64)
 
 
 @function(public=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, called, function, op
+from pellucid.core import TABLE, ShapeError, Tensor, called, function, op
 from pellucid.core.arguments import is_list
 from pellucid.core.vocabulary import sum_to
 
@@ -194,8 +194,8 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 @function()
 @called("VdotBackward0")
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """Scalar product of two vectors (real numbers need no conjugate)."""
-    return dot(input, other)
+    """Scalar product of two vectors, the first conjugated: Σ aᵢ' bᵢ."""
+    return dot(TABLE["conj"](input) if input.is_complex() else input, other)
 
 
 @function()
@@ -314,7 +314,7 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     kind = product.dtype
     if kind.name == "float16":  # rounded once, at the end
         return _plus(input.float(), product.float(), beta, alpha).half()
-    if not kind.is_floating_point:  # PyTorch takes the factors in the tensors' type then
+    if not (kind.is_floating_point or kind.is_complex):  # PyTorch takes the factors in the tensors' type then
         number = bool if kind.name == "bool" else int
         beta, alpha = number(beta), number(alpha)
     scaled = product if alpha == 1 else product * alpha

@@ -24,7 +24,7 @@ def is_floating_point(input: Tensor) -> bool:
 
 @function(method=False)
 def is_complex(input: Tensor) -> bool:
-    """Whether the dtype of `input` is complex: never, pellucid has no complex numbers."""
+    """Whether the dtype of `input` is complex."""
     return input.is_complex()
 
 

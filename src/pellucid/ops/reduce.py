@@ -48,7 +48,7 @@ def sum(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: A
         input = input.astype(numpy_dtype(dtype), copy=False)
     kind = input.dtype
     axis = dim if type(dim) is int and input.ndim else axis_of(dim, input.ndim)
-    if kind.kind == "f":
+    if kind.kind in "fc":
         if kind.itemsize == 2:
             return xp.add.reduce(input, axis=axis, keepdims=keepdim, dtype=xp.float32).astype(kind)
         if input.ndim == 2 and axis is not None and input.size and input.flags.c_contiguous:
@@ -144,7 +144,7 @@ def prod(xp: Any, input: Any, *, dim: Any = None, keepdim: bool = False, dtype: 
     if dtype is not None:
         input = input.astype(numpy_dtype(dtype), copy=False)
     axis = None if dim is None else dim_of(dim, input.ndim)
-    kind = input.dtype if input.dtype.kind == "f" or dtype is not None else xp.dtype(xp.int64)
+    kind = input.dtype if input.dtype.kind in "fc" or dtype is not None else xp.dtype(xp.int64)
     wide = xp.float32 if kind == xp.float16 else kind
     found = xp.multiply.reduce(input, axis=axis if input.ndim else None, keepdims=keepdim, dtype=wide)
     return found.astype(kind, copy=False)

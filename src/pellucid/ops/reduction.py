@@ -65,7 +65,7 @@ def widened(xp: Any, array: Any) -> Any:
 
 def floating(name: str, input: Any) -> None:
     """Raise where a floating type is needed and `input` is of another."""
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fc":
         raise RuntimeError(
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {input.dtype}; write .float() first"

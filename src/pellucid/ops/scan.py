@@ -17,7 +17,7 @@ def _accumulate(xp: Any, ufunc: Any, input: Any, dim: int, dtype: Any) -> Any:
     if dtype is not None:
         kind = numpy_dtype(dtype)
     else:
-        kind = input.dtype if input.dtype.kind == "f" else xp.dtype(xp.int64)
+        kind = input.dtype if input.dtype.kind in "fc" else xp.dtype(xp.int64)
     if not input.ndim:
         return input.astype(kind)
     wide = xp.float32 if kind == xp.float16 else kind

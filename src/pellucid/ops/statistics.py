@@ -16,17 +16,17 @@ from .return_types import return_type
 @op(name="var", method=False, public=False, domain=real())
 def variance(xp: Any, input: Any, *, dim: Any = None, correction: float = 1, keepdim: bool = False) -> Any:
     """Σ (x - mean)² / (n - correction) over `dim`."""
-    return xp.asarray(_variance(xp, "var", input, dim, correction, keepdim)).astype(input.dtype, copy=False)
+    return xp.asarray(_variance(xp, "var", input, dim, correction, keepdim)).astype(input.real.dtype, copy=False)
 
 
 @op(name="std", method=False, public=False, domain=real())
 def deviation(xp: Any, input: Any, *, dim: Any = None, correction: float = 1, keepdim: bool = False) -> Any:
     """The square root of the variance."""
-    return xp.sqrt(_variance(xp, "std", input, dim, correction, keepdim)).astype(input.dtype, copy=False)
+    return xp.sqrt(_variance(xp, "std", input, dim, correction, keepdim)).astype(input.real.dtype, copy=False)
 
 
 def _variance(xp: Any, name: str, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
-    if input.dtype.kind != "f":
+    if input.dtype.kind not in "fc":
         raise RuntimeError(f"{name} only supports floating point dtypes, got {input.dtype}: write .float() first")
     x, count, axis = widened(xp, input), count_of(input.shape, dim), axis_of(dim, input.ndim)
     free = max(count - correction, 0)
@@ -36,8 +36,8 @@ def _variance(xp: Any, name: str, input: Any, dim: Any, correction: float, keepd
             f"(input numel divided by output numel), here {count}.",
         )
     apart = xp.asarray(x - xp.add.reduce(x, axis=axis, keepdims=True) / x.dtype.type(count))
-    apart *= apart
-    return xp.add.reduce(apart, axis=axis, keepdims=keepdim) / x.dtype.type(free)
+    apart = xp.square(apart.real) + xp.square(apart.imag) if apart.dtype.kind == "c" else xp.square(apart)
+    return xp.add.reduce(apart, axis=axis, keepdims=keepdim) / apart.dtype.type(free)
 
 
 def _variance_rule(m: Any, g: Any, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:

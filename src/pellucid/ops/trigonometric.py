@@ -7,7 +7,7 @@ from typing import Any
 
 from pellucid.core import elementwise, interval, nonzero, positive, real
 
-from .elements import in_float32
+from .elements import in_float32, kind_of
 
 
 @elementwise(domain=real(), in_place="function")
@@ -123,7 +123,13 @@ def acosh(xp: Any, input: Any) -> Any:
     return xp.arccosh(input)
 
 
-acosh.vjp(input=lambda m, g, input: g * m.rsqrt(input * input - 1))
+def _acosh_rule(m: Any, g: Any, input: Any) -> Any:
+    if kind_of(input) == "c":  # on the other side of the cut the root of the product has the other sign
+        return g * (m.rsqrt(input - 1) * m.rsqrt(input + 1))
+    return g * m.rsqrt(input * input - 1)
+
+
+acosh.vjp(input=lambda m, g, input: _acosh_rule(m, g, input))
 
 
 @elementwise(domain=interval(-1.0, 1.0), in_place="function", aliases=("arctanh",))

@@ -81,16 +81,29 @@ def __bool__(self: Tensor) -> bool:
 
 @method
 def __int__(self: Tensor) -> int:
-    return int(self.item())
+    return int(_real(self.item()))
 
 
 @method
 def __float__(self: Tensor) -> float:
-    return float(self.item())
+    return float(_real(self.item()))
+
+
+def _real(value: Any) -> Any:
+    if isinstance(value, complex):
+        if value.imag:
+            raise RuntimeError(f"value cannot be converted to a real number without overflow: {value}; write .real")
+        return value.real
+    return value
+
+
+@method
+def __complex__(self: Tensor) -> complex:
+    return complex(self.item())
 
 
 @method
 def __index__(self: Tensor) -> int:
-    if self._array.dtype.kind == "f" or self._array.ndim:
+    if self._array.dtype.kind in "fc" or self._array.ndim:
         raise TypeError("only integer tensors of a single element can be converted to an index")
     return int(self.item())

@@ -1,8 +1,8 @@
 """Element types: PyTorch's names over NumPy's types, and PyTorch's rules for mixing them.
 
 Promotion (https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc) looks at categories first
-(bool < integer < floating). Within the highest category, tensors with dimensions decide before 0-d tensors, and
-these before Python numbers: `float32 tensor * 2.5` stays float32, `int64 tensor * 2.5` becomes the default float.
+(bool < integer < floating < complex). Within the highest category, tensors with dimensions decide before 0-d tensors,
+and these before Python numbers: `float32 tensor * 2.5` stays float32, `int64 tensor * 2.5` becomes the default float.
 """
 
 from __future__ import annotations
@@ -16,20 +16,27 @@ import numpy as np
 class dtype:
     """An element type, one object for each: `pellucid.float32 is pellucid.tensor(1.0).dtype`."""
 
-    __slots__ = ("is_floating_point", "itemsize", "name", "numpy")
-
-    is_complex = False
+    __slots__ = ("is_complex", "is_floating_point", "itemsize", "name", "numpy")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.numpy = np.dtype(name)
         self.itemsize = self.numpy.itemsize
         self.is_floating_point = self.numpy.kind == "f"
+        self.is_complex = self.numpy.kind == "c"
 
     @property
     def is_signed(self) -> bool:
         """Whether the type has negative numbers."""
-        return self.numpy.kind in "if"
+        return self.numpy.kind in "ifc"
+
+    def to_complex(self) -> dtype:
+        """The complex type whose parts have this type: complex64 for float32."""
+        return self if self.is_complex else complex128 if self is float64 else complex64
+
+    def to_real(self) -> dtype:
+        """The type of the parts of a complex type: float32 for complex64."""
+        return self if not self.is_complex else float64 if self is complex128 else float32
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"  # PyTorch's text, which programs and people compare
@@ -41,12 +48,14 @@ class dtype:
 float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
 int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
 uint8, bool_ = dtype("uint8"), dtype("bool")
+complex64, complex128 = dtype("complex64"), dtype("complex128")
+cfloat, cdouble = complex64, complex128
 half, float_, double, short, int_, long = float16, float32, float64, int16, int32, int64
 
-ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
+ALL = (float16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, bool_)
 OF_NUMPY: dict[np.dtype[Any], dtype] = {member.numpy: member for member in ALL}
-_OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64}
-_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
+_OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}
+_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 
 _default = float32
 
@@ -77,8 +86,10 @@ def as_dtype(value: Any) -> dtype:
         raise TypeError(f"{value!r} is not an element type that pellucid has; it has {names}") from None
 
 
-def of_number(value: bool | int | float) -> dtype:
+def of_number(value: bool | int | float | complex) -> dtype:
     """The type that a Python number has by itself."""
+    if isinstance(value, complex):
+        return _default.to_complex()
     return bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else _default
 
 
@@ -97,6 +108,12 @@ def number_in(value: Any, kind: np.dtype[Any]) -> Any:
     As in PyTorch a float loses its fraction, a negative integer within an unsigned type's range wraps around, and
     infinity and NaN are numbers of every floating type. Raises OverflowError for an integer of more than 64 bits.
     """
+    if isinstance(value, complex):
+        if kind.kind == "c":
+            return value
+        if value.imag:
+            raise RuntimeError(f"value cannot be converted to type {kind} without overflow: {value} is complex")
+        value = value.real
     if isinstance(value, int):
         refuse_wide(value)
     if kind.kind in "iu":
@@ -117,7 +134,7 @@ def number_in(value: Any, kind: np.dtype[Any]) -> Any:
 
 
 def category(d: np.dtype[Any]) -> int:
-    """0 for bool, 1 for integers, 2 for floating types."""
+    """0 for bool, 1 for integers, 2 for floating types, 3 for complex ones."""
     return _CATEGORY[d.kind]
 
 
@@ -129,8 +146,9 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     >>> promote_types(uint8, int8)
     torch.int16
     """
-    if a.is_floating_point != b.is_floating_point:
-        return a if a.is_floating_point else b
+    inexact = a.is_floating_point or a.is_complex
+    if inexact != (b.is_floating_point or b.is_complex):
+        return a if inexact else b
     return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 

@@ -39,13 +39,16 @@ def failing_minor(a: Any) -> Any:
 
 @op(name="cholesky_factor", method=False, public=False, reference="torch.linalg.cholesky",
     node="LinalgCholeskyExBackward0", holomorphic=False)  # fmt: skip
-def cholesky_factor(xp: Any, input: Any) -> Any:
-    """L with A = L Lᴴ, from the lower triangle of A. Raises LinAlgError for a matrix that is not positive-definite."""
+def cholesky_factor(xp: Any, input: Any, *, upper: bool = False) -> Any:
+    """L with A = L Lᴴ, from the lower triangle of A; or Lᴴ from the upper one.
+
+    Raises LinAlgError for a matrix that is not positive-definite.
+    """
     square("linalg.cholesky", input)
     try:
-        return xp.linalg.cholesky(input)
+        return xp.linalg.cholesky(input, upper=upper)
     except np.linalg.LinAlgError:
-        info = np.atleast_1d(failing_minor(input)).ravel()
+        info = np.atleast_1d(failing_minor(input.swapaxes(-1, -2).conj() if upper else input)).ravel()
         where = int(np.argmax(info > 0))
         batch = f"(Batch element {where}): " if input.ndim > 2 else ""
         raise LinAlgError(
@@ -54,19 +57,19 @@ def cholesky_factor(xp: Any, input: Any) -> Any:
         ) from None
 
 
-def _cholesky_rule(m: Any, g: Any, out: Any) -> Any:
+def _cholesky_rule(m: Any, g: Any, out: Any, upper: bool) -> Any:
     """L⁻ᴴ Φ L⁻¹ with Φ the lower triangle of Lᴴ g, mirrored to the upper one, halved.
 
     (I. Murray, "Differentiation of the Cholesky decomposition", 2016.)
     """
-    turned = adjoint(m, out)
+    turned, g = (out, adjoint(m, g)) if upper else (adjoint(m, out), g)
     inner = m.matmul(turned, g)
     half = (m.tril(inner) + adjoint(m, m.tril(inner, diagonal=-1))) * 0.5
     left = m.triangular_solution(turned, half, upper=True)
     return adjoint(m, m.triangular_solution(turned, adjoint(m, left), upper=True))
 
 
-cholesky_factor.vjp(input=lambda m, g, out: _cholesky_rule(m, g, out))
+cholesky_factor.vjp(input=lambda m, g, out, upper: _cholesky_rule(m, g, out, upper))
 
 
 @function(method=False, public=False, name="linalg.cholesky")
@@ -78,9 +81,7 @@ def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     tensor([[2., 0.],
             [1., 1.]])
     """
-    if not upper:
-        return cholesky_factor(A)
-    return cholesky_factor(A.mH).mH
+    return cholesky_factor(A, upper=upper)
 
 
 @function()

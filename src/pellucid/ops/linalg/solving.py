@@ -247,6 +247,8 @@ def cofactors(xp: Any, input: Any) -> Any:
 
 def _cofactors_rule(m: Any, g: Any, input: Any, out: Any) -> Any:
     """(Σ g ∘ C) A⁻ᵀ - A⁻ᵀ gᵀ C, for C the cofactors; of an invertible A."""
+    if input.shape[-1] == 1:
+        return m.zeros_like(g)
     turned = m.matrix_transpose(m.inverse(input))
     along = m.sum(g * out, dim=(-2, -1), keepdim=True)
     return along * turned - m.matmul(m.matmul(turned, m.matrix_transpose(g)), out)

@@ -101,6 +101,57 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return eigh(A, UPLO)[0]
 
 
+# --- eigenvalues of any matrix ----------------------------------------------------------------------------------------
+
+
+@op(name="eig_packed", method=False, public=False, node="LinalgEigBackward0", holomorphic=False)
+def eig_packed(xp: Any, input: Any) -> Any:
+    """Eigenvalues and eigenvectors of any square matrices, complex, packed."""
+    kind = xp.result_type(input, xp.complex64)
+    if not xp.isfinite(input).all():
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    try:
+        values, vectors = xp.linalg.eig(input)
+    except np.linalg.LinAlgError as failure:
+        raise _not_converged("linalg.eig", failure) from None
+    return pack(xp, input.shape[:-2], values.astype(kind), vectors.astype(kind))
+
+
+def _eig_rule(m: Any, g: Any, out: Any, n: int) -> Any:
+    """V⁻ᴴ ((Vᴴ gV - Vᴴ V diag(Re Vᴴ gV)) / (λⱼ - λᵢ)' + diag(gλ)) Vᴴ."""
+    values, vectors = unpack(m, out, (n,), (n, n))
+    g_values, g_vectors = unpack(m, g, (n,), (n, n))
+    turned = adjoint(m, vectors)
+    inner = m.matmul(turned, g_vectors)
+    along = m.cast_like(m.real(diagonal_of(m, inner)), out)
+    inner = (inner - scaled(m, m.matmul(turned, vectors), along)) / m.conj(_gaps(m, values))
+    inner = m.where(eye_mask(n), 0.0, inner) + on_diagonal(m, g_values)
+    return m.solution(turned, m.matmul(inner, turned))
+
+
+eig_packed.vjp(input=lambda m, g, out, input_shape: _eig_rule(m, g, out, input_shape[-1]))
+
+
+@function(method=False, public=False, name="linalg.eig")
+def eig(A: Tensor) -> Any:
+    """(eigenvalues, eigenvectors) of square matrices, complex also of real ones: A V = V diag(λ), in no order.
+
+    >>> import pellucid
+    >>> eig(pellucid.tensor([[2.0, 0.0], [0.0, 3.0]])).eigenvalues
+    tensor([2.+0.j, 3.+0.j])
+    """
+    square("linalg.eig", A)
+    n = A.shape[-1]
+    return return_type("linalg_eig", "eigenvalues", "eigenvectors")(*unpack(LIFTED, eig_packed(A), (n,), (n, n)))
+
+
+@function(method=False, public=False, name="linalg.eigvals")
+def eigvals(A: Tensor) -> Tensor:
+    """The eigenvalues of square matrices, complex also of real ones: (…, n, n) -> (…, n), in no order."""
+    square("linalg.eigvals", A)
+    return eig(A)[0]
+
+
 # --- singular values --------------------------------------------------------------------------------------------------
 
 
