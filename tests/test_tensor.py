@@ -501,6 +501,7 @@ def test_to() -> None:
 def test_to_refuses() -> None:
     both_raise(lambda library: library.ones(2).to(dtyp=library.float64), "dtyp")
     both_raise(lambda library: library.ones(2).to("nowhere"), "nowhere")
+    assert pellucid.ones(2).to(np.dtype("float64")).dtype is pellucid.float64
     with pytest.raises(TypeError, match="takes a dtype, a device or a tensor, not int"):
         pellucid.ones(2).to(3)
 

@@ -19,18 +19,25 @@ from pellucid.core.vocabulary import LIFTED, sum_to
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
 
+class Kept:
+    """What a context keeps for the engine. Its own class, since a context's attributes are the user's."""
+
+    def __init__(self) -> None:
+        self.saved: tuple[Any, ...] = ()
+        self.guards: list[Any] = []  # (counter, its value when saved, the tensor), as those of a node
+        self.freed = False
+        self.dirty: tuple[Any, ...] = ()
+        self.nondifferentiable: tuple[Any, ...] = ()
+        self.materialize = True
+        self.node: Any = None  # a weak reference: the node holds the context
+
+
 class FunctionCtx:
     """What forward leaves for backward: `save_for_backward` for tensors, attributes for everything else."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Kept | None = None) -> None:
         self.needs_input_grad: tuple[bool, ...] = ()
-        self._saved: tuple[Any, ...] = ()
-        self._guards: list[Any] = []  # (counter, its value when saved, the tensor), as those of a node
-        self._freed = False
-        self._dirty: tuple[Any, ...] = ()
-        self._nondifferentiable: tuple[Any, ...] = ()
-        self._materialize = True
-        self._node: Any = None  # a weak reference: the node holds the context
+        self._kept = kept or Kept()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for backward; a later change in place is then noticed."""
@@ -40,45 +47,47 @@ class FunctionCtx:
                     f"save_for_backward can only save tensors and None, but argument {index} is of type "
                     f"{type(tensor).__name__}; write ctx.name = value for everything else"
                 )
-        self._saved = tensors
+        self._kept.saved = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
         """Name the inputs that forward changed in place."""
-        self._dirty = tensors
+        self._kept.dirty = tensors
 
     def mark_non_differentiable(self, *tensors: Any) -> None:
         """Name the outputs that no gradient flows through."""
-        self._nondifferentiable = tensors
+        self._kept.nondifferentiable = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether backward gets zeros (default) or None for outputs that nothing used."""
-        self._materialize = value
+        self._kept.materialize = value
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `save_for_backward` kept."""
-        if self._freed:
+        if self._kept.freed:
             raise RuntimeError(
                 with_line(
                     "Trying to backward through the graph a second time (or directly access saved tensors after they "
                     "have already been freed). Write backward(retain_graph=True) there if you need two"
                 )
             )
-        for counter, version, tensor in self._guards:
+        for counter, version, tensor in self._kept.guards:
             if counter[0] != version:
                 raise RuntimeError(
                     with_line(
                         "one of the variables needed for gradient computation has been modified by an inplace "
-                        f"operation: a tensor of shape {tuple(tensor.shape)} saved by {self._node().name()}, which is "
-                        f"at version {counter[0]}; expected version {version} instead"
+                        f"operation: a tensor of shape {tuple(tensor.shape)} saved by {self._kept.node().name()}, "
+                        f"which is at version {counter[0]}; expected version {version} instead"
                     )
                 )
-        return tuple(self._output(tensor) if isinstance(tensor, _SavedOutput) else tensor for tensor in self._saved)
+        return tuple(
+            self._output(tensor) if isinstance(tensor, _SavedOutput) else tensor for tensor in self._kept.saved
+        )
 
     def _output(self, saved: _SavedOutput) -> Tensor:
         """A saved output was kept without its history (that would be a cycle); here it gets it back."""
         tensor = like(saved.tensor, saved.tensor._array)
-        tensor._node, tensor._requires = self._node().pick(saved.index), True
+        tensor._node, tensor._requires = self._kept.node().pick(saved.index), True
         return tensor
 
 
@@ -130,7 +139,8 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward and record it."""
-        ctx = FunctionCtx()
+        kept = Kept()
+        ctx = FunctionCtx(kept)
         ctx.needs_input_grad = tuple(isinstance(argument, Tensor) and argument.requires_grad for argument in args)
         record = state.grad and any(ctx.needs_input_grad)
         if record:
@@ -143,7 +153,7 @@ class Function:
                 result = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, result)
         outputs = _as_tuple(result)
-        for changed in ctx._dirty:
+        for changed in kept.dirty:
             if not any(changed is output for output in outputs):
                 raise RuntimeError(
                     f"{cls.__name__}: a tensor that was marked as dirty in forward was not returned as an output"
@@ -157,20 +167,20 @@ class Function:
                 )
             counter_of(changed)[0] += 1
         if record:
-            node = FunctionNode(cls, ctx, args, outputs)
-            ctx._node = weakref.ref(node)
-            outputs = tuple(_attach(tensor, node, i, ctx, args) for i, tensor in enumerate(outputs))
-            ctx._saved = tuple(_without_history(tensor, outputs) for tensor in ctx._saved)
+            node = FunctionNode(cls, ctx, kept, args, outputs)
+            kept.node = weakref.ref(node)
+            outputs = tuple(_attach(tensor, node, i, kept, args) for i, tensor in enumerate(outputs))
+            kept.saved = tuple(_without_history(tensor, outputs) for tensor in kept.saved)
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
-def _attach(output: Any, node: FunctionNode, index: int, ctx: FunctionCtx, args: tuple[Any, ...]) -> Any:
+def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: tuple[Any, ...]) -> Any:
     """The output with its history, where it is differentiable."""
     if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
         return output
-    if any(output is other for other in ctx._nondifferentiable):
+    if any(output is other for other in kept.nondifferentiable):
         return output
-    if any(output is changed for changed in ctx._dirty):
+    if any(output is changed for changed in kept.dirty):
         rebase(output, node.pick(index))
         return output
     if any(output is given for given in args):  # an input handed back is a new tensor with this history
@@ -218,16 +228,19 @@ class FunctionNode(Node):
 
     bundled = True
 
-    def __init__(self, cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def __init__(
+        self, cls: type[Function], ctx: FunctionCtx, kept: Kept, args: tuple[Any, ...], outputs: tuple[Any, ...]
+    ) -> None:
         self.edges = [edge_of(tensor) if isinstance(tensor, Tensor) else None for tensor in args]
         self.metas = [shape_and_dtype(tensor._array) if isinstance(tensor, Tensor) else None for tensor in args]
-        self.kind, self.ctx = cls, ctx
+        self.kind, self.ctx, self.kept = cls, ctx, kept
         self.kwargs = {}
         self.outputs = [
             (backend.of_array(tensor._array), *shape_and_dtype(tensor._array)) if isinstance(tensor, Tensor) else None
             for tensor in outputs
         ]
-        ctx._guards = [(counter_of(tensor), tensor._version, tensor) for tensor in ctx._saved if tensor is not None]
+        saved = [tensor for tensor in kept.saved if tensor is not None]
+        kept.guards = [(counter := counter_of(tensor), counter[0], tensor) for tensor in saved]
         self.picks: dict[int, Any] = {}
         if state.interpreters:
             self.where = user_line()
@@ -253,7 +266,7 @@ class FunctionNode(Node):
         grads: list[Any] = []
         for index, output in enumerate(self.outputs):
             got = g.grads.get(index)
-            if output is None or (got is None and not ctx._materialize):
+            if output is None or (got is None and not self.kept.materialize):
                 grads.append(None)
                 continue
             library, shape, dtype = output
@@ -309,8 +322,8 @@ class FunctionNode(Node):
         return gradient if lifted else gradient._array
 
     def free(self) -> None:
-        self.ctx._freed = True
-        self.ctx._guards, self.ctx._saved = [], ()
+        self.kept.freed = True
+        self.kept.guards, self.kept.saved = [], ()
 
 
 def _expands(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pellucid.core import Tensor, as_dtype, dtype, from_data, method
 from pellucid.core import dtype as DType
 from pellucid.core.errors import with_line
@@ -11,6 +13,8 @@ from pellucid.types import devices
 
 from .memory import cast as to_dtype
 from .memory import clone, to_device
+
+_TYPES: Any = (DType, type, np.dtype)
 
 
 @method
@@ -26,7 +30,7 @@ def to(
             dtype, device = value.dtype, value.device
         elif isinstance(value, str | devices.device):
             device = value
-        elif isinstance(value, DType | type):
+        elif isinstance(value, _TYPES):
             dtype = value
         elif value is not None and not isinstance(value, bool):
             raise TypeError(with_line(
