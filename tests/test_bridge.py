@@ -224,6 +224,16 @@ def test_a_name_of_pellucids_own_is_not_torchs() -> None:
     assert has("torch.compile") and has("torch.cuda.is_available") and not has("torch.derivation")
 
 
+def test_the_page_of_what_is_covered_names_every_name() -> None:
+    from tools import coverage_page
+
+    page = coverage_page.page()
+    assert torch_names.PAGE.removeprefix("docs/") == coverage_page.PATH
+    for where, found in {**torch_names.known().names, **torch_names.known().classes}.items():
+        section = page.partition(f"\n## {where}\n")[2].partition("\n## ")[0]
+        assert all(f"`{name}`" in section for name in found)
+
+
 # Devices and settings: what PyTorch answers on a machine without them. ------------------------------------------------
 
 torch = pytest.importorskip("torch")

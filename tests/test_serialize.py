@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from pickle import UnpicklingError
+from pickle import PicklingError, UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -162,19 +162,15 @@ def test_storages_are_aligned() -> None:
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     save({"a": 1}, path)
-    with pytest.raises(TypeError, match=r"can't save b\.1: it is a object"):
-        save({"a": 1, "b": [1, object()]}, path)
+    with pytest.raises((TypeError, PicklingError), match="pickle"):
+        save({"a": 1, "b": [1, iter([1]), lambda: 0]}, path)
     assert load(path) == {"a": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["x.pt"]
 
 
 def test_what_cannot_be_saved_is_named(tmp_path: Path) -> None:
-    circle: list[Any] = []
-    circle.append(circle)
-    with pytest.raises(TypeError, match="contains itself"):
-        save({"loop": circle}, io.BytesIO())
-    with pytest.raises(TypeError, match=r"can't save a\.b: it is a set"):
-        save({"a": {"b": {1}}}, io.BytesIO())
+    with pytest.raises((TypeError, PicklingError), match="pickle"):
+        save({"a": {"b": (i for i in ())}}, io.BytesIO())
     pytest.importorskip("safetensors")
     with pytest.raises(TypeError, match=r"can't save a\.b: it is a set"):
         save({"a": {"b": {1}}}, tmp_path / "x.safetensors")
@@ -322,5 +318,6 @@ def test_options() -> None:
     assert load(file, map_location="cpu", weights_only=False)["a"].tolist() == [1.0]
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
         load(file, colour=1)
-    with pytest.raises(TypeError, match="map_location is a device"):
-        load(file, map_location=lambda storage, place: storage)
+    for place in (lambda storage, place: storage, {"cuda:0": "cpu"}):
+        file.seek(0)
+        assert load(file, map_location=place)["a"].tolist() == [1.0]

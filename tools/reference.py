@@ -24,6 +24,7 @@ from pellucid.core import FUNCTIONS, TABLE, Domain, Op, Tensor
 from pellucid.derivation.source import rule_source
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where mkdocs runs this file it is not there
+from tools import coverage_page
 from tools.docstrings import fenced, markdown
 
 OPS, COMMANDS = "reference/ops", "commands"
@@ -60,7 +61,7 @@ def on_files(files: Any, config: Any) -> None:
     """mkdocs: add the pages to the site."""
     from mkdocs.structure.files import File  # pyright: ignore[reportMissingImports]  (of the extra docs)
 
-    for path, text in {**op_pages(), **command_pages()}.items():
+    for path, text in {**op_pages(), **command_pages(), coverage_page.PATH: coverage_page.page()}.items():
         files.append(File.generated(config, path, content=text))
 
 

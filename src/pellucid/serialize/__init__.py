@@ -5,7 +5,8 @@ Two formats, chosen by the name of the file. ``.safetensors`` is the format of t
 Any other name is PyTorch's own zip format, which ``torch.load`` reads and ``torch.save`` writes.
 
 Neither executes anything on loading. PyTorch's format is a pickle; it is read by a reader that knows a handful of
-names and refuses a file that asks for another.
+names and refuses a file that asks for another, unless the program says ``weights_only=False``: then it is unpickled, as
+whole modules and arrays have to be.
 
 Tensors that share memory, views and tied weights, share it again when they are loaded. Memory is written from the first
 to the last element that the tensors in question show. In safetensors files, each tensor is written in full, for other
@@ -31,7 +32,9 @@ __all__ = ["load", "save"]
 def save(obj: Any, f: str | os.PathLike[str] | BinaryIO, **options: Any) -> None:
     """Write ``obj`` to a file, which is there whole or not at all, or into an open binary file (PyTorch's format).
 
-    ``obj`` is a tensor, number, text, None, or dicts, lists and tuples of these: a ``state_dict``, a checkpoint.
+    ``obj`` is a tensor, number, text, None, or dicts, lists and tuples of these: a ``state_dict``, a checkpoint. In
+    PyTorch's format it may also be anything that can be pickled: a whole module, an array; classes of pellucid's go by
+    PyTorch's names there.
     Options of ``torch.save`` (``pickle_protocol``, …) are accepted and have no meaning here.
 
     >>> import pellucid as torch, io
@@ -42,7 +45,8 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO, **options: Any) -> None
     {'epoch': 3, 'weight': tensor([1., 1.])}
 
     Raises:
-        TypeError: something in ``obj`` is neither a tensor nor plain data; the message says where it is.
+        TypeError: what is to go to safetensors is neither a tensor nor plain data; the message says where it is.
+        pickle.PicklingError, TypeError: something in ``obj`` cannot be pickled.
         RuntimeError: tensors share memory in a way that safetensors cannot express; the message names them.
     """
     _known_options("save", options, {"pickle_module", "pickle_protocol", "_use_new_zipfile_serialization"})
@@ -60,8 +64,9 @@ def save(obj: Any, f: str | os.PathLike[str] | BinaryIO, **options: Any) -> None
 def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, **options: Any) -> Any:
     """Read what `save`, or ``torch.save``, wrote.
 
-    Tensors come to the CPU, or to the device ``map_location``. A file with parameters gives tensors that require a
-    gradient. Options of ``torch.load`` (``weights_only``, …) are accepted; nothing is ever executed.
+    Tensors come to the CPU, or to the device ``map_location``; a function or a dict there chooses among devices of the
+    file, and they come to the CPU. A file with parameters gives tensors that require a gradient. Nothing is executed
+    unless ``weights_only=False`` asks for it.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -69,15 +74,16 @@ def load(f: str | os.PathLike[str] | BinaryIO, map_location: Any = None, **optio
         pickle.UnpicklingError: the file asks for something else than tensors and plain data; the message names it.
     """
     _known_options("load", options, {"pickle_module", "weights_only", "mmap", "encoding"})
-    if map_location is not None and not isinstance(map_location, str) and callable(map_location):
-        raise TypeError("map_location is a device here, 'cpu' or 'cuda:0'; functions and dicts are not offered")
+    if isinstance(map_location, dict) or callable(map_location):
+        map_location = None
+    weights_only = options.get("weights_only") is not False
     if not isinstance(f, (str, os.PathLike)):
-        found = torchzip.read(io.BytesIO(f.read()), getattr(f, "name", "the open file"))
+        found = torchzip.read(io.BytesIO(f.read()), getattr(f, "name", "the open file"), weights_only)
     elif Path(f).suffix == ".safetensors":
         found = safe.read(Path(f))
     else:
         with open(f, "rb") as file:
-            found = torchzip.read(file, str(f))
+            found = torchzip.read(file, str(f), weights_only)
     return found if map_location is None else _moved(found, map_location)
 
 

@@ -7,6 +7,7 @@ what is there can be called, so nothing that is loaded executes code or changes 
 
 from __future__ import annotations
 
+import pickletools
 import struct
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -215,11 +216,19 @@ class _Machine:
         found = _KNOWN.get((module, name))
         if found is None:
             raise UnpicklingError(
-                f"{self.source} asks for {module}.{name}, which is neither a tensor nor plain data that pellucid "
-                "has; it was refused and nothing was executed. If you trust the file, load it where it was written "
-                "and save a state_dict"
+                f"{self.source} asks for {self.wanted(module, name)}, which is neither a tensor nor plain data; it was "
+                "refused and nothing was executed. If you trust whoever wrote the file, write "
+                "torch.load(…, weights_only=False), which runs what it asks for"
             )
         return found
+
+    def wanted(self, module: str, name: str) -> str:
+        """The name that was met, and all others in the file that are as unknown."""
+        try:
+            others = [found for found in _wanted(self.stream) if found != f"{module}.{name}"]
+        except ValueError:  # what follows is damaged
+            others = []
+        return ", ".join([f"{module}.{name}", *others])
 
     def call(self) -> None:
         """Call a known function."""
@@ -246,6 +255,35 @@ class _Machine:
                     self.loaded[key, kind] = found = widened(found) if kind.bfloat16 else found
                 return found
         raise UnpicklingError(f"{self.source} refers to a storage in an unknown way: {reference!r}")
+
+
+def known(module: str, name: str) -> Any:
+    """The function, dtype or kind of storage that a name of PyTorch's means in a file of tensors; None for others."""
+    found = _KNOWN.get((module, name))
+    return found.function if isinstance(found, _Callable) else found
+
+
+def storages(storage: Storage, source: str) -> Callable[[Any], np.ndarray]:
+    """The function from a reference in a pickle to the storage that it means."""
+    return _Machine(b"", storage, source).stored
+
+
+def _wanted(stream: bytes) -> list[str]:
+    """All names that a pickle asks for and that are not known, found without running it."""
+    texts: list[str] = []
+    found: list[str] = []
+    for code, argument, _ in pickletools.genops(stream):
+        if code.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+        elif code.name == "STACK_GLOBAL" and len(texts) >= 2:
+            module, name = texts[-2:]
+        else:
+            if isinstance(argument, str):
+                texts.append(argument)
+            continue
+        if (module, name) not in _KNOWN and f"{module}.{name}" not in found:
+            found.append(f"{module}.{name}")
+    return found
 
 
 def unpickled(stream: bytes, storage: Storage, source: str) -> Any:

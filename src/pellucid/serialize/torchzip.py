@@ -9,14 +9,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from . import reader, writer
+from . import objects, reader, writer
 
 _ALIGNMENT = 64  # of each storage in the file, so that it can be mapped into memory
 
 
 def write(obj: Any, file: BinaryIO, name: str) -> None:
     """Write ``obj`` into ``file``; ``name`` is the folder inside the zip that holds all records."""
-    stream, storages = writer.pickled(obj)
+    try:
+        stream, storages = writer.pickled(obj)
+    except TypeError:  # more than tensors and plain data
+        stream, storages = objects.pickled(obj)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _put(archive, f"{name}/data.pkl", stream)
         _put(archive, f"{name}/.format_version", b"1")
@@ -36,11 +39,16 @@ def _put(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
     archive.writestr(info, content)
 
 
-def read(file: BinaryIO, source: str) -> Any:
-    """Read what `write`, or ``torch.save``, wrote."""
+def read(file: BinaryIO, source: str, weights_only: bool = True) -> Any:
+    """Read what `write`, or ``torch.save``, wrote; without ``weights_only`` by unpickling, which can run code."""
     try:
         with zipfile.ZipFile(file) as archive:
-            return _read(archive, source)
+            stream, storage = _read(archive, source)
+            if weights_only:
+                return reader.unpickled(stream, storage, source)
+            return objects.unpickled(stream, storage, source)
+    except objects.Raised as error:  # by what the file runs: told as it is
+        raise error.cause from None
     except UnpicklingError:
         raise
     except Exception as error:
@@ -57,7 +65,7 @@ def _torn(source: str, error: Exception) -> RuntimeError:
     )
 
 
-def _read(archive: zipfile.ZipFile, source: str) -> Any:
+def _read(archive: zipfile.ZipFile, source: str) -> tuple[bytes, reader.Storage]:
     names = set(archive.namelist())
     pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
     if len(pickles) != 1:
@@ -98,4 +106,4 @@ def _read(archive: zipfile.ZipFile, source: str) -> Any:
         array = whole.view(dtype)
         return array if order == sys.byteorder or dtype.itemsize == 1 else array.byteswap()
 
-    return reader.unpickled(record("data.pkl"), storage, source)
+    return record("data.pkl"), storage

@@ -1,0 +1,10 @@
+"""Transforms of pictures, under the names of `torchvision.transforms`; they draw what torchvision draws."""
+
+from __future__ import annotations
+
+from . import functional, v2
+from .classes import *  # noqa: F403
+from .classes import __all__ as _classes
+from .functional import InterpolationMode
+
+__all__ = [*_classes, "InterpolationMode", "functional", "v2"]
