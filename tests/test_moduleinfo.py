@@ -8,23 +8,10 @@ from tests.opinfo.compare import one_thread
 
 # What pellucid lacks; a module that is there must not be named.
 LACKING = {
-    "nn.AdaptiveAvgPool3d",
-    "nn.AdaptiveMaxPool1d",
-    "nn.AdaptiveMaxPool3d",
-    "nn.AvgPool3d",
     "nn.CTCLoss",
-    "nn.Conv3d",
-    "nn.ConvTranspose1d",
-    "nn.ConvTranspose2d",
-    "nn.ConvTranspose3d",
-    "nn.FractionalMaxPool2d",
-    "nn.FractionalMaxPool3d",
     "nn.InstanceNorm1d",
     "nn.InstanceNorm2d",
     "nn.InstanceNorm3d",
-    "nn.LPPool1d",
-    "nn.LPPool2d",
-    "nn.LPPool3d",
     "nn.LazyConv1d",
     "nn.LazyConv2d",
     "nn.LazyConv3d",
@@ -33,7 +20,6 @@ LACKING = {
     "nn.LazyConvTranspose3d",
     "nn.LinearCrossEntropyLoss",
     "nn.LocalResponseNorm",
-    "nn.MaxPool3d",
     "nn.MultiLabelMarginLoss",
     "nn.MultiLabelSoftMarginLoss",
 }

@@ -301,6 +301,9 @@ from pellucid.ops.statistics import var_mean as var_mean
 from pellucid.ops.subscript import index_put as index_put
 from pellucid.ops.tensor_types import get_device as get_device
 from pellucid.ops.tensor_types import typename as typename
+from pellucid.ops.volumes import conv3d as conv3d
+from pellucid.ops.volumes import conv_transpose3d as conv_transpose3d
+from pellucid.ops.volumes import max_pool3d as max_pool3d
 from pellucid.printing import get_printoptions as get_printoptions
 from pellucid.printing import printoptions as printoptions
 from pellucid.printing import set_printoptions as set_printoptions

@@ -56,6 +56,7 @@ from . import (
     trigonometric,
     values,
     view_methods,
+    volumes,
 )
 
 complex_parts.refuse_order()
@@ -112,4 +113,5 @@ __all__ = [
     "trigonometric",
     "values",
     "view_methods",
+    "volumes",
 ]

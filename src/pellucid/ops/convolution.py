@@ -251,12 +251,9 @@ def _conv(
     batched = input.ndim == rank + 2
     x = input if batched else input.unsqueeze(0)
     steps, spread = numbers("stride", stride, rank), numbers("dilation", dilation, rank)
-    if groups <= 0 or weight.shape[0] % groups or weight.shape[0] < groups:
-        raise ShapeError(
-            f"conv{rank}d: groups must be positive and divide the {weight.shape[0]} output channels, got {groups}"
-        )
+    channels_fit(f"conv{rank}d", x, weight, groups)
     if isinstance(padding, str):
-        x, around = _by_name(padding, x, weight, steps, spread, rank)
+        x, around = padding_by_name(padding, x, weight, steps, spread, rank)
     else:
         around = numbers("padding", padding, rank)
     if rank == 1:  # (n, c, w) -> (n, c, 1, w)
@@ -268,7 +265,20 @@ def _conv(
     return out if batched else out.squeeze(0)
 
 
-def _by_name(
+def channels_fit(name: str, x: Tensor, weight: Tensor, groups: int) -> None:
+    """Raise ShapeError where the groups do not divide the channels, or the weight is for other channels."""
+    if groups <= 0 or weight.shape[0] % groups or weight.shape[0] < groups:
+        raise ShapeError(
+            f"{name}: groups must be positive and divide the {weight.shape[0]} output channels, got {groups}"
+        )
+    if x.shape[1] != weight.shape[1] * groups:
+        raise ShapeError(
+            f"Given groups={groups}, weight of size {list(weight.shape)}, expected input{list(x.shape)} to have "
+            f"{weight.shape[1] * groups} channels, but got {x.shape[1]} channels instead"
+        )
+
+
+def padding_by_name(
     padding: str, x: Tensor, weight: Tensor, stride: Any, dilation: Any, rank: int
 ) -> tuple[Tensor, tuple[int, ...]]:
     """`"valid"` is no padding; `"same"` keeps the size, the odd one out goes to the right and below."""

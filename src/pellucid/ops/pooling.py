@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, called, from_data, function, op
@@ -264,7 +265,7 @@ def _back(out: Tensor, rank: int, batched: bool) -> Tensor:
     return out if batched else out.squeeze(0)
 
 
-def _sizes(name: str, rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Any:
+def window_sizes(name: str, rank: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Any:
     k = numbers("kernel_size", kernel, rank)
     s = k if stride is None or stride in ((), []) else numbers("stride", stride, rank)
     p, d = numbers("padding", padding, rank), numbers("dilation", dilation, rank)
@@ -287,7 +288,7 @@ def _max(
 ) -> Any:
     name = f"max_pool{rank}d"
     x, batched = _image(name, input, rank)
-    k, s, p, d = _sizes(name, rank, kernel, stride, padding, dilation)
+    k, s, p, d = window_sizes(name, rank, kernel, stride, padding, dilation)
     out, place = max_pool(x, kernel=k, stride=s, padding=p, dilation=d, ceil_mode=bool(ceil))
     out = _back(out, rank, batched)
     if not where:
@@ -324,7 +325,7 @@ def _avg(
 ) -> Tensor:
     name = f"avg_pool{rank}d"
     x, batched = _image(name, input, rank)
-    k, s, p, _ = _sizes(name, rank, kernel, stride, padding)
+    k, s, p, _ = window_sizes(name, rank, kernel, stride, padding)
     out = avg_pool(
         x, kernel=k, stride=s, padding=p, ceil_mode=bool(ceil), count_include_pad=bool(include), divisor=divisor
     )
@@ -354,7 +355,7 @@ def _bins(size: int, count: int) -> list[tuple[int, int]]:
     return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
-def _target(size: Any, shape: Any, rank: int) -> list[int]:
+def target_sizes(size: Any, shape: Any, rank: int) -> list[int]:
     given = list(size) if is_list(size) else [size] * rank
     if len(given) != rank:
         raise RuntimeError(f"output_size must be a number or {rank} numbers, got {size!r}")
@@ -367,21 +368,37 @@ def _target(size: Any, shape: Any, rank: int) -> list[int]:
 def _adaptive_mean(input: Tensor, output_size: Any, rank: int) -> Tensor:
     """As products with matrices whose rows average a window: each dimension on its own."""
     x, batched = _image(f"adaptive_avg_pool{rank}d", TABLE["kinked"](input), rank)
-    sizes = _target(output_size, input.shape, rank)
+    sizes = target_sizes(output_size, input.shape, rank)
     wide = float32 if input.dtype is float16 else input.dtype
     out: Any = x if wide is input.dtype else TABLE["cast"](x, dtype=wide)
     for back, count in enumerate(reversed(sizes), 1):
         length = out.shape[-back]
         rows = [[1 / (b - a) if a <= i < b else 0.0 for i in range(length)] for a, b in _bins(length, count)]
-        matrix = from_data(rows, wide, input.device).reshape(count, length)
-        out = out @ matrix.mT if back == 1 else matrix @ out
+        out = along_dimension(out, from_data(rows, wide, input.device).reshape(count, length), back)
     return _back(out if wide is input.dtype else TABLE["cast"](out, dtype=input.dtype), rank, batched)
+
+
+def along_dimension(x: Any, matrix: Any, back: int) -> Any:
+    """The product of a matrix with each line of `x` along the dimension that is `back` from the end."""
+    if back == 1:
+        return x @ matrix.mT
+    if back == 2:
+        return matrix @ x
+    shape = tuple(x.shape)
+    flat = TABLE["reshape"](x, shape=(*shape[: 1 - back], -1))
+    return TABLE["reshape"](matrix @ flat, shape=(*shape[:-back], matrix.shape[0], *shape[1 - back :]))
 
 
 @function(method=False)
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Mean over `output_size` windows that cover the last dimension: (n, c, w) -> (n, c, output_size)."""
     return _adaptive_mean(input, output_size, 1)
+
+
+@called("AdaptiveAvgPool3DBackward0")
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Mean over windows that cover the volume in `output_size` parts: (n, c, d, h, w) -> (n, c, od, oh, ow)."""
+    return _adaptive_mean(input, output_size, 3)
 
 
 @called("AdaptiveAvgPool2DBackward0")
@@ -392,16 +409,23 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 def _adaptive_max(input: Tensor, output_size: Any, return_indices: bool, rank: int) -> Any:
     x, batched = _image(f"adaptive_max_pool{rank}d", TABLE["kinked"](input), rank)
-    down, across = (1, *_target(output_size, input.shape, rank))[-2:]
+    sides = list(x.shape[2:])
+    counts = [1] * (len(sides) - rank) + target_sizes(output_size, input.shape, rank)
     stack = FUNCTIONS["stack"]
     values: list[Tensor] = []
-    places: list[Tensor] = []
-    for a, b in _bins(x.shape[2], down):
-        for c, d in _bins(x.shape[3], across):
-            value, index = x[:, :, a:b, c:d].flatten(2).max(-1)  # index into the window, row by row
-            values.append(value)
-            places.append((index // (d - c) + a) * x.shape[3] + index % (d - c) + c)
-    shape = (*x.shape[:2], down, across)
+    places: list[Any] = []
+    for spans in itertools.product(*(_bins(side, count) for side, count in zip(sides, counts, strict=True))):
+        window = x[(slice(None), slice(None), *(slice(a, b) for a, b in spans))]
+        value, index = window.flatten(2).max(-1)  # index into the window, row by row
+        place: Any = 0
+        step = 1
+        for (a, b), side in zip(reversed(spans), reversed(sides), strict=True):
+            place = place + (index % (b - a) + a) * step
+            index = index // (b - a)
+            step *= side
+        values.append(value)
+        places.append(place)
+    shape = (*x.shape[:2], *counts)
     if not values:
         empty = x.flatten(2)[:, :, :0].reshape(shape)
         pair = empty, empty.long()
@@ -409,6 +433,12 @@ def _adaptive_max(input: Tensor, output_size: Any, return_indices: bool, rank: i
         pair = stack(values, -1).reshape(shape), stack(places, -1).reshape(shape)
     out, indices = (_back(tensor, rank, batched) for tensor in pair)
     return (out, indices) if return_indices else out
+
+
+@called("AdaptiveMaxPool3DBackward0")
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maximum over windows that cover the volume in `output_size` parts: (n, c, d, h, w) -> (n, c, od, oh, ow)."""
+    return _adaptive_max(input, output_size, return_indices, 3)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:

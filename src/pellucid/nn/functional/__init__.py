@@ -10,40 +10,29 @@ from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
 from ...ops.norms import cosine_similarity, normalize, pairwise_distance
 from ...ops.padding import pad
-from ...ops.pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
 from ...ops.search import one_hot
-from . import activation, attention, layers, loss
+from ...ops.volumes import conv3d, conv_transpose3d
+from . import activation, attention, layers, loss, pooling, sampling
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .loss import *  # noqa: F403
+from .pooling import *  # noqa: F403
+from .sampling import *  # noqa: F403
 
 __all__ = [
-    "adaptive_avg_pool1d",
-    "adaptive_avg_pool2d",
-    "adaptive_max_pool2d",
-    "avg_pool1d",
-    "avg_pool2d",
     "batch_norm",
     "channel_shuffle",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "fold",
     "group_norm",
     "instance_norm",
     "layer_norm",
-    "max_pool1d",
-    "max_pool2d",
     "rms_norm",
     "unfold",
     "cosine_similarity",
@@ -58,6 +47,8 @@ __all__ += activation.__all__
 __all__ += attention.__all__
 __all__ += layers.__all__
 __all__ += loss.__all__
+__all__ += pooling.__all__
+__all__ += sampling.__all__
 
 # PyTorch looks at the types of arguments before anything else. What hands its arguments on to one op at once is as
 # it is: the op looks itself, and these are called in every step.

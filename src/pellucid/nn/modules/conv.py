@@ -1,4 +1,4 @@
-"""Convolutions over a line and over an image."""
+"""Convolutions over a line, an image and a volume, and their transposes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..vocabulary import empty
 from .module import Module
 from .utils import _ntuple
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 
 class _ConvNd(Module):
@@ -23,6 +23,7 @@ class _ConvNd(Module):
     _shown = "in_channels out_channels kernel_size= stride= padding? dilation? groups? bias? padding_mode?"
 
     rank: ClassVar[int]
+    transposed: ClassVar[bool] = False
     function: ClassVar[Callable[..., Any]]
 
     def __init__(
@@ -65,13 +66,19 @@ class _ConvNd(Module):
         self.stride = stride
         self.padding = padding
         self.dilation = dilation
-        self.transposed = False
         self.output_padding = (0,) * len(kernel_size)
         self.groups = groups
         self.padding_mode = padding_mode
-        self.weight = Parameter(empty(out_channels, in_channels // groups, *kernel_size, device=device, dtype=dtype))
+        self._make_parameters(bias, device, dtype)
+
+    def _make_parameters(self, bias: bool, device: Any, dtype: Any) -> None:
+        outer, inner = self.out_channels, self.in_channels
+        if self.transposed:
+            outer, inner = inner, outer
+        shape = (outer, inner // self.groups, *self.kernel_size)
+        self.weight = Parameter(empty(*shape, device=device, dtype=dtype))
         if bias:
-            self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
+            self.bias = Parameter(empty(self.out_channels, device=device, dtype=dtype))
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
@@ -128,3 +135,126 @@ class Conv2d(_ConvNd):
 
     rank = 2
     function = staticmethod(F.conv2d)
+
+
+class Conv3d(_ConvNd):
+    """Convolution (cross-correlation, as everywhere in deep learning) over a volume.
+
+    Shape: (N, in_channels, D, H, W) or (in_channels, D, H, W) to (N, out_channels, D', H', W'), as in `Conv2d`.
+    """
+
+    rank = 3
+    function = staticmethod(F.conv3d)
+
+
+class _ConvTransposeNd(_ConvNd):
+    """The transpose of a convolution, its gradient for the input: it makes a small image larger.
+
+    The weight is (in_channels, out_channels / groups, …). ``output_padding`` is added to one side of the output's
+    shape, which a stride leaves open; ``output_size`` of a call chooses it.
+    """
+
+    _shown = (
+        "in_channels out_channels kernel_size= stride= padding? output_padding? dilation? groups? bias? padding_mode?"
+    )
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        spread = _ntuple(self.rank)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            spread(padding),
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
+        self.output_padding = spread(output_padding)
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return type(self).function(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
+            self.dilation,
+        )
+
+    def _output_padding(self, input: Tensor, output_size: Any) -> tuple[int, ...]:
+        """What must be added so that the output has ``output_size``. Raises ValueError where it cannot."""
+        if output_size is None:
+            return self.output_padding
+        rank = self.rank
+        sizes = [int(size) for size in output_size]
+        if len(sizes) == input.ndim:
+            sizes = sizes[-rank:]
+        if len(sizes) != rank:
+            raise ValueError(
+                f"{type(self).__name__}: for {input.ndim}D input, output_size must have {rank} or {input.ndim} "
+                f"elements (got {len(sizes)})"
+            )
+        least = [
+            (side - 1) * step - 2 * around + wide * (kernel - 1) + 1
+            for side, step, around, wide, kernel in zip(
+                input.shape[-rank:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+            )
+        ]
+        most = [size + step - 1 for size, step in zip(least, self.stride, strict=True)]
+        if any(not low <= size <= high for low, size, high in zip(least, sizes, most, strict=True)):
+            raise ValueError(
+                f"requested an output size of {sizes}, but valid sizes range from {least} to {most} (for an input of "
+                f"{list(input.shape[-rank:])})"
+            )
+        return tuple(size - low for size, low in zip(sizes, least, strict=True))
+
+
+class ConvTranspose1d(_ConvTransposeNd):
+    """The transpose of `Conv1d`: (N, in_channels, L) to (N, out_channels, L'), with
+    L' = (L - 1)·stride - 2·padding + dilation·(kernel_size - 1) + output_padding + 1.
+    """
+
+    rank = 1
+    function = staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTransposeNd):
+    """The transpose of `Conv2d`: (N, in_channels, H, W) to (N, out_channels, H', W'), as in `ConvTranspose1d`.
+
+    >>> import pellucid as torch
+    >>> tuple(torch.nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1)(torch.randn(2, 8, 5, 5)).shape)
+    (2, 3, 10, 10)
+    """
+
+    rank = 2
+    function = staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTransposeNd):
+    """The transpose of `Conv3d`, each side as in `ConvTranspose1d`."""
+
+    rank = 3
+    function = staticmethod(F.conv_transpose3d)
