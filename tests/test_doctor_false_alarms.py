@@ -77,10 +77,122 @@ Model().fit(X[:40], y[:40])
 )
 
 
+TWO_OUTPUTS = """
+import math, random
+random.seed(0)
+w1, w2, b1, w3, w4 = [random.uniform(-1, 1) for _ in range(5)]
+points = [(random.uniform(-1, 1), random.uniform(0, 1), random.uniform(0, 1)) for _ in range(20)]
+for epoch in range(50):
+    for x, t1, t2 in points:
+        h = math.tanh(w1 * x + b1)
+        o1 = 1 / (1 + math.exp(-w2 * h))
+        o2 = 1 / (1 + math.exp(-(w3 * h + w4)))
+        d1 = (o1 - t1) * o1 * (1 - o1)
+        d2 = (o2 - t2) * o2 * (1 - o2)
+        dh = (d1 * w2 + d2 * w3) * (1 - h * h)
+        w2, w3, w4 = w2 - 0.5 * d1 * h, w3 - 0.5 * d2 * h, w4 - 0.5 * d2
+        w1, b1 = w1 - 0.5 * dh * x, b1 - 0.5 * dh
+"""
+
+CLIPPED_ADAGRAD = (
+    HEAD
+    + """
+W, b = rng.normal(size=(3, 2)), np.zeros(2)
+V, c = rng.normal(size=(2, 1)), np.zeros(1)
+memory = [np.zeros_like(p) for p in (W, b, V, c)]
+for i in range(300):
+    h = np.tanh(X @ W + b)
+    out = h @ V + c
+    loss = ((out[:, 0] - y) ** 2).sum()
+    d = 2 * (out - y[:, None])
+    dh = (d @ V.T) * (1 - h * h)
+    gradients = [X.T @ dh, dh.sum(axis=0), h.T @ d, d.sum(axis=0)]
+    for p, g, m in zip([W, b, V, c], gradients, memory):
+        np.clip(g, -40, 40, out=g)
+        m += g * g
+        p -= 0.1 * g / np.sqrt(m + 1e-8)
+"""
+)
+
+NESTEROV = (
+    HEAD
+    + """
+t = X @ np.array([1.0, -2.0, 0.5]) + 0.3
+w, c, vw, vc = np.zeros(3), 0.0, np.zeros(3), 0.0
+
+def grad(w, c):
+    r = X @ w + c - t
+    return X.T @ r / len(t), r.mean()
+
+for i in range(100):
+    gw, gc = grad(w + 0.8 * vw, c + 0.8 * vc)
+    vw, vc = 0.8 * vw - 0.05 * gw, 0.8 * vc - 0.05 * gc
+    w, c = w + vw, c + vc
+"""
+)
+
+ONE_RATING_AT_A_TIME = """
+import numpy as np
+rng = np.random.default_rng(8)
+P, Q, bu = 0.3 * rng.normal(size=(12, 3)), 0.3 * rng.normal(size=(9, 3)), np.zeros(12)
+ratings = [(int(u), int(i), rng.normal() + 3) for u in range(12) for i in range(9) if rng.random() < 0.7]
+for epoch in range(20):
+    for u, i, r in ratings:
+        e = r - (3 + bu[u] + P[u] @ Q[i])
+        bu[u] += 0.05 * (e - 0.02 * bu[u])
+        pu = P[u].copy()
+        P[u] += 0.05 * (e * Q[i] - 0.02 * P[u])
+        Q[i] += 0.05 * (e * pu - 0.02 * Q[i])
+"""
+
+HINGE = (
+    HEAD
+    + """
+s = np.where(X[:, 0] + X[:, 1] > 0, 1, -1)
+w, b = np.zeros(3), 0.0
+for epoch in range(10):
+    for k in rng.permutation(len(X)):
+        margin = s[k] * (np.dot(X[k], w) + b)
+        if margin >= 1:
+            w -= 0.01 * 0.02 * w
+        else:
+            w -= 0.01 * (0.02 * w - s[k] * X[k])
+            b -= 0.01 * -s[k]
+"""
+)
+
+NOISE = (
+    HEAD
+    + """
+w = np.zeros(3)
+for i in range(200):
+    out = X @ w
+    loss = ((out - y) ** 2).mean()
+    g = 2 * X.T @ (out - y) / len(y)
+    g += 0.01 * np.random.randn(3)
+    w -= 0.1 * g
+"""
+)
+
+
 def examined(folder: Path, source: str) -> Report:
     script = folder / "program.py"
     script.write_text(source)
     return examine_script(script, budget=40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [TWO_OUTPUTS, CLIPPED_ADAGRAD, NESTEROV, ONE_RATING_AT_A_TIME, HINGE])
+def test_another_right_program_is_healthy(source: str, tmp_path: Path) -> None:
+    report = examined(tmp_path, source)
+    assert report.status == "healthy", report.to_json()
+
+
+@pytest.mark.slow
+def test_noise_in_the_updates_is_no_mistake(tmp_path: Path) -> None:
+    report = examined(tmp_path, NOISE)
+    assert report.status == "inconclusive", report.to_json()
+    assert "at random" in report.reason
 
 
 @pytest.mark.parametrize("source", [PROBABILITIES_IN_PLACE, CLOSURE, NAMES_TWICE])

@@ -10,6 +10,7 @@ from typing import Any
 from pellucid.doctor import conditions
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.probes.engine import Rule, rules
+from pellucid.doctor.probes.noise import drawn
 from pellucid.doctor.probes.recorded import Autopsy, autopsy
 from pellucid.doctor.probes.slopes import Study, study
 from pellucid.doctor.probes.trials import Change, gently
@@ -87,6 +88,15 @@ def _examine(session: Session, options: Options) -> Report:
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
     findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
+    random = _drawn(session, judgement) if judgement.wrong else set[str]()
+    if random >= set(judgement.wrong) and judgement.wrong:
+        names = ", ".join(judgement.wrong)
+        return Report(
+            "inconclusive",
+            facts=facts,
+            reason=f"The updates of {names} are drawn at random in part, so no slope of a loss can be compared with "
+            "them. Run it without the noise.",
+        )
     for finding in findings:
         _explain(finding, session, judgement, seen)
     if all(_sure(finding, judgement, options) for finding in findings):
@@ -167,6 +177,14 @@ def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, 
         _name(finding, session, judgement, seen)
     if finding.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
         _in_own_names(finding, session)
+
+
+def _drawn(session: Session, judgement: gradient.Judgement) -> set[str]:
+    found = session.found
+    try:
+        return session.lab(lambda lab: drawn(lab, found, judgement.candidate), found.groups, 3.0)
+    except Lost:
+        return set()
 
 
 def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> bool:

@@ -37,6 +37,7 @@ class Candidate:
     Attributes:
         which: of a series of values, "first", "last" or "all".
         frozen: the label depends on the parameters too, and is taken for a constant, as in Q-learning.
+        also: further pairs of an output and a label, where a program has a number of its own for each: o1, o2, …
     """
 
     kind: str  # "seen", or a name of USUAL
@@ -44,11 +45,13 @@ class Candidate:
     label: Key | None = None
     which: str = "all"
     frozen: bool = False
+    also: tuple[tuple[Key, Key], ...] = ()
     subtracted: bool = field(default=False, compare=False)  # the program subtracts the two from one another
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        return (self.output,) if self.label is None else (self.output, self.label)
+        more = tuple(key for pair in self.also for key in pair)
+        return (self.output,) if self.label is None else (self.output, self.label, *more)
 
     @property
     def title(self) -> str:
@@ -56,7 +59,9 @@ class Candidate:
         if self.label is None:
             return name
         constant = ", taken for a constant" if self.frozen else ""
-        return f"{USUAL[self.kind].title} of {name} and {_called(self.label)}{constant}"
+        outputs = ", ".join([name, *(_called(output) for output, _ in self.also)])
+        labels = ", ".join([_called(self.label), *(_called(label) for _, label in self.also)])
+        return f"{USUAL[self.kind].title} of {outputs} and {labels}{constant}"
 
     @property
     def is_seen(self) -> bool:
@@ -107,6 +112,8 @@ class Candidate:
             if pair is None:
                 return float("nan")
             total = total + function(*pair)
+        for output, label in self.also:
+            total = total + Candidate(self.kind, output, label, self.which).compute(seen)
         return total
 
 
@@ -323,7 +330,8 @@ def _all(
             for which in ("all",) if len(series) == 1 else ("first", "last", "all"):
                 yield Candidate("seen", key, None, which)
             count += 1
-    usable = {key for key, series in seen.items() if len(series) <= LONGEST and not key[1].endswith("[-1]")}
+    logs = {key for key in seen if key[0] == "" and key[1].endswith("[-1]")}  # the last item of a list that grows
+    usable = {key for key, series in seen.items() if len(series) <= LONGEST and key not in logs}
     outputs = [key for key in depends & usable if not NO_OUTPUT.search(key[1]) and not _is_loss(key, seen)]
     beside = {name for pair in subtracted for name in pair}
     outputs.sort(key=lambda key: (key[1] not in beside, *_liking_output(key, seen)))
@@ -345,6 +353,16 @@ def _all(
             alike = len(seen[output]) == len(seen[other]) and seen[output][0].size == seen[other][0].size
             if other != output and alike and (output[1], other[1]) in subtracted:
                 yield Candidate("squared", output, other, frozen=True, subtracted=True)
+    alone: dict[tuple[str, ...], list[tuple[Key, Key]]] = {}
+    for output in outputs:
+        for label in labels:
+            single = seen[output][0].size == seen[label][0].size == 1 and len(seen[output]) == len(seen[label])
+            if single and (output[1], label[1]) in subtracted:
+                alone.setdefault((output[0], *(_numbered(key) for key in (output, label))), []).append((output, label))
+    for pairs in alone.values():
+        if len({output for output, _ in pairs}) == len(pairs) > 1:
+            for kind in ("squared", "log"):
+                yield Candidate(kind, *pairs[0], also=tuple(pairs[1:]), subtracted=True)
     for output in outputs[:MOST_OUTPUTS]:
         for likely in (True, False):  # what is called a label first; anything else only where none of these fits
             found = [
@@ -357,6 +375,10 @@ def _all(
             count += len(found)
             if found or count >= MOST:
                 break
+
+
+def _numbered(key: Key) -> str:
+    return re.sub(r"\d+", "#", key[1])
 
 
 NO_OUTPUT = re.compile(r"grad|delta|nabla|^d[A-Z_0-9]|^d_|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch")

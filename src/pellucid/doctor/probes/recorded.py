@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -132,12 +132,13 @@ def _multiple(given: np.ndarray, true: np.ndarray, largest: float) -> bool:
 
 def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, Outcome, Tape | str]:
     """The tape of the present pass; where it cannot be recorded, why."""
-    context = recording()
+    stack = ExitStack()
     holder: list[Recorder] = []
 
     def before(scope: Scope) -> None:
         makers = {id(getattr(np, name)): name for name in MAKERS}
-        recorder = context.__enter__()
+        # what the program imported by name, vectorised, or takes for `float` has its stand-in there
+        recorder = stack.enter_context(recording(spaces=list(scope.modules.values())))
         holder.append(recorder)
         _replace(scope, found, recorder, lab.groups, makers)
 
@@ -160,7 +161,7 @@ def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, O
         except Untraceable as error:
             return str(error)
         finally:
-            context.__exit__(None, None, None)
+            stack.close()
 
     outcome = yield Run(watch=frozenset(candidate.keys), before=before, after=after, take=take)
     return outcome.said
@@ -233,7 +234,8 @@ def _replace(
         if isinstance(value, Traced) or not isinstance(value, np.ndarray) or value.nbytes > LARGEST:
             continue
         if id(value) not in new and (value.dtype.kind == "f" or value.ndim >= 2):
-            new[id(value)] = recorder.wrap(recorder.tape.add("constant", (), value.astype(float), needs=False))
+            kept = value.astype(float) if value.dtype.kind == "f" else value  # whole numbers may be indices
+            new[id(value)] = recorder.wrap(recorder.tape.add("constant", (), kept, needs=False))
         if id(value) in new:
             scope.put(path, new[id(value)])
     for names in scope.modules.values():

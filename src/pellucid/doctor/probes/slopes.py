@@ -45,6 +45,7 @@ class Pass:
     losses: dict[Candidate, float] = field(default_factory=dict)
     memory: dict[str, list[np.ndarray]] = field(default_factory=dict)  # of each tensor, what an optimiser remembers
     clips: bool = False
+    noise: dict[Candidate, dict[str, float]] = field(default_factory=dict)  # what rounding makes of a slope of 0
 
 
 @dataclass
@@ -186,6 +187,8 @@ def _measure(
     bends: dict[Candidate, dict[str, list[float]]] = {c: {name: [] for name in start} for c in chosen}
     for name, old in start.items():
         size = RELATIVE * _size(old)
+        for candidate in chosen:
+            entry.noise.setdefault(candidate, {})[name] = 1e-16 * abs(entry.losses[candidate]) / size
         for direction in entry.directions[name]:
             if lab.left() < 0:
                 raise TimeUp

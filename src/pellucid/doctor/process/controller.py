@@ -104,6 +104,11 @@ class Controller:
         anew = loop.anew if seen.activation > 1 or seen.count < SURE else frozenset[str]()
         anew |= loop.own | (loop.local if seen.activation > 1 else frozenset[str]())
         scope = session.scope
+        if seen.count < SURE and scope.frame is not None:  # what grows or goes back with each turn: out = out + w * x
+            here = scope.frame.f_locals
+            anew |= {
+                name for name in loop.local if name in here and (hasattr(here[name], "grad") or not is_named(name))
+            }
         scope.fleeting |= anew
         inside = scope.frame is not None and scope.frame.f_code.co_name != "<module>"
         return {

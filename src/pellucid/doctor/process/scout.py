@@ -172,7 +172,7 @@ def parameters(lab: Lab) -> Work:
         if name in plain.before
         and values.shape == plain.before[name].shape
         and _differ(values, plain.before[name])
-        and not (_whole(values) and _whole(plain.before[name]))  # a position in a text, a count
+        and not (values.size == 1 and _whole(values) and _whole(plain.before[name]))  # a position in a text, a count
     ]
     # Sums over a set come in another order each time: what rounds differently is no change.
     noise = {name: _away(plain.after[name], again.after.get(name)) for name in moved}
@@ -303,6 +303,7 @@ def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outco
         return
     beside: set[Any] = {_holder(path) for n in found.parameters for path in lab.groups[n].paths}
     rng = np.random.default_rng(2)
+    seen = (yield Run(watch="all")).seen
     for name, group in lab.groups.items():
         if name in found.groups or name not in plain.before or len(found.still) >= 8 or lab.left() < 0.5:
             continue
@@ -310,7 +311,8 @@ def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outco
         names = [str(k[1]) if isinstance(k, tuple) else str(k) for _, k in path if not isinstance(k, int)]
         last = names[-1] if names[-1] not in ("data", "value") or len(names) < 2 else names[-2]
         near = (_holder(path) in beside or len(path) > 2) and root_name(path) not in lab.scope.fleeting
-        if not near or PARAMETER_NAME.search(last.lower()) is None or not _floats(lab, group):
+        named = PARAMETER_NAME.search(last.lower()) is not None
+        if not near or not (named or _has_gradient(last, group, seen)) or not _floats(lab, group):
             continue
         old = plain.before[name]
         outcome = yield Run({name: old + _step(old, old, group) * rng.choice([-1.0, 1.0], old.shape)})
@@ -325,6 +327,16 @@ def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outco
         if lab.scope is None or id(lab.scope.get(lab.groups[name].paths[0])) not in known:
             found.parameters.append(name)
             found.groups[name] = lab.groups[name]
+
+
+def _has_gradient(last: str, group: Group, seen: dict[Any, list[np.ndarray]]) -> bool:
+    """Whether something of its size is called its gradient, or is returned under its name."""
+    called = re.compile(rf"(d|grad_?|d_|g_?|nabla_?){re.escape(last)}|{re.escape(last)}_?grad(ient)?s?", re.I)
+    return group.size > 1 and any(
+        series[0].size == group.size
+        and (called.fullmatch(name) or (name.startswith("return[") and name.endswith(f"['{last}']")))
+        for (_, name), series in seen.items()
+    )
 
 
 def _holder(path: Path) -> Any:

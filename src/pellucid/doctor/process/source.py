@@ -82,6 +82,9 @@ class Source:
         own = _last_name(group)
         names = set[str]().union(*(update.sources for update in updates)) - {own} - NOISE
         names = {name for name in names if _gradient_like(name)} or names
+        if not updates:  # moved by `setattr`, or not at all: what is called its gradient
+            names = {f"{prefix}{own}" for prefix in ("d", "d_", "g", "grad_", "delta_", "nabla_")}
+            lines = [(a.file, a.line) for a in self.assignments if own in a.targets and BACKWARD.search(a.function)]
         seen = names | {own}
         for _ in range(steps):
             more: set[str] = set()
@@ -120,6 +123,7 @@ class Source:
         return (errors[0].file, errors[0].line) if errors else (first.file, first.line)
 
 
+BACKWARD = re.compile(r"back|grad|bptt|update|step", re.I)
 ERROR_NAME = re.compile(r"err(or)?s?$|_err|residual|diff")
 GRADIENT_NAME = re.compile(r"^d[A-Z_0-9]|^d[a-z]{0,3}\d*$|grad|delta|err|nabla|^g_|^g\d*$|^dl|^dout")
 
@@ -171,6 +175,13 @@ class _Visitor(ast.NodeVisitor):
         moves = isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub)
         own = isinstance(node.value, ast.BinOp) and bool(targets & _names(node.value.left))
         self._add(node, targets, sources, moves and own)
+        self.generic_visit(node)
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                found = Assignment(self.file, value.lineno, {key.value}, _names(value), self.functions[-1], False)
+                self.found.assignments.append(found)
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:

@@ -106,6 +106,12 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
         return None
     telling = sum(c.state != "silent" for row in cells.values() for c in row)
     whole = _shared([ratio for _, _, ratio in along])
+    for name, row in cells.items():  # a slope that rounding hides is not 0
+        for i, c in enumerate(row):
+            if c.state == "drift" and float(np.abs(passes[i].given[name]).max()) < 1e4 * abs(whole) * _noise(
+                passes[i], candidate, name
+            ):
+                row[i] = Cell("silent")
     ratios = [_shared([ratio for j, _, ratio in along if j == i], whole) for i in range(len(passes))]
     fixed = sum(_near(ratio, whole) for _, _, ratio in along) / telling
     each = sum(_near(ratio, ratios[i]) for i, _, ratio in along) / telling
@@ -169,10 +175,10 @@ def _without_clipped(passes: list[Pass], cells: dict[str, list[Cell]]) -> None:
     for entry in passes:
         for gradient in entry.gradient.values():
             size = np.abs(gradient)
-            counts[f"{size.max(initial=0):.9e}"] += int((size >= size.max(initial=0) * (1 - 1e-10)).sum())
+            counts[f"{size.max(initial=0):.6e}"] += int((size >= size.max(initial=0) * (1 - 1e-8)).sum())
     for i, entry in enumerate(passes):
         for name, gradient in entry.gradient.items():
-            if gradient.any() and counts[f"{np.abs(gradient).max():.9e}"] > 1:
+            if gradient.any() and counts[f"{np.abs(gradient).max():.6e}"] > 1:
                 cells[name][i] = Cell("silent")
 
 
@@ -228,6 +234,10 @@ def _explained(
 def _weights(entry: Pass, name: str) -> np.ndarray:
     """The weights along the directions; of an embedding, only the rows that the pass moved decay."""
     return entry.directions[name] @ np.where(entry.update[name] != 0, entry.values[name], 0.0)
+
+
+def _noise(entry: Pass, candidate: Candidate, name: str) -> float:
+    return entry.noise.get(candidate, {}).get(name, 0.0)
 
 
 def _verdict(found: Judgement, name: str, passes: list[Pass]) -> None:
