@@ -373,7 +373,8 @@ class Optimizer:
         text = f"{type(self).__name__} ("
         for place, group in enumerate(self.param_groups):
             text += f"\nParameter Group {place}\n"
-            text += "".join(f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params")
+            shown = {name for name in group if name != "params" and (name != "l1" or group[name])}  # PyTorch has no l1
+            text += "".join(f"    {name}: {group[name]}\n" for name in sorted(shown))
         return text + ")"
 
     def __getstate__(self) -> Options:
