@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     # PyTorch's names for what core and ops hold.
     "autograd": frozenset({"ops", "core", "record"}),
     "linalg": frozenset({"ops", "core"}),
+    "signal": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
     "nn": frozenset({"ops", "core", "record", "viz", "autograd"}),  # the report on ways to initialise draws itself
     "optim": frozenset({"ops", "core", "nn"}),  # `swa_utils.AveragedModel` is a module

@@ -23,6 +23,8 @@ from . import record as record
 from . import safetensors as safetensors
 from . import scalar as scalar
 from . import serialize as serialize
+from . import signal as signal
+from . import special as special
 from . import torch_names as torch_names
 from . import train as train
 from . import types as types
@@ -140,6 +142,9 @@ from pellucid.ops.convolution import conv1d as conv1d
 from pellucid.ops.convolution import conv2d as conv2d
 from pellucid.ops.convolution import conv_transpose1d as conv_transpose1d
 from pellucid.ops.convolution import conv_transpose2d as conv_transpose2d
+from pellucid.ops.covariance import corrcoef as corrcoef
+from pellucid.ops.covariance import cov as cov
+from pellucid.ops.covariance import gradient as gradient
 from pellucid.ops.creation import arange as arange
 from pellucid.ops.creation import as_tensor as as_tensor
 from pellucid.ops.creation import asarray as asarray
@@ -152,6 +157,7 @@ from pellucid.ops.creation import full as full
 from pellucid.ops.creation import full_like as full_like
 from pellucid.ops.creation import linspace as linspace
 from pellucid.ops.creation import logspace as logspace
+from pellucid.ops.creation import meshgrid as meshgrid
 from pellucid.ops.creation import ones as ones
 from pellucid.ops.creation import ones_like as ones_like
 from pellucid.ops.creation import scalar_tensor as scalar_tensor
@@ -176,7 +182,6 @@ from pellucid.ops.joining import concat as concat
 from pellucid.ops.joining import concatenate as concatenate
 from pellucid.ops.joining import dstack as dstack
 from pellucid.ops.joining import hstack as hstack
-from pellucid.ops.joining import meshgrid as meshgrid
 from pellucid.ops.joining import repeat_interleave as repeat_interleave
 from pellucid.ops.joining import row_stack as row_stack
 from pellucid.ops.joining import stack as stack
@@ -263,6 +268,7 @@ from pellucid.ops.scan import cumulative_trapezoid as cumulative_trapezoid
 from pellucid.ops.scan import diff as diff
 from pellucid.ops.scan import trapezoid as trapezoid
 from pellucid.ops.scan import trapz as trapz
+from pellucid.ops.scatter import index_reduce as index_reduce
 from pellucid.ops.search import argwhere as argwhere
 from pellucid.ops.search import bucketize as bucketize
 from pellucid.ops.search import isin as isin
@@ -289,6 +295,7 @@ from pellucid.ops.sorting import msort as msort
 from pellucid.ops.sorting import nanmedian as nanmedian
 from pellucid.ops.sorting import sort as sort
 from pellucid.ops.sorting import topk as topk
+from pellucid.ops.special import mvlgamma as mvlgamma
 from pellucid.ops.special import polygamma as polygamma
 from pellucid.ops.statistics import bincount as bincount
 from pellucid.ops.statistics import histogram as histogram
@@ -298,6 +305,8 @@ from pellucid.ops.statistics import std as std
 from pellucid.ops.statistics import std_mean as std_mean
 from pellucid.ops.statistics import var as var
 from pellucid.ops.statistics import var_mean as var_mean
+from pellucid.ops.strided import as_strided as as_strided
+from pellucid.ops.strided import as_strided_scatter as as_strided_scatter
 from pellucid.ops.subscript import index_put as index_put
 from pellucid.ops.tensor_types import get_device as get_device
 from pellucid.ops.tensor_types import typename as typename
@@ -363,6 +372,9 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> 
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
     """input + value · tensor1 · tensor2, for each triple of elements."""
+
+def alias_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `alias` shows, in memory of its own."""
 
 def all(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
     """Whether every element along `dim` is not 0 (True over nothing); uint8 gives uint8."""
@@ -432,6 +444,9 @@ def argmin(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
 
 def argsort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor:
     """The indices that sort `input` along `dim`; equals keep their order, `stable` or not."""
+
+def as_strided_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `as_strided` shows, in memory of its own."""
 
 def asin(input: Tensor) -> Tensor:
     """Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
@@ -572,6 +587,9 @@ def det(input: Tensor) -> Tensor:
 def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A view of the diagonal of the plane of two dimensions, which becomes the last dimension."""
 
+def diagonal_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `diagonal` shows, in memory of its own."""
+
 def digamma(input: Tensor) -> Tensor:
     """Derivative of `lgamma` of each element; -inf at 0, NaN at -1, -2, …"""
 
@@ -621,6 +639,9 @@ def exp2_(input: Tensor) -> Tensor:
 
 def exp_(input: Tensor) -> Tensor:
     """In place: Exponential of each element: e^x."""
+
+def expand_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `expand` shows, in memory of its own."""
 
 def expm1(input: Tensor) -> Tensor:
     """e^x - 1 of each element, exact where x is close to 0."""
@@ -712,6 +733,18 @@ def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0) -> 
 
 def hypot(input: Tensor, other: Tensor) -> Tensor:
     """sqrt(input² + other²) of each pair of elements, without overflow on the way."""
+
+def i0(input: Tensor) -> Tensor:
+    """Modified Bessel function of the first kind, order 0: Σ (x² / 4)^k / k!² over k >= 0."""
+
+def i0_(input: Tensor) -> Tensor:
+    """In place: Modified Bessel function of the first kind, order 0: Σ (x² / 4)^k / k!² over k >= 0."""
+
+def igamma(input: Tensor, other: Tensor) -> Tensor:
+    """Regularised lower incomplete gamma function, ∫ t^(input-1) e^-t dt / Γ(input) from 0 to other."""
+
+def igammac(input: Tensor, other: Tensor) -> Tensor:
+    """Regularised upper incomplete gamma function, 1 - `igamma`, with all its digits."""
 
 def index_add(input: Tensor, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Tensor:
     """`input` with each slice of alpha · `source` along `dim` added where the vector `index` says."""
@@ -878,6 +911,9 @@ def nan_to_num_(input: Tensor, nan: _float | None = None, posinf: _float | None 
 def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
     """Sum over `dim` in which a NaN counts as 0."""
 
+def narrow_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `narrow` shows, in memory of its own."""
+
 def ne(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` differs from that of `other`."""
 
@@ -901,6 +937,9 @@ def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False,
 
 def not_equal(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` differs from that of `other`."""
+
+def permute_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `permute` shows, in memory of its own."""
 
 def pow(input: Tensor | _float, exponent: Tensor | _float) -> Tensor:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN."""
@@ -1005,6 +1044,12 @@ def slogdet(input: Tensor) -> Any:
 def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows."""
 
+def split_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `split` shows, in memory of its own."""
+
+def split_with_sizes_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `split_with_sizes` shows, in memory of its own."""
+
 def sqrt(input: Tensor) -> Tensor:
     """Square root of each element; NaN below 0. Its gradient at 0 is infinite."""
 
@@ -1016,6 +1061,9 @@ def square(input: Tensor) -> Tensor:
 
 def square_(input: Tensor) -> Tensor:
     """In place: Each element times itself; bools become integers."""
+
+def squeeze_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `squeeze` shows, in memory of its own."""
 
 strided: str
 
@@ -1030,6 +1078,9 @@ def sum(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = Non
 
 def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True) -> Any:
     """(U, S, V): A = U diag(S) Vᴴ, PyTorch's older form of `linalg.svd`; `some` is False for square U and V."""
+
+def t_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `t` shows, in memory of its own."""
 
 def take(input: Tensor, index: Tensor) -> Tensor:
     """The elements at `index` of the flattened tensor, in the shape of `index`."""
@@ -1049,6 +1100,9 @@ def tanh_(input: Tensor) -> Tensor:
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """A view with two dimensions exchanged."""
 
+def transpose_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `transpose` shows, in memory of its own."""
+
 def tril(input: Tensor, diagonal: _int = 0) -> Tensor:
     """The lower triangle of each matrix, up to the given diagonal; zeros elsewhere."""
 
@@ -1066,14 +1120,35 @@ def trunc_(input: Tensor) -> Tensor:
 
 uint8: dtype
 
+def unbind_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `unbind` shows, in memory of its own."""
+
+def unfold_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `unfold` shows, in memory of its own."""
+
+def unsafe_chunk(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `chunk` shows, in memory of its own."""
+
+def unsafe_split(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `split` shows, in memory of its own."""
+
+def unsafe_split_with_sizes(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `split_with_sizes` shows, in memory of its own."""
+
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """A view with a dimension of length 1 inserted, which is then dimension `dim`."""
+
+def unsqueeze_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `unsqueeze` shows, in memory of its own."""
 
 def view_as_complex(input: Tensor) -> Tensor:
     """A view of pairs of real numbers as complex ones: (…, 2) -> (…). The pairs must lie together in memory."""
 
 def view_as_real(input: Tensor) -> Tensor:
     """A view of complex numbers as pairs of real ones: (…) -> (…, 2). Raises RuntimeError for real numbers."""
+
+def view_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
+    """What `view` shows, in memory of its own."""
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`where(condition, input, other)`: the element of `input` where the condition holds, else that of `other`."""

@@ -97,3 +97,18 @@ SAMPLES = {
     "softplus": [row(real(3, 4), beta=2.0, threshold=1.0)],
     "hardtanh": [row(real(3, 4), min_val=-0.5, max_val=0.7)],
 }  # fmt: skip
+
+X = np.array([-3.7, -0.4, 0.0, 0.3, 1.9, 4.2, 9.5])
+for _name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "modified_bessel_i0", "modified_bessel_i1",
+              "modified_bessel_k0", "modified_bessel_k1", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1",
+              "spherical_bessel_j0"):  # fmt: skip
+    SAMPLES[f"special_{_name}"] = [row(X, gradient=False)]
+for _name in ("chebyshev_polynomial_t", "chebyshev_polynomial_u", "chebyshev_polynomial_v", "chebyshev_polynomial_w",
+              "hermite_polynomial_h", "hermite_polynomial_he", "laguerre_polynomial_l",
+              "legendre_polynomial_p"):  # fmt: skip
+    SAMPLES[f"special_{_name}"] = [row(real(3, 4), np.arange(-1.0, 3.0), gradient=False)]
+    if _name.startswith("chebyshev"):
+        SAMPLES[f"special_shifted_{_name}"] = [row(real(3, 4), np.arange(-1.0, 3.0), gradient=False)]
+SAMPLES["special_zeta"] = [row(np.array([1.5, 2.0, 3.5]), np.array([0.7, 2.0, 5.0]), gradient=False)]
+SAMPLES["igamma"] = [row(positive(3, 4), positive(4), gradient=False)]
+SAMPLES["igammac"] = SAMPLES["igamma"]

@@ -33,3 +33,11 @@ SAMPLES = {
         row(real(3, 2), chain=LAST[:1], reference=lambda x, chain: torch.cat((x[:1], 0 * x[1:]))),
     ],
 }
+
+STRIDED = {"size": (2, 2), "stride": (1, 2), "offset": 1, "geometry": (4, 1)}
+SAMPLES["as_strided"] = [
+    row(real(3, 4), **STRIDED,
+        reference=lambda x, size, stride, offset, geometry: torch.as_strided(x.contiguous(), size, stride, offset)),
+]  # fmt: skip
+SAMPLES["strided_embed"] = [row(real(2, 2), shape=(3, 4), **STRIDED, skip="the gradient of as_strided")]
+SAMPLES["strided_read"] = [row(real(3, 4), **STRIDED, skip="what as_strided reads, no view")]

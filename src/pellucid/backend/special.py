@@ -293,7 +293,8 @@ def gammaincc(a: Any, x: Any) -> Array:
 
 def _incomplete(a: Array, x: Array, lower: bool) -> Array:
     """By the power series up to a + 1 and by Legendre's continued fraction from there (Numerical Recipes, 6.2)."""
-    inside = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
+    large = (a > _LARGE) & np.isfinite(a) & np.isfinite(x)
+    inside = (a > 0) & (x > 0) & (a <= _LARGE) & np.isfinite(x)
     safe_a, safe_x = np.where(inside, a, 1.0), np.where(inside, x, 1.0)
     series = safe_x < safe_a + 1
     scale = np.exp(safe_a * np.log(safe_x) - safe_x - gammaln(safe_a))
@@ -305,15 +306,60 @@ def _incomplete(a: Array, x: Array, lower: bool) -> Array:
         # Where little is above, 1 - below has lost its digits: for small a and x there is a series of its own.
         small = series & (safe_x <= 1.1) & (safe_a < 1)
         value = np.where(series, np.where(small, _upper_series(safe_a, np.minimum(safe_x, 1.1)), 1 - below), above)
+    value = np.where(large, _temme(np.where(large, a, 1.0), np.where(large, x, 1.0), lower), value)
     # At the edges of the quadrant, as SciPy has them.
     none, all_ = (0.0, 1.0) if lower else (1.0, 0.0)
-    value = np.where((x == 0) | np.isinf(a), none, value)
-    value = np.where((a == 0) | (np.isinf(x) & ~np.isinf(a)), all_, value)
-    undefined = (x < 0) | (a < 0) | np.isnan(a) | np.isnan(x) | ((a == 0) & (x == 0)) | (np.isinf(a) & np.isinf(x))
-    return np.where(undefined, np.nan, value)
+    value = np.where(np.isnan(a) | np.isnan(x), np.nan, value)
+    value = np.where(np.isinf(x), np.where(np.isinf(a), np.nan, all_), np.where(np.isinf(a), none, value))
+    value = np.where(x == 0, none, value)
+    value = np.where(a == 0, np.where(x > 0, all_, np.nan), value)
+    return np.where((x < 0) | (a < 0), np.nan, value)
 
 
-_MOST = 10_000  # terms: enough for a up to about 10⁷
+_LARGE = 10_000.0  # from this a on Temme's expansion is exact enough, and the sums would be long
+_MOST = 3_000  # terms
+# The coefficients of η^n (DLMF 8.12.12) of Temme's first three functions, as in Cephes.
+_TEMME = (
+    (
+        -0.3333333333333333, 0.08333333333333333, -0.014814814814814815, 0.0011574074074074073,
+        0.0003527336860670194, -0.0001787551440329218, 3.919263178522438e-05, -2.1854485106799924e-06,
+        -1.85406221071516e-06, 8.296711340953087e-07, -1.7665952736826078e-07, 6.707853543401498e-09,
+        1.0261809784240309e-08, -4.382036018453353e-09, 9.14769958223679e-10, -2.551419399494625e-11,
+        -5.830772132550426e-11, 2.4361948020667415e-11, -5.0276692801141755e-12, 1.1004392031956135e-13,
+        3.3717632624009856e-13, -1.392388722418162e-13, 2.8534893807047445e-14, -5.139111834242572e-16,
+        -1.9752288294349442e-15,
+    ),
+    (
+        -0.001851851851851852, -0.003472222222222222, 0.0026455026455026454, -0.0009902263374485596,
+        0.00020576131687242798, -4.018775720164609e-07, -1.8098550334489977e-05, 7.64916091608111e-06,
+        -1.6120900894563446e-06, 4.647127802807434e-09, 1.378633446915721e-07, -5.752545603517705e-08,
+        1.1951628599778148e-08, -1.7543241719747647e-11, -1.0091543710600413e-09, 4.162792991842583e-10,
+        -8.56390702649298e-11, 6.067215101604758e-14, 7.1624989648114856e-12, -2.933186643771437e-12,
+        5.996696365683689e-13, -2.1671786527323313e-16, -4.978339972369262e-14, 2.0291628823713425e-14,
+        -4.13125571381061e-15,
+    ),
+    (
+        0.004133597883597883, -0.0026813271604938273, 0.0007716049382716049, 2.0093878600823047e-06,
+        -0.00010736653226365161, 5.2923448829120125e-05, -1.2760635188618728e-05, 3.423578734096138e-08,
+        1.3721957309062932e-06, -6.298992138380055e-07, 1.4280614206064242e-07, -2.0477098421990866e-10,
+        -1.409252991086752e-08, 6.228974084922022e-09, -1.3670488396617112e-09, 9.428356159014678e-13,
+        1.2872252400089318e-10, -5.5645956134363323e-11, 1.197593554636698e-11, -4.1689782251838634e-15,
+        -1.0940640427884595e-12, 4.662239946390136e-13, -9.905105763906907e-14, 1.8931876768373515e-17,
+        8.859221872591127e-15,
+    ),
+)  # fmt: skip
+
+
+def _temme(a: Array, x: Array, lower: bool) -> Array:
+    """The uniform expansion for large a, DLMF 8.12.3 and 8.12.4."""
+    sign = -1.0 if lower else 1.0
+    sigma = np.clip(x / a, 0.01, 100.0) - 1
+    eta = np.copysign(np.sqrt(np.maximum(2 * (sigma - np.log1p(sigma)), 0)), sigma)
+    near = np.clip(eta, -0.5, 0.5)
+    total = sum(_horner(near, row) / a**k for k, row in enumerate(_TEMME))
+    return 0.5 * erfc(sign * eta * np.sqrt(a / 2)) + sign * np.exp(-0.5 * a * eta * eta) * total / np.sqrt(
+        2 * math.pi * a
+    )
 
 
 def _power_series(a: Array, x: Array) -> Array:
@@ -343,7 +389,7 @@ def _continued_fraction(a: Array, x: Array) -> Array:
         c = b + numerator / c
         c = np.where(c == 0, tiny, c)
         value *= c * d
-        if (np.abs(c * d - 1) <= 1e-16).all():
+        if (np.abs(c * d - 1) <= 1e-15).all():
             break
     return value
 

@@ -298,6 +298,12 @@ class TensorMethods:
     def argwhere(self) -> Tensor:
         """The indices of the elements that are not zero, a row each; the same as `nonzero`."""
 
+    def as_strided(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+        """A view of the memory of `input` with the lengths `size` and `stride` elements from one index to the next."""
+
+    def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+        """A copy of `input` in which the elements that `as_strided` would show are those of `src`."""
+
     def asin(self) -> Tensor:
         """Inverse sine of each element, in [-π/2, π/2]; NaN out of [-1, 1]."""
 
@@ -475,6 +481,9 @@ class TensorMethods:
     def copysign_(self, other: Tensor | _float) -> Tensor:
         """In place: The size of each element of `input` with the sign of `other` (that of -0.0 is negative)."""
 
+    def corrcoef(self) -> Tensor:
+        """Pearson's correlations of the variables in the rows of `input`: (d, n) -> (d, d), between -1 and 1."""
+
     def cos(self) -> Tensor:
         """Cosine of each element, in radians."""
 
@@ -489,6 +498,9 @@ class TensorMethods:
 
     def count_nonzero(self, dim: Any = None) -> Tensor:
         """How many elements along `dim` are not 0, as int64."""
+
+    def cov(self, *, correction: _int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+        """Covariances of the variables in the rows of `input`, whose columns are observations: (d, n) -> (d, d)."""
 
     def cpu(self) -> Tensor:
         """This tensor in main memory."""
@@ -769,6 +781,24 @@ class TensorMethods:
     def hypot_(self, other: Tensor) -> Tensor:
         """In place: sqrt(input² + other²) of each pair of elements, without overflow on the way."""
 
+    def i0(self) -> Tensor:
+        """Modified Bessel function of the first kind, order 0: Σ (x² / 4)^k / k!² over k >= 0."""
+
+    def i0_(self) -> Tensor:
+        """In place: Modified Bessel function of the first kind, order 0: Σ (x² / 4)^k / k!² over k >= 0."""
+
+    def igamma(self, other: Tensor) -> Tensor:
+        """Regularised lower incomplete gamma function, ∫ t^(input-1) e^-t dt / Γ(input) from 0 to other."""
+
+    def igamma_(self, other: Tensor) -> Tensor:
+        """In place: Regularised lower incomplete gamma function, ∫ t^(input-1) e^-t dt / Γ(input) from 0 to other."""
+
+    def igammac(self, other: Tensor) -> Tensor:
+        """Regularised upper incomplete gamma function, 1 - `igamma`, with all its digits."""
+
+    def igammac_(self, other: Tensor) -> Tensor:
+        """In place: Regularised upper incomplete gamma function, 1 - `igamma`, with all its digits."""
+
     @property
     def imag(self) -> Tensor:
         """The imaginary parts, as a view. Raises RuntimeError for a real tensor."""
@@ -796,6 +826,12 @@ class TensorMethods:
 
     def index_put_(self, indices: Any, values: Tensor, accumulate: _bool = False) -> Tensor:
         """In place: `values` stored at `indices` (a tuple of tensors), or added there with `accumulate`."""
+
+    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """`input` with the slices of `source` that `index` sends to one place reduced there: prod, mean, amax, amin."""
+
+    def index_reduce_(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """In place: `index_reduce`."""
 
     def index_select(self, dim: _int, index: Any) -> Tensor:
         """The slices of `input` along `dim` that a vector of indices names, copied."""
@@ -1025,7 +1061,7 @@ class TensorMethods:
     def matrix_power(self, n: _int) -> Tensor:
         """The n-th power of each square matrix by repeated squaring, of the inverse for a negative n."""
 
-    def max(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+    def max(self, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Any = None) -> Any:
         """The largest of all elements; `max(x, dim)`: (values, indices) along `dim`; `max(x, y)`: `maximum(x, y)`."""
 
     def maximum(self, other: Tensor) -> Tensor:
@@ -1037,7 +1073,7 @@ class TensorMethods:
     def median(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
         """The median of all elements; with `dim`, (values, indices) along it. Of an even number it is the lower of two."""
 
-    def min(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+    def min(self, dim: _int | Tensor | None = None, keepdim: _bool = False, *, other: Any = None) -> Any:
         """The smallest of all elements; `min(x, dim)`: (values, indices) along `dim`; `min(x, y)`: `minimum(x, y)`."""
 
     def minimum(self, other: Tensor) -> Tensor:
@@ -1076,6 +1112,12 @@ class TensorMethods:
     def mv(self, vec: Tensor) -> Tensor:
         """Product of a matrix and a vector: (n, k) · (k,) -> (n,)."""
 
+    def mvlgamma(self, p: _int) -> Tensor:
+        """Logarithm of the p-dimensional gamma function: p (p - 1) / 4 · ln(π) + Σ lgamma(x - i / 2) over i < p."""
+
+    def mvlgamma_(self, p: _int) -> Tensor:
+        """In place: `mvlgamma`."""
+
     def nan_to_num(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
         """`nan` (0) in place of NaN, `posinf` and `neginf` (the largest finite numbers) in place of the infinities."""
 
@@ -1096,6 +1138,9 @@ class TensorMethods:
 
     def narrow(self, dim: _int, start: Any, length: _int) -> Tensor:
         """A view of the `length` elements from `start` on along `dim`."""
+
+    def narrow_copy(self, *args: Any, **attributes: Any) -> Any:
+        """What `narrow` shows, in memory of its own."""
 
     @property
     def nbytes(self) -> _int:
@@ -1390,8 +1435,11 @@ class TensorMethods:
     def squeeze_(self, dim: Any = None) -> Tensor:
         """In place: without the dimensions of length 1, all of them or those of `dim`."""
 
-    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+    def std(self, dim: _int | list[_int] | _bool | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Standard deviation over `dim`: the square root of `var`, with the same arguments."""
+
+    def storage_offset(self) -> _int:
+        """Where in its memory this tensor begins, counted in elements."""
 
     def stride(self, dim: _int | None = None) -> Any:
         """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
@@ -1522,13 +1570,22 @@ class TensorMethods:
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """Each run of equal neighbours (or of equal slices along `dim`) once; results as those of `unique`."""
 
+    def unsafe_chunk(self, *args: Any, **attributes: Any) -> Any:
+        """What `chunk` shows, in memory of its own."""
+
+    def unsafe_split(self, *args: Any, **attributes: Any) -> Any:
+        """What `split` shows, in memory of its own."""
+
+    def unsafe_split_with_sizes(self, *args: Any, **attributes: Any) -> Any:
+        """What `split_with_sizes` shows, in memory of its own."""
+
     def unsqueeze(self, dim: _int) -> Tensor:
         """A view with a dimension of length 1 inserted, which is then dimension `dim`."""
 
     def unsqueeze_(self, dim: _int) -> Tensor:
         """In place: with a dimension of length 1 inserted."""
 
-    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+    def var(self, dim: _int | list[_int] | _bool | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Variance over `dim` (all if None): Σ (x - mean)² / (n - correction)."""
 
     def vdot(self, other: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ _min, _min_along = _whole("min", "minimum"), _along("min", "minimum", "argmin")
 
 
 @function()
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The largest of all elements; `max(x, dim)`: (values, indices) along `dim`; `max(x, y)`: `maximum(x, y)`.
 
     Raises where there is nothing to choose from.
@@ -138,7 +138,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = N
 
 
 @function()
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The smallest of all elements; `min(x, dim)`: (values, indices) along `dim`; `min(x, y)`: `minimum(x, y)`."""
     return _choose("min", _min, _min_along, "minimum", input, dim, keepdim, other)
 

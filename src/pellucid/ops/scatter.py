@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, op
+from pellucid.core import TABLE, ShapeError, Tensor, function, op
 
 from .dims import dim_of
 from .elements import check_number
@@ -248,3 +248,33 @@ scatter_reduce.vjp(
 )
 
 dim_first("gather", "scatter", "scatter_add", "scatter_reduce")
+
+
+@function()
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """`input` with the slices of `source` that `index` sends to one place reduced there: prod, mean, amax, amin.
+
+    Slice i along `dim` of `source` goes to slice index[i]. Without `include_self`, what was there does not take part.
+    """
+    axis = dim_of(dim, input.ndim)
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+    if index.ndim > 1:
+        raise IndexError(f"index_reduce_(): Index should have dimension 1 or 0 (got {index.ndim})")
+    if source.ndim and index.numel() != source.shape[axis]:
+        raise IndexError(
+            f"index_reduce_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "
+            f"({source.shape[axis]}), for dim: {dim}"
+        )
+    places = index.reshape([-1 if i == axis else 1 for i in range(source.ndim)]).expand(source.shape)
+    return TABLE["scatter_reduce"](input, places, source, dim=axis, reduce=reduce, include_self=include_self)
+
+
+@function(public=False)
+def index_reduce_(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """In place: `index_reduce`."""
+    return TABLE["copy_"](input, index_reduce(input, dim, index, source, reduce, include_self=include_self))

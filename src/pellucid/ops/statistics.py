@@ -74,7 +74,12 @@ def _spread(name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) 
 
 @function()
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+    input: Tensor,
+    dim: int | list[int] | bool | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> Tensor:
     """Variance over `dim` (all if None): Σ (x - mean)² / (n - correction).
 
@@ -90,7 +95,12 @@ def var(
 
 @function()
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+    input: Tensor,
+    dim: int | list[int] | bool | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> Tensor:
     """Standard deviation over `dim`: the square root of `var`, with the same arguments."""
     return deviation(input, **_spread("std", dim, unbiased, keepdim, correction))
@@ -99,7 +109,12 @@ def std(
 @function(method=False)
 @called("VarMeanBackward0")
 def var_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+    input: Tensor,
+    dim: int | list[int] | bool | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> tuple[Any, Any]:
     """(variance, mean) over `dim`; arguments as in `var`."""
     asked = _spread("var_mean", dim, unbiased, keepdim, correction)
@@ -109,7 +124,12 @@ def var_mean(
 @function(method=False)
 @called("StdMeanBackward0")
 def std_mean(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+    input: Tensor,
+    dim: int | list[int] | bool | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> tuple[Any, Any]:
     """(standard deviation, mean) over `dim`; arguments as in `var`."""
     asked = _spread("std_mean", dim, unbiased, keepdim, correction)
