@@ -10,6 +10,7 @@ from . import compile as compile
 from . import core as core
 from . import datasets as datasets
 from . import derivation as derivation
+from . import distributions as distributions
 from . import doctor as doctor
 from . import experiments as experiments
 from . import files as files
@@ -262,6 +263,8 @@ from pellucid.ops.random import randn as randn
 from pellucid.ops.random import randperm as randperm
 from pellucid.ops.random import rrelu as rrelu
 from pellucid.ops.reduce import nanmean as nanmean
+from pellucid.ops.rejection import binomial as binomial
+from pellucid.ops.rejection import poisson as poisson
 from pellucid.ops.scan import cummax as cummax
 from pellucid.ops.scan import cummin as cummin
 from pellucid.ops.scan import cumulative_trapezoid as cumulative_trapezoid

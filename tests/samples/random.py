@@ -52,6 +52,13 @@ SAMPLES = {
     ],
     "normal": [row(real(4, 5), positive(5), gradient="torch"), row(real(4, 5), 2.0, gradient="torch")],
     "bernoulli": [row(real(4, 5, low=0.0, high=1.0), gradient="torch")],
+    "standard_gamma": [row(positive(4, 5), gradient=False), row(0.2 * positive(9), gradient=False)],
+    "gamma_cdf": [row(positive(4, 5), positive(4, 5), gradient=False)],
+    "poisson_numbers": [row(8 * positive(4, 5), gradient="torch")],
+    "binomial_numbers": [
+        row(np.full((4, 5), 7.0), real(4, 5, low=0.0, high=1.0), gradient="torch"),
+        row(np.full((4, 5), 60.0), real(4, 5, low=0.0, high=1.0), gradient="torch"),
+    ],
     "multinomial": [
         row(positive(6), num_samples=3),
         row(positive(2, 6), num_samples=9, replacement=True),
@@ -77,3 +84,5 @@ SAMPLES = {
     ],
     "rrelu_noise": [row(real(4, 5), lower=0.1, upper=0.4, reference=rrelu)],
 }
+
+ELSEWHERE = {"standard_gamma_slope": "tests/test_distributions.py"}

@@ -1,0 +1,19 @@
+"""The ops and functions of the library under their names, for formulas: `m.log(x)`, `m.where(a, b, c)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import FUNCTIONS, TABLE
+
+__all__ = ["m"]
+
+
+class _Vocabulary:
+    def __getattr__(self, name: str) -> Any:
+        found = FUNCTIONS.get(name) or TABLE[name]
+        setattr(self, name, found)
+        return found
+
+
+m: Any = _Vocabulary()
