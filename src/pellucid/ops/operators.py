@@ -41,8 +41,11 @@ def install() -> None:
             setattr(Tensor, f"__{operator}__", _unary(name))
 
 
+_OPERANDS: Any = (Tensor, int, float, complex)  # once: to write `Tensor | int` in a call makes it anew each time
+
+
 def _takes(other: Any) -> bool:
-    return isinstance(other, Tensor | int | float | complex) or hasattr(other, "__array__")
+    return isinstance(other, _OPERANDS) or hasattr(other, "__array__")
 
 
 def _forward(name: str) -> Any:
@@ -60,7 +63,7 @@ def _reflected(name: str) -> Any:
     op = TABLE[name]
 
     def operate(self: Tensor, other: Tensor | float) -> Tensor:
-        if isinstance(other, Tensor | int | float | complex):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(other, _OPERANDS):
             return op(other, self)
         return op(from_data(other, copy=False), self) if _takes(other) else NotImplemented
 
