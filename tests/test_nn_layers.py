@@ -123,6 +123,13 @@ LAYERS: dict[str, list[Row]] = {
         )
         for rank, shape in ((1, (2, 3, 7)), (2, (2, 3, 7, 6)), (3, (1, 2, 7, 6, 8)))
     },
+    "Upsample": [
+        ((), {"scale_factor": 2}, [IMAGE]),
+        ((5,), {"mode": "linear", "align_corners": True}, [LINE]),
+        (((6, 4),), {"mode": "bicubic"}, [IMAGE]),
+    ],
+    "UpsamplingNearest2d": [((), {"scale_factor": (2, 3)}, [IMAGE])],
+    "UpsamplingBilinear2d": [(((5, 6),), {}, [IMAGE])],
     "Softsign": [((), {}, [ROWS_OF])],
     "Tanh": [((), {}, [ROWS_OF])],
     "Tanhshrink": [((), {}, [ROWS_OF])],
@@ -180,13 +187,18 @@ LOSSES: dict[str, list[Row]] = {
         ((), {"full": True, "eps": 0.5}, [ROWS_OF, ROWS_OF, ("pos", (5, 1))]),
         ((), {}, [ROWS_OF, ROWS_OF, ("pos", (5,))]),
     ],
+    "TripletMarginWithDistanceLoss": [
+        ((), {}, [ROWS_OF] * 3),
+        ((), {"margin": 0.5, "swap": True, "reduction": "sum"}, [ROWS_OF] * 3),
+    ],
     "TripletMarginLoss": [((), {}, [ROWS_OF] * 3), ((0.5, 1.0), {"swap": True}, [ROWS_OF] * 3)],
 }
 
 CONTAINERS = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}
 BASES = {"RNNBase", "RNNCellBase"}
-ELSEWHERE = {  # in test_nn_images, and as part of Transformer
-    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "TransformerDecoder",
+ELSEWHERE = {  # in test_nn_images, test_nn_lazy, test_bridge*, and as part of Transformer
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "TransformerDecoder", "LazyLinear", "DataParallel",
+    *(f"Lazy{kind}Norm{rank}d" for kind in ("Batch", "Instance") for rank in (1, 2, 3)),
 }  # fmt: skip
 
 

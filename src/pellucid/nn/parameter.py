@@ -7,7 +7,7 @@ from typing import Any, Self
 from ..core import Tensor
 from ..core.tensor import counter_of
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
 
 class Parameter(Tensor):
@@ -51,6 +51,53 @@ class Buffer(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return _copied(self, type(self)(self.detach().clone(), persistent=self.persistent), memo)
+
+
+class _Uninitialized(Tensor):
+    """A tensor that has no shape yet: that of a lazy layer before its first input."""
+
+    def _begin(self, device: Any, dtype: Any) -> None:
+        from .vocabulary import empty
+
+        _share(self, empty(0, device=device, dtype=dtype))
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become an ordinary one of this shape, with values that are yet to be set."""
+        from .vocabulary import empty
+
+        wanted = self.dtype if dtype is None else dtype
+        self.data = empty(*shape, device=self.device if device is None else device, dtype=wanted)
+        self.__class__ = type(self).__mro__[2]  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(_Uninitialized, Parameter):
+    """A `Parameter` without shape and values, until `materialize` gives it a shape."""
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        self._begin(device, dtype)
+        self.requires_grad_(requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return _copied(self, type(self)(self.requires_grad, self.device, self.dtype), memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (self.requires_grad, None, self.dtype)
+
+
+class UninitializedBuffer(_Uninitialized, Buffer):
+    """A `Buffer` without shape and values, until `materialize` gives it a shape."""
+
+    def __init__(
+        self, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
+    ) -> None:
+        self._begin(device, dtype)
+        self.persistent = persistent
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return _copied(self, type(self)(False, self.device, self.dtype, self.persistent), memo)
 
 
 def _share(new: Tensor, data: Tensor | None) -> None:

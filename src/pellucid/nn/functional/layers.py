@@ -16,6 +16,7 @@ __all__ = [
     "dropout3d",
     "embedding",
     "linear",
+    "local_response_norm",
 ]
 
 
@@ -70,6 +71,18 @@ def embedding_renorm_(xp: Any, weight: Any, indices: Any, *, max_norm: float, no
     long = norms > max_norm
     weight[rows[long]] *= (max_norm / (norms[long] + 1e-7))[:, None]
     return weight
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x / (k + alpha · mean of x² over ``size`` channels around)^beta: (N, C, …), and the same out."""
+    if input.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    if not input.numel():
+        return input
+    squares = ops.square(input)
+    ends = (0,) * (2 * (input.ndim - 2)) + (size // 2, (size - 1) // 2)
+    around = ops.constant_pad_nd(squares, pad=ends).unfold(1, size, 1).mean(-1)
+    return input / (around * alpha + k) ** beta
 
 
 def _dropped(name: str, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:

@@ -11,6 +11,8 @@ from typing import Any
 from ...core import Tensor, called, no_grad
 from ...core.errors import warn
 from ...ops import loss as table
+from ...ops.norms import pairwise_distance
+from ...types.dtypes import int64
 from .. import vocabulary as ops
 from .reduction import (
     check_sizes,
@@ -23,6 +25,7 @@ from .reduction import (
     pairs_of_vectors,
     reduced,
     reduction_name,
+    rows,
     samples,
     triplets,
     weighted,
@@ -42,11 +45,14 @@ __all__ = [
     "margin_ranking_loss",
     "mse_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "poisson_nll_loss",
     "smooth_l1_loss",
     "soft_margin_loss",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 cross_entropy = loss_function(classes, flags_before="ignore_index")(table.cross_entropy)
@@ -320,3 +326,74 @@ def triplet_margin_loss(
     if swap:
         far = ops.minimum(far, distance(positive, negative))
     return reduced((distance(anchor, positive) - far + margin).clamp(min=0), reduction)
+
+
+@loss_function(samples)
+@called("MultilabelMarginLossBackward0")
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, 1 - x[t] + x[i]) / C over the right classes t and the wrong ones i, for each sample.
+
+    A row of the target, of the input's shape, begins with the right classes; what comes after the first -1 is ignored.
+    """
+    reduction_name(reduction)
+    if input.ndim > 2 or tuple(input.shape) != tuple(target.shape) or not input.numel():
+        raise RuntimeError(
+            "multilabel_margin_loss takes an input (N, C) or (C) and a target of the same shape, but got "
+            f"{tuple(input.shape)} and {tuple(target.shape)}"
+        )
+    count = input.shape[-1] if input.ndim else 1
+    scores, wanted = input.reshape(-1, count), target.reshape(-1, count)
+    if bool(((wanted < -1) | (wanted >= count)).any()):
+        raise RuntimeError(f"argument target is out of range: classes are from 0 to {count - 1}, and -1 ends them")
+    valid = (wanted < 0).long().cumsum(1) == 0
+    safe = wanted * valid
+    right = ops.zeros(scores.shape, dtype=int64, device=input.device).scatter_add(1, safe, valid.long()) > 0
+    apart = 1 - scores.gather(1, safe).unsqueeze(2) + scores.unsqueeze(1)  # (N, right, all)
+    counted = valid.unsqueeze(2) & ~right.unsqueeze(1)
+    loss = (apart.clamp(min=0) * counted).sum((1, 2)) / count
+    return reduced(loss.reshape(input.shape[:-1]), reduction)
+
+
+@loss_function(rows)
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(t · log σ(x) + (1 - t) · log σ(-x)), averaged over the classes, the last dimension."""
+    reduction_name(reduction)
+    loss = -(target * ops.logsigmoid(input) + (1 - target) * ops.logsigmoid(-input))
+    loss = loss if weight is None else loss * weight
+    return reduced(loss.sum(-1) / input.shape[-1], reduction)
+
+
+@loss_function(triplets, flags_before=None)
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Any = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, d(a, p) - d(a, n) + margin), d being ``distance_function``, the Euclidean distance unless given."""
+    reduction_name(reduction)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    distance = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = ops.minimum(far, distance(positive, negative))
+    return reduced((near - far + margin).clamp(min=0), reduction)

@@ -145,6 +145,11 @@ def samples(input: Tensor, target: Tensor, **options: Any) -> float:
     return float(target.numel())
 
 
+def rows(input: Tensor, target: Tensor, **options: Any) -> float:
+    """The number of rows of classes."""
+    return float(input.numel() // input.shape[-1])
+
+
 def triplets(anchor: Tensor, positive: Tensor, negative: Tensor, **options: Any) -> float:
     """The number of triplets of vectors."""
     return float(math.prod(np.broadcast_shapes(*(tuple(t.shape[:-1]) for t in (anchor, positive, negative)))))

@@ -10,6 +10,8 @@ from . import (
     conv,
     dropout,
     flatten,
+    instancenorm,
+    lazy,
     linear,
     loss,
     module,
@@ -20,6 +22,7 @@ from . import (
     similarity,
     sparse,
     transformer,
+    upsampling,
 )
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
@@ -28,6 +31,8 @@ from .container import *  # noqa: F403
 from .conv import *  # noqa: F403
 from .dropout import *  # noqa: F403
 from .flatten import *  # noqa: F403
+from .instancenorm import *  # noqa: F403
+from .lazy import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .module import *  # noqa: F403
@@ -38,6 +43,7 @@ from .rnn import *  # noqa: F403
 from .similarity import *  # noqa: F403
 from .sparse import *  # noqa: F403
 from .transformer import *  # noqa: F403
+from .upsampling import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
@@ -47,6 +53,8 @@ __all__ += container.__all__
 __all__ += conv.__all__
 __all__ += dropout.__all__
 __all__ += flatten.__all__
+__all__ += instancenorm.__all__
+__all__ += lazy.__all__
 __all__ += linear.__all__
 __all__ += loss.__all__
 __all__ += module.__all__
@@ -57,5 +65,6 @@ __all__ += rnn.__all__
 __all__ += similarity.__all__
 __all__ += sparse.__all__
 __all__ += transformer.__all__
+__all__ += upsampling.__all__
 
 __getattr__ = absent(__name__)

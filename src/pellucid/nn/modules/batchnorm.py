@@ -15,13 +15,8 @@ from .module import Module
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
-class _BatchNorm(Module):
-    r"""y = weight · (x - mean) / √(variance + eps) + bias, by channel (Ioffe and Szegedy, arXiv:1502.03167).
-
-    In training, mean and (biased) variance are the batch's, and ``running_mean`` and ``running_var`` (unbiased) move
-    towards them by ``momentum`` (None: they are the average over all batches so far). In evaluation the running ones
-    are used.
-    """
+class _NormBase(Module):
+    """What batch and instance normalisation share: weight and bias, running statistics, checks of the shape."""
 
     _shown = "num_features eps= momentum= affine= bias= track_running_stats="
 
@@ -76,6 +71,21 @@ class _BatchNorm(Module):
             expected = " or ".join(f"{rank}D" for rank in self.ranks)
             raise ValueError(f"expected {expected} input (got {input.ndim}D input of shape {tuple(input.shape)})")
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, *rest: Any) -> None:
+        # Checkpoints of version 1 have no num_batches_tracked.
+        if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+class _BatchNorm(_NormBase):
+    r"""y = weight · (x - mean) / √(variance + eps) + bias, by channel (Ioffe and Szegedy, arXiv:1502.03167).
+
+    In training, mean and (biased) variance are the batch's, and ``running_mean`` and ``running_var`` (unbiased) move
+    towards them by ``momentum`` (None: they are the average over all batches so far). In evaluation the running ones
+    are used.
+    """
+
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         factor = 0.0 if self.momentum is None else self.momentum
@@ -94,12 +104,6 @@ class _BatchNorm(Module):
             factor,
             self.eps,
         )
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, *rest: Any) -> None:
-        # Checkpoints of version 1 have no num_batches_tracked.
-        if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
-            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -11,6 +11,7 @@ from ...core import Tensor
 from .. import functional as F
 from ..functional.reduction import legacy_reduction
 from .module import Module
+from .similarity import PairwiseDistance
 
 __all__ = [
     "BCELoss",
@@ -24,12 +25,15 @@ __all__ = [
     "L1Loss",
     "MSELoss",
     "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
     "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
 ]
 
 
@@ -291,6 +295,39 @@ class TripletMarginLoss(_Loss):
         self.margin = margin
         self.p = p
         self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:  # type: ignore[override]
+        return type(self).function(anchor, positive, negative, **self._options())
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Σ max(0, 1 - x[t] + x[i]) / C over the right classes t and the wrong ones i."""
+
+    function = staticmethod(F.multilabel_margin_loss)
+
+
+class MultiLabelSoftMarginLoss(_WeightedLoss):
+    """-(t · log σ(x) + (1 - t) · log σ(-x)), averaged over the classes."""
+
+    function = staticmethod(F.multilabel_soft_margin_loss)
+
+
+class TripletMarginWithDistanceLoss(_Loss):
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d being ``distance_function``."""
+
+    function = staticmethod(F.triplet_margin_with_distance_loss)
+
+    def __init__(
+        self, *, distance_function: Any = None, margin: float = 1.0, swap: bool = False, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction=reduction)
+        if margin <= 0:
+            raise ValueError(
+                f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead"
+            )
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
+        self.margin = margin
         self.swap = swap
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:  # type: ignore[override]

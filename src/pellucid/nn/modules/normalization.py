@@ -12,7 +12,7 @@ from ..parameter import Parameter
 from ..vocabulary import empty
 from .module import Module
 
-__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class LayerNorm(Module):
@@ -124,6 +124,25 @@ class GroupNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class LocalResponseNorm(Module):
+    """y = x / (k + alpha · mean of x² over ``size`` channels around)^beta (Krizhevsky et al., 2012).
+
+    Shape: (N, C, ...), and the same out.
+    """
+
+    _shown = "size alpha= beta= k="
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
 
 
 def _shape(given: Any) -> tuple[int, ...]:
