@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "signal": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
     "distributions": frozenset({"linalg", "ops", "core"}),
+    "fft": frozenset({"ops", "core"}),
     "nn": frozenset({"ops", "core", "record", "viz", "autograd"}),  # the report on ways to initialise draws itself
     "optim": frozenset({"ops", "core", "nn"}),  # `swa_utils.AveragedModel` is a module
     "serialize": frozenset({"ops", "core", "safetensors"}),

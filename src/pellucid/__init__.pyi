@@ -13,6 +13,7 @@ from . import derivation as derivation
 from . import distributions as distributions
 from . import doctor as doctor
 from . import experiments as experiments
+from . import fft as fft
 from . import files as files
 from . import linalg as linalg
 from . import nn as nn
@@ -174,6 +175,8 @@ from pellucid.ops.einsum import einsum as einsum
 from pellucid.ops.extremes import aminmax as aminmax
 from pellucid.ops.extremes import max as max
 from pellucid.ops.extremes import min as min
+from pellucid.ops.fourier import istft as istft
+from pellucid.ops.fourier import stft as stft
 from pellucid.ops.joining import block_diag as block_diag
 from pellucid.ops.joining import cartesian_prod as cartesian_prod
 from pellucid.ops.joining import cat as cat
@@ -291,6 +294,11 @@ from pellucid.ops.shape import ravel as ravel
 from pellucid.ops.shape import reshape as reshape
 from pellucid.ops.shape import squeeze as squeeze
 from pellucid.ops.shape import unflatten as unflatten
+from pellucid.ops.signal_windows import bartlett_window as bartlett_window
+from pellucid.ops.signal_windows import blackman_window as blackman_window
+from pellucid.ops.signal_windows import hamming_window as hamming_window
+from pellucid.ops.signal_windows import hann_window as hann_window
+from pellucid.ops.signal_windows import kaiser_window as kaiser_window
 from pellucid.ops.sorting import kthvalue as kthvalue
 from pellucid.ops.sorting import median as median
 from pellucid.ops.sorting import mode as mode

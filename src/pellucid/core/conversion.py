@@ -86,7 +86,7 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
     return array, python and np.ndarray not in types
 
 
-def real_part(array: Any, listed: bool = False) -> Any:
+def real_part(array: Array, listed: bool = False) -> Array:
     """The real parts, with PyTorch's warning that the others are lost; TypeError where numbers were `listed`."""
     if listed and array.imag.any():
         raise TypeError("must be real number, not complex; write dtype=pellucid.complex64")

@@ -90,7 +90,7 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
         arrive(edge, gradient, gradient.base is None and getrefcount(gradient) == _ALONE)
 
 
-def _in_dtype(gradient: Any, dtype: Any) -> Any:
+def _in_dtype(gradient: Array, dtype: np.dtype) -> Array:
     """The gradient as its input has it. Of a real input that became complex, the real part."""
     if gradient.dtype.kind == "c" and dtype.kind != "c":
         gradient = gradient.real

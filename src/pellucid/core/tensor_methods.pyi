@@ -884,6 +884,9 @@ class TensorMethods:
     def isreal(self) -> Tensor:
         """Whether the imaginary part of each element is 0: always for a real tensor."""
 
+    def istft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Any = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: _int | None = None, return_complex: _bool = False) -> Tensor:
+        """The signal of which `input` is the `stft`: the windows added up, over the sum of the squares of `window`."""
+
     def item(self) -> Any:
         """The value of a tensor with one element, as a Python number."""
 
@@ -1437,6 +1440,9 @@ class TensorMethods:
 
     def std(self, dim: _int | list[_int] | _bool | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Standard deviation over `dim`: the square root of `var`, with the same arguments."""
+
+    def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Any = None, center: _bool = True, pad_mode: str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
+        """The transforms of windows of `n_fft` numbers, `hop_length` (n_fft // 4) apart: (…, length) -> (…, bins, frames)."""
 
     def storage_offset(self) -> _int:
         """Where in its memory this tensor begins, counted in elements."""
