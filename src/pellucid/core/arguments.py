@@ -18,6 +18,7 @@ from pellucid.types.dtypes import dtype
 
 from .errors import with_line
 from .node import Arguments, Attributes
+from .outputs import stored
 from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -169,12 +170,13 @@ class Parser:
                     raise wrong_type(self.name, "tensors", _KINDS["Tensor"], entry)
 
 
-def parsed(function: F, name: str) -> F:
+def parsed(function: F, name: str, outs: bool = False) -> F:
     """The function, which takes NumPy's `axis` and `keepdims` for `dim` and `keepdim`, and refuses a wrong type."""
     parameters: Any = inspect.unwrap(function).__code__
     names = parameters.co_varnames[: parameters.co_argcount + parameters.co_kwonlyargcount]
     spelled = [(numpys, ours) for numpys, ours in (("axis", "dim"), ("keepdims", "keepdim"))
                if ours in names and numpys not in names]  # fmt: skip
+    takes_out = outs and not parameters.co_flags & inspect.CO_VARKEYWORDS
     parser: Parser | None = None
 
     @functools.wraps(function)
@@ -186,6 +188,8 @@ def parsed(function: F, name: str) -> F:
                     kwargs[ours] = kwargs.pop(numpys)
         if parser is None:
             parser = Parser(function, name)
+        if takes_out and "out" in kwargs:
+            return stored(name, call, args, kwargs)
         parser.check(args, kwargs)
         return function(*args, **kwargs)
 

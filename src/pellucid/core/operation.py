@@ -38,6 +38,7 @@ from .declaration import Declaration, Forward
 from .door import apply
 from .errors import ShapeError, with_line
 from .node import Arguments, Attributes, node_name
+from .outputs import stored
 from .tensor import Tensor
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
@@ -64,6 +65,8 @@ class Op(Declaration):
     """One declared op; calling it goes through the door."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs and "out" in kwargs and not self.mutates:
+            return stored(self.name, self, args, kwargs)
         if kwargs or len(args) != len(self.inputs) or self.star is not None:
             args, kwargs = self.bind(args, kwargs)
         for position in self.tensors:

@@ -1,0 +1,64 @@
+"""`out=`: the result of a function, stored in tensors that the caller has. One way for all ops and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from pellucid.types.dtypes import can_cast
+
+from .declaration import TABLE
+from .errors import warn, with_line
+from .modes import is_grad_enabled, no_grad
+from .tensor import Tensor
+
+
+def stored(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `function(*args, **kwargs)` gives, in the tensor (or the tuple of tensors) that `kwargs["out"]` is.
+
+    Raises RuntimeError where a gradient would be wanted, and for a dtype that the result cannot be cast to. An `out` of
+    another shape is resized, with a warning if it has elements.
+    """
+    out = kwargs.pop("out")
+    if out is None:
+        return function(*args, **kwargs)
+    outs = cast("tuple[Any, ...]", tuple(out) if isinstance(out, tuple | list) else (out,))
+    for entry in outs:
+        if not isinstance(entry, Tensor):
+            raise TypeError(with_line(f"{name}(): argument 'out' must be Tensor, not {type(entry).__name__}"))
+    if is_grad_enabled() and any(isinstance(entry, Tensor) and entry.requires_grad for entry in (*_flat(args), *outs)):
+        raise RuntimeError(with_line(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad; write no_grad() around the call, or leave out= out"
+        ))  # fmt: skip
+    with no_grad():
+        result: Any = function(*args, **kwargs)
+    results: tuple[Any, ...] = tuple(cast("Any", result)) if isinstance(result, tuple) else (result,)
+    if len(results) != len(outs):
+        raise TypeError(with_line(f"{name}(): out= must be {len(results)} tensors, got {len(outs)}"))
+    for target, value in zip(outs, results, strict=True):
+        _store(name, target, value)
+    made: Any = type(cast("Any", result))
+    return made(*outs) if hasattr(made, "_fields") else out
+
+
+def _flat(args: tuple[Any, ...]) -> list[Any]:
+    return [entry for arg in args for entry in (cast("list[Any]", arg) if isinstance(arg, tuple | list) else [arg])]
+
+
+def _store(name: str, target: Tensor, value: Tensor) -> None:
+    if not can_cast(value.dtype, target.dtype):
+        raise RuntimeError(with_line(
+            f"{name}(): result type {value.dtype!r} can't be cast to the desired output type {target.dtype!r}"
+        ))  # fmt: skip
+    if target.shape != value.shape:
+        if target.numel():
+            warn(
+                f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does "
+                f"not match the required output shape {list(value.shape)}. Give an out of that shape, or of no elements"
+            )
+        target._array = np.empty(value.shape, target.dtype.numpy)
+    with no_grad():
+        TABLE["copy_"](target, value)  # pyright: ignore[reportCallIssue, reportUnknownMemberType]
