@@ -145,6 +145,38 @@ for epoch in range(20):
         Q[i] += 0.05 * (e * pu - 0.02 * Q[i])
 """
 
+SWEEP = (
+    HEAD
+    + """
+for alpha in [0.01, 0.1, 1]:
+    np.random.seed(1)
+    W, b = np.random.normal(size=3), 0.0
+    for j in range(2000):
+        p = 1 / (1 + np.exp(-(X @ W + b)))
+        error = p - y
+        W -= alpha * X.T @ error / len(y)
+        b -= alpha * error.mean()
+"""
+)
+
+NEW_DICT_EACH_PASS = (
+    HEAD
+    + """
+def update(parameters, error, rate=0.2):
+    weights = parameters["W"] - rate * X.T @ error / len(y)
+    return {"W": weights, "b": parameters["b"] - rate * error.mean()}
+
+def model(passes):
+    parameters = {"W": np.zeros(3), "b": np.zeros(1)}
+    for i in range(passes):
+        p = 1 / (1 + np.exp(-(X @ parameters["W"] + parameters["b"])))
+        cost = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+        parameters = update(parameters, p - y)
+
+model(500)
+"""
+)
+
 HINGE = (
     HEAD
     + """
@@ -182,7 +214,9 @@ def examined(folder: Path, source: str) -> Report:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", [TWO_OUTPUTS, CLIPPED_ADAGRAD, NESTEROV, ONE_RATING_AT_A_TIME, HINGE])
+@pytest.mark.parametrize(
+    "source", [TWO_OUTPUTS, CLIPPED_ADAGRAD, NESTEROV, ONE_RATING_AT_A_TIME, SWEEP, NEW_DICT_EACH_PASS, HINGE]
+)
 def test_another_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()

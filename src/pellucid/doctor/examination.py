@@ -206,17 +206,8 @@ def _in_own_names(finding: Finding, session: Session) -> None:
 
 
 def _trusted(judgement: gradient.Judgement) -> bool:
-    """Whether the loss is known well enough to call a program wrong by it: it explains all of a tensor that is more
-    than one number, in most passes."""
-    if not judgement.wrong:
-        return True
-    agreeing = 0
-    for name, row in judgement.cells.items():
-        telling = [c for c in row if c.state not in ("silent", "drift")]
-        along = sum(c.state == "along" for c in telling)
-        if name not in judgement.single and along > len(telling) / 2:
-            agreeing += along
-    return agreeing > 1
+    """Whether the loss is known well enough to call a program wrong by it."""
+    return not judgement.wrong or gradient.explains_some(judgement)
 
 
 def _facts(session: Session) -> dict[str, Any]:

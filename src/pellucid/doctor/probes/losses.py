@@ -109,7 +109,7 @@ class Candidate:
         total: Any = 0.0
         for output, label in zip(outputs, labels, strict=True):
             pair = aligned(output, label, USUAL[self.kind].classes)
-            if pair is None:
+            if pair is None or (self.kind in SIGNED and not _signs(*pair)):
                 return float("nan")
             total = total + function(*pair)
         for output, label in self.also:
@@ -191,6 +191,7 @@ def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
     return _unit(y) and o.shape[-1:] != (1,) and bool(np.abs(y.sum(-1) - 1).max() < 1e-6)
 
 
+SIGNED = ("hinge", "squared-hinge", "perceptron")  # for labels of -1 and 1
 PIECEWISE = ("hinge", "squared-hinge", "perceptron", "perceptron-01")  # without a slope where an output is right
 
 USUAL: dict[str, Usual] = {

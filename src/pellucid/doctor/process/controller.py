@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.doctor.process.child import Answer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.paths import Group, Scope, root_name
 from pellucid.doctor.process.program import Program
 from pellucid.doctor.process.scout import Parameters, Scout, back_to_start, is_named, movers, parameters
 
@@ -104,21 +104,24 @@ class Controller:
         anew = loop.anew if seen.activation > 1 or seen.count < SURE else frozenset[str]()
         anew |= loop.own | (loop.local if seen.activation > 1 else frozenset[str]())
         scope = session.scope
-        if seen.count < SURE and scope.frame is not None:  # what grows or goes back with each turn: out = out + w * x
-            here = scope.frame.f_locals
-            anew |= {
-                name for name in loop.local if name in here and (hasattr(here[name], "grad") or not is_named(name))
-            }
-        scope.fleeting |= anew
-        inside = scope.frame is not None and scope.frame.f_code.co_name != "<module>"
-        return {
-            name: group
-            for name, group in movers(scope).items()
-            if not (
-                group.paths[0][0][0] == ("local" if inside else "global")
-                and (group.paths[0][0][1] if inside else group.paths[0][0][1][1]) in anew
-            )
-        }
+        here = scope.frame.f_locals if scope.frame is not None else {}
+        # what grows or goes back with each turn, such as out = out + w * x, unless it is called like a parameter
+        doubtful = loop.local if seen.count < SURE else frozenset[str]()
+        values = {name for name in doubtful if hasattr(here.get(name), "grad")}
+        scope.fleeting |= anew | doubtful
+        kind = "local" if scope.frame is not None and scope.frame.f_code.co_name != "<module>" else "global"
+        found = movers(scope)
+        lasting: dict[str, Group] = {}
+        for name, group in found.items():
+            root = root_name(group.paths[0])
+            if group.paths[0][0][0] == kind and (
+                root in anew or root in values or (root in doubtful and not is_named(name))
+            ):
+                continue
+            lasting[name] = group
+        if len(lasting) < len(found) and seen.count < SURE:
+            seen.tested -= 1  # it is asked again when that is known
+        return lasting
 
 
 class Session:

@@ -178,6 +178,9 @@ def mistake_of(judgement: Judgement, study: Study, sizes: set[int]) -> tuple[str
     swapped = _swapped(judgement, study)
     if swapped:
         return "swapped-tensors", f"The gradient of {swapped[0]} is applied to {swapped[1]}.", "swap them"
+    climbing = [name for name in wrong if judgement.verdicts[name] == "sign"]
+    if climbing:  # beside another mistake
+        return "sign", f"The gradient of {', '.join(climbing)} has the wrong sign.", "turn its sign around"
     return "unknown", "", ""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.losses import SIGNED, Candidate
 from pellucid.doctor.probes.slopes import Pass, Study
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
@@ -66,12 +66,26 @@ def judge(study: Study) -> Judgement | None:
         whole = [found for found in judged if good(found) and tells(found)]
         if whole:
             return max(whole, key=lambda found: found.score)
-    # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more.
+    # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more: all of
+    # a tensor at least.
     named = max(
         (f for f in judged if f.candidate.is_seen and f.candidate.named > 0), key=lambda f: f.score, default=None
     )
-    best = max(judged, key=lambda found: found.score, default=None)
-    return named if named is not None and best is not None and best.score < named.score + 0.3 else best
+    best = max(judged, key=lambda found: (explains_some(found), found.score), default=None)
+    if named is None or best is None or (explains_some(best) and not explains_some(named)):
+        return best
+    return named if best.score < named.score + 0.3 else best
+
+
+def explains_some(found: Judgement) -> bool:
+    """Whether the loss explains all of a tensor that is more than one number, in most passes, and not by chance."""
+    agreeing = 0
+    for name, row in found.cells.items():
+        telling = [c for c in row if c.state not in ("silent", "drift")]
+        along = sum(c.state == "along" for c in telling)
+        if name not in found.single and along > len(telling) / 2:
+            agreeing += along
+    return agreeing > 1
 
 
 def tells(found: Judgement) -> bool:
@@ -90,6 +104,8 @@ def ranked(study: Study) -> list[Judgement]:
 
 def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     """What is right and wrong if this is the loss."""
+    if candidate.kind in SIGNED and any(math.isnan(entry.losses.get(candidate, 0.0)) for entry in passes):
+        return None  # the labels of another pass are none of its
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
     cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
     _without_clipped(passes, cells)
