@@ -16,6 +16,7 @@ from .similarity import PairwiseDistance
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -332,3 +333,22 @@ class TripletMarginWithDistanceLoss(_Loss):
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:  # type: ignore[override]
         return type(self).function(anchor, positive, negative, **self._options())
+
+
+class CTCLoss(_Loss):
+    """-log of the probability of a sequence of labels, over all ways to stretch it to the input (Graves et al., 2006).
+
+    Shape: log_probs (T, N, C), targets (N, S) or one after the other, input_lengths (N), target_lengths (N).
+    """
+
+    function = staticmethod(F.ctc_loss)
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(  # type: ignore[override]
+        self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        return type(self).function(log_probs, targets, input_lengths, target_lengths, **self._options())
