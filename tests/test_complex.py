@@ -164,6 +164,32 @@ def test_refuses_what_pytorch_refuses(index: int) -> None:
     assert isinstance(raised[1], RuntimeError) == isinstance(raised[0], RuntimeError)
 
 
+def test_gradcheck_of_complex_numbers() -> None:
+    z = pellucid.tensor(Z, dtype=pellucid.complex128).requires_grad_()
+    r = pellucid.tensor(R, dtype=pellucid.float64).requires_grad_()
+
+    def right(z: Any, r: Any) -> Any:
+        return (z * r).exp() @ z.conj(), z.abs()
+
+    assert pellucid.autograd.gradcheck(right, (z, r))
+    assert pellucid.autograd.gradcheck(right, (z, r), fast_mode=True)
+    assert pellucid.autograd.gradgradcheck(lambda z: z * z * z.conj(), (z,))
+    seed = pellucid.tensor(W, dtype=pellucid.complex128).requires_grad_()
+    assert pellucid.autograd.gradgradcheck(lambda z: z**3, (z,), seed)
+
+    class Unconjugated(pellucid.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, z: Any) -> Any:
+            ctx.save_for_backward(z)
+            return z * z
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2 * ctx.saved_tensors[0]
+
+    assert not pellucid.autograd.gradcheck(Unconjugated.apply, (z,), raise_exception=False)
+
+
 def test_parts_are_views() -> None:
     for library in (torch, pellucid):
         z = library.tensor([1 + 2j, 3 - 4j])

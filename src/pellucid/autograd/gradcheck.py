@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd.numeric import Slopes, slopes
-from pellucid.core import Tensor, enable_grad, from_data, grad, wrap
+from pellucid.core import TABLE, Tensor, enable_grad, from_data, grad, wrap
 
 LARGE = 4_000  # with more elements of the inputs than this, they are not moved one by one
 TRIES = 4  # points near the given one at which an element with a kink is examined
@@ -45,7 +45,7 @@ def gradcheck(
     is right where |analytic − numeric| ≤ atol + rtol·|numeric| + 10·(error of the difference). The steps are found by
     extrapolation (so `eps` is not needed), with an estimate of the error. Where the function has a kink at the point
     (relu at 0, max at a tie), the element is compared near it instead, and is left out where there are kinks all
-    around.
+    around. Complex inputs and outputs are checked as pairs of real numbers.
 
     Args:
         func: a function of tensors that returns a tensor or a tuple of tensors.
@@ -64,7 +64,7 @@ def gradcheck(
     True
     """
     _refuse(check_backward_ad, check_forward_ad, check_batched_grad, check_batched_forward_grad)
-    tensors = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+    func, tensors = _in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
     if not wanted:
         raise ValueError(
@@ -112,7 +112,7 @@ def gradgradcheck(
     True
     """
     _refuse(check_rev_over_rev, check_fwd_over_rev, check_batched_grad, False)
-    tensors = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+    func, tensors = _in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         with enable_grad():
@@ -120,6 +120,7 @@ def gradgradcheck(
         seeds = [_seed(tuple(out.shape), rng, gen_non_contig_grad_outputs) for out in outputs]
     else:
         seeds = list(grad_outputs) if isinstance(grad_outputs, tuple | list) else [grad_outputs]
+        seeds = [_pairs(seed) for seed in seeds]
     count = len(tensors)
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
 
@@ -147,6 +148,29 @@ def _refuse(backward: bool, forward: bool, batched: bool, batched_forward: bool)
             "gradcheck: pellucid differentiates in reverse mode, one gradient at a time: leave out the arguments "
             "about the forward mode and about batched gradients"
         )
+
+
+def _pairs(value: Any) -> Any:
+    """A complex tensor as pairs of real numbers, (…, 2), a leaf where it is one; anything else as it is."""
+    if not isinstance(value, Tensor) or not value.is_complex():
+        return value
+    if value.is_leaf and value.requires_grad:
+        return TABLE["view_as_real"](value.detach()).clone().requires_grad_()
+    return TABLE["view_as_real"](value)
+
+
+def _in_pairs(func: Callable[..., Any], tensors: tuple[Any, ...]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The function of real numbers, and its inputs, that a function of complex ones is."""
+    wanted = [isinstance(tensor, Tensor) and tensor.is_complex() and tensor.requires_grad for tensor in tensors]
+
+    def of_pairs(*args: Any) -> Any:
+        pairs = zip(wanted, args, strict=False)
+        found = func(*[TABLE["view_as_complex"](value) if pair else value for pair, value in pairs],
+                     *args[len(wanted) :])  # fmt: skip
+        return tuple(map(_pairs, found)) if isinstance(found, tuple | list) else _pairs(found)
+
+    given = (_pairs(tensor) if pair else tensor for pair, tensor in zip(wanted, tensors, strict=True))
+    return of_pairs, tuple(given)
 
 
 def _advice(tensors: tuple[Any, ...]) -> str:
