@@ -1,5 +1,8 @@
 """The causes that need no gradient: the rules on records, and the doctor on small programs that have one."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +10,16 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, order, reach, softmax
+from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, decay, order, reach, softmax
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Batch, Data, Keys, distinct, samples
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.slopes import Pass
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
 from tests.browser import in_browser
+from tests.pages import ROOT, blocks
 
 RNG = np.random.default_rng(0)
 
@@ -278,3 +284,60 @@ def test_what_the_data_shows(cause: str, code: str, change: tuple[str, ...], tmp
     finding = examined(tmp_path, *change).findings[0]
     assert finding.cause == cause
     assert not code or finding.code == code
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cause", "line", "change"),
+    [
+        ("dead-units", 8, ("b1 = np.zeros(8)", "b1 = np.full(8, -30.0)")),
+    ],
+)
+def test_a_cause_of_the_parameters_is_named(cause: str, line: int, change: tuple[str, ...], tmp_path: Path) -> None:
+    report = examined(tmp_path, *change)
+    assert report.status == "faults", report.to_json()
+    assert (report.findings[0].cause, report.findings[0].line) == (cause, line)
+
+
+def test_scores_that_are_alike_because_their_weights_are_are_not_cut_off() -> None:
+    z = np.repeat(RNG.normal(size=(40, 2)), [1, 3], axis=1)  # three classes that nothing told apart yet
+    assert softmax.rectified(softmax_of(z)) is None
+
+
+def test_the_recipe_for_a_cause_is_found_by_the_doctor(tmp_path: Path) -> None:
+    recipe = next(block for block in blocks(ROOT / "docs" / "how-it-works.md", "python") if "CAUSES.insert" in block)
+    script = tmp_path / "program.py"
+    script.write_text(CLOUDS.replace("b1 = np.zeros(8)", "b1 = np.full(8, 40.0)"))
+    run = tmp_path / "run.py"
+    run.write_text(recipe + "\nfrom pellucid.doctor.subject import main\n\nmain()\n")
+    out = tmp_path / "report.json"
+    asked = {"script": str(script), "args": [], "loss": None, "budget": 40, "out": str(out)}
+    subprocess.run([sys.executable, str(run), json.dumps(asked)], check=True, timeout=100)
+    report = Report.from_json(out.read_text())
+    assert [finding.cause for finding in report.findings] == ["vanishing-gradients"]
+    assert report.overhead > 1
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.3, 0.3), (0.0, None)])
+def test_a_decay_is_what_an_update_takes_beside_the_slope(share: float, found: float | None) -> None:
+    candidate = Candidate("squared", ("", "p"), ("", "y"))
+    slopes, values = RNG.normal(size=12), RNG.normal(size=12)
+    given = 0.05 * slopes + share * values
+    entry = Pass(0, {"w": np.eye(12)}, {"w": given}, {candidate: {"w": slopes}}, values={"w": values})
+    measured = decay.decay(entry, candidate, "w")
+    assert measured == (None if found is None else pytest.approx(found))
+
+
+def test_where_a_decay_is_written() -> None:
+    found = places.decay({"a.py": "lr, reg = 0.1, 8.0\nw -= lr * (g + reg * w)\n"})
+    assert found is not None
+    assert (found.line, found.value) == (1, 8.0)
+
+
+def test_outputs_that_are_the_same_for_every_row() -> None:
+    keys = Keys(None, ("", "y"), ("", "p"))
+    labels = [RNG.integers(0, 2, (10, 1)).astype(float) for _ in range(5)]
+    assert learning.says_the_same(
+        {("", "y"): labels, ("", "p"): [np.full((10, 1), 0.5 + i / 99) for i in range(5)]}, keys
+    )
+    assert not learning.says_the_same({("", "y"): labels, ("", "p"): [0.9 * y for y in labels]}, keys)

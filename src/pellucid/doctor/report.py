@@ -67,7 +67,7 @@ class Report:
     Attributes:
         status: "faults" (there is an error, or a confirmed warning), "healthy", "inconclusive".
         facts: what the doctor found out about the program: its loop, parameters, loss, update rule.
-        overhead: seconds of the examination over those that the same passes take by themselves.
+        overhead: seconds of the examination over those that the program itself ran, up to the pass that was examined.
     """
 
     status: str

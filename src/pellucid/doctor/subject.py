@@ -17,7 +17,7 @@ from typing import Any
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
-from pellucid.doctor.process.controller import Controller, Finished
+from pellucid.doctor.process.controller import Controller, Finished, Session
 from pellucid.doctor.process.program import Program, silence
 from pellucid.doctor.report import Finding, Report
 
@@ -30,7 +30,14 @@ def main() -> None:
     program = Program(Path(asked["script"]), list(asked["args"]))
     options = Options(asked.get("loss"), float(asked["budget"]))
     reports: list[Report] = []
-    controller = Controller(program, lambda session: reports.append(examine(session, options)), deadline)
+    alone: list[float] = []  # seconds that the program ran by itself, without what was looked at in between
+
+    def examined(session: Session) -> None:
+        alone.append(time.monotonic() - began - controller.scout.spent)
+        reports.append(examine(session, options))
+
+    controller = Controller(program, examined, deadline)
+    began = time.monotonic()
     silence()
     error: BaseException | None = None
     try:
@@ -44,6 +51,8 @@ def main() -> None:
         os._exit(1)
     report = reports[0] if reports else _nothing_found(controller, error, time.monotonic() > deadline)
     report.seconds = time.monotonic() - started
+    if alone:
+        report.overhead = report.seconds / max(alone[0], 1e-3)
     for finding in report.findings:
         finding.around = around(controller.program.loops.sources, finding)
     if is_notebook(program.script):

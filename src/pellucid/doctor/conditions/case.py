@@ -11,9 +11,11 @@ from pellucid.doctor.conditions import learning
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import Study
-from pellucid.doctor.probes.trials import Remedy, Trial, shaken, to_values, trial
+from pellucid.doctor.probes.trials import Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import places
 from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.paths import Group
+from pellucid.doctor.process.scout import is_named, movers
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
@@ -33,6 +35,7 @@ class Case:
 
     Attributes:
         initial: the parameters before the first pass; `tensors`: the same in their shapes.
+        still: what is named like a parameter, and was moved by no pass.
         data: the rows that some passes saw; None where the labels are not known.
         frozen: the loss of the first passes without any update; `as_is`: the training left alone.
         so_far, was: the remedies that were found, and the training with them. Without any, `was` is `as_is`.
@@ -44,6 +47,7 @@ class Case:
     keys: probe.Keys
     initial: dict[str, np.ndarray]
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    still: dict[str, Group] = field(default_factory=dict)
     data: probe.Data | None = None
     frozen: Trial = field(default_factory=Trial)
     as_is: Trial = field(default_factory=Trial)
@@ -70,7 +74,19 @@ class Case:
             values = case.initial.get(name)
             if values is not None and values.size == session.found.groups[name].size:
                 case.tensors[name] = values.reshape(session.found.groups[name].shape)
+        case.still = {
+            name: group
+            for name, group in movers(session.scope).items()
+            if is_named(name) and name not in session.found.groups and _unmoved(case.initial.get(name), group, session)
+        }
         return case
+
+    def to_values(self, name: str, values: np.ndarray) -> Change:
+        """Begin with other values of a parameter, or of what should be one."""
+        group = self.still.get(name)
+        if group is None:
+            return to_values(self.session.found, name, values)
+        return lambda scope: group.write(scope, values)
 
     # Trainings in forks -----------------------------------------------------------------------------------------
 
@@ -85,7 +101,7 @@ class Case:
 
     def attempt(self, remedy: Remedy) -> Trial | None:
         """The training with a remedy, if it is one: better by far and beyond noise, and with other draws as well."""
-        seconds = max(0.8, min(4.0, 1.5 * self.was.seconds, self.session.left() / 5))
+        seconds = max(0.8, min(4.5, 2.2 * self.was.seconds, self.session.left() / 5))
         other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds)
         if not learning.confirmed(self.frozen, self.was, other):
             return None
@@ -103,15 +119,17 @@ class Case:
         )
         return learning.better(self.frozen, was, other)
 
-    def still(self, done: Trial, remedy: Remedy) -> Remedy:
+    def fixed_at(self, done: Trial, remedy: Remedy) -> Remedy:
         """The same conditions, with the parameters fixed where a training left them."""
         values = [to_values(self.session.found, name, done.values[name]) for name in self.session.found.groups]
         return Remedy(scale=0.0, begin=(*remedy.begin, *values))
 
     @property
     def learns(self) -> bool:
-        """Whether the program, with what was found so far, gets anywhere."""
-        return learning.learns(self.frozen, self.was)
+        """Whether the program, with what was found so far, gets anywhere: further than to say the same of every row."""
+        if not learning.learns(self.frozen, self.was):
+            return False
+        return self.was is not self.as_is or not learning.says_the_same(self.as_is.last, self.keys)
 
     @property
     def first(self) -> probe.Batch:
@@ -165,6 +183,10 @@ class Case:
         if finding.file is not None and finding.line is not None:
             finding.code = self.session.program.loops.line(finding.file, finding.line)
         return finding
+
+
+def _unmoved(old: np.ndarray | None, group: Group, session: Session) -> bool:
+    return old is not None and old.size == group.size and bool(np.array_equal(old, group.read(session.scope)))
 
 
 def error(cause: str, confidence: float, evidence: str, explanation: str, fix: str, **more: Any) -> Finding:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pellucid.doctor.probes.data import Keys, rows, samples
+from pellucid.doctor.probes.losses import Seen
 from pellucid.doctor.probes.trials import Trial
 
 LEARNS = 0.3  # of the loss at the beginning: who loses that much of it learns
@@ -48,6 +52,21 @@ def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
         return False
     noise = 3 * (other.noise + (as_is.noise if as_is.finite else 0.0))
     return was == float("inf") or other.level + noise < was
+
+
+def says_the_same(last: Seen, keys: Keys) -> bool:
+    """Whether the outputs of the last passes are the same for all rows, though the labels differ."""
+    labels, outputs = (last.get(key, []) if key else [] for key in (keys.labels, keys.outputs))
+    count = samples(labels[:1], outputs[:1]) if labels and outputs else 0
+    if not count or len(labels) != len(outputs) or len({o.shape for o in outputs}) != 1 or len(labels) * count < 16:
+        return False
+    if len({y.shape for y in labels}) != 1:
+        return False
+    y, o = (np.stack([rows(value, count) for value in series]) for series in (labels, outputs))  # (passes, rows, …)
+    if not np.isfinite(o).all() or y.reshape(-1, y.shape[2]).std(0).max() == 0:
+        return False
+    spread = o.std(1).max() if o.shape[1] > 1 else o.std(0).max()
+    return bool(spread < 1e-3 * max(float(y.std()), float(np.abs(o).mean())))
 
 
 def better(frozen: Trial, was: Trial, other: Trial) -> bool:

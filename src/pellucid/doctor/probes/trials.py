@@ -30,6 +30,7 @@ class Remedy:
         scale: of every update.
         begin: change the state once, at the head of the first pass, after the parameters are put back.
         repeat: how often each pass is run.
+        undecayed: the shares of some parameters that are given back after each pass.
     """
 
     name: str = ""
@@ -37,11 +38,16 @@ class Remedy:
     scale: float = 1.0
     begin: tuple[Change, ...] = ()
     repeat: int = 1
-    note: Any = None
+    undecayed: tuple[tuple[str, float], ...] = ()
 
     def and_(self, other: Remedy) -> Remedy:
         return Remedy(
-            other.name, other.what, self.scale * other.scale, (*self.begin, *other.begin), self.repeat * other.repeat
+            other.name,
+            other.what,
+            self.scale * other.scale,
+            (*self.begin, *other.begin),
+            self.repeat * other.repeat,
+            (*self.undecayed, *other.undecayed),
         )
 
 
@@ -131,7 +137,8 @@ def trial(
     started = time.monotonic()
     following, collected = burst, 0
     kept: dict[Key, list[np.ndarray]] = {}
-    move = scaled(lab, found, remedy.scale) if remedy.scale != 1.0 else None
+    unchanged = remedy.scale == 1.0 and not remedy.undecayed
+    move = None if unchanged else scaled(lab, found, remedy.scale, dict(remedy.undecayed))
     with np.errstate(all="ignore"):
         try:
             while result.passes < passes and time.monotonic() - started < seconds and lab.left() > 0.15:
@@ -205,15 +212,15 @@ def gently(lab: Lab, found: Parameters, work: Generator[Run, Outcome, Any]) -> G
         return end.value
 
 
-def scaled(lab: Lab, found: Parameters, scale: float) -> Change:
-    """At the end of a pass: every update this many times as large."""
+def scaled(lab: Lab, found: Parameters, scale: float, undecayed: dict[str, float] | None = None) -> Change:
+    """At the end of a pass: every update this many times as large, and without a decay of some parameters."""
 
     def after(scope: Scope) -> None:
         for name in found.parameters:
             old = lab.before.get(name)
             if old is not None:
                 new = lab.groups[name].read(scope)
-                lab.groups[name].write(scope, old + scale * (new - old))
+                lab.groups[name].write(scope, old + scale * (new - old + (undecayed or {}).get(name, 0.0) * old))
 
     return after
 

@@ -100,6 +100,34 @@ def _defaults(file: str, node: ast.FunctionDef, positions: dict[str, tuple[int, 
     return found
 
 
+DECAY = re.compile(r"^(\w*decay\w*|reg(_?lambda|ularization|_strength)?|lam(b|bda)?(_\w+)?|lmbda|wd|l2(_\w+)?)$", re.I)
+
+
+def decay(sources: dict[str, str]) -> Place | None:
+    """Where the weight decay is given: an argument of a call, an assignment, or a default."""
+    found: list[tuple[int, Place]] = []
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                named = [(keyword.arg or "", keyword.value) for keyword in node.keywords]
+                found += [(0, _at(file, v, n)) for k, v in named if DECAY.match(k) and (n := _number(v)) is not None]
+            elif isinstance(node, ast.Assign):
+                for target in node.targets:
+                    pairs = [(target, node.value)]
+                    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                        pairs = list(zip(target.elts, node.value.elts, strict=False))
+                    for name, value in pairs:
+                        called = ast.unparse(name).split(".")[-1]
+                        if DECAY.match(called) and (n := _number(value)) is not None:
+                            found.append((1, _at(file, value, n)))
+            elif isinstance(node, ast.FunctionDef):
+                arguments = [*node.args.args[len(node.args.args) - len(node.args.defaults) :]]
+                for argument, default in zip(arguments, node.args.defaults, strict=True):
+                    if DECAY.match(argument.arg) and (n := _number(default)) is not None:
+                        found.append((2, _at(file, default, n)))
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
 def first_values(sources: dict[str, str], name: str) -> Place | None:
     """Where a parameter gets its first values: the first assignment to its name that is no update of it."""
     last = re.sub(r"\[[^\]]*\]", "", name).split(".")

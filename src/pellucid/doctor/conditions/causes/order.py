@@ -28,7 +28,7 @@ def find(case: Case) -> Finding | None:
         return None
     count = min(2000, len(data.batches))
     was_then, other_then = (
-        case.run(case.still(done, remedy), count, 2.0) for done, remedy in ((was, Remedy()), (other, shuffled))
+        case.run(case.fixed_at(done, remedy), count, 2.0) for done, remedy in ((was, Remedy()), (other, shuffled))
     )
     if not (was_then.losses and other_then.losses and was_then.finite and other_then.finite):
         return None

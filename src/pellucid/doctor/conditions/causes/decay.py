@@ -1,0 +1,54 @@
+"""excessive-weight-decay: the weights are pulled to 0 harder than the data pulls them away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.slopes import Pass
+from pellucid.doctor.probes.trials import Remedy
+from pellucid.doctor.process import places
+
+
+def find(case: Case) -> Found | None:
+    """Confirmed by a training in which what decays is given back after each pass."""
+    found = case.session.found
+    if not case.study.passes or found.memory:
+        return None
+    shares: dict[str, float] = {}
+    for name in found.parameters:
+        each = [share for entry in case.study.passes if (share := decay(entry, case.candidate, name)) is not None]
+        if len(each) > len(case.study.passes) / 2 and np.std(each) < 0.05 * np.mean(each):
+            shares[name] = float(np.mean(each))
+    if not shares:
+        return None
+    remedy = Remedy("excessive-weight-decay", "without the decay", undecayed=tuple(shares.items()))
+    other = case.attempt(remedy)
+    if other is None:
+        return None
+    name = max(shares, key=lambda key: shares[key])
+    finding = case.confirmed(
+        remedy, other,
+        f"In each pass {name} loses {100 * shares[name]:.3g} % of its size beside what the loss asks for.",
+        "The weight decay outweighs the data: the parameters are held near 0.",
+        "divide the weight decay by 100, or leave it away",
+    )  # fmt: skip
+    at(finding, places.decay(case.sources))
+    return Found(finding, remedy, other)
+
+
+def decay(entry: Pass, candidate: Candidate, name: str) -> float | None:
+    """The share of a tensor that an update takes away beside a multiple of the slope; None where there is none."""
+    if name not in entry.given or candidate not in entry.slopes:
+        return None
+    slopes, given = entry.slopes[candidate][name], entry.given[name]
+    values = entry.directions[name] @ entry.values[name]
+    fine = np.isfinite(slopes) & np.isfinite(given)
+    if fine.sum() < 4 or not values[fine].any() or not slopes[fine].any():
+        return None
+    s, w, g = slopes[fine], values[fine], given[fine]
+    (own, share), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
+    rest = float(np.linalg.norm(g - own * s - share * w))
+    is_one = rest < 1e-4 * float(np.linalg.norm(g)) and own > 0 and 1e-5 < share < 1
+    return float(share) if is_one and float(np.linalg.norm(share * w)) > 1e-2 * float(np.linalg.norm(g)) else None
