@@ -368,17 +368,13 @@ def of_cause(cause: str, sources: dict[str, str], keys: Any) -> Place | None:
 
 def softmax(sources: dict[str, str], name: str, cause: str) -> Place | None:
     """Where a softmax takes what it should not: another softmax, or rectified scores; else where `name` is assigned."""
-    inner = {"double-softmax": "softmax"}.get(cause, "relu|maximum")
-    nested = re.compile(rf"softmax\(.*(?:{inner})", re.I)
-    called = first(sources, lambda node: _is_statement(node) and nested.search(ast.unparse(node)) is not None)
+    inner = {"double-softmax": "softmax"}.get(cause, r"relu|maximum|\bmax\(")
+    nested = re.compile(rf"[\w.]*(?:softmax|sigmoid|expit|logistic)\w*\(.*(?:{inner})", re.I)
+    called = first(sources, lambda node: isinstance(node, ast.Call) and nested.match(ast.unparse(node)) is not None)
     if called is not None or not name:
         return called
     wanted = re.split(r"[.\[]", name.removeprefix("self."))[0]
     return last(sources, lambda node: isinstance(node, ast.Assign | ast.AugAssign) and wanted in assigned(node))
-
-
-def _is_statement(node: ast.AST) -> bool:
-    return isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
 
 
 DATA_CAUSES = ("non-finite-data", "constant-target", "class-imbalance", "unshuffled-data")

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.data import Batch
+from pellucid.doctor.probes.data import INPUT_NAME, Batch
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
@@ -22,18 +22,29 @@ def find(case: Case) -> Finding | None:
 
 
 def _never_below_half(case: Case) -> Finding | None:
-    """Asked of every output that is a half or more in the first pass, whatever the loss is computed from."""
+    """Asked of every output that is a half or more in the first pass, whatever the loss is computed from.
+
+    Where the rectifier is off in that pass, the output is exactly a half and depends on nothing: so what does not
+    depend on the parameters is asked, too, and has to take several values later.
+    """
     if case.keys.labels is None:
         return None
     labels = case.study.seen[case.keys.labels]
-    for key in sorted(case.study.depends):
+    for key in sorted(case.study.seen):
         series = case.study.seen[key]
+        if key == case.keys.labels or key[1] in case.session.found.groups or INPUT_NAME.match(key[1]):
+            continue
         if len(series) == len(labels) and series[0].size == labels[0].size and all(_half_or_more(v) for v in series):
             run = case.run(Remedy(), max(80, min(case.as_is.passes, 20_000)), 2.0, frozenset((key, case.keys.labels)))
             keys = replace(case.keys, outputs=key)
-            finding = out_of_reach(probe.batch_of(run.first, keys), probe.batch_of(run.last, keys))
+            first, last = probe.batch_of(run.first, keys), probe.batch_of(run.last, keys)
+            both = [batch.outputs.ravel() for batch in (first, last) if batch.outputs is not None]
+            if len(both) < 2 or len(np.unique(np.concatenate(both))) < 3:
+                continue
+            finding = out_of_reach(first, last)
             if finding is not None:
-                at(finding, places.of_cause(finding.cause, case.sources, keys))
+                nested = places.softmax(case.sources, "", finding.cause)
+                at(finding, nested or places.of_cause(finding.cause, case.sources, keys))
                 return finding
     return None
 
