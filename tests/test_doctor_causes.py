@@ -277,6 +277,11 @@ def test_numbers_of_classes(labels: list[int], cause: str | None) -> None:
     ("cause", "code", "change"),
     [
         ("non-finite-data", "X[7, 1] = np.nan", ("y = (X[:, :1]", "X[7, 1] = np.nan\ny = (X[:, :1]")),
+        (
+            "output-range-mismatch",
+            "p = sigmoid(np.maximum(0, h @ W2 + b2))",
+            ("sigmoid(h @ W2 + b2)", "sigmoid(np.maximum(0, h @ W2 + b2))"),
+        ),
         ("labels-misaligned", "", ("for epoch in", "np.random.shuffle(X)\nfor epoch in")),
     ],
 )

@@ -61,6 +61,7 @@ CAUSES = [
     ),
     Cause(("labels-out-of-range", "labels-off-by-one"), class_numbers.find, "outputs"),
     Cause(("silent-broadcast-loss",), broadcast.find, "outputs"),
+    Cause(("output-range-mismatch",), reach.find_half, "outputs"),
     Cause(("non-finite-data",), finite.find, "data"),
     Cause(("constant-target",), targets.find, "data"),
     Cause(("low-coverage",), coverage.find, "data"),

@@ -15,14 +15,13 @@ from pellucid.doctor.report import Finding
 
 
 def find(case: Case) -> Finding | None:
-    finding = _never_below_half(case)
-    if finding is not None:
-        return finding
     return out_of_reach(case.first, case.last) if not case.learns else None
 
 
-def _never_below_half(case: Case) -> Finding | None:
+def find_half(case: Case) -> Finding | None:
     """Asked of every output that is a half or more in the first pass, whatever the loss is computed from.
+
+    Before the gradient is judged: where it leaves the rectifier out, both are wrong, and this is what to begin with.
 
     Where the rectifier is off in that pass, the output is exactly a half and depends on nothing: so what does not
     depend on the parameters is asked, too, and has to take several values later.
@@ -35,7 +34,7 @@ def _never_below_half(case: Case) -> Finding | None:
         if key == case.keys.labels or key[1] in case.session.found.groups or INPUT_NAME.match(key[1]):
             continue
         if len(series) == len(labels) and series[0].size == labels[0].size and all(_half_or_more(v) for v in series):
-            run = case.run(Remedy(), max(80, min(case.as_is.passes, 20_000)), 2.0, frozenset((key, case.keys.labels)))
+            run = case.run(Remedy(), 4000, 1.5, frozenset((key, case.keys.labels)))
             keys = replace(case.keys, outputs=key)
             first, last = probe.batch_of(run.first, keys), probe.batch_of(run.last, keys)
             both = [batch.outputs.ravel() for batch in (first, last) if batch.outputs is not None]
