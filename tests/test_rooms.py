@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "linalg": frozenset({"ops", "core"}),
     "signal": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
+    "func": frozenset({"nn", "ops", "core"}),  # a module as a function of its parameters
     "distributions": frozenset({"linalg", "ops", "core"}),
     "fft": frozenset({"ops", "core"}),
     "nn": frozenset({"ops", "core", "record", "viz", "autograd"}),  # the report on ways to initialise draws itself

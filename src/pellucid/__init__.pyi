@@ -15,6 +15,7 @@ from . import doctor as doctor
 from . import experiments as experiments
 from . import fft as fft
 from . import files as files
+from . import func as func
 from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
