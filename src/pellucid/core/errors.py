@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,14 @@ class DimensionError(IndexError, RuntimeError):
     """A dimension or an index is out of range. PyTorch raises sometimes the one and sometimes the other."""
 
 
-def in_package(frame: Any) -> bool:
+def in_package(frame: FrameType) -> bool:
     """Whether a stack frame is pellucid's own, or one of Python's own machinery."""
     return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen", "<string>"))
 
 
-def user_frame() -> Any:
+def user_frame() -> FrameType | None:
     """The stack frame of the innermost caller outside of pellucid; None if there is none."""
-    frame: Any = inspect.currentframe()
+    frame = inspect.currentframe()
     while frame is not None and in_package(frame):
         frame = frame.f_back
     return frame
@@ -43,8 +44,7 @@ def user_line() -> str | None:
         return None
     import linecache
 
-    name: str = frame.f_code.co_filename
-    line: int = frame.f_lineno
+    name, line = frame.f_code.co_filename, frame.f_lineno
     source = linecache.getline(name, line).strip()
     short = os.path.relpath(name) if os.path.isabs(name) and name.startswith(os.getcwd() + os.sep) else name
     return f"{short}:{line}, in {frame.f_code.co_name}" + (f": {source}" if source else "")
@@ -52,7 +52,7 @@ def user_line() -> str | None:
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn, at the line of the innermost caller outside of pellucid, however many calls lie between."""
-    frame: Any = inspect.currentframe()
+    frame = inspect.currentframe()
     level = 1
     while frame is not None and in_package(frame):
         frame = frame.f_back

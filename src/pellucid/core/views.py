@@ -130,7 +130,7 @@ def _check_writable(op: Declaration, target: Tensor) -> None:
         )
 
 
-def _check_memory(op: Declaration, array: Any) -> None:
+def _check_memory(op: Declaration, array: Array) -> None:
     if any(step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)):
         raise RuntimeError(
             with_line(
