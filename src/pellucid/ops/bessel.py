@@ -4,7 +4,6 @@
 PyTorch differentiates the four that probability needs (`i0`, `i0e`, `i1`, `i1e`) and no other.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,12 +1,10 @@
 """Views by strides, `as_strided`; and functions whose names end in `_copy`: a view's numbers in memory of its own."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# pyright: reportUnknownLambdaType=false
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,8 +20,8 @@ def _root(array: Any) -> Any:
     """The array that owns the memory which `array` is a part of."""
     root, at = array, array.base
     while at is not None:  # NumPy's own as_strided puts an object of its own between an array and its memory
-        root = at if isinstance(at, np.ndarray) else root
-        at = getattr(at, "base", None)
+        root = cast("Any", at) if isinstance(at, np.ndarray) else root
+        at = getattr(cast("Any", at), "base", None)
     return root
 
 
@@ -141,7 +139,7 @@ def as_strided_scatter(
 
 
 def _copied(value: Any) -> Any:
-    return tuple(map(clone, value)) if isinstance(value, tuple) else clone(value)
+    return tuple(map(clone, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else clone(value)
 
 
 def _copy_of(name: str, view: Callable[..., Any], method: bool = False) -> None:
@@ -153,11 +151,19 @@ def _copy_of(name: str, view: Callable[..., Any], method: bool = False) -> None:
     function(method=method)(made)
 
 
-for _name, _view, _method in (
-    ("alias_copy", lambda input: input, False),
+def _itself(input: Any) -> Any:
+    return input
+
+
+def _expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
+    return shape.expand(input, size)
+
+
+_VIEWS: tuple[tuple[str, Callable[..., Any], bool], ...] = (
+    ("alias_copy", _itself, False),
     ("as_strided_copy", as_strided, False),
     ("diagonal_copy", diagonals.diagonal, False),
-    ("expand_copy", lambda input, size, *, implicit=False: shape.expand(input, size), False),
+    ("expand_copy", _expand, False),
     ("narrow_copy", parts.narrow, True),
     ("permute_copy", axes.permute, False),
     ("split_copy", parts.split, False),
@@ -172,5 +178,6 @@ for _name, _view, _method in (
     ("unsafe_chunk", parts.chunk, True),
     ("unsafe_split", parts.split, True),
     ("unsafe_split_with_sizes", parts.split_with_sizes, True),
-):
+)
+for _name, _view, _method in _VIEWS:
     _copy_of(_name, _view, _method)

@@ -393,7 +393,7 @@ def _constructor(cls: type[Optimizer]) -> Callable[..., None]:
     kind = dict.fromkeys(range(cls.by_position), kinds.POSITIONAL_OR_KEYWORD)
     annotations = inspect.unwrap(cls.formula.declared).__annotations__  # type: ignore[union-attr]
     parameters = [kinds(name, kinds.POSITIONAL_OR_KEYWORD) for name in ("self", "params")] + [
-        kinds(name, kind.get(place, kinds.KEYWORD_ONLY), default=default, annotation=annotations[name])
+        kinds(name, kind.get(place, kinds.KEYWORD_ONLY), default=default, annotation=annotations.get(name, kinds.empty))
         for place, (name, default) in enumerate(own.items())
         if name not in cls.fixed
     ]
@@ -412,7 +412,9 @@ def _constructor(cls: type[Optimizer]) -> Callable[..., None]:
         Optimizer.__init__(self, bound.arguments["params"], given)
 
     shown = "(" + ", ".join(str(parameter.replace(annotation=kinds.empty)) for parameter in parameters[1:]) + ")"
-    __init__.__annotations__ = {name: annotations[name] for name in own if name not in cls.fixed}
+    __init__.__annotations__ = {
+        name: annotations[name] for name in own if name in annotations and name not in cls.fixed
+    }
     __init__.__signature__ = signature  # type: ignore[attr-defined]
     __init__.__qualname__ = f"{cls.__qualname__}.__init__"
     return __init__
