@@ -135,7 +135,7 @@ class Parser:
         code = made.__code__
         count, keyword = code.co_argcount, code.co_kwonlyargcount
         names = code.co_varnames
-        defaults: dict[str, Any] = dict(
+        defaults: Attributes = dict(
             zip(names[count - len(made.__defaults__ or ()) : count], made.__defaults__ or (), strict=True)
         )
         defaults.update(made.__kwdefaults__ or {})
@@ -146,7 +146,7 @@ class Parser:
         starred = names[count + keyword] if code.co_flags & inspect.CO_VARARGS else None
         self.tensors = starred == "tensors"
 
-    def _kind(self, name: str, annotation: Any, defaults: dict[str, Any]) -> Kind | None:
+    def _kind(self, name: str, annotation: Any, defaults: Attributes) -> Kind | None:
         kind = kind_of_argument(name, annotation)
         if kind is not None and defaults.get(name, kind) is None:
             words, test = kind

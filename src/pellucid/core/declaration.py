@@ -89,9 +89,9 @@ class Declaration:
         starred = bool(code.co_flags & inspect.CO_VARARGS)
         self.inputs: tuple[str, ...] = names[1:positional] + names[positional + keyword :][:starred]
         self.star: int | None = positional - 1 if starred else None
-        self.optional: tuple[Any, ...] = given.__defaults__ or ()  # what the last inputs are if not given
+        self.optional: Arguments = given.__defaults__ or ()  # what the last inputs are if not given
         self.required = positional - 1 - len(self.optional)
-        defaults: dict[str, Any] = given.__kwdefaults__ or {}
+        defaults: Attributes = given.__kwdefaults__ or {}
         self.attributes = {name: defaults.get(name, REQUIRED) for name in names[positional : positional + keyword]}
         self.check = check  # called with arguments of mixed dtypes before they are promoted, to refuse some
         self.tensors = tuple(self.inputs.index(name) for name in tensors)  # where a Python number will not do

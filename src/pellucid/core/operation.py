@@ -84,7 +84,7 @@ class Op(Declaration):
     @functools.cached_property
     def kinds(self) -> dict[str, Any]:
         """What each attribute must be, from the annotations; those that may be anything are left out."""
-        annotations: dict[str, Any] = inspect.unwrap(self.declared).__annotations__
+        annotations: Attributes = inspect.unwrap(self.declared).__annotations__
         found = {name: kind_of_argument(name, annotations.get(name)) for name in self.attributes}
         return {name: kind for name, kind in found.items() if kind is not None}
 
@@ -98,7 +98,7 @@ class Op(Declaration):
             if not (number or "float" in str(annotation) or hasattr(value, "dtype")):
                 raise wrong_type(self.name, self.inputs[position], ("Tensor", bool), value)
 
-    def _refuse_positional(self, args: Arguments, extra: tuple[Any, ...]) -> None:
+    def _refuse_positional(self, args: Arguments, extra: Arguments) -> None:
         """Raise TypeError where one of the arguments `extra` is one that PyTorch takes by keyword alone."""
         if "nn.functional" in self.reference:
             return

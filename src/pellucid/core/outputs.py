@@ -12,19 +12,20 @@ from pellucid.types.dtypes import can_cast
 from .declaration import TABLE
 from .errors import warn, with_line
 from .modes import is_grad_enabled, no_grad
+from .node import Arguments, Attributes
 from .tensor import Tensor
 
 
-def stored(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def stored(name: str, function: Callable[..., Any], args: Arguments, kwargs: Attributes) -> Any:
     """What `function(*args, **kwargs)` gives, in the tensor (or the tuple of tensors) that `kwargs["out"]` is.
 
     Raises RuntimeError where a gradient would be wanted, and for a dtype that the result cannot be cast to. An `out` of
     another shape is resized, with a warning if it has elements.
     """
-    out = kwargs.pop("out")
+    out: Any = kwargs.pop("out")
     if out is None:
         return function(*args, **kwargs)
-    outs = cast("tuple[Any, ...]", tuple(out) if isinstance(out, tuple | list) else (out,))
+    outs = tuple(cast("Arguments", out)) if isinstance(out, tuple | list) else (out,)
     for entry in outs:
         if not isinstance(entry, Tensor):
             raise TypeError(with_line(f"{name}(): argument 'out' must be Tensor, not {type(entry).__name__}"))
@@ -35,16 +36,16 @@ def stored(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwarg
         ))  # fmt: skip
     with no_grad():
         result: Any = function(*args, **kwargs)
-    results: tuple[Any, ...] = tuple(cast("Any", result)) if isinstance(result, tuple) else (result,)
+    results: Arguments = tuple(cast("Any", result)) if isinstance(result, tuple) else (result,)
     if len(results) != len(outs):
         raise TypeError(with_line(f"{name}(): out= must be {len(results)} tensors, got {len(outs)}"))
     for target, value in zip(outs, results, strict=True):
         _store(name, target, value)
-    made: Any = type(cast("Any", result))
-    return made(*outs) if hasattr(made, "_fields") else out
+    made = cast("Callable[..., Any]", type(cast("Any", result)))
+    return made(*outs) if hasattr(made, "_fields") else cast("Any", out)
 
 
-def _flat(args: tuple[Any, ...]) -> list[Any]:
+def _flat(args: Arguments) -> list[Any]:
     return [entry for arg in args for entry in (cast("list[Any]", arg) if isinstance(arg, tuple | list) else [arg])]
 
 
