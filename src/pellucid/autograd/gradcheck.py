@@ -150,7 +150,7 @@ def _refuse(backward: bool, forward: bool, batched: bool, batched_forward: bool)
         )
 
 
-def _pairs(value: Any) -> Any:
+def _pairs(value: object) -> object:
     """A complex tensor as pairs of real numbers, (…, 2), a leaf where it is one; anything else as it is."""
     if not isinstance(value, Tensor) or not value.is_complex():
         return value
@@ -159,11 +159,13 @@ def _pairs(value: Any) -> Any:
     return TABLE["view_as_real"](value)
 
 
-def _in_pairs(func: Callable[..., Any], tensors: tuple[Any, ...]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+def _in_pairs(
+    func: Callable[..., object], tensors: tuple[object, ...]
+) -> tuple[Callable[..., object], tuple[object, ...]]:
     """The function of real numbers, and its inputs, that a function of complex ones is."""
     wanted = [isinstance(tensor, Tensor) and tensor.is_complex() and tensor.requires_grad for tensor in tensors]
 
-    def of_pairs(*args: Any) -> Any:
+    def of_pairs(*args: object) -> object:
         pairs = zip(wanted, args, strict=False)
         found = func(*[TABLE["view_as_complex"](value) if pair else value for pair, value in pairs],
                      *args[len(wanted) :])  # fmt: skip
