@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from pellucid.doctor.process.child import Answer, Fork, fork
@@ -71,6 +72,8 @@ class StepProgram:
             self.home[str(name)] = vars(module)
             if file is not None and Path(file).suffix == ".py" and Path(file).is_file():
                 self.loops.sources[file] = Path(file).read_text(encoding="utf-8")
+        if isinstance(function, FunctionType):  # where it was defined is no module: a notebook, an exec
+            self.home.setdefault(function.__module__ or "__main__", function.__globals__)
         code = getattr(function, "__code__", None)
         file = code.co_filename if code is not None else "?"
         line = code.co_firstlineno if code is not None else 0
