@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "linalg": frozenset({"ops", "core"}),
     "signal": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
+    "sparse": frozenset({"ops", "core"}),
     "func": frozenset({"nn", "ops", "core"}),  # a module as a function of its parameters
     "distributions": frozenset({"linalg", "ops", "core"}),
     "fft": frozenset({"ops", "core"}),

@@ -58,7 +58,7 @@ from .version import __version__
 
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
-    "explain": "derivation",
+    "explain": "derivation", "sparse_coo_tensor": "sparse", "spmm": "sparse",
     "summary": "viz.summary",
 }  # fmt: skip
 

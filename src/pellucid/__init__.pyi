@@ -27,6 +27,7 @@ from . import safetensors as safetensors
 from . import scalar as scalar
 from . import serialize as serialize
 from . import signal as signal
+from . import sparse as sparse
 from . import special as special
 from . import torch_names as torch_names
 from . import train as train
@@ -336,6 +337,8 @@ from pellucid.random.seeding import seed as seed
 from pellucid.random.seeding import set_rng_state as set_rng_state
 from pellucid.serialize import load as load
 from pellucid.serialize import save as save
+from pellucid.sparse.coordinates import sparse_coo_tensor as sparse_coo_tensor
+from pellucid.sparse.coordinates import spmm as spmm
 from pellucid.train.records.watch import watch as watch
 from pellucid.types.devices import device as device
 from pellucid.types.dtypes import can_cast as can_cast

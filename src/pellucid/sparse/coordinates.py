@@ -1,0 +1,281 @@
+"""Sparse tensors by coordinates: for each number that is kept a column of indices, and its value."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..core import FUNCTIONS, Size, Tensor
+from ..types.dtypes import dtype as DType
+
+__all__ = ["SparseTensor", "mm", "sparse_coo_tensor", "spmm", "sum"]
+
+
+class SparseTensor:
+    """A tensor of ``shape`` that is zero but for ``values`` (nnz, …) at ``indices`` (sparse_dim, nnz).
+
+    A coordinate that comes twice counts as the sum of its values, until `coalesce` adds them up.
+    """
+
+    is_sparse = True
+    layout = "torch.sparse_coo"
+
+    def __init__(self, indices: Tensor, values: Tensor, size: Any, coalesced: bool = False) -> None:
+        self._at, self._numbers, self.shape, self._coalesced = indices, values, Size(size), coalesced
+
+    # ------------------------------------------------------------------------------------------------ what it is
+
+    @property
+    def dtype(self) -> DType:
+        """The type of the values."""
+        return self._numbers.dtype
+
+    @property
+    def device(self) -> Any:
+        """Where the values are."""
+        return self._numbers.device
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to the values."""
+        return self._numbers.requires_grad
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its length along ``dim``."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def sparse_dim(self) -> int:
+        """How many dimensions are given by coordinates."""
+        return self._at.shape[0]
+
+    def dense_dim(self) -> int:
+        """How many dimensions a value has."""
+        return self._numbers.ndim - 1
+
+    def _nnz(self) -> int:
+        return self._at.shape[1]
+
+    def is_coalesced(self) -> bool:
+        """Whether each coordinate comes once, in order."""
+        return self._coalesced
+
+    def _indices(self) -> Tensor:
+        return self._at
+
+    def _values(self) -> Tensor:
+        return self._numbers
+
+    def indices(self) -> Tensor:
+        """The coordinates, (sparse_dim, nnz), of a coalesced tensor."""
+        return self._only_coalesced("indices")._at
+
+    def values(self) -> Tensor:
+        """The values, (nnz, …), of a coalesced tensor."""
+        return self._only_coalesced("values")._numbers
+
+    def _only_coalesced(self, name: str) -> SparseTensor:
+        if not self._coalesced:
+            raise RuntimeError(
+                f"Cannot get {name} on an uncoalesced tensor, please call .coalesce() first: a coordinate may come "
+                "twice"
+            )
+        return self
+
+    # -------------------------------------------------------------------------------------------------- other forms
+
+    def _flat(self) -> tuple[Tensor, list[int]]:
+        """One number for each coordinate, in row-major order, and the lengths of the sparse dimensions."""
+        lengths = list(self.shape[: self.sparse_dim()])
+        flat = self._at[0] * 0
+        for row, length in zip(self._at.unbind(), lengths, strict=True):
+            flat = flat * length + row
+        return flat, lengths
+
+    def coalesce(self) -> SparseTensor:
+        """The same with each coordinate once, in row-major order."""
+        if self._coalesced:
+            return self
+        flat, lengths = self._flat()
+        kept, place = FUNCTIONS["unique"](flat, return_inverse=True)
+        values = self._zeros((kept.shape[0], *self._numbers.shape[1:])).index_add(0, place, self._numbers)
+        rows = []
+        for length in reversed(lengths):
+            rows.append(kept % length)
+            kept = kept // length
+        return SparseTensor(FUNCTIONS["stack"](rows[::-1]), values, self.shape, coalesced=True)
+
+    def _zeros(self, shape: Any) -> Tensor:
+        return FUNCTIONS["zeros"](tuple(shape), dtype=self._numbers.dtype)
+
+    def to_dense(self) -> Tensor:
+        """The whole tensor, zeros and all; a gradient flows to the values."""
+        flat, lengths = self._flat()
+        dense = self._zeros((math.prod(lengths), *self._numbers.shape[1:]))
+        return dense.index_add(0, flat, self._numbers).reshape(self.shape)
+
+    def transpose(self, dim0: int, dim1: int) -> SparseTensor:
+        """Two of the sparse dimensions exchanged."""
+        order = list(range(self.sparse_dim()))
+        order[dim0], order[dim1] = order[dim1], order[dim0]
+        lengths = [self.shape[place] for place in order]
+        rows = FUNCTIONS["stack"]([self._at[place] for place in order])
+        return SparseTensor(rows, self._numbers, [*lengths, *self.shape[len(order) :]])
+
+    def t(self) -> SparseTensor:
+        """The transpose of a matrix."""
+        return self.transpose(0, 1)
+
+    def to(self, *_: Any, dtype: DType | None = None, **__: Any) -> SparseTensor:
+        """With values of another ``dtype``; devices are as for dense tensors."""
+        found = dtype or next((argument for argument in _ if isinstance(argument, DType)), None)
+        return self if found is None else self._with(self._numbers.to(found))
+
+    def cpu(self) -> SparseTensor:
+        """The tensor itself."""
+        return self
+
+    def detach(self) -> SparseTensor:
+        """The same numbers, through which no gradient flows."""
+        return self._with(self._numbers.detach())
+
+    def _with(self, values: Tensor) -> SparseTensor:
+        return SparseTensor(self._at, values, self.shape, self._coalesced)
+
+    # -------------------------------------------------------------------------------------------------- computation
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return mm(self, other)
+
+    def mm(self, other: Tensor) -> Tensor:
+        """The product with a dense matrix."""
+        return mm(self, other)
+
+    def matmul(self, other: Tensor) -> Tensor:
+        """The product with a dense matrix or vector."""
+        return mm(self, other)
+
+    def __mul__(self, number: Any) -> SparseTensor:
+        if isinstance(number, Tensor) and number.ndim:
+            raise TypeError(
+                "a sparse tensor is multiplied by numbers; for a product of elements write sparse.to_dense() * other"
+            )
+        return self._with(self._numbers * number)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, number: Any) -> SparseTensor:
+        return self * (1 / number)
+
+    def __neg__(self) -> SparseTensor:
+        return self._with(-self._numbers)
+
+    def __add__(self, other: SparseTensor) -> SparseTensor:
+        if not isinstance(other, SparseTensor) or other.shape != self.shape:
+            shown = tuple(other.shape) if hasattr(other, "shape") else type(other).__name__
+            raise RuntimeError(f"a sparse tensor of shape {tuple(self.shape)} can be added to another, not to {shown}")
+        cat = FUNCTIONS["cat"]
+        at, values = cat([self._at, other._at], 1), cat([self._numbers, other._numbers])
+        return SparseTensor(at, values, self.shape).coalesce()
+
+    def __repr__(self) -> str:
+        at = repr(self._at.detach()).replace("\n", "\n" + " " * 15)
+        values = repr(self._numbers.detach()).replace("\n", "\n" + " " * 14)
+        graph = ", requires_grad=True" if self.requires_grad else ""
+        return (
+            f"tensor(indices={at},\n       values={values},\n       size={tuple(self.shape)}, nnz={self._nnz()}, "
+            f"layout={self.layout}{graph})"
+        )
+
+
+def sparse_coo_tensor(
+    indices: Any,
+    values: Any,
+    size: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    check_invariants: bool | None = None,
+    is_coalesced: bool | None = None,
+) -> SparseTensor:
+    """A sparse tensor of ``size``: ``values`` (nnz, …) at the coordinates in the columns of ``indices`` (ndim, nnz).
+
+    Without a size, the least that holds all coordinates. They are checked always, which PyTorch does with
+    ``check_invariants=True``.
+
+    Raises:
+        RuntimeError: counts differ, or a coordinate is outside the size.
+
+    >>> sparse_coo_tensor([[0, 1], [2, 0]], [3.0, 4.0], (2, 3)).to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 0.]])
+    """
+    at = FUNCTIONS["as_tensor"](indices).long()
+    numbers = FUNCTIONS["as_tensor"](values, dtype=dtype)
+    if requires_grad:
+        numbers = numbers.detach().requires_grad_()
+    if at.ndim != 2 or numbers.ndim < 1 or at.shape[1] != numbers.shape[0]:
+        raise RuntimeError(
+            "number of dimensions and nnz must fit: indices must be of shape (sparse_dim, nnz) and values of (nnz, …), "
+            f"but got {tuple(at.shape)} and {tuple(numbers.shape)}"
+        )
+    largest = at.max(1)[0].tolist() if at.shape[1] else [-1] * at.shape[0]
+    if size is None:
+        size = (*(index + 1 for index in largest), *numbers.shape[1:])
+    size = tuple(size)
+    if len(size) != at.shape[0] + numbers.ndim - 1:
+        raise RuntimeError(
+            f"number of dimensions must be sparse_dim ({at.shape[0]}) + dense_dim ({numbers.ndim - 1}), but got size "
+            f"{size}"
+        )
+    for dim, (index, length) in enumerate(zip(largest, size, strict=False)):
+        if index >= length:
+            raise RuntimeError(
+                f"size is inconsistent with indices: for dim {dim}, size is {length} but found index {index}"
+            )
+    if at.shape[1] and int(at.min()) < 0:
+        raise RuntimeError(f"found negative index {int(at.min())} in the indices")
+    return SparseTensor(at, numbers, size, bool(is_coalesced))
+
+
+def mm(mat1: SparseTensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse matrix (n, m) with a dense matrix (m, k) or vector (m,), which is dense.
+
+    Raises:
+        RuntimeError: shapes do not fit.
+    """
+    if not isinstance(mat1, SparseTensor):
+        return FUNCTIONS["mm"](mat1, mat2)
+    if not isinstance(mat2, Tensor):
+        raise TypeError(
+            f"the second factor must be a dense Tensor, but got {type(mat2).__name__}: call .to_dense() on it"
+        )
+    if mat1.ndim != 2 or mat2.ndim not in (1, 2) or mat1.shape[1] != mat2.shape[0]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied: {tuple(mat1.shape)} (sparse) and {tuple(mat2.shape)}"
+        )
+    rows, columns = mat1._indices().unbind()
+    values = mat1._values()
+    gathered = mat2[columns] * (values.unsqueeze(-1) if mat2.ndim == 2 else values)
+    return FUNCTIONS["zeros"]((mat1.shape[0], *mat2.shape[1:]), dtype=gathered.dtype).index_add(0, rows, gathered)
+
+
+def spmm(input: Any, mat2: Tensor) -> Tensor:
+    """`mm`, under its older name."""
+    return mm(input, mat2)
+
+
+def sum(input: SparseTensor, dim: int | None = None) -> Any:
+    """The sum of all numbers, or of those along a dimension of a matrix, dense."""
+    if dim is None:
+        return input._values().sum()
+    return input.to_dense().sum(dim)

@@ -1,0 +1,72 @@
+"""Sparse tensors by coordinates, held to PyTorch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.optiminfo.compare import Case, run
+
+pytest.importorskip("torch")
+
+
+def coo(T: Any, *args: Any, **options: Any) -> Any:
+    return T.sparse_coo_tensor(*args, check_invariants=True, **options)
+
+
+def made(T: Any, **options: Any) -> Any:
+    return coo(T, [[0, 1, 1, 0], [2, 0, 2, 2]], [3.0, 4.0, 5.0, 1.0], (2, 3), **options)
+
+
+def parts(sparse: Any) -> Any:
+    return [sparse.indices(), sparse.values(), tuple(sparse.shape), sparse.is_coalesced(), sparse._nnz()]
+
+
+def gradients(T: Any) -> Any:
+    values = T.tensor([3.0, 4.0, 5.0, 1.0]).requires_grad_()
+    dense = T.arange(6.0).reshape(3, 2).requires_grad_()
+    sparse = coo(T, T.tensor([[0, 1, 1, 0], [2, 0, 2, 2]]), values, (2, 3))
+    (T.sparse.mm(sparse, dense) ** 2).sum().backward()
+    return [values.grad, dense.grad]
+
+
+def through_dense(T: Any) -> Any:
+    values = T.tensor([3.0, 4.0, 5.0, 1.0]).requires_grad_()
+    sparse = coo(T, T.tensor([[0, 1, 1, 0], [2, 0, 2, 2]]), values, (2, 3))
+    (sparse.to_dense() ** 2).sum().backward()
+    return values.grad
+
+
+ROWS: dict[str, Callable[[Any], Any]] = {
+    "dense": lambda T: made(T).to_dense(),
+    "coalesced": lambda T: parts(made(T).coalesce()),
+    "no size": lambda T: tuple(coo(T, [[0, 3], [2, 0]], [3.0, 4.0]).shape),
+    "dtype": lambda T: made(T, dtype=T.float64).to_dense(),
+    "vectors": lambda T: coo(T, [[0, 2]], T.ones(2, 3), (4, 3)).to_dense(),
+    "empty": lambda T: coo(T, T.zeros(2, 0).long(), T.zeros(0), (2, 3)).to_dense(),
+    "mm": lambda T: T.sparse.mm(made(T), T.arange(6.0).reshape(3, 2)),
+    "spmm": lambda T: T.spmm(made(T), T.arange(6.0).reshape(3, 2)),
+    "@": lambda T: made(T) @ T.arange(6.0).reshape(3, 2),
+    "a vector": lambda T: made(T) @ T.arange(3.0),
+    "transposed": lambda T: made(T).t().to_dense(),
+    "times": lambda T: (made(T) * 2).to_dense(),
+    "plus": lambda T: parts((made(T) + made(T)).coalesce()),
+    "sum": lambda T: T.sparse.sum(made(T)),
+    "facts": lambda T: [made(T).is_sparse, made(T).dim(), made(T).sparse_dim(), made(T).dense_dim(), made(T).size(1)],
+    "text": lambda T: repr(made(T)),
+    "gradients": gradients,
+    "through to_dense": through_dense,
+    "not coalesced": lambda T: made(T).indices(),
+    "outside": lambda T: coo(T, [[0, 5], [2, 0]], [3.0, 4.0], (2, 3)),
+    "negative": lambda T: coo(T, [[0, -1], [2, 0]], [3.0, 4.0], (2, 3)),
+    "counts": lambda T: coo(T, [[0, 1], [2, 0]], [3.0], (2, 3)),
+    "dimensions": lambda T: coo(T, [[0, 1], [2, 0]], [3.0, 4.0], (2, 3, 4)),
+    "shapes": lambda T: T.sparse.mm(made(T), T.ones(2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_as_in_pytorch(name: str) -> None:
+    assert run(Case("sparse", "row", name, ROWS[name])) is None
