@@ -6,6 +6,8 @@ import functools
 import inspect
 from typing import Any
 
+from ...core import Tensor
+
 Module = Any  # `module.Module`, which is above this file
 
 
@@ -18,7 +20,7 @@ def options_text(module: Module) -> str:
     parts: list[str] = []
     for name, mark, default in _entries(type(module)):
         value = getattr(module, name)
-        if name in module._parameters:
+        if name in module._parameters or isinstance(value, Tensor):
             value = value is not None
         usual = value == default or (isinstance(value, tuple) and value == (default,) * len(value))
         if mark == "?" and usual:

@@ -2,7 +2,7 @@
 
 from pellucid.torch_names import absent
 
-from . import rnn
+from . import parametrizations, parametrize, rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters
 from .initialisation import initialisation_report
@@ -18,6 +18,8 @@ __all__ = [
     "initialisation_report",
     "lsuv_",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
