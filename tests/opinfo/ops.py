@@ -57,7 +57,7 @@ def function_of(op: OpInfo, module: types.ModuleType) -> Callable[..., Any] | No
         return rebound(op.op, module) if callable(function) or method is not None else None
     if callable(function):
         return function
-    return method if callable(method) and lookup(torch, op.name) is None else None
+    return method if callable(method) and not callable(lookup(torch, op.name)) else None  # `torch.cfloat` is a dtype
 
 
 def shared_ops(module: types.ModuleType) -> list[OpInfo]:
