@@ -7,6 +7,7 @@ from typing import Any
 from pellucid.core import Tensor, as_dtype, from_data, function, method
 from pellucid.core import dtype as dtype_type
 from pellucid.core.tensor import wrap
+from pellucid.types.size import Size
 
 from .memory import cast
 
@@ -32,14 +33,14 @@ class TensorType(type):
             return wrap(np.zeros(args or (0,), cls.dtype.numpy))
         if len(args) != 1:
             raise TypeError(f"{cls.__name__} takes sizes, or a sequence of numbers, but got {len(args)} arguments")
-        data = args[0]
+        data: Any = args[0]
         if isinstance(data, Tensor):
             if data.dtype is not cls.dtype:
                 raise TypeError(f"expected {cls.dtype!r} (got {data.dtype!r}): write tensor.to({cls.dtype!r})")
             return data.detach()
         if isinstance(data, int | float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-        if isinstance(data, tuple) and type(data) is not tuple:  # a torch.Size is a shape
+        if isinstance(data, Size):
             return wrap(np.zeros(data, cls.dtype.numpy))
         return from_data(data, cls.dtype)
 

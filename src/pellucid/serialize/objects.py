@@ -12,7 +12,6 @@ import io
 import pickle
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -47,7 +46,10 @@ def pickled(obj: Any) -> tuple[bytes, list[np.ndarray]]:
     return stream.getvalue(), pickler.storages
 
 
-class _Pickler(pickle._Pickler):  # the one written in Python: its `save_global` can be another
+_InPython: Any = pickle._Pickler  # its `save_global` can be another
+
+
+class _Pickler(_InPython):
     """Writes tensors as ``torch.save`` does, and PyTorch's names in the place of pellucid's."""
 
     def __init__(self, stream: io.BytesIO) -> None:
@@ -127,7 +129,7 @@ class _Pickler(pickle._Pickler):  # the one written in Python: its `save_global`
         self.write(b"c" + f"{found[0]}\n{found[1]}\n".encode())
         self.memoize(obj)
 
-    dispatch: ClassVar[dict[Any, Any]] = {**pickle._Pickler.dispatch, FunctionType: save_global}
+    dispatch: ClassVar[dict[Any, Any]] = {**_InPython.dispatch, FunctionType: save_global}
 
 
 class _Made:
@@ -175,7 +177,7 @@ def _parameter(data: Tensor, requires_grad: bool, hooks: Any = None) -> Tensor:
     return importlib.import_module("pellucid.nn").Parameter(data, requires_grad)
 
 
-def _answer(module: str, name: str) -> Callable[..., Any]:
+def _answer(module: str, name: str) -> Any:
     """pellucid's class or function for one of PyTorch's: in the module of the same name, or around it."""
     parts = ["pellucid", *module.split(".")[1:]]
     while parts:

@@ -462,7 +462,7 @@ class GaussianBlur(_Layer):
     def __init__(self, kernel_size: Any, sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()
         self.kernel_size = _pair(kernel_size)
-        self.sigma = (sigma, sigma) if isinstance(sigma, numbers.Number) else sigma
+        self.sigma: Any = (sigma, sigma) if isinstance(sigma, numbers.Number) else sigma
 
     def forward(self, img: Any) -> Any:
         sigma = uniform(*self.sigma)

@@ -146,10 +146,11 @@ def pad(img: Any, padding: Any, fill: Any = 0, padding_mode: str = "constant") -
         from PIL import Image, ImageOps
 
         if padding_mode == "constant":
-            color = tuple(fill) if isinstance(fill, list | tuple) else fill
+            color: Any = tuple(fill) if isinstance(fill, list | tuple) else fill
             if isinstance(color, int | float) and len(img.getbands()) > 1:
                 color = tuple([int(color)] * len(img.getbands()))
-            return ImageOps.expand(img, border=(left, top, right, bottom), fill=color)
+            expand: Any = ImageOps.expand
+            return expand(img, border=(left, top, right, bottom), fill=color)
         array = np.asarray(img)
         around = ((top, bottom), (left, right)) + ((0, 0),) * (array.ndim - 2)
         return Image.fromarray(np.pad(array, around, mode=padding_mode))
