@@ -235,6 +235,7 @@ from pellucid.ops.pooling import avg_pool2d as avg_pool2d
 from pellucid.ops.pooling import max_pool1d as max_pool1d
 from pellucid.ops.pooling import max_pool2d as max_pool2d
 from pellucid.ops.powers import float_power as float_power
+from pellucid.ops.powers import frexp as frexp
 from pellucid.ops.powers import ldexp as ldexp
 from pellucid.ops.products import addbmm as addbmm
 from pellucid.ops.products import addmm as addmm
@@ -281,10 +282,12 @@ from pellucid.ops.search import argwhere as argwhere
 from pellucid.ops.search import bucketize as bucketize
 from pellucid.ops.search import isin as isin
 from pellucid.ops.search import nonzero as nonzero
+from pellucid.ops.search import nonzero_static as nonzero_static
 from pellucid.ops.search import searchsorted as searchsorted
 from pellucid.ops.search import take_along_dim as take_along_dim
 from pellucid.ops.search import unique as unique
 from pellucid.ops.search import unique_consecutive as unique_consecutive
+from pellucid.ops.search import unravel_index as unravel_index
 from pellucid.ops.shape import atleast_1d as atleast_1d
 from pellucid.ops.shape import atleast_2d as atleast_2d
 from pellucid.ops.shape import atleast_3d as atleast_3d
@@ -320,6 +323,8 @@ from pellucid.ops.statistics import var as var
 from pellucid.ops.statistics import var_mean as var_mean
 from pellucid.ops.strided import as_strided as as_strided
 from pellucid.ops.strided import as_strided_scatter as as_strided_scatter
+from pellucid.ops.strided import empty_permuted as empty_permuted
+from pellucid.ops.strided import empty_strided as empty_strided
 from pellucid.ops.subscript import index_put as index_put
 from pellucid.ops.tensor_types import get_device as get_device
 from pellucid.ops.tensor_types import typename as typename

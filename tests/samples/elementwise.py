@@ -112,3 +112,4 @@ for _name in ("chebyshev_polynomial_t", "chebyshev_polynomial_u", "chebyshev_pol
 SAMPLES["special_zeta"] = [row(np.array([1.5, 2.0, 3.5]), np.array([0.7, 2.0, 5.0]), gradient=False)]
 SAMPLES["igamma"] = [row(positive(3, 4), positive(4), gradient=False)]
 SAMPLES["igammac"] = SAMPLES["igamma"]
+SAMPLES["frexp"] = [row(real(3, 4))]

@@ -712,6 +712,9 @@ class TensorMethods:
     def frac_(self) -> Tensor:
         """In place: Fraction of each element, with its sign: x - trunc(x)."""
 
+    def frexp(self) -> Any:
+        """(mantissa, exponent) of each element: input = mantissa · 2^exponent with ½ ≤ |mantissa| < 1, the exponent int32."""
+
     def gather(self, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Tensor:
         """For each element of `index`, the element of `input` that it names along `dim`."""
 
@@ -1170,6 +1173,9 @@ class TensorMethods:
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
         """Undefined values of `size` in this tensor's dtype and on its device unless told otherwise."""
 
+    def new_empty_strided(self, size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+        """`empty_strided` in this tensor's dtype and on its device unless told otherwise."""
+
     def new_full(self, size: Any, fill_value: Number, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
         """`fill_value` in `size` in this tensor's dtype and on its device unless told otherwise."""
 
@@ -1190,6 +1196,9 @@ class TensorMethods:
 
     def nonzero(self, *, as_tuple: _bool = False) -> Any:
         """The indices of the elements that are not zero: (count, ndim), or with `as_tuple` a vector for each dimension."""
+
+    def nonzero_static(self, *, size: _int, fill_value: _int = -1) -> Tensor:
+        """The first `size` rows of `nonzero`; where there are fewer, rows of `fill_value`."""
 
     def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
         """(Σ |x|^p)^(1 / p) over `dim`, all dimensions if None; `p` a number or "fro" (2), or "nuc" of matrices."""

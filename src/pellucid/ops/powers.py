@@ -6,11 +6,12 @@ import cmath
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, called, elementwise, function, positive, real
+from pellucid.core import TABLE, Tensor, called, elementwise, function, op, positive, real
 from pellucid.types.dtypes import complex128, float64
 
 from .elements import check_number, in_float32, is_bool, is_integral, kind_of
 from .node_names import power
+from .return_types import return_type
 
 
 def _check_exponent(input: Any, exponent: Any) -> None:
@@ -137,3 +138,26 @@ def ldexp(input: Tensor, other: Any) -> Tensor:
     if not isinstance(input, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"ldexp(): argument 'input' must be a Tensor, not {type(input).__name__}")
     return input * TABLE["pow"](2.0, other)
+
+
+@op(name="frexp", elementwise=True, method=False, public=False, aux=("exponent",))
+def _frexp(xp: Any, input: Any) -> Any:
+    """The mantissa of each element, in ½ ≤ |m| < 1, and the exponent: input = m · 2^exponent."""
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"torch.frexp() only supports floating-point dtypes, got {input.dtype}")
+    mantissa, exponent = xp.frexp(input)
+    return xp.asarray(mantissa), xp.asarray(exponent).astype(xp.int32)
+
+
+_frexp.vjp(input=lambda m, g, exponent: g / m.pow(2.0, exponent))
+
+
+@function()
+def frexp(input: Tensor) -> Any:
+    """(mantissa, exponent) of each element: input = mantissa · 2^exponent with ½ ≤ |mantissa| < 1, the exponent int32.
+
+    >>> import pellucid
+    >>> pellucid.tensor([6.0]).frexp().exponent
+    tensor([3], dtype=torch.int32)
+    """
+    return return_type("frexp", "mantissa", "exponent")(*_frexp(input))

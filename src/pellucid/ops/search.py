@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, op
+from pellucid.core import TABLE, ShapeError, Tensor, function, op
 from pellucid.core.errors import with_line
 
-from .dims import dim_of
+from .dims import dim_of, sizes_of
 from .placing import check_index
 from .scatter import gather as gather_elements
 from .shape import broadcast_shapes, broadcast_to, reshape
@@ -364,3 +364,30 @@ def _embedding_grad(
 def frequencies(xp: Any, input: Any) -> Any:
     """How often each number occurs, at each place where it does."""
     return xp.bincount(input.reshape(-1))[input]
+
+
+@function()
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
+    """The first `size` rows of `nonzero`; where there are fewer, rows of `fill_value`."""
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, got {size}")
+    found: Any = argwhere_op(input)[:size]
+    missing = size - found.shape[0]
+    return found if not missing else TABLE["cat"](found, found.new_full((missing, input.ndim), fill_value), dim=0)
+
+
+@function(method=False)
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """The coordinates, a tensor for each dimension, of flat `indices` into a tensor of `shape`.
+
+    >>> import pellucid
+    >>> pellucid.unravel_index(pellucid.tensor(4), (2, 3))
+    (tensor(1), tensor(1))
+    """
+    lengths = sizes_of((shape,))
+    if indices.dtype.is_floating_point or indices.dtype.name == "bool":
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
+    if any(length < 0 for length in lengths):
+        raise ValueError(f"'shape' cannot have negative values, but got {lengths}")
+    steps = [math.prod(lengths[i + 1 :]) for i in range(len(lengths))]
+    return tuple(indices.div(step, rounding_mode="floor") % length for length, step in zip(lengths, steps, strict=True))

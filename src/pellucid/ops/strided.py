@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core import TABLE, Tensor, function, op
 from pellucid.core.errors import with_line
 
-from . import axes, diagonals, parts, shape
+from . import axes, creation, diagonals, parts, shape
 from .dims import sizes_of
 from .memory import clone
 
@@ -73,16 +73,18 @@ def _geometry(xp: Any, shape: Any, geometry: Any, size: Any, stride: Any, offset
 def strided_embed(xp: Any, grad: Any, *, shape: Any, size: Any, stride: Any, offset: int, geometry: Any) -> Any:
     """The gradient of `as_strided`: each element of `grad` added where in the input it was read."""
     own, seen, count = _geometry(xp, shape, geometry, size, stride, offset)
-    memory = xp.bincount(seen.reshape(-1), grad.reshape(-1), minlength=count).astype(grad.dtype)
-    return (memory / xp.maximum(xp.bincount(own.reshape(-1), minlength=count), 1).astype(grad.dtype))[own]
+    memory = xp.zeros(count, grad.dtype)
+    xp.add.at(memory, seen.reshape(-1), grad.reshape(-1))
+    return (memory / xp.maximum(xp.bincount(own.reshape(-1), minlength=count), 1).astype(grad.real.dtype))[own]
 
 
 @op(method=False, public=False)
 def strided_read(xp: Any, input: Any, *, size: Any, stride: Any, offset: int, geometry: Any) -> Any:
     """What `as_strided` reads of `input`, as a copy; 0 in places that `input` does not have."""
     own, seen, count = _geometry(xp, input.shape, geometry, size, stride, offset)
-    memory = xp.bincount(own.reshape(-1), input.reshape(-1), minlength=count).astype(input.dtype)
-    return (memory / xp.maximum(xp.bincount(own.reshape(-1), minlength=count), 1).astype(input.dtype))[seen]
+    memory = xp.zeros(count, input.dtype)
+    xp.add.at(memory, own.reshape(-1), input.reshape(-1))
+    return (memory / xp.maximum(xp.bincount(own.reshape(-1), minlength=count), 1).astype(input.real.dtype))[seen]
 
 
 _as_strided.vjp(
@@ -136,6 +138,50 @@ def as_strided_scatter(
     made = clone(input)
     as_strided(made, size, stride, storage_offset).copy_(src)
     return made
+
+
+@function(method=False)
+def empty_strided(
+    size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
+    pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of `size` with the strides `stride` and undefined values."""
+    lengths, steps = sizes_of((size,)), sizes_of((stride,))
+    if len(lengths) != len(steps):
+        raise RuntimeError(
+            with_line(f"dimensionality of sizes ({len(lengths)}) must match that of strides ({len(steps)})")
+        )
+    needed = sum((length - 1) * step for length, step in zip(lengths, steps, strict=True)) + 1
+    memory = creation.zeros((needed if math.prod(lengths) else 0,), dtype=dtype, device=device)
+    made = as_strided(memory, lengths, steps, 0).detach()
+    return made.requires_grad_() if requires_grad else made
+
+
+@function(public=False)
+def new_empty_strided(
+    self: Tensor, size: Any, stride: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """`empty_strided` in this tensor's dtype and on its device unless told otherwise."""
+    return empty_strided(size, stride, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)
+
+
+@function(method=False)
+def empty_permuted(
+    size: Any, physical_layout: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+    layout: Any = None, pin_memory: bool = False,
+) -> Tensor:  # fmt: skip
+    """A tensor of `size` with undefined values whose dimensions lie in memory in the order `physical_layout`."""
+    lengths, order = sizes_of((size,)), sizes_of((physical_layout,))
+    if sorted(order) != list(range(len(lengths))):
+        raise RuntimeError(with_line(
+            f"empty_permuted: physical_layout {list(order)} must name each dimension of {list(lengths)} once"
+        ))  # fmt: skip
+    steps, step = [0] * len(lengths), 1
+    for axis in reversed(order):
+        steps[axis] = step
+        step *= max(lengths[axis], 1)
+    return empty_strided(lengths, steps, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def _copied(value: Any) -> Any:
