@@ -16,6 +16,7 @@ __all__ = [
     "elu",
     "gelu",
     "glu",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -244,3 +245,16 @@ def _dimension(name: str, input: Tensor, dim: int | None) -> int:
         stacklevel=4,
     )
     return guess
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """A sample of the Gumbel-softmax distribution at the temperature ``tau`` (arXiv:1611.01144).
+
+    With ``hard`` it is one-hot, and has the gradient of the soft sample.
+    """
+    noise = -ops.empty_like(logits.detach()).exponential_().log()
+    soft = ops.softmax((logits + noise) / tau, dim=dim)
+    if not hard:
+        return soft
+    chosen = ops.zeros_like(logits.detach()).scatter_(dim, soft.detach().argmax(dim, keepdim=True), 1.0)
+    return chosen - soft.detach() + soft
