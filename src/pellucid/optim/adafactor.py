@@ -93,6 +93,8 @@ class Adafactor(Optimizer):
             raise ValueError(f"beta2_decay should be <= 0 but is: {given['beta2_decay']}")
 
     def update(self, param: Tensor, grad: Tensor, state: Options, options: Options) -> None:
+        if param.is_complex():
+            raise RuntimeError("Adafactor does not support complex parameters")
         if not state:
             shape, names = tuple(grad.shape), ["variance"]
             shapes = [shape]

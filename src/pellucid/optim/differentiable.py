@@ -25,10 +25,15 @@ def follow(
     Raises:
         RuntimeError: the parameter is a leaf that requires a gradient, which nothing recorded may change; clone it.
     """
-    cells = [None if tensor is None else Cell(tensor, place in constant) for place, tensor in enumerate(tensors)]
+    # Of what will be overwritten a copy: backward may need what it was.
+    started = [
+        tensor.clone() if tensor is not None and place in formula.mutates else tensor
+        for place, tensor in enumerate(tensors)
+    ]
+    cells = [None if tensor is None else Cell(tensor, place in constant) for place, tensor in enumerate(started)]
     formula.forward(_CELLS, *cells, **options)
-    for tensor, cell in zip(tensors, cells, strict=True):
-        if tensor is not None and cell is not None and cell.tensor is not tensor:
+    for tensor, before, cell in zip(tensors, started, cells, strict=True):
+        if tensor is not None and cell is not None and cell.tensor is not before:
             tensor.copy_(cell.tensor)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..backend import Array
-from ..core import op
+from ..core import Tensor, op
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import average, scratch
@@ -101,6 +101,11 @@ class Muon(Optimizer):
                 f"Adjust learning rate function {given['adjust_lr_fn']} is not supported: it must be one of "
                 f"{_LR_ADJUSTMENTS}"
             )
+
+    def update(self, param: Tensor, grad: Tensor, state: Options, options: Options) -> None:
+        if param.is_complex():
+            raise RuntimeError("Muon does not support complex parameters")
+        super().update(param, grad, state, options)
 
     def add_param_group(self, param_group: Options) -> None:
         super().add_param_group(param_group)

@@ -153,7 +153,7 @@ class Optimizer:
         """The hyperparameters of a group that the formula has, as plain numbers; differentiable ones stay tensors."""
         if self.formula is None:
             return group
-        if group.get("capturable"):
+        if group.get("capturable") and not group.get("fused"):
             raise AssertionError(
                 "If capturable=True, params and state_steps must be on supported devices: there is none here, since "
                 "capturing a step in a graph of CUDA is what the flag is for; leave it out"
