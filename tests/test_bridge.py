@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ ABSENT = {
     "torch.optim.Adan": ("'torch.optim'", "'Adam'"),
     "torch.utils.data.DataLoder": ("'torch.utils.data'", "'DataLoader'"),
     "torch.zeross": ("'torch'", "'zeros'"),
-    "torch.Tensor.cloone": ("'torch.Tensor'", "'clone'"),
+    "torch.Tensor.sparse_resize_": ("torch.Tensor.sparse_resize_", "does not have"),
     "torch.quantize_per_tensor": ("torch.quantize_per_tensor", "does not have"),
 }
 
@@ -180,6 +181,15 @@ def test_an_absent_name_is_named_with_its_neighbour_and_the_page(name: str) -> N
     for said in (*ABSENT[name], torch_names.PAGE):
         assert said in str(caught.value)
     assert not hasattr(at, last)
+
+
+def test_a_misspelt_method_of_a_tensor_is_answered_as_python_answers() -> None:
+    """With what it has itself: a `__getattr__` would make each attribute of each tensor slower."""
+    with pytest.raises(AttributeError) as caught:
+        pellucid.ones(1).cloone  # noqa: B018
+    assert (caught.value.name, type(caught.value.obj)) == ("cloone", pellucid.Tensor)
+    assert "__getattr__" not in vars(pellucid.Tensor)
+    assert "Did you mean: 'clone'?" in "".join(traceback.format_exception(caught.value))
 
 
 def test_an_absent_name_in_an_import_is_an_import_error_that_says_the_same() -> None:

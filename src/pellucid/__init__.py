@@ -15,6 +15,7 @@ from importlib.util import find_spec as _find_spec
 from . import core as _core
 from . import ops as _ops
 from . import printing as _printing
+from . import torch_names as _torch_names
 from . import types as _types
 from .core import (
     Size,
@@ -78,20 +79,28 @@ def _graph(self: Tensor, backward: "_builtins.bool" = False, limit: "_builtins.i
 Tensor.__graph__ = _graph  # here, since core does not know what watches it
 
 
-_said: "dict[str, str]" = {}  # programs ask some things of each tensor, with hasattr
+class _Lacking:
+    """An attribute of PyTorch's tensors that ours lack: reading it says so.
+
+    A `__getattr__` of the class could say it of every name, but then Python looks up all attributes of all tensors
+    slowly: twice the time of `x.shape`.
+    """
+
+    __slots__ = "name", "said"
+
+    def __init__(self, name: str) -> None:
+        self.name, self.said = name, ""
+
+    def __get__(self, tensor: "_typing.Any", owner: "_typing.Any") -> "_typing.Any":
+        if not self.said:  # once, since programs ask some things of each tensor, with hasattr
+            there = {name for name in dir(Tensor) if not isinstance(vars(Tensor).get(name), _Lacking)}
+            self.said = _torch_names.message("torch.Tensor", self.name, there)
+        raise AttributeError(self.said, name=self.name)
 
 
-def _absent(self: Tensor, name: str) -> "_typing.Any":
-    """Say what of PyTorch's a tensor does not have."""
-    if name.startswith("_"):
-        raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
-    if name not in _said:
-        names = _importlib.import_module("pellucid.torch_names")
-        _said[name] = names.message("torch.Tensor", name, dir(Tensor))
-    raise AttributeError(_said[name], name=name)
-
-
-Tensor.__getattr__ = _absent
+for _name in _torch_names.known().classes["torch.Tensor"]:
+    if not _name.startswith("_") and not hasattr(Tensor, _name):
+        setattr(Tensor, _name, _Lacking(_name))
 
 
 def __getattr__(name):
