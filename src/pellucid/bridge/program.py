@@ -14,6 +14,8 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from ..core import Tensor
+from ..torch_names import message
 from .importing import as_torch
 from .notebook import code_of
 
@@ -126,6 +128,8 @@ def _ended(error: BaseException, notebook: bool = False) -> int:
         return 1
     _of_the_program(error, set())
     sys.stdout.flush()
+    if isinstance(error, AttributeError) and isinstance(error.obj, Tensor):
+        error.add_note(message("torch.Tensor", error.name, dir(Tensor)))
     if notebook and sys.excepthook is sys.__excepthook__:  # which looks for the lines in files
         traceback.print_exception(error)
     else:
