@@ -24,7 +24,7 @@ class Converter:
     def __init__(self, module: types.ModuleType) -> None:
         self.module = module
         self.tensors: dict[int, tuple[torch.Tensor, Any]] = {}
-        self.memories: dict[tuple[int, torch.dtype], np.ndarray] = {}
+        self.memories: dict[tuple[int, torch.dtype], tuple[torch.Tensor, np.ndarray]] = {}
 
     def __call__(self, part: Any) -> Any:
         if isinstance(part, torch.Tensor):
@@ -92,8 +92,12 @@ class Converter:
             return np.empty(tuple(plain.shape), dtype=plain.numpy().dtype)
         key = memory.data_ptr(), plain.dtype
         if key not in self.memories:
-            self.memories[key] = torch.as_strided(plain, (memory.nbytes() // size,), (1,), 0).numpy().copy()
-        start = self.memories[key][plain.storage_offset() :]
+            whole = torch.as_strided(plain, (memory.nbytes() // size,), (1,), 0).numpy().copy()
+            self.memories[key] = (
+                plain,
+                whole,
+            )  # the tensor too: a conjugate is new memory, whose address would be reused
+        start = self.memories[key][1][plain.storage_offset() :]
         return np.lib.stride_tricks.as_strided(start, tuple(plain.shape), [size * step for step in plain.stride()])
 
 

@@ -46,7 +46,7 @@ def lookup(root: Any, path: str) -> Any:
 def tensor_attribute(tensor: type, name: str) -> Any:
     """An attribute that the class itself has, or None: `getattr` would find those of every Python class too."""
     own = [base for base in tensor.__mro__ if base is not object and name in vars(base)]
-    return getattr(tensor, name) if own else None
+    return getattr(tensor, name, None) if own else None
 
 
 def function_of(op: OpInfo, module: types.ModuleType) -> Callable[..., Any] | None:

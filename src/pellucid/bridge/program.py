@@ -129,7 +129,7 @@ def _ended(error: BaseException, notebook: bool = False) -> int:
     _of_the_program(error, set())
     sys.stdout.flush()
     if isinstance(error, AttributeError) and isinstance(error.obj, Tensor):
-        error.add_note(message("torch.Tensor", error.name, dir(Tensor)))
+        error.add_note(message("torch.Tensor", error.name or "", dir(Tensor)))
     if notebook and sys.excepthook is sys.__excepthook__:  # which looks for the lines in files
         traceback.print_exception(error)
     else:

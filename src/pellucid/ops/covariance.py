@@ -64,7 +64,7 @@ def cov(
         norm = norm.clamp(min=0) if isinstance(norm, Tensor) else 0
     centred = rows - mean.unsqueeze(1)
     weighed = centred if weights is None else centred * weights
-    return ((centred @ weighed.T) / norm).squeeze()
+    return ((centred @ weighed.T.conj()) / norm).squeeze()
 
 
 @function()

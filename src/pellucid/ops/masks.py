@@ -26,7 +26,14 @@ def _check_value(name: str, input: Any, value: Any) -> None:
         raise RuntimeError(
             f"{name} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
         )
+    if value_is_complex(value) and input.dtype.kind != "c":
+        raise RuntimeError(f"{name}: value cannot be converted to type {input.dtype.name} without overflow")
     check_number(value, input.dtype)
+
+
+def value_is_complex(value: Any) -> bool:
+    """Whether a number, or an array of one, is complex."""
+    return isinstance(value, complex) or getattr(getattr(value, "dtype", None), "kind", "") == "c"
 
 
 @op(elementwise=True, node=by_operand("MaskedFill", position=2), in_place=True, tensors=("input", "mask"))

@@ -12,7 +12,7 @@ from .dims import sizes_of
 from .elements import check_number
 
 
-@op(public=True, method=False)
+@op(public=True, method=False, reference="torch.nn.functional.pad")
 def constant_pad_nd(xp: Any, input: Any, *, pad: Any, value: Any = 0) -> Any:
     """A copy with `pad[0]` elements `value` before and `pad[1]` after the last dimension, then the one before it, …
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, called, from_data, function, op
@@ -385,7 +386,7 @@ def along_dimension(x: Any, matrix: Any, back: int) -> Any:
     if back == 2:
         return matrix @ x
     shape = tuple(x.shape)
-    flat = TABLE["reshape"](x, shape=(*shape[: 1 - back], -1))
+    flat = TABLE["reshape"](x, shape=(*shape[: 1 - back], math.prod(shape[1 - back :])))
     return TABLE["reshape"](matrix @ flat, shape=(*shape[:-back], matrix.shape[0], *shape[1 - back :]))
 
 

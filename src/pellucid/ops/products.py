@@ -222,7 +222,7 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
 
 
 @function(method=False)
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: object = 2, out: Any = None) -> Tensor:
     """Sum of products over `dims`: the last `dims` of `a` with the first of `b`, or two lists of dimensions."""
     if isinstance(dims, Tensor):
         dims = dims.tolist()
@@ -233,7 +233,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: Any = None) -> Tensor:
             raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         left, right = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     else:
-        left, right = ([int(d) for d in dim] if is_list(dim) else [int(dim)] for dim in dims)
+        pair: Any = dims
+        left, right = ([int(d) for d in dim] if is_list(dim) else [int(dim)] for dim in pair)
     if len(left) != len(right):
         raise RuntimeError("both dimension lists should have same length")
     left, right = [d % a.ndim for d in left], [d % b.ndim for d in right]

@@ -225,7 +225,7 @@ def _normal(xp: Any, mean: Any, std: Any, *, generator: Any = None) -> Any:
 
 
 # What is drawn does not follow its parameters: PyTorch gives zeros.
-_normal.vjp(mean=lambda m, g: m.zeros_like(g), std=lambda m, g: m.zeros_like(g))
+_normal.vjp(mean=lambda m, g, mean: m.zeros_like(mean), std=lambda m, g, std: m.zeros_like(std))
 
 
 @op(name="bernoulli", method=False, public=False)

@@ -389,5 +389,6 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
     if any(length < 0 for length in lengths):
         raise ValueError(f"'shape' cannot have negative values, but got {lengths}")
+    indices = indices.long()
     steps = [math.prod(lengths[i + 1 :]) for i in range(len(lengths))]
     return tuple(indices.div(step, rounding_mode="floor") % length for length, step in zip(lengths, steps, strict=True))

@@ -8,7 +8,7 @@ import itertools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import backend
 from ..core import Op, Tensor, apply, enable_grad, no_grad, state, wrap
@@ -96,7 +96,16 @@ class Optimizer:
         if "step" in vars(cls):
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
-    def __init__(self, params: Any, defaults: Options) -> None:
+    if TYPE_CHECKING:  # each optimiser's constructor is made from its formula, which a type checker does not follow
+
+        def __init__(self, params: Any, *defaults: Any, **hyperparameters: Any) -> None: ...
+
+    else:
+
+        def __init__(self, params: Any, defaults: Options) -> None:
+            self._begin(params, defaults)
+
+    def _begin(self, params: Any, defaults: Options) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor: "

@@ -185,8 +185,8 @@ def _fractional(
         shape[2 + axis], shape[2 + rank + axis] = counts[axis], window[axis]
         places = places * sides[axis] + at.reshape(shape)
     places = places.reshape(n, channels, int(np.prod(counts)), int(np.prod(window)))
-    where = from_data(places.reshape(n, channels, -1), int64, input.device)
-    picked = ops.gather(ops.reshape(x, shape=(n, channels, -1)), 2, where)
+    where = from_data(places.reshape(n, channels, int(np.prod(places.shape[2:]))), int64, input.device)
+    picked = ops.gather(ops.reshape(x, shape=(n, channels, int(np.prod(sides)))), 2, where)
     value, best = ops.reshape(picked, shape=places.shape).max(-1)
     shape = (*input.shape[:-rank], *counts)
     out = ops.reshape(value, shape=shape)

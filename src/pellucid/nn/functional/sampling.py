@@ -12,7 +12,7 @@ import numpy as np
 from ...core import Tensor, called, from_data
 from ...core.errors import warn
 from ...ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, along_dimension
-from ...types.dtypes import int64
+from ...types.dtypes import iinfo, int64
 from .. import vocabulary as ops
 
 __all__ = ["affine_grid", "grid_sample", "interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -62,6 +62,10 @@ def interpolate(
         )
     if mode == "area":
         return _AREA[rank](input, sizes)
+    if not (input.dtype.is_floating_point or mode.startswith("nearest")):  # weights are parts of one
+        least, most = iinfo(input.dtype).min, iinfo(input.dtype).max
+        made = interpolate(input.float(), size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+        return made.round().clamp(least, most).to(input.dtype)
     out: Any = input
     for back in range(1, rank + 1):
         length, count, factor = input.shape[-back], sizes[-back], factors[-back]
