@@ -26,8 +26,8 @@ _NEEDED = ("typer", "rich", "safetensors", "matplotlib")
 COMMANDS = {
     "run": "Run SCRIPT, a program written for PyTorch, with ARGS: torch and torchvision are pellucid for it.",
     "train": "Train a network on DATASET.",
-    "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, and look at "
-    "the loss.",
+    "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, look at the "
+    "loss, and try what it suggests.",
     "predict": "Predict with the network of RUN for each sample in FILE.",
     "compare": "Compare runs: the settings that differ, the figures, the curves laid over each other.",
     "sweep": "Train on DATASET with many settings, and say which did best.",
@@ -125,6 +125,7 @@ def _named(line: str) -> Callable[..., None]:
 _PLAIN = {
     "–": "-", "—": "-", "−": "-", "·": "*", "×": "x", "…": "...", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≠": "!=",
     "≈": "~", "±": "+-", "∞": "inf", "█": "#", "▇": "#", "•": "*", "“": '"', "”": '"', "‘": "'", "’": "'", "∂": "d",
+    "∏": "prod", "Π": "Pi", "Γ": "Gamma", "∝": "~", "∓": "-+",
     "∇": "grad ", "Σ": "sum", "∑": "sum", "√": "sqrt", "ᵀ": "^T", "¹": "^1", "²": "^2", "³": "^3", "⁻": "^-", "ⁿ": "^n",
     "∈": "in", "⊙": "*", "⋅": "*", "ε": "eps", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "λ": "lambda",
     "μ": "mu", "σ": "sigma", "θ": "theta", "π": "pi", "Δ": "Delta", "η": "eta", "ρ": "rho", "τ": "tau", "φ": "phi",

@@ -39,7 +39,7 @@ ROWS: dict[str, tuple[Any, list[str]]] = {
     "linear": (lambda L: L.nn.functional.linear(L.ones(2, 3), L.ones(4, 5)), ["linear(", "(2, 3)", "(4, 5)"]),
     "einsum": (lambda L: L.einsum("ij,jk->ik", L.ones(2, 3), L.ones(4, 5)), ["einsum(", "(2, 3)", "(4, 5)"]),
     "conv2d channels": (lambda L: L.nn.functional.conv2d(L.ones(1, 2, 4, 4), L.ones(3, 1, 2, 2)), [
-        "conv2d(", "(1, 2, 4, 4)", "(3, 1, 2, 2)"]),
+        "weight of size [3, 1, 2, 2]", "input[1, 2, 4, 4]", "to have 1 channels, but got 2 channels"]),
     # dimensions
     "sum over a dim": (lambda L: L.ones(2, 3).sum(dim=2), ["sum(", "float32 (2, 3)", "dim=2", "[-2, 1]", "but got 2"]),
     "softmax": (lambda L: L.ones(2, 3).softmax(5), ["softmax(", "[-2, 1]", "but got 5"]),

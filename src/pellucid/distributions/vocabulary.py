@@ -11,7 +11,9 @@ __all__ = ["m"]
 
 class _Vocabulary:
     def __getattr__(self, name: str) -> Any:
-        found = FUNCTIONS.get(name) or TABLE[name]
+        found = FUNCTIONS.get(name) or TABLE.get(name)
+        if found is None:
+            raise AttributeError(f"there is no op {name!r}", name=name, obj=self)
         setattr(self, name, found)
         return found
 

@@ -106,7 +106,9 @@ class _Cells:
     _named = {"clip": "clamp"}  # noqa: RUF012
 
     def __getattr__(self, name: str) -> Any:
-        function: Any = self._operators.get(name) or TABLE[self._named.get(name, name)]
+        function: Any = self._operators.get(name) or TABLE.get(self._named.get(name, name))
+        if function is None:
+            raise AttributeError(f"there is no op {name!r}", name=name, obj=self)
 
         def call(*args: Any, out: Cell | None = None) -> Cell:
             result = function(*map(_held, args))

@@ -85,7 +85,8 @@ def absent(module: str) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {where!r} has no attribute {name!r}")
-        raise lacking(where, name, vars(sys.modules[module]))
+        there = sys.modules.get(module) or sys.modules[f"pellucid.bridge.{module}"]  # torchvision, in a program or here
+        raise lacking(where, name, vars(there))
 
     return __getattr__
 

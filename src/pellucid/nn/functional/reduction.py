@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor
+from ...core.arguments import parsed
 from ...core.errors import warn
 from ...ops.loss import class_axis, reduction_name
 
@@ -58,6 +59,8 @@ def legacy_reduction(function: Any = None, *, before: str = "reduction") -> Any:
         for name in ("size_average", "reduce")
     }
 
+    function = parsed(function, function.__name__)
+
     @functools.wraps(function)
     def with_flags(*args: Any, **kwargs: Any) -> Any:
         if len(args) <= first and "size_average" not in kwargs and "reduce" not in kwargs:
@@ -75,6 +78,7 @@ def legacy_reduction(function: Any = None, *, before: str = "reduction") -> Any:
             )
         return function(**given)
 
+    with_flags.parses = True  # type: ignore[attr-defined]
     parameters = {**signature.parameters, **flags}
     with_flags.__signature__ = signature.replace(parameters=[parameters[name] for name in names])  # type: ignore[attr-defined]
     return with_flags

@@ -36,9 +36,9 @@ class Transformer(Module):
     Shape: src (S, B, d_model), tgt (T, B, d_model), (B, …) with ``batch_first``, or both without B -> as tgt.
 
     >>> import pellucid as torch
-    >>> net = torch.nn.Transformer(8, 2, 1, 1, dim_feedforward=16)
-    >>> tuple(net(torch.randn(5, 3, 8), torch.randn(4, 3, 8)).shape)
-    (4, 3, 8)
+    >>> net = torch.nn.Transformer(8, 2, 1, 1, dim_feedforward=16, batch_first=True)
+    >>> tuple(net(torch.randn(3, 5, 8), torch.randn(3, 4, 8)).shape)
+    (3, 4, 8)
     """
 
     def __init__(
