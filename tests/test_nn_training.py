@@ -50,7 +50,9 @@ def training(name: str) -> tuple[nn.Module, Any]:
 
 
 def test_every_optimizer_has_a_row() -> None:
-    assert {name for name in optim.__all__ if isinstance(getattr(optim, name), type)} - {"Optimizer"} == set(OPTIMIZERS)
+    known = {name for name in optim.__all__ if isinstance(getattr(optim, name), type)} - {"Optimizer"}
+    # LBFGS asks for a closure, Muon takes matrices alone, and Adafactor's step counts on the host: none can be traced.
+    assert known - {"LBFGS", "Muon", "Adafactor"} == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
