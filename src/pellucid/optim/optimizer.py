@@ -98,11 +98,11 @@ class Optimizer:
 
     if TYPE_CHECKING:  # each optimiser's constructor is made from its formula, which a type checker does not follow
 
-        def __init__(self, params: Any, *defaults: Any, **hyperparameters: Any) -> None: ...
+        def __init__(self, params: object, *defaults: object, **hyperparameters: object) -> None: ...
 
     else:
 
-        def __init__(self, params: Any, defaults: Options) -> None:
+        def __init__(self, params: object, defaults: Options) -> None:
             self._begin(params, defaults)
 
     def _begin(self, params: Any, defaults: Options) -> None:
