@@ -31,13 +31,35 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+# Ops that have no example yet; a new one needs one, and one that has got it leaves the list.
+WITHOUT_EXAMPLE = frozenset(
+    """
+    adafactor_ angle as_strided attention binomial_numbers cholesky_factor cholesky_solution cofactors conj
+    cross_product det eig_packed eigh_packed fourier frexp from_half_spectrum future gamma_cdf gru_scan
+    half_spectrum igamma igamma_ igammac igammac_ imag inverse lstm_scan lu_packed make_complex matrix_exp muon_
+    phase piece piece_embed poisson_numbers pseudo_inverse qr_packed real rnn_scan slogdet_packed solution
+    special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1
+    special_chebyshev_polynomial_t special_chebyshev_polynomial_u special_chebyshev_polynomial_v
+    special_chebyshev_polynomial_w special_hermite_polynomial_h special_hermite_polynomial_he
+    special_laguerre_polynomial_l special_legendre_polynomial_p special_modified_bessel_i0
+    special_modified_bessel_i1 special_modified_bessel_k0 special_modified_bessel_k1
+    special_scaled_modified_bessel_k0 special_scaled_modified_bessel_k1 special_shifted_chebyshev_polynomial_t
+    special_shifted_chebyshev_polynomial_u special_shifted_chebyshev_polynomial_v
+    special_shifted_chebyshev_polynomial_w special_spherical_bessel_j0 special_zeta standard_gamma
+    standard_gamma_slope strided_embed strided_read svd_packed svdvals triangular_solution view_as_complex
+    view_as_real
+    """.split()
+)
+
+
 @pytest.mark.parametrize("name", list(TABLE))
 def test_every_op_is_explained(name: str) -> None:
     op = TABLE[name]
-    try:
-        made = torch.explain(op)
-    except LookupError as error:  # which says how to give one
-        pytest.xfail(str(error))
+    if name in WITHOUT_EXAMPLE:
+        with pytest.raises(LookupError, match="give one: explain"):
+            torch.explain(op)
+        return
+    made = torch.explain(op)
     text = str(made)
     assert made.formula
     assert made.formula.split()[0] in text
