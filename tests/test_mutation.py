@@ -82,12 +82,31 @@ def test_the_source_of_every_rule_is_found() -> None:
             assert tree_of(rule) is not None, f"{name}.{where}: its source is not found"
 
 
+# Ops whose mistakes were not made yet: `python -m tests.mutation NAME … --update`, and then they leave the list.
+NOT_RECORDED = frozenset(
+    """
+    angle as_strided attention binomial_numbers cholesky_factor cholesky_solution cofactors conj cross_product det
+    eig_packed eigh_packed fourier frexp from_half_spectrum gamma_cdf gru_scan half_spectrum i0 igamma igammac imag
+    inverse lstm_scan lu_packed make_complex matrix_exp phase piece piece_embed poisson_numbers pseudo_inverse
+    qr_packed real rnn_scan slogdet_packed solution special_airy_ai special_bessel_j0 special_bessel_j1
+    special_bessel_y0 special_bessel_y1 special_chebyshev_polynomial_t special_chebyshev_polynomial_u
+    special_chebyshev_polynomial_v special_chebyshev_polynomial_w special_entr special_erfcx
+    special_hermite_polynomial_h special_hermite_polynomial_he special_i0e special_i1 special_i1e
+    special_laguerre_polynomial_l special_legendre_polynomial_p special_log_ndtr special_modified_bessel_i0
+    special_modified_bessel_i1 special_modified_bessel_k0 special_modified_bessel_k1 special_ndtr special_ndtri
+    special_scaled_modified_bessel_k0 special_scaled_modified_bessel_k1 special_shifted_chebyshev_polynomial_t
+    special_shifted_chebyshev_polynomial_u special_shifted_chebyshev_polynomial_v
+    special_shifted_chebyshev_polynomial_w special_spherical_bessel_j0 special_xlog1py special_zeta standard_gamma
+    strided_embed strided_read svd_packed svdvals triangular_solution view_as_complex view_as_real
+    """.split()
+)
+
+
 def test_the_record_is_of_all_ops_and_has_no_survivors() -> None:
     record = json.loads(RESULT.read_text(encoding="utf-8"))
     missing = sorted(set(table()) - set(record["mutants"]))
+    assert set(missing) == NOT_RECORDED, f"run `python -m tests.mutation {' '.join(missing)} --update`"
     assert not record["survivors"]
     rows = unpacked(record["mutants"])
     assert record["mistakes"] == record["noticed by the tests"] >= 3000
     assert summary(rows)["noticed by check.gradients"] == record["noticed by check.gradients"]
-    if missing:
-        pytest.xfail(f"not recorded yet: run `python -m tests.mutation {' '.join(missing)} --update`")
