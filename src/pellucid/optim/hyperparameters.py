@@ -62,38 +62,3 @@ def plain(value: Any) -> Any:
     if type(value) is float or value is None or isinstance(value, (bool, int, str)):
         return value
     return tuple(plain(item) for item in value) if isinstance(value, (tuple, list)) else float(value)
-
-
-def check_state(optimizer: Any, state_dict: Options) -> None:
-    """Refuse the state of another kind of optimiser: a step with it would fail, or go on from the wrong numbers.
-
-    PyTorch lets it pass, and its next step fails by a KeyError, mostly. What a newer version added (an option that is
-    off) may be missing, and what is none of an optimiser's (a schedule's ``initial_lr``, a name of the group) may stay.
-    """
-    kind = type(optimizer)
-    if kind.formula is None:
-        return
-    own = optimizer.defaults
-    for place, group in enumerate(state_dict["param_groups"]):
-        foreign = sorted(kind.known.intersection(group).difference(own))
-        missing = sorted(name for name, default in own.items() if default and name not in group)
-        if foreign or missing:
-            raise ValueError(
-                f"loaded state dict belongs to another kind of optimizer than {kind.__name__}: its group {place} "
-                + " and ".join(
-                    [f"has {', '.join(foreign)}, which {kind.__name__} has not"] * bool(foreign)
-                    + [f"lacks {', '.join(missing)}"] * bool(missing)
-                )
-            )
-    slots = dict(kind._slots)
-    groups = state_dict["param_groups"]
-    options = {number: group for group in groups for number in group["params"]}
-    for number, saved in state_dict["state"].items():
-        if not isinstance(saved, dict) or number not in options:
-            continue
-        needed = {name for name, option in slots.items() if option is None or options[number].get(option)}
-        if saved and (set(saved) - set(slots) or needed - set(saved)):
-            raise ValueError(
-                f"loaded state dict belongs to another kind of optimizer than {kind.__name__}: of parameter {number} "
-                f"it remembers {', '.join(map(str, saved))}, but {kind.__name__} needs {', '.join(sorted(needed))}"
-            )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,43 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .. import backend
 from ..core import Op, Tensor, apply, enable_grad, no_grad, state, wrap
 from ..core.errors import warn
+from .constructor import constructor
 from .differentiable import follow
-from .hyperparameters import check_ranges, check_state, plain
+from .hooks import OptimizerHooks, with_hooks
+from .hyperparameters import plain
 from .names import Options
+from .saved import adopt, check_state, scalar_beside
 
 __all__ = ["Optimizer"]
 
 
-def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """``step`` with the step hooks around it, once, also where a subclass's ``step`` calls that of its base."""
-
-    @functools.wraps(step)
-    def with_hooks(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if self._stepping or not (self._step_pre_hooks or self._step_post_hooks):
-            return step(self, *args, **kwargs)
-        given: tuple[Any, ...] = (self, *args)
-        self._stepping = True
-        try:
-            for hook in list(self._step_pre_hooks.values()):
-                changed = hook(self, given, kwargs)
-                if changed is not None:
-                    if not (isinstance(changed, tuple) and len(changed) == 2):
-                        raise RuntimeError(
-                            "an optimizer's step pre hook must return None or a tuple of (new_args, new_kwargs), "
-                            f"but got {changed}."
-                        )
-                    given, kwargs = changed
-            result = step(*given, **kwargs)
-        finally:
-            self._stepping = False
-        for hook in list(self._step_post_hooks.values()):
-            hook(self, given, kwargs)
-        return result
-
-    return with_hooks
-
-
-class Optimizer:
+class Optimizer(OptimizerHooks):
     """What every optimiser shares.
 
     ``param_groups`` is a list of dicts: the key ``"params"`` holds the parameters, the others the hyperparameters
@@ -84,7 +56,6 @@ class Optimizer:
     foreach_follows: ClassVar[bool] = False  # whether PyTorch's foreach=True and differentiable=True go together
     known: ClassVar[set[str]] = set()  # the hyperparameters of all optimisers with a formula
     _slots: ClassVar[tuple[tuple[str, str | None], ...]] = ()  # each piece of state, and the option that asks for it
-    _stepping = False  # whether a step is under way whose hooks have been called
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -92,9 +63,9 @@ class Optimizer:
             cls._slots = tuple((name, cls.needs.get(name)) for name in cls.formula.inputs[2:])
             Optimizer.known.update(cls.formula.attributes)
             if "__init__" not in vars(cls) and {"formula", "own_defaults", "fixed"} & set(vars(cls)):
-                cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+                cls.__init__ = constructor(cls)  # type: ignore[method-assign]
         if "step" in vars(cls):
-            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+            cls.step = with_hooks(cls.step)  # type: ignore[method-assign]
 
     if TYPE_CHECKING:  # each optimiser's constructor is made from its formula, which a type checker does not follow
 
@@ -128,17 +99,9 @@ class Optimizer:
     def check(given: Options) -> None:
         """Refuse hyperparameters that this optimiser cannot work with; the common ranges are checked after it."""
 
-    def _without_hooks(self) -> None:
-        self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._state_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._state_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._load_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._load_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-
     # ------------------------------------------------------------------------------------------------ stepping
 
-    @_with_hooks
+    @with_hooks
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient; ``closure`` recomputes the loss, which is returned."""
         loss = None
@@ -318,7 +281,7 @@ class Optimizer:
         self.state = defaultdict(dict)
         for number, saved in state_dict["state"].items():
             param = params.get(number)
-            self.state[number if param is None else param] = _adopt(saved, param, None)
+            self.state[number if param is None else param] = adopt(saved, param)
         for saved, own in zip(saved_groups, self.param_groups, strict=True):
             kept = {name: own[name] for name in ("params", "param_names") if name in own}
             defaults = {name: value for name, value in self.defaults.items() if name not in saved}
@@ -346,37 +309,7 @@ class Optimizer:
     @staticmethod
     def scalar(param: Tensor, value: float) -> Tensor:
         """New state that is one number: a 0-d float32 tensor, as in PyTorch."""
-        xp = backend.of_array(param._array).xp
-        return wrap(xp.full((), value, xp.float32))
-
-    # --------------------------------------------------------------------------------------------- hooks, text
-
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> Any:
-        """``hook(optimizer, args, kwargs)`` before each step; ``args`` begins with the optimiser.
-
-        It may return ``(args, kwargs)`` to be used instead. Called also where a subclass defines ``step`` itself.
-        """
-        return _Hook(self._step_pre_hooks, hook)
-
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> Any:
-        """``hook(optimizer, args, kwargs)`` after each step that did not fail."""
-        return _Hook(self._step_post_hooks, hook)
-
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
-        """``hook(optimizer)`` before `state_dict` collects."""
-        return _Hook(self._state_pre_hooks, hook, prepend)
-
-    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
-        """``hook(optimizer, state_dict)`` after `state_dict` has collected; what it returns is used instead."""
-        return _Hook(self._state_post_hooks, hook, prepend)
-
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
-        """``hook(optimizer, state_dict)`` before a load, with a shallow copy; what it returns is used instead."""
-        return _Hook(self._load_pre_hooks, hook, prepend)
-
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
-        """``hook(optimizer)`` after a load."""
-        return _Hook(self._load_post_hooks, hook, prepend)
+        return scalar_beside(param, value)
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("
@@ -394,69 +327,3 @@ class Optimizer:
         self._without_hooks()
         self.__dict__.update(state)
         self.defaults.setdefault("differentiable", False)
-
-
-def _constructor(cls: type[Optimizer]) -> Callable[..., None]:
-    """``__init__`` of an optimiser, from the hyperparameters that its formula declares."""
-    own, kinds = {**cls.formula.attributes, **cls.own_defaults}, inspect.Parameter  # type: ignore[union-attr]
-    kind = dict.fromkeys(range(cls.by_position), kinds.POSITIONAL_OR_KEYWORD)
-    annotations = inspect.unwrap(cls.formula.declared).__annotations__  # type: ignore[union-attr]
-    parameters = [kinds(name, kinds.POSITIONAL_OR_KEYWORD) for name in ("self", "params")] + [
-        kinds(name, kind.get(place, kinds.KEYWORD_ONLY), default=default, annotation=annotations.get(name, kinds.empty))
-        for place, (name, default) in enumerate(own.items())
-        if name not in cls.fixed
-    ]
-    signature = inspect.Signature(parameters)
-
-    def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{cls.__name__}() {error}; it is called as {cls.__name__}{shown}") from None
-        bound.apply_defaults()
-        given = {name: value for name, value in bound.arguments.items() if name not in ("self", "params")}
-        given.update(cls.fixed)
-        self.check(given)
-        check_ranges(given)
-        Optimizer.__init__(self, bound.arguments["params"], given)
-
-    shown = "(" + ", ".join(str(parameter.replace(annotation=kinds.empty)) for parameter in parameters[1:]) + ")"
-    __init__.__annotations__ = {
-        name: annotations[name] for name in own if name in annotations and name not in cls.fixed
-    }
-    __init__.__signature__ = signature  # type: ignore[attr-defined]
-    __init__.__qualname__ = f"{cls.__qualname__}.__init__"
-    return __init__
-
-
-class _Hook:
-    """What registering a hook returns: ``remove()`` takes it away again."""
-
-    _numbers = itertools.count()
-
-    def __init__(
-        self, table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any], prepend: bool = False
-    ) -> None:
-        self._table, self._number = table, next(self._numbers)
-        table[self._number] = hook
-        if prepend:
-            table.move_to_end(self._number, last=False)
-
-    def remove(self) -> None:
-        self._table.pop(self._number, None)
-
-
-def _adopt(value: Any, param: Tensor | None, name: str | None) -> Any:
-    """A copy of one saved value, with the device and dtype of the parameter it belongs to (a counter keeps its own)."""
-    if isinstance(value, Tensor):
-        if param is None or name == "step":
-            return value.detach().clone()
-        dtype = param.dtype if param.is_floating_point() else value.dtype
-        return value.detach().to(device=param.device, dtype=dtype, copy=True)
-    if name == "step" and param is not None and isinstance(value, (int, float)):  # as PyTorch before 1.12 counted
-        return Optimizer.scalar(param, value)
-    if isinstance(value, dict):
-        return {key: _adopt(item, param, key) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_adopt(item, param, None) for item in value)
-    return value
