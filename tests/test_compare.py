@@ -14,13 +14,13 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.cli.program import app
 from pellucid.core import from_data
-from pellucid.experiments.replay import Verdict, first_divergence
+from pellucid.experiments.replay import Divergence, first_divergence
 from pellucid.experiments.runs import read
-from pellucid.experiments.session import Session, resume, start
+from pellucid.experiments.session import TrainingSession, resume, start
 from pellucid.train import Callback, Learner, load_checkpoint, save_checkpoint
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.records.divergence import difference, first_difference, named_arrays
-from pellucid.train.records.trace import Place, StepTrace
+from pellucid.train.records.trace import StepTrace, TensorPlace
 
 SETTINGS: dict[str, Any] = {
     "dataset": "moons",
@@ -105,7 +105,7 @@ def test_a_trace_goes_through_a_step_in_order() -> None:
     layer, norm = nn.Linear(2, 2), nn.BatchNorm1d(2)
     model = nn.Sequential(layer, norm, layer)
     batch = [(torch.randn(4, 2), torch.randn(4, 2))]
-    seen: list[tuple[Place, tuple[int, ...]]] = []
+    seen: list[tuple[TensorPlace, tuple[int, ...]]] = []
     trace = StepTrace(lambda place, array: seen.append((place, array.shape)))
     optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     Learner(model, (batch, batch), nn.MSELoss(), optimizer, callbacks=[trace], defaults=()).fit(2)
@@ -155,7 +155,7 @@ def train(folder: Path, stop_at: int | None = None, **changed: Any) -> Path:
 class StopAt(Callback):
     """Ends a run after a step, as Ctrl-C does."""
 
-    def __init__(self, step: int, session: Session) -> None:
+    def __init__(self, step: int, session: TrainingSession) -> None:
         self.at, self.session = step, session
 
     def after_batch(self, learner: Learner) -> None:
@@ -173,7 +173,7 @@ def copied(base: Path, tmp_path: Path) -> Callable[[str], Path]:
     return lambda name: Path(shutil.copytree(base, tmp_path / name))
 
 
-def divergence(one: Path, other: Path, replay: bool = True) -> Verdict:
+def divergence(one: Path, other: Path, replay: bool = True) -> Divergence:
     return first_divergence(*read([one, other]), replay=replay)
 
 

@@ -477,12 +477,12 @@ def test_the_block_ends_with_the_error_in_it() -> None:
 
 
 def test_two_models_in_one_block_have_their_own_parameters() -> None:
-    from pellucid.viz.graph_view import View
+    from pellucid.viz.graph_view import GraphView
 
     first, second = nn.Linear(2, 3), nn.Linear(3, 1)
     with torch.record_graph() as record:
         second(first(torch.ones(1, 2)))
-    view = View(record.graph)
+    view = GraphView(record.graph)
     assert [view.parameters_of(group) for group in record.graph.groups] == [9, 4]
 
 

@@ -16,7 +16,7 @@ from pellucid import nn, viz
 from pellucid.cli.program import app
 from pellucid.scalar import Value
 from pellucid.viz.graph import for_script
-from pellucid.viz.graph_view import View
+from pellucid.viz.graph_view import GraphView
 from tests.browser import in_browser
 
 NASTY = '</script><script>alert("x")</script> & <b>"quoted"\\ {{ data }} \u2028 \n é'
@@ -70,15 +70,15 @@ def data_of(page: str) -> dict[str, Any]:
 
 def test_the_outermost_module_is_open_and_layers_and_loops_are_closed() -> None:
     record = Recurrent().__graph__(torch.ones(2, 30, 3))
-    assert [record.groups[group].type for group in View(record).open] == ["Recurrent"]
-    assert View(record, depth=0).open == set()
-    assert {record.groups[group].kind for group in View(record, depth=2).open} == {"module", "loop"}
+    assert [record.groups[group].type for group in GraphView(record).open] == ["Recurrent"]
+    assert GraphView(record, depth=0).open == set()
+    assert {record.groups[group].kind for group in GraphView(record, depth=2).open} == {"module", "loop"}
 
 
 def test_a_deep_network_opens_as_far_as_it_is_legible() -> None:
     block = lambda: nn.Sequential(*(nn.Linear(2, 2) for _ in range(6)))  # noqa: E731
     model = nn.Sequential(*(block() for _ in range(30)))
-    view = View(model.__graph__(torch.ones(1, 2)))
+    view = GraphView(model.__graph__(torch.ones(1, 2)))
     shown = {id(view.shown(node)) for node in view.record.nodes}
     assert 30 <= len(shown) <= 60
 

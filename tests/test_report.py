@@ -19,11 +19,11 @@ import pellucid as torch
 from pellucid import nn, optim, viz
 from pellucid.cli.program import app
 from pellucid.experiments import report as of_run
-from pellucid.experiments.session import Session, start, statistics_every
+from pellucid.experiments.session import TrainingSession, start, statistics_every
 from pellucid.train import ActivationStats, Callback, GradientStats, RunFolder, watch
 from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
-from pellucid.viz.report_samples import Data, Predictions
+from pellucid.viz.report_samples import Predictions, TrainingData
 from tests.browser import in_browser
 
 EVIL = "<script>alert(1)</script>"
@@ -277,7 +277,7 @@ def test_a_run_that_diverged_has_a_page_that_says_so(tmp_path: Path) -> None:
 class Interrupts(Callback):
     """Ends a run in a step, as Ctrl-C does."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: TrainingSession) -> None:
         self.session = session
 
     def after_step(self, learner: Any) -> None:
@@ -362,8 +362,8 @@ def test_images_in_colour_and_nan() -> None:
     report = importlib.import_module("pellucid.viz.report")
     shown = document.render(
         report.compose(
-            report.Report(
-                data=Data(x=images, y=np.array([0, 1] * 3), class_names=["cat", "dog"]),
+            report.RunReport(
+                data=TrainingData(x=images, y=np.array([0, 1] * 3), class_names=["cat", "dog"]),
                 predictions=Predictions("test", images, [0, 1, 1, 0, 1, 0], output, class_names=["cat", "dog"]),
             )
         )

@@ -20,7 +20,7 @@ from pellucid.experiments import space
 from pellucid.experiments.session import start
 from pellucid.experiments.space import Choices, Range
 from pellucid.experiments.study import Study, plan
-from pellucid.experiments.trials import THREADS, Outcome, Task, Workers, run_task
+from pellucid.experiments.trials import THREADS, Task, TaskResult, Workers, run_task
 
 QUICK: dict[str, Any] = {"dataset": "moons", "model": "mlp:4", "optimizer": "sgd", "batch_size": 512}
 QUICK_WORDS = ["moons", "--model", "mlp:4", "--optimizer", "sgd", "--batch-size", "512"]
@@ -240,7 +240,7 @@ def test_more_trials_of_a_random_search(monkeypatch: pytest.MonkeyPatch) -> None
 
     done: list[int] = []
 
-    def run(self: Workers, tasks: Iterator[Task]) -> Iterator[Outcome]:
+    def run(self: Workers, tasks: Iterator[Task]) -> Iterator[TaskResult]:
         for task in tasks:
             done.append(task.index)
             yield run_task(task, threading.Event())

@@ -23,7 +23,7 @@ from pellucid.experiments.errors import UsageError
 from pellucid.experiments.search import Search, text
 from pellucid.experiments.stored import readable
 from pellucid.experiments.study import Study
-from pellucid.experiments.trials import Outcome, Task, Workers
+from pellucid.experiments.trials import Task, TaskResult, Workers
 from pellucid.train import write_atomically
 from pellucid.train.files import run_lock
 from pellucid.train.files.run import check_writable
@@ -162,7 +162,7 @@ class Sweep:
                     self.console.print(f"{outcome.index:4d}  {self._line(outcome, value, params[outcome.index])}")
         return received.exit_code
 
-    def _line(self, outcome: Outcome, value: float | None, params: Options) -> str:
+    def _line(self, outcome: TaskResult, value: float | None, params: Options) -> str:
         what = {
             "complete": f"{self.search.metric.replace('_', ' ')} {_figure(value)}",
             "diverged": "diverged",

@@ -22,16 +22,16 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.runs import Run, differing, flat, read_rows
-from pellucid.experiments.session import Session
+from pellucid.experiments.session import TrainingSession
 from pellucid.train import Callback, CheckpointError, Learner, NonFiniteError, RunFolder, load_checkpoint
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.files.environment import environment
 from pellucid.train.records.divergence import Difference, difference, first_difference
-from pellucid.train.records.trace import Place, StepTrace
+from pellucid.train.records.trace import StepTrace, TensorPlace
 
 
 @dataclass
-class Verdict:
+class Divergence:
     """What is known of where two runs part.
 
     Attributes:
@@ -48,7 +48,7 @@ class Verdict:
     identical: bool = False
     compared: int = 0
     equal: int | None = None
-    place: Place | None = None
+    place: TensorPlace | None = None
     difference: Difference | None = None
     by: str = "checkpoints"
     why: str = ""
@@ -56,7 +56,7 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
 
 
-def first_divergence(left: Run, right: Run, replay: bool = True) -> Verdict:
+def first_divergence(left: Run, right: Run, replay: bool = True) -> Divergence:
     """The first step at which two runs differ, and the first tensor in it.
 
     Args:
@@ -64,7 +64,7 @@ def first_divergence(left: Run, right: Run, replay: bool = True) -> Verdict:
         replay: repeat the steps between the last equal checkpoints and the next; otherwise only checkpoints are
             compared.
     """
-    verdict = Verdict()
+    verdict = Divergence()
     until = _compare_checkpoints(left, right, verdict)
     ends = min(left.steps, right.steps)
     if verdict.place is None or verdict.place.step > 0:  # what differs before the first step needs no repeating
@@ -83,7 +83,7 @@ def first_divergence(left: Run, right: Run, replay: bool = True) -> Verdict:
 # Checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def _compare_checkpoints(left: Run, right: Run, verdict: Verdict) -> int | None:
+def _compare_checkpoints(left: Run, right: Run, verdict: Divergence) -> int | None:
     """The step of the first pair of checkpoints that differ, or None; fills in what they tell."""
     common = sorted(set(left.checkpoints) & set(right.checkpoints))
     for step in common:
@@ -98,7 +98,7 @@ def _compare_checkpoints(left: Run, right: Run, verdict: Verdict) -> int | None:
             continue
         kind, detail = found
         epoch = states[0]["epoch"] + bool(states[0]["batch"])
-        verdict.place, verdict.difference, verdict.compared = Place(epoch, step, kind, detail.name), detail, step
+        verdict.place, verdict.difference, verdict.compared = TensorPlace(epoch, step, kind, detail.name), detail, step
         return step
     return None
 
@@ -130,7 +130,7 @@ def _callback_tensors(left: dict[str, Any], right: dict[str, Any]) -> list[dict[
     return [{name: tensors(state["callbacks"][name]) for name in names} for state in (left, right)]
 
 
-def _compare_rows(left: Run, right: Run, verdict: Verdict) -> None:
+def _compare_rows(left: Run, right: Run, verdict: Divergence) -> None:
     """Where the checkpoints say that two runs are equal, their histories must say so too."""
     ours, theirs = (_losses(run.rows) for run in (left, right))
     shared = [key for key in ours if key in theirs]
@@ -157,7 +157,7 @@ def _same_settings(left: Run, right: Run) -> bool:
 # Repeating --------------------------------------------------------------------------------------------------------
 
 
-def _replay(left: Run, right: Run, until: int | None, verdict: Verdict) -> None:
+def _replay(left: Run, right: Run, until: int | None, verdict: Divergence) -> None:
     """Repeat both runs from the last equal state, and put the first tensor that differs into `verdict`."""
     start = verdict.equal or 0
     pair = _pair(left, right, start, until, verdict.equal is not None, verdict)
@@ -166,7 +166,7 @@ def _replay(left: Run, right: Run, until: int | None, verdict: Verdict) -> None:
     if verdict.equal is None:  # neither saved how it began: what their settings give is compared
         found = first_state_difference(*(repeat.initial() for repeat in pair))
         if found is not None:
-            verdict.place, verdict.difference = Place(0, 0, found[0], found[1].name), found[1]
+            verdict.place, verdict.difference = TensorPlace(0, 0, found[0], found[1].name), found[1]
             return
     last, first, wrong = _walk(*pair)
     verdict.reproduced = {run.label: not why for run, why in zip((left, right), wrong, strict=True)}
@@ -189,7 +189,7 @@ def _replay(left: Run, right: Run, until: int | None, verdict: Verdict) -> None:
         )
 
 
-def _show_effect(left: Run, right: Run, verdict: Verdict) -> None:
+def _show_effect(left: Run, right: Run, verdict: Divergence) -> None:
     """Where it shows that two runs began with other random states: perhaps nowhere, if nothing was drawn."""
     pair = _pair(left, right, 0, None, True, verdict)
     if pair is not None:
@@ -199,7 +199,7 @@ def _show_effect(left: Run, right: Run, verdict: Verdict) -> None:
 
 
 def _pair(
-    left: Run, right: Run, start: int, until: int | None, saved: bool, verdict: Verdict
+    left: Run, right: Run, start: int, until: int | None, saved: bool, verdict: Divergence
 ) -> tuple[_Repeat, _Repeat] | None:
     try:
         return _Repeat(left, start, until, saved), _Repeat(right, start, until, saved)
@@ -210,17 +210,17 @@ def _pair(
 
 def _walk(
     ours: _Repeat, theirs: _Repeat, passed_over: Collection[str] = ()
-) -> tuple[int, tuple[Place, Difference] | None, tuple[str, str]]:
+) -> tuple[int, tuple[TensorPlace, Difference] | None, tuple[str, str]]:
     """Repeat both: the last step of the second, the first difference, and where each is not what was recorded."""
     marks: dict[tuple[int, str, str], bytes] = {}  # of the tensors of one: they would not all fit into memory
 
-    def mark(place: Place, array: np.ndarray) -> None:
+    def mark(place: TensorPlace, array: np.ndarray) -> None:
         marks[place[1:4]] = _digest(array)
 
     last = ours.start
-    first: list[tuple[Place, np.ndarray]] = []
+    first: list[tuple[TensorPlace, np.ndarray]] = []
 
-    def look(place: Place, array: np.ndarray) -> None:
+    def look(place: TensorPlace, array: np.ndarray) -> None:
         nonlocal last
         last = place.step
         if not first and place.kind not in passed_over and marks.get(place[1:4]) != _digest(array):
@@ -232,7 +232,7 @@ def _walk(
     place, array = first[0]
     kept: list[np.ndarray] = []
 
-    def keep(other: Place, value: np.ndarray) -> None:
+    def keep(other: TensorPlace, value: np.ndarray) -> None:
         if other[1:4] == place[1:4]:
             kept.append(value.copy())
 
@@ -256,8 +256,8 @@ class _Repeat:
             raise UsageError(f"the data of {run.path} have changed since: their checksum differs.")
         self.until = until
 
-    def session(self, folder: Path) -> Session:
-        session = Session(self.config, self.data, RunFolder(folder))
+    def session(self, folder: Path) -> TrainingSession:
+        session = TrainingSession(self.config, self.data, RunFolder(folder))
         if self.saved:
             session.learner.load_state_dict(load_checkpoint(self.run.checkpoints[self.start]))
         return session
@@ -266,7 +266,7 @@ class _Repeat:
         with tempfile.TemporaryDirectory() as folder:
             return self.session(Path(folder)).learner.state_dict()
 
-    def __call__(self, sink: Callable[[Place, np.ndarray], None], until: int | None = None) -> str:
+    def __call__(self, sink: Callable[[TensorPlace, np.ndarray], None], until: int | None = None) -> str:
         """Repeat the steps, and say where what came out is not what the run recorded ("" where it is)."""
         with tempfile.TemporaryDirectory() as name:
             folder = RunFolder(Path(name) / "run")
@@ -299,7 +299,9 @@ class _Repeat:
             if step > self.start and step in self.run.checkpoints:
                 found = first_state_difference(load_checkpoint(self.run.checkpoints[step]), load_checkpoint(path))
                 if found is not None:
-                    return f"in its checkpoint of step {step}, {Place(0, step, found[0], found[1].name)} is another."
+                    return (
+                        f"in its checkpoint of step {step}, {TensorPlace(0, step, found[0], found[1].name)} is another."
+                    )
         return ""
 
 
@@ -352,7 +354,7 @@ _DEPENDS = {
 }
 
 
-def _why(verdict: Verdict, left: Run, right: Run) -> str:
+def _why(verdict: Divergence, left: Run, right: Run) -> str:
     """A sentence on what the first difference comes from, as far as the records tell."""
     place, apart = verdict.place, differing([left.config, right.config])
     if place is None:

@@ -19,19 +19,19 @@ from pellucid.experiments.network import forward, probabilities, trained
 from pellucid.experiments.runs import Run, read
 from pellucid.train import ActivationStats, CheckpointError, GradientStats, RunFolder, load_checkpoint, write_atomically
 from pellucid.viz.document import render
-from pellucid.viz.report import Report, compose
-from pellucid.viz.report_samples import Data, Predictions
+from pellucid.viz.report import RunReport, compose
+from pellucid.viz.report_samples import Predictions, TrainingData
 
 MOST_POINTS = 2000  # of a scatter plot, and of the sample of a training part
 HEAD, WIDTH = 8, 12  # rows and columns of a table that are shown
 
 
-def write(record: Report, path: Path) -> None:
+def write(record: RunReport, path: Path) -> None:
     """Put the page of `record` at `path`."""
     write_atomically(path, render(compose(record)))
 
 
-def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = None) -> Report:
+def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = None) -> RunReport:
     """Everything that the report shows, from the folder, and the data: those given, or loaded as the run did."""
     (run,) = read([folder.path])
     config, described = settings.from_json(run.config), run.data
@@ -42,7 +42,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
     first = np.zeros((1, *described.get("sample_shape", ())), np.float32) if data is None else data.x_train[:1]
     failure = folder.failure.read_text(encoding="utf-8") if folder.failure.exists() else ""
     unlearned = baseline.unlearned(run.summary, described.get("val", 0))
-    return Report(
+    return RunReport(
         title=config.title,
         subtitle=_how(config),
         state=_state(run, bool(failure), bool(unlearned)),
@@ -169,7 +169,7 @@ def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[s
 # The data -----------------------------------------------------------------------------------------------------------
 
 
-def _data(config: Config, described: dict[str, Any], data: DataSet | None, where: Path | None) -> Data:
+def _data(config: Config, described: dict[str, Any], data: DataSet | None, where: Path | None) -> TrainingData:
     table = (where or Path(config.dataset)) if settings.is_csv(config.dataset) else None
     facts: dict[str, Any] = described.get("facts", {})
     names = [str(name) for name in described.get("features", [])]
@@ -186,7 +186,7 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
         "columns": [] if table is None else _columns(names, facts),
     }
     if data is None:
-        return Data(**record)
+        return TrainingData(**record)
     if record["class_names"]:
         record["class_counts"] = np.bincount(data.y_train, minlength=len(record["class_names"])).tolist()
     if table is not None and table.is_file():
@@ -194,7 +194,7 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
     whole = data.x_train.ndim > 2  # of images, a few of each class are picked
     x, y = (data.x_train, data.y_train) if whole else (data.x_train[:MOST_POINTS], data.y_train[:MOST_POINTS])
     axes = (names[0], names[1]) if len(names) == 2 else ("x₁", "x₂")
-    return Data(**record, x=_as_seen(x, names, facts), y=_in_units(y, facts), axes=axes)
+    return TrainingData(**record, x=_as_seen(x, names, facts), y=_in_units(y, facts), axes=axes)
 
 
 _PARTS = {"training": "train", "validation": "val", "test": "test"}

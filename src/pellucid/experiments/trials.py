@@ -23,7 +23,7 @@ import numpy as np
 from pellucid.datasets import DataError
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
-from pellucid.experiments.session import Diverged, Session, resume, start
+from pellucid.experiments.session import Diverged, TrainingSession, resume, start
 from pellucid.train import Callback, CheckpointError, Learner, RunFolder, RunFolderError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -39,7 +39,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """What came of a task.
 
     `state` is "complete"; "diverged", where the numbers were no longer numbers; "stopped", where it can be taken up
@@ -52,7 +52,7 @@ class Outcome:
     message: str = ""
 
 
-def run_task(task: Task, stop: Any) -> Outcome:
+def run_task(task: Task, stop: Any) -> TaskResult:
     """Do one run, or the rest of it; `stop` is an Event that ends it after a step, saved."""
     folder = RunFolder(task.folder)
     try:
@@ -64,16 +64,16 @@ def run_task(task: Task, stop: Any) -> Outcome:
             session.learner.add(_StopWhenAsked(stop, session))
             with np.errstate(all="ignore"):  # a diverging trial is reported as such
                 if session.run() == "stopped":
-                    return Outcome(task.index, "stopped")
-        return Outcome(task.index, "complete", json.loads(folder.summary.read_text(encoding="utf-8")))
+                    return TaskResult(task.index, "stopped")
+        return TaskResult(task.index, "complete", json.loads(folder.summary.read_text(encoding="utf-8")))
     except Diverged as error:
-        return Outcome(task.index, "diverged", message=str(error).splitlines()[0])
+        return TaskResult(task.index, "diverged", message=str(error).splitlines()[0])
     except (UsageError, DataError, CheckpointError, RunFolderError, OSError, MemoryError) as error:
-        return Outcome(task.index, "failed", message=str(error) or type(error).__name__)
+        return TaskResult(task.index, "failed", message=str(error) or type(error).__name__)
 
 
 class _StopWhenAsked(Callback):
-    def __init__(self, event: Any, session: Session) -> None:
+    def __init__(self, event: Any, session: TrainingSession) -> None:
         self.event, self.session = event, session
 
     def after_batch(self, learner: Learner) -> None:
@@ -91,7 +91,7 @@ class Workers:
         self._idle: list[_Worker] = []
         self._busy: dict[Any, _Worker] = {}
 
-    def run(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Iterator[Task]) -> Iterator[TaskResult]:
         """The outcomes, as they come. A process that dies fails its task alone."""
         more = True
         while more or self._busy:
@@ -143,13 +143,13 @@ class _Worker:
         self.task = task
         self.pipe.send(task)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TaskResult:
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode
-            return Outcome(self.task.index, "failed", message=f"its process ended with code {code}")
+            return TaskResult(self.task.index, "failed", message=f"its process ended with code {code}")
 
 
 def _work(pipe: Any, stop: Any) -> None:

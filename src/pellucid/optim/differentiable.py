@@ -1,6 +1,6 @@
 """A step through which a gradient flows: the formula of an optimiser, run on tensors instead of arrays.
 
-A formula is written for arrays and changes them in place. Here each of its arrays is a `Cell`: what is stored in one
+A formula is written for arrays and changes them in place. Here each of its arrays is a `Ref`: what is stored in one
 replaces the tensor that it holds, so nothing that backward will need is overwritten. At the end the parameter and the
 state take over what their cells hold, each by one recorded `copy_`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from ..core import TABLE, Op, Tensor
 from .names import Options
 
-__all__ = ["Cell", "follow"]
+__all__ = ["Ref", "follow"]
 
 
 def follow(
@@ -30,14 +30,14 @@ def follow(
         tensor.clone() if tensor is not None and place in formula.mutates else tensor
         for place, tensor in enumerate(tensors)
     ]
-    cells = [None if tensor is None else Cell(tensor, place in constant) for place, tensor in enumerate(started)]
+    cells = [None if tensor is None else Ref(tensor, place in constant) for place, tensor in enumerate(started)]
     formula.forward(_CELLS, *cells, **options)
     for tensor, before, cell in zip(tensors, started, cells, strict=True):
         if tensor is not None and cell is not None and cell.tensor is not before:
             tensor.copy_(cell.tensor)
 
 
-class Cell:
+class Ref:
     """What stands for an array in a formula that runs on tensors."""
 
     __array_ufunc__ = None  # a NumPy scalar on the left leaves the operation to us
@@ -54,9 +54,9 @@ class Cell:
     def dtype(self) -> Any:
         return self.tensor.dtype
 
-    def scratch(self, count: int) -> tuple[Cell, ...]:
+    def scratch(self, count: int) -> tuple[Ref, ...]:
         """Working memory of this shape, which nobody shares."""
-        return tuple(Cell(TABLE["zeros_like"](self.tensor.detach())) for _ in range(count))
+        return tuple(Ref(TABLE["zeros_like"](self.tensor.detach())) for _ in range(count))
 
     def __float__(self) -> float:
         return float(self.tensor)
@@ -68,29 +68,29 @@ class Cell:
         else:
             self.tensor = self.tensor.masked_fill(_held(where), value)
 
-    def __iadd__(self, other: Any) -> Cell:
+    def __iadd__(self, other: Any) -> Ref:
         self.tensor = self.tensor + _held(other)
         return self
 
-    def __imul__(self, other: Any) -> Cell:
+    def __imul__(self, other: Any) -> Ref:
         self.tensor = self.tensor * _held(other)
         return self
 
-    def __add__(self, other: Any) -> Cell:
-        return Cell(self.tensor + _held(other))
+    def __add__(self, other: Any) -> Ref:
+        return Ref(self.tensor + _held(other))
 
-    def __mul__(self, other: Any) -> Cell:
-        return Cell(self.tensor * _held(other))
+    def __mul__(self, other: Any) -> Ref:
+        return Ref(self.tensor * _held(other))
 
-    def __lt__(self, other: Any) -> Cell:
-        return Cell(self.tensor < _held(other))
+    def __lt__(self, other: Any) -> Ref:
+        return Ref(self.tensor < _held(other))
 
-    def __gt__(self, other: Any) -> Cell:
-        return Cell(self.tensor > _held(other))
+    def __gt__(self, other: Any) -> Ref:
+        return Ref(self.tensor > _held(other))
 
 
 def _held(value: Any) -> Any:
-    return value.tensor if isinstance(value, Cell) else value
+    return value.tensor if isinstance(value, Ref) else value
 
 
 class _Cells:
@@ -110,10 +110,10 @@ class _Cells:
         if function is None:
             raise AttributeError(f"there is no op {name!r}", name=name, obj=self)
 
-        def call(*args: Any, out: Cell | None = None) -> Cell:
+        def call(*args: Any, out: Ref | None = None) -> Ref:
             result = function(*map(_held, args))
             if out is None:
-                return Cell(result)
+                return Ref(result)
             out.tensor = result.detach() if out.constant else result
             return out
 

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from ..backend import Array
-from .differentiable import Cell
+from .differentiable import Ref
 from .names import Library
 
 
@@ -32,7 +32,7 @@ def scratch(xp: Library, like: Array, count: int = 2) -> tuple[Array, ...]:
 
 def _made(xp: Library, like: Array, key: Any) -> tuple[Array, ...]:
     count = key[3]
-    if isinstance(like, Cell):  # a step to be differentiated: what it computes on the way must last
+    if isinstance(like, Ref):  # a step to be differentiated: what it computes on the way must last
         return like.scratch(count)
     flat = _kept.flat.get(key[:2])
     if flat is None or flat.size < count * like.size:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.files import write_atomically
 from pellucid.viz.graph import _fragment  # pyright: ignore[reportPrivateUsage]
-from pellucid.viz.graph_view import View
+from pellucid.viz.graph_view import GraphView
 from pellucid.viz.policy import secured
 
 _OPEN = 70  # nodes up to which every module of a walk is open at first
@@ -39,7 +39,7 @@ def framed(page: str, title: str) -> str:
 
 def walk_page(graph: Any, walk: dict[str, Any], title: str) -> str:
     """The page of a walk: `graph` its record, `walk` what `derivation.Walk.page_data` has."""
-    view = View(graph, 99 if len(graph.nodes) <= _OPEN else None, title)
+    view = GraphView(graph, 99 if len(graph.nodes) <= _OPEN else None, title)
     return _page(title, _fragment(view, "100vh", "auto", "page", walk), "body { margin: 0 }")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pellucid.files import write_atomically
 from pellucid.viz.graph_dot import dot_text
 from pellucid.viz.graph_scalar import is_value, scalar_record
-from pellucid.viz.graph_view import View
+from pellucid.viz.graph_view import GraphView
 from pellucid.viz.policy import secured
 
 _FOLDER = Path(__file__).parent / "graph_page"
@@ -87,7 +87,7 @@ def graph_fragment(record: Any, *, height: str = "40rem", theme: str = "auto", d
         theme: "light", "dark", or "auto": as the reader's system.
         depth: as in `graph`.
     """
-    return _fragment(View(record.__graph__(), depth), height, theme, "")
+    return _fragment(GraphView(record.__graph__(), depth), height, theme, "")
 
 
 class Drawing:
@@ -101,7 +101,7 @@ class Drawing:
     def __init__(self, record: Any, depth: int | None = None, title: str | None = None) -> None:
         self.record = record
         self.title = title or record.title
-        self._view = View(record, depth, self.title)
+        self._view = GraphView(record, depth, self.title)
 
     @cached_property
     def dot(self) -> str:
@@ -180,7 +180,7 @@ def _not_drawable(obj: Any) -> str:
     return f"viz.graph draws a Tensor, a Module or a record of pellucid, received {what}"
 
 
-def _fragment(view: View, height: str, theme: str, classes: str, walk: dict[str, Any] | None = None) -> str:
+def _fragment(view: GraphView, height: str, theme: str, classes: str, walk: dict[str, Any] | None = None) -> str:
     """The page's element with styles and script; with a `walk` (see `viz.derivation`) it goes through it in steps."""
     if theme not in ("auto", "light", "dark"):
         raise ValueError(f"theme={theme!r}: write 'auto', 'light' or 'dark'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.viz.graph_view import View
+from pellucid.viz.graph_view import GraphView
 from pellucid.viz.style import number
 
 # Fill, line, and what Graphviz calls the shape and the style: told apart in black and white too.
@@ -25,7 +25,7 @@ _LOOKS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
-def dot_text(view: View) -> str:
+def dot_text(view: GraphView) -> str:
     """The graph with what is open at first: closed groups are boxes, open ones frames."""
     record = view.record
     boxes: dict[tuple[str, int], Any] = {}
@@ -66,7 +66,9 @@ def _line(source: Any, target: Any, start: str, end: str) -> str:
     return f"{start} -> {end}"
 
 
-def _frame(view: View, inside: dict[int | None, list[Any]], group: int | None, lines: list[str], level: int) -> None:
+def _frame(
+    view: GraphView, inside: dict[int | None, list[Any]], group: int | None, lines: list[str], level: int
+) -> None:
     """The boxes in a group, and the frames of the open groups in it. Groups nest as modules do: some ten deep."""
     pad = "  " * level
     lines += [f"{pad}{_box(view, box)}" for box in inside.get(group, ())]
@@ -85,7 +87,7 @@ def _frame(view: View, inside: dict[int | None, list[Any]], group: int | None, l
         lines.append(f"{pad}}}")
 
 
-def _box(view: View, box: Any) -> str:
+def _box(view: GraphView, box: Any) -> str:
     kind = "backward" if box.kind == "op" and box.phase == "backward" else box.kind
     fill, line, shape, style = _LOOKS[kind]
     words = _node_words(box) if hasattr(box, "formula") else _group_words(view, box)
@@ -119,7 +121,7 @@ def _single(value: Any) -> Any:
     return None if isinstance(found, list) else found
 
 
-def _group_words(view: View, group: Any) -> list[str]:
+def _group_words(view: GraphView, group: Any) -> list[str]:
     name = ("∂ " if group.kind == "backward" else "") + group.name
     if group.kind == "module":
         name += f" (call {group.call})" if group.call > 1 else ""

@@ -10,7 +10,7 @@ _LEGIBLE = 36  # boxes that still make a legible picture
 _BOTH = 24  # boxes of a forward pass beside which the backward pass is shown from the beginning
 
 
-class View:
+class GraphView:
     """A record, and the groups that are open at first.
 
     `depth` is how many levels are open. By default the outermost is, and then the next, level by level, while the

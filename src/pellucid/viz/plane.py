@@ -138,7 +138,7 @@ def decision_regions(
 
 
 @dataclass(frozen=True)
-class Answer:
+class GridPrediction:
     """What a model says on a grid of the plane: `of` is "classes" (`values` are probabilities, (ny, nx, classes)) or
     "value" (real numbers, (ny, nx))."""
 
@@ -150,7 +150,7 @@ class Answer:
 
 def answers(
     predict: Callable[[Any], Any], at: Array, truth: Array, output_is: str, resolution: int, margin: float
-) -> Answer:
+) -> GridPrediction:
     """The grid around the points, and what `predict` says there."""
     if resolution < 2:
         raise ValueError(f"resolution={resolution}: at least 2 points along each axis are needed")
@@ -168,10 +168,10 @@ def answers(
         answer = np.eye(max(int(answer.max()) + 1, 2))[class_numbers(answer, "the answer of predict")]
         output_is = "probabilities"
     of, values = read_output(answer, output_is, of_classes, "the answer of predict")
-    return Answer(across, up, of, values.reshape(resolution, resolution, *values.shape[1:]))
+    return GridPrediction(across, up, of, values.reshape(resolution, resolution, *values.shape[1:]))
 
 
-def draw_regions(axes: Any, answer: Answer, class_names: Sequence[Any] | None) -> Any:
+def draw_regions(axes: Any, answer: GridPrediction, class_names: Sequence[Any] | None) -> Any:
     """The plane behind the points. Returns what a colour bar needs, or None where there is none to be."""
     axes.grid(False)
     if not np.isfinite(answer.values).any():
@@ -185,7 +185,7 @@ def draw_regions(axes: Any, answer: Answer, class_names: Sequence[Any] | None) -
     return None
 
 
-def _two_classes(axes: Any, answer: Answer) -> Any:
+def _two_classes(axes: Any, answer: GridPrediction) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -203,7 +203,7 @@ def _two_classes(axes: Any, answer: Answer) -> Any:
     return ScalarMappable(norm, colours)
 
 
-def _level_map(axes: Any, answer: Answer, values: Array) -> Any:
+def _level_map(axes: Any, answer: GridPrediction, values: Array) -> Any:
     values = np.ma.masked_invalid(values)
     if values.min() == values.max():  # one value everywhere has no levels
         return axes.pcolormesh(answer.x, answer.y, values, cmap="viridis", shading="nearest", rasterized=True)
@@ -213,7 +213,7 @@ def _level_map(axes: Any, answer: Answer, values: Array) -> Any:
     return shown
 
 
-def _many_classes(axes: Any, answer: Answer, class_names: Sequence[Any] | None) -> None:
+def _many_classes(axes: Any, answer: GridPrediction, class_names: Sequence[Any] | None) -> None:
     shares = answer.values
     count = shares.shape[2]
     colours = np.array(style.class_colours(count))
@@ -262,7 +262,7 @@ def decided(shares: Array) -> Array:
     return np.where(broken, -1, np.where(np.isfinite(shares), shares, -np.inf).argmax(axis=-1))
 
 
-def _scale_name(answer: Answer, class_names: Sequence[Any] | None) -> str:
+def _scale_name(answer: GridPrediction, class_names: Sequence[Any] | None) -> str:
     if answer.of == "value":
         return "prediction"
     return f"probability of {style.names(2, class_names)[1] if class_names is not None else 'class 1'}"
@@ -271,7 +271,7 @@ def _scale_name(answer: Answer, class_names: Sequence[Any] | None) -> str:
 # Points -------------------------------------------------------------------------------------------------------------
 
 
-def draw_points(axes: Any, at: Array, truth: Array, answer: Answer, class_names: Sequence[Any] | None) -> None:
+def draw_points(axes: Any, at: Array, truth: Array, answer: GridPrediction, class_names: Sequence[Any] | None) -> None:
     """The data over the regions, colour and shape by their class; or on the colours of a real target."""
     shown = sample(len(at), 1500)
     if answer.of == "value":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.viz import style
-from pellucid.viz.plane import Answer, answers, decided
+from pellucid.viz.plane import GridPrediction, answers, decided
 from pellucid.viz.values import Array, array, class_numbers, points, same_length, sample
 
 _FLOOR = -1.0  # below the probabilities, so that the surface hides few of the points
@@ -70,7 +70,7 @@ def surface(
     return sheet.figure
 
 
-def coarser(answer: Answer) -> Answer:
+def coarser(answer: GridPrediction) -> GridPrediction:
     """The mean of each 2 × 2 places: at the few places of a surface a steep flank would be drawn as a row of spikes."""
 
     def mean(values: Array, axes: int) -> Array:
@@ -80,11 +80,17 @@ def coarser(answer: Answer) -> Answer:
             values = values.take(range(2 * half), axis).reshape(shape).mean(axis + 1)
         return values
 
-    return Answer(mean(answer.x, 1), mean(answer.y, 1), answer.of, mean(answer.values, 2))
+    return GridPrediction(mean(answer.x, 1), mean(answer.y, 1), answer.of, mean(answer.values, 2))
 
 
 def draw_surface(
-    axes: Any, answer: Answer, at: Array, truth: Array, class_names: Any, feature_names: Any, view: tuple[float, float]
+    axes: Any,
+    answer: GridPrediction,
+    at: Array,
+    truth: Array,
+    class_names: Any,
+    feature_names: Any,
+    view: tuple[float, float],
 ) -> None:
     """The surface, its boundary, and the points."""
     shown = sample(len(at), 600)

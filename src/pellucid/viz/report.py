@@ -24,7 +24,7 @@ from pellucid.viz.document import (
     Table,
     Text,
 )
-from pellucid.viz.report_samples import Data, Predictions, data_section, predictions_section
+from pellucid.viz.report_samples import Predictions, TrainingData, data_section, predictions_section
 from pellucid.viz.values import rows_of
 
 _NAMES = {"r2": "R²", "mae": "mean absolute error", "auc": "AUC", "f1": "F1", "lr": "learning rate"}
@@ -32,7 +32,7 @@ MOST_EPOCHS = 200  # rows of the table of epochs; a longer run shows some of the
 
 
 @dataclass(frozen=True)
-class Report:
+class RunReport:
     """All that a report may show; every part may be absent.
 
     Attributes:
@@ -57,7 +57,7 @@ class Report:
     problem: str = ""
     recorder: Any = None
     headlines: Sequence[tuple[str, Any, str]] = ()
-    data: Data | None = None
+    data: TrainingData | None = None
     predictions: Predictions | None = None
     activations: Any = None
     gradients: Any = None
@@ -75,8 +75,8 @@ def report(path: str | Path, **parts: Any) -> Path:
 
     Args:
         path: the file; written beside its place and then moved into it.
-        parts: the fields of `Report`, each of which may be left out: `title`, `recorder`, `activations`, `gradients`,
-            `model` and `inputs`, `data`, `predictions`, `settings`, ….
+        parts: the fields of `RunReport`, each of which may be left out: `title`, `recorder`, `activations`,
+            `gradients`, `model` and `inputs`, `data`, `predictions`, `settings`, ….
 
     Returns:
         The path.
@@ -92,10 +92,10 @@ def report(path: str | Path, **parts: Any) -> Path:
         ...     "<h1>circle, two layers" in written.read_text(encoding="utf-8")
         True
     """
-    return page.save(compose(Report(**parts)), path)
+    return page.save(compose(RunReport(**parts)), path)
 
 
-def compose(record: Report) -> Document:
+def compose(record: RunReport) -> Document:
     """The page that shows a record."""
     rows = rows_of(record.recorder) if record.recorder is not None else []
     sections = [
@@ -202,7 +202,7 @@ def _told(rows: Sequence[Mapping[str, Any]]) -> str:
 # The network --------------------------------------------------------------------------------------------------------
 
 
-def _statistics(record: Report) -> Section | None:
+def _statistics(record: RunReport) -> Section | None:
     blocks: list[Block] = []
     activations, gradients = _record_of(record.activations), _record_of(record.gradients)
     if activations:
@@ -245,7 +245,7 @@ def _record_of(statistics: Any) -> Mapping[str, Any]:
     return (statistics.record() if hasattr(statistics, "record") else statistics) or {}
 
 
-def _model(record: Report) -> Section | None:
+def _model(record: RunReport) -> Section | None:
     if record.model is None or not record.inputs:
         return None
     from pellucid.viz.graph import graph_fragment
@@ -260,7 +260,7 @@ def _model(record: Report) -> Section | None:
 # Settings -----------------------------------------------------------------------------------------------------------
 
 
-def _settings(record: Report) -> Section | None:
+def _settings(record: RunReport) -> Section | None:
     if not record.settings:
         return None
     given = [(name.replace("_", " "), value) for name, value in record.settings.items() if value not in (None, (), [])]

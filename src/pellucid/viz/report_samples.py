@@ -16,7 +16,7 @@ MOST_ROWS, MOST_FEATURES = 12, 8  # of a table of samples
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingData:
     """What a network was trained on.
 
     Attributes:
@@ -65,7 +65,7 @@ class Predictions:
     unit: str = "target"
 
 
-def data_section(data: Data | None) -> Section | None:
+def data_section(data: TrainingData | None) -> Section | None:
     if data is None:
         return None
     blocks: list[Block] = []

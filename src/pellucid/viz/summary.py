@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass
-class Layer:
+class LayerRow:
     """One row. All numbers are the module's own, without those of the modules in it: the columns add up."""
 
     path: str  # "" for the model itself
@@ -40,12 +40,12 @@ class Summary:
     """The table: `print` it, or leave it at the end of a notebook's cell.
 
     Attributes:
-        rows: a `Layer` for each module, in the order of the model.
+        rows: a `LayerRow` for each module, in the order of the model.
         inputs: names and shapes of the inputs.
         trainable, frozen, multiply_adds, parameter_bytes, buffer_bytes, activation_bytes: sums over the rows.
     """
 
-    def __init__(self, title: str, rows: list[Layer], inputs: list[tuple[str, tuple[int, ...]]]) -> None:
+    def __init__(self, title: str, rows: list[LayerRow], inputs: list[tuple[str, tuple[int, ...]]]) -> None:
         self.title, self.rows, self.inputs = title, rows, inputs
         self.trainable = sum(row.trainable for row in rows)
         self.frozen = sum(row.frozen for row in rows)
@@ -166,7 +166,7 @@ def summary(model: Any, *inputs: Any, **keywords: Any) -> Summary:
         raise TypeError(f"viz.summary takes a Module and its inputs, received {what}: viz.summary(model, x)")
     record = model.__graph__(*inputs, values=False, **keywords)
     rows = {
-        path: Layer(path, type(module).__name__, path.count(".") + bool(path), [], 0)
+        path: LayerRow(path, type(module).__name__, path.count(".") + bool(path), [], 0)
         for path, module in model.named_modules()
     }
     for parameter in record.parameters:
@@ -184,7 +184,7 @@ def summary(model: Any, *inputs: Any, **keywords: Any) -> Summary:
                 row.frozen += size
     for group in record.groups:
         if group.kind == "module":
-            row = rows.setdefault(group.path, Layer(group.path, group.type, group.path.count(".") + 1, [], 0))
+            row = rows.setdefault(group.path, LayerRow(group.path, group.type, group.path.count(".") + 1, [], 0))
             row.calls += 1
             row.outputs = row.outputs or group.outputs
     for node in record.nodes:
@@ -196,7 +196,7 @@ def summary(model: Any, *inputs: Any, **keywords: Any) -> Summary:
     return Summary(record.title, list(rows.values()), inputs_seen)
 
 
-def _owner(name: str, rows: dict[str, Layer]) -> str:
+def _owner(name: str, rows: dict[str, LayerRow]) -> str:
     """The module that a parameter's name leads to; one that is registered twice has its row at its first name."""
     path = name.rpartition(".")[0]
     while path not in rows:
@@ -213,7 +213,7 @@ def _module_of(record: Any, group: int | None) -> str:
     return ""
 
 
-def _last_children(rows: list[Layer]) -> list[str]:
+def _last_children(rows: list[LayerRow]) -> list[str]:
     """For each row the lines of the tree that stand before its name."""
     found: list[str] = []
     open_below: set[int] = set()  # depths at which another row comes
@@ -228,7 +228,7 @@ def _last_children(rows: list[Layer]) -> list[str]:
     return found[::-1]
 
 
-def _parameters(row: Layer) -> str:
+def _parameters(row: LayerRow) -> str:
     if row.parameters:
         return f"{row.parameters:,}" + (f" ({row.frozen:,} frozen)" if row.frozen else "")
     return "shared" if row.shared else "–"

@@ -12,13 +12,13 @@ from pellucid.train.loop import Callback, Loop
 from pellucid.train.records.divergence import named_arrays
 
 
-class Place(NamedTuple):
+class TensorPlace(NamedTuple):
     """Where in a run a tensor is.
 
     `step` and `epoch` count from 1 (step 0 is what there is before the first); `kind` is a word of KINDS; `name` says
     which of them, and `layer` what kind of layer it is.
 
-    >>> print(Place(1, 3, "layer", "0", "Linear"))
+    >>> print(TensorPlace(1, 3, "layer", "0", "Linear"))
     the output of layer 0 (Linear)
     """
 
@@ -56,13 +56,13 @@ class StepTrace(Callback):
     run's own memory, which the next step overwrites: a sink that keeps it copies it.
 
     Args:
-        sink: called with a `Place` and an array.
+        sink: called with a `TensorPlace` and an array.
     """
 
     observes = True
     order = 1000  # last: it sees what the others have made of a batch or of the gradients
 
-    def __init__(self, sink: Callable[[Place, np.ndarray], None]) -> None:
+    def __init__(self, sink: Callable[[TensorPlace, np.ndarray], None]) -> None:
         self.sink = sink
         self._handles: list[Any] = []
 
@@ -125,4 +125,4 @@ class StepTrace(Callback):
 
     def _put(self, kind: str, value: Any, name: str = "", layer: str = "") -> None:
         for path, array in named_arrays(value, name):
-            self.sink(Place(self._epoch, self._step, kind, path, layer), array)
+            self.sink(TensorPlace(self._epoch, self._step, kind, path, layer), array)

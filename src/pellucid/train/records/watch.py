@@ -81,7 +81,7 @@ class Watcher:
         # Only the optimiser holds the watcher: where both are forgotten without `close`, the listener goes too.
         own = weakref.WeakMethod(self._backward)
 
-        listener, watchers = _Listener(own), state.watchers
+        listener, watchers = _BackwardWatcher(own), state.watchers
         watchers.append(listener)
         self._unlisten = weakref.finalize(self, _remove, watchers, listener)
         self._call("before_batch")
@@ -237,7 +237,7 @@ def _check(thing: Any, name: str, *needed: str) -> None:
         )
 
 
-class _Listener(EngineWatcher):
+class _BackwardWatcher(EngineWatcher):
     """Hands each `backward` of its thread on to the watcher that made it, as long as there is one."""
 
     def __init__(self, own: weakref.WeakMethod[Any]) -> None:
