@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.files import beside
 from pellucid.viz import style
-from pellucid.viz.plane import Answer, answers, decided, draw_points, draw_regions
+from pellucid.viz.plane import GridPrediction, answers, decided, draw_points, draw_regions
 from pellucid.viz.relief import coarser, draw_surface
 from pellucid.viz.values import Array, array, ask, class_numbers, points, read_output, same_length
 
@@ -109,7 +109,13 @@ def film(
 
 
 def _regions(
-    axes: Any, answer: Answer, at: Array, truth: Array, class_names: Any, names: Any, limits: tuple[float, float]
+    axes: Any,
+    answer: GridPrediction,
+    at: Array,
+    truth: Array,
+    class_names: Any,
+    names: Any,
+    limits: tuple[float, float],
 ) -> None:
     if answer.of == "value":  # every frame on the same scale, which a colour bar would have to say too
         axes.pcolormesh(
@@ -127,7 +133,7 @@ def _regions(
     axes.set(xlim=answer.x[[0, -1]], ylim=answer.y[[0, -1]], xlabel=labels[0], ylabel=labels[1])
 
 
-def _limits(shown: list[Answer], truth: Array) -> tuple[float, float]:
+def _limits(shown: list[GridPrediction], truth: Array) -> tuple[float, float]:
     """One scale for all frames."""
     known = np.concatenate([truth.astype(float), *(answer.values.reshape(-1) for answer in shown)])
     known = known[np.isfinite(known)]
@@ -135,7 +141,7 @@ def _limits(shown: list[Answer], truth: Array) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _score(predict: Predict, at: Array, truth: Array, answer: Answer, output_is: str) -> str:
+def _score(predict: Predict, at: Array, truth: Array, answer: GridPrediction, output_is: str) -> str:
     """How many of the points are right, in words; nothing for a real target."""
     if answer.of == "value":
         return ""
