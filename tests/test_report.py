@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 import pellucid as torch
 from pellucid import nn, optim, viz
 from pellucid.cli.program import app
 from pellucid.experiments import report as of_run
+from pellucid.experiments.parts import PARTS, Part
 from pellucid.experiments.session import TrainingSession, start, statistics_every
 from pellucid.train import ActivationStats, Callback, GradientStats, RunFolder, watch
 from pellucid.viz import document
@@ -324,6 +326,22 @@ def test_the_command_of_the_page_makes_the_same_run(tmp_path: Path, monkeypatch:
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
 
 
+def test_a_part_more_is_kept_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry, and the run records it, leaves its file, and shows its picture; nothing else is touched."""
+
+    def picture(record: Any) -> Picture:
+        return Picture(Figure(), f"Weights of {', '.join(record)}.")
+
+    more = (*PARTS, Part("weights", GradientStats, picture))
+    for module in (of_run, importlib.import_module("pellucid.experiments.session")):
+        monkeypatch.setattr(module, "PARTS", more)
+    run = tmp_path / "run"
+    assert pellucid("train", "moons", "--model", "logistic", "--epochs", 1, "--out", run).exit_code == 0
+    assert (run / "weights.npz").exists()
+    page = Page((run / "report.html").read_text(encoding="utf-8"))
+    assert "Weights of" in " ".join(picture.get("aria-label") or "" for picture in page.all("svg"))
+
+
 # Without the command line
 
 
@@ -375,8 +393,6 @@ def test_images_in_colour_and_nan() -> None:
 
 
 def test_blocks() -> None:
-    from matplotlib.figure import Figure
-
     figure = Figure()
     figure.subplots().set_title("a < b & c")
     blocks = [

@@ -225,7 +225,7 @@ def test_mutated_files_are_whole_or_refused(seed: int, tmp_path: Path) -> None:
     run = run_in(folder)
     run.add(statistics := ActivationStats())
     run.fit(2)
-    statistics.save(folder.activations)
+    statistics.save(kept := folder.path / "activations.npz")
     folder.create({"config": {"lr": 0.1}, "data": {"train": 3}})
     folder.write_summary({"val_loss": 0.5})
     checkpoint = checkpoint_files(folder.checkpoints)[0]
@@ -240,7 +240,7 @@ def test_mutated_files_are_whole_or_refused(seed: int, tmp_path: Path) -> None:
 
     readers: list[tuple[Path, Callable[[], Any], type[Exception]]] = [
         (checkpoint, load, CheckpointError),
-        (folder.activations, lambda: ActivationStats.load(folder.activations).record(), ValueError),
+        (kept, lambda: ActivationStats.load(kept).record(), ValueError),
         (folder.history, lambda: history_of(folder), RunFolderError),
         (folder.config, folder.read_config, RunFolderError),
         (folder.summary, folder.read_summary, RunFolderError),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from pellucid.experiments import data as source
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, probabilities, trained
+from pellucid.experiments.parts import PARTS, Part
 from pellucid.experiments.runs import Run, read
-from pellucid.train import ActivationStats, CheckpointError, GradientStats, RunFolder, load_checkpoint, write_atomically
+from pellucid.train import CheckpointError, RunFolder, load_checkpoint, write_atomically
 from pellucid.viz.document import render
 from pellucid.viz.report import RunReport, compose
 from pellucid.viz.report_samples import Predictions, TrainingData
@@ -51,8 +53,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         headlines=_headlines(run, config, model),
         data=_data(config, described, data, where),
         predictions=None if model is None or data is None else _predictions(config, described, data, model),
-        activations=_statistics(ActivationStats, folder.activations, notes),
-        gradients=_statistics(GradientStats, folder.gradients, notes),
+        inside=[(part.picture, _load_part(part, folder, notes)) for part in PARTS],
         model=model,
         before=_at_the_start(run),
         inputs=[from_data(np.ascontiguousarray(first))],
@@ -72,11 +73,9 @@ def _state(run: Run, failed: bool, unlearned: bool) -> str:
 # What the folder holds ----------------------------------------------------------------------------------------------
 
 
-def _statistics(kind: Any, path: Path, notes: list[str]) -> dict[str, Any]:
+def _load_part(part: Part, folder: RunFolder, notes: list[str]) -> Mapping[str, Any]:
     try:
-        return kind.load(path).record()
-    except FileNotFoundError:  # a run of an earlier version, or one that is still in its first epoch
-        return {}
+        return part.load(folder)
     except ValueError as error:
         notes.append(f"Without statistics: {error}")
         return {}

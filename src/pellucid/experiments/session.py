@@ -14,12 +14,11 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.parts import PARTS
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import (
-    ActivationStats,
     Checkpoint,
     EarlyStopping,
-    GradientStats,
     NaNGuard,
     NonFiniteError,
     Recorder,
@@ -117,8 +116,8 @@ class TrainingSession:
         self.loaders = source.loaders(data, config.batch_size, config.seed, config.device)
         every = statistics_every(config.epochs * len(self.loaders.train))
         self.history = Recorder(config.log_every, folder.history)
-        self.activations, self.gradients = ActivationStats(every), GradientStats(every)
-        own = [self.history, NaNGuard(), Checkpoint(folder.checkpoints), self.activations, self.gradients]
+        self.parts = [(part, part.callback(every)) for part in PARTS]
+        own = [self.history, NaNGuard(), Checkpoint(folder.checkpoints), *(callback for _, callback in self.parts)]
         self.learner = build.learner(config, data, self.loaders, own, folder=folder.path)
         self.model = self.learner.model
         self.stopped = False
@@ -222,8 +221,8 @@ class TrainingSession:
     def write_results(self) -> None:
         """What there is when the training ends, in whatever way: the model, the statistics, the curves."""
         self.folder.write_model(self.model.state_dict())
-        self.activations.save(self.folder.activations)
-        self.gradients.save(self.folder.gradients)
+        for part, callback in self.parts:
+            callback.save(part.path(self.folder))
         curves(self.history.rows, title=self.config.title, save=self.folder.curves)
 
     def write_report(self) -> None:

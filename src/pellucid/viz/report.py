@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from pellucid.viz.document import (
     Document,
     Facts,
     Headline,
-    Markup,
     Picture,
     Section,
     Table,
     Text,
 )
+from pellucid.viz.report_network import activations_picture, gradients_picture, model_section, network_section
 from pellucid.viz.report_samples import Predictions, TrainingData, data_section, predictions_section
 from pellucid.viz.values import rows_of
 
@@ -43,6 +43,7 @@ class RunReport:
         headlines: more figures beside those that the rows give: (name, value, note).
         data, predictions: see there.
         activations, gradients: `ActivationStats` and `GradientStats`, or their records.
+        inside: more pictures of what went on inside the network: how to draw a record, and the record.
         model: a Module: its parameters' histograms, and with `inputs`, which it is called with, its graph and table.
         before: its parameters by name as they were at the start, for the histograms too.
         settings: names and values.
@@ -61,6 +62,7 @@ class RunReport:
     predictions: Predictions | None = None
     activations: Any = None
     gradients: Any = None
+    inside: Sequence[tuple[Callable[[Any], Picture], Any]] = ()
     model: Any = None
     inputs: Sequence[Any] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
@@ -102,8 +104,12 @@ def compose(record: RunReport) -> Document:
         _curves(rows),
         data_section(record.data),
         predictions_section(record.predictions),
-        _statistics(record),
-        _model(record),
+        network_section(
+            [(activations_picture, record.activations), (gradients_picture, record.gradients), *record.inside],
+            record.model,
+            record.before,
+        ),
+        model_section(record.model, record.inputs),
         _settings(record),
         _environment(record.environment),
         _commands(record.commands),
@@ -197,64 +203,6 @@ def _told(rows: Sequence[Mapping[str, Any]]) -> str:
         least, step = page.number(best["val_loss"]), page.cell(int(best["step"]))
         text += f"; the validation loss is least, {least}, at step {step}"
     return text + "."
-
-
-# The network --------------------------------------------------------------------------------------------------------
-
-
-def _statistics(record: RunReport) -> Section | None:
-    blocks: list[Block] = []
-    activations, gradients = _record_of(record.activations), _record_of(record.gradients)
-    if activations:
-        from pellucid.viz.activations import activation_heatmap
-
-        blocks.append(
-            Picture(
-                activation_heatmap(activations),
-                f"Heat maps of the activations of {len(activations)} layers over the steps of the run.",
-                "The distribution of each layer's outputs over the run. A layer that dies turns into one line at 0; "
-                "one that saturates gathers at the ends of its range.",
-            )
-        )
-    if gradients:
-        from pellucid.viz.gradients import gradient_flow
-
-        blocks.append(
-            Picture(
-                gradient_flow(gradients),
-                f"Gradient norms and update-to-weight ratios of {len(gradients)} parameters over the run.",
-                "The size of each parameter's gradient, and of each step against the parameter that it moves: a ratio "
-                "about 10⁻³ is usual; far less learns slowly, far more is unstable.",
-            )
-        )
-    if record.model is not None:
-        from pellucid.viz.gradients import weight_histograms
-
-        parameters = dict(record.model.named_parameters())
-        blocks.append(
-            Picture(
-                weight_histograms(parameters, before=record.before or None),
-                f"Histograms of the {len(parameters)} parameters.",
-                "The parameters at the end" + (", and as an outline at the start." if record.before else "."),
-            )
-        )
-    return Section("Inside the network", blocks) if blocks else None
-
-
-def _record_of(statistics: Any) -> Mapping[str, Any]:
-    return (statistics.record() if hasattr(statistics, "record") else statistics) or {}
-
-
-def _model(record: RunReport) -> Section | None:
-    if record.model is None or not record.inputs:
-        return None
-    from pellucid.viz.graph import graph_fragment
-    from pellucid.viz.summary import summary
-
-    table = summary(record.model, *record.inputs)
-    header, *rows = table.cells()
-    graph = graph_fragment(record.model.__graph__(*record.inputs))
-    return Section("Model", [Markup(graph), Table(header, rows, " · ".join(table.notes()), right=3)])
 
 
 # Settings -----------------------------------------------------------------------------------------------------------

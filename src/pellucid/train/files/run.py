@@ -33,8 +33,6 @@ class RunFolder:
         self.failure = self.path / "failure.txt"
         self.curves = self.path / "loss.png"
         self.environment = self.path / "environment.json"
-        self.activations = self.path / "activations.npz"
-        self.gradients = self.path / "gradients.npz"
         self.report = self.path / "report.html"
 
     def check_free(self) -> None:
