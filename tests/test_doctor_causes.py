@@ -12,9 +12,9 @@ from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, decay, order, reach, softmax
 from pellucid.doctor.page import render
-from pellucid.doctor.probes.data import Batch, Data, Keys, distinct, samples
+from pellucid.doctor.probes.data import Batch, Keys, SeenData, distinct, samples
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import Pass
+from pellucid.doctor.probes.slopes import StudiedPass
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
@@ -24,8 +24,8 @@ from tests.pages import ROOT, blocks
 RNG = np.random.default_rng(0)
 
 
-def data(*batches: Batch) -> Data:
-    return Data(Keys(None, None, None), list(batches))
+def data(*batches: Batch) -> SeenData:
+    return SeenData(Keys(None, None, None), list(batches))
 
 
 def trained(*losses: float) -> Trial:
@@ -331,7 +331,7 @@ def test_a_decay_is_what_an_update_takes_beside_the_slope(share: float, found: f
     candidate = Candidate("squared", ("", "p"), ("", "y"))
     slopes, values = RNG.normal(size=12), RNG.normal(size=12)
     given = 0.05 * slopes + share * values
-    entry = Pass(0, {"w": np.eye(12)}, {"w": given}, {candidate: {"w": slopes}}, values={"w": values})
+    entry = StudiedPass(0, {"w": np.eye(12)}, {"w": given}, {candidate: {"w": slopes}}, values={"w": values})
     measured = decay.decay(entry, candidate, "w")
     assert measured == (None if found is None else pytest.approx(found))
 

@@ -20,7 +20,7 @@ from pellucid.check.record.reverse import Change, gradients
 from pellucid.check.record.reverse import backward as backward_along
 from pellucid.check.record.tape import Tape
 from pellucid.check.report import Report
-from pellucid.check.subject.program import Program, moved
+from pellucid.check.subject.program import CheckedProgram, moved
 from pellucid.check.subject.subject import Point
 
 TOLERANCE = {8: 1e-6, 4: 2e-3, 2: 5e-2}  # by the bytes of the coarsest numbers that are computed with
@@ -75,10 +75,10 @@ def backward(
         TypeError: `params` holds no arrays of real numbers, or `loss` gives no number.
     """
     if callable(grads):
-        program = Program(loss, grads, params)
+        program = CheckedProgram(loss, grads, params)
     else:
         known = grads
-        program = Program(loss, lambda _: known, params)
+        program = CheckedProgram(loss, lambda _: known, params)
     with program.undone():
         return _Check(program, not callable(grads), np.random.default_rng(seed)).report()
 
@@ -92,7 +92,7 @@ class _Check:
             where the truth is recorded.
     """
 
-    def __init__(self, program: Program, fixed: bool, rng: np.random.Generator) -> None:
+    def __init__(self, program: CheckedProgram, fixed: bool, rng: np.random.Generator) -> None:
         self.program, self.fixed, self.rng = program, fixed, rng
         start = program.start
         self.points = [start] * 3 if fixed else [start, moved(start, rng), moved(start, rng)]

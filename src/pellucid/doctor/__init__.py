@@ -11,10 +11,10 @@ What a probe hands to a rule:
 
 - `process.scout.Parameters`: `groups` by name, the names of the `parameters`, the `memory` of an optimiser and its
   owner, `response` (the share of a change that is left after the pass), `signs` (which way a memory moves its owner);
-- `probes.slopes.Study`: `passes`, `candidates` for the loss, `seen` values by (place, name), `depends` (the keys of
-  those that parameters move);
-- `probes.slopes.Pass`: `directions`, `given` (the program's own descent along them), `slopes` by candidate, `update`,
-  `values` of the parameters, `losses` by candidate;
+- `probes.slopes.SlopeStudy`: `passes`, `candidates` for the loss, `seen` values by (place, name), `depends` (the keys
+  of those that parameters move);
+- `probes.slopes.StudiedPass`: `directions`, `given` (the program's own descent along them), `slopes` by candidate,
+  `update`, `values` of the parameters, `losses` by candidate;
 - `rules.gradient.Judgement`: the `candidate` that explains most, `ratio`, `verdicts` and `factors` by tensor, `cells`
   by tensor and pass;
 - `probes.training.Curve`: the `losses` of a training in a fork, and `what` it was.

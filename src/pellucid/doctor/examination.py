@@ -9,15 +9,15 @@ from typing import Any
 
 from pellucid.doctor import conditions
 from pellucid.doctor.conditions import regime
-from pellucid.doctor.probes.engine import Rule, rules
+from pellucid.doctor.probes.engine import WrongRule, rules
 from pellucid.doctor.probes.noise import drawn
 from pellucid.doctor.probes.recorded import Autopsy, autopsy
-from pellucid.doctor.probes.slopes import Study, study
+from pellucid.doctor.probes.slopes import SlopeStudy, study
 from pellucid.doctor.probes.trials import Change, gently
 from pellucid.doctor.process.child import Lost
-from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.source import Source, suspect
+from pellucid.doctor.process.source import Assignments, suspect
 from pellucid.doctor.proof import prove
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
@@ -36,7 +36,7 @@ class Options:
     conditions: bool = True  # whether to look for what needs a whole program: its data, its epochs
 
 
-def examine(session: Session, options: Options) -> Report:
+def examine(session: TrainingSession, options: Options) -> Report:
     """Measure, judge, prove. Whatever goes wrong here is said to be the doctor's fault, not the program's."""
     try:
         return _examine(session, options)
@@ -47,7 +47,7 @@ def examine(session: Session, options: Options) -> Report:
         return Report("inconclusive", facts=_facts(session), reason=reason)
 
 
-def _examine(session: Session, options: Options) -> Report:
+def _examine(session: TrainingSession, options: Options) -> Report:
     started = time.monotonic()
     facts = _facts(session)
     whole = options.conditions
@@ -138,8 +138,8 @@ FAR = 1000.0  # times its first size, which no parameter reaches by training tha
 
 
 def _judged(
-    session: Session, options: Options, case: conditions.Case | None = None, made: tuple[Change, ...] = ()
-) -> tuple[Study, gradient.Judgement | None]:
+    session: TrainingSession, options: Options, case: conditions.Case | None = None, made: tuple[Change, ...] = ()
+) -> tuple[SlopeStudy, gradient.Judgement | None]:
     """The study of some passes, and what it says; in another regime, with these changes made first."""
     found = session.found
 
@@ -154,8 +154,8 @@ def _judged(
 
 
 def _where_slopes_tell(
-    session: Session, options: Options, seen: Study, judgement: gradient.Judgement | None
-) -> tuple[Study, gradient.Judgement | None]:
+    session: TrainingSession, options: Options, seen: SlopeStudy, judgement: gradient.Judgement | None
+) -> tuple[SlopeStudy, gradient.Judgement | None]:
     """The judgement in a regime where slopes tell something, if the gradient is right there."""
     case = conditions.Case.of(session, judgement, seen)
     made = regime.changes(case)
@@ -170,7 +170,7 @@ def _where_slopes_tell(
     return seen, judgement
 
 
-def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+def _explain(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> None:
     """Where a finding about the gradient is, and what mistake it is."""
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward" and not _of_engine(finding, session):
@@ -179,7 +179,7 @@ def _explain(finding: Finding, session: Session, judgement: gradient.Judgement, 
         _in_own_names(finding, session)
 
 
-def _drawn(session: Session, judgement: gradient.Judgement) -> set[str]:
+def _drawn(session: TrainingSession, judgement: gradient.Judgement) -> set[str]:
     found = session.found
     try:
         return session.lab(lambda lab: drawn(lab, found, judgement.candidate), found.groups, 3.0)
@@ -197,7 +197,7 @@ def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> 
     return asked or (bool(named) and named >= set(judgement.wrong))
 
 
-def _in_own_names(finding: Finding, session: Session) -> None:
+def _in_own_names(finding: Finding, session: TrainingSession) -> None:
     """What to write instead of the line, by the names of the program."""
     source = session.program.loops.sources.get(finding.file or "", "")
     changed = list(repairs(finding, source))
@@ -210,7 +210,7 @@ def _trusted(judgement: gradient.Judgement) -> bool:
     return not judgement.wrong or gradient.explains_some(judgement)
 
 
-def _facts(session: Session) -> dict[str, Any]:
+def _facts(session: TrainingSession) -> dict[str, Any]:
     loop = session.program.loops.loops[session.number]
     found = session.found
     return {
@@ -243,17 +243,17 @@ def _loss_facts(judgement: gradient.Judgement) -> dict[str, Any]:
     }
 
 
-def _sizes(seen: Study, found: Any) -> set[int]:
+def _sizes(seen: SlopeStudy, found: Any) -> set[int]:
     """Lengths of axes of what was seen, but for those of the parameters: a batch may be one of them."""
     sizes = {n for series in seen.seen.values() for value in series[:1] for n in value.shape}
     sizes |= {len(series) for series in seen.seen.values()}
     return {n for n in sizes if n > 1}
 
 
-def _place(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+def _place(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> None:
     """The line, by the source."""
     groups = session.found.groups
-    source = Source.of(session.program.loops.sources)
+    source = Assignments.of(session.program.loops.sources)
     wrong = [groups[name] for name in (judgement.wrong or judgement.verdicts) if name in groups]
     right = (
         [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"] if judgement.wrong else []
@@ -271,10 +271,10 @@ def _place(finding: Finding, session: Session, judgement: gradient.Judgement, se
         finding.code = session.program.loops.line(*at)
 
 
-def _of_engine(finding: Finding, session: Session) -> bool:
+def _of_engine(finding: Finding, session: TrainingSession) -> bool:
     """Whether a rule of the program's own engine is wrong; then the finding says which."""
     try:
-        wrong: list[Rule] = session.lab(rules, session.found.groups, min(6.0, session.left() / 3))
+        wrong: list[WrongRule] = session.lab(rules, session.found.groups, min(6.0, session.left() / 3))
     except Lost:
         return False
     if not wrong:
@@ -303,7 +303,7 @@ def _of_engine(finding: Finding, session: Session) -> bool:
     return True
 
 
-def _name(finding: Finding, session: Session, judgement: gradient.Judgement, seen: Study) -> None:
+def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> None:
     """The mistake and its line, by a recording of the pass."""
     found = session.found
     index = next(

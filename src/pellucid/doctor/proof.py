@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.doctor.probes.recorded import by_recording
 from pellucid.doctor.probes.training import Curve, by_differences, train
 from pellucid.doctor.process.child import Lost
-from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
@@ -17,7 +17,7 @@ PASSES = 200
 FEW = 400  # elements up to which the gradient may be taken by differences
 
 
-def prove(finding: Finding, session: Session, judgement: gradient.Judgement) -> None:
+def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgement) -> None:
     """Put both curves into the finding, and whether the right gradient did better.
 
     The right gradient is that of the recorded pass; where a pass cannot be recorded and the parameters are few, by
@@ -47,7 +47,7 @@ def prove(finding: Finding, session: Session, judgement: gradient.Judgement) -> 
         return
 
 
-def _trained(session: Session, candidate: Any, passes: int, seconds: float, what: str, **more: Any) -> Curve:
+def _trained(session: TrainingSession, candidate: Any, passes: int, seconds: float, what: str, **more: Any) -> Curve:
     found = session.found
     return session.lab(
         lambda lab: train(lab, found, candidate, passes, seconds * 0.85, what, **more), found.groups, seconds

@@ -17,8 +17,8 @@ from typing import Any
 from pellucid.doctor.conditions.causes import class_numbers
 from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
-from pellucid.doctor.process.controller import Controller, Finished, Session
-from pellucid.doctor.process.program import Program, silence
+from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
+from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.report import Finding, Report
 
 
@@ -27,12 +27,12 @@ def main() -> None:
     asked: dict[str, Any] = json.loads(sys.argv[1])
     started = time.monotonic()
     deadline = started + float(asked["budget"]) * 0.9
-    program = Program(Path(asked["script"]), list(asked["args"]))
+    program = UserProgram(Path(asked["script"]), list(asked["args"]))
     options = Options(asked.get("loss"), float(asked["budget"]))
     reports: list[Report] = []
     alone: list[float] = []  # seconds that the program ran by itself, without what was looked at in between
 
-    def examined(session: Session) -> None:
+    def examined(session: TrainingSession) -> None:
         alone.append(time.monotonic() - began - controller.scout.spent)
         reports.append(examine(session, options))
 

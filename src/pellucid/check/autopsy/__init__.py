@@ -4,6 +4,6 @@
 """
 
 from pellucid.check.autopsy.diagnose import Diagnosis, diagnose
-from pellucid.check.autopsy.examine import Examination, Finding, examine
+from pellucid.check.autopsy.examine import Examination, TensorFinding, examine
 
-__all__ = ["Diagnosis", "Examination", "Finding", "diagnose", "examine"]
+__all__ = ["Diagnosis", "Examination", "TensorFinding", "diagnose", "examine"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.autopsy.hypothesis import Hypothesis, TapeCase, line
 from pellucid.check.autopsy.regions import KNOWN, Region, known_as, regions
 from pellucid.check.mistakes import (
     DERIVATIVE_AT_WRONG_POINT,
@@ -18,7 +18,7 @@ from pellucid.check.mistakes import (
 )
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import extreme_mask, vjp
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 # What is a step of a formula more often than an activation.
 ARITHMETIC = {"square", "sqrt", "exp", "log", "1/z"}
@@ -36,7 +36,7 @@ def instead(found: list[Region], slopes: list[Array]) -> Change:
     )
 
 
-def activations(case: Case) -> Iterator[Hypothesis]:
+def activations(case: TapeCase) -> Iterator[Hypothesis]:
     found = case.selected(regions(case.tape), lambda region: region.out)
     masks = list(_masks(case))
     for group in found.values():
@@ -106,7 +106,7 @@ def _is_fixed(region: Region) -> bool:
     )
 
 
-def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str) -> Iterator[Hypothesis]:
+def _elsewhere(case: TapeCase, group: list[Region], slopes: list[Array], called: str) -> Iterator[Hypothesis]:
     """The derivative at another array's values: of the step before or after, of another layer."""
     region = group[0]
     name = known_as(region)
@@ -157,7 +157,7 @@ def _elsewhere(case: Case, group: list[Region], slopes: list[Array], called: str
                 yield hypothesis(STALE_VALUE, values, f"that of {line(node)}, which is another", 0.7)
 
 
-def _errors(case: Case, group: list[Region]) -> Iterator[tuple[list[Array], str]]:
+def _errors(case: TapeCase, group: list[Region]) -> Iterator[tuple[list[Array], str]]:
     """What is not what the activation was computed from: the error, and the gradient that comes from above."""
     yield [case.adjoint(member.out) for member in group], "the gradient that comes from above"
     yield [case.adjoint(member.start) for member in group], "the gradient that goes down"
@@ -182,7 +182,7 @@ def _is_switch(slope: Array) -> bool:
     return slope.size > 3 and len(np.unique(slope.round(12))) <= 2
 
 
-def _masks(case: Case) -> Iterator[tuple[Node, Array]]:
+def _masks(case: TapeCase) -> Iterator[tuple[TapeNode, Array]]:
     """Every on-or-off pattern in the program, and the signs of its arrays."""
     seen: set[bytes] = set()
     for node in case.tape.nodes:
@@ -197,7 +197,7 @@ def _masks(case: Case) -> Iterator[tuple[Node, Array]]:
 
 
 def _wrong_masks(
-    case: Case, group: list[Region], slopes: list[Array], masks: list[tuple[Node, Array]], called: str
+    case: TapeCase, group: list[Region], slopes: list[Array], masks: list[tuple[TapeNode, Array]], called: str
 ) -> Iterator[Hypothesis]:
     region = group[0]
     values = np.unique(np.concatenate([slope.ravel() for slope in slopes]).round(12))
@@ -256,15 +256,15 @@ def _wrong_masks(
                 )
 
 
-def _pools(case: Case) -> Iterator[Hypothesis]:
+def _pools(case: TapeCase) -> Iterator[Hypothesis]:
     """Maxima: the gradient goes to the largest element alone."""
     for (_, op), nodes in case.groups().items():
         if op not in ("max", "min"):
             continue
         node = nodes[0]
 
-        def spread(pooled: Node, position: int, adjoint: Array, weight: str = "all") -> Array:
-            whole = vjp(Node(-1, "sum", pooled.inputs, pooled.attributes, pooled.value, None, True), 0, adjoint)
+        def spread(pooled: TapeNode, position: int, adjoint: Array, weight: str = "all") -> Array:
+            whole = vjp(TapeNode(-1, "sum", pooled.inputs, pooled.attributes, pooled.value, None, True), 0, adjoint)
             mask = extreme_mask(pooled)
             if weight == "all":
                 return whole
@@ -272,7 +272,7 @@ def _pools(case: Case) -> Iterator[Hypothesis]:
                 return whole * (mask == 0)
             if weight == "even":
                 return whole / (mask.size / max(pooled.value.size, 1))
-            opposite = Node(
+            opposite = TapeNode(
                 -1, "min" if pooled.op == "max" else "max", pooled.inputs, pooled.attributes, pooled.value, None, True
             )
             return whole * extreme_mask(opposite)

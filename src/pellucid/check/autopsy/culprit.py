@@ -52,7 +52,7 @@ class _Applied:
     names: list[str]  # of the arguments
 
 
-class _Watch(core.Interpreter):
+class _InputWatch(core.Interpreter):
     """An interpreter that keeps the inputs of every op that a gradient goes through."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class _Watch(core.Interpreter):
 
 def culprits(run: Callable[[], Any], order: int = 1, seed: int = 0) -> list[Culprit]:
     """Run a computation and check each of its ops. `order` 2: the gradients of their gradients."""
-    watch = _Watch()
+    watch = _InputWatch()
     with core.interpreter(watch):
         run()
     found: dict[tuple[str, str], Culprit] = {}

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.check.autopsy.evidence import Evidence, norm
-from pellucid.check.autopsy.hypothesis import Case, forget_lines, line
-from pellucid.check.autopsy.numbers import Verdict, by_numbers, same
-from pellucid.check.autopsy.trial import Budget, Found, Trial
+from pellucid.check.autopsy.hypothesis import TapeCase, forget_lines, line
+from pellucid.check.autopsy.numbers import Explanation, by_numbers, same
+from pellucid.check.autopsy.trial import Budget, Match, MistakeTrial
 from pellucid.check.mistakes import SIGN, UNKNOWN, WRONG_LOSS
-from pellucid.check.record.reverse import Change, Pass, backward
+from pellucid.check.record.reverse import Change, ReversePass, backward
 from pellucid.check.record.rules import ELEMENTWISE, has_ties
 from pellucid.check.record.tape import Array, Site, Tape
 
@@ -53,7 +53,7 @@ def diagnose(
     rtol: float = 1e-6,
     updated: dict[str, Array] | None = None,
     base: Change | None = None,
-    elsewhere: list[tuple[Pass, dict[str, Evidence]]] | None = None,
+    elsewhere: list[tuple[ReversePass, dict[str, Evidence]]] | None = None,
 ) -> dict[str, Diagnosis]:
     """A diagnosis for each tensor whose evidence says that it is wrong.
 
@@ -83,14 +83,14 @@ def diagnose(
         if certain:
             result[name] = _from_numbers(certain, [])
     wrong = {name: row for name, row in wrong.items() if name not in result}
-    found: list[Found] = []
+    found: list[Match] = []
     change, budget = base, Budget()
     if tape is not None and wrong:
         best = ""
         for ties, fixed in conventions(tape, base):
             convene(tape, ties)
-            case = Case(backward(tape, fixed), earlier_tapes, sizes, updated or {}, elsewhere or [])
-            trial = Trial(case, evidence, wrong, rtol, budget)
+            case = TapeCase(backward(tape, fixed), earlier_tapes, sizes, updated or {}, elsewhere or [])
+            trial = MistakeTrial(case, evidence, wrong, rtol, budget)
             likely = trial.likely()
             if not best or len(_explained(likely)) > len(_explained(found)):
                 found, change, best = likely, fixed, ties
@@ -100,8 +100,8 @@ def diagnose(
         told = {name for name in wrong if any(verdict.weight >= 2.0 for verdict in plain[name])}
         whole = any(row.explains == wrong.keys() and not row.breaks for row in found)
         if not whole and not wrong.keys() <= _explained(found) | told:
-            case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
-            trial = Trial(case, evidence, wrong, rtol, budget)
+            case = TapeCase(backward(tape, change), earlier_tapes, sizes, updated or {})
+            trial = MistakeTrial(case, evidence, wrong, rtol, budget)
             found += trial.unlikely()
     remaining = dict.fromkeys(wrong)
     while remaining:
@@ -126,8 +126,8 @@ def diagnose(
             del remaining[name]
         if remaining and tape is not None:
             change = change | best.hypothesis.change
-            again = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
-            trial = Trial(again, evidence, {name: wrong[name] for name in remaining}, rtol, budget)
+            again = TapeCase(backward(tape, change), earlier_tapes, sizes, updated or {})
+            trial = MistakeTrial(again, evidence, {name: wrong[name] for name in remaining}, rtol, budget)
             found = trial.likely()
             if len(_explained(found)) < len(remaining):
                 found += trial.unlikely()
@@ -137,7 +137,7 @@ def diagnose(
                 _ratio(moved)
                 plain[name] += list(by_numbers(moved, {**all_true, **mistaken}, sizes, earlier, rtol))
     if remaining and tape is not None:
-        case = Case(backward(tape, change), earlier_tapes, sizes, updated or {})
+        case = TapeCase(backward(tape, change), earlier_tapes, sizes, updated or {})
         left = {name: wrong[name] for name in remaining}
         for attempt in (_times_a_factor, _two_at_once):
             left = {name: row for name, row in left.items() if name not in result}
@@ -168,11 +168,11 @@ def _loss_of_another_sign(result: dict[str, Diagnosis], evidence: dict[str, Evid
 
 
 def _times_a_factor(
-    case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
+    case: TapeCase, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
 ) -> dict[str, Diagnosis]:
     """A mistake and a factor at once: the direction is that of a mistake, the length is not."""
     result: dict[str, Diagnosis] = {}
-    found = Trial(case, evidence, wrong, rtol, budget, free=True).likely()
+    found = MistakeTrial(case, evidence, wrong, rtol, budget, free=True).likely()
     while best := _best(found, wrong.keys() - result.keys()):
         for name in sorted(best.explains - result.keys()):
             rivals = [hit for hit in found if name in hit.explains and hit is not best]
@@ -184,11 +184,11 @@ def _times_a_factor(
 
 
 def _two_at_once(
-    case: Case, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
+    case: TapeCase, evidence: dict[str, Evidence], wrong: dict[str, Evidence], rtol: float, budget: Budget
 ) -> dict[str, Diagnosis]:
     """Two mistakes on one path, neither of which gives these numbers alone: both are said, the one nearer the loss
     first. They may be off by a factor as well."""
-    trial = Trial(case, evidence, wrong, rtol, budget, free=True)
+    trial = MistakeTrial(case, evidence, wrong, rtol, budget, free=True)
     result: dict[str, Diagnosis] = {}
     for best, first, second in trial.pairs():
         for name in sorted(best.explains - result.keys()):
@@ -231,7 +231,7 @@ def free_scale(
                     votes.append((1.0, abs(factor)))
     if tape is not None:
         budget = Budget()
-        trial = Trial(Case(backward(tape), earlier, sizes, updated), wrong, wrong, rtol, budget, free=True)
+        trial = MistakeTrial(TapeCase(backward(tape), earlier, sizes, updated), wrong, wrong, rtol, budget, free=True)
         found = trial.likely() or trial.unlikely()
         votes += [(len(hit.explains) + 0.1 * hit.hypothesis.weight, abs(hit.scale)) for hit in found]
     return max(votes, default=(0.0, math.nan))[1]
@@ -268,7 +268,7 @@ def _first_wrong(tape: Tape | None, base: Change, change: Change) -> Array | Non
     return None
 
 
-def _explained(found: list[Found]) -> set[str]:
+def _explained(found: list[Match]) -> set[str]:
     return {name for hit in found for name in hit.explains}
 
 
@@ -315,7 +315,7 @@ def _ratio(row: Evidence) -> None:
         row.ratio = float((row.given * row.true).sum() / (row.true**2).sum())
 
 
-def _best(found: list[Found], remaining: Collection[str]) -> Found | None:
+def _best(found: list[Match], remaining: Collection[str]) -> Match | None:
     useful = [hit for hit in found if not hit.explains.isdisjoint(remaining)]
     return max(
         useful,
@@ -327,7 +327,7 @@ def _best(found: list[Found], remaining: Collection[str]) -> Found | None:
     )
 
 
-def _from_simulation(best: Found, rivals: list[Found], numbers: list[Verdict]) -> Diagnosis:
+def _from_simulation(best: Match, rivals: list[Match], numbers: list[Explanation]) -> Diagnosis:
     """Confidence: less where a mistake of another name explains as much, and where it should have spoiled more."""
     own = best.hypothesis
     others = [
@@ -347,13 +347,13 @@ def _from_simulation(best: Found, rivals: list[Found], numbers: list[Verdict]) -
     return Diagnosis(own.mistake, confidence, own.explanation, own.fix, line(own.node), others, site)
 
 
-def _from_numbers(verdicts: list[Verdict], others: list[str]) -> Diagnosis:
+def _from_numbers(verdicts: list[Explanation], others: list[str]) -> Diagnosis:
     best = max(verdicts, key=lambda verdict: verdict.weight)
     confidence = 0.95 if not others else 0.75
     return Diagnosis(best.mistake, confidence, best.explanation, best.fix, "", others)
 
 
-def _judge(name: str, verdicts: list[Verdict], rivals: list[Found]) -> Diagnosis:
+def _judge(name: str, verdicts: list[Explanation], rivals: list[Match]) -> Diagnosis:
     """One tensor that its numbers explain: unless a simulation has the better claim."""
     best = max(verdicts, key=lambda hit: hit.weight)
     clean = [hit for hit in rivals if not hit.breaks and hit.explains == {name}]

@@ -28,7 +28,7 @@ ALIGNED = 1e-5  # how near two gradients are to being multiples of each other
 
 
 @dataclass
-class Finding:
+class TensorFinding:
     """One tensor whose gradient is wrong.
 
     Attributes:
@@ -70,7 +70,7 @@ class Examination:
 
     status: str
     scale: float = 1.0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[TensorFinding] = field(default_factory=list)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     truth: dict[str, Array] = field(default_factory=dict, repr=False)
@@ -267,7 +267,7 @@ def _comparable(true: Mapping[str, Array], given: Mapping[str, Array | None], na
     return value is not None and value.size == true[name].size and bool(true[name].any()) and bool(value.any())
 
 
-def _ranked(found: Mapping[str, Diagnosis], evidence: Mapping[str, Evidence]) -> list[Finding]:
+def _ranked(found: Mapping[str, Diagnosis], evidence: Mapping[str, Evidence]) -> list[TensorFinding]:
     """The mistake that explains most tensors first, and among equals the surest."""
     alike: dict[tuple[str, str], int] = {}
     for diagnosis in found.values():
@@ -283,7 +283,7 @@ def _ranked(found: Mapping[str, Diagnosis], evidence: Mapping[str, Evidence]) ->
         )
 
     return [
-        Finding(
+        TensorFinding(
             name,
             found[name].mistake,
             found[name].confidence,

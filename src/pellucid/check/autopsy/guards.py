@@ -13,7 +13,7 @@ import numpy as np
 from pellucid.check.autopsy.regions import forward
 from pellucid.check.record.reverse import Change, Edge
 from pellucid.check.record.rules import ELEMENTWISE, unbroadcast
-from pellucid.check.record.tape import Array, Node, Tape
+from pellucid.check.record.tape import Array, Tape, TapeNode
 
 SMALL = 1e-4  # what is added to a number to keep it from 0
 SMALL_IN_ROOT = 1e-6  # the same under a root, where a larger one is a part of the formula (batch norm's)
@@ -29,7 +29,7 @@ def guards(tape: Tape) -> Iterator[tuple[str, Change]]:
     sums = {node.inputs[p].index: _amount(node, p) for node in tape.useful() for p in STEEP.get(node.op, ())}
     sums = {index: amount for index, amount in sums.items() if amount}
     logarithms = any(node.op in ("log", "log2", "log10") for node in tape.useful())
-    kinds: list[tuple[str, list[Node], set[int]]] = [("", [], set())]
+    kinds: list[tuple[str, list[TapeNode], set[int]]] = [("", [], set())]
     if clips:
         kinds.append(("the bounds that keep a probability from 0 and 1", clips, set()))
     if sums:
@@ -44,7 +44,7 @@ def guards(tape: Tape) -> Iterator[tuple[str, Change]]:
                 yield said, _without(tape, opened, dropped, amount)
 
 
-def _without(tape: Tape, clips: list[Node], sums: set[int], amount: float) -> Change:
+def _without(tape: Tape, clips: list[TapeNode], sums: set[int], amount: float) -> Change:
     """The derivative with these guards taken away, and `amount` added under each logarithm, division and root."""
     change = Change()
     inside = {node.index for node in clips}
@@ -85,20 +85,20 @@ def _by(slope: Array) -> Edge:
     return lambda node, position, adjoint: unbroadcast(adjoint * slope, node.inputs[position].shape)
 
 
-def _through(node: Node, position: int, adjoint: Array) -> Array:
+def _through(node: TapeNode, position: int, adjoint: Array) -> Array:
     return unbroadcast(np.broadcast_to(adjoint, node.shape), node.inputs[position].shape)
 
 
-def _nothing(node: Node, position: int, adjoint: Array) -> None:
+def _nothing(node: TapeNode, position: int, adjoint: Array) -> None:
     return None
 
 
-def _open(node: Node) -> int:
+def _open(node: TapeNode) -> int:
     """Which input of a clip, a maximum or a minimum is the one that is kept inside."""
     return 0 if node.op == "clip" or node.inputs[0].needs else 1
 
 
-def _keeps_inside(node: Node) -> bool:
+def _keeps_inside(node: TapeNode) -> bool:
     """Whether a node only keeps a probability from 0 and from 1."""
     if node.op == "clip":
         low, high = (_number(source) for source in node.inputs[1:3])
@@ -112,7 +112,7 @@ def _keeps_inside(node: Node) -> bool:
     return False
 
 
-def _amount(node: Node, position: int) -> float:
+def _amount(node: TapeNode, position: int) -> float:
     """The small number that an input of a logarithm, a division or a root has had added to it; 0 where none was."""
     added = node.inputs[position]
     if not added.needs or added.op not in ("add", "subtract"):
@@ -128,5 +128,5 @@ def _amount(node: Node, position: int) -> float:
     return 0.0
 
 
-def _number(node: Node) -> float | None:
+def _number(node: TapeNode) -> float | None:
     return float(node.value.ravel()[0]) if node.value.size == 1 else None

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.autopsy.evidence import Evidence
-from pellucid.check.record.reverse import Change, Pass
-from pellucid.check.record.tape import Array, Node, Tape
+from pellucid.check.record.reverse import Change, ReversePass
+from pellucid.check.record.tape import Array, Tape, TapeNode
 
 FEW = 12  # passes of a loop that are also looked at one by one
 
@@ -38,40 +38,40 @@ class Hypothesis:
     change: Change
     explanation: str
     fix: str
-    node: Node | None = None
+    node: TapeNode | None = None
     weight: float = 1.0
     called: Callable[[float], Said] | None = None
 
 
 @dataclass
-class Case:
+class TapeCase:
     """What there is to go by: the way back through the tape at the parameters in question, tapes of earlier states, the
     sizes of batches; and which passes of a loop have the mistake: all of them, or a single one."""
 
-    way: Pass
+    way: ReversePass
     earlier: list[Tape] = field(default_factory=list)
     sizes: tuple[int, ...] = ()
     updated: dict[str, Array] = field(default_factory=dict)  # the parameters after the program's own update
-    elsewhere: list[tuple[Pass, dict[str, Evidence]]] = field(default_factory=list)  # other points, for a factor
+    elsewhere: list[tuple[ReversePass, dict[str, Evidence]]] = field(default_factory=list)  # other points, for a factor
     only: int | str | None = None  # the number of a pass; "calls": each place from which a helper is called; "depth"
 
     @property
     def tape(self) -> Tape:
         return self.way.tape
 
-    def adjoint(self, node: Node) -> Array:
+    def adjoint(self, node: TapeNode) -> Array:
         return self.way.adjoints.get(node.index, np.zeros(node.shape))
 
-    def groups(self) -> dict[Any, list[Node]]:
+    def groups(self) -> dict[Any, list[TapeNode]]:
         """The useful nodes by their places in the program."""
         return self.selected(self.tape.groups())
 
-    def loops(self) -> dict[Any, list[Node]]:
+    def loops(self) -> dict[Any, list[TapeNode]]:
         """The same, apart by the calls that led there: what stands together are passes of a loop."""
         return _by_calls(self.tape.groups(), lambda node: node, 0)
 
     def selected(
-        self, groups: dict[Any, list[Any]], node: Callable[[Any], Node] = lambda member: member
+        self, groups: dict[Any, list[Any]], node: Callable[[Any], TapeNode] = lambda member: member
     ) -> dict[Any, list[Any]]:
         """Of the groups of what stands at the same place, those that are looked at."""
         if self.only is None:
@@ -86,7 +86,7 @@ class Case:
             if self.only < len(passes) and 1 < len(passes) <= FEW
         }
 
-    def _by_depth(self, groups: dict[Any, list[Any]], node: Callable[[Any], Node]) -> dict[Any, list[Any]]:
+    def _by_depth(self, groups: dict[Any, list[Any]], node: Callable[[Any], TapeNode]) -> dict[Any, list[Any]]:
         """Apart by how many products lie behind: one line in a loop over layers, in a loop over samples."""
         depth: dict[int, int] = {}
         for later in reversed(self.tape.useful()):
@@ -103,7 +103,7 @@ class Case:
         return found
 
 
-def _by_calls(groups: dict[Any, list[Any]], node: Callable[[Any], Node], more_than: int) -> dict[Any, list[Any]]:
+def _by_calls(groups: dict[Any, list[Any]], node: Callable[[Any], TapeNode], more_than: int) -> dict[Any, list[Any]]:
     found: dict[Any, list[Any]] = {}
     for key, passes in groups.items():
         apart: dict[Any, list[Any]] = {}
@@ -115,15 +115,15 @@ def _by_calls(groups: dict[Any, list[Any]], node: Callable[[Any], Node], more_th
     return found
 
 
-Generator = Callable[[Case], Iterator[Hypothesis]]
+Generator = Callable[[TapeCase], Iterator[Hypothesis]]
 
 
-def on_edges(nodes: list[Node], position: int, function: Callable[[Node, int, Array], Any]) -> Change:
+def on_edges(nodes: list[TapeNode], position: int, function: Callable[[TapeNode, int, Array], Any]) -> Change:
     """The same change at every pass of a loop."""
     return Change(edges={(node.index, position): function for node in nodes})
 
 
-def edges(case: Case, groups: dict[Any, list[Node]] | None = None) -> Iterator[tuple[list[Node], int]]:
+def edges(case: TapeCase, groups: dict[Any, list[TapeNode]] | None = None) -> Iterator[tuple[list[TapeNode], int]]:
     """Each input of each place in the program that leads to a parameter, with the passes of a loop in which it does.
 
     The state that an RNN begins with is a constant: its first pass has no such input.
@@ -135,7 +135,7 @@ def edges(case: Case, groups: dict[Any, list[Node]] | None = None) -> Iterator[t
                 yield found, position
 
 
-def line(node: Node | None) -> str:
+def line(node: TapeNode | None) -> str:
     """The user's line of a node: `net.py:12: h = np.tanh(z)`."""
     return "" if node is None or node.site is None else _line(node.site.file, node.site.line)
 
@@ -152,5 +152,5 @@ def forget_lines() -> None:
     _line.cache_clear()
 
 
-def shape(value: Array | Node) -> str:
+def shape(value: Array | TapeNode) -> str:
     return str(tuple(value.shape))

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.autopsy.hypothesis import Hypothesis, TapeCase, line
 from pellucid.check.mistakes import WRONG_LOSS
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import ELEMENTWISE
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 MOST_OUTPUTS = 12  # values before the loss that are taken for the output
 FACTORS = (1.0, 2.0, 0.5)
@@ -29,10 +29,10 @@ USUAL: tuple[tuple[str, Gradient], ...] = (
 )
 
 
-def losses(case: Case) -> Iterator[Hypothesis]:
+def losses(case: TapeCase) -> Iterator[Hypothesis]:
     """On the way back, begin with the gradient of another loss."""
     constants = [node.value for node in case.tape.nodes if node.op == "constant" and node.value.dtype.kind in "fiu"]
-    users: dict[int, list[Node]] = {}
+    users: dict[int, list[TapeNode]] = {}
     for node in case.tape.useful():
         for source in node.inputs:
             users.setdefault(source.index, []).append(node)
@@ -68,7 +68,7 @@ def losses(case: Case) -> Iterator[Hypothesis]:
                     )
 
 
-def _outputs(case: Case) -> Iterator[list[Node]]:
+def _outputs(case: TapeCase) -> Iterator[list[TapeNode]]:
     """The last values that are arrays, the nearest to the loss first; the passes of a loop over samples together."""
     groups = sorted(case.loops().values(), key=lambda nodes: -nodes[-1].index)
     seen: set[bytes] = set()
@@ -86,7 +86,7 @@ def _outputs(case: Case) -> Iterator[list[Node]]:
             return
 
 
-def _targets(outs: list[Node], constants: list[Array], users: dict[int, list[Node]]) -> Iterator[list[Array]]:
+def _targets(outs: list[TapeNode], constants: list[Array], users: dict[int, list[TapeNode]]) -> Iterator[list[Array]]:
     """What may be the targets: constants of the output's shape, labels of its rows, what a loop compares each with."""
     if len(outs) == 1:
         for target in _distinct([np.asarray(value, float) for value in constants], outs[0]):
@@ -102,7 +102,7 @@ def _targets(outs: list[Node], constants: list[Array], users: dict[int, list[Nod
     yield found
 
 
-def _distinct(values: list[Array], out: Node) -> Iterator[Array]:
+def _distinct(values: list[Array], out: TapeNode) -> Iterator[Array]:
     """The constants that may be targets of an output: of its shape up to axes of length 1, or labels of its rows."""
     seen: set[bytes] = set()
     for value in values:
@@ -112,14 +112,14 @@ def _distinct(values: list[Array], out: Node) -> Iterator[Array]:
             yield target
 
 
-def _one_hot(labels: Array, out: Node) -> Array | None:
+def _one_hot(labels: Array, out: TapeNode) -> Array | None:
     rows = out.value.ndim == 2 and labels.size == out.shape[0] and out.shape[1] > 1
     if not rows or (labels != labels.round()).any() or labels.min() < 0 or labels.max() >= out.shape[1]:
         return None
     return np.eye(out.shape[1])[labels.ravel().astype(int)]
 
 
-def _factors(case: Case, outs: list[Node]) -> tuple[float, ...]:
+def _factors(case: TapeCase, outs: list[TapeNode]) -> tuple[float, ...]:
     count = sum(out.value.size for out in outs)
     counts = {1, count, len(outs), *outs[0].shape, *case.sizes}
     return tuple(dict.fromkeys(factor / n for n in sorted(counts) if n for factor in FACTORS))

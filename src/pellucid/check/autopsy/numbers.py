@@ -27,7 +27,7 @@ from pellucid.check.record.tape import Array
 
 
 @dataclass
-class Verdict:
+class Explanation:
     """A mistake that explains one tensor's gradient."""
 
     mistake: str
@@ -55,17 +55,17 @@ def by_numbers(
     earlier: list[dict[str, Array]],
     rtol: float,
     repeats: int = 0,
-) -> Iterator[Verdict]:
+) -> Iterator[Explanation]:
     """Every explanation of one tensor's gradient that needs nothing but numbers."""
     name, true, given = row.name, row.true, row.given
     if given is None:
-        yield Verdict(ZERO_GRADIENT, f"There is no gradient for {name}.", f"return grads[{name!r}]", 3.0)
+        yield Explanation(ZERO_GRADIENT, f"There is no gradient for {name}.", f"return grads[{name!r}]", 3.0)
         return
     if not np.isfinite(given).all():
         return
     size = float(np.sqrt((true**2).sum()))
     if not given.any() or float(np.sqrt((given**2).sum())) < 1e-9 * size:
-        yield Verdict(
+        yield Explanation(
             ZERO_GRADIENT,
             f"The gradient of {name} is zero; the true one has norm {size:.3g}.",
             "look whether the path to it is cut, or the result is never written into the dict",
@@ -82,7 +82,7 @@ def by_numbers(
         for count in (1, 2, 3):
             fits = same(given, true + count * past, row.difference, rtol) and not same(past, true, rtol=rtol)
             if fits and not same(given, past, rtol=rtol):
-                yield Verdict(
+                yield Explanation(
                     ACCUMULATED,
                     f"The gradient of {name} is the right one plus {'' if count == 1 else f'{count} times '}that of an "
                     "earlier call.",
@@ -90,7 +90,7 @@ def by_numbers(
                     2.5,
                 )
         if same(given, past, row.difference, rtol) and not same(past, true, rtol=rtol):
-            yield Verdict(
+            yield Explanation(
                 STALE_VALUE,
                 f"The gradient of {name} is that of an earlier call: nothing of it was computed anew.",
                 "compute it from the parameters and values of this call",
@@ -101,7 +101,7 @@ def by_numbers(
     multiple = multiple and same(given, row.ratio * true, row.difference, rtol)
     if multiple and not math.isclose(row.ratio, 1.0, rel_tol=1e-3):
         if repeats > 1 and repeats not in sizes and math.isclose(row.ratio, 1 / repeats, rel_tol=1e-6):
-            yield Verdict(
+            yield Explanation(
                 MISSING_BROADCAST_SUM,
                 f"The gradient of {name} is averaged over the {repeats} places at which the forward pass uses each "
                 "of its elements, and must be summed.",
@@ -111,7 +111,7 @@ def by_numbers(
         yield factor(name, row.ratio, sizes, min(1e-2, max(1e-6, 0.1 * rtol)))
     for other, gradient in all_true.items():
         if other != name and same(given, gradient, row.difference, rtol):
-            yield Verdict(
+            yield Explanation(
                 SWAPPED_TENSORS,
                 f"What is given as the gradient of {name} is that of {other}.",
                 f"grads[{name!r}] and grads[{other!r}] are exchanged, or one is returned twice",
@@ -122,7 +122,7 @@ def by_numbers(
         and true.shape[-1] == true.shape[-2] > 1
         and same(given, np.swapaxes(true, -1, -2), row.difference, rtol)
     ):
-        yield Verdict(TRANSPOSE, f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
+        yield Explanation(TRANSPOSE, f"The gradient of {name} is the transpose of the true one.", "append .T", 2.0)
     yield from _sums(row, all_true, rtol)
     yield from _slices(row, rtol)
 
@@ -135,7 +135,7 @@ def _is_round(value: float) -> bool:
     return any(math.isclose(value, bound, rel_tol=1e-6) for bound in ROUND)
 
 
-def _clipped(row: Evidence, rtol: float) -> Iterator[Verdict]:
+def _clipped(row: Evidence, rtol: float) -> Iterator[Explanation]:
     """Right before it was clipped: at a bound where it would be beyond, or shortened to a norm that somebody typed."""
     true, given = row.true, row.given
     if given is None or not given.size:
@@ -144,7 +144,7 @@ def _clipped(row: Evidence, rtol: float) -> Iterator[Verdict]:
     at_bound = int((np.abs(true) > bound).sum())
     telling = given.size > 3 or _is_round(bound)  # of two or three numbers, one is the largest
     if at_bound and telling and same(np.clip(true, -bound, bound), given, row.difference, rtol):
-        yield Verdict(
+        yield Explanation(
             CLIPPED,
             f"The gradient of {row.name} is right where it lies within ±{bound:.4g}; {at_bound} of its {true.size} "
             "elements were clipped to that.",
@@ -155,7 +155,7 @@ def _clipped(row: Evidence, rtol: float) -> Iterator[Verdict]:
         return
     size, longest = float(np.sqrt((given**2).sum())), float(np.sqrt((true**2).sum()))
     if 0 < row.ratio < 1 and size < longest and _is_round(size) and same(given, row.ratio * true, row.difference, rtol):
-        yield Verdict(
+        yield Explanation(
             CLIPPED,
             f"The gradient of {row.name} has the right direction and was shortened to the norm {size:.4g}.",
             "check the gradients before they are clipped; clipping belongs to the update, and only where they explode",
@@ -163,16 +163,18 @@ def _clipped(row: Evidence, rtol: float) -> Iterator[Verdict]:
         )
 
 
-def factor(name: str, ratio: float, sizes: tuple[int, ...], near: float = 1e-6) -> Verdict:
+def factor(name: str, ratio: float, sizes: tuple[int, ...], near: float = 1e-6) -> Explanation:
     """A gradient that is a multiple of the true one."""
     if math.isclose(ratio, -1.0, rel_tol=near):
-        return Verdict(SIGN, f"The gradient of {name} has the opposite sign.", "write −, not + (or the reverse)", 2.0)
+        return Explanation(
+            SIGN, f"The gradient of {name} has the opposite sign.", "write −, not + (or the reverse)", 2.0
+        )
     plain = abs(ratio)
     for size in sizes:
         for value, said in ((float(size), f"{size}"), (1.0 / size, f"1/{size}")):
             if size > 1 and math.isclose(plain, value, rel_tol=near) and size != 2:
                 sign = " and the opposite sign" if ratio < 0 else ""
-                return Verdict(
+                return Explanation(
                     BATCH_FACTOR,
                     f"The gradient of {name} is {said} times the true one{sign}; {size} is the size of the batch: a "
                     "sum was taken for a mean, or a mean for a sum.",
@@ -181,28 +183,30 @@ def factor(name: str, ratio: float, sizes: tuple[int, ...], near: float = 1e-6) 
                 )
     for value in (2.0, 0.5):
         if math.isclose(ratio, value, rel_tol=near):
-            return Verdict(
+            return Explanation(
                 CONSTANT_FACTOR,
                 f"The gradient of {name} is {value:g} times the true one.",
                 "the derivative of x² is 2·x, that of ½·x² is x: the factor of the loss is not that of the gradient",
                 1.6,
             )
     mistake = CONSTANT_FACTOR
-    return Verdict(mistake, f"The gradient of {name} is {ratio:.6g} times the true one.", f"divide by {ratio:.6g}", 1.0)
+    return Explanation(
+        mistake, f"The gradient of {name} is {ratio:.6g} times the true one.", f"divide by {ratio:.6g}", 1.0
+    )
 
 
-def _other_shape(row: Evidence, rtol: float) -> Iterator[Verdict]:
+def _other_shape(row: Evidence, rtol: float) -> Iterator[Explanation]:
     true, given = row.true, row.given
     if given is None:
         return
     if given.ndim == true.ndim and given.shape == true.shape[::-1] and same(given.T, true, rtol=rtol):
-        yield Verdict(
+        yield Explanation(
             TRANSPOSE, f"The gradient of {row.name} is transposed: {given.shape} for {true.shape}.", "append .T", 3.0
         )
     for count in range(1, true.ndim + 1):
         for axes in combinations(range(true.ndim), count):
             if same(true.sum(axis=axes).squeeze(), given.squeeze(), rtol=rtol) and true.sum(axis=axes).size < true.size:
-                yield Verdict(
+                yield Explanation(
                     MISSING_BROADCAST_SUM,
                     f"The gradient of {row.name} is summed over too much: over its own axis {axes} as well; its shape "
                     f"is {given.shape}, that of the parameter {true.shape}.",
@@ -212,7 +216,7 @@ def _other_shape(row: Evidence, rtol: float) -> Iterator[Verdict]:
                 return
     squeezed, wanted = given.squeeze(), true.squeeze()
     if squeezed.shape == wanted.shape and same(squeezed, wanted, rtol=rtol):
-        yield Verdict(
+        yield Explanation(
             MISSING_BROADCAST_SUM,
             f"The gradient of {row.name} has the right numbers, in the shape {given.shape} for {true.shape}.",
             f"append .reshape({true.shape}), or keepdims={'True' if true.ndim > given.ndim else 'False'} in its sum",
@@ -224,7 +228,7 @@ def _other_shape(row: Evidence, rtol: float) -> Iterator[Verdict]:
                 summed = reduce(given, axis=axes)
                 if summed.size == true.size and same(summed.reshape(true.shape), true, rtol=rtol):
                     axis = axes[0] if count == 1 else axes
-                    yield Verdict(
+                    yield Explanation(
                         MISSING_BROADCAST_SUM,
                         f"The gradient of {row.name} was not summed: its shape is {given.shape}, that of the "
                         f"parameter, which the forward pass broadcast, {true.shape}.",
@@ -234,13 +238,13 @@ def _other_shape(row: Evidence, rtol: float) -> Iterator[Verdict]:
                     return
 
 
-def _sums(row: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Verdict]:
+def _sums(row: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Explanation]:
     """A bias whose gradient is one sum for all, or a sum over the gradient of the weights."""
     true, given = row.true, row.given
     if given is None or true.size < 2:
         return
     if true.sum() and same(given, np.full(true.shape, true.sum()), row.difference, rtol):
-        yield Verdict(
+        yield Explanation(
             MISSING_BROADCAST_SUM,
             f"The gradient of {row.name} is summed over its own elements too: all of them get the same number.",
             "name the axis of the samples in the sum: .sum(axis=0)",
@@ -252,7 +256,7 @@ def _sums(row: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Ve
         for axis in (0, 1):
             summed = other.sum(axis=axis)
             if summed.size == true.size and same(given, summed.reshape(true.shape), row.difference, rtol):
-                yield Verdict(
+                yield Explanation(
                     MISSING_BROADCAST_SUM,
                     f"What is given as the gradient of {row.name} is that of {name}, summed over axis {axis}.",
                     f"sum what goes back into the addition of {row.name} over the samples, not the gradient of {name}",
@@ -260,7 +264,7 @@ def _sums(row: Evidence, all_true: dict[str, Array], rtol: float) -> Iterator[Ve
                 )
 
 
-def _slices(row: Evidence, rtol: float) -> Iterator[Verdict]:
+def _slices(row: Evidence, rtol: float) -> Iterator[Explanation]:
     """Right but for a slice along one axis, which is zero."""
     true, given = row.true, row.given
     if given is None:
@@ -274,7 +278,7 @@ def _slices(row: Evidence, rtol: float) -> Iterator[Verdict]:
             index = (slice(None),) * axis + (missing,)
             patched[index] = true[index]
             if same(patched, true, row.difference, rtol):
-                yield Verdict(
+                yield Explanation(
                     MISSING_STEP,
                     f"Of the gradient of {row.name}, {len(missing)} of {length} slices along axis {axis} are zero "
                     f"({', '.join(map(str, missing[:5]))}), the rest is right.",

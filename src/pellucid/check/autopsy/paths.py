@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, Said, edges, line, on_edges
+from pellucid.check.autopsy.hypothesis import Hypothesis, Said, TapeCase, edges, line, on_edges
 from pellucid.check.mistakes import (
     BATCH_FACTOR,
     CONSTANT_FACTOR,
@@ -19,18 +19,18 @@ from pellucid.check.mistakes import (
 )
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import ELEMENTWISE, broadcast_axes, derivative, unbroadcast, vjp
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 MOST_TERMS = 30  # paths of which two are left out at once
 
 
-def factors(case: Case) -> Iterator[Hypothesis]:
+def factors(case: TapeCase) -> Iterator[Hypothesis]:
     """A step's contribution is left out, has the opposite sign, or is off by a constant."""
     for nodes, position in edges(case):
         node = nodes[0]
         term = f"the path through input {position + 1} of `{node.op}`"
 
-        def called(factor: float, node: Node = node, position: int = position, term: str = term) -> Said:
+        def called(factor: float, node: TapeNode = node, position: int = position, term: str = term) -> Said:
             mistake, said, weight = _called(case, node, position, factor)
             return mistake, f"Of {line(node)}: {said.format(term=term)}.", _how(node, position, factor), weight
 
@@ -49,12 +49,12 @@ def factors(case: Case) -> Iterator[Hypothesis]:
             yield Hypothesis(mistake, change, explanation, fix, node, weight)
 
 
-def _scaled(node: Node, position: int, adjoint: Array, factor: float) -> Array | None:
+def _scaled(node: TapeNode, position: int, adjoint: Array, factor: float) -> Array | None:
     own = vjp(node, position, adjoint)
     return None if own is None else own * factor
 
 
-def _nested(nodes: list[Node]) -> bool:
+def _nested(nodes: list[TapeNode]) -> bool:
     """Whether one pass of a loop is computed from the one before: a factor at each then counts several times."""
     if len(nodes) < 2:
         return False
@@ -69,7 +69,7 @@ def _nested(nodes: list[Node]) -> bool:
     return False
 
 
-def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, str, float]:
+def _called(case: TapeCase, node: TapeNode, position: int, factor: float) -> tuple[str, str, float]:
     """What it is called when a step's contribution is multiplied by a factor."""
     sizes = set(case.sizes) | {round(node.attributes.get("mean", 0))}
     scale, kind = _scale(case, node, position, sizes)
@@ -90,7 +90,7 @@ def _called(case: Case, node: Node, position: int, factor: float) -> tuple[str, 
     return CONSTANT_FACTOR, f"{{term}} is off by the factor {_number(factor)}", 0.3
 
 
-def _scale(case: Case, node: Node, position: int, sizes: set[int]) -> tuple[float, str]:
+def _scale(case: TapeCase, node: TapeNode, position: int, sizes: set[int]) -> tuple[float, str]:
     """A constant that scales on the way forward scales on the way back: which, and what it is called to forget it."""
     if node.op not in ("multiply", "divide", "power", "square"):
         return 0.0, ""
@@ -106,7 +106,7 @@ def _scale(case: Case, node: Node, position: int, sizes: set[int]) -> tuple[floa
     return scale, DROPPED_TERM if root and _before_softmax(case, node) else CONSTANT_FACTOR
 
 
-def _before_softmax(case: Case, node: Node) -> bool:
+def _before_softmax(case: TapeCase, node: TapeNode) -> bool:
     """Whether an exponential is taken soon after: then the scale is that of attention's scores."""
     ahead = {node.index}
     for later in case.tape.useful():
@@ -118,7 +118,7 @@ def _before_softmax(case: Case, node: Node) -> bool:
     return False
 
 
-def terms(case: Case) -> Iterator[Hypothesis]:
+def terms(case: TapeCase) -> Iterator[Hypothesis]:
     """Two paths at once are left out: batch norm whose mean and variance are both taken for constants."""
     used: dict[int, int] = {}
     for node in case.tape.useful():
@@ -139,7 +139,7 @@ def terms(case: Case) -> Iterator[Hypothesis]:
         )
 
 
-def _dims(case: Case) -> set[int]:
+def _dims(case: TapeCase) -> set[int]:
     return {n for node in case.tape.nodes for n in node.shape if n > 1}
 
 
@@ -147,7 +147,7 @@ def _number(value: float) -> str:
     return f"1/{round(1 / value)}" if 0 < value < 1 and math.isclose(1 / value, round(1 / value)) else f"{value:.6g}"
 
 
-def _how(node: Node, position: int, factor: float) -> str:
+def _how(node: TapeNode, position: int, factor: float) -> str:
     what = f"the gradient through `{node.op}`"
     if factor == 0:
         return f"add {what} to the others: where an array is used in several places, its gradients are summed"
@@ -156,7 +156,7 @@ def _how(node: Node, position: int, factor: float) -> str:
     return f"divide {what} by {_number(factor)}"
 
 
-def broadcasts(case: Case) -> Iterator[Hypothesis]:
+def broadcasts(case: TapeCase) -> Iterator[Hypothesis]:
     """Where the forward pass repeated an array, its gradient is a sum over the repetitions."""
     for nodes, position in edges(case):
         node, source = nodes[0], nodes[0].inputs[position]
@@ -165,10 +165,10 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
         axes = broadcast_axes(node.shape, source.shape)
         count = math.prod(node.shape[axis] for axis in axes)
 
-        def raw(n: Node, p: int, g: Array) -> Array:
+        def raw(n: TapeNode, p: int, g: Array) -> Array:
             return g * derivative(n, p)
 
-        def averaged(n: Node, p: int, g: Array, count: int = count) -> Array | None:
+        def averaged(n: TapeNode, p: int, g: Array, count: int = count) -> Array | None:
             own = vjp(n, p, g)
             return None if own is None else own / count
 
@@ -234,14 +234,14 @@ def broadcasts(case: Case) -> Iterator[Hypothesis]:
     yield from _overwritten(case)
 
 
-def _one_of(node: Node, position: int, adjoint: Array, which: int, axes: tuple[int, ...]) -> Array:
+def _one_of(node: TapeNode, position: int, adjoint: Array, which: int, axes: tuple[int, ...]) -> Array:
     value = adjoint * derivative(node, position)
     for axis in sorted(axes, reverse=True):
         value = np.take(value, which, axis=axis)
     return value.reshape(node.inputs[position].shape)
 
 
-def _all_but(node: Node, position: int, adjoint: Array, axis: int, which: int) -> Array:
+def _all_but(node: TapeNode, position: int, adjoint: Array, axis: int, which: int) -> Array:
     return unbroadcast(_without(adjoint * derivative(node, position), axis, which), node.inputs[position].shape)
 
 
@@ -257,7 +257,7 @@ def _other_axes(big: tuple[int, ...], right: tuple[int, ...]) -> Iterator[tuple[
                 yield axes
 
 
-def _overwritten(case: Case) -> Iterator[Hypothesis]:
+def _overwritten(case: TapeCase) -> Iterator[Hypothesis]:
     """`db[f] = …` for `db[f] += …`: of several uses of an element, only one reaches its gradient."""
     for nodes, position in edges(case):
         node = nodes[0]
@@ -289,7 +289,7 @@ def _overwritten(case: Case) -> Iterator[Hypothesis]:
                 )
 
 
-def _elements(node: Node) -> tuple[int, bytes]:
+def _elements(node: TapeNode) -> tuple[int, bytes]:
     """Which elements of a parameter a node is."""
     found = b""
     while node.op == "move":
@@ -298,14 +298,14 @@ def _elements(node: Node) -> tuple[int, bytes]:
     return node.index, found
 
 
-def _last_of_each(node: Node, position: int, adjoint: Array) -> Array:
+def _last_of_each(node: TapeNode, position: int, adjoint: Array) -> Array:
     places = node.attributes["places"].ravel()
     result = np.zeros(node.inputs[0].value.size)
     result[places[places >= 0]] = adjoint.ravel()[places >= 0]
     return result.reshape(node.inputs[0].shape)
 
 
-def steps(case: Case) -> Iterator[Hypothesis]:
+def steps(case: TapeCase) -> Iterator[Hypothesis]:
     """A pass of a loop is left out: its share of the parameters' gradients, or all that goes back through it."""
     groups = [nodes for nodes in case.loops().values() if len(nodes) > 1]
     lengths = sorted({len(nodes) for nodes in groups if len(nodes) <= 64})
@@ -357,7 +357,7 @@ def _passes(length: int) -> Iterator[tuple[int, str]]:
         yield from ((k, f"{k + 1}th") for k in range(1, length - 1))
 
 
-def _is_parameter(node: Node) -> bool:
+def _is_parameter(node: TapeNode) -> bool:
     while node.op == "move" and node.inputs:
         node = node.inputs[0]
     return node.op == "parameter"
@@ -369,7 +369,7 @@ def _without(array: Array, axis: int, which: int) -> Array:
     return rest
 
 
-def slices(case: Case) -> Iterator[Hypothesis]:
+def slices(case: TapeCase) -> Iterator[Hypothesis]:
     """A slice of what goes back is left out, or everything is shifted by one: a time step, a row of windows."""
     whole = {node.inputs[0].index for node in case.tape.useful() if node.op == "assign"}  # written to again later
     alone = [nodes[0] for nodes in case.groups().values() if len(nodes) == 1 or nodes[0].op == "assign"]

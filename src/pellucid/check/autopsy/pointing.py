@@ -10,10 +10,10 @@ from pellucid.check.autopsy.diagnose import Diagnosis
 from pellucid.check.autopsy.hypothesis import line
 from pellucid.check.autopsy.numbers import same
 from pellucid.check.mistakes import BATCH_FACTOR, CONSTANT_FACTOR, SIGN
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 
-def point_out(nodes: Sequence[Node], diagnoses: Mapping[str, Diagnosis]) -> None:
+def point_out(nodes: Sequence[TapeNode], diagnoses: Mapping[str, Diagnosis]) -> None:
     """Look in what a backward pass computed for the first value that is wrong, and say in which line it is made.
 
     The value is known up to transposition and axes of length 1, and, where no factor is the mistake itself, up to one:

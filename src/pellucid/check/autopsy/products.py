@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, edges, line, on_edges, shape
+from pellucid.check.autopsy.hypothesis import Hypothesis, TapeCase, edges, line, on_edges, shape
 from pellucid.check.mistakes import MISSING_STEP, OUTER_PRODUCT, STALE_VALUE, TRANSPOSE, UPDATED_TOO_EARLY
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import ELEMENTWISE, einsum_vjp, matmul_vjp, unbroadcast
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 
-def transposes(case: Case) -> Iterator[Hypothesis]:
+def transposes(case: TapeCase) -> Iterator[Hypothesis]:
     """`dA = g @ B` for `g @ B.T`, and its kin, where the shapes allow them."""
     for nodes, position in edges(case):
         if nodes[0].op not in ("matmul", "einsum"):
@@ -32,7 +32,7 @@ def transposes(case: Case) -> Iterator[Hypothesis]:
                 )
 
 
-def outers(case: Case) -> Iterator[Hypothesis]:
+def outers(case: TapeCase) -> Iterator[Hypothesis]:
     """A dot product, or products element by element, where each weight's gradient is a product of its own.
 
     Of z = x @ W the gradient of W is x.T @ dz, for one sample the outer product of x and dz.
@@ -113,7 +113,7 @@ def _square(array: Array) -> bool:
 
 
 # What is transposed; where the shapes allow it; what comes out.
-TURNED: list[tuple[str, Callable[[Node, int], bool], Callable[[Node, int, Array], Any]]] = [
+TURNED: list[tuple[str, Callable[[TapeNode, int], bool], Callable[[TapeNode, int, Array], Any]]] = [
     (
         "the other factor is transposed where it must not be, or the reverse",
         lambda n, p: len(n.inputs) == 2 and _square(n.inputs[1 - p].value),
@@ -132,7 +132,7 @@ TURNED: list[tuple[str, Callable[[Node, int], bool], Callable[[Node, int, Array]
 ]
 
 
-def product(node: Node, position: int, adjoint: Array, values: dict[int, Array]) -> Array:
+def product(node: TapeNode, position: int, adjoint: Array, values: dict[int, Array]) -> Array:
     """The backward of a product, with other values for its factors."""
     factors = [values.get(i, source.value) for i, source in enumerate(node.inputs)]
     if node.op == "matmul":
@@ -140,18 +140,18 @@ def product(node: Node, position: int, adjoint: Array, values: dict[int, Array])
     if node.op == "einsum":
         return einsum_vjp(node.attributes["spec"], factors, position, adjoint)
     copies = tuple(
-        Node(-1, source.op, (), {}, np.asarray(value), None, source.needs)
+        TapeNode(-1, source.op, (), {}, np.asarray(value), None, source.needs)
         for source, value in zip(node.inputs, factors, strict=True)
     )
     slope = ELEMENTWISE[node.op][position]([np.asarray(copy.value, float) for copy in copies], node.value)
     return unbroadcast(adjoint * slope, node.inputs[position].shape)
 
 
-Groups = dict[Any, list[Node]]
+Groups = dict[Any, list[TapeNode]]
 PRODUCTS = ("matmul", "einsum", "multiply", "divide")
 
 
-def stale(case: Case) -> Iterator[Hypothesis]:
+def stale(case: TapeCase) -> Iterator[Hypothesis]:
     """A factor of a product is the value of another array of the same shape, or its own of an earlier state."""
     groups = case.groups()
     yield from _earlier_adjoints(case)
@@ -170,7 +170,7 @@ def stale(case: Case) -> Iterator[Hypothesis]:
                     yield from _others(case, node, position, other)
 
 
-def too_early(case: Case) -> Iterator[Hypothesis]:
+def too_early(case: TapeCase) -> Iterator[Hypothesis]:
     """A factor of a product is a parameter that the program has updated already."""
     moved: dict[int, Array] = {}
     names: dict[int, str] = {}
@@ -199,7 +199,7 @@ def too_early(case: Case) -> Iterator[Hypothesis]:
         yield _too_early(everything, node, "the later layers", 1.25)
 
 
-def _too_early(change: Change, node: Node, name: str, weight: float) -> Hypothesis:
+def _too_early(change: Change, node: TapeNode, name: str, weight: float) -> Hypothesis:
     return Hypothesis(
         UPDATED_TOO_EARLY,
         change,
@@ -210,7 +210,7 @@ def _too_early(change: Change, node: Node, name: str, weight: float) -> Hypothes
     )
 
 
-def _last_sample(case: Case, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+def _last_sample(case: TapeCase, nodes: list[TapeNode], position: int, other: int) -> Iterator[Hypothesis]:
     """Every sample takes the values of one: a variable is left over from a loop."""
     value = nodes[0].inputs[other].value
     if nodes[0].op != "matmul" or value.ndim != 2 or len(nodes) > 1:
@@ -237,7 +237,7 @@ def _last_sample(case: Case, nodes: list[Node], position: int, other: int) -> It
                 )
 
 
-def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:
+def _earlier_adjoints(case: TapeCase) -> Iterator[Hypothesis]:
     """What comes from above is of an earlier state: the predictions in a cache, the parameters of now."""
     for tape in case.earlier:
         if [node.op for node in tape.nodes] != [node.op for node in case.tape.nodes]:
@@ -258,7 +258,7 @@ def _earlier_adjoints(case: Case) -> Iterator[Hypothesis]:
             )
 
 
-def _with(nodes: list[Node], position: int, other: int, values: list[Array]) -> Change:
+def _with(nodes: list[TapeNode], position: int, other: int, values: list[Array]) -> Change:
     return Change(
         edges={
             (node.index, position): (lambda n, p, g, value=value: product(n, p, g, {other: value}))
@@ -267,7 +267,7 @@ def _with(nodes: list[Node], position: int, other: int, values: list[Array]) -> 
     )
 
 
-def _neighbours(groups: Groups, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+def _neighbours(groups: Groups, nodes: list[TapeNode], position: int, other: int) -> Iterator[Hypothesis]:
     """In a loop: the factor of the step before or after."""
     for step in (1, -1):
         values = [
@@ -295,7 +295,7 @@ def _neighbours(groups: Groups, nodes: list[Node], position: int, other: int) ->
             )
 
 
-def _one_for_all(nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+def _one_for_all(nodes: list[TapeNode], position: int, other: int) -> Iterator[Hypothesis]:
     """In a loop: every step takes the factor of the same one."""
     own = [node.inputs[other].value for node in nodes]
     if len(nodes) < 2 or len({value.shape for value in own}) > 1:
@@ -313,14 +313,14 @@ def _one_for_all(nodes: list[Node], position: int, other: int) -> Iterator[Hypot
         )
 
 
-def _next_value(groups: Groups, nodes: list[Node], other: int) -> Array | None:
+def _next_value(groups: Groups, nodes: list[TapeNode], other: int) -> Array | None:
     """What a further step would take: the last state of an RNN, made where the factors of the other steps were made."""
     used = [node.inputs[other] for node in nodes]
     made = groups.get((used[-1].site, used[-1].op), [])
     return made[-1].value if made and all(made[-1] is not step for step in used) else None
 
 
-def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterator[Hypothesis]:
+def _earlier(case: TapeCase, nodes: list[TapeNode], position: int, other: int) -> Iterator[Hypothesis]:
     for tape in case.earlier:
         if any(node.index >= len(tape.nodes) for node in nodes):
             continue
@@ -343,7 +343,7 @@ def _earlier(case: Case, nodes: list[Node], position: int, other: int) -> Iterat
         )
 
 
-def _others(case: Case, node: Node, position: int, other: int) -> Iterator[Hypothesis]:
+def _others(case: TapeCase, node: TapeNode, position: int, other: int) -> Iterator[Hypothesis]:
     own = node.inputs[other]
     seen: list[Array] = [own.value]
     useful = {useful_node.index for useful_node in case.tape.useful()}

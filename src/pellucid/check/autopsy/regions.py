@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.check.record.rules import ELEMENTWISE, derivative
-from pellucid.check.record.tape import Array, Node, Site, Tape
+from pellucid.check.record.tape import Array, Site, Tape, TapeNode
 
 LONGEST = 14  # elementwise steps that one still calls an activation
 
@@ -17,9 +17,9 @@ LONGEST = 14  # elementwise steps that one still calls an activation
 class Region:
     """`out = f(start)`, element by element, with everything in between."""
 
-    start: Node
-    out: Node
-    nodes: list[Node]  # from the output's back to the first
+    start: TapeNode
+    out: TapeNode
+    nodes: list[TapeNode]  # from the output's back to the first
 
     def derivative(self) -> Array:
         """f'(start), by the rules of the steps."""
@@ -32,11 +32,11 @@ class Region:
         with np.errstate(all="ignore"):
             for node in reversed(self.nodes):
                 inputs = tuple(
-                    Node(-1, source.op, (), {}, values.get(source.index, source.value), None, source.needs)
+                    TapeNode(-1, source.op, (), {}, values.get(source.index, source.value), None, source.needs)
                     for source in node.inputs
                 )
                 value = node.value if point is None else forward(node.op, [entry.value for entry in inputs])
-                again = Node(-1, node.op, inputs, node.attributes, value, None, True)
+                again = TapeNode(-1, node.op, inputs, node.attributes, value, None, True)
                 values[node.index] = value
                 slopes[node.index] = np.broadcast_to(
                     sum(
@@ -78,7 +78,7 @@ def regions(tape: Tape) -> dict[tuple[Site | None, Site | None], list[Region]]:
     return found
 
 
-def _ending_in(out: Node) -> Iterator[Region]:
+def _ending_in(out: TapeNode) -> Iterator[Region]:
     """Go back from a node; wherever everything that is open has come together in one array, a region begins."""
     frontier, nodes = {out.index: out}, []
     while len(nodes) < LONGEST:

@@ -7,14 +7,14 @@ from itertools import combinations
 
 import numpy as np
 
-from pellucid.check.autopsy.hypothesis import Case, Hypothesis, line
+from pellucid.check.autopsy.hypothesis import Hypothesis, TapeCase, line
 from pellucid.check.mistakes import DROPPED_TERM, MISSING_ACTIVATION_DERIVATIVE, SIGN, SOFTMAX_WRONG_AXIS
 from pellucid.check.record.reverse import Change
 from pellucid.check.record.rules import vjp
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 
-def softmaxes(case: Case) -> Iterator[Hypothesis]:
+def softmaxes(case: TapeCase) -> Iterator[Hypothesis]:
     """Wherever exponentials are divided by their sum, in whatever words: what else might have been done."""
     sums = [
         nodes
@@ -88,14 +88,14 @@ def softmaxes(case: Case) -> Iterator[Hypothesis]:
         )
 
 
-def _repair(case: Case, z: Node, axes: tuple[int, ...]) -> str:
+def _repair(case: TapeCase, z: TapeNode, axes: tuple[int, ...]) -> str:
     """Where the forward pass itself normalises over the samples, it is the forward pass that is wrong."""
     if z.value.ndim == 2 and axes == (0,) and z.shape[0] in case.sizes and z.shape[1] not in case.sizes:
         return "the forward pass normalises over the samples: e / e.sum(axis=1, keepdims=True) there"
     return f"e / e.sum(axis={axes[0] if len(axes) == 1 else axes}, keepdims=True)"
 
 
-def _parts(case: Case, total: Node) -> tuple[Node, Node, Array, Array, Array]:
+def _parts(case: TapeCase, total: TapeNode) -> tuple[TapeNode, TapeNode, Array, Array, Array]:
     """Of a sum of exponentials: the array that they are of (before the shift), after it, the softmax, the gradient with
     respect to it, and the coupling Σ q, where the gradient is q − softmax·Σ q."""
     exponential = total.inputs[0]
@@ -111,8 +111,8 @@ def _parts(case: Case, total: Node) -> tuple[Node, Node, Array, Array, Array]:
 
 
 def _wrong(
-    u: Node,
-    start: Node,
+    u: TapeNode,
+    start: TapeNode,
     right: Array,
     coupling: Array,
     axes: tuple[int, ...],
@@ -136,7 +136,7 @@ def _wrong(
         return again - other * again.sum(axis=axes, keepdims=True)
 
 
-def _fixed(case: Case, after: list[Node], contributions: list[tuple[Node, Array]]) -> Change:
+def _fixed(case: TapeCase, after: list[TapeNode], contributions: list[tuple[TapeNode, Array]]) -> Change:
     """The gradient before the shift is given, whatever comes from above; what goes through the shift stays."""
     change = Change()
     for u, (start, value) in zip(after, contributions, strict=True):

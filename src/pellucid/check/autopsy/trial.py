@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.check.autopsy.activations import activations
 from pellucid.check.autopsy.evidence import Evidence, norm
-from pellucid.check.autopsy.hypothesis import FEW, Case, Generator, Hypothesis, Said
+from pellucid.check.autopsy.hypothesis import FEW, Generator, Hypothesis, Said, TapeCase
 from pellucid.check.autopsy.losses import losses
 from pellucid.check.autopsy.numbers import same
 from pellucid.check.autopsy.paths import broadcasts, factors, slices, steps, terms
@@ -20,7 +20,7 @@ from pellucid.check.autopsy.softmax import softmaxes
 from pellucid.check.mistakes import STALE_VALUE, WRONG_LOSS
 from pellucid.check.record.reverse import Change, backward
 from pellucid.check.record.rules import vjp
-from pellucid.check.record.tape import Array, Node, Tape
+from pellucid.check.record.tape import Array, Tape, TapeNode
 
 GENERATORS = (softmaxes, activations, losses, too_early, transposes, outers, broadcasts, factors, steps, stale, slices)
 ONE_BY_ONE = (softmaxes, activations, transposes, broadcasts, factors, stale)
@@ -30,7 +30,7 @@ WORK = 300_000  # nodes that are gone back through for what is unlikely
 
 
 @dataclass
-class Found:
+class Match:
     """A hypothesis, with the gradients that it gives."""
 
     hypothesis: Hypothesis
@@ -58,7 +58,7 @@ class Budget:
         return self.left < 0
 
 
-class Trial:
+class MistakeTrial:
     """Mistakes made on purpose, and what they explain.
 
     The unlikely ones, and those that can alter right gradients too, are put off, and tried only while the work that
@@ -67,7 +67,7 @@ class Trial:
 
     def __init__(
         self,
-        case: Case,
+        case: TapeCase,
         evidence: dict[str, Evidence],
         wrong: dict[str, Evidence],
         rtol: float,
@@ -83,7 +83,7 @@ class Trial:
         self.budget = budget
         self.truth = case.way.gradients()
 
-    def likely(self) -> list[Found]:
+    def likely(self) -> list[Match]:
         """One mistake, in all passes of a loop and all calls of a helper, or in those from one place."""
         found = self.of(GENERATORS) + self.of_earlier()
         everywhere = self.case
@@ -94,7 +94,7 @@ class Trial:
         self.case = everywhere
         return found
 
-    def unlikely(self) -> list[Found]:
+    def unlikely(self) -> list[Match]:
         """Two at once, or one in a single pass of a loop."""
         found = self.of((terms,), within=True)
         everywhere = self.case
@@ -105,7 +105,7 @@ class Trial:
         self.case = everywhere
         return found
 
-    def pairs(self) -> list[tuple[Found, Hypothesis, Hypothesis]]:
+    def pairs(self) -> list[tuple[Match, Hypothesis, Hypothesis]]:
         """Two of the more likely mistakes at once; those that explain most come first."""
         able: list[Hypothesis] = []
         for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in PAIRED):
@@ -115,7 +115,7 @@ class Trial:
             ):
                 able.append(hypothesis)
         able = sorted(able, key=lambda first_mistake: -first_mistake.weight)[:MOST_PAIRED]
-        found: list[tuple[Found, Hypothesis, Hypothesis]] = []
+        found: list[tuple[Match, Hypothesis, Hypothesis]] = []
         for first_mistake, other in itertools.combinations(able, 2):
             if self.budget.spent:
                 break
@@ -131,8 +131,8 @@ class Trial:
             found += [(hit, first, second) for hit in self.outcomes(both)]
         return sorted(found, key=lambda hit: (-hit[0].score, abs(hit[0].scale - 1.0) > 1e-3))
 
-    def of(self, generators: tuple[Generator, ...], prefix: str = "", within: bool = False) -> list[Found]:
-        found: list[Found] = []
+    def of(self, generators: tuple[Generator, ...], prefix: str = "", within: bool = False) -> list[Match]:
+        found: list[Match] = []
         later: list[Hypothesis] = []
         for hypothesis in itertools.chain.from_iterable(generator(self.case) for generator in generators):
             reached = hypothesis.change.reaches(self.case.tape, self.reach)
@@ -155,12 +155,12 @@ class Trial:
                 found += self.outcomes(hypothesis)
         return found
 
-    def _settles(self, hit: Found) -> bool:
+    def _settles(self, hit: Match) -> bool:
         return hit.explains == set(self.wrong) and not hit.breaks and hit.hypothesis.weight >= 1.0
 
-    def of_earlier(self) -> list[Found]:
+    def of_earlier(self) -> list[Match]:
         """The forward pass is that of an earlier state, kept in a cache; the parameters are those of now."""
-        found: list[Found] = []
+        found: list[Match] = []
         for tape in self.case.earlier:
             mixed = _mixed(tape, self.case.tape)
             if mixed is not None:
@@ -175,7 +175,7 @@ class Trial:
                 found += self.judged(hypothesis, backward(mixed).gradients())
         return found
 
-    def outcomes(self, hypothesis: Hypothesis) -> Iterator[Found]:
+    def outcomes(self, hypothesis: Hypothesis) -> Iterator[Match]:
         before = self.case.way.work
         with np.errstate(all="ignore"):
             try:
@@ -226,7 +226,7 @@ class Trial:
                     return False
         return True
 
-    def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Found]:
+    def judged(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Match]:
         if self.free:
             yield from self.up_to_a_factor(hypothesis, simulated)
             return
@@ -245,9 +245,9 @@ class Trial:
                 and not same(gradient, self.right[name].true, None, max(self.rtol, 1e-6))
                 and norm(gradient - self.right[name].true) > 1e-9 * self.scale
             }
-            yield Found(hypothesis, simulated, explains, breaks)
+            yield Match(hypothesis, simulated, explains, breaks)
 
-    def up_to_a_factor(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Found]:
+    def up_to_a_factor(self, hypothesis: Hypothesis, simulated: dict[str, Array]) -> Iterator[Match]:
         """What a mistake explains where all that it gives is multiplied by one number."""
         factors: dict[str, float] = {}
         for name, gradient in simulated.items():
@@ -267,7 +267,7 @@ class Trial:
             factor = next(factors[name] for name in factors if name in best)
             weight = hypothesis.weight - (0.0 if factor > 0 else 0.3)
             breaks = set(simulated.keys() & self.right.keys())
-            yield Found(replace(hypothesis, weight=weight), simulated, best, breaks, factor)
+            yield Match(replace(hypothesis, weight=weight), simulated, best, breaks, factor)
 
 
 def _is_multiple(row: Evidence, rtol: float) -> bool:
@@ -315,7 +315,7 @@ def _mixed(earlier: Tape, now: Tape) -> Tape | None:
 def _scaled(change: Change, factor: float) -> Change:
     """A change that takes edges out, as one that multiplies what goes through them."""
 
-    def edge(node: Node, position: int, adjoint: Array) -> Array:
+    def edge(node: TapeNode, position: int, adjoint: Array) -> Array:
         return vjp(node, position, adjoint) * factor
 
     return Change(edges=dict.fromkeys(change.edges, edge))

@@ -30,7 +30,7 @@ FORWARD = frozenset({"input", "output", "loss"})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TensorComparison:
     """One tensor at one step.
 
     Attributes:
@@ -72,7 +72,7 @@ def judge(
     double: tuple[Array, Array],
     exact: bool = True,
     stored: float = 0.0,
-) -> Verdict:
+) -> TensorComparison:
     """Compare a tensor of two sides.
 
     Args:
@@ -87,21 +87,21 @@ def judge(
     """
     if single[0].shape != single[1].shape:
         found = difference(name, *(array.astype(np.float64) for array in single))
-        return Verdict(math.nan, math.inf, 0.0, math.inf, beyond=True, reason="formula", difference=found)
+        return TensorComparison(math.nan, math.inf, 0.0, math.inf, beyond=True, reason="formula", difference=found)
     scale = _scale(*single, *double)
     error = distance(*single)
     if not all(np.issubdtype(array.dtype, np.floating) for array in single):
-        return _told(name, single, Verdict(scale, error, 0.0, error, beyond=error > 0, reason="formula"))
+        return _told(name, single, TensorComparison(scale, error, 0.0, error, beyond=error > 0, reason="formula"))
     own = [distance(rough, other) for rough, other in zip(single, double, strict=True)]
     if not exact:  # no less than what `pellucid compare` takes for rounding, which has only the numbers of two runs
         rounding = max(ROUGHLY * sum(own), (ROUNDING_UNITS * EPS32 * scale + 2 * EPS32 * stored) / BEYOND)
         beyond = error > BEYOND * rounding
-        return _told(name, single, Verdict(scale, error, rounding, None, rounding, beyond, reason="formula"))
+        return _told(name, single, TensorComparison(scale, error, rounding, None, rounding, beyond, reason="formula"))
     floor = max(sum(own), EPS32 * scale)
     rounding = max(sum(own) - 2 * EPS32 * stored, EPS32 * scale, EPS64 * stored)
     apart = distance(*double)
     if apart > BEYOND * rounding:
-        return _told(name, double, Verdict(scale, error, rounding, apart, floor, True, reason="formula"))
+        return _told(name, double, TensorComparison(scale, error, rounding, apart, floor, True, reason="formula"))
     whole = [bool(np.isfinite(array).all()) for array in single]
     overflow = whole[0] != whole[1] and math.isfinite(apart)
     # Only before anything could grow, and only where nothing jumps: a ReLU at its kink has gradient 0 or 1.
@@ -110,10 +110,10 @@ def judge(
     )
     if overflow or loss_of_digits:
         fair = max(min(own) if math.isfinite(min(own)) else 0.0, EPS32 * scale)
-        return _told(name, single, Verdict(scale, error, fair, apart, fair, True, reason="precision"))
+        return _told(name, single, TensorComparison(scale, error, fair, apart, fair, True, reason="precision"))
     small = max(ROUNDING_UNITS * EPS64 * max(scale, stored), 1024 * rounding * EPS64 / EPS32)
     noise = rounding > NOISE * scale  # zero but for rounding, in both precisions, and not in proportion
-    return Verdict(scale, error, rounding, apart, floor, trace=apart > small and not noise)
+    return TensorComparison(scale, error, rounding, apart, floor, trace=apart > small and not noise)
 
 
 def distance(ours: Array, other: Array) -> float:
@@ -133,7 +133,7 @@ def _scale(*arrays: Array) -> float:
     return max(float(np.abs(array[np.isfinite(array)]).max(initial=0.0)) for array in arrays)
 
 
-def _told(name: str, pair: tuple[Array, Array], verdict: Verdict) -> Verdict:
+def _told(name: str, pair: tuple[Array, Array], verdict: TensorComparison) -> TensorComparison:
     """With the elements that differ, if it is beyond rounding."""
     if not verdict.beyond:
         return verdict

@@ -11,8 +11,8 @@ import numpy as np
 
 from pellucid.check.parity.functions import NumPySide
 from pellucid.check.parity.hints import hint
-from pellucid.check.parity.judge import EPS32, FORWARD, Verdict, distance, judge
-from pellucid.check.parity.names import Names
+from pellucid.check.parity.judge import EPS32, FORWARD, TensorComparison, distance, judge
+from pellucid.check.parity.names import PairedNames
 from pellucid.check.parity.report import Divergence, ParityReport, Row
 from pellucid.check.parity.report import place as place_of
 from pellucid.check.parity.sides import Array, Batch, Key, Side
@@ -40,7 +40,7 @@ class Lockstep:
         self._sides = sides
         self._single = sides(False)
         self._twins, self._exact = sides(True), True
-        self._names = Names(self._single[0], self._single[1], names, transpose)
+        self._names = PairedNames(self._single[0], self._single[1], names, transpose)
         self._names.carry(self._single[0], self._single[1])
         self._seed, self._steps = seed, 0
         self._rows: list[Row] = []
@@ -124,7 +124,9 @@ class Lockstep:
                 self._first = self._divergence(step, kind, name, verdict, shown, batch)
         self._lone[1] |= {name: None for kind, name in theirs if kind == "output" and (kind, name) not in ours}
 
-    def _divergence(self, step: int, kind: str, name: str, verdict: Verdict, pair: Any, batch: Batch) -> Divergence:
+    def _divergence(
+        self, step: int, kind: str, name: str, verdict: TensorComparison, pair: Any, batch: Batch
+    ) -> Divergence:
         settings = [
             self._single[0].describe(kind, name),
             self._single[1].describe(kind, self._names.name_there(name)),

@@ -79,7 +79,7 @@ class ModuleSide:
             parameter.grad = None
         device = next((parameter.device for parameter in self._parameters.values()), None)
         *inputs, target = (self._tensor(array, device) for array in batch)
-        watch = _Watch(self._modules)
+        watch = _LayerWatch(self._modules)
         try:
             output = self.model(*inputs)
             loss = self._loss(output, target)
@@ -134,7 +134,7 @@ class ModuleSide:
         return tensor if device is None else tensor.to(device)
 
 
-class _Watch:
+class _LayerWatch:
     """Every layer's inputs and outputs, and the gradients at the outputs, by hooks."""
 
     def __init__(self, modules: dict[str, Any]) -> None:

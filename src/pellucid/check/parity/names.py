@@ -12,7 +12,7 @@ from pellucid.check.parity.sides import OF_LAYERS, Array, Key, Side, layer_of
 Transposes = dict[str, tuple[int, ...]]
 
 
-class Names:
+class PairedNames:
     """The pairs of names, and how an array of ours lies on the other side.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid.check.parity.judge import BEYOND, Verdict
+from pellucid.check.parity.judge import BEYOND, TensorComparison
 from pellucid.check.parity.sides import KINDS, OF_LAYERS
 from pellucid.check.report import Report
 from pellucid.files import write_json
@@ -24,7 +24,7 @@ class Row:
     step: int
     kind: str
     name: str
-    verdict: Verdict
+    verdict: TensorComparison
 
     def __str__(self) -> str:
         return place(self.kind, self.name)
@@ -60,7 +60,7 @@ class Divergence:
     step: int
     kind: str
     name: str
-    verdict: Verdict
+    verdict: TensorComparison
     hints: list[str] = field(default_factory=list)
     autopsy: Callable[[], Report] | None = None
 

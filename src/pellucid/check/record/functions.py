@@ -8,36 +8,36 @@ import numpy as np
 
 from pellucid.check.record.plain import strip
 from pellucid.check.record.tables import handles
-from pellucid.check.record.traced import Recorder
+from pellucid.check.record.traced import ArrayRecorder
 
 
 @handles("sum")
 def _sum(
-    r: Recorder, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
+    r: ArrayRecorder, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
 ) -> Any:
     return r.reduced("sum", a, axis, keepdims is True)
 
 
 @handles("max", "amax")
-def _max(r: Recorder, a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _max(r: ArrayRecorder, a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
     return r.reduced("max", a, axis, keepdims is True)
 
 
 @handles("min", "amin")
-def _min(r: Recorder, a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
+def _min(r: ArrayRecorder, a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
     return r.reduced("min", a, axis, keepdims is True)
 
 
 @handles("prod")
 def _prod(
-    r: Recorder, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
+    r: ArrayRecorder, a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any
 ) -> Any:
     return r.reduced("prod", a, axis, keepdims is True)
 
 
 @handles("mean")
 def _mean(
-    r: Recorder,
+    r: ArrayRecorder,
     a: Any,
     axis: Any = None,
     dtype: Any = None,
@@ -54,7 +54,7 @@ def _mean(
 
 @handles("var")
 def _var(
-    r: Recorder,
+    r: ArrayRecorder,
     a: Any,
     axis: Any = None,
     dtype: Any = None,
@@ -76,13 +76,13 @@ def _var(
 
 
 @handles("std")
-def _std(r: Recorder, a: Any, axis: Any = None, **options: Any) -> Any:
+def _std(r: ArrayRecorder, a: Any, axis: Any = None, **options: Any) -> Any:
     variance = _var(r, a, axis, **options)
     return r.elementwise("sqrt", [variance], np.sqrt(strip(variance)), "std.sqrt")
 
 
 @handles("norm")
-def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
+def _norm(r: ArrayRecorder, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
     order: Any = ord
     if ord not in (None, 2, "fro") or (ord == 2 and axis is None and np.ndim(x) > 1):
         if axis is None and np.ndim(x) > 1:
@@ -94,7 +94,7 @@ def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: Any 
 
 
 @handles("concatenate", "concat")
-def _concatenate(r: Recorder, arrays: Any, axis: Any = 0, **_: Any) -> Any:
+def _concatenate(r: ArrayRecorder, arrays: Any, axis: Any = 0, **_: Any) -> Any:
     if axis is None:
         arrays, axis = [np.ravel(array) for array in arrays], 0
     nodes = [r.node(array) for array in arrays]
@@ -103,28 +103,28 @@ def _concatenate(r: Recorder, arrays: Any, axis: Any = 0, **_: Any) -> Any:
 
 
 @handles("vstack", "row_stack")
-def _vstack(r: Recorder, tup: Any, **_: Any) -> Any:
+def _vstack(r: ArrayRecorder, tup: Any, **_: Any) -> Any:
     return np.concatenate([np.atleast_2d(array) for array in tup], axis=0)
 
 
 @handles("hstack")
-def _hstack(r: Recorder, tup: Any, **_: Any) -> Any:
+def _hstack(r: ArrayRecorder, tup: Any, **_: Any) -> Any:
     arrays = [np.atleast_1d(array) for array in tup]
     return np.concatenate(arrays, axis=0 if arrays[0].ndim == 1 else 1)
 
 
 @handles("dstack")
-def _dstack(r: Recorder, tup: Any) -> Any:
+def _dstack(r: ArrayRecorder, tup: Any) -> Any:
     return np.concatenate([np.atleast_3d(array) for array in tup], axis=2)
 
 
 @handles("column_stack")
-def _column_stack(r: Recorder, tup: Any) -> Any:
+def _column_stack(r: ArrayRecorder, tup: Any) -> Any:
     return np.concatenate([array if np.ndim(array) > 1 else np.reshape(array, (-1, 1)) for array in tup], axis=1)
 
 
 @handles("block")
-def _block(r: Recorder, arrays: Any) -> Any:
+def _block(r: ArrayRecorder, arrays: Any) -> Any:
     def joined(value: Any, depth: int) -> Any:
         if not isinstance(value, list):
             return np.atleast_2d(value)
@@ -137,7 +137,7 @@ def _block(r: Recorder, arrays: Any) -> Any:
 
 
 @handles("meshgrid")
-def _meshgrid(r: Recorder, *xi: Any, indexing: str = "xy", **_: Any) -> Any:
+def _meshgrid(r: ArrayRecorder, *xi: Any, indexing: str = "xy", **_: Any) -> Any:
     count = len(xi)
     shaped = [np.reshape(x, [-1 if k == i else 1 for k in range(count)]) for i, x in enumerate(xi)]
     if indexing == "xy" and count > 1:
@@ -147,17 +147,17 @@ def _meshgrid(r: Recorder, *xi: Any, indexing: str = "xy", **_: Any) -> Any:
 
 
 @handles("copyto")
-def _copyto(r: Recorder, dst: Any, src: Any, casting: Any = None, where: Any = True) -> None:
+def _copyto(r: ArrayRecorder, dst: Any, src: Any, casting: Any = None, where: Any = True) -> None:
     r.assign(dst, ..., src if where is True else np.where(strip(where), src, dst))
 
 
 @handles("fill_diagonal")
-def _fill_diagonal(r: Recorder, a: Any, val: Any, wrap: bool = False) -> None:
+def _fill_diagonal(r: ArrayRecorder, a: Any, val: Any, wrap: bool = False) -> None:
     r.assign(a, np.diag_indices(min(a.shape), a.ndim), val)
 
 
 @handles("put_along_axis")
-def _put_along_axis(r: Recorder, arr: Any, indices: Any, values: Any, axis: int) -> None:
+def _put_along_axis(r: ArrayRecorder, arr: Any, indices: Any, values: Any, axis: int) -> None:
     indices, axis = strip(indices), axis % arr.ndim
     places = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
     places[axis] = indices
@@ -165,7 +165,7 @@ def _put_along_axis(r: Recorder, arr: Any, indices: Any, values: Any, axis: int)
 
 
 @handles("average")
-def _average(r: Recorder, a: Any, axis: Any = None, weights: Any = None, returned: bool = False, **_: Any) -> Any:
+def _average(r: ArrayRecorder, a: Any, axis: Any = None, weights: Any = None, returned: bool = False, **_: Any) -> Any:
     if weights is None or returned:
         return np.mean(a, axis=axis)
     weights = weights if isinstance(weights, np.ndarray) else np.asarray(weights, float)
@@ -175,21 +175,21 @@ def _average(r: Recorder, a: Any, axis: Any = None, weights: Any = None, returne
 
 
 @handles("where")
-def _where(r: Recorder, condition: Any, *branches: Any) -> Any:
+def _where(r: ArrayRecorder, condition: Any, *branches: Any) -> Any:
     if not branches:
         return np.where(strip(condition))
     return r.elementwise("where", [condition, *branches], np.where(strip(condition), *strip(branches)))
 
 
 @handles("clip")
-def _clip(r: Recorder, a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
+def _clip(r: ArrayRecorder, a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **options: Any) -> Any:
     low, high = options.get("min", a_min), options.get("max", a_max)
     low, high = (-np.inf if low is None else low), (np.inf if high is None else high)
     return r.elementwise("clip", [a, low, high], np.clip(strip(a), strip(low), strip(high)))
 
 
 @handles("dot")
-def _dot(r: Recorder, a: Any, b: Any, out: Any = None) -> Any:
+def _dot(r: ArrayRecorder, a: Any, b: Any, out: Any = None) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
     if np.ndim(b) <= 2:
@@ -201,12 +201,12 @@ def _dot(r: Recorder, a: Any, b: Any, out: Any = None) -> Any:
 
 
 @handles("vdot")
-def _vdot(r: Recorder, a: Any, b: Any) -> Any:
+def _vdot(r: ArrayRecorder, a: Any, b: Any) -> Any:
     return np.matmul(np.ravel(a), np.ravel(b))
 
 
 @handles("inner", "vecdot")
-def _inner(r: Recorder, a: Any, b: Any) -> Any:
+def _inner(r: ArrayRecorder, a: Any, b: Any) -> Any:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
     if np.ndim(a) == np.ndim(b) == 1:
@@ -215,7 +215,7 @@ def _inner(r: Recorder, a: Any, b: Any) -> Any:
 
 
 @handles("kron")
-def _kron(r: Recorder, a: Any, b: Any) -> Any:
+def _kron(r: ArrayRecorder, a: Any, b: Any) -> Any:
     if np.ndim(a) == np.ndim(b) == 1:
         return np.ravel(np.outer(a, b))
     if np.ndim(a) == np.ndim(b) == 2:
@@ -225,17 +225,17 @@ def _kron(r: Recorder, a: Any, b: Any) -> Any:
 
 
 @handles("trace")
-def _trace(r: Recorder, a: Any, offset: Any = 0, *_: Any, **__: Any) -> Any:
+def _trace(r: ArrayRecorder, a: Any, offset: Any = 0, *_: Any, **__: Any) -> Any:
     return np.sum(np.diagonal(a, offset), axis=-1)
 
 
 @handles("outer")
-def _outer(r: Recorder, a: Any, b: Any, out: Any = None) -> Any:
+def _outer(r: ArrayRecorder, a: Any, b: Any, out: Any = None) -> Any:
     return np.einsum("i,j->ij", np.ravel(a), np.ravel(b))
 
 
 @handles("tensordot")
-def _tensordot(r: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
+def _tensordot(r: ArrayRecorder, a: Any, b: Any, axes: Any = 2) -> Any:
     if isinstance(axes, int | np.integer):
         axes = (list(range(np.ndim(a) - axes, np.ndim(a))), list(range(axes)))
     first, second = ([axis] if isinstance(axis, int | np.integer) else list(axis) for axis in axes)
@@ -251,7 +251,7 @@ def _tensordot(r: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 @handles("einsum")
-def _einsum(r: Recorder, *operands: Any, **_: Any) -> Any:
+def _einsum(r: ArrayRecorder, *operands: Any, **_: Any) -> Any:
     spec, *arrays = operands
     if not isinstance(spec, str):  # einsum(a, [0, 1], b, [1, 2], [0, 2])
         arrays, lists = list(operands[0 : len(operands) - 1 : 2]), list(operands[1::2])
@@ -283,34 +283,34 @@ def _explicit(spec: str, dims: list[int]) -> str:
 
 
 @handles("cumsum")
-def _cumsum(r: Recorder, a: Any, axis: Any = None, **_: Any) -> Any:
+def _cumsum(r: ArrayRecorder, a: Any, axis: Any = None, **_: Any) -> Any:
     array = np.ravel(a) if axis is None else a
     axis = 0 if axis is None else axis % np.ndim(a)
     return r.wrap(r.add("cumsum", [r.node(array)], np.cumsum(strip(array), axis=axis), axis=axis))
 
 
 @handles("pad")
-def _pad(r: Recorder, array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
+def _pad(r: ArrayRecorder, array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> Any:
     values = np.pad(strip(array), strip(pad_width), mode, **strip(options))
     options.pop("constant_values", None)  # the places of what is filled in are those of nothing
     return r.move(lambda places: np.pad(places, strip(pad_width), mode, **strip(options)), array, "pad", values)
 
 
 @handles("sort")
-def _sort(r: Recorder, a: Any, axis: int = -1, **_: Any) -> Any:
+def _sort(r: ArrayRecorder, a: Any, axis: int = -1, **_: Any) -> Any:
     return np.take_along_axis(a, np.argsort(strip(a), axis=axis), axis=axis)
 
 
 @handles("inv")
-def _inv(r: Recorder, a: Any) -> Any:
+def _inv(r: ArrayRecorder, a: Any) -> Any:
     return r.wrap(r.add("inverse", [r.node(a)], np.linalg.inv(strip(a))))
 
 
 @handles("solve")
-def _solve(r: Recorder, a: Any, b: Any) -> Any:
+def _solve(r: ArrayRecorder, a: Any, b: Any) -> Any:
     return np.matmul(np.linalg.inv(a), b)
 
 
 @handles("copy")
-def _copy(r: Recorder, a: Any, *_: Any, **__: Any) -> Any:
+def _copy(r: ArrayRecorder, a: Any, *_: Any, **__: Any) -> Any:
     return r.wrap(r.node(a))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.record.plain import Recorded, strip
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 STEP = 2.0**-9
 MOST = 4000  # elements of an input that are moved one by one
@@ -45,7 +45,7 @@ def gathered(args: Any, kwargs: Any) -> tuple[list[Recorded], Callable[[list[Arr
     return found, lambda arrays: (put(args, arrays), put(kwargs, arrays))
 
 
-def probed(node: Node, position: int, adjoint: Array) -> Array:
+def probed(node: TapeNode, position: int, adjoint: Array) -> Array:
     """What one input of a probed operation gets of the adjoint of its output."""
     function: Function = node.attributes["function"]
     values = [source.value.astype(float) if source.value.dtype.kind == "f" else source.value for source in node.inputs]

@@ -13,14 +13,14 @@ from pellucid.check.record import functions as _functions  # noqa: F401 (it fill
 from pellucid.check.record.plain import Untraceable
 from pellucid.check.record.stand_ins import builtin_stand_ins, stand_ins
 from pellucid.check.record.tape import Array, Tape
-from pellucid.check.record.traced import Recorder, Traced
-from pellucid.check.subject.surroundings import Place, replaced, surroundings
+from pellucid.check.record.traced import ArrayRecorder, Traced
+from pellucid.check.subject.surroundings import ReadVariable, replaced, surroundings
 
 LARGEST = 2**26  # bytes of an array of data that is still taken along
 
 
 @contextmanager
-def recording(*functions: Any, spaces: Sequence[dict[str, Any]] = ()) -> Iterator[Recorder]:
+def recording(*functions: Any, spaces: Sequence[dict[str, Any]] = ()) -> Iterator[ArrayRecorder]:
     """NumPy records on one tape, for the length of a `with`.
 
     New arrays are traced, since they may be filled; so are the arrays that the functions can see, since `x.dot(w)` asks
@@ -29,7 +29,7 @@ def recording(*functions: Any, spaces: Sequence[dict[str, Any]] = ()) -> Iterato
     `spaces` are the globals of modules whose code runs in the `with` and is not reached from `functions`, such as those
     of a script: `float`, functions that it imported by name and what it vectorised are replaced there, its arrays not.
     """
-    recorder = Recorder()
+    recorder = ArrayRecorder()
     new = list(stand_ins(recorder))
     by_name = {id(getattr(module, name)): stand_in for module, name, stand_in in new}
     vectorize, vectorized = np.vectorize, next(stand_in for _, name, stand_in in new if name == "vectorize")
@@ -62,7 +62,7 @@ def _spaces(functions: Sequence[Any], more: Sequence[dict[str, Any]]) -> list[di
     """The globals of the user's modules in which these functions, and those behind them, are written."""
     spaces = {id(space): space for space in more}
     for function in functions:
-        for place in (Place("", function, lambda value: None), *surroundings(function)):
+        for place in (ReadVariable("", function, lambda value: None), *surroundings(function)):
             space = getattr(getattr(place.value, "__func__", place.value), "__globals__", None)
             name = str(space.get("__name__", "")) if isinstance(space, dict) else "numpy"
             if space is not None and name.partition(".")[0] not in ("numpy", "scipy", "pellucid"):

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.record.rules import vjp
-from pellucid.check.record.tape import Array, Node, Tape
+from pellucid.check.record.tape import Array, Tape, TapeNode
 
 # What is changed on the way back. `edges` replaces what one input of a node gets; `adjoints` alters the adjoint of a
 # node before it goes on; `jumps` sends it elsewhere than to the node's inputs.
-Edge = Callable[[Node, int, Array], Any]
+Edge = Callable[[TapeNode, int, Array], Any]
 
 
 @dataclass
 class Change:
     edges: dict[tuple[int, int], Edge] = field(default_factory=dict)
     adjoints: dict[int, Callable[[Array], Array]] = field(default_factory=dict)
-    jumps: dict[int, Callable[[Array], list[tuple[Node, Array]]]] = field(default_factory=dict)
+    jumps: dict[int, Callable[[Array], list[tuple[TapeNode, Array]]]] = field(default_factory=dict)
 
     def places(self) -> set[int]:
         """The nodes at which something is changed."""
@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass
-class Pass:
+class ReversePass:
     """One way back through a tape: the adjoint of every useful node by its index, with the change that was made.
 
     `raw` holds what came in at the nodes whose adjoint the change altered.
@@ -71,7 +71,7 @@ class Pass:
             index = -heapq.heappop(todo)
             node = self.tape.nodes[index]
             delta: Any = deltas.get(index)
-            old: list[tuple[Node, Array]] = []
+            old: list[tuple[TapeNode, Array]] = []
             if index in special:
                 before = self.raw.get(index, self.adjoints.get(index, np.zeros(node.shape)))
                 _, old = _contributions(node, before, self.change)
@@ -103,10 +103,10 @@ class Pass:
 _UNCHANGED = Change()
 
 
-def backward(tape: Tape, change: Change | None = None) -> Pass:
+def backward(tape: Tape, change: Change | None = None) -> ReversePass:
     """The way back: d result / d node for every useful node, or what it becomes by `change`."""
     change = change or _UNCHANGED
-    found = Pass(tape, change)
+    found = ReversePass(tape, change)
     if tape.result is None:
         return found
     adjoints = found.adjoints
@@ -125,7 +125,7 @@ def backward(tape: Tape, change: Change | None = None) -> Pass:
     return found
 
 
-def _contributions(node: Node, adjoint: Array, change: Change) -> tuple[Array, list[tuple[Node, Array]]]:
+def _contributions(node: TapeNode, adjoint: Array, change: Change) -> tuple[Array, list[tuple[TapeNode, Array]]]:
     """The adjoint of a node as the change leaves it, and what its inputs get of it."""
     alter = change.adjoints.get(node.index)
     if alter is not None:
@@ -133,7 +133,7 @@ def _contributions(node: Node, adjoint: Array, change: Change) -> tuple[Array, l
     jump = change.jumps.get(node.index)
     if jump is not None:
         return adjoint, jump(adjoint)
-    result: list[tuple[Node, Array]] = []
+    result: list[tuple[TapeNode, Array]] = []
     for position, source in enumerate(node.inputs):
         if source.needs:
             edge = change.edges.get((node.index, position))

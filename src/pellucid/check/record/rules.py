@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.check.record.probe import probed
-from pellucid.check.record.tape import Array, Node
+from pellucid.check.record.tape import Array, TapeNode
 
 Derivative = Callable[[list[Array], Array], Array]
 
@@ -74,7 +74,7 @@ def _larger(a: Array, b: Array) -> Array:
     return np.where(a == b, 0.5, (a > b).astype(float))
 
 
-def derivative(node: Node, position: int) -> Array:
+def derivative(node: TapeNode, position: int) -> Array:
     """d output / d input of an elementwise operation, of a shape that broadcasts with the output's."""
     known = node.cache.get(position)
     if known is not None:
@@ -88,7 +88,7 @@ def derivative(node: Node, position: int) -> Array:
     return slope
 
 
-def vjp(node: Node, position: int, adjoint: Array) -> Array:
+def vjp(node: TapeNode, position: int, adjoint: Array) -> Array:
     """What one input gets of the adjoint of the output."""
     source = node.inputs[position]
     if node.op == "add":
@@ -111,7 +111,7 @@ def broadcast_axes(big: tuple[int, ...], small: tuple[int, ...]) -> tuple[int, .
     return (*range(lead), *(lead + i for i, n in enumerate(small) if n == 1 and big[lead + i] != 1))
 
 
-def _sum(node: Node, position: int, adjoint: Array) -> Array:
+def _sum(node: TapeNode, position: int, adjoint: Array) -> Array:
     """`sum`, with its scale where it is a mean. An adjoint that already has the input's shape was not summed before."""
     source = node.inputs[0]
     if adjoint.shape != source.shape and not node.attributes["keepdims"]:
@@ -122,11 +122,11 @@ def _sum(node: Node, position: int, adjoint: Array) -> Array:
     return whole
 
 
-def _extreme(node: Node, position: int, adjoint: Array) -> Array:
+def _extreme(node: TapeNode, position: int, adjoint: Array) -> Array:
     return _sum(node, 0, adjoint) * extreme_mask(node)
 
 
-def extreme_mask(node: Node) -> Array:
+def extreme_mask(node: TapeNode) -> Array:
     """Where the maximum (minimum) is, shared among ties."""
     ties = node.attributes.get("ties", "shared")
     if ties not in node.cache:
@@ -134,7 +134,7 @@ def extreme_mask(node: Node) -> Array:
     return node.cache[ties]
 
 
-def _extreme_mask(node: Node, ties: str) -> Array:
+def _extreme_mask(node: TapeNode, ties: str) -> Array:
     source, axes = node.inputs[0].value, node.attributes["axes"]
     best = source.max(axis=axes, keepdims=True) if node.op == "max" else source.min(axis=axes, keepdims=True)
     mask = (source == best).astype(float)
@@ -147,13 +147,13 @@ def _extreme_mask(node: Node, ties: str) -> Array:
     return mask if ties == "each" else mask / mask.sum(axis=axes, keepdims=True)
 
 
-def has_ties(node: Node) -> bool:
+def has_ties(node: TapeNode) -> bool:
     """Whether a maximum is there more than once, so that its gradient is a matter of convention."""
-    mask = extreme_mask(Node(-1, node.op, node.inputs, {**node.attributes, "ties": "each"}, node.value, None, True))
+    mask = extreme_mask(TapeNode(-1, node.op, node.inputs, {**node.attributes, "ties": "each"}, node.value, None, True))
     return bool((mask.sum(axis=node.attributes["axes"]) > 1).any())
 
 
-def _prod(node: Node, position: int, adjoint: Array) -> Array:
+def _prod(node: TapeNode, position: int, adjoint: Array) -> Array:
     """d prod / d x is the product of the others, taken without a division: it is right at 0 as well."""
     source, axes = node.inputs[0].value, node.attributes["axes"]
     kept = [i for i in range(source.ndim) if i not in axes]
@@ -181,7 +181,7 @@ def matmul_vjp(a: Array, b: Array, position: int, adjoint: Array) -> Array:
     return unbroadcast(result[..., 0] if b.ndim == 1 else result, b.shape)
 
 
-def _matmul(node: Node, position: int, adjoint: Array) -> Array:
+def _matmul(node: TapeNode, position: int, adjoint: Array) -> Array:
     return matmul_vjp(node.inputs[0].value, node.inputs[1].value, position, adjoint)
 
 
@@ -199,11 +199,11 @@ def einsum_vjp(spec: str, values: list[Array], position: int, adjoint: Array) ->
     return np.broadcast_to(result.reshape(shape), values[position].shape) + 0.0
 
 
-def _einsum(node: Node, position: int, adjoint: Array) -> Array:
+def _einsum(node: TapeNode, position: int, adjoint: Array) -> Array:
     return einsum_vjp(node.attributes["spec"], [source.value for source in node.inputs], position, adjoint)
 
 
-def _move(node: Node, position: int, adjoint: Array) -> Array:
+def _move(node: TapeNode, position: int, adjoint: Array) -> Array:
     """Where elements are only moved, each goes back to where it came from: `places` says from where (−1: nowhere)."""
     if "known" not in node.cache:
         places = node.attributes["places"].ravel()
@@ -217,7 +217,7 @@ def _move(node: Node, position: int, adjoint: Array) -> Array:
     return np.bincount(places, flat, minlength=source.value.size).reshape(source.shape)
 
 
-def _join(node: Node, position: int, adjoint: Array) -> Array:
+def _join(node: TapeNode, position: int, adjoint: Array) -> Array:
     """`concatenate`: each part of the adjoint to its input."""
     axis = node.attributes["axis"]
     start = sum(source.shape[axis] for source in node.inputs[:position])
@@ -225,7 +225,7 @@ def _join(node: Node, position: int, adjoint: Array) -> Array:
     return np.take(adjoint, range(start, start + length), axis=axis)
 
 
-def _assign(node: Node, position: int, adjoint: Array) -> Array:
+def _assign(node: TapeNode, position: int, adjoint: Array) -> Array:
     """`buffer[index] = value`: the value gets what lies there, the buffer the rest."""
     index, adjoint = node.attributes["index"], np.asarray(adjoint)
     if position == 1:
@@ -235,23 +235,23 @@ def _assign(node: Node, position: int, adjoint: Array) -> Array:
     return rest
 
 
-def _cumsum(node: Node, position: int, adjoint: Array) -> Array:
+def _cumsum(node: TapeNode, position: int, adjoint: Array) -> Array:
     axis = node.attributes["axis"]
     return np.flip(np.cumsum(np.flip(adjoint, axis), axis), axis)
 
 
-def _scatter(node: Node, position: int, adjoint: Array) -> Array:
+def _scatter(node: TapeNode, position: int, adjoint: Array) -> Array:
     """`np.add.at(zeros, index, values)`: each value gets what lies where it was added."""
     source = node.inputs[0]
     return unbroadcast(np.asarray(adjoint[node.attributes["index"]]), source.shape)
 
 
-def _inverse(node: Node, position: int, adjoint: Array) -> Array:
+def _inverse(node: TapeNode, position: int, adjoint: Array) -> Array:
     transposed = np.swapaxes(node.value, -1, -2)
     return -transposed @ adjoint @ transposed
 
 
-STRUCTURAL: dict[str, Callable[[Node, int, Array], Any]] = {
+STRUCTURAL: dict[str, Callable[[TapeNode, int, Array], Any]] = {
     "sum": _sum,
     "max": _extreme,
     "min": _extreme,

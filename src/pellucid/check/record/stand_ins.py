@@ -12,7 +12,7 @@ import numpy as np
 
 from pellucid.check.record.plain import strip
 from pellucid.check.record.tape import Array
-from pellucid.check.record.traced import Recorder, Traced
+from pellucid.check.record.traced import ArrayRecorder, Traced
 
 # Python's math by the NumPy function that does the same to a recorded number.
 MATH = {
@@ -46,7 +46,7 @@ SCIPY = {
 }
 
 
-def stand_ins(recorder: Recorder) -> Iterator[tuple[Any, str, Any]]:
+def stand_ins(recorder: ArrayRecorder) -> Iterator[tuple[Any, str, Any]]:
     """The module, the name, and what is put there for the length of a recording."""
     for name, maker in _makers(recorder).items():
         yield np, name, maker
@@ -126,7 +126,7 @@ def _of_math(own: Callable[..., Any], name: str) -> Callable[..., Any]:
     return function
 
 
-def _probed(recorder: Recorder, own: Callable[..., Any], elementwise: bool = False) -> Callable[..., Any]:
+def _probed(recorder: ArrayRecorder, own: Callable[..., Any], elementwise: bool = False) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         if not _holds([*args, *kwargs.values()]):
             return own(*args, **kwargs)
@@ -165,7 +165,7 @@ def _of_list(own: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def vectorized(recorder: Recorder) -> Callable[..., Any]:
+def vectorized(recorder: ArrayRecorder) -> Callable[..., Any]:
     """`np.vectorize`, whose function of single numbers is probed where it is given recorded ones."""
     own = np.vectorize
 
@@ -215,7 +215,7 @@ class _Joined:
         return np.concatenate([np.atleast_1d(part) for part in parts], axis=0)
 
 
-def _makers(recorder: Recorder) -> dict[str, Callable[..., Any]]:
+def _makers(recorder: ArrayRecorder) -> dict[str, Callable[..., Any]]:
     """NumPy's constructors, whose arrays of floats are traced."""
     own = {name: getattr(np, name) for name in ("zeros", "ones", "empty", "full", "eye", "identity")}
     like = {name: getattr(np, name) for name in ("zeros_like", "ones_like", "empty_like", "full_like")}

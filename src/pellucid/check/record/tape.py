@@ -29,12 +29,12 @@ class Site:
 
 
 @dataclass(eq=False)
-class Node:
+class TapeNode:
     """One operation: its inputs, its value, and whether a parameter stands behind it."""
 
     index: int
     op: str
-    inputs: tuple[Node, ...]
+    inputs: tuple[TapeNode, ...]
     attributes: dict[str, Any]
     value: Array
     site: Site | None
@@ -53,28 +53,28 @@ class Node:
 class Tape:
     """The operations of one evaluation in their order, the parameters by name, and the node of the result."""
 
-    nodes: list[Node] = field(default_factory=list)
-    parameters: dict[str, Node] = field(default_factory=dict)
-    result: Node | None = None
-    _useful: list[Node] | None = None
+    nodes: list[TapeNode] = field(default_factory=list)
+    parameters: dict[str, TapeNode] = field(default_factory=dict)
+    result: TapeNode | None = None
+    _useful: list[TapeNode] | None = None
 
     def add(
         self,
         op: str,
-        inputs: Iterable[Node],
+        inputs: Iterable[TapeNode],
         value: Any,
         site: Site | None = None,
         attributes: dict[str, Any] | None = None,
         needs: bool | None = None,
-    ) -> Node:
+    ) -> TapeNode:
         inputs = tuple(inputs)
         behind = any(node.needs for node in inputs) if needs is None else needs
-        node = Node(len(self.nodes), op, inputs, attributes or {}, np.array(value), site, behind)
+        node = TapeNode(len(self.nodes), op, inputs, attributes or {}, np.array(value), site, behind)
         self.nodes.append(node)
         self._useful = None
         return node
 
-    def useful(self) -> list[Node]:
+    def useful(self) -> list[TapeNode]:
         """The nodes between the parameters and the result, in order."""
         if self.result is None:
             return []
@@ -106,9 +106,9 @@ class Tape:
                 found[node.index] = own.union(*(found.get(source.index, frozenset()) for source in node.inputs))
         return found
 
-    def groups(self) -> dict[tuple[Site | None, str], list[Node]]:
+    def groups(self) -> dict[tuple[Site | None, str], list[TapeNode]]:
         """The useful nodes by the place in the program that made them: the passes of a loop stand together."""
-        found: dict[tuple[Site | None, str], list[Node]] = {}
+        found: dict[tuple[Site | None, str], list[TapeNode]] = {}
         for node in self.useful():
             found.setdefault((node.site, node.op), []).append(node)
         return found

@@ -22,7 +22,7 @@ from pellucid.check.record.plain import Recorded, Untraceable, strip
 from pellucid.check.record.probe import MOST, gathered
 from pellucid.check.record.rules import ELEMENTWISE
 from pellucid.check.record.tables import ALIASES, HANDLERS, MOVES, OPAQUE, PLAIN
-from pellucid.check.record.tape import Array, Node, Site, Tape
+from pellucid.check.record.tape import Array, Site, Tape, TapeNode
 
 LIMIT = 2**29  # bytes of recorded values: what does not fit is not recorded
 
@@ -35,8 +35,8 @@ _NUMPY = str(Path(np.__file__).parent)
 class Traced(Recorded):
     """An array with a node on a tape."""
 
-    _node: Node | None
-    _tape: Recorder | None
+    _node: TapeNode | None
+    _tape: ArrayRecorder | None
     _parent: tuple[Traced, Any] | None
 
     def __array_finalize__(self, other: Any) -> None:
@@ -176,7 +176,7 @@ for _name in (
     setattr(Traced, _name, _method(_name))
 
 
-def _recorder(values: Sequence[Any]) -> Recorder | None:
+def _recorder(values: Sequence[Any]) -> ArrayRecorder | None:
     for value in values:
         if isinstance(value, Traced):
             if value._tape is not None and value._tape.recording:
@@ -197,20 +197,20 @@ def _places(shape: tuple[int, ...]) -> Array:
     return np.arange(1, math.prod(shape) + 1).reshape(shape)
 
 
-class Recorder:
+class ArrayRecorder:
     """A tape while it is being written."""
 
     def __init__(self) -> None:
         self.tape = Tape()
         self.recording = False
-        self.floats: list[tuple[float, Node]] = []
+        self.floats: list[tuple[float, TapeNode]] = []
         self.bytes = 0
-        self._constants: dict[int, tuple[Any, Node]] = {}
-        self._pending: dict[int, Node] = {}
+        self._constants: dict[int, tuple[Any, TapeNode]] = {}
+        self._pending: dict[int, TapeNode] = {}
 
     # Arrays and nodes -------------------------------------------------------------------------------------------
 
-    def wrap(self, node: Node, memory: Array | None = None) -> Traced:
+    def wrap(self, node: TapeNode, memory: Array | None = None) -> Traced:
         array = (np.array(node.value) if memory is None else np.asarray(memory)).view(Traced)
         array._node, array._tape = node, self
         return array
@@ -220,7 +220,7 @@ class Recorder:
         self.tape.parameters[name] = node
         return self.wrap(node)
 
-    def add(self, op: str, inputs: Sequence[Node], value: Any, part: str = "", **attributes: Any) -> Node:
+    def add(self, op: str, inputs: Sequence[TapeNode], value: Any, part: str = "", **attributes: Any) -> TapeNode:
         value = np.asarray(value)
         self.bytes += value.nbytes
         if self.bytes > LIMIT:
@@ -228,7 +228,7 @@ class Recorder:
         needs = False if op == "flat" else None
         return self.tape.add(op, inputs, value, site(part), attributes, needs)
 
-    def node(self, value: Any) -> Node:
+    def node(self, value: Any) -> TapeNode:
         """The node of an array or a number; a constant has one too."""
         if isinstance(value, Traced) and value._node is not None and value._tape is self:
             node = value._node
@@ -413,7 +413,9 @@ class Recorder:
         same = elementwise and all(array.shape == plain.shape for array in found)
         return self.wrap(self.add("probed", nodes, plain, function=part, elementwise=same, name=name))
 
-    def _several(self, name: str, nodes: list[Node], part: Callable[..., Any], result: tuple[Any, ...]) -> list[Any]:
+    def _several(
+        self, name: str, nodes: list[TapeNode], part: Callable[..., Any], result: tuple[Any, ...]
+    ) -> list[Any]:
         return [
             self.wrap(
                 self.add(
@@ -438,7 +440,7 @@ class Recorder:
             return type(places)(parts) if type(places) in (list, tuple) else tuple(parts)
         return self._moved(source, places, moved, name)
 
-    def _moved(self, source: Node, places: Any, moved: Any, name: str) -> Traced:
+    def _moved(self, source: TapeNode, places: Any, moved: Any, name: str) -> Traced:
         return self.wrap(self.add("move", [source], moved, places=np.asarray(places) - 1, kind=name))
 
     def reduced(self, op: str, array: Any, axis: Any, keepdims: bool, part: str = "") -> Traced:

@@ -13,7 +13,7 @@ from pellucid.check.subject.subject import Point, Streams, leaves, rebuilt
 from pellucid.check.subject.surroundings import surroundings
 
 
-class Program:
+class CheckedProgram:
     """The two functions, called so that nothing of one call decides the next.
 
     Arguments are copies, random streams are set back, and the dict that the program itself holds has the values that

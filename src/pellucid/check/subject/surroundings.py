@@ -13,7 +13,7 @@ MOST = 2000  # places that are looked at
 
 
 @dataclass
-class Place:
+class ReadVariable:
     """A variable that a program reads: what it holds, and how to put something else there."""
 
     name: str
@@ -21,7 +21,7 @@ class Place:
     put: Callable[[Any], None]
 
 
-def surroundings(*functions: Any) -> Iterator[Place]:
+def surroundings(*functions: Any) -> Iterator[ReadVariable]:
     """Every variable outside `functions` that they or the user's functions and classes behind them can read."""
     seen: set[int] = set()
     todo = list(functions)
@@ -50,30 +50,34 @@ def _leads_on(value: Any) -> bool:
     return root not in sys.stdlib_module_names | {"numpy", "scipy", "pellucid"} or root == "__main__"
 
 
-def _places(owner: Any) -> Iterator[Place]:
+def _places(owner: Any) -> Iterator[ReadVariable]:
     if isinstance(owner, MethodType):
-        yield Place("self", owner.__self__, lambda value: None)
+        yield ReadVariable("self", owner.__self__, lambda value: None)
         owner = owner.__func__
     if isinstance(owner, FunctionType):
         yield from _of_function(owner)
     elif isinstance(owner, dict):
-        yield from (Place(str(k), v, lambda value, k=k: owner.__setitem__(k, value)) for k, v in list(owner.items()))
+        yield from (
+            ReadVariable(str(k), v, lambda value, k=k: owner.__setitem__(k, value)) for k, v in list(owner.items())
+        )
     elif isinstance(owner, list):
-        yield from (Place(str(i), v, lambda value, i=i: owner.__setitem__(i, value)) for i, v in enumerate(owner))
+        yield from (
+            ReadVariable(str(i), v, lambda value, i=i: owner.__setitem__(i, value)) for i, v in enumerate(owner)
+        )
     elif isinstance(owner, tuple):
-        yield from (Place(str(i), v, lambda value: None) for i, v in enumerate(owner))
+        yield from (ReadVariable(str(i), v, lambda value: None) for i, v in enumerate(owner))
     elif hasattr(owner, "__dict__"):
         if not isinstance(owner, type | ModuleType):
-            yield Place("type", type(owner), lambda value: None)
+            yield ReadVariable("type", type(owner), lambda value: None)
         for name, value in list(vars(owner).items()):
             inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
             inner = inner.fget if isinstance(inner, property) else inner
             if not name.startswith("__") or isinstance(inner, FunctionType):
                 settable = inner is value
-                yield Place(name, inner, lambda v, n=name, s=settable: setattr(owner, n, v) if s else None)
+                yield ReadVariable(name, inner, lambda v, n=name, s=settable: setattr(owner, n, v) if s else None)
 
 
-def _of_function(function: FunctionType) -> Iterator[Place]:
+def _of_function(function: FunctionType) -> Iterator[ReadVariable]:
     names: set[str] = set()
     codes = [function.__code__]
     while codes:
@@ -82,16 +86,16 @@ def _of_function(function: FunctionType) -> Iterator[Place]:
         codes += [inner for inner in code.co_consts if hasattr(inner, "co_names")]
     space = function.__globals__
     for name in sorted(names & space.keys()):
-        yield Place(name, space[name], lambda value, name=name: space.__setitem__(name, value))
+        yield ReadVariable(name, space[name], lambda value, name=name: space.__setitem__(name, value))
     cells: tuple[CellType, ...] = function.__closure__ or ()
     for name, cell in zip(function.__code__.co_freevars, cells, strict=True):
         try:
-            yield Place(name, cell.cell_contents, lambda value, cell=cell: setattr(cell, "cell_contents", value))
+            yield ReadVariable(name, cell.cell_contents, lambda value, cell=cell: setattr(cell, "cell_contents", value))
         except ValueError:  # not yet filled
             continue
     defaults = function.__defaults__ or ()
     for index, value in enumerate(defaults):
-        yield Place(f"default {index}", value, lambda value, index=index: _set_default(function, index, value))
+        yield ReadVariable(f"default {index}", value, lambda value, index=index: _set_default(function, index, value))
 
 
 def _set_default(function: FunctionType, index: int, value: Any) -> None:
@@ -103,7 +107,7 @@ def _set_default(function: FunctionType, index: int, value: Any) -> None:
 @contextmanager
 def replaced(replacement: Callable[[Any], Any], *functions: Any) -> Iterator[None]:
     """For the length of a `with`, what the functions can see is what `replacement` makes of it (None: as it was)."""
-    changed: list[Place] = []
+    changed: list[ReadVariable] = []
     try:
         for place in list(surroundings(*functions)):
             new = replacement(place.value)

@@ -12,12 +12,12 @@ import numpy as np
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.conditions.causes import CAUSES, Cause, finite, symmetry
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.slopes import Study
+from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.probes.trials import BURST, Remedy
 from pellucid.doctor.probes.trials import rewind as put_back
 from pellucid.doctor.process import places
 from pellucid.doctor.process.child import Lost
-from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
@@ -27,7 +27,7 @@ MOST_PASSES = 200_000
 MOST_CAUSES = 2  # of those that need a remedy: with more at once, the forks say little
 
 
-def spoilt(session: Session) -> Finding | None:
+def spoilt(session: TrainingSession) -> Finding | None:
     """Data with NaN in it: nothing can be measured then."""
     try:
         found = finite.at_once(session)
@@ -42,7 +42,7 @@ def spoilt(session: Session) -> Finding | None:
     return finding
 
 
-def of_outputs(session: Session, judgement: gradient.Judgement | None, study: Study) -> list[Finding]:
+def of_outputs(session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> list[Finding]:
     """What is wrong about the outputs and labels of the first pass already, whatever the gradient is."""
     case = Case.of(session, judgement, study)
     _ask(case, "outputs")
@@ -50,7 +50,10 @@ def of_outputs(session: Session, judgement: gradient.Judgement | None, study: St
 
 
 def look(
-    session: Session, judgement: gradient.Judgement, study: Study, stages: tuple[str, ...] = ("data", "training")
+    session: TrainingSession,
+    judgement: gradient.Judgement,
+    study: SlopeStudy,
+    stages: tuple[str, ...] = ("data", "training"),
 ) -> list[Finding]:
     """The findings, the one to begin with first."""
     try:
@@ -59,13 +62,13 @@ def look(
         return []
 
 
-def rewind(session: Session) -> None:
+def rewind(session: TrainingSession) -> None:
     """Put the parameters of the program itself back to what they were at first."""
     put_back(session.found, session.controller.scout.loops[session.number].initial, session.scope)
     session.returned = True
 
 
-def strayed(session: Session, times: float = 30.0) -> bool:
+def strayed(session: TrainingSession, times: float = 30.0) -> bool:
     """Whether a few passes took a parameter far away from where it began, by its own size."""
     initial = session.controller.scout.loops[session.number].initial
     for name in session.found.parameters:

@@ -10,10 +10,10 @@ import numpy as np
 from pellucid.doctor.conditions import learning
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import Study
+from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.probes.trials import Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import places
-from pellucid.doctor.process.controller import Session
+from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.scout import is_named, movers
 from pellucid.doctor.report import Finding
@@ -41,14 +41,14 @@ class Case:
         so_far, was: the remedies that were found, and the training with them. Without any, `was` is `as_is`.
     """
 
-    session: Session
+    session: TrainingSession
     candidate: Candidate
-    study: Study
+    study: SlopeStudy
     keys: probe.Keys
     initial: dict[str, np.ndarray]
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     still: dict[str, Group] = field(default_factory=dict)
-    data: probe.Data | None = None
+    data: probe.SeenData | None = None
     frozen: Trial = field(default_factory=Trial)
     as_is: Trial = field(default_factory=Trial)
     so_far: Remedy = field(default_factory=Remedy)
@@ -56,7 +56,7 @@ class Case:
     findings: list[Finding] = field(default_factory=list)
 
     @classmethod
-    def of(cls, session: Session, judgement: gradient.Judgement | None, study: Study) -> Case:
+    def of(cls, session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> Case:
         """A case by the loss that explains the updates; where none does, by a usual loss of what is called output."""
         candidate = judgement.candidate if judgement is not None else None
         scores = {
@@ -185,7 +185,7 @@ class Case:
         return finding
 
 
-def _unmoved(old: np.ndarray | None, group: Group, session: Session) -> bool:
+def _unmoved(old: np.ndarray | None, group: Group, session: TrainingSession) -> bool:
     return old is not None and old.size == group.size and bool(np.array_equal(old, group.read(session.scope)))
 
 
@@ -194,7 +194,7 @@ def error(cause: str, confidence: float, evidence: str, explanation: str, fix: s
     return Finding(cause, "error", confidence, evidence, explanation, fix, **more)
 
 
-def at(finding: Finding, place: places.Place | None) -> None:
+def at(finding: Finding, place: places.SourcePlace | None) -> None:
     """Put a finding at a place, if there is one."""
     if place is not None:
         finding.file, finding.line = place.file, place.line

@@ -16,7 +16,7 @@ from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.trials import Change, beginning, gently, scaled, to_values, transformed
-from pellucid.doctor.process.lab import Lab, Next, Outcome, Run
+from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Group
 
 
@@ -55,8 +55,8 @@ def _standardised(case: Case, holder: Group) -> Change:
 
 
 def under(
-    lab: Lab, case: Case, made: tuple[Change, ...], work: Generator[Run, Outcome, Any]
-) -> Generator[Run, Outcome, Any]:
+    lab: Lab, case: Case, made: tuple[Change, ...], work: Generator[PassRun, PassOutcome, Any]
+) -> Generator[PassRun, PassOutcome, Any]:
     """In a laboratory: the work, from the first parameters on, with these changes made, and hardly any training."""
     found = case.session.found
     yield Next(before=beginning(lab, found, case.initial, made), after=scaled(lab, found, 1e-9))

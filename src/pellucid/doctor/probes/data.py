@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.losses import LABEL_NAME, Candidate, Key, Seen, aligned
-from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Group, Scope, groups, leaves
 
 INPUT_NAME = re.compile(
@@ -44,7 +44,7 @@ class Batch:
 
 
 @dataclass
-class Data:
+class SeenData:
     """What was seen over some passes.
 
     Attributes:
@@ -126,9 +126,11 @@ def rows(value: np.ndarray, count: int) -> np.ndarray:
     return value.reshape(value.shape[0], -1)
 
 
-def observe(lab: Lab, keys: Keys, candidate: Candidate, passes: int, seconds: float) -> Generator[Run, Outcome, Data]:
+def observe(
+    lab: Lab, keys: Keys, candidate: Candidate, passes: int, seconds: float
+) -> Generator[PassRun, PassOutcome, SeenData]:
     """In a laboratory: the rows of some passes in a row. The training goes on meanwhile."""
-    result = Data(keys)
+    result = SeenData(keys)
     end = time.monotonic() + seconds
     total = 0
     try:

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.process.lab import Lab, Outcome, Run, Work
+from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun, Work
 from pellucid.doctor.process.paths import Scope, attributes, walk
 
 
 @dataclass
-class Rule:
+class WrongRule:
     """One op whose rule is wrong for one of its inputs."""
 
     op: str
@@ -36,11 +36,11 @@ class Rule:
 
 def rules(lab: Lab) -> Work:
     """In a laboratory: the ops of the engine whose local rules are wrong."""
-    outcome: Outcome = yield Run(after=lambda scope: list(_wrong(scope, lab.files)))
+    outcome: PassOutcome = yield PassRun(after=lambda scope: list(_wrong(scope, lab.files)))
     return outcome.said
 
 
-def _wrong(scope: Scope, files: Any) -> Iterator[Rule]:
+def _wrong(scope: Scope, files: Any) -> Iterator[WrongRule]:
     seen: set[Any] = set()
     for _, value in walk(scope):
         backward = _rule_of(value)
@@ -81,7 +81,7 @@ def _cells(function: Any) -> dict[str, Any]:
     return found
 
 
-def _compare(out: Any, backward: Any, op: str, inputs: dict[str, Any]) -> Iterator[Rule]:
+def _compare(out: Any, backward: Any, op: str, inputs: dict[str, Any]) -> Iterator[WrongRule]:
     forward = _forward(out, op, _cells(backward))
     if forward is None or len({id(v) for v in inputs.values()}) < len(inputs):
         return
@@ -107,7 +107,9 @@ def _compare(out: Any, backward: Any, op: str, inputs: dict[str, Any]) -> Iterat
             if wrong or lost:
                 kind = "wrong" if wrong else "overwrites"
                 others = [v.data for n, v in inputs.items() if n != name]
-                yield Rule(op, name, claimed, true, kind, *_line(backward, name), _mistake(claimed, true, kind, others))
+                yield WrongRule(
+                    op, name, claimed, true, kind, *_line(backward, name), _mistake(claimed, true, kind, others)
+                )
     except Exception:  # noqa: BLE001 (an op that cannot be called by itself is left out)
         return
     finally:

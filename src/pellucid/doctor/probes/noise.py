@@ -8,16 +8,16 @@ from collections.abc import Generator
 import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.process.lab import Lab, Outcome, Run
+from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Scope, walk
 from pellucid.doctor.process.scout import Parameters
 
 
-def drawn(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, Outcome, set[str]]:
+def drawn(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[PassRun, PassOutcome, set[str]]:
     """In a laboratory: the parameters whose update changes with the random numbers, though the loss is the same."""
     keys = frozenset(candidate.keys)
-    plain = yield Run(watch=keys)
-    other = yield Run(watch=keys, before=_draw)
+    plain = yield PassRun(watch=keys)
+    other = yield PassRun(watch=keys, before=_draw)
     before, after = candidate.value(plain.seen), candidate.value(other.seen)
     if not np.isclose(before, after, rtol=1e-12, atol=0.0):  # dropout, or another batch
         return set()

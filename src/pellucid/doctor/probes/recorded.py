@@ -14,11 +14,11 @@ from pellucid.check.autopsy.examine import examine
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
-from pellucid.check.record.tape import Node, Site, Tape
-from pellucid.check.record.traced import Recorder, Traced
+from pellucid.check.record.tape import Site, Tape, TapeNode
+from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import Pass
-from pellucid.doctor.process.lab import Lab, Next, Outcome, Run
+from pellucid.doctor.probes.slopes import StudiedPass
+from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Group, Scope, leaves
 from pellucid.doctor.process.scout import Parameters
 
@@ -56,11 +56,17 @@ class Autopsy:
     first_wrong: tuple[str, int] | None = None  # the line of the backward pass, by the values on the tape
 
 
-Steps = Generator[Run, Outcome, Any]
+Steps = Generator[PassRun, PassOutcome, Any]
 
 
 def autopsy(
-    lab: Lab, found: Parameters, candidate: Candidate, entry: Pass, earlier: list[Pass], sizes: set[int], files: Any
+    lab: Lab,
+    found: Parameters,
+    candidate: Candidate,
+    entry: StudiedPass,
+    earlier: list[StudiedPass],
+    sizes: set[int],
+    files: Any,
 ) -> Steps:
     """In a laboratory at the first pass that was studied: go on to `entry`, record that pass, name its mistakes."""
     for _ in range(entry.index):
@@ -130,10 +136,10 @@ def _multiple(given: np.ndarray, true: np.ndarray, largest: float) -> bool:
     return bool(np.abs(given - ratio * true).max(initial=0) <= 1e-6 * max(np.abs(given).max(initial=0), 1e-9 * largest))
 
 
-def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, Outcome, Tape | str]:
+def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[PassRun, PassOutcome, Tape | str]:
     """The tape of the present pass; where it cannot be recorded, why."""
     stack = ExitStack()
-    holder: list[Recorder] = []
+    holder: list[ArrayRecorder] = []
 
     def before(scope: Scope) -> None:
         makers = {id(getattr(np, name)): name for name in MAKERS}
@@ -163,14 +169,14 @@ def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[Run, O
         finally:
             stack.close()
 
-    outcome = yield Run(watch=frozenset(candidate.keys), before=before, after=after, take=take)
+    outcome = yield PassRun(watch=frozenset(candidate.keys), before=before, after=after, take=take)
     return outcome.said
 
 
 def by_recording(found: Parameters, candidate: Candidate) -> Any:
     """The gradient of each parameter, by reverse mode through the recorded pass. Raises ValueError where it is none."""
 
-    def gradient(lab: Lab) -> Generator[Run, Outcome, dict[str, np.ndarray]]:
+    def gradient(lab: Lab) -> Generator[PassRun, PassOutcome, dict[str, np.ndarray]]:
         tape = yield from taped(lab, found, candidate)
         if isinstance(tape, str):
             raise ValueError(tape)
@@ -188,7 +194,7 @@ def _at_home(tape: Tape, files: Any) -> None:
             node.site = replace(sites[-1], part=f"loss {node.site.line} {node.site.instruction}") if sites else None
 
 
-def _taken(recorder: Recorder, value: Any) -> Any:
+def _taken(recorder: ArrayRecorder, value: Any) -> Any:
     if isinstance(value, Traced):
         return recorder.wrap(recorder.node(value))
     if isinstance(value, float | np.floating):
@@ -203,7 +209,7 @@ def _taken(recorder: Recorder, value: Any) -> Any:
 
 
 def _replace(
-    scope: Scope, found: Parameters, recorder: Recorder, groups: dict[str, Group], makers: dict[int, str]
+    scope: Scope, found: Parameters, recorder: ArrayRecorder, groups: dict[str, Group], makers: dict[int, str]
 ) -> None:
     """Parameters become parameters of the tape wherever the program sees them, and data becomes constants."""
     new: dict[int, Any] = {}  # what takes the place of an array, by the array
@@ -244,7 +250,7 @@ def _replace(
                 names[name] = getattr(np, makers[id(value)])
 
 
-def _agrees(truth: np.ndarray, entry: Pass, candidate: Candidate, name: str) -> bool:
+def _agrees(truth: np.ndarray, entry: StudiedPass, candidate: Candidate, name: str) -> bool:
     slopes = entry.slopes[candidate][name]
     along = entry.directions[name] @ truth.ravel()
     fine = np.isfinite(slopes)
@@ -296,7 +302,7 @@ class _Right:
                 self.by_size.setdefault(value.size, []).append(_unit(value))
         self.known: dict[int, bool] = {}
 
-    def __call__(self, node: Node) -> bool:
+    def __call__(self, node: TapeNode) -> bool:
         if node.index not in self.known:
             value = node.value
             self.known[node.index] = bool(value.any()) and any(
@@ -305,7 +311,7 @@ class _Right:
         return self.known[node.index]
 
 
-def _back(node: Node, right: _Right, files: Any) -> Node | None:
+def _back(node: TapeNode, right: _Right, files: Any) -> TapeNode | None:
     seen: set[int] = set()
     while node.index not in seen:
         seen.add(node.index)
@@ -321,7 +327,7 @@ def _back(node: Node, right: _Right, files: Any) -> Node | None:
     return node
 
 
-def _of_forward(node: Node, right: _Right) -> bool:
+def _of_forward(node: TapeNode, right: _Right) -> bool:
     """Whether a value is a mere function of the forward pass, as an activation's derivative is."""
     todo, seen = [node], set()
     while todo:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.losses import PIECEWISE, Candidate, Key, Seen, candidates
-from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.scout import Parameters
 
 EACH = 260  # elements up to which every one is moved by itself
@@ -23,7 +23,7 @@ RELATIVE = 1e-5  # of a tensor's size: how far it is moved
 
 
 @dataclass
-class Pass:
+class StudiedPass:
     """One pass: for each tensor, the slope of each candidate and the program's own descent along some directions.
 
     Attributes:
@@ -49,10 +49,10 @@ class Pass:
 
 
 @dataclass
-class Study:
+class SlopeStudy:
     """What a laboratory saw over several passes."""
 
-    passes: list[Pass] = field(default_factory=list)
+    passes: list[StudiedPass] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     seen: dict[Key, list[np.ndarray]] = field(default_factory=dict)
     depends: set[Key] = field(default_factory=set)
@@ -65,18 +65,18 @@ class Study:
     held: dict[str, np.ndarray] = field(default_factory=dict)  # the first pass's update with the parameters held
 
 
-Steps = Generator[Run, Outcome, Any]
+Steps = Generator[PassRun, PassOutcome, Any]
 
 
 def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> Steps:
     """In a laboratory: several passes, each with the slopes of every candidate for the loss."""
-    result = Study()
-    plain = yield Run(watch="all")
+    result = SlopeStudy()
+    plain = yield PassRun(watch="all")
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
     start = {name: plain.before[name] for name in found.parameters if name in plain.before}
     shift = {name: old + _size(old) * 1e-3 * rng.choice([-1.0, 1.0], old.shape) for name, old in start.items()}
-    moved = yield Run(shift, watch="all")
+    moved = yield PassRun(shift, watch="all")
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
     }
@@ -92,8 +92,8 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
                 break
         hold = tuple(found.parameters)
         keys = frozenset(key for candidate in chosen for key in candidate.keys)
-        plain = yield Run(watch=keys)
-        fast = yield Run(watch=keys, hold=hold)
+        plain = yield PassRun(watch=keys)
+        fast = yield PassRun(watch=keys, hold=hold)
         if fast.held is not None and not fast.held.late:
             result.update_lines, result.held = fast.held.lines, fast.held.moved
             result.late = {c for c in chosen if not _close(c.value(plain.seen), c.value(fast.seen))}
@@ -147,14 +147,14 @@ def _measure(
     count: int,
     seconds: float,
     hold: tuple[str, ...] = (),
-) -> Generator[Run, Outcome, Pass]:
+) -> Generator[PassRun, PassOutcome, StudiedPass]:
     """The slopes of a pass, along as many directions as the seconds allow."""
     keys = frozenset(key for candidate in chosen for key in candidate.keys)
-    yield Run(watch=keys, hold=hold)
+    yield PassRun(watch=keys, hold=hold)
     started = time.monotonic()
-    plain = yield Run(watch=keys, hold=hold)
+    plain = yield PassRun(watch=keys, hold=hold)
     each = 2 * (time.monotonic() - started) + 1e-9
-    entry = Pass(index, clips=any(CLIPS.search(text) for text in lab.files.values()))
+    entry = StudiedPass(index, clips=any(CLIPS.search(text) for text in lab.files.values()))
     start = {name: plain.before[name] for name in found.parameters if name in plain.before and name in plain.after}
     entry.values = start
     entry.losses = {candidate: candidate.value(plain.seen) for candidate in chosen}
@@ -192,13 +192,13 @@ def _measure(
         for direction in entry.directions[name]:
             if lab.left() < 0:
                 raise TimeUp
-            up = yield Run({name: old + size * direction}, watch=keys, hold=hold)
-            down = yield Run({name: old - size * direction}, watch=keys, hold=hold)
+            up = yield PassRun({name: old + size * direction}, watch=keys, hold=hold)
+            down = yield PassRun({name: old - size * direction}, watch=keys, hold=hold)
             pairs = {c: _bent(c, up.seen, down.seen, plain.seen, entry.losses[c], size) for c in chosen}
             if any(c.named > 0 and bend > KINK * abs(slope) for c, (slope, bend) in pairs.items()):
                 # A curve bends less on a shorter way, a kink does not, or is no longer on it.
-                up = yield Run({name: old + size / 4 * direction}, watch=keys, hold=hold)
-                down = yield Run({name: old - size / 4 * direction}, watch=keys, hold=hold)
+                up = yield PassRun({name: old + size / 4 * direction}, watch=keys, hold=hold)
+                down = yield PassRun({name: old - size / 4 * direction}, watch=keys, hold=hold)
                 for c, (slope, bend) in pairs.items():
                     near, less = _bent(c, up.seen, down.seen, plain.seen, entry.losses[c], size / 4)
                     if bend > 0 and 0.15 < less / bend < 0.35:
@@ -231,7 +231,7 @@ def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
     return np.where(bends > np.minimum(KINK * largest, 0.02 * np.abs(slopes)), np.nan, slopes)
 
 
-def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
+def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
     """The gradient that the program used, up to one factor: minus the update, freed of what an optimiser remembers."""
     update = plain.after[name] - plain.before[name]
     memories = [m for m, owner in found.memory.items() if owner == name and m in plain.after]
@@ -256,7 +256,7 @@ def descent(name: str, plain: Outcome, found: Parameters) -> np.ndarray:
     return -update
 
 
-def _signed(memory: str, plain: Outcome, found: Parameters) -> bool:
+def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:
     """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not."""
     fresh = plain.after[memory] - found.response.get(memory, 0.0) * plain.before[memory]
     return bool((fresh < 0).any() or (plain.after[memory] < 0).any())
@@ -284,7 +284,7 @@ def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count
     return np.array(rows)
 
 
-def _pruned(chosen: list[Candidate], entry: Pass, most: int) -> list[Candidate]:
+def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int) -> list[Candidate]:
     """Without those that do not depend on the parameters smoothly, or explain nothing of any update."""
     kept: list[tuple[float, Candidate]] = []
     for candidate in chosen:
@@ -306,7 +306,7 @@ def _pruned(chosen: list[Candidate], entry: Pass, most: int) -> list[Candidate]:
     return [candidate for _, candidate in kept[:most]]
 
 
-def _explains(entry: Pass, candidate: Candidate) -> bool:
+def _explains(entry: StudiedPass, candidate: Candidate) -> bool:
     """Whether the updates of most tensors go along its slope, nearly."""
     known, near = 0, 0
     for name, slopes in entry.slopes[candidate].items():
@@ -319,7 +319,7 @@ def _explains(entry: Pass, candidate: Candidate) -> bool:
     return near > known / 2
 
 
-def _values(plain: Outcome, found: Parameters) -> frozenset[float]:
+def _values(plain: PassOutcome, found: Parameters) -> frozenset[float]:
     """The numbers that parameters are, before the pass and after it, unless there are too many to tell by."""
     arrays = [side[name] for side in (plain.before, plain.after) for name in found.parameters if name in side]
     return frozenset(float(v) for array in arrays if array.size <= 2000 for v in array.ravel() if v not in (0.0, 1.0))
@@ -329,7 +329,7 @@ def _close(one: float, other: float) -> bool:
     return bool(np.isclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True))
 
 
-def _merge(entry: Pass, other: Pass) -> None:
+def _merge(entry: StudiedPass, other: StudiedPass) -> None:
     """Take the candidates of another measurement of the same pass over, along its own directions."""
     for name, directions in other.directions.items():
         if not np.array_equal(directions, entry.directions[name]):

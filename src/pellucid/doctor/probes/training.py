@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import RELATIVE
-from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.scout import Parameters
 
@@ -54,9 +54,9 @@ def train(
     what: str = "",
     scale: float = 1.0,
     begin: Callable[[Scope], Any] | None = None,
-    gradient: Callable[[Lab], Generator[Run, Outcome, Values]] | None = None,
+    gradient: Callable[[Lab], Generator[PassRun, PassOutcome, Values]] | None = None,
     rate: float = 0.0,
-) -> Generator[Run, Outcome, Curve]:
+) -> Generator[PassRun, PassOutcome, Curve]:
     """In a laboratory: train on, with updates `scale` times as large, or by another `gradient` at a rate.
 
     `begin` may change the state first: other weights, scaled inputs.
@@ -99,12 +99,12 @@ def _moving(
     return after
 
 
-def by_differences(found: Parameters, candidate: Candidate) -> Callable[[Lab], Generator[Run, Outcome, Values]]:
+def by_differences(found: Parameters, candidate: Candidate) -> Callable[[Lab], Generator[PassRun, PassOutcome, Values]]:
     """The gradient of each parameter, element by element."""
     keys = frozenset(candidate.keys)
 
-    def gradient(lab: Lab) -> Generator[Run, Outcome, Values]:
-        plain = yield Run(watch=keys)
+    def gradient(lab: Lab) -> Generator[PassRun, PassOutcome, Values]:
+        plain = yield PassRun(watch=keys)
         middle = candidate.value(plain.seen)
         result: Values = {}
         for name in found.parameters:
@@ -114,7 +114,7 @@ def by_differences(found: Parameters, candidate: Candidate) -> Callable[[Lab], G
             for i in range(old.size):
                 moved = old.copy()
                 moved[i] += size
-                outcome = yield Run({name: moved}, watch=keys)
+                outcome = yield PassRun({name: moved}, watch=keys)
                 slopes[i] = (candidate.value(outcome.seen) - middle) / size
             result[name] = np.nan_to_num(slopes, posinf=0.0, neginf=0.0)
         return result

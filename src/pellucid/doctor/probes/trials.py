@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate, Key
-from pellucid.doctor.process.lab import Again, Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.lab import Again, Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.scout import Parameters
 
@@ -130,7 +130,7 @@ def trial(
     remedy: Remedy,
     keys: frozenset[Key] = frozenset(),
     burst: int = BURST,
-) -> Generator[Run, Outcome, Trial]:
+) -> Generator[PassRun, PassOutcome, Trial]:
     """In a laboratory: train from the initial parameters on, for a number of passes or of seconds."""
     result = Trial(remedy.what)
     losses, all_keys = frozenset(candidate.keys), frozenset(candidate.keys) | keys
@@ -184,7 +184,7 @@ def _keep(store: dict[Key, list[np.ndarray]], seen: dict[Key, list[np.ndarray]],
             store.setdefault(key, []).extend(seen[key][: max(1, 400 - len(store.get(key, ())))])
 
 
-def _sizes(result: Trial, outcome: Outcome, found: Parameters) -> None:
+def _sizes(result: Trial, outcome: PassOutcome, found: Parameters) -> None:
     for name in found.parameters:
         if name in outcome.before and name in outcome.after:
             old, new = outcome.before[name], outcome.after[name]
@@ -194,9 +194,11 @@ def _sizes(result: Trial, outcome: Outcome, found: Parameters) -> None:
             result.moved[name] = max(result.moved.get(name, 0.0), share)
 
 
-def gently(lab: Lab, found: Parameters, work: Generator[Run, Outcome, Any]) -> Generator[Run, Outcome, Any]:
+def gently(
+    lab: Lab, found: Parameters, work: Generator[PassRun, PassOutcome, Any]
+) -> Generator[PassRun, PassOutcome, Any]:
     """The same work, but from one pass to the next the parameters hardly move."""
-    outcome: Outcome | None = None
+    outcome: PassOutcome | None = None
     try:
         while True:
             request = next(work) if outcome is None else work.send(outcome)

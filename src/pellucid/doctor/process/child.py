@@ -58,7 +58,7 @@ class Fork:
         os.waitpid(self.pid, 0)
 
 
-class Answer:
+class ChildAnswer:
     """The child's end: `send` once, and the process is over."""
 
     def __init__(self, writing: int) -> None:
@@ -83,8 +83,8 @@ class Answer:
         os._exit(0)
 
 
-def fork() -> Fork | Answer:
-    """Fork the program: the parent gets a `Fork`, the child an `Answer`."""
+def fork() -> Fork | ChildAnswer:
+    """Fork the program: the parent gets a `Fork`, the child an `ChildAnswer`."""
     reading, writing = os.pipe()
     started = time.monotonic()
     with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def fork() -> Fork | Answer:
         return Fork(pid, reading, started)
     os.close(reading)
     sandbox.isolate()
-    return Answer(writing)
+    return ChildAnswer(writing)
 
 
 def ask(work: Callable[[], Any], seconds: float) -> Any:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from pellucid.doctor.process.child import Answer, Fork, Lost, fork
+from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.paths import Group, Scope, root_name
-from pellucid.doctor.process.program import Program
+from pellucid.doctor.process.program import UserProgram
 from pellucid.doctor.process.scout import Parameters, Scout, back_to_start, is_named, movers, parameters
 
 SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
@@ -26,7 +26,7 @@ class Controller:
     `examine(session)` runs in the parent, while the program stands still; what it tries out runs in forks.
     """
 
-    def __init__(self, program: Program, examine: Callable[[Session], Any], deadline: float) -> None:
+    def __init__(self, program: UserProgram, examine: Callable[[TrainingSession], Any], deadline: float) -> None:
         self.program, self.examine, self.deadline = program, examine, deadline
         self.scout = Scout()
         self.lab: Lab | None = None
@@ -62,13 +62,13 @@ class Controller:
     # Within -----------------------------------------------------------------------------------------------------
 
     def _try(self, number: int, frame: FrameType) -> None:
-        session = Session(self, number, frame)
+        session = TrainingSession(self, number, frame)
         try:
             self._test(session)
         except Forked:
             return
 
-    def _test(self, session: Session) -> None:
+    def _test(self, session: TrainingSession) -> None:
         number = session.number
         seen = self.scout.loops[number]
         try:
@@ -89,7 +89,7 @@ class Controller:
         self.examine(session)
         raise Finished
 
-    def _parameters(self, session: Session, moving: dict[str, Group]) -> Parameters:
+    def _parameters(self, session: TrainingSession, moving: dict[str, Group]) -> Parameters:
         for _ in range(5):
             found = session.lab(parameters, moving, min(15.0, session.left() / 3))
             if not isinstance(found, str):
@@ -97,7 +97,7 @@ class Controller:
             moving = {name: group for name, group in moving.items() if name != found}
         raise Lost("the program ends when what moves is changed a little")
 
-    def _lasting(self, number: int, session: Session) -> dict[str, Group]:
+    def _lasting(self, number: int, session: TrainingSession) -> dict[str, Group]:
         """What may be a parameter: not what only variables lead to that are set anew before each run of the loop, such
         as a delta that is passed back through the layers."""
         loop, seen = self.program.loops.loops[number], self.scout.loops[number]
@@ -124,7 +124,7 @@ class Controller:
         return lasting
 
 
-class Session:
+class TrainingSession:
     """The program at the head of a pass of its training loop."""
 
     def __init__(self, controller: Controller, number: int, frame: FrameType) -> None:
@@ -144,7 +144,7 @@ class Session:
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork | None:
         """Begin `work` in a laboratory at this pass. In the fork, None: the program is to run on."""
         end = fork()
-        if isinstance(end, Answer):
+        if isinstance(end, ChildAnswer):
             deadline = time.monotonic() + seconds * 0.9
             lab = Lab(work, groups, self.program.loops.sources, self.program.modules(), deadline, end, self.known)
             lab.pairs = self.program.loops.pairs

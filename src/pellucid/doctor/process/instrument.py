@@ -35,7 +35,7 @@ LABEL = re.compile(r"(self\.)?(y|t|ys|target|label|expected)\w*\b", re.I)
 
 
 @dataclass(frozen=True)
-class Loop:
+class ProgramLoop:
     """A loop of the user's program: where it is, and the loop around it in the same function."""
 
     number: int
@@ -53,7 +53,7 @@ class Loops:
     """Every loop that was seen in the user's files, by number, and the source of these files."""
 
     def __init__(self) -> None:
-        self.loops: dict[int, Loop] = {}
+        self.loops: dict[int, ProgramLoop] = {}
         self.sources: dict[str, str] = {}
         self.targets: set[str] = set()  # names that loops assign
         self.values: list[str] = []  # the expressions that have a hook, as they are written
@@ -105,7 +105,7 @@ class _Hooks(ast.NodeTransformer):
 
     def _loop(self, node: Any) -> Any:
         number = len(self.known.loops)
-        self.known.loops[number] = Loop(
+        self.known.loops[number] = ProgramLoop(
             number,
             self.file,
             node.lineno,

@@ -1,10 +1,11 @@
 """A laboratory: a fork of the program in which the present pass is run again and again, each time from the same state.
 
-What is tried out is a generator: it yields a request, gets an `Outcome` for it, and returns what the parent is to hear.
+What is tried out is a generator: it yields a request, gets a `PassOutcome` for it, and returns what the parent is to
+hear.
 
     def work(lab):
-        plain = yield Run()                          # the pass as it is; then the state is put back
-        moved = yield Run({"w": plain.before["w"] + 1e-5})
+        plain = yield PassRun()                          # the pass as it is; then the state is put back
+        moved = yield PassRun({"w": plain.before["w"] + 1e-5})
         yield Next()                                 # the pass as it is; the program goes on to the next one
         return moved.after["w"] - plain.after["w"]
 """
@@ -19,17 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.process.child import Answer
+from pellucid.doctor.process.child import ChildAnswer
 from pellucid.doctor.process.hold import Hold
 from pellucid.doctor.process.paths import Group, Scope
-from pellucid.doctor.process.state import State
+from pellucid.doctor.process.state import SavedState
 from pellucid.doctor.process.watch import Key, Watch
 
 Values = dict[str, np.ndarray]
 
 
 @dataclass
-class Run:
+class PassRun:
     """Run the pass with these groups set to these values, then put the state back.
 
     Attributes:
@@ -47,17 +48,17 @@ class Run:
 
 
 @dataclass
-class Next(Run):
+class Next(PassRun):
     """The same, and the program goes on from there."""
 
 
 @dataclass
-class Again(Run):
+class Again(PassRun):
     """The pass as it is, and once more from the state that it left."""
 
 
 @dataclass
-class Outcome:
+class PassOutcome:
     """What came of a pass: the groups before and after it, and the values seen."""
 
     before: Values
@@ -73,7 +74,7 @@ class Ended(Exception):
     """The program left the loop."""
 
 
-Work = Generator[Run, Outcome, Any]
+Work = Generator[PassRun, PassOutcome, Any]
 
 
 class Lab:
@@ -86,13 +87,13 @@ class Lab:
         files: Any,
         modules: dict[str, dict[str, Any]],
         deadline: float,
-        answer: Answer | None,
+        answer: ChildAnswer | None,
         known: dict[str, Group] | None = None,
     ) -> None:
         self.groups, self.files, self.modules, self.deadline, self.answer = groups, files, modules, deadline, answer
         self.work: Work = work(self)
-        self.request: Run | None = None
-        self.state: State | None = None
+        self.request: PassRun | None = None
+        self.state: SavedState | None = None
         self.watch: Watch | None = None
         self.holding: Hold | None = None
         self.before: Values = {}
@@ -136,7 +137,7 @@ class Lab:
             self.watch.finish(scope)
             self.known = self.watch.known
         said = request.after(scope) if request.after is not None else None
-        outcome = Outcome(
+        outcome = PassOutcome(
             self.before, after, self.watch.series if self.watch else {}, self.watch, said, scope, self.holding
         )
         again = not isinstance(request, Next)
@@ -169,7 +170,7 @@ class Lab:
         if request is None or scope is None:
             return
         if self.state is None and not isinstance(request, Next | Again):
-            self.state = State(scope)
+            self.state = SavedState(scope)
         self.before = {}
         for name, group in self.groups.items():
             try:
@@ -201,7 +202,7 @@ class Lab:
         if self.watch is not None:
             self.watch.stop()
 
-    def _advance(self, step: Callable[[], Run]) -> None:
+    def _advance(self, step: Callable[[], PassRun]) -> None:
         try:
             self.request = step()
         except StopIteration as end:

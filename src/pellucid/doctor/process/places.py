@@ -12,7 +12,7 @@ RATE = re.compile(r"^(lr\w*|\w*learning_?rate|learn_?rate|alpha|eta|step_?size|l
 
 
 @dataclass(frozen=True)
-class Place:
+class SourcePlace:
     """A line, and the number that is written there if it is one."""
 
     file: str
@@ -29,11 +29,11 @@ def trees(sources: dict[str, str]) -> Iterator[tuple[str, ast.Module]]:
             continue
 
 
-def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> Place | None:
+def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace | None:
     """Where the learning rate is given: as an argument of a call, an assignment, a default, or in the update itself."""
-    calls: list[Place] = []
-    assigned: list[Place] = []
-    defaults: list[Place] = []
+    calls: list[SourcePlace] = []
+    assigned: list[SourcePlace] = []
+    defaults: list[SourcePlace] = []
     positions: dict[str, tuple[int, bool]] = {}  # the function's name, and where the rate is among its parameters
     for file, tree in trees(sources):
         for node in ast.walk(tree):
@@ -73,7 +73,7 @@ def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> Place | Non
     return _literal(sources, updates)
 
 
-def _literal(sources: dict[str, str], updates: list[tuple[str, int]]) -> Place | None:
+def _literal(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace | None:
     for file, line in updates:
         for other, tree in trees(sources):
             if other != file:
@@ -81,13 +81,13 @@ def _literal(sources: dict[str, str], updates: list[tuple[str, int]]) -> Place |
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.lineno == line:
                     return _at(file, node, float(node.value))
-        return Place(file, line)
+        return SourcePlace(file, line)
     return None
 
 
-def _defaults(file: str, node: ast.FunctionDef, positions: dict[str, tuple[int, bool]]) -> list[Place]:
+def _defaults(file: str, node: ast.FunctionDef, positions: dict[str, tuple[int, bool]]) -> list[SourcePlace]:
     names = [argument.arg for argument in node.args.args]
-    found: list[Place] = []
+    found: list[SourcePlace] = []
     for i, name in enumerate(names):
         if RATE.match(name):
             positions[node.name] = (i, names[:1] == ["self"])
@@ -103,9 +103,9 @@ def _defaults(file: str, node: ast.FunctionDef, positions: dict[str, tuple[int, 
 DECAY = re.compile(r"^(\w*decay\w*|reg(_?lambda|ularization|_strength)?|lam(b|bda)?(_\w+)?|lmbda|wd|l2(_\w+)?)$", re.I)
 
 
-def decay(sources: dict[str, str]) -> Place | None:
+def decay(sources: dict[str, str]) -> SourcePlace | None:
     """Where the weight decay is given: an argument of a call, an assignment, or a default."""
-    found: list[tuple[int, Place]] = []
+    found: list[tuple[int, SourcePlace]] = []
     for file, tree in trees(sources):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
@@ -128,7 +128,7 @@ def decay(sources: dict[str, str]) -> Place | None:
     return min(found, key=lambda item: item[0])[1] if found else None
 
 
-def first_values(sources: dict[str, str], name: str) -> Place | None:
+def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     """Where a parameter gets its first values: the first assignment to its name that is no update of it."""
     last = re.sub(r"\[[^\]]*\]", "", name).split(".")
     wanted = next(part for part in reversed(last) if part not in ("data", "value", "val"))
@@ -153,26 +153,26 @@ def first_values(sources: dict[str, str], name: str) -> Place | None:
     )
 
 
-def last_values(sources: dict[str, str], name: str) -> Place | None:
+def last_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     """Where a variable of the data gets its values: the last assignment to its name."""
     wanted = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
     return last(sources, lambda node: isinstance(node, ast.Assign | ast.AnnAssign) and wanted in assigned(node))
 
 
-def first(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> Place | None:
+def first(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> SourcePlace | None:
     """The first line whose statement fits."""
     for file, tree in trees(sources):
         lines = sorted(node.lineno for node in ast.walk(tree) if fits(node))  # type: ignore[attr-defined]
         if lines:
-            return Place(file, lines[0])
+            return SourcePlace(file, lines[0])
     return None
 
 
-def last(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> Place | None:
+def last(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> SourcePlace | None:
     for file, tree in trees(sources):
         lines = sorted(node.lineno for node in ast.walk(tree) if fits(node))  # type: ignore[attr-defined]
         if lines:
-            return Place(file, lines[-1])
+            return SourcePlace(file, lines[-1])
     return None
 
 
@@ -204,7 +204,7 @@ def passes(sources: dict[str, str], file: str, line: int, names: dict[str, Any])
 class Cut:
     """Where a batch is cut out of the data in a loop."""
 
-    place: Place
+    place: SourcePlace
     base: str  # what it is cut out of, as `X` or `self.X`
 
 
@@ -225,7 +225,7 @@ def cut(sources: dict[str, str], file: str, first_line: int, last_line: int, nam
             parts = value.elts if isinstance(value, ast.Tuple) else [value]
             for part in parts:
                 if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name | ast.Attribute):
-                    return Cut(Place(file, node.lineno), ast.unparse(part.value))
+                    return Cut(SourcePlace(file, node.lineno), ast.unparse(part.value))
     return None
 
 
@@ -247,7 +247,7 @@ def _passed_on(tree: ast.AST, name: str, wanted: str) -> bool:
 class Torn:
     """Where inputs are put into another order than their labels."""
 
-    place: Place
+    place: SourcePlace
     fix: str
     before_training: bool
 
@@ -299,7 +299,7 @@ def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
     inside = any(node.lineno <= line <= (node.end_lineno or node.lineno) for node in loops)
     a, b = (x[0][0] if x else "X"), (y[0][0] if y else "y")
     fix = f"order = np.random.permutation(len({a})); {a}, {b} = {a}[order], {b}[order]"
-    return Torn(Place(file, line), fix, not inside)
+    return Torn(SourcePlace(file, line), fix, not inside)
 
 
 def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
@@ -334,16 +334,16 @@ def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
         y = [item for item in bases if LABELS.match(item[0])]
         if x and not y and labels and not any(b not in [n for n, _ in x] for b, _ in bases):
             label = min(labels, key=lambda name: (len(name), name))
-            return Torn(Place(file, x[0][1]), f"take the labels in the same order: {label}[{order}]", False)
+            return Torn(SourcePlace(file, x[0][1]), f"take the labels in the same order: {label}[{order}]", False)
         if y and not x and any(INPUTS.match(name) and not LABELS.match(name) for name in everything):
-            return Torn(Place(file, y[0][1]), f"take the inputs in the same order, by {order}, too", False)
+            return Torn(SourcePlace(file, y[0][1]), f"take the inputs in the same order, by {order}, too", False)
     return None
 
 
 OUT = re.compile(r"softmax|sigmoid|tanh|relu|exp|maximum", re.I)
 
 
-def of_cause(cause: str, sources: dict[str, str], keys: Any) -> Place | None:
+def of_cause(cause: str, sources: dict[str, str], keys: Any) -> SourcePlace | None:
     """The line that a cause points to by itself."""
     names = {key[1].split(".")[-1] for key in (keys.outputs,) if key is not None and not key[1].startswith("return")}
     if cause == "softmax-wrong-axis":
@@ -366,7 +366,7 @@ def of_cause(cause: str, sources: dict[str, str], keys: Any) -> Place | None:
     return first_values(sources, key[1]) if key is not None and cause in DATA_CAUSES else None
 
 
-def softmax(sources: dict[str, str], name: str, cause: str) -> Place | None:
+def softmax(sources: dict[str, str], name: str, cause: str) -> SourcePlace | None:
     """Where a softmax takes what it should not: another softmax, or rectified scores; else where `name` is assigned."""
     inner = {"double-softmax": "softmax"}.get(cause, r"relu|maximum|\bmax\(")
     nested = re.compile(rf"[\w.]*(?:softmax|sigmoid|expit|logistic)\w*\(.*(?:{inner})", re.I)
@@ -420,5 +420,5 @@ def _number(node: ast.expr | None) -> float | None:
     return None
 
 
-def _at(file: str, node: Any, number: float) -> Place:
-    return Place(file, node.lineno, number, ast.unparse(node))
+def _at(file: str, node: Any, number: float) -> SourcePlace:
+    return SourcePlace(file, node.lineno, number, ast.unparse(node))

@@ -18,7 +18,7 @@ from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, TAIL, V
 from pellucid.doctor.process.paths import Scope
 
 
-class Program:
+class UserProgram:
     """A script, its modules, and who listens to its loops."""
 
     def __init__(self, script: Path, args: list[str]) -> None:
@@ -108,7 +108,7 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
     """What a notebook's `display` does here."""
 
 
-def is_file_of(program: Program, file: str) -> bool:
+def is_file_of(program: UserProgram, file: str) -> bool:
     return is_users(file, program.root)
 
 

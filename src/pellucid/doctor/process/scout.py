@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.process.lab import Ended, Lab, Outcome, Run, Work
+from pellucid.doctor.process.lab import Ended, Lab, PassOutcome, PassRun, Work
 from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves, root_name
 
 LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
@@ -164,8 +164,8 @@ def movers(scope: Scope) -> dict[str, Group]:
 def parameters(lab: Lab) -> Work:
     """In a laboratory: which of the groups that move are parameters; or the name of one that must not be changed, since
     the program ended when it was."""
-    plain = yield Run()
-    again = yield Run()
+    plain = yield PassRun()
+    again = yield PassRun()
     moved = [
         name
         for name, values in plain.after.items()
@@ -195,7 +195,7 @@ def parameters(lab: Lab) -> Work:
             if (old >= 0).all() and (plain.after[name] >= 0).all():  # a mean of squares, of which a root is taken
                 step = shifts[name] = np.abs(step)
         try:
-            outcome = yield Run({name: old + step})
+            outcome = yield PassRun({name: old + step})
         except Ended:
             return name
         answers[name] = {
@@ -214,8 +214,8 @@ def parameters(lab: Lab) -> Work:
 
 
 def _look_ahead(
-    lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: Outcome
-) -> Generator[Run, Outcome, None]:
+    lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: PassOutcome
+) -> Generator[PassRun, PassOutcome, None]:
     """A velocity that a gradient is taken ahead by: what changes with it changes alike with its parameter, w + µ v."""
     pairs = [
         (name, other)
@@ -229,14 +229,14 @@ def _look_ahead(
     ]
     if not pairs:
         return
-    before = yield Run(watch="all")
+    before = yield PassRun(watch="all")
     own = {("", name) for name in found.groups}
     for name, other in pairs:
         if name not in found.parameters or lab.left() < 1:
             continue
         step = 1e-2 * shifts[other] if np.abs(shifts[other]).max() > 1e-3 else shifts[other]
-        first = yield Run({name: plain.before[name] + step}, watch="all")
-        second = yield Run({other: plain.before[other] + step}, watch="all")
+        first = yield PassRun({name: plain.before[name] + step}, watch="all")
+        second = yield PassRun({other: plain.before[other] + step}, watch="all")
         ratios: list[float] = []
         for key, series in before.seen.items():
             if key in own or key not in first.seen or key not in second.seen:
@@ -264,8 +264,8 @@ def root_of(name: str) -> str:
 
 
 def _ask_once_more(
-    lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: Outcome
-) -> Generator[Run, Outcome, None]:
+    lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: PassOutcome
+) -> Generator[PassRun, PassOutcome, None]:
     """A number that touches one other may be a parameter before it: then what changes with the other changes with it.
 
     A change of a memory is seen in the update alone.
@@ -273,12 +273,12 @@ def _ask_once_more(
     asked = [name for name in found.memory if not name.endswith("grad") and plain.before[name].size == 1][:6]
     if not asked:
         return
-    before = yield Run(watch="all")
+    before = yield PassRun(watch="all")
     changes: dict[str, set[Any]] = {}
     for name in {*asked, *(found.memory[name] for name in asked)}:
         if lab.left() < 1:
             return
-        after = yield Run({name: plain.before[name] + shifts[name]}, watch="all")
+        after = yield PassRun({name: plain.before[name] + shifts[name]}, watch="all")
         changes[name] = {
             key
             for key, series in before.seen.items()
@@ -297,13 +297,13 @@ PARAMETER_NAME = re.compile(
 )
 
 
-def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outcome, None]:
+def _stills(lab: Lab, found: Parameters, plain: PassOutcome) -> Generator[PassRun, PassOutcome, None]:
     """Add what is named and held like the parameters and alters their updates, yet never moves."""
     if lab.scope is None:
         return
     beside: set[Any] = {_holder(path) for n in found.parameters for path in lab.groups[n].paths}
     rng = np.random.default_rng(2)
-    seen = (yield Run(watch="all")).seen
+    seen = (yield PassRun(watch="all")).seen
     for name, group in lab.groups.items():
         if name in found.groups or name not in plain.before or len(found.still) >= 8 or lab.left() < 0.5:
             continue
@@ -315,7 +315,7 @@ def _stills(lab: Lab, found: Parameters, plain: Outcome) -> Generator[Run, Outco
         if not near or not (named or _has_gradient(last, group, seen)) or not _floats(lab, group):
             continue
         old = plain.before[name]
-        outcome = yield Run({name: old + _step(old, old, group) * rng.choice([-1.0, 1.0], old.shape)})
+        outcome = yield PassRun({name: old + _step(old, old, group) * rng.choice([-1.0, 1.0], old.shape)})
         touched = any(
             outcome.after[p].shape == plain.after[p].shape and not np.array_equal(outcome.after[p], plain.after[p])
             for p in found.parameters

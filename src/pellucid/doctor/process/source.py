@@ -54,13 +54,13 @@ class Assignment:
 
 
 @dataclass
-class Source:
+class Assignments:
     """Every assignment of the user's program."""
 
     assignments: list[Assignment] = field(default_factory=list)
 
     @classmethod
-    def of(cls, sources: dict[str, str]) -> Source:
+    def of(cls, sources: dict[str, str]) -> Assignments:
         found = cls()
         for file, text in sources.items():
             try:
@@ -132,7 +132,7 @@ def _gradient_like(name: str) -> bool:
     return GRADIENT_NAME.search(name) is not None
 
 
-def suspect(source: Source, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
+def suspect(source: Assignments, wrong: list[Group], right: list[Group]) -> tuple[str, int] | None:
     """The line that all wrong tensors come by and no right one does, nearest to the loss."""
     slices = [source.slice(group) for group in wrong]
     slices = [lines for lines in slices if lines]
@@ -161,7 +161,7 @@ def _last_name(group: Group) -> str:
 
 
 class _Visitor(ast.NodeVisitor):
-    def __init__(self, found: Source, file: str) -> None:
+    def __init__(self, found: Assignments, file: str) -> None:
         self.found, self.file, self.functions = found, file, ["<module>"]
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:

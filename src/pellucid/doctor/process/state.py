@@ -17,7 +17,7 @@ import numpy as np
 from pellucid.doctor.process.paths import LARGEST, LONGEST, Scope, attributes, is_leaf, is_users, set_local, walk
 
 
-class State:
+class SavedState:
     """What `capture` took down; `restore` puts it back, as often as wanted."""
 
     def __init__(self, scope: Scope) -> None:

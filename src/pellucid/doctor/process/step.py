@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from pellucid.doctor.process.child import Answer, Fork, fork
-from pellucid.doctor.process.instrument import Loop, Loops
+from pellucid.doctor.process.child import ChildAnswer, Fork, fork
+from pellucid.doctor.process.instrument import Loops, ProgramLoop
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.scout import Parameters
@@ -82,7 +82,7 @@ class StepProgram:
                 self.loops.sources[file] = "".join(inspect.findsource(function)[0])
             except (OSError, TypeError):
                 self.loops.sources[file] = ""
-        self.loops.loops[0] = Loop(0, file, line, line, getattr(function, "__qualname__", "step"), None)
+        self.loops.loops[0] = ProgramLoop(0, file, line, line, getattr(function, "__qualname__", "step"), None)
 
     def modules(self) -> dict[str, dict[str, Any]]:
         return self.home
@@ -108,7 +108,7 @@ class StepSession:
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork:
         """Begin `work` in a laboratory: a fork that calls the step until the work is done."""
         end = fork()
-        if not isinstance(end, Answer):
+        if not isinstance(end, ChildAnswer):
             return end
         try:
             deadline = time.monotonic() + seconds * 0.9

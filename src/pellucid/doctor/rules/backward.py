@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.slopes import Study
+from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.process.scout import Parameters
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement, cell
 
 
-def findings(judgement: Judgement, study: Study, found: Parameters, sizes: set[int]) -> list[Finding]:
+def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: set[int]) -> list[Finding]:
     """What the comparison of updates and slopes says."""
     if judgement.climbs and not judgement.wrong:
         return [_climbs(judgement)]
@@ -49,7 +49,7 @@ def findings(judgement: Judgement, study: Study, found: Parameters, sizes: set[i
     )
 
 
-def _gravity(still: list[str], study: Study) -> str:
+def _gravity(still: list[str], study: SlopeStudy) -> str:
     """A parameter that never moves may be meant to: not where its gradient is computed, or its like are moved."""
     moving = {_kind(name) for entry in study.passes for name in entry.given if name not in still}
     seen = {_last(key[1]).lower() for key in study.seen}
@@ -70,7 +70,7 @@ def _kind(name: str) -> str:
     return _last(name).lower().rstrip("0123456789_*")
 
 
-def _accumulates(judgement: Judgement, study: Study) -> bool:
+def _accumulates(judgement: Judgement, study: SlopeStudy) -> bool:
     """Whether what a pass adds to the gradient of the one before it follows the slope, in every tensor alike."""
     ratios: list[float] = []
     for earlier, entry in itertools.pairwise(study.passes[:4]):
@@ -140,7 +140,7 @@ def _share(judgement: Judgement, name: str) -> str:
     return f"{right} of {len(row)}"
 
 
-def mistake_of(judgement: Judgement, study: Study, sizes: set[int]) -> tuple[str, str, str]:
+def mistake_of(judgement: Judgement, study: SlopeStudy, sizes: set[int]) -> tuple[str, str, str]:
     """The mistake by the numbers alone, in words, and a fix."""
     wrong = judgement.wrong
     kinds = {judgement.verdicts[name] for name in wrong}
@@ -184,7 +184,7 @@ def mistake_of(judgement: Judgement, study: Study, sizes: set[int]) -> tuple[str
     return "unknown", "", ""
 
 
-def _swapped(judgement: Judgement, study: Study) -> tuple[str, str] | None:
+def _swapped(judgement: Judgement, study: SlopeStudy) -> tuple[str, str] | None:
     for entry in study.passes:
         if any(d.shape[0] != d.shape[1] for d in entry.directions.values()):
             continue

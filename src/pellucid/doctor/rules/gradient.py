@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pellucid.doctor.probes.losses import SIGNED, Candidate
-from pellucid.doctor.probes.slopes import Pass, Study
+from pellucid.doctor.probes.slopes import SlopeStudy, StudiedPass
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
 WRONG = 1e-3  # one that nothing but a mistake explains
 
 
 @dataclass
-class Cell:
+class TensorCell:
     """One tensor in one pass: `given ≈ ratio · slope`, but for `residual`, a share of given.
 
     `state`: "silent" (both zero), "zero" (no update where there is a slope), "drift" (an update where there is no
@@ -47,7 +47,7 @@ class Judgement:
     ratios: list[float]
     verdicts: dict[str, str] = field(default_factory=dict)
     factors: dict[str, float] = field(default_factory=dict)
-    cells: dict[str, list[Cell]] = field(default_factory=dict)
+    cells: dict[str, list[TensorCell]] = field(default_factory=dict)
     single: frozenset[str] = frozenset()  # single numbers
     climbs: bool = False
     climbs_partly: bool = False
@@ -57,7 +57,7 @@ class Judgement:
         return [name for name, verdict in self.verdicts.items() if verdict not in ("right", "unknown")]
 
 
-def judge(study: Study) -> Judgement | None:
+def judge(study: SlopeStudy) -> Judgement | None:
     """The judgement by the candidate that explains most; None where nothing that was seen explains anything."""
     judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
     # What rises and is not called a loss is no loss: a margin, a likelihood.
@@ -94,7 +94,7 @@ def tells(found: Judgement) -> bool:
     return known > 0.5 * len(found.verdicts) and found.score > 0.4
 
 
-def ranked(study: Study) -> list[Judgement]:
+def ranked(study: SlopeStudy) -> list[Judgement]:
     """Every judgement, the one that `judge` takes first, then those that explain most."""
     first = judge(study)
     judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
@@ -102,7 +102,7 @@ def ranked(study: Study) -> list[Judgement]:
     return rest if first is None else [first, *rest]
 
 
-def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
+def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
     """What is right and wrong if this is the loss."""
     if candidate.kind in SIGNED and any(math.isnan(entry.losses.get(candidate, 0.0)) for entry in passes):
         return None  # the labels of another pass are none of its
@@ -116,7 +116,7 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     for i in range(len(passes)):  # where the loss is flat, behind a guard or saturated, there is nothing to compare
         if all(row[i].state in ("silent", "drift") for row in cells.values()):
             for row in cells.values():
-                row[i] = Cell("silent")
+                row[i] = TensorCell("silent")
     along = [(i, name, c.ratio) for name in names for i, c in enumerate(cells[name]) if c.state == "along"]
     if not any(c.state in ("along", "across", "zero") for row in cells.values() for c in row):
         return None
@@ -127,7 +127,7 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
             if c.state == "drift" and float(np.abs(passes[i].given[name]).max()) < 1e4 * abs(whole) * _noise(
                 passes[i], candidate, name
             ):
-                row[i] = Cell("silent")
+                row[i] = TensorCell("silent")
     ratios = [_shared([ratio for j, _, ratio in along if j == i], whole) for i in range(len(passes))]
     fixed = sum(_near(ratio, whole) for _, _, ratio in along) / telling
     each = sum(_near(ratio, ratios[i]) for i, _, ratio in along) / telling
@@ -152,25 +152,25 @@ def by(passes: list[Pass], candidate: Candidate) -> Judgement | None:
     return found
 
 
-def cell(entry: Pass, candidate: Candidate, name: str) -> Cell:
+def cell(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
     """One tensor in one pass."""
     if name not in entry.given:
-        return Cell("silent")
+        return TensorCell("silent")
     slopes, given = entry.slopes[candidate][name], entry.given[name]
     fine = np.isfinite(slopes) & np.isfinite(given)
     if not fine.any():
-        return Cell("silent")
+        return TensorCell("silent")
     s, g = slopes[fine], given[fine]
     most_s = max((np.nanmax(np.abs(v), initial=0) for v in entry.slopes[candidate].values()), default=0.0)
     most_g = max((np.abs(v[np.isfinite(v)]).max(initial=0) for v in entry.given.values()), default=0.0)
     ss, gg = float(s @ s), float(g @ g)
     no_slope, no_step = math.sqrt(ss) <= 1e-7 * most_s * math.sqrt(len(s)), math.sqrt(gg) <= 1e-9 * most_g
     if (no_slope and no_step) or (no_slope and gg == 0):
-        return Cell("silent")
+        return TensorCell("silent")
     if no_slope:
-        return Cell("drift")
+        return TensorCell("drift")
     if no_step:
-        return Cell("zero", 0.0, 0.0)
+        return TensorCell("zero", 0.0, 0.0)
     ratio = float(s @ g) / ss
     residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
     cosine = float(s @ g) / math.sqrt(ss * gg)
@@ -179,11 +179,11 @@ def cell(entry: Pass, candidate: Candidate, name: str) -> Cell:
         (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
         rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
         if rest < WRONG / 10 and own * decay > 0:
-            return Cell("along", float(own), rest, cosine)
-    return Cell("along" if residual < WRONG else "across", ratio, residual, cosine)
+            return TensorCell("along", float(own), rest, cosine)
+    return TensorCell("along" if residual < WRONG else "across", ratio, residual, cosine)
 
 
-def _without_clipped(passes: list[Pass], cells: dict[str, list[Cell]]) -> None:
+def _without_clipped(passes: list[StudiedPass], cells: dict[str, list[TensorCell]]) -> None:
     """Where gradients were clipped by value there is nothing to compare: their largest elements are one number."""
     if not any(entry.clips for entry in passes):
         return
@@ -195,10 +195,10 @@ def _without_clipped(passes: list[Pass], cells: dict[str, list[Cell]]) -> None:
     for i, entry in enumerate(passes):
         for name, gradient in entry.gradient.items():
             if gradient.any() and counts[f"{np.abs(gradient).max():.6e}"] > 1:
-                cells[name][i] = Cell("silent")
+                cells[name][i] = TensorCell("silent")
 
 
-def _scaled_down(found: Judgement, passes: list[Pass], name: str, telling: list[tuple[int, Cell]]) -> bool:
+def _scaled_down(found: Judgement, passes: list[StudiedPass], name: str, telling: list[tuple[int, TensorCell]]) -> bool:
     """Whether the tensor follows the slope in all passes, only less far where its norm would be larger than allowed."""
     if not any(entry.clips for entry in passes) or not all(c.state == "along" for _, c in telling):
         return False
@@ -210,15 +210,15 @@ def _scaled_down(found: Judgement, passes: list[Pass], name: str, telling: list[
     return 2 * len(less) <= len(telling) or all(sum(_near(n, other, 1e-6) for other in others) > 1 for n in norms)
 
 
-def _decaying(passes: list[Pass], candidate: Candidate, name: str, row: list[Cell]) -> list[Cell]:
+def _decaying(passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell]) -> list[TensorCell]:
     """The same cells, if in all passes together one rate, one decay of the weights and one share of each momentum
     explain what each pass, with few directions, cannot tell: given = ratio · slope + decay · weight."""
     return _explained(passes, candidate, name, row, False) or _explained(passes, candidate, name, row, True) or row
 
 
 def _explained(
-    passes: list[Pass], candidate: Candidate, name: str, row: list[Cell], momentum: bool
-) -> list[Cell] | None:
+    passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell], momentum: bool
+) -> list[TensorCell] | None:
     told: list[tuple[int, np.ndarray, np.ndarray]] = []
     for i, entry in enumerate(passes):
         if row[i].state not in ("along", "across"):
@@ -244,19 +244,19 @@ def _explained(
     }
     if max(rests.values()) >= WRONG:
         return None
-    return [Cell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
+    return [TensorCell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
 
 
-def _weights(entry: Pass, name: str) -> np.ndarray:
+def _weights(entry: StudiedPass, name: str) -> np.ndarray:
     """The weights along the directions; of an embedding, only the rows that the pass moved decay."""
     return entry.directions[name] @ np.where(entry.update[name] != 0, entry.values[name], 0.0)
 
 
-def _noise(entry: Pass, candidate: Candidate, name: str) -> float:
+def _noise(entry: StudiedPass, candidate: Candidate, name: str) -> float:
     return entry.noise.get(candidate, {}).get(name, 0.0)
 
 
-def _verdict(found: Judgement, name: str, passes: list[Pass]) -> None:
+def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
     row = found.cells[name]
     telling = [(i, c) for i, c in enumerate(row) if c.state != "silent"]
     if not telling:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pellucid.doctor.conditions.case import Case, error
-from pellucid.doctor.probes.data import Data
+from pellucid.doctor.probes.data import SeenData
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
 
@@ -32,7 +32,7 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def conflicting(data: Data) -> float:
+def conflicting(data: SeenData) -> float:
     """Of the rows that came several times, the share whose label changed."""
     labels: dict[bytes, set[bytes]] = {}
     times: dict[bytes, int] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, called, error
-from pellucid.doctor.probes.data import Data, distinct
+from pellucid.doctor.probes.data import SeenData, distinct
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
 
@@ -28,7 +28,7 @@ def find(case: Case) -> Finding | None:
     return finding
 
 
-def repeated_rows(data: Data, count: int) -> Finding | None:
+def repeated_rows(data: SeenData, count: int) -> Finding | None:
     """An epoch sees a fraction of the rows."""
     batches = [batch.inputs for batch in data.batches if batch.inputs is not None]
     if len(batches) < 5 or not count:

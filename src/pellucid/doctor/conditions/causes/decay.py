@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import Pass
+from pellucid.doctor.probes.slopes import StudiedPass
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places
 
@@ -38,7 +38,7 @@ def find(case: Case) -> Found | None:
     return Found(finding, remedy, other)
 
 
-def decay(entry: Pass, candidate: Candidate, name: str) -> float | None:
+def decay(entry: StudiedPass, candidate: Candidate, name: str) -> float | None:
     """The share of a tensor that an update takes away beside a multiple of the slope; None where there is none."""
     if name not in entry.given or candidate not in entry.slopes:
         return None

@@ -9,17 +9,17 @@ from collections.abc import Generator
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, error
-from pellucid.doctor.probes.data import INPUT_NAME, Data
+from pellucid.doctor.probes.data import INPUT_NAME, SeenData
 from pellucid.doctor.probes.losses import LABEL_NAME
 from pellucid.doctor.probes.trials import Change, beginning, transformed
-from pellucid.doctor.process.controller import Session
-from pellucid.doctor.process.lab import Ended, Lab, Next, Outcome, Run
+from pellucid.doctor.process.controller import TrainingSession
+from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import groups, leaves
 from pellucid.doctor.process.scout import Parameters
 from pellucid.doctor.report import Finding
 
 
-def at_once(session: Session) -> tuple[Finding, str] | None:
+def at_once(session: TrainingSession) -> tuple[Finding, str] | None:
     """Before anything is measured: NaN in what is called like data, and parameters that it turns into NaN.
 
     With the name of the data. Confirmed by a fork in which the data has numbers in these places, and the parameters
@@ -62,7 +62,7 @@ def at_once(session: Session) -> tuple[Finding, str] | None:
 
 def _stays_finite(
     lab: Lab, found: Parameters, initial: dict[str, np.ndarray], change: tuple[Change, ...]
-) -> Generator[Run, Outcome, bool]:
+) -> Generator[PassRun, PassOutcome, bool]:
     """In a laboratory: whether the parameters are numbers after some passes."""
     end = time.monotonic() + 1.2
     finite = True
@@ -82,7 +82,7 @@ def find(case: Case) -> Finding | None:
     return not_finite(case.data) if case.data is not None else None
 
 
-def not_finite(data: Data) -> Finding | None:
+def not_finite(data: SeenData) -> Finding | None:
     """NaN or infinity among the inputs or labels."""
     for what in ("inputs", "labels"):
         values = data.all(what)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case
-from pellucid.doctor.probes.data import Batch, Data, classes
+from pellucid.doctor.probes.data import Batch, SeenData, classes
 from pellucid.doctor.report import Finding
 
 
@@ -13,7 +13,7 @@ def find(case: Case) -> Finding | None:
     return imbalance(case.data, case.last) if case.data is not None and not case.learns else None
 
 
-def imbalance(data: Data, last: Batch) -> Finding | None:
+def imbalance(data: SeenData, last: Batch) -> Finding | None:
     """One class hides the others: the program gives it for every sample."""
     found = classes(data.all("labels"))
     if found is None or len(found) < 40 or last.outputs is None:

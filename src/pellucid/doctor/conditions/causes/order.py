@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.data import Data, classes
+from pellucid.doctor.probes.data import SeenData, classes
 from pellucid.doctor.probes.trials import Remedy, transformed
 from pellucid.doctor.report import Finding
 
@@ -49,7 +49,7 @@ def find(case: Case) -> Finding | None:
     )
 
 
-def sorted_labels(data: Data) -> tuple[int, int] | None:
+def sorted_labels(data: SeenData) -> tuple[int, int] | None:
     """How many classes there are and how often the class changes from sample to sample, where that is as if sorted."""
     found = classes(data.all("labels"))
     batches = [classes(batch.labels) for batch in data.batches]
@@ -66,7 +66,7 @@ def sorted_labels(data: Data) -> tuple[int, int] | None:
     return (count, changes) if changes < 0.15 * expected and changes < len(found) / 8 else None
 
 
-def _shuffled(case: Case, data: Data) -> Remedy | None:
+def _shuffled(case: Case, data: SeenData) -> Remedy | None:
     """The rows of all that holds the data, in one new order."""
     labels, inputs = data.all("labels"), data.all("inputs")
     if labels is None or inputs is None:

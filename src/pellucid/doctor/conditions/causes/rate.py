@@ -8,7 +8,7 @@ from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.trials import BURST, Remedy, Trial
 from pellucid.doctor.process import places
-from pellucid.doctor.process.source import Source
+from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.report import Finding
 
 
@@ -69,7 +69,7 @@ def _total(case: Case) -> int | None:
 
 def _finding(case: Case, other: Trial, remedy: Remedy, off: int | None) -> Finding:
     groups = case.session.found.groups
-    source = Source.of(case.sources)
+    source = Assignments.of(case.sources)
     updates = [(u.file, u.line) for name in case.session.found.parameters for u in source.updates(groups[name])]
     place = places.rate(case.sources, updates)
     high = remedy.scale < 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, error
-from pellucid.doctor.probes.data import Data
+from pellucid.doctor.probes.data import SeenData
 from pellucid.doctor.report import Finding
 
 
@@ -13,7 +13,7 @@ def find(case: Case) -> Finding | None:
     return constant_target(case.data) if case.data is not None else None
 
 
-def constant_target(data: Data) -> Finding | None:
+def constant_target(data: SeenData) -> Finding | None:
     """The labels carry one value only."""
     labels, inputs = data.all("labels"), data.all("inputs")
     if labels is None or inputs is None or len(labels) < 8 or len(np.unique(inputs, axis=0)) < 8:

@@ -31,5 +31,5 @@ def find(case: Case) -> Found | None:
     loop = case.session.program.loops.loops[case.session.number]
     while loop.outer is not None:
         loop = case.session.program.loops.loops[loop.outer]
-    at(finding, places.Place(loop.file, loop.line))
+    at(finding, places.SourcePlace(loop.file, loop.line))
     return Found(finding, remedy, other)
