@@ -114,8 +114,16 @@ def contestants(batches: Any, folder: Path, each: bool, clock: Callable[[], floa
     }
     if each:
         alone = [*of_the_command("c"), Recorder(), Progress(), ActivationStats(every), GradientStats(every)]
-        names = ["Recorder with a file", "NaNGuard", "Checkpoint", "Screen", *(type(one).__name__ for one in alone[4:])]
-        found |= {f"  {name} alone": learner(one, defaults=()) for name, one in zip(names, alone, strict=True)}
+        names = [
+            "Recorder with a file",
+            "NaNGuard",
+            "Checkpoint",
+            "Screen",
+            *(type(callback).__name__ for callback in alone[4:]),
+        ]
+        found |= {
+            f"  {name} alone": learner(callback, defaults=()) for name, callback in zip(names, alone, strict=True)
+        }
     return found
 
 

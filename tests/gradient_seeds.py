@@ -51,15 +51,15 @@ def ops() -> list[str]:
 
 def _rows(name: str) -> list[Any]:
     # "torch" marks a gradient that is no derivative, by PyTorch's convention.
-    return [one for one in rows_of(name) if one.gradient is True and any(is_float(arg) for arg in _flat(one.args))]
+    return [row for row in rows_of(name) if row.gradient is True and any(is_float(arg) for arg in _flat(row.args))]
 
 
 def _flat(values: Any) -> Iterator[Any]:
-    for one in values:
-        if isinstance(one, list):
-            yield from _flat(one)
+    for value in values:
+        if isinstance(value, list):
+            yield from _flat(value)
         else:
-            yield one
+            yield value
 
 
 def case(name: str, seed: int) -> tuple[Any, list[np.ndarray]]:
@@ -73,8 +73,8 @@ def case(name: str, seed: int) -> tuple[Any, list[np.ndarray]]:
         args: list[Any] = [_drawn(op, shapes[i % len(shapes)], rng, seed) for i in range(op.required)]
         attributes: dict[str, Any] = {}
     else:
-        one = rows[seed % len(rows)]
-        args, attributes = [_varied(arg, rng, seed) for arg in one.args], one.attributes
+        row = rows[seed % len(rows)]
+        args, attributes = [_varied(arg, rng, seed) for arg in row.args], row.attributes
 
     def function(*tensors: Any) -> Any:
         left = iter(tensors)
@@ -88,7 +88,7 @@ def case(name: str, seed: int) -> tuple[Any, list[np.ndarray]]:
 
 def _filled(arg: Any, tensors: Iterator[Any]) -> Any:
     if isinstance(arg, list):
-        return [_filled(one, tensors) for one in arg]
+        return [_filled(entry, tensors) for entry in arg]
     return next(tensors) if is_float(arg) else to_ours(arg)
 
 
@@ -101,7 +101,7 @@ def _drawn(op: Op, shape: tuple[int, ...], rng: np.random.Generator, seed: int) 
 def _varied(arg: Any, rng: np.random.Generator, seed: int) -> Any:
     """Other numbers in the range of a row's: closer to zero by up to a fifth, none on the other side of it."""
     if isinstance(arg, list):
-        return [_varied(one, rng, seed) for one in arg]
+        return [_varied(entry, rng, seed) for entry in arg]
     if not is_float(arg):
         return arg
     numbers = arg * rng.uniform(0.8, 1.0, arg.shape)
@@ -162,8 +162,8 @@ def main() -> int:
                 "processes": options.jobs,
             }
             print(f"{result['seeds']} seeds: {dict(statuses)}", file=sys.stderr)
-            for one in wrong:
-                print(f"{one['op']} at seed {one['seed']}:\n{one['report']}", file=sys.stderr)
+            for row in wrong:
+                print(f"{row['op']} at seed {row['seed']}:\n{row['report']}", file=sys.stderr)
             text = json.dumps(result, indent=2)
             if options.out:  # at any time, so that a run that was ended says how far it came
                 whole = options.out.with_suffix(".partial")

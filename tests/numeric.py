@@ -24,7 +24,7 @@ def check_gradients(
 ) -> None:
     """Raise AssertionError where the gradient of `function` (of float64 tensors) is not its derivative."""
     rng = np.random.default_rng(seed)
-    inputs = [np.asarray(one, np.float64) for one in inputs]
+    inputs = [np.asarray(array, np.float64) for array in inputs]
     weights: list[Any] = []
 
     def project(*tensors: Any) -> Any:
@@ -38,26 +38,26 @@ def check_gradients(
         return total
 
     def value(arrays: Sequence[np.ndarray]) -> float:
-        tensors = [pellucid.tensor(one).requires_grad_() for one in arrays]  # a gradient has a graph to be walked
+        tensors = [pellucid.tensor(array).requires_grad_() for array in arrays]  # a gradient has a graph to be walked
         return float(project(*tensors).detach().numpy())
 
-    direction = [rng.normal(size=one.shape) for one in inputs]
-    there = value([one + STEP * way for one, way in zip(inputs, direction, strict=True)])
-    here = value([one - STEP * way for one, way in zip(inputs, direction, strict=True)])
+    direction = [rng.normal(size=array.shape) for array in inputs]
+    there = value([array + STEP * way for array, way in zip(inputs, direction, strict=True)])
+    here = value([array - STEP * way for array, way in zip(inputs, direction, strict=True)])
     numeric = (there - here) / (2 * STEP)
 
-    tensors = [pellucid.tensor(one).requires_grad_() for one in inputs]
+    tensors = [pellucid.tensor(array).requires_grad_() for array in inputs]
     gradients = gradients_of(project, tensors, create_graph=False)
-    assert [one.shape for one in gradients] == [one.shape for one in tensors], "a gradient has another shape"
-    exact = sum(float((one * way).sum()) for one, way in zip(map(_array, gradients), direction, strict=True))
+    assert [array.shape for array in gradients] == [array.shape for array in tensors], "a gradient has another shape"
+    exact = sum(float((array * way).sum()) for array, way in zip(map(_array, gradients), direction, strict=True))
     scale = max(1.0, abs(numeric), abs(exact))
     assert abs(numeric - exact) <= rtol * scale, f"order {order} from the top: numeric {numeric}, by backward {exact}"
     if order == 1:
         return
     # A backward that is to be differentiated runs on Tensors, and computes by-products anew: it must say the same.
     again = gradients_of(project, tensors, create_graph=True)
-    for index, (one, other) in enumerate(zip(map(_array, gradients), map(_array, again), strict=True)):
-        np.testing.assert_allclose(other, one, rtol, rtol, err_msg=f"gradient of input {index} with create_graph")
+    for index, (once, other) in enumerate(zip(map(_array, gradients), map(_array, again), strict=True)):
+        np.testing.assert_allclose(other, once, rtol, rtol, err_msg=f"gradient of input {index} with create_graph")
     count = len(inputs)
 
     def gradient(*given: Any) -> Any:
@@ -72,11 +72,13 @@ def gradients_of(function: Callable[..., Any], tensors: Sequence[Any], create_gr
     """The gradients with respect to all tensors, zeros where the function does not depend on one."""
     out = function(*tensors)
     if not out.requires_grad:
-        return tuple(pellucid.zeros_like(one) for one in tensors)
+        return tuple(pellucid.zeros_like(tensor) for tensor in tensors)
     from pellucid.core import grad
 
     found = grad(out, list(tensors), create_graph=create_graph, allow_unused=True)
-    return tuple(pellucid.zeros_like(one) if got is None else got for one, got in zip(tensors, found, strict=True))
+    return tuple(
+        pellucid.zeros_like(tensor) if got is None else got for tensor, got in zip(tensors, found, strict=True)
+    )
 
 
 def _array(tensor: Any) -> np.ndarray:

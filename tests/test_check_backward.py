@@ -37,7 +37,7 @@ PARAMS = {"w": np.array([0.3, -0.2]), "b": np.array(0.1)}
 
 
 def mistakes(report):
-    return {name: one.mistake for name, one in report.diagnoses.items()}
+    return {name: diagnosis.mistake for name, diagnosis in report.diagnoses.items()}
 
 
 # The table of mistakes ------------------------------------------------------------------------------------------------

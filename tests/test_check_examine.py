@@ -62,7 +62,7 @@ def scaled(given, factor):
 
 
 def found(report):
-    return {one.tensor: one.mistake for one in report.findings}
+    return {finding.tensor: finding.mistake for finding in report.findings}
 
 
 @pytest.mark.parametrize("factor", [1e-4, 0.01, 3.7])
@@ -87,7 +87,7 @@ def test_a_mistake_is_named_at_any_scale(fault, mistake, tensors, line, scale):
     factor = 1.0 if scale is None else 0.05
     report = examine(loss, params(), scaled(grads(params(), fault), factor), scale=scale)
     assert found(report) == dict.fromkeys(tensors, mistake)
-    assert all(one.confidence > 0.7 for one in report.findings)
+    assert all(finding.confidence > 0.7 for finding in report.findings)
     site = report.findings[0].forward
     assert site is not None
     assert line in Path(site.file).read_text().splitlines()[site.line - 1]

@@ -119,7 +119,7 @@ def test_the_first_order_right_and_the_second_wrong() -> None:
     assert check.gradients(Cube.apply, x).ok
     report = check.gradients(Cube.apply, x, order=2)
     assert report.status == "wrong"
-    assert [name for name, one in report.tensors.items() if one.wrong] == ["args[0] (second order)"]
+    assert [name for name, entry in report.tensors.items() if entry.wrong] == ["args[0] (second order)"]
     assert "Cube" in report.diagnoses["args[0] (second order)"].explanation
     assert check.gradients(lambda x: x.exp().sum(0), x, order=2).ok
 
@@ -288,7 +288,7 @@ def test_a_large_tensor_is_wrong_in_one_place(spoil: Any, said: str) -> None:
     x, w = pellucid.randn(5, 60, dtype=pellucid.float64), pellucid.randn(60, 30, dtype=pellucid.float64)
     function = planted((60, 30), spoil)
     report = check.gradients(lambda x, w: function(x, w).tanh().sum(), (x, w))
-    assert [name for name, one in report.tensors.items() if one.wrong] == ["w"]
+    assert [name for name, tensor in report.tensors.items() if tensor.wrong] == ["w"]
     assert said in report.tensors["w"].pattern
     assert "Product" in report.diagnoses["w"].explanation
 
@@ -312,17 +312,17 @@ def build(lib: Any) -> tuple[Any, Any, Any]:
 @pytest.mark.parametrize("lib", [pellucid, torch], ids=["pellucid", "torch"])
 def test_a_module_is_right_and_left_as_it_was(lib: Any) -> None:
     model, x, y = build(lib)
-    before = {name: (one, one.numpy().copy()) for name, one in model.state_dict().items()}
+    before = {name: (tensor, tensor.numpy().copy()) for name, tensor in model.state_dict().items()}
     streams = lib.get_rng_state().numpy().copy(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
     report = check.gradients(model, x, loss=lib.nn.CrossEntropyLoss(), target=y)
     assert report.status == "right", str(report)
     assert list(report.tensors) == [*(name for name, _ in model.named_parameters()), "input"]
     assert any("Lifted from float32" in note for note in report.notes)
-    for name, one in model.state_dict().items():
-        assert one.dtype == before[name][0].dtype
-        np.testing.assert_array_equal(one.numpy(), before[name][1], err_msg=name)
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype == before[name][0].dtype
+        np.testing.assert_array_equal(tensor.numpy(), before[name][1], err_msg=name)
     assert model.training
-    assert all(one.grad is None for one in model.parameters())
+    assert all(tensor.grad is None for tensor in model.parameters())
     np.testing.assert_array_equal(lib.get_rng_state().numpy(), streams[0])
     np.testing.assert_array_equal(np.random.get_state()[1], streams[1])  # noqa: NPY002
     assert random.getstate() == streams[2]
@@ -340,7 +340,7 @@ def test_a_module_with_a_wrong_op_in_it() -> None:
 
     report = check.gradients(Net(), pellucid.randn(5, 3), loss=lambda out: (out**2).mean())
     assert list(report.tensors) == ["first.weight", "first.bias", "x"]
-    assert {one.mistake for one in report.diagnoses.values()} == {"derivative-at-wrong-point"}
+    assert {diagnosis.mistake for diagnosis in report.diagnoses.values()} == {"derivative-at-wrong-point"}
 
 
 def test_a_model_that_a_function_finds_around_it_is_lifted_too() -> None:
@@ -526,7 +526,7 @@ class Listed:
 )  # fmt: skip
 def test_a_layer(args: Any, options: Any, wrong: dict[str, str]) -> None:
     report = check.layer(*args, **options)
-    assert {name: one.mistake for name, one in report.diagnoses.items()} == wrong, str(report)
+    assert {name: diagnosis.mistake for name, diagnosis in report.diagnoses.items()} == wrong, str(report)
     assert report.ok is not wrong or report.status == ("wrong" if wrong else "right")
 
 

@@ -172,7 +172,7 @@ def test_right_gradients_of_an_odd_loss(name):
 def test_wrong_gradients_of_an_odd_loss(name, mistake):
     report = check.backward(RIGHT[name], WRONG[mistake], PARAMS)
     assert report.status == "wrong", report
-    names = {one.mistake for one in report.diagnoses.values()}
+    names = {diagnosis.mistake for diagnosis in report.diagnoses.values()}
     assert mistake in names
     assert names <= ({mistake, "unknown"} if "unrecorded" in name else {mistake})  # a single number, known to 1e-3
 
@@ -255,7 +255,7 @@ def test_a_list_of_arrays(kind):
     assert report.ok, report
     assert list(report.tensors) == ["0", "1"]
     wrong = check.backward(listed, lambda p: [-X.T @ (2 * error_of(p) / 20), (2 * error_of(p) / 20).sum(0)], params)
-    assert {name: one.mistake for name, one in wrong.diagnoses.items()} == {"0": "sign"}
+    assert {name: diagnosis.mistake for name, diagnosis in wrong.diagnoses.items()} == {"0": "sign"}
     assert params[0].tolist() == PARAMS["w"].tolist()
 
 
@@ -267,14 +267,17 @@ def test_a_list_of_gradients_at_one_point():
 def test_a_list_of_dicts():
     assert check.backward(by_layers, by_layers_backward, LAYERS).ok
     report = check.backward(by_layers, lambda p: by_layers_backward(p, -1.0), LAYERS)
-    assert {name: one.mistake for name, one in report.diagnoses.items()} == {"[0].w": "sign", "[0].b": "sign"}
+    assert {name: diagnosis.mistake for name, diagnosis in report.diagnoses.items()} == {
+        "[0].w": "sign",
+        "[0].b": "sign",
+    }
 
 
 def test_one_array():
     params = PARAMS["w"]
-    one = lambda w: ((X @ w - T) ** 2).mean()  # noqa: E731
-    assert check.backward(one, lambda w: 2 * X.T @ (X @ w - T) / 20, params).ok
-    report = check.backward(one, lambda w: -2 * X.T @ (X @ w - T) / 20, params)
+    mean_square = lambda w: ((X @ w - T) ** 2).mean()  # noqa: E731
+    assert check.backward(mean_square, lambda w: 2 * X.T @ (X @ w - T) / 20, params).ok
+    report = check.backward(mean_square, lambda w: -2 * X.T @ (X @ w - T) / 20, params)
     assert report.diagnoses["params"].mistake == "sign"
 
 
@@ -344,7 +347,7 @@ def test_guards_are_left_out_of_the_verdict(guard, scale):
     assert check.backward(entropy, by_hand, params).ok
     assert check.backward(entropy, guarded, params).ok
     report = check.backward(entropy, lambda p: by_hand(p, -1.0), params)
-    assert {name: one.mistake for name, one in report.diagnoses.items()} == {"w": "sign"}
+    assert {name: diagnosis.mistake for name, diagnosis in report.diagnoses.items()} == {"w": "sign"}
 
 
 def clipped(bound, by_norm=False):
@@ -360,7 +363,7 @@ def clipped(bound, by_norm=False):
 
 def test_clipping_is_named_where_it_is_tight_and_left_out_where_it_is_customary():
     report = check.backward(square, clipped(0.05), PARAMS)
-    assert {one.mistake for one in report.diagnoses.values()} == {"clipped"}
+    assert {diagnosis.mistake for diagnosis in report.diagnoses.values()} == {"clipped"}
     big = {"w": 3 + PARAMS["w"], "b": PARAMS["b"]}
     assert check.backward(square, clipped(1.0), big).ok
     assert check.backward(square, clipped(5.0), big).ok

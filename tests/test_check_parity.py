@@ -170,8 +170,8 @@ def test_a_tensor_that_is_zero_but_for_rounding_is_no_difference() -> None:
         mlp(pellucid), mlp(torch), POINTS, steps=20, loss="cross_entropy", optimizer=(adam(pellucid), adam(torch))
     )
     rows = [row.verdict for row in report.rows if (row.kind, row.name) == ("update", "0.bias")]
-    assert max(one.rounding for one in rows) > 1e-3
-    assert not any(one.beyond for one in rows)
+    assert max(entry.rounding for entry in rows) > 1e-3
+    assert not any(entry.beyond for entry in rows)
 
 
 # Different ------------------------------------------------------------------------------------------------------------
@@ -470,7 +470,7 @@ def test_gradients_by_hand_are_compared_with_a_module(library: Any) -> None:
     assert "check.backward" in str(report)
     assert report.first.autopsy is not None
     found = report.first.autopsy()
-    assert {one.mistake for one in found.diagnoses.values()} == {"missing-activation-derivative"}
+    assert {diagnosis.mistake for diagnosis in found.diagnoses.values()} == {"missing-activation-derivative"}
     report = parity(tanh_mlp(library), softmax_regression("batch"), POINTS, steps=3, **options)
     assert report.first is not None
     assert (report.first.kind, report.first.name) == ("gradient", "2.bias")

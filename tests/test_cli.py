@@ -279,12 +279,12 @@ def write_idx(folder: Path, labels: int = 60) -> None:
 
 
 def test_a_run_is_the_same_again_and_another_seed_another() -> None:
-    one, two, three = (
+    first, two, three = (
         trained("digits", "--epochs", 1, "--model", "cnn", "--batch-size", 128, "--seed", seed, out=f"run{i}")
         for i, seed in enumerate((3, 3, 4))
     )
-    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
-    assert (one / "model.safetensors").read_bytes() != (three / "model.safetensors").read_bytes()
+    assert (first / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    assert (first / "model.safetensors").read_bytes() != (three / "model.safetensors").read_bytes()
 
 
 # Resuming (interrupted runs are in test_cli_interrupt.py)
@@ -324,13 +324,13 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again() -> None:
     assert_equal_runs(whole, part)
 
 
-def assert_equal_runs(one: Path, other: Path) -> None:
-    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    rows = [list(csv.DictReader((run / "history.csv").read_text().splitlines())) for run in (one, other)]
+def assert_equal_runs(first: Path, other: Path) -> None:
+    assert (first / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    rows = [list(csv.DictReader((run / "history.csv").read_text().splitlines())) for run in (first, other)]
     for row in (*rows[0], *rows[1]):
         del row["seconds"]
     assert rows[0] == rows[1]
-    summaries = [json.loads((run / "summary.json").read_text()) for run in (one, other)]
+    summaries = [json.loads((run / "summary.json").read_text()) for run in (first, other)]
     for summary in summaries:
         del summary["seconds"]
     assert summaries[0] == summaries[1]

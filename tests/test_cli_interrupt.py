@@ -50,9 +50,9 @@ def steps(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def assert_equal_runs(one: Path, other: Path) -> None:
-    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
-    rows = [list(csv.DictReader((run / "history.csv").read_text().splitlines())) for run in (one, other)]
+def assert_equal_runs(first: Path, other: Path) -> None:
+    assert (first / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+    rows = [list(csv.DictReader((run / "history.csv").read_text().splitlines())) for run in (first, other)]
     for row in (*rows[0], *rows[1]):
         del row["seconds"]
     assert rows[0] == rows[1]

@@ -173,8 +173,8 @@ def copied(base: Path, tmp_path: Path) -> Callable[[str], Path]:
     return lambda name: Path(shutil.copytree(base, tmp_path / name))
 
 
-def divergence(one: Path, other: Path, replay: bool = True) -> Divergence:
-    return first_divergence(*read([one, other]), replay=replay)
+def divergence(first: Path, other: Path, replay: bool = True) -> Divergence:
+    return first_divergence(*read([first, other]), replay=replay)
 
 
 def test_the_same_seed_is_identical(base: Path, tmp_path: Path) -> None:
@@ -313,9 +313,9 @@ def test_data_that_are_gone_leave_the_checkpoints(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(40, 2))
     table.write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in values))
     csv = {"dataset": str(table), "target": "y", "loss": "mse"}
-    one, other = (train(tmp_path / f"lr{lr}", lr=lr, **csv) for lr in (0.01, 0.02))
+    first, other = (train(tmp_path / f"lr{lr}", lr=lr, **csv) for lr in (0.01, 0.02))
     table.unlink()
-    verdict = divergence(one, other)
+    verdict = divergence(first, other)
     assert verdict.place is not None
     assert (verdict.place.step, verdict.by) == (1, "checkpoints")
     assert "cannot be repeated" in verdict.notes[0]

@@ -42,10 +42,10 @@ def test_shapes_dtypes_and_split(make):
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_seed_decides_everything(make):
-    one, same, other = make(n=200, seed=1), make(n=200, seed=1), make(n=200, seed=2)
-    np.testing.assert_array_equal(one.x_train, same.x_train)
-    np.testing.assert_array_equal(one.y_val, same.y_val)
-    assert not np.array_equal(one.x_train, other.x_train)
+    first, same, other = make(n=200, seed=1), make(n=200, seed=1), make(n=200, seed=2)
+    np.testing.assert_array_equal(first.x_train, same.x_train)
+    np.testing.assert_array_equal(first.y_val, same.y_val)
+    assert not np.array_equal(first.x_train, other.x_train)
 
 
 @pytest.mark.parametrize("make", MAKERS)

@@ -71,9 +71,9 @@ def test_a_category_met_only_in_validation_is_all_zero(tmp_path):
 
 def test_the_same_seed_gives_the_same_rows(tmp_path):
     path = write(tmp_path, "a,y\n" + "".join(f"{i},{i % 3}\n" for i in range(60)))
-    one, same, other = (datasets.csv(path, "y", seed=seed) for seed in (4, 4, 5))
-    np.testing.assert_array_equal(one.x_val, same.x_val)
-    assert not np.array_equal(one.x_val, other.x_val)
+    first, same, other = (datasets.csv(path, "y", seed=seed) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(first.x_val, same.x_val)
+    assert not np.array_equal(first.x_val, other.x_val)
 
 
 def test_a_constant_column_is_zero_and_not_nan(tmp_path):

@@ -75,18 +75,18 @@ def test_every_op_is_explained(name: str) -> None:
         return
     assert made.differentiable
     assert "Source: its gradient rule" in text
-    for one in made.differentiable:
-        assert one.jacobian is not None
+    for argument in made.differentiable:
+        assert argument.jacobian is not None
         # The equation in matrix form, and the gradient as a row times the Jacobian, are the same.
-        back = (made.g.ravel() @ one.jacobian).reshape(one.value.shape)
-        np.testing.assert_allclose(one.gradient, back, atol=1e-12)
+        back = (made.g.ravel() @ argument.jacobian).reshape(argument.value.shape)
+        np.testing.assert_allclose(argument.gradient, back, atol=1e-12)
         if made.random:
             assert "drawn at random" in text
             continue
-        assert one.difference is not None
-        assert one.difference < 1e-7
-        assert one.kinks is not None
-        assert not one.kinks.any(), "an example should not stand on a kink"
+        assert argument.difference is not None
+        assert argument.difference < 1e-7
+        assert argument.kinks is not None
+        assert not argument.kinks.any(), "an example should not stand on a kink"
 
 
 EQUATIONS = (
@@ -99,11 +99,11 @@ def evaluated(terms: list[Any], shape: tuple[int, ...]) -> np.ndarray:
     """The right hand side of an equation, read off its terms."""
     names: dict[str, Any] = {"np": np}
     text = ""
-    for i, one in enumerate(terms):
-        if isinstance(one, str):
-            text += " " + one
+    for i, term in enumerate(terms):
+        if isinstance(term, str):
+            text += " " + term
         else:
-            names[f"m{i}"] = one.array
+            names[f"m{i}"] = term.array
             text += f" m{i}"
     text = text.replace("⊙", "*").replace("·", "*").replace("−", "-")
     text = re.sub(r"Σ over the rows of (m\d+)", r"\1.sum(0)", text)
@@ -121,9 +121,11 @@ def evaluated(terms: list[Any], shape: tuple[int, ...]) -> np.ndarray:
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_the_equation_in_matrix_form_is_true(name: str) -> None:
     made = torch.explain(name)
-    for one in made.differentiable:
-        assert one.rule is not None
-        np.testing.assert_allclose(evaluated(one.rule.terms[2:], one.value.shape), one.gradient, atol=1e-12)
+    for argument in made.differentiable:
+        assert argument.rule is not None
+        np.testing.assert_allclose(
+            evaluated(argument.rule.terms[2:], argument.value.shape), argument.gradient, atol=1e-12
+        )
 
 
 @pytest.mark.parametrize(
@@ -141,20 +143,20 @@ def test_matrix_products_of_every_rank(shapes: Any, left: str, right: str) -> No
     made = torch.explain("matmul", shapes=list(shapes))
     rules = [one.rule for one in made.differentiable if one.rule is not None]
     assert [one.text for one in rules] == [left, right]
-    for one, rule in zip(made.differentiable, rules, strict=True):
-        assert one.difference is not None
-        assert one.difference < 1e-9
-        np.testing.assert_allclose(evaluated(rule.terms[2:], one.value.shape), one.gradient, atol=1e-12)
+    for argument, rule in zip(made.differentiable, rules, strict=True):
+        assert argument.difference is not None
+        assert argument.difference < 1e-9
+        np.testing.assert_allclose(evaluated(rule.terms[2:], argument.value.shape), argument.gradient, atol=1e-12)
 
 
 def test_an_elementwise_op_has_its_derivative_at_each_element() -> None:
     x = np.array([[0.0, 1.0], [-2.0, 0.5]])
     made = torch.explain("tanh", x)
-    (one,) = made.differentiable
-    np.testing.assert_allclose(one.slopes, 1 - np.tanh(x) ** 2, atol=1e-15)
-    assert one.rule is not None
-    assert one.rule.code == "dx = dout·(1 - out·out)"
-    assert one.rule.entry.startswith("element [0, 0]: dx = 1·(1 - 0·0) = 1")
+    (argument,) = made.differentiable
+    np.testing.assert_allclose(argument.slopes, 1 - np.tanh(x) ** 2, atol=1e-15)
+    assert argument.rule is not None
+    assert argument.rule.code == "dx = dout·(1 - out·out)"
+    assert argument.rule.entry.startswith("element [0, 0]: dx = 1·(1 - 0·0) = 1")
     assert [line.split()[0] for line in str(made).splitlines() if "e-1" in line and "[" in line][:1] == ["[0,"]
     assert "<svg" in made.html()
     assert "<svg" not in torch.explain("matmul").html()
@@ -162,7 +164,7 @@ def test_an_elementwise_op_has_its_derivative_at_each_element() -> None:
 
 def test_what_broadcasts_is_summed() -> None:
     made = torch.explain(torch.add, torch.ones(2, 3), torch.ones(3))
-    texts = [one.rule.text for one in made.differentiable if one.rule is not None]
+    texts = [argument.rule.text for argument in made.differentiable if argument.rule is not None]
     assert texts[1] == "dy (3,) = Σ over axis 0 of (dout (2, 3) ⊙ ∂out/∂y (2, 3))"
 
 
@@ -179,7 +181,7 @@ def test_what_has_no_gradient_says_why() -> None:
     assert "drawn at random" in torch.explain("rand").why
     assert "no tensor" in torch.explain("arange").why
     assert "optimiser" in torch.explain("adam_").why
-    (target,) = [one for one in torch.explain("cross_entropy").arguments if one.name == "target"]
+    (target,) = [argument for argument in torch.explain("cross_entropy").arguments if argument.name == "target"]
     assert target.no_gradient == "whole numbers, such as indices: no gradient"
 
 
@@ -208,7 +210,7 @@ def test_a_name_an_op_a_function_a_layer(what: Any, op: str) -> None:
 def test_a_number_is_an_example_too() -> None:
     assert torch.explain("tanh", 0.5).arguments[0].value == 0.5
     assert torch.explain(lambda x: x * x, 3.0).gradients[0] == 6.0
-    assert [one.letter for one in torch.explain("mul", 2.0, 3.0).differentiable] == ["x", "y"]
+    assert [argument.letter for argument in torch.explain("mul", 2.0, 3.0).differentiable] == ["x", "y"]
 
 
 def test_functions_of_torch_stand_for_ours() -> None:
@@ -222,7 +224,7 @@ def test_functions_of_torch_stand_for_ours() -> None:
 def test_a_composed_function_is_walked_through() -> None:
     made = torch.explain(F.mse_loss, torch.ones(3), torch.zeros(3))
     assert isinstance(made, Walk)
-    assert [one.name for one in made.graph.nodes if one.kind == "op"] == ["sub", "square", "mean"]
+    assert [node.name for node in made.graph.nodes if node.kind == "op"] == ["sub", "square", "mean"]
     assert torch.explain(torch.cat, [torch.ones(2), torch.zeros(1)]).out.tolist() == [1, 1, 0]
 
 
@@ -294,11 +296,11 @@ def test_contributions_add_up_to_what_backward_gives(name: str) -> None:
     torch.manual_seed(0)
     model, x, y, loss = CASES[name]()
     before = torch.default_generator.get_state()
-    kept = [one.detach().numpy().copy() for one in (*model.parameters(), *model.buffers())]
+    kept = [tensor.detach().numpy().copy() for tensor in (*model.parameters(), *model.buffers())]
     made = torch.explain(model, x, y, loss=loss)
-    assert all(one.grad is None for one in (*model.parameters(), x, y))
-    for one, array in zip((*model.parameters(), *model.buffers()), kept, strict=True):
-        np.testing.assert_array_equal(one.detach().numpy(), array)
+    assert all(tensor.grad is None for tensor in (*model.parameters(), x, y))
+    for tensor, array in zip((*model.parameters(), *model.buffers()), kept, strict=True):
+        np.testing.assert_array_equal(tensor.detach().numpy(), array)
     np.testing.assert_array_equal(torch.default_generator.get_state(), before)
     value = loss(model(x), y)
     value.backward()
@@ -309,9 +311,9 @@ def test_contributions_add_up_to_what_backward_gives(name: str) -> None:
         np.testing.assert_array_equal(gradient, parameter.grad.numpy())
         uses = made.into(number[path])
         assert uses
-        np.testing.assert_allclose(sum(one.array for one in uses), gradient, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(sum(use.array for use in uses), gradient, rtol=1e-5, atol=1e-7)
     for node, gradient in made.gradients.items():  # and so for every result between
-        total = sum((one.array for one in made.into(node)), np.zeros(gradient.shape))
+        total = sum((use.array for use in made.into(node)), np.zeros(gradient.shape))
         if node != made.result:
             np.testing.assert_allclose(total, gradient, rtol=1e-4, atol=1e-7)
     assert not made.rest
@@ -338,7 +340,7 @@ def test_an_expression_and_its_names() -> None:
     made = torch.explain(energy, x)
     assert made.title == "energy"
     assert [made.name(node.id) for node in made.graph.nodes] == ["x", "w", "z", "s", "mul", "energy"]
-    assert [made.name(one.target) for one in made.into(2)] == ["s", "mul"]
+    assert [made.name(use.target) for use in made.into(2)] == ["s", "mul"]
     assert x.grad is None
     assert w.grad is None
     assert not x.requires_grad
@@ -445,7 +447,7 @@ def test_the_walk_is_walked_by_slider_keys_and_clicks(tmp_path: Path) -> None:
     told.last = walk.at();
     told.end = panel.textContent;
     told.full = sketched();
-    const box = [...root.querySelectorAll(".node")].find((one) => one.textContent.startsWith("0.weight"));
+    const box = [...root.querySelectorAll(".node")].find((box) => box.textContent.startsWith("0.weight"));
     box.dispatchEvent(new MouseEvent("click", { bubbles: true }));
     told.picked = panel.textContent;
     panel.querySelector("button").click();

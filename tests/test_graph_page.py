@@ -207,7 +207,7 @@ def test_data_for_a_script_is_json_that_ends_nothing() -> None:
 DRAWN = """
 const root = document.querySelector(".pellucid-graph");
 const graph = root.pellucidGraph;
-const boxes = () => [...root.querySelectorAll(".node[data-key]")].map((one) => one.textContent);
+const boxes = () => [...root.querySelectorAll(".node[data-key]")].map((box) => box.textContent);
 """
 
 
@@ -255,7 +255,7 @@ def test_the_page_searches_opens_closes_and_tells(tmp_path: Path) -> None:
     told.opened = boxes().length;
     click(".turn");
     click(".fit");
-    const linear = [...root.querySelectorAll(".node")].find((one) => one.textContent.includes("linear"));
+    const linear = [...root.querySelectorAll(".node")].find((box) => box.textContent.includes("linear"));
     linear.dispatchEvent(new PointerEvent("pointermove", { bubbles: true, clientX: 300, clientY: 300 }));
     told.tip = root.querySelector(".tip").hidden ? "" : root.querySelector(".tip").textContent;
     linear.dispatchEvent(new MouseEvent("click", { bubbles: true }));

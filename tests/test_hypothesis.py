@@ -38,17 +38,17 @@ def test_broadcasting(pair: Any, name: str) -> None:
 @given(st.tuples(SHAPES, SHAPES))
 def test_shapes_that_do_not_broadcast(pair: Any) -> None:
     """Refused if and only if NumPy refuses, with both shapes in the message."""
-    one, other = pair
+    left, other = pair
     try:
-        wanted = np.broadcast_shapes(one, other)
+        wanted = np.broadcast_shapes(left, other)
     except ValueError:
         wanted = None
     try:
-        got = tuple((pellucid.zeros(one) + pellucid.zeros(other)).shape)
+        got = tuple((pellucid.zeros(left) + pellucid.zeros(other)).shape)
     except RuntimeError as refused:
         got, message = None, str(refused)
     assert got == wanted
-    assert got is not None or (str(one) in message and str(other) in message)
+    assert got is not None or (str(left) in message and str(other) in message)
 
 
 @given(BROADCAST.flatmap(lambda s: st.tuples(*map(filled, s.input_shapes))))
@@ -58,14 +58,14 @@ def test_gradients_sum_over_broadcast_dimensions(pair: Any) -> None:
     x, y = pellucid.tensor(a, requires_grad=True), pellucid.tensor(b, requires_grad=True)
     seed = np.random.default_rng(0).normal(size=np.broadcast_shapes(a.shape, b.shape))
     (x * y).backward(pellucid.tensor(seed))
-    for one, own, other in ((x, a, b), (y, b, a)):
+    for leaf, own, other in ((x, a, b), (y, b, a)):
         whole = seed * other
         extra = whole.ndim - own.ndim
         axes = tuple(range(extra)) + tuple(
             i + extra for i, length in enumerate(own.shape) if length == 1 and whole.shape[i + extra] != 1
         )
         np.testing.assert_allclose(
-            one.grad.numpy(), whole.sum(axis=axes, keepdims=True).reshape(own.shape), rtol=1e-12, atol=1e-12
+            leaf.grad.numpy(), whole.sum(axis=axes, keepdims=True).reshape(own.shape), rtol=1e-12, atol=1e-12
         )
 
 
@@ -98,8 +98,8 @@ def test_backward_is_linear(a: Any, factors: list[int]) -> None:
 def basic_key(shape: Any) -> Any:
     return arrays.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True).filter(
         lambda key: all(
-            not isinstance(one, slice) or one.step is None or one.step > 0
-            for one in (key if isinstance(key, tuple) else (key,))
+            not isinstance(index, slice) or index.step is None or index.step > 0
+            for index in (key if isinstance(key, tuple) else (key,))
         )
     )
 
@@ -201,17 +201,17 @@ OPS: dict[str, Any] = {
 
 
 def graph(library: Any, a: Any, b: Any, program: list[tuple[str, int, int]]) -> Any:
-    values = [library.tensor(one, dtype=library.float64, requires_grad=True) for one in (a, b)]
+    values = [library.tensor(value, dtype=library.float64, requires_grad=True) for value in (a, b)]
     leaves = list(values)
-    for name, one, other in program:
-        values.append(OPS[name](values[one % len(values)], values[other % len(values)]))
-    total = sum(one.sum() for one in values[2:]) + values[-1].sum()
+    for name, left, other in program:
+        values.append(OPS[name](values[left % len(values)], values[other % len(values)]))
+    total = sum(value.sum() for value in values[2:]) + values[-1].sum()
     first = library.autograd.grad(total, leaves, create_graph=True, materialize_grads=True)
     found = [total, *first]
-    score = sum((one * one).sum() for one in first)
+    score = sum((value * value).sum() for value in first)
     constant = not score.requires_grad  # where the function is linear
     found += [x * 0 for x in leaves] if constant else library.autograd.grad(score, leaves, materialize_grads=True)
-    return [one.detach().numpy() for one in found]
+    return [value.detach().numpy() for value in found]
 
 
 @given(
@@ -223,8 +223,8 @@ def test_random_graphs(a: Any, b: Any, program: list[tuple[str, int, int]]) -> N
     """Any graph of ops, with values used any number of times: value, gradient and second order are PyTorch's."""
     mine, theirs = graph(pellucid, a, b, program), graph(torch, a, b, program)
     assert len(mine) == len(theirs)
-    for one, other in zip(mine, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-7 * max(1.0, float(np.abs(other).max(initial=0))))
+    for array, other in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-7, atol=1e-7 * max(1.0, float(np.abs(other).max(initial=0))))
 
 
 @given(
@@ -238,12 +238,12 @@ def test_random_graphs_replayed(a: Any, b: Any, program: list[tuple[str, int, in
     def step(x: Any, y: Any) -> Any:
         values = [x.detach().requires_grad_(), y.detach().requires_grad_()]
         leaves = list(values)
-        for name, one, other in program:
-            values.append(OPS[name](values[one % len(values)], values[other % len(values)]))
-        total = sum(one.sum() for one in values[2:]) + values[-1].sum()
+        for name, left, other in program:
+            values.append(OPS[name](values[left % len(values)], values[other % len(values)]))
+        total = sum(result.sum() for result in values[2:]) + values[-1].sum()
         return [total.detach(), *pellucid.autograd.grad(total, leaves, materialize_grads=True)]
 
     recorded = pellucid.compile.trace(step, pellucid.ones(2, 3, dtype=pellucid.float64), pellucid.tensor(b))
     x, y = pellucid.tensor(a), pellucid.tensor(b)
-    for one, other in zip(recorded(x, y), step(x, y), strict=True):
-        assert one.numpy().tobytes() == other.numpy().tobytes()
+    for result, other in zip(recorded(x, y), step(x, y), strict=True):
+        assert result.numpy().tobytes() == other.numpy().tobytes()

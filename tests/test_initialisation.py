@@ -58,10 +58,10 @@ def test_lsuv_gives_each_layer_an_output_of_variance_one() -> None:
     model = mlp()
     report = lsuv_(model, from_numpy(X))
     found = [out.detach().var(correction=0).item() for out in outputs(twin(model), torch.from_numpy(X))]
-    assert [one.name for one in report] == ["0", "2", "4"]
-    for one in report:
-        assert one.kind == "Linear" and one.converged and one.iterations <= 2
-        assert one.after == pytest.approx(found[int(one.name)], rel=1e-4) == pytest.approx(1, abs=0.01)
+    assert [row.name for row in report] == ["0", "2", "4"]
+    for row in report:
+        assert row.kind == "Linear" and row.converged and row.iterations <= 2
+        assert row.after == pytest.approx(found[int(row.name)], rel=1e-4) == pytest.approx(1, abs=0.01)
     assert model[0].bias.detach().abs().sum().item() == 0
 
 
@@ -106,7 +106,7 @@ def test_lsuv_leaves_running_averages_and_dropouts_numbers_alone() -> None:
         nn.init.orthogonal_(pellucid.empty(*layer.weight.shape))
     assert (after == pellucid.get_rng_state()).all()
     assert [buffer.tolist() for buffer in model.buffers()] == [buffer.tolist() for buffer in buffers]
-    assert all(one.converged for one in report)
+    assert all(row.converged for row in report)
     assert not model[0]._forward_hooks and model.training
 
 
@@ -122,7 +122,7 @@ def test_lsuv_tells_of_layers_that_it_could_not_scale() -> None:
     model = Net()
     table = model.embed.weight.detach().numpy().copy()
     report = lsuv_(model, (tensor([0, 1, 2]), zeros(1)))
-    assert [(one.name, one.converged, one.iterations) for one in report] == [("fc", False, 0), ("spare", False, 0)]
+    assert [(row.name, row.converged, row.iterations) for row in report] == [("fc", False, 0), ("spare", False, 0)]
     assert report[0].after == 0.0 and math.isnan(report[1].after)
     np.testing.assert_array_equal(model.embed.weight.detach().numpy(), table)
     lines = str(report).splitlines()
@@ -147,7 +147,7 @@ def test_lsuv_stops_after_so_many_iterations() -> None:
             return 5 * y / y.std()
 
     report = lsuv_(Stubborn(), from_numpy(X), max_iterations=3)
-    assert [(one.name, one.iterations, one.converged) for one in report] == [("Stubborn", 3, False)]
+    assert [(row.name, row.iterations, row.converged) for row in report] == [("Stubborn", 3, False)]
     assert report[0].after == pytest.approx(25, rel=0.02)
 
 

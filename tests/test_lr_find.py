@@ -48,18 +48,18 @@ def state(learner: Learner) -> dict[str, Any]:
     }
 
 
-def equal(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and one.tobytes() == other.tobytes()
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(equal, one, other))
-    return one == other
+def equal(first: Any, other: Any) -> bool:
+    if isinstance(first, np.ndarray):
+        return first.dtype == other.dtype and first.tobytes() == other.tobytes()
+    if isinstance(first, dict):
+        return first.keys() == other.keys() and all(equal(first[key], other[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(other) and all(map(equal, first, other))
+    return first == other
 
 
-def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    return [name for name in one if not equal(one[name], other[name])]
+def differing(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return [name for name in first if not equal(first[name], other[name])]
 
 
 class Draws(nn.Module):

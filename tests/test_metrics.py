@@ -212,9 +212,9 @@ def test_each_place_of_an_image_is_a_decision() -> None:
     flat, classes = x.transpose(0, 2, 3, 1).reshape(-1, 3), y.reshape(-1)
     for make in (Accuracy, BalancedAccuracy, F1, AUC, lambda: TopK(2)):
         assert over(make(), x, y, [1]) == over(make(), flat, classes, [])
-    one = outputs(24, 1).reshape(2, 1, 4, 3)
+    column = outputs(24, 1).reshape(2, 1, 4, 3)
     binary = (y > 1).astype(np.float32)[:, None]  # (N, 1, H, W)
-    assert over(Accuracy(), one, binary, []) == over(Accuracy(), one.reshape(-1), binary.reshape(-1), [])
+    assert over(Accuracy(), column, binary, []) == over(Accuracy(), column.reshape(-1), binary.reshape(-1), [])
 
 
 ALL: dict[str, Callable[[], Any]] = {

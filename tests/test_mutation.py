@@ -17,9 +17,9 @@ from tests.mutation.run import Fate, fates
 @pytest.mark.parametrize("name", ["tanh", "cumprod", "pick"])
 def test_mistakes_are_noticed(name: str) -> None:
     """Every mutant, by the tests of the op and by check.gradients, or there is a reason."""
-    found = [vars(one) for one in fates(name)]
-    assert sum(one["tests"] is not None and one["gradients"] is not None for one in found) >= 7
-    assert not [line(one) for one in found if is_survivor(one)]
+    found = [vars(fate) for fate in fates(name)]
+    assert sum(fate["tests"] is not None and fate["gradients"] is not None for fate in found) >= 7
+    assert not [line(fate) for fate in found if is_survivor(fate)]
 
 
 def test_a_rule_that_is_right_is_not_noticed() -> None:
@@ -29,14 +29,14 @@ def test_a_rule_that_is_right_is_not_noticed() -> None:
 
 
 def test_a_mistake_that_nobody_notices_is_a_survivor() -> None:
-    one = Fate("tanh", "input", "sign", None, None, None)
-    assert is_survivor(vars(one))
-    one.tests = "test_gradient"
-    assert is_survivor(vars(one)), "check.gradients has not noticed"
-    one.gradients = "row 0"
-    assert not is_survivor(vars(one))
-    assert summary([vars(one)])["noticed by check.gradients"] == 1
-    assert unpacked(packed([vars(one)])) == [vars(one)]
+    fate = Fate("tanh", "input", "sign", None, None, None)
+    assert is_survivor(vars(fate))
+    fate.tests = "test_gradient"
+    assert is_survivor(vars(fate)), "check.gradients has not noticed"
+    fate.gradients = "row 0"
+    assert not is_survivor(vars(fate))
+    assert summary([vars(fate)])["noticed by check.gradients"] == 1
+    assert unpacked(packed([vars(fate)])) == [vars(fate)]
 
 
 def test_a_broken_rule_is_broken_for_the_length_of_the_block() -> None:
@@ -46,14 +46,14 @@ def test_a_broken_rule_is_broken_for_the_length_of_the_block() -> None:
         assert x.grad is not None
         return x.grad.item()
 
-    sign = next(one for one in mutants(TABLE["tanh"]) if one.what == "sign")
+    sign = next(mutant for mutant in mutants(TABLE["tanh"]) if mutant.what == "sign")
     with broken("tanh", "input", sign.rule):
         assert (slope(False), slope(True)) == (-1.0, -1.0)
     assert (slope(False), slope(True)) == (1.0, 1.0)
 
 
 def test_the_expression_is_changed_in_one_place() -> None:
-    found = {one.what: one.rule for one in mutants(TABLE["tanh"])}
+    found = {mutant.what: mutant.rule for mutant in mutants(TABLE["tanh"])}
     g, out = np.array([2.0]), np.array([0.5])
     expected = {"g * (1 - out * out) → g": 2.0, "1 - out * out → 1 + out * out": 2.5, "1 → 2": 3.5, "factor ½": 0.75}
     for what, value in expected.items():
@@ -62,18 +62,18 @@ def test_the_expression_is_changed_in_one_place() -> None:
 
 @pytest.mark.parametrize("name", ["layer_norm", "pow"])
 def test_no_two_mutants_have_the_same_name(name: str) -> None:
-    keys = [one.key for one in mutants(TABLE[name])]
+    keys = [mutant.key for mutant in mutants(TABLE[name])]
     assert len(set(keys)) == len(keys) > 50
 
 
 def test_a_helper_is_changed_for_the_mutant_alone() -> None:
-    one = next(each for each in mutants(TABLE["maximum"]) if each.what == "_shared: 0 → 1")
-    calls = Calls("maximum", one.where, rules(TABLE["maximum"])[one.where])
+    mutant = next(each for each in mutants(TABLE["maximum"]) if each.what == "_shared: 0 → 1")
+    calls = Calls("maximum", mutant.where, rules(TABLE["maximum"])[mutant.where])
     with calls.recording():
         assert noticed_by(gradient_checks(TABLE["maximum"])) is None
-    own = Mutant("maximum", one.where, "none", calls.rule)
+    own = Mutant("maximum", mutant.where, "none", calls.rule)
     assert same(own, calls, calls.results())
-    assert not same(one, calls, calls.results())
+    assert not same(mutant, calls, calls.results())
 
 
 def test_the_source_of_every_rule_is_found() -> None:

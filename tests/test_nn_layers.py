@@ -240,28 +240,28 @@ def build(library: Any, name: str, row: Row) -> Any:
     args, options, _ = row
     library.manual_seed(5)
     return getattr(library.nn, name)(
-        *(converted(library, one) for one in args),
-        **{key: converted(library, one, key) for key, one in options.items()},
+        *(converted(library, value) for value in args),
+        **{key: converted(library, value, key) for key, value in options.items()},
     )
 
 
 def run(library: Any, module: Any, row: Row, arrays: list[np.ndarray]) -> list[Any]:
     """Result, gradients and buffers of one call and one backward, as arrays."""
-    inputs = [converted(library, one) for one in arrays]
-    for one in inputs:
-        if one.is_floating_point():
-            one.requires_grad_()
+    inputs = [converted(library, tensor) for tensor in arrays]
+    for tensor in inputs:
+        if tensor.is_floating_point():
+            tensor.requires_grad_()
     library.manual_seed(6)
     # In-place layers may not change a leaf; every layer is given something computed.
-    result = module(*(one * 1 if one.is_floating_point() else one for one in inputs))
+    result = module(*(tensor * 1 if tensor.is_floating_point() else tensor for tensor in inputs))
     outputs = list(result) if isinstance(result, tuple) else [result]
     weights = np.random.default_rng(1).standard_normal(tuple(outputs[0].shape))
     if outputs[0].requires_grad:
         (outputs[0] * converted(library, weights.astype(str(outputs[0].dtype).split(".")[1]))).sum().backward()
-    grads = [one.grad for one in [*inputs, *module.parameters()]]
-    found = [one.detach().numpy() for one in outputs]
-    found += [None if one is None else one.numpy() for one in grads]
-    return found + [one.numpy() for one in module.state_dict().values()]
+    grads = [tensor.grad for tensor in [*inputs, *module.parameters()]]
+    found = [tensor.detach().numpy() for tensor in outputs]
+    found += [None if tensor is None else tensor.numpy() for tensor in grads]
+    return found + [tensor.numpy() for tensor in module.state_dict().values()]
 
 
 def close(ours: Any, theirs: Any, name: str) -> None:
@@ -315,8 +315,8 @@ LOSS_ROWS = [
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_losses_are_pytorchs(name: str, row: Row, reduction: str, dtype: Any) -> None:
     args, options, specs = row
-    args = tuple(one.astype(dtype) if isinstance(one, np.ndarray) else one for one in args)
-    options = {key: one.astype(dtype) if isinstance(one, np.ndarray) else one for key, one in options.items()}
+    args = tuple(value.astype(dtype) if isinstance(value, np.ndarray) else value for value in args)
+    options = {key: value.astype(dtype) if isinstance(value, np.ndarray) else value for key, value in options.items()}
     row = (args, {**options, "reduction": reduction}, specs)
     ours, theirs = build(pellucid, name, row), build(torch, name, row)
     assert repr(ours) == repr(theirs)
@@ -328,7 +328,7 @@ def test_losses_are_pytorchs(name: str, row: Row, reduction: str, dtype: Any) ->
         module.inner = module.forward
         target = 1 if name not in ("MarginRankingLoss", "CosineEmbeddingLoss", "TripletMarginLoss") else 2
         module.forward = lambda *a, m=module, t=target: m.inner(
-            *(one.detach() if place == t and name != "TripletMarginLoss" else one for place, one in enumerate(a))
+            *(array.detach() if place == t and name != "TripletMarginLoss" else array for place, array in enumerate(a))
         )
     for place, (a, b) in enumerate(zip(run(pellucid, ours, row, arrays), run(torch, theirs, row, arrays), strict=True)):
         close(a, b, str(place))

@@ -70,17 +70,17 @@ WALKS: dict[str, Any] = {
     "parameters": lambda m: [shape_of(p) for p in m.parameters()],
     "named_buffers": lambda m: [(name, shape_of(b)) for name, b in m.named_buffers()],
     "buffers": lambda m: [shape_of(b) for b in m.buffers()],
-    "named_modules": lambda m: [(name, type(one).__name__) for name, one in m.named_modules()],
+    "named_modules": lambda m: [(name, type(module).__name__) for name, module in m.named_modules()],
     "all named modules": lambda m: [name for name, _ in m.named_modules(remove_duplicate=False)],
-    "modules": lambda m: [type(one).__name__ for one in m.modules()],
-    "named_children": lambda m: [(name, type(one).__name__) for name, one in m.named_children()],
-    "children": lambda m: [type(one).__name__ for one in m.children()],
+    "modules": lambda m: [type(module).__name__ for module in m.modules()],
+    "named_children": lambda m: [(name, type(module).__name__) for name, module in m.named_children()],
+    "children": lambda m: [type(module).__name__ for module in m.children()],
     "state_dict": lambda m: [(name, shape_of(value)) for name, value in m.state_dict().items()],
     "state_dict with a prefix": lambda m: list(m.state_dict(prefix="p.")),
     "versions": lambda m: dict(m.state_dict()._metadata),
     "text": text,
-    "apply": lambda m: (seen := [], m.apply(lambda one: seen.append(type(one).__name__)))[0],
-    "eval": lambda m: [one.training for one in m.eval().modules()],
+    "apply": lambda m: (seen := [], m.apply(lambda module: seen.append(type(module).__name__)))[0],
+    "eval": lambda m: [module.training for module in m.eval().modules()],
     "frozen": lambda m: [p.requires_grad for p in m.requires_grad_(False).parameters()],
     "double": lambda m: [str(p.dtype).split(".")[1] for p in m.double().state_dict().values()],
     "half": lambda m: [str(p.dtype).split(".")[1] for p in m.half().state_dict().values()],
@@ -103,7 +103,12 @@ WALKS: dict[str, Any] = {
     "sequence": lambda m: [repr(m.seq[1:]), repr(m.seq[0]), len(m.seq), repr(m.seq + m.seq), repr(m.seq * 2)],
     "sequence changed": lambda m: repr(m.named["b"].append(m.layers[2]).insert(0, m.layers[3])),
     "sequence shortened": lambda m: (delattr(m, "seq"), m.named["b"].__delitem__(0), repr(m.named))[2],
-    "values": lambda m: [len(m.values), shape_of(m.values[1]), [shape_of(one) for one in m.values], text(m.values[:1])],
+    "values": lambda m: [
+        len(m.values),
+        shape_of(m.values[1]),
+        [shape_of(entry) for entry in m.values],
+        text(m.values[:1]),
+    ],
     "values changed": lambda m: text(m.values.append(m.scale).extend([m.mask, 3])),
     "pairs": lambda m: [list(m.pairs), len(m.pairs), "left" in m.pairs, shape_of(m.pairs["left"])],
     "pairs changed": lambda m: (m.pairs.update({"more": m.mask}), m.pairs.pop("left"), text(m.pairs))[2],
@@ -348,35 +353,37 @@ def rounded(value: Any) -> Any:
     if hasattr(value, "detach"):
         return np.round(value.detach().numpy(), 4).tolist()
     if isinstance(value, (list, tuple)):
-        return [rounded(one) for one in value]
+        return [rounded(entry) for entry in value]
     return value if isinstance(value, (str, type(None))) else type(value).__name__
 
 
 HOOKS: dict[str, Any] = {
-    "forward": lambda m, seen: [m[0].register_forward_hook(lambda one, args, out: seen.append((one, args, out)))],
-    "forward that replaces": lambda m, seen: [m[0].register_forward_hook(lambda one, args, out: out * 2)],
+    "forward": lambda m, seen: [m[0].register_forward_hook(lambda module, args, out: seen.append((module, args, out)))],
+    "forward that replaces": lambda m, seen: [m[0].register_forward_hook(lambda module, args, out: out * 2)],
     "forward with keywords": lambda m, seen: [
-        m[0].register_forward_hook(lambda one, args, kwargs, out: seen.append(out), with_kwargs=True)
+        m[0].register_forward_hook(lambda module, args, kwargs, out: seen.append(out), with_kwargs=True)
     ],
-    "before": lambda m, seen: [m[0].register_forward_pre_hook(lambda one, args: seen.append(args))],
-    "before, replacing": lambda m, seen: [m[0].register_forward_pre_hook(lambda one, args: args[0] * 3)],
+    "before": lambda m, seen: [m[0].register_forward_pre_hook(lambda module, args: seen.append(args))],
+    "before, replacing": lambda m, seen: [m[0].register_forward_pre_hook(lambda module, args: args[0] * 3)],
     "before, with keywords": lambda m, seen: [
-        m[0].register_forward_pre_hook(lambda one, args, kwargs: ((args[0] + 1,), kwargs), with_kwargs=True)
+        m[0].register_forward_pre_hook(lambda module, args, kwargs: ((args[0] + 1,), kwargs), with_kwargs=True)
     ],
     "order": lambda m, seen: [
         m[0].register_forward_hook(lambda *_: seen.append("first")),
         m[0].register_forward_hook(lambda *_: seen.append("second")),
         m[0].register_forward_hook(lambda *_: seen.append("zeroth"), prepend=True),
     ],
-    "backward": lambda m, seen: [m[0].register_full_backward_hook(lambda one, gin, gout: seen.append((gin, gout)))],
+    "backward": lambda m, seen: [m[0].register_full_backward_hook(lambda module, gin, gout: seen.append((gin, gout)))],
     "backward of all": lambda m, seen: [
-        m.register_full_backward_hook(lambda one, gin, gout: seen.append(("all", gin, gout))),
-        m[1].register_full_backward_hook(lambda one, gin, gout: seen.append(("tanh", gin, gout))),
+        m.register_full_backward_hook(lambda module, gin, gout: seen.append(("all", gin, gout))),
+        m[1].register_full_backward_hook(lambda module, gin, gout: seen.append(("tanh", gin, gout))),
     ],
-    "backward that replaces": lambda m, seen: [m[0].register_full_backward_hook(lambda one, gin, gout: (gin[0] * 2,))],
-    "before backward": lambda m, seen: [m[1].register_full_backward_pre_hook(lambda one, gout: seen.append(gout))],
+    "backward that replaces": lambda m, seen: [
+        m[0].register_full_backward_hook(lambda module, gin, gout: (gin[0] * 2,))
+    ],
+    "before backward": lambda m, seen: [m[1].register_full_backward_pre_hook(lambda module, gout: seen.append(gout))],
     "before backward, replacing": lambda m, seen: [
-        m[1].register_full_backward_pre_hook(lambda one, gout: (gout[0] * 2,))
+        m[1].register_full_backward_pre_hook(lambda module, gout: (gout[0] * 2,))
     ],
 }
 
@@ -418,10 +425,12 @@ def test_hooks_on_every_module() -> None:
     seen: list[str] = []
     module = nn.Sequential(nn.Tanh(), nn.Identity())
     registered = [
-        hooks.register_module_forward_pre_hook(lambda one, args: seen.append(f"before {type(one).__name__}")),
-        hooks.register_module_forward_hook(lambda one, args, out: seen.append(f"after {type(one).__name__}")),
-        hooks.register_module_full_backward_pre_hook(lambda one, gout: seen.append(f"into {type(one).__name__}")),
-        hooks.register_module_full_backward_hook(lambda one, gin, gout: seen.append(f"out of {type(one).__name__}")),
+        hooks.register_module_forward_pre_hook(lambda layer, args: seen.append(f"before {type(layer).__name__}")),
+        hooks.register_module_forward_hook(lambda layer, args, out: seen.append(f"after {type(layer).__name__}")),
+        hooks.register_module_full_backward_pre_hook(lambda layer, gout: seen.append(f"into {type(layer).__name__}")),
+        hooks.register_module_full_backward_hook(
+            lambda layer, gin, gout: seen.append(f"out of {type(layer).__name__}")
+        ),
     ]
     try:
         module(pellucid.ones(2).requires_grad_()).sum().backward()
@@ -576,7 +585,7 @@ def test_clipping_is_pytorchs(name: str) -> None:
     for library in (pellucid, torch):
         params = graded(library)
         result = CLIPS[name](library, params)
-        found.append([None if one is None else one.numpy() for one in [result, *(p.grad for p in params)]])
+        found.append([None if array is None else array.numpy() for array in [result, *(p.grad for p in params)]])
     for ours, theirs in zip(*found, strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:

@@ -40,12 +40,12 @@ def rows_of(name: str) -> list[Row]:
     if name in SAMPLES:
         return SAMPLES[name]
     rows = SAMPLES.get(name.removesuffix("_"), [])
-    return [one for one in rows if not TABLE[name].elementwise or fits_in_place(one)]
+    return [row for row in rows if not TABLE[name].elementwise or fits_in_place(row)]
 
 
-def fits_in_place(one: Row) -> bool:
-    shapes = [np.shape(arg) for arg in one.args if arg is not None]
-    return isinstance(one.args[0], np.ndarray) and np.broadcast_shapes(*shapes) == shapes[0]
+def fits_in_place(row: Row) -> bool:
+    shapes = [np.shape(arg) for arg in row.args if arg is not None]
+    return isinstance(row.args[0], np.ndarray) and np.broadcast_shapes(*shapes) == shapes[0]
 
 
 ROWS = [(name, index) for name in TABLE for index in range(len(rows_of(name)))]
@@ -85,7 +85,7 @@ def to_torch(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return torch.tensor(value)
     if isinstance(value, list):
-        return [to_torch(one) for one in value]
+        return [to_torch(array) for array in value]
     if isinstance(value, pellucid.dtype):
         return getattr(torch, value.name)
     return value
@@ -94,7 +94,7 @@ def to_torch(value: Any) -> Any:
 def to_ours(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return pellucid.tensor(value)
-    return [to_ours(one) for one in value] if isinstance(value, list) else value
+    return [to_ours(array) for array in value] if isinstance(value, list) else value
 
 
 def first(result: Any) -> Any:
@@ -136,16 +136,16 @@ def both(op: Op, arrays: list[Any], theirs: Any = None) -> tuple[Any, torch.Tens
     torch.manual_seed(0)
     pellucid.manual_seed(0)
     try:
-        expected = first(theirs(*[to_torch(one) for one in arrays]))
+        expected = first(theirs(*[to_torch(array) for array in arrays]))
     except TypeError:  # PyTorch has the op for tensors alone, not for numbers
         return None, None
     except RuntimeError as refused:
         # What PyTorch refuses for want of a kernel, pellucid may have; every other refusal is ours as well.
         if not any(reason in str(refused) for reason in NO_KERNEL):
             with pytest.raises((RuntimeError, TypeError)):
-                op(*[to_ours(one) for one in arrays])
+                op(*[to_ours(array) for array in arrays])
         return None, None
-    return first(op(*[to_ours(one) for one in arrays])), expected
+    return first(op(*[to_ours(array) for array in arrays])), expected
 
 
 # --- elementwise -----------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def extremes(op: Op, kind: str) -> list[np.ndarray]:
     values = np.array(EXTREME, kind)
     if op.required > 2:
         values = values[:15]
-    return [one.ravel().copy() for one in np.meshgrid(*[values] * op.required, indexing="ij")]
+    return [grid.ravel().copy() for grid in np.meshgrid(*[values] * op.required, indexing="ij")]
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_strided(name: str) -> None:
     dtype = np.int64 if op.domain.integers else np.float64
     plain = inputs(name, (4, 6), dtype=dtype)
     for view in (lambda a: a.T, lambda a: a[::2, 1::3], lambda a: np.broadcast_to(a[:1], (4, 6))):
-        got = op(*[pellucid.from_numpy(view(one)) for one in plain])
-        wanted = op(*[pellucid.tensor(view(one).copy()) for one in plain])
+        got = op(*[pellucid.from_numpy(view(array)) for array in plain])
+        wanted = op(*[pellucid.tensor(view(array).copy()) for array in plain])
         np.testing.assert_array_equal(got.numpy(), wanted.numpy())
 
 
@@ -281,22 +281,22 @@ def test_numeric_gradient(name: str) -> None:
 @pytest.mark.parametrize(("name", "index"), ROWS, ids=[f"{name}-{index}" for name, index in ROWS])
 def test_row(name: str, index: int) -> None:
     """Forward in float64 and float32, and the gradient: against PyTorch's and against finite differences."""
-    op, one = TABLE[name], rows_of(name)[index]
+    op, sample = TABLE[name], rows_of(name)[index]
 
     def ours(*args: Any) -> Any:
         if in_place(op):
             args = (args[0].clone(), *args[1:])
-        return op(*args, **one.attributes)
+        return op(*args, **sample.attributes)
 
     def theirs(*args: Any) -> Any:
         if in_place(op):
             args = (args[0].clone(), *args[1:])
-        attributes = {key: to_torch(value) for key, value in one.attributes.items() if key not in one.drop}
-        return (one.reference or reference(op))(*args, **attributes)
+        attributes = {key: to_torch(value) for key, value in sample.attributes.items() if key not in sample.drop}
+        return (sample.reference or reference(op))(*args, **attributes)
 
-    if one.skip is None:
+    if sample.skip is None:
         for kind in ("float64", "float32"):
-            args = [as_kind(arg, kind) for arg in one.args]
+            args = [as_kind(arg, kind) for arg in sample.args]
             torch.manual_seed(0)
             expected = theirs(*[to_torch(arg) for arg in args])
             pellucid.manual_seed(0)
@@ -308,23 +308,23 @@ def test_row(name: str, index: int) -> None:
 
             compare_all(got, expected, slack=8, compute=compute)
     else:
-        ours(*[to_ours(arg) for arg in one.args])
-    if one.gradient and op.rules:
-        if one.skip is None:
-            compare_gradients(op, list(one.args), theirs, ours=ours)
-        if one.gradient == "torch":
+        ours(*[to_ours(arg) for arg in sample.args])
+    if sample.gradient and op.rules:
+        if sample.skip is None:
+            compare_gradients(op, list(sample.args), theirs, ours=ours)
+        if sample.gradient == "torch":
             return
-        floats = [i for i, arg in enumerate(one.args) if is_float(arg)]
+        floats = [i for i, arg in enumerate(sample.args) if is_float(arg)]
 
         def of_floats(*tensors: Any) -> Any:
-            args = [to_ours(arg) for arg in one.args]
+            args = [to_ours(arg) for arg in sample.args]
             for i, tensor in zip(floats, tensors, strict=True):
                 args[i] = tensor
             pellucid.manual_seed(0)
             return first(ours(*args))
 
         if floats:
-            check_gradients(of_floats, [one.args[i] for i in floats])
+            check_gradients(of_floats, [sample.args[i] for i in floats])
 
 
 def test_scatter_that_multiplies_has_no_gradient() -> None:
@@ -359,7 +359,7 @@ def is_float(value: Any) -> bool:
 
 def as_kind(value: Any, kind: str) -> Any:
     if isinstance(value, list):
-        return [as_kind(one, kind) for one in value]
+        return [as_kind(array, kind) for array in value]
     return value.astype(kind) if is_float(value) else value
 
 
@@ -383,8 +383,8 @@ def compare_gradients(op: Op, arrays: list[Any], theirs: Any, ours: Any = None, 
         def theirs(*args: Any) -> Any:
             return plain(args[0].clone(), *args[1:]) if in_place(op) else plain(*args)
 
-    wanted = [to_torch(one) for one in arrays]
-    given = [to_ours(one) for one in arrays]
+    wanted = [to_torch(array) for array in arrays]
+    given = [to_ours(array) for array in arrays]
     for tensor in (*leaves(wanted), *leaves(given)):
         if tensor.is_floating_point():
             tensor.requires_grad_(True)
@@ -403,20 +403,20 @@ def compare_gradients(op: Op, arrays: list[Any], theirs: Any, ours: Any = None, 
         return
     assert got.requires_grad
     got.backward(pellucid.from_numpy(seed))
-    for position, (one, other) in enumerate(zip(leaves(given), leaves(wanted), strict=True)):
-        if other.grad is None or one.grad is None:
+    for position, (leaf, other) in enumerate(zip(leaves(given), leaves(wanted), strict=True)):
+        if other.grad is None or leaf.grad is None:
             assert other.grad is None or not other.grad.any(), f"no gradient for input {position}"
         else:
             assert_same(
-                one.grad, other.grad, f"gradient of input {position}", slack=GRADIENT_SLACK.get(op.name, 1) * 100
+                leaf.grad, other.grad, f"gradient of input {position}", slack=GRADIENT_SLACK.get(op.name, 1) * 100
             )
 
 
 def leaves(args: list[Any]) -> list[Any]:
     found = []
-    for one in args:
-        if isinstance(one, list):
-            found += leaves(one)
-        elif hasattr(one, "requires_grad"):
-            found.append(one)
+    for leaf in args:
+        if isinstance(leaf, list):
+            found += leaves(leaf)
+        elif hasattr(leaf, "requires_grad"):
+            found.append(leaf)
     return found

@@ -207,11 +207,11 @@ def test_pytorchs_checkpoint_can_be_carried_on(name: str) -> None:
 def test_l1_adds_its_subgradient(name: str) -> None:
     values = np.array([2.0, -3.0, 0.0], np.float32)
     penalised, plain = parameter(values), parameter(values)
-    one = getattr(optim, name)([{"params": [penalised], "l1": 0.5}], lr=0.1)
+    first = getattr(optim, name)([{"params": [penalised], "l1": 0.5}], lr=0.1)
     other = getattr(optim, name)([plain], lr=0.1)
     penalised.grad = wrap(np.array([1.0, 1.0, 0.25], np.float32))
     plain.grad = wrap(np.array([1.5, 0.5, 0.25], np.float32))
-    one.step()
+    first.step()
     other.step()
     assert penalised.tolist() == plain.tolist()
     assert penalised.grad.tolist() == [1.0, 1.0, 0.25]
@@ -604,8 +604,8 @@ def test_a_step_is_one_op_for_each_parameter(name: str) -> None:
     parameters = [wrap(np.ones(3, np.float32)).requires_grad_() for _ in range(2)]
     optimizer = getattr(optim, name)(parameters, lr=0.1)
     for _ in range(2):  # the first step also makes the state
-        for one in parameters:
-            one.grad = wrap(np.ones(3, np.float32))
+        for parameter in parameters:
+            parameter.grad = wrap(np.ones(3, np.float32))
         seen = _Seen()
         with interpreter(seen):
             optimizer.step()

@@ -67,9 +67,9 @@ F.instance_norm(c, r, r, use_input_stats=False)
 def test_same_as_in_torch(code: str) -> None:
     expected, got = parts(evaluate(code, torch)), parts(evaluate(code, pellucid))
     assert len(got) == len(expected)
-    for one, other in zip(got, expected, strict=True):
-        assert one.dtype.name == str(other.dtype).removeprefix("torch.")
-        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-6, atol=1e-6, strict=True)
+    for tensor, other in zip(got, expected, strict=True):
+        assert tensor.dtype.name == str(other.dtype).removeprefix("torch.")
+        np.testing.assert_allclose(tensor.numpy(), other.numpy(), rtol=2e-6, atol=1e-6, strict=True)
 
 
 # code, what the message must say
@@ -124,8 +124,8 @@ def test_running_statistics(norm: str) -> None:
         for library, running in ((pellucid, ours), (torch, theirs)):
             how = {"training": True} if norm == "batch_norm" else {"use_input_stats": True}
             getattr(library.nn.functional, norm)(library.from_numpy(batch.copy()), *running, momentum=0.3, **how)
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-6)
+    for tensor, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(tensor.numpy(), other.numpy(), rtol=1e-6)
 
 
 def test_long_float32_sums_stay_exact_enough() -> None:

@@ -35,7 +35,7 @@ def test_a_layer(
     x = torch.tensor([1, 2, 3]) if isinstance(layer, nn.Embedding) else torch.randn(*shape)
     table = viz.summary(layer, x)
     row = only(table, "")
-    assert row.trainable == parameters == sum(one.numel() for one in layer.parameters())
+    assert row.trainable == parameters == sum(parameter.numel() for parameter in layer.parameters())
     assert row.multiply_adds == multiply_adds
     assert row.outputs == [output]
     assert row.parameter_bytes == parameters * 4
@@ -100,7 +100,7 @@ def test_shared_frozen_and_unused_parameters() -> None:
     table = viz.summary(model, torch.ones(3, 4))
     assert table.trainable == 4 * 4 + 4 + 9 * 9 + 9 + 1 + 4
     assert table.frozen == 4 * 2 + 2
-    assert table.parameters == sum(one.numel() for one in model.parameters())
+    assert table.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert only(table, "first").trainable == 20
     assert only(table, "first").calls == 2
     assert only(table, "second").parameters == 0
@@ -143,8 +143,8 @@ def test_the_model_is_left_alone_and_other_things_are_refused() -> None:
 def test_batch_normalisation_of_one_sample_is_shown_as_in_evaluation() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
     before = {name: tensor.tolist() for name, tensor in model.state_dict().items()}
-    one, many = (viz.summary(model, torch.randn(n, 3)) for n in (1, 5))
-    assert [row.trainable for row in one.rows] == [row.trainable for row in many.rows]
+    single, many = (viz.summary(model, torch.randn(n, 3)) for n in (1, 5))
+    assert [row.trainable for row in single.rows] == [row.trainable for row in many.rows]
     assert "evaluation mode" in model.__graph__(torch.randn(1, 3)).title
     assert "evaluation mode" not in model.__graph__(torch.randn(5, 3)).title
     assert all(module.training for module in model.modules())

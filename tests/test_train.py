@@ -86,9 +86,9 @@ def arrays(state: Any) -> list[np.ndarray]:
     return [array for item in items for array in arrays(item)]
 
 
-def same(one: Any, other: Any) -> bool:
+def same(first: Any, other: Any) -> bool:
     """Whether two states hold the same bits."""
-    a, b = arrays(one), arrays(other)
+    a, b = arrays(first), arrays(other)
     return len(a) == len(b) > 0 and all(
         x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True)
     )

@@ -522,8 +522,8 @@ def test_accumulated_batches_equal_the_big_one(size: int, batches: int, big: int
     whole, parts = plain_learner(big), plain_learner(size, Accumulate(batches), Count())
     whole.fit(3)
     parts.fit(3)
-    for one, other in zip(arrays(whole.model.state_dict()), arrays(parts.model.state_dict()), strict=True):
-        assert one == pytest.approx(other, rel=1e-12, abs=1e-14)
+    for array, other in zip(arrays(whole.model.state_dict()), arrays(parts.model.state_dict()), strict=True):
+        assert array == pytest.approx(other, rel=1e-12, abs=1e-14)
     assert len(steps) == whole.step
     assert whole.recorder.epochs[0]["train_loss"] > 0
     assert parts.recorder.epochs[-1]["step"] == 3 * math.ceil(34 / size)
@@ -533,8 +533,8 @@ def test_accumulation_clips_the_gradient_of_the_whole_group() -> None:
     whole, parts = plain_learner(8, GradientClip(norm=0.05)), plain_learner(4, Accumulate(2), GradientClip(norm=0.05))
     whole.fit(2)
     parts.fit(2)
-    for one, other in zip(arrays(whole.model.state_dict()), arrays(parts.model.state_dict()), strict=True):
-        assert one == pytest.approx(other, rel=1e-12, abs=1e-14)
+    for array, other in zip(arrays(whole.model.state_dict()), arrays(parts.model.state_dict()), strict=True):
+        assert array == pytest.approx(other, rel=1e-12, abs=1e-14)
 
 
 # MixUp
@@ -644,8 +644,8 @@ def test_the_average_is_a_copy() -> None:
     make_learner(ema).fit(1)
     first = arrays(ema.average)
     with no_grad():
-        for one in ema.average.values():
-            one.zero_()
+        for tensor in ema.average.values():
+            tensor.zero_()
     assert all((a == b).all() for a, b in zip(first, arrays(ema.average), strict=True))
 
 

@@ -44,10 +44,10 @@ def hooks_of(model: Any) -> int:
     return sum(len(getattr(module, table)) for module in model.modules() for table in tables)
 
 
-def same(one: Any, other: Any) -> None:
+def same(first: Any, other: Any) -> None:
     """Two records, or states, are equal to the bit."""
-    assert one.keys() == other.keys()
-    for key, value in one.items():
+    assert first.keys() == other.keys()
+    for key, value in first.items():
         if isinstance(value, dict):
             same(value, other[key])
         else:
@@ -94,8 +94,8 @@ def test_the_gradients_that_hooks_see_are_those_of_pytorch() -> None:
             (model(x) ** 2).sum().backward()
     assert list(found["pellucid"]) == list(found["torch"]) == ["2", "1", "0"]
     for name, arrays in found["torch"].items():
-        for one, other in zip(found["pellucid"][name], arrays, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        for array, other in zip(found["pellucid"][name], arrays, strict=True):
+            np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-6)
 
 
 def test_hooks_are_removed_when_the_block_fails_and_when_a_hook_does() -> None:
@@ -180,9 +180,9 @@ def test_a_histogram_is_as_narrow_as_its_bins_allow() -> None:
 
 
 def test_the_sum_of_histograms_is_that_of_all_numbers() -> None:
-    one, other = RNG.normal(size=50), 10 * RNG.normal(size=30)
-    rows, edges = histogram.align([histogram.count(one, 16), histogram.count(other, 16)], 16)
-    summed, same_edges = histogram.align([histogram.total([histogram.count(v, 16) for v in (one, other)], 16)], 16)
+    first, other = RNG.normal(size=50), 10 * RNG.normal(size=30)
+    rows, edges = histogram.align([histogram.count(first, 16), histogram.count(other, 16)], 16)
+    summed, same_edges = histogram.align([histogram.total([histogram.count(v, 16) for v in (first, other)], 16)], 16)
     np.testing.assert_array_equal(rows.sum(0), summed[0])
     np.testing.assert_array_equal(edges, same_edges)
 
@@ -301,9 +301,9 @@ def test_dead_units_are_features_channels_and_counted_over_the_batch() -> None:
 
 
 def test_a_layer_that_is_called_twice_has_the_statistics_of_both_outputs() -> None:
-    one, other = RNG.normal(size=(3, 4)), 100 + RNG.normal(size=(5, 4))
-    both = np.concatenate([one, other])
-    row = recorded(nn.Identity(), from_numpy(one), from_numpy(other))
+    first, other = RNG.normal(size=(3, 4)), 100 + RNG.normal(size=(5, 4))
+    both = np.concatenate([first, other])
+    row = recorded(nn.Identity(), from_numpy(first), from_numpy(other))
     assert row["mean"][0] == pytest.approx(both.mean(), rel=1e-13)
     assert row["std"][0] == pytest.approx(both.std(), rel=1e-13)
     np.testing.assert_array_equal(row["histogram"][0], np.histogram(both, row["edges"])[0])
@@ -356,8 +356,8 @@ def test_recording_changes_nothing_in_the_training() -> None:
     for run in (plain, watched):
         manual_seed(3)
         run.fit(2)
-    for one, other in zip(plain.model.parameters(), watched.model.parameters(), strict=True):
-        assert one.detach().numpy().tobytes() == other.detach().numpy().tobytes()
+    for parameter, other in zip(plain.model.parameters(), watched.model.parameters(), strict=True):
+        assert parameter.detach().numpy().tobytes() == other.detach().numpy().tobytes()
 
 
 def test_a_batch_that_is_skipped_or_fails_leaves_no_row_and_no_hook() -> None:

@@ -239,8 +239,8 @@ def test_every_axis_says_what_it_shows(name: str) -> None:
             axis = getattr(axes, f"{letter}axis")
             words = [tick.get_text() for tick in axis.get_ticklabels() if tick.get_text()[:1].isalpha()]
             start = getattr(axes.get_position(), f"{letter}0")
-            shared = [one for one in panels if abs(getattr(one.get_position(), f"{letter}0") - start) < 0.01]
-            named = [getattr(one, f"get_{letter}label")() for one in shared]
+            shared = [panel for panel in panels if abs(getattr(panel.get_position(), f"{letter}0") - start) < 0.01]
+            named = [getattr(panel, f"get_{letter}label")() for panel in shared]
             bare = len(axis.get_ticklocs()) == 0  # nothing to be measured along it: a picture, parallel axes
             bar = axes.get_label() == "<colorbar>"
             assert any(named) or words or bare or bar, f"{axes}: {letter}"
@@ -291,7 +291,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     path.write_text("old")
     with pytest.raises(ValueError, match="xyz"):
         viz.confusion_matrix([[1]], save=path)
-    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("it.xyz", "old")]
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("it.xyz", "old")]
     with pytest.raises(FileNotFoundError, match="no folder"):
         viz.confusion_matrix([[1]], save=tmp_path / "none" / "it.png")
 
@@ -555,13 +555,13 @@ def test_wrong_points_are_crossed_and_none_of_them_is_thinned_away() -> None:
     guess[[5, 777, 40_000]] = 1
     axes = viz.scatter(x, guess, truth).axes[0]
     assert len(axes.collections[-1].get_offsets()) == 3
-    assert sum(len(one.get_offsets()) for one in axes.collections) < 5000
+    assert sum(len(collection.get_offsets()) for collection in axes.collections) < 5000
     assert axes.get_title() == "49,997 of 50,000 right, 100.0 %"
 
 
 def test_the_boundary_is_where_the_probability_is_one_half() -> None:
     axes = viz.decision_regions(disc, X, TWO, resolution=60).axes[0]
-    boundary = next(one for one in axes.collections if list(getattr(one, "levels", [])) == [0.5])
+    boundary = next(collection for collection in axes.collections if list(getattr(collection, "levels", [])) == [0.5])
     radii = np.hypot(*boundary.get_paths()[0].vertices.T)
     np.testing.assert_allclose(radii, 1, atol=0.02)
 
@@ -602,7 +602,7 @@ def test_a_film_has_a_frame_for_each_snapshot(tmp_path: Path) -> None:
             picture.seek(i)
             times.append(picture.info["duration"])
     assert times == [200, 200, 1000]
-    assert [one.name for one in tmp_path.iterdir()] == ["it.gif"]
+    assert [file.name for file in tmp_path.iterdir()] == ["it.gif"]
 
 
 def test_an_mp4_without_ffmpeg_says_what_to_write_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

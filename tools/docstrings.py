@@ -72,7 +72,7 @@ def _entry(entry: str) -> str:
     name, colon, rest = entry.partition(": ")
     if not colon or "`" in name or len(name) > 60:
         return _literal(entry)
-    return ", ".join(f"`{one}`" for one in name.split(", ")) + f": {_literal(rest)}"
+    return ", ".join(f"`{part}`" for part in name.split(", ")) + f": {_literal(rest)}"
 
 
 def _literal(text: str) -> str:

@@ -119,11 +119,11 @@ def op_pages() -> dict[str, str]:
     for name, module in sorted(chapters().items()):
         ops = {key: op for key, op in TABLE.items() if op.__module__ == module.__name__ and not _is_in_place(op)}
         made = {
-            key: one
-            for key, one in FUNCTIONS.items()
-            if one.__module__ == module.__name__ and not isinstance(one, Op) and key == one.__name__
+            key: function
+            for key, function in FUNCTIONS.items()
+            if function.__module__ == module.__name__ and not isinstance(function, Op) and key == function.__name__
         }
-        entries = [("function", key, _function_entry(key, one)) for key, one in made.items()]
+        entries = [("function", key, _function_entry(key, function)) for key, function in made.items()]
         entries += [("op", key, _op_entry(key, op, key in made)) for key, op in ops.items()]
         entries.sort(key=lambda entry: (entry[1], entry[0]))
         head = markdown(module.__doc__ or "")
@@ -165,7 +165,7 @@ def _op_entry(name: str, op: Op, shadowed: bool) -> str:
     if op.view:
         facts.append(("result", "a view: it shares memory with its input"))
     if op.aux:
-        facts.append(("by-products", ", ".join(f"`{one}`" for one in op.aux)))
+        facts.append(("by-products", ", ".join(f"`{by_product}`" for by_product in op.aux)))
     if kept := _kept(op):
         facts.append(("kept until backward", kept))
     parts = [title + anchor, f"```python\n{op.usage()}\n```", markdown(op.__doc__ or "")]
@@ -182,10 +182,13 @@ def _op_entry(name: str, op: Op, shadowed: bool) -> str:
 def _function_entry(name: str, made: Callable[..., Any]) -> str:
     """A function composed of ops: its signature and what it does."""
     plain = [
-        one.replace(annotation=one.empty, default=_Shown(one.default) if one.default is not one.empty else one.default)
-        for one in inspect.signature(made).parameters.values()
+        parameter.replace(
+            annotation=parameter.empty,
+            default=_Shown(parameter.default) if parameter.default is not parameter.empty else parameter.default,
+        )
+        for parameter in inspect.signature(made).parameters.values()
     ]
-    aliases = sorted(alias for alias, one in FUNCTIONS.items() if one is made and alias != name)
+    aliases = sorted(alias for alias, parameter in FUNCTIONS.items() if parameter is made and alias != name)
     offered = f"`pellucid.{name}`" + (f", `Tensor.{name}`" if hasattr(Tensor, name) else "")
     if aliases:
         offered += "; also called " + ", ".join(f"`{alias}`" for alias in aliases)
@@ -224,13 +227,13 @@ def _offered(name: str, op: Op) -> str:
     functional = importlib.import_module("pellucid.nn.functional")
     names: list[str] = []
     for known in (name, name + "_"):
-        one = TABLE.get(known)
-        if one is None or not (known == name or _is_in_place(one)):
+        function = TABLE.get(known)
+        if function is None or not (known == name or _is_in_place(function)):
             continue
-        names += [f"`pellucid.{known}`"] * (vars(pellucid).get(known) is one)
-        names += [f"`Tensor.{known}`"] * (vars(Tensor).get(known) is one)
+        names += [f"`pellucid.{known}`"] * (vars(pellucid).get(known) is function)
+        names += [f"`Tensor.{known}`"] * (vars(Tensor).get(known) is function)
     names += [f"`nn.functional.{name}`"] * (getattr(functional, name, None) is op)
-    aliases = sorted(alias for alias, one in FUNCTIONS.items() if one is op)
+    aliases = sorted(alias for alias, function in FUNCTIONS.items() if function is op)
     also = "; also called " + ", ".join(f"`{alias}`" for alias in aliases) if aliases else ""
     return (", ".join(names) or "part of other ops and functions only") + also
 
@@ -254,7 +257,9 @@ def _kept(op: Op) -> str:
     """What the rules ask for, by name."""
     names: list[str] = []
     for rule in op.rules.values():
-        names += [one for one in list(inspect.signature(rule).parameters)[2:] if one not in op.attributes]
+        names += [
+            parameter for parameter in list(inspect.signature(rule).parameters)[2:] if parameter not in op.attributes
+        ]
     return ", ".join(f"`{name}`" for name in dict.fromkeys(names)) or ("nothing" if op.rules else "")
 
 

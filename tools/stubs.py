@@ -167,42 +167,44 @@ class Scope:
         if method:
             written.append("self")
             parameters = parameters[1:]
-        for i, one in enumerate(parameters):
-            if one.kind is KINDS.KEYWORD_ONLY and (i == 0 or parameters[i - 1].kind is KINDS.POSITIONAL_OR_KEYWORD):
+        for i, parameter in enumerate(parameters):
+            if parameter.kind is KINDS.KEYWORD_ONLY and (
+                i == 0 or parameters[i - 1].kind is KINDS.POSITIONAL_OR_KEYWORD
+            ):
                 written.append("*")
-            written.append(self._parameter(one, known))
+            written.append(self._parameter(parameter, known))
         line = f"def {name}({', '.join(written)}) -> {self.annotation(returns, known)}:"
         text = inspect.cleandoc(made.__doc__ or "").split("\n")[0].replace("\\", "\\\\")
         if name in ("__eq__", "__ne__"):  # objects are equal or not, tensors element by element
             return f"{line} ...  # pyright: ignore[reportIncompatibleMethodOverride]\n"
         return f'{line}\n    """{text}"""\n' if text else f"{line} ...\n"
 
-    def _parameter(self, one: inspect.Parameter, known: dict[str, Any]) -> str:
-        star = {KINDS.VAR_POSITIONAL: "*", KINDS.VAR_KEYWORD: "**"}.get(one.kind, "")
-        text = f"{star}{one.name}: {self.annotation(str(one.annotation), known)}"
-        return text if one.default is KINDS.empty else f"{text} = {_default(one.default)}"
+    def _parameter(self, parameter: inspect.Parameter, known: dict[str, Any]) -> str:
+        star = {KINDS.VAR_POSITIONAL: "*", KINDS.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        text = f"{star}{parameter.name}: {self.annotation(str(parameter.annotation), known)}"
+        return text if parameter.default is KINDS.empty else f"{text} = {_default(parameter.default)}"
 
 
 def _of_op(op: Op) -> list[inspect.Parameter]:
     """The parameters that a call of the op has: arrays as Tensors, attributes also by position, as `Op.bind` has it."""
     given = list(op.__signature__.parameters.values())
     made: list[inspect.Parameter] = []
-    for one in given:
-        if one.name not in op.inputs:
-            made.append(one)
+    for parameter in given:
+        if parameter.name not in op.inputs:
+            made.append(parameter)
             continue
-        kind = "Tensor | float" if _takes_number(op, one) else "Tensor"
-        made.append(one.replace(annotation=f"{kind} | None" if one.default is None else kind))
-    free = [one.replace(kind=KINDS.POSITIONAL_OR_KEYWORD) for one in made]
-    defaults = [one.default is not KINDS.empty for one in free]
+        kind = "Tensor | float" if _takes_number(op, parameter) else "Tensor"
+        made.append(parameter.replace(annotation=f"{kind} | None" if parameter.default is None else kind))
+    free = [parameter.replace(kind=KINDS.POSITIONAL_OR_KEYWORD) for parameter in made]
+    defaults = [parameter.default is not KINDS.empty for parameter in free]
     # Python has no required parameter after an optional one, unless it is given by name.
     return free if op.star is None and defaults == sorted(defaults) else made
 
 
-def _takes_number(op: Op, one: inspect.Parameter) -> bool:
-    if op.inputs.index(one.name) in op.tensors:
+def _takes_number(op: Op, parameter: inspect.Parameter) -> bool:
+    if op.inputs.index(parameter.name) in op.tensors:
         return False
-    if isinstance(one.default, int | float) or "float" in str(one.annotation):
+    if isinstance(parameter.default, int | float) or "float" in str(parameter.annotation):
         return True
     return op.elementwise and (op.numbers or len(op.inputs) > 1)
 

@@ -93,11 +93,11 @@ def run_case(program: str, index: int, seed: int = 0) -> Case:
     report = examine(program, tuple(patches), seed)
     case.seconds = round(time.perf_counter() - start, 2)
     case.status = report.status
-    case.named = {name: one.mistake for name, one in report.diagnoses.items()}
-    case.where = {name: one.where for name, one in report.diagnoses.items()}
-    wrong = [one for one in report.tensors.values() if one.wrong]
+    case.named = {name: diagnosis.mistake for name, diagnosis in report.diagnoses.items()}
+    case.where = {name: diagnosis.where for name, diagnosis in report.diagnoses.items()}
+    wrong = [tensor for tensor in report.tensors.values() if tensor.wrong]
     if wrong:
-        case.most = max(wrong, key=lambda one: float(abs(_difference(one)).max(initial=0))).name
+        case.most = max(wrong, key=lambda tensor: float(abs(_difference(tensor)).max(initial=0))).name
     return case
 
 

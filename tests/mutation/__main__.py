@@ -46,19 +46,19 @@ def main() -> int:
                 continue
             rows += found
             seconds[name] = took
-            for one in found:
-                if asked.list or is_survivor(one):
-                    print(line(one), flush=True)
+            for row in found:
+                if asked.list or is_survivor(row):
+                    print(line(row), flush=True)
     out = asked.out or (RESULT if asked.update or not asked.names else None)
     if asked.update and out is not None:
         before = unpacked(json.loads(out.read_text(encoding="utf-8"))["mutants"])
-        rows += [one for one in before if one["op"] not in names and one["op"] in table()]
+        rows += [row for row in before if row["op"] not in names and row["op"] in table()]
     noticed_elsewhere(rows)
     order = {name: place for place, name in enumerate(table())}
-    rows.sort(key=lambda one: order[one["op"]])
+    rows.sort(key=lambda row: order[row["op"]])
     record = summary(rows)
     print(json.dumps(record, indent=1, ensure_ascii=False))
-    print(f"{time.monotonic() - start:.0f} s; longest: {sorted(seconds.items(), key=lambda one: -one[1])[:8]}")
+    print(f"{time.monotonic() - start:.0f} s; longest: {sorted(seconds.items(), key=lambda pair: -pair[1])[:8]}")
     if out is not None:
         text = json.dumps({**record, "mutants": packed(rows)}, indent=1, ensure_ascii=False)
         out.write_text(text + "\n", encoding="utf-8")
@@ -68,53 +68,53 @@ def main() -> int:
 def noticed_elsewhere(rows: list[dict[str, Any]]) -> None:
     """A helper serves several rules: what is changed in a branch that one rule does not take is noticed at another."""
     noticed: dict[str, set[str]] = {}
-    for one in rows:
-        if ": " in one["what"] and one["tests"] and (one["gradients"] or one["reason"]):
-            noticed.setdefault(one["what"], set()).add(f"{one['op']}.{one['where']}")
-    for one in rows:
-        if is_survivor(one) and not one["tests"] and not one["gradients"] and one["what"] in noticed:
-            one["reason"] = f"in a helper, where this rule does not go; noticed at {min(noticed[one['what']])}"
+    for row in rows:
+        if ": " in row["what"] and row["tests"] and (row["gradients"] or row["reason"]):
+            noticed.setdefault(row["what"], set()).add(f"{row['op']}.{row['where']}")
+    for row in rows:
+        if is_survivor(row) and not row["tests"] and not row["gradients"] and row["what"] in noticed:
+            row["reason"] = f"in a helper, where this rule does not go; noticed at {min(noticed[row['what']])}"
 
 
-def is_survivor(one: dict[str, Any]) -> bool:
+def is_survivor(row: dict[str, Any]) -> bool:
     """Not noticed by one of the two, without a reason."""
-    return (one["tests"] is None or one["gradients"] is None) and one["reason"] is None
+    return (row["tests"] is None or row["gradients"] is None) and row["reason"] is None
 
 
-def line(one: dict[str, Any]) -> str:
+def line(row: dict[str, Any]) -> str:
     return (
-        f"{one['op']}.{one['where']}: {one['what']}: tests {one['tests'] or '-'}, gradients {one['gradients'] or '-'}"
-        + (f" ({one['reason']})" if one["reason"] else "")
+        f"{row['op']}.{row['where']}: {row['what']}: tests {row['tests'] or '-'}, gradients {row['gradients'] or '-'}"
+        + (f" ({row['reason']})" if row["reason"] else "")
     )
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The scores: of the mutants that are a mistake, how many are noticed."""
-    mistakes = [one for one in rows if one["tests"] or one["gradients"] or one["reason"] is None]
-    visible = [one for one in mistakes if one["gradients"] or one["reason"] is None]
-    equivalent = [one for one in rows if not one["tests"] and not one["gradients"] and one["reason"]]
+    mistakes = [row for row in rows if row["tests"] or row["gradients"] or row["reason"] is None]
+    visible = [row for row in mistakes if row["gradients"] or row["reason"] is None]
+    equivalent = [row for row in rows if not row["tests"] and not row["gradients"] and row["reason"]]
     return {
-        "ops": len({one["op"] for one in rows}),
+        "ops": len({row["op"] for row in rows}),
         "in all": len(rows),
-        "no mistake": dict(Counter(one["reason"] for one in equivalent).most_common()),
+        "no mistake": dict(Counter(row["reason"] for row in equivalent).most_common()),
         "mistakes": len(mistakes),
-        "noticed by the tests": sum(one["tests"] is not None for one in mistakes),
+        "noticed by the tests": sum(row["tests"] is not None for row in mistakes),
         "mistakes that a derivative shows": len(visible),
-        "noticed by check.gradients": sum(one["gradients"] is not None for one in visible),
+        "noticed by check.gradients": sum(row["gradients"] is not None for row in visible),
         "beyond derivatives": dict(
-            Counter(one["reason"] for one in mistakes if not one["gradients"] and one["reason"]).most_common()
+            Counter(row["reason"] for row in mistakes if not row["gradients"] and row["reason"]).most_common()
         ),
-        "survivors": [line(one) for one in rows if is_survivor(one)],
+        "survivors": [line(row) for row in rows if is_survivor(row)],
     }
 
 
 def packed(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """By op and input: what was changed, and who noticed."""
     made: dict[str, Any] = {}
-    for one in rows:
-        place = made.setdefault(one["op"], {}).setdefault(one["where"], {})
-        place[one["what"]] = one["reason"] if not one["tests"] and not one["gradients"] else (
-            [one["tests"], one["gradients"]] + ([one["reason"]] if one["reason"] else [])
+    for row in rows:
+        place = made.setdefault(row["op"], {}).setdefault(row["where"], {})
+        place[row["what"]] = row["reason"] if not row["tests"] and not row["gradients"] else (
+            [row["tests"], row["gradients"]] + ([row["reason"]] if row["reason"] else [])
         )  # fmt: skip
     return made
 

@@ -67,8 +67,8 @@ def own_tests(op: Op) -> list[Check]:
         found += [(test.__name__, functools.partial(test, op.name)) for test in tests]
     found += [
         (f"test_row[{op.name}-{index}]", functools.partial(test_ops.test_row, op.name, index))
-        for index, one in enumerate(test_ops.rows_of(op.name))
-        if one.gradient
+        for index, row in enumerate(test_ops.rows_of(op.name))
+        if row.gradient
     ]
     if op.name in ("var", "std"):
         test = test_ops.test_gradient_without_degrees_of_freedom
@@ -112,36 +112,36 @@ def gradient_checks(op: Op) -> list[Check]:
             arrays = test_ops.inputs(op.name, *shapes)
             found.append((f"inputs of shape {shapes}", functools.partial(check, op, arrays, {})))
     found += [
-        (f"row {index}", functools.partial(check, op, list(one.args), one.attributes))
-        for index, one in enumerate(test_ops.rows_of(op.name))
-        if one.gradient is True and has_floats(one)
+        (f"row {index}", functools.partial(check, op, list(sample.args), sample.attributes))
+        for index, sample in enumerate(test_ops.rows_of(op.name))
+        if sample.gradient is True and has_floats(sample)
     ]
     return found
 
 
-def has_floats(one: Row) -> bool:
-    floats = [leaf for leaf in leaves(one.args) if test_ops.is_float(leaf)]
+def has_floats(row: Row) -> bool:
+    floats = [leaf for leaf in leaves(row.args) if test_ops.is_float(leaf)]
     return bool(floats) and all(np.isfinite(leaf).all() for leaf in floats)
 
 
 def leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple):
-        for one in value:
-            yield from leaves(one)
+        for item in value:
+            yield from leaves(item)
     else:
         yield value
 
 
 def check(op: Op, arrays: list[Any], attributes: dict[str, Any]) -> None:
     """Σ seed · op(…), with the seed as one more input: so the second order includes how a rule depends on `g`."""
-    given = [test_ops.to_ours(one) for one in arrays]
-    kinds = [test_ops.is_float(one) for one in leaves(arrays)]
+    given = [test_ops.to_ours(value) for value in arrays]
+    kinds = [test_ops.is_float(value) for value in leaves(arrays)]
     flat = list(leaves(given))
-    floats = [one for one, kind in zip(flat, kinds, strict=True) if kind]
+    floats = [value for value, kind in zip(flat, kinds, strict=True) if kind]
 
     def call(tensors: list[Any]) -> Any:
         queue = iter(tensors)
-        replaced = iter([next(queue) if kind else one for one, kind in zip(flat, kinds, strict=True)])
+        replaced = iter([next(queue) if kind else value for value, kind in zip(flat, kinds, strict=True)])
         args = filled(given, replaced)
         if op.mutates:
             args[0] = args[0].clone()
@@ -158,7 +158,7 @@ def check(op: Op, arrays: list[Any], attributes: dict[str, Any]) -> None:
 
 
 def filled(value: Any, parts: Iterator[Any]) -> Any:
-    return [filled(one, parts) for one in value] if isinstance(value, list | tuple) else next(parts)
+    return [filled(item, parts) for item in value] if isinstance(value, list | tuple) else next(parts)
 
 
 def quick_gradients(function: Any, inputs: Any) -> Any:

@@ -26,10 +26,10 @@ class Calls:
 
         @functools.wraps(self.rule)
         def noted(m: Any, *given: Any) -> Any:
-            sort = tuple(_sort(one) for one in given)
+            sort = tuple(_sort(value) for value in given)
             if len(self.made) < MOST or sort not in self.seen:
                 self.seen.add(sort)
-                self.made.append(tuple(_copy(one) for one in given))
+                self.made.append(tuple(_copy(value) for value in given))
             return self.rule(m, *given)
 
         return broken(self.op, self.where, noted)
@@ -100,7 +100,7 @@ def _derivatives(rule: Rule, given: tuple[Any, ...]) -> tuple[Any, list[Any]]:
             return type(value)(map(lifted, value))
         return value
 
-    args = [lifted(one) for one in given]
+    args = [lifted(argument) for argument in given]
     with np.errstate(all="ignore"):
         out = rule(LIFTED, *args)
         if out is None:
@@ -111,10 +111,12 @@ def _derivatives(rule: Rule, given: tuple[Any, ...]) -> tuple[Any, list[Any]]:
         weights = np.random.default_rng(5).uniform(0.5, 1.5, value.shape)
         found = pellucid.autograd.grad((out * pellucid.tensor(weights)).sum(), leaves, allow_unused=True)
     zeros = [np.zeros(tuple(leaf.shape)) for leaf in leaves]
-    return value, [zero if one is None else one.detach().numpy() for one, zero in zip(found, zeros, strict=True)]
+    return value, [
+        zero if gradient is None else gradient.detach().numpy() for gradient, zero in zip(found, zeros, strict=True)
+    ]
 
 
-def _close(one: Any, other: Any) -> bool:
-    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
-        return one is other
-    return one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+def _close(first: Any, other: Any) -> bool:
+    if not isinstance(first, np.ndarray) or not isinstance(other, np.ndarray):
+        return first is other
+    return first.shape == other.shape and np.allclose(first, other, rtol=1e-9, atol=1e-12, equal_nan=True)

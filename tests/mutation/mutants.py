@@ -73,9 +73,9 @@ class broken:
             return before
         position = self.op.inputs.index(name)
         before, self.op.rules[position] = self.op.rules[position], rule
-        for one in TABLE.values():
-            if one.rules is self.op.rules:
-                one.plans.clear()
+        for other in TABLE.values():
+            if other.rules is self.op.rules:
+                other.plans.clear()
         return before
 
 
@@ -134,12 +134,12 @@ def _changed(rule: Rule, change: Callable[[Any, Any], Any]) -> Rule:
 def _another_axis(rule: Rule, place: int) -> Rule:
     @functools.wraps(rule)
     def mutated(*given: Any) -> Any:
-        rank = max(1, max(len(one.shape) for one in given[1:] if hasattr(one, "shape")))
+        rank = max(1, max(len(array.shape) for array in given[1:] if hasattr(array, "shape")))
         dim = given[place]
         if isinstance(dim, int):
             other: Any = (dim + 1) % rank
         elif dim:
-            other = tuple((one + 1) % rank for one in dim)
+            other = tuple((axis + 1) % rank for axis in dim)
         else:
             other = 0
         return rule(*given[:place], other, *given[place + 1 :])
@@ -187,16 +187,18 @@ def reached(rule: Rule) -> list[FunctionType]:
         found.append(function)
         near = [function.__globals__.get(name) for name in names_in(function.__code__)]
         near += [cell.cell_contents for cell in function.__closure__ or ()]
-        near = [one for one in near if isinstance(one, FunctionType) and one.__code__.co_varnames[:1] == ("m",)]
-        todo += [one for one in near if not one.__module__.startswith("pellucid.core")]
+        near = [
+            helper for helper in near if isinstance(helper, FunctionType) and helper.__code__.co_varnames[:1] == ("m",)
+        ]
+        todo += [helper for helper in near if not helper.__module__.startswith("pellucid.core")]
     return found
 
 
 def names_in(code: CodeType) -> Iterator[str]:
     yield from code.co_names
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            yield from names_in(one)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
 
 
 @functools.cache
@@ -215,7 +217,7 @@ def tree_of(function: FunctionType) -> ast.Lambda | ast.FunctionDef | None:
     asked = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     spots = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
     for node in nodes_of(code.co_filename).get(code.co_firstlineno, []):
-        names = tuple(one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs))
+        names = tuple(argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs))
         start, end = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
         if names == asked and all(start <= spot <= end for spot in spots):
             return node
@@ -226,13 +228,15 @@ def rebuilt(rule: Rule, functions: list[FunctionType], target: FunctionType, tre
     """The rule, with `tree` in place of one of the functions that it reaches; nothing else sees it."""
     spaces: dict[int, dict[str, Any]] = {}
     made: dict[FunctionType, FunctionType] = {}
-    for one in functions:
-        space = spaces.setdefault(id(one.__globals__), dict(one.__globals__))
-        if one is target:
-            made[one] = compiled(one, tree, space)
+    for function in functions:
+        space = spaces.setdefault(id(function.__globals__), dict(function.__globals__))
+        if function is target:
+            made[function] = compiled(function, tree, space)
         else:
-            made[one] = FunctionType(one.__code__, space, one.__name__, one.__defaults__, one.__closure__)
-            made[one].__kwdefaults__ = one.__kwdefaults__
+            made[function] = FunctionType(
+                function.__code__, space, function.__name__, function.__defaults__, function.__closure__
+            )
+            made[function].__kwdefaults__ = function.__kwdefaults__
     for space in spaces.values():
         for name, value in list(space.items()):
             if isinstance(value, FunctionType) and value in made:
@@ -248,8 +252,8 @@ def compiled(function: FunctionType, tree: Any, space: dict[str, Any]) -> Functi
     tree.args.defaults = [ast.Constant(None) for _ in tree.args.defaults]
     if isinstance(tree, ast.FunctionDef):
         tree.decorator_list, tree.returns = [], None
-        for one in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs):
-            one.annotation = None
+        for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs):
+            argument.annotation = None
         body: list[ast.stmt] = [tree, ast.Return(ast.Name(tree.name, ast.Load()))]
     else:
         body = [ast.Return(tree)]

@@ -55,7 +55,7 @@ def fates(name: str, keep: Callable[[Mutant], bool] = lambda _: True) -> list[Fa
 def work(name: str) -> tuple[str, float, list[dict[str, Any]]]:
     """For a process of its own: the op, the seconds that it took, and the fates as plain dicts."""
     start = time.process_time()
-    found = [asdict(one) for one in fates(name)]
+    found = [asdict(fate) for fate in fates(name)]
     return name, time.process_time() - start, found
 
 

@@ -17,15 +17,15 @@ def place(x: torch.Tensor, index: torch.Tensor, size: int, dim: int) -> torch.Te
 
 
 def over(*arrays: np.ndarray) -> list:
-    return [row(one, **how) for one in arrays for how in ({}, {"dim": 0}, {"dim": -1, "keepdim": True})]
+    return [row(array, **how) for array in arrays for how in ({}, {"dim": 0}, {"dim": -1, "keepdim": True})]
 
 
 def along(*arrays: np.ndarray) -> list:
-    return [row(one, **how) for one in arrays for how in ({"dim": 0}, {"dim": -1, "keepdim": True})]
+    return [row(array, **how) for array in arrays for how in ({"dim": 0}, {"dim": -1, "keepdim": True})]
 
 
 def kinked(rows: list) -> list:
-    return [row(*one.args, skip=None, gradient="torch", **one.attributes) for one in rows]
+    return [row(*sample.args, skip=None, gradient="torch", **sample.attributes) for sample in rows]
 
 
 SAMPLES = {
@@ -35,7 +35,7 @@ SAMPLES = {
 }  # fmt: skip
 SAMPLES |= {
     name: [row(real(3, 4)), row(real()), row(integers(3, 4))]
-    + [row(one, gradient="torch") for one in (TIES, -TIES, NANS)]
+    + [row(array, gradient="torch") for array in (TIES, -TIES, NANS)]
     for name in ("max", "min")
 }
 SAMPLES |= {

@@ -31,7 +31,7 @@ def embedded(read: Callable[..., Any]) -> Callable[..., Any]:
 
 def keyed(indices: Any, slots: tuple[bool, ...]) -> tuple[Any, ...]:
     left = iter(indices)
-    return tuple(next(left) if one else slice(None) for one in slots)
+    return tuple(next(left) if slot_is_index else slice(None) for slot_is_index in slots)
 
 
 def read(x: torch.Tensor, *indices: torch.Tensor, slots: tuple[bool, ...]) -> torch.Tensor:
@@ -95,25 +95,25 @@ SAMPLES = {
                     row(real(3, 4), K, real(3, 4), dim=0, skip=LARGER),
                     row(real(3, 4), K, real(3, 4), dim=0, gradient=False, reference=by_dim(torch.scatter_add)),
                     row(integers(3), np.array([1, 1]), integers(2), dim=0, reference=by_dim(torch.scatter_add))],
-    "scatter_reduce": [reduce(one, include_self=own) for one in ("sum", "prod", "mean", "amax", "amin")
+    "scatter_reduce": [reduce(how, include_self=own) for how in ("sum", "prod", "mean", "amax", "amin")
                        for own in (True, False)]
-                      + [row(*arrays, dim=0, reduce=one, include_self=own, gradient="torch",
+                      + [row(*arrays, dim=0, reduce=how, include_self=own, gradient="torch",
                              reference=by_dim(torch.scatter_reduce))
-                         for one in ("mean", "prod", "amax", "amin") for own in (True, False)
+                         for how in ("mean", "prod", "amax", "amin") for own in (True, False)
                          for arrays in ((EDGES if own else EDGES + 9, EDGE, EDGES[:2]), (EDGES, EDGE[:1], EDGES[1:2]))
-                         if own or one not in ("amax", "amin") or arrays[0] is not EDGES]
-                      + [row(EDGES, EDGE[:1], EDGES[1:2], dim=0, reduce=one, include_self=False,
+                         if own or how not in ("amax", "amin") or arrays[0] is not EDGES]
+                      + [row(EDGES, EDGE[:1], EDGES[1:2], dim=0, reduce=how, include_self=False,
                              skip="PyTorch counts an input that is left out among the equals, and loses its share")
-                         for one in ("amax", "amin")]
-                      + [row(EDGES, EDGE, EDGES[:2], dim=0, reduce=one, include_self=False, gradient="torch",
-                             reference=by_dim(torch.scatter_reduce)) for one in ("mean", "prod")]
-                      + [row(real(3, 4), EDGE, real(2, 4), dim=0, reduce=one, include_self=own,
+                         for how in ("amax", "amin")]
+                      + [row(EDGES, EDGE, EDGES[:2], dim=0, reduce=how, include_self=False, gradient="torch",
+                             reference=by_dim(torch.scatter_reduce)) for how in ("mean", "prod")]
+                      + [row(real(3, 4), EDGE, real(2, 4), dim=0, reduce=how, include_self=own,
                              reference=by_dim(torch.scatter_reduce))
-                         for one in ("mean", "prod", "amax") for own in (True, False)]
-                      + [row(real(3, 4), K, real(3, 4), dim=0, reduce=one, include_self=own, skip=LARGER)
-                         for one in ("mean", "prod", "amax") for own in (True, False)]
-                      + [row(integers(3, 4), K, integers(2, 4), dim=0, reduce=one, include_self=False,
-                             reference=by_dim(torch.scatter_reduce)) for one in ("mean", "amax", "amin", "prod")],
+                         for how in ("mean", "prod", "amax") for own in (True, False)]
+                      + [row(real(3, 4), K, real(3, 4), dim=0, reduce=how, include_self=own, skip=LARGER)
+                         for how in ("mean", "prod", "amax") for own in (True, False)]
+                      + [row(integers(3, 4), K, integers(2, 4), dim=0, reduce=how, include_self=False,
+                             reference=by_dim(torch.scatter_reduce)) for how in ("mean", "amax", "amin", "prod")],
     "index_select": [row(real(3, 4), I, dim=0, reference=by_dim(torch.index_select)),
                      row(real(2, 3, 2), I, dim=-2, reference=by_dim(torch.index_select)),
                      row(real(), np.array([0]), dim=0, reference=by_dim(torch.index_select))],

@@ -8,7 +8,7 @@ F = torch.nn.functional
 
 
 def layer_norm(x, weight=None, bias=None, *, dims, eps=1e-5):
-    return F.layer_norm(x, [x.shape[one] for one in dims], weight, bias, eps)
+    return F.layer_norm(x, [x.shape[dim] for dim in dims], weight, bias, eps)
 
 
 def batch_norm(x, weight=None, bias=None, *, dims, eps=1e-5):

@@ -21,6 +21,6 @@ SAMPLES = {
         row(real(3, 4), ord=float(p), reference=norm, **how)
         for p in P for how in ({}, {"dim": 0}, {"dim": (0, 1), "keepdim": True})
     ] + [row(real(), ord=2.0, reference=norm)] + [
-        row(one, ord=float(p), dim=1, reference=norm, gradient="torch") for one in (EDGES, NANS) for p in P
+        row(array, ord=float(p), dim=1, reference=norm, gradient="torch") for array in (EDGES, NANS) for p in P
     ],
 }  # fmt: skip

@@ -25,7 +25,7 @@ def repeat_rows(x: torch.Tensor, mask: str) -> torch.Tensor:
 
 
 def over(*arrays: np.ndarray) -> list:
-    return [row(one, **how) for one in arrays for how in ({}, {"dim": 0}, {"dim": -1, "keepdim": True})]
+    return [row(array, **how) for array in arrays for how in ({}, {"dim": 0}, {"dim": -1, "keepdim": True})]
 
 
 SAMPLES = {

@@ -20,10 +20,10 @@ ARRAYS = [real(3, 4), integers(3, 9), booleans(3, 4)]
 
 SAMPLES = {
     "sort": [
-        *[row(one, reference=stable, **how) for one in ARRAYS for how in ORDERS], row(real()),
+        *[row(array, reference=stable, **how) for array in ARRAYS for how in ORDERS], row(real()),
         row(NANS, reference=stable, gradient="torch"), row(NANS, descending=True, reference=stable, gradient="torch"),
     ],
-    "argsort": [row(one, stable=True, **how) for one in [*ARRAYS, NANS] for how in ORDERS] + [row(real())],
+    "argsort": [row(array, stable=True, **how) for array in [*ARRAYS, NANS] for how in ORDERS] + [row(real())],
     "topk": [row(real(3, 5), k=2), row(real(3, 5), k=3, dim=0), row(real(3, 5), k=2, largest=False), row(real(), k=1),
              row(real(3, 5), k=0), row(NANS[:1], k=2, gradient="torch")],
     "kthvalue_along": [row(real(3, 5), k=2), row(real(3, 5), k=3, dim=0, keepdim=True), row(real(), k=1)],

@@ -25,10 +25,10 @@ SAMPLES = {
         for name in ("var", "std")
     },
     "quantile_of_sorted": [
-        *[row(SORTED, Q, interpolation=one, reference=quantile, gradient=False)
-          for one in ("linear", "lower", "higher", "nearest", "midpoint")],
-        *[row(SORTED, np.array([0.1, 0.3, 0.6]), interpolation=one, reference=quantile)
-          for one in ("linear", "lower", "higher", "nearest", "midpoint")],
+        *[row(SORTED, Q, interpolation=mode, reference=quantile, gradient=False)
+          for mode in ("linear", "lower", "higher", "nearest", "midpoint")],
+        *[row(SORTED, np.array([0.1, 0.3, 0.6]), interpolation=mode, reference=quantile)
+          for mode in ("linear", "lower", "higher", "nearest", "midpoint")],
         row(np.array([[1.0, 2.0, np.nan], [np.nan] * 3]), Q, ignore_nan=True, reference=quantile, gradient=False),
         row(np.array([[1.0, 2.0, np.nan]]), Q, reference=quantile, gradient=False),
     ],
