@@ -511,7 +511,7 @@ def test_integers_beyond_int64_among_floats(data: Any) -> None:
 def test_watchers_are_of_their_thread() -> None:
     heard: list[Any] = []
 
-    class Hears(pellucid.core.Watcher):
+    class Hears(pellucid.core.EngineWatcher):
         def read(self, tensor: Any) -> None:
             heard.append("read")
 

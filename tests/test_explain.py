@@ -16,7 +16,7 @@ from pellucid import nn
 from pellucid.cli.program import app
 from pellucid.core import TABLE
 from pellucid.derivation import Derivation, Walk
-from pellucid.derivation.watcher import walk
+from pellucid.derivation.recorder import walk
 from tests.browser import in_browser
 
 F = nn.functional

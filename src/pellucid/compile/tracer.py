@@ -46,7 +46,7 @@ class Slot(int):
         return f"%{int(self)}"
 
 
-class Step(NamedTuple):
+class Instruction(NamedTuple):
     """One op application: arguments are slots, captured Tensors, numbers or None."""
 
     op: Declaration
@@ -68,7 +68,7 @@ class _Tracer(Interpreter):
     """The interpreter."""
 
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[Instruction] = []
         self.slots: dict[int, Slot] = {}
         self.alive: list[Any] = []  # every array seen, so that an id means one array
         self.captured: dict[int, Tensor] = {}
@@ -93,7 +93,7 @@ class _Tracer(Interpreter):
         result = below(self, op, args, kwargs)
         outputs = result if isinstance(result, tuple) else (result,)
         xp = backend.of_array(outputs[0]._array).xp
-        self.steps.append(Step(op, named, kwargs, tuple(self.slot(output._array) for output in outputs), xp))
+        self.steps.append(Instruction(op, named, kwargs, tuple(self.slot(output._array) for output in outputs), xp))
         return result
 
     def reference(self, argument: Any) -> Any:
@@ -120,7 +120,7 @@ class _Tracer(Interpreter):
         if known is None:
             return  # within an op, where no tracer is
         xp = backend.of_array(kept).xp
-        self.steps.append(Step(TABLE["clone"], (known,), {}, (self.slot(kept),), xp))
+        self.steps.append(Instruction(TABLE["clone"], (known,), {}, (self.slot(kept),), xp))
 
     def read(self, tensor: Tensor) -> None:
         """A value leaves for Python."""
@@ -265,4 +265,4 @@ def _listing(shapes: list[Any]) -> str:
     return "(" + ", ".join(f"{np.dtype(kind)} {tuple(shape)}" for shape, kind in shapes) + ")"
 
 
-__all__ = ["Program", "Step", "TraceError", "trace"]
+__all__ = ["Program", "Instruction", "TraceError", "trace"]

@@ -24,7 +24,7 @@ Read in this order, an evening's reading:
 from pellucid.types import Size, as_dtype, device, dtype, get_default_dtype, set_default_dtype
 
 from . import methods
-from .context import Watcher, state
+from .context import EngineWatcher, state
 from .conversion import from_data
 from .declaration import Declaration
 from .domain import Domain, integers, interval, nonzero, positive, real
@@ -44,7 +44,7 @@ from .tensor import Tensor, method, wrap
 __all__ = [
     "Size", "as_dtype", "dtype", "get_default_dtype", "set_default_dtype", "device",
     "Domain", "integers", "interval", "nonzero", "positive", "real", "Declaration", "DimensionError", "ShapeError",
-    "Node", "called", "Tensor", "method", "wrap", "Watcher", "state",
+    "Node", "called", "Tensor", "method", "wrap", "EngineWatcher", "state",
     "enable_grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled",
     "from_data", "as_arguments", "result_type",
     "Interpreter", "apply", "below", "interpreter", "promote",

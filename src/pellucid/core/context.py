@@ -16,7 +16,7 @@ from .node import Arguments, Attributes, Node
 from .tensor import Tensor
 
 
-class Watcher:
+class EngineWatcher:
     """What is called when something happens beside the door. Each hook does nothing; override those that matter.
 
     An interpreter (see `door`) is a watcher, too, while it is pushed. What only watches is put into `state.watchers`,
@@ -42,16 +42,16 @@ class Watcher:
         """A `Function` is about to be applied and recorded."""
 
 
-class State(threading.local):
+class ThreadState(threading.local):
     """The state of one thread."""
 
     grad = True  # whether ops record themselves for backward
     inference = False  # whether `inference_mode` is open
     node: Node | None = None  # whose backward is running, where an interpreter may want to know
-    interpreters: tuple[Watcher, ...] = ()  # behind the door, innermost last; empty is the fast path
+    interpreters: tuple[EngineWatcher, ...] = ()  # behind the door, innermost last; empty is the fast path
 
     def __init__(self) -> None:
-        self.watchers: list[Watcher] = []  # interpreters, and who only watches
+        self.watchers: list[EngineWatcher] = []  # interpreters, and who only watches
         # NumPy warns of overflow, log(0) and the like; PyTorch does not, and the doctor will say it better. To enter
         # `numpy.errstate` costs 0.8 µs an op, to run in a context in which it was set once costs 0.05 µs.
         quiet = contextvars.copy_context()
@@ -59,7 +59,7 @@ class State(threading.local):
         self.run: Callable[..., Any] = quiet.run
 
 
-state = State()
+state = ThreadState()
 
 
 def is_reentry(failure: Exception) -> bool:

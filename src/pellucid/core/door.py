@@ -19,7 +19,7 @@ from pellucid.types.dtypes import ALL
 from . import views
 from .application import recompute, record
 from .arguments import wrong_type
-from .context import Watcher, state
+from .context import EngineWatcher, state
 from .declaration import TABLE, Declaration
 from .errors import with_line
 from .node import Arguments, Attributes
@@ -35,10 +35,10 @@ _FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point)
 _COMPLEX = frozenset(dtype.numpy for dtype in ALL if dtype.is_complex)
 _DIFFERENTIABLE = _FLOATS | _COMPLEX
 
-W = TypeVar("W", bound=Watcher)
+W = TypeVar("W", bound=EngineWatcher)
 
 
-class Interpreter(Watcher):
+class Interpreter(EngineWatcher):
     """What can stand behind the door; as it is, it hands everything on. It also has the hooks of a watcher."""
 
     def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
@@ -59,7 +59,7 @@ def interpreter(pushed: W) -> Generator[W]:
         watchers.remove(pushed)
 
 
-def below(above: Watcher, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
+def below(above: EngineWatcher, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     """Have an application done by what stands behind the interpreter `above`."""
     before = state.interpreters
     state.interpreters = before[: before.index(above)]

@@ -5,7 +5,8 @@
 
 from pellucid.derivation.call import explain
 from pellucid.derivation.derivation import Argument, Derivation
-from pellucid.derivation.rule import Matrix, Rule
+from pellucid.derivation.letters import Matrix
+from pellucid.derivation.rule import Rule
 from pellucid.derivation.walk import Flow, Step, Walk
 
 __all__ = ["Argument", "Derivation", "Flow", "Matrix", "Rule", "Step", "Walk", "explain"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .application import Application
-from .rule import Matrix, over, result_letter, stretched
+from .letters import Matrix, over, result_letter, stretched
 from .words import figure
 
 Terms = list[Matrix | str]

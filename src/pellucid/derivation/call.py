@@ -19,8 +19,8 @@ from pellucid.random import undrawn
 
 from .derivation import Derivation, derive
 from .examples import X, example_of, fill
+from .recorder import walk
 from .walk import Walk
-from .watcher import walk
 
 Shapes = list[tuple[int, ...]]
 
@@ -211,13 +211,13 @@ def _with_loss(model: Any, given: tuple[Any, ...], loss: Any) -> Walk:
 
 def captured(function: Callable[..., Any], given: tuple[Any, ...]) -> list[tuple[Op, tuple[Any, ...], dict[str, Any]]]:
     """The ops that a call consists of, with what they are given; the random generators are as before."""
-    listener = _Listener()
+    listener = _Passing()
     with no_grad(), interpreter(listener), undrawn():
         function(*given)
     return listener.heard
 
 
-class _Listener(Interpreter):
+class _Passing(Interpreter):
     """An interpreter that notes what passes."""
 
     def __init__(self) -> None:

@@ -16,7 +16,8 @@ from pellucid.record.graph import attributes_of
 from . import words
 from .algebra import why
 from .application import MOST, Application
-from .rule import Rule, letter, result_letter, rule_of, slopes
+from .letters import letter, result_letter
+from .rule import Rule, rule_of, slopes
 from .source import forward_source, rule_source
 
 ELEMENTS = 12  # rows of the table of an elementwise op

@@ -13,23 +13,11 @@ import numpy as np
 
 from pellucid.core import Tensor, from_data
 
+from .algebra import ENTRIES, FORMS
 from .application import Application
+from .letters import Matrix, letter, over, result_letter, stretched
 from .source import rule_expression
 from .words import figure
-
-LETTERS = {"matmul": ("A", "B", "C"), "linear": ("X", "W", "b", "Y"), "convolution": ("X", "W", "b", "Y")}
-NAMES = {"input": "x", "other": "y", "weight": "w", "bias": "b"}
-
-
-@dataclass
-class Matrix:
-    """A letter of an equation, and the numbers that it stands for."""
-
-    symbol: str
-    array: np.ndarray
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"symbol": self.symbol, "shape": list(self.array.shape), "numbers": self.array.tolist()}
 
 
 @dataclass
@@ -65,26 +53,8 @@ class Rule:
         }
 
 
-def letter(app: Application, position: int) -> str:
-    """What an argument is called in equations."""
-    letters = LETTERS.get(app.op.name)
-    if letters:
-        return letters[position]
-    name = app.names[position]
-    if name == "weight" and getattr(app.args[position], "ndim", 0) > 1:
-        return "W"
-    return NAMES.get(name, name)
-
-
-def result_letter(app: Application) -> str:
-    """What the result is called in equations."""
-    return LETTERS[app.op.name][-1] if app.op.name in LETTERS else "out"
-
-
 def rule_of(app: Application, position: int, g: np.ndarray, gradient: np.ndarray) -> Rule:
     """The rule for an argument, where the gradient of the result is `g` and `gradient` is what comes out."""
-    from .algebra import FORMS
-
     form = FORMS.get(app.op.name.removesuffix("_"))
     terms = None if form is None else form(app, position, g)
     left = [Matrix("d" + letter(app, position), gradient), "="]
@@ -112,16 +82,6 @@ def slopes(app: Application, position: int) -> np.ndarray:
     return Application(app.op, same, app.kwargs).vjp(np.ones(app.out.shape))[position]
 
 
-def stretched(shape: tuple[int, ...], out: tuple[int, ...]) -> list[int]:
-    """The axes of the result along which an argument of `shape` broadcasts."""
-    missing = len(out) - len(shape)
-    return [*range(missing), *(missing + i for i, n in enumerate(shape) if n == 1 != out[missing + i])]
-
-
-def over(axes: list[int]) -> str:
-    return f"Σ over axis {axes[0]}" if len(axes) == 1 else f"Σ over axes {', '.join(map(str, axes))}"
-
-
 def _each(app: Application, position: int, g: np.ndarray) -> list[Matrix | str]:
     out, x = result_letter(app), letter(app, position)
     product: list[Matrix | str] = [Matrix("d" + out, g), "⊙", Matrix(f"∂{out}/∂{x}", slopes(app, position))]
@@ -140,8 +100,6 @@ def place(index: tuple[int, ...]) -> str:
 
 def worked_out(app: Application, position: int, g: np.ndarray, gradient: np.ndarray) -> str:
     """The largest number of a gradient as the sum of what flows to it through each number of the result."""
-    from .algebra import ENTRIES
-
     own = ENTRIES.get(app.op.name)
     if own is not None and gradient.size and (text := own(app, position, g, _largest(gradient))):
         at = _largest(gradient)

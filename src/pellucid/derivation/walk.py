@@ -13,7 +13,8 @@ from pellucid.record.graph import FULL, Graph, GraphNode
 
 from . import words
 from .algebra import why
-from .rule import Matrix, Rule
+from .letters import Matrix
+from .rule import Rule
 
 
 @dataclass

@@ -26,7 +26,7 @@ BINS = 32
 
 
 @dataclass
-class Measurement:
+class TensorSummary:
     """What a tensor held: its numbers where they are few (`FULL`), and statistics over those that are finite."""
 
     shape: tuple[int, ...]
@@ -55,8 +55,8 @@ class GraphNode:
     shape: tuple[int, ...] | None = None
     dtype: str = ""
     variable: str = ""  # what the user calls the result of an op
-    value: Measurement | None = None
-    gradient: Measurement | None = None
+    value: TensorSummary | None = None
+    gradient: TensorSummary | None = None
     attributes: dict[str, str] = field(default_factory=dict[str, str])
     formula: str = ""
     line: str = ""  # the user's: `file.py:12, in train: loss = net(x)`
@@ -124,10 +124,10 @@ class Graph:
         return self
 
 
-def measure(array: Any) -> Measurement:
-    """The `Measurement` of an array of any library."""
+def measure(array: Any) -> TensorSummary:
+    """The `TensorSummary` of an array of any library."""
     array = backend.of_array(array).to_numpy(array)
-    value = Measurement(tuple(array.shape), str(array.dtype))
+    value = TensorSummary(tuple(array.shape), str(array.dtype))
     if array.size <= FULL:
         value.numbers = array.tolist()
     if array.size == 0:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.core import Tensor
-from pellucid.core.context import Watcher as EngineWatcher
-from pellucid.core.context import state
+from pellucid.core.context import EngineWatcher, state
 from pellucid.train.records.hooks import Where
 from pellucid.train.records.recorder import Recorder, Row
 from pellucid.train.records.statistics import ActivationStats, GradientStats

@@ -23,13 +23,14 @@ from pellucid.record.recording import GraphRecorder
 
 from . import words
 from .application import Application
-from .rule import letter, result_letter, rule_of
+from .letters import letter, result_letter
+from .rule import rule_of
 from .walk import Flow, Step, Walk
 
 LONGEST = 400  # ops: more are no small network, and nobody walks through them
 
 
-class Watcher(GraphRecorder):
+class DerivationRecorder(GraphRecorder):
     """A recorder that also keeps what each op was given, and each gradient, whole."""
 
     def __init__(self, title: str) -> None:
@@ -92,7 +93,7 @@ def walk(function: Callable[..., Any], inputs: tuple[Any, ...], loss: Callable[.
 
     Nothing is left behind: gradients, buffers, and the random generators are as they were.
     """
-    watcher = Watcher(title)
+    watcher = DerivationRecorder(title)
     modules = _Modules(watcher)
     root = function if isinstance(function, Module) else Module()
     if isinstance(function, Module):
@@ -145,7 +146,9 @@ def _named(function: Any, given: tuple[Any, ...]) -> list[tuple[str, Any]]:
         return [(f"input {i}", value) for i, value in enumerate(given)]
 
 
-def _gradients(result: Tensor, watcher: Watcher, notes: list[str]) -> tuple[np.ndarray | None, dict[int, Any]]:
+def _gradients(
+    result: Tensor, watcher: DerivationRecorder, notes: list[str]
+) -> tuple[np.ndarray | None, dict[int, Any]]:
     leaves = [source for source in watcher.sources.values() if source.requires_grad]
     if not result.requires_grad or not result.dtype.is_floating_point:
         notes.append(
@@ -163,7 +166,7 @@ def _gradients(result: Tensor, watcher: Watcher, notes: list[str]) -> tuple[np.n
 
 
 def _walk(
-    watcher: Watcher,
+    watcher: DerivationRecorder,
     graph: Graph,
     gradients: dict[int, Any],
     seed: np.ndarray | None,
