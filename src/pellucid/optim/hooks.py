@@ -11,6 +11,8 @@ from ..core.hooks import RemovableHandle, hang
 
 __all__ = ["OptimizerHooks", "with_hooks"]
 
+Hook = Callable[..., Any]
+
 
 class OptimizerHooks:
     """What an optimiser has of hooks: six tables, one for each moment, and how to register in them."""
@@ -18,51 +20,49 @@ class OptimizerHooks:
     _stepping = False  # whether a step is under way whose hooks have been called
 
     def _without_hooks(self) -> None:
-        self._step_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._step_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._state_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._state_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._load_pre_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
-        self._load_post_hooks: OrderedDict[int, Callable[..., Any]] = OrderedDict()
+        self._step_pre_hooks: OrderedDict[int, Hook] = OrderedDict()
+        self._step_post_hooks: OrderedDict[int, Hook] = OrderedDict()
+        self._state_pre_hooks: OrderedDict[int, Hook] = OrderedDict()
+        self._state_post_hooks: OrderedDict[int, Hook] = OrderedDict()
+        self._load_pre_hooks: OrderedDict[int, Hook] = OrderedDict()
+        self._load_post_hooks: OrderedDict[int, Hook] = OrderedDict()
 
-    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
         """``hook(optimizer, args, kwargs)`` before each step; ``args`` begins with the optimiser.
 
         It may return ``(args, kwargs)`` to be used instead. Called also where a subclass defines ``step`` itself.
         """
         return _hang(self._step_pre_hooks, hook)
 
-    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
         """``hook(optimizer, args, kwargs)`` after each step that did not fail."""
         return _hang(self._step_post_hooks, hook)
 
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """``hook(optimizer)`` before `state_dict` collects."""
         return _hang(self._state_pre_hooks, hook, prepend)
 
-    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """``hook(optimizer, state_dict)`` after `state_dict` has collected; what it returns is used instead."""
         return _hang(self._state_post_hooks, hook, prepend)
 
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """``hook(optimizer, state_dict)`` before a load, with a shallow copy; what it returns is used instead."""
         return _hang(self._load_pre_hooks, hook, prepend)
 
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+    def register_load_state_dict_post_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         """``hook(optimizer)`` after a load."""
         return _hang(self._load_post_hooks, hook, prepend)
 
 
-def _hang(
-    table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any], prepend: bool = False
-) -> RemovableHandle:
+def _hang(table: OrderedDict[int, Hook], hook: Hook, prepend: bool = False) -> RemovableHandle:
     handle = hang(table, hook)
     if prepend:
         table.move_to_end(handle.id, last=False)
     return handle
 
 
-def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+def with_hooks(step: Hook) -> Hook:
     """``step`` with the step hooks around it, once, also where a subclass's ``step`` calls that of its base."""
 
     @functools.wraps(step)
