@@ -138,6 +138,12 @@ def test_every_public_name_has_a_row() -> None:
     assert set(missing) <= {"Dataset", "Sampler", "ConcatDataset", "ChainDataset", "Subset"}
 
 
+@pytest.fixture
+def no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pellucid.utils.data.dataloader.forks", lambda: False)
+
+
+@pytest.mark.usefixtures("no_fork")
 @pytest.mark.parametrize("workers", [1, 3])
 def test_threads_give_the_same_batches(workers: int) -> None:
     for shuffle in (False, True):
@@ -151,7 +157,8 @@ def test_threads_give_the_same_batches(workers: int) -> None:
     )
 
 
-def test_workers_run_elsewhere_and_stop_when_the_loop_does() -> None:
+@pytest.mark.usefixtures("no_fork")
+def test_threads_run_elsewhere_and_stop_when_the_loop_does() -> None:
     started: list[int] = []
     threads = set()
 
@@ -170,7 +177,8 @@ def test_workers_run_elsewhere_and_stop_when_the_loop_does() -> None:
     assert not any(thread.name.startswith("pellucid-loader") for thread in threading.enumerate())
 
 
-def test_an_error_in_a_worker_reaches_the_loop() -> None:
+@pytest.mark.usefixtures("no_fork")
+def test_an_error_in_a_thread_reaches_the_loop() -> None:
     class Failing(ours.Dataset):
         def __getitem__(self, index: int) -> int:
             raise KeyError(f"no sample {index}")
@@ -276,7 +284,7 @@ def test_errors_say_what_to_do(name: str) -> None:
         call()
 
 
-def test_there_is_no_worker_process() -> None:
+def test_outside_a_worker_there_is_nothing_to_know() -> None:
     assert ours.get_worker_info() is None
 
 

@@ -22,6 +22,7 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .workers import get_worker_info
 
 __all__ = [
     "BatchSampler",
@@ -43,11 +44,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
-
-
-def get_worker_info() -> None:
-    """Always None: batches are loaded in this process (PyTorch's worker processes have no counterpart here)."""
-    return
-
 
 __getattr__ = absent(__name__)

@@ -14,6 +14,7 @@ from . import draws
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, loads_whole_batches
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
+from .workers import Workers, forks
 
 __all__ = ["DataLoader"]
 
@@ -28,9 +29,15 @@ class DataLoader(Generic[T_co]):
         batch_size: samples per batch; None hands out samples as they are.
         shuffle: a fresh random order in each pass (the order PyTorch gives after the same ``manual_seed``).
         sampler, batch_sampler: an order of your own, instead of ``shuffle``.
-        num_workers: 0 loads in the calling thread. More than 0 loads that many batches ahead in *threads* (PyTorch
-            uses processes): reading files and NumPy overlap with training, pure Python does not. The order of
-            batches is the same; random numbers drawn inside ``__getitem__`` are not reproducible with threads.
+        num_workers: 0 loads in the calling thread. More than 0 loads in that many forked processes, with PyTorch's
+            order and seeds (`get_worker_info`); every other ``multiprocessing_context`` is forked, too. Where a system
+            has no safe fork (Windows, macOS), threads do the work: the order of batches is the same, but random
+            numbers drawn inside ``__getitem__`` are then not reproducible, and ``get_worker_info`` is None.
+        worker_init_fn: called in each worker with its number, after it was seeded.
+        prefetch_factor: how many batches each worker makes ahead; 2 by default.
+        persistent_workers: keep the processes from one pass to the next.
+        timeout: seconds to wait for a batch of a worker, then RuntimeError; 0 waits for ever.
+        in_order: with False, hand out what is ready first.
         collate_fn: makes a batch of a list of samples; by default `default_collate`. With the default, a data set
             that defines ``__getbatch__`` is asked for whole batches.
         drop_last: leave out a last batch that is not full.
@@ -115,6 +122,7 @@ class DataLoader(Generic[T_co]):
         self.persistent_workers = persistent_workers
         self.pin_memory_device = pin_memory_device
         self.in_order = in_order
+        self._kept: Workers | None = None  # the processes, where they outlive a pass
         self._ready = True
 
     _ready = False
@@ -131,7 +139,7 @@ class DataLoader(Generic[T_co]):
         super().__setattr__(name, value)
 
     def _check_context(self, context: Any) -> None:
-        """Refuse what PyTorch refuses. Nothing else comes of it: batches are loaded in threads."""
+        """Refuse what PyTorch refuses. Nothing else comes of it: workers are forks, or threads where there are none."""
         if self.num_workers == 0:
             raise ValueError(
                 "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
@@ -153,12 +161,29 @@ class DataLoader(Generic[T_co]):
             )
 
     def __iter__(self) -> Iterator[Any]:
+        if self.num_workers and forks():
+            return self._by_processes()
         # PyTorch draws a seed for worker processes here, with or without workers: the order that follows depends on it.
         draws.sampler_seed(self.generator)
         if self._iterable:
             return self._ahead_in_one_thread(self._stream()) if self.num_workers else self._stream()
-        indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
-        return self._ahead(indices) if self.num_workers else map(self._fetcher(), indices)
+        fetch = self._fetcher(self.dataset)
+        return self._ahead(fetch, self._indices()) if self.num_workers else map(fetch, self._indices())
+
+    def _by_processes(self) -> Workers:
+        if self._kept is not None:
+            self._kept.restart()
+            return self._kept
+        if self._iterable:
+            workers = Workers(self, self._stream_fetcher, lambda: itertools.repeat(None))
+        else:
+            workers = Workers(self, self._fetcher, self._indices)
+        if self.persistent_workers:
+            self._kept = workers
+        return workers
+
+    def _indices(self) -> Iterator[Any]:
+        return iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
 
     def __len__(self) -> int:
         if not self._iterable:
@@ -168,9 +193,9 @@ class DataLoader(Generic[T_co]):
             return samples
         return samples // self.batch_size if self.drop_last else math.ceil(samples / self.batch_size)
 
-    def _fetcher(self) -> Callable[[Any], Any]:
+    def _fetcher(self, dataset: Any) -> Callable[[Any], Any]:
         """The function from an index (or a list of them) to a batch, chosen once per pass."""
-        dataset, collate = self.dataset, self.collate_fn
+        collate = self.collate_fn
         if self.batch_sampler is None:
             return lambda index: collate(dataset[index])
         if collate is default_collate and loads_whole_batches(dataset):
@@ -178,6 +203,11 @@ class DataLoader(Generic[T_co]):
         if getattr(dataset, "__getitems__", None):
             return lambda indices: collate(dataset.__getitems__(indices))
         return lambda indices: collate([dataset[index] for index in indices])
+
+    def _stream_fetcher(self, dataset: Any) -> Callable[[Any], Any]:
+        """The next batch of a worker's stream, at each call; StopIteration at its end."""
+        stream = self._stream()
+        return lambda task: next(stream)
 
     def _stream(self) -> Iterator[Any]:
         samples = iter(self.dataset)
@@ -193,9 +223,8 @@ class DataLoader(Generic[T_co]):
         start = self.worker_init_fn
         return ThreadPoolExecutor(workers, "pellucid-loader", (lambda: start(next(ids))) if start else None)
 
-    def _ahead(self, indices: Iterator[Any]) -> Iterator[Any]:
+    def _ahead(self, fetch: Callable[[Any], Any], indices: Iterator[Any]) -> Iterator[Any]:
         """Load ``num_workers * prefetch_factor`` batches ahead, and hand them out in order."""
-        fetch = self._fetcher()
         waiting: deque[Future[Any]] = deque()
         with self._pool(self.num_workers) as pool:
             try:
