@@ -5,6 +5,7 @@ They draw PyTorch's numbers: after the same ``manual_seed``, the same weights.
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from typing import Any
@@ -247,9 +248,35 @@ def _check_dimensions(tensor: Tensor, wanted: int) -> None:
         raise ValueError(f"Only tensors with {wanted} dimensions are supported, but got shape {tuple(tensor.shape)}")
 
 
+def _former(name: str) -> Any:
+    """An initialiser under its name of before PyTorch 0.4, which warns."""
+    initialiser = globals()[name]
+    old = name.removesuffix("_")
+
+    @functools.wraps(initialiser)
+    def former(*args: Any, **kwargs: Any) -> Tensor:
+        warnings.warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{name}`.", FutureWarning, stacklevel=2)
+        return initialiser(*args, **kwargs)
+
+    former.__name__ = former.__qualname__ = old
+    former.__doc__ = f"The former name of `{name}`."
+    return former
+
+
+constant = _former("constant_")
+dirac = _former("dirac_")
+eye = _former("eye_")
+kaiming_normal = _former("kaiming_normal_")
+kaiming_uniform = _former("kaiming_uniform_")
+normal = _former("normal_")
+orthogonal = _former("orthogonal_")
+sparse = _former("sparse_")
+uniform = _former("uniform_")
+xavier_normal = _former("xavier_normal_")
+xavier_uniform = _former("xavier_uniform_")
+
+
 def __getattr__(name: str) -> Any:
-    if f"{name}_" in __all__:  # the names of before PyTorch 0.4
-        raise AttributeError(f"nn.init.{name} was renamed long ago: write nn.init.{name}_")
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     raise lacking("torch.nn.init", name, __all__)

@@ -12,9 +12,10 @@ from ...ops.norms import cosine_similarity, normalize, pairwise_distance
 from ...ops.padding import pad
 from ...ops.search import one_hot
 from ...ops.volumes import conv3d, conv_transpose3d
-from . import activation, attention, ctc, layers, loss, pooling, sampling
+from . import activation, attention, bags, ctc, layers, loss, pooling, sampling
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
+from .bags import *  # noqa: F403
 from .ctc import *  # noqa: F403
 from .layers import *  # noqa: F403
 from .loss import *  # noqa: F403
@@ -46,6 +47,7 @@ __all__ = [
 ]
 __all__ += activation.__all__
 __all__ += attention.__all__
+__all__ += bags.__all__
 __all__ += ctc.__all__
 __all__ += layers.__all__
 __all__ += loss.__all__

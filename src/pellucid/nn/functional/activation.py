@@ -5,7 +5,9 @@ With ``inplace=True`` the result is also stored in the input.
 
 from __future__ import annotations
 
+import inspect
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from ...core import Tensor, called
@@ -13,7 +15,9 @@ from .. import vocabulary as ops
 
 __all__ = [
     "celu",
+    "celu_",
     "elu",
+    "elu_",
     "gelu",
     "glu",
     "gumbel_softmax",
@@ -21,15 +25,20 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
     "leaky_relu",
+    "leaky_relu_",
     "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
     "relu",
+    "relu_",
     "relu6",
     "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
     "softmax",
@@ -40,6 +49,7 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
 ]
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
@@ -51,12 +61,13 @@ def _source(input: Tensor, inplace: bool) -> Tensor:
     return input.clone() if inplace else input
 
 
-def _stored(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
+def _stored(input: Tensor, result: Tensor, inplace: bool, name: str | None = None) -> Tensor:
+    """The result, in the input if it is asked for; ``name`` is what PyTorch calls the node of the in-place form."""
     if not inplace:
         return result
     stored = input.copy_(result)
     if stored.grad_fn is not None and result.grad_fn is not None:
-        stored.grad_fn.called = result.grad_fn.name()
+        stored.grad_fn.called = name or result.grad_fn.name()
     return stored
 
 
@@ -91,9 +102,12 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else negative_slope · x."""
-    return _stored(input, ops.leaky_relu(_source(input, inplace), negative_slope=negative_slope), inplace)
+    return _stored(
+        input, ops.leaky_relu(_source(input, inplace), negative_slope=negative_slope), inplace, "LeakyReluBackward1"
+    )
 
 
+@called("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
@@ -102,7 +116,9 @@ def rrelu(
         raise RuntimeError(
             f"Lower bound should be less than or equal to the upper bound, but got lower={lower}, upper={upper}"
         )
-    return _stored(input, ops.rrelu(_source(input, inplace), lower, upper, training), inplace)
+    return _stored(
+        input, ops.rrelu(_source(input, inplace), lower, upper, training), inplace, "RreluWithNoiseBackward1"
+    )
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -122,12 +138,15 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha · (e^x - 1)."""
-    return _stored(input, ops.elu(_source(input, inplace), alpha=alpha), inplace)
+    result = ops.elu(_source(input, inplace), alpha=alpha)
+    return _stored(input, result, inplace, "EluBackward1")
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """ELU with the alpha and the scale that keep mean 0 and variance 1 (arXiv:1706.02515)."""
-    return _stored(input, ops.elu(_source(input, inplace), alpha=_SELU_ALPHA, scale=_SELU_SCALE), inplace)
+    return _stored(
+        input, ops.elu(_source(input, inplace), alpha=_SELU_ALPHA, scale=_SELU_SCALE), inplace, "EluBackward1"
+    )
 
 
 @called("CeluBackward0")
@@ -135,7 +154,9 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha · (e^(x / alpha) - 1)."""
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _stored(input, ops.elu(_source(input, inplace), alpha=alpha, input_scale=1.0 / alpha), inplace)
+    return _stored(
+        input, ops.elu(_source(input, inplace), alpha=alpha, input_scale=1.0 / alpha), inplace, "CeluBackward1"
+    )
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -152,7 +173,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """clamp(x / 6 + 1 / 2, 0, 1)."""
     x = _source(input, inplace)
-    return _stored(input, hardtanh(x + 3.0, 0.0, 6.0) / 6.0, inplace)
+    return _stored(input, hardtanh(x + 3.0, 0.0, 6.0) / 6.0, inplace, "HardsigmoidBackward0")
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -164,7 +185,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where above ``threshold``, else ``value``."""
     x = ops.kinked(_source(input, inplace))
-    return _stored(input, ops.where(x <= threshold, value, x), inplace)
+    return _stored(input, ops.where(x <= threshold, value, x), inplace, "ThresholdBackward1")
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -258,3 +279,28 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         return soft
     chosen = ops.zeros_like(logits.detach()).scatter_(dim, soft.detach().argmax(dim, keepdim=True), 1.0)
     return chosen - soft.detach() + soft
+
+
+def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """``function`` with ``inplace=True``, under its name with an underscore."""
+    signature = inspect.signature(function)
+    kept = [argument for name, argument in signature.parameters.items() if name != "inplace"]
+
+    def changed(*args: Any, **kwargs: Any) -> Tensor:
+        return function(*args, **kwargs, inplace=True)
+
+    changed.__name__ = changed.__qualname__ = f"{function.__name__}_"
+    changed.__doc__ = f"`{function.__name__}`, stored in the input: {function.__doc__}"
+    changed.__module__ = __name__
+    changed.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    return changed
+
+
+celu_ = _in_place(celu)
+elu_ = _in_place(elu)
+hardtanh_ = _in_place(hardtanh)
+leaky_relu_ = _in_place(leaky_relu)
+relu_ = _in_place(relu)
+rrelu_ = _in_place(rrelu)
+selu_ = _in_place(selu)
+threshold_ = _in_place(threshold)

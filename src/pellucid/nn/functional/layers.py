@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core import Tensor, no_grad, op
+from ...core import Tensor, called, no_grad, op
 from .. import vocabulary as ops
 
 __all__ = [
     "alpha_dropout",
     "bilinear",
+    "conv_tbc",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
     "embedding",
+    "feature_alpha_dropout",
     "linear",
     "local_response_norm",
+    "pdist",
 ]
 
 
@@ -101,6 +104,11 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _dropped("alpha_dropout", input, p, training, inplace)
 
 
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """`alpha_dropout` of whole channels of (N, C, …)."""
+    return _dropped("feature_alpha_dropout", input, p, training, inplace)
+
+
 def _channels(name: str, input: Tensor, p: float, training: bool, inplace: bool, sides: int) -> Tensor:
     if input.ndim not in (sides + 1, sides + 2):
         raise RuntimeError(
@@ -127,3 +135,29 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W)."""
     return _channels("dropout3d", input, p, training, inplace, 3)
+
+
+@called("ConvTbcBackward0")
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """Convolution along time, time first: (T, N, C_in) and a weight (K, C_in, C_out) to (T', N, C_out)."""
+    if input.ndim != 3 or weight.ndim != 3 or bias.ndim != 1:
+        raise RuntimeError(
+            "conv_tbc: expected input and weight of 3 dimensions and bias of 1, but got shapes "
+            f"{tuple(input.shape)}, {tuple(weight.shape)}, {tuple(bias.shape)}"
+        )
+    out = ops.conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return out.permute(2, 0, 1)
+
+
+@called("PdistBackward0")
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norm distance of each pair of rows: (N, M) to (N · (N - 1) / 2), in the order (0, 1), (0, 2), …"""
+    if input.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if not input.is_floating_point():
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise RuntimeError(f"pdist only supports non-negative p values, but got {p}")
+    count = input.shape[0]
+    first, second = ops.triu_indices(count, count, 1)
+    return (input[first] - input[second]).norm(p=p, dim=1)

@@ -4,6 +4,7 @@ from pellucid.torch_names import absent
 
 from . import (
     activation,
+    adaptive,
     attention,
     batchnorm,
     container,
@@ -13,6 +14,7 @@ from . import (
     instancenorm,
     lazy,
     linear,
+    linear_cross_entropy,
     loss,
     module,
     normalization,
@@ -25,6 +27,7 @@ from . import (
     upsampling,
 )
 from .activation import *  # noqa: F403
+from .adaptive import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .batchnorm import *  # noqa: F403
 from .container import *  # noqa: F403
@@ -34,6 +37,7 @@ from .flatten import *  # noqa: F403
 from .instancenorm import *  # noqa: F403
 from .lazy import *  # noqa: F403
 from .linear import *  # noqa: F403
+from .linear_cross_entropy import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .module import *  # noqa: F403
 from .normalization import *  # noqa: F403
@@ -47,6 +51,7 @@ from .upsampling import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += activation.__all__
+__all__ += adaptive.__all__
 __all__ += attention.__all__
 __all__ += batchnorm.__all__
 __all__ += container.__all__
@@ -56,6 +61,7 @@ __all__ += flatten.__all__
 __all__ += instancenorm.__all__
 __all__ += lazy.__all__
 __all__ += linear.__all__
+__all__ += linear_cross_entropy.__all__
 __all__ += loss.__all__
 __all__ += module.__all__
 __all__ += normalization.__all__

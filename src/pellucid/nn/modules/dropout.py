@@ -9,7 +9,7 @@ from ...core import Tensor
 from .. import functional as F
 from .module import Module
 
-__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d"]
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
 
 
 class _DropoutNd(Module):
@@ -57,3 +57,9 @@ class AlphaDropout(_DropoutNd):
     """Dropout for `SELU`: dropped elements take its lowest value, and mean and variance stay (arXiv:1706.02515)."""
 
     function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """`AlphaDropout` of whole channels of (N, C, …)."""
+
+    function = staticmethod(F.feature_alpha_dropout)

@@ -15,10 +15,14 @@ Module = Any  # `module.Module`, which is above this file
 
 __all__ = [
     "RemovableHandle",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
 ]
 
 
@@ -95,6 +99,10 @@ class Hooked:
         """``hook(module, grad_input, grad_output)`` when the gradients of the inputs are known; may replace them."""
         return _hang(self._backward_hooks, hook, prepend=prepend)
 
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """The former name of `register_full_backward_hook`."""
+        return self.register_full_backward_hook(hook)
+
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, prefix, keep_vars)`` before ``state_dict`` collects this module."""
         return _hang(self._state_dict_pre_hooks, hook)
@@ -108,6 +116,12 @@ class Hooked:
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` before a load."""
         return _hang(self._load_state_dict_pre_hooks, lambda *args: hook(self, *args))
+
+    def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> RemovableHandle:
+        # Older programs use it; the module is among the arguments only where they ask for it.
+        if with_module:
+            return self.register_load_state_dict_pre_hook(hook)
+        return _hang(self._load_state_dict_pre_hooks, hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """``hook(module, incompatible_keys)`` after a load; edits the two lists in place."""
@@ -134,6 +148,44 @@ def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> Removabl
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """``hook(module, grad_input, grad_output)`` in the backward of every module."""
     return _register_global("_backward_hooks", hook)
+
+
+def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """The former name of `register_module_full_backward_hook`."""
+    return register_module_full_backward_hook(hook)
+
+
+# What is asked when a module gets something new, by the registry it goes into.
+registration_hooks: dict[str, OrderedDict[int, Callable[..., Any]]] = {
+    "_parameters": OrderedDict(),
+    "_buffers": OrderedDict(),
+    "_modules": OrderedDict(),
+}
+
+
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(module, name, param)`` before a module gets a parameter; what it returns (if not None) replaces it."""
+    return hang(registration_hooks["_parameters"], hook)
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(module, name, buffer)`` before a module gets a buffer; what it returns (if not None) replaces it."""
+    return hang(registration_hooks["_buffers"], hook)
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """``hook(module, name, submodule)`` before a module gets a child; what it returns (if not None) replaces it."""
+    return hang(registration_hooks["_modules"], hook)
+
+
+def registered(kind: str, module: Module, name: str, value: Any) -> Any:
+    """What is put under ``name``: the value, or what a registration hook made of it."""
+    if value is None and kind == "_parameters":  # a name that is kept free
+        return value
+    for hook in registration_hooks[kind].values():
+        changed = hook(module, name, value)
+        value = value if changed is None else changed
+    return value
 
 
 def _hooks_of(module: Module, kind: str) -> list[Hook]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ...core import Tensor
+from ...core.errors import warn
 from .. import functional as F
 from ..functional.reduction import legacy_reduction
 from .module import Module
@@ -30,6 +31,7 @@ __all__ = [
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
+    "NLLLoss2d",
     "PoissonNLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
@@ -165,6 +167,19 @@ class NLLLoss(_WeightedLoss):
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
         super().__init__(weight=weight, reduction=reduction)
         self.ignore_index = ignore_index
+
+
+class NLLLoss2d(NLLLoss):
+    """`NLLLoss`, which takes images too, under its name of before PyTorch 0.4; it warns."""
+
+    @legacy_reduction(before="ignore_index")
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+        warn(
+            "`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement and see "
+            "https://pytorch.org/docs/main/nn.html#torch.nn.NLLLoss for more details.",
+            FutureWarning,
+        )
+        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 
 class BCELoss(_WeightedLoss):

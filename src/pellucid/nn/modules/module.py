@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...core import Tensor
 from ..parameter import Parameter
-from .hooks import Hooked, call_with_hooks, global_hooks
+from .hooks import *  # noqa: F403 - PyTorch has the hooks on all modules at this path
+from .hooks import Hooked, call_with_hooks, global_hooks, registered
 from .registry import REGISTRIES, Registry, registry_for
 from .state import IncompatibleKeys, load_into, load_tree, save_tree
 from .text import module_text, options_text
@@ -135,7 +136,7 @@ class Module(Tree, Hooked):
         for other in REGISTRIES:
             if other != kind:
                 own[other].pop(name, None)
-        own[kind][name] = value
+        own[kind][name] = registered(kind, self, name, value)
 
     def __delattr__(self, name: str) -> None:
         for registry in REGISTRIES:
@@ -158,7 +159,7 @@ class Module(Tree, Hooked):
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. "
                 f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
             )
-        self._parameters[name] = param
+        self._parameters[name] = registered("_parameters", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the module's state but is not trained (running means, masks).
@@ -170,7 +171,7 @@ class Module(Tree, Hooked):
             raise TypeError(
                 f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = registered("_buffers", self, name, tensor)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -182,7 +183,7 @@ class Module(Tree, Hooked):
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{type(module).__name__} is not a Module subclass: give an instance of nn.Module")
         self._check_name("module", name, self.__dict__.get("_modules"))
-        self._modules[name] = module
+        self._modules[name] = registered("_modules", self, name, module)
 
     def _check_name(self, kind: str, name: str, registry: Mapping[str, Any] | None) -> None:
         if registry is None:

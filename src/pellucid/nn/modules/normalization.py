@@ -9,10 +9,10 @@ from ...core import Tensor
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
-from ..vocabulary import empty
+from ..vocabulary import einsum, empty, tensor
 from .module import Module
 
-__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class LayerNorm(Module):
@@ -143,6 +143,26 @@ class LocalResponseNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """As `LocalResponseNorm`, of images, with the sums that Torch's layer of this name has.
+
+    Shape: (N, C, H, W), and the same out. The sum over neighbours runs along the channels and never lets go of the
+    first, as in PyTorch. The gradient is that of these sums; PyTorch's differs from it beyond the first channels.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
+        channels = input.shape[1]
+        reach = int((self.size - 1) / 2 + 1)
+        near = [[float(d < c + reach and (d == 0 or d > c - reach)) for d in range(channels)] for c in range(channels)]
+        sums = einsum("cd,ndhw->nchw", tensor(near, dtype=input.dtype), input * input)
+        return input * (sums * (self.alpha / self.size) + self.k) ** -self.beta
 
 
 def _shape(given: Any) -> tuple[int, ...]:

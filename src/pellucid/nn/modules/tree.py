@@ -13,6 +13,7 @@ from ...core import Tensor, no_grad
 from ...core import device as device_type
 from ...core import dtype as dtype_type
 from ..parameter import Parameter
+from ..vocabulary import empty_like
 
 Module = Any  # `module.Module`, which is above this file
 
@@ -184,6 +185,17 @@ class Tree:
     def half(self) -> Self:
         """Convert floating-point parameters and buffers to float16."""
         return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move parameters and buffers to a device, with arbitrary numbers in them."""
+        return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
+
+    def share_memory(self) -> Self:
+        """Put parameters and buffers where other processes see them, as `Tensor.share_memory_` does."""
+        return self._apply(lambda t: t.share_memory_())
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Leaves the module as it is: what PyTorch's compiler would make faster runs eagerly."""
 
     def cpu(self) -> Self:
         """Move every parameter and buffer to the CPU."""
