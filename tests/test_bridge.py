@@ -107,6 +107,31 @@ def test_an_error_within_pellucid_shows_the_lines_of_the_program(tmp_path: Path)
     ]
 
 
+PICKLED = """
+import copy, pickle, torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+x = torch.ones(1, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+loss, data = nn.MSELoss(), TensorDataset(x)
+for value in (x, x.shape, x.dtype, x.device, model, model[0].weight, model[0], optimizer, loss, data):
+    print(type(value), type(pickle.loads(pickle.dumps(value))), type(copy.deepcopy(value)))
+torch.save(model, "model.pt")
+print(type(torch.load("model.pt", weights_only=False)[0]), optimizer.state_dict(), type(model.state_dict()))
+print([batch[0].shape for batch in DataLoader(TensorDataset(torch.ones(3, 2)), num_workers=1)])
+"""
+
+
+def test_classes_say_where_pytorch_has_them_and_can_be_pickled(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(PICKLED)
+    ours = run(tmp_path / "script.py", cwd=tmp_path)
+    theirs = run(tmp_path / "script.py", cwd=tmp_path, python=True)
+    assert (ours.stdout, ours.stderr) == (theirs.stdout, "")
+    assert "<class 'torch.nn.modules.linear.Linear'> <class 'torch.nn.modules.linear.Linear'>" in ours.stdout
+
+
 def test_as_torch_undoes_itself_and_refuses_beside_the_real_one() -> None:
     assert (
         inside("""

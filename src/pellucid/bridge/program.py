@@ -16,6 +16,7 @@ from typing import Any
 
 from ..core import Tensor
 from ..torch_names import message
+from .class_names import class_names_of_torch
 from .importing import as_torch
 from .notebook import code_of
 
@@ -67,7 +68,7 @@ def _run(loader: _Source, argv: list[str], folder: str | None, file: str, packag
     main.__file__, main.__package__, main.__loader__, main.__spec__ = file, package, loader, spec
     main.__builtins__ = __builtins__  # type: ignore[attr-defined]
     before = sys.argv, sys.path[:], sys.modules.get("__main__")
-    with as_torch():
+    with as_torch(), class_names_of_torch():
         sys.argv, sys.modules["__main__"] = argv, main
         sys.excepthook = sys.__excepthook__  # the command line has set its own
         if folder is not None:

@@ -108,8 +108,9 @@ class Node(Source):
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """Where the inputs came from, as PyTorch lists it."""
-        return tuple((edge, 0) for edge in self.edges)
+        """Where the inputs came from, as PyTorch lists it: nodes, and an `AccumulateGrad` for each leaf tensor."""
+        nodes = (edge if edge is None or isinstance(edge, Node) else AccumulateGrad(edge) for edge in self.edges)
+        return tuple((node, 0) for node in nodes)
 
     @property
     def metadata(self) -> Attributes:
@@ -121,6 +122,22 @@ class Node(Source):
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+class AccumulateGrad(Node):
+    """Where a gradient arrives at a leaf tensor, its `variable`.
+
+    Only `next_functions` makes them: the engine goes to the leaf itself. Two of the same leaf are equal.
+    """
+
+    def __init__(self, variable: Source) -> None:
+        self.variable, self.edges, self.kwargs = variable, [], {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return hash((AccumulateGrad, id(self.variable)))
 
 
 def node_name(op: str) -> str:

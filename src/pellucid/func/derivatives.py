@@ -238,5 +238,5 @@ def _leads_out(result: Tensor, own: set[int]) -> bool:
             if id(node) not in own:
                 return True
             continue
-        waiting.extend(following for following, _ in node.next_functions)
+        waiting.extend(node.edges)
     return False

@@ -241,6 +241,8 @@ class Optimizer(OptimizerHooks):
             for param in group["params"]:
                 numbers.setdefault(id(param), len(numbers))
             packed = {name: value for name, value in group.items() if name != "params"}
+            if not packed.get("l1") and not self.defaults.get("l1"):
+                packed.pop("l1", None)  # PyTorch has no l1, and programs print a state
             packed_groups.append({**packed, "params": [numbers[id(param)] for param in group["params"]]})
         state = {
             numbers[id(key)] if isinstance(key, Tensor) else key: value for key, value in self.state.items() if value

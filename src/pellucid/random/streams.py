@@ -220,7 +220,7 @@ def _named_by(path: str, function: types.FunctionType) -> Iterator[tuple[str, An
 def _is_library(module: str | None) -> bool:
     """Whether a module is Python's, NumPy's or pellucid's own, whose streams are known."""
     top = (module or "").partition(".")[0]
-    return top in ("pellucid", "numpy") or (top in sys.stdlib_module_names and top != "__main__")
+    return top in ("pellucid", "torch", "numpy") or (top in sys.stdlib_module_names and top != "__main__")
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class _Made:
 def _name_in_torch(obj: Any) -> tuple[str, str] | None:
     """Where PyTorch has a class or function of pellucid's: ``("torch.nn", "Linear")``."""
     module = getattr(obj, "__module__", None) or ""
-    if module.split(".")[0] != "pellucid":
+    if module.split(".")[0] not in ("pellucid", "torch"):  # in a program that is run as PyTorch's they say `torch`
         return None
     for where, names in sorted(torch_names.known().names.items(), key=lambda item: len(item[0])):
         there = sys.modules.get(where.replace("torch", "pellucid", 1))

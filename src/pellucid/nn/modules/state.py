@@ -25,17 +25,11 @@ class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpect
     __str__ = __repr__
 
 
-class StateDict(OrderedDict[str, Any]):
-    """An ordered dict that carries each module's version in ``_metadata``, as PyTorch's does."""
-
-    _metadata: OrderedDict[str, dict[str, Any]]
-
-
 def save_tree(module: Module, destination: dict[str, Any] | None, prefix: str, keep_vars: bool) -> dict[str, Any]:
     """Collect ``module`` and all below it into ``destination``."""
     found: Any = destination
     if found is None:
-        found = StateDict()
+        found = OrderedDict()  # which carries the version of each module in `_metadata`, as in PyTorch
         found._metadata = OrderedDict()
     local_metadata = {"version": module._version}
     metadata = getattr(found, "_metadata", None)

@@ -49,6 +49,7 @@ class LambdaLR(LRScheduler):
     def state_dict(self) -> Options:
         """Plain functions are not saved (None is in their place); callable objects by their attributes."""
         state = super().state_dict()
+        del state["lr_lambdas"]  # it comes last, as in PyTorch
         state["lr_lambdas"] = [attributes_of(fn) for fn in self.lr_lambdas]
         return state
 

@@ -42,7 +42,10 @@ class VisionDataset(Dataset[Any]):
         body += [line for line in self.extra_repr().splitlines() if line]
         if self.transform is not None:
             first, *more = repr(self.transform).splitlines()
-            body += ["StandardTransform", f"Transform: {first}", *(f"           {line}" for line in more)]
+            # One entry of several lines: torchvision, too, indents the first of them alone.
+            body.append(
+                "\n".join(["StandardTransform", f"Transform: {first}", *(f"           {line}" for line in more)])
+            )
         return "\n".join([f"Dataset {type(self).__name__}", *(f"    {line}" for line in body)])
 
 

@@ -1,0 +1,50 @@
+"""In a program run as PyTorch's, `print(type(tensor))` says `<class 'torch.Tensor'>`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+import pellucid
+from pellucid import torch_names
+
+from .importing import module_of
+
+__all__ = ["class_names_of_torch"]
+
+
+@contextlib.contextmanager
+def class_names_of_torch() -> Iterator[None]:
+    """For the length of a block, classes name the module that PyTorch has them in.
+
+    It is done for those that the name then leads back to, `torch.Tensor` or `torch.nn.modules.linear.Linear`, so that
+    they can be pickled; a class that PyTorch keeps in a file of another name says where it is.
+    """
+    before = {kind: kind.__module__ for kind in _loaded()}
+    for kind, own in before.items():
+        kind.__module__ = _module_in_torch(kind, own)
+    try:
+        yield
+    finally:
+        for kind, own in before.items():
+            kind.__module__ = own
+
+
+def _loaded() -> Iterator[type]:
+    """The classes of pellucid's under PyTorch's public names, of the modules that are imported."""
+    for where, names in torch_names.known().names.items():
+        module = sys.modules.get(where.replace("torch", "pellucid", 1))
+        for name in names if module is not None else ():
+            found = vars(module).get(name)
+            if isinstance(found, type) and found.__module__.startswith("pellucid."):
+                yield found
+
+
+def _module_in_torch(kind: type, own: str) -> str:
+    name = kind.__name__
+    if kind in (pellucid.Tensor, pellucid.Size, pellucid.device, pellucid.dtype):
+        return "torch"
+    there = own.replace("pellucid", "torch", 1)
+    answer = module_of(there)
+    return there if answer is not None and getattr(sys.modules.get(answer), name, None) is kind else own
