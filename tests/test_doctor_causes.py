@@ -10,13 +10,13 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, decay, order, reach, softmax
+from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage, decay, linear, order, reach, softmax
 from pellucid.doctor.page import render
-from pellucid.doctor.probes.data import Batch, Keys, SeenData, distinct, samples
+from pellucid.doctor.probes.data import Batch, Keys, SeenData, distinct, rows_of, samples, undone
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import StudiedPass
 from pellucid.doctor.probes.trials import Trial
-from pellucid.doctor.process import places
+from pellucid.doctor.process import orders, places
 from pellucid.doctor.report import Finding
 from tests.browser import in_browser
 from tests.pages import ROOT, blocks
@@ -140,6 +140,32 @@ def test_where_the_learning_rate_is_written(source: str, line: int, value: float
     assert (found.line, found.value) == (line, value)
 
 
+@pytest.mark.parametrize(("moved", "found"), [(1, True), (-57, True), (0, False)])
+def test_labels_that_are_shifted_against_their_inputs(moved: int, found: bool) -> None:
+    rows = RNG.normal(size=(200, 4))
+    labels = (rows[:, :1] + rows[:, 1:2] > 0).astype(float)
+    said = alignment.shift(rows, np.roll(labels, moved, axis=0))
+    assert (said is not None) is found
+    assert said is None or f"{abs(moved)} rows {'later' if moved > 0 else 'earlier'}" in said
+
+
+def test_labels_in_the_reverse_order_and_labels_of_nothing() -> None:
+    rows = RNG.normal(size=(200, 3))
+    labels = rows @ RNG.normal(size=(3, 1))
+    assert "reverse" in (alignment.shift(rows, labels[::-1]) or "")
+    assert alignment.shift(rows, RNG.normal(size=(200, 1))) is None
+
+
+def test_noise_in_labels_is_no_other_order() -> None:
+    rows, labels = RNG.normal(size=(50, 2)), RNG.integers(0, 2, (50, 1)).astype(float)
+    noisy = [Batch(rows, np.where(RNG.random((50, 1)) < 0.1, 1 - labels, labels)) for _ in range(8)]
+    torn = [Batch(rows, RNG.permutation(labels)) for _ in range(8)]
+    anew = [Batch(rows, RNG.normal(size=(50, 1))) for _ in range(8)]
+    assert not alignment.changing(data(*noisy))
+    assert alignment.changing(data(*torn))
+    assert not alignment.changing(data(*anew))
+
+
 @pytest.mark.parametrize(
     ("source", "line"),
     [
@@ -151,7 +177,7 @@ def test_where_the_learning_rate_is_written(source: str, line: int, value: float
     ],
 )
 def test_where_inputs_and_labels_are_torn_apart(source: str, line: int | None) -> None:
-    found = places.torn({"a.py": source})
+    found = orders.torn({"a.py": source})
     assert (found and found.place.line) == line
 
 
@@ -237,10 +263,7 @@ def test_a_program_that_learns_is_healthy(tmp_path: Path) -> None:
             7,
             ("W1 = rng.normal(size=(3, 8))", "W1 = np.zeros((3, 8))", "rng.normal(size=(8, 1)) / 3", "np.ones((8, 1))"),
         ),
-        pytest.param(
-            *("input-not-scaled", 5, ("size=(200, 3))", "size=(200, 3)) * 300", "lr = 0.5", "lr = 0.1")),
-            marks=pytest.mark.xfail(reason="the cause is found, but the line is that where the inputs are used"),
-        ),
+        ("input-not-scaled", 5, ("size=(200, 3))", "size=(200, 3)) * 300", "lr = 0.5", "lr = 0.1")),
     ],
 )
 def test_a_cause_is_named_with_its_line(cause: str, line: int, change: tuple[str, ...], tmp_path: Path) -> None:
@@ -265,6 +288,112 @@ def test_what_the_outputs_of_a_pass_show() -> None:
     assert cut is not None and cut.cause == "activation-before-loss"
     assert softmax.rectified(p) is None
     assert softmax.rectified(softmax_of(np.zeros((40, 4)))) is None  # first weights of zero
+
+
+def test_outputs_that_a_pass_changed_in_place() -> None:
+    p, y = softmax_of(RNG.normal(size=(40, 3))), RNG.integers(0, 3, 40).astype(float)
+    error = p - np.eye(3)[y.astype(int)]
+    for given in (error, error / 40):
+        seen = {("", "probs"): [given], ("", "y"): [y]}
+        ((_, _, found),) = undone(seen, {("", "probs")})
+        assert np.allclose(found, p, rtol=0, atol=1e-12)
+    assert not list(undone({("", "z"): [RNG.normal(size=(40, 3))], ("", "y"): [y]}, {("", "z")}))
+
+
+def test_two_classes_that_a_rectifier_cuts_off() -> None:
+    z = RNG.normal(size=(60, 2))
+    cut = softmax.rectified(softmax_of(np.maximum(0, z)))
+    assert cut is not None and cut.cause == "activation-before-loss"
+    assert softmax.rectified(softmax_of(z)) is None
+    assert softmax.rectified(np.full((60, 2), 0.5)) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("p = softmax(z)\nq = softmax(p)\n", 2),
+        ("p = e / e.sum(1)\np = np.exp(p) / np.exp(p).sum(1)\n", 2),
+        ("e = np.exp(z)\np = e / e.sum(1)\nloss = -np.log(p).sum()\n", None),
+        ("e = np.exp(s - s.max())\np = e / e.sum()\ns = h @ W\np = np.exp(s) / np.exp(s).sum()\n", None),
+    ],
+)
+def test_where_a_softmax_is_taken_of_a_softmax(source: str, line: int | None) -> None:
+    found = places.softmax_again({"a.py": source})
+    assert (found and found.line) == line
+
+
+CORNERS = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "output", "found"),
+    [
+        (CORNERS, [0, 1, 1, 0], lambda x: x @ [1.0, -2.0], True),
+        (CORNERS, [0, 1, 1, 0], lambda x: 1 / (1 + np.exp(-x @ [1.0, -2.0])), True),
+        (CORNERS, [0, 1, 1, 0], lambda x: np.tanh(x) @ [1.0, 2.0] + x[:, 0] * x[:, 1], False),
+        (CORNERS, [0, 0, 1, 1], lambda x: x @ [1.0, -2.0], False),  # these a line can give
+        (None, "product", lambda x: x @ [1.0, 0.5], True),
+        (None, "line", lambda x: x @ [1.0, 0.5], False),
+    ],
+)
+def test_layers_that_are_one_linear_map(inputs: object, labels: object, output: object, found: bool) -> None:
+    x = CORNERS if inputs is not None else np.random.default_rng(1).normal(size=(300, 2))
+    y = {"product": x[:, 0] * x[:, 1], "line": x[:, 0] - x[:, 1]}.get(labels) if isinstance(labels, str) else labels
+    batch = Batch(x, np.array(y, dtype=float)[:, None], output(x)[:, None])  # type: ignore[operator]
+    assert (linear.only_linear(batch) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("loss = -np.log(p).mean()\n", 1),
+        ("loss = -np.log(p + 1e-9).mean()\n", None),
+        ("z = np.log(np.exp(s).sum(1))\nloss = -np.sum(y * np.log(p))\n", 2),
+    ],
+)
+def test_where_a_bare_logarithm_is(source: str, line: int | None) -> None:
+    found = places.logarithm({"a.py": source})
+    assert (found and found.line) == line
+
+
+def test_the_rows_of_several_passes() -> None:
+    x, y = ("", "x"), ("", "y")
+    seen = {x: [RNG.normal(size=(5, 2)) for _ in range(3)], y: [np.zeros((5, 1))] * 3}
+    batch = rows_of(seen, Keys(x, y, None))
+    assert batch.inputs is not None and batch.inputs.shape == (15, 2)
+    assert batch.labels is not None and batch.labels.shape == (15, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "names", "line"),
+    [
+        ("for i in range(9):\n    xb = X[:50]\n", {"X"}, 2),
+        ("order = np.zeros(9)\nfor i in range(9):\n    k = order[i:i + 3]\n    step(X[k])\n", {"X"}, 1),
+        ("for i in range(9):\n    k = np.arange(20)\n    step(X[k])\n", {"X"}, 2),
+        ("o = np.random.permutation(9)\nfor i in range(9):\n    k = o[:3]\n    step(X[k])\n", {"X"}, 3),
+    ],
+)
+def test_where_the_rows_of_a_batch_are_chosen(source: str, names: set[str], line: int) -> None:
+    first = next(i for i, text in enumerate(source.splitlines(), 1) if text.startswith("for"))
+    found = orders.batch({"a.py": source}, names, first, 99)
+    assert found is not None and found.line == line
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "line"),
+    [
+        ("p['W1']", 'p = {\n    "W1": np.ones(3),\n}\nW1 = p["W1"]\n', 2),
+        ("W1", 'def f(p):\n    W1, b1 = p["W1"], p["b1"]\nW1 = np.ones(3)\n', 3),
+        (
+            "net.weights[*]",
+            "class N:\n  def __init__(self):\n    self.weights = []\n    self.weights.append(randn(3))\n",
+            4,
+        ),
+    ],
+)
+def test_where_a_parameter_begins(name: str, source: str, line: int) -> None:
+    found = places.first_values({"a.py": source}, name)
+    assert found is not None and found.line == line
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class Case:
         scores = {
             c: found.score
             for c in study.candidates
-            if c.label is not None and (found := gradient.by(study.passes, c)) is not None
+            if c.label is not None and _goes_with(study, c) and (found := gradient.by(study.passes, c)) is not None
         }
         usual = sorted(scores, key=lambda c: -scores[c])
         known = candidate is not None and candidate.label is not None
@@ -134,12 +134,12 @@ class Case:
     @property
     def first(self) -> probe.Batch:
         """The rows of the first passes of the training as it is."""
-        return probe.batch_of(self.as_is.first, self.keys)
+        return probe.rows_of(self.as_is.first, self.keys)
 
     @property
     def last(self) -> probe.Batch:
         """The rows of its last passes."""
-        return probe.batch_of(self.as_is.last, self.keys)
+        return probe.rows_of(self.as_is.last, self.keys)
 
     # Findings ---------------------------------------------------------------------------------------------------
 
@@ -183,6 +183,12 @@ class Case:
         if finding.file is not None and finding.line is not None:
             finding.code = self.session.program.loops.line(finding.file, finding.line)
         return finding
+
+
+def _goes_with(study: SlopeStudy, candidate: Candidate) -> bool:
+    """Whether a label is more than one number where the output is many."""
+    label, output = study.seen.get(candidate.label or ("", ""), []), study.seen.get(candidate.output, [])
+    return bool(label and output) and (len(label) > 1 or label[0].size > 1 or output[0].size == 1)
 
 
 def _unmoved(old: np.ndarray | None, group: Group, session: TrainingSession) -> bool:

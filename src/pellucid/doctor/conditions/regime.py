@@ -1,8 +1,9 @@
 """A state of the program in which slopes say something.
 
-With inputs of 300, or first weights of 50, every unit is saturated: the loss is flat or jumps, and no difference tells
-whether a gradient is right. It is then judged in a fork with inputs of unit scale and weights of the usual size. Right
-there, it is right, and what was changed for it may well be the cause; the conditions are asked next.
+With inputs of 300, or first weights of 50, every unit is saturated, and with weights of 0 no slope gets through: the
+loss is flat or jumps, and no difference tells whether a gradient is right. It is then judged in a fork with inputs of
+unit scale and random weights of the usual size. Right there, it is right, and what was changed for it may well be the
+cause; the conditions are asked next.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ def changes(case: Case) -> tuple[Change, ...]:
     """What makes the program fit to be asked for its slopes; nothing where it is."""
     large = {name: size for name, size in start.sizes(case.tensors).items() if size > 4}
     found = case.session.found
+    rng = np.random.default_rng(0)
+    alike = [name for name in start.symmetric(case.tensors) if name not in large]
     return (
+        *(
+            to_values(found, n, rng.normal(0, 1 / np.sqrt(np.mean(case.tensors[n].shape)), case.tensors[n].size))
+            for n in alike
+        ),
         *(to_values(found, name, case.tensors[name].ravel() / size) for name, size in large.items()),
         *(_standardised(case, holder) for holder in _unscaled(case)),
     )

@@ -16,18 +16,22 @@ from pellucid.doctor.process.paths import Group, Scope, groups, leaves
 
 INPUT_NAME = re.compile(
     r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?train|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|samples?|train_?x|train_?data"
-    r"|train_?inputs?|a0|rows?|inputs_list|observations?)$",
+    r"|train_?inputs?|a0|l_?0|layer_?0|z0|rows?|inputs_list|observations?|example|point|pixels?)$",
     re.I,
 )
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Where the inputs, the labels and the outputs of a pass are seen; None where that is not known."""
+    """Where the inputs, the labels and the outputs of a pass are seen; None where that is not known.
+
+    `single`: the label is one vector for one sample, whatever its shape suggests.
+    """
 
     inputs: Key | None
     labels: Key | None
     outputs: Key | None
+    single: bool = False
 
     @property
     def known(self) -> frozenset[Key]:
@@ -71,19 +75,31 @@ def keys_of(seen: Seen, depends: set[Key], pair: Candidate | None, excluded: fro
         return Keys(None, None, None if pair is None else pair.output)
     label = seen[pair.label]
     count = samples(label, seen.get(pair.output))
+    found = _inputs(seen, depends, pair.label, count, excluded)
+    if found is None and len(label) == 1 and 1 < label[0].size == max(label[0].shape):
+        found = _inputs(seen, depends, pair.label, 1, excluded)
+        if found is not None:
+            return Keys(found, pair.label, pair.output, single=True)
+    return Keys(found, pair.label, pair.output)
+
+
+def _inputs(seen: Seen, depends: set[Key], label_key: Key, count: int, excluded: frozenset[str]) -> Key | None:
+    label = seen[label_key]
     found: list[tuple[tuple[bool | int, ...], Key]] = []
     for key, series in seen.items():
         name = re.sub(r"\[[^\]]*\]", "", key[1]).split(".")[-1]
-        if key in depends or key == pair.label or key[1] in excluded or not series[0].size:
+        if key in depends or key == label_key or key[1] in excluded or not series[0].size:
             continue
         if LABEL_NAME.search(name.lower()) and not INPUT_NAME.match(name):
             continue
         if len(series) != len(label) or not _rows_fit(series[0], count if len(label) == 1 else 1):
             continue
-        twin = name.lower() == _called(pair.label).lower().replace("y", "x", 1)
+        if len(label) == 1 and count == 1 and series[0].size != max(series[0].shape, default=0):
+            continue  # one sample is a vector; a matrix of its name holds them all
+        twin = name.lower() == _called(label_key).lower().replace("y", "x", 1)
         if twin or INPUT_NAME.match(name):
-            found.append(((not twin, key[0] != pair.label[0], -series[0].size), key))
-    return Keys(min(found)[1] if found else None, pair.label, pair.output)
+            found.append(((not twin, key[0] != label_key[0], -series[0].size), key))
+    return min(found)[1] if found else None
 
 
 def _called(key: Key) -> str:
@@ -108,7 +124,8 @@ def samples(labels: list[np.ndarray], outputs: list[np.ndarray] | None) -> int:
 
 
 def _one_hot(label: np.ndarray) -> bool:
-    return bool(label.shape[1] > 2 and np.isin(label, (0.0, 1.0)).all() and np.abs(label.sum(1) - 1).max() < 1e-6)
+    several = label.shape[1] > 2 or (label.shape[1] == 2 and label.shape[0] > 2)
+    return bool(several and np.isin(label, (0.0, 1.0)).all() and np.abs(label.sum(1) - 1).max() < 1e-6)
 
 
 def _rows_fit(value: np.ndarray, count: int) -> bool:
@@ -149,8 +166,20 @@ def batch_of(seen: Seen, keys: Keys) -> Batch:
     labels = seen.get(keys.labels, []) if keys.labels else []
     outputs = seen.get(keys.outputs, []) if keys.outputs else []
     inputs = seen.get(keys.inputs, []) if keys.inputs else []
-    count = samples(labels, outputs) if labels else 1
+    count = samples(labels, outputs) if labels and not keys.single else 1
     return Batch(*(_stacked(series, count) for series in (inputs, labels, outputs)))
+
+
+def rows_of(seen: Seen, keys: Keys) -> Batch:
+    """The rows of several passes, one below the other."""
+    labels, outputs, inputs = (seen.get(key, []) if key else [] for key in (keys.labels, keys.outputs, keys.inputs))
+    count = samples(labels[:1], outputs[:1]) if labels and not keys.single else 1
+    shapes = [{value.shape for value in series} for series in (inputs, labels, outputs)]
+    stacked = (
+        np.concatenate([rows(value, count) for value in series]) if len(found) == 1 else None
+        for series, found in zip((inputs, labels, outputs), shapes, strict=True)
+    )
+    return Batch(*stacked)
 
 
 def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
@@ -168,6 +197,23 @@ def holders(scope: Scope, width: int, excluded: frozenset[str]) -> list[Group]:
             of_pairs = re.search(r"\[\*\]\[0\]$", name) is not None
             if INPUT_NAME.match(last) or of_pairs or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last):
                 found.append(group)
+    return found
+
+
+def stores(scope: Scope, width: int, excluded: frozenset[str]) -> dict[str, np.ndarray]:
+    """What is called like inputs and holds samples of `width` numbers, along its first axis or its last: (samples,
+    width)."""
+    found: dict[str, np.ndarray] = {}
+    for name, group in groups(leaves(scope)).items():
+        last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+        called = INPUT_NAME.match(last) or re.match(r"^[xX](_|$|[a-z]?$)|(train|test|val)", last)
+        if name in excluded or not called or len(group.shape) < 2 or group.size > 5_000_000:
+            continue
+        values = np.asarray(group.read(scope), dtype=float).reshape(group.shape)
+        if values[0].size == width:
+            found[name] = values.reshape(len(values), -1)
+        elif len(group.shape) == 2 and len(values) == width:
+            found[name] = np.ascontiguousarray(values.T)
     return found
 
 
@@ -220,6 +266,29 @@ def distributions(seen: Seen, depends: set[Key]) -> Iterator[Candidate]:
             single = other.size == len(value) and value.shape[1] == 1
             if one_hot or numbers or single:
                 yield Candidate("cross", output, label)
+
+
+def undone(seen: Seen, depends: set[Key]) -> Iterator[tuple[Key, Key, np.ndarray]]:
+    """Outputs that a pass made its error out of in place, `p[range(n), y] -= 1`: what they were, (samples, classes).
+
+    With their key and that of the labels.
+    """
+    labels = [key for key in seen if key not in depends and LABEL_NAME.search(key[1].lower()) and len(seen[key]) == 1]
+    for key in sorted(depends):
+        value = seen[key][-1]
+        if len(seen[key]) > 1 or value.ndim != 2 or min(value.shape) < 2 or not np.isfinite(value).all():
+            continue
+        for label_key in labels:
+            chosen = seen[label_key][0]
+            if chosen.shape != (len(value),) or not np.isin(chosen, range(value.shape[1])).all():
+                continue
+            for scale in (float(len(value)), 1.0):  # where it was divided, both give numbers between 0 and 1
+                q = scale * value
+                q[np.arange(len(q)), chosen.astype(int)] += 1
+                sums = np.abs(q.sum(1) - 1).max() < 1e-6 or np.abs(q.sum(0) - 1).max() < 1e-6
+                if sums and q.min() >= -1e-9 and q.max() <= 1 + 1e-9 and value.min() < -1e-3 / len(value):
+                    yield key, label_key, np.maximum(q, 0.0)
+                    break
 
 
 def pair_of(candidates: list[Candidate], seen: Seen, depends: set[Key]) -> Candidate | None:

@@ -41,7 +41,7 @@ def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace
                 defaults += _defaults(file, node, positions)
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [name for target in targets for name in _names(target)]
+                names = [name for target in targets for name in names_in(target)]
                 if any(RATE.match(name) for name in names) and (number := _number(node.value)) is not None:
                     assigned.append(_at(file, node.value, number))
             elif isinstance(node, ast.Call):
@@ -129,7 +129,8 @@ def decay(sources: dict[str, str]) -> SourcePlace | None:
 
 
 def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
-    """Where a parameter gets its first values: the first assignment to its name that is no update of it."""
+    """Where a parameter gets its first values: the first assignment to its name that is no update of it; else its row
+    of a dict, or the first `append` to its list."""
     last = re.sub(r"\[[^\]]*\]", "", name).split(".")
     wanted = next(part for part in reversed(last) if part not in ("data", "value", "val"))
     keys = re.findall(r"\['(\w+)'\]", name)
@@ -139,18 +140,50 @@ def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     def is_it(node: ast.AST) -> bool:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value: Any = getattr(node, "value", None)
-        names = [n for target in targets if target is not None for n in _names(target)]
-        return wanted in names and value is not None and wanted not in set(_names(value))
+        names = [n for target in targets if target is not None for n in names_in(target)]
+        return wanted in names and value is not None and wanted not in set(names_in(value)) and not _is_alias(node)
 
-    return first(sources, lambda node: isinstance(node, ast.Assign | ast.AnnAssign) and is_it(node)) or first(
-        sources,
-        lambda node: (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "append"
-            and wanted in set(_names(node.func.value))
-        ),
+    def appends(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return False
+        return node.func.attr == "append" and wanted in set(names_in(node.func.value))
+
+    found = first(sources, lambda node: isinstance(node, ast.Assign | ast.AnnAssign) and is_it(node))
+    row = _row(sources, wanted)
+    if keys and row is not None:
+        return row
+    return found if found is not None and not _is_empty(sources, found) else first(sources, appends) or row or found
+
+
+def _is_alias(node: ast.AST) -> bool:
+    """`W1, b1 = model["W1"], model["b1"]`: what is read there was made elsewhere."""
+    value: Any = getattr(node, "value", None)
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    return all(isinstance(p, ast.Subscript) and isinstance(p.slice, ast.Constant) and isinstance(p.slice.value, str)
+               for p in parts)  # fmt: skip
+
+
+def _is_empty(sources: dict[str, str], place: SourcePlace) -> bool:
+    """`weights = []`, to be filled below."""
+    return (
+        re.search(r"=\s*(\[\]|list\(\)|\{\}|dict\(\))\s*(#.*)?$", sources[place.file].splitlines()[place.line - 1])
+        is not None
     )
+
+
+def _row(sources: dict[str, str], wanted: str) -> SourcePlace | None:
+    """`{"W1": …}` or `Layer(W1=…)`."""
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value == wanted and not isinstance(value, ast.Name):
+                        return SourcePlace(file, value.lineno)
+            elif isinstance(node, ast.Call):
+                for keyword in node.keywords:
+                    if keyword.arg == wanted and isinstance(keyword.value, ast.Call):
+                        return SourcePlace(file, keyword.value.lineno)
+    return None
 
 
 def last_values(sources: dict[str, str], name: str) -> SourcePlace | None:
@@ -179,9 +212,9 @@ def last(sources: dict[str, str], fits: Callable[[ast.AST], bool]) -> SourcePlac
 def assigned(node: ast.AST) -> list[str]:
     """The names that a statement assigns."""
     if isinstance(node, ast.Assign):
-        return [name for target in node.targets for name in _names(target)]
+        return [name for target in node.targets for name in names_in(target)]
     if isinstance(node, ast.AugAssign | ast.AnnAssign):
-        return list(_names(node.target))
+        return list(names_in(node.target))
     return []
 
 
@@ -243,103 +276,8 @@ def _passed_on(tree: ast.AST, name: str, wanted: str) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class Torn:
-    """Where inputs are put into another order than their labels."""
-
-    place: SourcePlace
-    fix: str
-    before_training: bool
-
-
 INPUTS = re.compile(r"^(x|xs|x_?\w*|\w*_x|inputs?|data|features?|images?|samples?)$", re.I)
 LABELS = re.compile(r"^(y|ys|y_?\w*|\w*_y|t|targets?|labels?\w*|\w*labels?)$", re.I)
-
-
-def torn(sources: dict[str, str]) -> Torn | None:
-    """Inputs shuffled by themselves, or taken by an order that the labels are not taken by."""
-    for file, tree in trees(sources):
-        for scope in ast.walk(tree):
-            if isinstance(scope, ast.FunctionDef | ast.Module):
-                found = _shuffled_apart(file, scope) or _ordered_apart(file, scope)
-                if found is not None:
-                    return found
-    return None
-
-
-def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function or module, without those of the functions in it."""
-    for node in ast.iter_child_nodes(scope):
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
-            yield node
-            yield from _own(node)
-
-
-def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
-    shuffles: list[tuple[str, int]] = []
-    seeds = 0
-    loops = [node for node in _own(scope) if isinstance(node, ast.For | ast.While)]
-    for node in _own(scope):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            seeds += node.func.attr in ("seed", "set_state", "setstate")
-            if (
-                node.func.attr == "shuffle"
-                and len(node.args) == 1
-                and isinstance(node.args[0], ast.Name | ast.Attribute)
-            ):
-                shuffles.append((ast.unparse(node.args[0]).removeprefix("self."), node.lineno))
-    x = [item for item in shuffles if INPUTS.match(item[0])]
-    y = [item for item in shuffles if LABELS.match(item[0])]
-    names = {name for node in _own(scope) for name in ([node.id] if isinstance(node, ast.Name) else [])}
-    if not (x or y) or (x and y and seeds >= 3) or not any(LABELS.match(name) for name in names):
-        return None
-    if not (x and y) and not any(INPUTS.match(name) for name in names):
-        return None
-    line = (y or x)[0][1]
-    inside = any(node.lineno <= line <= (node.end_lineno or node.lineno) for node in loops)
-    a, b = (x[0][0] if x else "X"), (y[0][0] if y else "y")
-    fix = f"order = np.random.permutation(len({a})); {a}, {b} = {a}[order], {b}[order]"
-    return Torn(SourcePlace(file, line), fix, not inside)
-
-
-def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
-    """`X = X[order]` where no label is taken by `order`."""
-    orders = {
-        name
-        for node in _own(scope)
-        if isinstance(node, ast.Assign)
-        and any(
-            isinstance(part, ast.Attribute) and part.attr in ("permutation", "choice", "randint", "integers", "sample")
-            for part in ast.walk(node.value)
-        )
-        for name in assigned(node)
-    }
-    for node in _own(scope):  # batch = order[i:i + 32]
-        cut_out = node.value if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) else None
-        if cut_out is not None and isinstance(cut_out.value, ast.Name) and cut_out.value.id in orders:
-            orders |= set(assigned(node))
-    taken: dict[str, list[tuple[str, int]]] = {}
-    everything: set[str] = set()
-    for node in _own(scope):
-        if isinstance(node, ast.Subscript):
-            base = ast.unparse(node.value).removeprefix("self.")
-            everything.add(base)
-            for order in orders & set(_names(node.slice)):
-                taken.setdefault(order, []).append((base, node.lineno))
-        if isinstance(node, ast.Name):
-            everything.add(node.id)
-    labels = {name for name in everything if LABELS.match(name)}
-    for order, bases in taken.items():
-        x = [item for item in bases if INPUTS.match(item[0]) and not LABELS.match(item[0])]
-        y = [item for item in bases if LABELS.match(item[0])]
-        if x and not y and labels and not any(b not in [n for n, _ in x] for b, _ in bases):
-            label = min(labels, key=lambda name: (len(name), name))
-            return Torn(SourcePlace(file, x[0][1]), f"take the labels in the same order: {label}[{order}]", False)
-        if y and not x and any(INPUTS.match(name) and not LABELS.match(name) for name in everything):
-            return Torn(SourcePlace(file, y[0][1]), f"take the inputs in the same order, by {order}, too", False)
-    return None
-
-
 OUT = re.compile(r"softmax|sigmoid|tanh|relu|exp|maximum", re.I)
 
 
@@ -350,6 +288,7 @@ def of_cause(cause: str, sources: dict[str, str], keys: Any) -> SourcePlace | No
         return (
             first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, "0"))
             or first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, None))
+            or first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, "1"))
         )  # fmt: skip
     if cause in ("output-range-mismatch", "softmax-single-unit", "activation-before-loss"):
         return last(
@@ -375,6 +314,61 @@ def softmax(sources: dict[str, str], name: str, cause: str) -> SourcePlace | Non
         return called
     wanted = re.split(r"[.\[]", name.removeprefix("self."))[0]
     return last(sources, lambda node: isinstance(node, ast.Assign | ast.AugAssign) and wanted in assigned(node))
+
+
+def product(sources: dict[str, str], name: str) -> SourcePlace | None:
+    """The first line that multiplies something by a parameter and is no gradient: where its layer is computed."""
+    wanted = re.findall(r"\w+", name)[-1]
+
+    def multiplies(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Assign | ast.Return) or node.value is None:
+            return False
+        if any(re.match(r"d[A-Z_]|grad|delta|g[A-Z]|back", target) for target in assigned(node)):
+            return False
+        return any(
+            wanted in set(names_in(part))
+            for part in ast.walk(node.value)
+            if (isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult))
+            or (isinstance(part, ast.Call) and re.search(r"(dot|matmul|einsum)$", ast.unparse(part.func)))
+        )
+
+    return first(sources, multiplies)
+
+
+def logarithm(sources: dict[str, str]) -> SourcePlace | None:
+    """The first line that takes a logarithm of something bare: without a small number that is added to it."""
+    return first(
+        sources,
+        lambda node: (
+            isinstance(node, ast.Call)
+            and re.search(r"(^|\.)log(2|10)?$", ast.unparse(node.func)) is not None
+            and bool(node.args)
+            and not re.search(r"eps|e-\d+|clip|tiny|maximum|exp|sum\(", ast.unparse(node.args[0]))
+        ),
+    )
+
+
+def softmax_again(sources: dict[str, str]) -> SourcePlace | None:
+    """Where what a softmax gave goes through another one: `p = e / e.sum()`, later `np.exp(p) / np.exp(p).sum()`."""
+    for file, tree in trees(sources):
+        for scope in ast.walk(tree):
+            if not isinstance(scope, ast.Module | ast.FunctionDef):
+                continue
+            nodes = [node for node in ast.walk(scope) if isinstance(node, ast.Assign | ast.Return) and node.value]
+            given: dict[str, int] = {}
+            for node in sorted(nodes, key=lambda node: node.lineno):
+                value = ast.unparse(node.value) if node.value is not None else ""
+                makes = re.search(r"softmax\(", value) or ("/" in value and "sum" in value)
+                if not makes:
+                    for name in assigned(node):
+                        given.pop(name, None)
+                    continue
+                for name, line in given.items():
+                    inner = rf"(softmax|exp)\({re.escape(name)}( - [^()]*)?[(),]"
+                    if line < node.lineno and re.search(inner, value):
+                        return SourcePlace(file, node.lineno)
+                given |= {name: node.lineno for name in assigned(node) if len(name) > 0}
+    return None
 
 
 DATA_CAUSES = ("non-finite-data", "constant-target", "class-imbalance", "unshuffled-data")
@@ -404,7 +398,7 @@ def _whole(node: ast.expr, names: dict[str, Any]) -> int:
     raise ValueError
 
 
-def _names(node: ast.AST) -> Iterator[str]:
+def names_in(node: ast.AST) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             yield part.id

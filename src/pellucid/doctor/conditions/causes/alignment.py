@@ -2,46 +2,165 @@
 
 from __future__ import annotations
 
-from pellucid.doctor.conditions.case import Case, error
+import itertools
+
+import numpy as np
+
+from pellucid.doctor.conditions.case import Case, at, called, error
+from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes import neighbours
 from pellucid.doctor.probes.data import SeenData
-from pellucid.doctor.process import places
+from pellucid.doctor.process import orders
 from pellucid.doctor.report import Finding
+
+FEWEST = 40  # rows that a statement about an order needs
+CHANCE = 4.0  # standard deviations of an agreement by chance
+CLEAR = 0.35  # an agreement that is none by chance in any number of rows
+
+EXPLANATION = "The inputs are put into another order than the labels: each row gets the label of another one."
 
 
 def find(case: Case) -> Finding | None:
-    torn = places.torn(case.sources)
-    if torn is None or case.data is None:
+    """By the source and what the rows show, or by the rows alone: a row that comes again has another label then, or
+    labels have nothing in common with those of the nearest rows until they are shifted."""
+    if case.data is None:
         return None
+    torn = orders.torn(case.sources)
     share = conflicting(case.data)
-    if share < 0.2 and (case.learns or not torn.before_training):
+    said = ""
+    if share >= 0.2 and (torn is not None or changing(case.data)):
+        said = f"Of the rows that came more than once, {100 * share:.0f} % had another label the next time."
+    elif torn is not None and torn.before_training and not case.learns:
+        said = (
+            f"Inputs and labels are put into different orders, and the loss stays at {case.as_is.level:.4g} "
+            f"(it begins at {case.frozen.level:.4g})."
+        )
+    else:
+        said = _unrelated(case) if torn is not None else _shifted(case)
+    if not said:
         return None
-    evidence = (
-        f"Of the rows that came more than once, {100 * share:.0f} % had another label the next time."
-        if share >= 0.2
-        else f"Inputs and labels are put into different orders, and the loss stays at {case.as_is.level:.4g} "
-        f"(it begins at {case.frozen.level:.4g})."
+    if torn is not None:
+        where = {"file": torn.place.file, "line": torn.place.line}
+        return error("labels-misaligned", 0.93, said, EXPLANATION, torn.fix, **where)
+    label = called(case.data.keys.labels) or "the labels"
+    finding = error(
+        "labels-misaligned", 0.9, said, EXPLANATION, f"take inputs and {label} by the same indices, in the same order"
     )
-    return error(
-        "labels-misaligned",
-        0.93 if share >= 0.2 else 0.8,
-        evidence,
-        "The inputs are put into another order than the labels: each row gets the label of another one.",
-        torn.fix,
-        file=torn.place.file,
-        line=torn.place.line,
-    )
+    names = {called(key) for key in (case.data.keys.inputs, case.data.keys.labels) if key is not None}
+    at(finding, orders.out_of_order(case.sources, names))
+    return finding
 
 
 def conflicting(data: SeenData) -> float:
     """Of the rows that came several times, the share whose label changed."""
-    labels: dict[bytes, set[bytes]] = {}
-    times: dict[bytes, int] = {}
+    labels = _labels_by_row(data)
+    again = [found for found in labels.values() if len(found) > 1]
+    return sum(len(set(found)) > 1 for found in again) / len(again) if len(again) >= 4 else 0.0
+
+
+def changing(data: SeenData) -> bool:
+    """Whether a row that comes again is no likelier to have its label than any other row would be.
+
+    Not so where labels are noisy, where inputs are few symbols that are followed by this and that, or where labels are
+    made anew in each pass.
+    """
+    labels = _labels_by_row(data)
+    inputs = data.all("inputs")
+    if inputs is None or len(labels) < 8 or not _tell_rows_apart(inputs):
+        return False
+    values = [label for found in labels.values() for label in found]
+    kinds = {label: values.count(label) / len(values) for label in set(values)} if len(values) < 20_000 else {}
+    if not 1 < len(kinds) <= len(labels):
+        return False
+    chance = sum(share**2 for share in kinds.values())
+    pairs = [a == b for found in labels.values() for a, b in itertools.pairwise(found)]
+    return len(pairs) >= 8 and float(np.mean(pairs)) < chance + 0.5 * (1 - chance)
+
+
+def _labels_by_row(data: SeenData) -> dict[bytes, list[bytes]]:
+    labels: dict[bytes, list[bytes]] = {}
     for batch in data.batches:
         if batch.inputs is None or batch.labels is None or len(batch.inputs) != len(batch.labels):
             continue
         for row, label in zip(batch.inputs, batch.labels, strict=True):
-            key = row.tobytes()
-            labels.setdefault(key, set()).add(label.tobytes())
-            times[key] = times.get(key, 0) + 1
-    again = [key for key, count in times.items() if count > 1]
-    return sum(len(labels[key]) > 1 for key in again) / len(again) if len(again) >= 4 else 0.0
+            labels.setdefault(row.tobytes(), []).append(label.tobytes())
+    return labels
+
+
+def _tell_rows_apart(inputs: np.ndarray) -> bool:
+    """Whether inputs are measurements, of which no two are the same by chance."""
+    fractions = float((np.mod(inputs, 1) != 0).mean())
+    return fractions > 0.2 or (inputs.shape[1] >= 16 and len(np.unique(inputs)) > 4)
+
+
+# By the nearest rows ---------------------------------------------------------------------------------------------
+
+
+def _ordered(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Inputs and labels, a row each, in the order of the data: as the passes saw them, and as what holds them has
+    them."""
+    data = case.data
+    inputs, labels = (data.all("inputs"), data.all("labels")) if data is not None else (None, None)
+    if inputs is None or labels is None or not _tell_rows_apart(inputs):
+        return []
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    if len(inputs) == len(labels):
+        _, first = np.unique(inputs[:20_000], axis=0, return_index=True)
+        first.sort()
+        found.append((inputs[first], labels[first]))
+    excluded = frozenset(case.session.found.groups)
+    x = probe.holders(case.session.scope, inputs.shape[1], excluded)
+    for group in x:
+        for label in probe.label_holders(case.session.scope, excluded, {group.shape[0]}):
+            y = label.read(case.session.scope).reshape(label.shape[0], -1)
+            found.append((group.read(case.session.scope).reshape(group.shape), y))
+    fit = [(a, _as_numbers(b)) for a, b in found if len(a) == len(b) >= FEWEST and np.isfinite(a).all()]
+    return [(a[: neighbours.MOST], b[: neighbours.MOST]) for a, b in fit if np.isfinite(b).all()]
+
+
+def _as_numbers(labels: np.ndarray) -> np.ndarray:
+    """Numbers of classes one-hot: 3 is no nearer to 2 than to 0."""
+    known = probe.classes(labels)
+    return np.eye(int(known.max()) + 1)[known] if known is not None and known.min() >= 0 else labels
+
+
+def _unrelated(case: Case) -> str:
+    """Where the source says that labels are out of order: whether they are those of any row, by what was seen."""
+    for inputs, labels in _ordered(case)[:1]:
+        found = neighbours.agreement(labels, neighbours.nearest(inputs))
+        if abs(found) < CHANCE / np.sqrt(len(inputs)) and abs(found) < CLEAR / 2:
+            return (
+                f"The labels of {len(inputs)} rows have nothing in common with those of the nearest other rows: their "
+                f"correlation is {found:.2g}."
+            )
+    return ""
+
+
+def _shifted(case: Case) -> str:
+    for inputs, labels in _ordered(case):
+        found = shift(inputs, labels)
+        if found is not None:
+            return found
+    return ""
+
+
+def shift(inputs: np.ndarray, labels: np.ndarray) -> str | None:
+    """What is to be said of labels that go with their inputs only when they are shifted, or turned round."""
+    near = neighbours.nearest(inputs)
+    now = neighbours.agreement(labels, near)
+    limit = CHANCE / np.sqrt(len(inputs))
+    if abs(now) > max(limit, 0.1):
+        return None
+    ways = {f"{abs(k)} rows {'later' if k > 0 else 'earlier'}": v for k, v in neighbours.by_shift(labels, near).items()}
+    ways |= {"in the reverse order": neighbours.agreement(labels[::-1], near)}
+    best = max(ways, key=lambda way: ways[way])
+    if ways[best] < max(CLEAR, now + 2 * limit):
+        return None
+    # Where labels come in blocks, many shifts agree; then the order alone explains it.
+    others = sorted(value for way, value in ways.items() if way != best)
+    if others[len(others) // 2] > 0.3 * ways[best]:
+        return None
+    return (
+        f"The labels have nothing in common with those of the nearest other rows (a correlation of {now:.2g}); taken "
+        f"{best} they have: {ways[best]:.2g}."
+    )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, called, error
+from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import SeenData, distinct
-from pellucid.doctor.process import places
+from pellucid.doctor.process import orders, places
 from pellucid.doctor.report import Finding
+
+SHARE = 0.4  # of the rows: who sees less, and sees them again and again, leaves most of the data out
 
 
 def find(case: Case) -> Finding | None:
@@ -16,15 +19,39 @@ def find(case: Case) -> Finding | None:
         return None
     loop = case.session.program.loops.loops[case.session.number]
     cut = places.cut(case.sources, loop.file, loop.line, loop.last_line, called(case.data.keys.inputs))
-    if cut is None:
+    if cut is not None:
+        try:
+            finding = repeated_rows(case.data, distinct(case.session.scope.get(case.path(cut.base))))
+        except (LookupError, AttributeError, TypeError, ValueError, StopIteration):
+            finding = None
+        if finding is not None:
+            at(finding, orders.batch(case.sources, {cut.base.split(".")[-1]}, loop.line, loop.last_line) or cut.place)
+            return finding
+    return _of_holders(case, case.data)
+
+
+def _of_holders(case: Case, data: SeenData) -> Finding | None:
+    """Where no statement shows what the batches are cut out of: arrays that hold all of the rows that were seen, and
+    none of which was seen nearly whole."""
+    inputs = data.all("inputs")
+    if inputs is None:
         return None
-    try:
-        count = distinct(case.session.scope.get(case.path(cut.base)))
-    except (LookupError, AttributeError, TypeError, ValueError, StopIteration):
+    excluded = frozenset(case.session.found.groups)
+    seen = {row.tobytes() for row in inputs}
+    batch_size = len(inputs) // len(data.batches)
+    counts: dict[str, int] = {}
+    for name, rows in probe.stores(case.session.scope, inputs.shape[1], excluded).items():
+        held = {row.tobytes() for row in rows}
+        of_pass = name == called(data.keys.inputs) or ("." in name and len(rows) == batch_size)
+        if not of_pass and seen <= held:
+            counts[name] = len(held)
+    if not counts or min(counts.values()) * SHARE < len(seen):
         return None
-    finding = repeated_rows(case.data, count)
+    finding = repeated_rows(data, min(counts.values()))
     if finding is not None:
-        at(finding, cut.place)
+        names = {name.split(".")[-1] for name in counts}
+        loop = case.session.program.loops.loops[case.session.number]
+        at(finding, orders.batch(case.sources, names, loop.line, loop.last_line))
     return finding
 
 
@@ -39,7 +66,7 @@ def repeated_rows(data: SeenData, count: int) -> Finding | None:
         total += len(rows)
         seen |= {row.tobytes() for row in rows}
     identical = all(np.array_equal(batches[0], rows) for rows in batches[1:])
-    if len(seen) > 0.5 * count or not (identical or total >= 3 * count):
+    if len(seen) > 0.5 * count or not (identical or total >= 3 * count or total >= max(60, 12 * len(seen))):
         return None
     again = "every pass sees the same rows again" if identical else f"{total} rows were drawn"
     return error(

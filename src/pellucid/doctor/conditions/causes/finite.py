@@ -29,7 +29,11 @@ def at_once(session: TrainingSession) -> tuple[Finding, str] | None:
     bad: list[tuple[str, np.ndarray]] = []
     for name, group in groups(leaves(session.scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
-        if name in excluded or not (INPUT_NAME.match(last) or LABEL_NAME.search(last.lower()) or last == "X"):
+        if (
+            name in excluded
+            or re.search(r"\.(data|value|val|grad)$", name)
+            or not (INPUT_NAME.match(last) or LABEL_NAME.search(last.lower()) or last == "X")
+        ):
             continue
         values = group.read(session.scope).reshape(group.shape)
         if values.ndim and not np.isfinite(values).all():

@@ -10,7 +10,7 @@ from pellucid.doctor.report import Finding
 
 
 def find(case: Case) -> Finding | None:
-    return imbalance(case.data, case.last) if case.data is not None and not case.learns else None
+    return imbalance(case.data, case.last) if case.data is not None else None
 
 
 def imbalance(data: SeenData, last: Batch) -> Finding | None:
@@ -24,7 +24,8 @@ def imbalance(data: SeenData, last: Batch) -> Finding | None:
         return None
     outputs = last.outputs
     said = outputs.argmax(1) if outputs.ndim == 2 and outputs.shape[1] > 1 else (outputs.ravel() > 0.5).astype(int)
-    if len(np.unique(said)) > 1:
+    here = classes(last.labels)
+    if len(np.unique(said)) > 1 or here is None or len(np.unique(here)) < 2:
         return None
     return Finding(
         "class-imbalance",

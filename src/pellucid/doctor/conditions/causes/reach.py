@@ -36,7 +36,7 @@ def find_half(case: Case) -> Finding | None:
         if len(series) == len(labels) and series[0].size == labels[0].size and all(_half_or_more(v) for v in series):
             run = case.run(Remedy(), 4000, 1.5, frozenset((key, case.keys.labels)))
             keys = replace(case.keys, outputs=key)
-            first, last = probe.batch_of(run.first, keys), probe.batch_of(run.last, keys)
+            first, last = probe.rows_of(run.first, keys), probe.rows_of(run.last, keys)
             both = [batch.outputs.ravel() for batch in (first, last) if batch.outputs is not None]
             if len(both) < 2 or len(np.unique(np.concatenate(both))) < 3:
                 continue

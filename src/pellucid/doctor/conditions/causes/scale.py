@@ -41,7 +41,7 @@ def find(case: Case) -> Found | None:
         else f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}."
     )
     x = called(case.data.keys.inputs if case.data else None) or "X"
-    holder = max(holders, key=lambda group: (group.name == x, group.shape[0]))
+    holder = max(holders, key=lambda group: (max(group.shape), group.name == x))
     last = holder.name.split(".")[-1]
     pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255
     new = f"{last} / 255" if pixels else f"({last} - {last}.mean(axis=0)) / ({last}.std(axis=0) + 1e-8)"

@@ -23,15 +23,34 @@ def find(case: Case) -> Finding | None:
         finding = softmax_axis(batch) or single_unit(batch)
         if finding is not None:
             return finding
-    for key in sorted(study.depends):
-        p = study.seen[key][-1]
-        if p.ndim == 2 and p.shape[1] > 1 and _rows_sum_to_one(p):
-            finding = twice(study.seen, study.depends, p) or rectified(p)
-            if finding is not None:
-                name = key[1] if key[1] != "return" else ""
-                at(finding, places.softmax(case.sources, name, finding.cause))
-                return finding
+    changed = list(probe.undone(study.seen, study.depends))
+    for _, _, p in changed:
+        finding = softmax_axis(Batch(outputs=p))
+        if finding is not None:
+            return finding
+    whole = [(key, study.seen[key][-1]) for key in sorted(study.depends)] + [(key, p) for key, _, p in changed]
+    known = [(key, p) for key, p in whole if p.ndim == 2 and p.shape[1] > 1 and _rows_sum_to_one(p)]
+    again = places.softmax_again(case.sources)
+    for key, p in known:
+        finding = twice(study.seen, study.depends, p) or rectified(p)
+        if finding is not None:
+            name = key[1] if key[1] != "return" else ""
+            at(finding, places.softmax(case.sources, name, finding.cause))
+            return finding
+        if again is not None and _is_flat(p):
+            finding = _twice(p)
+            at(finding, again)
+            return finding
     return None
+
+
+def _is_flat(p: np.ndarray) -> bool:
+    """Whether these may be the softmax of numbers that sum to 1 themselves: log p is those, but for a constant."""
+    if p.min() <= 0 or np.ptp(p) < 1e-9:
+        return False
+    q = np.log(p)
+    q += (1 - q.sum(1, keepdims=True)) / p.shape[1]
+    return bool(q.min() >= -1e-9 and q.max() <= 1 + 1e-9)
 
 
 def softmax_axis(batch: Batch) -> Finding | None:
@@ -79,22 +98,28 @@ def twice(seen: Seen, depends: set[Key], p: np.ndarray) -> Finding | None:
                 continue
             again = np.exp(q) / np.exp(q).sum(1, keepdims=True)
             if np.abs(again - p).max() < 1e-9:
-                return error(
-                    "double-softmax",
-                    0.97,
-                    "The outputs are the softmax of values that sum to 1 already: the largest is "
-                    f"{p.max():.3g}, and with {p.shape[1]} classes none can be more than "
-                    f"{np.e / (np.e + p.shape[1] - 1):.3g}.",
-                    "The softmax is applied twice: the second one makes all probabilities nearly alike.",
-                    "apply the softmax once",
-                )
+                return _twice(p)
     return None
+
+
+def _twice(p: np.ndarray) -> Finding:
+    return error(
+        "double-softmax",
+        0.97,
+        f"The outputs are the softmax of values that sum to 1 already: the largest is {p.max():.3g}, and with "
+        f"{p.shape[1]} classes none can be more than {np.e / (np.e + p.shape[1] - 1):.3g}.",
+        "The softmax is applied twice: the second one makes all probabilities nearly alike.",
+        "apply the softmax once",
+    )
 
 
 def rectified(p: np.ndarray) -> Finding | None:
     """A softmax of rectified scores: in many rows several classes have exactly the same, smallest probability."""
-    if p.shape[1] < 3 or len(p) < 4 or p.min() < 1e-200:
+    if p.shape[1] < 2 or len(p) < 4 or p.min() < 1e-200:
         return None
+    if p.shape[1] == 2:  # both classes cut off: exactly a half each, in a good share of the rows
+        half = float((np.abs(p[:, 0] - 0.5) < 1e-12).mean())
+        return _cut_off(half) if len(p) >= 20 and 0.1 <= half <= 0.9 else None
     low = p.min(1, keepdims=True)
     ties = (np.abs(p / low - 1) < 1e-12).sum(1)
     several = (ties >= 2) & (ties < p.shape[1])
@@ -104,10 +129,14 @@ def rectified(p: np.ndarray) -> Finding | None:
     _, counts = np.unique((np.abs(p / low - 1) < 1e-12)[several], axis=0, return_counts=True)
     if len(counts) < 3 or counts.max() > 0.7 * counts.sum():
         return None
+    return _cut_off(float(several.mean()))
+
+
+def _cut_off(share: float) -> Finding:
     return error(
         "activation-before-loss",
         0.93,
-        f"In {100 * several.mean():.0f} % of the rows several classes have exactly the same, smallest probability: "
+        f"In {100 * share:.0f} % of the rows several classes have exactly the same, smallest probability: "
         "their scores were cut off at one value before the softmax.",
         "The scores go through a rectifier before the softmax. What is below 0 is lost, and its gradient is 0.",
         "leave the activation of the last layer away: the softmax takes the scores as they are",
