@@ -130,6 +130,13 @@ def convolution_input(
     o, _, kh, kw = weight.shape
     n, c, h, w = shape
     oh, ow = input.shape[2:]
+    rest = tuple(dilation[i] * (weight.shape[2 + i] - 1) - padding[i] for i in (0, 1))
+    whole = (oh, ow) == geometry.out((h, w), (kh, kw)) and min(rest) >= 0
+    if groups == 1 and stride == (1, 1) and whole and input.size and c and o <= 2 * c:
+        # The same sums as a convolution of the gradient by the kernel turned round: one product, nothing added up.
+        turned = xp.ascontiguousarray(weight[:, :, ::-1, ::-1].swapaxes(0, 1))
+        image = convolution.forward(xp, input, turned, stride=stride, padding=rest, dilation=dilation, groups=1)
+        return image.astype(kind, copy=False)
     image = xp.zeros((n, c, h + 2 * padding[0], w + 2 * padding[1]), input.dtype)
     if input.size and c:
         matrix = weight.reshape(groups, o // groups, -1).swapaxes(-1, -2)
@@ -162,8 +169,11 @@ def convolution_weight(
     if n and per and c:
         windows = _windows(xp, _padded(xp, image, padding), (kh, kw), geometry, out)
         given = input.reshape(n, groups, o // groups, per)
-        if groups == 1:
-            total, given = total[0], given[:, 0]
+        if groups == 1:  # one product over all images of a part
+            for part in _chunks(n, c * kh * kw * per):
+                columns = windows[part].transpose(1, 2, 3, 0, 4, 5).reshape(c * kh * kw, -1)
+                total[0] += given[part, 0].swapaxes(0, 1).reshape(o, -1) @ columns.T
+            return total.reshape(shape).astype(kind, copy=False)
         for part in _chunks(n, c * kh * kw * per):
             columns = _columns(xp, windows, part, groups)
             total += xp.matmul(given[part], columns.swapaxes(-1, -2)).sum(0)
