@@ -179,6 +179,14 @@ def _signs(o: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.isin(y, (-1.0, 1.0)).all())
 
 
+def _counts(o: np.ndarray, y: np.ndarray) -> bool:
+    return bool((y >= 0).all() and np.equal(np.mod(y, 1), 0).all() and y.max(initial=0) > 1 and o.max(initial=0) < 30)
+
+
+def _rates_of_counts(o: np.ndarray, y: np.ndarray) -> bool:
+    return bool((o > 0).all()) and _counts(o, y)
+
+
 def _binary_labels(o: np.ndarray, y: np.ndarray) -> bool:
     return bool(np.isin(y, (0.0, 1.0)).all())
 
@@ -208,6 +216,8 @@ USUAL: dict[str, Usual] = {
     ),
     "absolute": Usual("absolute error", lambda o, y: np.abs(o - y).sum()),
     "huber": Usual("Huber loss", _huber),
+    "poisson": Usual("Poisson loss", lambda o, y: (o - y * _logs(o)).sum(), fits=_rates_of_counts),
+    "poisson-logs": Usual("Poisson loss of the exponential", lambda o, y: (np.exp(o) - y * o).sum(), fits=_counts),
     "hinge": Usual("hinge loss", lambda o, y: np.maximum(0, 1 - y * o).sum(), fits=_signs),
     "perceptron": Usual("perceptron loss", lambda o, y: np.maximum(0, -y * o).sum(), fits=_signs),
     "perceptron-01": Usual(

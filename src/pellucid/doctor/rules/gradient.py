@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -109,6 +109,7 @@ def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
     cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
     _without_clipped(passes, cells)
+    _at_full_length(passes, cells)
     for name, row in cells.items():
         ratios = [c.ratio for c in row if c.state == "along"]
         if any(c.state == "across" for c in row) or not all(_near(ratio, ratios[0]) for ratio in ratios):
@@ -142,8 +143,8 @@ def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
     score += 0.03 * max(0, min(candidate.named, 2)) + (0.02 if candidate.is_seen and candidate.named > 0 else 0.0)
     score -= 0.08 * candidate.output[0].startswith("loop") + 0.04 * (candidate.which in ("first", "last"))
     score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
-    one = fixed >= 0.9 * each * steady
-    found = Judgement(candidate, score, whole, [whole] * len(passes) if one else ratios, cells=cells)
+    constant = fixed >= 0.9 * each * steady
+    found = Judgement(candidate, score, whole, [whole] * len(passes) if constant else ratios, cells=cells)
     found.single = frozenset(name for entry in passes for name, d in entry.directions.items() if d.shape[1] == 1)
     for name in names:
         _verdict(found, name, passes)
@@ -196,6 +197,23 @@ def _without_clipped(passes: list[StudiedPass], cells: dict[str, list[TensorCell
         for name, gradient in entry.gradient.items():
             if gradient.any() and counts[f"{np.abs(gradient).max():.6e}"] > 1:
                 cells[name][i] = TensorCell("silent")
+
+
+def _at_full_length(passes: list[StudiedPass], cells: dict[str, list[TensorCell]]) -> None:
+    """Where each tensor is clipped by a norm of its own, those that were cut have one norm, which is the largest: they
+    follow the slope, and the rate is that of the others."""
+    along = [(name, i) for name, row in cells.items() for i, c in enumerate(row) if c.state == "along" and c.ratio > 0]
+    norms = {(name, i): float(np.linalg.norm(passes[i].gradient[name])) for name, i in along}
+    longest = max(norms.values(), default=0.0)
+    cut = [at for at in along if _near(norms[at], longest, 1e-7)]
+    whole = [cells[name][i].ratio for name, i in along if (name, i) not in cut]
+    if len({passes[i].gradient[name].size for name, i in cut}) < 2 or len(cut) < 3 or not whole:
+        return
+    rate = _shared(whole)
+    if not all(_near(ratio, rate) for ratio in whole) or any(cells[n][i].ratio > rate * (1 + WRONG) for n, i in cut):
+        return
+    for name, i in cut:
+        cells[name][i] = replace(cells[name][i], ratio=rate)
 
 
 def _scaled_down(found: Judgement, passes: list[StudiedPass], name: str, telling: list[tuple[int, TensorCell]]) -> bool:
@@ -286,8 +304,8 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
         found.verdicts[name] = "across"
 
 
-def _near(one: float, other: float, tolerance: float = WRONG) -> bool:
-    return math.isfinite(one) and math.isfinite(other) and abs(one - other) <= tolerance * abs(other)
+def _near(value: float, other: float, tolerance: float = WRONG) -> bool:
+    return math.isfinite(value) and math.isfinite(other) and abs(value - other) <= tolerance * abs(other)
 
 
 def _shared(ratios: list[float], preferred: float = math.nan) -> float:

@@ -19,13 +19,13 @@ def find(case: Case) -> Finding | None:
         label = series[0]
         if key in depends or label.ndim != 1 or len(label) < 4 or not places.LABELS.match(_last(key[1])):
             continue
-        for other in depends:
-            output = seen[other][0]
-            if output.ndim == 2 and len(output) == len(label) and _is_distribution(output):
-                finding = out_of_range(label, output.shape[1], key[1])
-                if finding is not None:
-                    at(finding, places.last_values(case.sources, key[1]))
-                    return finding
+        outputs = [seen[other][0] for other in depends]
+        widths = {o.shape[1] for o in outputs if o.ndim == 2 and len(o) == len(label) and _is_distribution(o)}
+        # beside an output with as many classes, another distribution is something else: what a token attends to
+        found = [out_of_range(label, width, key[1]) for width in sorted(widths)]
+        if found and all(found) and found[-1] is not None:
+            at(found[-1], places.last_values(case.sources, key[1]))
+            return found[-1]
     return None
 
 
