@@ -42,6 +42,8 @@ def find(case: Case) -> Finding | None:
                     where = case.study.lines.get(key)
                     if where is not None:
                         finding.file, finding.line = where
+                    else:  # no statement that stores it: the line that makes the labels is the one to change
+                        at(finding, places.first_values(case.sources, label_key[1]))
                     return finding
     return None
 
