@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.probes.slopes import StudiedPass
+from pellucid.doctor.rules.gradient import TensorCell, _at_full_length
 
 HEAD = """
 import numpy as np
@@ -233,3 +236,13 @@ def test_noise_in_the_updates_is_no_mistake(tmp_path: Path) -> None:
 def test_a_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()
+
+
+@pytest.mark.parametrize(("other", "rate"), [(0.3, 0.1), (0.2, 0.05)])
+def test_tensors_clipped_each_by_its_own_norm_have_the_rate_of_the_others(other: float, rate: float) -> None:
+    sizes = {"W": (4, 0.3, 0.04), "V": (2, other, 0.05), "b": (3, 0.01, 0.1)}  # elements, norm, ratio
+    gradients = {name: np.full(n, norm / np.sqrt(n)) for name, (n, norm, _) in sizes.items()}
+    cells = {name: [TensorCell("along", ratio) for _ in range(2)] for name, (_, _, ratio) in sizes.items()}
+    _at_full_length([StudiedPass(i, gradient=gradients) for i in range(2)], cells)
+    assert [cell.ratio for cell in cells["V"]] == [rate, rate]
+    assert [cell.ratio for cell in cells["b"]] == [0.1, 0.1]
