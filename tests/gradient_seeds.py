@@ -29,7 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from pellucid import check
-from pellucid.core import TABLE, Op
+from pellucid.declare import TABLE, Op
 from tests import op_samples
 from tests.op_samples import SAMPLES
 from tests.test_ops import SMOOTH, first, in_place, is_float, rows_of, to_ours

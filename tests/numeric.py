@@ -73,7 +73,7 @@ def gradients_of(function: Callable[..., Any], tensors: Sequence[Any], create_gr
     out = function(*tensors)
     if not out.requires_grad:
         return tuple(pellucid.zeros_like(tensor) for tensor in tensors)
-    from pellucid.core import grad
+    from pellucid.reverse import grad
 
     found = grad(out, list(tensors), create_graph=create_graph, allow_unused=True)
     return tuple(

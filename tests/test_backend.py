@@ -13,7 +13,8 @@ import pytest
 
 import pellucid
 from pellucid import backend, nn, optim
-from pellucid.core import TABLE, Domain
+from pellucid.core import Domain
+from pellucid.declare import TABLE
 from tests.test_ops import FLOATS, inputs
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import pellucid
 from pellucid import distributions
-from pellucid.core import TABLE
+from pellucid.declare import TABLE
 from tests.opinfo.convert import difference
 from tests.optiminfo.compare import flat
 

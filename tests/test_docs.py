@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pellucid.core import FUNCTIONS, TABLE, Op
+from pellucid.declare import FUNCTIONS, TABLE, Op
 from tests.pages import ROOT, blocks, check, commands
 from tools import docstrings, reference
 

@@ -19,8 +19,8 @@ import pytest
 import torch
 
 import pellucid
-from pellucid.core import op, state
-from pellucid.core.declaration import TABLE
+from pellucid.core import state
+from pellucid.declare import TABLE, op
 from pellucid.random import undrawn
 from tests.twins import both_raise
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid.core import DimensionError, ShapeError, op
-from pellucid.core.errors import user_line
+from pellucid.declare import op
+from pellucid.errors import DimensionError, ShapeError, user_line
 from tests.twins import both_raise
 
 ROWS: dict[str, tuple[Any, list[str]]] = {
@@ -154,7 +154,7 @@ def test_an_exception_of_an_odd_class() -> None:
         with pytest.raises(RuntimeError, match=r"odd_for_a_test\(input: float32 \(2,\)\): odd 1 2"):
             made(pellucid.ones(2))
     finally:
-        del pellucid.core.TABLE["odd_for_a_test"]
+        del pellucid.declare.TABLE["odd_for_a_test"]
 
 
 def test_out_of_memory_is_a_runtime_error() -> None:
@@ -174,7 +174,7 @@ def test_a_rule_that_asks_for_what_is_not_there() -> None:
         with pytest.raises(TypeError, match=r"the backward rule of wrong_rule_for_a_test asks for 'nonsense'"):
             made(pellucid.ones(2, requires_grad=True))
     finally:
-        del pellucid.core.TABLE["wrong_rule_for_a_test"]
+        del pellucid.declare.TABLE["wrong_rule_for_a_test"]
 
 
 def test_a_rule_that_names_an_unknown_op() -> None:
@@ -184,13 +184,13 @@ def test_a_rule_that_names_an_unknown_op() -> None:
         with pytest.raises(AttributeError, match="asks for the op 'no_such_op', which is not in the table"):
             made(pellucid.ones(2, requires_grad=True)).sum().backward()
     finally:
-        del pellucid.core.TABLE["unknown_op_for_a_test"]
+        del pellucid.declare.TABLE["unknown_op_for_a_test"]
 
 
 def test_how_an_op_is_called() -> None:
-    assert pellucid.core.TABLE["exp"].usage() == "exp(input)"
-    assert repr(pellucid.core.TABLE["exp"]) == "<op exp(input)>"
-    assert pellucid.Tensor.exp is pellucid.core.TABLE["exp"]
+    assert pellucid.declare.TABLE["exp"].usage() == "exp(input)"
+    assert repr(pellucid.declare.TABLE["exp"]) == "<op exp(input)>"
+    assert pellucid.Tensor.exp is pellucid.declare.TABLE["exp"]
 
 
 def test_user_line() -> None:

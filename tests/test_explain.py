@@ -14,7 +14,7 @@ import pellucid as torch
 import pellucid.optim  # its ops join the table
 from pellucid import nn
 from pellucid.cli.program import app
-from pellucid.core import TABLE
+from pellucid.declare import TABLE
 from pellucid.derivation import Derivation, Walk
 from pellucid.derivation.recorder import walk
 from tests.browser import in_browser

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pellucid
-from pellucid.core import TABLE
+from pellucid.declare import TABLE
 from tests.mutation.__main__ import RESULT, is_survivor, line, packed, summary, unpacked
 from tests.mutation.checks import gradient_checks, noticed_by, own_tests, table
 from tests.mutation.equivalence import Calls, same

@@ -16,8 +16,9 @@ import pytest
 import torch
 
 import pellucid
-from pellucid.core import TABLE, Domain, Op
+from pellucid.core import Domain
 from pellucid.core.declaration import REQUIRED
+from pellucid.declare import TABLE, Op
 from tests import op_samples
 from tests.numeric import check_gradients
 from tests.op_samples import ELSEWHERE, SAMPLES, Row

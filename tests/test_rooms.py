@@ -20,11 +20,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "safetensors": frozenset({"files"}),
     "backend": frozenset(),
     "types": frozenset({"backend"}),
-    "core": frozenset({"backend", "types"}),
-    "printing": frozenset({"core"}),
-    "random": frozenset({"core"}),
-    "record": frozenset({"core"}),
-    "ops": frozenset({"core", "random"}),
+    "errors": frozenset(),  # any room says what was wrong in the same way
+    "core": frozenset({"backend", "types", "errors"}),
+    "declare": frozenset({"core"}),
+    "reverse": frozenset({"declare", "core"}),
+    "printing": frozenset({"declare", "core"}),
+    "random": frozenset({"declare", "core"}),
+    "record": frozenset({"reverse", "declare", "core"}),
+    "ops": frozenset({"core", "declare", "reverse", "random"}),
     # PyTorch's names for what core and ops hold.
     "autograd": frozenset({"ops", "core", "record"}),
     "linalg": frozenset({"ops", "core"}),
@@ -219,7 +222,7 @@ def test_a_circle_is_found() -> None:
 RAW = {"_node", "_requires"}
 REFRESHES = {
     "pellucid.core.tensor", "pellucid.core.application", "pellucid.core.door", "pellucid.core.views",
-    "pellucid.core.engine", "pellucid.core.gradients",
+    "pellucid.reverse.engine", "pellucid.reverse.gradients",
 }  # fmt: skip
 
 

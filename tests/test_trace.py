@@ -10,7 +10,8 @@ import pytest
 import pellucid
 from pellucid import nn, optim
 from pellucid.compile import Program, TraceError, trace
-from pellucid.core import TABLE, Domain
+from pellucid.core import Domain
+from pellucid.declare import TABLE
 from tests import op_samples
 from tests.op_samples import SAMPLES
 from tests.switches import REVERSED

@@ -20,7 +20,8 @@ from types import ModuleType
 from typing import Any
 
 import pellucid
-from pellucid.core import FUNCTIONS, TABLE, Domain, Op, Tensor
+from pellucid.core import Domain, Tensor
+from pellucid.declare import FUNCTIONS, TABLE, Op
 from pellucid.derivation.source import rule_source
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where mkdocs runs this file it is not there

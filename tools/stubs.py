@@ -24,8 +24,9 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pellucid
-from pellucid.core import Op, Tensor
+from pellucid.core import Tensor
 from pellucid.core import tensor as tensor_module
+from pellucid.declare import Op
 
 PACKAGE = Path(inspect.getfile(pellucid)).parent
 COMMAND = "python tools/stubs.py"

@@ -12,7 +12,7 @@ import importlib as _importlib
 import typing as _typing
 from importlib.util import find_spec as _find_spec
 
-from . import core as _core
+from . import declare as _declare
 from . import ops as _ops
 from . import printing as _printing
 from . import torch_names as _torch_names
@@ -63,8 +63,8 @@ _LATER = {  # functions of rooms
     "summary": "viz.summary",
 }  # fmt: skip
 
-globals().update({name: op for name, op in _core.TABLE.items() if op.public})
-globals().update(_core.FUNCTIONS)
+globals().update({name: op for name, op in _declare.TABLE.items() if op.public})
+globals().update(_declare.FUNCTIONS)
 globals().update(float=_types.dtypes.float_, int=_types.dtypes.int_, bool=_types.dtypes.bool_)  # as PyTorch names them
 strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous", "preserve", "channels_last"
 

@@ -9,9 +9,11 @@ from . import cli as cli
 from . import compile as compile
 from . import core as core
 from . import datasets as datasets
+from . import declare as declare
 from . import derivation as derivation
 from . import distributions as distributions
 from . import doctor as doctor
+from . import errors as errors
 from . import experiments as experiments
 from . import fft as fft
 from . import files as files
@@ -23,6 +25,7 @@ from . import optim as optim
 from . import printing as printing
 from . import random as random
 from . import record as record
+from . import reverse as reverse
 from . import safetensors as safetensors
 from . import scalar as scalar
 from . import serialize as serialize

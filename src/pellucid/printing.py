@@ -17,8 +17,8 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core.context import note_read
-from pellucid.core.export import function
 from pellucid.core.tensor import Tensor, method
+from pellucid.declare.export import function
 from pellucid.types.dtypes import bool_, get_default_dtype, int64
 
 _DEFAULTS: dict[str, Any] = {

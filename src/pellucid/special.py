@@ -1,7 +1,7 @@
 """Special functions under PyTorch's name, `pellucid.special`: the ops whose declaration refers to `torch.special`."""
 
-from .core import FUNCTIONS as _FUNCTIONS
-from .core import TABLE as _TABLE
+from .declare import FUNCTIONS as _FUNCTIONS
+from .declare import TABLE as _TABLE
 from .ops import special as _special  # noqa: F401  declares them
 
 _NAMES = {  # under other names in `pellucid` itself

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import pellucid
-from pellucid.core import TABLE, Op
+from pellucid.declare import TABLE, Op
 from tests import test_ops
 from tests.op_samples import Row
 

@@ -7,7 +7,7 @@ import numpy as np
 
 import pellucid
 from pellucid.core import Tensor
-from pellucid.core.vocabulary import LIFTED
+from pellucid.reverse.vocabulary import LIFTED
 from tests.mutation.mutants import Mutant, Rule, broken
 
 MOST = 120  # calls kept of one rule, beyond those of a new shape

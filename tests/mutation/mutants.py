@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
-from pellucid.core import TABLE, Op, Tensor
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, Op
 
 Rule = Callable[..., Any]
 

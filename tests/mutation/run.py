@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pellucid.core import TABLE
+from pellucid.declare import TABLE
 from tests.mutation.checks import Check, gradient_checks, noticed_by, opinfo_tests, own_tests
 from tests.mutation.equivalence import Calls, reason, same
 from tests.mutation.mutants import Mutant, broken, mutants, rules

@@ -3,7 +3,7 @@
 import torch
 
 import pellucid
-from pellucid.core import TABLE
+from pellucid.declare import TABLE
 from tests.op_samples import real, row
 
 CHAIN = ((TABLE["reshape"], {"shape": (3, 2)}),)

@@ -1,7 +1,8 @@
 """`pellucid.autograd`: what differentiates. The engine itself is in `pellucid.core`."""
 
-from pellucid.core import backward, enable_grad, grad, inference_mode, no_grad, set_grad_enabled
+from pellucid.core import enable_grad, inference_mode, no_grad, set_grad_enabled
 from pellucid.record.anomaly import AnomalyError, detect_anomaly, is_anomaly_enabled, set_detect_anomaly
+from pellucid.reverse import backward, grad
 from pellucid.torch_names import absent
 
 from . import function, functional, variable

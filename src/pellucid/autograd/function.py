@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from pellucid import backend
 from pellucid.core.context import state
-from pellucid.core.errors import user_line, with_line
 from pellucid.core.modes import set_grad_enabled
 from pellucid.core.node import Node, next_number, shape_and_dtype
 from pellucid.core.tensor import Tensor, counter_of, edge_of, like, wrap
 from pellucid.core.views import rebase
-from pellucid.core.vocabulary import LIFTED, sum_to
+from pellucid.errors import user_line, with_line
+from pellucid.reverse.vocabulary import LIFTED, sum_to
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 

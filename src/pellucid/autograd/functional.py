@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.core import FUNCTIONS, Tensor, enable_grad, grad, wrap
+from pellucid.core import Tensor, enable_grad, wrap
 from pellucid.core.tensor import ones_like, zeros_like
+from pellucid.declare import FUNCTIONS
+from pellucid.reverse import grad
 from pellucid.torch_names import absent
 
 Function = Callable[..., Any]

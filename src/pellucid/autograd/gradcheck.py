@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd.numeric import Slopes, slopes
-from pellucid.core import TABLE, Tensor, enable_grad, from_data, grad, wrap
+from pellucid.core import Tensor, enable_grad, from_data, wrap
+from pellucid.declare import TABLE
+from pellucid.reverse import grad
 
 LARGE = 4_000  # with more elements of the inputs than this, they are not moved one by one
 TRIES = 4  # points near the given one at which an element with a kink is examined

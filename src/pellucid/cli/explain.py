@@ -68,7 +68,7 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _of_name(name: str, shapes: list[tuple[int, ...]]) -> Derivation | Walk:
-    from pellucid.core import Op
+    from pellucid.declare import Op
     from pellucid.derivation.call import explain as make
     from pellucid.derivation.call import resolve
 

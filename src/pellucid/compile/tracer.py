@@ -19,20 +19,10 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
-from pellucid.core import (
-    TABLE,
-    Declaration,
-    Interpreter,
-    Tensor,
-    as_arguments,
-    below,
-    interpreter,
-    promote,
-    state,
-    wrap,
-)
-from pellucid.core.errors import describe, with_line
+from pellucid.core import Declaration, Interpreter, Tensor, as_arguments, below, interpreter, promote, state, wrap
 from pellucid.core.tensor import counter_of
+from pellucid.declare import TABLE
+from pellucid.errors import describe, with_line
 
 
 class TraceError(RuntimeError):

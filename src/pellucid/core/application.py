@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pellucid.backend import Array
+from pellucid.errors import explain
 
 from .context import is_reentry, run_within, state
 from .declaration import Declaration
-from .errors import explain
 from .node import AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Guard, Node, Plan, next_number, node_name
 from .tensor import Tensor, counter_of
 

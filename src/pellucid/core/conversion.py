@@ -8,11 +8,11 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.errors import warn
 from pellucid.types import devices
 from pellucid.types.dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
 
 from .context import note_read
-from .errors import warn
 from .tensor import Tensor, method, wrap
 
 

@@ -14,14 +14,13 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from pellucid import backend
+from pellucid.errors import with_line, wrong_type
 from pellucid.types.dtypes import ALL
 
 from . import views
 from .application import recompute, record
-from .arguments import wrong_type
 from .context import EngineWatcher, state
 from .declaration import TABLE, Declaration
-from .errors import with_line
 from .node import Arguments, Attributes
 from .promotion import as_arguments, promotion_of
 from .tensor import Tensor
@@ -104,7 +103,7 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
             arrays.append(argument)
             if argument is None:
                 if op.elementwise and len(arrays) <= op.required:
-                    raise wrong_type(op.name, op.inputs[len(arrays) - 1], ("Tensor", bool), None)
+                    raise wrong_type(op.name, op.inputs[len(arrays) - 1], "Tensor", None)
             elif type(argument) not in _PLAIN and not (type(argument) is int and -(2**63) <= argument < 2**64):
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit

@@ -14,12 +14,11 @@ from typing import Any, cast
 
 import numpy as np
 
+from pellucid.errors import explain, with_line, wrong_type
 from pellucid.types.dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types, refuse_wide
 
-from .arguments import wrong_type
 from .conversion import from_data
 from .declaration import Declaration
-from .errors import explain, with_line
 from .node import Arguments
 from .tensor import Tensor, wrap
 
@@ -77,7 +76,7 @@ def _as_argument(op: Declaration, index: int, argument: Any) -> Any:
 
 def _in_64_bits(op: Declaration, number: int, index: int) -> int:
     if index == 0 and not op.elementwise and not -(2**63) <= number < 2**64:
-        raise wrong_type(op.name, op.inputs[index], ("Tensor", bool), number)
+        raise wrong_type(op.name, op.inputs[index], "Tensor", number)
     try:
         refuse_wide(number)
     except OverflowError as failure:

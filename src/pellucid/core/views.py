@@ -13,12 +13,12 @@ from typing import Any
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.errors import describe_call, with_line
 from pellucid.types.dtypes import OF_NUMPY, can_cast
 
 from .application import OpNode, compute, record
 from .context import state
 from .declaration import Declaration
-from .errors import describe_call, with_line
 from .node import OUT, VALUE, Arguments, Attributes, Node, Source, Vocabulary, next_number
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 

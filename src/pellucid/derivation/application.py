@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from pellucid.autograd.numeric import STEPS, slope
-from pellucid.core import Op, Tensor, enable_grad, from_data, grad, no_grad
+from pellucid.core import Tensor, enable_grad, from_data, no_grad
 from pellucid.core.context import state
-from pellucid.core.errors import argument_names
+from pellucid.declare import Op
+from pellucid.errors import argument_names
 from pellucid.random import undrawn
+from pellucid.reverse import grad
 
 MOST = 64  # numbers in an input or in a result, for which a Jacobian is looked at
 

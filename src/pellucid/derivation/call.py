@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pellucid import nn
-from pellucid.core import FUNCTIONS, TABLE, Interpreter, Op, Tensor, below, from_data, interpreter, no_grad
+from pellucid.core import Interpreter, Tensor, below, from_data, interpreter, no_grad
+from pellucid.declare import FUNCTIONS, TABLE, Op
 from pellucid.nn import functional
 from pellucid.random import undrawn
 
@@ -111,7 +112,7 @@ def resolve(name: str) -> Any:
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     raise ValueError(
         f"There is no op, function or layer called {name!r}.{hint} The ops are listed in the reference, and by "
-        "sorted(pellucid.core.TABLE)."
+        "sorted(pellucid.declare.TABLE)."
     )
 
 

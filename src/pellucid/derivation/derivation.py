@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Op, Tensor, from_data
+from pellucid.core import Tensor, from_data
+from pellucid.declare import Op
 from pellucid.record.graph import attributes_of
 
 from . import words

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Domain, Op, as_dtype, from_data
+from pellucid.core import Domain, as_dtype, from_data
 from pellucid.core.declaration import REQUIRED
+from pellucid.declare import TABLE, Op
 from pellucid.types.devices import device
 
 # No two are equal, none is a whole number or a half, which are kinks of some ops; neighbours differ in size and sign.

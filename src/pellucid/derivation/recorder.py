@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from pellucid import backend
-from pellucid.core import Op, Tensor, enable_grad, from_data, grad, interpreter
+from pellucid.core import Tensor, enable_grad, from_data, interpreter
 from pellucid.core.context import state
-from pellucid.core.errors import describe
 from pellucid.core.hooks import hang_on_node
 from pellucid.core.tensor import ones_like
+from pellucid.declare import Op
+from pellucid.errors import describe
 from pellucid.nn import Module
 from pellucid.nn.graph import _arguments, _Modules, _tensors, _unchanged
 from pellucid.ops.cost import multiply_adds
 from pellucid.record.graph import Graph, GraphEdge, GraphNode, measure
 from pellucid.record.recording import GraphRecorder
+from pellucid.reverse import grad
 
 from . import words
 from .application import Application

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from pellucid.core import Op
+from pellucid.declare import Op
 
 
 def forward_source(op: Op) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..core import Size, Tensor, no_grad
-from ..core.errors import warn
+from ..errors import warn
 from . import constraints
 from .utils import lazy_property, size
 from .vocabulary import m

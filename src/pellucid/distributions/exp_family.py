@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import Tensor, grad
+from ..core import Tensor
+from ..reverse import grad
 from .distribution import Distribution
 
 __all__ = ["ExponentialFamily"]

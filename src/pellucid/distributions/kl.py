@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import linalg
-from ..core import Tensor, grad
+from ..core import Tensor
+from ..reverse import grad
 from .bernoulli import Bernoulli
 from .beta import Beta
 from .binomial import Binomial

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import FUNCTIONS, TABLE
+from ..declare import FUNCTIONS, TABLE
 
 __all__ = ["m"]
 

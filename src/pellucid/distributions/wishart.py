@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import linalg
 from ..core import Tensor
-from ..core.errors import warn
+from ..errors import warn
 from ..types.dtypes import finfo
 from . import constraints
 from .chi2 import Chi2

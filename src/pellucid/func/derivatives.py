@@ -11,9 +11,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core import FUNCTIONS, Tensor, enable_grad
-from ..core import grad as _gradients
+from ..core import Tensor, enable_grad
 from ..core.tensor import ones_like, zeros_like
+from ..declare import FUNCTIONS
+from ..reverse import grad as _gradients
 from .trees import leaves, rebuilt, tree_map
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core import FUNCTIONS
+from ..declare import FUNCTIONS
 from ..nn import Module
 from ..nn.utils.stateless import functional_call
 

@@ -6,7 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core import FUNCTIONS, Tensor
+from ..core import Tensor
+from ..declare import FUNCTIONS
 from ..random import default_generator
 from .trees import leaves, rebuilt
 

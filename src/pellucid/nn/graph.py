@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..core import Interpreter, Tensor, enable_grad, interpreter
-from ..core import grad as gradients_of
 from ..core.context import state
 from ..core.door import below
-from ..core.errors import describe
 from ..core.tensor import ones_like
+from ..errors import describe
 from ..ops.cost import multiply_adds
 from ..ops.normalize import SingleValueError
 from ..random import undrawn
 from ..record.graph import Graph, GraphEdge, GraphNode, GraphParameter
 from ..record.recording import GraphRecorder
+from ..reverse import grad as gradients_of
 from .modules.batchnorm import _BatchNorm
 from .modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from .modules.module import Module

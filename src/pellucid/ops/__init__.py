@@ -4,7 +4,7 @@ A file is a chapter of the table. An op declared in any of them becomes `pelluci
 every table of tests, unless its declaration says otherwise.
 """
 
-from pellucid.core import install_ops
+from pellucid.declare import install_ops
 
 from . import (
     activation,

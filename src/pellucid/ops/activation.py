@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import elementwise, op, real
+from pellucid.core import real
+from pellucid.declare import elementwise, op
 
 from .elements import in_float32, is_bool, is_integral
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, elementwise, function, integers, nonzero, op, real
+from pellucid.core import Tensor, integers, nonzero, real
+from pellucid.declare import TABLE, elementwise, function, op
 
 from .elements import (
     check_number,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, function, op
+from pellucid.core import Tensor
+from pellucid.declare import FUNCTIONS, TABLE, function, op
+from pellucid.errors import ShapeError
 
 from .reduction import widened
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, called, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, called
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import DimensionError, ShapeError, with_line
 
 from .dims import dim_of, dims_of, said, sizes_of
 from .shape import reshape_view

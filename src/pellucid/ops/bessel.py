@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Op, elementwise, real
+from pellucid.core import real
+from pellucid.declare import Op, elementwise
 
 
 def without_derivative(op: Op, *names: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.core import Tensor, as_dtype, dtype, from_data, method
 from pellucid.core import dtype as DType
-from pellucid.core.errors import with_line
+from pellucid.errors import with_line
 from pellucid.types import devices
 
 from .memory import cast as to_dtype

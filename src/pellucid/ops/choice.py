@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, elementwise, function, real, result_type
+from pellucid.core import Tensor, real, result_type
+from pellucid.declare import TABLE, elementwise, function
 from pellucid.types.dtypes import number_in
 
 from .elements import check_number, check_numbers, is_integral

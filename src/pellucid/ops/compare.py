@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, elementwise, function, op, real
+from pellucid.core import Tensor, real
+from pellucid.declare import TABLE, elementwise, function, op
 
 
 @elementwise(kind="compare", domain=real(), tensors=("input",), in_place=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, elementwise, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, elementwise, function, op
+from pellucid.errors import with_line
 
 from .elements import kind_of
 

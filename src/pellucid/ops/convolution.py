@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pellucid.core import ShapeError, Tensor, function, op
-from pellucid.core.arguments import is_list
+from pellucid.core import Tensor
+from pellucid.declare import function, op
+from pellucid.declare.arguments import is_list
+from pellucid.errors import ShapeError
 
 from .padding import pad
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor, function
-from pellucid.core.errors import warn, with_line
+from pellucid.core import Tensor
+from pellucid.declare import function
+from pellucid.errors import warn, with_line
 
 from .dims import dim_of
 from .joining import cat

@@ -11,11 +11,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, apply, as_dtype, from_data, function, get_default_dtype, op
+from pellucid.core import Tensor, apply, as_dtype, from_data, get_default_dtype
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
-from pellucid.core.arguments import Number, integer, is_list, is_number, spread
-from pellucid.core.errors import with_line
+from pellucid.declare import TABLE, function, op
+from pellucid.declare.arguments import Number, integer, is_list, is_number, spread
+from pellucid.errors import with_line
 from pellucid.types.dtypes import bool_, int64, number_in, of_number, refuse_wide
 
 from .elements import check_number

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, function, method, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, method
+from pellucid.declare import function, op
+from pellucid.errors import ShapeError, with_line
 
 from .dims import dim_of
 from .shape import reshape_view

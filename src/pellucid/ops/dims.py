@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pellucid.core import DimensionError
-from pellucid.core.arguments import integer
-from pellucid.core.errors import with_line
+from pellucid.declare.arguments import integer
+from pellucid.errors import DimensionError, with_line
 
 
 def dim_of(dim: Any, rank: int) -> int:

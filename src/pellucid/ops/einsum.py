@@ -5,8 +5,9 @@ from __future__ import annotations
 import string
 from typing import Any
 
-from pellucid.core import Tensor, function, op
-from pellucid.core.arguments import spread
+from pellucid.core import Tensor
+from pellucid.declare import function, op
+from pellucid.declare.arguments import spread
 
 
 @op(public=False, method=False, reference="torch.einsum", node="ViewBackward0")

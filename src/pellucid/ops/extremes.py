@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, Op, Tensor, called, function, op, real
+from pellucid.core import Tensor, called, real
+from pellucid.declare import TABLE, Op, function, op
+from pellucid.errors import DimensionError
 
 from .dims import dim_of
 from .reduction import all_axes, axis_of, keep

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, function, get_default_dtype, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, get_default_dtype
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import with_line
 
 from .creation import attributes
 from .dims import dim_of, dims_of

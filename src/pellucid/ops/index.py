@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, op
+from pellucid.declare import op
+from pellucid.errors import ShapeError
 
 from .dims import dim_of
 from .elements import check_number

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, called, function, op
-from pellucid.core.arguments import is_integer
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, called
+from pellucid.declare import function, op
+from pellucid.declare.arguments import is_integer
+from pellucid.errors import ShapeError, with_line
 from pellucid.types.dtypes import int64
 
 from .dims import dim_of, said

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import elementwise, integers, real
+from pellucid.core import integers, real
+from pellucid.declare import elementwise
 
 from .elements import is_bool, refuse_bools, refuse_floats
 

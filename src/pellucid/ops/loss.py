@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, called, op, real
+from pellucid.core import Tensor, apply, called, real
+from pellucid.declare import TABLE, op
+from pellucid.errors import DimensionError, ShapeError
 
 from .node_names import of_classes
 from .reduce import sum as _sum

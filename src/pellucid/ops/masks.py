@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, apply, called, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, apply, called
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import ShapeError, with_line
 from pellucid.types.dtypes import number_in
 
 from .elements import check_number

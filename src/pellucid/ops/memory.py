@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid import backend
-from pellucid.core import Tensor, op
+from pellucid.core import Tensor
 from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.core.conversion import real_part
-from pellucid.core.vocabulary import sum_to
+from pellucid.declare import op
+from pellucid.reverse.vocabulary import sum_to
 from pellucid.types.devices import of_array
 from pellucid.types.dtypes import OF_NUMPY, number_in
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, called, function, op, real
+from pellucid.core import Tensor, called, real
+from pellucid.declare import TABLE, function, op
 from pellucid.types.dtypes import finfo, float32
 
 from .reduce import sum as _sum

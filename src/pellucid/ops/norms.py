@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, called, function, op, real
+from pellucid.core import Tensor, called, real
+from pellucid.declare import TABLE, function, op
 
 from .dims import dim_of
 from .elements import kind_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, from_data, function
+from pellucid.core import Tensor, from_data
+from pellucid.declare import TABLE, function
 from pellucid.types.dtypes import bool_
 
 _BINARY = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import ShapeError, with_line
 from pellucid.types.dtypes import number_in
 
 from .dims import sizes_of

@@ -10,9 +10,10 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
-from pellucid.core import DimensionError, ShapeError, Tensor, apply, called, function, method, op
-from pellucid.core.arguments import integer, is_list
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, apply, called, method
+from pellucid.declare import function, op
+from pellucid.declare.arguments import integer, is_list
+from pellucid.errors import DimensionError, ShapeError, with_line
 
 from .dims import dim_of, sizes_of
 from .node_names import subscript

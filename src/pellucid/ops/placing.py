@@ -12,8 +12,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from pellucid.core import TABLE, Op, Tensor, function
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, Op, function
+from pellucid.errors import with_line
 
 from .reduction import widened
 

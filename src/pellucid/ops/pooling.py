@@ -6,8 +6,10 @@ import itertools
 import math
 from typing import Any
 
-from pellucid.core import FUNCTIONS, TABLE, ShapeError, Tensor, called, from_data, function, op
-from pellucid.core.arguments import is_list
+from pellucid.core import Tensor, called, from_data
+from pellucid.declare import FUNCTIONS, TABLE, function, op
+from pellucid.declare.arguments import is_list
+from pellucid.errors import ShapeError
 from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers

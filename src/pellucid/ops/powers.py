@@ -6,7 +6,8 @@ import cmath
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, called, elementwise, function, op, positive, real
+from pellucid.core import Tensor, called, positive, real
+from pellucid.declare import TABLE, elementwise, function, op
 from pellucid.types.dtypes import complex128, float64
 
 from .elements import check_number, in_float32, is_bool, is_integral, kind_of

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, called, function, op
-from pellucid.core.arguments import is_list
-from pellucid.core.vocabulary import sum_to
+from pellucid.core import Tensor, called
+from pellucid.declare import TABLE, function, op
+from pellucid.declare.arguments import is_list
+from pellucid.errors import ShapeError
+from pellucid.reverse.vocabulary import sum_to
 
 from .node_names import layer, product
 

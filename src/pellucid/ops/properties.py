@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, function, method
+from pellucid.core import Tensor, method
+from pellucid.declare import function
 
 
 @function(method=False)

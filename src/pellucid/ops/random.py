@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, apply, as_dtype, function, op
+from pellucid.core import Tensor, apply, as_dtype
 from pellucid.core import dtype as DType
-from pellucid.core.arguments import integer
-from pellucid.core.errors import with_line
+from pellucid.declare import TABLE, function, op
+from pellucid.declare.arguments import integer
+from pellucid.errors import with_line
 from pellucid.random import Generator, default_generator
 from pellucid.types.dtypes import float32, get_default_dtype, int64
 

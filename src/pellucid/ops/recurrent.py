@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pellucid.core import ShapeError, op
+from pellucid.declare import op
+from pellucid.errors import ShapeError
 
 from .reduction import widened
 

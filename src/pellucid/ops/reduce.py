@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, as_dtype, function, op, real
+from pellucid.core import Tensor, as_dtype, real
+from pellucid.declare import TABLE, function, op
 from pellucid.types.dtypes import float16, float32
 
 from .dims import dim_of

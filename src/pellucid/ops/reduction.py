@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import as_dtype
-from pellucid.core.arguments import is_list
+from pellucid.declare.arguments import is_list
 
 from .dims import dim_of, dims_of
 

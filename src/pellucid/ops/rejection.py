@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.backend import special
-from pellucid.core import TABLE, Tensor, elementwise, function, op
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, elementwise, function, op
 from pellucid.random import default_generator, rejection
 
 

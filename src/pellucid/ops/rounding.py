@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Domain, elementwise, real
+from pellucid.core import Domain, real
+from pellucid.declare import elementwise
 
 from .elements import in_float32, is_integral, refuse_bools
 

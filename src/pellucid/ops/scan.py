@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, DimensionError, Op, Tensor, function, op, real
+from pellucid.core import Tensor, real
+from pellucid.declare import TABLE, Op, function, op
+from pellucid.errors import DimensionError
 
 from .dims import dim_of
 from .reduce import from_last, others_rule, to_last

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, function, op
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import ShapeError
 
 from .dims import dim_of
 from .elements import check_number

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import ShapeError, with_line
 
 from .dims import dim_of, sizes_of
 from .placing import check_index

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import DimensionError, ShapeError, Size, Tensor, as_dtype, dtype, function, op
-from pellucid.core.arguments import spread
-from pellucid.core.errors import with_line
-from pellucid.core.vocabulary import LIFTED, sum_to
+from pellucid.core import Size, Tensor, as_dtype, dtype
+from pellucid.declare import function, op
+from pellucid.declare.arguments import spread
+from pellucid.errors import DimensionError, ShapeError, with_line
+from pellucid.reverse.vocabulary import LIFTED, sum_to
 
 from .dims import dim_of, dims_of, said, sizes_of
 from .node_names import reshaped

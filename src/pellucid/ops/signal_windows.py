@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, as_dtype, from_data, function, get_default_dtype
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, as_dtype, from_data, get_default_dtype
+from pellucid.declare import function
+from pellucid.errors import with_line
 
 
 def _made(name: str, M: int, sym: bool, weights: Callable[[int], Any], dtype: Any, requires_grad: bool) -> Tensor:

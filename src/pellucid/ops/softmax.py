@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import op, real
+from pellucid.core import real
+from pellucid.declare import op
 
 from .dims import dim_of
 from .reduce import sum as _sum

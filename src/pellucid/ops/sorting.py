@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import DimensionError, Op, Tensor, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor
+from pellucid.declare import Op, function, op
+from pellucid.errors import DimensionError, with_line
 from pellucid.types.dtypes import bool_
 
 from .dims import dim_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, elementwise, function, get_default_dtype, interval, positive, real
+from pellucid.core import Tensor, get_default_dtype, interval, positive, real
+from pellucid.declare import TABLE, elementwise, function
 
 from .bessel import without_derivative
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import TABLE, Tensor, called, from_data, function, op, real
-from pellucid.core.errors import warn
+from pellucid.core import Tensor, called, from_data, real
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import warn
 
 from .dims import dim_of
 from .reduction import axis_of, count_of, floating, keep, widened

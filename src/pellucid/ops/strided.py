@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from pellucid.core import TABLE, Tensor, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import with_line
 
 from . import axes, creation, diagonals, parts, shape
 from .dims import sizes_of

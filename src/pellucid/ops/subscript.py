@@ -13,10 +13,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from pellucid.core import TABLE, DimensionError, ShapeError, Tensor, apply, from_data, function, method, op
-from pellucid.core.arguments import is_list
-from pellucid.core.errors import with_line
-from pellucid.core.vocabulary import sum_to
+from pellucid.core import Tensor, apply, from_data, method
+from pellucid.declare import TABLE, function, op
+from pellucid.declare.arguments import is_list
+from pellucid.errors import DimensionError, ShapeError, with_line
+from pellucid.reverse.vocabulary import sum_to
 from pellucid.types.dtypes import int64, number_in
 
 from .parts import part

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor, as_dtype, from_data, function, method
+from pellucid.core import Tensor, as_dtype, from_data, method
 from pellucid.core import dtype as dtype_type
 from pellucid.core.tensor import wrap
+from pellucid.declare import function
 from pellucid.types.size import Size
 
 from .memory import cast

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import elementwise, interval, nonzero, positive, real
+from pellucid.core import interval, nonzero, positive, real
+from pellucid.declare import elementwise
 
 from .elements import in_float32, kind_of
 

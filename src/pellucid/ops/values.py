@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid import backend
-from pellucid.core import ShapeError, Tensor, method
+from pellucid.core import Tensor, method
 from pellucid.core.context import note_read
+from pellucid.errors import ShapeError
 
 
 @method

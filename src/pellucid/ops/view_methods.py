@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import Tensor, method
-from pellucid.core.errors import with_line
 from pellucid.core.tensor import counter_of
+from pellucid.errors import with_line
 
 from .axes import swapdims, t
 from .shape import squeeze, unsqueeze

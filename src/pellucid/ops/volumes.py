@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import TABLE, ShapeError, Tensor, called, function
+from pellucid.core import Tensor, called
+from pellucid.declare import TABLE, function
+from pellucid.errors import ShapeError
 
 from .convolution import channels_fit, convolution, convolution_input, numbers, padding_by_name
 from .diagonals import unfold

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..backend import Array
-from ..core import Tensor, apply, op
+from ..core import Tensor, apply
+from ..declare import op
 from .hyperparameters import at_least
 from .names import Library, Options
 from .optimizer import Optimizer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..backend import Array
-from ..core import op
+from ..declare import op
 from .names import Library
 from .optimizer import Optimizer
 from .scratch import ascent, scratch

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core import TABLE, Op, Tensor
+from ..core import Tensor
+from ..declare import TABLE, Op
 from .names import Options
 
 __all__ = ["Ref", "follow"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..core import TABLE, Tensor, enable_grad, no_grad
+from ..core import Tensor, enable_grad, no_grad
+from ..declare import TABLE
 from .hyperparameters import check_ranges
 from .line_search import strong_wolfe
 from .names import Options

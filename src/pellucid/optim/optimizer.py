@@ -9,8 +9,9 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import backend
-from ..core import Op, Tensor, apply, enable_grad, no_grad, state, wrap
-from ..core.errors import warn
+from ..core import Tensor, apply, enable_grad, no_grad, state, wrap
+from ..declare import Op
+from ..errors import warn
 from .constructor import constructor
 from .differentiable import follow
 from .hooks import OptimizerHooks, with_hooks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backend import Array
-from ..core import op
+from ..declare import op
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch

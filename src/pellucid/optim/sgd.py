@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..backend import Array
-from ..core import Tensor, op
+from ..core import Tensor
+from ..declare import op
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch

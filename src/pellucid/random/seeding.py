@@ -6,7 +6,8 @@ from collections.abc import Generator as Yields
 from contextlib import contextmanager
 from typing import Any
 
-from ..core import Tensor, function, wrap
+from ..core import Tensor, wrap
+from ..declare import function
 from .generator import Generator, default_generator
 
 

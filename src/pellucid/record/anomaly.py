@@ -18,8 +18,8 @@ from ..core.application import OpNode
 from ..core.context import state
 from ..core.declaration import Declaration
 from ..core.door import Interpreter, below
-from ..core.errors import argument_names, describe, user_line
 from ..core.tensor import Tensor
+from ..errors import argument_names, describe, user_line
 
 
 class AnomalyError(RuntimeError):

@@ -18,8 +18,8 @@ import numpy as np
 from pellucid import backend
 
 from ..core.declaration import Declaration
-from ..core.errors import in_package
 from ..core.tensor import Tensor
+from ..errors import in_package
 
 FULL = 64  # of an array with more numbers than this, statistics are kept instead of the numbers
 BINS = 32

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.application import OpNode
-from ..core.gradients import grad
 from ..core.hooks import RemovableHandle, hang_on_node
 from ..core.node import OUT, VALUE, Node
 from ..core.tensor import Tensor
+from ..reverse.gradients import grad
 from .graph import Graph, GraphEdge, GraphNode, attributes_of, formula_of, measure, user_tensors
 from .grouping import fold, settle
 

@@ -16,10 +16,10 @@ from typing import Any
 from ..core.context import state
 from ..core.declaration import Declaration
 from ..core.door import Interpreter, below
-from ..core.errors import argument_names, in_package, user_line
 from ..core.hooks import RemovableHandle, hang_on_node
 from ..core.node import Node
 from ..core.tensor import Tensor
+from ..errors import argument_names, in_package, user_line
 from .graph import (
     Graph,
     GraphEdge,

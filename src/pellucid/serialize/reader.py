@@ -18,8 +18,8 @@ import numpy as np
 
 from ..core import Tensor
 from ..core import device as device_type
-from ..core.errors import warn
 from ..core.tensor import wrap
+from ..errors import warn
 from ..safetensors import widened
 from ..types.dtypes import ALL
 from ..types.size import Size

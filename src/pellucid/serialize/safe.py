@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import safetensors
 from ..core import Tensor
-from ..core.errors import warn
 from ..core.tensor import wrap
+from ..errors import warn
 from .memory import Piece, shared_pieces
 
 _KEY = "pellucid"

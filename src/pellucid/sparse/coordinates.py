@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..core import FUNCTIONS, Size, Tensor
+from ..core import Size, Tensor
+from ..declare import FUNCTIONS
 from ..types.dtypes import dtype as DType
 
 __all__ = ["SparseTensor", "mm", "sparse_coo_tensor", "spmm", "sum"]

@@ -26,7 +26,7 @@ from pellucid.check.record.tape import Array
 from pellucid.check.subject.measure import Measured, Measurement, Target
 from pellucid.check.subject.subject import Point
 from pellucid.check.subject.tensors import Pellucid, TensorSubject
-from pellucid.core.errors import argument_names, user_line
+from pellucid.errors import argument_names, user_line
 
 MOST = 300  # ops that are looked at
 

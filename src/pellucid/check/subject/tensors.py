@@ -29,10 +29,10 @@ class Pellucid:
     name = "pellucid"
 
     def __init__(self) -> None:
-        from pellucid import core, nn
+        from pellucid import core, nn, reverse
 
         self.Tensor, self.Module, self.float64 = core.Tensor, nn.Module, core.as_dtype("float64")
-        self.grad, self.enable_grad = core.grad, core.enable_grad
+        self.grad, self.enable_grad = reverse.grad, core.enable_grad
         self._from_data = core.from_data
 
     def tensor(self, array: Array) -> Any:

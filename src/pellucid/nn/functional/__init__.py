@@ -4,7 +4,7 @@ from types import FunctionType as _FunctionType
 
 from pellucid.torch_names import absent
 
-from ...core.arguments import parsed as _parsed
+from ...declare.arguments import parsed as _parsed
 from ...ops.axes import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm

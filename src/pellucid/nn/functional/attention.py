@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...core import Tensor
-from ...core.errors import warn
+from ...errors import warn
 from ...ops.attention import scaled_dot_product_attention
 from .. import vocabulary as ops
 

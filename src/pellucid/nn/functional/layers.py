@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core import Tensor, called, no_grad, op
+from ...core import Tensor, called, no_grad
+from ...declare import op
 from .. import vocabulary as ops
 
 __all__ = [

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from ...core import Tensor, called, no_grad
-from ...core.errors import warn
+from ...errors import warn
 from ...ops import loss as table
 from ...ops.norms import pairwise_distance
 from ...types.dtypes import int64

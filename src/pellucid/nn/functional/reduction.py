@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor
-from ...core.arguments import parsed
-from ...core.errors import warn
+from ...declare.arguments import parsed
+from ...errors import warn
 from ...ops.loss import class_axis, reduction_name
 
 __all__ = ["check_sizes", "hint", "legacy_reduction", "loss_function", "reduced", "weighted"]

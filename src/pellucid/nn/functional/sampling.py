@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, called, from_data
-from ...core.errors import warn
+from ...errors import warn
 from ...ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, along_dimension
 from ...types.dtypes import iinfo, int64
 from .. import vocabulary as ops

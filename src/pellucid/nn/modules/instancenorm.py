@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ...core import Tensor
-from ...core.errors import warn
+from ...errors import warn
 from .. import functional as F
 from .batchnorm import _NormBase
 

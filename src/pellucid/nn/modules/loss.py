@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ...core import Tensor
-from ...core.errors import warn
+from ...errors import warn
 from .. import functional as F
 from ..functional.reduction import legacy_reduction
 from .module import Module

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, from_data
-from ...core.errors import with_line
+from ...errors import with_line
 from ...ops.recurrent import gru_scan, lstm_scan, rnn_scan
 from ...types.dtypes import bool_, int64
 from .. import functional as F

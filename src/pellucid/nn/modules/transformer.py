@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...core import Tensor, is_grad_enabled
-from ...core.errors import warn
+from ...errors import warn
 from .. import functional as F
 from .. import init
 from .. import vocabulary as ops

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core import Tensor
-from ...core.errors import warn
+from ...errors import warn
 from ..modules.module import Module
 from ..parameter import Parameter, UninitializedParameter
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError
-from pellucid.core.errors import with_line
+from pellucid.errors import ShapeError, with_line
 
 
 class LinAlgError(RuntimeError):

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import ShapeError, Tensor, called, from_data, function, op
-from pellucid.core.errors import with_line
-from pellucid.core.vocabulary import sum_to
+from pellucid.core import Tensor, called, from_data
+from pellucid.declare import function, op
+from pellucid.errors import ShapeError, with_line
+from pellucid.reverse.vocabulary import sum_to
 
 from ..return_types import return_type
 from .checks import LinAlgError, adjoint, matrices, same_dtype, square

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import ShapeError, Tensor, from_data, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, from_data
+from pellucid.declare import function, op
+from pellucid.errors import ShapeError, with_line
 
 from ..return_types import return_type
 from .checks import floating, matrices, same_dtype, square

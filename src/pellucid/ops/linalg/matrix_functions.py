@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import TABLE, ShapeError, Tensor, from_data, function, op
-from pellucid.core.errors import with_line
+from pellucid.core import Tensor, from_data
+from pellucid.declare import TABLE, function, op
+from pellucid.errors import ShapeError, with_line
 
 from ..dims import dim_of
 from ..norms import matrix_norm

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import op
+from pellucid.declare import op
 
 Shape = tuple[int, ...]
 

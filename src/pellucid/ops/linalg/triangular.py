@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import ShapeError, Tensor, called, function, op
-from pellucid.core.errors import with_line
-from pellucid.core.vocabulary import sum_to
+from pellucid.core import Tensor, called
+from pellucid.declare import function, op
+from pellucid.errors import ShapeError, with_line
+from pellucid.reverse.vocabulary import sum_to
 
 from ..return_types import return_type
 from .checks import floating, matrices, same_dtype, square

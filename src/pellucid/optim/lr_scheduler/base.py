@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any, ClassVar
 
 from ...core import Tensor
-from ...core.errors import warn
+from ...errors import warn
 from ..names import Options, Rate
 from ..optimizer import Optimizer
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core import FUNCTIONS, TABLE, Tensor, from_data
+from ...core import Tensor, from_data
+from ...declare import FUNCTIONS, TABLE
 from ...types.dtypes import float64
 
 __all__ = ["default_collate"]

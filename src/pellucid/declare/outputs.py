@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from pellucid.core.declaration import TABLE
+from pellucid.core.door import apply
+from pellucid.core.modes import is_grad_enabled, no_grad
+from pellucid.core.node import Arguments, Attributes
+from pellucid.core.tensor import Tensor
+from pellucid.errors import warn, with_line
 from pellucid.types.dtypes import can_cast
-
-from .declaration import TABLE
-from .errors import warn, with_line
-from .modes import is_grad_enabled, no_grad
-from .node import Arguments, Attributes
-from .tensor import Tensor
 
 
 def stored(name: str, function: Callable[..., Any], args: Arguments, kwargs: Attributes) -> Any:
@@ -62,4 +62,4 @@ def _store(name: str, target: Tensor, value: Tensor) -> None:
             )
         target._array = np.empty(value.shape, target.dtype.numpy)
     with no_grad():
-        TABLE["copy_"](target, value)  # pyright: ignore[reportCallIssue, reportUnknownMemberType]
+        apply(TABLE["copy_"], (target, value), {})

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from pellucid import backend
+from pellucid.core.context import state
+from pellucid.core.tensor import Tensor, wrap, zeros_like
+from pellucid.declare import TABLE
+from pellucid.errors import with_line
 
-from .context import state
 from .engine import accumulate, run
-from .errors import with_line
-from .operation import TABLE
-from .tensor import Tensor, wrap, zeros_like
 
 
 def backward(

@@ -13,13 +13,13 @@ from typing import Any, TypeGuard, TypeVar, cast
 
 import numpy as np
 
+from pellucid.core.node import Arguments, Attributes
+from pellucid.core.tensor import Tensor
+from pellucid.errors import is_wide, too_wide, with_line, wrong_type
 from pellucid.types.devices import device
 from pellucid.types.dtypes import dtype
 
-from .errors import with_line
-from .node import Arguments, Attributes
 from .outputs import stored
-from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +42,7 @@ def spread(given: tuple[Any, ...]) -> tuple[Any, ...]:
 def is_integer(value: Any) -> bool:
     """Whether PyTorch takes `value` for an integer: one of 64 bits, not a bool, or a tensor with one such element."""
     if type(value) is int:
-        return not _is_wide(value)
+        return not is_wide(value)
     if isinstance(value, Tensor):
         return value._array.size == 1 and value._array.dtype.kind in "iu"
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -51,18 +51,10 @@ def is_integer(value: Any) -> bool:
 def integer(value: Any, what: str = "an index", wide: type[Exception] = ValueError) -> int:
     """`value` as an int; raises TypeError for what is no integer, `wide` for one beyond 64 bits."""
     if not is_integer(value):
-        if _is_wide(value):
-            raise wide(_wide(what))
+        if is_wide(value):
+            raise wide(too_wide(what))
         raise TypeError(with_line(f"{what} must be int, not {type(cast('object', value)).__name__}"))
     return int(value)
-
-
-def _is_wide(value: Any) -> bool:
-    return type(value) is int and not -(2**63) <= value < 2**63
-
-
-def _wide(what: str) -> str:
-    return with_line(f"Overflow when unpacking long long: {what} must lie between -2**63 and 2**63 - 1")
 
 
 def is_number(value: Any) -> bool:
@@ -116,16 +108,6 @@ def kind_of_argument(name: str, annotation: Any) -> Kind | None:
     return _KINDS.get(text)
 
 
-def wrong_type(function: str, name: str, kind: Kind, value: Any) -> Exception:
-    """The error for an argument of a type that is not allowed, or for an integer of more than 64 bits."""
-    entries = cast("list[Any]", value) if isinstance(value, tuple | list) else [value]
-    if kind[0].startswith("int") and any(_is_wide(entry) for entry in entries):
-        return ValueError(_wide(f"{function}(): argument {name!r}"))
-    advice = f"; write tensor({value!r})" if kind[0] == "Tensor" and isinstance(value, _NUMBERS) else ""
-    got = type(cast("object", value)).__name__
-    return TypeError(with_line(f"{function}(): argument {name!r} must be {kind[0]}, not {got}{advice}"))
-
-
 class Parser:
     """The types that a function's signature allows, looked up when it is first called."""
 
@@ -157,17 +139,17 @@ class Parser:
         """Raise TypeError where an argument of a call is of a type that the signature does not allow."""
         for value, (name, kind) in zip(args, self.positional, strict=False):
             if kind is not None and not kind[1](value):
-                raise wrong_type(self.name, name, kind, value)
+                raise wrong_type(self.name, name, kind[0], value)
         for name, value in kwargs.items():
             kind = self.kinds.get(name)
             if kind is not None and not kind[1](value):
-                raise wrong_type(self.name, name, kind, value)
+                raise wrong_type(self.name, name, kind[0], value)
         if self.tensors:
             rest = args[len(self.positional) :]
             given = cast("list[Any]", rest[0]) if len(rest) == 1 and isinstance(rest[0], tuple | list) else rest
             for entry in given:
                 if not isinstance(entry, Tensor):
-                    raise wrong_type(self.name, "tensors", _KINDS["Tensor"], entry)
+                    raise wrong_type(self.name, "tensors", "Tensor", entry)
 
 
 def parsed(function: F, name: str, outs: bool = False) -> F:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pellucid.core.tensor import Tensor
+
 from .arguments import parsed
 from .operation import TABLE
-from .tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 

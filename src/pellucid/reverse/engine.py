@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from .application import OpNode
-from .context import state
-from .hooks import Hooks
-from .modes import set_grad_enabled
-from .node import Node
-from .operation import TABLE
+from pellucid.core.application import OpNode
+from pellucid.core.context import state
+from pellucid.core.hooks import Hooks
+from pellucid.core.modes import set_grad_enabled
+from pellucid.core.node import Node
+from pellucid.core.tensor import Tensor, wrap
+from pellucid.declare import TABLE
+
 from .rules import array_rules, tensor_rules
-from .tensor import Tensor, wrap
 from .vocabulary import LIFTED, of_array
 
 _ndarray = np.ndarray

@@ -9,8 +9,7 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
-
-from .operation import TABLE, Op
+from pellucid.declare import TABLE, Op
 
 
 class Raw:

@@ -19,14 +19,14 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.core.application import OpNode
+from pellucid.core.context import is_reentry, run_within, state
+from pellucid.core.node import AUX, OUT, VALUE, Node, Vocabulary
+from pellucid.core.tensor import Tensor, wrap
+from pellucid.declare import TABLE
+from pellucid.errors import with_line
 from pellucid.types.dtypes import OF_NUMPY, float32
 
-from .application import OpNode
-from .context import is_reentry, run_within, state
-from .errors import with_line
-from .node import AUX, OUT, VALUE, Node, Vocabulary
-from .operation import TABLE
-from .tensor import Tensor, wrap
 from .vocabulary import LIFTED, NUMPY, sum_to
 
 _ndarray = np.ndarray

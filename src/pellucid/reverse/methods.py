@@ -6,10 +6,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from pellucid.core.hooks import Hooks, RemovableHandle, hang, hang_on_node
+from pellucid.core.tensor import Tensor, like, method
+from pellucid.errors import with_line
+
 from . import gradients
-from .errors import with_line
-from .hooks import Hooks, RemovableHandle, hang, hang_on_node
-from .tensor import Tensor, like, method
 
 
 @method

@@ -6,14 +6,21 @@ import inspect
 import os
 import warnings
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-from .declaration import Declaration
-from .node import Arguments, Attributes
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_NUMBERS = (int, float, complex, np.integer, np.floating, np.bool_)
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+class Described(Protocol):
+    """What of the declaration of an op is needed to say how it was called."""
+
+    name: str
+    inputs: tuple[str, ...]
+    star: int | None
+    elementwise: bool
 
 
 class ShapeError(RuntimeError, ValueError):
@@ -68,7 +75,7 @@ def describe(value: Any) -> str:
     return f"{array.dtype} {tuple(array.shape)}"
 
 
-def describe_call(op: Declaration, args: Arguments, kwargs: Attributes) -> str:
+def describe_call(op: Described, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """`add(input: float32 (3,), other: float32 (4,))`."""
     named = zip(argument_names(op, len(args)), args, strict=False)
     parts = [f"{name}: {describe(value)}" for name, value in named if value is not None]
@@ -76,7 +83,7 @@ def describe_call(op: Declaration, args: Arguments, kwargs: Attributes) -> str:
     return f"{op.name}({', '.join(parts)})"
 
 
-def argument_names(op: Declaration, count: int) -> list[str]:
+def argument_names(op: Described, count: int) -> list[str]:
     """Names for the first `count` arguments: `input`, `other`; `tensors[0]`, `tensors[1]` of a starred one."""
     if op.star is None:
         return list(op.inputs[:count])
@@ -89,7 +96,27 @@ def with_line(message: str) -> str:
     return f"{message}\n  at {line}" if line else message
 
 
-def explain(op: Declaration, args: Arguments, kwargs: Attributes, failure: Exception) -> Exception:
+def is_wide(value: Any) -> bool:
+    """Whether `value` is an integer that 64 bits do not hold."""
+    return type(value) is int and not -(2**63) <= value < 2**63
+
+
+def too_wide(what: str) -> str:
+    """The message for an integer that 64 bits do not hold."""
+    return with_line(f"Overflow when unpacking long long: {what} must lie between -2**63 and 2**63 - 1")
+
+
+def wrong_type(function: str, name: str, wanted: str, value: Any) -> Exception:
+    """The error for an argument of a type that is not allowed, or for an integer of more than 64 bits."""
+    entries = cast("list[Any]", value) if isinstance(value, tuple | list) else [value]
+    if wanted.startswith("int") and any(is_wide(entry) for entry in entries):
+        return ValueError(too_wide(f"{function}(): argument {name!r}"))
+    advice = f"; write tensor({value!r})" if wanted == "Tensor" and isinstance(value, _NUMBERS) else ""
+    got = type(cast("object", value)).__name__
+    return TypeError(with_line(f"{function}(): argument {name!r} must be {wanted}, not {got}{advice}"))
+
+
+def explain(op: Described, args: tuple[Any, ...], kwargs: dict[str, Any], failure: Exception) -> Exception:
     """The error to raise in place of what an op's forward raised."""
     call = describe_call(op, args, kwargs)
     shapes = [tuple(value._array.shape) for value in args if hasattr(value, "_array")]

@@ -30,16 +30,16 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, cast
 
+from pellucid.core import declaration
+from pellucid.core.declaration import Declaration, Forward
+from pellucid.core.door import apply
+from pellucid.core.node import Arguments, Attributes, node_name
+from pellucid.core.tensor import Tensor
+from pellucid.errors import ShapeError, with_line, wrong_type
 from pellucid.types.dtypes import category, refuse_wide
 
-from . import declaration
-from .arguments import is_number, kind_of_argument, wrong_type
-from .declaration import Declaration, Forward
-from .door import apply
-from .errors import ShapeError, with_line
-from .node import Arguments, Attributes, node_name
+from .arguments import is_number, kind_of_argument
 from .outputs import stored
-from .tensor import Tensor
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
 
@@ -96,7 +96,7 @@ class Op(Declaration):
             number = number and (elementwise or not isinstance(failure, AttributeError))
             annotation = self.__signature__.parameters[self.inputs[min(position, len(self.inputs) - 1)]].annotation
             if not (number or "float" in str(annotation) or hasattr(value, "dtype")):
-                raise wrong_type(self.name, self.inputs[position], ("Tensor", bool), value)
+                raise wrong_type(self.name, self.inputs[position], "Tensor", value)
 
     def _refuse_positional(self, args: Arguments, extra: Arguments) -> None:
         """Raise TypeError where one of the arguments `extra` is one that PyTorch takes by keyword alone."""
@@ -149,10 +149,10 @@ class Op(Declaration):
             if type(value) is int and (name in _SCALARS or self.kinds.get(name, ("",))[0] == "float"):
                 refuse_wide(value)
             if name in _SCALARS and isinstance(value, str | list | tuple):
-                raise wrong_type(self.name, name, ("Number", bool), value)
+                raise wrong_type(self.name, name, "Number", value)
             kind = self.kinds.get(name)
             if kind is not None and value is not self.attributes[name] and not kind[1](value):
-                raise wrong_type(self.name, name, kind, value)
+                raise wrong_type(self.name, name, kind[0], value)
         return tuple(arrays), kwargs
 
 
