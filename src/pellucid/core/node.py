@@ -145,8 +145,11 @@ def node_name(op: str) -> str:
     return "".join(part.title() for part in op.split("_")) + "Backward0"
 
 
-def called(name: str) -> Callable[[F], F]:
-    """For a function composed of ops: its result's node is called `name`, as in PyTorch, where it is one op."""
+def called(name: str | Callable[..., str | None]) -> Callable[[F], F]:
+    """For a function composed of ops: its result's node is called `name`, as in PyTorch, where it is one op.
+
+    Where PyTorch's name depends on the call, `name` is a function of the same arguments; None leaves the name as it is.
+    """
 
     def declare(function: F) -> F:
         @functools.wraps(function)
@@ -156,7 +159,7 @@ def called(name: str) -> Callable[[F], F]:
             for tensor in several:
                 node = getattr(tensor, "grad_fn", None)
                 if node is not None and all(tensor is not given for given in args):
-                    node.called = name
+                    node.called = (name if isinstance(name, str) else name(*args, **kwargs)) or node.called
             return cast("Any", result)
 
         return cast("F", named)

@@ -254,7 +254,7 @@ class ReplayNode(Node):
         return [(self.edges[0], vocabulary.view_embed(g, **self.kwargs))]
 
     def name(self) -> str:
-        return "AsStridedBackward0"
+        return self.called or "AsStridedBackward0"
 
 
 def pass_on_retain(before: Node | None, after: Node | None) -> None:

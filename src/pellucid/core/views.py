@@ -175,4 +175,4 @@ class ScatterNode(Node):
         return found
 
     def name(self) -> str:
-        return "CopySlices"
+        return self.called or "CopySlices"

@@ -75,7 +75,9 @@ sub.vjp(
 )
 
 
-@elementwise(kind="arith", domain=real(), check=_refuse_bool, tensors=("input",))
+@elementwise(
+    kind="arith", domain=real(), check=_refuse_bool, tensors=("input",), node=by_operand("Rsub", number=1, tensor=0)
+)
 def rsub(xp: Any, input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Difference of each pair of elements, turned round: other - alpha · input."""
     return sub.forward(xp, other, input, alpha=alpha)
@@ -343,7 +345,7 @@ def _check_value(name: str, value: Any, *arrays: Any) -> None:
     check_number(value, arrays[0].dtype)
 
 
-@elementwise(kind="arith", domain=real(), in_place=True, tensors=("input", "end"))
+@elementwise(kind="arith", domain=real(), in_place=True, tensors=("input", "end"), node=by_operand("Lerp", position=2))
 @in_float32
 def lerp(xp: Any, input: Any, end: Any, weight: Any) -> Any:
     """Linear interpolation: input + weight · (end - input), from the nearer end so that a weight of 1 gives `end`."""

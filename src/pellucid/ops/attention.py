@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
 from pellucid.declare import FUNCTIONS, TABLE, function, op
 from pellucid.errors import ShapeError
 
+from .node_names import attended
 from .reduction import widened
 
 
@@ -76,6 +77,7 @@ attention.vjp(
 
 
 @function(public=False, method=False)
+@called(attended)
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

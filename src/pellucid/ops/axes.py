@@ -125,6 +125,7 @@ def _reversed_dims(self: Tensor) -> Tensor:
     return permute_dims(self, dims=tuple(range(self.ndim))[::-1])
 
 
+@called("TransposeBackward0")
 def _transposed_matrix(self: Tensor) -> Tensor:
     """The transpose of a matrix with its elements conjugated; of a real tensor a view."""
     if self.ndim not in (0, 2):

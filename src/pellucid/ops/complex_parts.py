@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
 from pellucid.declare import TABLE, elementwise, function, op
 from pellucid.errors import with_line
 
@@ -189,6 +189,7 @@ def _parts(first: Tensor, second: Tensor) -> None:
 
 
 @function(method=False)
+@called("PolarBackward0")
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """Complex numbers from their sizes and angles: abs · cos(angle) + i · abs · sin(angle)."""
     _parts(abs, angle)
@@ -233,6 +234,7 @@ phase.vjp(input=lambda m, g, input, out: _phase_rule(m, g, input, out))
 
 
 @function()
+@called("SgnBackward0")
 def sgn(input: Tensor) -> Tensor:
     """z / |z| of each complex number, 0 of 0; of a real one 1, 0 or -1 by its sign."""
     return phase(input) if input.is_complex() else TABLE["sign"](input)

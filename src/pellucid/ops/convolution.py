@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
 from pellucid.declare import function, op
 from pellucid.declare.arguments import is_list
 from pellucid.errors import ShapeError
 
+from .node_names import by_rank
 from .padding import pad
 
 Pair = tuple[int, int]
@@ -308,6 +309,7 @@ def padding_by_name(
 
 
 @function(method=False)
+@called(by_rank(3, "ConvolutionBackward0", "SqueezeBackward1"))
 def conv1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
@@ -317,6 +319,7 @@ def conv1d(
 
 
 @function(method=False)
+@called(by_rank(4, "ConvolutionBackward0", "SqueezeBackward1"))
 def conv2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
@@ -373,6 +376,7 @@ def _conv_transpose(
 
 
 @function(method=False)
+@called(by_rank(3, "ConvolutionBackward0", "SqueezeBackward1"))
 def conv_transpose1d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
@@ -382,6 +386,7 @@ def conv_transpose1d(
 
 
 @function(method=False)
+@called(by_rank(4, "ConvolutionBackward0", "SqueezeBackward1"))
 def conv_transpose2d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,

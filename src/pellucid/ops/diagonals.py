@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor, method
+from pellucid.core import Tensor, called, method
 from pellucid.declare import function, op
 from pellucid.errors import ShapeError, with_line
 
 from .dims import dim_of
+from .node_names import by_rank
 from .shape import reshape_view
 
 
@@ -70,6 +71,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 
 @function()
+@called(by_rank(2, "DiagonalBackward0_copy"))
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix as a vector (a copy), or the matrix with a vector on its diagonal."""
     if input.ndim not in (1, 2):

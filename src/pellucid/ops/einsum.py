@@ -9,6 +9,8 @@ from pellucid.core import Tensor
 from pellucid.declare import function, op
 from pellucid.declare.arguments import spread
 
+from .node_names import contraction
+
 
 @op(public=False, method=False, reference="torch.einsum", node="ViewBackward0")
 def contract(xp: Any, *operands: Any, inputs: tuple[str, ...], output: str) -> Any:
@@ -110,7 +112,10 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
             labels = "".join(label for d, label in enumerate(labels) if d not in stretched)
         ready.append(operand)
         names.append(labels)
-    return contract(*ready, inputs=tuple(names), output=output)
+    out = contract(*ready, inputs=tuple(names), output=output)
+    if out.grad_fn is not None:
+        out.grad_fn.called = contraction(set("".join(inputs)) - set(output), len(inputs))
+    return out
 
 
 def _diagonals(tensor: Tensor, labels: str) -> tuple[Tensor, str]:

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, get_default_dtype
+from pellucid.core import Tensor, called, get_default_dtype
 from pellucid.declare import TABLE, function, op
 from pellucid.errors import with_line
 
 from .creation import attributes
 from .dims import dim_of, dims_of
+from .node_names import frames
 
 Dims = tuple[int, ...]
 
@@ -187,6 +188,7 @@ def _last_length(input: Any, dims: Dims, s: Any) -> int:
 
 
 @function(method=False, public=False, name="fft.fft")
+@called(lambda input, *_, **__: None if input.is_complex() else "FftR2CBackward0")
 def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """Xₖ = Σⱼ xⱼ e^(-2πi jk / n) along `dim`, of `n` numbers (cut off, or filled up with zeros).
 
@@ -200,6 +202,7 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = N
 
 
 @function(method=False, public=False, name="fft.ifft")
+@called(lambda input, *_, **__: None if input.is_complex() else "ConjBackward0")
 def ifft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of `fft`: xⱼ = 1/n Σₖ Xₖ e^(2πi jk / n)."""
     return _complex("ifft", input, n, dim, norm, True)
@@ -410,6 +413,7 @@ def _hop(name: str, n_fft: int, hop_length: int | None, win_length: int | None) 
 
 
 @function()
+@called(frames)
 def stft(
     input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
     center: bool = True, pad_mode: str = "reflect", normalized: bool = False, onesided: bool | None = None,

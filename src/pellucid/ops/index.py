@@ -9,6 +9,7 @@ from pellucid.errors import ShapeError
 
 from .dims import dim_of
 from .elements import check_number
+from .node_names import by_operand
 from .placing import add_at, check_index, dim_first, line_positions, raised, store, writes
 
 
@@ -123,7 +124,7 @@ index_copy.vjp(
 )
 
 
-@writes(public=False, method=False)
+@writes(public=False, method=False, node=by_operand("IndexFill", position=2))
 def index_fill(xp: Any, input: Any, index: Any, value: Any, *, dim: int) -> Any:
     """`input` with `value` (a number or a 0-d tensor) in the slices along `dim` that the vector `index` names."""
     axis, vector, target = dim_of(dim, input.ndim), _vector("index_fill", index), raised(input)

@@ -363,6 +363,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 
 
 @function()
+@called("StackBackward0")
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All choices of `r` elements of a vector, as rows, in the order of `itertools.combinations`."""
     from .creation import tensor

@@ -268,16 +268,17 @@ def cross_entropy(
     return apply(class_cross_entropy, (input, target, weight), attributes)[0]
 
 
+@called(lambda *args: "DivBackward1" if args[3] == "mean" else "NegBackward0")
 def _cross_entropy_of_probabilities(input: Any, target: Any, weight: Any, reduction: str, smoothing: float) -> Any:
     classes = class_axis(input)
     if smoothing:
         target = target * (1 - smoothing) + smoothing / input.shape[classes]
-    loss = -(TABLE["log_softmax"](input, dim=classes) * target)
+    found = TABLE["log_softmax"](input, dim=classes) * target
     if weight is not None:
-        loss = loss * weight.reshape(-1, *[1] * (input.ndim - 1 - classes))
+        found = found * weight.reshape(-1, *[1] * (input.ndim - 1 - classes))
     if reduction == "none":
-        return loss.sum(classes)
-    total = loss.sum()
+        return -found.sum(classes)
+    total = -found.sum()
     return total if reduction == "sum" else total / (input.numel() // input.shape[classes])
 
 

@@ -52,8 +52,9 @@ def reshaped(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 def subscript(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """PyTorch takes a key apart, entry by entry; the last that does something gives the name."""
-    last = "AliasBackward0" if all(entry is ... for entry in kwargs["key"]) else "SliceBackward0"
-    for entry in kwargs["key"]:
+    entries = [entry for entry in kwargs["key"] if entry is not ...]
+    last = "SliceBackward0" if len(entries) == 1 else "AliasBackward0"  # `x[:]`, and `x[...]` or `x[:, :]`
+    for entry in entries:
         if isinstance(entry, int):
             last = "SelectBackward0"
         elif entry is None:
@@ -66,6 +67,9 @@ def subscript(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 def product(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Of `matmul`, by the ranks."""
     ranks = args[0]._array.ndim, args[1]._array.ndim
+    if ranks[0] == 2 and ranks[1] > 2 and args[0].requires_grad:  # PyTorch multiplies the transposed, and turns back
+        flat = 1 in (args[0].shape[0], args[1].shape[-1]) or 0 in (*args[0].shape, *args[1].shape)
+        return "TransposeBackward0" if flat else "CloneBackward0"
     return {
         (1, 1): "DotBackward0", (2, 1): "MvBackward0", (1, 2): "SqueezeBackward4", (2, 2): "MmBackward0",
     }.get(ranks, "UnsafeViewBackward0")  # fmt: skip
@@ -85,3 +89,72 @@ def of_classes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 def pooling(name: str) -> Name:
     return lambda args, kwargs: name.format(args[0]._array.ndim - 2)
+
+
+def rounding(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    return f"RoundBackward{int('decimals' in kwargs)}"
+
+
+def scattered(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    number, reduce = not isinstance(args[2], Tensor), kwargs.get("reduce") is not None
+    return f"ScatterBackward{int(number) + 2 * int(reduce)}"
+
+
+def normal_numbers(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    given = [isinstance(arg, Tensor) for arg in args]
+    return f"NormalBackward{3 if all(given) else 1 if given[0] else 2}"
+
+
+def contraction(summed: set[str], operands: int) -> str:
+    """Of `einsum`: a sum or another order of one operand, an elementwise or a batched product of several."""
+    if operands == 1:
+        return "SumBackward1" if summed else "PermuteBackward0"
+    return "ViewBackward0" if summed else "MulBackward0"
+
+
+# Of functions composed of ops (see `called`): these take the arguments of the function; None leaves the last op's name.
+
+
+def by_rank(rank: int, name: str, otherwise: str | None = None) -> Callable[..., str | None]:
+    """One name where the first argument has `rank` dimensions, another where it has not."""
+    return lambda input, *_, **__: name if input.ndim == rank else otherwise
+
+
+def distances(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> str:
+    """Of `cdist`: PyTorch finds Euclidean distances of many rows by a product of matrices."""
+    many = max(x1.shape[-2], x2.shape[-2]) > 25 and compute_mode == "use_mm_for_euclid_dist_if_necessary"
+    product = p == 2 and (many or compute_mode == "use_mm_for_euclid_dist")
+    return "ViewBackward0" if product and x1.numel() and x2.numel() else "CdistBackward0"
+
+
+def matrix_norms(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, **_: Any) -> str | None:
+    return "PermuteBackward0" if keepdim and ord in ("nuc", 2, -2) else None
+
+
+def frames(input: Tensor, *args: Any, return_complex: bool | None = None, **_: Any) -> str:
+    """Of `stft`."""
+    if (args[8] if len(args) > 8 else return_complex) is False:
+        return "ViewAsRealBackward0"
+    return "SqueezeBackward4" if input.ndim == 1 else "TransposeBackward1"
+
+
+def attended(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, *_: Any,
+    **__: Any,
+) -> str:  # fmt: skip
+    """Of `scaled_dot_product_attention`: PyTorch has one op for it where all has heads and nothing is dropped."""
+    plain = query.ndim == key.ndim == value.ndim == 4 and not dropout_p and query.shape[-1] == value.shape[-1]
+    plain = plain and not (attn_mask is not None and attn_mask.requires_grad)
+    return "ScaledDotProductFlashAttentionForCpuBackward0" if plain else "UnsafeViewBackward0"
+
+
+def volume_means(input: Tensor, output_size: Any) -> str:
+    ones = output_size == 1 or (not isinstance(output_size, int) and all(size == 1 for size in output_size))
+    return "MeanBackward1" if ones else "AdaptiveAvgPool3DBackward0"
+
+
+def padded(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> str | None:
+    if mode == "circular":
+        return "CopySlices"
+    kind = {"reflect": "Reflection", "replicate": "Replication"}.get(mode)
+    return kind and f"{kind}Pad{len(pad) // 2}DBackward0"

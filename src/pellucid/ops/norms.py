@@ -10,6 +10,7 @@ from pellucid.declare import TABLE, function, op
 
 from .dims import dim_of
 from .elements import kind_of
+from .node_names import distances, matrix_norms
 from .reduction import all_axes, axis_of, floating, keep, numpy_dtype, widened
 
 
@@ -80,6 +81,7 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Any = None, keepdim: bool = Fals
     return norm_of(x, ord=float(ord), dim=dim, keepdim=keepdim, dtype=dtype)
 
 
+@called(matrix_norms)
 def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Any:
     """A norm of the matrices in the two dimensions `dim`.
 
@@ -171,7 +173,7 @@ def dist(input: Tensor, other: Any, p: float = 2) -> Tensor:
 
 
 @function(method=False)
-@called("CdistBackward0")
+@called(distances)
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """The p-norm of each difference of a row of `x1` and a row of `x2`: (…, P, M) and (…, R, M) to (…, P, R).
 

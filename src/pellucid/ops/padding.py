@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
 from pellucid.declare import TABLE, function, op
 from pellucid.errors import ShapeError, with_line
 from pellucid.types.dtypes import number_in
 
 from .dims import sizes_of
 from .elements import check_number
+from .node_names import padded
 
 
 @op(public=True, method=False, reference="torch.nn.functional.pad")
@@ -67,6 +68,7 @@ def pad_indices(xp: Any, *, length: int, before: int, after: int, mode: str) -> 
 
 
 @function(public=False, method=False)
+@called(padded)
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
     """`input` with more elements at both ends of its last dimensions: (left, right, top, bottom, …).
 

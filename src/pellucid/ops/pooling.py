@@ -13,7 +13,7 @@ from pellucid.errors import ShapeError
 from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
-from .node_names import pooling
+from .node_names import pooling, volume_means
 
 _CHUNK = 1 << 15  # windows at a time
 
@@ -398,7 +398,7 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     return _adaptive_mean(input, output_size, 1)
 
 
-@called("AdaptiveAvgPool3DBackward0")
+@called(volume_means)
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Mean over windows that cover the volume in `output_size` parts: (n, c, d, h, w) -> (n, c, od, oh, ow)."""
     return _adaptive_mean(input, output_size, 3)

@@ -336,6 +336,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 
 
 @function()
+@called("UnsafeViewBackward0")
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: each element of `input` times the whole of `other`."""
     rank = max(input.ndim, other.ndim)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, apply, as_dtype
+from pellucid.core import Tensor, apply, as_dtype, called
 from pellucid.core import dtype as DType
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import integer
@@ -21,6 +21,7 @@ from pellucid.random import Generator, default_generator
 from pellucid.types.dtypes import float32, get_default_dtype, int64
 
 from .creation import as_sequence, as_size, attributes, some_size
+from .node_names import normal_numbers
 
 
 def _of(generator: Generator | None) -> Generator:
@@ -214,7 +215,7 @@ def randint_like(input: Tensor, *bounds: Any, requires_grad: bool = False, **oth
     return made.requires_grad_() if requires_grad else made
 
 
-@op(name="normal", kind="float", method=False, public=False)
+@op(name="normal", kind="float", method=False, public=False, node=normal_numbers)
 def _normal(xp: Any, mean: Any, std: Any, *, generator: Any = None) -> Any:
     """A normal number of mean and standard deviation for each pair of elements."""
     tensors = [entry for entry in (mean, std) if hasattr(entry, "dtype")]
@@ -394,6 +395,7 @@ def rrelu_noise(xp: Any, input: Any, *, lower: float, upper: float, generator: A
 
 
 @function(method=False)
+@called("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:

@@ -8,6 +8,7 @@ from pellucid.core import Domain, real
 from pellucid.declare import elementwise
 
 from .elements import in_float32, is_integral, refuse_bools
+from .node_names import by_operand, rounding
 
 _HALVES = real(*(k / 2 for k in range(-6, 7)))  # where one of them jumps
 
@@ -42,7 +43,7 @@ def trunc(xp: Any, input: Any) -> Any:
 trunc.vjp(input=lambda m, g: m.zeros_like(g))
 
 
-@elementwise(kind="arith", domain=_HALVES, in_place="function")
+@elementwise(kind="arith", domain=_HALVES, in_place="function", node=rounding)
 @in_float32
 def round(xp: Any, input: Any, *, decimals: int = 0) -> Any:
     """Each element rounded to `decimals` places (to tens for -1), halves to the even digit; integers as they are."""
@@ -71,7 +72,10 @@ def frac(xp: Any, input: Any) -> Any:
 frac.vjp(input=lambda m, g: g)
 
 
-@elementwise(kind="float", domain=Domain(kinks=(0.0,), margin=0.2), tensors=("input",), in_place=True)
+@elementwise(
+    kind="float", domain=Domain(kinks=(0.0,), margin=0.2), tensors=("input",), in_place=True,
+    node=by_operand("Copysign", number=1, tensor=0),
+)  # fmt: skip
 def copysign(xp: Any, input: Any, other: Any) -> Any:
     """The size of each element of `input` with the sign of `other` (that of -0.0 is negative)."""
     return xp.copysign(input, other)

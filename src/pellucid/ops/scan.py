@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor, real
+from pellucid.core import Tensor, called, real
 from pellucid.declare import TABLE, Op, function, op
 from pellucid.errors import DimensionError
 
@@ -175,6 +175,7 @@ def cummin(input: Tensor, dim: int) -> Any:
 
 
 @function()
+@called(lambda input, n=1, *_, **__: None if n else "CopyBackwards")
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
@@ -231,6 +232,7 @@ def _panels(name: str, y: Any, x: Any, dx: Any, dim: int) -> Any:
 
 
 @function(method=False)
+@called(lambda y, x=None, **_: "MulBackward1" if x is None else "DivBackward1")
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or with spacing `dx` (1)."""
     panels, axis = _panels("trapezoid", y, x, 1 if dx is None else dx, dim)
@@ -238,12 +240,14 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = 
 
 
 @function(method=False)
+@called(lambda y, x=None, **_: "MulBackward1" if x is None else "DivBackward1")
 def trapz(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The same as `trapezoid`."""
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @function(method=False)
+@called(lambda y, x=None, **_: None if x is None else "DivBackward1")
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral of samples `y` along `dim` by the trapezoidal rule."""
     panels, axis = _panels("cumulative_trapezoid", y, x, 1 if dx is None else dx, dim)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
 from pellucid.declare import TABLE, function, op
 from pellucid.errors import ShapeError
 
 from .dims import dim_of
 from .elements import check_number
+from .node_names import scattered
 from .placing import add_at, check_index, corner, dim_first, element_positions, raised, store, writes
 from .reduction import widened
 
@@ -81,7 +82,7 @@ def _write_elements(name: str, xp: Any, input: Any, index: Any, src: Any, dim: i
     return target, positions, values if index.size else 0, dim
 
 
-@writes(public=False, method=False)
+@writes(public=False, method=False, node=scattered)
 def scatter(xp: Any, input: Any, index: Any, src: Any, *, dim: int, reduce: str | None = None) -> Any:
     """`input` with each element of `src` (or one number) stored where `index` says along `dim`.
 
@@ -253,6 +254,7 @@ dim_first("gather", "scatter", "scatter_add", "scatter_reduce")
 
 
 @function()
+@called("IndexReduceBackward0")
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:

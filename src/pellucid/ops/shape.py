@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import Size, Tensor, as_dtype, dtype
+from pellucid.core import Size, Tensor, as_dtype, called, dtype
 from pellucid.declare import function, op
 from pellucid.declare.arguments import spread
 from pellucid.errors import DimensionError, ShapeError, with_line
@@ -135,6 +135,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @function()
+@called("ViewBackward0")
 def ravel(input: Tensor) -> Tensor:
     """The elements in one dimension, in row-major order; a view where the memory allows it."""
     return reshape_view(input, shape=(-1,)) if input.numel() else reshape_view(input, shape=(0,))
@@ -214,6 +215,7 @@ def _at_least(rank: int, tensors: tuple[Any, ...]) -> Any:
     return found[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else found
 
 
+@called(lambda tensor, rank: "UnsqueezeBackward0" if tensor.ndim else None)
 def _raised(tensor: Tensor, rank: int) -> Tensor:
     shape = tuple(tensor.shape)
     if len(shape) >= rank:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
 from pellucid.declare import Op, function, op
 from pellucid.errors import DimensionError, with_line
 from pellucid.types.dtypes import bool_
@@ -40,6 +40,7 @@ sort_along.vjp(input=lambda m, g, indices, input_shape, dim: place_rule(m, g, in
 
 
 @function()
+@called(lambda *args, **kwargs: "SortBackward1" if "stable" in kwargs else None)
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False) -> Any:
     """(values, indices) in order along `dim`; equals keep their order, `stable` or not.
 

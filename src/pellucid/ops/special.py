@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pellucid.core import Tensor, get_default_dtype, interval, positive, real
+from pellucid.core import Tensor, called, get_default_dtype, interval, positive, real
 from pellucid.declare import TABLE, elementwise, function
 
 from .bessel import without_derivative
@@ -98,7 +98,7 @@ erfcx.vjp(input=lambda m, g, input, out: g * (2 * input * out - _TWO_OVER_ROOT_P
 
 @elementwise(
     domain=real(), name="special_ndtr", method=False, public=False, reference="torch.special.ndtr",
-    node="SpecialNdtrBackward0",
+    node="MulBackward1",
 )  # fmt: skip
 def ndtr(xp: Any, input: Any) -> Any:
     """The standard normal distribution's function: the share that lies below x, ½ erfc(-x / √2)."""
@@ -203,6 +203,7 @@ without_derivative(igammac, "input")
 
 
 @function()
+@called("MvlgammaBackward0")
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """Logarithm of the p-dimensional gamma function: p (p - 1) / 4 · ln(π) + Σ lgamma(x - i / 2) over i < p."""
     if p < 1:

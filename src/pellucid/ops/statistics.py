@@ -187,6 +187,7 @@ def _rank_rule(m: Any, g: Any, input: Any, below: Any, above: Any, slope: Any) -
 
 
 @function()
+@called("SqueezeBackward4")
 def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The quantiles `q` (a number or a 1-d tensor, in [0, 1]) along `dim`; of all elements if None.
 
@@ -201,6 +202,7 @@ def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, i
 
 
 @function()
+@called("SqueezeBackward4")
 def nanquantile(
     input: Tensor, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear"
 ) -> Tensor:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from pellucid.core import Tensor
+from pellucid.core import Tensor, called
+from pellucid.core.node import node_name
 from pellucid.declare import TABLE, function, op
 from pellucid.errors import with_line
 
@@ -132,6 +133,7 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
 
 
 @function()
+@called("AsStridedScatterBackward0")
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
 ) -> Tensor:  # fmt: skip
@@ -195,7 +197,22 @@ def _copy_of(name: str, view: Callable[..., Any], method: bool = False) -> None:
 
     made.__name__, made.__module__ = name, __name__
     made.__doc__ = f"What `{name.removesuffix('_copy').removeprefix('unsafe_')}` shows, in memory of its own."
-    function(method=method)(made)
+    function(method=method)(called(_node_of_copy(name))(made))
+
+
+def _node_of_copy(name: str) -> Any:
+    """PyTorch names the node after the view, with `_copy` at its end; three have names that differ."""
+    if name.startswith("unsafe"):
+        return "UnsafeSplitWithSizesBackward0" if name.endswith("sizes") else "UnsafeSplitBackward0"
+    if name == "narrow_copy":
+        return "NarrowCopyBackward0"
+    if name == "squeeze_copy":
+        return lambda input, *dims, **named: f"SqueezeBackward{_squeezed(*dims, *named.values())}_copy"
+    return node_name(name.removesuffix("_copy")) + "_copy"
+
+
+def _squeezed(dim: Any = None) -> int:
+    return 0 if dim is None else 2 if isinstance(dim, tuple | list) else 1
 
 
 def _itself(input: Any) -> Any:

@@ -14,6 +14,7 @@ from pellucid.errors import ShapeError
 
 from .convolution import channels_fit, convolution, convolution_input, numbers, padding_by_name
 from .diagonals import unfold
+from .node_names import by_rank
 from .padding import pad
 from .pooling import avg_pool, max_pool, max_pool_indices, window_sizes
 
@@ -38,7 +39,7 @@ def _layers(x: Tensor, size: int, step: int, spread: int) -> Any:
 
 
 @function(method=False)
-@called("ConvolutionBackward0")
+@called(by_rank(5, "ConvolutionBackward0", "SqueezeBackward1"))
 def conv3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
@@ -78,7 +79,7 @@ def conv3d(
 
 
 @function(method=False)
-@called("ConvolutionBackward0")
+@called(by_rank(5, "ConvolutionBackward0", "SqueezeBackward1"))
 def conv_transpose3d(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
     output_padding: Any = 0, groups: int = 1, dilation: Any = 1,

@@ -21,8 +21,18 @@ def sequences(log_probs: Tensor, *others: Any, **options: Any) -> float:
     return float(log_probs.shape[1]) if log_probs.ndim == 3 else 1.0
 
 
+def _last(
+    log_probs: Tensor, targets: Any, inputs: Any, lengths: Any, blank: int = 0, reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> str:  # fmt: skip
+    """PyTorch's name of the last node: that of the reduction, if there is any."""
+    if reduction != "none":
+        return "MeanBackward0" if reduction == "mean" else "SumBackward0"
+    return "WhereBackward0" if zero_infinity else "CtcLossBackward0"
+
+
 @loss_function(sequences, flags_before=None)
-@called("CtcLossBackward0")
+@called(_last)
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

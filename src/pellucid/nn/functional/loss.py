@@ -87,7 +87,7 @@ def l1_loss(
 
 
 @loss_function(elements)
-@called("SmoothL1LossBackward0")
+@called(lambda *args, beta=1.0, **_: "SmoothL1LossBackward0" if beta else None)
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -169,7 +169,7 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """x where t = 1, max(0, margin - x) where t = -1."""
-    apart = ops.where(target != 1, (margin - input).clamp(min=0), 0.0)
+    apart = ops.where(target != 1, (margin - input).clamp_min(0), 0.0)
     together = ops.where(target != -1, input, 0.0)
     return reduced(apart + together, reduction)
 
@@ -188,7 +188,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)}"
         )
-    return reduced((-target * (input1 - input2) + float(margin)).clamp(min=0), reduction)
+    return reduced((-target * (input1 - input2) + float(margin)).clamp_min(0), reduction)
 
 
 @loss_function(pairs_of_vectors)
@@ -208,7 +208,7 @@ def cosine_embedding_loss(
     norms = ((input1 * input1).sum(-1) + 1e-12) * ((input2 * input2).sum(-1) + 1e-12)
     cosine = (input1 * input2).sum(-1) / norms.sqrt()
     together = ops.where(target == 1, 1 - cosine, 0.0)
-    apart = ops.where(target == -1, (cosine - margin).clamp(min=0), 0.0)
+    apart = ops.where(target == -1, (cosine - margin).clamp_min(0), 0.0)
     return reduced(together + apart, reduction)
 
 
@@ -247,7 +247,7 @@ def multi_margin_loss(
         )
     rows = input.reshape(-1, input.shape[-1] if input.ndim else 1)
     right = target.reshape(-1, 1)
-    loss = (margin - rows.gather(1, right) + rows).clamp(min=0)
+    loss = (margin - rows.gather(1, right) + rows).clamp_min(0)
     if p == 2:
         loss = loss * loss
     if weight is not None:
@@ -326,7 +326,7 @@ def triplet_margin_loss(
     far = distance(anchor, negative)
     if swap:
         far = ops.minimum(far, distance(positive, negative))
-    return reduced((distance(anchor, positive) - far + margin).clamp(min=0), reduction)
+    return reduced((distance(anchor, positive) - far + margin).clamp_min(0), reduction)
 
 
 @loss_function(samples)
@@ -355,7 +355,7 @@ def multilabel_margin_loss(
     right = ops.zeros(scores.shape, dtype=int64, device=input.device).scatter_add(1, safe, valid.long()) > 0
     apart = 1 - scores.gather(1, safe).unsqueeze(2) + scores.unsqueeze(1)  # (N, right, all)
     counted = valid.unsqueeze(2) & ~right.unsqueeze(1)
-    loss = (apart.clamp(min=0) * counted).sum((1, 2)) / count
+    loss = (apart.clamp_min(0) * counted).sum((1, 2)) / count
     return reduced(loss.reshape(input.shape[:-1]), reduction)
 
 
@@ -397,7 +397,7 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = ops.minimum(far, distance(positive, negative))
-    return reduced((near - far + margin).clamp(min=0), reduction)
+    return reduced((near - far + margin).clamp_min(0), reduction)
 
 
 def linear_cross_entropy(

@@ -21,6 +21,17 @@ _RANKS = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 _AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
 
 
+def _upsampling(input: Tensor, *args: Any, mode: str = "nearest", antialias: bool = False, **_: Any) -> str | None:
+    """PyTorch's name of the node."""
+    mode = args[2] if len(args) > 2 else mode
+    antialias = args[5] if len(args) > 5 else antialias
+    if mode == "area":
+        return None
+    kind = "".join(part.title() for part in mode.split("-"))
+    return f"Upsample{kind}{input.ndim - 2}D{'Aa' if antialias else ''}Backward0"
+
+
+@called(_upsampling)
 def interpolate(
     input: Tensor,
     size: Any = None,
@@ -210,7 +221,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     return ops.reshape(base @ theta.mT, shape=(size[0], *size[2:], rank))
 
 
-@called("GridSampler2DBackward0")
+@called(lambda input, *_, **__: f"GridSampler{input.ndim - 2}DBackward0")
 def grid_sample(
     input: Tensor,
     grid: Tensor,

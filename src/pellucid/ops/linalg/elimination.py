@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, from_data
+from pellucid.core import Tensor, called, from_data
 from pellucid.declare import function, op
 from pellucid.errors import ShapeError, with_line
 
@@ -172,6 +172,7 @@ def _exchange(order: Any, dtype: Any) -> Any:
 
 
 @function(method=False, public=False, name="linalg.lu")
+@called("LinalgLuBackward0")
 def lu(A: Tensor, *, pivot: bool = True) -> Any:
     """(P, L, U): A = P L U, with L lower and U upper triangular, P exchanging rows (empty where `pivot` is False).
 
@@ -187,6 +188,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
 
 
 @function()
+@called("LuUnpackBackward0")
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
     """(P, L, U) from what `linalg.lu_factor` returns; what is not asked for is empty."""
     if unpack_pivots and LU_pivots.dtype.name != "int32":
@@ -209,6 +211,7 @@ def torch_lu(self: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
 
 
 @function(method=False, public=False, name="linalg.lu_solve")
+@called("LinalgLuSolveBackward0")
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
     """X with A X = B from A's factors as `lu_factor` returns them; X A = B where `left` is False, Aᴴ with `adjoint`."""
     name = "linalg.lu_solve"

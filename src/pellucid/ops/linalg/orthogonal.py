@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.core import Tensor, from_data
+from pellucid.core import Tensor, called, from_data
 from pellucid.declare import function, op
 from pellucid.errors import ShapeError, with_line
 from pellucid.reverse.vocabulary import LIFTED
@@ -69,6 +69,7 @@ qr_packed.vjp(input=lambda m, g, input, out, mode: _qr_rule(m, g, input, out, mo
 
 
 @function(method=False, public=False, name="linalg.qr")
+@called("LinalgQrBackward0")
 def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     """(Q, R): A = Q R with orthonormal columns of Q and an upper triangular R.
 
@@ -113,6 +114,7 @@ def _only_r(A: Any, why: str) -> Any:
 
 
 @function(name="qr")
+@called("LinalgQrBackward0")
 def torch_qr(input: Tensor, some: bool = True) -> Any:
     """(Q, R): PyTorch's older name of `linalg.qr`; `some` is False for the complete Q."""
     matrices("qr", input)
@@ -169,6 +171,7 @@ def _apply(A: Any, tau: Any, other: Any, order: Any, conjugate: bool = False) ->
 
 
 @function(method=False, public=False, name="linalg.householder_product")
+@called("LinalgHouseholderProductBackward0")
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     """The first columns of H₁ H₂ … Hₖ with Hᵢ = 1 - τᵢ vᵢ vᵢᴴ, vᵢ below the diagonal of A: (…, m, n) -> (…, m, n)."""
     _reflections("torch.linalg.householder_product", A, tau)
@@ -185,6 +188,7 @@ def orgqr(input: Tensor, tau: Tensor) -> Tensor:
 
 
 @function()
+@called("OrmqrBackward0")
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """Q · other with Q the full product of reflections (see `linalg.householder_product`), Qᴴ with `transpose`.
 

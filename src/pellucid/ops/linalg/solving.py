@@ -126,6 +126,7 @@ def is_vector(A: Any, B: Any) -> bool:
 
 
 @function(method=False, public=False, name="linalg.solve")
+@called("LinalgSolveExBackward0")
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     """X with A X = B, or X A = B where `left` is False: (…, n, n) and (…, n, k) or (…, n) -> the shape of B, broadcast.
 
@@ -158,6 +159,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 
 @function(method=False, public=False, name="linalg.solve_ex")
+@called("LinalgSolveExBackward0")
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
     """(result, info): the solution, and for each matrix 0, or the number of the pivot that is zero.
 
@@ -191,6 +193,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
 
 
 @function(method=False, public=False, name="linalg.tensorinv")
+@called("ReshapeAliasBackward0")
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     """The inverse of A for `tensordot`: X with tensordot(A, X, ind) the identity."""
     if ind <= 0:
@@ -285,6 +288,7 @@ def _slogdet(A: Any) -> tuple[Any, Any]:
 
 
 @function(method=False, public=False, name="linalg.slogdet")
+@called("LinalgSlogdetBackward0")
 def slogdet(A: Tensor) -> Any:
     """(sign, logabsdet) of each determinant: det A = sign · e^logabsdet, without overflow.
 
@@ -302,7 +306,7 @@ def torch_slogdet(input: Tensor) -> Any:
 
 
 @function()
-@called("LogdetBackward0")
+@called("WhereBackward0")
 def logdet(input: Tensor) -> Tensor:
     """The logarithm of each determinant: -inf where it is 0, NaN where it is negative.
 

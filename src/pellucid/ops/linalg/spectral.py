@@ -74,6 +74,7 @@ def _uplo(UPLO: str) -> str:
 
 
 @function(method=False, public=False, name="linalg.eigh")
+@called("LinalgEighBackward0")
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
     """(eigenvalues, eigenvectors) of symmetric or Hermitian matrices, ascending: A V = V diag(λ).
 
@@ -91,6 +92,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
 
 
 @function(method=False, public=False, name="linalg.eigvalsh")
+@called("LinalgEighBackward0")
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """The eigenvalues of symmetric or Hermitian matrices, ascending: (…, n, n) -> (…, n).
 
@@ -134,6 +136,7 @@ eig_packed.vjp(input=lambda m, g, out, input_shape: _eig_rule(m, g, out, input_s
 
 
 @function(method=False, public=False, name="linalg.eig")
+@called("LinalgEigBackward0")
 def eig(A: Tensor) -> Any:
     """(eigenvalues, eigenvectors) of square matrices, complex also of real ones: A V = V diag(λ), in no order.
 
@@ -147,6 +150,7 @@ def eig(A: Tensor) -> Any:
 
 
 @function(method=False, public=False, name="linalg.eigvals")
+@called("LinalgEigBackward0")
 def eigvals(A: Tensor) -> Tensor:
     """The eigenvalues of square matrices, complex also of real ones: (…, n, n) -> (…, n), in no order."""
     square("linalg.eigvals", A)
@@ -224,6 +228,7 @@ def _svd(name: str, A: Any, full: bool) -> tuple[Any, Any, Any]:
 
 
 @function(method=False, public=False, name="linalg.svd")
+@called("LinalgSvdBackward0")
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """(U, S, Vh): A = U diag(S) Vh with orthonormal columns of U and rows of Vh, S descending.
 
@@ -274,6 +279,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
 
 
 @function(name="svd")
+@called("LinalgSvdBackward0")
 def torch_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """(U, S, V): A = U diag(S) Vᴴ, PyTorch's older form of `linalg.svd`; `some` is False for square U and V."""
     matrices("svd", input, "input")
@@ -399,6 +405,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
 
 
 @function(method=False, public=False, name="linalg.lstsq")
+@called("LinalgLstsqBackward0")
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> Any:
     """(solution, residuals, rank, singular_values): X with the least ‖A X - B‖, and of those the least ‖X‖.
 

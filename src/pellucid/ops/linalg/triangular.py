@@ -56,6 +56,7 @@ triangular_solution.vjp(
 
 
 @function(method=False, public=False)
+@called("LinalgSolveTriangularBackward0")
 def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
     """X with A X = B (X A = B where `left` is False), for a triangular A: (…, n, n) and (…, n, k) -> (…, n, k).
 
