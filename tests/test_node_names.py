@@ -18,6 +18,7 @@ OPS = {
 OTHERWISE = {
     "nn.functional.linear_cross_entropy": "the loss of the scores at once, a view last in PyTorch",
     "nn.functional.max_pool2d": "PyTorch pools a picture without a batch at once, pellucid as a batch of one",
+    "svd": "V is a transpose of its own in PyTorch",
     "to": "a copy, whose dtype stays: pellucid clones",
     "nn.functional.batch_norm": "of an empty batch, PyTorch clones",
     "__rsub__": "a tensor on both sides: Python subtracts the first from the second",

@@ -17,7 +17,7 @@ from pellucid.errors import with_line
 
 from .creation import attributes
 from .dims import dim_of, dims_of
-from .node_names import frames
+from .node_names import frames, of_reals
 
 Dims = tuple[int, ...]
 
@@ -188,7 +188,7 @@ def _last_length(input: Any, dims: Dims, s: Any) -> int:
 
 
 @function(method=False, public=False, name="fft.fft")
-@called(lambda input, *_, **__: None if input.is_complex() else "FftR2CBackward0")
+@called(of_reals("FftR2CBackward0"))
 def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """Xₖ = Σⱼ xⱼ e^(-2πi jk / n) along `dim`, of `n` numbers (cut off, or filled up with zeros).
 
@@ -202,7 +202,7 @@ def fft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = N
 
 
 @function(method=False, public=False, name="fft.ifft")
-@called(lambda input, *_, **__: None if input.is_complex() else "ConjBackward0")
+@called(of_reals("ConjBackward0"))
 def ifft(input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None) -> Tensor:
     """The inverse of `fft`: xⱼ = 1/n Σₖ Xₖ e^(2πi jk / n)."""
     return _complex("ifft", input, n, dim, norm, True)

@@ -117,7 +117,54 @@ def contraction(summed: set[str], operands: int) -> str:
 
 def by_rank(rank: int, name: str, otherwise: str | None = None) -> Callable[..., str | None]:
     """One name where the first argument has `rank` dimensions, another where it has not."""
-    return lambda input, *_, **__: name if input.ndim == rank else otherwise
+
+    def chosen(input: Tensor, *_: Any, **__: Any) -> str | None:
+        return name if input.ndim == rank else otherwise
+
+    return chosen
+
+
+def of_reals(name: str) -> Callable[..., str | None]:
+    """Of a Fourier transform whose input has no imaginary part."""
+
+    def chosen(input: Tensor, *_: Any, **__: Any) -> str | None:
+        return None if input.is_complex() else name
+
+    return chosen
+
+
+def powers(input: Tensor, n: int) -> str | None:
+    """Of `matrix_power`."""
+    return None if n else "CopyBackwards"
+
+
+def condition(A: Tensor, p: Any = None) -> str | None:
+    """Of `cond`, a quotient of singular values or of norms."""
+    return "SqueezeBackward1" if p in (None, 2, -2) else None
+
+
+def differences(input: Tensor, n: int = 1, *_: Any, **__: Any) -> str | None:
+    """Of `diff`."""
+    return None if n else "CopyBackwards"
+
+
+def strips(y: Tensor, x: Any = None, **_: Any) -> str:
+    """Of `trapezoid`, with a step or with places."""
+    return "MulBackward1" if x is None else "DivBackward1"
+
+
+def running_strips(y: Tensor, x: Any = None, **_: Any) -> str | None:
+    return None if x is None else "DivBackward1"
+
+
+def with_dimensions(tensor: Tensor, rank: int) -> str | None:
+    """Of `atleast_1d` and its like."""
+    return "UnsqueezeBackward0" if tensor.ndim else None
+
+
+def squeezed_copy(input: Tensor, *dims: Any, **named: Any) -> str:
+    dim = next(iter((*dims, *named.values())), None)
+    return f"SqueezeBackward{0 if dim is None else 2 if isinstance(dim, tuple | list) else 1}_copy"
 
 
 def distances(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> str:

@@ -9,6 +9,7 @@ from pellucid.declare import TABLE, Op, function, op
 from pellucid.errors import DimensionError
 
 from .dims import dim_of
+from .node_names import differences, running_strips, strips
 from .reduce import from_last, others_rule, to_last
 from .reduction import numpy_dtype
 from .return_types import return_type
@@ -175,7 +176,7 @@ def cummin(input: Tensor, dim: int) -> Any:
 
 
 @function()
-@called(lambda input, n=1, *_, **__: None if n else "CopyBackwards")
+@called(differences)
 def diff(
     input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
 ) -> Tensor:
@@ -232,7 +233,7 @@ def _panels(name: str, y: Any, x: Any, dx: Any, dim: int) -> Any:
 
 
 @function(method=False)
-@called(lambda y, x=None, **_: "MulBackward1" if x is None else "DivBackward1")
+@called(strips)
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or with spacing `dx` (1)."""
     panels, axis = _panels("trapezoid", y, x, 1 if dx is None else dx, dim)
@@ -240,14 +241,14 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = 
 
 
 @function(method=False)
-@called(lambda y, x=None, **_: "MulBackward1" if x is None else "DivBackward1")
+@called(strips)
 def trapz(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The same as `trapezoid`."""
     return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @function(method=False)
-@called(lambda y, x=None, **_: None if x is None else "DivBackward1")
+@called(running_strips)
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = None, dim: int = -1) -> Tensor:
     """The running integral of samples `y` along `dim` by the trapezoidal rule."""
     panels, axis = _panels("cumulative_trapezoid", y, x, 1 if dx is None else dx, dim)

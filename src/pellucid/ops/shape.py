@@ -12,7 +12,7 @@ from pellucid.errors import DimensionError, ShapeError, with_line
 from pellucid.reverse.vocabulary import LIFTED, sum_to
 
 from .dims import dim_of, dims_of, said, sizes_of
-from .node_names import reshaped
+from .node_names import reshaped, with_dimensions
 
 
 @op(name="reshape", view=True, method=False, public=False, node=reshaped)
@@ -215,7 +215,7 @@ def _at_least(rank: int, tensors: tuple[Any, ...]) -> Any:
     return found[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else found
 
 
-@called(lambda tensor, rank: "UnsqueezeBackward0" if tensor.ndim else None)
+@called(with_dimensions)
 def _raised(tensor: Tensor, rank: int) -> Tensor:
     shape = tuple(tensor.shape)
     if len(shape) >= rank:

@@ -16,6 +16,7 @@ from pellucid.errors import with_line
 from . import axes, creation, diagonals, parts, shape
 from .dims import sizes_of
 from .memory import clone
+from .node_names import squeezed_copy
 
 
 def _root(array: Any) -> Any:
@@ -207,12 +208,8 @@ def _node_of_copy(name: str) -> Any:
     if name == "narrow_copy":
         return "NarrowCopyBackward0"
     if name == "squeeze_copy":
-        return lambda input, *dims, **named: f"SqueezeBackward{_squeezed(*dims, *named.values())}_copy"
+        return squeezed_copy
     return node_name(name.removesuffix("_copy")) + "_copy"
-
-
-def _squeezed(dim: Any = None) -> int:
-    return 0 if dim is None else 2 if isinstance(dim, tuple | list) else 1
 
 
 def _itself(input: Any) -> Any:

@@ -14,7 +14,7 @@ from pellucid.declare import TABLE, function, op
 from pellucid.errors import ShapeError, with_line
 
 from ..dims import dim_of
-from ..node_names import by_rank
+from ..node_names import by_rank, condition, powers
 from ..norms import matrix_norm
 from .checks import floating, matrices, square
 from .solving import first_zero_pivot, inverse
@@ -66,7 +66,7 @@ matrix_exp.vjp(input=lambda m, g, input: _exponential_rule(m, g, input))
 
 
 @function()
-@called(lambda input, n: None if n else "CopyBackwards")
+@called(powers)
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of each square matrix by repeated squaring, of the inverse for a negative n.
 
@@ -163,7 +163,7 @@ def _product(given: list[Any], cut: dict[tuple[int, int], int]) -> Any:
 
 
 @function(method=False, public=False, name="linalg.cond")
-@called(lambda A, p=None: "SqueezeBackward1" if p in (None, 2, -2) else None)
+@called(condition)
 def cond(A: Tensor, p: Any = None) -> Tensor:
     """The condition number of each matrix: ‖A‖ · ‖A⁻¹‖ in the norm `p` of `linalg.matrix_norm`; None is 2.
 
