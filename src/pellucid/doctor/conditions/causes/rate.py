@@ -15,8 +15,6 @@ from pellucid.doctor.report import Finding
 def find(case: Case) -> Found | None:
     """Down where the loss does not come down, up where the parameters hardly move; each decade in a fork."""
     was = case.was
-    if case.candidate.frozen and was.finite:  # its targets move with it: a smaller error is no better policy
-        return None
     share = learning.share(case.frozen.level, was.level)
     off = learning.worsened(was, case.frozen)
     down = not was.finite or share < learning.BARELY or off is not None
