@@ -16,7 +16,7 @@ from pellucid.cli.program import app
 from pellucid.experiments.choices import CALLBACKS, OPTIMIZERS, SCHEDULERS
 from pellucid.experiments.config import SETTINGS, Config
 from pellucid.experiments.errors import UsageError
-from pellucid.experiments.session import TrainingSession, resume, start
+from pellucid.experiments.session import RunSession, resume, start
 from pellucid.train import EMA, Callback, EarlyStopping
 
 
@@ -213,7 +213,7 @@ def test_a_schedule_that_counts_steps_is_given_their_number_and_goes_on_when_res
 
 
 class StopAt(Callback):
-    def __init__(self, step: int, session: TrainingSession) -> None:
+    def __init__(self, step: int, session: RunSession) -> None:
         self.step, self.session = step, session
 
     def after_batch(self, learner: Any) -> None:

@@ -48,14 +48,14 @@ def test_a_run_begins_with_the_network_that_was_looked_at() -> None:
     from pellucid.cli.find_lr import make_learner
     from pellucid.experiments import config as settings
     from pellucid.experiments import data as source
-    from pellucid.experiments.session import TrainingSession
+    from pellucid.experiments.session import RunSession
     from pellucid.train import RunFolder
 
     options = settings.check({"dataset": "moons"})
     samples = source.load(options)
     config = settings.complete(options, source.classes_of(samples))
     found = make_learner(config, samples).lr_find(start=1e-12, end=1e-11, steps=10)
-    session = TrainingSession(config, samples, RunFolder("run"))
+    session = RunSession(config, samples, RunFolder("run"))
     session.model.train()
     inputs, target = next(iter(session.loaders.train))
     assert found.losses[0] == session.learner.loss_function(session.model(inputs), target).item()

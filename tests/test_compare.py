@@ -16,7 +16,7 @@ from pellucid.cli.program import app
 from pellucid.core import from_data
 from pellucid.experiments.replay import Divergence, first_divergence
 from pellucid.experiments.runs import read
-from pellucid.experiments.session import TrainingSession, resume, start
+from pellucid.experiments.session import RunSession, resume, start
 from pellucid.train import Callback, Learner, load_checkpoint, save_checkpoint
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.records.divergence import difference, first_difference, named_arrays
@@ -155,7 +155,7 @@ def train(folder: Path, stop_at: int | None = None, **changed: Any) -> Path:
 class StopAt(Callback):
     """Ends a run after a step, as Ctrl-C does."""
 
-    def __init__(self, step: int, session: TrainingSession) -> None:
+    def __init__(self, step: int, session: RunSession) -> None:
         self.at, self.session = step, session
 
     def after_batch(self, learner: Learner) -> None:

@@ -21,7 +21,7 @@ from pellucid import nn, optim, viz
 from pellucid.cli.program import app
 from pellucid.experiments import report as of_run
 from pellucid.experiments.parts import PARTS, Part
-from pellucid.experiments.session import TrainingSession, start, statistics_every
+from pellucid.experiments.session import RunSession, start, statistics_every
 from pellucid.train import ActivationStats, Callback, GradientStats, RunFolder, watch
 from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
@@ -279,7 +279,7 @@ def test_a_run_that_diverged_has_a_page_that_says_so(tmp_path: Path) -> None:
 class Interrupts(Callback):
     """Ends a run in a step, as Ctrl-C does."""
 
-    def __init__(self, session: TrainingSession) -> None:
+    def __init__(self, session: RunSession) -> None:
         self.session = session
 
     def after_step(self, learner: Any) -> None:

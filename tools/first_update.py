@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 import pellucid
-from pellucid.experiments import TrainingSession, start
+from pellucid.experiments import RunSession, start
 
 HOME = str(Path(pellucid.__file__).parent)
 
@@ -42,7 +42,7 @@ def count() -> tuple[Counter[str], int]:
         pass
 
     def run(folder: str) -> None:
-        session: TrainingSession = start({"dataset": "digits", "epochs": 1}, Path(folder) / "run")
+        session: RunSession = start({"dataset": "digits", "epochs": 1}, Path(folder) / "run")
         step = session.learner.optimizer.step
 
         def first(*args: Any, **more: Any) -> None:

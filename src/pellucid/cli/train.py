@@ -16,7 +16,7 @@ from pellucid.cli.screen import Screen, table
 from pellucid.experiments import choices
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
-from pellucid.experiments.session import Diverged, TrainingSession
+from pellucid.experiments.session import Diverged, RunSession
 
 MOST_COLUMNS = 40  # of a table that is shown whole
 
@@ -51,7 +51,7 @@ def train(
         print(session.folder.path)
 
 
-def _run(session: TrainingSession, console: Console, with_report: bool) -> None:
+def _run(session: RunSession, console: Console, with_report: bool) -> None:
     """Train, and say before and afterwards what there is to say."""
     for note in session.notes:
         console.print(note)
@@ -102,7 +102,7 @@ def _columns(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _write_report(session: TrainingSession, console: Console) -> None:
+def _write_report(session: RunSession, console: Console) -> None:
     """The page about the run. The run is whole without it, so whatever goes wrong here is reported and no more."""
     try:
         with console.status("Writing report.html …"):
@@ -116,7 +116,7 @@ def _write_report(session: TrainingSession, console: Console) -> None:
         )
 
 
-def _table(session: TrainingSession) -> Any:
+def _table(session: RunSession) -> Any:
     summary = session.summary()
     rows: list[tuple[str, Any]] = [
         (name.replace("_", " "), f"{value:.4f}")
@@ -130,7 +130,7 @@ def _table(session: TrainingSession) -> Any:
     return table(session.config.title, [*rows, ("parameters", summary["parameters"])])
 
 
-def _where(session: TrainingSession, with_report: bool) -> str:
+def _where(session: RunSession, with_report: bool) -> str:
     """Where the files are and how to go on."""
     learner, folder, epochs = session.learner, session.folder, session.config.epochs
     again = f"pellucid train --resume {quoted(folder.path)}"

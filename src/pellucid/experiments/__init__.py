@@ -13,9 +13,9 @@ from pellucid.experiments.errors import UsageError
 from pellucid.experiments.replay import first_divergence
 from pellucid.experiments.runs import Run, read
 from pellucid.experiments.search import Search
-from pellucid.experiments.session import Diverged, TrainingSession, resume, start
+from pellucid.experiments.session import Diverged, RunSession, resume, start
 
 __all__ = [
-    "Config", "Diverged", "Run", "Search", "TrainingSession", "UsageError", "comparison", "first_divergence", "read",
+    "Config", "Diverged", "Run", "Search", "RunSession", "UsageError", "comparison", "first_divergence", "read",
     "resume", "start",
 ]  # fmt: skip

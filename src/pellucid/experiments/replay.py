@@ -22,7 +22,7 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.runs import Run, differing, flat, read_rows
-from pellucid.experiments.session import TrainingSession
+from pellucid.experiments.session import RunSession
 from pellucid.train import Callback, CheckpointError, Learner, NonFiniteError, RunFolder, load_checkpoint
 from pellucid.train.files.checkpoint import checkpoint_files
 from pellucid.train.files.environment import environment
@@ -256,8 +256,8 @@ class _Repeat:
             raise UsageError(f"the data of {run.path} have changed since: their checksum differs.")
         self.until = until
 
-    def session(self, folder: Path) -> TrainingSession:
-        session = TrainingSession(self.config, self.data, RunFolder(folder))
+    def session(self, folder: Path) -> RunSession:
+        session = RunSession(self.config, self.data, RunFolder(folder))
         if self.saved:
             session.learner.load_state_dict(load_checkpoint(self.run.checkpoints[self.start]))
         return session

@@ -31,13 +31,13 @@ from pellucid.train.files.environment import environment
 from pellucid.viz import curves
 
 
-def start(given: Options, out: Path | None = None, quiet: bool = True) -> TrainingSession:
+def start(given: Options, out: Path | None = None, quiet: bool = True) -> RunSession:
     """A new run in the folder `out`: everything that can be wrong is found before the folder is made."""
     options = settings.check(given)
     folder = RunFolder(out if out is not None else default_folder(options))
     folder.check_free()
     data = source.load({**options, "quiet": quiet})
-    session = TrainingSession(settings.complete(options, source.classes_of(data)), data, folder)
+    session = RunSession(settings.complete(options, source.classes_of(data)), data, folder)
     with _locked(folder) as session.lock:
         if folder.config.exists():  # another program was faster
             folder.check_free()
@@ -46,7 +46,7 @@ def start(given: Options, out: Path | None = None, quiet: bool = True) -> Traini
     return session
 
 
-def resume(path: Path, given: Options | None = None, quiet: bool = True) -> TrainingSession:
+def resume(path: Path, given: Options | None = None, quiet: bool = True) -> RunSession:
     """The run in the folder `path`, from its last whole checkpoint; `given` may ask for more epochs."""
     folder = RunFolder(path)
     folder.read_config()  # before a lock is left where there is no run
@@ -57,7 +57,7 @@ def resume(path: Path, given: Options | None = None, quiet: bool = True) -> Trai
     return session
 
 
-def _take_up(folder: RunFolder, given: Options, quiet: bool) -> TrainingSession:
+def _take_up(folder: RunFolder, given: Options, quiet: bool) -> RunSession:
     path, stored = folder.path, folder.read_config()
     config = settings.from_json(stored.get("config", {}))
     check_data(stored.get("data", {}), f"{folder.config}, data")
@@ -68,7 +68,7 @@ def _take_up(folder: RunFolder, given: Options, quiet: bool) -> TrainingSession:
     data = source.load({**{k: v for k, v in dataclasses.asdict(config).items() if v is not None}, "quiet": quiet})
     if source.fingerprint(data) != stored.get("data", {}).get("fingerprint"):
         raise UsageError(f"The data are not those that the run in {path} was made with: their checksum differs.")
-    session = TrainingSession(config, data, folder)
+    session = RunSession(config, data, folder)
     session.restore()
     folder.summary.unlink(missing_ok=True)  # it is of the shorter run
     folder.failure.unlink(missing_ok=True)
@@ -105,7 +105,7 @@ def default_folder(options: Options) -> Path:
     return path
 
 
-class TrainingSession:
+class RunSession:
     """A run: its parts built from the configuration, always in the same order from the same seed."""
 
     def __init__(self, config: Config, data: Any, folder: RunFolder) -> None:
@@ -251,7 +251,7 @@ class TrainingSession:
 class Diverged(Exception):
     """The run stopped because its numbers were no longer numbers."""
 
-    def __init__(self, error: NonFiniteError, session: TrainingSession) -> None:
+    def __init__(self, error: NonFiniteError, session: RunSession) -> None:
         # The line "at …" is that of the caller outside of pellucid, which here is only the command line's machinery.
         what = "\n".join(line for line in str(error).splitlines() if not line.startswith("  at "))
         super().__init__(

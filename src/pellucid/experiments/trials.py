@@ -23,7 +23,7 @@ import numpy as np
 from pellucid.datasets import DataError
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
-from pellucid.experiments.session import Diverged, TrainingSession, resume, start
+from pellucid.experiments.session import Diverged, RunSession, resume, start
 from pellucid.train import Callback, CheckpointError, Learner, RunFolder, RunFolderError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -73,7 +73,7 @@ def run_task(task: Task, stop: Any) -> TaskResult:
 
 
 class _StopWhenAsked(Callback):
-    def __init__(self, event: Any, session: TrainingSession) -> None:
+    def __init__(self, event: Any, session: RunSession) -> None:
         self.event, self.session = event, session
 
     def after_batch(self, learner: Learner) -> None:
