@@ -165,3 +165,10 @@ def test_results_print_as_pytorch_prints_them() -> None:
     assert text == repr(torch.linalg.eigh(torch.eye(2, dtype=torch.float64)).eigenvalues)
     ours, theirs = (repr(t.linalg.slogdet(t.eye(2))) for t in (pellucid, torch))
     assert ours == theirs
+
+
+def test_a_product_with_no_reflections_is_a_tensor_of_its_own() -> None:
+    other = pellucid.ones(3, 2)
+    made = pellucid.ormqr(pellucid.ones(3, 0), pellucid.ones(0), other)
+    made.zero_()
+    assert other.sum() == 6

@@ -214,6 +214,8 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
     order = range(tau.shape[-1])
     if not left:  # other · Q is (Qᴴ otherᴴ)ᴴ
         return _adjoint(ormqr(input, tau, _adjoint(other), True, not transpose))
+    if not order:  # Q is 1: a tensor of its own all the same
+        return other.clone()
     return _apply(input, tau, other, order if transpose else reversed(order), conjugate=transpose)
 
 
