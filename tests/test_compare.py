@@ -14,7 +14,7 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.cli.program import app
 from pellucid.core import from_data
-from pellucid.experiments.replay import Divergence, first_divergence
+from pellucid.experiments.replay import RunDivergence, first_divergence
 from pellucid.experiments.runs import read
 from pellucid.experiments.session import RunSession, resume, start
 from pellucid.train import Callback, Learner, load_checkpoint, save_checkpoint
@@ -173,7 +173,7 @@ def copied(base: Path, tmp_path: Path) -> Callable[[str], Path]:
     return lambda name: Path(shutil.copytree(base, tmp_path / name))
 
 
-def divergence(first: Path, other: Path, replay: bool = True) -> Divergence:
+def divergence(first: Path, other: Path, replay: bool = True) -> RunDivergence:
     return first_divergence(*read([first, other]), replay=replay)
 
 

@@ -62,7 +62,7 @@ def layer(
         if x is None:
             backward, x = None, backward
         made = forward() if isinstance(forward, type) else forward
-        subject: _Layer = _Object(made, x, params, seed)
+        subject: _LayerByHand = _Object(made, x, params, seed)
     else:
         if not callable(forward) or not callable(backward):
             raise TypeError(
@@ -154,7 +154,7 @@ def _of_file(path: Path, seed: int) -> Report | None:
 # --- a layer as a loss and its gradients ------------------------------------------------------------------------------
 
 
-class _Layer:
+class _LayerByHand:
     """`loss(point)` = Σ dy · y, and `grads(point)` by the layer's own backward."""
 
     point: dict[str, Array]
@@ -212,7 +212,7 @@ def _plain(dy: Any) -> Any:
     return dy.copy() if dy.ndim else float(dy)
 
 
-class _Functions(_Layer):
+class _Functions(_LayerByHand):
     def __init__(
         self,
         forward: Callable[..., Any],
@@ -280,7 +280,7 @@ def _applied(forward: Callable[..., Any], x: Any, params: dict[str, Any]) -> Any
     return forward(x, *params.values())
 
 
-class _Object(_Layer):
+class _Object(_LayerByHand):
     """An object that keeps its parameters, its cache and its gradients in attributes."""
 
     def __init__(self, made: Any, x: Any, params: Mapping[str, Any] | None, seed: int) -> None:

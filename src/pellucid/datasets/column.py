@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.datasets.numerals import LARGEST_EXACT, Numeral, is_date_or_time, numeral
 from pellucid.datasets.record import DataError
-from pellucid.datasets.sheet import Sheet
+from pellucid.datasets.sheet import TableFile
 
 Kind = Literal["number", "category"]
 Missing = Literal["error", "drop", "category"]
@@ -69,13 +69,13 @@ class Column:
 
 
 def understand(
-    table: Sheet,
+    table: TableFile,
     target: str | None = None,
     decimal: str | None = None,
     categorical: Sequence[str] = (),
     missing: Missing = "error",
     learned: Mapping[str, Mapping[str, str]] | None = None,
-) -> tuple[Sheet, dict[str, Column]]:
+) -> tuple[TableFile, dict[str, Column]]:
     """Every column of the table, and the table of the rows that remain.
 
     Args:
@@ -115,7 +115,7 @@ def understand(
     return table, columns
 
 
-def _kind(table: Sheet, name: str, is_target: bool, categorical: Sequence[str]) -> Kind:
+def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[str]) -> Kind:
     """Whether a column holds numbers or categories: numbers, if at least half of the cells with a value are some."""
     if name in categorical:
         return "category"
@@ -158,7 +158,7 @@ def _gaps(cells: Sequence[str], kind: str, missing: Missing) -> list[int]:
     ]
 
 
-def _gap(table: Sheet, name: str, rows: Sequence[int], kind: str, is_target: bool) -> DataError:
+def _gap(table: TableFile, name: str, rows: Sequence[int], kind: str, is_target: bool) -> DataError:
     cell = table.columns[name][rows[0]]
     shown = f"holds {cell!r} for a missing value" if cell else "is empty"
     others = f" (and {len(rows) - 1:,} more cells of the column)" if len(rows) > 1 else ""
@@ -171,7 +171,7 @@ def _gap(table: Sheet, name: str, rows: Sequence[int], kind: str, is_target: boo
 
 
 def _decimal_marks(
-    table: Sheet, names: Sequence[str], asked: str | None, learned: Mapping[str, Mapping[str, str]]
+    table: TableFile, names: Sequence[str], asked: str | None, learned: Mapping[str, Mapping[str, str]]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """The decimal mark of each column of numbers, and a note where it was not the column itself that said it."""
     said: dict[str, str] = {}  # by a cell that can be read in one way only
@@ -238,7 +238,9 @@ def _value(cell: str, mark: str) -> float:
     return float("nan") if value is None else value
 
 
-def _numbers(table: Sheet, name: str, mark: str, note: str, missing: int, learned: Mapping[str, str] | None) -> Column:
+def _numbers(
+    table: TableFile, name: str, mark: str, note: str, missing: int, learned: Mapping[str, str] | None
+) -> Column:
     """A column of numbers, every cell of which is one."""
     cells = table.columns[name]
     numerals = [numeral(cell) for cell in cells]
@@ -265,7 +267,7 @@ def _numbers(table: Sheet, name: str, mark: str, note: str, missing: int, learne
     return Column(name, "number", array, exact, unit, mark, missing, note)
 
 
-def check_distinct(table: Sheet, column: Column) -> None:
+def check_distinct(table: TableFile, column: Column) -> None:
     """Raise where two numbers of a column are told apart by more digits than a float64 has."""
     if column.exact is None or max(map(abs, column.exact)) < LARGEST_EXACT:
         return
@@ -280,7 +282,7 @@ def check_distinct(table: Sheet, column: Column) -> None:
             )
 
 
-def _unit(table: Sheet, name: str, numerals: Sequence[Numeral], learned: Mapping[str, str] | None) -> str:
+def _unit(table: TableFile, name: str, numerals: Sequence[Numeral], learned: Mapping[str, str] | None) -> str:
     """The unit of all cells of a column, which must be one."""
     units = Counter(number.unit.rstrip(".") for number in numerals)
     bare = units.pop("", 0)
@@ -318,7 +320,7 @@ def _is_money(unit: str) -> bool:
     return sample is not None and bool(sample.unit) and not sample.is_word and unit not in ("%", "‰")
 
 
-def _check_repeats(table: Sheet, name: str, is_target: bool) -> None:
+def _check_repeats(table: TableFile, name: str, is_target: bool) -> None:
     """Raise where the texts of a column hardly repeat: they are names, or numbers written in a way not known."""
     counts = Counter(table.columns[name])
     n = len(table.columns[name])

@@ -20,7 +20,7 @@ _TRIED = 200  # rows from which the separator is found
 
 
 @dataclass(frozen=True)
-class Sheet:
+class TableFile:
     """The cells of a file by column, as texts, and the row of the file that each came from (its first is row 1)."""
 
     path: Path
@@ -28,17 +28,17 @@ class Sheet:
     row_numbers: list[int]
     notes: tuple[tuple[str, str], ...] = ()  # a column that was left out, and why
 
-    def keep(self, rows: Sequence[int]) -> "Sheet":
+    def keep(self, rows: Sequence[int]) -> "TableFile":
         """The table of these rows, counted from 0."""
         columns = {name: [cells[i] for i in rows] for name, cells in self.columns.items()}
-        return Sheet(self.path, columns, [self.row_numbers[i] for i in rows], self.notes)
+        return TableFile(self.path, columns, [self.row_numbers[i] for i in rows], self.notes)
 
     def place(self, name: str, row: int) -> str:
         """Where a cell lies, `row` counted from 0: the beginning of a message about it."""
         return f"{self.path}, row {self.row_numbers[row]}, column {name!r}"
 
 
-def read_table(path: Path) -> Sheet:
+def read_table(path: Path) -> TableFile:
     """The columns of a table whose first row names them.
 
     Its cells are separated by commas, semicolons, tabs or vertical bars: by the one that the first line names, if it
@@ -86,10 +86,10 @@ def read_table(path: Path) -> Sheet:
     kept = [i for i in range(len(header)) if i not in empty]
     _check_header([header[i] for i in kept], kept, path)
     notes = tuple((f"column {i + 1}", "has neither a name nor a value") for i in empty)
-    return Sheet(path, {header[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
+    return TableFile(path, {header[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
 
 
-def no_such_column(name: object, table: Sheet, what: str) -> DataError:
+def no_such_column(name: object, table: TableFile, what: str) -> DataError:
     """The error for a column that is not there, with those that are and the nearest to what was asked for."""
     columns = list(table.columns)
     folded = {column.lower(): column for column in columns}

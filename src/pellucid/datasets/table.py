@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.datasets.column import MISSING, MOST_CLASSES, Column, Missing, check_distinct, understand
 from pellucid.datasets.record import DataError, DataSet, Task, generator, mean_and_std, split
-from pellucid.datasets.sheet import Sheet, no_such_column, read_table
+from pellucid.datasets.sheet import TableFile, no_such_column, read_table
 
 MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
 
@@ -180,7 +180,7 @@ def features(
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32), tuple(names), facts
 
 
-def read_features(table: Sheet, facts: Mapping[str, Any], decimal: str | None = None) -> np.ndarray:
+def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | None = None) -> np.ndarray:
     """The rows of another file as `csv` would give them: by the means, deviations and categories in `facts`.
 
     The file needs the columns that were learned from, in any order, and may have others. Its numbers may be written in
@@ -216,7 +216,7 @@ def read_features(table: Sheet, facts: Mapping[str, Any], decimal: str | None = 
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
 
 
-def unseen(table: Sheet, facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def unseen(table: TableFile, facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """For each column of categories, those of a file that training did not meet, and how many cells hold each."""
     found: dict[str, dict[str, int]] = {}
     for name, categories in facts["categories"].items():
@@ -228,7 +228,7 @@ def unseen(table: Sheet, facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def read_target(
-    table: Sheet, target: str, facts: Mapping[str, Any], classes: bool, decimal: str | None = None
+    table: TableFile, target: str, facts: Mapping[str, Any], classes: bool, decimal: str | None = None
 ) -> list[str | float | None]:
     """The target's cells in another file: the names of classes, or numbers; None where a row has none."""
     cells = table.columns[target]
@@ -263,7 +263,7 @@ def guess_task(target: Column) -> tuple[Task, str]:
     return "regression", f"it holds {distinct} different whole numbers in {len(target.exact)} rows"
 
 
-def class_numbers(table: Sheet, target: Column) -> tuple[np.ndarray, tuple[str, ...]]:
+def class_numbers(table: TableFile, target: Column) -> tuple[np.ndarray, tuple[str, ...]]:
     """Each row's class number (N,) int64, and the names of the classes: in the order of numbers, or of texts."""
     values: Sequence[Any] = target.exact or target.values.tolist()
     distinct = sorted(set(values))
@@ -276,7 +276,7 @@ def class_numbers(table: Sheet, target: Column) -> tuple[np.ndarray, tuple[str, 
     return np.array([number[value] for value in values], dtype=np.int64), names
 
 
-def without(table: Sheet, names: Iterable[str]) -> Sheet:
+def without(table: TableFile, names: Iterable[str]) -> TableFile:
     """The table without these columns, which it must have."""
     names = list(names)
     for name in names:
@@ -286,7 +286,7 @@ def without(table: Sheet, names: Iterable[str]) -> Sheet:
     return replace(table, columns=rest, notes=(*table.notes, *((name, "as asked, --ignore") for name in names)))
 
 
-def _only(table: Sheet, names: Iterable[str]) -> Sheet:
+def _only(table: TableFile, names: Iterable[str]) -> TableFile:
     return replace(table, columns={name: table.columns[name] for name in names})
 
 
@@ -298,7 +298,7 @@ def _name(value: str | float) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-def _joined(table: Sheet, target: str) -> Sheet:
+def _joined(table: TableFile, target: str) -> TableFile:
     """The table with one column `target` for one-hot ones, such as pandas makes of it: kind_cat, kind_dog."""
     parts = {
         name: name[len(target) + 1 :]

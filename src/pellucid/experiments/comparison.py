@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pellucid.experiments.replay import Divergence
+from pellucid.experiments.replay import RunDivergence
 from pellucid.experiments.runs import Run, differing, flat
 
 Tables = dict[str, dict[str, list[Any]]]
@@ -49,7 +49,7 @@ def _figures(run: Run) -> dict[str, Any]:
     return figures
 
 
-def as_text(verdict: Divergence, runs: list[Run]) -> str:
+def as_text(verdict: RunDivergence, runs: list[Run]) -> str:
     """What is known of where two runs part, in a few lines."""
     first, other = (run.label for run in runs)
     lines: list[str] = []
@@ -81,7 +81,7 @@ def as_text(verdict: Divergence, runs: list[Run]) -> str:
     return "\n".join([*lines, *(f"  {note}" for note in verdict.notes)])
 
 
-def as_record(runs: list[Run], tables: Tables, verdict: Divergence | None) -> dict[str, Any]:
+def as_record(runs: list[Run], tables: Tables, verdict: RunDivergence | None) -> dict[str, Any]:
     """Everything, as JSON can hold it."""
     record: dict[str, Any] = {
         "runs": [{"name": run.label, "folder": str(run.path), "complete": run.complete} for run in runs],

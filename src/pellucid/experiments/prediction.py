@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.datasets import DataError, read_features, read_image
 from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
-from pellucid.datasets.sheet import Sheet, read_table
+from pellucid.datasets.sheet import TableFile, read_table
 from pellucid.datasets.table import read_target, unseen
 from pellucid.experiments import config as settings
 from pellucid.experiments.config import Config
@@ -122,7 +122,7 @@ def _from_arrays(path: Path, shape: tuple[int, ...], data: dict[str, Any]) -> Sa
     return Samples(x, [float(value) if np.isfinite(value) else None for value in labels.reshape(-1)])
 
 
-def _from_table(table: Sheet, config: Config, data: dict[str, Any], decimal: str | None) -> Samples:
+def _from_table(table: TableFile, config: Config, data: dict[str, Any], decimal: str | None) -> Samples:
     facts, names = data["facts"], [str(name) for name in data["classes"]]
     if not settings.is_csv(config.dataset):  # points: their columns are numbers, scaled as an array is
         missing = [name for name in data["features"] if name not in table.columns]

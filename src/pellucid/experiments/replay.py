@@ -31,7 +31,7 @@ from pellucid.train.records.trace import StepTrace, TensorPlace
 
 
 @dataclass
-class Divergence:
+class RunDivergence:
     """What is known of where two runs part.
 
     Attributes:
@@ -56,7 +56,7 @@ class Divergence:
     notes: list[str] = field(default_factory=list)
 
 
-def first_divergence(left: Run, right: Run, replay: bool = True) -> Divergence:
+def first_divergence(left: Run, right: Run, replay: bool = True) -> RunDivergence:
     """The first step at which two runs differ, and the first tensor in it.
 
     Args:
@@ -64,7 +64,7 @@ def first_divergence(left: Run, right: Run, replay: bool = True) -> Divergence:
         replay: repeat the steps between the last equal checkpoints and the next; otherwise only checkpoints are
             compared.
     """
-    verdict = Divergence()
+    verdict = RunDivergence()
     until = _compare_checkpoints(left, right, verdict)
     ends = min(left.steps, right.steps)
     if verdict.place is None or verdict.place.step > 0:  # what differs before the first step needs no repeating
@@ -83,7 +83,7 @@ def first_divergence(left: Run, right: Run, replay: bool = True) -> Divergence:
 # Checkpoints ------------------------------------------------------------------------------------------------------
 
 
-def _compare_checkpoints(left: Run, right: Run, verdict: Divergence) -> int | None:
+def _compare_checkpoints(left: Run, right: Run, verdict: RunDivergence) -> int | None:
     """The step of the first pair of checkpoints that differ, or None; fills in what they tell."""
     common = sorted(set(left.checkpoints) & set(right.checkpoints))
     for step in common:
@@ -130,7 +130,7 @@ def _callback_tensors(left: dict[str, Any], right: dict[str, Any]) -> list[dict[
     return [{name: tensors(state["callbacks"][name]) for name in names} for state in (left, right)]
 
 
-def _compare_rows(left: Run, right: Run, verdict: Divergence) -> None:
+def _compare_rows(left: Run, right: Run, verdict: RunDivergence) -> None:
     """Where the checkpoints say that two runs are equal, their histories must say so too."""
     ours, theirs = (_losses(run.rows) for run in (left, right))
     shared = [key for key in ours if key in theirs]
@@ -157,7 +157,7 @@ def _same_settings(left: Run, right: Run) -> bool:
 # Repeating --------------------------------------------------------------------------------------------------------
 
 
-def _replay(left: Run, right: Run, until: int | None, verdict: Divergence) -> None:
+def _replay(left: Run, right: Run, until: int | None, verdict: RunDivergence) -> None:
     """Repeat both runs from the last equal state, and put the first tensor that differs into `verdict`."""
     start = verdict.equal or 0
     pair = _pair(left, right, start, until, verdict.equal is not None, verdict)
@@ -189,7 +189,7 @@ def _replay(left: Run, right: Run, until: int | None, verdict: Divergence) -> No
         )
 
 
-def _show_effect(left: Run, right: Run, verdict: Divergence) -> None:
+def _show_effect(left: Run, right: Run, verdict: RunDivergence) -> None:
     """Where it shows that two runs began with other random states: perhaps nowhere, if nothing was drawn."""
     pair = _pair(left, right, 0, None, True, verdict)
     if pair is not None:
@@ -199,7 +199,7 @@ def _show_effect(left: Run, right: Run, verdict: Divergence) -> None:
 
 
 def _pair(
-    left: Run, right: Run, start: int, until: int | None, saved: bool, verdict: Divergence
+    left: Run, right: Run, start: int, until: int | None, saved: bool, verdict: RunDivergence
 ) -> tuple[_Repeat, _Repeat] | None:
     try:
         return _Repeat(left, start, until, saved), _Repeat(right, start, until, saved)
@@ -354,7 +354,7 @@ _DEPENDS = {
 }
 
 
-def _why(verdict: Divergence, left: Run, right: Run) -> str:
+def _why(verdict: RunDivergence, left: Run, right: Run) -> str:
     """A sentence on what the first difference comes from, as far as the records tell."""
     place, apart = verdict.place, differing([left.config, right.config])
     if place is None:

@@ -21,11 +21,11 @@ from ..random import undrawn
 from ..record.graph import Graph, GraphEdge, GraphNode, GraphParameter
 from ..record.recording import GraphRecorder
 from ..reverse import grad as gradients_of
-from .modules.batchnorm import _BatchNorm
 from .modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
-from .modules.module import Module
 
 __all__ = ["module_graph", "record_graph"]
+
+AnyModule = Any  # a Module, whose file imports this one for `__graph__`
 
 
 class record_graph:
@@ -80,7 +80,7 @@ class record_graph:
 
 
 def module_graph(
-    module: Module, inputs: tuple[Any, ...], backward: bool = False, values: bool = True, **keywords: Any
+    module: AnyModule, inputs: tuple[Any, ...], backward: bool = False, values: bool = True, **keywords: Any
 ) -> Graph:
     """The graph of `module(*inputs, **keywords)`, from one run that leaves no trace.
 
@@ -94,7 +94,7 @@ def module_graph(
     try:
         return _graph(type(module).__name__, module, inputs, backward, values, keywords)
     except SingleValueError:
-        training = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
+        training = [each for each in module.modules() if each.training and getattr(each, "track_running_stats", False)]
         if not training:
             raise
     for norm in training:
@@ -108,7 +108,7 @@ def module_graph(
 
 
 def _graph(
-    title: str, module: Module, inputs: tuple[Any, ...], backward: bool, values: bool, keywords: dict[str, Any]
+    title: str, module: AnyModule, inputs: tuple[Any, ...], backward: bool, values: bool, keywords: dict[str, Any]
 ) -> Graph:
     recorder = GraphRecorder(title, values=values, cost=multiply_adds)
     modules = _Modules(recorder)
@@ -132,7 +132,7 @@ def _graph(
         return modules.finish(list(_tensors(result, "output")), found)
 
 
-def _backward(recorder: GraphRecorder, module: Module, result: Any, leaves: list[Tensor]) -> dict[int, Any]:
+def _backward(recorder: GraphRecorder, module: AnyModule, result: Any, leaves: list[Tensor]) -> dict[int, Any]:
     """The gradients of the sum of the outputs, by the array of the leaf; nothing is added to any `grad`."""
     outputs = [tensor for _, tensor in _tensors(result) if tensor.requires_grad]
     if not outputs:
@@ -158,9 +158,9 @@ class _Modules:
         self.paths: dict[int, tuple[int, str]] = {}
         self.first: dict[int, str] = {}  # parameter -> its first name
         self.calls: dict[int, int] = {}
-        self.known: list[Module] = []  # roots; held, so that an id means one module
+        self.known: list[AnyModule] = []  # roots; held, so that an id means one module
 
-    def learn(self, root: Module) -> None:
+    def learn(self, root: AnyModule) -> None:
         """Read the names in a tree of modules."""
         number = len(self.known)
         self.known.append(root)
@@ -192,7 +192,7 @@ class _Modules:
     def listening(self) -> Generator[None]:
         """Have every call of a module, of this thread, open and close a group."""
 
-        def before(module: Module, args: Any) -> None:
+        def before(module: AnyModule, args: Any) -> None:
             if self.recorder in state.interpreters:
                 if id(module) not in self.paths:
                     self.learn(module)
@@ -211,7 +211,7 @@ class _Modules:
                     root=root,
                 )
 
-        def after(module: Module, args: Any, result: Any) -> None:
+        def after(module: AnyModule, args: Any, result: Any) -> None:
             if self.recorder in state.interpreters:
                 self.recorder.close([tensor for _, tensor in _tensors(result)])
 
@@ -247,7 +247,7 @@ def _tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from _tensors(item, f"{name}[{index}]")
 
 
-def _arguments(module: Module, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _arguments(module: AnyModule, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The arguments by the names that `forward` gives them."""
     try:
         bound = inspect.signature(module.forward).bind(*inputs, **keywords)
@@ -309,7 +309,7 @@ def _memory(array: Any) -> Any:
 
 
 @contextmanager
-def _unchanged(root: Module, recorder: GraphRecorder) -> Generator[None]:
+def _unchanged(root: AnyModule, recorder: GraphRecorder) -> Generator[None]:
     """Whatever happens inside to the modules, their tensors and the random streams is undone."""
     keeper = _Keeper()
     for tensor in (*root.parameters(), *root.buffers()):

@@ -443,7 +443,7 @@ def _pairs(seen: Seen, output: Key, label: Key, subtracted: bool = False) -> Ite
                 yield Candidate(kind, output, label, which, subtracted=subtracted)
 
 
-def _same(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(one) == len(other) and all(
-        a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)
+def _same(first: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return len(first) == len(other) and all(
+        a.shape == b.shape and np.array_equal(a, b, equal_nan=True) for a, b in zip(first, other, strict=True)
     )

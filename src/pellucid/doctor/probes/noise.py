@@ -28,8 +28,8 @@ def drawn(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[PassRu
     }
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, rtol=1e-10, atol=1e-14, equal_nan=True)
+def _same(first: np.ndarray, other: np.ndarray) -> bool:
+    return first.shape == other.shape and np.allclose(first, other, rtol=1e-10, atol=1e-14, equal_nan=True)
 
 
 def _draw(scope: Scope) -> None:

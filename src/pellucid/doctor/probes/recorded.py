@@ -349,9 +349,9 @@ def _unit(value: np.ndarray) -> np.ndarray:
     return value / size if size else value
 
 
-def _along(one: np.ndarray, other: np.ndarray) -> bool:
+def _along(first: np.ndarray, other: np.ndarray) -> bool:
     """Whether two values are multiples of each other, up to a transposition and axes of length 1."""
-    a, b = _unit(np.squeeze(np.asarray(one, float))), _unit(np.squeeze(np.asarray(other, float)))
+    a, b = _unit(np.squeeze(np.asarray(first, float))), _unit(np.squeeze(np.asarray(other, float)))
     for turned in (b, b.T):
         if a.shape == turned.shape:
             inner = float((a * turned).sum())

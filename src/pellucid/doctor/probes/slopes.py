@@ -269,9 +269,9 @@ def _kind(memory: str, found: Parameters) -> str:
     return ".".join(word.removesuffix(owner[0]) if owner else word for word in words)
 
 
-def _parallel(one: np.ndarray, other: np.ndarray) -> bool:
-    size = float(np.sqrt((one @ one) * (other @ other)))
-    return size > 0 and float(one @ other) / size > 0.999
+def _parallel(first: np.ndarray, other: np.ndarray) -> bool:
+    size = float(np.sqrt((first @ first) * (other @ other)))
+    return size > 0 and float(first @ other) / size > 0.999
 
 
 def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count: int) -> np.ndarray:
@@ -325,8 +325,8 @@ def _values(plain: PassOutcome, found: Parameters) -> frozenset[float]:
     return frozenset(float(v) for array in arrays if array.size <= 2000 for v in array.ravel() if v not in (0.0, 1.0))
 
 
-def _close(one: float, other: float) -> bool:
-    return bool(np.isclose(one, other, rtol=1e-9, atol=0.0, equal_nan=True))
+def _close(first: float, other: float) -> bool:
+    return bool(np.isclose(first, other, rtol=1e-9, atol=0.0, equal_nan=True))
 
 
 def _merge(entry: StudiedPass, other: StudiedPass) -> None:
@@ -342,7 +342,7 @@ def _size(values: np.ndarray) -> float:
     return max(float(np.sqrt(np.mean(values * values))), 1e-2)
 
 
-def _differ(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
-    return len(one) != len(other) or any(
-        a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)
+def _differ(first: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return len(first) != len(other) or any(
+        a.shape != b.shape or not np.array_equal(a, b, equal_nan=True) for a, b in zip(first, other, strict=True)
     )

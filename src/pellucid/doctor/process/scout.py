@@ -439,12 +439,12 @@ def _noise(after: np.ndarray, before: np.ndarray, scale: float, noise: float) ->
     return max(1e-13, 30 * noise) * max(size, scale)
 
 
-def _away(one: np.ndarray, other: np.ndarray | None) -> float:
+def _away(first: np.ndarray, other: np.ndarray | None) -> float:
     """How far apart two results are, as a share of their size."""
-    if other is None or one.shape != other.shape:
+    if other is None or first.shape != other.shape:
         return np.inf
-    size = float(np.abs(one).max(initial=0))
-    return float(np.abs(one - other).max(initial=0)) / size if size > 0 else 0.0
+    size = float(np.abs(first).max(initial=0))
+    return float(np.abs(first - other).max(initial=0)) / size if size > 0 else 0.0
 
 
 def _step(old: np.ndarray, new: np.ndarray, group: Group) -> float:
@@ -456,8 +456,8 @@ def _whole(values: np.ndarray) -> bool:
     return bool(np.equal(np.mod(values, 1), 0).all())
 
 
-def _differ(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool((~((one == other) | (np.isnan(one) & np.isnan(other)))).any())
+def _differ(first: np.ndarray, other: np.ndarray) -> bool:
+    return bool((~((first == other) | (np.isnan(first) & np.isnan(other)))).any())
 
 
 def _without_aliases(names: list[str], known: dict[str, Group], scope: Scope | None) -> list[str]:

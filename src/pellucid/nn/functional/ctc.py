@@ -137,9 +137,9 @@ def _negative_log(probs: Tensor, labels: Any, given: Any, wanted: Any, blank: in
     skip = tensor(skips, bool_)
     alpha: Any = ops.where(tensor(np.arange(width) < 2, bool_), emitted[0], _NEVER) if steps else None
     for t in range(1, steps):
-        one = ops.constant_pad_nd(alpha[:, :-1], pad=(1, 0), value=_NEVER)
-        two = ops.constant_pad_nd(alpha[:, :-2], pad=(2, 0), value=_NEVER) if width > 2 else one * 0 + _NEVER
-        ways = ops.stack((alpha, one, ops.where(skip, two, _NEVER)))
+        step = ops.constant_pad_nd(alpha[:, :-1], pad=(1, 0), value=_NEVER)
+        leap = ops.constant_pad_nd(alpha[:, :-2], pad=(2, 0), value=_NEVER) if width > 2 else step * 0 + _NEVER
+        ways = ops.stack((alpha, step, ops.where(skip, leap, _NEVER)))
         new = ops.logsumexp(ways, dim=0) + emitted[t]
         going = tensor((t < given)[:, None], bool_)
         alpha = new if (t < given).all() else ops.where(going, new, alpha)

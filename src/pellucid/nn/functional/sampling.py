@@ -272,8 +272,8 @@ def grid_sample(
     if mode == "bilinear":
         for corner in itertools.product((0, 1), repeat=rank):
             weight: Any = 1.0
-            for one, part in zip(corner, parts, strict=True):
-                weight = weight * (part if one else 1 - part)
+            for upper, part in zip(corner, parts, strict=True):
+                weight = weight * (part if upper else 1 - part)
             term = sample([base + step for base, step in zip(low, corner, strict=True)]) * weight.unsqueeze(1)
             total = term if total is None else total + term
         return total

@@ -247,7 +247,7 @@ class TransformerDecoder(Module):
         return output if self.norm is None else self.norm(output)
 
 
-class _Layer(Module):
+class _TransformerLayer(Module):
     """What both kinds of layers have: attention to themselves, a network of two linear layers, two normalisations."""
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -262,7 +262,7 @@ class _Layer(Module):
         super().__setstate__({"activation": F.relu, **state})
 
 
-class TransformerEncoderLayer(_Layer):
+class TransformerEncoderLayer(_TransformerLayer):
     """Attention to itself, then two linear layers for each position; each added to its input and normalised.
 
     ``norm_first`` normalises before rather than after (arXiv:2002.04745).
@@ -325,7 +325,7 @@ class TransformerEncoderLayer(_Layer):
         return self.dropout2(self._feed_forward(x))
 
 
-class TransformerDecoderLayer(_Layer):
+class TransformerDecoderLayer(_TransformerLayer):
     """As `TransformerEncoderLayer`, with attention to ``memory``, what the encoder made of the source, in between."""
 
     def __init__(

@@ -14,7 +14,7 @@ from . import draws
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset, loads_whole_batches
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
-from .workers import Workers, forks
+from .workers import LoaderWorkers, forks
 
 __all__ = ["DataLoader"]
 
@@ -122,7 +122,7 @@ class DataLoader(Generic[T_co]):
         self.persistent_workers = persistent_workers
         self.pin_memory_device = pin_memory_device
         self.in_order = in_order
-        self._kept: Workers | None = None  # the processes, where they outlive a pass
+        self._kept: LoaderWorkers | None = None  # the processes, where they outlive a pass
         self._ready = True
 
     _ready = False
@@ -170,14 +170,14 @@ class DataLoader(Generic[T_co]):
         fetch = self._fetcher(self.dataset)
         return self._ahead(fetch, self._indices()) if self.num_workers else map(fetch, self._indices())
 
-    def _by_processes(self) -> Workers:
+    def _by_processes(self) -> LoaderWorkers:
         if self._kept is not None:
             self._kept.restart()
             return self._kept
         if self._iterable:
-            workers = Workers(self, self._stream_fetcher, lambda: itertools.repeat(None))
+            workers = LoaderWorkers(self, self._stream_fetcher, lambda: itertools.repeat(None))
         else:
-            workers = Workers(self, self._fetcher, self._indices)
+            workers = LoaderWorkers(self, self._fetcher, self._indices)
         if self.persistent_workers:
             self._kept = workers
         return workers

@@ -22,7 +22,7 @@ import numpy as np
 
 from ...random import manual_seed, sampler_seed
 
-__all__ = ["WorkerInfo", "Workers", "forks", "get_worker_info"]
+__all__ = ["WorkerInfo", "LoaderWorkers", "forks", "get_worker_info"]
 
 _POLL = 5.0  # seconds after which either side looks whether the other still lives
 
@@ -93,7 +93,7 @@ class _Again(NamedTuple):
     """A new pass begins; the worker says the same back."""
 
 
-class Workers:
+class LoaderWorkers:
     """One pass over a loader by worker processes, or several with ``persistent_workers``.
 
     Args:
@@ -158,7 +158,7 @@ class Workers:
                 self._sent += 1
                 return
 
-    def __iter__(self) -> Workers:
+    def __iter__(self) -> LoaderWorkers:
         return self
 
     def __next__(self) -> Any:

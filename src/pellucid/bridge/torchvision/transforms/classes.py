@@ -97,7 +97,7 @@ class Lambda:
         return "Lambda()"
 
 
-class _Layer(nn.Module):
+class _TransformModule(nn.Module):
     """A transform that is a module; `shown` are the settings in its text."""
 
     shown: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class _Layer(nn.Module):
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in self.shown)})"
 
 
-class ConvertImageDtype(_Layer):
+class ConvertImageDtype(_TransformModule):
     """Another dtype, and its range."""
 
     def __init__(self, dtype: Any) -> None:
@@ -117,7 +117,7 @@ class ConvertImageDtype(_Layer):
         return F.convert_image_dtype(image, self.dtype)
 
 
-class Normalize(_Layer):
+class Normalize(_TransformModule):
     """(tensor − mean) / std, for each channel."""
 
     shown = ("mean", "std")
@@ -130,7 +130,7 @@ class Normalize(_Layer):
         return F.normalize(tensor, self.mean, self.std, self.inplace)
 
 
-class Resize(_Layer):
+class Resize(_TransformModule):
     """Another size: (height, width), or the length of the shorter side."""
 
     def __init__(
@@ -148,7 +148,7 @@ class Resize(_Layer):
         return f"Resize(size={self.size}, interpolation={name}, max_size={self.max_size}, antialias={self.antialias})"
 
 
-class CenterCrop(_Layer):
+class CenterCrop(_TransformModule):
     """The middle."""
 
     shown = ("size",)
@@ -161,7 +161,7 @@ class CenterCrop(_Layer):
         return F.center_crop(img, self.size)
 
 
-class FiveCrop(_Layer):
+class FiveCrop(_TransformModule):
     """The corners and the middle."""
 
     shown = ("size",)
@@ -174,7 +174,7 @@ class FiveCrop(_Layer):
         return F.five_crop(img, self.size)
 
 
-class Pad(_Layer):
+class Pad(_TransformModule):
     """A margin."""
 
     shown = ("padding", "fill", "padding_mode")
@@ -187,7 +187,7 @@ class Pad(_Layer):
         return F.pad(img, self.padding, self.fill, self.padding_mode)
 
 
-class Grayscale(_Layer):
+class Grayscale(_TransformModule):
     """Grey."""
 
     shown = ("num_output_channels",)
@@ -200,7 +200,7 @@ class Grayscale(_Layer):
         return F.rgb_to_grayscale(img, self.num_output_channels)
 
 
-class RandomCrop(_Layer):
+class RandomCrop(_TransformModule):
     """A part of that size, anywhere in the picture."""
 
     shown = ("size", "padding")
@@ -236,7 +236,7 @@ class RandomCrop(_Layer):
         return F.crop(img, *self.get_params(img, self.size))
 
 
-class RandomResizedCrop(_Layer):
+class RandomResizedCrop(_TransformModule):
     """A part of some size and shape, in the size that is wanted."""
 
     def __init__(
@@ -281,7 +281,7 @@ class RandomResizedCrop(_Layer):
         )
 
 
-class _Perhaps(_Layer):
+class _Perhaps(_TransformModule):
     """A change that is made with some probability."""
 
     shown = ("p",)
@@ -329,7 +329,7 @@ class RandomGrayscale(_Perhaps):
         return F.rgb_to_grayscale(img, F.get_dimensions(img)[0])
 
 
-class RandomApply(_Layer):
+class RandomApply(_TransformModule):
     """Transforms, all or none."""
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
@@ -371,7 +371,7 @@ class RandomOrder:
         return img
 
 
-class RandomRotation(_Layer):
+class RandomRotation(_TransformModule):
     """Turned by some angle."""
 
     def __init__(
@@ -390,7 +390,7 @@ class RandomRotation(_Layer):
         return F.rotate(img, uniform(*self.degrees), self.interpolation, self.expand, self.center, fill)
 
 
-class RandomAffine(_Layer):
+class RandomAffine(_TransformModule):
     """Turned, moved, scaled and sheared by some amounts."""
 
     def __init__(
@@ -420,7 +420,7 @@ class RandomAffine(_Layer):
         return F.affine(img, angle, move, scale, shear, self.interpolation, self.fill, self.center)
 
 
-class ColorJitter(_Layer):
+class ColorJitter(_TransformModule):
     """Brightness, contrast, saturation and hue changed, each by some amount, in some order."""
 
     shown = ("brightness", "contrast", "saturation", "hue")
@@ -454,7 +454,7 @@ class ColorJitter(_Layer):
         return img
 
 
-class GaussianBlur(_Layer):
+class GaussianBlur(_TransformModule):
     """Blurred by some width."""
 
     shown = ("kernel_size", "sigma")
@@ -469,7 +469,7 @@ class GaussianBlur(_Layer):
         return F.gaussian_blur(img, self.kernel_size, [sigma, sigma])
 
 
-class RandomErasing(_Layer):
+class RandomErasing(_TransformModule):
     """A part of a tensor overwritten, perhaps."""
 
     def __init__(

@@ -10,13 +10,13 @@ from pellucid.core import Tensor
 from . import functional
 from .classes import *  # noqa: F403
 from .classes import __all__ as _classes
-from .classes import _Layer
+from .classes import _TransformModule
 from .functional import InterpolationMode
 
 __all__ = [*_classes, "Identity", "InterpolationMode", "ToDtype", "ToImage", "ToPureTensor", "functional"]
 
 
-class ToImage(_Layer):
+class ToImage(_TransformModule):
     """A picture of Pillow's or an array (H, W, C) as a tensor (C, H, W) of the same numbers."""
 
     def forward(self, inpt: Any) -> Any:
@@ -28,7 +28,7 @@ class ToImage(_Layer):
         return pellucid.from_numpy(array.transpose(2, 0, 1).copy())
 
 
-class ToDtype(_Layer):
+class ToDtype(_TransformModule):
     """Another dtype; with `scale` its range, too."""
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
@@ -41,7 +41,7 @@ class ToDtype(_Layer):
         return functional.convert_image_dtype(inpt, self.dtype) if self.scale else inpt.to(self.dtype)
 
 
-class Identity(_Layer):
+class Identity(_TransformModule):
     """The picture itself."""
 
     def forward(self, inpt: Any) -> Any:
