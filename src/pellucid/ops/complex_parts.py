@@ -1,6 +1,6 @@
 """The parts of complex numbers: real and imaginary part, conjugate, size and angle; and numbers made of parts.
 
-What ops do with complex numbers follows from their declaration, see `core/rules.py` for gradients. The ops that have
+What ops do with complex numbers follows from their declaration, see `reverse/rules.py` for gradients. The ops that have
 no meaning for them, because complex numbers have no order, are listed here.
 """
 
