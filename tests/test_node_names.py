@@ -19,6 +19,7 @@ OTHERWISE = {
     "nn.functional.linear_cross_entropy": "the loss of the scores at once, a view last in PyTorch",
     "nn.functional.max_pool2d": "PyTorch pools a picture without a batch at once, pellucid as a batch of one",
     "svd": "V is a transpose of its own in PyTorch",
+    "double": "for a layout of memory PyTorch copies; pellucid has one, and returns the tensor itself",
     "to": "a copy, whose dtype stays: pellucid clones",
     "nn.functional.batch_norm": "of an empty batch, PyTorch clones",
     "__rsub__": "a tensor on both sides: Python subtracts the first from the second",
@@ -39,8 +40,8 @@ def differing(name: str) -> set[tuple[str, str]]:
             except (CannotConvert, Refused):
                 continue
             for theirs, ours in zip(leaves(expected), leaves(got), strict=True):
-                if isinstance(theirs, torch.Tensor) and theirs.grad_fn is not None and ours.grad_fn is not None:
-                    names = type(theirs.grad_fn).__name__, ours.grad_fn.name()
+                if isinstance(theirs, torch.Tensor) and theirs.grad_fn is not None:
+                    names = type(theirs.grad_fn).__name__, ours.grad_fn.name() if ours.grad_fn is not None else "none"
                     if names[0] != names[1]:
                         found.add(names)
     return found
