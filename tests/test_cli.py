@@ -392,6 +392,7 @@ def assert_equal_runs(first: Path, other: Path) -> None:
         (["digits", "--out", "pets.csv/run"], "is a file"),
         (["digits", "--out", "incomplete"], "is not empty and holds no run"),
         (["digits", "--out", "run"], "run holds a finished run already"),
+        (["nothere.csv"], "There is no file nothere.csv to train on"),
         (["--resume", "nowhere"], "There is no folder nowhere"),
         (["--resume", "incomplete"], "holds no run"),
         (["--resume", "run", "--out", "x"], "exclude each other"),

@@ -136,6 +136,10 @@ def test_a_picture_is_cut_out_and_laid_in_the_middle(mode: str, tmp_path: Path) 
     [
         ("digits", "missing.png", None, "There is no file"),
         ("digits", "x.csv", b"a,b\n1,2\n", "learned from images of 8 × 8"),
+        ("digits", "x.pt", b"PK\3\4", "learned from images of 8 × 8"),
+        ("kind", "x.pt", b"PK\3\4\0\0\xff", "is a workbook (.xlsx) or another archive"),
+        ("kind", "x.png.csv", b"\x89PNG\r\n", "is a picture"),
+        ("kind", "x.xlsx", b"PK\3\4\0\0\xff", "is a workbook (.xlsx) or another archive"),
         ("digits", "x.png", b"no picture", "is no image that can be read"),
         ("circle", "x.png", b"", "learned from the columns"),
         ("circle", "x.csv", b"a,b\n1,2\n", "has no column 'x1'"),
@@ -198,6 +202,40 @@ def test_the_figures_are_over_the_rows_that_have_a_target(
     assert result.exit_code == 0, result.output
     assert re.search(says, result.output), result.output
     assert "nan" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown", "error"),
+    [("{}%", "%", r"error: [\d.]+ %, over 2"), ("${}", "$", r"error: [\d.]+ \$"), ("{} kg", "kg", r"error: [\d.]+ kg")],
+)
+def test_a_real_target_is_shown_in_its_unit(cells: str, shown: str, error: str, tmp_path: Path) -> None:
+    import re
+
+    rows = [f"{k},{cells.format(10 + k / 4)}" for k in range(40)]
+    (tmp_path / "x.csv").write_text("\n".join(["a,b", *rows]) + "\n")
+    result = pellucid(
+        "train", tmp_path / "x.csv", "--target", "b", "--epochs", 40, "--out", tmp_path / "run", "--no-report"
+    )
+    assert result.exit_code == 0, result.output
+    (tmp_path / "new.csv").write_text("\n".join(["a,b", rows[20], rows[21]]) + "\n")
+    result = pellucid("predict", tmp_path / "run", tmp_path / "new.csv")
+    assert result.exit_code == 0, result.output
+    values = re.findall(rf"│ +([\d.]+) {re.escape(shown)} │", result.output)
+    assert len(values) == 2
+    assert all(abs(float(value) - 15) < 3 for value in values), result.output
+    assert re.search(error, result.output), result.output
+
+
+def test_a_picture_that_moves_is_told(runs: Path, tmp_path: Path) -> None:
+    from PIL import Image, ImageDraw
+
+    frames = [Image.new("L", (60, 60), 255) for _ in range(2)]
+    for x, frame in zip((20, 30), frames, strict=True):
+        ImageDraw.Draw(frame).rectangle((x, 10, x + 6, 50), fill=0)
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    result = pellucid("predict", runs / "digits", tmp_path / "x.gif")
+    assert result.exit_code == 0, result.output
+    assert "holds 2 pictures: the first" in result.output
 
 
 def test_a_number_in_another_way_of_writing_is_the_same_number(runs: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from pellucid.experiments import config as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
-from pellucid.experiments.prediction import judged, predictions, samples
+from pellucid.experiments.prediction import in_unit, judged, predictions, samples
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder, write_atomically
 
@@ -56,13 +56,14 @@ def predict(
         read = samples(file, config, data, decimal)
         rows = predictions(forward(trained(folder, config, data), read.x), config, data)
         names = [str(name) for name in data["classes"]]
+        unit = str(data["facts"].get("target", {}).get("unit", ""))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if out is not None:
         write_atomically(out, to_csv(rows))
     if len(rows) == 1 and names:
         console.print(_bars(rows[0]))
     else:
-        console.print(_table(rows[:SHOWN], names))
+        console.print(_table(rows[:SHOWN], names, unit))
         if len(rows) > SHOWN:
             console.print(
                 f"… and {len(rows) - SHOWN:,} more rows" + ("" if out else ": --out FILE.csv writes them all")
@@ -70,7 +71,7 @@ def predict(
     for note in read.notes:
         console.print(note)
     if read.targets is not None:
-        console.print(judged(rows, read.targets, names))
+        console.print(judged(rows, read.targets, names, unit))
     if out is not None:
         console.print(f"Written: {out}")
 
@@ -92,7 +93,7 @@ def _bars(row: dict[str, Any]) -> Table:
     return table
 
 
-def _table(rows: list[dict[str, Any]], names: list[str]) -> Table:
+def _table(rows: list[dict[str, Any]], names: list[str], unit: str) -> Table:
     table = Table()
     table.add_column("row", justify="right")
     table.add_column("prediction", justify="left" if names else "right")
@@ -102,5 +103,5 @@ def _table(rows: list[dict[str, Any]], names: list[str]) -> Table:
         if names:
             table.add_row(str(row["row"]), row["prediction"], f"{row['p(' + row['prediction'] + ')']:.4f}")
         else:
-            table.add_row(str(row["row"]), f"{row['prediction']:.6g}")
+            table.add_row(str(row["row"]), in_unit(row["prediction"], unit))
     return table

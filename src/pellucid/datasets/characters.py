@@ -117,6 +117,9 @@ def read_text(path: Path) -> str:
         raise DataError(f"there is no file {path}: check the path") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error})") from error
+    for mark, what in _NO_TEXT:
+        if data.startswith(mark):
+            raise DataError(f"{path} is {what}, and a text file was expected: save the table as CSV in UTF-8")
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8-sig")
     if encoding == "utf-8-sig" and len(data) > 3 and 0 in data[:2] and any(data[:2]):
         encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"  # a text of UTF-8 does not begin with a NUL
@@ -133,6 +136,21 @@ def read_text(path: Path) -> str:
             f"{path} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}; save it as UTF-8"
         ) from error
 
+
+# What people give for a table, by the bytes that such files begin with.
+_NO_TEXT = (
+    (b"PK\3\4", "a workbook (.xlsx) or another archive"),
+    (b"\xd0\xcf\x11\xe0", "an old workbook (.xls)"),
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"SQLite format 3\0", "a database"),
+    (b"%PDF-", "a PDF"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"\x1f\x8b", "a compressed file (unpack it first)"),
+    (b"\x93NUMPY", "an array of NumPy"),
+    (b"\x80\2", "a pickle"),
+)
 
 # The longer marks first: UTF-16's little-endian mark begins UTF-32's.
 _MARKS = (

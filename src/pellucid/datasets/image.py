@@ -44,6 +44,14 @@ def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
         raise DataError(f"{path} is no image that can be read: {type(error).__name__} {error}") from error
 
 
+def frame_count(path: Path) -> int:
+    """How many pictures a file holds that `read_image` has read: more than one in a moving GIF, say."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return getattr(image, "n_frames", 1)
+
+
 def grey_of(colours: np.ndarray) -> np.ndarray:
     """Shades (H, W) from 0 to 1 of a picture whose last axis is grey; red, green, blue; or these with opacity.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
 from pellucid.experiments.recipes import BELONGS, DATASETS, recipe_of
@@ -226,7 +227,12 @@ def check(options: Options) -> Options:
     if is_csv(dataset):
         options["dataset"] = str(Path(dataset).absolute())
         if "target" not in options:
-            raise UsageError(f"Which column of {dataset} is to be predicted? Name it: --target COLUMN.")
+            if not Path(dataset).is_file():
+                raise UsageError(f"There is no file {dataset} to train on.")
+            names = ", ".join(read_table(Path(dataset)).columns)
+            raise UsageError(
+                f"Which column of {dataset} is to be predicted? Name it, --target COLUMN, of these: {names}."
+            )
     elif dataset not in DATASETS:
         raise unknown("data set", dataset, DATASETS, " and the path of a CSV file")
     for option, belongs in BELONGS.items():

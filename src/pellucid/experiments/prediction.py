@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.datasets import DataError, read_features, read_image
 from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
+from pellucid.datasets.image import frame_count
 from pellucid.datasets.sheet import TableFile, read_table
 from pellucid.datasets.table import read_target, unseen
 from pellucid.experiments import config as settings
@@ -52,7 +53,7 @@ def samples(path: Path, config: Config, data: dict[str, Any], decimal: str | Non
                 f"{path}: the run learned from images of {shape[1]} × {shape[2]}, so FILE is an image "
                 f"({', '.join(IMAGES)}) or a .npy file of shape (N, {shape[1]}, {shape[2]})."
             )
-        return Samples(read_image(path, (shape[1], shape[2]))[None, None])
+        return Samples(read_image(path, (shape[1], shape[2]))[None, None], notes=_of_frames(path))
     if kind in IMAGES:
         raise UsageError(f"{path}: the run learned from the columns {', '.join(data['features'])}, not from images.")
     return _from_table(read_table(path), config, data, decimal)
@@ -71,7 +72,7 @@ def predictions(outputs: np.ndarray, config: Config, data: dict[str, Any]) -> li
     ]
 
 
-def judged(rows: list[dict[str, Any]], targets: list[str | float | None], classes: list[str]) -> str:
+def judged(rows: list[dict[str, Any]], targets: list[str | float | None], classes: list[str], unit: str = "") -> str:
     """How the predictions compare with the targets, over the rows that have one.
 
     >>> rows = [{"prediction": 1.0}, {"prediction": 5.0}, {"prediction": 3.0}]
@@ -86,13 +87,30 @@ def judged(rows: list[dict[str, Any]], targets: list[str | float | None], classe
     if not classes:
         error = np.mean([abs(prediction - float(target)) for prediction, target in pairs])
         over = f"{len(pairs):,} of {len(rows):,} rows" if without else _rows(len(pairs))
-        return f"Mean absolute error: {error:.4g}, over {over}{tail}"
+        return f"Mean absolute error: {in_unit(float(error), unit, 4)}, over {over}{tail}"
     right = sum(prediction == target for prediction, target in pairs)
     new = sorted({str(target) for _, target in pairs if target not in classes})
     if new:
         shown = ", ".join(new[:4]) + (f" and {len(new) - 4} more" if len(new) > 4 else "")
         tail += f"; never met in training, so never right: {shown}"
     return f"{right:,} of {len(pairs):,} right: accuracy {right / len(pairs):.4f}{tail}"
+
+
+def in_unit(value: float, unit: str, digits: int = 6) -> str:
+    """A number as the target's column wrote it; a share is held as 0.05 and written as 5 %.
+
+    >>> in_unit(0.05, "%"), in_unit(2.5, "kg"), in_unit(2.5, "")
+    ('5 %', '2.5 kg', '2.5')
+    """
+    value *= {"%": 100, "‰": 1000}.get(unit, 1)
+    return f"{value:.{digits}g}" + (f" {unit}" if unit else "")
+
+
+def _of_frames(path: Path) -> list[str]:
+    count = frame_count(path)
+    return (
+        [f"{path} holds {count:,} pictures: the first on which something can be seen is predicted"] if count > 1 else []
+    )
 
 
 def _rows(count: int) -> str:
