@@ -122,6 +122,7 @@ from pellucid.core.tensor import Tensor as Tensor
 from pellucid.derivation.call import explain as explain
 from pellucid.nn.graph import record_graph as record_graph
 from pellucid.ops.axes import adjoint as adjoint
+from pellucid.ops.axes import channel_shuffle as channel_shuffle
 from pellucid.ops.axes import flip as flip
 from pellucid.ops.axes import fliplr as fliplr
 from pellucid.ops.axes import flipud as flipud
@@ -231,6 +232,9 @@ from pellucid.ops.parts import split as split
 from pellucid.ops.parts import split_with_sizes as split_with_sizes
 from pellucid.ops.parts import tensor_split as tensor_split
 from pellucid.ops.parts import unbind as unbind
+from pellucid.ops.parts import unsafe_chunk as unsafe_chunk
+from pellucid.ops.parts import unsafe_split as unsafe_split
+from pellucid.ops.parts import unsafe_split_with_sizes as unsafe_split_with_sizes
 from pellucid.ops.parts import vsplit as vsplit
 from pellucid.ops.pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
 from pellucid.ops.pooling import avg_pool1d as avg_pool1d
@@ -555,7 +559,7 @@ def clip_(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _floa
     """In place: Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
 
 def clone(input: Tensor, memory_format: Any = None) -> Tensor:
-    """A copy; gradients pass through to the original."""
+    """A copy whose dimensions lie in memory in the order of the original's; gradients pass through to it."""
 
 def complex(real: Tensor, imag: Tensor) -> Tensor:
     """Complex numbers from their real and imaginary parts, both of float32 or both of float64."""
@@ -606,6 +610,9 @@ def deg2rad_(input: Tensor) -> Tensor:
 
 def det(input: Tensor) -> Tensor:
     """The determinant of each matrix: (…, n, n) -> (…)."""
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory without history; in-place changes are still counted for both."""
 
 def diagonal(input: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A view of the diagonal of the plane of two dimensions, which becomes the last dimension."""
@@ -1148,15 +1155,6 @@ def unbind_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
 
 def unfold_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
     """What `unfold` shows, in memory of its own."""
-
-def unsafe_chunk(input: Tensor, *args: Any, **attributes: Any) -> Any:
-    """What `chunk` shows, in memory of its own."""
-
-def unsafe_split(input: Tensor, *args: Any, **attributes: Any) -> Any:
-    """What `split` shows, in memory of its own."""
-
-def unsafe_split_with_sizes(input: Tensor, *args: Any, **attributes: Any) -> Any:
-    """What `split_with_sizes` shows, in memory of its own."""
 
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """A view with a dimension of length 1 inserted, which is then dimension `dim`."""

@@ -455,7 +455,7 @@ class TensorMethods:
         """In place: Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
 
     def clone(self, memory_format: Any = None) -> Tensor:
-        """A copy; gradients pass through to the original."""
+        """A copy whose dimensions lie in memory in the order of the original's; gradients pass through to it."""
 
     def combinations(self, r: _int = 2, with_replacement: _bool = False) -> Tensor:
         """All choices of `r` elements of a vector, as rows, in the order of `itertools.combinations`."""
@@ -1041,7 +1041,7 @@ class TensorMethods:
 
     @property
     def mT(self) -> Tensor:
-        """A view with the last two dimensions exchanged."""
+        """A view with the last two dimensions exchanged; a tensor without dimensions itself."""
 
     def masked_fill(self, mask: Tensor, value: Tensor | _float) -> Tensor:
         """`input` with `value`, a number or a 0-d tensor, where the mask is True."""
@@ -1267,7 +1267,7 @@ class TensorMethods:
         """Fill with integers: `random_()` over all that the dtype can tell apart, `random_(to)`, `random_(from, to)`."""
 
     def ravel(self) -> Tensor:
-        """The elements in one dimension, in row-major order; a view where the memory allows it."""
+        """The elements in one dimension, in row-major order; a view of a tensor that is contiguous, else a copy."""
 
     @property
     def real(self) -> Tensor:
@@ -1585,14 +1585,14 @@ class TensorMethods:
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """Each run of equal neighbours (or of equal slices along `dim`) once; results as those of `unique`."""
 
-    def unsafe_chunk(self, *args: Any, **attributes: Any) -> Any:
-        """What `chunk` shows, in memory of its own."""
+    def unsafe_chunk(self, chunks: _int, dim: _int = 0) -> tuple[Tensor, ...]:
+        """`chunk` under the same conditions as `unsafe_split`."""
 
-    def unsafe_split(self, *args: Any, **attributes: Any) -> Any:
-        """What `split` shows, in memory of its own."""
+    def unsafe_split(self, split_size: _int, dim: _int = 0) -> tuple[Tensor, ...]:
+        """`split` for parts that will be changed in place, of a tensor that is not used again."""
 
-    def unsafe_split_with_sizes(self, *args: Any, **attributes: Any) -> Any:
-        """What `split_with_sizes` shows, in memory of its own."""
+    def unsafe_split_with_sizes(self, split_sizes: Any, dim: _int = 0) -> tuple[Tensor, ...]:
+        """`split_with_sizes` under the same conditions as `unsafe_split`."""
 
     def unsqueeze(self, dim: _int) -> Tensor:
         """A view with a dimension of length 1 inserted, which is then dimension `dim`."""

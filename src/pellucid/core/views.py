@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid import backend
 from pellucid.backend import Array
 from pellucid.errors import describe_call, with_line
 from pellucid.types.dtypes import OF_NUMPY, can_cast
@@ -25,7 +24,7 @@ from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
 def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> None:
     """Note that `out`, the result of the view op `op` on `source`, shares its memory (reshape may have copied)."""
-    if out._array is not source._array and (out._array.base is None or not _shares(out._array, source._array)):
+    if out._array is not source._array and not _shares(out._array, source._array):
         return
     out._counter = counter_of(source)
     known = source._view
@@ -36,11 +35,19 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> No
 
 
 def _shares(array: Array, other: Array) -> bool:
-    return (
-        array.base is other
-        or array.base is other.base
-        or bool(backend.of_array(array).xp.may_share_memory(array, other))
-    )
+    base = array.base
+    if base is None:
+        return not array.size
+    return base is other or base is other.base or not array.size or memory_of(array) is memory_of(other)
+
+
+def memory_of(array: Any) -> Any:
+    """The array that owns the memory which `array` is a part of."""
+    root, at = array, array.base
+    while at is not None:  # NumPy's own as_strided puts an object of its own between an array and its memory
+        root = at if hasattr(at, "dtype") else root
+        at = getattr(at, "base", None)
+    return root
 
 
 def changed(op: Declaration, args: Arguments) -> Tensor:

@@ -106,7 +106,9 @@ def _conjugated(tensor: Tensor) -> Tensor:
 
 
 def _matrix_transpose(self: Tensor) -> Tensor:
-    """A view with the last two dimensions exchanged."""
+    """A view with the last two dimensions exchanged; a tensor without dimensions itself."""
+    if self.ndim == 0:
+        return self
     if self.ndim < 2:
         raise RuntimeError(
             with_line(
@@ -132,7 +134,7 @@ def _transposed_matrix(self: Tensor) -> Tensor:
         raise RuntimeError(
             with_line(f"tensor.H is only supported on matrices (2-D tensors). Got {self.ndim}-D tensor; write .mT")
         )
-    return _conjugated(_reversed_dims(self))
+    return _conjugated(_reversed_dims(self)) if self.ndim else self
 
 
 setattr(Tensor, "T", property(_reversed_dims))  # noqa: B010 (the type checker knows no such attribute)
@@ -296,7 +298,11 @@ def _rearranged(input: Tensor, apart: tuple[int, ...], dims: tuple[int, ...], sh
     """`input` under the shape `apart`, its last dimensions in the order `dims`, under `shape`."""
     lead = len(apart) - len(dims)
     order = (*range(lead), *(lead + dim for dim in dims))
-    return reshape_view(permute_dims(reshape_view(input, shape=apart), dims=order), shape=shape)
+    return reshape_view(_copied(permute_dims(reshape_view(input, shape=apart), dims=order)), shape=shape)
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return TABLE["clone"](tensor, memory_format="contiguous")
 
 
 @function(public=False, method=False)
@@ -341,7 +347,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return _rearranged(input, apart, (0, 2, 4, 1, 3), (*batch, channels * r * r, height // r, width // r))
 
 
-@function(public=False, method=False)
+@function(method=False)
 @called("ChannelShuffleBackward0")
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Channels of `groups` groups interleaved: channel i of each group, then i + 1 of each (arXiv:1707.01083).
@@ -359,4 +365,4 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
         )
     apart = (shape[0], groups, shape[1] // groups, *shape[2:])
     rest = range(3, len(apart))
-    return reshape_view(permute_dims(reshape_view(input, shape=apart), dims=(0, 2, 1, *rest)), shape=shape)
+    return reshape_view(_copied(permute_dims(reshape_view(input, shape=apart), dims=(0, 2, 1, *rest))), shape=shape)

@@ -83,7 +83,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
     """This tensor, or a copy in row-major order if it is not in that order."""
-    return self if self.is_contiguous() else clone(self)
+    return self if self.is_contiguous() else clone(self, memory_format="contiguous")
 
 
 @method

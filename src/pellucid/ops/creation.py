@@ -49,11 +49,16 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 @function(method=False)
 def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
-            requires_grad: bool = False) -> Tensor:  # fmt: skip
-    """`obj` as a tensor; `copy=True` always copies, `copy=False` refuses where a copy is needed (ValueError)."""
+            requires_grad: bool | None = None) -> Tensor:  # fmt: skip
+    """`obj` as a tensor; `copy=True` always copies, `copy=False` refuses where a copy is needed (ValueError).
+
+    A tensor keeps its history unless `requires_grad` is given.
+    """
     if isinstance(obj, Tensor):
         result = as_tensor(obj, dtype, device)
         shared = result is obj
+        if requires_grad is None:
+            requires_grad = result.requires_grad
         result = result if result.requires_grad == requires_grad else result.detach()
         if copy and shared:
             result = TABLE["clone"](result)
@@ -62,7 +67,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         shared = isinstance(obj, np.ndarray) and np.may_share_memory(cast("Any", obj), result._array)
     if copy is False and not shared:
         raise ValueError("asarray: a copy is needed here (copy=False was given); leave copy out to allow it")
-    return result if requires_grad == result.requires_grad else result.requires_grad_(requires_grad)
+    return result if bool(requires_grad) == result.requires_grad else result.requires_grad_(bool(requires_grad))
 
 
 @function(method=False)

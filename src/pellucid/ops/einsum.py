@@ -9,6 +9,7 @@ from pellucid.core import Tensor
 from pellucid.declare import function, op
 from pellucid.declare.arguments import spread
 
+from .axes import permute
 from .node_names import contraction
 
 
@@ -112,7 +113,10 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
             labels = "".join(label for d, label in enumerate(labels) if d not in stretched)
         ready.append(operand)
         names.append(labels)
-    out = contract(*ready, inputs=tuple(names), output=output)
+    if len(ready) == 1 and len(names[0]) == len(output):  # no sum: a view, as in PyTorch
+        out = permute(ready[0], tuple(map(names[0].index, output)))
+    else:
+        out = contract(*ready, inputs=tuple(names), output=output)
     if out.grad_fn is not None:
         out.grad_fn.called = contraction(set("".join(inputs)) - set(output), len(inputs))
     return out

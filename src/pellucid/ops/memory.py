@@ -45,8 +45,9 @@ def _where(input: Any) -> Device:
 
 @op()
 def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
-    """A copy; gradients pass through to the original."""
-    return input.copy()
+    """A copy whose dimensions lie in memory in the order of the original's; gradients pass through to it."""
+    kept = memory_format in (None, "preserve") and 0 not in input.strides
+    return input.copy(order="K" if kept else "C")
 
 
 clone.vjp(input=lambda m, g: g)

@@ -293,6 +293,37 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
     return _axis_split("dsplit", input, indices_or_sections, 2, 3)
 
 
+def _unsafe(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Parts that share memory with the tensor that was split, while autograd takes them for tensors of their own."""
+    for tensor in parts:
+        tensor._view = tensor._counter = None
+    return parts
+
+
+@function()
+@called("UnsafeSplitBackward0")
+def unsafe_split(tensor: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split` for parts that will be changed in place, of a tensor that is not used again.
+
+    The parts share its memory, and autograd does not know: a change of one is seen in the tensor, not in gradients.
+    """
+    return _unsafe(_split_evenly(tensor, integer(split_size, "split_size"), dim))
+
+
+@function()
+@called("UnsafeSplitWithSizesBackward0")
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split_with_sizes` under the same conditions as `unsafe_split`."""
+    return _unsafe(split_with_sizes(input, split_sizes, dim))
+
+
+@function()
+@called("UnsafeSplitBackward0")
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`chunk` under the same conditions as `unsafe_split`."""
+    return _unsafe(chunk(input, chunks, dim))
+
+
 @function()
 @called("SelectScatterBackward0")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:

@@ -328,8 +328,10 @@ def _plus(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
 
 @function(method=False)
 def chain_matmul(*matrices: Tensor) -> Tensor:
-    """The product of two or more matrices, left to right."""
+    """The product of two or more matrices, left to right; a copy of a matrix alone."""
     result = matrices[0]
+    if len(matrices) == 1:
+        return TABLE["clone"](result)
     for matrix in matrices[1:]:
         result = mm(result, matrix)
     return result

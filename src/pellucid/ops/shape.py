@@ -12,6 +12,7 @@ from pellucid.errors import DimensionError, ShapeError, with_line
 from pellucid.reverse.vocabulary import LIFTED, sum_to
 
 from .dims import dim_of, dims_of, said, sizes_of
+from .memory import clone
 from .node_names import reshaped, with_dimensions
 
 
@@ -77,6 +78,8 @@ strict_view.vjp(input=lambda m, g, input_shape: m.reshape(g, shape=input_shape))
 def view_dtype(xp: Any, input: Any, *, dtype: Any) -> Any:
     """The same bytes read as another dtype; the last dimension shrinks or grows with the size of an element."""
     ratio = dtype.itemsize / input.itemsize
+    if not input.size and input.ndim and ratio <= 1:
+        return xp.empty((*input.shape[:-1], round(input.shape[-1] / ratio)), dtype.numpy)
     if ratio != 1 and (input.ndim == 0 or input.strides[-1] != input.itemsize):
         raise ShapeError(
             f"to view {input.dtype} as {dtype.name} (different element sizes), the last dimension must exist and be "
@@ -99,10 +102,9 @@ def view(input: Tensor, *shape: Any, **given: Any) -> Tensor:
     kind = given.get("dtype", shape[0] if len(shape) == 1 and isinstance(shape[0], dtype) else None)
     if kind is None:
         return strict_view(input, shape=said("view", shape, "size", given))
-    kind = as_dtype(kind)
-    if kind is input.dtype:
-        return strict_view(input, shape=input.shape)
-    return view_dtype(input, dtype=kind)
+    seen = view_dtype(input, dtype=as_dtype(kind))
+    seen._view = None  # bytes have no derivative: as in PyTorch, a tensor of its own that shares memory
+    return seen
 
 
 @function(public=False)
@@ -137,8 +139,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 @function()
 @called("ViewBackward0")
 def ravel(input: Tensor) -> Tensor:
-    """The elements in one dimension, in row-major order; a view where the memory allows it."""
-    return reshape_view(input, shape=(-1,)) if input.numel() else reshape_view(input, shape=(0,))
+    """The elements in one dimension, in row-major order; a view of a tensor that is contiguous, else a copy."""
+    dense = input if input._array.flags.c_contiguous else clone(input, memory_format="contiguous")  # pyright: ignore[reportPrivateUsage]
+    return reshape_view(dense, shape=(input.numel(),))
 
 
 @function()

@@ -300,7 +300,7 @@ def histogram_counts(xp: Any, input: Any, bins: Any, weight: Any = None, *, rang
                      density: bool = False) -> Any:  # fmt: skip
     """Counts between the edges `bins`, or in `count` equal parts of `range`; and the edges."""
     if bins is not None:
-        edges = bins
+        edges = bins.copy()
     else:
         low, high = range or ((float(input.min()), float(input.max())) if input.size else (0.0, 1.0))
         if low == high:

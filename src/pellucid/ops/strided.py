@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any, cast
 
-import numpy as np
-
 from pellucid.core import Tensor, called
 from pellucid.core.node import node_name
+from pellucid.core.views import memory_of
 from pellucid.declare import TABLE, function, op
 from pellucid.errors import with_line
 
@@ -19,18 +18,9 @@ from .memory import clone
 from .node_names import squeezed_copy
 
 
-def _root(array: Any) -> Any:
-    """The array that owns the memory which `array` is a part of."""
-    root, at = array, array.base
-    while at is not None:  # NumPy's own as_strided puts an object of its own between an array and its memory
-        root = cast("Any", at) if isinstance(at, np.ndarray) else root
-        at = getattr(cast("Any", at), "base", None)
-    return root
-
-
 def _start(array: Any) -> int:
     """Where in that memory `array` begins, counted in elements."""
-    root = _root(array)
+    root = memory_of(array)
     return (array.__array_interface__["data"][0] - root.__array_interface__["data"][0]) // array.itemsize
 
 
@@ -43,7 +33,7 @@ def storage_offset(self: Tensor) -> int:
 @op(name="as_strided", view=True, method=False, public=False)
 def _as_strided(xp: Any, input: Any, *, size: Any, stride: Any, offset: int, geometry: Any) -> Any:
     """The memory of `input` seen with other lengths and strides, from `offset` elements after its beginning."""
-    root = _root(input)
+    root = memory_of(input)
     first = _start(input) + offset
     last = first + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     if math.prod(size) and (first < 0 or last >= root.size):
@@ -189,7 +179,9 @@ def empty_permuted(
 
 
 def _copied(value: Any) -> Any:
-    return tuple(map(clone, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else clone(value)
+    if isinstance(value, tuple):
+        return tuple(map(_copied, cast("tuple[Any, ...]", value)))
+    return clone(value, memory_format="contiguous")
 
 
 def _copy_of(name: str, view: Callable[..., Any], method: bool = False) -> None:
@@ -197,14 +189,12 @@ def _copy_of(name: str, view: Callable[..., Any], method: bool = False) -> None:
         return _copied(view(input, *args, **attributes))
 
     made.__name__, made.__module__ = name, __name__
-    made.__doc__ = f"What `{name.removesuffix('_copy').removeprefix('unsafe_')}` shows, in memory of its own."
+    made.__doc__ = f"What `{name.removesuffix('_copy')}` shows, in memory of its own."
     function(method=method)(called(_node_of_copy(name))(made))
 
 
 def _node_of_copy(name: str) -> Any:
-    """PyTorch names the node after the view, with `_copy` at its end; three have names that differ."""
-    if name.startswith("unsafe"):
-        return "UnsafeSplitWithSizesBackward0" if name.endswith("sizes") else "UnsafeSplitBackward0"
+    """PyTorch names the node after the view, with `_copy` at its end; two have names that differ."""
     if name == "narrow_copy":
         return "NarrowCopyBackward0"
     if name == "squeeze_copy":
@@ -236,9 +226,6 @@ _VIEWS: tuple[tuple[str, Callable[..., Any], bool], ...] = (
     ("unfold_copy", diagonals.unfold, False),
     ("unsqueeze_copy", shape.unsqueeze, False),
     ("view_copy", shape.view, False),
-    ("unsafe_chunk", parts.chunk, True),
-    ("unsafe_split", parts.split, True),
-    ("unsafe_split_with_sizes", parts.split_with_sizes, True),
 )
 for _name, _view, _method in _VIEWS:
     _copy_of(_name, _view, _method)

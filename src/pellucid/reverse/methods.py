@@ -8,6 +8,7 @@ from typing import Any
 
 from pellucid.core.hooks import Hooks, RemovableHandle, hang, hang_on_node
 from pellucid.core.tensor import Tensor, like, method
+from pellucid.declare import function
 from pellucid.errors import with_line
 
 from . import gradients
@@ -55,6 +56,12 @@ def retain_grad(self: Tensor) -> None:
 def detach(self: Tensor) -> Tensor:
     """The same memory without history; in-place changes are still counted for both."""
     return like(self, self._array)
+
+
+@function(method=False, name="detach")
+def detached(input: Tensor) -> Tensor:
+    """The same memory without history; in-place changes are still counted for both."""
+    return like(input, input._array)
 
 
 @method

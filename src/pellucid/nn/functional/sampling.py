@@ -87,7 +87,7 @@ def interpolate(
             continue
         matrix = _weights(mode, length, count, ratio, bool(align_corners), antialias)
         out = along_dimension(out, from_data(matrix.tolist(), input.dtype, input.device).reshape(count, length), back)
-    return out
+    return input.clone() if out is input else out
 
 
 def _sizes(
