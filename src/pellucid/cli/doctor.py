@@ -35,8 +35,9 @@ def doctor(
 ) -> None:
     """Run SCRIPT as it is, with ARGS, and say why it does not learn: the line, the mistake, the proof.
 
-    For programs that use no framework: NumPy or plain Python. The program's loop, parameters and loss are found by
-    running it; forks of it try things out, and write no file. Of a directory, the file that trains is taken.
+    For programs that train with pellucid, under its own names or PyTorch's, and for those that use no framework: NumPy
+    or plain Python. What trains is found by running it; forks of it try things out, and write no file. Of a directory,
+    the file that trains is taken.
 
     Exit code 0: healthy; 1: faults were found; 2: the program could not be run; 3: it could not be told, and the
     report says what is missing and what to type.

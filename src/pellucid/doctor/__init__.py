@@ -7,6 +7,9 @@ from the head of one of its passes, forks try things out: in a `Lab` the pass is
 parameters moved a little, updates scaled, gradients replaced. `probes` measure and know no threshold, `rules` go from
 what was measured to findings and measure nothing, `examination` asks one after the other, `report` is what comes out.
 
+That is for programs that use no framework. For those that train with pellucid, under its own names or PyTorch's, there
+is `observed`.
+
 What a probe hands to a rule:
 
 - `process.scout.Parameters`: `groups` by name, the names of the `parameters`, the `memory` of an optimiser and its

@@ -19,6 +19,7 @@ from pellucid.doctor.examination import examine as examine_session
 from pellucid.doctor.find import NoProgram, find
 from pellucid.doctor.fix import copy_of
 from pellucid.doctor.fix import fix as repair
+from pellucid.doctor.observed.uses import uses_framework
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.scout import movers, parameters
 from pellucid.doctor.process.step import StepProgram, StepSession
@@ -68,8 +69,9 @@ def _examined(path: Path, args: Sequence[str], loss: str | None, budget: float) 
         )
         own = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH", "")]))
+        room = "pellucid.doctor.observed.subject" if uses_framework(path) else "pellucid.doctor.subject"
         process = subprocess.Popen(
-            [sys.executable, "-m", "pellucid.doctor.subject", json.dumps(asked)],
+            [sys.executable, "-m", room, json.dumps(asked)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

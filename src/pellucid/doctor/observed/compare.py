@@ -1,0 +1,133 @@
+"""How well a run went, and whether another one went better: pure functions of records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .record import ProgramRecord
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run, up to a number of steps.
+
+    Attributes:
+        loss, noise: the mean of the last fifth, and its standard error.
+        begin: the loss at first.
+        accuracy: of the last fifth; None where the targets are no classes.
+        chance: what saying the most frequent class gives.
+    """
+
+    loss: float
+    noise: float
+    begin: float
+    accuracy: float | None
+    chance: float
+    rows: int
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.loss)
+
+    @property
+    def progress(self) -> float:
+        """From 0 (chance, or the loss at first) up: how far it came."""
+        if not self.finite:
+            return 0.0
+        if self.accuracy is not None:
+            return max((self.accuracy - self.chance) / max(1 - self.chance, 1e-9), 0.0)
+        return max((self.begin - self.loss) / max(abs(self.begin), 1e-12), 0.0)
+
+
+def outcome(record: ProgramRecord, steps: int | None = None) -> Outcome:
+    """What the first `steps` steps of a run came to."""
+    seen = record.steps[:steps]
+    if not seen:
+        return Outcome(math.inf, 0.0, math.inf, None, 0.0, 0)
+    tail = seen[-max(len(seen) // 5, min(5, len(seen))) :]
+    losses = np.array([step.loss for step in tail])
+    known = [step.accuracy for step in tail if step.accuracy is not None]
+    weights = [max(step.count, 1) for step in tail if step.accuracy is not None]
+    loss = float(losses.mean()) if np.isfinite(losses).all() else math.inf
+    noise = float(losses.std() / math.sqrt(len(losses))) if math.isfinite(loss) else 0.0
+    first = [step.loss for step in seen[: max(1, min(3, len(seen) // 10))]]
+    accuracy = float(np.average(known, weights=weights)) if known else None
+    return Outcome(loss, noise, float(np.mean(first)), accuracy, chance(record), sum(weights))
+
+
+def chance(record: ProgramRecord) -> float:
+    """The share of the most frequent class in the targets that were seen."""
+    if not record.classes or not record.targets:
+        return 0.0
+    joined = [t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t for t in record.targets]
+    _, counts = np.unique(np.concatenate([t.ravel() for t in joined]), return_counts=True)
+    return float(counts.max() / counts.sum())
+
+
+def _by_chance(record: ProgramRecord) -> float:
+    """The cross entropy of saying the shares of the classes."""
+    labels = np.concatenate([(t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t).ravel() for t in record.targets])
+    _, counts = np.unique(labels, return_counts=True)
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def explained(record: ProgramRecord) -> float | None:
+    """For a regression, the share of the variance of the targets that is explained at the end; None where unknown."""
+    if record.loss.kind != "mse_loss" or record.loss.reduction != "mean" or not record.targets or record.classes:
+        return None
+    try:
+        variance = float(np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim]).var(0).mean())
+    except ValueError:
+        return None
+    end = outcome(record)
+    return 1 - end.loss / variance if variance > 0 and end.finite else None
+
+
+def does_well(record: ProgramRecord) -> bool:
+    """Whether there is nothing that a treatment could make much better."""
+    end = outcome(record)
+    if not end.finite:
+        return False
+    if end.accuracy is not None:
+        return end.accuracy >= 0.97 and end.accuracy > end.chance and end.loss < 2 * max(_by_chance(record), 0.7)
+    share = explained(record)
+    return share is not None and share > 0.95
+
+
+def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False, same_loss: bool = True) -> bool:
+    """Whether a run came further than another in as many steps, beyond noise.
+
+    `strictly` asks for much, as for hyperparameters: most programs could do a little better. Without `same_loss` the
+    losses are not the same function, and only accuracies are compared, where there are any.
+    """
+    if now is None or not now.steps or len(now.steps) < 0.6 * len(was.steps):
+        return False
+    steps = min(len(was.steps), len(now.steps))
+    a, b = outcome(was, steps), outcome(now, steps)
+    if not b.finite:
+        return False
+    if a.accuracy is not None and b.accuracy is not None:
+        spread = math.sqrt(max(a.accuracy * (1 - a.accuracy), b.accuracy * (1 - b.accuracy), 0.01) / max(a.rows, 1))
+        gain = b.accuracy - a.accuracy
+        if not a.finite:
+            return b.progress > 0.2
+        if same_loss and a.loss > 3 * max(_by_chance(was), 0.7) and b.loss < 0.3 * a.loss and gain > -spread:
+            return b.progress > 0.2  # the answers may be right, but what it is sure of is wrong
+        if strictly:
+            return gain > max(0.12, 3 * spread) and a.progress < 0.6 * b.progress
+        less = not same_loss or b.loss < 0.8 * a.loss
+        return gain > max(0.03, 3 * spread) and (1 - b.accuracy) < 0.7 * (1 - a.accuracy) and less
+    if not a.finite:
+        return True
+    if not same_loss:
+        return False
+    noise = 3 * (a.noise + b.noise)
+    if b.loss + noise >= a.loss or a.loss <= 0:
+        return bool(a.loss <= 0 and b.loss + noise < a.loss - 0.3 * abs(a.loss))
+    if strictly:
+        return b.loss < 0.4 * a.loss and a.progress < 0.8 * b.progress
+    return b.loss < 0.7 * a.loss

@@ -1,0 +1,239 @@
+"""What a loss is made of: the prediction, the target, and the ops from one to the other, found in the ops of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor
+from pellucid.core.node import Node
+
+from .record import LossRecord, OpRecord, Place
+
+FUNCTIONS = (
+    "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
+    "smooth_l1_loss", "huber_loss", "kl_div", "hinge_embedding_loss", "margin_ranking_loss", "triplet_margin_loss",
+    "cosine_embedding_loss", "multi_margin_loss", "poisson_nll_loss", "gaussian_nll_loss", "soft_margin_loss",
+)  # fmt: skip
+DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+WEIGHTED = frozenset(
+    ("linear", "matmul", "mm", "addmm", "bmm", "convolution", "conv_transpose", "lstm_scan", "gru_scan", "rnn_scan",
+     "bilinear", "embedding", "einsum")
+)  # fmt: skip
+SHAPING = frozenset(
+    ("view", "reshape", "squeeze", "unsqueeze", "flatten", "transpose", "permute", "part", "cast", "matrix_transpose",
+     "expand", "clone", "contiguous", "stack", "cat")
+)  # fmt: skip
+ACTIVATIONS = frozenset(
+    ("relu", "sigmoid", "tanh", "softmax", "log_softmax", "leaky_relu", "elu", "gelu", "silu", "softplus", "hardtanh",
+     "clamp", "relu6", "logsigmoid", "selu", "hardsigmoid", "softsign", "threshold", "exp", "clip", "abs", "square")
+)  # fmt: skip
+LINEAR = SHAPING | frozenset(
+    ("linear", "matmul", "mm", "addmm", "convolution", "add", "mean", "sum", "avg_pool", "mul", "dropout_mask", "sub")
+)
+
+
+@dataclass
+class SeenOp:
+    """An op of this pass with what it was given and gave."""
+
+    key: tuple[str, int]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+    place: Place | None
+    module: tuple[Any, ...]
+
+    @property
+    def finite(self) -> bool:
+        return finite(self.output)
+
+    @property
+    def output(self) -> Any:
+        return self.result[0] if isinstance(self.result, tuple) else self.result
+
+
+@dataclass
+class LossCall:
+    """A call of a loss, or one that is written out."""
+
+    kind: str
+    prediction: Any
+    target: Any
+    reduction: str
+    place: Place | None
+    value: float | None = None
+
+    @classmethod
+    def of(cls, kind: str, args: Any, kwargs: Any, result: Any, at: Place | None) -> LossCall | None:
+        given = [*args, *(kwargs[name] for name in ("input", "target") if name in kwargs)]
+        if len(given) < 2 or not isinstance(given[0], Tensor) or not isinstance(given[1], Tensor):
+            return None
+        reduction = kwargs.get("reduction", "mean" if result.dim() == 0 else "none")
+        left, right = given[:2]
+        if kind in DISTANCES and right.requires_grad and not left.requires_grad:
+            left, right = right, left
+        return cls(kind, left, right, reduction, at, float(result.detach().numpy().mean()))
+
+    def target_array(self) -> np.ndarray | None:
+        if not isinstance(self.target, Tensor) or self.target.requires_grad:
+            return None
+        return self.target.detach().numpy()
+
+    def accuracy(self) -> float | None:
+        """The share of right answers in the batch, where the targets are classes."""
+        target = self.target_array()
+        if target is None or not isinstance(self.prediction, Tensor):
+            return None
+        given = self.prediction.detach().numpy()
+        if self.kind in ("cross_entropy", "nll_loss"):
+            if given.ndim < 2:
+                return None
+            if target.shape == given.shape:
+                target = target.argmax(1)
+            return float((given.argmax(1) == target).mean()) if given.argmax(1).shape == target.shape else None
+        if self.kind in BINARY and given.size == target.size and set(np.unique(target)) <= {0.0, 1.0}:
+            edge = 0.0 if self.kind.endswith("logits") else 0.5
+            return float(((given.ravel() > edge) == (target.ravel() > 0.5)).mean())
+        if given.ndim == 2 and given.shape == target.shape and given.shape[1] > 1 and _one_hot(target):
+            return float((given.argmax(1) == target.argmax(1)).mean())
+        return None
+
+
+def _one_hot(target: np.ndarray) -> bool:
+    return bool(((target == 0) | (target == 1)).all() and (target.sum(1) == 1).all())
+
+
+def finite(value: Any) -> bool:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return True
+    return bool(np.isfinite(value.detach().numpy()).all())
+
+
+def leaves(root: Any) -> list[Any]:
+    """The leaf tensors that a backward from `root` reaches."""
+    found: dict[int, Any] = {}
+    todo: list[Any] = [root.grad_fn] if root.grad_fn is not None else []
+    seen: set[int] = set()
+    while todo:
+        node = todo.pop()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Tensor):
+            found[id(node)] = node
+        elif isinstance(node, Node):
+            todo += node.edges
+    return list(found.values())
+
+
+def _producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
+    made: dict[int, SeenOp] = {}
+    for seen in ops:
+        for result in seen.result if isinstance(seen.result, tuple) else (seen.result,):
+            if isinstance(result, Tensor):
+                made.setdefault(id(result), seen)
+    return made
+
+
+def written_out(ops: list[SeenOp], root: Any) -> LossCall | None:
+    """A loss that the program writes out: the mean or sum of squares or sizes of a difference."""
+    made = _producers(ops)
+    at, reduction = root, ""
+    distance = ""
+    for _ in range(8):
+        seen = made.get(id(at))
+        if seen is None:
+            return None
+        name = seen.key[0]
+        if name in ("mean", "sum"):
+            reduction = reduction or name
+        elif name in ("square", "abs", "pow"):
+            distance = {"abs": "l1_loss"}.get(name, "mse_loss")
+        elif name == "mul" and seen.args[0] is seen.args[1]:
+            distance = "mse_loss"
+        elif name == "sub" and distance:
+            left, right = seen.args[:2]
+            if (
+                not (isinstance(left, Tensor) and isinstance(right, Tensor))
+                or left.requires_grad == right.requires_grad
+            ):
+                return None
+            prediction, target = (left, right) if left.requires_grad else (right, left)
+            return LossCall(distance, prediction, target, reduction, seen.place)
+        elif name not in ("true_divide", "div", "mul", "neg", "sqrt", *SHAPING):
+            return None
+        at = next((a for a in seen.args if isinstance(a, Tensor) and a.requires_grad), None)
+        if at is None:
+            return None
+    return None
+
+
+def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRecord:
+    """The loss as data, with the ops that lead to it."""
+    made = _producers(ops)
+    record = LossRecord(call.kind, call.place, call.reduction)
+    if isinstance(call.prediction, Tensor):
+        record.prediction = call.prediction.detach().numpy().copy()
+    target = call.target_array()
+    record.target = None if target is None else target.copy()
+    for seen in ops:
+        if seen.key[0] == "sub" and len(seen.args) == 2 and seen.args[0] is not seen.args[1]:
+            shapes = [tuple(a.shape) if isinstance(a, Tensor) else None for a in seen.args]
+            sides = {id(a) for a in seen.args}
+            if None not in shapes and shapes[0] != shapes[1] and sides == {id(call.prediction), id(call.target)}:
+                record.subtraction = seen.key
+    at: Any = call.prediction
+    behind: SeenOp | None = None
+    while True:
+        seen = made.get(id(at))
+        if seen is None:
+            break
+        if seen.key[0] in WEIGHTED:
+            behind = seen
+            break
+        record.chain.append(_described(seen, names))
+        at = next((a for a in seen.args if isinstance(a, Tensor) and a.requires_grad), None)
+        if len(record.chain) > 60:
+            break
+    if behind is not None:
+        record.body = [_described(seen, names) for seen in _behind(behind, made)]
+    return record
+
+
+def _behind(last: SeenOp, made: dict[int, SeenOp]) -> Iterator[SeenOp]:
+    """All ops that lead to one, itself first."""
+    todo, done = [last], {id(last)}
+    while todo:
+        seen = todo.pop(0)
+        yield seen
+        for argument in seen.args:
+            before = made.get(id(argument))
+            if before is not None and id(before) not in done and getattr(before.output, "requires_grad", False):
+                done.add(id(before))
+                todo.append(before)
+
+
+def _described(seen: SeenOp, names: dict[int, str]) -> OpRecord:
+    output = seen.output
+    shape = tuple(output.shape) if isinstance(output, Tensor) else ()
+    inputs = [tuple(a.shape) for a in seen.args if isinstance(a, Tensor)]
+    kwargs = {k: v for k, v in seen.kwargs.items() if isinstance(v, int | float | str | bool | None)}
+    weight = next((names[id(a)] for a in seen.args if id(a) in names), "")
+    record = OpRecord(seen.key, seen.place, shape, inputs, kwargs, weight)
+    if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
+        values = output.detach().numpy()
+        known = values[np.isfinite(values)]
+        if known.size:
+            record.low, record.high = float(known.min()), float(known.max())
+        flat = values.reshape(len(values), -1) if values.ndim > 1 else values[:, None] if values.ndim else None
+        if flat is not None and seen.key[0] in ACTIVATIONS and len(flat) > 1:
+            record.zero = float((flat == 0).all(0).mean())
+            top = {"sigmoid": (0.01, 0.99), "tanh": (-0.98, 0.98)}.get(seen.key[0])
+            if top is not None:
+                record.limit = float(((flat < top[0]) | (flat > top[1])).mean())
+    return record

@@ -1,0 +1,210 @@
+"""The order of questions: run the program, ask the rules, try in forks, look again at what is left."""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pellucid.doctor.report import Finding, Report
+
+from .compare import better, does_well, outcome
+from .laboratory import Laboratory
+from .record import ProgramRecord
+from .rules import crash, data, gradients, loss, model, rate
+from .suspicion import Suspicion
+from .treatments import Treatment
+
+Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
+STATED: tuple[Rule, ...] = (*data.RULES, *gradients.RULES, *loss.RULES, *model.STATED)
+ROUNDS = 4
+POINTS = 60
+ENOUGH = 10  # backwards without which a run says nothing of how it learns
+
+
+def examine(laboratory: Laboratory) -> Report:
+    """Run the program as it is, find what is wrong with it, and try what would help."""
+    whole = laboratory.left()
+    base = laboratory.run(seconds=max(whole * 0.28, 3.0))
+    if base is None:
+        return Report("inconclusive", reason=f"The program gave no record: {laboratory.lost}")
+    for name in base.modules:
+        importlib.import_module(name)  # so that each fork need not
+    facts = facts_of(base)
+    findings: list[Finding] = []
+    if base.error:
+        findings = [_finding(s, base, None) for s in crash.crashed(base)]
+        if not findings and len(base.steps) < ENOUGH:
+            where = f" ({base.error_place[0]}, line {base.error_place[1]})" if base.error_place else ""
+            facts["error"] = base.error
+            return Report("inconclusive", [], facts, reason=f"The program ended with {base.error}{where}")
+    if not base.steps and not findings:
+        return Report(
+            "inconclusive", [], facts, reason="backward() was never called: no training was seen in the program."
+        )
+    if not findings:
+        findings = _Search(laboratory, base).findings()
+    return Report(status_of(findings), findings, facts, overhead=0.0)
+
+
+def status_of(findings: Iterable[Finding]) -> str:
+    faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
+    return "faults" if faults else "healthy"
+
+
+class _Search:
+    """The findings of a program, one fault after the other: each is looked for with those before it treated."""
+
+    def __init__(self, laboratory: Laboratory, base: ProgramRecord) -> None:
+        self.laboratory, self.base, self.current = laboratory, base, base
+        self.treatments: list[Treatment] = []
+        self.found: list[Finding] = []
+        self.asked: set[tuple[str, str]] = set()
+        self.seconds = max(2.0 * base.seconds + 1.0, 2.0)
+
+    def findings(self) -> list[Finding]:
+        for _ in range(ROUNDS):
+            if not self._stated():
+                break
+        learns_by_data = bool(self.base.loss.kind) and len(self.base.optimizers) == 1
+        if learns_by_data and len(self.base.steps) >= ENOUGH and not self._blocked():
+            for _ in range(2):
+                if does_well(self.current) or not self._conditions():
+                    break
+        rank = {"error": 0, "warning": 1, "info": 2}
+        return sorted(self.found, key=lambda f: rank[f.severity])
+
+    def _blocked(self) -> bool:
+        """Whether a fault that no fork can treat hides whatever else there may be."""
+        return any(f.severity == "error" and f.verified is None for f in self.found)
+
+    def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
+        new: list[Suspicion] = []
+        for rule in rules:
+            for suspicion in rule(self.current):
+                if (suspicion.cause, suspicion.evidence[:40]) not in self.asked:
+                    new.append(suspicion)
+        return new
+
+    def _try(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
+        runs = iter(
+            self.laboratory.several(
+                [[*self.treatments, *s.treatments] for s in suspicions if s.treatments],
+                max(len(self.current.steps), ENOUGH),
+                self.seconds,
+            )
+        )
+        return [next(runs, None) if s.treatments else None for s in suspicions]
+
+    def _stated(self) -> bool:
+        """Faults that the record states. Whether one was found that was treated, after which to look again."""
+        suspicions = self._ask(STATED)
+        self.asked |= {(s.cause, s.evidence[:40]) for s in suspicions}
+        for suspicion, run in zip(suspicions, self._try(suspicions), strict=True):
+            helped = confirms(suspicion, self.current, run)
+            if not (suspicion.certain or helped or suspicion.otherwise):
+                continue
+            finding = _finding(suspicion, self.current, run)
+            finding.verified = helped if run is not None else None
+            if not suspicion.certain and not helped:
+                finding.severity, finding.confidence = suspicion.otherwise, 0.4
+            self.found.append(finding)
+            if helped and run is not None:
+                self.treatments += suspicion.treatments
+                self.current = run
+                return True
+        return False
+
+    def _conditions(self) -> bool:
+        """Faults of scale, which only a fork can tell: the first group in which one is confirmed ends the search."""
+        for rules in ((*model.CONDITIONS,), (rate.trials,)):
+            suspicions = self._ask(rules)
+            self.asked |= {(s.cause, s.evidence[:40]) for s in suspicions if rules[0] is not rate.trials}
+            runs = self._try(suspicions)
+            confirmed = [
+                (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
+            ]
+            if confirmed:
+                best = max(confirmed, key=lambda pair: _quality(pair[1]))
+                chosen = next(pair for pair in confirmed if _quality(pair[1]) >= 0.9 * _quality(best[1]))
+                suspicion, run = chosen
+                finding = _finding(suspicion, self.current, run)
+                finding.verified = True
+                self.found.append(finding)
+                self.treatments += suspicion.treatments
+                self.current = run
+                return rules[0] is not rate.trials
+        return False
+
+
+def _quality(record: ProgramRecord) -> float:
+    end = outcome(record)
+    return end.progress if end.accuracy is None else end.accuracy
+
+
+def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> bool:
+    """Whether a fork with the treatment did better, by what counts for this suspicion."""
+    if now is None:
+        return False
+    if suspicion.by_final:
+        return was.final is not None and now.final is not None and now.final - was.final > 0.08
+    return better(was, now, suspicion.strictly, suspicion.same_loss)
+
+
+def _finding(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> Finding:
+    finding = Finding(
+        suspicion.cause, "error", suspicion.confidence, suspicion.evidence, suspicion.explanation, suspicion.fix
+    )
+    if suspicion.place is not None:
+        finding.file, finding.line = suspicion.place
+        finding.code = linecache.getline(*suspicion.place).strip()
+    if now is not None:
+        finding.fork = curves(was, now)
+    return finding
+
+
+def curves(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
+    """Both runs, for the report."""
+    classes = was.classes and now.classes
+    values = [
+        [step.accuracy if classes else step.loss for step in record.steps[: len(was.steps)]] for record in (was, now)
+    ]
+    return {
+        "as it was": _thinned(values[0]),
+        "with the fix": _thinned(values[1]),
+        "what": "share of right answers in the batch" if classes else "loss",
+    }
+
+
+def _thinned(values: list[float | None]) -> list[float | None]:
+    known = [0.0 if value is None else value for value in values]
+    size = max(len(known) // POINTS, 1)
+    return [sum(known[i : i + size]) / len(known[i : i + size]) for i in range(0, len(known), size)]
+
+
+def facts_of(record: ProgramRecord) -> dict[str, Any]:
+    """How the program was understood."""
+    facts: dict[str, Any] = {
+        "parameters": [
+            {"name": p.name, "shape": list(p.shape), "elements": _size(p.shape)}
+            for p in record.parameters.values()
+            if p.known
+        ],
+        "steps": len(record.steps),
+    }
+    at = record.lines.get("backward")
+    if at is not None:
+        facts["loop"] = {"file": at[0], "line": at[1], "function": "", "code": linecache.getline(*at).strip()}
+    if record.loss.kind:
+        facts["loss"] = {"title": record.loss.kind, "how": "seen as it was called", "kind": record.loss.kind}
+    if record.optimizers:
+        facts["optimizer"] = {"name": record.optimizers[0].name, **record.optimizers[0].options}
+    return facts
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    count = 1
+    for length in shape:
+        count *= length
+    return count

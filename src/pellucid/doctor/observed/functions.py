@@ -1,0 +1,67 @@
+"""The backward of a custom `autograd.Function` against differences, along a random direction of ±1."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor, enable_grad
+
+from .record import FunctionRecord, Place
+
+STEP = 1e-4
+
+
+def examine(kind: type[Any], args: tuple[Any, ...]) -> list[FunctionRecord]:
+    """For each argument with a gradient, its slope as the backward says and as differences say, in double precision.
+
+    A Function that cannot be called again (it changes its arguments, or draws at random) is left out.
+    """
+    found: list[FunctionRecord] = []
+    draw = np.random.default_rng(3)
+    wide = [a.detach().double() if isinstance(a, Tensor) and a.is_floating_point() else a for a in args]
+    for number, argument in enumerate(args):
+        if not (isinstance(argument, Tensor) and argument.requires_grad and argument.is_floating_point()):
+            continue
+        try:
+            along = draw.choice([-1.0, 1.0], size=tuple(argument.shape))
+            said, true = _slopes(kind, wide, number, along)
+            again = _slopes(kind, wide, number, along, STEP / 8)[1]
+        except Exception:  # noqa: BLE001 (the program itself will say what is wrong with it)
+            continue
+        if abs(true - again) <= 1e-3 * max(abs(true), abs(again), 1e-6):  # on a kink, differences tell nothing
+            found.append(FunctionRecord(kind.__name__, number, said, true, _line_of(kind)))
+    return found
+
+
+def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: float = STEP) -> tuple[float, float]:
+    weights: np.ndarray | None = None
+
+    def value(shift: float) -> tuple[Any, Any]:
+        nonlocal weights
+        moved = list(args)
+        moved[number] = args[number].new_tensor(args[number].numpy() + shift * along).requires_grad_()
+        with enable_grad():
+            result = kind.apply(*moved)
+            first = result[0] if isinstance(result, tuple) else result
+            if weights is None:
+                weights = np.random.default_rng(5).uniform(0.5, 1.5, size=tuple(first.shape))
+            return (first * first.new_tensor(weights)).sum(), moved[number]
+
+    total, leaf = value(0.0)
+    total.backward()
+    said = float((leaf.grad.numpy() * along).sum())
+    up, down = value(step)[0].item(), value(-step)[0].item()
+    return said, (up - down) / (2 * step)
+
+
+def _line_of(kind: type[Any]) -> Place | None:
+    function = getattr(kind, "backward", None)
+    try:
+        file = inspect.getsourcefile(function)  # type: ignore[arg-type]
+        code = function.__code__  # type: ignore[union-attr]
+    except (TypeError, AttributeError):
+        return None
+    return (file, code.co_firstlineno) if file else None

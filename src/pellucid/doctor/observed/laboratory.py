@@ -1,0 +1,99 @@
+"""Runs of the user's program in forks of a process that has pellucid imported: as it is, and with treatments."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pellucid.random as streams
+from pellucid.bridge import run_script
+from pellucid.doctor.process import sandbox
+from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
+from pellucid.errors import in_package
+
+from .observer import Observer
+from .record import ProgramRecord
+from .treatments import Treatment
+
+MOST = 3000  # backwards of a run that are watched
+TOGETHER = 2  # forks that run at a time
+
+
+@dataclass
+class Laboratory:
+    """Starts the program over and over, each time from its first line, with the same random numbers.
+
+    What a run writes goes nowhere. A run ends with the program, after `MOST` backwards, or when its seconds are over;
+    the record says how far it came.
+    """
+
+    script: Path
+    args: list[str]
+    deadline: float
+    runs: int = 0
+    lost: str = ""  # why the last run that gave no record gave none
+
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def run(
+        self, treatments: Sequence[Treatment] = (), steps: int = MOST, seconds: float = 20.0
+    ) -> ProgramRecord | None:
+        """The record of a run; None where it gave none."""
+        return self.several([()], MOST, seconds)[0]
+
+    def several(self, each: Sequence[Sequence[Treatment]], steps: int, seconds: float) -> list[ProgramRecord | None]:
+        """The records of several runs, which are made side by side, a few at a time."""
+        found: list[ProgramRecord | None] = []
+        for start in range(0, len(each), TOGETHER):
+            forks: list[Fork] = []
+            allowed = min(seconds, self.left())
+            if allowed < 0.5:
+                return [*found, *[None] * (len(each) - len(found))]
+            for treatments in each[start : start + TOGETHER]:
+                end = fork()
+                if isinstance(end, ChildAnswer):
+                    self._program(end, treatments, steps, allowed)
+                else:
+                    forks.append(end)
+                self.runs += 1
+            for running in forks:
+                try:
+                    found.append(running.result(allowed + 3.0))
+                except Lost as lost:
+                    self.lost = str(lost).strip().splitlines()[-1]
+                    found.append(None)
+        return found
+
+    def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
+        """In the fork: the program from its first line; it does not return."""
+        sandbox.quiet()
+        streams.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        random.seed(0)
+        observer = Observer(treatments, steps, seconds)
+        observer.enough = lambda: end.send(observer.record)
+
+        def crashed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+            observer.record.error = "".join(traceback.format_exception_only(error)).strip()
+            for frame, line in traceback.walk_tb(trace):
+                if not in_package(frame):
+                    observer.record.error_place = (frame.f_code.co_filename, line)
+
+        sys.__excepthook__ = crashed  # type: ignore[misc]
+        try:
+            observer.start()
+            run_script(self.script, self.args)
+            observer.stop()
+            observer.record.ended = True
+            end.send(observer.finish())
+        except BaseException as error:  # noqa: BLE001 (whatever it was, this process ends here)
+            end.fail(error)

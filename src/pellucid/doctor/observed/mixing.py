@@ -1,0 +1,90 @@
+"""Whether the output of a row depends on other rows, and how well the networks do at the end: calls in eval()."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor, no_grad
+from pellucid.random import get_rng_state, set_rng_state
+
+from .criterion import LossCall
+from .record import ProgramRecord
+
+ROWS = 1000
+
+
+def quietly(network: Any, x: Any) -> Any:
+    """What a network gives in eval(), without a trace: modes, buffers and random numbers are put back."""
+    modes = [(m, m.training) for m in network.modules()]
+    buffers = [(b, b.detach().numpy().copy()) for b in network.buffers()]
+    kept = get_rng_state()
+    try:
+        for module, _ in modes:
+            module.training = False
+        with no_grad():
+            return network(x)
+    finally:
+        for module, training in modes:
+            module.training = training
+        for buffer, values in buffers:
+            buffer._array[...] = values  # no change that backward would notice
+        set_rng_state(kept)
+
+
+def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
+    """By how much, as a share of its spread, the output of the first row changes with the order of the others."""
+    if len(networks) != 1 or len(batch) < 4 or call is None or not isinstance(call.target, Tensor):
+        return 0.0
+    if call.target.dim() == 0 or len(call.target) != len(batch):
+        return 0.0
+
+    def first(x: Any) -> np.ndarray | None:
+        out = quietly(networks[0], x)
+        if not isinstance(out, Tensor) or out.dim() == 0 or len(out) != len(batch):
+            return None
+        return out.detach().numpy()
+
+    try:
+        array = batch.detach().numpy()
+        other = array.copy()
+        other[1:] = array[1:][::-1] if len(array) > 2 else array[1:]
+        other[-1] = array[1 if len(array) > 3 else -1]
+        was, now = first(batch), first(batch.new_tensor(other))
+    except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+        return 0.0
+    if was is None or now is None:
+        return 0.0
+    spread = float(np.abs(was - was.mean(0)).mean()) or 1.0
+    return float(np.abs(was[0] - now[0]).max()) / spread
+
+
+def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> float | None:
+    """The accuracy on the rows that were kept, in eval(); None where it cannot be told."""
+    if len(networks) != 1 or call is None or not record.inputs or not record.classes:
+        return None
+    try:
+        x, y = np.concatenate(record.inputs), np.concatenate(record.targets)
+        if len(x) != len(y):
+            return None
+        some = np.random.default_rng(1).permutation(len(x))[:ROWS]
+        given: Any = call.target
+        width = int(np.prod(record.shape)) if record.shape else 1
+        if width != x.shape[1]:
+            return None
+        rows = _like(networks[0], x[some].reshape(len(some), *record.shape), record)
+        out = quietly(networks[0], rows)
+        if not isinstance(out, Tensor) or tuple(out.shape[1:]) != tuple(call.prediction.shape[1:]):
+            return None
+        return replace(call, prediction=out, target=given.new_tensor(y[some])).accuracy()
+    except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+        return None
+
+
+def _like(network: Any, array: np.ndarray, record: ProgramRecord) -> Any:
+    parameter = next(iter(network.parameters()))
+    made: Callable[..., Any] = parameter.detach().new_tensor
+    return made(array).long() if record.whole_numbers else made(array.astype(parameter.detach().numpy().dtype))

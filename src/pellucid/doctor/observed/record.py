@@ -1,0 +1,181 @@
+"""What is noted of a program that trains with pellucid, while it runs: plain data, which rules read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Place = tuple[str, int]  # file and line of the user's
+
+
+@dataclass
+class OpRecord:
+    """One application of an op within a forward pass that was looked at.
+
+    Attributes:
+        key: its name and which one of that name it is in the pass: the same op in each pass and each fork.
+        place: the line of the user's that says it: where the layer was made, or where the function was called.
+        weight: the name of the parameter that it multiplies with; "" for ops without one.
+        zero, limit: shares of its units that are 0, or at a limit of their range, on every row of the batch.
+    """
+
+    key: tuple[str, int]
+    place: Place | None
+    shape: tuple[int, ...]
+    inputs: list[tuple[int, ...]]
+    attributes: dict[str, Any]
+    weight: str = ""
+    zero: float = 0.0
+    limit: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+
+@dataclass
+class LossRecord:
+    """How the loss was computed from a prediction and a target.
+
+    Attributes:
+        kind: "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", …; ""
+            where it is not one that is known.
+        chain: the ops from the prediction back to the last one with weights, the last first.
+        body: the ops behind that one, as far as the inputs.
+    """
+
+    kind: str = ""
+    place: Place | None = None
+    reduction: str = ""
+    prediction: np.ndarray | None = None
+    target: np.ndarray | None = None
+    subtraction: tuple[str, int] | None = None  # the op that subtracts the target, where their shapes differ
+    chain: list[OpRecord] = field(default_factory=list)
+    body: list[OpRecord] = field(default_factory=list)
+
+
+@dataclass
+class StepRecord:
+    """A backward, and the update after it."""
+
+    loss: float
+    factor: float = 1.0  # what backward was called on, over the loss that was computed
+    accuracy: float | None = None
+    stale: bool = False  # gradients of the update before were still in
+    mode: bool | None = None  # whether the network was in train()
+    count: int = 0  # rows in the batch
+
+
+@dataclass
+class ParameterRecord:
+    """A parameter that is used, known to an optimiser, or reached by a backward."""
+
+    name: str
+    shape: tuple[int, ...]
+    place: Place | None = None
+    known: bool = False  # to an optimiser
+    frozen: bool = False  # requires_grad is False
+    used: bool = False  # in a pass that trains
+    reached: bool = False  # by a backward
+    loaded: bool = False  # its values were loaded, or trained by another optimiser
+    std: float = 0.0  # at first
+    mean: float = 0.0
+    fan_in: int = 1
+    alike: bool = False  # all its units are the same at first
+    same_gradients: bool = False  # … and after some steps still
+    gradient: float = 0.0  # its norm, at first
+    moved: float = 0.0  # how far it came, as a share of its size
+
+
+@dataclass
+class OptimizerRecord:
+    """An optimiser and the hyperparameters of its first group."""
+
+    name: str
+    options: dict[str, Any]
+    place: Place | None = None
+    steps: int = 0
+
+
+@dataclass
+class LoaderRecord:
+    """A DataLoader with which a network was trained."""
+
+    rows: int
+    batch: int
+    shuffled: bool
+    place: Place | None = None
+
+
+@dataclass
+class FunctionRecord:
+    """A custom `autograd.Function`: its slope along a random direction, as its backward says and by differences."""
+
+    name: str
+    argument: int
+    said: float
+    true: float
+    place: Place | None = None
+
+
+@dataclass
+class ModeRecord:
+    """An evaluation in train(): how much its outputs differ from those in eval()."""
+
+    place: Place | None
+    layers: list[str]
+    differs: float
+
+
+@dataclass
+class ProgramRecord:
+    """The whole run.
+
+    Attributes:
+        ended: the program came to its end; otherwise it was stopped, at a number of steps or seconds.
+        inputs, targets: rows of the batches that it was trained on, in their order.
+        layers: the classes of the layers of the networks that were trained.
+        events: in their order, the first "backward", "step", "zero_grad" with their lines.
+        cut: where a result that had a gradient was used without it.
+    """
+
+    steps: list[StepRecord] = field(default_factory=list)
+    loss: LossRecord = field(default_factory=LossRecord)  # as it was looked at last
+    start: LossRecord | None = None  # and at first
+    parameters: dict[str, ParameterRecord] = field(default_factory=dict)
+    optimizers: list[OptimizerRecord] = field(default_factory=list)
+    loaders: list[LoaderRecord] = field(default_factory=list)
+    functions: list[FunctionRecord] = field(default_factory=list)
+    evaluated: list[ModeRecord] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    dropout: float = 0.0
+    norm_first: bool = False
+    events: list[tuple[str, Place | None]] = field(default_factory=list)
+    lines: dict[str, Place] = field(default_factory=dict)
+    inputs: list[np.ndarray] = field(default_factory=list)
+    targets: list[np.ndarray] = field(default_factory=list)
+    rows: list[np.ndarray] = field(default_factory=list)  # of each batch, a number for each row that tells it apart
+    shape: tuple[int, ...] = ()  # of a row
+    whole_numbers: bool = False  # whether inputs are no floats, as token ids
+    available: int = 0  # rows of what the batches were taken from
+    mixing: float = 0.0  # how much the output of a row depends on the other rows
+    final: float | None = None  # accuracy on the rows that were kept, in eval() at the end
+    leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
+    cut: Place | None = None
+    bad_inputs: bool = False
+    bad_targets: bool = False
+    first_bad: str = ""  # the op that first gave what is not finite
+    ended: bool = False
+    error: str = ""
+    error_place: Place | None = None
+    seconds: float = 0.0
+    modules: list[str] = field(default_factory=list)  # third-party modules that it imported
+
+    @property
+    def losses(self) -> list[float]:
+        return [step.loss for step in self.steps]
+
+    @property
+    def classes(self) -> bool:
+        """Whether it is trained on class ids, or on 0 and 1."""
+        return any(step.accuracy is not None for step in self.steps)

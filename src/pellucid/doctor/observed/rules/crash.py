@@ -1,0 +1,40 @@
+"""What an error that ended the program says of its training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..record import ProgramRecord
+from ..suspicion import Suspicion
+
+
+def crashed(record: ProgramRecord) -> Iterator[Suspicion]:
+    said = record.error
+    if re.search(r"does not require grad|no grad_fn|requires no grad", said):
+        yield Suspicion(
+            "detached-gradient",
+            said.splitlines()[0],
+            "The loss was computed without a record: under no_grad(), from detached tensors, numbers or arrays.",
+            "compute the loss from the output of the network, outside of no_grad(), without detach() and numpy()",
+            record.cut or record.error_place,
+            certain=True,
+        )
+    elif re.search(r"[Tt]arget.*(out of bounds|out of range)|[Cc]lass.*out of|Expected.*floating point.*Long", said):
+        numbers = [int(n) for n in re.findall(r"-?\d+", said)]
+        low = int(min((t.min() for t in record.targets), default=0))
+        one_too_many = low == 1 and bool(numbers)
+        yield Suspicion(
+            "labels-off-by-one" if one_too_many or _next_to(said) else "labels-out-of-range",
+            said.splitlines()[0],
+            "Class ids go from 0 to one less than the number of outputs.",
+            "y - 1" if _next_to(said) else "class ids from 0, or as many outputs as there are classes",
+            record.error_place,
+            certain=True,
+        )
+
+
+def _next_to(said: str) -> bool:
+    """Whether the id that is out of bounds is the number of classes itself."""
+    numbers = [int(n) for n in re.findall(r"(?<![\w.])-?\d+(?![\w.])", said.splitlines()[0])]
+    return len(numbers) >= 2 and numbers[0] > 0 and numbers[0] in (numbers[1], numbers[1] + 1)

@@ -1,0 +1,157 @@
+"""What is wrong with the batches: values, labels, their order, how much of the data they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..record import ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import Shuffle
+
+
+def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
+    for what, bad in (("inputs", record.bad_inputs), ("targets", record.bad_targets)):
+        if bad:
+            yield Suspicion(
+                "non-finite-data",
+                f"There are NaN or infinite values in the {what}.",
+                "One such value makes the loss and, with the next step, every parameter NaN.",
+                "leave out these rows or fill the values, and look where they come from",
+                record.loss.place,
+                certain=True,
+            )
+            return
+
+
+def constant(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Targets of one value only."""
+    if len(record.optimizers) != 1 or len(record.targets) < 2:
+        return
+    try:
+        targets = np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim])
+    except ValueError:
+        return
+    if len(targets) >= 20 and float(np.ptp(targets, axis=0).max()) == 0 and _vary(record):
+        yield Suspicion(
+            "constant-target",
+            f"All {len(targets)} targets that were seen are {targets[0].ravel()[0]:.4g}.",
+            "There is nothing to learn from: the network will say this one value.",
+            "look at how the targets are made",
+            record.loss.place,
+            certain=True,
+        )
+
+
+def _vary(record: ProgramRecord) -> bool:
+    return bool(record.inputs) and float(record.inputs[0].std()) > 0
+
+
+def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
+    """The same row with other labels in another epoch."""
+    pairs = _pairs(record)
+    if pairs is None:
+        return
+    rows, labels = pairs
+    first: dict[float, float] = {}
+    again = differ = 0
+    for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
+        if row in first:
+            again += 1
+            differ += first[row] != label
+        else:
+            first[row] = label
+    if again < 30 or len(first) < 20:
+        return
+    share = differ / again
+    apart = 1 - float((np.unique(labels, return_counts=True)[1] ** 2).sum()) / len(labels) ** 2
+    if share > 0.3 * apart and share > 0.1:
+        yield Suspicion(
+            "labels-misaligned",
+            f"Of {again} times that a row came again, it had another label {differ} times.",
+            "Inputs and targets are put into different orders, so labels belong to other rows.",
+            "draw one permutation for both: p = torch.randperm(n); x, y = x[p], y[p]",
+            record.loss.place,
+            certain=True,
+        )
+
+
+def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
+    """A number for each row and its label, for targets of one number a row."""
+    count = len(record.targets)
+    labels = [t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t.ravel() for t in record.targets]
+    rows = record.rows[:count]
+    if not labels or any(len(a) != len(b) for a, b in zip(rows, labels, strict=False)):
+        return None
+    return np.round(np.concatenate(rows), 4), np.concatenate(labels).astype(float)
+
+
+def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
+    """An epoch that shows a part of the rows, the same again and again."""
+    total = max([record.available, *(loader.rows for loader in record.loaders[:1])], default=0)
+    if not record.rows or total < 20:
+        return
+    rows = np.round(np.concatenate(record.rows), 4)
+    distinct = len(np.unique(rows))
+    if len(rows) >= 3 * total and distinct < 0.5 * total and len(record.rows) >= 10:
+        yield Suspicion(
+            "low-coverage",
+            f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "
+            "times each.",
+            "The network sees the same part of the data again and again, and never the rest.",
+            "take the next batch in each step: for x, y in loader: …",
+            record.loaders[0].place if record.loaders else record.loss.place,
+            certain=True,
+        )
+
+
+def in_order(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Batches that hold few of the classes each."""
+    if not record.classes or len(record.targets) < 4:
+        return
+    batches = [t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t.ravel() for t in record.targets]
+    size = len(batches[0])
+    whole = _entropy(np.concatenate(batches))
+    if size < 4 or whole == 0 or (record.loaders and record.loaders[0].shuffled):
+        return
+    own = float(np.mean([_entropy(batch) for batch in batches]))
+    draw = np.random.default_rng(0).permutation(np.concatenate(batches))
+    mixed = float(np.mean([_entropy(draw[i : i + size]) for i in range(0, len(draw), size)]))
+    if own > 0.6 * mixed:
+        return
+    yield Suspicion(
+        "unshuffled-data",
+        f"The labels of a batch have an entropy of {own:.2f} on average, and those of all the data {whole:.2f}.",
+        "The rows come in the order of their classes, so each batch pulls the network to one of them.",
+        "shuffle=True in the DataLoader, or a new permutation in each epoch",
+        record.loaders[0].place if record.loaders else record.loss.place,
+        [Shuffle(record.available, size)],
+        by_final=True,
+    )
+
+
+def _entropy(labels: np.ndarray) -> float:
+    _, counts = np.unique(labels, return_counts=True)
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A row's output that depends on other rows."""
+    varied = len(record.rows) > 1 and len(record.rows[0]) == len(record.rows[1])
+    if record.mixing > 1e-3 and varied and not np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1])):
+        yield Suspicion(
+            "samples-mixed",
+            f"In eval(), the output of the first row changes by {record.mixing:.2g} of its spread when other rows of "
+            "the batch change.",
+            "Samples are mixed: a view() or reshape() where a transpose was meant, or an axis of time taken for that "
+            "of the batch.",
+            "keep the axis of the batch apart: transpose() or permute() instead of view(), batch_first=True",
+            next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None) or record.loss.place,
+            certain=True,
+            confidence=0.8,
+        )
+
+
+RULES = (not_finite, constant, conflicting, same_rows, in_order, mixed)

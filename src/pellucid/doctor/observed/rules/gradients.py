@@ -1,0 +1,122 @@
+"""Whether gradients reach the parameters, and optimisers move them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..record import ParameterRecord, ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import OptimizeAll, ZeroGradients
+
+
+def listed(parameters: list[ParameterRecord], most: int = 4) -> str:
+    """Names of parameters, as many as are read."""
+    names = [p.name for p in parameters]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
+    """backward() on a tensor that nothing was computed from, and parameters that no backward reaches."""
+    if record.leaf_loss:
+        yield Suspicion(
+            "detached-gradient",
+            "backward() was called on a tensor that no op has made: nothing else gets a gradient from it.",
+            "The loss was made anew, by torch.tensor(…) or requires_grad_(), and has no connection to the network.",
+            "call backward() on the loss as it was computed",
+            record.lines.get("backward"),
+            certain=True,
+        )
+        return
+    lost = [p for p in record.parameters.values() if p.known and p.used and not p.reached and not p.frozen]
+    if lost and len(record.steps) >= 4:
+        yield Suspicion(
+            "detached-gradient",
+            f"{listed(lost)} {'takes' if len(lost) == 1 else 'take'} part in the forward pass, and no backward "
+            "reaches them.",
+            "Between them and the loss the graph is cut: by detach(), .data, .item(), numpy(), or a new tensor.",
+            "compute on tensors all the way, without detach(), .data, numpy() and torch.tensor(…)",
+            record.cut or lost[-1].place,
+            certain=True,
+        )
+
+
+def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Parameters that no optimiser knows, and optimisers that make no step."""
+    if not record.optimizers:
+        return
+    steps = sum(optimizer.steps for optimizer in record.optimizers)
+    moved = any(p.moved > 0 for p in record.parameters.values())
+    if steps == 0:
+        if len(record.steps) >= 3 and not moved:
+            yield Suspicion(
+                "parameter-not-optimized",
+                f"In {len(record.steps)} backwards the optimiser made no step.",
+                "Gradients are computed, and nothing is done with them.",
+                "optimizer.step() after loss.backward()",
+                record.lines.get("backward"),
+                certain=True,
+            )
+        return
+    strangers = [p for p in record.parameters.values() if p.reached and not p.known and not p.frozen]
+    reached = [p for p in record.parameters.values() if p.reached]
+    if strangers:
+        yield Suspicion(
+            "parameter-not-optimized",
+            f"{listed(strangers)} {'gets a gradient and is' if len(strangers) == 1 else 'get gradients and are'} "
+            "known to no optimiser.",
+            "They stay as they were at first. The optimiser was given the parameters of something else, or layers are "
+            "kept in a plain list, where parameters() does not find them.",
+            "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
+            strangers[0].place or record.optimizers[0].place,
+            [OptimizeAll()],
+            certain=len(strangers) == len(reached) and not any(p.moved > 0 for p in reached),
+        )
+    frozen = [p for p in record.parameters.values() if p.frozen and p.used]
+    if frozen:
+        yield Suspicion(
+            "parameter-not-optimized",
+            f"requires_grad of {listed(frozen)} is False.",
+            "They stay as they were at first.",
+            "leave requires_grad at True for the layers that are to be trained",
+            frozen[0].place,
+            [OptimizeAll()],
+            strictly=True,
+        )
+
+
+def stale(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Gradients of the update before are still in when the next backward adds to them."""
+    later = record.steps[1:]
+    if len(later) < 3 or sum(step.stale for step in later) < 0.45 * len(later):
+        return
+    yield Suspicion(
+        "missing-zero-grad",
+        f"In {sum(step.stale for step in later)} of {len(later)} backwards the gradients of the update before were "
+        "still in.",
+        "Gradients add up over all steps, so each update is made of old ones, too.",
+        "optimizer.zero_grad() before loss.backward()",
+        record.lines.get("backward"),
+        [ZeroGradients()],
+        otherwise="info",
+    )
+
+
+def functions(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Custom Functions whose backward disagrees with differences."""
+    for function in record.functions:
+        size = max(abs(function.said), abs(function.true))
+        if size > 1e-6 and abs(function.said - function.true) > 0.02 * size:
+            ratio = f", {function.said / function.true:.3g} times as much" if abs(function.true) > 1e-9 else ""
+            yield Suspicion(
+                "wrong-backward",
+                f"Along a random direction the backward of {function.name} says {function.said:.4g}, and differences "
+                f"say {function.true:.4g}{ratio}.",
+                "A backward that is written by hand disagrees with what the forward computes.",
+                f"correct {function.name}.backward; pellucid.autograd.gradcheck({function.name}.apply, …) tells",
+                function.place,
+                certain=True,
+            )
+            return
+
+
+RULES = (no_history, unknown, stale, functions)

@@ -1,0 +1,234 @@
+"""What is wrong between the prediction and the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..criterion import BINARY, DISTANCES
+from ..record import LossRecord, OpRecord, ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, Treatment
+
+LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
+CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
+RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf),
+          "hardtanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "hardsigmoid": (0.0, 1.0)}  # fmt: skip
+
+
+def first(chain: list[OpRecord], *names: str) -> OpRecord | None:
+    return next((op for op in chain if op.key[0] in names), None)
+
+
+def broadcast(record: ProgramRecord) -> Iterator[Suspicion]:
+    """(N, 1) against (N,): every prediction is compared with every target."""
+    loss = record.start or record.loss
+    if loss.subtraction is None or loss.prediction is None or loss.target is None:
+        return
+    p, t = loss.prediction.shape, loss.target.shape
+    made = int(np.prod(np.broadcast_shapes(p, t)))
+    if made <= max(loss.prediction.size, loss.target.size) or loss.prediction.size != loss.target.size:
+        return
+    yield Suspicion(
+        "silent-broadcast-loss",
+        f"The prediction is {p} and the target {t}: their difference is {np.broadcast_shapes(p, t)}.",
+        "Prediction and target broadcast against each other, so every prediction is drawn to every target; the best "
+        "that can be learnt is the mean.",
+        "give both the same shape: target.view_as(prediction), or prediction.squeeze(1)",
+        loss.place,
+        [SameShape(loss.subtraction)],
+        certain=True,
+    )
+
+
+def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Softmax before a loss that has one, over the wrong axis, or over a single unit."""
+    loss = record.start or record.loss
+    soft = first(loss.chain, "softmax", "log_softmax")
+    shape = () if loss.prediction is None else loss.prediction.shape
+    if loss.kind == "cross_entropy" and len(shape) >= 2 and shape[1] == 1:
+        yield _single(loss.place, "cross entropy of one logit")
+        return
+    if soft is None:
+        yield from _other_axes(loss)
+        return
+    dim = _axis(soft)
+    if soft.shape and dim is not None and soft.shape[dim] == 1:
+        yield _single(soft.place, f"{soft.key[0]} of shape {soft.shape} over axis {dim}")
+        return
+    if dim == 0 and len(soft.shape) >= 2 and record.steps and record.steps[0].count in (0, soft.shape[0]):
+        yield Suspicion(
+            "softmax-wrong-axis",
+            f"{soft.key[0]} of shape {soft.shape} is taken over axis 0, which is the batch.",
+            "Probabilities of one sample do not sum to 1; what is normalised is a class over the samples of a batch.",
+            f"{soft.key[0]}(…, dim=1)",
+            soft.place,
+            [Attribute(soft.key, "dim", 1)],
+            certain=True,
+            same_loss=False,
+        )
+        return
+    if loss.kind == "cross_entropy" and soft.key[0] == "softmax":
+        classes = soft.shape[dim] if dim is not None else 2
+        floor = np.log(np.e + classes - 1) - 1
+        yield Suspicion(
+            "double-softmax",
+            f"softmax is applied at the output, and cross_entropy applies it again: with {classes} classes such a loss "
+            f"cannot go below {floor:.3f}.",
+            "cross_entropy takes logits. Of probabilities it makes almost equal ones, and gradients fade.",
+            "hand the logits to cross_entropy: leave the softmax out",
+            soft.place,
+            [Bypass(soft.key)],
+            certain=True,
+        )
+
+
+def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
+    """A softmax within the network, as of attention, over another axis than the last."""
+    for op in loss.body:
+        dim = _axis(op) if op.key[0] == "softmax" else None
+        if dim is not None and len(op.shape) >= 3 and dim != len(op.shape) - 1:
+            yield Suspicion(
+                "softmax-wrong-axis",
+                f"softmax of shape {op.shape} is taken over axis {dim}.",
+                "Attention weights are normalised over the keys, which is the last axis.",
+                "softmax(…, dim=-1)",
+                op.place,
+                [Attribute(op.key, "dim", -1)],
+            )
+            return
+
+
+def _single(place: tuple[str, int] | None, what: str) -> Suspicion:
+    return Suspicion(
+        "softmax-single-unit",
+        f"{what[0].upper()}{what[1:]}: its result is the same whatever comes in.",
+        "A softmax over one unit is always 1, so there is no gradient.",
+        "one logit with binary_cross_entropy_with_logits, or two units with cross_entropy",
+        place,
+        certain=True,
+    )
+
+
+def _axis(op: OpRecord) -> int | None:
+    dim = op.attributes.get("dim")
+    return None if not isinstance(dim, int) or not op.shape else dim % len(op.shape)
+
+
+def nll_of_no_logs(record: ProgramRecord) -> Iterator[Suspicion]:
+    """nll_loss of what are no log-probabilities."""
+    loss = record.start or record.loss
+    if loss.kind != "nll_loss" or loss.prediction is None or loss.prediction.ndim != 2:
+        return
+    if first(loss.chain, "log_softmax") is not None:
+        return
+    sums = np.exp(np.minimum(loss.prediction.astype(float), 50.0)).sum(1)
+    if np.abs(sums - 1).max() < 0.01:
+        return
+    soft = first(loss.chain, "softmax")
+    treatments: list[Treatment] = [LogProbabilities(("nll_loss", 0))]
+    if soft is not None:
+        treatments.insert(0, Bypass(soft.key))
+    yield Suspicion(
+        "wrong-loss-for-task",
+        f"nll_loss takes log-probabilities, whose exponentials sum to 1 in each row; here they sum to {sums[0]:.3g}.",
+        "Without the logarithm of a softmax before it, nll_loss has no lower bound and no sense of the other classes.",
+        "cross_entropy(logits, target), or nll_loss(log_softmax(logits, dim=1), target)",
+        loss.place,
+        treatments,
+        certain=True,
+        same_loss=False,
+    )
+
+
+def cut_logits(record: ProgramRecord) -> Iterator[Suspicion]:
+    """An activation between the last layer and a loss that takes logits."""
+    loss = record.start or record.loss
+    op = first(loss.chain, *CUTTING)
+    if op is None or loss.kind not in (*LOGITS, "nll_loss"):
+        return
+    twice = op.key[0] == "sigmoid" and loss.kind.endswith("logits")
+    yield Suspicion(
+        "double-softmax" if twice else "activation-before-loss",
+        f"The logits pass {op.key[0]} before {loss.kind}: they lie between {op.low:.3g} and {op.high:.3g}.",
+        f"{loss.kind} takes any number; what {op.key[0]} cuts off, it cannot say.",
+        f"hand the output of the last layer to {loss.kind} as it is: leave {op.key[0]} out",
+        op.place,
+        [Bypass(op.key)],
+        certain=twice,
+    )
+
+
+def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Targets outside of the range of the output."""
+    loss = record.start or record.loss
+    if loss.kind not in DISTANCES or not record.targets:
+        return
+    op = first(loss.chain, *RANGES)
+    if op is None or len(loss.chain) > 4:
+        return
+    low, high = RANGES[op.key[0]]
+    targets = np.concatenate([t.ravel() for t in record.targets]).astype(float)
+    outside = float(((targets < low - 1e-6) | (targets > high + 1e-6)).mean())
+    if outside < 0.02:
+        return
+    yield Suspicion(
+        "output-range-mismatch",
+        f"{outside:.0%} of the targets, which go from {targets.min():.3g} to {targets.max():.3g}, lie outside of "
+        f"what {op.key[0]} can give.",
+        f"The output passes {op.key[0]}, which never gives these targets, however long it is trained.",
+        f"leave {op.key[0]} out at the output, or bring the targets into its range",
+        op.place,
+        [Bypass(op.key)],
+    )
+
+
+def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A classification loss on what are no classes."""
+    loss = record.start or record.loss
+    t = loss.target
+    if t is None or loss.prediction is None:
+        return
+    if loss.kind == "cross_entropy" and t.shape == loss.prediction.shape and t.dtype.kind == "f" and t.ndim == 2:
+        sums = t.sum(1)
+        if np.abs(sums - 1).max() > 0.05 or t.min() < -1e-6:
+            yield Suspicion(
+                "wrong-loss-for-task",
+                f"The targets of cross_entropy are real numbers from {t.min():.3g} to {t.max():.3g} whose rows sum to "
+                f"{sums.min():.3g} … {sums.max():.3g}: no probabilities.",
+                "cross_entropy is for classes; several that may hold at once, or real values, want another loss.",
+                "mse_loss for real values, binary_cross_entropy_with_logits for several labels at once",
+                loss.place,
+                certain=True,
+            )
+    if loss.kind in BINARY and (t.min() < -1e-6 or t.max() > 1 + 1e-6):
+        yield Suspicion(
+            "labels-out-of-range",
+            f"The targets of {loss.kind} go from {t.min():.3g} to {t.max():.3g}.",
+            "Binary cross entropy takes targets from 0 to 1; others make it climb without end.",
+            "bring the labels to 0 and 1",
+            loss.place,
+            certain=True,
+        )
+
+
+def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Backward on minus the loss, or an optimiser that maximises it."""
+    factors = [step.factor for step in record.steps]
+    maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
+    negative = bool(factors) and float(np.median(factors)) < 0
+    if not record.loss.kind or len(record.optimizers) != 1 or maximises == negative:
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        "backward() is called on minus the loss." if negative else "The optimiser was made with maximize=True.",
+        "Each step goes up the loss that is computed.",
+        "loss.backward()" if negative else "leave maximize=True out",
+        record.lines.get("backward") if negative else record.optimizers[0].place,
+        [Descend()],
+        certain=True,
+    )
+
+
+RULES = (broadcast, nll_of_no_logs, normalised_twice, cut_logits, unreachable, real_targets, climbing)

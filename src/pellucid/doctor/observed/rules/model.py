@@ -1,0 +1,217 @@
+"""What is wrong with the network: its weights at first, its activations, what surrounds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..criterion import LINEAR, WEIGHTED
+from ..record import OpRecord, ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import FreshWeights, LessDropout, NoWeightDecay, Rectify, Replace, ScaleInputs, TrainMode
+
+LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
+
+
+def modes(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Training in eval(), evaluation in train()."""
+    known = [step.mode for step in record.steps if step.mode is not None]
+    kinds = [name for name in ("BatchNorm", "Dropout") if any(layer.startswith(name) for layer in record.layers)]
+    if known and kinds and known.count(False) > 0.3 * len(known):
+        yield Suspicion(
+            "train-eval-mode",
+            f"In {known.count(False)} of {len(known)} steps the network was trained in eval(), with {kinds[0]} in it.",
+            "In eval() BatchNorm uses its running means, which are then never updated, and Dropout does nothing.",
+            "model.train() at the beginning of each epoch, as model.eval() before an evaluation holds until then",
+            record.lines.get("eval") or record.lines.get("backward"),
+            [TrainMode()],
+            certain=True in known,
+            otherwise="warning",
+        )
+    for mode in record.evaluated[:1]:
+        if mode.differs > 0.05:
+            yield Suspicion(
+                "train-eval-mode",
+                f"The network was evaluated in train(), where {', '.join(mode.layers)} changes its outputs by "
+                f"{mode.differs:.0%} of their spread.",
+                "Dropout is at work in the evaluation, or BatchNorm uses the batch at hand and learns from it.",
+                "model.eval() before the evaluation, and model.train() after it",
+                mode.place,
+                certain=True,
+                confidence=0.7,
+            )
+
+
+def linear(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Layers with nothing between them."""
+    loss = record.start or record.loss
+    layers = [op for op in loss.body if op.key[0] in WEIGHTED and op.weight]
+    if len(layers) < 2 or any(op.key[0] not in LINEAR for op in loss.body):
+        return
+    yield Suspicion(
+        "no-nonlinearity",
+        f"{len(layers)} layers follow each other with no activation between them.",
+        "Linear layers in a row are one linear layer, however many they are.",
+        "an activation after each layer but the last: nn.ReLU()",
+        layers[-1].place,
+        [Rectify(frozenset(op.key for op in layers[1:]))],
+    )
+
+
+def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Units that are the same at first and stay so."""
+    same = [p for p in record.parameters.values() if p.alike and p.same_gradients]
+    flat = [p for p in record.parameters.values() if p.alike and len(p.shape) >= 2 and p.std == 0]
+    if not same and len(flat) < 2:
+        return
+    names = ", ".join(p.name for p in (same or flat)[:3])
+    yield Suspicion(
+        "symmetric-init",
+        f"All units of {names} begin with the same weights, and get the same gradients.",
+        "Units that are equal stay equal: the layer has one unit in truth.",
+        "random initial weights, as the layers of pellucid draw them by themselves",
+        record.lines.get("init") or (same or flat)[0].place,
+        [FreshWeights()],
+    )
+
+
+def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Weights at first that are far from 1 / √fan_in."""
+    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > 0 and p.reached]
+    ratios = {p.name: p.std * np.sqrt(p.fan_in) for p in weights if not _table(p.name)}
+    large = [name for name, ratio in ratios.items() if ratio > 4]
+    small = [name for name, ratio in ratios.items() if ratio < 0.1]
+    for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
+        if names:
+            name = names[0]
+            yield Suspicion(
+                cause,
+                f"The weights of {name} begin with a standard deviation of {record.parameters[name].std:.3g}, which is "
+                f"{ratios[name]:.3g} times 1/√{record.parameters[name].fan_in}.",
+                f"Weights so {what} make signals {'blow up' if what == 'large' else 'fade'} from layer to layer.",
+                "the initialisation that the layers have by themselves, or nn.init.kaiming_uniform_",
+                record.lines.get("init") or record.parameters[name].place,
+                [FreshWeights()],
+                strictly=True,
+            )
+
+
+def _table(name: str) -> bool:
+    return "emb" in name.lower() or "pos" in name.lower()
+
+
+def scale(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Inputs far from unit scale."""
+    if record.norm_first or record.whole_numbers or not record.inputs or record.bad_inputs:
+        return
+    widths = {batch.shape[1] for batch in record.inputs}
+    if len(widths) != 1 or int(np.prod(record.shape)) != widths.pop():
+        return
+    x = np.concatenate(record.inputs).astype(float)
+    spread = x.std(0)
+    used = spread[spread > 0]
+    if not used.size:
+        return
+    size = float(np.sqrt((x**2).mean()))
+    place = record.loaders[0].place if record.loaders else record.lines.get("forward")
+    per_column = used.max() > 30 * float(np.median(used)) or (used.max() > 30 * used.min() and len(record.shape) == 1)
+    if per_column and x.shape[1] > 1 and used.max() > 5:
+        column = np.where(spread > 0, spread, 1.0).reshape(record.shape)
+        yield Suspicion(
+            "feature-scale-mismatch",
+            f"Column {int(spread.argmax())} has a standard deviation of {used.max():.3g}, and others {used.min():.3g}.",
+            "The large columns drown the others, and no learning rate suits both.",
+            "x = (x - x.mean(0)) / x.std(0)",
+            place,
+            [ScaleInputs(x.mean(0).reshape(record.shape), column)],
+            strictly=True,
+        )
+    if size > 4 or size < 0.1:
+        yield Suspicion(
+            "input-not-scaled",
+            f"The inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}.",
+            "Layers are initialised for inputs of about unit size.",
+            "x = (x - x.mean()) / x.std()",
+            place,
+            [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0))],
+            strictly=True,
+        )
+
+
+def dropout(record: ProgramRecord) -> Iterator[Suspicion]:
+    if record.dropout >= 0.65:
+        yield Suspicion(
+            "excessive-dropout",
+            f"Dropout leaves out {record.dropout:.0%} of the units.",
+            "Too little gets through for the network to learn from.",
+            "p=0.5 or less",
+            record.lines.get("Dropout"),
+            [LessDropout()],
+            strictly=True,
+            by_final=True,
+        )
+
+
+def decay(record: ProgramRecord) -> Iterator[Suspicion]:
+    for optimizer in record.optimizers:
+        if float(optimizer.options.get("weight_decay") or 0) >= 5e-3:
+            yield Suspicion(
+                "excessive-weight-decay",
+                f"weight_decay is {optimizer.options['weight_decay']:g}.",
+                "The weights are drawn to 0 harder than the data draws them away from it.",
+                "weight_decay=1e-4, or none",
+                optimizer.place,
+                [NoWeightDecay()],
+                strictly=True,
+            )
+            return
+
+
+def dead(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Rectifiers that are off on a whole batch, from the first."""
+    first = (record.start or record.loss).body
+    off = [op for op in first if op.key[0] in ("relu", "relu6", "threshold") and op.zero > 0.6]
+    if off:
+        yield Suspicion(
+            "dead-units",
+            f"{off[0].zero:.0%} of the units of a {off[0].key[0]} are 0 on every row of a batch, from the first step.",
+            "A unit that is always off gets no gradient, and stays off.",
+            "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
+            off[0].place,
+            [Replace(frozenset((op.key[0],)), frozenset(o.key for o in first)) for op in off[:1]],
+            strictly=True,
+        )
+
+
+def fading(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Many saturating activations in a row, and gradients that fade towards the input."""
+    body = (record.start or record.loss).body
+    bent = [op for op in body if op.key[0] in ("sigmoid", "tanh") and op.inputs]
+    layers = [op for op in body if op.key[0] in LEARNT and op.weight in record.parameters]
+    if len(bent) < 2 or len(layers) < 3:
+        return
+    sizes = [_gradient(record, op) for op in layers]
+    last, first = sizes[0], sizes[-1]
+    if last <= 0 or first > 0.02 * last:
+        return
+    yield Suspicion(
+        "vanishing-gradients",
+        f"From the last layer to the first the gradient goes from {last:.3g} to {first:.3g}, through {len(bent)} "
+        f"{bent[0].key[0]}s.",
+        f"The slope of {bent[0].key[0]} is {'at most 1/4' if bent[0].key[0] == 'sigmoid' else '1 only at 0'}, and "
+        "slopes multiply through depth.",
+        "nn.ReLU() in the hidden layers, fewer layers, or batch norm",
+        bent[-1].place,
+        [Replace(frozenset(("sigmoid", "tanh")), frozenset(op.key for op in bent))],
+        strictly=True,
+    )
+
+
+def _gradient(record: ProgramRecord, op: OpRecord) -> float:
+    parameter = record.parameters[op.weight]
+    return parameter.gradient / max(np.sqrt(float(np.prod(parameter.shape))), 1.0)
+
+
+STATED = (modes, linear, symmetric)
+CONDITIONS = (first_weights, scale, dropout, decay, dead, fading)

@@ -1,0 +1,78 @@
+"""The learning rate, which is asked about last: what other faults do looks like a wrong rate, too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ..compare import outcome
+from ..record import ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import LearningRate
+
+FACTORS = (0.1, 0.01, 10.0, 100.0)
+USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
+ADAM = (1e-4, 2e-2)
+FEW = 60
+
+
+def trials(record: ProgramRecord) -> Iterator[Suspicion]:
+    """One suspicion for each factor; which of them a fork confirms decides."""
+    if not record.optimizers or not any("lr" in optimizer.options for optimizer in record.optimizers):
+        return
+    optimizer = record.optimizers[0]
+    rate = float(optimizer.options["lr"])
+    for factor in FACTORS:
+        cause, why, fix = _name(record, rate, factor)
+        yield Suspicion(
+            cause,
+            f"{optimizer.name} has lr={rate:g}.",
+            why,
+            fix,
+            record.loss.place if cause == "loss-reduction-scale" else optimizer.place,
+            [LearningRate(factor)],
+            strictly=True,
+        )
+
+
+def _name(record: ProgramRecord, rate: float, factor: float) -> tuple[str, str, str]:
+    new = f"lr={rate * factor:g}"
+    if factor < 1:
+        if record.loss.reduction == "sum" and rate * max(record.steps[0].count, 1) > 2 * 10 * rate * factor:
+            return (
+                "loss-reduction-scale",
+                "The loss is a sum over the batch, and the rate suits a mean.",
+                "reduction='mean'",
+            )
+        turn = late(record)
+        if turn is not None:
+            return "late-instability", f"The loss went down until step {turn}, and then up again.", new
+        return "lr-too-high", "Each step goes too far: the loss jumps, or units die.", new
+    low, _ = USUAL.get(record.optimizers[0].name, ADAM)
+    factors = [step.factor for step in record.steps[:20] if step.factor > 0]
+    if factors and max(factors) < 0.2 and rate >= low:
+        return (
+            "loss-reduction-scale",
+            f"The loss is divided: {max(factors):.3g} of it goes to backward.",
+            "the loss itself",
+        )
+    if rate >= 3 * low and len(record.steps) <= FEW:
+        return "too-few-updates", f"The program makes {len(record.steps)} updates.", "more epochs"
+    return "lr-too-low", "Each step is too small to come anywhere in so many steps.", new
+
+
+def late(record: ProgramRecord) -> int | None:
+    """The step after which a training that went well came off the road."""
+    losses = record.losses
+    size = max(len(losses) // 20, 1)
+    means = [sum(losses[i : i + size]) / size for i in range(0, len(losses) - size + 1, size)]
+    finite = [mean for mean in means if math.isfinite(mean)]
+    if len(means) < 10 or not finite:
+        return None
+    best = min(finite)
+    at = means.index(best)
+    end = outcome(record)
+    good = means[0] - best
+    if good > 0.3 * abs(means[0]) and 2 <= at < len(means) - 2 and (not end.finite or end.loss - best > 0.7 * good):
+        return (at + 1) * size
+    return None

@@ -1,0 +1,34 @@
+"""What a rule gives: a cause, what was seen of it, and what a fork would change to try it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .record import Place
+from .treatments import Treatment
+
+
+@dataclass
+class Suspicion:
+    """A cause that a record speaks for.
+
+    Attributes:
+        certain: the record alone proves it; the fork is only shown.
+        strictly: a fork has to come very much further, as for hyperparameters.
+        same_loss: whether the losses of the fork and of the program are the same function.
+        by_final: what counts is the accuracy in eval() at the end.
+        otherwise: its severity where no fork confirms it; "" drops it.
+    """
+
+    cause: str
+    evidence: str
+    explanation: str
+    fix: str
+    place: Place | None = None
+    treatments: list[Treatment] = field(default_factory=list)
+    certain: bool = False
+    strictly: bool = False
+    same_loss: bool = True
+    by_final: bool = False
+    otherwise: str = ""
+    confidence: float = 0.9

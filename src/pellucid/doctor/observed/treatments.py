@@ -1,0 +1,259 @@
+"""What may be changed in a fork of a program while it runs, by hooks in what it calls, to see if it learns better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor, no_grad
+from pellucid.nn.functional import log_softmax, relu
+
+
+class Treatment:
+    """One change. Each hook leaves the program as it is; a treatment overrides those that it needs."""
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments with which the outermost network is called in a pass that trains."""
+        return args
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The arguments and attributes of an op in such a pass."""
+        return args, kwargs
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        """The result of an op in such a pass."""
+        return result
+
+    def before_backward(self, parameters: list[Any]) -> None:
+        """A backward is about to run; `parameters` are those of the optimisers and the networks."""
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        """An update is about to be made."""
+
+    def after_step(self, optimizer: Any) -> None:
+        """An update was made."""
+
+    def loader(self, options: dict[str, Any]) -> None:
+        """A DataLoader is about to be made with these options."""
+
+
+@dataclass
+class LearningRate(Treatment):
+    """The learning rate times a factor, in each step, whatever a scheduler does."""
+
+    factor: float
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * self.factor
+
+    def after_step(self, optimizer: Any) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] / self.factor
+
+
+@dataclass
+class NoWeightDecay(Treatment):
+    """Without weight decay."""
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        self.held = [group.get("weight_decay", 0) for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group["weight_decay"] = 0.0
+
+    def after_step(self, optimizer: Any) -> None:
+        for group, value in zip(optimizer.param_groups, self.held, strict=True):
+            group["weight_decay"] = value
+
+
+@dataclass
+class ZeroGradients(Treatment):
+    """The gradients are forgotten after each step."""
+
+    def after_step(self, optimizer: Any) -> None:
+        optimizer.zero_grad()
+
+
+@dataclass
+class Descend(Treatment):
+    """Each gradient with its sign turned."""
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    with no_grad():
+                        parameter.grad = -parameter.grad
+
+
+@dataclass
+class OptimizeAll(Treatment):
+    """What the networks have and no optimiser knows joins the first optimiser; what is frozen is trained."""
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        for parameter in module.parameters():
+            parameter.requires_grad_(True)
+        return args
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        known = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        new = [p for p in parameters if id(p) not in known and p.grad is not None]
+        if new:
+            optimizer.add_param_group({"params": new})
+
+
+@dataclass
+class Bypass(Treatment):
+    """An op hands on what it was given."""
+
+    key: tuple[str, int]
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        return args[0] if key == self.key else result
+
+
+@dataclass
+class Attribute(Treatment):
+    """An op with another attribute, such as the axis of a softmax."""
+
+    key: tuple[str, int]
+    name: str
+    value: Any
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        return (args, {**kwargs, self.name: self.value}) if key == self.key else (args, kwargs)
+
+
+@dataclass
+class LogProbabilities(Treatment):
+    """log_softmax of what a loss is given."""
+
+    key: tuple[str, int]
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        return ((log_softmax(args[0], dim=1), *args[1:]), kwargs) if key == self.key else (args, kwargs)
+
+
+@dataclass
+class SameShape(Treatment):
+    """In a difference, the side without a gradient takes the shape of the other."""
+
+    key: tuple[str, int]
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        if key != self.key or len(args) != 2 or args[0].numel() != args[1].numel():
+            return args, kwargs
+        left, right = args
+        if left.requires_grad:
+            return (left, right.reshape(left.shape)), kwargs
+        return (left.reshape(right.shape), right), kwargs
+
+
+@dataclass
+class Rectify(Treatment):
+    """A rectifier after the ops with weights, but for the last."""
+
+    keys: frozenset[tuple[str, int]]
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        return relu(result) if key in self.keys else result
+
+
+@dataclass
+class Replace(Treatment):
+    """Activations of one kind by a leaky rectifier, whose slope is nowhere 0."""
+
+    names: frozenset[str]
+    keys: frozenset[tuple[str, int]]
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        if key[0] not in self.names or key not in self.keys:
+            return result
+        return relu(args[0]) * 0.9 + args[0] * 0.1
+
+
+@dataclass
+class ScaleInputs(Treatment):
+    """What the network is called with, less its mean, over its standard deviation; each by column where asked."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
+            return args
+        x = args[0]
+        array = ((x.detach().numpy() - self.mean) / self.std).astype(x.detach().numpy().dtype)
+        return (x.new_tensor(array), *args[1:])
+
+
+@dataclass
+class FreshWeights(Treatment):
+    """Before the first pass, weights are drawn anew, uniform within 1 / √fan_in, and biases are 0."""
+
+    done: bool = False
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self.done:
+            self.done = True
+            draw = np.random.default_rng(0)
+            with no_grad():
+                for name, parameter in module.named_parameters():
+                    if parameter.dim() < 2:
+                        if name.endswith("bias"):
+                            parameter.zero_()
+                        continue
+                    bound = 1.7 / np.sqrt(max(int(np.prod(parameter.shape[1:])), 1))
+                    parameter.copy_(parameter.new_tensor(draw.uniform(-bound, bound, tuple(parameter.shape))))
+        return args
+
+
+@dataclass
+class TrainMode(Treatment):
+    """train() before each pass that trains."""
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        module.train()
+        return args
+
+
+@dataclass
+class LessDropout(Treatment):
+    """Dropout with another probability."""
+
+    p: float = 0.1
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        return (args, {**kwargs, "p": self.p}) if key[0] == "dropout_mask" else (args, kwargs)
+
+
+@dataclass
+class Shuffle(Treatment):
+    """DataLoaders shuffle; of tensors with all rows, slices are taken in a random order, the same for all of them."""
+
+    rows: int = 0
+    batch: int = 0
+
+    def __post_init__(self) -> None:
+        self.order = np.random.default_rng(0).permutation(self.rows) if self.rows else None
+        self.whole: dict[int, tuple[Any, Any]] = {}  # by the id of a tensor, itself and its rows in another order
+
+    def loader(self, options: dict[str, Any]) -> None:
+        if not options.get("sampler") and not options.get("batch_sampler"):
+            options["shuffle"] = True
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        if self.order is None or key[0] != "part" or not args or len(args[0].shape) == 0:
+            return args, kwargs
+        cut = kwargs["key"][0] if isinstance(kwargs["key"], tuple) else kwargs["key"]
+        if len(args[0]) != self.rows or not isinstance(cut, slice):
+            return args, kwargs
+        taken = range(*cut.indices(self.rows))
+        if len(taken) > max(2 * self.batch, 1) or not taken:
+            return args, kwargs
+        x = args[0]
+        if id(x) not in self.whole:
+            self.whole[id(x)] = (x, x[x.new_tensor(self.order).long()])
+        return (self.whole[id(x)][1], *args[1:]), kwargs

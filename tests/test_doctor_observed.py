@@ -1,0 +1,529 @@
+"""The doctor for programs that train with pellucid: what the observer notes, what the rules say, whole programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pellucid as torch
+from pellucid import nn, optim
+from pellucid.core import state
+from pellucid.doctor import examine_script
+from pellucid.doctor.observed.compare import better, does_well, outcome
+from pellucid.doctor.observed.examination import STATED
+from pellucid.doctor.observed.observer import Observer
+from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import crash, model, rate
+from pellucid.doctor.observed.uses import uses_framework
+from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset
+
+
+def watched(program: Callable[[], Any]) -> ProgramRecord:
+    """What the observer notes of a program in this process."""
+    torch.manual_seed(0)
+    observer = Observer()
+    observer.start()
+    try:
+        program()
+    finally:
+        observer.stop()
+    return observer.finish()
+
+
+def suspected(program: Callable[[], Any]) -> set[str]:
+    record = watched(program)
+    return {s.cause for rule in (*STATED, *model.CONDITIONS) for s in rule(record)}
+
+
+def classes(n: int = 60) -> tuple[Any, Any]:
+    x = torch.randn(n, 4)
+    return x, (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+
+
+def net(*last: Any, first: Any = None) -> Any:
+    return nn.Sequential(first or nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3), *last)
+
+
+def train(
+    network: Any,
+    loss: Callable[[Any, Any], Any],
+    x: Any,
+    y: Any,
+    optimizer: Any = None,
+    steps: int = 24,
+    zero: bool = True,
+    batch: int = 20,
+) -> None:
+    optimizer = optimizer or optim.SGD(network.parameters(), lr=0.1)
+    for step in range(steps):
+        start = step * batch % len(x)
+        if zero:
+            optimizer.zero_grad()
+        loss(network(x[start : start + batch]), y[start : start + batch]).backward()
+        optimizer.step()
+
+
+def healthy() -> None:
+    x, y = classes()
+    train(net(), nn.CrossEntropyLoss(), x, y)
+
+
+def no_zero() -> None:
+    x, y = classes()
+    train(net(), nn.CrossEntropyLoss(), x, y, zero=False)
+
+
+def twice() -> None:
+    x, y = classes()
+    train(net(nn.Softmax(dim=1)), nn.CrossEntropyLoss(), x, y)
+
+
+def over_the_batch() -> None:
+    x, y = classes()
+    train(net(nn.LogSoftmax(dim=0)), nn.NLLLoss(), x, y)
+
+
+def no_log() -> None:
+    x, y = classes()
+    train(net(), nn.NLLLoss(), x, y)
+
+
+def broadcast() -> None:
+    x, _ = classes()
+    train(nn.Sequential(nn.Linear(4, 1)), nn.MSELoss(), x, x.sum(1))
+
+
+def broadcast_written_out() -> None:
+    x, _ = classes()
+    train(nn.Sequential(nn.Linear(4, 1)), lambda out, y: ((out - y) ** 2).mean(), x, x.sum(1))
+
+
+def single() -> None:
+    x, _ = classes()
+    train(nn.Sequential(nn.Linear(4, 1), nn.Softmax(dim=1)), nn.BCELoss(), x, (x[:, :1] > 0).float())
+
+
+def rectified() -> None:
+    x, y = classes()
+    train(net(nn.ReLU()), nn.CrossEntropyLoss(), x, y)
+
+
+def out_of_reach() -> None:
+    x, _ = classes()
+    train(nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()), nn.MSELoss(), x, 5 * x[:, :1])
+
+
+def climbing() -> None:
+    x, y = classes()
+    train(net(), lambda out, y: -F.cross_entropy(out, y), x, y)
+
+
+def other_network() -> None:
+    x, y = classes()
+    train(net(), nn.CrossEntropyLoss(), x, y, optim.SGD(net().parameters(), lr=0.1))
+
+
+def cut() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.b(self.a(x).relu().detach())
+
+    x, y = classes()
+    train(Net(), nn.CrossEntropyLoss(), x, y)
+
+
+def made_anew() -> None:
+    x, y = classes()
+    train(net(), lambda out, y: torch.tensor(F.cross_entropy(out, y).item(), requires_grad=True), x, y)
+
+
+def no_step() -> None:
+    x, y = classes()
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        F.cross_entropy(network(x), y).backward()
+
+
+def nan_inputs() -> None:
+    x, y = classes()
+    x[3, 2] = float("nan")
+    train(net(), nn.CrossEntropyLoss(), x, y)
+
+
+def torn() -> None:
+    x, y = classes()
+    train(net(), lambda out, y: F.cross_entropy(out, y[torch.randperm(20)]), x, y)
+
+
+def same_batch() -> None:
+    x, y = classes(100)
+    loader = DataLoader(TensorDataset(x, y), batch_size=10)
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(40):
+        a, b = next(iter(loader))
+        optimizer.zero_grad()
+        F.cross_entropy(network(a), b).backward()
+        optimizer.step()
+
+
+def in_order() -> None:
+    x, y = classes()
+    order = y.argsort()
+    train(net(), nn.CrossEntropyLoss(), x[order], y[order], batch=10)
+
+
+def one_value() -> None:
+    x, y = classes()
+    train(net(), nn.CrossEntropyLoss(), x, y * 0)
+
+
+def straight() -> None:
+    x, y = classes()
+    train(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3)), nn.CrossEntropyLoss(), x, y)
+
+
+def zeros() -> None:
+    x, y = classes()
+    network = net()
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, 0.1)
+    train(network, nn.CrossEntropyLoss(), x, y)
+
+
+def in_eval() -> None:
+    x, y = classes()
+    network = net(first=nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 8)))
+    network.eval()
+    train(network, nn.CrossEntropyLoss(), x, y)
+
+
+def evaluated_in_train() -> None:
+    x, y = classes()
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
+    train(network, nn.CrossEntropyLoss(), x, y)
+    with torch.no_grad():
+        network(x)
+
+
+def wrong_function() -> None:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *args: Any) -> Any:
+            ctx.save_for_backward(args[0])
+            return args[0] ** 2
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            return grads[0] * ctx.saved_tensors[0]
+
+    x, y = classes()
+    network = net()
+    train(network, lambda out, y: F.cross_entropy(Square.apply(out), y), x, y)
+
+
+def large_inputs() -> None:
+    x, y = classes()
+    train(net(), nn.CrossEntropyLoss(), x * 200, y)
+
+
+def large_weights() -> None:
+    x, y = classes()
+    network = net()
+    nn.init.normal_(network[2].weight, std=10.0)
+    train(network, nn.CrossEntropyLoss(), x, y)
+
+
+def much_dropout() -> None:
+    x, y = classes()
+    train(net(first=nn.Sequential(nn.Dropout(0.9), nn.Linear(4, 8))), nn.CrossEntropyLoss(), x, y)
+
+
+def much_decay() -> None:
+    x, y = classes()
+    network = net()
+    train(network, nn.CrossEntropyLoss(), x, y, optim.SGD(network.parameters(), lr=0.1, weight_decay=1.0))
+
+
+def mixing() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(x.t().reshape(20, 4))
+
+    x, y = classes()
+    train(Net(), nn.CrossEntropyLoss(), x, y)
+
+
+FAULTS = [
+    (no_zero, "missing-zero-grad"),
+    (twice, "double-softmax"),
+    (over_the_batch, "softmax-wrong-axis"),
+    (no_log, "wrong-loss-for-task"),
+    (broadcast, "silent-broadcast-loss"),
+    (broadcast_written_out, "silent-broadcast-loss"),
+    (single, "softmax-single-unit"),
+    (rectified, "activation-before-loss"),
+    (out_of_reach, "output-range-mismatch"),
+    (climbing, "loss-sign-flipped"),
+    (other_network, "parameter-not-optimized"),
+    (cut, "detached-gradient"),
+    (made_anew, "detached-gradient"),
+    (no_step, "parameter-not-optimized"),
+    (nan_inputs, "non-finite-data"),
+    (torn, "labels-misaligned"),
+    (same_batch, "low-coverage"),
+    (in_order, "unshuffled-data"),
+    (one_value, "constant-target"),
+    (straight, "no-nonlinearity"),
+    (zeros, "symmetric-init"),
+    (in_eval, "train-eval-mode"),
+    (evaluated_in_train, "train-eval-mode"),
+    (wrong_function, "wrong-backward"),
+    (large_inputs, "input-not-scaled"),
+    (large_weights, "init-too-large"),
+    (much_dropout, "excessive-dropout"),
+    (much_decay, "excessive-weight-decay"),
+    (mixing, "samples-mixed"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize(("program", "cause"), FAULTS, ids=[program.__name__ for program, _ in FAULTS])
+def test_what_is_seen_of_a_fault(program: Callable[[], Any], cause: str) -> None:
+    assert cause in suspected(program)
+
+
+def accumulating() -> None:
+    x, y = classes()
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for step in range(24):
+        rows = slice(step % 3 * 20, step % 3 * 20 + 20)
+        F.cross_entropy(network(x[rows]), y[rows]).backward()
+        if step % 4 == 3:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def adversaries() -> None:
+    generator, critic = nn.Sequential(nn.Linear(2, 4)), nn.Sequential(nn.Linear(4, 1))
+    steps = optim.Adam(generator.parameters()), optim.Adam(critic.parameters())
+    for _ in range(12):
+        real, fake = torch.randn(20, 4), generator(torch.randn(20, 2))
+        steps[1].zero_grad()
+        loss = F.binary_cross_entropy_with_logits(critic(real), torch.ones(20, 1))
+        (loss + F.binary_cross_entropy_with_logits(critic(fake.detach()), torch.zeros(20, 1))).backward()
+        steps[1].step()
+        steps[0].zero_grad()
+        F.binary_cross_entropy_with_logits(critic(fake), torch.ones(20, 1)).backward()
+        steps[0].step()
+
+
+def policy() -> None:
+    network = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 2))
+    optimizer = optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(12):
+        chosen = torch.distributions.Categorical(logits=network(torch.randn(10, 3)))
+        actions = chosen.sample()
+        optimizer.zero_grad()
+        (-chosen.log_prob(actions) * (actions.float() - 0.5)).mean().backward()
+        optimizer.step()
+
+
+def single_rows() -> None:
+    x, y = classes()
+    train(net(), nn.CrossEntropyLoss(), x, y, batch=1, steps=60)
+
+
+def head_only() -> None:
+    x, y = classes()
+    network = net()
+    for parameter in network[0].parameters():
+        parameter.requires_grad_(False)
+    train(network, nn.CrossEntropyLoss(), x, y, optim.SGD(network[2].parameters(), lr=0.1))
+
+
+def evaluated_in_eval() -> None:
+    x, y = classes()
+    network = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
+    train(network, nn.CrossEntropyLoss(), x, y)
+    network.eval()
+    with torch.no_grad():
+        network(x)
+
+
+def log_of_logs() -> None:
+    x, y = classes()
+    train(net(nn.LogSoftmax(dim=1)), nn.CrossEntropyLoss(), x, y)
+
+
+@pytest.mark.parametrize(
+    "program", [healthy, accumulating, adversaries, policy, single_rows, evaluated_in_eval, log_of_logs]
+)
+def test_nothing_is_seen_of_what_is_right(program: Callable[[], Any]) -> None:
+    assert suspected(program) == set()
+
+
+def test_frozen_layers_are_certain_of_nothing() -> None:
+    record = watched(head_only)
+    found = [s for rule in STATED for s in rule(record)]
+    assert [s.cause for s in found] == ["parameter-not-optimized"]
+    assert not found[0].certain and found[0].strictly
+
+
+def test_the_observer_leaves_no_trace() -> None:
+    before = nn.Module.__call__, torch.Tensor.backward, optim.SGD.step, F.cross_entropy, nn.MSELoss.function
+    watched(healthy)
+    after = nn.Module.__call__, torch.Tensor.backward, optim.SGD.step, F.cross_entropy, nn.MSELoss.function
+    assert before == after
+    assert state.interpreters == () and not [w for w in state.watchers if isinstance(w, Observer)]
+
+
+def test_the_observer_changes_no_number() -> None:
+    results: list[Any] = []
+
+    def program() -> None:
+        x, y = classes()
+        network = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.BatchNorm1d(8), nn.Linear(8, 3))
+        train(network, nn.CrossEntropyLoss(), x, y)
+        results.append(network[0].weight.tolist())
+
+    torch.manual_seed(0)
+    program()
+    watched(program)
+    assert results[0] == results[1]
+
+
+def test_what_is_noted() -> None:
+    record = watched(healthy)
+    assert len(record.steps) == 24 and record.optimizers[0].name == "SGD" and record.optimizers[0].steps == 24
+    assert record.loss.kind == "cross_entropy" and record.loss.reduction == "mean"
+    assert record.loss.place is not None and Path(record.loss.place[0]).name == Path(__file__).name
+    assert [p.name for p in record.parameters.values()] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert all(p.known and p.used and p.reached and p.moved > 0 for p in record.parameters.values())
+    assert [what for what, _ in record.events[:4]] == ["zero_grad", "backward", "step", "zero_grad"]
+    assert [op.key[0] for op in record.loss.body] == ["linear", "relu", "linear"]
+
+
+# Rules on records ----------------------------------------------------------------------------------------------------
+
+
+def run(*losses: float, accuracy: float | None = None, lr: float = 0.1) -> ProgramRecord:
+    record = ProgramRecord([StepRecord(loss, accuracy=accuracy, count=20) for loss in losses])
+    record.optimizers = [OptimizerRecord("SGD", {"lr": lr})]
+    return record
+
+
+def test_which_run_is_better() -> None:
+    flat, falling = run(*[1.0] * 50), run(*[1.0 - i / 51 for i in range(50)])
+    assert better(flat, falling) and better(flat, falling, strictly=True)
+    assert not better(falling, flat) and not better(flat, flat)
+    assert not better(flat, run(1.0, 0.5)), "a run that broke off says nothing"
+    assert better(run(*[float("nan")] * 50), falling) and not better(falling, run(*[float("nan")] * 50))
+    assert outcome(flat).progress == 0 and outcome(falling).progress > 0.8 and not does_well(flat)
+
+
+def test_the_names_of_rates() -> None:
+    up_again = [*[1.0 - i / 60 for i in range(50)], *[2.0] * 50]
+    names = [s.cause for s in rate.trials(run(*up_again))]
+    assert names == ["late-instability", "late-instability", "lr-too-low", "lr-too-low"]
+    assert [s.cause for s in rate.trials(run(*[1.0] * 20))][2] == "too-few-updates"
+    assert next(rate.trials(run(*[1.0] * 200))).cause == "lr-too-high"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ("RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn", "detached-gradient"),
+        ("IndexError: Target 3 is out of bounds.", "labels-out-of-range"),
+    ],
+)
+def test_what_an_error_says(said: str, cause: str) -> None:
+    assert [s.cause for s in crash.crashed(ProgramRecord(error=said))] == [cause]
+    assert not list(crash.crashed(ProgramRecord(error="ValueError: something else")))
+
+
+def test_which_programs_are_meant(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import helper\n")
+    (tmp_path / "helper.py").write_text("from torch import nn\n")
+    (tmp_path / "plain.py").write_text("import numpy as np\n")
+    assert uses_framework(tmp_path / "train.py") and not uses_framework(tmp_path / "plain.py")
+
+
+# Whole programs ------------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import torch
+import torch.nn as nn
+
+torch.manual_seed(0)
+x = torch.randn(400, 10)
+y = (x @ torch.randn(10, 3)).argmax(1)
+model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 3))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for epoch in range(10):
+    order = torch.randperm(400)
+    for i in range(0, 400, 40):
+        batch = order[i : i + 40]
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x[batch]), y[batch])
+        loss.backward()
+        optimizer.step()
+"""
+
+
+def changed(*pairs: tuple[str, str]) -> str:
+    source = PROGRAM
+    for old, new in pairs:
+        assert source.count(old) == 1
+        source = source.replace(old, new)
+    return source
+
+
+WHOLE = [
+    ((), None, 0),
+    ((("        optimizer.zero_grad()\n", ""), ("lr=0.01", "lr=0.05")), "missing-zero-grad", 15),
+    ((("lr=0.01", "lr=1e-6"),), "lr-too-low", 9),
+    ((("Adam", "SGD"), ("lr=0.01", "lr=300.0")), "lr-too-high", 9),
+    ((("optimizer.step()", "pass"),), "parameter-not-optimized", 16),
+    ((("Linear(32, 3))", "Linear(32, 3), nn.Softmax(1))"), ("lr=0.01", "lr=0.0005")), "double-softmax", 8),
+]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "cause", "line"),
+    [pytest.param(*row, marks=[] if i < 2 else pytest.mark.slow) for i, row in enumerate(WHOLE)],
+)
+def test_whole_programs(tmp_path: Path, pairs: Any, cause: str | None, line: int) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(changed(*pairs))
+    report = examine_script(script, budget=60)
+    assert report.reason == ""
+    if cause is None:
+        assert report.status == "healthy" and report.findings == []
+        return
+    assert report.status == "faults" and report.exit_code == 1
+    assert [(f.cause, f.line) for f in report.findings] == [(cause, line)]
+    assert report.findings[0].code == changed(*pairs).splitlines()[line - 1].strip()
+    assert report.findings[0].fork or cause == "parameter-not-optimized"
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    kept = torch.get_rng_state()
+    yield
+    torch.set_rng_state(kept)
