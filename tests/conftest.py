@@ -33,8 +33,11 @@ def pytest_configure() -> None:
         from tests.rounding import reverse_sums
 
         reverse_sums()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background: what tests start would ignore it
+    # In a shell's background, and under nohup, what tests start would ignore these.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if shift := int(os.environ.get("PELLUCID_TEST_SEED", "0")):
         move_seeds(shift)
 

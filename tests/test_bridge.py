@@ -14,6 +14,7 @@ import pellucid
 from pellucid import torch_names
 from pellucid.bridge import check_program
 from pellucid.bridge.lacking import has
+from tests.sampled import sampled
 
 PROGRAM = "from pellucid_command import main; main()"
 
@@ -57,7 +58,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("end", sampled(ENDS.values(), 4), ids=ENDS.keys())
 def test_a_script_runs_as_python_runs_it(end: str, tmp_path: Path) -> None:
     (tmp_path / "helper.py").write_text("def twice(x):\n    return 2 * x\n")
     (tmp_path / "script.py").write_text(SURROUNDINGS + end)

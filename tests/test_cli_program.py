@@ -16,6 +16,7 @@ import typer.main
 import pellucid_command
 from pellucid.cli.program import app
 from pellucid.train.files.checkpoint import checkpoint_files
+from tests.sampled import sampled
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and pipes of POSIX")
 PROGRAM = [sys.executable, "-c", "from pellucid_command import main; main()"]
@@ -56,20 +57,24 @@ def test_help_does_not_load_the_library() -> None:
 ASCII = {"PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+# The quick ones first.
+TYPED = [
+    ["--help"],
+    ["train", "moons", "--out", "Zürich-—-×"],
+    ["explain", "softmax"],
+    ["train", "moons", "--lr", "-1"],
+    ["find-lr", "moons", "--steps", 20],
+    ["explain", "Größe"],
+    ["info"],
+    ["compare", "run", "run"],
+    ["report", "run"],
+    ["predict", "run", "points.csv"],
+]
+
+
 @pytest.mark.parametrize(
     "words",
-    [
-        ["--help"],
-        ["train", "moons", "--lr", "-1"],
-        ["train", "moons", "--out", "Zürich-—-×"],
-        ["find-lr", "moons", "--steps", 20],
-        ["explain", "softmax"],
-        ["explain", "Größe"],
-        ["info"],
-        ["compare", "run", "run"],
-        ["report", "run"],
-        ["predict", "run", "points.csv"],
-    ],
+    [pytest.param(words, marks=pytest.mark.slow if index > 2 else ()) for index, words in enumerate(TYPED)],
     ids=lambda words: " ".join(map(str, words)),
 )
 def test_an_ascii_terminal(words: list[object], tmp_path: Path, moons: Path) -> None:
@@ -141,7 +146,7 @@ def test_ctrl_c_while_it_loads_shows_no_trace(delay: float, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("background", sampled([False, True], 2))
 def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     name: str, background: bool, tmp_path: Path
 ) -> None:
@@ -167,6 +172,7 @@ def test_a_signal_saves_and_the_run_goes_on_as_if_there_had_been_none(
     assert (folder / "model.safetensors").exists() and not (folder / ".lock").exists()
 
 
+@pytest.mark.slow
 def test_two_programs_do_not_go_on_with_one_run(tmp_path: Path) -> None:
     from pellucid.experiments import resume, start
     from pellucid.train import RunFolderError

@@ -212,6 +212,7 @@ def test_a_parameter_that_never_moves(tmp_path: Path) -> None:
     assert report.findings[0].title == "parameter-not-optimized: zero-gradient"
 
 
+@pytest.mark.slow
 def test_weights_that_are_updated_too_early(tmp_path: Path) -> None:
     early = "    syn1 += l1.T.dot(l2_delta)\n"
     report = examined(tmp_path, TWO_LAYERS, early, "", "    l1_error =", early + "    l1_error =")

@@ -27,6 +27,7 @@ from pellucid.viz import document
 from pellucid.viz.document import Document, Gallery, Picture, Section, Table, Text
 from pellucid.viz.report_samples import Predictions, TrainingData
 from tests.browser import in_browser
+from tests.sampled import sampled
 
 EVIL = "<script>alert(1)</script>"
 BREAKOUT = '"><img src=x onerror=alert(1)>'
@@ -212,6 +213,7 @@ def test_the_browser_has_nothing_to_complain_of(runs: Path, tmp_path: Path) -> N
 # When and from what it is written
 
 
+@pytest.mark.slow
 def test_a_complete_run_that_is_resumed_has_the_same_page(runs: Path) -> None:
     before = {path.name: path.read_bytes() for path in (runs / "pets").iterdir() if path.is_file()}
     assert "report.html" in before
@@ -219,6 +221,7 @@ def test_a_complete_run_that_is_resumed_has_the_same_page(runs: Path) -> None:
     assert {path.name: path.read_bytes() for path in (runs / "pets").iterdir() if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_run_whose_data_are_elsewhere(runs: Path, tmp_path: Path) -> None:
     """The folder is enough for all but the pictures of samples; told where the data are, these are there too."""
     moved = shutil.copytree(runs / "plane", tmp_path / "moved")
@@ -287,6 +290,7 @@ class Interrupts(Callback):
             self.session.stop()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_has_a_page_that_says_how_to_go_on(tmp_path: Path) -> None:
     session = start({"dataset": "moons", "model": "logistic"}, tmp_path / "run", quiet=True)
     session.learner.add(Interrupts(session))
@@ -298,7 +302,7 @@ def test_a_run_that_was_interrupted_has_a_page_that_says_how_to_go_on(tmp_path: 
     assert "Predictions" in page.contents and "Inside the network" in page.contents
 
 
-@pytest.mark.parametrize("missing", ["jinja2", "a part of the page"])
+@pytest.mark.parametrize("missing", sampled(["jinja2", "a part of the page"], 2))
 def test_a_run_is_whole_without_its_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     if missing == "jinja2":
         monkeypatch.setitem(sys.modules, "jinja2", None)
@@ -314,6 +318,7 @@ def test_a_run_is_whole_without_its_page(tmp_path: Path, monkeypatch: pytest.Mon
         assert result.exit_code == 2 and told in result.output
 
 
+@pytest.mark.slow
 def test_the_command_of_the_page_makes_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["moons", "--epochs", 2, "--model", "mlp:3", "--callback", "ema:decay=0.9", "--schedule", "cosine"]
@@ -326,6 +331,7 @@ def test_the_command_of_the_page_makes_the_same_run(tmp_path: Path, monkeypatch:
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_part_more_is_kept_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry, and the run records it, leaves its file, and shows its picture; nothing else is touched."""
 
@@ -359,6 +365,7 @@ def test_a_page_of_few_parts(tmp_path: Path) -> None:
     assert not (tmp_path / "typo.html").exists()
 
 
+@pytest.mark.slow
 def test_a_page_of_ones_own_loop(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     optimizer = optim.SGD(model.parameters(), lr=0.1)

@@ -236,6 +236,7 @@ def test_a_large_grid_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "To go on: pellucid sweep --resume large" in result.output
 
 
+@pytest.mark.slow
 def test_more_trials_of_a_random_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process, to save the time of another: what is tried with 2 trials is not tried again with 3."""
     from pellucid.cli import sweep
@@ -282,6 +283,7 @@ def test_a_process_that_dies_fails_its_trial_alone(tmp_path: Path) -> None:
     assert {name: os.environ.get(name) for name in THREADS} == before
 
 
+@pytest.mark.slow
 def test_a_task_that_was_stopped_is_taken_up_again(tmp_path: Path) -> None:
     task = Task(0, {**QUICK, "epochs": 2, "lr": 0.1}, tmp_path / "run")
     asked = threading.Event()
@@ -301,6 +303,7 @@ def test_a_task_that_was_stopped_is_taken_up_again(tmp_path: Path) -> None:
 
 @in_one_process
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
+@pytest.mark.slow
 def test_ctrl_c_leaves_everything_to_go_on_with() -> None:
     words = ["moons", "--model", "mlp:4", "--batch-size", "8", "--epochs", "6", "--grid", "lr=0.01,0.02"]
     process = subprocess.Popen(

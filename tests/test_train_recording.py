@@ -142,6 +142,7 @@ def test_wrong_settings_are_refused_with_what_to_write(make: Callable[[], Callba
         make()
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs(tmp_path: Path) -> None:
     """A round of it, on epochs of three steps."""
     from benchmarks import learner as benchmark

@@ -701,6 +701,7 @@ def test_watch_takes_a_model_of_pytorch() -> None:
     assert [row["train_loss"] for row in record["rows"]][1] == loss.item()
 
 
+@pytest.mark.slow
 def test_what_was_watched_is_drawn_and_reported(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
