@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "printing": frozenset({"declare", "core"}),
     "random": frozenset({"declare", "core"}),
     "record": frozenset({"reverse", "declare", "core"}),
-    "ops": frozenset({"core", "declare", "reverse", "random"}),
+    "kernels": frozenset({"backend", "files"}),
+    "ops": frozenset({"core", "declare", "reverse", "random", "kernels"}),
     # PyTorch's names for what core and ops hold.
     "autograd": frozenset({"ops", "core", "record"}),
     "linalg": frozenset({"ops", "core"}),
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "distributions": frozenset({"linalg", "ops", "core"}),
     "fft": frozenset({"ops", "core"}),
     "nn": frozenset({"ops", "core", "record", "viz", "autograd"}),  # the report on ways to initialise draws itself
-    "optim": frozenset({"ops", "core", "nn"}),  # `swa_utils.AveragedModel` is a module
+    "optim": frozenset({"ops", "core", "nn", "kernels"}),  # `swa_utils.AveragedModel` is a module
     "serialize": frozenset({"ops", "core", "safetensors"}),
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
     "datasets": frozenset({"backend", "core"}),

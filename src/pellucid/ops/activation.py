@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core import real
 from pellucid.declare import elementwise, op
+from pellucid.kernels import elementwise as native
 
 from .elements import in_float32, is_bool, is_integral
 
@@ -81,10 +82,14 @@ elu.vjp(input=_elu_rule)
 @in_float32
 def silu(xp: Any, input: Any) -> Any:
     """x · sigmoid(x) of each element (arXiv:1702.03118)."""
-    return input / (1 + xp.exp(-input))
+    made = native.silu(input)
+    return input / (1 + xp.exp(-input)) if made is None else made
 
 
 def _silu_rule(m: Any, g: Any, input: Any) -> Any:
+    made = native.silu_backward(g, input)
+    if made is not None:
+        return made
     gate = m.sigmoid(input)
     return g * (gate * (1 + input * (1 - gate)))
 
@@ -141,6 +146,9 @@ logsigmoid.vjp(input=lambda m, g, input: g * m.sigmoid(-input))
 @in_float32
 def gelu(xp: Any, input: Any, *, approximate: str = "none") -> Any:
     """x · Φ(x) of each element, Φ the normal distribution (arXiv:1606.08415); `approximate="tanh"` is GPT-2's."""
+    made = _native_gelu(approximate, input)
+    if made is not None:
+        return made
     if approximate == "tanh":
         return 0.5 * input * (1 + xp.tanh(_BEND * (input + _CUBE * (input * input * input))))
     if approximate != "none":
@@ -149,9 +157,20 @@ def gelu(xp: Any, input: Any, *, approximate: str = "none") -> Any:
 
 
 _BEND, _CUBE = math.sqrt(2 / math.pi), 0.044715
+_NATIVE = {("none", 1): native.gelu, ("tanh", 1): native.gelu_tanh,
+           ("none", 2): native.gelu_backward, ("tanh", 2): native.gelu_tanh_backward}  # fmt: skip
+
+
+def _native_gelu(approximate: str, *arrays: Any) -> Any:
+    """By a kernel, forward from the input and backward from the gradient and the input; None where there is none."""
+    kernel = _NATIVE.get((approximate, len(arrays)))
+    return None if kernel is None else kernel(*arrays)
 
 
 def _gelu_rule(m: Any, g: Any, input: Any, approximate: str) -> Any:
+    made = _native_gelu(approximate, g, input)
+    if made is not None:
+        return made
     square = input * input
     if approximate == "tanh":
         bent = m.tanh(_BEND * (input + _CUBE * (square * input)))

@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.core import interval, positive, real
 from pellucid.declare import elementwise
+from pellucid.kernels import elementwise as native
 
 from .elements import in_float32
 
@@ -16,7 +17,8 @@ _LN2, _LN10 = math.log(2), math.log(10)
 @elementwise(domain=real(), in_place="function")
 def exp(xp: Any, input: Any) -> Any:
     """Exponential of each element: e^x."""
-    return xp.exp(input)
+    made = native.exp(input)
+    return xp.exp(input) if made is None else made
 
 
 exp.vjp(input=lambda m, g, out: g * out)
@@ -123,7 +125,8 @@ xlogy.vjp(
 @in_float32
 def sigmoid(xp: Any, input: Any) -> Any:
     """1 / (1 + e^-x) of each element."""
-    return 1 / (1 + xp.exp(-input))
+    made = native.sigmoid(input)
+    return 1 / (1 + xp.exp(-input)) if made is None else made
 
 
 sigmoid.vjp(input=lambda m, g, out: g * ((1 - out) * out))

@@ -7,6 +7,7 @@ from typing import Any
 
 from pellucid.core import interval, nonzero, positive, real
 from pellucid.declare import elementwise
+from pellucid.kernels import elementwise as native
 
 from .elements import in_float32, kind_of
 
@@ -103,7 +104,8 @@ cosh.vjp(input=lambda m, g, input: g * m.sinh(input))
 @elementwise(domain=real(), in_place="function")
 def tanh(xp: Any, input: Any) -> Any:
     """Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
-    return xp.tanh(input)
+    made = native.tanh(input)
+    return xp.tanh(input) if made is None else made
 
 
 tanh.vjp(input=lambda m, g, out: g * (1 - out * out))

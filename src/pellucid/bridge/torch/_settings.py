@@ -6,27 +6,26 @@ import warnings
 from typing import Any
 
 import pellucid
+from pellucid import kernels
 from pellucid.core import device as device_type
 
 _kept: dict[str, Any] = {
-    "threads": None, "interop": None, "precision": "highest", "deterministic": "default", "warn_always": False,
+    "interop": None, "precision": "highest", "deterministic": "default", "warn_always": False,
 }  # fmt: skip
 
 
 def get_num_threads() -> int:
-    """The number of threads that were asked for; before that, of the cores. How many NumPy uses its BLAS decides."""
-    import os
-
-    return _kept["threads"] or os.cpu_count() or 1
+    """The number of threads of large kernels; before it is set, of the cores. How many NumPy uses its BLAS decides."""
+    return kernels.get_num_threads()
 
 
 def set_num_threads(num: int) -> None:
-    """Keep the number of threads. NumPy's BLAS is given it where threadpoolctl is installed."""
+    """Set the number of threads of large kernels, and of NumPy's BLAS where threadpoolctl is installed."""
     if not isinstance(num, int):
         raise TypeError(f"set_num_threads expects an int, but got {type(num).__name__}")
     if num <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    _kept["threads"] = num
+    kernels.set_num_threads(num)
     try:
         import threadpoolctl
     except ImportError:

@@ -1,0 +1,21 @@
+"""Inner loops of what NumPy does badly, as LLVM IR written in Python; without llvmlite the NumPy lines beside them run.
+
+| file | what it is about |
+|---|---|
+| `emitter` | one function as text: typed values, loops, loads and stores |
+| `mathematics` | exp, tanh, erf of each element, with their errors |
+| `elementwise` | activations and their gradients |
+| `table` | what a kernel is, and when it runs |
+| `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |
+| `pool` | the threads that share a kernel's work |
+
+A call gives the result, or None where the dtype, the layout or the size is not one for a kernel: then the line beside
+it runs. Which of the two it is depends on nothing else, so that a run can be repeated bit for bit on the same
+machine while `status()` says the same. `PELLUCID_KERNELS=0` in the environment has none run.
+"""
+
+from .compiler import status
+from .pool import get_num_threads, set_num_threads
+from .table import KERNELS
+
+__all__ = ["KERNELS", "get_num_threads", "set_num_threads", "status"]

@@ -1,0 +1,150 @@
+"""From the text of a kernel to a function that can be called, by LLVM (the package llvmlite) for this processor.
+
+llvmlite is imported when the first kernel is needed. Without it there are no kernels, and no error: `function` gives
+None. What it makes is kept on disk (see `cache`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import cache
+from .emitter import Emitter
+
+_TYPES: dict[str, Any] = {
+    "ptr": ctypes.c_void_p, "i64": ctypes.c_int64, "float": ctypes.c_float, "double": ctypes.c_double,
+}  # fmt: skip
+
+
+class _Lock:
+    """One thread compiles at a time; a process that was forked meanwhile begins with an open lock."""
+
+    def __init__(self) -> None:
+        self.anew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.anew)
+
+    def anew(self) -> None:
+        self.lock = threading.RLock()
+
+
+_lock = _Lock()
+_engines: list[Any] = []  # they own the machine code
+_failure: str | None = None
+
+
+class Target:
+    """The processor at hand, as LLVM knows it."""
+
+    def __init__(self) -> None:
+        import llvmlite
+        from llvmlite import binding
+
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        self.binding: Any = binding
+        self.processor: str = binding.get_host_cpu_name()
+        self.features: str = binding.get_host_cpu_features().flatten()
+        self.triple: str = binding.get_process_triple()
+        self.key = f"{llvmlite.__version__} {self.triple} {self.processor} {self.features}"
+
+    def machine(self) -> Any:
+        """A generator of machine code."""
+        found = self.binding.Target.from_triple(self.triple)
+        return found.create_target_machine(cpu=self.processor, features=self.features, opt=3, jit=True)
+
+    @functools.cached_property
+    def lanes(self) -> int:
+        """How many floats go into a vector register."""
+        features = self.features.split(",")
+        if "+avx512f" in features:
+            return 16
+        return 8 if "+avx" in features else 4
+
+
+@functools.cache
+def _target() -> Target | None:
+    global _failure
+    if os.environ.get("PELLUCID_KERNELS", "1") == "0":
+        _failure = "the environment variable PELLUCID_KERNELS is 0"
+        return None
+    try:
+        return Target()
+    except ImportError:
+        _failure = "llvmlite is not installed: pip install 'pellucid[standard]'"
+    except Exception as failure:  # noqa: BLE001  an LLVM that does not know this machine
+        _failure = f"llvmlite does not run here: {failure}"
+    return None
+
+
+def target() -> Target | None:
+    """The processor, or None where no kernel can be made."""
+    with _lock.lock:
+        return _target() if _failure is None else None
+
+
+def status() -> str:
+    """What the kernels run on, or why there are none."""
+    found = target()
+    return f"llvmlite {found.key.split(' ')[0]} for {found.processor}" if found else f"none: {_failure}"
+
+
+def function(kernel: Emitter) -> Callable[..., None] | None:
+    """The function `(start, stop, parameters…)` of a kernel; None where none can be made. It runs without the GIL."""
+    global _failure
+    with _lock.lock:
+        found = _target() if _failure is None else None
+        if found is None:
+            return None
+        try:
+            loaded = _function(found, kernel)
+        except Exception as failure:  # noqa: BLE001  another LLVM, a processor that it does not know
+            _failure = f"llvmlite does not run here: {failure}"
+            return None
+    if not loaded:
+        return None
+    kinds = [_TYPES[type] for type in kernel.parameters.values()]
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *kinds)(loaded)
+
+
+def _function(target: Target, kernel: Emitter) -> int | None:
+    """The address of the kernel's code: from the disk where it is there, else made now."""
+    text = kernel.text()
+    code = cache.read(text, target.key)
+    loaded = None if code is None else _load(target, code, kernel.name)
+    if loaded is None:
+        code = _compiled(target, text)
+        cache.write(text, target.key, code)
+        loaded = _load(target, code, kernel.name)
+    return loaded
+
+
+def _compiled(target: Target, text: str) -> bytes:
+    """Machine code in the format of the system's object files."""
+    binding = target.binding
+    module = binding.parse_assembly(text)
+    module.triple = target.triple
+    module.verify()
+    machine = target.machine()
+    options = binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.loop_interleaving = options.loop_unrolling = True
+    builder = binding.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return machine.emit_object(module)
+
+
+def _load(target: Target, code: bytes, name: str) -> int | None:
+    """The address of the function in `code`."""
+    binding = target.binding
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target.machine())
+    engine.add_object_file(binding.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address = engine.get_function_address(name)
+    if address:
+        _engines.append(engine)
+    return address or None

@@ -1,0 +1,89 @@
+"""Kernels that work on each element alone: the activations that NumPy makes of many passes, or of slow functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from pellucid.backend import Array
+
+from . import mathematics as m
+from .emitter import Emitter, Value
+from .pool import share
+from .table import TYPES, Kernel, address, flat
+
+LEAST = 2048  # elements: below, a call costs as much as it saves
+_EACH = 16384  # elements that a thread takes at least
+
+Expression = Callable[..., Value]
+
+
+class Elementwise:
+    """The kernel of an expression in one element of each array."""
+
+    def __init__(self, name: str, expression: Expression, count: int = 1, types: tuple[str, ...] = ("float", "double")):
+        self.expression, self.count = expression, count
+        self.kernel = Kernel(name, self._emit, types)
+
+    def _emit(self, name: str, type: str) -> Emitter:
+        parameters = [f"x{i}" for i in range(self.count)]
+        made = Emitter(name, dict.fromkeys([*parameters, "out"], "ptr"))
+        with made.loop(made.start, made.stop) as i:
+            loaded = [made.load(type, getattr(made, each), i) for each in parameters]
+            made.store(self.expression(made, *loaded), made.out, i)
+        return made
+
+    def __call__(self, *arrays: Array) -> Array | None:
+        """The result in new memory, laid out as the arrays are; None where the NumPy line is to run."""
+        first = arrays[0]
+        if type(first) is not np.ndarray or first.size < LEAST or first.dtype not in TYPES or not flat(*arrays):
+            return None
+        function = self.kernel.function(first.dtype)
+        if function is None:
+            return None
+        out = np.empty_like(first)
+        share(function, first.size, _EACH, *map(address, arrays), address(out))
+        return out
+
+
+_ROOT_HALF = math.sqrt(0.5)
+_DENSITY = 1 / math.sqrt(2 * math.pi)
+_BEND, _CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def _gelu(k: Emitter, x: Value, bent: bool) -> Value:
+    if bent:
+        inner = _BEND * (x + _CUBE * (x * x * x))
+        return 0.5 * x * (1 + m.tanh(k, inner))
+    return 0.5 * x * (1 + m.erf(k, x * _ROOT_HALF))
+
+
+def _gelu_backward(k: Emitter, g: Value, x: Value, bent: bool) -> Value:
+    square = x * x
+    if bent:
+        curve = m.tanh(k, _BEND * (x + _CUBE * (square * x)))
+        slope = _BEND * (1 + 3 * _CUBE * square)
+        return g * (0.5 * (1 + curve) + 0.5 * x * (1 - curve * curve) * slope)
+    return g * (0.5 * (1 + m.erf(k, x * _ROOT_HALF)) + x * (_DENSITY * m.exp(k, -0.5 * square)))
+
+
+def _silu(k: Emitter, x: Value) -> Value:
+    return x / (1 + m.exp(k, -x))
+
+
+def _silu_backward(k: Emitter, g: Value, x: Value) -> Value:
+    gate = m.sigmoid(k, x)
+    return g * (gate * (1 + x * (1 - gate)))
+
+
+exp = Elementwise("exp", m.exp)
+tanh = Elementwise("tanh", m.tanh)
+sigmoid = Elementwise("sigmoid", m.sigmoid)
+silu = Elementwise("silu", _silu)
+silu_backward = Elementwise("silu_backward", _silu_backward, 2)
+gelu = Elementwise("gelu", lambda k, x: _gelu(k, x, False), types=("float",))
+gelu_backward = Elementwise("gelu_backward", lambda k, g, x: _gelu_backward(k, g, x, False), 2, types=("float",))
+gelu_tanh = Elementwise("gelu_tanh", lambda k, x: _gelu(k, x, True))
+gelu_tanh_backward = Elementwise("gelu_tanh_backward", lambda k, g, x: _gelu_backward(k, g, x, True), 2)

@@ -1,0 +1,263 @@
+"""Inner loops written in Python, as the text of LLVM's intermediate representation.
+
+An `Emitter` is one function. Its parameters, what it loads and what it computes are `Value`s, which know their type and
+add one line for each operator:
+
+>>> made = Emitter("double_up", {"x": "ptr", "out": "ptr"})
+>>> with made.loop(made.start, made.stop) as i:
+...     made.store(made.load("float", made.x, i) * 2.0, made.out, i)
+>>> print(made.text().splitlines()[0])
+define void @double_up(i64 %start, i64 %stop, ptr noalias %x, ptr noalias %out) {
+
+Each function gets `start` and `stop`, the part of the work that it is to do: what is called from several threads is
+the same function with other bounds. Loops are left to LLVM to unroll and vectorise. It may not change the order of a
+sum, but where `reassociate=True` says so.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+Number = int | float
+
+_ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
+_ORDER = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq"}
+
+
+class Value:
+    """Something computed: its LLVM type and its name there."""
+
+    __slots__ = ("emitter", "name", "type")
+
+    def __init__(self, emitter: Emitter, type: str, name: str) -> None:
+        self.emitter, self.type, self.name = emitter, type, name
+
+    def __add__(self, other: Value | Number) -> Value:
+        return self.emitter.arithmetic("+", self, other)
+
+    def __sub__(self, other: Value | Number) -> Value:
+        return self.emitter.arithmetic("-", self, other)
+
+    def __mul__(self, other: Value | Number) -> Value:
+        return self.emitter.arithmetic("*", self, other)
+
+    def __truediv__(self, other: Value | Number) -> Value:
+        return self.emitter.arithmetic("/", self, other)
+
+    def __radd__(self, other: Number) -> Value:
+        return self + other
+
+    def __rmul__(self, other: Number) -> Value:
+        return self * other
+
+    def __rsub__(self, other: Number) -> Value:
+        return self.emitter.like(self, other) - self
+
+    def __rtruediv__(self, other: Number) -> Value:
+        return self.emitter.like(self, other) / self
+
+    def __neg__(self) -> Value:
+        return self.emitter.add(self.type, f"fneg {self.type} {self.name}")
+
+    def __lt__(self, other: Value | Number) -> Value:
+        return self.emitter.compare("<", self, other)
+
+    def __le__(self, other: Value | Number) -> Value:
+        return self.emitter.compare("<=", self, other)
+
+    def __gt__(self, other: Value | Number) -> Value:
+        return self.emitter.compare(">", self, other)
+
+
+class Variable:
+    """A value that changes from one round of a loop to the next."""
+
+    def __init__(self, emitter: Emitter, place: Value, type: str) -> None:
+        self.emitter, self.place, self.type = emitter, place, type
+
+    def get(self) -> Value:
+        """What it holds now."""
+        return self.emitter.add(self.type, f"load {self.type}, ptr {self.place.name}")
+
+    def set(self, value: Value) -> None:
+        """Have it hold another value."""
+        self.emitter.line(f"store {self.type} {value.name}, ptr {self.place.name}")
+
+    def add(self, value: Value, reassociate: bool = False) -> None:
+        """Add to it. `reassociate` allows LLVM to add in another order: in several lanes at once."""
+        flag = "reassoc " if reassociate else ""
+        self.set(self.emitter.add(self.type, f"fadd {flag}{self.type} {self.get().name}, {value.name}"))
+
+
+class Emitter:
+    """One function `name(start, stop, parameters…)`; `parameters` has the types (`"ptr"`, `"i64"`, `"float"`) by name.
+
+    `aliased` says that arrays may overlap, as they do where one is changed in place.
+    """
+
+    def __init__(self, name: str, parameters: dict[str, str], aliased: bool = False) -> None:
+        self.name, self.parameters, self.aliased = name, parameters, aliased
+        self.start, self.stop = Value(self, "i64", "%start"), Value(self, "i64", "%stop")
+        self._of = {each: Value(self, type, f"%{each}") for each, type in parameters.items()}
+        self._lines: list[str] = []
+        self._variables: list[str] = []
+        self._declared: set[str] = set()
+        self._count = 0
+
+    def __getattr__(self, name: str) -> Value:
+        try:
+            return self.__dict__["_of"][name]
+        except KeyError:
+            raise AttributeError(f"the kernel has no parameter {name!r}", name=name, obj=self) from None
+
+    def text(self) -> str:
+        """The function, and what it declares."""
+        plain = "" if self.aliased else "noalias "
+        given = [f"{'ptr ' + plain if type == 'ptr' else type + ' '}%{name}" for name, type in self.parameters.items()]
+        head = f"define void @{self.name}(i64 %start, i64 %stop, {', '.join(given)}) {{"
+        body = ["entry:", *self._variables, *self._lines, "  ret void", "}", *sorted(self._declared)]
+        return "\n".join([head, *body])
+
+    # ------------------------------------------------------------------------------------------------- values
+
+    def line(self, text: str) -> None:
+        """A line without a result."""
+        self._lines.append("  " + text)
+
+    def add(self, type: str, text: str) -> Value:
+        """A line with a result of `type`."""
+        self._count += 1
+        self.line(f"%v{self._count} = {text}")
+        return Value(self, type, f"%v{self._count}")
+
+    def constant(self, type: str, number: Number) -> Value:
+        """A number of a scalar type."""
+        if type.startswith("i"):
+            return Value(self, type, str(int(number)))
+        if type == "float":  # LLVM wants the double that the float is
+            number = struct.unpack("f", struct.pack("f", number))[0]
+        return Value(self, type, f"0x{struct.unpack('Q', struct.pack('d', number))[0]:016X}")
+
+    def like(self, value: Value, number: Value | Number) -> Value:
+        """`number` in the type of `value`, in each lane of a vector."""
+        if isinstance(number, Value):
+            return number
+        lane = lane_of(value.type)
+        made = self.constant(lane, number)
+        return made if lane == value.type else self.broadcast(made, value.type)
+
+    def broadcast(self, value: Value, type: str) -> Value:
+        """A vector of `type` with `value` in each lane."""
+        lanes = type[1:-1].split(" x ")[0]
+        first = self.add(type, f"insertelement {type} poison, {value.type} {value.name}, i64 0")
+        return self.add(type, f"shufflevector {type} {first.name}, {type} poison, <{lanes} x i32> zeroinitializer")
+
+    def zero(self, type: str) -> Value:
+        """Zero, in each lane of a vector."""
+        return Value(self, type, "zeroinitializer")
+
+    def arithmetic(self, operator: str, left: Value, right: Value | Number) -> Value:
+        """left `+ - * /` right. A product may be fused with the sum that it goes into."""
+        kind = left.type
+        name = _ARITHMETIC[operator]
+        whole = lane_of(kind).startswith("i")
+        word = ("sdiv" if name == "div" else f"{name} nsw") if whole else f"f{name} contract"
+        return self.add(kind, f"{word} {kind} {left.name}, {self.like(left, right).name}")
+
+    def compare(self, operator: str, left: Value, right: Value | Number) -> Value:
+        """Whether left `< <= > >= ==` right: not, where one of them is NaN."""
+        right = self.like(left, right)
+        whole = lane_of(left.type).startswith("i")
+        order = "s" + _ORDER[operator][1:] if whole and operator != "==" else _ORDER[operator]
+        word = ("icmp " if whole else "fcmp ") + ("eq" if whole and operator == "==" else order)
+        return self.add("i1", f"{word} {left.type} {left.name}, {right.name}")
+
+    def select(self, condition: Value, then: Value, otherwise: Value | Number) -> Value:
+        """`then` where the condition holds."""
+        otherwise = self.like(then, otherwise)
+        return self.add(then.type, f"select i1 {condition.name}, {then.type} {then.name}, {then.type} {otherwise.name}")
+
+    def intrinsic(self, name: str, *values: Value) -> Value:
+        """One of LLVM's own functions: `sqrt`, `fabs`, `maximum`, …, whose result is of its arguments' type."""
+        kind = values[0].type
+        lane = lane_of(kind)
+        short = {"float": "f32", "double": "f64"}.get(lane, lane)
+        suffix = short if lane == kind else f"v{kind[1:].split(' x ')[0]}{short}"
+        called = f"@llvm.{name}.{suffix}"
+        self._declared.add(f"declare {kind} {called}({', '.join([kind] * len(values))})")
+        return self.add(kind, f"call {kind} {called}({', '.join(f'{kind} {value.name}' for value in values)})")
+
+    def bits(self, value: Value, type: str) -> Value:
+        """The same bits as another type."""
+        return self.add(type, f"bitcast {value.type} {value.name} to {type}")
+
+    def convert(self, value: Value, type: str) -> Value:
+        """A float as a double or the other way round, an integer as either."""
+        if value.type == type:
+            return value
+        if lane_of(value.type).startswith("i"):
+            word = "sitofp" if not type.startswith("i") else "sext"
+        else:
+            word = "fpext" if type == "double" else "fptrunc"
+        return self.add(type, f"{word} {value.type} {value.name} to {type}")
+
+    # --------------------------------------------------------------------------------------- memory and loops
+
+    def at(self, pointer: Value, index: Value, type: str) -> Value:
+        """The place of entry `index` of an array of `type`."""
+        return self.add("ptr", f"getelementptr {type}, ptr {pointer.name}, i64 {index.name}")
+
+    def load(self, type: str, pointer: Value, index: Value | None = None) -> Value:
+        """Entry `index` of an array; a vector begins at entry `index` of an array of its lanes."""
+        lane = lane_of(type)
+        place = pointer if index is None else self.at(pointer, index, lane)
+        return self.add(type, f"load {type}, ptr {place.name}, align {width(lane)}")
+
+    def store(self, value: Value, pointer: Value, index: Value | None = None) -> None:
+        """Put a value, or the lanes of a vector, at entry `index` of an array and after."""
+        lane = lane_of(value.type)
+        place = pointer if index is None else self.at(pointer, index, lane)
+        self.line(f"store {value.type} {value.name}, ptr {place.name}, align {width(lane)}")
+
+    def variable(self, value: Value) -> Variable:
+        """A variable that begins as `value`."""
+        self._count += 1
+        name = f"%p{self._count}"
+        self._variables.append(f"  {name} = alloca {value.type}")
+        made = Variable(self, Value(self, "ptr", name), value.type)
+        made.set(value)
+        return made
+
+    @contextmanager
+    def loop(self, start: Value | int, stop: Value, step: Value | int = 1) -> Iterator[Value]:
+        """A loop over `range(start, stop, step)`; what is emitted in the block is done for each index."""
+        self._count += 1
+        number = self._count
+        index = self.variable(self.like(stop, start))
+        self.line(f"br label %head{number}")
+        self._lines.append(f"head{number}:")
+        i = index.get()
+        inside = i < stop
+        self.line(f"br i1 {inside.name}, label %body{number}, label %done{number}")
+        self._lines.append(f"body{number}:")
+        yield i
+        index.set(i + step)
+        self.line(f"br label %head{number}")
+        self._lines.append(f"done{number}:")
+
+
+def lane_of(type: str) -> str:
+    """The type of a vector's lanes; of another type, that type."""
+    return type[1:-1].split(" x ")[1] if type.startswith("<") else type
+
+
+def width(type: str) -> int:
+    """Bytes of a scalar."""
+    return {"float": 4, "double": 8, "i8": 1, "i32": 4, "i64": 8, "ptr": 8}[type]
+
+
+def vector(lanes: int, type: str) -> str:
+    """The type of `lanes` numbers side by side."""
+    return f"<{lanes} x {type}>"

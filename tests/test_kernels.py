@@ -1,0 +1,326 @@
+"""Each kernel beside the NumPy line that it runs instead of, and beside PyTorch: forward and backward."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+import pellucid
+from pellucid import kernels
+from pellucid.kernels import cache, compiler, pool, table
+from pellucid.kernels.emitter import Emitter
+
+pytest.importorskip("llvmlite")
+
+F = "nn.functional"
+
+
+class Case(NamedTuple):
+    """A function of PyTorch or pellucid (the first argument), and shapes of its tensors, which want gradients."""
+
+    name: str
+    function: Callable[..., Any]
+    shapes: list[tuple[tuple[int, ...], ...]]
+    kernels: tuple[str, ...]  # those that must have run for the last of the shapes, in float32
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    bound: float = 1.0  # times the tolerance
+
+
+FLAT = [((0,),), ((1,),), ((2047,),), ((2049,),), ((100, 333),), ((131, 1031),)]
+CASES = [
+    Case("exp", lambda t, x: t.exp(x), FLAT, ("exp",)),
+    Case("tanh", lambda t, x: t.tanh(x), FLAT, ("tanh",)),
+    Case("sigmoid", lambda t, x: t.sigmoid(x), FLAT, ("sigmoid",)),
+    Case("silu", lambda t, x: t.nn.functional.silu(x), FLAT, ("silu", "silu_backward")),
+    Case("gelu", lambda t, x: t.nn.functional.gelu(x), FLAT, ("gelu", "gelu_backward")),
+    Case("gelu tanh", lambda t, x: t.nn.functional.gelu(x, approximate="tanh"), FLAT,
+         ("gelu_tanh", "gelu_tanh_backward")),
+]  # fmt: skip
+TOLERANCE = {"float32": (3e-6, 1e-6), "float64": (1e-13, 1e-14)}  # relative to the largest number, and of each
+
+
+def inputs(case: Case, shapes: Any, dtype: str, layout: str = "plain") -> list[np.ndarray]:
+    random = np.random.default_rng(len(case.name))
+    made = [random.standard_normal(shape).astype(dtype) * 2 for shape in shapes]
+    if layout == "turned":  # the same numbers, the last index slowest in memory
+        made = [np.asfortranarray(array) for array in made]
+    if layout == "every other":
+        made = [np.repeat(array, 2, axis=-1)[..., ::2] for array in made]
+    return made
+
+
+def computed(library: Any, case: Case, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The result and the gradients of its sum with random weights."""
+    tensors = [library.from_numpy(array).requires_grad_() for array in arrays]
+    out = case.function(library, *tensors)
+    weight = np.random.default_rng(3).standard_normal(tuple(out.shape)).astype(arrays[0].dtype)
+    out.backward(library.from_numpy(weight))
+    return [out.detach().numpy(), *[tensor.grad.numpy() for tensor in tensors]]
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The names of the kernels that ran."""
+    names: set[str] = set()
+    function = table.Kernel.function
+
+    def noted(self: table.Kernel, *key: Any) -> Any:
+        found = function(self, *key)
+        if found is not None:
+            names.add(self.name)
+        return found
+
+    monkeypatch.setattr(table.Kernel, "function", noted)
+    return names
+
+
+def line(monkeypatch: pytest.MonkeyPatch, case: Case, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """What the NumPy lines make of it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(table.Kernel, "function", lambda self, *key: None)
+        return computed(pellucid, case, arrays)
+
+
+def near(found: list[np.ndarray], wanted: list[np.ndarray], dtype: str, bound: float) -> None:
+    relative, absolute = TOLERANCE[dtype]
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == b.shape
+        assert a.dtype == b.dtype
+        finite = np.abs(b[np.isfinite(b)])
+        size = float(finite.max()) if finite.size else 0.0
+        np.testing.assert_allclose(a, b, rtol=bound * relative * 4, atol=bound * (relative * size + absolute))
+
+
+ROWS = [(case, dtype, i) for case in CASES for dtype in case.dtypes for i in range(len(case.shapes))]
+
+
+@pytest.mark.parametrize(("case", "dtype", "i"), ROWS, ids=[f"{case.name}-{dtype}-{i}" for case, dtype, i in ROWS])
+def test_a_kernel_gives_what_its_line_and_pytorch_give(
+    case: Case, dtype: str, i: int, ran: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = inputs(case, case.shapes[i], dtype)
+    found = computed(pellucid, case, arrays)
+    if i == len(case.shapes) - 1 and dtype == "float32":
+        assert ran >= set(case.kernels)
+    near(found, line(monkeypatch, case, arrays), dtype, case.bound)
+    near(found, computed(torch, case, arrays), dtype, case.bound)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("layout", ["turned", "every other"])
+def test_another_layout_gives_the_same(case: Case, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = inputs(case, case.shapes[-1], "float32", layout)
+    found = computed(pellucid, case, arrays)
+    lines = line(monkeypatch, case, arrays)
+    near(found, lines, "float32", case.bound)
+    near(found, computed(pellucid, case, inputs(case, case.shapes[-1], "float32")), "float32", case.bound)
+    assert found[0].strides == lines[0].strides
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-42], ids=str)
+def test_numbers_that_are_none_come_out_as_in_pytorch(
+    case: Case, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays = inputs(case, case.shapes[-1], "float32")
+    arrays[0].reshape(-1)[:: max(1, arrays[0].size // 3)] = value
+    with np.errstate(all="ignore"):
+        found, wanted = computed(pellucid, case, arrays), computed(torch, case, arrays)
+        lines = line(monkeypatch, case, arrays)
+    for a, b, c in zip(found, wanted, lines, strict=True):
+        differ = np.isnan(a) != np.isnan(b)
+        assert not (differ & (np.isnan(a) != np.isnan(c))).any()  # as in PyTorch, or as in the NumPy line
+        whole = np.isfinite(a) & np.isfinite(b)
+        size = float(np.abs(b[whole]).max()) if whole.any() else 0.0
+        np.testing.assert_allclose(a[whole], b[whole], rtol=1e-4, atol=1e-5 * min(size, 1e3))
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = kernels.get_num_threads()
+    yield kernels.set_num_threads
+    kernels.set_num_threads(before)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_the_number_of_threads_changes_no_bit(case: Case, threads: Callable[[int], None]) -> None:
+    arrays = inputs(case, case.shapes[-1], "float32")
+    found = []
+    for count in (1, 2, 3):
+        threads(count)
+        found.append(computed(pellucid, case, arrays))
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_work_is_shared_once_and_whole(threads: Callable[[int], None]) -> None:
+    done: list[int] = []
+    names: set[int] = set()
+
+    def work(start: int, stop: int, step: int) -> None:
+        names.add(threading.get_ident())
+        done.extend(range(start, stop, step))
+
+    threads(3)
+    pool.share(work, 1000, 10, 1)
+    assert sorted(done) == [*range(1000)]
+    pool.share(work, 19, 10, 1)  # too little for two
+    assert len(done) == 1019
+
+
+# ------------------------------------------------------------------------------------------------ code on disk
+
+
+def doubling(name: str = "doubling") -> Emitter:
+    made = Emitter(name, {"x": "ptr", "out": "ptr"})
+    with made.loop(made.start, made.stop) as i:
+        made.store(made.load("float", made.x, i) * 2.0, made.out, i)
+    return made
+
+
+def doubled() -> bool:
+    function = compiler.function(doubling())
+    assert function is not None
+    x = np.arange(100, dtype=np.float32)
+    out = np.empty_like(x)
+    function(0, 100, table.address(x), table.address(out))
+    return bool((out == 2 * x).all())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path))
+    return tmp_path / "kernels"
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was compiled, and not read."""
+    texts: list[str] = []
+    original = compiler._compiled
+    monkeypatch.setattr(compiler, "_compiled", lambda target, text: (texts.append(text), original(target, text))[1])
+    return texts
+
+
+def test_code_is_compiled_once(folder: Path, compiled: list[str]) -> None:
+    assert doubled()
+    assert len(list(folder.iterdir())) == 1
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert doubled()
+    assert len(compiled) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "foreign", "writable", "folder"])
+def test_a_damaged_or_foreign_file_is_made_anew(folder: Path, compiled: list[str], damage: str) -> None:
+    assert doubled()
+    (file,) = folder.iterdir()
+    content = file.read_bytes()
+    if damage == "cut":
+        file.write_bytes(content[:-10])
+    elif damage == "changed":
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "empty":
+        file.write_bytes(b"")
+    elif damage == "foreign":  # the code of another kernel under this one's name
+        key = compiler.target().key  # type: ignore[union-attr]
+        code = cache.read(doubling().text(), key)
+        assert code is not None
+        cache.write("another", key, code)
+        (other,) = set(folder.iterdir()) - {file}
+        file.write_bytes(other.read_bytes())
+    elif damage == "writable":
+        file.chmod(0o666)
+    else:
+        file.unlink()
+        file.mkdir()
+    assert doubled()
+    assert len(compiled) == 2
+
+
+def test_another_processor_has_code_of_its_own(folder: Path, compiled: list[str]) -> None:
+    assert doubled()
+    key = compiler.target().key  # type: ignore[union-attr]
+    assert cache.read(doubling().text(), key) is not None
+    assert cache.read(doubling().text(), key + ",+more") is None
+    assert cache.read(doubling("another").text(), key) is None
+
+
+def test_a_home_that_cannot_be_written_is_no_trouble(
+    tmp_path: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "file"))
+    assert doubled()
+    assert doubled()
+    assert len(compiled) == 2
+    monkeypatch.delenv("PELLUCID_CACHE")
+    monkeypatch.setattr(cache, "folder", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert doubled()
+
+
+def test_threads_that_ask_at_once_get_the_same(folder: Path) -> None:
+    found: list[bool] = []
+    at_work = [threading.Thread(target=lambda: found.append(doubled())) for _ in range(8)]
+    for thread in at_work:
+        thread.start()
+    for thread in at_work:
+        thread.join()
+    assert found == [True] * 8
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_goes_on(threads: Callable[[int], None]) -> None:
+    threads(2)
+    x = pellucid.from_numpy(np.linspace(-3, 3, 100_000, dtype=np.float32))
+    wanted = pellucid.tanh(x).numpy()
+    child = os.fork()
+    if child == 0:  # pragma: no cover  another process
+        same = (pellucid.tanh(x).numpy() == wanted).all() and pool._pool.executor is not None and doubled()
+        os._exit(0 if same else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+PROGRAM = """
+import sys
+{before}
+import pellucid
+loaded = {{name.partition(".")[0] for name in sys.modules}}
+assert "llvmlite" not in loaded or sys.modules["llvmlite"] is None, "llvmlite must wait for the first kernel"
+x = pellucid.linspace(-3, 3, 5000)
+x.requires_grad_()
+y = pellucid.nn.functional.gelu(x)
+y.sum().backward()
+print(float(y.sum()), float(x.grad.sum()), pellucid.kernels.status())
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "environment", "status"),
+    [
+        ("", {}, "llvmlite"),
+        ("sys.modules['llvmlite'] = None", {}, "none: llvmlite is not installed: pip install 'pellucid[standard]'"),
+        ("", {"PELLUCID_KERNELS": "0"}, "none: the environment variable PELLUCID_KERNELS is 0"),
+    ],
+)
+def test_a_program_runs_with_and_without(before: str, environment: dict[str, str], status: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(before=before)],
+        capture_output=True, text=True, env={**os.environ, **environment}, check=True,
+    )  # fmt: skip
+    total, gradient, *rest = done.stdout.split(maxsplit=2)
+    x = torch.linspace(-3, 3, 5000, requires_grad=True)
+    y = torch.nn.functional.gelu(x)
+    y.sum().backward()
+    assert x.grad is not None
+    assert abs(float(total) - y.sum().item()) < 1e-5 * abs(y.sum().item())
+    assert abs(float(gradient) - x.grad.sum().item()) < 1e-5 * abs(x.grad.sum().item())
+    assert rest[0].startswith(status)
