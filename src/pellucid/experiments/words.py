@@ -29,10 +29,14 @@ class Words:
         what: what they are called in an error, and the option of the command line.
         find: gives the classes by name; it is called when they are first needed.
         own: arguments that have an option of their own, or are given by the program; they are no words.
+        option: what the words are written after, in an error; by default the option of the command line.
     """
 
-    def __init__(self, what: str, find: Callable[[], dict[str, type]], own: Collection[str] = ()) -> None:
+    def __init__(
+        self, what: str, find: Callable[[], dict[str, type]], own: Collection[str] = (), option: str = ""
+    ) -> None:
         self.what, self._find, self._own = what, find, own
+        self.option = option or f"--{what}"
 
     @cached_property
     def kinds(self) -> dict[str, type]:
@@ -58,7 +62,7 @@ class Words:
         Of `given`, what the class has no argument for is left out.
         """
         name, arguments = self._parse(text)
-        kind, option = self.kinds[name], f"--{self.what} {text}"
+        kind, option = self.kinds[name], f"{self.option} {text}"
         takes = inspect.signature(kind).parameters
         values = {key: value for key, value in given.items() if key in takes}
         values |= {key: _value(option, key, value, kind) for key, value in arguments.items()}
@@ -67,7 +71,7 @@ class Words:
                 place = Path(values.get(key, name if key == "folder" else f"{name}.csv"))
                 values[key] = place if place.is_absolute() else folder / place
             elif parameter.default is inspect.Parameter.empty and key not in values:
-                raise UsageError(f"{option}: {name} needs {key}. Write --{self.what} {name}:{key}=VALUE.")
+                raise UsageError(f"{option}: {name} needs {key}. Write {self.option} {name}:{key}=VALUE.")
         try:
             return kind(*leading, **values)
         except (TypeError, ValueError) as error:
@@ -92,7 +96,7 @@ class Words:
             if not equals or not value:
                 example = f"{name}:{allowed[0]}=VALUE" if allowed else name
                 raise UsageError(
-                    f"--{self.what} {text}: after the colon come arguments. Write --{self.what} {example}."
+                    f"{self.option} {text}: after the colon come arguments. Write {self.option} {example}."
                 )
             if key not in allowed:
                 raise unknown(f"argument of {name}", key, allowed)
