@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ SHARED = ROOT.parent / "shared"
 VOCABULARIES = (SHARED / "check" / "mistakes.md", SHARED / "doctor" / "causes.md")
 PROGRAMS = sorted(path.stem for path in (HERE / "programs").glob("*.py"))
 HEALTHY = sorted(path.stem for path in (HERE / "healthy").glob("*.py"))
+CONDITIONS = sorted(f"conditions/{path.stem}" for path in (HERE / "conditions").glob("*.py"))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +49,10 @@ def test_every_mistake_changes_a_line_that_may_be_named(all_cases):
 
 def test_every_program_has_mistakes():
     for name in PROGRAMS:
-        mistakes, pairs = mistakes_of(name)
+        mistakes, pairs = mistakes_of(HERE / "mistakes" / f"{name}.toml")
         assert len(mistakes) >= 4, name
         assert all(0 <= place < len(mistakes) for pair in pairs for place in pair), name
-    paired = [name for name in PROGRAMS if mistakes_of(name)[1]]
+    paired = [name for name in PROGRAMS if mistakes_of(HERE / "mistakes" / f"{name}.toml")[1]]
     assert len(paired) >= len(PROGRAMS) / 4
 
 
@@ -62,12 +64,21 @@ def test_names_are_of_the_vocabularies():
         for path in VOCABULARIES
         for name in re.findall(r"^\| `([a-z-]+)` \|", path.read_text("utf-8"), re.MULTILINE)
     }
-    for program in PROGRAMS:
-        for mistake in mistakes_of(program)[0]:
-            assert mistake.names() <= known, (program, mistake.names() - known)
+    for path in (*HERE.glob("mistakes/*.toml"), *HERE.glob("conditions/*.toml")):
+        for mistake in mistakes_of(path)[0]:
+            assert mistake.names() <= known, (path.stem, mistake.names() - known)
 
 
-@pytest.mark.parametrize("name", [*(f"programs/{name}" for name in PROGRAMS), *(f"healthy/{name}" for name in HEALTHY)])
+def test_every_condition_says_which_score_is_better():
+    for path in HERE.glob("conditions/*.py"):
+        table = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))
+        assert table["score"] in ("higher", "lower"), path.stem
+        assert table["mistake"], path.stem
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"programs/{name}" for name in PROGRAMS), *(f"healthy/{name}" for name in HEALTHY), *CONDITIONS]
+)
 def test_programs_know_nothing_of_pellucid(name):
     source = (HERE / f"{name}.py").read_text(encoding="utf-8")
     assert "pellucid" not in source

@@ -1,7 +1,10 @@
 """The cases of the benchmark: each program as its author meant it, and the same with mistakes planted in it.
 
 `programs/NAME.py` is a right program, `healthy/NAME.py` a right but unusual one. `mistakes/NAME.toml` says what may
-be wrong in a program: replacements of text, each of which must occur exactly once.
+be wrong in a program: replacements of text, each of which must occur exactly once. `conditions/NAME.py` and
+`conditions/NAME.toml` are the same for causes that need no wrong gradient: rates, scales, initialisation, the order of
+the data. There `score` says whether the last number that the program prints should be `"higher"` or `"lower"`, by which
+`benchmarks.handwritten.twins` shows that each fault does harm.
 
     pairs = [[0, 2]]               # mistakes that are also planted together, by their places below
 
@@ -16,8 +19,9 @@ from __future__ import annotations
 
 import random
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -66,8 +70,8 @@ def planted(name: str, source: str, mistakes: tuple[Mistake, ...]) -> Case:
     return Case(f"{name}+{'+'.join(mistake.id for mistake in mistakes)}", source, mistakes, frozenset(lines))
 
 
-def mistakes_of(name: str) -> tuple[list[Mistake], list[list[int]]]:
-    path = HERE / "mistakes" / f"{name}.toml"
+def mistakes_of(path: Path) -> tuple[list[Mistake], list[list[int]]]:
+    """The mistakes that a file lists, and the pairs of them that are planted together."""
     if not path.is_file():
         return [], []
     table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -80,17 +84,26 @@ def mistakes_of(name: str) -> tuple[list[Mistake], list[list[int]]]:
 
 def cases(only: str = "*") -> Iterator[Case]:
     """All cases whose name matches the pattern: the right program, then one for each mistake, then the pairs."""
-    for path in sorted((HERE / "programs").glob("*.py")):
-        source = path.read_text(encoding="utf-8")
-        mistakes, pairs = mistakes_of(path.stem)
-        here = [Case(path.stem, source)]
-        here += [planted(path.stem, source, (mistake,)) for mistake in mistakes]
-        here += [planted(path.stem, source, tuple(mistakes[i] for i in pair)) for pair in pairs]
-        yield from (case for case in here if fnmatch(case.name, only))
+    for folder, lists, prefix in (("programs", "mistakes", ""), ("conditions", "conditions", "condition-")):
+        for path in sorted((HERE / folder).glob("*.py")):
+            source, name = path.read_text(encoding="utf-8"), prefix + path.stem
+            mistakes, pairs = mistakes_of(HERE / lists / f"{path.stem}.toml")
+            here = [Case(name, source)]
+            here += [planted(name, source, (mistake,)) for mistake in mistakes]
+            here += [planted(name, source, tuple(mistakes[i] for i in pair)) for pair in pairs]
+            yield from (case for case in numbered(here) if fnmatch(case.name, only))
     for path in sorted((HERE / "healthy").glob("*.py")):
         case = Case(f"healthy-{path.stem}", path.read_text(encoding="utf-8"))
         if fnmatch(case.name, only):
             yield case
+
+
+def numbered(found: list[Case]) -> Iterator[Case]:
+    """The cases with names of their own: the second with a name gets `#2`."""
+    seen: Counter[str] = Counter()
+    for case in found:
+        seen[case.name] += 1
+        yield case if seen[case.name] == 1 else replace(case, name=f"{case.name}#{seen[case.name]}")
 
 
 def sample(found: list[Case], count: int | None, seed: int) -> list[Case]:

@@ -81,6 +81,12 @@ class Case:
         }
         return case
 
+    @property
+    def begun(self) -> dict[str, np.ndarray]:
+        """The first values of all parameters, also of those that no pass moves: weights that no gradient reaches."""
+        still = {name: self.initial[name].reshape(group.shape) for name, group in self.still.items()}
+        return {**self.tensors, **still}
+
     def to_values(self, name: str, values: np.ndarray) -> Change:
         """Begin with other values of a parameter, or of what should be one."""
         group = self.still.get(name)
@@ -96,7 +102,7 @@ class Case:
         return self.session.lab(
             lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys),
             found.groups,
-            seconds * 1.3 + 1,
+            max(min(seconds * 3 + 1, self.session.left()), seconds * 1.3 + 1),  # of the clock: the machine may be busy
         )
 
     def attempt(self, remedy: Remedy) -> Trial | None:

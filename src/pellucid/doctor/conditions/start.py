@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 
 def symmetric(tensors: dict[str, np.ndarray]) -> list[str]:
     """Weight matrices whose units all begin alike, in a network of several layers."""
-    matrices = {name: values for name, values in tensors.items() if values.ndim == 2 and min(values.shape) >= 1}
+    matrices = {name: values for name, values in tensors.items() if values.ndim >= 2 and not _is_bias(name, values)}
     if len(matrices) < 2:
         return []
     return [name for name, values in matrices.items() if values.size > 1 and alike(values)]
 
 
+def _is_bias(name: str, values: np.ndarray) -> bool:
+    """Whether it is a bias that is held as a row or a column: it may well begin at 0."""
+    words = re.findall(r"[A-Za-z]\w*", name)
+    return min(values.shape) == 1 and bool(words) and words[-1].lower().startswith("b") and not values.any()
+
+
 def alike(values: np.ndarray) -> bool:
-    """Whether all rows, or all columns, of a matrix are the same."""
-    if values.ndim != 2:
+    """Whether all units of a weight matrix, or all filters of a layer, are the same: along its first or last axis."""
+    if values.ndim < 2:
         return False
+    first, last = values.reshape(len(values), -1), values.reshape(-1, values.shape[-1])
     size = max(float(np.abs(values).max()), 1e-300)
-    rows, columns = np.abs(values - values[:1]).max() / size, np.abs(values - values[:, :1]).max() / size
-    return bool((rows < 1e-9 and values.shape[0] > 1) or (columns < 1e-9 and values.shape[1] > 1))
+    rows, columns = np.abs(first - first[:1]).max() / size, np.abs(last - last[:, :1]).max() / size
+    return bool((rows < 1e-9 and values.shape[0] > 1) or (columns < 1e-9 and values.shape[-1] > 1))
 
 
 def sizes(tensors: dict[str, np.ndarray]) -> dict[str, float]:

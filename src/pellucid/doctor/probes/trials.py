@@ -131,17 +131,20 @@ def trial(
     keys: frozenset[Key] = frozenset(),
     burst: int = BURST,
 ) -> Generator[PassRun, PassOutcome, Trial]:
-    """In a laboratory: train from the initial parameters on, for a number of passes or of seconds."""
+    """In a laboratory: train from the initial parameters on, for a number of passes or of seconds of the processor.
+
+    Not of the clock: on a busy machine a training would be cut short, and a remedy that helps late would not be seen.
+    """
     result = Trial(remedy.what)
     losses, all_keys = frozenset(candidate.keys), frozenset(candidate.keys) | keys
-    started = time.monotonic()
+    started = time.process_time()
     following, collected = burst, 0
     kept: dict[Key, list[np.ndarray]] = {}
     unchanged = remedy.scale == 1.0 and not remedy.undecayed
     move = None if unchanged else scaled(lab, found, remedy.scale, dict(remedy.undecayed))
     with np.errstate(all="ignore"):
         try:
-            while result.passes < passes and time.monotonic() - started < seconds and lab.left() > 0.15:
+            while result.passes < passes and time.process_time() - started < seconds and lab.left() > 0.15:
                 at = result.passes
                 taken = at < burst or at >= following
                 begin = beginning(lab, found, initial, remedy.begin) if at == 0 else None
@@ -174,7 +177,7 @@ def trial(
         except Ended as end:
             result.ended = True
             result.error = str(end)
-    result.seconds = time.monotonic() - started
+    result.seconds = time.process_time() - started
     return result
 
 

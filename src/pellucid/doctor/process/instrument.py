@@ -65,13 +65,53 @@ class Loops:
         for node in ast.walk(tree):
             if isinstance(node, ast.For | ast.AsyncFor):
                 self.targets |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
-        tree = _Hooks(self, file).visit(tree)
+        tree = _Hooks(self, file).visit(_Comprehensions().visit(tree))
         ast.fix_missing_locations(tree)
         return compile(tree, file, "exec", dont_inherit=True)
 
     def line(self, file: str, line: int) -> str:
         lines = self.sources.get(file, "").splitlines()
         return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+
+class _Comprehensions(ast.NodeTransformer):
+    """`costs = [model.train(b) for b in batches]` as the loop that it is, so that it can be the training loop."""
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        value = node.value
+        if not isinstance(value, ast.ListComp) or not isinstance(value.elt, ast.Call) or len(value.generators) != 1:
+            return node
+        generator, target = value.generators[0], node.targets[0]
+        inner = (ast.NamedExpr, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp, ast.Await)
+        plain = len(node.targets) == 1 and isinstance(target, ast.Name) and not generator.ifs and not generator.is_async
+        if (
+            not plain
+            or not isinstance(target, ast.Name)
+            or any(isinstance(part, inner) for part in ast.walk(value.elt))
+        ):
+            return node
+        own = {part.id for part in ast.walk(generator.target) if isinstance(part, ast.Name)}
+        used = {part.id for part in ast.walk(generator.iter) if isinstance(part, ast.Name)}
+        if (
+            own & used
+            or target.id in own | used
+            or any(isinstance(part, ast.Name) and part.id == target.id for part in ast.walk(value.elt))
+        ):
+            return node
+        names = {name: f"{name}__of_list" for name in own}  # the variables of a comprehension are its own
+        for part in (*ast.walk(generator.target), *ast.walk(value.elt)):
+            if isinstance(part, ast.Name) and part.id in names:
+                part.id = names[part.id]
+        added = ast.Expr(
+            ast.Call(ast.Attribute(ast.Name(target.id, ast.Load()), "append", ast.Load()), [value.elt], [])
+        )
+        loop = ast.For(generator.target, generator.iter, [added], [])
+        made = [ast.Assign([target], ast.List([], ast.Load())), loop]
+        for statement in made:
+            for part in ast.walk(statement):
+                if "lineno" in part._attributes and not hasattr(part, "lineno"):
+                    ast.copy_location(part, node)
+        return made
 
 
 class _Hooks(ast.NodeTransformer):

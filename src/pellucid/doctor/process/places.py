@@ -152,7 +152,22 @@ def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     row = _row(sources, wanted)
     if keys and row is not None:
         return row
+    if keys and found is None:
+        built = first(sources, lambda node: isinstance(node, ast.Assign) and _builds_key(node, keys[-1]))
+        if built is not None:
+            return built
     return found if found is not None and not _is_empty(sources, found) else first(sources, appends) or row or found
+
+
+def _builds_key(node: ast.Assign, key: str) -> bool:
+    """`params["W" + str(l)] = …` or `params[f"W{l}"] = …`, for a key `W1`."""
+    target = node.targets[0]
+    if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant):
+        return False
+    if isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.Subscript):
+        return False  # params[…] = params[…] - rate * …
+    parts = [part.value for part in ast.walk(target.slice) if isinstance(part, ast.Constant)]
+    return any(isinstance(part, str) and part and key.startswith(part) and key[len(part) :].isdigit() for part in parts)
 
 
 def _is_alias(node: ast.AST) -> bool:

@@ -30,7 +30,7 @@ class Seen:
 
     count: int = 0
     activation: int = 0
-    pending: tuple[int, dict[str, Group], dict[str, np.ndarray]] | None = None
+    pending: tuple[int, dict[str, Group], dict[str, np.ndarray], dict[Path, np.ndarray]] | None = None
     moves: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
     tested: int = 0
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
@@ -65,8 +65,8 @@ class Scout:
         seen.count += 1
         if seen.count == 1:
             started = time.monotonic()
-            found, seen.initial = _values(scope_of(), LARGEST_KEPT)
-            seen.pending = (seen.activation, found, seen.initial)
+            found, seen.initial, views = _values(scope_of(), LARGEST_KEPT)
+            seen.pending = (seen.activation, found, seen.initial, views)
             self.spent += time.monotonic() - started
         if seen.count not in LOOKS:
             return False
@@ -83,9 +83,12 @@ class Scout:
         if seen is None or seen.pending is None:
             return
         started = time.monotonic()
-        activation, found, values = seen.pending
+        activation, found, values, views = seen.pending
         seen.pending = None
-        moved = differing(found, values, scope_of())
+        scope = scope_of()
+        moved = differing(found, values, scope)
+        for name in [name for name in moved if _is_window(found[name], values[name], views, scope)]:
+            del moved[name]
         if moved:
             seen.moves.append((activation, moved))
             del seen.moves[:-4]
@@ -130,10 +133,29 @@ def is_named(name: str) -> bool:
     return bool(parts) and PARAMETER_NAME.search((keys or parts)[-1].lower()) is not None
 
 
-def _values(scope: Scope, largest: float = np.inf) -> tuple[dict[str, Group], dict[str, np.ndarray]]:
-    """What may move, and its values now."""
-    found = groups({p: value for p, value in leaves(scope).items() if _may_move(value) and np.size(value) <= largest})
-    return found, {name: group.read(scope) for name, group in found.items()}
+def _values(
+    scope: Scope, largest: float = np.inf
+) -> tuple[dict[str, Group], dict[str, np.ndarray], dict[Path, np.ndarray]]:
+    """What may move, its values now, and the views of other arrays among it."""
+    held = {p: value for p, value in leaves(scope).items() if _may_move(value) and np.size(value) <= largest}
+    found = groups(held)
+    views = {p: value for p, value in held.items() if isinstance(value, np.ndarray) and value.base is not None}
+    return found, {name: group.read(scope) for name, group in found.items()}, views
+
+
+def _is_window(group: Group, before: np.ndarray, views: dict[Path, np.ndarray], scope: Scope) -> bool:
+    """Whether a variable only looks at another part of an array whose numbers did not move: `x = X[i]`."""
+    if len(group.paths) != 1 or group.paths[0] not in views:
+        return False
+    old, now = views[group.paths[0]], scope.get(group.paths[0])
+    return now is not old and _owner(now) is _owner(old) and not _differ(np.asarray(old, dtype=float).ravel(), before)
+
+
+def _owner(value: Any) -> Any:
+    """The array that the memory of a view belongs to."""
+    while isinstance(value, np.ndarray) and value.base is not None:
+        value = value.base
+    return value
 
 
 def _may_move(value: Any) -> bool:
@@ -173,6 +195,7 @@ def parameters(lab: Lab) -> Work:
         and values.shape == plain.before[name].shape
         and _differ(values, plain.before[name])
         and not (values.size == 1 and _whole(values) and _whole(plain.before[name]))  # a position in a text, a count
+        and not _is_shuffled(plain.before[name], values)
     ]
     # Sums over a set come in another order each time: what rounds differently is no change.
     noise = {name: _away(plain.after[name], again.after.get(name)) for name in moved}
@@ -189,6 +212,7 @@ def parameters(lab: Lab) -> Work:
         if old.size > 1:
             unchanged = rng.permutation(old.size)[: old.size // 2]
             moves = np.flatnonzero(plain.after[name] != old)
+            step[_shared(lab, name, plain)] = 0.0
             if len(moves) < old.size:  # of an embedding a pass moves a few rows: half of what it moves is changed
                 unchanged = np.setdiff1d(unchanged, moves[: (len(moves) + 1) // 2])
             step[unchanged] = 0.0
@@ -211,6 +235,27 @@ def parameters(lab: Lab) -> Work:
     if found.parameters:
         yield from _stills(lab, found, plain)
     return found
+
+
+def _shared(lab: Lab, name: str, plain: PassOutcome) -> np.ndarray:
+    """The elements of a tensor that lie in arrays which have a name of their own, too, and which no pass moves.
+
+    A list of what each layer was given, `caches`, begins with the data: a change there would alter the data.
+    """
+    group, mask = lab.groups[name], np.zeros(plain.before[name].size, dtype=bool)
+    if len(group.paths) < 2 or lab.scope is None:
+        return mask
+    still = {
+        id(lab.scope.get(other.paths[0]))
+        for key, other in lab.groups.items()
+        if len(other.paths) == 1 and key in plain.after and not _differ(plain.before[key], plain.after[key])
+    }
+    start = 0
+    for path, size in zip(group.paths, group.sizes, strict=True):
+        value = lab.scope.get(path)
+        mask[start : start + size] = isinstance(value, np.ndarray) and id(value) in still
+        start += size
+    return mask
 
 
 def _look_ahead(
@@ -454,6 +499,11 @@ def _step(old: np.ndarray, new: np.ndarray, group: Group) -> float:
 
 def _whole(values: np.ndarray) -> bool:
     return bool(np.equal(np.mod(values, 1), 0).all())
+
+
+def _is_shuffled(old: np.ndarray, new: np.ndarray) -> bool:
+    """Whether an array holds the same numbers in another order: data, shuffled in place."""
+    return old.size > 8 and len(np.unique(old)) > 1 and bool(np.array_equal(np.sort(old), np.sort(new)))
 
 
 def _differ(first: np.ndarray, other: np.ndarray) -> bool:

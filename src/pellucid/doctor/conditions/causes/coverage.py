@@ -63,8 +63,9 @@ def repeated_rows(data: SeenData, count: int) -> Finding | None:
     seen: set[bytes] = set()
     total = 0
     for rows in batches:
-        total += len(rows)
-        seen |= {row.tobytes() for row in rows}
+        here = {row.tobytes() for row in rows}  # one sample that is seen often in a pass was drawn once
+        total += len(here)
+        seen |= here
     identical = all(np.array_equal(batches[0], rows) for rows in batches[1:])
     if len(seen) > 0.5 * count or not (identical or total >= 3 * count or total >= max(60, 12 * len(seen))):
         return None

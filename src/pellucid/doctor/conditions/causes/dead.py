@@ -13,9 +13,8 @@ FAR = 2.0  # from 0, for a first bias: a sum of inputs of unit scale seldom make
 
 def find(case: Case) -> Found | None:
     """Biases far from 0, and weights behind them that no pass moves. Confirmed by a training that begins them at 0."""
-    still = {name: case.initial[name].reshape(group.shape) for name, group in case.still.items()}
-    far = {name: values for name, values in {**case.tensors, **still}.items() if is_far(values)}
-    stuck = [*still, *(name for name in case.tensors if case.tensors[name].size > 1 and is_stuck(case, name))]
+    far = {name: values for name, values in case.begun.items() if is_far(values)}
+    stuck = [*case.still, *(name for name in case.tensors if case.tensors[name].size > 1 and is_stuck(case, name))]
     if not far or not stuck:
         return None
     begin = tuple(case.to_values(name, np.zeros(values.size)) for name, values in far.items())

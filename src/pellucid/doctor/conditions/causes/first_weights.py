@@ -6,25 +6,23 @@ import numpy as np
 
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at
-from pellucid.doctor.probes.trials import Remedy, to_values
+from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places
 
 
 def find_large(case: Case) -> Found | None:
-    large = {name: size for name, size in start.sizes(case.tensors).items() if size > 4}
+    large = {name: size for name, size in start.sizes(case.begun).items() if size > 4}
     return _resized(case, large, "init-too-large", "with smaller first weights") if large else None
 
 
 def find_small(case: Case) -> Found | None:
-    small = {name: size for name, size in start.sizes(case.tensors).items() if 0 < size < 0.1}
+    small = {name: size for name, size in start.sizes(case.begun).items() if 0 < size < 0.1}
     return _resized(case, small, "init-too-small", "with larger first weights") if small else None
 
 
 def _resized(case: Case, odd: dict[str, float], name: str, what: str) -> Found | None:
     """Confirmed by a training that begins with weights of the usual size."""
-    begin = tuple(
-        to_values(case.session.found, tensor, case.tensors[tensor].ravel() / size) for tensor, size in odd.items()
-    )
+    begin = tuple(case.to_values(tensor, case.begun[tensor].ravel() / size) for tensor, size in odd.items())
     remedy = Remedy(name, what, begin=begin)
     other = case.attempt(remedy)
     if other is None:

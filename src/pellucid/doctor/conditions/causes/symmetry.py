@@ -6,27 +6,26 @@ import numpy as np
 
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at
-from pellucid.doctor.probes.trials import Remedy, to_values
+from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places
 
 
 def find(case: Case) -> Found | None:
     """Confirmed by a training that begins with random weights."""
-    names = start.symmetric(case.tensors)
+    begun = case.begun
+    names = start.symmetric(begun)
     if not names:
         return None
     rng = np.random.default_rng(0)
-    found = case.session.found
     begin = tuple(
-        to_values(found, name, rng.normal(0, 1 / np.sqrt(np.mean(case.tensors[name].shape)), case.tensors[name].size))
-        for name in names
+        case.to_values(name, rng.normal(0, 1 / np.sqrt(np.mean(begun[name].shape)), begun[name].size)) for name in names
     )
     remedy = Remedy("symmetric-init", "with random weights", begin=begin)
     other = case.attempt(remedy)
     if other is None:
         return None
     same = ", ".join(names)
-    zero = all((case.tensors[name] == 0).all() for name in names)
+    zero = all((begun[name] == 0).all() for name in names)
     finding = case.confirmed(
         remedy, other,
         f"At the beginning all units of {same} are the same" + (": every weight is 0." if zero else "."),

@@ -1,0 +1,101 @@
+"""What the conditions of a hand-written program are judged by, each part by itself."""
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.conditions import start
+from pellucid.doctor.conditions.causes import coverage
+from pellucid.doctor.probes.data import Batch, Keys, SeenData
+from pellucid.doctor.process import places, scout
+from pellucid.doctor.process.instrument import Loops
+
+
+@pytest.mark.parametrize(
+    ("tensors", "alike"),
+    [
+        ({"W1": np.zeros((4, 3)), "W2": np.zeros((3, 1))}, ["W1", "W2"]),
+        ({"filters": np.zeros((3, 3, 3)), "weights": np.zeros((108, 2)), "bias": np.zeros(2)}, ["filters", "weights"]),
+        ({"filters": np.ones((2, 1, 3, 3)), "w": np.eye(2)}, ["filters"]),
+        ({"W1": np.zeros((4, 3)), "b1": np.zeros((1, 3)), "W2": np.eye(3)}, ["W1"]),  # a bias may begin at 0
+        ({"p['W1']": np.zeros((4, 3)), "p['b1']": np.zeros((3, 1)), "p['W2']": np.eye(3)}, ["p['W1']"]),
+        ({"w": np.zeros((4, 1)), "b": np.zeros((1, 1))}, []),  # one layer
+    ],
+)
+def test_layers_whose_units_begin_alike(tensors, alike):
+    assert start.symmetric(tensors) == alike
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "line"),
+    [
+        ('p = {}\nfor l in range(1, 3):\n    p["W" + str(l)] = np.zeros((2, 2))\n', "p['W1']", 3),
+        ('p = {}\nfor l in range(1, 3):\n    p[f"W{l}"] = np.zeros((2, 2))\n    p[f"b{l}"] = 0\n', "p['b2']", 4),
+        ('p["W" + str(l)] = p["W" + str(l)] - a * g\np["W" + str(l)] = rand()\n', "p['W1']", 2),  # not the update
+    ],
+)
+def test_where_the_row_of_a_dict_is_made_in_a_loop(source, name, line):
+    place = places.first_values({"a.py": source}, name)
+    assert place is not None
+    assert place.line == line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shuffled"),
+    [
+        (np.arange(20.0), np.arange(20.0)[::-1], True),
+        (np.arange(20.0), np.arange(20.0) * 0.9, False),
+        (np.zeros(20), np.zeros(20), False),
+        (np.arange(4.0), np.arange(4.0)[::-1], False),  # so few numbers may be parameters
+    ],
+)
+def test_data_that_is_shuffled_in_place_is_no_parameter(old, new, shuffled):
+    assert scout._is_shuffled(old, new) is shuffled
+
+
+def run(source, **names):
+    """Run a source with hooks that let every pass through; how many passes of how many loops there were."""
+    import builtins
+
+    loops, passes = Loops(), []
+    code = loops.compile(source, "a.py")
+    hooks = {"head": passes.append, "tail": lambda n: False, "leave": lambda n: False, "left": lambda n: False}
+    hooks |= {"enter": lambda n: None, "value": lambda n, value: value}
+    for name, hook in hooks.items():
+        setattr(builtins, f"__pellucid_{name}__", hook)
+    try:
+        exec(code, names)  # noqa: S102 (a program of this table)
+    finally:
+        for name in hooks:
+            delattr(builtins, f"__pellucid_{name}__")
+    return names, len(passes), len(loops.loops)
+
+
+@pytest.mark.parametrize(
+    ("source", "loops"),
+    [
+        ("i = 7\nfound = [f(i) for i in range(3)]\nlast = i", 1),
+        ("i = 7\nfound = [f(i + len(a)) for a, i in zip(['', ''], [1, 2])]\nlast = i", 1),
+        ("i = 7\nfound = [f(i) for i in range(4) if i % 2]\nlast = i", 0),
+        ("i = 7\nfound = [i * i for i in range(3)]\nlast = i", 0),
+        ("i = 7\nfound = [4, 5]\nfound = [f(x) for x in found]\nlast = i", 0),
+    ],
+)
+def test_a_comprehension_that_calls_something_is_a_loop_and_gives_the_same(source, loops):
+    def f(x):
+        return 10 * x
+
+    expected = {"f": f}
+    exec(source, expected)  # noqa: S102 (as above)
+    names, _, count = run(source, f=f)
+    assert names["found"] == expected["found"]
+    assert names["last"] == 7  # the variables of a comprehension are its own
+    assert count == loops
+
+
+def test_a_sample_that_is_seen_often_in_one_pass_was_drawn_once():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(45, 1, 6))
+    data = SeenData(Keys(None, None, None), [Batch(inputs=np.repeat(row, 100, axis=0)) for row in rows])
+    assert coverage.repeated_rows(data, 120) is None
+    again = SeenData(Keys(None, None, None), [Batch(inputs=rows[i % 5]) for i in range(90)])
+    assert coverage.repeated_rows(again, 120) is not None
