@@ -174,7 +174,7 @@ def test_the_graph_can_be_walked() -> None:
     x = leaf(pellucid, B)
     y = x.exp()
     z = y.sum(dim=0)
-    assert repr(z.grad_fn) == "<SumBackward1>"
+    assert repr(z.grad_fn).startswith("<SumBackward1 object at 0x")
     assert z.grad_fn.name() == "SumBackward1"
     assert z.grad_fn.next_functions[0][0] is y.grad_fn
     end = y.grad_fn.next_functions[0][0]
@@ -189,5 +189,3 @@ def test_the_graph_can_be_walked() -> None:
     assert part.grad_fn.name() == "AsStridedBackward0"
     part.mul_(2)
     assert z.grad_fn.name() == "CopySlices"
-    with pytest.raises(TypeError, match=r"tensor\.register_hook"):
-        y.grad_fn.register_hook(print)

@@ -5,15 +5,17 @@ from pellucid.record.anomaly import AnomalyError, detect_anomaly, is_anomaly_ena
 from pellucid.reverse import backward, grad
 from pellucid.torch_names import absent
 
-from . import function, functional, variable
+from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, profiler, variable
 from .function import Function
+from .grad_mode import set_multithreading_enabled
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .variable import Variable
 
 __all__ = [
-    "AnomalyError", "Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "function",
-    "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_enabled", "no_grad",
-    "set_detect_anomaly", "set_grad_enabled", "variable",
+    "AnomalyError", "Function", "GradcheckError", "Variable", "anomaly_mode", "backward", "detect_anomaly",
+    "enable_grad", "forward_ad", "function", "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph",
+    "inference_mode", "is_anomaly_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled",
+    "set_multithreading_enabled", "variable",
 ]  # fmt: skip
 
 __getattr__ = absent(__name__)

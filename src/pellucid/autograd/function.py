@@ -8,13 +8,18 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from pellucid import backend
+from pellucid.backend import Array
 from pellucid.core.context import state
+from pellucid.core.hooks import NodeHooks
 from pellucid.core.modes import set_grad_enabled
-from pellucid.core.node import Node, next_number, shape_and_dtype
+from pellucid.core.node import Arguments, Guard, Node, Source, Vocabulary, next_number, shape_and_dtype
 from pellucid.core.tensor import Tensor, counter_of, edge_of, like, wrap
 from pellucid.core.views import rebase
 from pellucid.errors import user_line, with_line
+from pellucid.reverse.rules import through
 from pellucid.reverse.vocabulary import LIFTED, sum_to
+
+from .saved import Packed, pack
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -23,11 +28,11 @@ class Kept:
     """What a context keeps for the engine. Its own class, since a context's attributes are the user's."""
 
     def __init__(self) -> None:
-        self.saved: tuple[Any, ...] = ()
-        self.guards: list[Any] = []  # (counter, its value when saved, the tensor), as those of a node
+        self.saved: Arguments = ()
+        self.guards: list[Guard] = []  # (counter, its value when saved, the tensor), as those of a node
         self.freed = False
-        self.dirty: tuple[Any, ...] = ()
-        self.nondifferentiable: tuple[Any, ...] = ()
+        self.dirty: Arguments = ()
+        self.nondifferentiable: Arguments = ()
         self.materialize = True
         self.node: Any = None  # a weak reference: the node holds the context
 
@@ -49,11 +54,11 @@ class FunctionCtx:
                 )
         self._kept.saved = tensors
 
-    def mark_dirty(self, *tensors: Any) -> None:
+    def mark_dirty(self, *tensors: Tensor) -> None:
         """Name the inputs that forward changed in place."""
         self._kept.dirty = tensors
 
-    def mark_non_differentiable(self, *tensors: Any) -> None:
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Name the outputs that no gradient flows through."""
         self._kept.nondifferentiable = tensors
 
@@ -62,7 +67,7 @@ class FunctionCtx:
         self._kept.materialize = value
 
     @property
-    def saved_tensors(self) -> tuple[Any, ...]:
+    def saved_tensors(self) -> Arguments:
         """What `save_for_backward` kept."""
         if self._kept.freed:
             raise RuntimeError(
@@ -80,13 +85,17 @@ class FunctionCtx:
                         f"which is at version {counter[0]}; expected version {version} instead"
                     )
                 )
-        return tuple(
-            self._output(tensor) if isinstance(tensor, _SavedOutput) else tensor for tensor in self._kept.saved
-        )
+        return tuple(self._restored(tensor) for tensor in self._kept.saved)
+
+    def _restored(self, saved: Any) -> Any:
+        if isinstance(saved, _SavedOutput):
+            return self._output(saved)
+        return saved.restored() if isinstance(saved, _SavedInput) else saved
 
     def _output(self, saved: _SavedOutput) -> Tensor:
         """A saved output was kept without its history (that would be a cycle); here it gets it back."""
-        tensor = like(saved.tensor, saved.tensor._array)
+        values = saved.tensor.unpack() if isinstance(saved.tensor, Packed) else saved.tensor
+        tensor = like(values, values._array)
         tensor._node, tensor._requires = self._kept.node().pick(saved.index), True
         return tensor
 
@@ -95,7 +104,30 @@ class _SavedOutput:
     """An output that the function saved for its own backward."""
 
     def __init__(self, tensor: Tensor, index: int) -> None:
-        self.tensor, self.index = like(tensor, tensor._array), index
+        self.tensor: Tensor | Packed = like(tensor, tensor._array)
+        self.index = index
+
+
+class _SavedInput:
+    """An input that was saved, and is packed."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.packed, self.edge = pack(like(tensor, tensor._array)), edge_of(tensor)
+
+    def restored(self) -> Tensor:
+        """The tensor with its history."""
+        values = self.packed.unpack()
+        tensor = like(values, values._array)
+        if self.edge is not None:
+            tensor._node, tensor._requires = through(self.edge), True
+        return tensor
+
+
+def _packed(saved: object) -> object:
+    if isinstance(saved, _SavedOutput) and isinstance(saved.tensor, Tensor):
+        saved.tensor = pack(saved.tensor)
+        return saved
+    return _SavedInput(saved) if isinstance(saved, Tensor) else saved
 
 
 class Function:
@@ -171,10 +203,13 @@ class Function:
             kept.node = weakref.ref(node)
             outputs = tuple(_attach(tensor, node, i, kept, args) for i, tensor in enumerate(outputs))
             kept.saved = tuple(_without_history(tensor, outputs) for tensor in kept.saved)
+            if state.packers:
+                kept.saved = tuple(_packed(tensor) for tensor in kept.saved)
+                kept.guards = []
         return outputs if isinstance(result, tuple) else outputs[0]
 
 
-def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: tuple[Any, ...]) -> Any:
+def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: Arguments) -> Any:
     """The output with its history, where it is differentiable."""
     if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
         return output
@@ -196,11 +231,11 @@ def _attach(output: Any, node: FunctionNode, index: int, kept: Kept, args: tuple
     return output
 
 
-def _as_tuple(result: Any) -> tuple[Any, ...]:
-    return cast("tuple[Any, ...]", result) if isinstance(result, tuple) else (result,)
+def _as_tuple(result: Any) -> Arguments:
+    return cast("Arguments", result) if isinstance(result, tuple) else (result,)
 
 
-def _without_history(saved: Any, outputs: tuple[Any, ...]) -> Any:
+def _without_history(saved: Any, outputs: Arguments) -> Any:
     if saved is not None:
         for index, out in enumerate(outputs):
             if out is saved and isinstance(saved.grad_fn, Pick):
@@ -208,12 +243,15 @@ def _without_history(saved: Any, outputs: tuple[Any, ...]) -> Any:
     return saved
 
 
+Flow = list[tuple[Source | None, Array]]  # where each gradient goes
+
+
 class Partial:
     """Gradients of some of a function's outputs, on their way to its node, where they add up by output."""
 
     __slots__ = ("grads",)
 
-    def __init__(self, grads: dict[int, Any]) -> None:
+    def __init__(self, grads: dict[int, Array]) -> None:
         self.grads = grads
 
     def __add__(self, other: Partial) -> Partial:
@@ -228,9 +266,7 @@ class FunctionNode(Node):
 
     bundled = True
 
-    def __init__(
-        self, cls: type[Function], ctx: FunctionCtx, kept: Kept, args: tuple[Any, ...], outputs: tuple[Any, ...]
-    ) -> None:
+    def __init__(self, cls: type[Function], ctx: FunctionCtx, kept: Kept, args: Arguments, outputs: Arguments) -> None:
         self.edges = [edge_of(tensor) if isinstance(tensor, Tensor) else None for tensor in args]
         self.metas = [shape_and_dtype(tensor._array) if isinstance(tensor, Tensor) else None for tensor in args]
         self.kind, self.ctx, self.kept = cls, ctx, kept
@@ -241,7 +277,7 @@ class FunctionNode(Node):
         ]
         saved = [tensor for tensor in kept.saved if tensor is not None]
         kept.guards = [(counter := counter_of(tensor), counter[0], tensor) for tensor in saved]
-        self.picks: dict[int, Any] = {}
+        self.picks: dict[int, weakref.ref[Pick]] = {}
         if state.interpreters:
             self.where = user_line()
         self.number = next_number()
@@ -258,12 +294,18 @@ class FunctionNode(Node):
     def name(self) -> str:
         return self.kind.__name__ + "Backward"
 
+    def unbundle(self, g: Array) -> Arguments:
+        return tuple(g.grads.get(index) for index in range(len(self.outputs)))
+
+    def bundle(self, grads: Arguments) -> Partial:
+        return Partial({index: g for index, g in enumerate(grads) if g is not None})
+
     def describe(self) -> tuple[str, str]:
         return self.kind.__name__, (self.kind.__doc__ or "").strip().split("\n", 1)[0]
 
-    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+    def propagate(self, g: Array, vocabulary: Vocabulary, lifted: bool, create: bool) -> Flow:
         ctx = self.ctx
-        grads: list[Any] = []
+        grads: list[Array] = []
         for index, output in enumerate(self.outputs):
             got = g.grads.get(index)
             if output is None or (got is None and not self.kept.materialize):
@@ -349,7 +391,21 @@ class Pick(Node):
     def application(self) -> Node:
         return self.node
 
-    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+    def hooks_of_node(self) -> NodeHooks:
+        return self.node.hooks_of_node()  # what is a Function to its user has one node
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """Of the function, whose node this is to its user."""
+        return self.node.next_functions
+
+    def __getattr__(self, name: str) -> object:
+        """PyTorch's node of a Function is the context itself: `saved_tensors`, and what forward hung on it."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.node.ctx, name)
+
+    def propagate(self, g: Array, vocabulary: Vocabulary, lifted: bool, create: bool) -> Flow:
         return [(self.node, Partial({self.index: g}))]
 
 
@@ -384,7 +440,7 @@ class _Refusing(Node):
         made._node, made._requires = cls(), True
         return made
 
-    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> list[tuple[Any, Any]]:
+    def propagate(self, g: Array, vocabulary: Vocabulary, lifted: bool, create: bool) -> Flow:
         raise RuntimeError(
             "trying to differentiate twice a function that was marked with @once_differentiable; write its backward "
             "in terms of tensor operations, and take the mark away"

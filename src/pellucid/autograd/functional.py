@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pellucid.core import Tensor, enable_grad, wrap
+from pellucid.core.node import Arguments
 from pellucid.core.tensor import ones_like, zeros_like
 from pellucid.declare import FUNCTIONS
 from pellucid.reverse import grad
@@ -20,7 +21,7 @@ from pellucid.torch_names import absent
 Function = Callable[..., Any]
 
 
-def _tuple(value: Any) -> tuple[Any, ...]:
+def _tuple(value: Any) -> Arguments:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
@@ -39,7 +40,7 @@ def _outputs(function: Function, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ..
     return _checked(_tuple(function(*inputs)))
 
 
-def _checked(outputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
+def _checked(outputs: Arguments) -> tuple[Tensor, ...]:
     for tensor in outputs:
         if not isinstance(tensor, Tensor):
             raise TypeError(f"the function must return a Tensor or a tuple of Tensors, got {type(tensor).__name__}")

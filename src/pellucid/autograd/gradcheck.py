@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.autograd.numeric import Slopes, slopes
 from pellucid.core import Tensor, enable_grad, from_data, wrap
+from pellucid.core.node import Arguments
 from pellucid.declare import TABLE
 from pellucid.reverse import grad
 
@@ -126,7 +127,7 @@ def gradgradcheck(
     count = len(tensors)
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
 
-    def first(*args: Any) -> tuple[Any, ...]:
+    def first(*args: Any) -> Arguments:
         outs = [out for out in _outputs(func(*args[:count])) if out.requires_grad]
         if len(outs) != len(seeds):
             raise ValueError(
@@ -177,7 +178,7 @@ def _in_pairs(
     return of_pairs, tuple(given)
 
 
-def _advice(tensors: tuple[Any, ...]) -> str:
+def _advice(tensors: Arguments) -> str:
     """What to write where nothing can be checked."""
     for i, tensor in enumerate(tensors):
         if isinstance(tensor, Tensor):
@@ -210,7 +211,7 @@ class _Gradcheck:
     """One function at one point: its values and gradients in float64, and their comparison."""
 
     def __init__(
-        self, func: Callable[..., Any], tensors: tuple[Any, ...], wanted: list[int], atol: float, rtol: float,
+        self, func: Callable[..., Any], tensors: Arguments, wanted: list[int], atol: float, rtol: float,
         nondet: float, dtypes: bool,
     ) -> None:  # fmt: skip
         self.func, self.tensors, self.wanted = func, tensors, wanted

@@ -47,6 +47,8 @@ class ThreadState(threading.local):
 
     grad = True  # whether ops record themselves for backward
     inference = False  # whether `inference_mode` is open
+    walk: object = None  # the backward that is running, `reverse.engine.Walk`
+    packers: tuple[object, ...] = ()  # what packs values saved for backward, innermost last: `autograd.graph`
     node: Node | None = None  # whose backward is running, where an interpreter may want to know
     interpreters: tuple[EngineWatcher, ...] = ()  # behind the door, innermost last; empty is the fast path
 

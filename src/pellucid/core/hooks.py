@@ -33,6 +33,15 @@ class RemovableHandle:
         self.remove()
 
 
+class NodeHooks:
+    """What a node calls `before` its rules, with the gradient of its result, and `after` them, with those they made."""
+
+    __slots__ = ("after", "before")
+
+    def __init__(self) -> None:
+        self.before, self.after = Hooks(), Hooks()
+
+
 def hang(table: Hooks, hook: Any) -> RemovableHandle:
     """Enter a hook into the table."""
     handle = RemovableHandle(table)

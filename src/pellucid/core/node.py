@@ -16,7 +16,7 @@ from weakref import ReferenceType
 
 from pellucid.backend import Array
 
-from .hooks import Hooks
+from .hooks import Hooks, NodeHooks, RemovableHandle, hang
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,6 +72,14 @@ class Vocabulary(Protocol):
 class Source:
     """What a gradient flows to: a node, or a leaf tensor."""
 
+    _arrival: NodeHooks | None = None
+
+    def _arrival_hooks(self) -> NodeHooks:
+        """The hooks of the node where a leaf's gradient arrives, made when first needed."""
+        if self._arrival is None:
+            self._arrival = NodeHooks()
+        return self._arrival
+
 
 class Node(Source):
     """One recorded application."""
@@ -79,7 +87,8 @@ class Node(Source):
     edges: list[Source | None]  # per input: a node, a leaf tensor, or None
     kwargs: Attributes
     number: int
-    hooks: Hooks | None = None  # called with the gradient of its result
+    hooks: Hooks | None = None  # of the tensor, called with the gradient of its result
+    calls: NodeHooks | None = None  # of the node itself
     retain: ReferenceType[Any] | None = None  # the tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
     called: str | None = None  # PyTorch's name for it, where that depends on the call
@@ -117,21 +126,50 @@ class Node(Source):
         """The attributes that the op was called with."""
         return self.kwargs
 
-    def register_hook(self, hook: Any) -> Any:
-        raise TypeError("register_hook is offered on tensors; write tensor.register_hook(...)")
+    def register_hook(self, hook: Callable[..., object]) -> RemovableHandle:
+        """Call `hook(grad_inputs, grad_outputs)`, two tuples, when the gradients of the inputs have been computed.
+
+        What it returns, if not None, replaces `grad_inputs`.
+        """
+        return hang(self.hooks_of_node().after, hook)
+
+    def register_prehook(self, hook: Callable[..., object]) -> RemovableHandle:
+        """Call `hook(grad_outputs)`, a tuple, before the gradients of the inputs are computed.
+
+        What it returns, if not None, replaces `grad_outputs`.
+        """
+        return hang(self.hooks_of_node().before, hook)
+
+    def hooks_of_node(self) -> NodeHooks:
+        """The tables of the two, made when first needed."""
+        if self.calls is None:
+            self.calls = NodeHooks()
+        return self.calls
+
+    def unbundle(self, g: Array) -> tuple[Array, ...]:
+        """The gradients of its results, one by one, of what arrived here."""
+        return (g,)
+
+    def bundle(self, grads: tuple[Array, ...]) -> Array:
+        """The reverse of `unbundle`."""
+        return grads[0]
 
     def __repr__(self) -> str:
-        return f"<{self.name()}>"
+        return f"<{self.name()} object at {id(self):#x}>"
 
 
 class AccumulateGrad(Node):
     """Where a gradient arrives at a leaf tensor, its `variable`.
 
-    Only `next_functions` makes them: the engine goes to the leaf itself. Two of the same leaf are equal.
+    Made where somebody looks at the graph: the engine goes to the leaf itself, which holds the hooks. Two of the same
+    leaf are equal.
     """
 
     def __init__(self, variable: Source) -> None:
         self.variable, self.edges, self.kwargs = variable, [], {}
+
+    def hooks_of_node(self) -> NodeHooks:
+        return self.variable._arrival_hooks()  # pyright: ignore[reportPrivateUsage]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable

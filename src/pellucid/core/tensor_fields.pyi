@@ -7,7 +7,7 @@ The values they begin with are in `tensor.py`.
 
 from pellucid.backend import Array
 
-from .hooks import Hooks
+from .hooks import Hooks, NodeHooks
 from .node import Counter, Node
 from .tensor import Tensor, View
 
@@ -21,4 +21,5 @@ class TensorFields:
     _epoch: int
     _hooks: Hooks | None
     _after_hooks: Hooks | None
+    _arrival: NodeHooks | None
     _retained: bool

@@ -15,6 +15,7 @@ from ..core import Tensor, enable_grad
 from ..core.tensor import ones_like, zeros_like
 from ..declare import FUNCTIONS
 from ..reverse import grad as _gradients
+from ..reverse.engine import reached
 from .trees import leaves, rebuilt, tree_map
 
 __all__ = ["grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp"]
@@ -226,18 +227,4 @@ def _left_tree(tree: Any, at: Any) -> Any:
 
 def _leads_out(result: Tensor, own: set[int]) -> bool:
     """Whether the graph of ``result`` reaches a tensor that wants a gradient and is not one of ``own``."""
-    if result.grad_fn is None:
-        return id(result) not in own
-    seen: set[int] = set()
-    waiting: list[Any] = [result.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, Tensor):  # the graph ends here
-            if id(node) not in own:
-                return True
-            continue
-        waiting.extend(node.edges)
-    return False
+    return any(isinstance(source, Tensor) and id(source) not in own for source in reached([result]))

@@ -6,6 +6,7 @@ Read in this order:
 |---|---|
 | `vocabulary` | the ops as rules speak them: on arrays, and on Tensors |
 | `rules` | the rules of one node, called on its gradient, either way |
+| `hooking` | the hooks that users hang on tensors and on nodes |
 | `engine` | the walk from node to node |
 | `gradients` | what is asked of it: `backward`, `grad` |
 | `methods` | what it puts on Tensor: `backward`, hooks, `detach` |

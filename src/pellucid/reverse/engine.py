@@ -18,38 +18,60 @@ import numpy as np
 
 from pellucid.core.application import OpNode
 from pellucid.core.context import state
-from pellucid.core.hooks import Hooks
 from pellucid.core.modes import set_grad_enabled
-from pellucid.core.node import Node
+from pellucid.core.node import AccumulateGrad, Node, Source
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.declare import TABLE
 
+from .hooking import Collected, call_after, call_before, call_hooks
 from .rules import array_rules, tensor_rules
 from .vocabulary import LIFTED, of_array
 
 _ndarray = np.ndarray
 
 
+class Walk:
+    """One call of `run`: where it begins and what it was asked for."""
+
+    def __init__(self, roots: list[Tensor], targets: list[Source] | None) -> None:
+        self.roots, self.targets = roots, targets
+        self._visited: set[Any] | None = None
+
+    def visits(self, source: Any) -> bool:
+        """Whether a gradient will arrive at a node or a leaf."""
+        if self._visited is None:
+            if self.targets is None:
+                self._visited = reached(self.roots)
+            else:
+                self._visited = _leading_to(self.targets, self.roots)
+        return source in self._visited
+
+
 def run(
-    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, targets: list[Tensor] | None = None
+    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, targets: list[Source] | None = None
 ) -> list[Any]:
-    """Walk back from `roots`. Without `targets`, accumulate into leaves; with, return a gradient for each."""
-    if not create and not state.interpreters:
-        return _run(roots, seeds, keep, create, False, targets)  # no op is applied, but in what is called back
-    before, state.grad = state.grad, create
+    """Walk back from `roots`. Without `targets`, accumulate into leaves; with, return a gradient for each.
+
+    A target is a node or a leaf, `source_of` a tensor.
+    """
+    outer, state.walk = state.walk, Walk(roots, targets)
+    before = state.grad
     try:
+        if not create and not state.interpreters:
+            return _run(roots, seeds, keep, create, False, targets)  # no op is applied, but in what is called back
+        state.grad = create
         return _run(roots, seeds, keep, create, True, targets)
     finally:
-        state.grad = before
+        state.grad, state.walk = before, outer
 
 
 def _run(
-    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, lifted: bool, targets: list[Tensor] | None
+    roots: list[Tensor], seeds: list[Tensor], keep: bool, create: bool, lifted: bool, targets: list[Source] | None
 ) -> list[Any]:
     pending: dict[Any, Any] = {}  # node or leaf -> gradient so far
     owned: set[Any] = set()  # those whose gradient is an array of our own, which may be added to in place
     queue: list[tuple[int, Node]] = []
-    wanted = None if targets is None else [target.grad_fn or target for target in targets]
+    wanted = targets
     goal = frozenset(wanted or ())
     useful = None if wanted is None else _leading_to(wanted, roots)
     found: dict[Any, Any] = {}
@@ -78,7 +100,7 @@ def _run(
         node = heappop(queue)[1]
         g = pending.pop(node)
         if node.hooks:
-            g = _call_hooks(node.hooks, g, lifted)
+            g = call_hooks(node.hooks, g, lifted)
             owned.discard(node)
         if node.retain is not None:
             _retain(node, g, lifted)
@@ -87,16 +109,24 @@ def _run(
                 found[node] = g
             if not any(edge in useful for edge in node.edges if edge is not None):
                 continue
+        made = None
+        if node.calls is not None:
+            g = call_before(node, node.calls, g, lifted)
+            made = Collected()
+        hand_on = made or arrive
         if lifted:
             outer, state.node = state.node, node
             try:
-                tensor_rules(node, g, create, arrive, useful)
+                tensor_rules(node, g, create, hand_on, useful)
             finally:
                 state.node = outer
         elif isinstance(node, OpNode):
-            array_rules(node, g, vocabulary, arrive, useful)
+            array_rules(node, g, vocabulary, hand_on, useful)
         else:
             for edge, gradient in node.propagate(g, vocabulary, False, False):
+                hand_on(edge, gradient, False)
+        if made is not None and node.calls is not None:
+            for edge, gradient in call_after(node, node.calls, made.gradients, g, lifted):
                 arrive(edge, gradient, False)
         if not keep:
             node.free()
@@ -106,9 +136,15 @@ def _run(
         return [_result(found, pending, edge, lifted, edge in owned, taken) for edge in wanted]
     for leaf, gradient in pending.items():
         if leaf._hooks:
-            gradient = _call_hooks(leaf._hooks, gradient, lifted)
+            gradient = call_hooks(leaf._hooks, gradient, lifted)
             owned.discard(leaf)  # a hook may have kept it
-        accumulate(leaf, gradient, lifted, leaf in owned, create)
+        if leaf._arrival is None:
+            accumulate(leaf, gradient, lifted, leaf in owned, create)
+            continue
+        node = AccumulateGrad(leaf)
+        gradient = call_before(node, leaf._arrival, gradient, lifted)
+        accumulate(leaf, gradient, lifted, False, create)
+        call_after(node, leaf._arrival, [], gradient, lifted)
     return []
 
 
@@ -120,7 +156,7 @@ def _result(
     if gradient is None and not isinstance(edge, Node):
         gradient = pending.get(edge)
         if gradient is not None and edge._hooks:
-            gradient = found[edge] = _call_hooks(edge._hooks, gradient, lifted)
+            gradient = found[edge] = call_hooks(edge._hooks, gradient, lifted)
             owned = False
     if gradient is None:
         return None
@@ -130,6 +166,18 @@ def _result(
         array = gradient._array if lifted else gradient
     taken.add(id(array))
     return gradient if lifted else wrap(gradient)
+
+
+def reached(roots: list[Tensor]) -> set[Any]:
+    """All nodes and leaves that `roots` were computed from."""
+    stack: list[Any] = [root.grad_fn or root for root in roots]
+    seen: set[Any] = set(stack)
+    while stack:
+        for edge in getattr(stack.pop(), "edges", ()):
+            if edge is not None and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return seen
 
 
 def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
@@ -153,28 +201,6 @@ def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:
                 useful.add(user)
                 stack.append(user)
     return useful
-
-
-def _call_hooks(hooks: Hooks, g: Any, lifted: bool) -> Any:
-    tensor = g if lifted else wrap(g)
-    with set_grad_enabled(lifted and state.grad):
-        for hook in list(hooks.values()):
-            changed = hook(tensor)
-            if changed is not None:
-                _check_hooked(hook, tensor, changed)
-                tensor = changed
-    return tensor if lifted else tensor._array
-
-
-def _check_hooked(hook: Any, before: Any, after: Any) -> None:
-    name: Any = getattr(hook, "__name__", repr(hook))
-    if not isinstance(after, Tensor):
-        raise TypeError(f"expected a Tensor (or None), but hook {name!r} returned {type(after).__name__!r}")
-    if (after.shape, after.dtype) != (before.shape, before.dtype):
-        raise RuntimeError(
-            f"hook {name!r} has changed the size or type of the gradient: from {before.dtype!r} {tuple(before.shape)} "
-            f"to {after.dtype!r} {tuple(after.shape)}"
-        )
 
 
 def _retain(node: Node, g: Any, lifted: bool) -> None:

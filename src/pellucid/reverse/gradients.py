@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from pellucid import backend
 from pellucid.core.context import state
+from pellucid.core.node import AccumulateGrad, Node, Source
 from pellucid.core.tensor import Tensor, wrap, zeros_like
-from pellucid.declare import TABLE
+from pellucid.declare import FUNCTIONS, TABLE
 from pellucid.errors import with_line
 
 from .engine import accumulate, run
@@ -47,12 +48,12 @@ def backward(
     if inputs is None:
         run(roots, seeds, keep, create_graph)
         return
-    chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    chosen = _listed(inputs)
     if not chosen:
         raise RuntimeError("'inputs' argument to backward() cannot be empty")
-    found = run(roots, seeds, keep, create_graph, chosen)
+    found = run(roots, seeds, keep, create_graph, [source_of(target) for target in chosen])
     for target, gradient in zip(chosen, found, strict=True):
-        if gradient is not None:
+        if gradient is not None and isinstance(target, Tensor):
             accumulate(target, gradient, lifted=True, owned=False, create=create_graph)
 
 
@@ -79,17 +80,18 @@ def grad(
     (tensor(18.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("is_grads_batched: call grad() once for each seed, or autograd.functional.jacobian")
-    chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        again = (create_graph, only_inputs, allow_unused, False, materialize_grads)
+        return _batched(_listed(outputs), _listed(inputs), grad_outputs, *again)
+    chosen = _listed(inputs)
     for index, target in enumerate(chosen):
-        if not target.requires_grad:
+        if isinstance(target, Tensor) and not target.requires_grad:
             raise RuntimeError(
                 f"One of the differentiated Tensors does not require grad: input {index} with shape "
                 f"{tuple(target.shape)}; call requires_grad_() on it before it is used"
             )
     roots, seeds = _roots(outputs, grad_outputs)
     keep = create_graph if retain_graph is None else retain_graph
-    found = run(roots, seeds, keep, create_graph, chosen)
+    found = run(roots, seeds, keep, create_graph, [source_of(target) for target in chosen])
     if materialize_grads:
         found = [zeros_like(target) if got is None else got for target, got in zip(chosen, found, strict=True)]
     elif not allow_unused:
@@ -97,20 +99,75 @@ def grad(
             if got is None:
                 raise RuntimeError(
                     "One of the differentiated Tensors appears to not have been used in the graph: input "
-                    f"{index} with shape {tuple(chosen[index].shape)}. Set allow_unused=True if this is what you want."
+                    f"{index}{_shape_of(chosen[index])}. Set allow_unused=True if this is what you want."
                 )
     return tuple(found)
 
 
+class GradientEdge(NamedTuple):
+    """Where a gradient flows to: a node of the graph, and which of its results; from `get_gradient_edge`."""
+
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
+
+
+def source_of(target: Any) -> Source:
+    """The node or the leaf at which the gradient of a tensor, or of a `GradientEdge`, arrives."""
+    if isinstance(target, GradientEdge):
+        return target.node.variable if isinstance(target.node, AccumulateGrad) else target.node
+    return target.grad_fn or target
+
+
+def _listed(given: Any) -> list[Any]:
+    return [given] if isinstance(given, Tensor | GradientEdge) else list(given)
+
+
+def _shape_of(target: Any) -> str:
+    return f" with shape {tuple(target.shape)}" if isinstance(target, Tensor) else ""
+
+
+def _end(edge: GradientEdge, seed: Any) -> Tensor:
+    """A tensor that a backward can begin at in place of an edge: its values are not asked for."""
+    if not isinstance(seed, Tensor):
+        raise RuntimeError(
+            "a backward that begins at a GradientEdge needs the gradient there: give grad_tensors (of grad(), "
+            "grad_outputs), or the tensor in place of its edge"
+        )
+    source = source_of(edge)
+    if isinstance(source, Tensor):
+        return source
+    end = wrap(seed._array)
+    end._node, end._requires = cast("Node", source), True
+    return end
+
+
+def _batched(outputs: list[Any], inputs: list[Any], seeds: Any, *how: Any) -> tuple[Tensor | None, ...]:
+    """The gradients for each row of the seeds, stacked."""
+    given: list[Any] = [seeds] if isinstance(seeds, Tensor) else list(seeds)
+    rows: list[Any] = list(zip(*(seed.unbind(0) for seed in given if seed is not None), strict=True))
+    if not rows:
+        raise RuntimeError("is_grads_batched=True needs grad_outputs, each with a first dimension of one length")
+    found: list[Any] = []
+    for row in rows:
+        seed = iter(row)
+        at = [None if each is None else next(seed) for each in given]
+        found.append(grad(outputs, inputs, at, True, *how))
+    stack = FUNCTIONS["stack"]
+    return tuple(None if column[0] is None else stack(column) for column in map(list, zip(*found, strict=True)))
+
+
 def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
-    roots: list[Tensor] = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    roots: list[Any] = _listed(tensors)
     given: list[Any] = [seeds] if seeds is None or isinstance(seeds, Tensor) else list(seeds)
     if given == [None]:
         given = [None] * len(roots)
     if len(given) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(given)} gradients")
     ready: list[Tensor] = []
-    for root, seed in zip(roots, given, strict=True):
+    for place, (root, seed) in enumerate(zip(roots, given, strict=True)):
+        if isinstance(root, GradientEdge):
+            root = roots[place] = _end(root, seed)
         if not root.requires_grad:
             raise RuntimeError(
                 with_line(

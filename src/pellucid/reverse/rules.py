@@ -21,7 +21,7 @@ from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core.application import OpNode
 from pellucid.core.context import is_reentry, run_within, state
-from pellucid.core.node import AUX, OUT, VALUE, Node, Vocabulary
+from pellucid.core.node import AUX, OUT, VALUE, Node, Source, Vocabulary
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.declare import TABLE
 from pellucid.errors import with_line
@@ -193,13 +193,32 @@ def _recomputed(node: OpNode, rule: Any) -> Any:
 
 def _with_history(array: Any, edge: Any) -> Any:
     if edge is not None and not isinstance(edge, Node):
-        return edge  # the leaf itself
+        if edge._array is array:
+            return edge  # the leaf itself
+        edge = through(edge)  # what was saved of it is other memory: it was packed, or the leaf has new data
     if array is None or isinstance(array, int | float | complex):
         return array
     tensor = wrap(array)
     if edge is not None:
         tensor._node, tensor._requires = edge, True
     return tensor
+
+
+class _Through(Node):
+    """Hands its gradient on to a leaf: the history of a value that was saved of the leaf in other memory."""
+
+    number = -1  # the last to be visited: only a leaf follows
+
+    def __init__(self, leaf: Source) -> None:
+        self.edges, self.kwargs = [leaf], {}
+
+    def propagate(self, g: Any, vocabulary: Vocabulary, lifted: bool, create: bool) -> list[tuple[Source | None, Any]]:
+        return [(self.edges[0], g)]
+
+
+def through(source: Source) -> Node:
+    """A node from which a gradient goes to `source`: itself, or in front of a leaf one that hands it on."""
+    return source if isinstance(source, Node) else _Through(source)
 
 
 def saved_by(node: OpNode) -> list[Any]:

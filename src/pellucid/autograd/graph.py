@@ -1,0 +1,161 @@
+"""`torch.autograd.graph`: the recorded graph as an object, and what is kept for the way back."""
+
+from __future__ import annotations
+
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from pellucid.core.application import OpNode
+from pellucid.core.context import state
+from pellucid.core.declaration import Declaration
+from pellucid.core.door import Interpreter, below
+from pellucid.core.hooks import RemovableHandle
+from pellucid.core.node import AccumulateGrad, Arguments, Attributes, Node
+from pellucid.core.tensor import Tensor, counter_of
+from pellucid.reverse.engine import Walk
+from pellucid.reverse.gradients import GradientEdge, source_of
+from pellucid.torch_names import absent
+
+from .saved import disable_saved_tensors_hooks, save_on_cpu, saved_tensors_hooks
+
+__all__ = [
+    "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",
+    "increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
+]  # fmt: skip
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where the gradient of a tensor flows to; `grad` and `backward` take it in place of the tensor.
+
+    Raises:
+        RuntimeError: the tensor does not require a gradient.
+    """
+    if not tensor.requires_grad:
+        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+    return GradientEdge(tensor.grad_fn or AccumulateGrad(tensor), tensor.output_nr)
+
+
+def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
+    """Say that a tensor's memory was changed by other means, so that a backward that needs its values refuses."""
+    for changed in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        counter_of(changed)[0] += 1
+
+
+class _Handles(RemovableHandle):
+    """The handles of one hook on several tensors, as one."""
+
+    def __init__(self, handles: Sequence[RemovableHandle]) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all"
+) -> RemovableHandle:
+    """Call `fn` in each backward once with the gradients of several tensors.
+
+    Args:
+        mode: "all" calls `fn(grads)`, a list, when the last of those has been computed that this backward computes;
+            None is in the place of the others. "any" calls `fn(grad)` with the first.
+
+    >>> import pellucid
+    >>> a, b = pellucid.ones(2, requires_grad=True), pellucid.ones(2, requires_grad=True)
+    >>> handle = register_multi_grad_hook((a, b), print)
+    >>> (a * 2 + b * 3).sum().backward()
+    [tensor([2., 2.]), tensor([3., 3.])]
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    sources = [source_of(tensor) for tensor in tensors]
+    held: dict[int, list[Tensor | None]] = {}
+    walks: weakref.WeakKeyDictionary[Walk, int] = weakref.WeakKeyDictionary()
+
+    def running() -> Walk:
+        return cast("Walk", state.walk)
+
+    def expected() -> int:
+        walk = running()
+        if walk not in walks:
+            walks[walk] = sum(walk.visits(source) for source in sources)
+            held[id(walk)] = [None] * len(sources)
+            weakref.finalize(walk, held.pop, id(walk), None)
+        return walks[walk]
+
+    def arrived(index: int, g: Tensor) -> None:
+        walk = running()
+        first = walk not in walks
+        left = walks[walk] = expected() - 1
+        if mode == "any":
+            if first:
+                fn(g)
+            return
+        grads = held[id(walk)]
+        grads[index] = g
+        if left == 0:
+            held[id(walk)] = [None] * len(sources)
+            fn(grads)
+
+    handles = [tensor.register_hook(lambda g, index=index: arrived(index, g)) for index, tensor in enumerate(tensors)]
+    return _Handles(handles)
+
+
+class _Keeping(Interpreter):
+    """Before memory is changed in place that a node needs, has the node keep a copy of it."""
+
+    def __init__(self) -> None:
+        self.needed: defaultdict[int, list[weakref.ref[OpNode]]] = defaultdict(list)  # by the id of the counter
+
+    def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
+        for position in op.mutates:
+            if args[position] is not None:
+                self._keep(counter_of(args[position]))
+        result = below(self, op, args, kwargs)
+        first: Any = result[0] if isinstance(result, tuple) else result
+        node = first.grad_fn if isinstance(first, Tensor) else None
+        if isinstance(node, OpNode):
+            for counter, _, _ in node.guards:
+                self.needed[id(counter)].append(weakref.ref(node))
+        return result
+
+    def _keep(self, counter: list[int]) -> None:
+        for reference in self.needed.pop(id(counter), ()):
+            node = reference()
+            if node is None or not any(guard[0] is counter for guard in node.guards):
+                continue
+            for known, version, slot in node.guards:
+                if known is counter and version == counter[0]:
+                    value = node.saved[slot]
+                    node.saved[slot] = [part.copy() for part in value] if isinstance(value, list) else value.copy()
+            node.guards = [guard for guard in node.guards if guard[0] is not counter or guard[1] != counter[0]]
+            node.by_products = True
+
+
+@contextmanager
+def allow_mutation_on_saved_tensors() -> Generator[None]:
+    """Within the block, tensors that were saved for backward may be changed in place: they are copied before.
+
+    >>> import pellucid
+    >>> x = pellucid.tensor([2.0], requires_grad=True)
+    >>> with allow_mutation_on_saved_tensors():
+    ...     y = x.clone()
+    ...     loss = (y * y).sum()
+    ...     _ = y.zero_()
+    ...     loss.backward()
+    >>> x.grad
+    tensor([4.])
+    """
+    keeping = _Keeping()
+    state.interpreters = (*state.interpreters, keeping)
+    try:
+        yield
+    finally:
+        state.interpreters = tuple(other for other in state.interpreters if other is not keeping)
+
+
+__getattr__ = absent(__name__)

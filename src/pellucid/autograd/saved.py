@@ -1,0 +1,178 @@
+"""`saved_tensors_hooks`: what is kept for backward passes through two functions of the user's, in and out.
+
+An interpreter behind the door sees each application that was recorded, and packs what its node kept. Such a node
+unpacks when its rules are called; ops and rules do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from pellucid.backend import Array
+from pellucid.core.application import OpNode
+from pellucid.core.context import state
+from pellucid.core.declaration import Declaration
+from pellucid.core.door import Interpreter, below
+from pellucid.core.modes import no_grad
+from pellucid.core.node import OUT, VALUE, Arguments, Attributes, Node
+from pellucid.core.tensor import Tensor, wrap
+from pellucid.core.views import ScatterNode
+
+__all__ = ["Packed", "disable_saved_tensors_hooks", "pack", "save_on_cpu", "saved_tensors_hooks"]
+
+
+class saved_tensors_hooks:
+    """Within the block, `pack_hook(tensor)` is called with each tensor that is saved for backward.
+
+    What it returns is kept instead; `unpack_hook` gets that in backward and returns a tensor of the same numbers. To
+    save memory: keep a smaller form, a file, a copy on another device.
+
+    Raises:
+        RuntimeError: within `disable_saved_tensors_hooks`, with its message; a pack hook that changed the tensor.
+        TypeError: an unpack hook that returns something else than a Tensor.
+
+    >>> import pellucid
+    >>> x = pellucid.tensor([3.0], requires_grad=True)
+    >>> with saved_tensors_hooks(lambda tensor: tensor.numpy().tobytes(), lambda kept: pellucid.tensor([3.0])):
+    ...     y = x * x
+    >>> y.backward()
+    >>> x.grad
+    tensor([6.])
+    """
+
+    def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+        self._opened: list[_Packing] = []
+
+    def __enter__(self) -> None:
+        if _forbidden:
+            raise RuntimeError(_forbidden[-1])
+        pushed = _Packing(self.pack_hook, self.unpack_hook)
+        self._opened.append(pushed)
+        state.interpreters = (*state.interpreters, pushed)
+        state.packers = (*state.packers, pushed)
+
+    def __exit__(self, *error: object) -> None:
+        pushed = self._opened.pop()
+        state.interpreters = tuple(other for other in state.interpreters if other is not pushed)
+        state.packers = tuple(other for other in state.packers if other is not pushed)
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Keep what is saved for backward in the memory of the CPU: with arrays of NumPy it is there already."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(lambda tensor: (tensor.device, tensor.cpu()), lambda kept: kept[1].to(kept[0]))
+
+
+class disable_saved_tensors_hooks:
+    """Within the block, to enter `saved_tensors_hooks` raises RuntimeError with this message; also a decorator."""
+
+    def __init__(self, error_message: str) -> None:
+        self.error_message = error_message
+
+    def __enter__(self) -> None:
+        if state.packers:
+            raise RuntimeError(self.error_message)
+        _forbidden.append(self.error_message)
+
+    def __exit__(self, *error: object) -> None:
+        _forbidden.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def within(*args: Any, **kwargs: Any) -> Any:
+            with disable_saved_tensors_hooks(self.error_message):
+                return function(*args, **kwargs)
+
+        return within
+
+
+_forbidden: list[str] = []
+
+
+class Packed:
+    """One saved tensor, as the pack hook left it."""
+
+    def __init__(self, hooks: _Packing, tensor: Tensor) -> None:
+        self.unpack_hook = hooks.unpack_hook
+        version = tensor._version
+        with no_grad():
+            self.kept = hooks.pack_hook(tensor)
+        if tensor._version != version:
+            raise RuntimeError(
+                "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can "
+                "not be modified by in-place operations as this can lead to unexpected side-effects: return a clone "
+                "that is changed"
+            )
+
+    def unpack(self) -> Tensor:
+        """The tensor, from the unpack hook."""
+        tensor = self.unpack_hook(self.kept)
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                f"{type(tensor).__name__!r}"
+            )
+        return tensor
+
+
+def pack(tensor: Tensor) -> Packed:
+    """The tensor as the innermost hooks pack it; there must be some, `state.packers`."""
+    return Packed(cast("_Packing", state.packers[-1]), tensor)
+
+
+class _Packing(Interpreter):
+    """Packs what the nodes keep that are recorded while it is on."""
+
+    def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+
+    def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
+        result = below(self, op, args, kwargs)
+        first = cast("Arguments", result)[0] if isinstance(result, tuple) else result
+        node = first.grad_fn if isinstance(first, Tensor) else None
+        if isinstance(node, ScatterNode):
+            node = cast("Node", node.edges[1])
+        # An outer one hands on to this one's result: the innermost packs, and a node is packed once.
+        if type(node) is OpNode and node.op is op and state.packers and state.packers[-1] is self:
+            self._pack(node, args)
+        return result
+
+    def _pack(self, node: OpNode, args: Arguments) -> None:
+        held: list[object] = list(node.saved)
+        outer, state.interpreters = state.interpreters, ()
+        try:
+            for slot, (what, which) in enumerate(node.plan.saves):
+                if what == OUT:
+                    held[slot] = Packed(self, wrap(held[slot]))
+                elif what == VALUE and which is None:
+                    held[slot] = [Packed(self, wrap(array)) for array in node.saved[slot]]
+                elif what == VALUE and isinstance(args[which], Tensor):
+                    held[slot] = Packed(self, wrap(held[slot]))
+        finally:
+            state.interpreters = outer
+        node.guards = []
+        node.by_products = True  # so that what was packed is freed
+        node.__class__ = PackedNode
+        node.saved = held
+
+
+class PackedNode(OpNode):
+    """A node of an op whose saved values are packed: they are unpacked each time that they are asked for."""
+
+    @property
+    def saved(self) -> list[Array]:  # type: ignore[override]
+        return [_unpacked(value) for value in vars(self)["packed"]]
+
+    @saved.setter
+    def saved(self, values: list[Array]) -> None:
+        vars(self)["packed"] = values
+
+
+def _unpacked(value: object) -> Array:
+    if isinstance(value, Packed):
+        return value.unpack()._array
+    if isinstance(value, list):
+        return [_unpacked(part) for part in cast("list[Array]", value)]
+    return value
