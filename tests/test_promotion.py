@@ -192,7 +192,7 @@ def test_default_dtype() -> None:
 def test_limits() -> None:
     def program(library: Any) -> Any:
         found = []
-        for name in ("float16", "float32", "float64"):
+        for name in ("bfloat16", "float16", "float32", "float64"):
             info = library.finfo(getattr(library, name))
             found.append([info.bits, info.min, info.max, info.eps, info.tiny, info.smallest_normal, info.resolution,
                           info.dtype])  # fmt: skip
@@ -206,7 +206,8 @@ def test_limits() -> None:
 
 def test_limits_as_text() -> None:
     assert str(pellucid.iinfo(pellucid.int8)) == str(torch.iinfo(torch.int8))
-    assert repr(pellucid.finfo(pellucid.float32)).startswith("finfo(min=-3.40282")
+    for name in ("bfloat16", "float16", "float32", "float64"):
+        assert str(pellucid.finfo(getattr(pellucid, name))) == str(torch.finfo(getattr(torch, name)))
 
 
 def test_numbers_of_other_classes() -> None:

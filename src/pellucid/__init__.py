@@ -34,6 +34,7 @@ from .core import (
 )
 from .random import Generator, default_generator
 from .types.dtypes import (
+    bfloat16,
     can_cast,
     cdouble,
     cfloat,

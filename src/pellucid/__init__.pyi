@@ -18,6 +18,7 @@ from . import experiments as experiments
 from . import fft as fft
 from . import files as files
 from . import func as func
+from . import kernels as kernels
 from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
@@ -30,6 +31,7 @@ from . import safetensors as safetensors
 from . import scalar as scalar
 from . import serialize as serialize
 from . import signal as signal
+from . import sklearn as sklearn
 from . import sparse as sparse
 from . import special as special
 from . import torch_names as torch_names
@@ -501,6 +503,8 @@ def atanh(input: Tensor) -> Tensor:
 
 def atanh_(input: Tensor) -> Tensor:
     """In place: Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
+
+bfloat16: dtype
 
 def bitwise_and(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """The bits that both integers have; for bools, their conjunction."""

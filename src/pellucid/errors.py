@@ -72,7 +72,8 @@ def describe(value: Any) -> str:
     array = getattr(value, "_array", None)
     if array is None:
         return repr(value)
-    return f"{array.dtype} {tuple(array.shape)}"
+    kind = "bfloat16" if array.dtype.kind == "V" else array.dtype
+    return f"{kind} {tuple(array.shape)}"
 
 
 def describe_call(op: Described, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

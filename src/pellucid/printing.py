@@ -19,6 +19,7 @@ from pellucid.backend import Array
 from pellucid.core.context import note_read
 from pellucid.core.tensor import Tensor, method
 from pellucid.declare.export import function
+from pellucid.types.bfloat16 import is_narrow, widened
 from pellucid.types.dtypes import bool_, get_default_dtype, int64
 
 _DEFAULTS: dict[str, Any] = {
@@ -106,6 +107,8 @@ def __format__(self: Tensor, spec: str) -> str:
 def tensor_text(tensor: Tensor) -> str:
     """`tensor(values, …)`, with what the values do not show."""
     array = backend.of_array(tensor._array).to_numpy(tensor._array)
+    if is_narrow(array):
+        array = widened(array)
     prefix = "tensor(" if tensor.prints_plainly else f"{type(tensor).__name__}("
     found = prefix + _values(array, len(prefix))
     length = len(found) - found.rfind("\n") + 1

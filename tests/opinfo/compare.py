@@ -32,6 +32,7 @@ KINDS = ("forward", "grad", "gradgrad", "noncontiguous", "variants", "error")
 # Forward, these dtypes get the "reference inputs": the samples and, for elementwise ops, extreme values, broadcasting
 # and strides besides. They are hundreds for each op, so not every dtype can have them.
 WIDE_DTYPES = ("float32", "int64")
+_DIFFERENTIATED = {"float32", "float64", "complex128", "bfloat16"}
 GRADIENT_SLACK = 8.0  # a gradient adds many rounded numbers, in an order that the two libraries need not share
 
 
@@ -75,7 +76,7 @@ def cases(op: OpInfo) -> Iterator[tuple[str, str]]:
     """The (dtype, kind) pairs that an OpInfo can be compared in."""
     have = {str(dtype).split(".")[-1] for dtype in op.supported_dtypes("cpu")}
     have_gradient = {str(dtype).split(".")[-1] for dtype in op.supported_backward_dtypes("cpu")}
-    have_gradient = have_gradient & have & {"float32", "float64", "complex128"} if op.supports_autograd else set()
+    have_gradient = have_gradient & have & _DIFFERENTIATED if op.supports_autograd else set()
     for dtype in DTYPES:
         if dtype not in have or (dtype.startswith("complex") and op.full_name in WITHOUT_COMPLEX):
             continue

@@ -77,6 +77,8 @@ class Converter:
                 raise CannotConvert("more than 64 dimensions (NumPy's limit)")
             self.dtype(tensor.dtype)
             made = self.module.from_numpy(self.array(tensor))
+            if tensor.dtype is torch.bfloat16:
+                made = made.view(self.module.bfloat16).detach()
             if tensor.requires_grad:
                 made.requires_grad_(True)
             self.tensors[id(tensor)] = tensor, made
@@ -85,8 +87,8 @@ class Converter:
     def array(self, tensor: torch.Tensor) -> np.ndarray:
         """A NumPy array over a copy of the tensor's whole storage, seen through the same offset and strides."""
         plain = tensor.detach().resolve_neg().resolve_conj()
-        if plain.dtype is torch.bfloat16:
-            raise CannotConvert("torch.bfloat16")
+        if plain.dtype is torch.bfloat16:  # its bits, which `tensor` reads as what they are
+            plain = plain.view(torch.int16)
         size, memory = plain.element_size(), plain.untyped_storage()
         if plain.numel() == 0:
             return np.empty(tuple(plain.shape), dtype=plain.numpy().dtype)
@@ -198,6 +200,8 @@ def tensor_difference(
 
 
 def as_array(tensor: Any) -> np.ndarray:
+    if str(tensor.dtype) == "torch.bfloat16":  # which NumPy lacks
+        tensor = tensor.detach().float()
     # PyTorch represents some gradients by a tensor of no memory, which only `force` turns into numbers.
     array = tensor.numpy(force=True) if isinstance(tensor, torch.Tensor) else tensor.detach().numpy()
     return np.asarray(array)

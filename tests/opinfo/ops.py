@@ -19,6 +19,7 @@ DTYPES = (
     "uint8",
     "bool",
     "float16",
+    "bfloat16",
     "int16",
     "int8",
     "complex64",

@@ -20,6 +20,8 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core import Declaration, Interpreter, Tensor, as_arguments, below, interpreter, promote, state, wrap
+from pellucid.core.declaration import Forward
+from pellucid.core.narrow import forward_of
 from pellucid.core.tensor import counter_of
 from pellucid.declare import TABLE
 from pellucid.errors import describe, with_line
@@ -44,6 +46,7 @@ class Instruction(NamedTuple):
     kwargs: dict[str, Any]
     outputs: tuple[Slot, ...]
     xp: Any
+    forward: Forward  # the op's, or what stands for it where a dtype is bfloat16
 
     def __str__(self) -> str:
         left = ", ".join(map(repr, self.outputs))
@@ -83,7 +86,9 @@ class _Tracer(Interpreter):
         result = below(self, op, args, kwargs)
         outputs = result if isinstance(result, tuple) else (result,)
         xp = backend.of_array(outputs[0]._array).xp
-        self.steps.append(Instruction(op, named, kwargs, tuple(self.slot(output._array) for output in outputs), xp))
+        forward = forward_of(op, [getattr(argument, "_array", argument) for argument in args], kwargs)
+        slots = tuple(self.slot(output._array) for output in outputs)
+        self.steps.append(Instruction(op, named, kwargs, slots, xp, forward))
         return result
 
     def reference(self, argument: Any) -> Any:
@@ -110,7 +115,7 @@ class _Tracer(Interpreter):
         if known is None:
             return  # within an op, where no tracer is
         xp = backend.of_array(kept).xp
-        self.steps.append(Instruction(TABLE["clone"], (known,), {}, (self.slot(kept),), xp))
+        self.steps.append(Instruction(TABLE["clone"], (known,), {}, (self.slot(kept),), xp, TABLE["clone"].forward))
 
     def read(self, tensor: Tensor) -> None:
         """A value leaves for Python."""
@@ -182,7 +187,7 @@ class Program:
                 for argument in step.args
             ]
             try:
-                out = state.run(step.op.forward, step.xp, *arrays, **step.kwargs)
+                out = state.run(step.forward, step.xp, *arrays, **step.kwargs)
             except Exception as failure:
                 failure.add_note(f"in the replay of {step}")
                 raise

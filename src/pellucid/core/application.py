@@ -9,28 +9,34 @@ from pellucid.backend import Array
 from pellucid.errors import explain
 
 from .context import is_reentry, run_within, state
-from .declaration import Declaration
+from .declaration import Declaration, Forward
 from .node import AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Guard, Node, Plan, next_number, node_name
 from .tensor import Tensor, counter_of
 
 _new: Any = object.__new__
 
 
-def compute(op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any) -> Any:
-    """What the op's forward makes of the arrays; an error in it is raised with the call and the user's line."""
+def compute(op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any, forward: Forward) -> Any:
+    """What the op's `forward` makes of the arrays; an error in it is raised with the call and the user's line."""
     try:
-        return state.run(op.forward, xp, *arrays, **kwargs)
+        return state.run(forward, xp, *arrays, **kwargs)
     except Exception as failure:  # noqa: BLE001
-        return recompute(op, args, arrays, kwargs, xp, failure)
+        return recompute(op, args, arrays, kwargs, xp, forward, failure)
 
 
 def recompute(
-    op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any, failure: Exception
+    op: Declaration,
+    args: Arguments,
+    arrays: list[Any],
+    kwargs: Attributes,
+    xp: Any,
+    forward: Forward,
+    failure: Exception,
 ) -> Any:
     """Compute again where another op was interrupted (see `is_reentry`); else raise the failure, explained."""
     if is_reentry(failure):
         try:
-            return run_within(op.forward, xp, *arrays, **kwargs)
+            return run_within(forward, xp, *arrays, **kwargs)
         except Exception as second:  # noqa: BLE001
             failure = second
     raise explain(op, args, kwargs, failure) from None

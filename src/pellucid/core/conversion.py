@@ -10,6 +10,7 @@ from pellucid import backend
 from pellucid.backend import Array
 from pellucid.errors import warn
 from pellucid.types import devices
+from pellucid.types.bfloat16 import converted
 from pellucid.types.dtypes import OF_NUMPY, as_dtype, dtype, get_default_dtype, number_in
 
 from .context import note_read
@@ -26,7 +27,7 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
         array = np.asarray(data)
     else:
         listed = True
-        array, python = _from_lists(data, dtype is not None and as_dtype(dtype).numpy.kind in "fc")
+        array, python = _from_lists(data, dtype is not None and as_dtype(dtype).numpy.kind in "fcV")
         if python and dtype is None:
             dtype = get_default_dtype()
             dtype = dtype.to_complex() if array.dtype.kind == "c" else dtype
@@ -41,7 +42,7 @@ def from_data(data: Any, dtype: dtype | None = None, device: Any = None, *, copy
         if array.dtype.kind == "c" and target.kind != "c":
             array = real_part(array, listed)
         with np.errstate(all="ignore"):
-            array = array.astype(target)
+            array = converted(array, target)
     elif copy:
         array = array.copy()
     if isinstance(data, Tensor) and array is not data._array:

@@ -20,21 +20,21 @@ TABLE: dict[str, Declaration] = {}
 class Declaration:
     """What is declared of an op: all that the engine, the tools and the tests know of it.
 
-    Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments), `star` (the position
-    of a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes
-    mix, see `core.promotion`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result
-    shares memory with its input), `aux`, `domain`, `reference` (PyTorch's name), `method` and `public` (how it is
-    exported), `aliases` (its other names). `like` is the function whose arguments the op has, where forward only says
-    `*others, **attributes`. `node` is what PyTorch calls the recorded application, where that does not follow from the
-    op's name: a name, or a function from the arguments and attributes to one. `holomorphic` says that the rules are
-    those of real numbers, linear in `g`: for complex numbers the engine then takes conj(rule(conj(g))). Where it is
-    False the rules conjugate by themselves.
+    Attributes are the declaration: `name`, `forward`, `inputs` (names of the array arguments), `star` (the position of
+    a starred one, for an op over a list, else None), `attributes` (name to default), `rules`, `kind` (how dtypes mix,
+    see `core.promotion`), `elementwise`, `mutates` (positions of inputs that it overwrites), `view` (its result shares
+    memory with its input), `any_dtype` (its forward takes bfloat16 as it is, see `core.narrow`), `aux`, `domain`,
+    `reference` (PyTorch's name), `method` and `public` (how it is exported), `aliases` (its other names). `like` is the
+    function whose arguments the op has, where forward only says `*others, **attributes`. `node` is what PyTorch calls
+    the recorded application, where that does not follow from the op's name: a name, or a function from the arguments
+    and attributes to one. `holomorphic` says that the rules are those of real numbers, linear in `g`: for complex
+    numbers the engine then takes conj(rule(conj(g))). Where it is False the rules conjugate by themselves.
     """
 
     # What the door reads at each call has slots: Python finds no attribute of an object with more than thirty as fast.
     __slots__ = (
-        "__dict__", "__weakref__", "elementwise", "forward", "inputs", "kind", "mutates", "name", "piecewise", "plans",
-        "real_only", "required", "rules", "star", "tensors", "view",
+        "__dict__", "__weakref__", "any_dtype", "elementwise", "forward", "inputs", "kind", "mutates", "name",
+        "piecewise", "plans", "real_only", "required", "rules", "star", "tensors", "view",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,7 @@ class Declaration:
         aux: tuple[str, ...] = (),
         mutates: tuple[int, ...] = (),
         view: bool = False,
+        any_dtype: bool = False,
         method: bool = True,
         public: bool = True,
         promotes: tuple[str, ...] | None = None,
@@ -71,6 +72,7 @@ class Declaration:
         self.aux = aux
         self.mutates = mutates
         self.view = view
+        self.any_dtype = any_dtype
         self.method = method
         self.public = public
         self.node = node

@@ -15,12 +15,13 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.errors import with_line, wrong_type
-from pellucid.types.dtypes import ALL
+from pellucid.types.dtypes import ALL, bfloat16
 
 from . import views
 from .application import recompute, record
 from .context import EngineWatcher, state
 from .declaration import TABLE, Declaration
+from .narrow import forward_of
 from .node import Arguments, Attributes
 from .promotion import as_arguments, promotion_of
 from .tensor import Tensor
@@ -30,9 +31,9 @@ _ndarray = np.ndarray
 _numpy = backend.NUMPY.xp
 _PLAIN = frozenset((float, bool, complex))
 _SCALARS = (np.generic, int, float, complex)
-_FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point)
+_FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point and dtype is not bfloat16)
 _COMPLEX = frozenset(dtype.numpy for dtype in ALL if dtype.is_complex)
-_DIFFERENTIABLE = _FLOATS | _COMPLEX
+_DIFFERENTIABLE = _FLOATS | _COMPLEX | {bfloat16.numpy}
 
 W = TypeVar("W", bound=EngineWatcher)
 
@@ -84,6 +85,7 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     arrays: list[Any] = []
     dtype = None
     mixed = odd = viewed = False
+    forward = op.forward
     mask, bit = 0, 1  # a bit for each input that requires a gradient
     for argument in args:
         if isinstance(argument, Tensor):
@@ -117,13 +119,14 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
             views.check_in_place_dtype(op, args, promoted)
             args = (args[0], *promoted[1:])
             arrays = [argument._array if isinstance(argument, Tensor) else argument for argument in args]
+        forward = forward_of(op, arrays, kwargs)
     xp = _numpy if arrays and not odd else _namespace(op, args, kwargs)
     if op.mutates and (viewed or state.grad):
-        return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask)
+        return views.evaluate_in_place(op, args, arrays, kwargs, xp, mask, forward)
     try:
-        out = state.run(op.forward, xp, *arrays, **kwargs) if kwargs else state.run(op.forward, xp, *arrays)
+        out = state.run(forward, xp, *arrays, **kwargs) if kwargs else state.run(forward, xp, *arrays)
     except Exception as failure:  # noqa: BLE001
-        out = recompute(op, args, arrays, kwargs, xp, failure)
+        out = recompute(op, args, arrays, kwargs, xp, forward, failure)
     if op.mutates:
         return views.changed(op, args)
     if type(out) is not _ndarray:

@@ -15,10 +15,21 @@ from typing import Any, cast
 import numpy as np
 
 from pellucid.errors import explain, with_line, wrong_type
-from pellucid.types.dtypes import OF_NUMPY, category, dtype, get_default_dtype, of_number, promote_types, refuse_wide
+from pellucid.types.bfloat16 import converted
+from pellucid.types.dtypes import (
+    OF_NUMPY,
+    bfloat16,
+    category,
+    dtype,
+    get_default_dtype,
+    of_number,
+    promote_types,
+    refuse_wide,
+)
 
 from .conversion import from_data
 from .declaration import Declaration
+from .narrow import is_factor
 from .node import Arguments
 from .tensor import Tensor, wrap
 
@@ -112,8 +123,8 @@ def promotion_of(op: Declaration, args: Arguments) -> tuple[list[Any], list[int]
             if alone or not _fits(value, target):
                 if type(value) is int and value >= 2**63:
                     _refuse_unsigned(op, mixing)
-                result[i] = wrap(np.array(value).astype(target.numpy))
-        elif value._array.dtype != target.numpy:
+                result[i] = wrap(converted(np.array(value), target.numpy))
+        elif value._array.dtype != target.numpy and not (target is bfloat16 and is_factor(op, value._array)):
             cast.append(i)
     return result, cast, target
 

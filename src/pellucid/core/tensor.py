@@ -19,6 +19,7 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.types import devices
+from pellucid.types.bfloat16 import filled
 from pellucid.types.dtypes import OF_NUMPY, dtype
 from pellucid.types.size import Size
 
@@ -106,7 +107,7 @@ class Tensor(Source, Declared):
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a floating type."""
-        return self._array.dtype.kind == "f"
+        return self._array.dtype.kind in "fV"  # "V" is bfloat16
 
     def is_complex(self) -> bool:
         """Whether the dtype is complex."""
@@ -144,8 +145,8 @@ class Tensor(Source, Declared):
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
             if (value._array.shape, value._array.dtype) != (self._array.shape, self._array.dtype):
                 raise RuntimeError(
-                    f"attempting to assign a gradient of {value._array.dtype} {tuple(value.shape)} as the grad of a "
-                    f"tensor of {self._array.dtype} {tuple(self.shape)}: they must be the same"
+                    f"attempting to assign a gradient of {value.dtype.name} {tuple(value.shape)} as the grad of a "
+                    f"tensor of {self.dtype.name} {tuple(self.shape)}: they must be the same"
                 )
         self._grad = value
 
@@ -171,7 +172,7 @@ class Tensor(Source, Declared):
                 "you can only change requires_grad flags of leaf variables. If you want a computed tensor without "
                 "its history, write tensor.detach()"
             )
-        if requires_grad and self._array.dtype.kind not in "fc":
+        if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
                 f"only Tensors of floating point and complex dtype can require gradients, this one is {self.dtype!r}; "
                 "write tensor.float() first"
@@ -290,7 +291,8 @@ def zeros_like(tensor: Tensor) -> Tensor:
 
 def ones_like(tensor: Tensor) -> Tensor:
     """Ones, like `zeros_like`."""
-    return wrap(backend.of_array(tensor._array).xp.ones(tensor._array.shape, tensor._array.dtype))
+    array = tensor._array
+    return wrap(filled(backend.of_array(array).xp, array.shape, 1, array.dtype))
 
 
 def like(source: Tensor, array: Array) -> Tensor:

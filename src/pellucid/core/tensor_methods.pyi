@@ -346,6 +346,9 @@ class TensorMethods:
     def bernoulli_(self, p: Tensor | _float = 0.5, generator: Any = None) -> Tensor:
         """Fill with 1 with probability `p` (a number, or a tensor that broadcasts), else 0."""
 
+    def bfloat16(self, *, memory_format: str | None = None) -> Tensor:
+        """This tensor as bfloat16."""
+
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
         """How often each number 0, 1, … occurs in a 1-d tensor of integers; or the sum of its `weights`."""
 

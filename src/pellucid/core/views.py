@@ -17,7 +17,7 @@ from pellucid.types.dtypes import OF_NUMPY, can_cast
 
 from .application import OpNode, compute, record
 from .context import state
-from .declaration import Declaration
+from .declaration import Declaration, Forward
 from .node import OUT, VALUE, Arguments, Attributes, Node, Source, Vocabulary, next_number
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
@@ -61,7 +61,7 @@ def changed(op: Declaration, args: Arguments) -> Tensor:
 
 
 def evaluate_in_place(
-    op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any, mask: int
+    op: Declaration, args: Arguments, arrays: list[Any], kwargs: Attributes, xp: Any, mask: int, forward: Forward
 ) -> Tensor:
     """Compute an op that overwrites its first argument (and maybe more), and give that a new history."""
     target: Any = args[op.mutates[0]]
@@ -70,21 +70,21 @@ def evaluate_in_place(
         if tensor is not None and tensor._view is not None:
             _check_memory(op, tensor._array)
     if not state.grad:
-        compute(op, args, arrays, kwargs, xp)
+        compute(op, args, arrays, kwargs, xp, forward)
         return changed(op, args)
     view = target._view
     for position in op.mutates:
         if args[position] is not None:
             _check_writable(op, args[position])
     node = None
-    if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind in "fc":
+    if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind in "fcV":
         if view is not None and view.untracked:
             raise RuntimeError(with_line(view.untracked if isinstance(view.untracked, str) else _UNTRACKED))
         holder = Tensor.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
         _keep_overwritten(op, node)
-    compute(op, args, arrays, kwargs, xp)
+    compute(op, args, arrays, kwargs, xp, forward)
     for position in op.mutates:
         if args[position] is not None:
             counter_of(args[position])[0] += 1

@@ -36,7 +36,7 @@ from pellucid.core.door import apply
 from pellucid.core.node import Arguments, Attributes, node_name
 from pellucid.core.tensor import Tensor
 from pellucid.errors import ShapeError, with_line, wrong_type
-from pellucid.types.dtypes import category, refuse_wide
+from pellucid.types.dtypes import bfloat16, category, refuse_wide
 
 from .arguments import is_number, kind_of_argument
 from .outputs import stored
@@ -153,6 +153,13 @@ class Op(Declaration):
             kind = self.kinds.get(name)
             if kind is not None and value is not self.attributes[name] and not kind[1](value):
                 raise wrong_type(self.name, name, kind[0], value)
+        if (
+            kwargs.get("dtype") is bfloat16
+            and not (self.any_dtype or self.view)
+            and isinstance(arrays[0] if arrays else None, Tensor)
+        ):
+            kwargs["dtype"] = None  # what is computed in bfloat16 is cast before, as in PyTorch
+            arrays[0] = apply(TABLE["cast"], (arrays[0],), {"dtype": bfloat16})
         return tuple(arrays), kwargs
 
 

@@ -15,6 +15,7 @@ from pellucid.torch_names import lacking
 from ..core import Tensor, no_grad
 from ..core.tensor import wrap
 from ..random import Generator, default_generator
+from ..types.dtypes import bfloat16, float32
 
 __all__ = [
     "calculate_gain",
@@ -165,7 +166,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
-    numbers = (generator or default_generator).normal((rows, columns), 0.0, 1.0, tensor.dtype.numpy)
+    numbers = (generator or default_generator).normal(
+        (rows, columns), 0.0, 1.0, (float32 if tensor.dtype is bfloat16 else tensor.dtype).numpy
+    )
     import numpy as np
 
     q, r = np.linalg.qr(numbers.T if rows < columns else numbers)

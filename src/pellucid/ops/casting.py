@@ -56,7 +56,8 @@ def _casting(name: str, to: dtype) -> None:
 
 
 for _name, _to in {
-    "float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32", "short": "int16",
+    "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "long": "int64", "int": "int32",
+    "short": "int16",
     "char": "int8", "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128",
 }.items():  # fmt: skip
     _casting(_name, as_dtype(_to))

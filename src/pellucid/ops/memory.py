@@ -11,25 +11,26 @@ from pellucid.core import dtype as DType
 from pellucid.core.conversion import real_part
 from pellucid.declare import op
 from pellucid.reverse.vocabulary import sum_to
+from pellucid.types.bfloat16 import converted, is_narrow, rounded, widened
 from pellucid.types.devices import of_array
 from pellucid.types.dtypes import OF_NUMPY, number_in
 
 from .placing import add_at
 
 
-@op(public=False, method=False, reference="torch.Tensor.to", node="ToCopyBackward0")
+@op(public=False, method=False, reference="torch.Tensor.to", node="ToCopyBackward0", any_dtype=True)
 def cast(xp: Any, input: Any, *, dtype: DType) -> Any:
     """The same values in another dtype; floats become integers by truncation, as in C."""
     if input.dtype.kind == "c" and dtype.numpy.kind != "c":
         input = real_part(input)
-    return input.astype(dtype.numpy)
+    return converted(input, dtype.numpy)
 
 
 # The engine casts a gradient back to the dtype of its input.
 cast.vjp(input=lambda m, g: g)
 
 
-@op(public=False, method=False, reference="torch.Tensor.to")
+@op(public=False, method=False, reference="torch.Tensor.to", any_dtype=True)
 def to_device(xp: Any, input: Any, *, device: Device) -> Any:
     """The same values in another memory."""
     here = backend.of_array(input)
@@ -43,7 +44,7 @@ def _where(input: Any) -> Device:
     return input.device if isinstance(input, Tensor) else of_array(input)
 
 
-@op()
+@op(any_dtype=True)
 def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
     """A copy whose dimensions lie in memory in the order of the original's; gradients pass through to it."""
     kept = memory_format in (None, "preserve") and 0 not in input.strides
@@ -53,7 +54,7 @@ def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
 clone.vjp(input=lambda m, g: g)
 
 
-@op(public=False, method=False)
+@op(public=False, method=False, any_dtype=True)
 def along(xp: Any, input: Any, other: Any) -> Any:
     """`input`, which depends on `other` with a derivative of 0: how a piecewise constant derivative is recorded."""
     return input.copy()
@@ -80,17 +81,19 @@ def _kind(input: Any) -> DType:
     return input.dtype if isinstance(input, Tensor) else OF_NUMPY[input.dtype]
 
 
-@op(public=False, mutates=(0,), reference="torch.Tensor.copy_", node="CopyBackwards")
+@op(public=False, mutates=(0,), reference="torch.Tensor.copy_", node="CopyBackwards", any_dtype=True)
 def copy_(xp: Any, input: Any, src: Any, *, non_blocking: bool = False) -> Any:
     """Store the values of `src`, broadcast and cast, in this tensor."""
-    input[...] = number_in(src, input.dtype) if isinstance(src, int | float) else src
+    if isinstance(src, int | float):
+        src = xp.asarray(number_in(src, input.dtype))
+    input[...] = converted(src, input.dtype) if is_narrow(src) or is_narrow(input) else src
     return input
 
 
 copy_.vjp(src=lambda m, g, src_shape: sum_to(m, g, src_shape))
 
 
-@op(public=False, method=False)
+@op(public=False, method=False, any_dtype=True)
 def view_replay(xp: Any, input: Any, *, chain: Any) -> Any:
     """The part of `input` that a chain of view ops leads to (see core.views)."""
     for step, attributes in chain:
@@ -98,9 +101,11 @@ def view_replay(xp: Any, input: Any, *, chain: Any) -> Any:
     return input.copy()
 
 
-@op(public=False, method=False)
+@op(public=False, method=False, any_dtype=True)
 def view_embed(xp: Any, input: Any, *, shape: Any, chain: Any) -> Any:
     """Zeros of `shape`, to which `input` is added where the chain of view ops leads to."""
+    if is_narrow(input):
+        return rounded(view_embed.forward(xp, widened(input), shape=shape, chain=chain))
     whole = xp.zeros(shape, input.dtype)
     if any(step.name in ("expand", "unfold") for step, _ in chain):  # several elements may share a place
         places = xp.arange(whole.size).reshape(shape)
@@ -115,14 +120,14 @@ def view_embed(xp: Any, input: Any, *, shape: Any, chain: Any) -> Any:
     return whole
 
 
-@op(public=False, method=False)
+@op(public=False, method=False, any_dtype=True)
 def view_zero(xp: Any, input: Any, *, chain: Any) -> Any:
     """`input` with zeros where the chain of view ops leads to."""
     whole = input.copy()
     part = whole
     for step, attributes in chain:
         part = step.forward(xp, part, **attributes)
-    part[...] = 0
+    part[...] = xp.zeros((), part.dtype)
     return whole
 
 

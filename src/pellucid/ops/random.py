@@ -31,19 +31,19 @@ def _of(generator: Generator | None) -> Generator:
 # --- tensors of a size -----------------------------------------------------------------------------------------------
 
 
-@op(name="rand", method=False, public=False)
+@op(name="rand", method=False, public=False, any_dtype=True)
 def _rand(xp: Any, *, size: Any, generator: Any = None, dtype: DType = float32, device: Any = None) -> Any:
     """Numbers uniform on [0, 1)."""
     return xp.asarray(_of(generator).uniform(size, dtype=dtype.numpy))
 
 
-@op(name="randn", method=False, public=False)
+@op(name="randn", method=False, public=False, any_dtype=True)
 def _randn(xp: Any, *, size: Any, generator: Any = None, dtype: DType = float32, device: Any = None) -> Any:
     """Normal numbers of mean 0 and standard deviation 1."""
     return xp.asarray(_of(generator).normal(size, dtype=dtype.numpy))
 
 
-@op(name="randint", method=False, public=False)
+@op(name="randint", method=False, public=False, any_dtype=True)
 def _randint(
     xp: Any, *, low: int, high: int, size: Any, generator: Any = None, dtype: DType = int64, device: Any = None
 ) -> Any:
@@ -57,7 +57,7 @@ def _randperm(xp: Any, *, n: int, generator: Any = None, dtype: DType = int64, d
     return xp.asarray(_of(generator).randperm(n, dtype.numpy))
 
 
-@op(name="normal_of_size", method=False, public=False, reference="torch.normal")
+@op(name="normal_of_size", method=False, public=False, any_dtype=True, reference="torch.normal")
 def _normal_of_size(
     xp: Any, *, size: Any, mean: float, std: float, generator: Any = None, dtype: DType = float32, device: Any = None
 ) -> Any:
@@ -169,7 +169,7 @@ def _after(xp: Any, array: Any, kind: Any, draw: Callable[[Any], Any]) -> Any:
     return _fill(xp.empty_like(array, dtype=kind), lambda shape: xp.asarray(draw(shape)))
 
 
-@op(method=False, tensors=("input",))
+@op(method=False, tensors=("input",), any_dtype=True)
 def rand_like(
     xp: Any, input: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
     layout: Any = None,
@@ -179,7 +179,7 @@ def rand_like(
     return _after(xp, input, kind, lambda shape: _of(generator).uniform(shape, dtype=kind))
 
 
-@op(method=False, tensors=("input",))
+@op(method=False, tensors=("input",), any_dtype=True)
 def randn_like(
     xp: Any, input: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
     layout: Any = None,
@@ -191,7 +191,7 @@ def randn_like(
     return _fill(made, lambda shape: xp.asarray(_of(generator).normal(shape, dtype=kind, contiguous=dense)))
 
 
-@op(name="randint_like", method=False, public=False)
+@op(name="randint_like", method=False, public=False, any_dtype=True)
 def _randint_like(
     xp: Any, input: Any, *, low: int, high: int, generator: Any = None, dtype: Any = None, device: Any = None
 ) -> Any:
@@ -246,7 +246,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     """1 with the probability that each element of `input` (or the number `p`) is, else 0, in the dtype of `input`."""
     if p is not None:
         return TABLE["bernoulli_"](TABLE["clone"](input.detach()), p, generator=generator)
-    if input.dtype.numpy.kind != "f":
+    if not input.is_floating_point():
         raise RuntimeError(f"bernoulli expects probabilities of a floating-point dtype, got {input.dtype!r}")
     return TABLE["bernoulli"](input, generator=generator)
 
@@ -260,20 +260,20 @@ def multinomial(xp: Any, input: Any, *, num_samples: int, replacement: bool = Fa
 # --- in place --------------------------------------------------------------------------------------------------------
 
 
-@op(mutates=(0,), public=False, reference="torch.Tensor.uniform_")
+@op(mutates=(0,), public=False, reference="torch.Tensor.uniform_", any_dtype=True)
 def uniform_(xp: Any, input: Any, *, low: float = 0.0, high: float = 1.0, generator: Any = None) -> Any:
     """Fill with numbers uniform on [low, high)."""
     return _fill(input, lambda shape: _of(generator).uniform(shape, low, high, input.dtype))
 
 
-@op(mutates=(0,), public=False, reference="torch.Tensor.normal_")
+@op(mutates=(0,), public=False, reference="torch.Tensor.normal_", any_dtype=True)
 def normal_(xp: Any, input: Any, *, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Any:
     """Fill with normal numbers of `mean` and `std`."""
     dense = bool(input.flags.c_contiguous)
     return _fill(input, lambda shape: _of(generator).normal(shape, mean, std, input.dtype, contiguous=dense))
 
 
-@op(mutates=(0,), public=False, reference="torch.Tensor.random_")
+@op(mutates=(0,), public=False, reference="torch.Tensor.random_", any_dtype=True)
 def random_(xp: Any, input: Any, *, low: Any = None, high: Any = None, generator: Any = None) -> Any:
     """Fill with integers: `random_()` over all that the dtype can tell apart, `random_(to)`, `random_(from, to)`."""
     source, kind = _of(generator), input.dtype

@@ -75,7 +75,7 @@ _poisson_numbers.vjp(input=lambda m, g: m.zeros_like(g))
 @function(method=False)
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
     """A Poisson number of the dtype of `input` for each of its elements, the rate. RuntimeError for one below 0."""
-    if input.dtype.numpy.kind != "f":
+    if not input.is_floating_point():
         raise RuntimeError(f"poisson expects rates of a floating-point dtype, got {input.dtype!r}")
     if bool((input < 0).any()):
         raise RuntimeError(f"invalid Poisson rate, expected rate to be non-negative, but the least is {input.min()}")
@@ -94,7 +94,7 @@ _binomial_numbers.vjp(count=lambda m, g: m.zeros_like(g), prob=lambda m, g: m.ze
 @function(method=False)
 def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
     """How many of `count` trials succeed with the probability `prob`, for each pair of elements."""
-    if count.dtype.numpy.kind != "f" or count.dtype != prob.dtype:
+    if not count.is_floating_point() or count.dtype != prob.dtype:
         raise RuntimeError(
             f"binomial expects count and prob of one floating-point dtype, got {count.dtype!r} and {prob.dtype!r}"
         )

@@ -36,15 +36,15 @@ def _as_strided(xp: Any, input: Any, *, size: Any, stride: Any, offset: int, geo
     root = memory_of(input)
     first = _start(input) + offset
     last = first + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    if math.prod(size) and (first < 0 or last >= root.size):
+    flat = xp.lib.stride_tricks.as_strided(root, (root.size,), (root.itemsize,)).view(input.dtype)
+    if math.prod(size) and (first < 0 or last >= flat.size):
         raise RuntimeError(
             f"as_strided: sizes {list(size)}, strides {list(stride)} and storage offset {first} need a storage of "
-            f"{last + 1} elements, and this one has {root.size}"
+            f"{last + 1} elements, and this one has {flat.size}"
         )
-    flat = xp.lib.stride_tricks.as_strided(root, (root.size,), (root.itemsize,))
     if not math.prod(size):
         return xp.empty(size, input.dtype)
-    return xp.lib.stride_tricks.as_strided(flat[first:], size, [step * root.itemsize for step in stride])
+    return xp.lib.stride_tricks.as_strided(flat[first:], size, [step * input.itemsize for step in stride])
 
 
 def _positions(xp: Any, size: Any, stride: Any, offset: int) -> Any:

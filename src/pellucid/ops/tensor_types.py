@@ -13,8 +13,8 @@ from pellucid.types.size import Size
 from .memory import cast
 
 _NAMES = {
-    "Float": "float32", "Double": "float64", "Half": "float16", "Long": "int64", "Int": "int32", "Short": "int16",
-    "Char": "int8", "Byte": "uint8", "Bool": "bool",
+    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64", "Int": "int32",
+    "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool",
 }  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def _of(name: str) -> Any:
 
 
 FloatTensor, DoubleTensor, HalfTensor = _of("Float"), _of("Double"), _of("Half")
+BFloat16Tensor = _of("BFloat16")
 LongTensor, IntTensor, ShortTensor = _of("Long"), _of("Int"), _of("Short")
 CharTensor, ByteTensor, BoolTensor = _of("Char"), _of("Byte"), _of("Bool")
 

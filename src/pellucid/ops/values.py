@@ -10,7 +10,8 @@ from typing import Any
 from pellucid import backend
 from pellucid.core import Tensor, method
 from pellucid.core.context import note_read
-from pellucid.errors import ShapeError
+from pellucid.errors import ShapeError, with_line
+from pellucid.types.bfloat16 import is_narrow, widened
 
 
 @method
@@ -23,14 +24,14 @@ def item(self: Tensor) -> Any:
             "write .tolist()"
         )
     note_read(self)
-    return self._array.item()
+    return (widened(self._array) if is_narrow(self._array) else self._array).item()
 
 
 @method
 def tolist(self: Tensor) -> Any:
     """The values as (nested lists of) Python numbers."""
     note_read(self)
-    return self._array.tolist()
+    return (widened(self._array) if is_narrow(self._array) else self._array).tolist()
 
 
 @method
@@ -42,6 +43,10 @@ def numpy(self: Tensor, *, force: bool = False) -> Any:
     """
     if self.requires_grad and not force:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if is_narrow(self._array):
+        raise TypeError(
+            with_line("Got unsupported ScalarType BFloat16: NumPy has no such type; write .float().numpy()")
+        )
     note_read(self)
     of = backend.of_array(self._array)
     if of.device != "cpu" and not force:
@@ -105,6 +110,6 @@ def __complex__(self: Tensor) -> complex:
 
 @method
 def __index__(self: Tensor) -> int:
-    if self._array.dtype.kind in "fc" or self._array.ndim:
+    if self._array.dtype.kind in "fcV" or self._array.ndim:
         raise TypeError("only integer tensors of a single element can be converted to an index")
     return int(self.item())

@@ -12,6 +12,7 @@ from .. import backend
 from ..core import Tensor, apply, enable_grad, no_grad, state, wrap
 from ..declare import Op
 from ..errors import warn
+from ..types.bfloat16 import filled
 from .constructor import constructor
 from .differentiable import follow
 from .hooks import OptimizerHooks, with_hooks
@@ -301,7 +302,10 @@ class Optimizer(OptimizerHooks):
         not something to be made anew in each replay.
         """
         array = param._array
-        return wrap(backend.of_array(array).xp.full_like(array, value))
+        xp = backend.of_array(array).xp
+        return wrap(
+            xp.full_like(array, value) if array.dtype.kind != "V" else filled(xp, array.shape, value, array.dtype)
+        )
 
     @staticmethod
     def zeros(param: Tensor, shape: tuple[int, ...]) -> Tensor:

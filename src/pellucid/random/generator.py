@@ -27,6 +27,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.types.bfloat16 import converted, rounded, widened
+from pellucid.types.dtypes import bfloat16, finfo
+
 from .box_muller import BLOCK, fused_multiply_add, libm, normal_blocks
 from .twister import Twister
 
@@ -35,7 +38,7 @@ Shape = Sequence[int]
 
 _WIDE_RANGE = 2**28  # integers from a range as large as this take two words
 _LARGE_PERMUTATION = (2**32 - 1) // 20
-_EXACT_INTEGERS = {"e": 2**11, "f": 2**24, "d": 2**53}  # the largest, by the dtype's character
+_EXACT_INTEGERS = {"V": 2**8, "e": 2**11, "f": 2**24, "d": 2**53}  # the largest, by the dtype's character
 
 
 class Generator(Twister):
@@ -65,7 +68,7 @@ class Generator(Twister):
         kind = _floating("uniform", dtype)
         if low > high:
             raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
-        limit = float(np.finfo(kind).max)
+        limit = float(_largest(kind))
         if not (-limit <= low and high <= limit and high - low <= limit):
             raise RuntimeError(
                 f"uniform_ expects bounds whose difference is a finite {kind}, but found from={low}, to={high}"
@@ -78,9 +81,12 @@ class Generator(Twister):
             numbers = self._unit32(count)
             if (low32, high32) != (0, 1):
                 numbers = (numbers * np.float64(high32 - low32) + np.float64(low32)).astype(np.float32)
-            numbers = numbers.astype(kind, copy=False)
-        numbers[numbers == kind.type(high)] = low
-        return numbers.reshape(shape)
+            if kind.kind == "V":
+                numbers, high = widened(rounded(numbers)), widened(rounded(high32)).item()
+            elif kind != np.float32:
+                numbers = numbers.astype(kind)
+        numbers[numbers == numbers.dtype.type(high)] = low
+        return (rounded(numbers) if kind.kind == "V" else numbers).reshape(shape)
 
     def normal(
         self,
@@ -108,13 +114,13 @@ class Generator(Twister):
             return _narrowed(fused_multiply_add(self._normal_pairs(count, kind), std, mean), kind).reshape(shape)
         unit = self._unit64 if kind == np.float64 else self._unit32
         whole = count - count % BLOCK
-        # PyTorch draws uniforms for the unfinished block too, except in float16, and then forgets them.
-        uniforms = unit(whole if kind == np.float16 else count)[:whole]
-        normals = np.empty(count, kind)
+        # PyTorch draws uniforms for the unfinished block too, except in 16 bits, and then forgets them.
+        uniforms = unit(whole if kind.itemsize == 2 else count)[:whole]
+        normals = np.empty(count, np.float32 if kind.kind == "V" else kind)
         normals[:whole] = normal_blocks(uniforms, mean, std)
         if whole < count:
             normals[-BLOCK:] = normal_blocks(unit(BLOCK), mean, std)
-        return normals.reshape(shape)
+        return (rounded(normals) if kind.kind == "V" else normals).reshape(shape)
 
     def _normal_pairs(self, count: int, dtype: npt.DTypeLike) -> Array:
         """Standard normal numbers in float64, for a result of dtype; the last of an odd number of them is kept."""
@@ -175,25 +181,34 @@ class Generator(Twister):
         By rejection, as PyTorch 2.13 has it: the whole shape is drawn again until each place has once been accepted.
         The proposals are normal where more than 0.3 of their mass is within the bounds, and uniform elsewhere.
         """
-        kind = _floating("trunc_normal", dtype).type
+        given = _floating("trunc_normal", dtype)
+        if given.kind == "V":
+            return rounded(self._trunc_normal(shape, mean, std, a, b, given, np.float32))
+        return self._trunc_normal(shape, mean, std, a, b, given, given.type)
+
+    def _trunc_normal(
+        self, shape: Shape, mean: float, std: float, a: float, b: float, drawn: np.dtype[Any], kind: Any
+    ) -> Array:
+        """Numbers drawn as the type `drawn` and compared with the bounds as the type `kind`, which has them all."""
+        wide = np.dtype(kind)
 
         def mass_below(x: float) -> float:
             return (1 + math.erf((x - mean) / std / math.sqrt(2))) / 2
 
         if mass_below(b) - mass_below(a) > 0.3:
-            numbers = self.normal(shape, mean, std, kind)
+            numbers = converted(self.normal(shape, mean, std, drawn), wide)
             while (rejected := (numbers < kind(a)) | (numbers > kind(b))).any():
-                numbers = np.where(rejected, self.normal(shape, mean, std, kind), numbers)
+                numbers = np.where(rejected, converted(self.normal(shape, mean, std, drawn), wide), numbers)
             return numbers
         log_peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
         numbers = np.empty(shape, kind)
         pending = np.ones(shape, bool)
         while pending.any():
-            proposals = self.uniform(shape, a, b, kind)
+            proposals = converted(self.uniform(shape, a, b, drawn), wide)
             numbers = np.where(pending, proposals, numbers)
             log_density = ((proposals - mean) / std) ** 2 * -0.5 - log_peak
             with np.errstate(divide="ignore"):  # the logarithm of 0 accepts
-                pending &= np.log(self.uniform(shape, dtype=kind)) > log_density
+                pending &= np.log(converted(self.uniform(shape, dtype=drawn), wide)) > log_density
         return numbers
 
     # Discrete distributions
@@ -232,14 +247,14 @@ class Generator(Twister):
             return self.randint(low, largest + 1, shape, kind)
         count = math.prod(shape)
         words = self._words64(count) if kind.itemsize == 8 else self._words(count)
-        return (words % np.uint64(largest + 1)).astype(kind).reshape(shape)
+        return converted(words % np.uint64(largest + 1), kind).reshape(shape)
 
     def _integers(self, low: int, span: int, count: int, kind: np.dtype[Any]) -> Array:
         words = self._words(count) if span < _WIDE_RANGE else self._words64(count)
         if span < 2**64:  # else every word is a number of the range already
             words %= np.uint64(span)
             words += np.uint64(low % 2**64)  # modulo 2⁶⁴: the sum is right as a signed integer
-        return words.view(np.int64).astype(kind)
+        return converted(words.view(np.int64), kind)
 
     def randperm(self, n: int, dtype: npt.DTypeLike = np.int64) -> Array:
         """The integers from 0 to n − 1 in random order: `randperm`. Raises RuntimeError if n < 0.
@@ -394,7 +409,7 @@ def sampler_seed(generator: Generator | None = None) -> int:
 
 def _floating(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
     kind = np.dtype(dtype)
-    if kind.kind != "f":
+    if kind.kind not in "fV":  # "V" is bfloat16
         raise NotImplementedError(f'"{name}" is not implemented for {kind}: ask for a floating-point dtype')
     return kind
 
@@ -402,8 +417,8 @@ def _floating(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
 def _integer_bounds(kind: np.dtype[Any]) -> tuple[int, int]:
     if kind.kind == "b":
         return 0, 1
-    if kind.kind == "f":
-        largest = int(np.finfo(kind).max)
+    if kind.kind in "fV":
+        largest = int(_largest(kind))
         return -largest, largest
     return int(np.iinfo(kind).min), int(np.iinfo(kind).max)
 
@@ -411,4 +426,8 @@ def _integer_bounds(kind: np.dtype[Any]) -> tuple[int, int]:
 def _narrowed(numbers: Array, kind: np.dtype[Any]) -> Array:
     """From float64 to `kind`; to float16 by way of float32."""
     with np.errstate(over="ignore"):
-        return numbers.astype(np.float32).astype(kind) if kind == np.float16 else numbers.astype(kind, copy=False)
+        return converted(numbers.astype(np.float32), kind) if kind.itemsize == 2 else numbers.astype(kind, copy=False)
+
+
+def _largest(kind: np.dtype[Any]) -> Any:
+    return finfo(bfloat16).max if kind.kind == "V" else np.finfo(kind).max

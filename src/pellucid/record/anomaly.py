@@ -20,6 +20,7 @@ from ..core.declaration import Declaration
 from ..core.door import Interpreter, below
 from ..core.tensor import Tensor
 from ..errors import argument_names, describe, user_line
+from ..types.bfloat16 import is_narrow, widened
 
 
 class AnomalyError(RuntimeError):
@@ -61,7 +62,7 @@ def _faults(value: Any) -> tuple[bool, bool]:
     """Whether there is a NaN, and whether there is an infinity."""
     if not isinstance(value, Tensor):
         return (isinstance(value, float) and math.isnan(value)), (isinstance(value, float) and math.isinf(value))
-    array = value._array
+    array = widened(value._array) if is_narrow(value._array) else value._array
     if array.dtype.kind != "f" or array.size == 0:
         return False, False
     xp = backend.of_array(array).xp
@@ -71,7 +72,7 @@ def _faults(value: Any) -> tuple[bool, bool]:
 def _range(value: Any) -> str:
     if not isinstance(value, Tensor):
         return repr(value)
-    array = value._array
+    array = widened(value._array) if is_narrow(value._array) else value._array
     if array.size == 0:
         return "empty"
     if array.dtype.kind != "f":

@@ -20,6 +20,7 @@ from pellucid import backend
 from ..core.declaration import Declaration
 from ..core.tensor import Tensor
 from ..errors import in_package
+from ..types.bfloat16 import is_narrow, widened
 
 FULL = 64  # of an array with more numbers than this, statistics are kept instead of the numbers
 BINS = 32
@@ -127,7 +128,9 @@ class Graph:
 def measure(array: Any) -> TensorSummary:
     """The `TensorSummary` of an array of any library."""
     array = backend.of_array(array).to_numpy(array)
-    value = TensorSummary(tuple(array.shape), str(array.dtype))
+    narrow = is_narrow(array)
+    array = widened(array) if narrow else array
+    value = TensorSummary(tuple(array.shape), "bfloat16" if narrow else str(array.dtype))
     if array.size <= FULL:
         value.numbers = array.tolist()
     if array.size == 0:

@@ -22,6 +22,7 @@ from pellucid.core.modes import set_grad_enabled
 from pellucid.core.node import AccumulateGrad, Node, Source
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.declare import TABLE
+from pellucid.types.bfloat16 import is_narrow, rounded, widened
 
 from .hooking import Collected, call_after, call_before, call_hooks
 from .rules import array_rules, tensor_rules
@@ -86,6 +87,8 @@ def _run(
                 heappush(queue, (-edge.number, edge))
         elif lifted or type(known) is not _ndarray:
             pending[edge] = known + gradient
+        elif known.dtype.kind == "V":
+            pending[edge] = rounded(widened(known) + widened(gradient))
         elif edge in owned:
             np.add(known, gradient, out=known)
         else:
@@ -226,7 +229,10 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
         with set_grad_enabled(False):
             leaf._grad = known + wrap(gradient)
     else:
-        known._array += gradient
+        if is_narrow(gradient):
+            known._array[...] = rounded(widened(known._array) + widened(gradient))
+        else:
+            known._array += gradient
         if known._counter is not None:
             known._counter[0] += 1
     if leaf._after_hooks:

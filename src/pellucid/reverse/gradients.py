@@ -13,6 +13,7 @@ from pellucid.core.node import AccumulateGrad, Node, Source
 from pellucid.core.tensor import Tensor, wrap, zeros_like
 from pellucid.declare import FUNCTIONS, TABLE
 from pellucid.errors import with_line
+from pellucid.types.bfloat16 import filled
 
 from .engine import accumulate, run
 
@@ -202,7 +203,7 @@ def _seed(root: Tensor) -> Tensor:
                 ".real of it, or pass the gradient of what comes after it: backward(gradient=...)"
             )
         )
-    if array.shape == () and type(array) is np.ndarray:
+    if array.shape == () and type(array) is np.ndarray and array.dtype.kind == "f":
         return wrap(np.array(1, array.dtype))  # a fifth of the time of numpy.ones
     if array.size != 1:
         raise RuntimeError(
@@ -212,4 +213,4 @@ def _seed(root: Tensor) -> Tensor:
                 "backward(gradient=...)"
             )
         )
-    return wrap(backend.of_array(array).xp.ones(array.shape, array.dtype))
+    return wrap(filled(backend.of_array(array).xp, array.shape, 1, array.dtype))

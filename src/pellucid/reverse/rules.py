@@ -25,12 +25,13 @@ from pellucid.core.node import AUX, OUT, VALUE, Node, Source, Vocabulary
 from pellucid.core.tensor import Tensor, wrap
 from pellucid.declare import TABLE
 from pellucid.errors import with_line
+from pellucid.types.bfloat16 import BITS, converted
 from pellucid.types.dtypes import OF_NUMPY, float32
 
 from .vocabulary import LIFTED, NUMPY, sum_to
 
 _ndarray = np.ndarray
-_HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+_HALVES, _SINGLE = frozenset((np.dtype(np.float16), BITS)), np.dtype(np.float32)
 
 
 def _references() -> int:
@@ -57,7 +58,7 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
             saved_by(node)
     conjugated = False
     if g.dtype is not _SINGLE:
-        if g.dtype is _HALF:
+        if g.dtype.itemsize == 2:
             g, saved = _wide(g), [_wide(value) for value in saved]
         elif g.dtype.kind == "c" and node.op.holomorphic:
             g, conjugated = g.conj(), True
@@ -94,7 +95,7 @@ def _in_dtype(gradient: Array, dtype: np.dtype) -> Array:
     """The gradient as its input has it. Of a real input that became complex, the real part."""
     if gradient.dtype.kind == "c" and dtype.kind != "c":
         gradient = gradient.real
-    return gradient.astype(dtype)
+    return converted(gradient, dtype)
 
 
 def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[Any] | None) -> None:
@@ -107,7 +108,7 @@ def tensor_rules(node: Node, g: Tensor, create: bool, arrive: Any, useful: set[A
         _lift(node, what, which, value, create)
         for (what, which), value in zip(node.plan.saves, saved_by(node), strict=True)
     ]
-    if g._array.dtype == _HALF:
+    if g._array.itemsize == 2:
         g, values = _wide_tensor(g), [_wide_tensor(value) for value in values]
     conjugated = g._array.dtype.kind == "c" and node.op.holomorphic
     if conjugated:
@@ -245,7 +246,7 @@ def _modified(node: OpNode, now: int, then: int, slot: int) -> str:
         if what == OUT
         else f"its input {node.op.inputs[(node.op.star or 0) if which is None else which]!r}"
     )
-    shape = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "dtype") else "a list"
+    shape = f"{OF_NUMPY[value.dtype].name} {tuple(value.shape)}" if hasattr(value, "dtype") else "a list"
     where = f" recorded at {node.where}" if node.where else ""
     return with_line(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -255,17 +256,17 @@ def _modified(node: OpNode, now: int, then: int, slot: int) -> str:
 
 
 def _wide(value: Any) -> Any:
-    """float16 as float32. A rule computes in float32 and its result is rounded once, as in PyTorch's kernels: a count
-    or a factor above 65504 must not become infinite on the way.
+    """float16 and bfloat16 as float32. A rule computes in float32 and its result is rounded once, as in PyTorch's
+    kernels: a count or a factor above 65504 must not become infinite on the way.
     """
     if isinstance(value, list):
         return [_wide(part) for part in cast("list[Any]", value)]
-    return value.astype(np.float32) if getattr(value, "dtype", None) == _HALF else value
+    return converted(value, _SINGLE) if getattr(value, "dtype", None) in _HALVES else value
 
 
 def _wide_tensor(value: Any) -> Any:
     if isinstance(value, list):
         return [_wide_tensor(part) for part in cast("list[Any]", value)]
-    if isinstance(value, Tensor) and value._array.dtype == _HALF:
+    if isinstance(value, Tensor) and value._array.dtype in _HALVES:
         return TABLE["cast"](value, dtype=float32)
     return value

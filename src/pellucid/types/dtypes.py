@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .bfloat16 import BITS
+
 
 class dtype:
     """An element type, one object for each: `pellucid.float32 is pellucid.tensor(1.0).dtype`."""
@@ -20,15 +22,15 @@ class dtype:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.numpy = np.dtype(name)
+        self.numpy = BITS if name == "bfloat16" else np.dtype(name)
         self.itemsize = self.numpy.itemsize
-        self.is_floating_point = self.numpy.kind == "f"
+        self.is_floating_point = self.numpy.kind in "fV"
         self.is_complex = self.numpy.kind == "c"
 
     @property
     def is_signed(self) -> bool:
         """Whether the type has negative numbers."""
-        return self.numpy.kind in "ifc"
+        return self.numpy.kind in "ifcV"
 
     def to_complex(self) -> dtype:
         """The complex type whose parts have this type: complex64 for float32."""
@@ -45,17 +47,17 @@ class dtype:
         return as_dtype, (self.name,)  # pickles and copies as the one object
 
 
-float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
+float16, float32, float64, bfloat16 = dtype("float16"), dtype("float32"), dtype("float64"), dtype("bfloat16")
 int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype("int64")
 uint8, bool_ = dtype("uint8"), dtype("bool")
 complex64, complex128 = dtype("complex64"), dtype("complex128")
 cfloat, cdouble = complex64, complex128
 half, float_, double, short, int_, long = float16, float32, float64, int16, int32, int64
 
-ALL = (float16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, bool_)
+ALL = (float16, bfloat16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, bool_)
 OF_NUMPY: dict[np.dtype[Any], dtype] = {member.numpy: member for member in ALL}
 _OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}
-_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
+_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}  # "V" is bfloat16
 
 _default = float32
 
@@ -80,7 +82,7 @@ def as_dtype(value: Any) -> dtype:
     if value in _OF_PYTHON:
         return _OF_PYTHON[value]
     try:
-        return OF_NUMPY[np.dtype(value)]
+        return bfloat16 if value == "bfloat16" else OF_NUMPY[np.dtype(value)]
     except (TypeError, KeyError):
         names = ", ".join(member.name for member in ALL)
         raise TypeError(f"{value!r} is not an element type that pellucid has; it has {names}") from None
@@ -149,6 +151,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     inexact = a.is_floating_point or a.is_complex
     if inexact != (b.is_floating_point or b.is_complex):
         return a if inexact else b
+    if a is not b and bfloat16 in (a, b):  # beside float16: neither has all numbers of the other
+        a, b = (float32 if kind is bfloat16 else kind for kind in (a, b))
     return OF_NUMPY[np.promote_types(a.numpy, b.numpy)]
 
 
@@ -173,11 +177,20 @@ class finfo:
 
     def __init__(self, type: dtype | None = None) -> None:
         type = type or _default
+        if type is bfloat16:
+            self._of_bfloat16()
+            return
         info: Any = np.finfo(type.numpy)
         self.dtype, self.bits = type.name, int(info.bits)
         self.min, self.max, self.eps = float(info.min), float(info.max), float(info.eps)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
         self.resolution = 10.0 ** -int(info.precision)
 
+    def _of_bfloat16(self) -> None:
+        self.dtype, self.bits, self.eps, self.resolution = "bfloat16", 16, 2.0**-7, 0.01
+        self.max = (2 - self.eps) * 2.0**127
+        self.min, self.tiny, self.smallest_normal = -self.max, 2.0**-126, 2.0**-126
+
     def __repr__(self) -> str:
-        return f"finfo(min={self.min}, max={self.max}, eps={self.eps}, tiny={self.tiny}, dtype={self.dtype})"
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"

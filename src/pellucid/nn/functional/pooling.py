@@ -22,7 +22,7 @@ from ...ops.pooling import (
     max_pool2d,
 )
 from ...ops.volumes import avg_pool3d, max_pool3d
-from ...types.dtypes import int64
+from ...types.dtypes import bfloat16, int64
 from .. import vocabulary as ops
 
 __all__ = [
@@ -186,7 +186,7 @@ def _fractional(
     n, channels = x.shape[:2]
     if samples is None:
         samples = ops.rand(n, channels, rank, dtype=input.dtype, device=input.device)
-    drawn = samples.detach().numpy()[:n]
+    drawn = (samples.float() if samples.dtype is bfloat16 else samples).detach().numpy()[:n]
     places: Any = np.zeros((n, channels, *(1,) * (2 * rank)), np.int64)
     for axis in range(rank):
         # The samples of an image begin with its width, those of a volume with its depth.

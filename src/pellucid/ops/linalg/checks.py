@@ -32,7 +32,7 @@ def is_complex(x: Any) -> bool:
 def floating(name: str, x: Any, what: str = "A", half: bool = False) -> None:
     """Raise for elements that are no floating or complex numbers, and with `half` False for half precision."""
     kind = _numpy(x)
-    if kind.kind not in "fc":
+    if kind.kind not in "fcV":
         raise RuntimeError(
             with_line(
                 f"{name}: Expected a floating point or complex tensor as input. Got {_NAMES.get(str(kind), kind)}; "
@@ -40,11 +40,8 @@ def floating(name: str, x: Any, what: str = "A", half: bool = False) -> None:
             )
         )
     if kind.itemsize == 2 and not half:
-        raise RuntimeError(
-            with_line(
-                f"{name}: Low precision dtypes not supported. Got {_NAMES.get(str(kind), kind)}; write {what}.float()"
-            )
-        )
+        given = "BFloat16" if kind.kind == "V" else "Half"
+        raise RuntimeError(with_line(f"{name}: Low precision dtypes not supported. Got {given}; write {what}.float()"))
 
 
 def matrices(name: str, x: Any, what: str = "A") -> None:
