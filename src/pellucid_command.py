@@ -29,6 +29,7 @@ COMMANDS = {
     "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, look at the "
     "loss, and try what it suggests.",
     "predict": "Predict with the network of RUN for each sample in FILE.",
+    "runs": "Show the runs below FOLDER, the newest first: data, model, figures, and how each ended.",
     "compare": "Compare runs: the settings that differ, the figures, the curves laid over each other.",
     "sweep": "Train on DATASET with many settings, and say which did best.",
     "report": "Write RUN as one HTML page: settings, curves, predictions, statistics, the network's graph.",

@@ -46,6 +46,26 @@ def run_lock(folder: str | Path) -> Iterator[None]:
         _give_back(descriptor, folder / NAME)
 
 
+def is_locked(folder: str | Path) -> bool:
+    """Whether somebody is at work in `folder`. Nothing is written there, and a lock that was left behind is none.
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> with run_lock(folder):
+    ...     inside = is_locked(folder)
+    >>> inside, is_locked(folder)
+    (True, False)
+    """
+    try:
+        descriptor = os.open(Path(folder) / NAME, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return False
+    try:
+        return not _lock(descriptor)
+    finally:
+        os.close(descriptor)  # which gives the lock back where it was free
+
+
 def _take(folder: Path) -> int:
     path = folder / NAME
     while True:
