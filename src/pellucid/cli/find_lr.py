@@ -22,7 +22,7 @@ from pellucid.train import Learner, LRFinder
 _ENDINGS = (".png", ".svg", ".pdf")
 
 
-@of_config(without=("lr", "schedule", "epochs", "log_every"))
+@of_config(without=("lr", "schedule", "epochs", "log_every", "keep"))
 def find_lr(
     start: Annotated[float, typer.Option(help="The smallest rate to try.")] = 1e-7,
     end: Annotated[float, typer.Option(help="The largest rate to try.")] = 10.0,

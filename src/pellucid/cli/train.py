@@ -17,6 +17,7 @@ from pellucid.experiments import choices
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, RunSession
+from pellucid.experiments.settings_file import read_settings
 
 MOST_COLUMNS = 40  # of a table that is shown whole
 
@@ -25,6 +26,10 @@ MOST_COLUMNS = 40  # of a table that is shown whole
 def train(
     out: Annotated[Path | None, typer.Option(help="The run folder.", show_default="runs/DATASET-MODEL-TIME")] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of a run to go on with.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file with options, such as lr = 0.01; those of the command line win."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the run folder.")] = False,
     with_report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html, a page about the run, at its end.")
@@ -33,13 +38,16 @@ def train(
 ) -> None:
     """Train a network on DATASET.
 
-    The run folder gets config.json, environment.json, history.csv, a checkpoint per epoch, model.safetensors,
-    activations.npz and gradients.npz, summary.json, loss.png and report.html, a page that shows it all.
+    The run folder gets config.json, environment.json, history.csv, checkpoints (of the newest epochs and of the best),
+    model.safetensors, activations.npz and gradients.npz, summary.json, loss.png and report.html, a page that shows it
+    all.
     Ctrl-C saves and says how to go on; a resumed run equals the uninterrupted one bit for bit.
 
     Example: pellucid train mnist --model cnn --epochs 3
     """
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
+    if config is not None:
+        given = {**read_settings(config), **given}
     if resume is None:
         session = sessions.start(given, out, quiet)
     elif out is not None:

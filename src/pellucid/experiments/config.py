@@ -159,6 +159,13 @@ class Config:
         offers=lambda: choices.CALLBACKS,
         field_default=(),
     )
+    keep: int = setting(
+        "Checkpoints that stay: the newest ones, beside the best; 0 keeps all.",
+        20,
+        fits=lambda x: x >= 0,
+        wanted="a whole number from 0, such as 5",
+        field_default=0,  # runs of earlier versions keep all that they have
+    )
     categorical: tuple[str, ...] = setting(
         "A column of the CSV file whose cells are categories, though they look like numbers or names. May be repeated.",
         (),
@@ -347,5 +354,5 @@ def check_same(given: Options, config: Config, folder: Path) -> None:
         )
 
 
-# What may change when a run is resumed: how long it goes on, and where the same data lie.
-RESUMABLE = {"epochs", "data"}
+# What may change when a run is resumed: how long it goes on, what it keeps, and where the same data lie.
+RESUMABLE = {"epochs", "keep", "data"}

@@ -51,7 +51,7 @@ def check(value: Any, shape: Mapping[str, Any], where: str) -> dict[str, Any]:
     for name, hint in shape.items():
         if name in value and not fits(value[name], hint):
             raise UsageError(
-                f"{where}: {name} is {_brief(value[name])}, where {_spoken(hint)} was expected. Was the file changed?"
+                f"{where}: {name} is {_brief(value[name])}, where {spoken(hint)} was expected. Was the file changed?"
             )
     return value
 
@@ -104,12 +104,13 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _spoken(hint: Any) -> str:
+def spoken(hint: Any) -> str:
+    """A type in words."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return " or ".join(dict.fromkeys(_spoken(part) for part in parts))
+        return " or ".join(dict.fromkeys(spoken(part) for part in parts))
     if origin in (list, tuple):
-        return f"a list of {_spoken(parts[0]).removeprefix('a ')}s"
+        return f"a list of {spoken(parts[0]).removeprefix('a ')}s"
     if origin is dict:
         return "an object with names"
     return {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}.get(
