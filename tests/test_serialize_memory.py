@@ -299,7 +299,7 @@ def test_odd_headers_are_refused(header: bytes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-def test_bfloat16_is_read_exactly_as_float32(suffix: str, tmp_path: Path) -> None:
+def test_bfloat16_goes_both_ways(suffix: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     values = torch.tensor([1.0, -2.5, 3.1415927, 1e-40, float("inf"), 65536.0, -0.0]).to(torch.bfloat16).reshape(7, 1)
     path = tmp_path / f"x.{suffix}"
@@ -308,8 +308,15 @@ def test_bfloat16_is_read_exactly_as_float32(suffix: str, tmp_path: Path) -> Non
         torch.save(state, path)
     else:
         pytest.importorskip("safetensors.torch").save_file(state, path)
-    with pytest.warns(UserWarning, match=r"x\.\w+: pellucid has no bfloat16.* now float32, with the same values"):
-        found = pellucid.load(path)
-    assert found["w"].dtype == pellucid.float32
-    assert found["w"].numpy().tobytes() == values.float().numpy().tobytes()
+    found = pellucid.load(path)
+    assert found["w"].dtype is pellucid.bfloat16
+    assert found["w"].float().numpy().tobytes() == values.float().numpy().tobytes()
     assert found["f"].tolist() == [1.0, 1.0]
+    found["part"] = found["w"][2:]
+    pellucid.save(found, path)
+    again = pellucid.load(path)
+    again["part"].zero_()
+    assert again["w"].tolist() == [[1.0], [-2.5], *[[0.0]] * 5]
+    back = torch.load(path) if suffix == "pt" else __import__("safetensors.torch").torch.load_file(path)
+    assert back["w"].dtype is torch.bfloat16
+    assert torch.equal(back["w"], values)

@@ -22,6 +22,7 @@ _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
     "F16": "<f2",
+    "BF16": "V2",  # as `pellucid.types.bfloat16` keeps it
     "I64": "<i8",
     "I32": "<i4",
     "I16": "<i2",
@@ -39,11 +40,10 @@ class SafetensorsError(ValueError, RuntimeError):
 
 
 class Contents(NamedTuple):
-    """What a file holds. ``bfloat16`` names the arrays that were of that dtype; they are float32 here, exactly."""
+    """What a file holds. Arrays of bfloat16, which NumPy lacks, are of the type ``V2``: their 16 bits."""
 
     arrays: dict[str, np.ndarray]
     metadata: dict[str, str]
-    bfloat16: list[str]
 
 
 def write(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
@@ -66,11 +66,25 @@ def encode(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None 
     plain = {name: np.array(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
     texts = dict(metadata or {})
     parts = ((name, array.shape, array.tobytes()) for name, array in plain.items())
+    narrow = [name for name, array in plain.items() if array.dtype == _DTYPES["BF16"]]
     try:
-        return package.numpy.save(plain, {**texts, _CHECKSUM: _digest(texts, parts)})
+        checked = {**texts, _CHECKSUM: _digest(texts, parts)}
+        content = package.numpy.save({**plain, **{name: plain[name].view("<u2") for name in narrow}}, checked)
+        return _with_bfloat16(content, narrow) if narrow else content
     except (package.SafetensorError, KeyError) as error:
         kinds = ", ".join(sorted({str(array.dtype) for array in plain.values()}))
         raise SafetensorsError(f"safetensors cannot hold these arrays ({kinds}): {error}") from None
+
+
+def _with_bfloat16(content: bytes, names: list[str]) -> bytes:
+    """The file with bfloat16 in its header for these arrays: the package takes NumPy's types alone, here uint16."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    for name in names:
+        header[name]["dtype"] = "BF16"
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read(path: str | Path) -> Contents:
@@ -93,25 +107,16 @@ def read(path: str | Path) -> Contents:
             f"{path} is not a whole safetensors file: its contents do not match the checksum that was written with them"
         )
     arrays: dict[str, np.ndarray] = {}
-    bfloat16: list[str] = []
     for name, entry in entries:
         kind, data = entry["dtype"], bytes(entry["data"])
-        if kind == "BF16":
-            bfloat16.append(name)
-            array = widened(np.frombuffer(data, "<u2"))
-        elif kind == "BOOL":  # a byte that is neither 0 nor 1 would be neither True nor False
+        if kind == "BOOL":  # a byte that is neither 0 nor 1 would be neither True nor False
             array = np.frombuffer(data, "u1") != 0
         elif kind in _DTYPES:
             array = np.frombuffer(data, _DTYPES[kind]).copy()
         else:
             raise SafetensorsError(f"{path}: tensor {name!r} has dtype {kind}, which pellucid does not have")
         arrays[name] = array.reshape(entry["shape"])
-    return Contents(arrays, texts, bfloat16)
-
-
-def widened(bits: np.ndarray) -> np.ndarray:
-    """The float32 numbers that bfloat16 numbers, given as their 16 bits, are: the upper half of the bits."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    return Contents(arrays, texts)
 
 
 def _package() -> Any:

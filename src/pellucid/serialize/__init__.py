@@ -11,8 +11,6 @@ whole modules and arrays have to be.
 Tensors that share memory, views and tied weights, share it again when they are loaded. Memory is written from the first
 to the last element that the tensors in question show. In safetensors files, each tensor is written in full, for other
 readers too; tensors that overlap while none of them holds the others are refused.
-
-There is no bfloat16 here: tensors of that dtype are read as float32, with the same values, and a warning says so.
 """
 
 from __future__ import annotations

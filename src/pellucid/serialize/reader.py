@@ -19,8 +19,6 @@ import numpy as np
 from ..core import Tensor
 from ..core import device as device_type
 from ..core.tensor import wrap
-from ..errors import warn
-from ..safetensors import widened
 from ..types.dtypes import ALL
 from ..types.size import Size
 from .writer import STORAGES
@@ -33,9 +31,8 @@ _DTYPES = {dtype.name: dtype for dtype in ALL}
 class _StorageType:
     """In the place of ``torch.FloatStorage`` and its like: a dtype."""
 
-    def __init__(self, dtype: np.dtype[Any], bfloat16: bool = False) -> None:
+    def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
-        self.bfloat16 = bfloat16
 
 
 class _Callable:
@@ -87,7 +84,6 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("torch", "Size"): _Callable(Size),
     ("torch", "device"): _Callable(_device),
     **{("torch", name): dtype for name, dtype in _DTYPES.items()},
-    ("torch", "BFloat16Storage"): _StorageType(np.dtype(np.uint16), bfloat16=True),
     **{("torch", storage): _StorageType(_DTYPES[name].numpy) for name, storage in STORAGES.items()},
 }
 
@@ -251,8 +247,7 @@ class _Machine:
             case ("storage", _StorageType() as kind, str() as key, str(), int() as count):
                 found = self.loaded.get((key, kind))
                 if found is None:
-                    found = self.storage(key, kind.dtype, count)
-                    self.loaded[key, kind] = found = widened(found) if kind.bfloat16 else found
+                    found = self.loaded[key, kind] = self.storage(key, kind.dtype, count)
                 return found
         raise UnpicklingError(f"{self.source} refers to a storage in an unknown way: {reference!r}")
 
@@ -297,6 +292,4 @@ def unpickled(stream: bytes, storage: Storage, source: str) -> Any:
         if type(error) is RuntimeError and source in str(error):
             raise
         raise RuntimeError(f"{source}: its index is damaged ({type(error).__name__}: {error})") from error
-    if any(kind.bfloat16 for _, kind in machine.loaded):
-        warn(f"{source}: pellucid has no bfloat16; tensors of that dtype are now float32, with the same values")
     return found

@@ -13,7 +13,7 @@ import numpy as np
 from .. import safetensors
 from ..core import Tensor
 from ..core.tensor import wrap
-from ..errors import warn
+from ..types.dtypes import OF_NUMPY
 from .memory import Piece, shared_pieces
 
 _KEY = "pellucid"
@@ -34,14 +34,9 @@ def read(path: Path) -> Any:
     """Read ``path``. A file that something else than pellucid wrote gives a dict of its tensors."""
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    arrays, metadata, bfloat16 = safetensors.read(path)
-    if bfloat16:
-        warn(
-            f"{path}: pellucid has no bfloat16; {len(bfloat16)} of {len(arrays)} tensors were of that dtype and are "
-            "now float32, with the same values"
-        )
+    arrays, metadata = safetensors.read(path)
     for name, array in arrays.items():
-        if array.dtype.name not in _SUPPORTED:
+        if array.dtype not in OF_NUMPY:
             raise RuntimeError(f"{path}: tensor {name!r} has dtype {array.dtype}, which pellucid has not")
     try:
         for name, (whole, offset, strides) in json.loads(metadata.get("pellucid.views", "{}")).items():
@@ -50,9 +45,6 @@ def read(path: Path) -> Any:
         return _join(json.loads(metadata[_KEY]), tensors) if _KEY in metadata else tensors
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RuntimeError(f"{path}: the structure in its header does not fit its tensors ({error!r})") from error
-
-
-_SUPPORTED = {"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"}
 
 
 class _Taken:
@@ -118,7 +110,7 @@ def _view(whole: np.ndarray, shape: tuple[int, ...], offset: int, strides: list[
 
 def _split(value: Any, path: str, taken: _Taken) -> Any:
     if isinstance(value, Tensor):
-        name = taken.name(value.detach().cpu().numpy(), path)
+        name = taken.name(value.detach().cpu()._array, path)
         return {"$requires_grad" if value.requires_grad else "$tensor": name}
     if value is None or isinstance(value, (bool, str)) or type(value) is int:
         return value

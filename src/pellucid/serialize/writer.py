@@ -20,6 +20,7 @@ from .memory import Piece, hull, shared_pieces
 
 STORAGES = {
     "float16": "HalfStorage",
+    "bfloat16": "BFloat16Storage",
     "float32": "FloatStorage",
     "float64": "DoubleStorage",
     "int8": "CharStorage",

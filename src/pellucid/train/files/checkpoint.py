@@ -48,7 +48,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing, cut short, damaged, or not a checkpoint of pellucid.
     """
     try:
-        arrays, texts, _ = safetensors.read(path)
+        arrays, texts = safetensors.read(path)
         header = json.loads(texts[_KEY])
         if header["format"] != FORMAT:
             raise CheckpointError(f"{path} has checkpoint format {header['format']}; this pellucid reads {FORMAT}.")
@@ -83,7 +83,7 @@ def _split(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         while name in arrays:  # "a.b" is also what "b" in "a" is called
             number += 1
             name = f"{path.lstrip('.')}#{number}"
-        array = np.asarray(value.detach().cpu().numpy() if isinstance(value, Tensor) else value)
+        array = np.asarray(value.detach().cpu()._array if isinstance(value, Tensor) else value)
         # A view saves as what it shows; a copy, because the state goes on changing.
         arrays[name] = np.array(array, order="C")
         return {"$": "tensor" if isinstance(value, Tensor) else "array", "name": name}

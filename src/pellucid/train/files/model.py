@@ -11,11 +11,11 @@ from pellucid.core import from_data
 
 def write_model(path: Path, state: dict[str, Any]) -> None:
     """A state dict as safetensors, atomically, by the names that the tensors have in it, with a checksum."""
-    safetensors.write(path, {name: tensor.detach().cpu().numpy() for name, tensor in state.items()})
+    safetensors.write(path, {name: tensor.detach().cpu()._array for name, tensor in state.items()})
 
 
 def read_model(path: Path) -> dict[str, Any]:
-    """The state dict in a safetensors file; what is bfloat16 there is float32 here.
+    """The state dict in a safetensors file.
 
     Raises ValueError where the file is damaged or something else.
     """
