@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,21 @@ class Case(NamedTuple):
     bound: float = 1.0  # times the tolerance
 
 
+def conv(t: Any, *tensors: Any, **options: Any) -> Any:
+    return t.nn.functional.conv2d(*tensors, **options)
+
+
+CONVOLUTIONS = [  # shapes of input, weight and bias; whether the gradient of the weight has a kernel, too
+    ("plain", [(9, 5, 21, 26), (7, 5, 3, 3), (7,)], True, {}),
+    ("padded", [(4, 16, 16, 16), (16, 16, 3, 3)], True, {"padding": 1}),
+    ("narrow", [(4, 32, 8, 8), (32, 32, 3, 3), (32,)], False, {"padding": 1}),
+    ("stride", [(4, 16, 35, 33), (24, 16, 3, 3), (24,)], True, {"stride": 2, "padding": 1}),
+    ("stride over pixels", [(7, 16, 40, 50), (16, 16, 2, 2), (16,)], True, {"stride": 3}),
+    ("uneven", [(4, 9, 23, 47), (13, 9, 5, 2), (13,)], True, {"stride": (1, 2), "padding": (4, 1), "dilation": (2, 1)}),
+    ("groups", [(4, 12, 20, 37), (20, 3, 3, 3), (20,)], True, {"padding": 2, "dilation": 2, "groups": 4}),
+    ("each channel", [(8, 16, 32, 32), (16, 1, 3, 3), (16,)], True, {"padding": 1, "groups": 16}),
+    ("wide", [(4, 4, 3, 301), (4, 4, 3, 9), (4,)], True, {"padding": 1}),
+]
 FLAT = [((0,),), ((1,),), ((2047,),), ((2049,),), ((100, 333),), ((131, 1031),)]
 CASES = [
     Case("exp", lambda t, x: t.exp(x), FLAT, ("exp",)),
@@ -43,6 +59,11 @@ CASES = [
     Case("gelu", lambda t, x: t.nn.functional.gelu(x), FLAT, ("gelu", "gelu_backward")),
     Case("gelu tanh", lambda t, x: t.nn.functional.gelu(x, approximate="tanh"), FLAT,
          ("gelu_tanh", "gelu_tanh_backward")),
+    *[
+        Case(f"conv {name}", partial(conv, **options), [tuple(shapes)],
+             ("convolution", "convolution_weight") if weight else ("convolution",), bound=3)
+        for name, shapes, weight, options in CONVOLUTIONS
+    ],
 ]  # fmt: skip
 TOLERANCE = {"float32": (3e-6, 1e-6), "float64": (1e-13, 1e-14)}  # relative to the largest number, and of each
 

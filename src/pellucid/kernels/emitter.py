@@ -179,6 +179,15 @@ class Emitter:
         otherwise = self.like(then, otherwise)
         return self.add(then.type, f"select i1 {condition.name}, {then.type} {then.name}, {then.type} {otherwise.name}")
 
+    def smaller(self, left: Value, right: Value) -> Value:
+        """The smaller of two numbers."""
+        return self.select(left < right, left, right)
+
+    def remainder(self, left: Value, right: Value) -> tuple[Value, Value]:
+        """(left mod right, left / right) of integers that are not negative."""
+        quotient = left / right
+        return left - quotient * right, quotient
+
     def intrinsic(self, name: str, *values: Value) -> Value:
         """One of LLVM's own functions: `sqrt`, `fabs`, `maximum`, …, whose result is of its arguments' type."""
         kind = values[0].type
@@ -229,6 +238,36 @@ class Emitter:
         made = Variable(self, Value(self, "ptr", name), value.type)
         made.set(value)
         return made
+
+    @contextmanager
+    def when(self, condition: Value) -> Iterator[None]:
+        """What is emitted in the block is done where the condition holds."""
+        self._count += 1
+        number = self._count
+        self.line(f"br i1 {condition.name}, label %then{number}, label %after{number}")
+        self._lines.append(f"then{number}:")
+        yield
+        self.line(f"br label %after{number}")
+        self._lines.append(f"after{number}:")
+
+    def total_of(self, value: Value) -> Value:
+        """The sum of a vector's lanes."""
+        lane, lanes = lane_of(value.type), value.type[1:-1].split(" x ")[0]
+        called = f"@llvm.vector.reduce.fadd.v{lanes}{'f32' if lane == 'float' else 'f64'}"
+        self._declared.add(f"declare {lane} {called}({lane}, {value.type})")
+        return self.add(lane, f"call reassoc {lane} {called}({lane} -0.0, {value.type} {value.name})")
+
+    def load_first(self, type: str, count: int, pointer: Value, index: Value) -> Value:
+        """The first `count` lanes of a vector at entry `index` of an array; the others are 0, and are not read."""
+        lane, lanes = lane_of(type), int(type[1:-1].split(" x ")[0])
+        called = f"@llvm.masked.load.v{lanes}{'f32' if lane == 'float' else 'f64'}.p0"
+        mask = f"<{lanes} x i1>"
+        bits = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes))
+        place = self.at(pointer, index, lane)
+        self._declared.add(f"declare {type} {called}(ptr, i32, {mask}, {type})")
+        return self.add(
+            type, f"call {type} {called}(ptr {place.name}, i32 {width(lane)}, {mask} <{bits}>, {type} zeroinitializer)"
+        )
 
     @contextmanager
     def loop(self, start: Value | int, stop: Value, step: Value | int = 1) -> Iterator[Value]:

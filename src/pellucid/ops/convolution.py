@@ -3,8 +3,9 @@
 `convolution` is linear in its input and in its weight. Its gradients are `convolution_input` and
 `convolution_weight`; theirs are these three again, so the set is closed and every order exists.
 
-The kernels unfold a few images at a time into columns that stay in cache (im2col: Chellapilla, Puri, Simard,
-"High Performance Convolutional Neural Networks for Document Processing", 2006) and leave the rest to BLAS.
+Large ones are computed by native kernels (`kernels.convolution`). The NumPy lines beside them unfold a few images at a
+time into columns that stay in cache (im2col: Chellapilla, Puri, Simard, "High Performance Convolutional Neural Networks
+for Document Processing", 2006) and leave the rest to BLAS.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pellucid.core import Tensor, called
 from pellucid.declare import function, op
 from pellucid.declare.arguments import is_list
 from pellucid.errors import ShapeError
+from pellucid.kernels import convolution as native
 
 from .node_names import by_rank
 from .padding import pad
@@ -109,6 +111,9 @@ def convolution(
     geometry = Geometry(stride, padding, dilation)
     o, _, kh, kw = weight.shape
     out = windows or geometry.out(input.shape[2:], (kh, kw))
+    made = native.forward(input, weight, bias, out, stride, padding, dilation, groups)
+    if made is not None:
+        return made.astype(kind, copy=False)
     n, per = input.shape[0], out[0] * out[1]
     result = xp.empty((n, o, per), input.dtype)
     if n and o and per:
@@ -129,6 +134,9 @@ def convolution_input(
     """What `convolution`'s result `input` (as a gradient) means for its input, which has `shape`: the transpose."""
     kind = input.dtype
     input, weight = _single(xp, input, weight)
+    made = native.of_input(input, weight, shape, stride, padding, dilation, groups)
+    if made is not None:
+        return made.astype(kind, copy=False)
     geometry = Geometry(stride, padding, dilation)
     o, _, kh, kw = weight.shape
     n, c, h, w = shape
@@ -163,6 +171,9 @@ def convolution_weight(
     """What `convolution`'s result `input` (as a gradient) means for its weight, which has `shape`."""
     kind = input.dtype
     input, image = _single(xp, input, image)
+    made = native.of_weight(input, image, shape, stride, padding, dilation, groups)
+    if made is not None:
+        return made.astype(kind, copy=False)
     geometry = Geometry(stride, padding, dilation)
     o, _, kh, kw = shape
     n, c = image.shape[:2]
