@@ -20,8 +20,7 @@ from pellucid.kernels import cache, compiler, pool, table
 from pellucid.kernels.emitter import Emitter
 
 pytest.importorskip("llvmlite")
-
-F = "nn.functional"
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
 
 
 class Case(NamedTuple):
@@ -50,6 +49,16 @@ CONVOLUTIONS = [  # shapes of input, weight and bias; whether the gradient of th
     ("each channel", [(8, 16, 32, 32), (16, 1, 3, 3), (16,)], True, {"padding": 1, "groups": 16}),
     ("wide", [(4, 4, 3, 301), (4, 4, 3, 9), (4,)], True, {"padding": 1}),
 ]
+
+
+def lstm(t: Any, x: Any, hidden: Any, cell: Any, *weights: Any, **options: Any) -> Any:
+    layer = t.nn.LSTM(x.shape[2], cell.shape[2], dtype=x.dtype, **options)
+    small = [weight * 0.1 for weight in weights]  # else rounding grows from step to step
+    named = dict(zip((name for name, _ in layer.named_parameters()), small, strict=True))
+    out, (last, inner) = t.func.functional_call(layer, named, (x, (hidden, cell)))
+    return t.cat([out.flatten(), last.flatten(), inner.flatten()])
+
+
 FLAT = [((0,),), ((1,),), ((2047,),), ((2049,),), ((100, 333),), ((131, 1031),)]
 CASES = [
     Case("exp", lambda t, x: t.exp(x), FLAT, ("exp",)),
@@ -64,6 +73,16 @@ CASES = [
              ("convolution", "convolution_weight") if weight else ("convolution",), bound=3)
         for name, shapes, weight, options in CONVOLUTIONS
     ],
+    Case("lstm", lstm, [
+        ((1, 1, 3), (1, 1, 2), (1, 1, 2), (8, 3), (8, 2), (8,), (8,)),
+        ((7, 9, 10), (1, 9, 65), (1, 9, 65), (260, 10), (260, 65), (260,), (260,)),
+    ], ("lstm", "lstm_backward"), bound=3),
+    Case("lstm both ways", partial(lstm, bidirectional=True), [
+        ((3, 17, 10), (2, 17, 32), (2, 17, 32), *[(128, 10), (128, 32), (128,), (128,)] * 2),
+    ], ("lstm", "lstm_backward"), bound=3),
+    Case("lstm projected", partial(lstm, proj_size=9), [
+        ((3, 17, 10), (1, 17, 9), (1, 17, 32), (128, 10), (128, 9), (128,), (128,), (9, 32)),
+    ], ("lstm",), bound=3),
 ]  # fmt: skip
 TOLERANCE = {"float32": (3e-6, 1e-6), "float64": (1e-13, 1e-14)}  # relative to the largest number, and of each
 

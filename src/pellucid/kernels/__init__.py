@@ -6,6 +6,7 @@
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
+| `recurrent` | the gates of an LSTM's step |
 | `table` | what a kernel is, and when it runs |
 | `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |
 | `pool` | the threads that share a kernel's work |

@@ -16,6 +16,7 @@ from typing import Any
 
 from pellucid.declare import op
 from pellucid.errors import ShapeError
+from pellucid.kernels import recurrent as native
 
 from .reduction import widened
 
@@ -148,6 +149,22 @@ def lstm_scan(
     packed = xp.empty(steps * batch * (width + size), gates.dtype)
     split = steps * batch * width
     states, cells = packed[:split].reshape(steps, batch, width), packed[split:].reshape(steps, batch, size)
+    across = None if projection is None else xp.ascontiguousarray(widened(xp, projection).T)
+    room = xp.empty((batch, 4 * size), gates.dtype)
+    fused = native.lstm(gates, cell)
+    if fused is not None:
+        gated, back = xp.empty(gates.shape, gates.dtype), xp.ascontiguousarray(weight.T)
+        shown = None if across is None else xp.empty((batch, size), gates.dtype)
+        for t in _steps(steps, reverse):
+            row, state = cells[t], states[t]
+            xp.matmul(hidden, back, out=room)
+            fused(room, gates[t], cell, gated[t], row, state if shown is None else shown)
+            if shown is not None:
+                xp.matmul(shown, across, out=state)
+            if mask is not None:
+                state[...], row[...] = _held(xp, mask, t, state, hidden), _held(xp, mask, t, row, cell)
+            hidden, cell = state, row
+        return packed.astype(kind, copy=False), gated
     # σ(x) = (1 + tanh(x / 2)) / 2: one tanh over all four gates, the halves are taken beforehand.
     half = xp.full(4 * size, 0.5, gates.dtype)
     half[2 * size : 3 * size] = 1
@@ -155,8 +172,6 @@ def lstm_scan(
     lift[2 * size : 3 * size] = 0
     gated = gates * half
     back = xp.ascontiguousarray((weight * half[:, None]).T)
-    across = None if projection is None else xp.ascontiguousarray(widened(xp, projection).T)
-    room = xp.empty((batch, 4 * size), gates.dtype)
     for t in _steps(steps, reverse):
         now = gated[t]
         now += xp.matmul(hidden, back, out=room)
@@ -199,6 +214,10 @@ def _lstm_delta(
     steps, size = len(gated), cell.shape[-1]
     _, cells = _lstm_parts(m, out, steps, hidden, cell)
     of_states, of_cells = _lstm_parts(m, g, steps, hidden, cell)
+    if projection is None and mask is None:
+        fused = native.lstm_backward(gated, cells, cell, g, weight)
+        if fused is not None:
+            return *_fused_delta(fused, m, of_states, of_cells, gated, cells, cell, weight, reverse), None
     inward, forget, new, outward = (gated[..., i * size : (i + 1) * size] for i in range(4))
     shown = m.tanh(cells)
     to_cell = outward * (1 - shown * shown)
@@ -231,6 +250,20 @@ def _lstm_delta(
             wholes.append(whole)
     of_hidden = m.stack(*_ordered(wholes, reverse)) if wholes else None
     return m.stack(*_ordered(rows, reverse)), along, inner, of_hidden
+
+
+def _fused_delta(
+    fused: Any, m: Any, of_states: Any, of_cells: Any, gated: Any, cells: Any, cell: Any, weight: Any, reverse: bool
+) -> Any:
+    """(The gradients of the gates, of the first hidden state, of the first cell), by a kernel, on arrays."""
+    delta, along, inner = m.zeros_like(gated), m.zeros_like(cell), m.zeros_like(cell)
+    steps = len(gated)
+    for t in _steps(steps, not reverse):
+        earlier = t + 1 if reverse else t - 1
+        before = cells[earlier] if 0 <= earlier < steps else cell
+        fused(of_states[t], along, of_cells[t], inner, gated[t], cells[t], before, delta[t])
+        along = delta[t] @ weight
+    return delta, along, inner
 
 
 def _of_projection(m: Any, of_hidden: Any, gated: Any, out: Any, hidden: Any, cell: Any) -> Any:
