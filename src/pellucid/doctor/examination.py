@@ -15,6 +15,7 @@ from pellucid.doctor.probes.recorded import Autopsy, autopsy
 from pellucid.doctor.probes.slopes import SlopeStudy, study
 from pellucid.doctor.probes.trials import Change, gently
 from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Assignments, suspect
@@ -38,8 +39,16 @@ class Options:
 
 def examine(session: TrainingSession, options: Options) -> Report:
     """Measure, judge, prove. Whatever goes wrong here is said to be the doctor's fault, not the program's."""
+    progress = Progress(_facts(session))
     try:
-        return _examine(session, options)
+        if not options.conditions:  # a step of a program that goes on: its alarms are its own
+            return _examine(session, options, progress)
+        with until(session.deadline + SPARE):
+            return _examine(session, options, progress)
+    except OutOfTime:
+        report = progress.report
+        report.reason = report.reason or UNTOLD
+        return report
     except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)
         shown = "".join(traceback.format_exception_only(error)).strip()
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -47,9 +56,32 @@ def examine(session: TrainingSession, options: Options) -> Report:
         return Report("inconclusive", facts=_facts(session), reason=reason)
 
 
-def _examine(session: TrainingSession, options: Options) -> Report:
+SPARE = 1.0  # seconds beyond the deadline, which the last answers may take
+NO_LOOP = "No loop was seen that moves numbers a little in each pass, as training does."
+UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
+
+
+class Progress:
+    """What is to be reported if the time is up now."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.facts = facts
+        self.report = Report("inconclusive", facts=facts, reason=UNTOLD)
+
+    def right(self, judgement: gradient.Judgement, passes: int) -> None:
+        """The gradient is right; what else there may be was not looked at to the end."""
+        said = f"Every update follows the slope of {judgement.candidate.title} in {passes} passes, but the time was up "
+        said += "before all else was looked at: give it more, --budget 300"
+        self.report = Report("inconclusive", facts=self.facts, reason=said)
+
+    def wrong(self, findings: list[Finding]) -> None:
+        """The gradient is wrong; its line, or the proof, may not be known yet."""
+        self.report = Report("faults", findings, self.facts)
+
+
+def _examine(session: TrainingSession, options: Options, progress: Progress) -> Report:
     started = time.monotonic()
-    facts = _facts(session)
+    facts = progress.facts
     whole = options.conditions
     if whole:
         spoilt = conditions.spoilt(session)
@@ -73,11 +105,15 @@ def _examine(session: TrainingSession, options: Options) -> Report:
     except Lost as lost:
         return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost}")
     session.known = seen.known
+    if whole and session.doubtful and (judgement is None or not gradient.explains_some(judgement)):
+        return Report("inconclusive", reason=NO_LOOP)
     odd = conditions.of_outputs(session, judgement, seen) if whole else []
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
     if judgement is not None:
         facts |= _loss_facts(judgement)
+        if not judgement.wrong and not judgement.climbs and gradient.tells(judgement):
+            progress.right(judgement, len(seen.passes))
     if odd:
         return Report("faults", odd, facts, time.monotonic() - started)
     if judgement is None:
@@ -100,6 +136,8 @@ def _examine(session: TrainingSession, options: Options) -> Report:
     for finding in findings:
         _explain(finding, session, judgement, seen)
     if all(_sure(finding, judgement, options) for finding in findings):
+        if findings:
+            progress.wrong(findings)
         for finding in findings:
             prove(finding, session, judgement)
         if whole and not any(finding.severity == "error" for finding in findings):

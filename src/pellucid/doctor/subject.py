@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.conditions.causes import class_numbers
-from pellucid.doctor.examination import Options, examine
+from pellucid.doctor.examination import NO_LOOP, Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
+from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
 from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.report import Finding, Report
@@ -32,9 +33,10 @@ def main() -> None:
     reports: list[Report] = []
     alone: list[float] = []  # seconds that the program ran by itself, without what was looked at in between
 
-    def examined(session: TrainingSession) -> None:
+    def examined(session: TrainingSession) -> Report:
         alone.append(time.monotonic() - began - controller.scout.spent)
         reports.append(examine(session, options))
+        return reports[0]
 
     controller = Controller(program, examined, deadline)
     began = time.monotonic()
@@ -49,7 +51,8 @@ def main() -> None:
     if controller.lab is not None:
         controller.lab.end(error)
         os._exit(1)
-    report = reports[0] if reports else _nothing_found(controller, error, time.monotonic() > deadline)
+    late = time.monotonic() > deadline
+    report = reports[0] if reports else _of_waiting(controller) or _nothing_found(controller, error, late)
     report.seconds = time.monotonic() - started
     if alone:
         report.overhead = report.seconds / max(alone[0], 1e-3)
@@ -70,6 +73,15 @@ def around(sources: dict[str, str], finding: Finding, lines: int = 4) -> list[tu
     first = max(finding.line - lines, 1)
     near = textwrap.dedent("\n".join(text[first - 1 : finding.line + lines])).split("\n")
     return list(enumerate(near, first))
+
+
+def _of_waiting(controller: Controller) -> Report | None:
+    """What is said of a loop that was put off for a better one, which did not come."""
+    try:
+        return controller.of_waiting()
+    except Lost as lost:
+        controller.failures.append(str(lost))
+        return None
 
 
 def _nothing_found(controller: Controller, error: BaseException | None, late: bool) -> Report:
@@ -95,7 +107,7 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         return Report(
             "inconclusive", reason="Within the time, no loop was seen that trains anything: give it more, --budget 300"
         )
-    return Report("inconclusive", reason="No loop was seen that moves numbers a little in each pass, as training does.")
+    return Report("inconclusive", reason=NO_LOOP)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,12 @@ class Case:
         }
         usual = sorted(scores, key=lambda c: -scores[c])
         known = candidate is not None and candidate.label is not None
-        pair = candidate if known else probe.pair_of(usual, study.seen, study.depends)
+        if judgement is not None and not known and not judgement.wrong:  # an output is what the loss reads
+            read = [c for c in usual if gradient.alike(study.passes, judgement.candidate, c)]
+            usual = read or [c for c in usual if c.named > 1]
+            pair = usual[0] if usual else None
+        else:
+            pair = candidate if known else probe.pair_of(usual, study.seen, study.depends)
         keys = probe.keys_of(study.seen, study.depends, pair, frozenset(session.found.groups))
         loss = candidate or pair or Candidate("seen", ("", ""))
         case = cls(session, loss, study, keys, session.controller.scout.loops[session.number].initial)

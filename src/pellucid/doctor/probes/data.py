@@ -148,10 +148,10 @@ def observe(
 ) -> Generator[PassRun, PassOutcome, SeenData]:
     """In a laboratory: the rows of some passes in a row. The training goes on meanwhile."""
     result = SeenData(keys)
-    end = time.monotonic() + seconds
+    end = time.process_time() + seconds
     total = 0
     try:
-        while len(result.batches) < passes and time.monotonic() < end and lab.left() > 0.1 and total < 3_000_000:
+        while len(result.batches) < passes and time.process_time() < end and lab.left() > 0.1 and total < 3_000_000:
             outcome = yield Next(watch=keys.known)
             batch = batch_of(outcome.seen, keys)
             result.batches.append(batch)

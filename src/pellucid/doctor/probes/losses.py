@@ -261,6 +261,7 @@ def _squeezed(array: np.ndarray) -> tuple[int, ...]:
 # Candidates ---------------------------------------------------------------------------------------------------------
 
 MOST_OUTPUTS, MOST_LABELS, MOST, ENOUGH = 40, 24, 300, 8
+ENOUGH_VALUES = 20  # that are those of parameters, to tell another name of one
 LONGEST = 2000  # values of a series that may be the outputs of a loop over samples
 
 
@@ -332,8 +333,9 @@ def _all(
         if key in moved
         and not _same(series, moved[key])
         and key[1] not in excluded
-        and not (series[0].size <= 2 and all(float(v) in parameters for value in series[:3] for v in value.ravel()))
+        and not all(float(v) in parameters for value in series[:3] for v in value.ravel()[:ENOUGH_VALUES])
     }
+    subtracted = _by_value(subtracted, seen)
     count = 0
     for key in sorted(depends, key=lambda k: -Candidate("seen", k).named):
         series = seen[key]
@@ -386,6 +388,24 @@ def _all(
             count += len(found)
             if found or count >= MOST:
                 break
+
+
+def _by_value(subtracted: Collection[tuple[str, str]], seen: Seen) -> set[tuple[str, str]]:
+    """The pairs by every name of their values: of `acts[-1] - target` also p and yb, if these are the same."""
+    sides = {name for pair in subtracted for name in pair}
+    by_values: dict[Any, set[str]] = {}
+    values = {
+        key: tuple(value.tobytes() for value in series)
+        for key, series in seen.items()
+        if len(series) <= 4 and series[0].size > 1
+    }
+    for key, value in values.items():
+        by_values.setdefault(value, set()).add(key[1])
+    called: dict[str, set[str]] = {name: {name} for name in sides}
+    for key, value in values.items():
+        if key[1] in sides:
+            called[key[1]] |= by_values[value]
+    return {(a, b) for first, second in subtracted for a in called[first] for b in called[second]}
 
 
 def _numbered(key: Key) -> str:

@@ -151,9 +151,9 @@ def _measure(
     """The slopes of a pass, along as many directions as the seconds allow."""
     keys = frozenset(key for candidate in chosen for key in candidate.keys)
     yield PassRun(watch=keys, hold=hold)
-    started = time.monotonic()
+    started = time.process_time()
     plain = yield PassRun(watch=keys, hold=hold)
-    each = 2 * (time.monotonic() - started) + 1e-9
+    each = 2 * (time.process_time() - started) + 1e-9
     entry = StudiedPass(index, clips=any(CLIPS.search(text) for text in lab.files.values()))
     start = {name: plain.before[name] for name in found.parameters if name in plain.before and name in plain.after}
     entry.values = start
@@ -259,7 +259,8 @@ def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
 def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:
     """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not."""
     fresh = plain.after[memory] - found.response.get(memory, 0.0) * plain.before[memory]
-    return bool((fresh < 0).any() or (plain.after[memory] < 0).any())
+    rounding = 1e-9 * max(np.abs(plain.before[memory]).max(initial=0.0), np.abs(plain.after[memory]).max(initial=0.0))
+    return bool((fresh < -rounding).any() or (plain.after[memory] < -rounding).any())
 
 
 def _kind(memory: str, found: Parameters) -> str:
@@ -320,9 +321,9 @@ def _explains(entry: StudiedPass, candidate: Candidate) -> bool:
 
 
 def _values(plain: PassOutcome, found: Parameters) -> frozenset[float]:
-    """The numbers that parameters are, before the pass and after it, unless there are too many to tell by."""
+    """The numbers that parameters are, before the pass and after it; of large ones, the first."""
     arrays = [side[name] for side in (plain.before, plain.after) for name in found.parameters if name in side]
-    return frozenset(float(v) for array in arrays if array.size <= 2000 for v in array.ravel() if v not in (0.0, 1.0))
+    return frozenset(float(v) for array in arrays for v in array.ravel()[:2000] if v not in (0.0, 1.0))
 
 
 def _close(first: float, other: float) -> bool:

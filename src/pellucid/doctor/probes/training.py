@@ -63,9 +63,9 @@ def train(
     """
     curve = Curve(what=what)
     keys = frozenset(candidate.keys)
-    end = time.monotonic() + seconds
+    end = time.process_time() + seconds
     try:
-        while len(curve.losses) < passes and time.monotonic() < end and lab.left() > 0.2:
+        while len(curve.losses) < passes and time.process_time() < end and lab.left() > 0.2:
             other = (yield from gradient(lab)) if gradient is not None else None
             outcome = yield Next(
                 watch=keys, before=begin if not curve.losses else None, after=_moving(lab, found, scale, other, rate)

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 from pellucid.doctor.process import sandbox
 
+BUSY = 3.0  # times the seconds of the processor that a fork may take by the clock, on a busy machine
+
 
 class Lost(Exception):
     """A fork gave no answer: it crashed, or its time was up."""

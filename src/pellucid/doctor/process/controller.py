@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork
+import numpy as np
+
+from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.paths import Group, Scope, root_name
+from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
 from pellucid.doctor.process.program import UserProgram
-from pellucid.doctor.process.scout import Parameters, Scout, back_to_start, is_named, movers, parameters
+from pellucid.doctor.process.scout import MOST_TESTS, Parameters, Scout, back_to_start, is_named, movers, parameters
+from pellucid.doctor.process.widen import widen
 
 SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
 
@@ -33,6 +39,7 @@ class Controller:
         self.number = -1  # the training loop, once it is known
         self.rejected: dict[int, Parameters | str] = {}
         self.failures: list[str] = []
+        self.waiting: Waiting | None = None  # at a loop that trains only if no other does
 
     # The hooks --------------------------------------------------------------------------------------------------
 
@@ -45,9 +52,11 @@ class Controller:
             if number == self.number:
                 self.lab.head(self.program.scope(frame))
             return
+        if self.program.loops.loops[number].yields:  # its consumer's loop has the same passes, and what they see
+            return
         if self.scout.head(number, lambda: self.program.scope(frame)):
             self._try(number, frame)
-        if time.monotonic() > self.deadline:
+        if time.monotonic() > self.deadline or (self.waiting is not None and self.waiting.late()):
             raise Finished
 
     def tail(self, number: int, frame: FrameType) -> bool:
@@ -86,8 +95,42 @@ class Controller:
             self.rejected[number] = found
             return
         session.found = found
+        if of_one_call(session):
+            seen.tested = MOST_TESTS
+            self._wait(session)
+            return
+        self._end_waiting()
         self.examine(session)
         raise Finished
+
+    def _wait(self, session: TrainingSession) -> None:
+        """Have a fork wait at this pass, and the program run on: what calls this loop may be what trains."""
+        depth = sum(1 for _ in _callers(session.frame))
+        if self.waiting is not None and self.waiting.depth <= depth:
+            return
+        reading, writing = os.pipe()
+        end = fork()
+        if isinstance(end, ChildAnswer):
+            os.close(writing)
+            if not os.read(reading, 1):
+                os._exit(0)
+            self.waiting, session.doubtful = None, True
+            end.send(self.examine(session))
+        os.close(reading)
+        self._end_waiting()
+        self.waiting = Waiting(end, writing, depth)
+
+    def _end_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.end()
+            self.waiting = None
+
+    def of_waiting(self) -> Any:
+        """What `examine` says of the loop where a fork waits; None where none does. Raises Lost."""
+        if self.waiting is None:
+            return None
+        waiting, self.waiting = self.waiting, None
+        return waiting.go(max(self.deadline - time.monotonic(), 1.0) + 3)
 
     def _parameters(self, session: TrainingSession, moving: dict[str, Group]) -> Parameters:
         for _ in range(5):
@@ -131,6 +174,7 @@ class TrainingSession:
         self.controller, self.number, self.frame = controller, number, frame
         self.program = controller.program
         self.found = Parameters({}, [], {})
+        self.doubtful = False  # what moves is made anew in each call: only updates that follow a slope are training
         self.returned = False  # the parameters were put back to what they were at first
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
@@ -138,18 +182,23 @@ class TrainingSession:
     def scope(self) -> Scope:
         return self.program.scope(self.frame)
 
+    @property
+    def deadline(self) -> float:
+        return self.controller.deadline
+
     def left(self) -> float:
-        return self.controller.deadline - time.monotonic()
+        return self.deadline - time.monotonic()
 
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork | None:
         """Begin `work` in a laboratory at this pass. In the fork, None: the program is to run on."""
         end = fork()
         if isinstance(end, ChildAnswer):
-            deadline = time.monotonic() + seconds * 0.9
-            lab = Lab(work, groups, self.program.loops.sources, self.program.modules(), deadline, end, self.known)
+            modules = self.program.modules()
+            lab = Lab(work, groups, self.program.loops.sources, modules, seconds * 0.9, end, self.known)
             lab.pairs = self.program.loops.pairs
             self.controller.number = self.number
             self.controller.lab = lab
+            widen(self.scope, groups.values())
             lab.head(self.scope)
             raise Forked
         return end
@@ -159,7 +208,76 @@ class TrainingSession:
         end = self.start(work, groups, seconds)
         if end is None:
             raise Forked
-        return end.result(seconds)
+        return end.result(max(seconds, min(BUSY * seconds, self.left() / 2)))
+
+
+PATIENCE = 8.0  # seconds that another loop has, once a fork waits at one
+
+
+@dataclass
+class Waiting:
+    """A fork that stands at a pass of a loop, and examines it when it is told to."""
+
+    fork: Fork
+    telling: int
+    depth: int  # of calls: the loop of fewer calls is waited at
+    since: float = field(default_factory=time.monotonic)
+
+    def late(self) -> bool:
+        return time.monotonic() > self.since + PATIENCE
+
+    def go(self, seconds: float) -> Any:
+        os.write(self.telling, b"1")
+        os.close(self.telling)
+        return self.fork.result(seconds)
+
+    def end(self) -> None:
+        os.close(self.telling)
+        self.fork.end()
+
+
+def of_one_call(session: TrainingSession) -> bool:
+    """Whether all that moves is made in this call of a function, and a loop calls it: the state of a recurrent network
+    over the steps of a sequence, a discounted sum. Whatever trains for good outlives the call.
+
+    What a function makes and trains, called for each of several rates, is such a state, too: so this is no proof.
+    """
+    loop, frame = session.program.loops.loops[session.number], session.frame
+    code = frame.f_code
+    if code.co_name == "<module>" or not any(_in_loop(caller, session.program) for caller in _callers(frame)):
+        return False
+    own = set(code.co_varnames[code.co_argcount + code.co_kwonlyargcount :]) | set(code.co_cellvars)
+    scope, found = session.scope, session.found
+    beyond = {
+        id(value)
+        for path, value in leaves(scope).items()
+        if isinstance(value, np.ndarray) and not (path[0][0] == "local" and path[0][1] in own)
+    }
+
+    def passing(group: Group) -> bool:
+        path = group.paths[0]
+        if path[0][0] == "local" and path[0][1] in own:
+            return id(scope.get(path)) not in beyond
+        return re.split(r"\[", show(path))[0] in loop.local
+
+    return all(passing(found.groups[name]) for name in found.parameters)
+
+
+def _callers(frame: FrameType) -> Iterator[FrameType]:
+    caller = frame.f_back
+    while caller is not None:
+        yield caller
+        caller = caller.f_back
+
+
+def _in_loop(frame: FrameType, program: UserProgram) -> bool:
+    """Whether a frame is in the body of a loop."""
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    name = frame.f_code.co_name
+    return any(
+        loop.file == file and loop.line < line <= loop.last_line and loop.function.rpartition(".")[2] == name
+        for loop in program.loops.loops.values()
+    )
 
 
 class Forked(BaseException):

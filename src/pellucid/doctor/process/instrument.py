@@ -44,9 +44,10 @@ class ProgramLoop:
     last_line: int
     function: str
     outer: int | None
-    anew: frozenset[str] = frozenset()  # variables that the loop around it sets before each run of this one
+    anew: frozenset[str] = frozenset()  # variables, `h` and `self.h`, that the loop around sets before each run of it
     local: frozenset[str] = frozenset()  # the same of the function around it
     own: frozenset[str] = frozenset()  # variables that the loop itself sets in each pass
+    yields: bool = False  # a generator's loop: what consumes it runs within its passes
 
 
 class Loops:
@@ -157,6 +158,7 @@ class _Hooks(ast.NodeTransformer):
             frozenset(part.id for part in ast.walk(node.target) if isinstance(part, ast.Name))
             if not isinstance(node, ast.While)
             else frozenset(),
+            _yields(node.body),
         )
         self.stack.append(number)
         self.around.append(node)
@@ -216,6 +218,18 @@ def _is_number(node: ast.expr) -> bool:
     return all(not isinstance(part, ast.Name | ast.Call) for part in ast.walk(node))
 
 
+def _yields(body: Sequence[ast.stmt]) -> bool:
+    """Whether the statements hand values out, as those of a generator do."""
+    todo: list[ast.AST] = list(body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+    return False
+
+
 def _assigned(body: Sequence[ast.stmt], inner: ast.stmt) -> set[str]:
     """Variables that the statements set to something else, those of one loop left out."""
     found: set[str] = set()
@@ -226,11 +240,12 @@ def _assigned(body: Sequence[ast.stmt], inner: ast.stmt) -> set[str]:
             continue
         if isinstance(node, ast.Assign):
             read = {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
+            read |= {ast.unparse(part) for part in ast.walk(node.value) if isinstance(part, ast.Attribute)}
             names = {
-                part.id
+                ast.unparse(part)
                 for target in node.targets
                 for part in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
-                if isinstance(part, ast.Name)
+                if isinstance(part, ast.Name | ast.Attribute)
             }
             found |= names - read
         todo += ast.iter_child_nodes(node)

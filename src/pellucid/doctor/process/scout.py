@@ -21,6 +21,7 @@ from pellucid.doctor.process.paths import Group, Path, Scope, groups, leaves, ro
 
 LOOKS = frozenset([2, 3, 4, 6, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000])
 MOST_GROUPS = 60
+MOST_TESTS = 3  # of one loop
 LARGEST_KEPT = 500_000  # elements of what is kept from the first pass of each loop
 
 
@@ -96,7 +97,7 @@ class Scout:
 
     def _promising(self, seen: Seen) -> bool:
         """Whether the same elements moved in two passes of one run of the loop."""
-        if seen.tested >= 3:
+        if seen.tested >= MOST_TESTS:
             return False
         for i, (activation, moved) in enumerate(seen.moves):
             for other, again in seen.moves[:i]:
@@ -212,9 +213,9 @@ def parameters(lab: Lab) -> Work:
         if old.size > 1:
             unchanged = rng.permutation(old.size)[: old.size // 2]
             moves = np.flatnonzero(plain.after[name] != old)
-            step[_shared(lab, name, plain)] = 0.0
             if len(moves) < old.size:  # of an embedding a pass moves a few rows: half of what it moves is changed
                 unchanged = np.setdiff1d(unchanged, moves[: (len(moves) + 1) // 2])
+                step[plain.after[name] == old] = 0.0  # inputs that are held beside what moves are none of it
             step[unchanged] = 0.0
             if (old >= 0).all() and (plain.after[name] >= 0).all():  # a mean of squares, of which a root is taken
                 step = shifts[name] = np.abs(step)
@@ -230,6 +231,8 @@ def parameters(lab: Lab) -> Work:
     found = classify(
         lab.groups, moved, plain.before, plain.after, shifts, answers, same, max(noise.values(), default=0.0)
     )
+    if not found.parameters:
+        yield from _far(lab, found, moved, plain)
     yield from _ask_once_more(lab, found, shifts, plain)
     yield from _look_ahead(lab, found, shifts, plain)
     if found.parameters:
@@ -237,25 +240,28 @@ def parameters(lab: Lab) -> Work:
     return found
 
 
-def _shared(lab: Lab, name: str, plain: PassOutcome) -> np.ndarray:
-    """The elements of a tensor that lie in arrays which have a name of their own, too, and which no pass moves.
-
-    A list of what each layer was given, `caches`, begins with the data: a change there would alter the data.
-    """
-    group, mask = lab.groups[name], np.zeros(plain.before[name].size, dtype=bool)
-    if len(group.paths) < 2 or lab.scope is None:
-        return mask
-    still = {
-        id(lab.scope.get(other.paths[0]))
-        for key, other in lab.groups.items()
-        if len(other.paths) == 1 and key in plain.after and not _differ(plain.before[key], plain.after[key])
-    }
-    start = 0
-    for path, size in zip(group.paths, group.sizes, strict=True):
-        value = lab.scope.get(path)
-        mask[start : start + size] = isinstance(value, np.ndarray) and id(value) in still
-        start += size
-    return mask
+def _far(lab: Lab, found: Parameters, moved: list[str], plain: PassOutcome) -> Generator[PassRun, PassOutcome, None]:
+    """What touches nothing by a small change, but itself by a large one: the weights of a perceptron or of a support
+    vector machine, whose step depends on the side of a margin that a sample is on."""
+    for name in moved:
+        old, own = plain.before[name], plain.after[name] - plain.before[name]
+        share = found.response.get(name, 0.0)
+        if lab.left() < 1 or not 0.5 < share < 1.5 or name.endswith(".grad"):
+            continue
+        size = 10 * max(float(np.linalg.norm(old)), float(np.linalg.norm(own)))
+        for direction in (own, -own, -old):
+            length = float(np.linalg.norm(direction))
+            if length == 0:
+                continue
+            try:
+                far = yield PassRun({name: old + size / length * direction})
+            except Ended:
+                break
+            change = far.after[name] - plain.after[name] - share * size / length * direction
+            if np.linalg.norm(change) > 0.3 * np.linalg.norm(own):
+                found.parameters.append(name)
+                found.groups[name] = lab.groups[name]
+                break
 
 
 def _look_ahead(

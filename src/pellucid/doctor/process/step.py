@@ -10,11 +10,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from pellucid.doctor.process.child import ChildAnswer, Fork, fork
+from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, fork
 from pellucid.doctor.process.instrument import Loops, ProgramLoop
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.paths import Group, Scope
 from pellucid.doctor.process.scout import Parameters
+from pellucid.doctor.process.widen import widen
 
 
 class Reached(MutableMapping[str, Any]):
@@ -111,10 +112,11 @@ class StepSession:
         if not isinstance(end, ChildAnswer):
             return end
         try:
-            deadline = time.monotonic() + seconds * 0.9
-            lab = Lab(work, groups, self.program.loops.sources, self.program.modules(), deadline, end, self.known)
+            modules = self.program.modules()
+            lab = Lab(work, groups, self.program.loops.sources, modules, seconds * 0.9, end, self.known)
             lab.pairs = self.program.loops.pairs
             scope = self.scope
+            widen(scope, groups.values())
             lab.head(scope)
             while True:
                 self.program.step()
@@ -125,4 +127,4 @@ class StepSession:
 
     def lab(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Any:
         """What `work` found. Raises Lost."""
-        return self.start(work, groups, seconds).result(seconds)
+        return self.start(work, groups, seconds).result(max(seconds, min(BUSY * seconds, self.left() / 2)))

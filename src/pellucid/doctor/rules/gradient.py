@@ -153,6 +153,19 @@ def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
     return found
 
 
+def alike(passes: list[StudiedPass], first: Candidate, other: Candidate) -> bool:
+    """Whether the slopes of two losses go the same way: one is the other, up to a factor or a penalty."""
+    together, sizes = 0.0, [0.0, 0.0]
+    for entry in passes:
+        for name, slopes in entry.slopes[first].items():
+            again = entry.slopes[other][name]
+            fine = np.isfinite(slopes) & np.isfinite(again)
+            together += float(slopes[fine] @ again[fine])
+            sizes[0] += float(slopes[fine] @ slopes[fine])
+            sizes[1] += float(again[fine] @ again[fine])
+    return min(sizes) > 0 and together > 0.99 * math.sqrt(sizes[0] * sizes[1])
+
+
 def cell(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
     """One tensor in one pass."""
     if name not in entry.given:
