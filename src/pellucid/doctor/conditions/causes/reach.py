@@ -40,7 +40,7 @@ def find_half(case: Case) -> Finding | None:
             both = [batch.outputs.ravel() for batch in (first, last) if batch.outputs is not None]
             if len(both) < 2 or len(np.unique(np.concatenate(both))) < 3:
                 continue
-            finding = out_of_reach(first, last)
+            finding = out_of_reach(first, last, half=True)
             if finding is not None:
                 nested = places.softmax(case.sources, "", finding.cause)
                 at(finding, nested or places.of_cause(finding.cause, case.sources, keys))
@@ -52,8 +52,8 @@ def _half_or_more(value: np.ndarray) -> bool:
     return bool(value.size) and bool(np.isfinite(value).all()) and value.min() >= 0.5 - 1e-12 and value.max() <= 1
 
 
-def out_of_reach(first: Batch, last: Batch) -> Finding | None:
-    """The outputs have bounds, and labels lie beyond them."""
+def out_of_reach(first: Batch, last: Batch, half: bool = False) -> Finding | None:
+    """The outputs have bounds, and labels lie beyond them; with `half`, only those of a sigmoid of a rectifier."""
     o, y = last.outputs, last.labels
     if o is None or y is None or not o.size or not y.size or o.size != y.size:
         return None
@@ -63,16 +63,18 @@ def out_of_reach(first: Batch, last: Batch) -> Finding | None:
     all_o = np.concatenate([o, first.outputs.ravel()]) if first.outputs is not None else o
     low, high = float(all_o.min()), float(all_o.max())
     said = f"Outputs lie between {low:.4g} and {high:.4g}, labels between {y.min():.4g} and {y.max():.4g}"
-    half = np.abs(o - 0.5) < 1e-12  # still at the end: a bias that was 0 at first has moved by then
-    if low >= 0.5 - 1e-12 and high <= 1 and half.mean() >= 0.01 and (y < 0.25).mean() >= 0.1 and o.size >= 4:
+    halves = np.abs(o - 0.5) < 1e-12  # still at the end: a bias that was 0 at first has moved by then
+    if low >= 0.5 - 1e-12 and high <= 1 and halves.mean() >= 0.01 and (y < 0.25).mean() >= 0.1 and o.size >= 4:
         return error(
             "output-range-mismatch",
             0.93,
-            f"{said}; {100 * half.mean():.0f} % of the outputs are exactly 0.5.",
+            f"{said}; {100 * halves.mean():.0f} % of the outputs are exactly 0.5.",
             "A rectifier before the sigmoid lets nothing below 0 through: the output is never less than 0.5, and the "
             "labels that are 0 cannot be reached.",
             "take the rectifier before the last sigmoid away",
         )
+    if half:  # any value that is a half or more was asked: a gate of an LSTM is no output
+        return None
     for bottom, top, name in ((0.0, 1.0, "a sigmoid"), (-1.0, 1.0, "tanh")):
         if low < bottom or high > top:
             continue
