@@ -139,7 +139,12 @@ def _parts(tensor: Tensor, array: Array) -> Generator[str]:
             yield f"shape={shape}"
         if kind not in (get_default_dtype(), get_default_dtype().to_complex(), int64, bool_):
             yield f"dtype={kind!r}"
-    if (node := tensor.grad_fn) is not None:
+    try:
+        node = tensor.grad_fn
+    except RuntimeError:  # a view whose base was changed, and which has no history since
+        yield "grad_fn=<Invalid>"
+        return
+    if node is not None:
         yield f"grad_fn=<{node.name()}>"
     elif tensor.requires_grad:
         yield "requires_grad=True"

@@ -139,6 +139,8 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
     if op.view:
         views.mark(tensor, op, args[0], kwargs)
     if mask and state.grad and op.rules and out.dtype in _DIFFERENTIABLE:
+        if viewed:
+            views.check_usable(args)
         record(op, args, arrays, kwargs, mask, tensor, ())
     return tensor
 
@@ -160,6 +162,7 @@ def _with_aux(
         results.append(tensor)
     first = results[0]
     if mask and state.grad and op.rules and first._array.dtype in _DIFFERENTIABLE:
+        views.check_usable(args)
         record(op, args, arrays, kwargs, mask, first, out[1:])
     return tuple(results)
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.errors import with_line
 from pellucid.types import devices
 from pellucid.types.bfloat16 import filled
 from pellucid.types.dtypes import OF_NUMPY, dtype
@@ -51,7 +52,6 @@ class Tensor(Source, Declared):
     _requires = False  # whether a gradient is wanted
     _counter = None  # of changes in place, made when first needed
     _view = None  # of which tensor it is a part
-    _epoch = 0  # how often in-place ops gave it a new history; views compare theirs
     _hooks = None  # of a leaf; those of others are on the node
     _after_hooks = None
     _retained = False  # whether `backward` fills the grad of this non-leaf
@@ -129,7 +129,7 @@ class Tensor(Source, Declared):
     def grad(self) -> Tensor | None:
         """The gradient that `backward` accumulated: for a leaf that requires one, or after `retain_grad()`."""
         found = self._grad
-        if found is None and not self._retained and not self.is_leaf:
+        if found is None and not self._retained and self._node is not None:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: backward() fills it for "
                 "leaves alone. Write .retain_grad() on this one before, or look at the leaf",
@@ -187,9 +187,10 @@ class Tensor(Source, Declared):
 
     @property
     def grad_fn(self) -> Node | None:
-        """The recorded op application that made this tensor."""
+        """The recorded op application that made this tensor. RuntimeError for a view that may not be used any more."""
         if self._view is not None:
             self._view.refresh(self)
+            self._view.check(self)
         return self._node
 
     @property
@@ -223,24 +224,56 @@ class Tensor(Source, Declared):
 
 
 class View:
-    """How a tensor is a part of another: `base`, the chain of view ops from there, and the base's epoch then."""
+    """How a tensor is a part of another: `base`, the chain of view ops from there, and the memory's version then.
 
-    __slots__ = ("base", "chain", "epoch", "untracked")
+    The tensor's history is that of the version: once the memory was changed, it is "this part of the present base".
+    Some views have no such history, by PyTorch's rules, and may then no longer be used where gradients are recorded:
+    `untracked` says so. It is True for a view made under `no_grad()`, else a text: why it must not change in place.
+    """
 
-    def __init__(self, base: Tensor, chain: Chain, epoch: int, untracked: bool | str) -> None:
+    __slots__ = ("base", "chain", "untracked", "version")
+
+    def __init__(self, base: Tensor, chain: Chain, version: int, untracked: bool | str) -> None:
         self.base = base
         self.chain = chain
-        self.epoch = epoch
-        self.untracked = untracked  # made under no_grad(); or a text: why it must not change in place
+        self.version = version
+        self.untracked = untracked
 
     def refresh(self, tensor: Tensor) -> None:
-        """Give `tensor`, whose view this is, the history it has in the present base, if that got a new one."""
+        """Give `tensor`, whose view this is, the history it has in the present base."""
+        counter = tensor._counter
+        if counter is not None and self.version != counter[0]:
+            self._renew(tensor)
+        elif self.base._requires and not tensor._requires:
+            tensor._requires = True
+
+    def _renew(self, tensor: Tensor) -> None:
         base = self.base
-        if self.epoch != base._epoch:
-            self.epoch = base._epoch
+        if base._requires or tensor._node is not None:
             tensor._requires = base._requires
-            before, tensor._node = tensor._node, ReplayNode(base, self.chain) if base._requires else None
-            pass_on_retain(before, tensor._node)
+            if not self.untracked:
+                self.version = counter_of(tensor)[0]
+                before, tensor._node = tensor._node, ReplayNode(base, self.chain) if base._requires else None
+                pass_on_retain(before, tensor._node)
+
+    def check(self, tensor: Tensor) -> None:
+        """Raise RuntimeError where `tensor` has no history since its memory was changed."""
+        if not self.untracked or self.version == counter_of(tensor)[0]:
+            return
+        if self.base._requires or tensor._node is not None:
+            raise RuntimeError(
+                with_line(self.refusal().replace("is being", "its base or another view of its base has been", 1))
+            )
+
+    def refusal(self) -> str:
+        """Why the view must not be changed in place."""
+        return self.untracked if isinstance(self.untracked, str) else _UNTRACKED
+
+
+_UNTRACKED = (
+    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Make the view and the "
+    "change both inside the no_grad() block (not to be tracked), or both outside"
+)
 
 
 class ReplayNode(Node):
@@ -268,6 +301,7 @@ def edge_of(tensor: Tensor) -> Source | None:
     """Where a gradient for `tensor` goes: the node that made it, the leaf itself, or None where it wants none."""
     if tensor._view is not None:
         tensor._view.refresh(tensor)
+        tensor._view.check(tensor)
     return (tensor._node or tensor) if tensor._requires else None
 
 

@@ -18,7 +18,6 @@ class TensorFields:
     _requires: bool
     _counter: Counter | None
     _view: View | None
-    _epoch: int
     _hooks: Hooks | None
     _after_hooks: Hooks | None
     _arrival: NodeHooks | None

@@ -28,10 +28,11 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> No
         return
     out._counter = counter_of(source)
     known = source._view
+    version = out._counter[0]
     if known is None:
-        out._view = View(source, ((op, kwargs),), source._epoch, not state.grad)
+        out._view = View(source, ((op, kwargs),), version, not state.grad)
     else:
-        out._view = View(known.base, (*known.chain, (op, kwargs)), known.epoch, known.untracked or not state.grad)
+        out._view = View(known.base, (*known.chain, (op, kwargs)), version, not state.grad or known.untracked)
 
 
 def _shares(array: Array, other: Array) -> bool:
@@ -41,7 +42,7 @@ def _shares(array: Array, other: Array) -> bool:
     return base is other or base is other.base or not array.size or memory_of(array) is memory_of(other)
 
 
-def memory_of(array: Any) -> Any:
+def memory_of(array: Array) -> Array:
     """The array that owns the memory which `array` is a part of."""
     root, at = array, array.base
     while at is not None:  # NumPy's own as_strided puts an object of its own between an array and its memory
@@ -73,13 +74,15 @@ def evaluate_in_place(
         compute(op, args, arrays, kwargs, xp, forward)
         return changed(op, args)
     view = target._view
+    recorded = (mask or (view is not None and view.base._requires)) and target._array.dtype.kind in "fcV"
+    if recorded and view is not None and view.untracked:
+        raise RuntimeError(with_line(view.refusal()))
     for position in op.mutates:
         if args[position] is not None:
             _check_writable(op, args[position])
     node = None
-    if (mask or (view is not None and view.base._requires)) and target._array.dtype.kind in "fcV":
-        if view is not None and view.untracked:
-            raise RuntimeError(with_line(view.untracked if isinstance(view.untracked, str) else _UNTRACKED))
+    if recorded:
+        check_usable(args)
         holder = Tensor.__new__(Tensor)
         holder._array, holder._counter = target._array, counter_of(target)
         node = record(op, args, arrays, kwargs, mask, holder, ())
@@ -113,14 +116,12 @@ def rebase(target: Tensor, node: Node) -> None:
     if view is None:
         pass_on_retain(target._node, node)
         target._node, target._requires = node, True
-        target._epoch += 1
         return
     base = view.base
     scatter = ScatterNode(base, view.chain, node)
     pass_on_retain(base._node, scatter)
     base._node = scatter
     base._requires = True
-    base._epoch += 1
     view.refresh(target)
 
 
@@ -147,10 +148,11 @@ def _check_memory(op: Declaration, array: Array) -> None:
         )
 
 
-_UNTRACKED = (
-    "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Make the view and the "
-    "change both inside the no_grad() block (not to be tracked), or both outside"
-)
+def check_usable(args: Arguments) -> None:
+    """Raise RuntimeError where an application is to be recorded of a view that has no history any more."""
+    for tensor in args:
+        if isinstance(tensor, Tensor) and tensor._view is not None and tensor._requires:
+            tensor._view.check(tensor)
 
 
 def check_in_place_dtype(op: Declaration, args: Arguments, promoted: Arguments) -> None:
