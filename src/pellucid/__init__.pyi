@@ -41,6 +41,7 @@ from . import utils as utils
 from . import version as version
 from . import viz as viz
 from .bridge.torch import AcceleratorError as AcceleratorError
+from .bridge.torch import BFloat16Tensor as BFloat16Tensor
 from .bridge.torch import BoolTensor as BoolTensor
 from .bridge.torch import ByteTensor as ByteTensor
 from .bridge.torch import CharTensor as CharTensor
@@ -66,7 +67,9 @@ from .bridge.torch import distributed as distributed
 from .bridge.torch import e as e
 from .bridge.torch import fork as fork
 from .bridge.torch import functional as functional
+from .bridge.torch import get_autocast_cpu_dtype as get_autocast_cpu_dtype
 from .bridge.torch import get_autocast_dtype as get_autocast_dtype
+from .bridge.torch import get_autocast_gpu_dtype as get_autocast_gpu_dtype
 from .bridge.torch import get_default_device as get_default_device
 from .bridge.torch import get_deterministic_debug_mode as get_deterministic_debug_mode
 from .bridge.torch import get_device_module as get_device_module
@@ -78,6 +81,7 @@ from .bridge.torch import has_mkl as has_mkl
 from .bridge.torch import has_openmp as has_openmp
 from .bridge.torch import hub as hub
 from .bridge.torch import inf as inf
+from .bridge.torch import is_autocast_cache_enabled as is_autocast_cache_enabled
 from .bridge.torch import is_autocast_cpu_enabled as is_autocast_cpu_enabled
 from .bridge.torch import is_autocast_enabled as is_autocast_enabled
 from .bridge.torch import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
@@ -143,15 +147,10 @@ from pellucid.ops.complex_parts import imag as imag
 from pellucid.ops.complex_parts import is_conj as is_conj
 from pellucid.ops.complex_parts import is_neg as is_neg
 from pellucid.ops.complex_parts import isreal as isreal
-from pellucid.ops.complex_parts import polar as polar
 from pellucid.ops.complex_parts import real as real
 from pellucid.ops.complex_parts import resolve_conj as resolve_conj
 from pellucid.ops.complex_parts import resolve_neg as resolve_neg
 from pellucid.ops.complex_parts import sgn as sgn
-from pellucid.ops.convolution import conv1d as conv1d
-from pellucid.ops.convolution import conv2d as conv2d
-from pellucid.ops.convolution import conv_transpose1d as conv_transpose1d
-from pellucid.ops.convolution import conv_transpose2d as conv_transpose2d
 from pellucid.ops.covariance import corrcoef as corrcoef
 from pellucid.ops.covariance import cov as cov
 from pellucid.ops.covariance import gradient as gradient
@@ -179,12 +178,10 @@ from pellucid.ops.creation import zeros_like as zeros_like
 from pellucid.ops.diagonals import diag as diag
 from pellucid.ops.diagonals import diag_embed as diag_embed
 from pellucid.ops.diagonals import diagflat as diagflat
-from pellucid.ops.einsum import einsum as einsum
 from pellucid.ops.extremes import aminmax as aminmax
 from pellucid.ops.extremes import max as max
 from pellucid.ops.extremes import min as min
 from pellucid.ops.fourier import istft as istft
-from pellucid.ops.fourier import stft as stft
 from pellucid.ops.joining import block_diag as block_diag
 from pellucid.ops.joining import cartesian_prod as cartesian_prod
 from pellucid.ops.joining import cat as cat
@@ -199,24 +196,17 @@ from pellucid.ops.joining import row_stack as row_stack
 from pellucid.ops.joining import stack as stack
 from pellucid.ops.joining import tile as tile
 from pellucid.ops.joining import vstack as vstack
-from pellucid.ops.linalg.cholesky import cholesky as cholesky
-from pellucid.ops.linalg.cholesky import cholesky_inverse as cholesky_inverse
-from pellucid.ops.linalg.cholesky import cholesky_solve as cholesky_solve
 from pellucid.ops.linalg.elimination import lu_unpack as lu_unpack
 from pellucid.ops.linalg.matrix_functions import cross as cross
 from pellucid.ops.linalg.matrix_functions import matrix_power as matrix_power
 from pellucid.ops.linalg.orthogonal import geqrf as geqrf
-from pellucid.ops.linalg.orthogonal import orgqr as orgqr
-from pellucid.ops.linalg.orthogonal import ormqr as ormqr
 from pellucid.ops.linalg.solving import logdet as logdet
-from pellucid.ops.linalg.spectral import pinverse as pinverse
 from pellucid.ops.linalg.triangular import triangular_solve as triangular_solve
 from pellucid.ops.masks import masked_scatter as masked_scatter
 from pellucid.ops.masks import masked_select as masked_select
 from pellucid.ops.normalize import group_norm as group_norm
 from pellucid.ops.normalize import layer_norm as layer_norm
 from pellucid.ops.normalize import rms_norm as rms_norm
-from pellucid.ops.norms import cdist as cdist
 from pellucid.ops.norms import cosine_similarity as cosine_similarity
 from pellucid.ops.norms import dist as dist
 from pellucid.ops.norms import pairwise_distance as pairwise_distance
@@ -246,23 +236,10 @@ from pellucid.ops.pooling import max_pool2d as max_pool2d
 from pellucid.ops.powers import float_power as float_power
 from pellucid.ops.powers import frexp as frexp
 from pellucid.ops.powers import ldexp as ldexp
-from pellucid.ops.products import addbmm as addbmm
-from pellucid.ops.products import addmm as addmm
-from pellucid.ops.products import addmv as addmv
-from pellucid.ops.products import addr as addr
-from pellucid.ops.products import baddbmm as baddbmm
-from pellucid.ops.products import bmm as bmm
 from pellucid.ops.products import chain_matmul as chain_matmul
-from pellucid.ops.products import dot as dot
 from pellucid.ops.products import ger as ger
-from pellucid.ops.products import inner as inner
-from pellucid.ops.products import kron as kron
-from pellucid.ops.products import mm as mm
-from pellucid.ops.products import mv as mv
 from pellucid.ops.products import outer as outer
 from pellucid.ops.products import tensordot as tensordot
-from pellucid.ops.products import trace as trace
-from pellucid.ops.products import vdot as vdot
 from pellucid.ops.properties import is_complex as is_complex
 from pellucid.ops.properties import is_floating_point as is_floating_point
 from pellucid.ops.properties import is_nonzero as is_nonzero
@@ -324,8 +301,6 @@ from pellucid.ops.special import mvlgamma as mvlgamma
 from pellucid.ops.special import polygamma as polygamma
 from pellucid.ops.statistics import bincount as bincount
 from pellucid.ops.statistics import histogram as histogram
-from pellucid.ops.statistics import nanquantile as nanquantile
-from pellucid.ops.statistics import quantile as quantile
 from pellucid.ops.statistics import std as std
 from pellucid.ops.statistics import std_mean as std_mean
 from pellucid.ops.statistics import var as var
@@ -337,9 +312,6 @@ from pellucid.ops.strided import empty_strided as empty_strided
 from pellucid.ops.subscript import index_put as index_put
 from pellucid.ops.tensor_types import get_device as get_device
 from pellucid.ops.tensor_types import typename as typename
-from pellucid.ops.volumes import conv3d as conv3d
-from pellucid.ops.volumes import conv_transpose3d as conv_transpose3d
-from pellucid.ops.volumes import max_pool3d as max_pool3d
 from pellucid.printing import get_printoptions as get_printoptions
 from pellucid.printing import printoptions as printoptions
 from pellucid.printing import set_printoptions as set_printoptions
@@ -396,11 +368,23 @@ def acosh_(input: Tensor) -> Tensor:
 def add(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
     """Sum of each pair of elements: input + alpha · other. Bools: their disjunction."""
 
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · the sum of bmm(batch1, batch2) over the batch."""
+
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
     """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
     """input + value · tensor1 · tensor2, for each triple of elements."""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · mat1 · mat2."""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · mat · vec."""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · outer(vec1, vec2)."""
 
 def alias_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
     """What `alias` shows, in memory of its own."""
@@ -504,6 +488,9 @@ def atanh(input: Tensor) -> Tensor:
 def atanh_(input: Tensor) -> Tensor:
     """In place: Inverse hyperbolic tangent of each element; infinite at -1 and 1, NaN beyond."""
 
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta · input + alpha · bmm(batch1, batch2)."""
+
 bfloat16: dtype
 
 def bitwise_and(input: Tensor | _float, other: Tensor | _float) -> Tensor:
@@ -524,7 +511,13 @@ def bitwise_right_shift(input: Tensor | _float, other: Tensor | _float) -> Tenso
 def bitwise_xor(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """The bits that exactly one of both integers has; for bools, whether they differ."""
 
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of a batch of matrices: (b, n, k) · (b, k, m) -> (b, n, m); no broadcasting."""
+
 bool: dtype
+
+def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0, compute_mode: str = 'use_mm_for_euclid_dist_if_necessary') -> Tensor:
+    """The p-norm of each difference of a row of `x1` and a row of `x2`: (…, P, M) and (…, R, M) to (…, P, R)."""
 
 cdouble: dtype
 
@@ -537,6 +530,15 @@ def ceil_(input: Tensor) -> Tensor:
 cfloat: dtype
 
 channels_last: str
+
+def cholesky(input: Tensor, upper: _bool = False) -> Tensor:
+    """L, lower triangular, with A = L Lᴴ; or U = Lᴴ with `upper`: PyTorch's older name of `linalg.cholesky`."""
+
+def cholesky_inverse(L: Tensor, upper: _bool = False) -> Tensor:
+    """(L Lᴴ)⁻¹, or (Uᴴ U)⁻¹ with `upper`."""
+
+def cholesky_solve(input: Tensor, L: Tensor, upper: _bool = False) -> Tensor:
+    """X with A X = input, where A = L Lᴴ (or Uᴴ U with `upper`): (…, n, k) and (…, n, n) -> (…, n, k)."""
 
 def clamp(input: Tensor, min: Tensor | _float | None = None, max: Tensor | _float | None = None) -> Tensor:
     """Each element brought between `min` and `max`: numbers or tensors, one of them may be None. NaN stays NaN."""
@@ -579,6 +581,24 @@ def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
     """A copy with `pad[0]` elements `value` before and `pad[1]` after the last dimension, then the one before it, …"""
 
 contiguous_format: str
+
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Cross-correlation along one dimension: (n, c, w) with weight (o, c/groups, k) -> (n, o, ow)."""
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Cross-correlation in two dimensions: (n, c, h, w) with weight (o, c/groups, kh, kw) -> (n, o, oh, ow)."""
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
+    """Cross-correlation in three dimensions: (n, c, d, h, w) with weight (o, c/groups, kd, kh, kw) -> (n, o, …)."""
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """The transpose of `conv1d`: (n, c, w) with weight (c, o/groups, k) -> (n, o, ow)."""
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """The transpose of `conv2d`, its gradient for the input."""
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: _int = 1, dilation: Any = 1) -> Tensor:
+    """The transpose of `conv3d`: (n, c, d, h, w) with weight (c, o/groups, kd, kh, kw) -> (n, o, …)."""
 
 def copysign(input: Tensor, other: Tensor | _float) -> Tensor:
     """The size of each element of `input` with the sign of `other` (that of -0.0 is negative)."""
@@ -633,6 +653,9 @@ def div(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | 
 def divide(input: Tensor | _float, other: Tensor | _float, *, rounding_mode: str | None = None) -> Tensor:
     """Quotient of each pair of elements: as it is (None), rounded down ("floor") or towards 0 ("trunc")."""
 
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Scalar product of two vectors of equal length: Σ aᵢ bᵢ."""
+
 double: dtype
 
 def dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
@@ -640,6 +663,9 @@ def dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
 
 def dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
     """In place: zero each element with probability p, scale others by 1/(1 - p)."""
+
+def einsum(equation: Any, *operands: Any) -> Tensor:
+    """Sum of products of the operands' elements, by labels of their dimensions."""
 
 def embedding(weight: Tensor, indices: Tensor, padding_idx: _int | None = None, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
     """The rows of `weight` that `indices` names: out[…, :] = weight[indices[…]]."""
@@ -792,6 +818,9 @@ def index_fill(input: Tensor, dim: _int, index: Any, value: Any) -> Tensor:
 def index_select(input: Tensor, dim: _int, index: Any) -> Tensor:
     """The slices of `input` along `dim` that a vector of indices names, copied."""
 
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sum of products over the last dimension of both: (…, k), (…', k) -> (…, …')."""
+
 int: dtype
 
 int16: dtype
@@ -822,6 +851,9 @@ def isneginf(input: Tensor) -> Tensor:
 
 def isposinf(input: Tensor) -> Tensor:
     """Whether each element is +inf."""
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product: each element of `input` times the whole of `other`."""
 
 def lcm(input: Tensor, other: Tensor) -> Tensor:
     """Least common multiple of each pair of integers."""
@@ -918,6 +950,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def matrix_exp(input: Tensor) -> Tensor:
     """The exponential of each matrix: Σ Aᵏ / k!."""
 
+def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """Maximum of each window: (n, c, d, h, w) -> (n, c, od, oh, ow); `stride` is the window's size unless given."""
+
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """The larger of each pair of elements; NaN if one is. Equal elements share the gradient."""
 
@@ -926,6 +961,9 @@ def mean(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = No
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of each pair of elements; NaN if one is. Equal elements share the gradient."""
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two matrices: (n, k) · (k, m) -> (n, m); no broadcasting."""
 
 def mul(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Product of each pair of elements. Bools: their conjunction."""
@@ -936,11 +974,17 @@ def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, ge
 def multiply(input: Tensor | _float, other: Tensor | _float) -> Tensor:
     """Product of each pair of elements. Bools: their conjunction."""
 
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Product of a matrix and a vector: (n, k) · (k,) -> (n,)."""
+
 def nan_to_num(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
     """`nan` (0) in place of NaN, `posinf` and `neginf` (the largest finite numbers) in place of the infinities."""
 
 def nan_to_num_(input: Tensor, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
     """In place: `nan` (0) in place of NaN, `posinf` and `neginf` (the largest finite numbers) in place of the infinities."""
+
+def nanquantile(input: Tensor, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
+    """As `quantile`, of the elements that are not NaN."""
 
 def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
     """Sum over `dim` in which a NaN counts as 0."""
@@ -972,8 +1016,20 @@ def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False,
 def not_equal(input: Tensor, other: Tensor | _float) -> Tensor:
     """Whether each element of `input` differs from that of `other`."""
 
+def orgqr(input: Tensor, tau: Tensor) -> Tensor:
+    """PyTorch's older name of `linalg.householder_product`."""
+
+def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False) -> Tensor:
+    """Q · other with Q the full product of reflections (see `linalg.householder_product`), Qᴴ with `transpose`."""
+
 def permute_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
     """What `permute` shows, in memory of its own."""
+
+def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
+    """The pseudoinverse; singular values of at most rcond · the largest count as 0."""
+
+def polar(abs: Tensor, angle: Tensor) -> Tensor:
+    """Complex numbers from their sizes and angles: abs · cos(angle) + i · abs · sin(angle)."""
 
 def pow(input: Tensor | _float, exponent: Tensor | _float) -> Tensor:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN."""
@@ -988,6 +1044,9 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False)
 
 def qr(input: Tensor, some: _bool = True) -> Any:
     """(Q, R): PyTorch's older name of `linalg.qr`; `some` is False for the complete Q."""
+
+def quantile(input: Tensor, q: Any, dim: Any = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Tensor:
+    """The quantiles `q` (a number or a 1-d tensor, in [0, 1]) along `dim`; of all elements if None."""
 
 def rad2deg(input: Tensor) -> Tensor:
     """Radians to degrees: x · 180 / π."""
@@ -1099,6 +1158,9 @@ def square_(input: Tensor) -> Tensor:
 def squeeze_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
     """What `squeeze` shows, in memory of its own."""
 
+def stft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Any = None, center: _bool = True, pad_mode: str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
+    """The transforms of windows of `n_fft` numbers, `hop_length` (n_fft // 4) apart: (…, length) -> (…, bins, frames)."""
+
 strided: str
 
 def sub(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
@@ -1130,6 +1192,9 @@ def tanh(input: Tensor) -> Tensor:
 
 def tanh_(input: Tensor) -> Tensor:
     """In place: Hyperbolic tangent of each element: (e^x - e^-x) / (e^x + e^-x)."""
+
+def trace(input: Tensor) -> Tensor:
+    """Sum of the diagonal of a matrix."""
 
 def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """A view with two dimensions exchanged."""
@@ -1165,6 +1230,9 @@ def unsqueeze(input: Tensor, dim: _int) -> Tensor:
 
 def unsqueeze_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
     """What `unsqueeze` shows, in memory of its own."""
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Scalar product of two vectors, the first conjugated: Σ aᵢ' bᵢ."""
 
 def view_as_complex(input: Tensor) -> Tensor:
     """A view of pairs of real numbers as complex ones: (…, 2) -> (…). The pairs must lie together in memory."""

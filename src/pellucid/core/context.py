@@ -23,6 +23,8 @@ class EngineWatcher:
     and costs the ops nothing.
     """
 
+    in_backward = True  # whether it also sees what a backward applies, which then walks on Tensors
+
     def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         """Interpret one application of an op: `door.Interpreter` does."""
         raise NotImplementedError(

@@ -10,6 +10,7 @@ from . import (
     activation,
     arithmetic,
     attention,
+    autocast,
     axes,
     bessel,
     casting,
@@ -69,11 +70,13 @@ from . import (
 complex_parts.refuse_order()
 install_ops()
 operators.install()
+autocast.install()
 
 __all__ = [
     "activation",
     "arithmetic",
     "attention",
+    "autocast",
     "axes",
     "bessel",
     "casting",

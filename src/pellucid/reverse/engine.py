@@ -56,14 +56,16 @@ def run(
     A target is a node or a leaf, `source_of` a tensor.
     """
     outer, state.walk = state.walk, Walk(roots, targets)
-    before = state.grad
+    before, pushed = state.grad, state.interpreters
     try:
+        if pushed:
+            state.interpreters = tuple(interpreter for interpreter in pushed if interpreter.in_backward)
         if not create and not state.interpreters:
             return _run(roots, seeds, keep, create, False, targets)  # no op is applied, but in what is called back
         state.grad = create
         return _run(roots, seeds, keep, create, True, targets)
     finally:
-        state.grad, state.walk = before, outer
+        state.grad, state.walk, state.interpreters = before, outer, pushed
 
 
 def _run(

@@ -12,7 +12,9 @@ from typing import Any
 from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
 from pellucid.compile.unchanged import compile
 from pellucid.core import Tensor
+from pellucid.errors import warn
 from pellucid.ops.tensor_types import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
     CharTensor,
@@ -45,19 +47,20 @@ from ._settings import (
     use_deterministic_algorithms,
 )  # fmt: skip
 from .amp import GradScaler, autocast
+from .amp.autocast_mode import active, fast_dtype
 from .jit import fork, wait
 
 __all__ = [
-    "AcceleratorError", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event", "FloatTensor", "GradScaler",
-    "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError", "ShortTensor", "Stream",
-    "are_deterministic_algorithms_enabled", "autocast", "compile", "e", "fork", "get_autocast_dtype",
-    "get_default_device", "get_deterministic_debug_mode", "get_device_module",
-    "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "has_lapack", "has_mkl", "has_openmp",
-    "inf", "is_autocast_cpu_enabled", "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled",
-    "is_distributed", "is_inference", "is_storage", "is_warn_always_enabled", "nan", "newaxis", "pi",
-    "set_anomaly_enabled", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
-    "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads", "set_num_threads",
-    "set_warn_always", "use_deterministic_algorithms", "wait",
+    "AcceleratorError", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event",
+    "FloatTensor", "GradScaler", "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError", "ShortTensor", "Stream",
+    "are_deterministic_algorithms_enabled", "autocast", "compile", "e", "fork", "get_autocast_cpu_dtype",
+    "get_autocast_dtype", "get_autocast_gpu_dtype", "get_default_device", "get_deterministic_debug_mode",
+    "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "has_lapack",
+    "has_mkl", "has_openmp", "inf", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled",
+    "is_deterministic_algorithms_warn_only_enabled", "is_distributed", "is_inference", "is_storage",
+    "is_warn_always_enabled", "nan", "newaxis", "pi", "set_anomaly_enabled", "set_default_device",
+    "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
+    "set_num_interop_threads", "set_num_threads", "set_warn_always", "use_deterministic_algorithms", "wait",
 ]  # fmt: skip
 
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
@@ -99,18 +102,40 @@ class Event:
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """False: nothing is cast."""
-    return False
+    """Whether ops on that kind of device are cast to a lower precision now: only ever on the CPU."""
+    return device_type.startswith("cpu") and active() is not None
 
 
 def is_autocast_cpu_enabled() -> bool:
-    """False: nothing is cast."""
-    return False
+    """Whether ops are cast to a lower precision now."""
+    _deprecated("is_autocast_cpu_enabled()", "is_autocast_enabled('cpu')")
+    return active() is not None
+
+
+def is_autocast_cache_enabled() -> bool:
+    """True, PyTorch's default; here a weight is cast anew each time that it is used, to the same numbers."""
+    return True
 
 
 def get_autocast_dtype(device_type: str) -> Any:
-    """The dtype that ops would be run in."""
-    return autocast(device_type, enabled=False).fast_dtype
+    """The dtype that some ops run in under autocast: on the CPU bfloat16, unless a block says otherwise."""
+    return fast_dtype(device_type)
+
+
+def get_autocast_cpu_dtype() -> Any:
+    """The dtype that some ops run in under autocast on the CPU."""
+    _deprecated("get_autocast_cpu_dtype()", "get_autocast_dtype('cpu')")
+    return fast_dtype("cpu")
+
+
+def get_autocast_gpu_dtype() -> Any:
+    """The dtype that some ops would run in under autocast on a GPU."""
+    _deprecated("get_autocast_gpu_dtype()", "get_autocast_dtype('cuda')")
+    return fast_dtype("cuda")
+
+
+def _deprecated(name: str, instead: str) -> None:
+    warn(f"torch.{name} is deprecated. Please use torch.{instead} instead.", DeprecationWarning)
 
 
 def is_storage(obj: Any) -> bool:

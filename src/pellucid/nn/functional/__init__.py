@@ -5,6 +5,7 @@ from types import FunctionType as _FunctionType
 from pellucid.torch_names import absent
 
 from ...declare.arguments import parsed as _parsed
+from ...ops.autocast import with_autocast as _with_autocast
 from ...ops.axes import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from ...ops.convolution import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from ...ops.normalize import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
@@ -60,4 +61,5 @@ for _name in {*__all__} - {"linear", "relu", "sigmoid", "tanh"}:
     _made = globals()[_name]
     if isinstance(_made, _FunctionType) and not hasattr(_made, "parses"):
         globals()[_name] = _parsed(_made, _name)
+    globals()[_name] = _with_autocast(_name, globals()[_name])
 __getattr__ = absent(__name__)

@@ -31,3 +31,6 @@ def set_device(device: Any) -> None:
 def is_initialized() -> bool:
     """True."""
     return True
+
+
+from . import amp  # noqa: E402, F401  the submodule is there without being imported, as in PyTorch
