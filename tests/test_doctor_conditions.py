@@ -5,9 +5,11 @@ import pytest
 
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.causes import coverage
-from pellucid.doctor.probes.data import Batch, Keys, SeenData
-from pellucid.doctor.process import places, scout
+from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.process import orders, places, scout
 from pellucid.doctor.process.instrument import Loops
+from pellucid.doctor.process.paths import Scope, groups, leaves
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,33 @@ def test_a_sample_that_is_seen_often_in_one_pass_was_drawn_once():
     assert coverage.repeated_rows(data, 120) is None
     again = SeenData(Keys(None, None, None), [Batch(inputs=rows[i % 5]) for i in range(90)])
     assert coverage.repeated_rows(again, 120) is not None
+
+
+def test_all_rows_are_no_batch_of_as_many_as_they_have_columns():
+    rng = np.random.default_rng(0)
+    seen = {
+        ("", "X"): [rng.normal(size=(300, 64))],
+        ("", "yb"): [np.eye(10)[rng.integers(0, 10, 64)]],
+        ("", "out"): [rng.uniform(size=(64, 10))],
+    }
+    pair = Candidate("cross", ("", "out"), ("", "yb"))
+    assert keys_of(seen, {("", "out")}, pair, frozenset()).inputs is None
+    seen["", "xb"] = [rng.normal(size=(64, 64))]
+    assert keys_of(seen, {("", "out")}, pair, frozenset()).inputs == ("", "xb")
+
+
+def test_numbers_of_classes_stay_whole_numbers_in_another_order():
+    labels = np.arange(6)
+    scope = Scope(None, {"__main__": {"y": labels}})
+    group = groups(leaves(scope))["y"]
+    group.write(scope, labels[::-1].astype(float))
+    assert scope.modules["__main__"]["y"] is labels
+    assert labels.tolist() == [5, 4, 3, 2, 1, 0]
+    assert labels.dtype.kind == "i"
+
+
+def test_where_a_batch_is_cut_out_is_not_where_its_size_is_set():
+    source = "size = 32\nfor i in range(9):\n    xb = X[:size]\n"
+    place = orders.batch({"a.py": source}, {"X"}, 2, 3)
+    assert place is not None
+    assert place.line == 3

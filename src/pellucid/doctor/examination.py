@@ -155,6 +155,13 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
                 reason=f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
                 "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME",
             )
+    if not findings and session.unfinished:
+        return Report(
+            "inconclusive",
+            facts=facts,
+            reason="The gradient is right, but the loss hardly moves, and the time was up before every cause of that "
+            "was tried. Give it more: pellucid doctor SCRIPT --budget 300",
+        )
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
 

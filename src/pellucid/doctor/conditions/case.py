@@ -19,6 +19,8 @@ from pellucid.doctor.process.scout import is_named, movers
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
+EXPLAINS = 0.9  # the score of a loss that is the one, or proportional to it
+
 
 @dataclass
 class Found:
@@ -54,6 +56,7 @@ class Case:
     so_far: Remedy = field(default_factory=Remedy)
     was: Trial = field(default_factory=Trial)
     findings: list[Finding] = field(default_factory=list)
+    output_is_known: bool = False  # the gradient is right by a usual loss of the output
 
     @classmethod
     def of(cls, session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> Case:
@@ -75,6 +78,8 @@ class Case:
         keys = probe.keys_of(study.seen, study.depends, pair, frozenset(session.found.groups))
         loss = candidate or pair or Candidate("seen", ("", ""))
         case = cls(session, loss, study, keys, session.controller.scout.loops[session.number].initial)
+        explained = pair is not None and (pair is candidate or scores.get(pair, 0.0) > EXPLAINS)
+        case.output_is_known = judgement is not None and not judgement.wrong and explained
         for name in session.found.parameters:
             values = case.initial.get(name)
             if values is not None and values.size == session.found.groups[name].size:

@@ -75,7 +75,8 @@ def keys_of(seen: Seen, depends: set[Key], pair: Candidate | None, excluded: fro
         return Keys(None, None, None if pair is None else pair.output)
     label = seen[pair.label]
     count = samples(label, seen.get(pair.output))
-    found = _inputs(seen, depends, pair.label, count, excluded)
+    upright = len(label) == 1 and any(_is_upright(values, count) for values in (label, seen.get(pair.output, [])))
+    found = _inputs(seen, depends, pair.label, count, excluded, upright)
     if found is None and len(label) == 1 and 1 < label[0].size == max(label[0].shape):
         found = _inputs(seen, depends, pair.label, 1, excluded)
         if found is not None:
@@ -83,7 +84,14 @@ def keys_of(seen: Seen, depends: set[Key], pair: Candidate | None, excluded: fro
     return Keys(found, pair.label, pair.output)
 
 
-def _inputs(seen: Seen, depends: set[Key], label_key: Key, count: int, excluded: frozenset[str]) -> Key | None:
+def _is_upright(values: list[np.ndarray], count: int) -> bool:
+    """Whether an array holds a sample a row, not a column: all 1,797 rows of 64 pixels are then no batch of 64."""
+    return bool(values) and values[0].ndim == 2 and values[0].shape[0] == count != values[0].shape[1]
+
+
+def _inputs(
+    seen: Seen, depends: set[Key], label_key: Key, count: int, excluded: frozenset[str], upright: bool = False
+) -> Key | None:
     label = seen[label_key]
     found: list[tuple[tuple[bool | int, ...], Key]] = []
     for key, series in seen.items():
@@ -93,6 +101,8 @@ def _inputs(seen: Seen, depends: set[Key], label_key: Key, count: int, excluded:
         if LABEL_NAME.search(name.lower()) and not INPUT_NAME.match(name):
             continue
         if len(series) != len(label) or not _rows_fit(series[0], count if len(label) == 1 else 1):
+            continue
+        if upright and count > 1 and series[0].shape[:1] != (count,):
             continue
         if len(label) == 1 and count == 1 and series[0].size != max(series[0].shape, default=0):
             continue  # one sample is a vector; a matrix of its name holds them all
@@ -188,12 +198,17 @@ def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
     return np.concatenate([rows(value, count if len(series) == 1 else 1) for value in series])
 
 
-def holders(scope: Scope, width: int, excluded: frozenset[str]) -> list[Group]:
-    """What holds the data from pass to pass: tensors called like inputs, with `width` numbers a row."""
+def holders(scope: Scope, width: int, excluded: frozenset[str], deep: bool = False) -> list[Group]:
+    """What holds the data from pass to pass: tensors called like inputs, with `width` numbers a row.
+
+    With `deep`, also (samples, …) with `width` numbers a sample, such as images.
+    """
     found: list[Group] = []
     for name, group in groups(leaves(scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
-        if name not in excluded and len(group.shape) == 2 and width in group.shape and max(group.shape) > 3:
+        flat = len(group.shape) == 2 and width in group.shape
+        images = deep and len(group.shape) > 2 and group.size == group.shape[0] * width
+        if name not in excluded and (flat or images) and max(group.shape) > 3:
             of_pairs = re.search(r"\[\*\]\[0\]$", name) is not None
             if INPUT_NAME.match(last) or of_pairs or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last):
                 found.append(group)

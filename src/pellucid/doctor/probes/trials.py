@@ -29,6 +29,7 @@ class Remedy:
         name: of the cause that it would cure.
         scale: of every update.
         begin: change the state once, at the head of the first pass, after the parameters are put back.
+        each: change the state at the head of every pass.
         repeat: how often each pass is run.
         undecayed: the shares of some parameters that are given back after each pass.
     """
@@ -39,6 +40,7 @@ class Remedy:
     begin: tuple[Change, ...] = ()
     repeat: int = 1
     undecayed: tuple[tuple[str, float], ...] = ()
+    each: tuple[Change, ...] = ()
 
     def and_(self, other: Remedy) -> Remedy:
         return Remedy(
@@ -48,6 +50,7 @@ class Remedy:
             (*self.begin, *other.begin),
             self.repeat * other.repeat,
             (*self.undecayed, *other.undecayed),
+            (*self.each, *other.each),
         )
 
 
@@ -147,7 +150,9 @@ def trial(
             while result.passes < passes and time.process_time() - started < seconds and lab.left() > 0.15:
                 at = result.passes
                 taken = at < burst or at >= following
-                begin = beginning(lab, found, initial, remedy.begin) if at == 0 else None
+                begin = beginning(lab, found, initial, (*remedy.begin, *remedy.each)) if at == 0 else None
+                if at and remedy.each:
+                    begin = _all(remedy.each)
                 extra = keys and taken
                 outcome = yield (Again if (at + 1) % remedy.repeat else Next)(
                     watch=(all_keys if extra else losses) if taken else None, before=begin, after=move
@@ -179,6 +184,14 @@ def trial(
             result.error = str(end)
     result.seconds = time.process_time() - started
     return result
+
+
+def _all(changes: tuple[Change, ...]) -> Change:
+    def before(scope: Scope) -> None:
+        for change in changes:
+            change(scope)
+
+    return before
 
 
 def _keep(store: dict[Key, list[np.ndarray]], seen: dict[Key, list[np.ndarray]], keys: frozenset[Key]) -> None:

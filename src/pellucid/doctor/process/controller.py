@@ -176,6 +176,7 @@ class TrainingSession:
         self.found = Parameters({}, [], {})
         self.doubtful = False  # what moves is made anew in each call: only updates that follow a slope are training
         self.returned = False  # the parameters were put back to what they were at first
+        self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property

@@ -220,6 +220,8 @@ def _made(file: str, tree: ast.AST, names: list[str], before: int) -> SourcePlac
                 continue  # for i in range(0, n, 32): the rows are chosen by what is made of i
             return SourcePlace(file, node.lineno)
         value = node.value
+        if isinstance(value, ast.Constant):
+            continue  # X[:batch_size]: how many rows there are, not which
         moves = isinstance(value, ast.Subscript) and any(isinstance(p, ast.Name) for p in ast.walk(value.slice))
         if moves and isinstance(value.value, ast.Name):
             made = _made(file, tree, [value.value.id], node.lineno)

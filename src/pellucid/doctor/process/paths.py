@@ -242,6 +242,8 @@ def store(scope: Scope, path: Path, value: np.ndarray) -> None:
     if isinstance(old, np.ndarray):
         if old.dtype.kind == "f" and old.flags.writeable:
             old[...] = value.reshape(old.shape)
+        elif old.flags.writeable and np.equal(np.mod(value, 1), 0).all():  # labels in another order stay labels
+            old[...] = value.reshape(old.shape).astype(old.dtype)
         else:
             scope.put(path, value.reshape(old.shape))
     elif isinstance(old, list):

@@ -6,10 +6,12 @@ import itertools
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case, at, called, error
+from pellucid.doctor.conditions.case import Case, at, called, error, number
+from pellucid.doctor.conditions.rows import relabelled, together
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes import neighbours
 from pellucid.doctor.probes.data import SeenData
+from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import orders
 from pellucid.doctor.report import Finding
 
@@ -21,6 +23,29 @@ EXPLANATION = "The inputs are put into another order than the labels: each row g
 
 
 def find(case: Case) -> Finding | None:
+    """What `_seen` says, and, where the right labels can be had, a training with them that has to be better."""
+    finding = _seen(case)
+    held = together(case, case.data) if finding is not None and case.data is not None else None
+    if finding is None or held is None or case.session.left() < 6:
+        return finding
+    change = relabelled(case, held)
+    if change is None:
+        return finding
+    remedy = Remedy("labels-misaligned", "with each row's own label", each=(change,))
+    passes = max(60, min(case.as_is.passes, 3000))
+    was, other = case.run(Remedy(), passes, 1.5), case.run(remedy, passes, 2.0)
+    if not other.finite or not other.losses:
+        return finding
+    before = was.level_at(other.passes)
+    if not other.level + 2 * other.noise < before:
+        return None
+    finding.verified = True
+    finding.evidence += f" After {other.passes} passes the loss is {number(before)}; {remedy.what} {other.level:.4g}."
+    finding.fork = {"what": case.candidate.title, "as it is": was.curve(), remedy.what: other.curve()}
+    return finding
+
+
+def _seen(case: Case) -> Finding | None:
     """By the source and what the rows show, or by the rows alone: a row that comes again has another label then, or
     labels have nothing in common with those of the nearest rows until they are shifted."""
     if case.data is None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, at, called, error
+from pellucid.doctor.conditions.rows import redrawn, together
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import SeenData, distinct
+from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import orders, places
 from pellucid.doctor.report import Finding
 
@@ -14,20 +19,52 @@ SHARE = 0.4  # of the rows: who sees less, and sees them again and again, leaves
 
 
 def find(case: Case) -> Finding | None:
-    """Of what the batches are cut out of, how many rows were seen."""
-    if case.data is None:
+    """Of what the batches are cut out of, how many rows were seen; confirmed by a training that draws from all."""
+    finding = _seen(case, case.data) if case.data is not None else None
+    return _tried(case, case.data, finding) if finding is not None and case.data is not None else finding
+
+
+def _tried(case: Case, data: SeenData, finding: Finding) -> Finding | None:
+    """Both trainings are asked over all rows, standing still. A program that does as well without the others is right.
+
+    Where inputs and labels are not held in arrays of rows, no fork can draw others; then what was counted has to do.
+    """
+    held = together(case, data, more=True)
+    if held is None or case.session.left() < 6:
+        return finding
+    remedy = Remedy("low-coverage", "with rows drawn from all of the data", each=(redrawn(held),))
+    passes = max(60, min(case.as_is.passes, 3000))
+    was, other = case.run(Remedy(), passes, 1.5), case.run(remedy, passes, 2.0)
+    levels = []
+    for done in (was, other):
+        standing = replace(case.fixed_at(done, Remedy()), each=(redrawn(held),))
+        asked = case.run(standing, 60, 1.0)
+        levels.append(float(np.mean(asked.losses)) if asked.finite else float("inf"))
+    if not other.finite or not np.isfinite(levels[1]) or not learning.learns(case.frozen, other):
+        return finding
+    if levels[1] > 0.9 * levels[0]:
         return None
+    finding.verified = True
+    finding.evidence += (
+        f" Over all rows the loss is {levels[0]:.4g} after {was.passes} passes; with rows drawn from all of them it is "
+        f"{levels[1]:.4g}."
+    )
+    finding.fork = {"what": case.candidate.title, "as it is": was.curve(), remedy.what: other.curve()}
+    return finding
+
+
+def _seen(case: Case, data: SeenData) -> Finding | None:
     loop = case.session.program.loops.loops[case.session.number]
-    cut = places.cut(case.sources, loop.file, loop.line, loop.last_line, called(case.data.keys.inputs))
+    cut = places.cut(case.sources, loop.file, loop.line, loop.last_line, called(data.keys.inputs))
     if cut is not None:
         try:
-            finding = repeated_rows(case.data, distinct(case.session.scope.get(case.path(cut.base))))
+            finding = repeated_rows(data, distinct(case.session.scope.get(case.path(cut.base))))
         except (LookupError, AttributeError, TypeError, ValueError, StopIteration):
             finding = None
         if finding is not None:
             at(finding, orders.batch(case.sources, {cut.base.split(".")[-1]}, loop.line, loop.last_line) or cut.place)
             return finding
-    return _of_holders(case, case.data)
+    return _of_holders(case, data)
 
 
 def _of_holders(case: Case, data: SeenData) -> Finding | None:

@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import INPUT_NAME, Batch
+from pellucid.doctor.probes.losses import Key
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places
 from pellucid.doctor.report import Finding
@@ -33,10 +34,14 @@ def find_half(case: Case) -> Finding | None:
         series = case.study.seen[key]
         if key == case.keys.labels or key[1] in case.session.found.groups or INPUT_NAME.match(key[1]):
             continue
+        if case.output_is_known and not _is_output(case, key):  # a gate of an LSTM lies between 0 and 1, too
+            continue
         if len(series) == len(labels) and series[0].size == labels[0].size and all(_half_or_more(v) for v in series):
             run = case.run(Remedy(), 4000, 1.5, frozenset((key, case.keys.labels)))
             keys = replace(case.keys, outputs=key)
             first, last = probe.rows_of(run.first, keys), probe.rows_of(run.last, keys)
+            if last.outputs is not None and not np.isfinite(last.outputs).all():
+                last = first  # the training ended in NaN, which says nothing of what the outputs can be
             both = [batch.outputs.ravel() for batch in (first, last) if batch.outputs is not None]
             if len(both) < 2 or len(np.unique(np.concatenate(both))) < 3:
                 continue
@@ -46,6 +51,14 @@ def find_half(case: Case) -> Finding | None:
                 at(finding, nested or places.of_cause(finding.cause, case.sources, keys))
                 return finding
     return None
+
+
+def _is_output(case: Case, key: Key) -> bool:
+    """Whether a value is what the loss is computed from, by whatever name."""
+    output, series = case.study.seen.get(case.keys.outputs or ("", ""), []), case.study.seen[key]
+    return len(output) == len(series) and all(
+        a.size == b.size and np.array_equal(a.ravel(), b.ravel()) for a, b in zip(output, series, strict=True)
+    )
 
 
 def _half_or_more(value: np.ndarray) -> bool:

@@ -21,11 +21,13 @@ def find(case: Case) -> Found | None:
     if not big and not start.unscaled(rows):
         return None
     mean, std = start.columns(rows)
-    holders = probe.holders(case.session.scope, rows.shape[1], frozenset(case.session.found.groups))
+    holders = probe.holders(case.session.scope, rows.shape[1], frozenset(case.session.found.groups), deep=True)
     if not holders:
         return None
 
     def standard(values: np.ndarray) -> np.ndarray:
+        if values.ndim > 2:  # images: by one number each, so that a pixel that never changes stays what it is
+            return (values - rows.mean()) / (rows.std() or 1.0)
         return (values - mean) / std if values.shape[1] == len(mean) else (values - mean[:, None]) / std[:, None]
 
     name = "feature-scale-mismatch" if big else "input-not-scaled"
