@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pellucid.doctor.conditions import start
+from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import coverage
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
@@ -131,3 +131,33 @@ def test_where_a_batch_is_cut_out_is_not_where_its_size_is_set():
     place = orders.batch({"a.py": source}, {"X"}, 2, 3)
     assert place is not None
     assert place.line == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "output", "guess"),
+    [
+        ("cross", np.eye(2)[[0, 1, 1, 1]], np.full((4, 2), 0.5), 4 * 0.5623),
+        ("cross-logits", np.array([0.0, 1, 1, 1]), np.zeros((4, 2)), 4 * 0.5623),
+        ("log", np.array([0.0, 1, 1, 1]), np.full(4, 0.9), 4 * 0.5623),
+        ("log-logits", np.array([0.0, 1, 1, 1]), np.zeros(4), 4 * 0.5623),
+    ],
+)
+def test_the_loss_of_saying_the_same_of_every_row(kind, labels, output, guess):
+    candidate = Candidate(kind, ("", "p"), ("", "y"))
+    found = learning.guessed(candidate, labels.reshape(len(labels), -1), [labels], [output])
+    assert found == pytest.approx(guess, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("X, y = load()\norder = np.argsort(y)\nfor i in range(9):\n    xb = X[order[i]]\n", 2),
+        ("X, y = load()\nfor i in range(9):\n    xb, yb = X[i:i+3], y[i:i+3]\n", 3),
+        ("pairs = load()\nfor a, b in pairs:\n    train(a, b)\n", 2),
+    ],
+)
+def test_where_rows_come_in_the_order_of_their_classes(source, line):
+    loop = source.split("\n").index(next(text for text in source.split("\n") if text.startswith("for"))) + 1
+    place = orders.sorted_rows({"a.py": source}, set(), "a.py", loop)
+    assert place is not None
+    assert place.line == line

@@ -43,7 +43,8 @@ pre i { display: inline-block; width: 3.4em; padding-right: 1em; text-align: rig
 pre.diff > span { padding-left: 12px; }
 .fix { padding: 10px 14px; background: var(--good-box); border-left: 4px solid var(--good); border-radius: 0 8px 8px 0;
   margin: 14px 0; overflow-wrap: anywhere; }
-figure { margin: 18px 0 0; } svg { display: block; width: 100%; height: auto; max-width: 640px; }
+figure { margin: 18px 0 0; } figcaption { margin-top: 10px; }
+svg { display: block; width: 100%; height: auto; max-width: 640px; }
 svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }
 .axis { stroke: var(--line); stroke-width: 1; } .curve { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
 .was { stroke: var(--bad); } .fixed { stroke: var(--fixed); stroke-dasharray: 7 4; }
@@ -52,7 +53,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-top: 12
 th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere;
   vertical-align: top; }
 th { white-space: nowrap; }
-@media (max-width: 480px) { main { padding-top: 20px; } h1 { font-size: 1.45rem; } svg text { font-size: 17px; } }
+@media (max-width: 480px) { main { padding-top: 20px; } h1 { font-size: 1.45rem; } svg text { font-size: 20px; } }
 """
 
 
@@ -150,7 +151,7 @@ def _patch(fix: dict[str, Any] | None) -> str:
     )
 
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 240, 62, 14, 40
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 270, 62, 14, 70
 
 
 def _proof(fork: dict[str, Any]) -> str:
@@ -178,10 +179,10 @@ def _proof(fork: dict[str, Any]) -> str:
         first, last = whole[name][0], whole[name][-1]
         lasts = "no number" if last is None or not math.isfinite(last) else f"{last:.4g}"
         words.append(f"{name}: from {_short(first)} to {lasts}")
-        x = LEFT + 200 * i
+        y = HEIGHT - 34 + 24 * i
         legend.append(
-            f'<line class="curve {kind}" x1="{x}" y1="{HEIGHT - 10}" x2="{x + 28}" y2="{HEIGHT - 10}"/>'
-            f'<text class="{kind}" x="{x + 34}" y="{HEIGHT - 6}">{escape(name)}</text>'
+            f'<line class="curve {kind}" x1="{LEFT}" y1="{y}" x2="{LEFT + 28}" y2="{y}"/>'
+            f'<text class="{kind}" x="{LEFT + 36}" y="{y + 5}">{escape(name)}</text>'
         )
     bottom = HEIGHT - BOTTOM
     axes = (

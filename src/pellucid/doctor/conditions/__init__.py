@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.conditions.causes import CAUSES, Cause, finite, symmetry
 from pellucid.doctor.probes import data as probe
@@ -98,8 +97,7 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
                 break
             if not _ask(case, "training"):
                 break
-    stuck = case.was.finite and learning.share(case.frozen.level, case.was.level) < learning.BARELY
-    session.unfinished = bool(stuck and not case.findings and session.left() < 3)
+    session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
     return [case.placed(finding) for finding in case.findings]
 
 

@@ -19,6 +19,7 @@ from pellucid.doctor.process.scout import is_named, movers
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
+WORSE = 1.5  # times the loss of a guess, for a training that got nowhere
 EXPLAINS = 0.9  # the score of a loss that is the one, or proportional to it
 
 
@@ -143,9 +144,21 @@ class Case:
     @property
     def learns(self) -> bool:
         """Whether the program, with what was found so far, gets anywhere: further than to say the same of every row."""
-        if not learning.learns(self.frozen, self.was):
+        if not learning.learns(self.frozen, self.was) or self._worse_than_a_guess():
             return False
         return self.was is not self.as_is or not learning.says_the_same(self.as_is.last, self.keys)
+
+    def _worse_than_a_guess(self) -> bool:
+        """Whether the training, left alone, ends far above the loss of saying the mean label for every row.
+
+        After a beginning in the thousands a loss may have lost nearly all of it and still be that.
+        """
+        y = self.data.all("labels") if self.data is not None else None
+        if self.was is not self.as_is or y is None or self.keys.single:
+            return False
+        labels, outputs = (self.as_is.last.get(key or ("", ""), []) for key in (self.keys.labels, self.keys.outputs))
+        guess = learning.guessed(self.candidate, y, labels, outputs)
+        return guess is not None and self.was.level > WORSE * guess
 
     @property
     def first(self) -> probe.Batch:

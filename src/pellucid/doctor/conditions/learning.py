@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.probes.data import Keys, rows, samples
-from pellucid.doctor.probes.losses import Seen
+from pellucid.doctor.probes.losses import Candidate, Seen
 from pellucid.doctor.probes.trials import Trial
 
 LEARNS = 0.3  # of the loss at the beginning: who loses that much of it learns
@@ -52,6 +52,31 @@ def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
         return False
     noise = 3 * (other.noise + (as_is.noise if as_is.finite else 0.0))
     return was == float("inf") or other.level + noise < was
+
+
+def guessed(candidate: Candidate, y: np.ndarray, labels: list[np.ndarray], outputs: list[np.ndarray]) -> float | None:
+    """The loss of some passes if every output were the mean of the labels; of numbers of classes, how often each is.
+
+    None where the loss was seen, not computed from outputs, or the shapes do not say which class is which.
+    """
+    if candidate.label is None or not labels or len(labels) != len(outputs):
+        return None
+    found: list[float] = []
+    two = candidate.kind == "log-logits"  # of one number a row, the logit
+    for label, output in zip(labels, outputs, strict=True):
+        if label.shape == output.shape and label.ndim == 2 and label.shape[1] == y.shape[1]:
+            said = np.broadcast_to(y.mean(0), output.shape)
+        elif label.size == output.size and y.shape[1] == 1:
+            said = np.full(output.shape, y.mean())
+        elif output.ndim == 2 and label.size == len(output) and y.shape[1] == 1 and y.max() < output.shape[1]:
+            counts = np.bincount(y.ravel().astype(int), minlength=output.shape[1]) / len(y)
+            said = np.broadcast_to(counts, output.shape)
+        else:
+            return None
+        if candidate.kind.endswith("logits"):
+            said = np.log(np.maximum(said, 1e-12)) - two * np.log(np.maximum(1 - said, 1e-12))
+        found.append(candidate.value({candidate.output: [said.copy()], candidate.label: [label]}))
+    return float(np.mean(found)) if np.isfinite(found).all() and min(found) > 0 else None
 
 
 def says_the_same(last: Seen, keys: Keys) -> bool:

@@ -165,6 +165,21 @@ def _moves(node: ast.AST) -> bool:
     return False
 
 
+def sorted_rows(sources: dict[str, str], names: set[str], file: str, loop: int) -> SourcePlace | None:
+    """Where rows are put in the order of their classes, or taken as they come: a line that sorts, one that numbers the
+    rows from 0 to n in a loop around the training, the one where labels are taken out of the data, or that loop."""
+    sorts = ("argsort", "sort", "sorted", "lexsort")
+    for other, tree in trees(sources):
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        by_name = [(ast.unparse(node.func).split(".")[-1], node.lineno) for node in calls]
+        found = [line for name, line in by_name if name in sorts]
+        if not found and other == file:
+            found = [line for name, line in by_name if name == "arange" and abs(line - loop) <= 3]
+        if found:
+            return SourcePlace(other, min(found))
+    return _cut(sources, names) or SourcePlace(file, loop)
+
+
 def _cut(sources: dict[str, str], names: set[str]) -> SourcePlace | None:
     """The last line in a loop or function that takes labels by an index."""
     found: list[SourcePlace] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pellucid.doctor.conditions import learning
-from pellucid.doctor.conditions.case import Case, at, called, error
+from pellucid.doctor.conditions.case import Case, at, called, error, number
 from pellucid.doctor.conditions.rows import redrawn, together
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import SeenData, distinct
@@ -35,21 +35,23 @@ def _tried(case: Case, data: SeenData, finding: Finding) -> Finding | None:
     remedy = Remedy("low-coverage", "with rows drawn from all of the data", each=(redrawn(held),))
     passes = max(60, min(case.as_is.passes, 3000))
     was, other = case.run(Remedy(), passes, 1.5), case.run(remedy, passes, 2.0)
-    levels = []
-    for done in (was, other):
-        standing = replace(case.fixed_at(done, Remedy()), each=(redrawn(held),))
-        asked = case.run(standing, 60, 1.0)
-        levels.append(float(np.mean(asked.losses)) if asked.finite else float("inf"))
-    if not other.finite or not np.isfinite(levels[1]) or not learning.learns(case.frozen, other):
+
+    def over_all(standing: Remedy) -> float:
+        asked = case.run(replace(standing, scale=0.0, each=(redrawn(held),)), 60, 1.0)
+        return float(np.mean(asked.losses)) if asked.finite else float("inf")
+
+    begin, before, after = (over_all(r) for r in (Remedy(), *(case.fixed_at(t, Remedy()) for t in (was, other))))
+    if not np.isfinite([begin, after]).all() or learning.share(begin, after) < learning.BARELY:
         return finding
-    if levels[1] > 0.9 * levels[0]:
+    if after > 0.9 * before:
         return None
     finding.verified = True
     finding.evidence += (
-        f" Over all rows the loss is {levels[0]:.4g} after {was.passes} passes; with rows drawn from all of them it is "
-        f"{levels[1]:.4g}."
+        f" Over all rows the loss is {number(before)} after {was.passes} passes; with rows drawn from all of them it "
+        f"is {after:.4g} (it begins at {begin:.4g})."
     )
-    finding.fork = {"what": case.candidate.title, "as it is": was.curve(), remedy.what: other.curve()}
+    title = f"{case.candidate.title}, over all rows"
+    finding.fork = {"what": title, "as it is": [begin, before], remedy.what: [begin, after]}
     return finding
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case
+from pellucid.doctor.conditions.case import Case, at, called
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import SeenData, classes
 from pellucid.doctor.probes.trials import Remedy, transformed
+from pellucid.doctor.process import orders
 from pellucid.doctor.report import Finding
 
 
@@ -35,7 +36,9 @@ def find(case: Case) -> Finding | None:
     before, after = float(np.mean(was_then.losses)), float(np.mean(other_then.losses))
     if not after < 0.75 * before:
         return None
-    return Finding(
+    begin = case.run(Remedy(scale=0.0), count, 1.5)
+    begun = float(np.mean(begin.losses)) if begin.finite else before
+    finding = Finding(
         "unshuffled-data",
         "warning",
         0.9,
@@ -45,8 +48,16 @@ def find(case: Case) -> Finding | None:
         "shuffle inputs and labels together before each epoch: order = np.random.permutation(len(X)); "
         "X, y = X[order], y[order]",
         verified=True,
-        fork={"what": case.candidate.title, "as it is": was.curve(), "with shuffled rows": other.curve()},
+        fork={
+            "what": f"{case.candidate.title}, over all rows",
+            "as it is": [begun, before],
+            "with shuffled rows": [begun, after],
+        },
     )
+    loop = case.session.program.loops.loops[case.session.number]
+    names = {called(key) for key in (data.keys.inputs, data.keys.labels) if key is not None}
+    at(finding, orders.sorted_rows(case.sources, names, loop.file, loop.line))
+    return finding
 
 
 def sorted_labels(data: SeenData) -> tuple[int, int] | None:
