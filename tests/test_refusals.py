@@ -70,6 +70,37 @@ REFUSED = (
 )  # fmt: skip
 
 
+_ACTIVATIONS = (
+    "leaky_relu", "elu", "selu", "celu", "rrelu", "gelu", "silu", "mish", "softplus", "hardshrink", "softshrink",
+    "hardsigmoid", "hardswish", "logsigmoid", "glu",
+)  # fmt: skip
+_LOSSES = (
+    "mse_loss", "smooth_l1_loss", "huber_loss", "kl_div", "binary_cross_entropy", "soft_margin_loss",
+    "binary_cross_entropy_with_logits",
+)  # fmt: skip
+# Whole numbers and bools where PyTorch has no kernel for them; empty and without dimensions, too.
+WITHOUT_KERNEL = (
+    *(f"F.{name}({x}[:, :2])" for name in _ACTIVATIONS for x in ("xi", "xb") if (name, x) != ("softshrink", "xb")),
+    *(f"F.{name}({x}, {x}, reduction='none')" for name in _LOSSES for x in ("xi[:2] // 12", "T.arange(0)")),
+    *(f"F.{name}(x, x, reduction='bad')" for name in (*_LOSSES, "l1_loss", "poisson_nll_loss")),
+    *(f"F.{name}(xb, xb, reduction='bad')" for name in (*_LOSSES, "l1_loss", "poisson_nll_loss")),
+    *(f"T.{name}({x}, {x})" for name in ("hypot", "logaddexp", "logaddexp2", "nextafter", "igamma", "igammac")
+      for x in ("xi", "xb", "xi[0, 0]", "xi[:0]")),
+    "T.lerp(xi, xi, 0.5)", "T.lerp(xb, xb, 0.5)", "F.layer_norm(xi, (4,))", "F.layer_norm(xb, (4,))",
+    "F.batch_norm(xi, None, None, training=True)", "F.batch_norm(xi, T.zeros(4), T.ones(4))", "F.group_norm(xi, 2)",
+    "F.instance_norm(xi[None])", "F.adaptive_avg_pool1d(xi, 2)", "F.adaptive_max_pool1d(xi, 2)", "F.avg_pool1d(xb, 2)",
+    "F.prelu(xi, T.tensor([0.25]))", "F.prelu(x.double(), T.tensor([0.25]))", "F.threshold(xb, 0, 1)", "xb @ xb.T",
+    "xb[0] @ xb[0]", "F.linear(xb, xb)", "xb.trace()", "T.isin(xb, xb)", "T.addcmul(xb, xb, xb)",
+    "F.binary_cross_entropy(x.sigmoid(), xi)", "F.binary_cross_entropy_with_logits(x, xi)",
+    "F.binary_cross_entropy(x.sigmoid(), x.double())", "F.nll_loss(xi, xi[:, 0] // 4)", "F.kl_div(x, xi)",
+    "F.huber_loss(xi, x)", "F.mse_loss(x.cfloat(), x.cfloat())", "T.nansum(x.cfloat())",
+    "T.isin(x.cfloat(), x.cfloat())",
+    "T.i0(x.cfloat())", "xi.softmax(0)", "xi.softmax(5)", "xb.log_softmax(5)", "F.softmin(xi, 0)",
+    "~x", "T.nn.GELU()(xi)", "T.nn.BatchNorm1d(4)(xi)", "T.nn.LayerNorm(4)(xi)",
+    "T.nn.Linear(4, 2)(xi)", "T.nn.Sequential(T.nn.Linear(4, 2), T.nn.ReLU())(xi)", "T.nn.BCEWithLogitsLoss()(xi, xi)",
+)  # fmt: skip
+
+
 def run(program, T):
     def put(x, key, value):
         x[key] = value
@@ -85,6 +116,34 @@ def test_the_same_class_of_error(program):
         run(program, torch)
     with pytest.raises(theirs.type):
         run(program, pellucid)
+
+
+@pytest.mark.parametrize("program", WITHOUT_KERNEL)
+@pytest.mark.filterwarnings("ignore:reduction:UserWarning", "ignore:size_average:UserWarning")
+def test_a_dtype_that_has_no_kernel(program):
+    with pytest.raises(Exception) as theirs:
+        run(program, torch)
+    with pytest.raises(theirs.type):
+        run(program, pellucid)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "F.threshold(xi, 3, 0.5)", "F.threshold(xi, 2.5, 7)", "T.zeros(0).median()", "T.arange(0).median()",
+        "T.zeros(0, dtype=T.uint8).median()", "T.arange(0).nanmedian()", "T.kron(T.tensor(2.0), T.tensor(3.0))",
+        "(x * 1e30).std()", "(x * 1e-30).std(0)", "(x * 1e30).var(0)", "T.arange(0).softmax(0)", "xb[:0].softmax(0)",
+        "T.mode(T.tensor([2.0, float('nan')]))",
+        "F.huber_loss(x, xi.float())", "xi.hypot(x)", "F.leaky_relu(x[:0])", "F.mse_loss(xi, x)", "T.lerp(x, x, 0.5)",
+    ],
+)  # fmt: skip
+def test_edges_of_dtypes(program):
+    assert repr(run(program, pellucid)) == repr(run(program, torch))
+
+
+def test_the_error_says_what_to_write():
+    with pytest.raises(NotImplementedError, match=r'"gelu" not implemented for .Long.: .* write .float\(\) first'):
+        pellucid.nn.functional.gelu(pellucid.arange(3))
 
 
 SPELLINGS = [

@@ -34,7 +34,7 @@ class Declaration:
     # What the door reads at each call has slots: Python finds no attribute of an object with more than thirty as fast.
     __slots__ = (
         "__dict__", "__weakref__", "any_dtype", "elementwise", "forward", "inputs", "kind", "mutates", "name",
-        "piecewise", "plans", "real_only", "required", "rules", "star", "tensors", "view",
+        "piecewise", "plans", "refuses", "required", "rules", "star", "tensors", "view",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +78,7 @@ class Declaration:
         self.node = node
         self.piecewise = piecewise
         self.holomorphic = holomorphic
-        self.real_only = False  # whether complex numbers are refused; ops say so of a whole chapter at once
+        self.refuses: frozenset[object] = frozenset()  # NumPy's dtypes; ops say so of a whole chapter at once
         self.aliases = aliases
         self.__doc__ = forward.__doc__
         self.__name__ = self.__qualname__ = self.name

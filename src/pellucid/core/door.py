@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from pellucid import backend
-from pellucid.errors import with_line, wrong_type
+from pellucid.errors import wrong_type
 from pellucid.types.dtypes import ALL, bfloat16
 
 from . import views
@@ -23,7 +23,7 @@ from .context import EngineWatcher, state
 from .declaration import TABLE, Declaration
 from .narrow import forward_of
 from .node import Arguments, Attributes
-from .promotion import as_arguments, promotion_of
+from .promotion import as_arguments, check_dtypes, promotion_of
 from .tensor import Tensor
 
 _new: Any = object.__new__
@@ -32,8 +32,7 @@ _numpy = backend.NUMPY.xp
 _PLAIN = frozenset((float, bool, complex))
 _SCALARS = (np.generic, int, float, complex)
 _FLOATS = frozenset(dtype.numpy for dtype in ALL if dtype.is_floating_point and dtype is not bfloat16)
-_COMPLEX = frozenset(dtype.numpy for dtype in ALL if dtype.is_complex)
-_DIFFERENTIABLE = _FLOATS | _COMPLEX | {bfloat16.numpy}
+_DIFFERENTIABLE = _FLOATS | {dtype.numpy for dtype in ALL if dtype.is_complex} | {bfloat16.numpy}
 
 W = TypeVar("W", bound=EngineWatcher)
 
@@ -110,8 +109,8 @@ def evaluate(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
                 return evaluate(op, as_arguments(op, args), kwargs)
         bit += bit
     if mixed or dtype not in _FLOATS:
-        if op.real_only and dtype in _COMPLEX:
-            raise _complex_refused(op)
+        if op.refuses:
+            check_dtypes(op, args)
         promoted = args if op.kind is None else promote(op, args)
         if promoted is not args and any(new is not old for new, old in zip(promoted, args, strict=True)):
             if not op.mutates:
@@ -165,12 +164,6 @@ def _with_aux(
         views.check_usable(args)
         record(op, args, arrays, kwargs, mask, first, out[1:])
     return tuple(results)
-
-
-def _complex_refused(op: Declaration) -> NotImplementedError:
-    return NotImplementedError(
-        with_line(f"{op.name}() is not implemented for complex numbers; take .abs(), .real or .imag of them first")
-    )
 
 
 def _namespace(op: Declaration, args: Arguments, kwargs: Attributes) -> Any:

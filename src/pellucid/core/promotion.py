@@ -143,3 +143,37 @@ def _fits(number: bool | int | float | complex, target: dtype) -> bool:
         return isinstance(number, bool)
     info = np.iinfo(target.numpy)
     return info.min <= number <= info.max
+
+
+def check_dtypes(op: Declaration, args: Arguments) -> None:
+    """Raise NotImplementedError where the op has no kernel for the dtype of its tensors, or that they promote to."""
+    tensors = [tensor for tensor in args if isinstance(tensor, Tensor)]
+    if not tensors:
+        return
+    if op.kind is None:
+        kinds = [tensor.dtype for tensor in tensors[:1]]
+    else:
+        kinds = [result_type(*tensors)]
+        if kinds[0].is_floating_point:
+            kinds = [tensor.dtype for tensor in tensors if tensor.dtype.is_complex]
+    for kind in kinds:
+        if kind.numpy in op.refuses:
+            raise refused_dtype(op.name, kind)
+
+
+def refused_dtype(name: str, kind: dtype) -> NotImplementedError:
+    """The error for a function that has no kernel for a dtype."""
+    if kind.is_complex:
+        text = f"{name}() is not implemented for complex numbers; take .abs(), .real or .imag of them first"
+    else:
+        text = (
+            f"\"{name}\" not implemented for '{_SCALAR_TYPES[kind.name]}': it takes floating-point tensors, this one "
+        )
+        text += f"is {kind!r}; write .float() first"
+    return NotImplementedError(with_line(text))
+
+
+_SCALAR_TYPES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
+}  # fmt: skip

@@ -46,6 +46,7 @@ from . import (
     random,
     recurrent,
     reduce,
+    refusals,
     rejection,
     rounding,
     scan,
@@ -67,7 +68,7 @@ from . import (
     windows,
 )
 
-complex_parts.refuse_order()
+refusals.refuse_dtypes()
 install_ops()
 operators.install()
 autocast.install()
@@ -112,6 +113,7 @@ __all__ = [
     "random",
     "recurrent",
     "reduce",
+    "refusals",
     "rejection",
     "rounding",
     "scan",

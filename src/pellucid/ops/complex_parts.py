@@ -1,7 +1,7 @@
 """The parts of complex numbers: real and imaginary part, conjugate, size and angle; and numbers made of parts.
 
 What ops do with complex numbers follows from their declaration, see `reverse/rules.py` for gradients. The ops that have
-no meaning for them, because complex numbers have no order, are listed here.
+no meaning for them, because complex numbers have no order, are listed in `refusals`.
 """
 
 from __future__ import annotations
@@ -256,23 +256,3 @@ def isreal(input: Tensor) -> Tensor:
 def chalf(input: Tensor, memory_format: Any = None) -> Tensor:
     """Refused: complex numbers of half precision are not among pellucid's types."""
     raise NotImplementedError(with_line("complex32 is not a type that pellucid has; write .cfloat() (complex64)"))
-
-
-_WITHOUT_ORDER = (
-    "lt le gt ge maximum minimum fmax fmin clamp clamp_min clamp_max sort argsort topk kthvalue_along median_along "
-    "nanmedian_along median nanmedian mode_along max min max_along min_along amax amin argmax argmin cummax cummin "
-    "floor ceil trunc round frac remainder fmod floor_divide trunc_divide atan2 hypot copysign nextafter heaviside "
-    "signbit sign logaddexp logaddexp2 logsumexp erf erfc erfinv lgamma digamma polygamma_of relu leaky_relu elu mish "
-    "softplus logsigmoid gelu hardtanh hardswish prelu logit xlogy bitwise_and bitwise_or bitwise_xor bitwise_not "
-    "bitwise_left_shift bitwise_right_shift gcd lcm histc bincount histogram searchsorted unique unique_consecutive "
-    "deg2rad rad2deg isposinf isneginf quantile_of_sorted softmax log_softmax cross_entropy nll_loss "
-    "binary_cross_entropy rand_like dropout_mask multinomial bernoulli max_pool layer_norm batch_norm"
-)
-
-
-def refuse_order() -> None:
-    """Mark the ops that refuse complex numbers, once all are declared."""
-    for name in _WITHOUT_ORDER.split():
-        TABLE[name].real_only = True
-        if name + "_" in TABLE:
-            TABLE[name + "_"].real_only = True

@@ -382,6 +382,11 @@ def binary_cross_entropy(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
         )
+    if input.dtype is not target.dtype:
+        raise RuntimeError(
+            f"Found dtype {target.dtype!r} but expected {input.dtype!r}: write target.to(input.dtype), since it "
+            "holds probabilities"
+        )
     loss: Any = element_bce(input, target)
     if weight is not None:
         loss = loss * weight

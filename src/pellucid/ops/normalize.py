@@ -16,6 +16,7 @@ from pellucid.types.dtypes import finfo, float32
 
 from .reduce import sum as _sum
 from .reduction import count_of, widened
+from .refusals import without
 
 
 def _standardised(xp: Any, input: Any, axes: tuple[int, ...], eps: float) -> Any:
@@ -248,6 +249,7 @@ def _last_dims(name: str, input: Tensor, normalized_shape: Any, weight: Any, bia
     return tuple(range(input.ndim - len(sizes), input.ndim))
 
 
+@without("bool", "integer", "complex", of=1)
 @called("NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor,
@@ -314,6 +316,7 @@ def _check_channels(name: str, input: Tensor, *channelwise: Tensor | None) -> in
 
 
 @function(method=False)
+@without("bool", "integer", "complex", of=1)
 @called("NativeGroupNormBackward0")
 def group_norm(
     input: Tensor,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pellucid.core import Tensor, from_data
 from pellucid.declare import TABLE, function
+from pellucid.errors import with_line
 from pellucid.types.dtypes import bool_
 
 _BINARY = {
@@ -75,6 +76,13 @@ def _unary(name: str) -> Any:
     op = TABLE[name]
 
     def operate(self: Tensor) -> Tensor:
+        if name == "bitwise_not" and (self.is_floating_point() or self.is_complex()):
+            raise TypeError(
+                with_line(
+                    "~ (operator.invert) is only implemented on integer and Boolean-type tensors, this one is "
+                    f"{self.dtype!r}"
+                )
+            )
         return op(self)
 
     return operate

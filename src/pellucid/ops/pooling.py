@@ -14,6 +14,7 @@ from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
 from .node_names import pooling, volume_means
+from .refusals import without
 
 _CHUNK = 1 << 15  # windows at a time
 
@@ -393,18 +394,21 @@ def along_dimension(x: Any, matrix: Any, back: int) -> Any:
 
 
 @function(method=False)
+@without("bool", "integer", of=1)
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Mean over `output_size` windows that cover the last dimension: (n, c, w) -> (n, c, output_size)."""
     return _adaptive_mean(input, output_size, 1)
 
 
 @called(volume_means)
+@without("bool", "integer", of=1)
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Mean over windows that cover the volume in `output_size` parts: (n, c, d, h, w) -> (n, c, od, oh, ow)."""
     return _adaptive_mean(input, output_size, 3)
 
 
 @called("AdaptiveAvgPool2DBackward0")
+@without("bool", "integer", of=1)
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Mean over windows that cover the image in `output_size` rows and columns: (n, c, h, w) -> (n, c, oh, ow)."""
     return _adaptive_mean(input, output_size, 2)
@@ -439,17 +443,20 @@ def _adaptive_max(input: Tensor, output_size: Any, return_indices: bool, rank: i
 
 
 @called("AdaptiveMaxPool3DBackward0")
+@without("bool", "integer", of=1)
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maximum over windows that cover the volume in `output_size` parts: (n, c, d, h, w) -> (n, c, od, oh, ow)."""
     return _adaptive_max(input, output_size, return_indices, 3)
 
 
+@without("bool", "integer", of=1)
 def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maximum over `output_size` windows that cover the last dimension: (n, c, w) -> (n, c, output_size)."""
     return _adaptive_max(input, output_size, return_indices, 1)
 
 
 @called("AdaptiveMaxPool2DBackward0")
+@without("bool", "integer", of=1)
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maximum over windows that cover the image in `output_size` rows and columns: (n, c, h, w) -> (n, c, oh, ow)."""
     return _adaptive_max(input, output_size, return_indices, 2)

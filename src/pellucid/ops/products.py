@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.core import Tensor, called
+from pellucid.core.promotion import refused_dtype
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import is_list
 from pellucid.errors import ShapeError
 from pellucid.reverse.vocabulary import sum_to
+from pellucid.types.dtypes import bool_
 
 from .node_names import layer, product
 
@@ -342,6 +344,8 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product: each element of `input` times the whole of `other`."""
     rank = max(input.ndim, other.ndim)
+    if rank == 0:
+        return input * other
     a = input.reshape(*(1,) * (rank - input.ndim), *input.shape)
     b = other.reshape(*(1,) * (rank - other.ndim), *other.shape)
     wide = a.reshape(*[n for length in a.shape for n in (length, 1)])
@@ -355,4 +359,6 @@ def trace(input: Tensor) -> Tensor:
     """Sum of the diagonal of a matrix."""
     if input.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
+    if input.dtype is bool_:
+        raise refused_dtype("trace", bool_)
     return input.diagonal().sum()

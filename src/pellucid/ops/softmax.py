@@ -23,6 +23,8 @@ def softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
     tensor([0.5000, 0.5000])
     """
     made, axis, kind = shifted(xp, "softmax", input, dim, dtype)
+    if not made.size:
+        return made.astype(kind, copy=False)
     xp.exp(made, out=made)
     made /= _sum.forward(xp, made, dim=axis, keepdim=True)
     return made.astype(kind, copy=False)
@@ -54,6 +56,8 @@ def log_softmax(xp: Any, input: Any, *, dim: int, dtype: Any = None) -> Any:
     `dtype` converts first. Raises for integers (give a floating `dtype`).
     """
     made, axis, kind = shifted(xp, "log_softmax", input, dim, dtype)
+    if not made.size:
+        return made.astype(kind, copy=False)
     made -= xp.log(_sum.forward(xp, xp.exp(made), dim=axis, keepdim=True))
     return made.astype(kind, copy=False)
 
@@ -79,11 +83,11 @@ def shifted(xp: Any, name: str, input: Any, dim: int, dtype: Any = None) -> Any:
     """A new array of `input` less its largest along `dim`; the axis; and the dtype that the result is to have."""
     if dtype is not None:
         input = input.astype(numpy_dtype(dtype), copy=False)
-    if input.dtype.kind != "f":
-        raise NotImplementedError(f"{name} is not implemented for {input.dtype}; write .float() first, or give dtype=")
     axis = dim_of(dim, input.ndim) if input.ndim else None
     if not input.ndim:
         dim_of(dim, 0)
+    if input.dtype.kind != "f" and input.size:
+        raise NotImplementedError(f"{name} is not implemented for {input.dtype}; write .float() first, or give dtype=")
     wide = widened(xp, input)
     if not input.size:
         return wide.copy(), axis, input.dtype

@@ -163,7 +163,8 @@ def _whole(name: str, choose: Any) -> Op:
     def forward(xp: Any, input: Any) -> Any:
         rows = input.reshape(-1)
         if not rows.size:
-            return input.dtype.type("nan" if input.dtype.kind == "f" else 0)
+            kind = input.dtype.kind
+            return input.dtype.type("nan" if kind == "f" else xp.iinfo(input.dtype).min if kind in "iu" else 0)
         return rows[choose(xp, rows, 1)]
 
     forward.__name__, forward.__module__, forward.__doc__ = name, __name__, f"The {name} of all elements."

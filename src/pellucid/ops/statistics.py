@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from warnings import catch_warnings
 
 from pellucid.core import Tensor, called, from_data, real
 from pellucid.declare import TABLE, function, op
@@ -23,7 +24,15 @@ def variance(xp: Any, input: Any, *, dim: Any = None, correction: float = 1, kee
 @op(name="std", method=False, public=False, domain=real())
 def deviation(xp: Any, input: Any, *, dim: Any = None, correction: float = 1, keepdim: bool = False) -> Any:
     """The square root of the variance."""
-    return xp.sqrt(_variance(xp, "std", input, dim, correction, keepdim)).astype(input.real.dtype, copy=False)
+    made = xp.sqrt(_variance(xp, "std", input, dim, correction, keepdim))
+    if made.dtype == xp.float32 and not ((made > _TINY) & (made < _HUGE)).all():
+        wide = input.astype(xp.complex128 if input.dtype.kind == "c" else xp.float64)
+        with catch_warnings(action="ignore"):  # of degrees of freedom: given already
+            made = xp.sqrt(_variance(xp, "std", wide, dim, correction, keepdim))
+    return xp.asarray(made).astype(input.real.dtype, copy=False)
+
+
+_TINY, _HUGE = 1e-18, 1e18  # beyond these the squares of float32 leave its range
 
 
 def _variance(xp: Any, name: str, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...core import Tensor, called
+from ...ops.refusals import without
 from .. import vocabulary as ops
 
 __all__ = [
@@ -107,6 +108,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     )
 
 
+@without("bool", "integer", "complex")
 @called("RreluWithNoiseBackward0")
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
@@ -123,6 +125,11 @@ def rrelu(
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight · x; a weight of more than one element is one for each channel (dimension 1)."""
+    if input.dtype is not weight.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input.dtype!r} and {weight.dtype!r}: write "
+            "input.to(weight.dtype)"
+        )
     if weight.numel() != 1:
         channels = input.shape[1] if input.ndim > 1 else 1
         if weight.ndim != 1 or weight.numel() != channels:
@@ -169,6 +176,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _stored(input, ops.mish(_source(input, inplace)), inplace)
 
 
+@without("bool", "integer", "complex")
 @called("HardsigmoidBackward0")
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """clamp(x / 6 + 1 / 2, 0, 1)."""
@@ -181,10 +189,13 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return _stored(input, ops.hardswish(_source(input, inplace)), inplace)
 
 
+@without("bool", "complex")
 @called("ThresholdBackward0")
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where above ``threshold``, else ``value``."""
     x = ops.kinked(_source(input, inplace))
+    if not input.is_floating_point():
+        value = int(value)
     return _stored(input, ops.where(x <= threshold, value, x), inplace, "ThresholdBackward1")
 
 
@@ -193,6 +204,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     return ops.gelu(input, approximate=approximate)
 
 
+@without("bool", "integer", "complex")
 @called("GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · sigmoid(b) for the halves a and b along ``dim``."""
@@ -225,6 +237,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - input.tanh()
 
 
+@without("bool", "integer", "complex")
 @called("SoftshrinkBackward0")
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by ``lambd``, and 0 in between."""
@@ -234,6 +247,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return ops.where(input > lambd, input - lambd, ops.where(input < -lambd, input + lambd, input * 0.0))
 
 
+@without("bool", "integer", "complex")
 @called("HardshrinkBackward0")
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where it is beyond ±``lambd``, else 0."""

@@ -9,10 +9,11 @@ import math
 from typing import Any
 
 from ...core import Tensor, called, no_grad
+from ...core.promotion import refused_dtype
 from ...errors import warn
 from ...ops import loss as table
 from ...ops.norms import pairwise_distance
-from ...types.dtypes import int64
+from ...types.dtypes import bool_, int64
 from .. import vocabulary as ops
 from .reduction import (
     check_sizes,
@@ -61,7 +62,7 @@ nll_loss = loss_function(classes, flags_before="ignore_index")(table.nll_loss)
 binary_cross_entropy = loss_function(elements)(table.binary_cross_entropy)
 
 
-@loss_function(weighted_elements)
+@loss_function(weighted_elements, refuses=("integer", "complex"))
 @called("MseLossBackward0")
 def mse_loss(
     input: Tensor,
@@ -86,7 +87,7 @@ def l1_loss(
     return weighted((input - target).abs(), weight, reduction)
 
 
-@loss_function(elements)
+@loss_function(elements, refuses=("integer", "complex"))
 @called(lambda *args, beta=1.0, **_: "SmoothL1LossBackward0" if beta else None)
 def smooth_l1_loss(
     input: Tensor,
@@ -105,12 +106,13 @@ def smooth_l1_loss(
     return reduced(ops.where(d < beta, 0.5 * apart * apart / beta, d - 0.5 * beta), reduction)
 
 
-@loss_function(weighted_elements, flags_before=None)
+@loss_function(weighted_elements, flags_before=None, refuses=("integer", "complex"))
 @called("HuberLossBackward0")
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """d² / 2 where d = |input - target| is at most ``delta``, else delta · (d - delta / 2)."""
+    _same_kind(input, target)
     check_sizes(input, target)
     if not isinstance(delta, (int, float)):
         raise TypeError(f"delta must be a float or int, got: {type(delta)}")
@@ -119,6 +121,15 @@ def huber_loss(
     apart = input - target  # squared as it is: |d|² would have the second derivative 0 at 0
     d = apart.abs()
     return weighted(ops.where(d <= delta, 0.5 * apart * apart, delta * (d - 0.5 * delta)), weight, reduction)
+
+
+def _same_kind(input: Tensor, target: Tensor) -> None:
+    """Refuse an input of whole numbers or bools, whose dtype the loss would have."""
+    if not input.is_floating_point() and target.is_floating_point():
+        raise RuntimeError(
+            f"result type {target.dtype!r} can't be cast to the desired output type {input.dtype!r}: "
+            "write input.float()"
+        )
 
 
 @loss_function(elements)
@@ -135,6 +146,11 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape}){hint(input, target)}"
         )
+    if input.is_floating_point() and not target.is_floating_point() and target.dtype is not bool_:
+        raise RuntimeError(
+            f"result type {input.dtype!r} can't be cast to the desired output type {target.dtype!r}: the target holds "
+            "probabilities; write target.to(input.dtype)"
+        )
     log_sigmoid = ops.logsigmoid(input)
     if pos_weight is not None:
         log_sigmoid = ((pos_weight - 1) * target + 1) * log_sigmoid
@@ -150,6 +166,8 @@ def kl_div(
     log_target: bool = False,
 ) -> Tensor:
     """t · (log t - x), x being log-probabilities; ``"batchmean"`` divides the sum by the batch alone."""
+    if not (input.is_floating_point() and target.is_floating_point()):
+        raise refused_dtype("kl_div", target.dtype if input.is_floating_point() else input.dtype)
     if reduction == "mean":
         warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' "
@@ -169,8 +187,8 @@ def hinge_embedding_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """x where t = 1, max(0, margin - x) where t = -1."""
-    apart = ops.where(target != 1, (margin - input).clamp_min(0), 0.0)
-    together = ops.where(target != -1, input, 0.0)
+    apart = ops.where(target != 1, (margin - input).clamp_min(0), 0)
+    together = ops.where(target != -1, input, 0)
     return reduced(apart + together, reduction)
 
 
@@ -212,7 +230,7 @@ def cosine_embedding_loss(
     return reduced(together + apart, reduction)
 
 
-@loss_function(elements)
+@loss_function(elements, refuses=("integer", "complex"))
 @called("SoftMarginLossBackward0")
 def soft_margin_loss(
     input: Tensor,
@@ -220,6 +238,7 @@ def soft_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """log(1 + e^(-t · x)), t = ±1."""
+    _same_kind(input, target)
     return reduced((-target * input).exp().log1p(), reduction)
 
 
@@ -274,7 +293,7 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
-@loss_function(elements, flags_before=None)
+@loss_function(elements, flags_before=None, refuses=("integer",))
 def gaussian_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -359,7 +378,7 @@ def multilabel_margin_loss(
     return reduced(loss.reshape(input.shape[:-1]), reduction)
 
 
-@loss_function(rows)
+@loss_function(rows, refuses=("integer",))
 def multilabel_soft_margin_loss(
     input: Tensor,
     target: Tensor,

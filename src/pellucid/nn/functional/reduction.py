@@ -11,14 +11,15 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ...core import Tensor
+from ...core import Declaration, Tensor
 from ...declare.arguments import parsed
 from ...errors import warn
 from ...ops.loss import class_axis, reduction_name
+from ...ops.refusals import without
 
 __all__ = ["check_sizes", "hint", "legacy_reduction", "loss_function", "reduced", "weighted"]
 
@@ -87,10 +88,16 @@ def legacy_reduction(function: Any = None, *, before: str = "reduction") -> Any:
 # ------------------------------------------------------------------------------------ what the mean divides by
 
 
-def loss_function(total_weight: Callable[..., float], flags_before: str | None = "reduction") -> Any:
-    """A decorator: ``function`` with the flags before ``reduction`` (None: without), and with ``total_weight``."""
+def loss_function(
+    total_weight: Callable[..., float], flags_before: str | None = "reduction", refuses: tuple[str, ...] = ()
+) -> Any:
+    """A decorator: ``function`` with the flags before ``reduction`` (None: without), and with ``total_weight``.
+
+    It looks at the name of the reduction before anything else, and refuses the kinds of dtype in ``refuses``.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        function = _checked(function, refuses)
         made: Any = function if flags_before is None else legacy_reduction(function, before=flags_before)
         signature = inspect.signature(made)
 
@@ -104,6 +111,22 @@ def loss_function(total_weight: Callable[..., float], flags_before: str | None =
         return made
 
     return decorate
+
+
+def _checked(function: Callable[..., Any], refuses: tuple[str, ...]) -> Callable[..., Any]:
+    if isinstance(function, Declaration):
+        return cast("Callable[..., Any]", function)
+    names = list(inspect.signature(function).parameters)
+    place, allowed = names.index("reduction"), frozenset(("none", "mean", "sum", "batchmean"))
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        reduction = args[place] if len(args) > place else kwargs.get("reduction", "mean")
+        if type(reduction) is not str or reduction not in allowed:
+            reduction_name(reduction)
+        return function(*args, **kwargs)
+
+    return without(*refuses)(checked) if refuses else checked
 
 
 def elements(input: Tensor, target: Tensor, **options: Any) -> float:
