@@ -22,7 +22,7 @@ from pellucid.doctor.process.source import Assignments, suspect
 from pellucid.doctor.proof import prove
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.rules import backward, gradient
+from pellucid.doctor.rules import backward, gradient, update
 
 ENGINE = 0.97  # the confidence of a rule that was tried by itself
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
@@ -112,6 +112,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
     if judgement is not None:
         facts |= _loss_facts(judgement)
+        if seen.passes and (rule := update.of(seen, judgement)):
+            facts["update"] = rule
         if not judgement.wrong and not judgement.climbs and gradient.tells(judgement):
             progress.right(judgement, len(seen.passes))
     if odd:

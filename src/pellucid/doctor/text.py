@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.report import Finding, Report, place
+from pellucid.doctor.rules.update import said
 
 VERDICTS = {
     "faults": "This program has a fault.",
@@ -113,6 +114,8 @@ def facts(found: dict[str, Any]) -> list[str]:
         lines.append("Parameters: " + ", ".join(f"{p['name']} {tuple(p['shape'])}" for p in found["parameters"]))
     if "loss" in found:
         lines.append(f"Loss: {found['loss']['title']} ({found['loss']['how']})")
+    if found.get("update"):
+        lines.append(f"Update: {said(found['update'])}")
     return lines
 
 

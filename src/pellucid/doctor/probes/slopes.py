@@ -44,6 +44,8 @@ class StudiedPass:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     losses: dict[Candidate, float] = field(default_factory=dict)
     memory: dict[str, list[np.ndarray]] = field(default_factory=dict)  # of each tensor, what an optimiser remembers
+    # of each of them, the share that a pass keeps, and what it is before and after it
+    memories: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = field(default_factory=dict)
     clips: bool = False
     noise: dict[Candidate, dict[str, float]] = field(default_factory=dict)  # what rounding makes of a slope of 0
 
@@ -174,6 +176,11 @@ def _measure(
             and plain.before.get(m, old[:0]).size == old.size
             and abs(found.response.get(m, 1.0)) < 0.9999
             and not m.endswith("grad")  # a sum that is never set to zero
+        ]
+        entry.memories[name] = [
+            (found.response[m], plain.before[m], plain.after[m])
+            for m, owner in found.memory.items()
+            if owner == name and m in found.response and m in plain.after and not m.endswith("grad")
         ]
         affordable = int(seconds / each / max(1, len(start)))
         every = total <= EACH and count == DIRECTIONS and total * each < seconds
