@@ -106,6 +106,8 @@ def _inputs(
             continue
         if len(label) == 1 and count == 1 and series[0].size != max(series[0].shape, default=0):
             continue  # one sample is a vector; a matrix of its name holds them all
+        if count == 1 and "[*][*]" in key[1]:
+            continue  # a list of samples, each with what belongs to it
         twin = name.lower() == _called(label_key).lower().replace("y", "x", 1)
         if twin or INPUT_NAME.match(name):
             found.append(((not twin, key[0] != label_key[0], -series[0].size), key))

@@ -16,7 +16,17 @@ from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
 from pellucid.doctor.process.program import UserProgram
-from pellucid.doctor.process.scout import MOST_TESTS, Parameters, Scout, back_to_start, is_named, movers, parameters
+from pellucid.doctor.process.scout import (
+    MOST_TESTS,
+    Parameters,
+    Scout,
+    back_to_start,
+    is_named,
+    moved_again,
+    movers,
+    parameters,
+    stalled,
+)
 from pellucid.doctor.process.widen import widen
 
 SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
@@ -83,6 +93,11 @@ class Controller:
         try:
             moving = self._lasting(number, session)
             found = self._parameters(session, moving)
+            if found.parameters and not stalled(seen) and not moved_again(seen) & {*found.parameters}:
+                # A loop over units or layers moves each element in one of its turns.
+                seen.in_vain += 1
+                seen.tested -= seen.in_vain < MOST_IN_VAIN
+                return
             begun = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
             if begun - found.groups.keys() and back_to_start(seen, session.scope):  # some are stuck by now
                 session.returned = True
@@ -212,6 +227,7 @@ class TrainingSession:
         return end.result(max(seconds, min(BUSY * seconds, self.left() / 2)))
 
 
+MOST_IN_VAIN = 6
 PATIENCE = 8.0  # seconds that another loop has, once a fork waits at one
 
 

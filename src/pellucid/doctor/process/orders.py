@@ -52,6 +52,12 @@ def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
                 and isinstance(node.args[0], ast.Name | ast.Attribute)
             ):
                 shuffles.append((ast.unparse(node.args[0]).removeprefix("self."), node.lineno))
+    pairs = {  # for x, y in data: what is shuffled holds both
+        ast.unparse(node.iter.value if isinstance(node.iter, ast.Subscript) else node.iter).removeprefix("self.")
+        for node in loops
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple)
+    }
+    shuffles = [item for item in shuffles if item[0] not in pairs]
     x = [item for item in shuffles if INPUTS.match(item[0])]
     y = [item for item in shuffles if LABELS.match(item[0])]
     names = {name for node in _own(scope) for name in ([node.id] if isinstance(node, ast.Name) else [])}

@@ -34,6 +34,7 @@ class Seen:
     pending: tuple[int, dict[str, Group], dict[str, np.ndarray], dict[Path, np.ndarray]] | None = None
     moves: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
     tested: int = 0
+    in_vain: int = 0  # of these tests, those of a loop that moved each element once
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
 
 
@@ -99,14 +100,18 @@ class Scout:
         """Whether the same elements moved in two passes of one run of the loop."""
         if seen.tested >= MOST_TESTS:
             return False
-        for i, (activation, moved) in enumerate(seen.moves):
-            for other, again in seen.moves[:i]:
-                if other == activation and any(
-                    name in again and again[name].shape == mask.shape and (again[name] & mask).any()
-                    for name, mask in moved.items()
-                ):
-                    return True
-        return False
+        return bool(moved_again(seen))
+
+
+def moved_again(seen: Seen) -> set[str]:
+    """What moved in the same elements in two passes of one run of the loop."""
+    return {
+        name
+        for i, (activation, moved) in enumerate(seen.moves)
+        for other, again in seen.moves[:i]
+        for name, mask in moved.items()
+        if other == activation and name in again and again[name].shape == mask.shape and (again[name] & mask).any()
+    }
 
 
 def stalled(seen: Seen) -> bool:
@@ -221,6 +226,10 @@ def parameters(lab: Lab) -> Work:
                 step = shifts[name] = np.abs(step)
         try:
             outcome = yield PassRun({name: old + step})
+            if _drowned(outcome.after[name] - plain.after[name], step):
+                update = plain.after[name] - old
+                step = shifts[name] = step * max(1.0, 30 * np.abs(update).max() / np.abs(step).max())
+                outcome = yield PassRun({name: old + step})
         except Ended:
             return name
         answers[name] = {
@@ -238,6 +247,14 @@ def parameters(lab: Lab) -> Work:
     if found.parameters:
         yield from _stills(lab, found, plain)
     return found
+
+
+def _drowned(own: np.ndarray, step: np.ndarray) -> bool:
+    """Whether the update changed by more than the parameter did: Adam's, where gradients are small, leaps about."""
+    if own.shape != step.shape or step.size < 4 or not np.isfinite(own).all():
+        return False
+    size = float(np.linalg.norm(own) * np.linalg.norm(step))
+    return float(np.linalg.norm(own)) > 0.5 * float(np.linalg.norm(step)) and abs(float(own @ step)) < 0.7 * size
 
 
 def _far(lab: Lab, found: Parameters, moved: list[str], plain: PassOutcome) -> Generator[PassRun, PassOutcome, None]:

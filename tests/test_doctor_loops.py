@@ -1,0 +1,130 @@
+"""Which loop trains, and which of the numbers it moves are parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.doctor import examine_script
+from pellucid.doctor.process.instrument import Loops
+from pellucid.doctor.process.paths import Scope, groups, leaves
+from pellucid.doctor.process.widen import widen
+
+
+def test_the_loop_of_a_generator_is_told_from_others() -> None:
+    loops = Loops()
+    loops.compile("def g():\n    for x in y:\n        yield x\nfor x in y:\n    def f():\n        yield x\n", "a.py")
+    assert [loop.yields for loop in loops.loops.values()] == [True, False]
+
+
+def test_what_a_function_sets_on_its_object_is_made_anew() -> None:
+    loops = Loops()
+    source = "def f(self):\n    self.h = 0\n    self.w = self.w + 1\n    for x in y:\n        self.h = g(self.h)\n"
+    loops.compile(source, "a.py")
+    assert "self.h" in loops.loops[0].local and "self.w" not in loops.loops[0].local
+
+
+def test_a_narrow_array_is_widened_under_all_its_names() -> None:
+    weights, flat = np.ones(3, np.float32), np.zeros(4, np.float32)
+    names = {"w": weights, "params": [weights], "a": flat[:2], "b": flat[2:]}
+    scope = Scope(None, {"__main__": names})
+    widen(scope, groups(leaves(scope)).values())
+    assert names["w"].dtype == np.float64 and names["params"][0] is names["w"]
+    assert names["a"].dtype == np.float32 and names["a"].base is names["b"].base  # they share their memory
+
+
+RECURRENT = """
+import numpy as np
+rng = np.random.default_rng(0)
+U, W, V = rng.normal(size=(1, 5)) * 0.4, rng.normal(size=(5, 5)) * 0.4, rng.normal(size=(5, 1)) * 0.4
+
+def run(x):
+    h = np.zeros((len(x), 5))
+    states = [h]
+    for t in range(x.shape[1]):
+        hn = np.tanh(x[:, t:t + 1] @ U + h @ W)
+        h = hn
+        states.append(h)
+    return states, h @ V
+
+for step in range(600):
+    x = rng.normal(size=(20, 6))
+    y = x.sum(1, keepdims=True) / 3
+    states, p = run(x)
+    loss = ((p - y) ** 2).mean()
+    d = 2 * (p - y) / len(y)
+    dV, dh = states[-1].T @ d, d @ V.T
+    dU, dW = np.zeros_like(U), np.zeros_like(W)
+    for t in reversed(range(6)):
+        dz = dh * (1 - states[t + 1] ** 2)
+        dU += x[:, t:t + 1].T @ dz
+        dW += states[t].T @ dz
+        dh = dz @ W.T
+    U -= 0.1 * dU
+    W -= 0.1 * dW
+    V -= 0.1 * dV
+"""
+
+UNITS = """
+import math, random
+random.seed(4)
+H = 5
+w1 = [random.uniform(-1, 1) for _ in range(H)]
+b1 = [random.uniform(-1, 1) for _ in range(H)]
+w2 = [random.uniform(-0.5, 0.5) for _ in range(H)]
+data = [(-2 + 4 * i / 19.0, math.sin(-2 + 4 * i / 19.0)) for i in range(20)]
+for epoch in range(300):
+    random.shuffle(data)
+    for x, t in data:
+        h = [math.tanh(w1[i] * x + b1[i]) for i in range(H)]
+        err = sum(w2[i] * h[i] for i in range(H)) - t
+        for i in range(H):
+            gh = err * w2[i] * (1 - h[i] ** 2)
+            w2[i] -= 0.05 * err * h[i]
+            w1[i] -= 0.05 * gh * x
+            b1[i] -= 0.05 * gh
+"""
+
+NARROW = """
+import numpy as np
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200, 3)).astype(np.float32)
+Y = (X[:, :1] * X[:, 1:2] > 0).astype(np.float32)
+W, V = (rng.normal(size=(3, 8)) * 0.6).astype(np.float32), (rng.normal(size=(8, 1)) * 0.6).astype(np.float32)
+
+def batches():
+    order = rng.permutation(200)
+    for s in range(0, 200, 20):
+        yield X[order[s:s + 20]], Y[order[s:s + 20]]
+
+for epoch in range(200):
+    for x, y in batches():
+        h = np.tanh(x @ W)
+        p = 1 / (1 + np.exp(-h @ V))
+        loss = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+        d = (p - y) / len(y)
+        dV, dW = h.T @ d, x.T @ (d @ V.T * (1 - h * h))
+        W = W - np.float32(0.5) * dW
+        V = V - np.float32(0.5) * dV
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "code", "parameters"),
+    [
+        (RECURRENT, "for step in range(600):", {"U", "W", "V"}),
+        (UNITS, "for x, t in data:", {"w1", "b1", "w2"}),
+        (NARROW, "for x, y in batches():", {"W", "V"}),
+    ],
+    ids=["a loop over time", "a loop over units", "a generator of batches, float32"],
+)
+def test_the_loop_that_trains(source: str, code: str, parameters: set[str], tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(source)
+    report = examine_script(script)
+    assert report.facts["loop"]["code"] == code
+    assert {p["name"].removesuffix("[*]") for p in report.facts["parameters"]} == parameters
+    assert report.status == "healthy", report
