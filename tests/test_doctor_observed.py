@@ -408,6 +408,17 @@ def test_the_observer_changes_no_number() -> None:
     assert results[0] == results[1]
 
 
+def test_the_observer_keeps_the_options_of_a_loss() -> None:
+    x, _ = classes()
+
+    def program() -> None:
+        train(nn.Sequential(nn.Linear(4, 1)), nn.MSELoss(reduction="sum"), x, x[:, :1], steps=2)
+
+    record = watched(program)
+    assert record.loss.reduction == "sum" and record.factor == pytest.approx(1.0)
+    assert record.losses[0] > 1.0
+
+
 def test_what_is_noted() -> None:
     record = watched(healthy)
     assert len(record.steps) == 24 and record.optimizers[0].name == "SGD" and record.optimizers[0].steps == 24

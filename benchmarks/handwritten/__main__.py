@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.handwritten.cases import Case, cases, sample
+from benchmarks.handwritten.cases import HERE, Case, cases, sample
 
 RESULTS = Path(__file__).parent.parent / "results" / "handwritten.json"
 PATIENCE = 120  # seconds until a doctor that does not answer is ended
@@ -121,8 +121,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+def main(about: str = __doc__ or "", folder: Path = HERE, results: Path = RESULTS) -> None:
+    """The command, for the programs of a folder."""
+    parser = argparse.ArgumentParser(description=about.split("\n")[0])
     parser.add_argument("--only", default="*")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=0)
@@ -130,11 +131,11 @@ def main() -> None:
     parser.add_argument("--budget", type=float)
     parser.add_argument("--append", action="store_true")
     parser.add_argument("--no-save", action="store_true")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=results)
     given = parser.parse_args()
     out: Path = given.out
     known = {row["name"]: row for row in json.loads(out.read_text())} if given.append and out.is_file() else {}
-    found = sample(list(cases(given.only)), given.sample, given.seed)
+    found = sample(list(cases(given.only, folder)), given.sample, given.seed)
     todo = [case for case in found if case.name not in known]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ThreadPoolExecutor(given.jobs) as pool:

@@ -36,7 +36,7 @@ class Mistake:
     old: str
     new: str
     accept: tuple[str, ...] = ()
-    lines: tuple[int, ...] = ()  # more lines that may be named, counted in the right program
+    lines: tuple[int | str, ...] = ()  # more lines that may be named: counted in the right program, or texts in them
 
     def names(self) -> set[str]:
         return {self.id, *self.accept}
@@ -65,8 +65,10 @@ def planted(name: str, source: str, mistakes: tuple[Mistake, ...]) -> Case:
         before, after = mistake.old.split("\n"), mistake.new.split("\n")
         # Of a replacement over several lines, those that changed are the place.
         changed = [first + i for i, line in enumerate(after) if i >= len(before) or line != before[i]]
-        lines |= set(changed or [first]) | set(mistake.lines)
+        lines |= set(changed or [first]) | {line for line in mistake.lines if isinstance(line, int)}
         source = source[:start] + mistake.new + source[start + len(mistake.old) :]
+    texts = [text for mistake in mistakes for text in mistake.lines if isinstance(text, str)]
+    lines |= {n for n, line in enumerate(source.splitlines(), 1) if any(text in line for text in texts)}
     return Case(f"{name}+{'+'.join(mistake.id for mistake in mistakes)}", source, mistakes, frozenset(lines))
 
 
@@ -82,17 +84,17 @@ def mistakes_of(path: Path) -> tuple[list[Mistake], list[list[int]]]:
     return found, table.get("pairs", [])
 
 
-def cases(only: str = "*") -> Iterator[Case]:
+def cases(only: str = "*", home: Path = HERE) -> Iterator[Case]:
     """All cases whose name matches the pattern: the right program, then one for each mistake, then the pairs."""
     for folder, lists, prefix in (("programs", "mistakes", ""), ("conditions", "conditions", "condition-")):
-        for path in sorted((HERE / folder).glob("*.py")):
+        for path in sorted((home / folder).glob("*.py")):
             source, name = path.read_text(encoding="utf-8"), prefix + path.stem
-            mistakes, pairs = mistakes_of(HERE / lists / f"{path.stem}.toml")
+            mistakes, pairs = mistakes_of(home / lists / f"{path.stem}.toml")
             here = [Case(name, source)]
             here += [planted(name, source, (mistake,)) for mistake in mistakes]
             here += [planted(name, source, tuple(mistakes[i] for i in pair)) for pair in pairs]
             yield from (case for case in numbered(here) if fnmatch(case.name, only))
-    for path in sorted((HERE / "healthy").glob("*.py")):
+    for path in sorted((home / "healthy").glob("*.py")):
         case = Case(f"healthy-{path.stem}", path.read_text(encoding="utf-8"))
         if fnmatch(case.name, only):
             yield case

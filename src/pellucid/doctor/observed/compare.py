@@ -119,6 +119,8 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
             return b.progress > 0.2  # the answers may be right, but what it is sure of is wrong
         if strictly:
             return gain > max(0.12, 3 * spread) and a.progress < 0.6 * b.progress
+        if same_loss and b.loss < 0.4 * a.loss and gain > -spread / 2 and a.accuracy < 0.995:
+            return True
         less = not same_loss or b.loss < 0.8 * a.loss
         return gain > max(0.03, 3 * spread) and (1 - b.accuracy) < 0.7 * (1 - a.accuracy) and less
     if not a.finite:

@@ -108,6 +108,14 @@ def _one_hot(target: np.ndarray) -> bool:
     return bool(((target == 0) | (target == 1)).all() and (target.sum(1) == 1).all())
 
 
+def refused(args: Any) -> tuple[tuple[int, ...], float, float] | None:
+    """What a loss was given that raised an error: the shape of the prediction, and the range of the targets."""
+    if len(args) < 2 or not isinstance(args[0], Tensor) or not isinstance(args[1], Tensor) or not args[1].numel():
+        return None
+    target = args[1].detach().numpy()
+    return tuple(args[0].shape), float(target.min()), float(target.max())
+
+
 def finite(value: Any) -> bool:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return True
@@ -143,15 +151,16 @@ def _producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
 def written_out(ops: list[SeenOp], root: Any) -> LossCall | None:
     """A loss that the program writes out: the mean or sum of squares or sizes of a difference."""
     made = _producers(ops)
-    at, reduction = root, ""
-    distance = ""
+    at, reduction, distance = root, "", ""
+    value: float | None = None
     for _ in range(8):
         seen = made.get(id(at))
         if seen is None:
             return None
         name = seen.key[0]
         if name in ("mean", "sum"):
-            reduction = reduction or name
+            if not reduction:
+                reduction, value = name, float(seen.output.detach().numpy().mean())
         elif name in ("square", "abs", "pow"):
             distance = {"abs": "l1_loss"}.get(name, "mse_loss")
         elif name == "mul" and seen.args[0] is seen.args[1]:
@@ -164,7 +173,7 @@ def written_out(ops: list[SeenOp], root: Any) -> LossCall | None:
             ):
                 return None
             prediction, target = (left, right) if left.requires_grad else (right, left)
-            return LossCall(distance, prediction, target, reduction, seen.place)
+            return LossCall(distance, prediction, target, reduction, seen.place, value)
         elif name not in ("true_divide", "div", "mul", "neg", "sqrt", *SHAPING):
             return None
         at = next((a for a in seen.args if isinstance(a, Tensor) and a.requires_grad), None)

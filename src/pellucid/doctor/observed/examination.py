@@ -67,17 +67,21 @@ class _Search:
         for _ in range(ROUNDS):
             if not self._stated():
                 break
-        learns_by_data = bool(self.base.loss.kind) and len(self.base.optimizers) == 1
+        moving = self.base.without_grad > 0.9 * len(self.base.steps)  # targets that a network makes, as in Q-learning
+        learns_by_data = bool(self.base.loss.kind) and len(self.base.optimizers) == 1 and not moving
         if learns_by_data and len(self.base.steps) >= ENOUGH and not self._blocked():
             for _ in range(2):
                 if does_well(self.current) or not self._conditions():
                     break
+            nowhere = outcome(self.current).progress < 0.25
+            if nowhere and not any(f.severity == "error" for f in self.found):
+                self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
         rank = {"error": 0, "warning": 1, "info": 2}
-        return sorted(self.found, key=lambda f: rank[f.severity])
+        return sorted(self.found, key=lambda f: (rank[f.severity], -f.confidence))
 
     def _blocked(self) -> bool:
         """Whether a fault that no fork can treat hides whatever else there may be."""
-        return any(f.severity == "error" and f.verified is None for f in self.found)
+        return any(f.severity == "error" and f.verified is None and f.cause != "train-eval-mode" for f in self.found)
 
     def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
         new: list[Suspicion] = []
@@ -118,9 +122,10 @@ class _Search:
 
     def _conditions(self) -> bool:
         """Faults of scale, which only a fork can tell: the first group in which one is confirmed ends the search."""
-        for rules in ((*model.CONDITIONS,), (rate.trials,)):
+        for rules in ((*model.CONDITIONS,), (rate.trials,), (rate.further,)):
             suspicions = self._ask(rules)
-            self.asked |= {(s.cause, s.evidence[:40]) for s in suspicions if rules[0] is not rate.trials}
+            of_rate = rules[0] in (rate.trials, rate.further)
+            self.asked |= {(s.cause, s.evidence[:40]) for s in suspicions if not of_rate}
             runs = self._try(suspicions)
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
@@ -134,7 +139,7 @@ class _Search:
                 self.found.append(finding)
                 self.treatments += suspicion.treatments
                 self.current = run
-                return rules[0] is not rate.trials
+                return not of_rate
         return False
 
 

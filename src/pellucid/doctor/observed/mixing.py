@@ -36,13 +36,13 @@ def quietly(network: Any, x: Any) -> Any:
 
 
 def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
-    """By how much, as a share of its spread, the output of the first row changes with the order of the others."""
+    """By how much, as a share of its spread, the output of the last row changes with the order of the others."""
     if len(networks) != 1 or len(batch) < 4 or call is None or not isinstance(call.target, Tensor):
         return 0.0
     if call.target.dim() == 0 or len(call.target) != len(batch):
         return 0.0
 
-    def first(x: Any) -> np.ndarray | None:
+    def outputs(x: Any) -> np.ndarray | None:
         out = quietly(networks[0], x)
         if not isinstance(out, Tensor) or out.dim() == 0 or len(out) != len(batch):
             return None
@@ -51,15 +51,14 @@ def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
     try:
         array = batch.detach().numpy()
         other = array.copy()
-        other[1:] = array[1:][::-1] if len(array) > 2 else array[1:]
-        other[-1] = array[1 if len(array) > 3 else -1]
-        was, now = first(batch), first(batch.new_tensor(other))
+        other[:-1] = array[:-1][::-1]
+        was, now = outputs(batch), outputs(batch.new_tensor(other))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return 0.0
     if was is None or now is None:
         return 0.0
     spread = float(np.abs(was - was.mean(0)).mean()) or 1.0
-    return float(np.abs(was[0] - now[0]).max()) / spread
+    return float(np.abs(was[-1] - now[-1]).max()) / spread
 
 
 def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> float | None:

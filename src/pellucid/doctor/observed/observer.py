@@ -6,6 +6,7 @@ classes of pellucid are, from `start` on, in a process of the doctor's own; `sto
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ import numpy as np
 import pellucid.optim as optim
 from pellucid.core import Interpreter, Tensor, apply, below, no_grad, state
 from pellucid.errors import user_frame
-from pellucid.nn import Module, Parameter
+from pellucid.nn import Module, Parameter, init
 from pellucid.nn import functional as F
 from pellucid.nn.modules import loss as losses
 from pellucid.random import get_rng_state, set_rng_state
@@ -73,12 +74,14 @@ class Observer(Interpreter):
         self.within_loss = 0
         self.batch: Any = None
         self.functions: set[str] = set()
+        self.loaded: set[int] = set()
         self.kept = 0
+        self.examining = False
         self.inside = 0  # in a backward, a step, or work of our own
         self._undo: list[tuple[Any, str, Any]] = []
         self._projections: dict[int, np.ndarray] = {}
         self._modes: set[int] = set()
-        self._last_input: Any = None
+        self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
         self._cut: Tensor | None = None
 
     # Beginning and end ----------------------------------------------------------------------------------------------
@@ -90,9 +93,11 @@ class Observer(Interpreter):
         observer = self
         module_call, module_init = Module.__call__, Module.__init__
 
+        @functools.wraps(module_call)
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
             return observer._call(module_call, module, args, kwargs)
 
+        @functools.wraps(module_init)
         def made(module: Any, *args: Any, **kwargs: Any) -> None:
             module_init(module, *args, **kwargs)
             observer.made[id(module)] = (module, place())
@@ -101,6 +106,7 @@ class Observer(Interpreter):
         self._set(Module, "__init__", made)
         backward = Tensor.backward
 
+        @functools.wraps(backward)
         def run_backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
             with observer._aside():
                 return backward(tensor, *args, **kwargs)
@@ -108,6 +114,7 @@ class Observer(Interpreter):
         self._set(Tensor, "backward", run_backward)
         detach = Tensor.detach
 
+        @functools.wraps(detach)
         def detached(tensor: Any) -> Any:
             result = detach(tensor)
             if not observer.inside and tensor.requires_grad and tensor.grad_fn is not None and observer.looking:
@@ -120,9 +127,18 @@ class Observer(Interpreter):
                 self._set(kind, "step", self._step(vars(kind)["step"]))
         self._set(optim.Optimizer, "_begin", self._optimizer(optim.Optimizer._begin))
         self._set(optim.Optimizer, "zero_grad", self._zero_grad(optim.Optimizer.zero_grad))
+        load = Module.load_state_dict
+
+        @functools.wraps(load)
+        def loaded(module: Any, *args: Any, **kwargs: Any) -> Any:
+            observer.loaded |= {id(parameter) for parameter in module.parameters()}
+            return load(module, *args, **kwargs)
+
+        self._set(Module, "load_state_dict", loaded)
         self._set(Module, "zero_grad", self._zero_grad(Module.zero_grad))
         loader_init = DataLoader.__init__
 
+        @functools.wraps(loader_init)
         def loader(made: Any, dataset: Any, batch_size: Any = 1, shuffle: Any = None, **options: Any) -> None:
             options["shuffle"] = shuffle
             for treatment in observer.treatments:
@@ -145,6 +161,8 @@ class Observer(Interpreter):
                 yield batch
 
         self._set(DataLoader, "__iter__", iterated)
+        for name in ("constant_", "zeros_", "ones_", "normal_", "uniform_", "trunc_normal_", "eye_"):
+            self._set(init, name, self._initial(getattr(init, name)))
         for name in criterion.FUNCTIONS:
             original = getattr(F, name)
             watched = self._criterion(name, original)
@@ -215,8 +233,10 @@ class Observer(Interpreter):
         if is_own(kind) or kind.__name__ in self.functions or kwargs:
             return
         self.functions.add(kind.__name__)
+        self.examining = True  # its own backwards are not the program's
         with self._aside():
             self.record.functions += slope_of(kind, args)
+        self.examining = False
 
     # Modules --------------------------------------------------------------------------------------------------------
 
@@ -227,6 +247,7 @@ class Observer(Interpreter):
             if state.grad and module.training is not None and self.optimizers:
                 args = self._train_call(module, args)
             elif not state.grad and self.record.steps:
+                self.record.without_grad += 1
                 self._evaluation(call, module, args, kwargs)
         self.stack.append(module)
         try:
@@ -241,6 +262,8 @@ class Observer(Interpreter):
             if self.batch is None and isinstance(first, Tensor) and not first.requires_grad:
                 self.batch = first
             self._mode = bool(module.training)
+            if "forward" not in self.record.lines and (at := place()) is not None:
+                self.record.lines["forward"] = at
             with self._aside():
                 for treatment in self.treatments:
                     args = treatment.module(module, args)
@@ -252,12 +275,17 @@ class Observer(Interpreter):
 
     def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """A network is evaluated: whether it is in train(), and what difference that makes."""
-        if id(module) not in self.roots or not module.training or id(module) in self._modes:
+        if id(module) not in self.roots or not module.training:
             return
         given = args[0] if args else None
-        if not isinstance(given, Tensor) or given is self._last_input:
+        if not isinstance(given, Tensor):
             return
-        self._last_input = given
+        before, step = self._last_input
+        if given is before and step == len(self.record.steps):
+            self.record.evaluated.clear()  # the same once more, with no step in between: it is to be drawn at random
+        self._last_input = (given, len(self.record.steps))
+        if id(module) in self._modes:
+            return
         names = ("Dropout", "BatchNorm")
         layers = [type(m).__name__ for m in module.modules() if type(m).__name__.startswith(names) and m.training]
         if not layers:
@@ -288,7 +316,7 @@ class Observer(Interpreter):
         owners = {id(p): m for m in module.modules() for p in m._parameters.values() if p is not None} if new else {}
         for name, parameter in new:
             owner = owners.get(id(parameter))
-            self._parameter(parameter, name, self.made.get(id(owner), (None, None))[1])
+            self._parameter(parameter, name, self.made.get(id(owner), (None, None))[1]).listed = True
         if new:
             kinds = [type(m).__name__ for m in module.modules()]
             self.record.layers += kinds
@@ -299,11 +327,13 @@ class Observer(Interpreter):
             self.record.dropout = max([self.record.dropout, *drops])
             for m in module.modules():
                 for kind in ("Dropout", "BatchNorm", "Softmax"):
-                    if type(m).__name__.startswith(kind) and self.made.get(id(m), (None, None))[1]:
-                        self.record.lines.setdefault(kind, self.made[id(m)][1])
+                    at = self.made.get(id(m), (None, None))[1]
+                    if type(m).__name__.startswith(kind) and at is not None:
+                        self.record.lines.setdefault(kind, at)
 
     def _parameter(self, parameter: Any, name: str, at: Place | None) -> ParameterRecord:
         if id(parameter) not in self.parameters:
+            at = at or self._home(parameter)
             self.parameters[id(parameter)] = parameter
             given, n = name, 2
             while name in self.record.parameters:
@@ -320,15 +350,26 @@ class Observer(Interpreter):
             self.record.parameters[name] = note
         return self.record.parameters[self.names[id(parameter)]]
 
+    def _home(self, parameter: Any) -> Place | None:
+        """Where the layer was made that holds a parameter, also one that no network lists."""
+        for module, at in self.made.values():
+            if any(own is parameter for own in vars(module).get("_parameters", {}).values()):
+                return at
+        return None
+
     # Losses ---------------------------------------------------------------------------------------------------------
 
     def _criterion(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)  # its signature is read by the layer of a loss
         def called(*args: Any, **kwargs: Any) -> Any:
             if self.within_loss or self.inside or not state.grad:
                 return function(*args, **kwargs)
             self.within_loss += 1
             try:
                 result = function(*args, **kwargs)
+            except (IndexError, RuntimeError, ValueError):
+                self.record.refused = criterion.refused(args)
+                raise
             finally:
                 self.within_loss -= 1
             call = LossCall.of(name, args, kwargs, result, place())
@@ -336,12 +377,13 @@ class Observer(Interpreter):
                 self.calls.append(call)
             return result
 
-        called.__name__, called.__doc__ = name, function.__doc__
         return called
 
     # Backward and the update ----------------------------------------------------------------------------------------
 
     def before_backward(self, roots: Sequence[Tensor]) -> None:
+        if self.examining:
+            return
         root = roots[0]
         record = self.record
         with self._aside():
@@ -353,7 +395,9 @@ class Observer(Interpreter):
             call = self.calls[-1] if self.calls else criterion.written_out(self.seen, root)
             step = StepRecord(loss, mode=self._mode)
             if call is not None and call.value is not None and len(self.calls) < 2:
-                step.loss, step.factor = call.value, loss / call.value if call.value else 1.0
+                step.factor = loss / call.value if call.value else None
+                if self.calls:
+                    step.loss = call.value
             if len(self.optimizers) == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
                 step.stale = any(_holds(held) for held in self.pending.values())
             self.pending.clear()
@@ -431,6 +475,7 @@ class Observer(Interpreter):
     def _step(self, step: Callable[..., Any]) -> Callable[..., Any]:
         observer = self
 
+        @functools.wraps(step)
         def stepped(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             if observer.inside or id(optimizer) not in observer.optimizers:
                 return step(optimizer, *args, **kwargs)
@@ -455,7 +500,6 @@ class Observer(Interpreter):
                     observer.pending[id(optimizer)] = (held, float(held.grad.detach().numpy().sum()))
             return result
 
-        stepped.__name__, stepped.__doc__ = "step", step.__doc__
         return stepped
 
     def _gradients(self, optimizer: Any) -> None:
@@ -480,6 +524,7 @@ class Observer(Interpreter):
     def _optimizer(self, begin: Callable[..., Any]) -> Callable[..., Any]:
         observer = self
 
+        @functools.wraps(begin)
         def begun(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
             result = begin(optimizer, *args, **kwargs)
             options = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float)}
@@ -498,11 +543,22 @@ class Observer(Interpreter):
     def _zero_grad(self, function: Callable[..., Any]) -> Callable[..., Any]:
         observer = self
 
+        @functools.wraps(function)
         def zeroed(owner: Any, *args: Any, **kwargs: Any) -> Any:
             observer._event("zero_grad")
             return function(owner, *args, **kwargs)
 
         return zeroed
+
+    def _initial(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            at = place()
+            if at is not None and sys._getframe(1).f_code.co_filename == at[0]:
+                self.record.lines.setdefault("init", at)
+            return function(*args, **kwargs)
+
+        return called
 
     def _event(self, what: str) -> None:
         if not self.inside or what == "backward":
@@ -544,6 +600,7 @@ class Observer(Interpreter):
                 note = self._parameter(parameter, "", None)
                 note.known = identity in self._known or note.known
                 note.frozen = not parameter.requires_grad
+                note.loaded = identity in self.loaded
                 first, now = self.first[identity], parameter.detach().numpy()
                 size = float(np.linalg.norm(first))
                 note.moved = float(np.linalg.norm(now - first)) / (size or 1.0) if now.shape == first.shape else 0.0
@@ -587,7 +644,8 @@ def _holds(held: tuple[Any, float]) -> bool:
     parameter, value = held
     if parameter.grad is None or value == 0:
         return False
-    return bool(float(parameter.grad.detach().numpy().sum()) == value)
+    now = float(parameter.grad.detach().numpy().sum())
+    return now == value or not (np.isfinite(now) or np.isfinite(value))
 
 
 def _subclasses(kind: type) -> set[Any]:

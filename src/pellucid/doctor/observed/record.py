@@ -59,7 +59,7 @@ class StepRecord:
     """A backward, and the update after it."""
 
     loss: float
-    factor: float = 1.0  # what backward was called on, over the loss that was computed
+    factor: float | None = None  # what backward was called on, over the loss that was computed; None: not known
     accuracy: float | None = None
     stale: bool = False  # gradients of the update before were still in
     mode: bool | None = None  # whether the network was in train()
@@ -77,6 +77,7 @@ class ParameterRecord:
     frozen: bool = False  # requires_grad is False
     used: bool = False  # in a pass that trains
     reached: bool = False  # by a backward
+    listed: bool = False  # by parameters() of a network that is trained
     loaded: bool = False  # its values were loaded, or trained by another optimiser
     std: float = 0.0  # at first
     mean: float = 0.0
@@ -160,6 +161,8 @@ class ProgramRecord:
     available: int = 0  # rows of what the batches were taken from
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     final: float | None = None  # accuracy on the rows that were kept, in eval() at the end
+    without_grad: int = 0  # calls of networks under no_grad() since the first step
+    refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
     bad_inputs: bool = False
@@ -174,6 +177,12 @@ class ProgramRecord:
     @property
     def losses(self) -> list[float]:
         return [step.loss for step in self.steps]
+
+    @property
+    def factor(self) -> float:
+        """The median of what backward was called on, over the loss; 1 where it is not known."""
+        known = [s.factor for s in self.steps if s.factor is not None and np.isfinite(s.factor)]
+        return float(np.median(known)) if known else 1.0
 
     @property
     def classes(self) -> bool:

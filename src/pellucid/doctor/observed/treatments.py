@@ -89,6 +89,27 @@ class Descend(Treatment):
 
 
 @dataclass
+class ScaleGradients(Treatment):
+    """Each gradient times a factor."""
+
+    factor: float
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    with no_grad():
+                        parameter.grad = parameter.grad * self.factor
+
+    def after_step(self, optimizer: Any) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    with no_grad():
+                        parameter.grad = parameter.grad / self.factor
+
+
+@dataclass
 class OptimizeAll(Treatment):
     """What the networks have and no optimiser knows joins the first optimiser; what is frozen is trained."""
 

@@ -21,20 +21,13 @@ def crashed(record: ProgramRecord) -> Iterator[Suspicion]:
             certain=True,
         )
     elif re.search(r"[Tt]arget.*(out of bounds|out of range)|[Cc]lass.*out of|Expected.*floating point.*Long", said):
-        numbers = [int(n) for n in re.findall(r"-?\d+", said)]
-        low = int(min((t.min() for t in record.targets), default=0))
-        one_too_many = low == 1 and bool(numbers)
+        shape, low, high = record.refused or ((), 0.0, 0.0)
+        next_to = len(shape) > 1 and low >= 1 and high == shape[1]
         yield Suspicion(
-            "labels-off-by-one" if one_too_many or _next_to(said) else "labels-out-of-range",
+            "labels-off-by-one" if next_to else "labels-out-of-range",
             said.splitlines()[0],
             "Class ids go from 0 to one less than the number of outputs.",
-            "y - 1" if _next_to(said) else "class ids from 0, or as many outputs as there are classes",
+            "y - 1" if next_to else "class ids from 0, or as many outputs as there are classes",
             record.error_place,
             certain=True,
         )
-
-
-def _next_to(said: str) -> bool:
-    """Whether the id that is out of bounds is the number of classes itself."""
-    numbers = [int(n) for n in re.findall(r"(?<![\w.])-?\d+(?![\w.])", said.splitlines()[0])]
-    return len(numbers) >= 2 and numbers[0] > 0 and numbers[0] in (numbers[1], numbers[1] + 1)

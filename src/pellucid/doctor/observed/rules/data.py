@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
+
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Shuffle
@@ -54,6 +56,8 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
     if pairs is None:
         return
     rows, labels = pairs
+    if not record.classes and not record.available and not record.loaders:
+        return  # where rows are made anew, as those of a game, one that comes again may well have another value
     first: dict[float, float] = {}
     again = differ = 0
     for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
@@ -84,7 +88,12 @@ def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     rows = record.rows[:count]
     if not labels or any(len(a) != len(b) for a, b in zip(rows, labels, strict=False)):
         return None
-    return np.round(np.concatenate(rows), 4), np.concatenate(labels).astype(float)
+    return told_apart(np.concatenate(rows)), np.concatenate(labels).astype(float)
+
+
+def told_apart(rows: np.ndarray) -> np.ndarray:
+    """The numbers of rows without what rounding makes of the same row in another place of a batch."""
+    return np.round(rows / (float(np.abs(rows).max()) or 1.0), 10)
 
 
 def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -92,7 +101,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     total = max([record.available, *(loader.rows for loader in record.loaders[:1])], default=0)
     if not record.rows or total < 20:
         return
-    rows = np.round(np.concatenate(record.rows), 4)
+    rows = told_apart(np.concatenate(record.rows))
     distinct = len(np.unique(rows))
     if len(rows) >= 3 * total and distinct < 0.5 * total and len(record.rows) >= 10:
         yield Suspicion(
@@ -143,7 +152,7 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
     if record.mixing > 1e-3 and varied and not np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1])):
         yield Suspicion(
             "samples-mixed",
-            f"In eval(), the output of the first row changes by {record.mixing:.2g} of its spread when other rows of "
+            f"In eval(), the output of the last row changes by {record.mixing:.2g} of its spread when other rows of "
             "the batch change.",
             "Samples are mixed: a view() or reshape() where a transpose was meant, or an axis of time taken for that "
             "of the batch.",
@@ -151,6 +160,32 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
             next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None) or record.loss.place,
             certain=True,
             confidence=0.8,
+        )
+
+
+def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Labels that say nothing of their rows. For a program that learns nothing, when nothing else was found."""
+    pairs = _pairs(record)
+    if pairs is None or record.whole_numbers or len({batch.shape[1:] for batch in record.inputs}) != 1:
+        return
+    rows, labels = pairs
+    _, first = np.unique(rows, return_index=True)
+    first = first[:MOST]
+    if len(first) < 150 or len(np.unique(labels[first])) < 2:
+        return
+    x, y = np.concatenate(record.inputs)[first].astype(float), labels[first]
+    shown = (y[:, None] == np.unique(y)[None]).astype(float) if record.classes else y[:, None]
+    alike = agreement(shown, nearest(x))
+    if alike < 0.06:
+        yield Suspicion(
+            "labels-misaligned",
+            f"The labels of rows that lie next to each other have a correlation of {alike:.2f}, for {len(first)} rows, "
+            "and no learning rate that was tried got anywhere.",
+            "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
+            "keep rows and labels together in all that sorts, shuffles or cuts them",
+            record.loaders[0].place if record.loaders else record.loss.place,
+            certain=True,
+            confidence=0.5,
         )
 
 

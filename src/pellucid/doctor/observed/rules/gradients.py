@@ -67,9 +67,9 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             "They stay as they were at first. The optimiser was given the parameters of something else, or layers are "
             "kept in a plain list, where parameters() does not find them.",
             "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
-            strangers[0].place or record.optimizers[0].place,
+            record.optimizers[0].place if strangers[0].listed else strangers[0].place,
             [OptimizeAll()],
-            certain=len(strangers) == len(reached) and not any(p.moved > 0 for p in reached),
+            certain=not any(p.loaded for p in reached),
         )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]
     if frozen:
@@ -78,7 +78,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             f"requires_grad of {listed(frozen)} is False.",
             "They stay as they were at first.",
             "leave requires_grad at True for the layers that are to be trained",
-            frozen[0].place,
+            record.lines.get("frozen") or frozen[0].place,
             [OptimizeAll()],
             strictly=True,
         )

@@ -9,7 +9,7 @@ import numpy as np
 from ..criterion import BINARY, DISTANCES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, Treatment
+from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, ScaleGradients, Treatment
 
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
@@ -145,8 +145,14 @@ def nll_of_no_logs(record: ProgramRecord) -> Iterator[Suspicion]:
 def cut_logits(record: ProgramRecord) -> Iterator[Suspicion]:
     """An activation between the last layer and a loss that takes logits."""
     loss = record.start or record.loss
-    op = first(loss.chain, *CUTTING)
-    if op is None or loss.kind not in (*LOGITS, "nll_loss"):
+    if loss.kind not in (*LOGITS, "nll_loss", "binary_cross_entropy"):
+        return
+    inner = loss.chain
+    if loss.kind not in LOGITS:  # behind the squashing that the loss asks for
+        at = next((i for i, op in enumerate(inner) if op.key[0] in ("sigmoid", "log_softmax", "softmax")), None)
+        inner = [] if at is None else inner[at + 1 :]
+    op = first(inner, *CUTTING)
+    if op is None:
         return
     twice = op.key[0] == "sigmoid" and loss.kind.endswith("logits")
     yield Suspicion(
@@ -213,11 +219,25 @@ def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def scaled(record: ProgramRecord) -> Iterator[Suspicion]:
+    """backward() on a small or large multiple of the loss."""
+    factor = record.factor
+    if not record.loss.kind or len(record.optimizers) != 1 or 0.2 < factor < 5 or factor <= 0:
+        return
+    yield Suspicion(
+        "loss-reduction-scale",
+        f"backward() is called on {factor:.3g} times the loss.",
+        "The gradients have that scale, and the learning rate does not suit it.",
+        "call backward() on the loss itself",
+        record.lines.get("backward"),
+        [ScaleGradients(1 / factor)],
+    )
+
+
 def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     """Backward on minus the loss, or an optimiser that maximises it."""
-    factors = [step.factor for step in record.steps]
     maximises = any(optimizer.options.get("maximize") for optimizer in record.optimizers)
-    negative = bool(factors) and float(np.median(factors)) < 0
+    negative = record.factor < 0
     if not record.loss.kind or len(record.optimizers) != 1 or maximises == negative:
         return
     yield Suspicion(
@@ -231,4 +251,4 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-RULES = (broadcast, nll_of_no_logs, normalised_twice, cut_logits, unreachable, real_targets, climbing)
+RULES = (broadcast, nll_of_no_logs, normalised_twice, cut_logits, unreachable, real_targets, climbing, scaled)

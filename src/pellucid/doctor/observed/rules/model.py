@@ -93,7 +93,6 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
                 "the initialisation that the layers have by themselves, or nn.init.kaiming_uniform_",
                 record.lines.get("init") or record.parameters[name].place,
                 [FreshWeights()],
-                strictly=True,
             )
 
 
@@ -125,7 +124,6 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "x = (x - x.mean(0)) / x.std(0)",
             place,
             [ScaleInputs(x.mean(0).reshape(record.shape), column)],
-            strictly=True,
         )
     if size > 4 or size < 0.1:
         yield Suspicion(
@@ -135,7 +133,6 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "x = (x - x.mean()) / x.std()",
             place,
             [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0))],
-            strictly=True,
         )
 
 
@@ -148,7 +145,6 @@ def dropout(record: ProgramRecord) -> Iterator[Suspicion]:
             "p=0.5 or less",
             record.lines.get("Dropout"),
             [LessDropout()],
-            strictly=True,
             by_final=True,
         )
 
@@ -163,7 +159,6 @@ def decay(record: ProgramRecord) -> Iterator[Suspicion]:
                 "weight_decay=1e-4, or none",
                 optimizer.place,
                 [NoWeightDecay()],
-                strictly=True,
             )
             return
 
@@ -179,7 +174,7 @@ def dead(record: ProgramRecord) -> Iterator[Suspicion]:
             "A unit that is always off gets no gradient, and stays off.",
             "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
             off[0].place,
-            [Replace(frozenset((op.key[0],)), frozenset(o.key for o in first)) for op in off[:1]],
+            [FreshWeights()],
             strictly=True,
         )
 

@@ -11,18 +11,28 @@ from ..suspicion import Suspicion
 from ..treatments import LearningRate
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
+FURTHER = (1e3, 1e4)
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
 FEW = 60
 
 
-def trials(record: ProgramRecord) -> Iterator[Suspicion]:
+def further(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Factors for a program that does not move at all, or that runs away at once."""
+    end = outcome(record)
+    if not end.finite or end.loss > 10 * abs(end.begin):
+        yield from trials(record, tuple(1 / factor for factor in FURTHER))
+    elif abs(end.begin - end.loss) < 0.05 * abs(end.begin):
+        yield from trials(record, FURTHER)
+
+
+def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Iterator[Suspicion]:
     """One suspicion for each factor; which of them a fork confirms decides."""
     if not record.optimizers or not any("lr" in optimizer.options for optimizer in record.optimizers):
         return
     optimizer = record.optimizers[0]
     rate = float(optimizer.options["lr"])
-    for factor in FACTORS:
+    for factor in factors:
         cause, why, fix = _name(record, rate, factor)
         yield Suspicion(
             cause,
@@ -49,13 +59,6 @@ def _name(record: ProgramRecord, rate: float, factor: float) -> tuple[str, str, 
             return "late-instability", f"The loss went down until step {turn}, and then up again.", new
         return "lr-too-high", "Each step goes too far: the loss jumps, or units die.", new
     low, _ = USUAL.get(record.optimizers[0].name, ADAM)
-    factors = [step.factor for step in record.steps[:20] if step.factor > 0]
-    if factors and max(factors) < 0.2 and rate >= low:
-        return (
-            "loss-reduction-scale",
-            f"The loss is divided: {max(factors):.3g} of it goes to backward.",
-            "the loss itself",
-        )
     if rate >= 3 * low and len(record.steps) <= FEW:
         return "too-few-updates", f"The program makes {len(record.steps)} updates.", "more epochs"
     return "lr-too-low", "Each step is too small to come anywhere in so many steps.", new

@@ -1,0 +1,20 @@
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+
+centers = torch.randn(3, 6) * 2
+y = torch.randint(0, 3, (300,))
+X = centers[y] + torch.randn(300, 6)
+model = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 3))
+
+optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)
+for epoch in range(25):
+    for idx in torch.randperm(300).split(30):
+        loss = F.cross_entropy(model(X[idx]), y[idx])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for group in optimizer.param_groups:
+        group["lr"] *= 0.8
