@@ -18,6 +18,7 @@ from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import integer
 from pellucid.errors import with_line
 from pellucid.random import Generator, default_generator
+from pellucid.types.bfloat16 import is_narrow, rounded, widened
 from pellucid.types.dtypes import float32, get_default_dtype, int64
 
 from .creation import as_sequence, as_size, attributes, some_size
@@ -215,14 +216,17 @@ def randint_like(input: Tensor, *bounds: Any, requires_grad: bool = False, **oth
     return made.requires_grad_() if requires_grad else made
 
 
-@op(name="normal", kind="float", method=False, public=False, node=normal_numbers)
+@op(name="normal", kind="float", method=False, public=False, node=normal_numbers, any_dtype=True)
 def _normal(xp: Any, mean: Any, std: Any, *, generator: Any = None) -> Any:
     """A normal number of mean and standard deviation for each pair of elements."""
     tensors = [entry for entry in (mean, std) if hasattr(entry, "dtype")]
+    mean, std = (widened(entry) if is_narrow(entry) else entry for entry in (mean, std))
     if bool((xp.asarray(std) < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     shape = xp.broadcast_shapes(*[tensor.shape for tensor in tensors])
     drawn = xp.asarray(_of(generator).normal(shape, dtype=tensors[0].dtype))
+    if is_narrow(drawn):
+        return rounded(widened(rounded(widened(drawn) * std)) + mean)
     return drawn * std + mean
 
 

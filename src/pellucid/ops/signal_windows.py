@@ -27,7 +27,7 @@ def _made(name: str, M: int, sym: bool, weights: Callable[[int], Any], dtype: An
         values = np.ones(1)
     else:
         values = np.asarray(weights(M if sym else M + 1), np.float64)[:M]
-    return from_data(values.astype(kind.numpy)).requires_grad_(requires_grad)
+    return from_data(values, kind).requires_grad_(requires_grad)
 
 
 def _cosines(count: int, coefficients: list[float]) -> Any:

@@ -80,7 +80,7 @@ def embedding_bag(
     sums = ops.zeros((len(starts), weight.shape[1]), dtype=rows.dtype).index_add(0, from_data(bags), rows)
     if mode == "sum":
         return sums
-    return sums / from_data(np.maximum(counts, 1)[:, None].astype(rows.dtype.numpy))
+    return sums / from_data(np.maximum(counts, 1)[:, None], rows.dtype)
 
 
 def _row(padding_idx: int, rows: int) -> int:

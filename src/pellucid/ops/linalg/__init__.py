@@ -9,7 +9,7 @@ __all__ = [
     "triangular",
 ]  # fmt: skip
 
-# Each refuses bfloat16 by itself, as half precision, and so must see it; but `matrix_exp` has it, as in PyTorch.
+# Each refuses bfloat16 by itself, as half precision, and so must see it; but these have it, as in PyTorch.
 for _op in TABLE.values():
-    if _op.__module__.startswith(__name__) and not _op.name.startswith("matrix_exp"):
+    if _op.__module__.startswith(__name__) and _op.name not in ("cross_product", "matrix_exp"):
         _op.any_dtype = True
