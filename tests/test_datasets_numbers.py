@@ -237,7 +237,10 @@ def test_the_separator_is_what_divides_the_rows_evenly(tmp_path, content, header
         (b"a,b\n1,\x00\n", "it holds NUL characters"),
         ("\ufeffa;b".encode("utf-16-le") + b"\n", r"begins as UTF-16 text and does not go on as such"),
         ("a b\n1 2\n", r"no column 'y'.*separated by something else"),
-        ("5.1,3.5,setosa\n4.9,3.0,virginica\n", r"no column 'y'.*lack a header row\? Its first row.* holds 5\.1"),
+        (
+            "5.1,3.5,setosa\n4.9,3.0,virginica\n",
+            r"no column 'y'.*lack a header row \(--no-header\)\? Its first row holds 5\.1",
+        ),
     ],
 )
 def test_tables_that_cannot_be_divided(tmp_path, content, words):
@@ -299,7 +302,7 @@ def test_numbers_too_large_to_scale(tmp_path):
     ("options", "words"),
     [
         ({"decimal": "x"}, r"a decimal mark is '\.' or ',', received 'x'"),
-        ({"missing": "keep"}, r"'error' or 'drop' or 'category', received 'keep'"),
+        ({"missing": "keep"}, r"'category' or 'mean' or 'indicator', received 'keep'"),
         ({"ignore": ["z"]}, r"no column 'z' to be the column to be ignored"),
         ({"ignore": ["y"]}, r"the target 'y' cannot be ignored"),
     ],

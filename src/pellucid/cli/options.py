@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from pellucid.experiments.config import SETTINGS, Config, Setting
+from pellucid.experiments.config import SETTINGS, Config, Setting, option_of
 from pellucid.experiments.errors import UsageError
 
 
@@ -36,15 +36,17 @@ def of_config(
 
 def _parameter(name: str, hint: Any, known: Setting) -> inspect.Parameter:
     many = hint == tuple[str, ...]
-    kind = list[str] if many else next(kind for kind in (int, float, str) if hint in (kind, kind | None))
+    kind = list[str] if many else next(kind for kind in (bool, int, float, str) if hint in (kind, kind | None))
     shown = known.shown or (False if known.default in (None, ()) else str(known.default))
     more: dict[str, Any] = {"help": known.help, "show_default": shown}
     if known.offers is not None:
         more["autocompletion"] = _among(known.offers)
     if name == "dataset":
         option: Any = typer.Argument(metavar="DATASET", **more)
+    elif kind is bool:
+        option = typer.Option(f"--{option_of(name)}/--{option_of(name, False)}", **more)
     else:
-        option = typer.Option(f"--{name.replace('_', '-')}", **more)
+        option = typer.Option(f"--{option_of(name)}", **more)
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from pellucid.experiments import config as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
-from pellucid.experiments.prediction import in_unit, judged, predictions, samples
+from pellucid.experiments.prediction import Samples, in_unit, judged, predictions, samples
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder, write_atomically
 
@@ -23,10 +24,10 @@ SHOWN = 20  # rows of a table that one still reads
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The run folder.", metavar="RUN", show_default=False)],
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            help="A CSV file with the columns that the run learned from, an image, or a .npy or .npz file of samples.",
+            help="CSV files with the columns that the run learned from, images, or .npy or .npz files of samples.",
             metavar="FILE",
             show_default=False,
         ),
@@ -35,12 +36,15 @@ def predict(
     decimal: Annotated[
         str | None, typer.Option(help="The decimal mark of the file, . or , where its cells leave it open (1,234).")
     ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The encoding of a CSV file, such as cp1252.", show_default="as in training")
+    ] = None,
 ) -> None:
     """Predict with the network of RUN for each sample in FILE.
 
     A table is scaled as the training data were. An image may be of any size, dark on light or light on dark. If a CSV
     file has the target's column too, or a .npz file an array y beside x, the share that is right (for a real target,
-    the mean absolute error) is shown, over the rows that have a target.
+    the mean absolute error) is shown, over the rows that have a target. Of several files, --out writes one CSV file.
 
     Example: pellucid predict runs/digits-mlp-64-20260101-120000 seven.png
     """
@@ -53,27 +57,60 @@ def predict(
     if decimal not in (None, ".", ","):
         raise UsageError(f"--decimal is {decimal!r}; it must be . or ,")
     with readable(run):
-        read = samples(file, config, data, decimal)
-        rows = predictions(forward(trained(folder, config, data), read.x), config, data)
+        network = trained(folder, config, data)
+        read = [samples(file, config, data, decimal, encoding) for file in files]
+        answers = [
+            Answer(file, held, predictions(forward(network, held.x), config, data))
+            for file, held in zip(files, read, strict=True)
+        ]
         names = [str(name) for name in data["classes"]]
         unit = str(data["facts"].get("target", {}).get("unit", ""))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    several = len(files) > 1
     if out is not None:
-        write_atomically(out, to_csv(rows))
+        every = [({"file": str(answer.file)} if several else {}) | row for answer in answers for row in answer.rows]
+        write_atomically(out, to_csv(every))
+    if several and names and all(len(answer.rows) == 1 for answer in answers):
+        console.print(_pictures(answers))
+        for note in (note for answer in answers for note in answer.read.notes):
+            console.print(note)
+    else:
+        for answer in answers:
+            if several:
+                console.print(f"{answer.file}:")
+            _show(console, answer, names, unit, whole=out is not None)
+    if several and any(answer.read.targets is not None for answer in answers):
+        judgable = [answer for answer in answers if answer.read.targets is not None]
+        rows = [row for answer in judgable for row in answer.rows]
+        console.print("All files: " + judged(rows, [t for a in judgable for t in a.read.targets or ()], names, unit))
+    if out is not None:
+        console.print(f"Written: {out}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a file holds, and a row for each sample of it."""
+
+    file: Path
+    read: Samples
+    rows: list[dict[str, Any]]
+
+
+def _show(console: Console, answer: Answer, names: list[str], unit: str, whole: bool) -> None:
+    """The first rows of a file, and how right they are; `whole`: all of them are written elsewhere."""
+    rows = answer.rows
     if len(rows) == 1 and names:
         console.print(_bars(rows[0]))
     else:
         console.print(_table(rows[:SHOWN], names, unit))
         if len(rows) > SHOWN:
             console.print(
-                f"… and {len(rows) - SHOWN:,} more rows" + ("" if out else ": --out FILE.csv writes them all")
+                f"… and {len(rows) - SHOWN:,} more rows" + ("" if whole else ": --out FILE.csv writes them all")
             )
-    for note in read.notes:
+    for note in answer.read.notes:
         console.print(note)
-    if read.targets is not None:
-        console.print(judged(rows, read.targets, names, unit))
-    if out is not None:
-        console.print(f"Written: {out}")
+    if answer.read.targets is not None:
+        console.print(judged(rows, answer.read.targets, names, unit))
 
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
@@ -90,6 +127,20 @@ def _bars(row: dict[str, Any]) -> Table:
     items = [(name[2:-1], p) for name, p in row.items() if name.startswith("p(")]
     for name, p in sorted(items, key=lambda item: -item[1])[:10]:
         table.add_row(name, f"{p:.4f}", "█" * round(30 * p))
+    return table
+
+
+def _pictures(answers: list[Answer]) -> Table:
+    """A line for each file of one sample."""
+    table = Table()
+    table.add_column("file", overflow="fold")
+    table.add_column("prediction")
+    table.add_column("probability", justify="right")
+    for answer in answers[:SHOWN]:
+        row = answer.rows[0]
+        table.add_row(str(answer.file), row["prediction"], f"{row['p(' + row['prediction'] + ')']:.4f}")
+    if len(answers) > SHOWN:
+        table.add_row(f"… and {len(answers) - SHOWN:,} more files")
     return table
 
 

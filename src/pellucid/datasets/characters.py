@@ -103,14 +103,16 @@ def text(
     return TextSet(path.name, vocab, numbers[:cut], numbers[cut:])
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, encoding: str | None = None) -> str:
     """What a text file holds, without the byte order mark that some programs put first.
 
-    It is UTF-8, or UTF-16 or UTF-32 where such a mark says so (Excel's "Unicode text").
+    It is in `encoding`; by default UTF-8, or UTF-16 or UTF-32 where such a mark says so (Excel's "Unicode text").
 
     Raises:
-        DataError: there is no such file, it cannot be read, or its bytes are no such text.
+        DataError: there is no such file, it cannot be read, its bytes are no such text, or there is no such encoding.
     """
+    if encoding is not None:
+        check_encoding(encoding)
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -120,6 +122,13 @@ def read_text(path: Path) -> str:
     for mark, what in _NO_TEXT:
         if data.startswith(mark):
             raise DataError(f"{path} is {what}, and a text file was expected: save the table as CSV in UTF-8")
+    if encoding is not None:
+        try:
+            return data.decode(encoding).removeprefix("\ufeff")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path} is no {encoding} text ({error.reason} at byte {error.start:,}): another encoding?"
+            ) from error
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), "utf-8-sig")
     if encoding == "utf-8-sig" and len(data) > 3 and 0 in data[:2] and any(data[:2]):
         encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"  # a text of UTF-8 does not begin with a NUL
@@ -133,8 +142,20 @@ def read_text(path: Path) -> str:
             ) from error
         line = error.object[: error.start].count(b"\n") + 1
         raise DataError(
-            f"{path} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}; save it as UTF-8"
+            f"{path} is not UTF-8 text: byte {error.object[error.start]:#04x} in line {line}; save it as UTF-8, or "
+            "say which encoding it has, such as --encoding cp1252 (Western Europe, Windows)"
         ) from error
+
+
+def check_encoding(name: str) -> None:
+    """DataError unless Python knows an encoding of texts by this name."""
+    try:
+        "".encode(name)
+    except LookupError:
+        raise DataError(
+            f"there is no encoding {name!r}; common ones are utf-8, cp1252 (Western Europe, Windows), latin-1, cp1251 "
+            "(Cyrillic), shift_jis, gb18030"
+        ) from None
 
 
 # What people give for a table, by the bytes that such files begin with.

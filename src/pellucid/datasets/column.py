@@ -12,7 +12,8 @@ from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
 
 Kind = Literal["number", "category"]
-Missing = Literal["error", "drop", "category"]
+Missing = Literal["error", "drop", "category", "mean", "indicator"]
+WAYS: tuple[Missing, ...] = ("error", "drop", "category", "mean", "indicator")
 
 # What people and programs write for a value that they do not have: as pandas reads it, with the marks of older files.
 MISSING = frozenset(
@@ -21,6 +22,7 @@ MISSING = frozenset(
 )
 # Beside numbers, these are no texts either; among texts they are categories ("none" of three kinds of fur).
 MISSING_NUMBER = frozenset({"na", "none", "n.a.", "missing", "unknown"})
+FILLED = frozenset({"mean", "indicator"})  # the ways with missing values that fill them in
 MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
 _MARKS = {".": "point", ",": "comma"}
 
@@ -51,7 +53,9 @@ class Column:
     def described(self, role: str) -> dict[str, Any]:
         """A row of the table that is shown before training."""
         if self.kind == "number":
-            low, high = (min(self.exact), max(self.exact)) if self.exact else (self.values.min(), self.values.max())
+            low, high = (
+                (min(self.exact), max(self.exact)) if self.exact else (np.nanmin(self.values), np.nanmax(self.values))
+            )
             held = f"{_short(low)} to {_short(high)}"
         else:
             names, counts = np.unique(self.values, return_counts=True)
@@ -81,7 +85,9 @@ def understand(
     Args:
         decimal: "." or ",", where the cells do not say it themselves.
         categorical: columns whose cells are categories, whatever they look like.
-        missing: what a cell without a value is: an error, the end of its row, or a category of its own.
+        missing: what a cell without a value is: an error, the end of its row, or a category of its own; with "mean" and
+            "indicator", a category of its own among texts, NaN among numbers, for the caller to fill in, and in the
+            target the end of its row.
         learned: of a run that has learned from such columns, for each its kind, unit and decimal mark: they are read
             as those were, and a cell that could be something else now is an error.
 
@@ -93,15 +99,19 @@ def understand(
         name: learned[name]["kind"] if name in learned else _kind(table, name, name == target, categorical)
         for name in table.columns
     }
-    gaps = {name: _gaps(cells, kinds[name], missing) for name, cells in table.columns.items()}
+    filled = missing in FILLED
+    ways = {name: "drop" if filled and name == target else missing for name in table.columns}
+    gaps = {name: _gaps(cells, kinds[name], ways[name]) for name, cells in table.columns.items()}
     for name, rows in gaps.items():
-        if rows and missing != "drop":
+        if rows and missing != "drop" and not filled:
             raise _gap(table, name, rows, kinds[name], name == target)
-    out = {row for rows in gaps.values() for row in rows}
+    counts = {name: len(rows) for name, rows in gaps.items()}
+    out = {row for name, rows in gaps.items() if not filled or name == target for row in rows}
     if out:
         table = table.keep([row for row in range(len(table.row_numbers)) if row not in out])
         if not table.row_numbers:
-            raise DataError(f"{table.path}: every row has a cell without a value, so --missing drop leaves none")
+            raise DataError(f"{table.path}: every row has a cell without a value, so --missing {missing} leaves none")
+        gaps = {name: _gaps(cells, kinds[name], ways[name]) for name, cells in table.columns.items()}
     numbers = [name for name, kind in kinds.items() if kind == "number"]
     marks, notes = _decimal_marks(table, numbers, decimal, learned)
     columns = {}
@@ -109,9 +119,10 @@ def understand(
         if kinds[name] == "category":
             if name not in learned and name not in categorical:
                 _check_repeats(table, name, name == target)
-            columns[name] = Column(name, "category", np.array(cells), missing=len(gaps[name]))
+            columns[name] = Column(name, "category", np.array(cells), missing=counts[name])
         else:
-            columns[name] = _numbers(table, name, marks[name], notes[name], len(gaps[name]), learned.get(name))
+            empty = gaps[name] if filled else ()
+            columns[name] = _numbers(table, name, marks[name], notes[name], counts[name], learned.get(name), empty)
     return table, columns
 
 
@@ -150,7 +161,9 @@ def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[st
 def _gaps(cells: Sequence[str], kind: str, missing: Missing) -> list[int]:
     """The rows, from 0, whose cell has no value."""
     if kind == "category":
-        return [] if missing == "category" else [i for i, cell in enumerate(cells) if cell in MISSING]
+        return (
+            [] if missing == "category" or missing in FILLED else [i for i, cell in enumerate(cells) if cell in MISSING]
+        )
     return [
         i
         for i, cell in enumerate(cells)
@@ -163,10 +176,11 @@ def _gap(table: TableFile, name: str, rows: Sequence[int], kind: str, is_target:
     shown = f"holds {cell!r} for a missing value" if cell else "is empty"
     others = f" (and {len(rows) - 1:,} more cells of the column)" if len(rows) > 1 else ""
     column = "" if is_target else f", --ignore {_quoted(name)} the column"
+    fill = "" if is_target else ", or fill it in with --missing mean (indicator: with a column that says where)"
     own = "" if kind == "number" else ", or take it for a category of its own with --missing category"
     return DataError(
         f"{table.place(name, rows[0])} {shown}{others}: fill it in, or remove the row or the column (--missing drop "
-        f"leaves out such rows{column}){own}"
+        f"leaves out such rows{column}){own}{fill}"
     )
 
 
@@ -239,12 +253,20 @@ def _value(cell: str, mark: str) -> float:
 
 
 def _numbers(
-    table: TableFile, name: str, mark: str, note: str, missing: int, learned: Mapping[str, str] | None
+    table: TableFile,
+    name: str,
+    mark: str,
+    note: str,
+    missing: int,
+    learned: Mapping[str, str] | None,
+    gaps: Sequence[int] = (),
 ) -> Column:
-    """A column of numbers, every cell of which is one."""
+    """A column of numbers, every cell of which is one, but for `gaps`, which are NaN."""
     cells = table.columns[name]
     numerals = [numeral(cell) for cell in cells]
     values = [None if number is None else number.read(mark or ".") for number in numerals]
+    for i in gaps:
+        numerals[i], values[i] = None, float("nan")
     for i, value in enumerate(values):
         if value is None:
             how = f" with a decimal {_MARKS[mark]}" if numerals[i] is not None and mark else ""

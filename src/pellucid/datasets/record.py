@@ -105,6 +105,35 @@ def split(n: int, val_fraction: float, rng: np.random.Generator) -> tuple[np.nda
     return order[n_val:], order[:n_val]
 
 
+def split_by_class(
+    y: np.ndarray, val_fraction: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """As `split`, with the same share of each class in both parts, to a sample; each class has one to train on.
+
+    Args:
+        y: class numbers (N,).
+
+        >>> train, val = split_by_class(np.array([0] * 90 + [1] * 10), 0.2, np.random.default_rng(0))
+        >>> len(train), len(val), int((val >= 90).sum())
+        (80, 20, 2)
+    """
+    train, val = split(len(y), val_fraction, rng)
+    if val is None:
+        return train, None
+    order = rng.permutation(len(y))
+    order = order[np.argsort(y[order], kind="stable")]
+    step = len(y) / len(val)  # every so often along the classes, from a random place on
+    places = np.floor((np.arange(len(val)) + rng.random()) * step).astype(np.int64)
+    chosen = np.zeros(len(y), bool)
+    chosen[order[places]] = True
+    for number in np.unique(y[chosen]):
+        rows = np.flatnonzero(y == number)
+        if chosen[rows].all():  # it would be new in validation: a row of the most frequent class takes its place
+            others = np.flatnonzero(~chosen & (y == np.bincount(y[~chosen]).argmax()))
+            chosen[rows[0]], chosen[others[0]] = False, True
+    return rng.permutation(np.flatnonzero(~chosen)), rng.permutation(np.flatnonzero(chosen))
+
+
 def split_classes(
     name: str,
     description: str,

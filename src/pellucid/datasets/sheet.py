@@ -38,8 +38,8 @@ class TableFile:
         return f"{self.path}, row {self.row_numbers[row]}, column {name!r}"
 
 
-def read_table(path: Path) -> TableFile:
-    """The columns of a table whose first row names them.
+def read_table(path: Path, header: bool = True, encoding: str | None = None) -> TableFile:
+    """The columns of a table whose first row names them; without a `header`, they are called c1, c2, …
 
     Its cells are separated by commas, semicolons, tabs or vertical bars: by the one that the first line names, if it
     is Excel's `sep=;`; else by the one that divides the first row and those below it into equally many cells, quotation
@@ -49,30 +49,33 @@ def read_table(path: Path) -> TableFile:
         DataError: the file cannot be read, is empty, is not CSV, has a header that does not name each column once, or
             a row of another length; or two marks divide it equally well.
     """
-    content = read_text(path)
+    content = read_text(path, encoding)
     if not content.strip():
-        raise DataError(f"{path} is empty: a header row that names the columns, and rows below it, were expected")
+        named = "a header row that names the columns, and rows below it," if header else "rows"
+        raise DataError(f"{path} is empty: {named} were expected")
     if "\0" in content:
         raise DataError(f"{path} is not a text file: it holds NUL characters. Save the table as CSV in UTF-8")
     separator, content, skipped = _declared(content)
     if separator is None:
         separator = _found(content, path)
-    header: list[str] | None = None
+    names: list[str] | None = None
     rows: list[list[str]] = []
     row_numbers: list[int] = []
     lines = _reader(content, separator)
     try:
         for row_number, row in enumerate(lines, start=1 + skipped):
             cells = [cell.strip() for cell in row]
-            if not any(cells) and (len(cells) <= 1 or header is None):
+            if not any(cells) and (len(cells) <= 1 or names is None):
                 continue  # an empty line
-            if header is None:
-                header = cells
+            if names is None and header:
+                names = cells
                 continue
-            if len(cells) > len(header) and not any(cells[len(header) :]):
-                cells = cells[: len(header)]  # separators at the end of the row
-            if len(cells) != len(header):
-                raise _ragged(path, row_number, cells, header, separator)
+            if names is None:
+                names = [f"c{i + 1}" for i in range(len(cells))]
+            if len(cells) > len(names) and not any(cells[len(names) :]):
+                cells = cells[: len(names)]  # separators at the end of the row
+            if len(cells) != len(names):
+                raise _ragged(path, row_number, cells, names, separator)
             if any(cells):
                 rows.append(cells)
                 row_numbers.append(row_number)
@@ -81,12 +84,12 @@ def read_table(path: Path) -> TableFile:
             f"{path} is not well-formed CSV ({error}), near line {lines.line_num + skipped}: a quotation mark left "
             f"open?"
         ) from error
-    header = header or []
-    empty = [i for i, name in enumerate(header) if not name and not any(row[i] for row in rows)]
-    kept = [i for i in range(len(header)) if i not in empty]
-    _check_header([header[i] for i in kept], kept, path)
+    names = names or []
+    empty = [i for i, name in enumerate(names) if not name and not any(row[i] for row in rows)]
+    kept = [i for i in range(len(names)) if i not in empty]
+    _check_header([names[i] for i in kept], kept, path)
     notes = tuple((f"column {i + 1}", "has neither a name nor a value") for i in empty)
-    return TableFile(path, {header[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
+    return TableFile(path, {names[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
 
 
 def no_such_column(name: object, table: TableFile, what: str) -> DataError:
@@ -97,7 +100,7 @@ def no_such_column(name: object, table: TableFile, what: str) -> DataError:
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     numbers = [column for column in columns if numeral(column) is not None]
     if numbers and not near:
-        hint = f" Does the file lack a header row? Its first row, which names the columns, holds {numbers[0]}."
+        hint = f" Does the file lack a header row (--no-header)? Its first row holds {numbers[0]}."
     elif len(columns) == 1:
         hint += " Are its cells separated by something else than commas, semicolons, tabs or vertical bars?"
     shown = ", ".join(columns[:20]) + (f", … ({len(columns)} in all)" if len(columns) > 20 else "")
@@ -192,5 +195,6 @@ def _check_header(header: list[str], places: list[int], path: Path) -> None:
     if all(numeral(name) is not None and not numeral(name).is_word for name in header):  # type: ignore[union-attr]
         raise DataError(
             f"{path}: the first row must name the columns, and holds only numbers ({', '.join(header[:5])}"
-            f"{', …' if len(header) > 5 else ''}): add a header row"
+            f"{', …' if len(header) > 5 else ''}): add a header row, or say that there is none, "
+            f"--no-header, which calls the columns c1, c2, …"
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.datasets.column import MISSING, MOST_CLASSES, Column, Missing, check_distinct, understand
-from pellucid.datasets.record import DataError, DataSet, Task, generator, mean_and_std, split
+from pellucid.datasets.column import FILLED, MISSING, MOST_CLASSES, WAYS, Column, Missing, check_distinct, understand
+from pellucid.datasets.record import DataError, DataSet, Task, generator, mean_and_std, split, split_by_class
 from pellucid.datasets.sheet import TableFile, no_such_column, read_table
 
 MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
@@ -25,6 +25,9 @@ def csv(
     ignore: Sequence[str] = (),
     decimal: str | None = None,
     missing: Missing = "error",
+    header: bool = True,
+    encoding: str | None = None,
+    stratify: bool = True,
 ) -> DataSet:
     r"""Read a CSV file with a header row; learn the column `target` from the others.
 
@@ -50,7 +53,11 @@ def csv(
         ignore: columns to be left out.
         decimal: "." or ",", the decimal mark of all columns, where the cells leave it open (1,234).
         missing: what an empty cell, NA, nan, None, null or ? is: an "error"; the reason to "drop" its row; or, among
-            texts, a "category" of its own.
+            texts, a "category" of its own. "mean" fills it in, with the mean of the training part (among texts it is a
+            category of its own); "indicator" does so, too, and adds a column of 0 and 1 that says where it was.
+        header: whether the first row names the columns; else they are called c1, c2, …
+        encoding: of the file, such as "cp1252"; by default UTF-8, or what its byte order mark says.
+        stratify: whether the validation part has the same share of each class.
 
     Shape: x (N, features) float32; y (N,) int64 for classes, (N, 1) float32 for a regression.
 
@@ -72,11 +79,12 @@ def csv(
     for what, value, choices in (
         ("task", task, (None, "classification", "regression")),
         ("decimal mark", decimal, (None, ".", ",")),
-        ("way with missing values", missing, ("error", "drop", "category")),
+        ("way with missing values", missing, WAYS),
     ):
         if value not in choices:
             raise DataError(f"a {what} is {' or '.join(map(repr, filter(None, choices)))}, received {value!r}")
-    table = read_table(path)
+    table = read_table(path, header, encoding)
+    names = list(table.columns)
     if target in ignore:
         raise DataError(f"{path}: the target {target!r} cannot be ignored, too: choose another target")
     table = without(table, ignore)
@@ -93,21 +101,29 @@ def csv(
     # Every cell is read before anything is split, so that a bad one is found wherever it falls.
     table, columns = understand(table, target, decimal, categorical, missing)
     n = len(table.row_numbers)
-    train, val = split(n, val_fraction, generator(seed))
 
     shown = [column.described("target" if name == target else "feature") for name, column in columns.items()]
     goal = columns.pop(target)
     for column in columns.values():
         check_distinct(table, column)
-    x, feature_names, facts = features(columns, train, path)
     decided, why = (task, "as asked") if task else guess_task(goal)
+    if decided == "classification":
+        y, class_names = class_numbers(table, goal)
+    else:
+        y, class_names = np.zeros(n, np.int64), ()
+    train, val = (
+        split_by_class(y, val_fraction, generator(seed))
+        if class_names and stratify
+        else split(n, val_fraction, generator(seed))
+    )
+    x, feature_names, facts = features(columns, train, path, missing == "indicator")
     facts["task_because"] = why
     facts["target"] = {"kind": goal.kind, "unit": goal.unit, "decimal": goal.decimal}
     if missing != "error":
         facts["missing"] = missing
-    class_names: tuple[str, ...] = ()
+    if not header:
+        facts["names"] = names
     if decided == "classification":
-        y, class_names = class_numbers(table, goal)
         met = set(y[train].tolist())
         facts["unseen_classes"] = [name for k, name in enumerate(class_names) if k not in met]
     else:
@@ -140,9 +156,12 @@ def csv(
 
 
 def features(
-    columns: Mapping[str, Column], train: np.ndarray, path: Path
+    columns: Mapping[str, Column], train: np.ndarray, path: Path, indicator: bool = False
 ) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
-    """Columns by name -> `x` (N, features) as the training rows scale it, the names of its columns, and facts."""
+    """Columns by name -> `x` (N, features) as the training rows scale it, the names of its columns, and facts.
+
+    A number that is missing becomes the mean, which is 0 when it is scaled; with `indicator`, a column says where.
+    """
     blocks: list[np.ndarray] = []
     names: list[str] = []
     facts: dict[str, Any] = {
@@ -155,11 +174,16 @@ def features(
         "unseen_categories": 0,
         "unseen": {},
     }
+    if indicator:
+        facts["indicators"] = [name for name, column in columns.items() if column.kind == "number" and column.missing]
     for name, column in columns.items():
         if column.kind == "number":
             mean, std = _scale(column, train, path)
-            blocks.append(((column.values - mean) / std)[:, None])
+            blocks.append(_scaled(column.values, mean, std))
             names.append(name)
+            if name in facts.get("indicators", ()):
+                blocks.append(np.isnan(column.values)[:, None])
+                names.append(f"{name} missing")
             facts["feature_mean"][name], facts["feature_std"][name] = float(mean), float(std)
             continue
         categories = np.unique(column.values[train])
@@ -201,7 +225,7 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
         }
         for name in order
     }
-    keep = "category" if facts.get("missing") == "category" else "error"
+    keep = facts["missing"] if facts.get("missing") in ("category", *FILLED) else "error"
     there = [name for name in order if name in table.columns]
     _, columns = understand(_only(table, there), decimal=decimal, missing=keep, learned=learned)
     blocks: list[np.ndarray] = []
@@ -210,7 +234,9 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
             raise no_such_column(name, table, "feature that was learned from")
         values = columns[name].values
         if name in numbers:
-            blocks.append(((values - numbers[name]) / facts["feature_std"][name])[:, None])
+            blocks.append(_scaled(values, numbers[name], facts["feature_std"][name]))
+            if name in facts.get("indicators", ()):
+                blocks.append(np.isnan(values)[:, None])
         else:
             blocks.append(values[:, None] == np.array(texts[name]))
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
@@ -328,10 +354,22 @@ def _joined(table: TableFile, target: str) -> TableFile:
 _BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
 
+def _scaled(values: np.ndarray, mean: Any, std: Any) -> np.ndarray:
+    """(N,) -> (N, 1); a value that is missing is the mean, and so 0."""
+    return np.nan_to_num((values - mean) / std, nan=0.0, posinf=np.inf, neginf=-np.inf)[:, None]
+
+
 def _scale(column: Column, train: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The mean and deviation of the training rows, in float64."""
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = mean_and_std(column.values[train])
+        there = column.values[train]
+        there = there[~np.isnan(there)]
+        if not len(there):
+            raise DataError(
+                f"{path}: column {column.name!r} has no value in the rows that are trained on: leave it out with "
+                "--ignore"
+            )
+        mean, std = mean_and_std(there)
     if not (np.isfinite(mean) and np.isfinite(std)):
         largest = np.abs(column.values).max()
         raise DataError(
@@ -348,6 +386,8 @@ def _remark(row: Mapping[str, Any], facts: Mapping[str, Any], classes: Sequence[
         new = facts.get("unseen_classes")
         tail = f"; only in validation: {_listed(new)}" if new else ""
         return (f"{len(classes)} classes, {why}" if task == "classification" else f"regression, {why}") + tail
+    if row["missing"] and row["kind"] == "number" and facts.get("missing") in FILLED:
+        return "missing: the mean" + (", and a column that says where" if name in facts.get("indicators", ()) else "")
     if name in facts["unseen"]:
         return f"only in validation: {_listed(facts['unseen'][name])}"
     constant = (

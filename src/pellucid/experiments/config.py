@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from pellucid.datasets.characters import check_encoding
+from pellucid.datasets.column import WAYS
 from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
@@ -74,6 +76,11 @@ def _schedule(text: str) -> str:
     if plain.partition(":")[0] not in choices.SCHEDULERS.kinds and ":" not in plain:
         raise unknown("schedule", plain, choices.schedules())
     return choices.SCHEDULERS.normal(text)
+
+
+def _encoding(text: str) -> str:
+    check_encoding(text)
+    return text
 
 
 def _device(text: str) -> str:
@@ -179,10 +186,30 @@ class Config:
         field_default=None,
     )
     missing: str | None = setting(
-        "An empty cell of the CSV file, NA, nan or ?: an error, a reason to drop its row or, among texts, a category.",
+        "An empty cell of the CSV file, NA, nan or ?: error; drop its row; among texts, a category; the mean of its "
+        "column (among texts, a category); or indicator: the mean, and a column that says where.",
         None,
         shown="error",
-        **_one_of("way with missing values", lambda: ("error", "drop", "category")),
+        **_one_of("way with missing values", lambda: WAYS),
+        field_default=None,
+    )
+    header: bool | None = setting(
+        "Whether the first row of the CSV file names its columns; else they are called c1, c2, …",
+        None,
+        shown="header",
+        field_default=None,
+    )
+    encoding: str | None = setting(
+        "The encoding of the CSV file, such as cp1252.",
+        None,
+        shown="utf-8",
+        normal=lambda text: _encoding(text),
+        field_default=None,
+    )
+    stratify: bool | None = setting(
+        "Whether both parts of a CSV file have the same share of each class.",
+        None,
+        shown="stratify",
         field_default=None,
     )
 
@@ -236,7 +263,8 @@ def check(options: Options) -> Options:
         if "target" not in options:
             if not Path(dataset).is_file():
                 raise UsageError(f"There is no file {dataset} to train on.")
-            names = ", ".join(read_table(Path(dataset)).columns)
+            table = read_table(Path(dataset), options.get("header", True), options.get("encoding"))
+            names = ", ".join(table.columns)
             raise UsageError(
                 f"Which column of {dataset} is to be predicted? Name it, --target COLUMN, of these: {names}."
             )
@@ -245,7 +273,8 @@ def check(options: Options) -> Options:
     for option, belongs in BELONGS.items():
         if options.get(option) not in (None, (), []) and _source(options) != belongs:
             place = "a CSV file" if belongs == "csv" else belongs
-            raise UsageError(f"--{option} belongs to {place}, not to the data set {dataset}. Leave it out.")
+            shown = option_of(option, options[option])
+            raise UsageError(f"--{shown} belongs to {place}, not to the data set {dataset}. Leave it out.")
     if "data" in options:
         options["data"] = str(Path(options["data"]).absolute())
     for name, known in SETTINGS.items():
@@ -262,11 +291,18 @@ def _checked(name: str, value: Any, known: Setting) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def option_of(name: str, value: Any = None) -> str:
+    """An option without its dashes: `val-fraction`, or of one that is on or off `no-header`."""
+    return ("no-" if value is False else "") + name.replace("_", "-")
+
+
 def command(options: Options, *more: str) -> str:
     """The `pellucid train` that has these options, as a shell takes it."""
     words = ["pellucid", "train", *([options["dataset"]] if "dataset" in options else [])]
     for name, value in options.items():
-        if name != "dataset":
+        if isinstance(value, bool):
+            words.append(f"--{option_of(name, value)}")
+        elif name != "dataset":
             for item in value if isinstance(value, list | tuple) else [value]:
                 words += [f"--{name.replace('_', '-')}", str(item)]
     return shlex.join([*words, *more])

@@ -24,7 +24,9 @@ def load(options: Options) -> DataSet:
     name = options["dataset"]
     common = {key: options[key] for key in ("seed", "val_fraction") if key in options}
     if is_csv(name):
-        common |= {key: options[key] for key, belongs in BELONGS.items() if belongs == "csv" and options.get(key)}
+        common |= {
+            key: options[key] for key, belongs in BELONGS.items() if belongs == "csv" and options.get(key) is not None
+        }
         return datasets.csv(name, **common)
     if name == "digits":
         return datasets.digits(**common)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,13 @@ class Samples:
     notes: list[str] = field(default_factory=list)
 
 
-def samples(path: Path, config: Config, data: dict[str, Any], decimal: str | None = None) -> Samples:
-    """Read a table, an image or arrays; `data` is what config.json says of the data that were learned from."""
+def samples(
+    path: Path, config: Config, data: dict[str, Any], decimal: str | None = None, encoding: str | None = None
+) -> Samples:
+    """Read a table, an image or arrays; `data` is what config.json says of the data that were learned from.
+
+    A table has a header, or none, as that which was learned from, and its encoding unless another is given.
+    """
     if not path.is_file():
         raise UsageError(f"There is no file {path} to predict from.")
     shape = tuple(data.get("sample_shape", ()))
@@ -56,7 +62,8 @@ def samples(path: Path, config: Config, data: dict[str, Any], decimal: str | Non
         return Samples(read_image(path, (shape[1], shape[2]))[None, None], notes=_of_frames(path))
     if kind in IMAGES:
         raise UsageError(f"{path}: the run learned from the columns {', '.join(data['features'])}, not from images.")
-    return _from_table(read_table(path), config, data, decimal)
+    table = read_table(path, config.header is not False, encoding or config.encoding)
+    return _from_table(_named(table, config, data), config, data, decimal)
 
 
 def predictions(outputs: np.ndarray, config: Config, data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -138,6 +145,20 @@ def _from_arrays(path: Path, shape: tuple[int, ...], data: dict[str, Any]) -> Sa
     if labels.size != len(x):
         raise DataError(f"{path}: x has {len(x):,} samples and y, of shape {labels.shape}, {labels.size:,} targets")
     return Samples(x, [float(value) if np.isfinite(value) else None for value in labels.reshape(-1)])
+
+
+def _named(table: TableFile, config: Config, data: dict[str, Any]) -> TableFile:
+    """A table without a header by the names that its columns had in training, where it was without the target."""
+    names = data["facts"].get("names", [])
+    rest = [name for name in names if name != config.target]
+    if not names or len(table.columns) == len(names):
+        return table
+    if len(table.columns) != len(rest):
+        raise DataError(
+            f"{table.path} has {len(table.columns)} columns, and the run learned from {len(names)}, of which "
+            f"{config.target} is the target: a file without a header has all of them, or all but the target"
+        )
+    return dataclasses.replace(table, columns=dict(zip(rest, table.columns.values(), strict=True)))
 
 
 def _from_table(table: TableFile, config: Config, data: dict[str, Any], decimal: str | None) -> Samples:

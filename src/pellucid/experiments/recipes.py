@@ -54,7 +54,7 @@ DATASETS = tuple(name for name in RECIPES if name != "csv")
 
 # Settings of one data set, and the values that it has of others, whatever the model.
 BELONGS = {
-    **dict.fromkeys(("target", "categorical", "ignore", "decimal", "missing"), "csv"),
+    **dict.fromkeys(("target", "categorical", "ignore", "decimal", "missing", "header", "encoding", "stratify"), "csv"),
     "data": "mnist",
     "balance": "circle",
 }

@@ -189,7 +189,7 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
     if record["class_names"]:
         record["class_counts"] = np.bincount(data.y_train, minlength=len(record["class_names"])).tolist()
     if table is not None and table.is_file():
-        record["head"] = _head(table)
+        record["head"] = _head(table, config)
     whole = data.x_train.ndim > 2  # of images, a few of each class are picked
     x, y = (data.x_train, data.y_train) if whole else (data.x_train[:MOST_POINTS], data.y_train[:MOST_POINTS])
     axes = (names[0], names[1]) if len(names) == 2 else ("x₁", "x₂")
@@ -233,9 +233,9 @@ def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[str, str]]:
     return sorted([*numbers, *categories], key=lambda pair: order.get(pair[0], len(order)))
 
 
-def _head(path: Path) -> tuple[list[str], list[list[str]]]:
+def _head(path: Path, config: Config) -> tuple[list[str], list[list[str]]]:
     """The header and the first rows of a CSV file, as they are written there."""
-    columns = list(read_table(path).columns.items())
+    columns = list(read_table(path, config.header is not False, config.encoding).columns.items())
     more = ["…"] if len(columns) > WIDTH else []
     rows = zip(*(cells[:HEAD] for _, cells in columns[:WIDTH]), strict=True)
     return [*(name for name, _ in columns[:WIDTH]), *more], [[*row, *more] for row in rows]

@@ -12,7 +12,15 @@ from pellucid.experiments import config as settings
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError, unknown
 
-_FIXED = {"dataset", "target", "data", "device", "log_every", "keep"}  # they are not settings of how to learn
+_FIXED = {
+    "dataset",
+    "target",
+    "data",
+    "device",
+    "log_every",
+    "keep",
+    "encoding",
+}  # they are not settings of how to learn
 _RANGE = re.compile(r"(?P<low>[^,]+?)\.\.(?P<high>[^,:]+)(:(?P<scale>\w+))?")
 
 
