@@ -1,4 +1,4 @@
-"""What the terminal shows of a run: a line that moves while it trains, and a table when it ends."""
+"""What is shown of a run: in a terminal a line that moves while it trains, else one per epoch; a table at the end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from pellucid.train import Callback, Learner
+from pellucid.train.records.recorder import scalars
 
 SECONDS = 0.5  # from one drawing to the next, which takes a millisecond
 BESIDE = 26  # columns for a short bar, the percentage and the time left, with the gaps between them
@@ -19,7 +20,7 @@ BESIDE = 26  # columns for a short bar, the percentage and the time left, with t
 class Screen(Callback):
     """A progress bar: epoch, loss, validation metric, samples per second, time left.
 
-    It is drawn on a terminal only: in a file or a pipe it would be noise.
+    It is drawn on a terminal only: in a file or a pipe it would be noise, see `Lines`.
     """
 
     order = 50
@@ -79,6 +80,28 @@ class Screen(Callback):
             refresh=True,
         )
         self.next = time.perf_counter() + SECONDS
+
+
+class Lines(Callback):
+    """A line after each epoch, for a log or a pipe, where nothing can move."""
+
+    order = 50
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def before_fit(self, learner: Learner) -> None:
+        self.since = time.perf_counter()
+
+    def after_epoch(self, learner: Learner) -> None:
+        figures = {"loss": learner.train_loss, **scalars(learner.evaluation)}
+        shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
+        rate = learner.optimizer.param_groups[0]["lr"]
+        seconds = time.perf_counter() - self.since
+        width = len(str(learner.epochs))
+        self.console.print(
+            f"epoch {learner.epoch:{width}}/{learner.epochs}  {shown}  lr {float(rate):.3g}  {seconds:.1f} s"
+        )
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:

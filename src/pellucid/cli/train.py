@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from pellucid.cli.interrupt import stop_on_signal
 from pellucid.cli.options import of_config
-from pellucid.cli.screen import Screen, table
+from pellucid.cli.screen import Lines, Screen, table
 from pellucid.experiments import choices
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
@@ -66,11 +67,10 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
     if session.data.facts.get("table"):
         console.print(_columns(session.data.facts["table"]))
     console.print(session.headline())
-    if console.is_terminal and not console.quiet:
-        session.learner.add(Screen(console, session.metric))
-    learner = session.learner
+    if not console.quiet:
+        session.learner.add(Screen(console, session.metric) if console.is_terminal else Lines(console))
     try:
-        with stop_on_signal(session.stop, lambda: f"finishing step {learner.step + 1}, then saving") as received:
+        with stop_on_signal(session.stop, partial(_ending, session)) as received:
             state = session.run()
     except Diverged:
         if with_report:
@@ -80,9 +80,8 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
         console.print(_table(session))
         if session.unlearned:
             console.print(f"{session.unlearned} {_WHAT_TO_TRY}")
-    if with_report:
-        _write_report(session, console)
-    console.print(_where(session, with_report))
+    reported = with_report and _write_report(session, console)
+    console.print(_where(session, reported))
     if state == "stopped":
         raise typer.Exit(received.exit_code)
 
@@ -110,11 +109,22 @@ def _columns(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _write_report(session: RunSession, console: Console) -> None:
-    """The page about the run. The run is whole without it, so whatever goes wrong here is reported and no more."""
+def _ending(session: RunSession) -> str:
+    """What a first Ctrl-C does, said before it is done: who presses it twice knows what to resume, too."""
+    path = session.folder.path
+    return (
+        f"finishing step {session.learner.step + 1}, then saving to {path}; to go on: pellucid train --resume "
+        f"{quoted(path)}"
+    )
+
+
+def _write_report(session: RunSession, console: Console) -> bool:
+    """Write the page about the run; whether it could be. The run is whole without it, so what goes wrong here is
+    reported and no more."""
     try:
         with console.status("Writing report.html …"):
             session.write_report()
+        return True
     except ImportError as error:
         console.print(f"No report.html was written: {error}")
     except Exception as error:  # noqa: BLE001
@@ -122,6 +132,7 @@ def _write_report(session: RunSession, console: Console) -> None:
             f"No report.html was written ({type(error).__name__}: {error}). The run itself is whole. To try again: "
             f"pellucid report {quoted(session.folder.path)}"
         )
+    return False
 
 
 def _table(session: RunSession) -> Any:
@@ -138,8 +149,8 @@ def _table(session: RunSession) -> Any:
     return table(session.config.title, [*rows, ("parameters", summary["parameters"])])
 
 
-def _where(session: RunSession, with_report: bool) -> str:
-    """Where the files are and how to go on."""
+def _where(session: RunSession, reported: bool) -> str:
+    """Where the files are and how to go on; `reported`: there is a page about the run as it is now."""
     learner, folder, epochs = session.learner, session.folder, session.config.epochs
     again = f"pellucid train --resume {quoted(folder.path)}"
     if not session.verdict and learner.epoch < epochs:
@@ -148,7 +159,7 @@ def _where(session: RunSession, with_report: bool) -> str:
             f"To go on: {again}"
         )
     where = f"Run folder: {folder.path}\nLoss curves: {folder.curves}"
-    if with_report and folder.report.exists():
+    if reported:
         where += f"\nReport: {folder.report}"
     if session.verdict:
         return f"{session.verdict}\n{where}"

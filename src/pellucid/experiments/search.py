@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class Search:
                     what = f"{name} ({theirs} / {ours})"
                 raise UsageError(
                     f"{self.path} holds another sweep, which differs in {what}. Write to another folder with --out, "
-                    f"or go on with that one: --resume {self.path}."
+                    f"or go on with that one: --resume {shlex.quote(str(self.path))}."
                 )
         self.trials = max(self.trials, stored.trials)
 

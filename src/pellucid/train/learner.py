@@ -19,7 +19,7 @@ from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, sa
 from pellucid.train.files.identity import differences, identity
 from pellucid.train.loop import Callback, Loop, SkipEpoch
 from pellucid.train.probes.lr_find import LRFinder, lr_find
-from pellucid.train.records.recorder import Recorder
+from pellucid.train.records.recorder import Recorder, scalars
 from pellucid.train.schedule import cosine, linear
 
 Metrics = "dict[str, Callable[[], Any]] | Sequence[Any]"
@@ -86,6 +86,22 @@ class Learner(Loop):
         self._epoch_random: dict[str, Any] = {}
         self._cycle_callback: Callback | None = None
         self._cycle: dict[str, Any] | None = None  # of fit_one_cycle, while it is not complete
+
+    def __repr__(self) -> str:
+        """What it consists of, and how far it is."""
+        size = f"{sum(parameter.numel() for parameter in self.model.parameters()):,} parameters"
+        optimizer = type(self.optimizer).__name__
+        rates = dict.fromkeys(f"{float(group['lr']):g}" for group in self.optimizer.param_groups if "lr" in group)
+        loss = getattr(self.loss_function, "__name__", type(self.loss_function).__name__)
+        parts = [
+            f"{type(self.model).__name__} ({size})",
+            loss,
+            optimizer + (f" lr {' / '.join(rates)}" if rates else ""),
+        ]
+        figures = {"train_loss": self.train_loss} if self.samples else {}
+        figures |= scalars(self.evaluation)
+        done = [f"epoch {self.epoch}", f"step {self.step}", *(f"{name} {value:.4g}" for name, value in figures.items())]
+        return f"{type(self).__name__}({', '.join(parts)}; {', '.join(done)})"
 
     @property
     def recorder(self) -> Recorder:

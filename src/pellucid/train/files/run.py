@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,8 @@ class RunFolder:
             if self.config.exists():
                 state = "a finished run" if self.summary.exists() else "a run"
                 raise RunFolderError(
-                    f"{self.path} holds {state} already. Go on with it: --resume {self.path}; or write elsewhere: "
-                    "--out another folder."
+                    f"{self.path} holds {state} already. Go on with it: --resume "
+                    f"{shlex.quote(str(self.path))}; or write elsewhere: --out another folder."
                 )
             # A file that was being written when a run was killed before it began does not count.
             if self.path.is_dir() and any(not is_partial(path) and path.name != LOCK for path in self.path.iterdir()):

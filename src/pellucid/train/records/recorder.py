@@ -73,6 +73,13 @@ class Recorder(Callback):
         self._rows: list[Row] = []
         self._watch = Stopwatch()
 
+    def __repr__(self) -> str:
+        """What it holds: the numbers of rows, and the figures of the last epoch."""
+        last = self._epochs[-1][1] if self._epochs else {}
+        figures = [f"{name} {value:.4g}" for name, value in last.items() if name.startswith(("train_", "val_"))]
+        held = f"{len(self._epochs)} epochs, {self._count - len(self._epochs)} steps"
+        return f"Recorder({'; '.join([held, *([', '.join(figures)] if figures else [])])})"
+
     @property
     def seconds(self) -> float:
         """Time spent in `fit` so far, in seconds."""
