@@ -13,6 +13,7 @@ from pellucid.cli.program import app
 from pellucid.datasets import DataError, read_features, read_table
 from pellucid.datasets import csv as read_csv
 from pellucid.datasets.record import split, split_by_class
+from pellucid.experiments.build import class_weights
 
 
 @pytest.fixture(autouse=True)
@@ -198,3 +199,36 @@ def test_many_files_are_one_csv() -> None:
     assert [row["file"] for row in rows] == ["table.csv"] * 56 + ["other.csv"] * 2
     assert [row["row"] for row in rows[-2:]] == ["1", "2"]
     assert result.output.count(" of 56 right") == 2  # of the file, and of all files
+
+
+# Rare classes
+
+
+@pytest.mark.learns
+def test_balanced_classes_find_what_is_rare() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(rng.normal(), "common") for _ in range(380)] + [(rng.normal() + 1.8, "rare") for _ in range(20)]
+    write("x,kind\n" + "".join(f"{x:.4f},{kind}\n" for x, kind in rows))
+    found = {}
+    for weights in ("none", "balanced"):
+        made = pellucid(
+            "train", "table.csv", "--target", "kind", "--class-weights", weights, "--epochs", 15, "--lr", 0.01,
+            "--model", "logistic", "--out", weights, "--no-report",
+        )  # fmt: skip
+        assert made.exit_code == 0, made.output
+        assert pellucid("predict", weights, "table.csv", "--out", f"{weights}.csv").exit_code == 0
+        answers = rows_of(f"{weights}.csv")[380:]
+        found[weights] = sum(row["prediction"] == "rare" for row in answers)
+    assert found["none"] < 10 < found["balanced"]
+    assert pellucid("train", "--resume", "balanced", "--epochs", 16, "--no-report").exit_code == 0
+
+
+def test_the_weights_make_every_class_count_the_same() -> None:
+    weights = class_weights(np.array([0, 0, 0, 1, 3, 3]), 4).numpy()
+    np.testing.assert_allclose(weights * [3, 1, 0, 2], [2, 2, 0, 2], rtol=1e-6)
+
+
+def test_weights_are_for_cross_entropy() -> None:
+    result = pellucid("train", "moons", "--class-weights", "balanced", "--loss", "mse")
+    assert result.exit_code == 2 and "--loss cross-entropy" in result.stderr
+    assert "Did you mean balanced?" in pellucid("train", "moons", "--class-weights", "balance").stderr

@@ -53,7 +53,7 @@ def graph(
     print(viz.summary(network, x))
     try:
         if backward:
-            measure = build.loss(config, classes)
+            measure = build.loss(config, classes, samples)
             with record_graph(config.title) as record:
                 record.name(x, "input")
                 record.name(y, "target")

@@ -39,7 +39,7 @@ def train(
 ) -> None:
     """Train a network on DATASET.
 
-    The run folder gets config.json, environment.json, history.csv, checkpoints (of the newest epochs and of the best),
+    The run folder gets config.json, environment.json, history.csv, checkpoints (the first, the newest, the best),
     model.safetensors, activations.npz and gradients.npz, summary.json, loss.png and report.html, a page that shows it
     all.
     Ctrl-C saves and says how to go on; a resumed run equals the uninterrupted one bit for bit.

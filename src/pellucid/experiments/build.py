@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import nn, train
+from pellucid.core import Tensor, from_data
 from pellucid.datasets import DataSet
 from pellucid.experiments import choices
 from pellucid.experiments.config import Config, hidden_sizes
@@ -45,7 +46,7 @@ def learner(
     return train.Learner(
         network,
         (loaders.train, loaders.val),
-        loss(config, classes),
+        loss(config, classes, data),
         steps,
         metrics(classes, data.facts.get("target_std", 1.0)),
         [*callbacks, *schedule, *asked],
@@ -111,8 +112,13 @@ def _cnn(shape: tuple[int, ...], outputs: int, activation: Callable[[], Any]) ->
     ]
 
 
-def loss(config: Config, classes: int | None) -> Callable[[Any, Any], Any]:
-    """`loss(output, target)`, the mean over the batch; class numbers become what the formula compares with."""
+def loss(config: Config, classes: int | None, data: DataSet | None = None) -> Callable[[Any, Any], Any]:
+    """`loss(output, target)`, the mean over the batch; class numbers become what the formula compares with.
+
+    `data` is what classes are weighed by, where the configuration asks for that.
+    """
+    if config.class_weights == "balanced" and data is not None and classes is not None:
+        return nn.CrossEntropyLoss(weight=class_weights(data.y_train, classes).to(config.device))
     compare = choices.LOSSES[config.loss]()
     if classes is None or config.loss == "cross-entropy":
         return compare
@@ -120,6 +126,16 @@ def loss(config: Config, classes: int | None) -> Callable[[Any, Any], Any]:
         return lambda output, target: compare(output, target.reshape(-1, 1).to(output.dtype))  # (N,) -> (N, 1)
     one_hot = nn.functional.one_hot
     return lambda output, target: compare(output, one_hot(target, classes).to(output.dtype))  # (N,) -> (N, classes)
+
+
+def class_weights(y: np.ndarray, classes: int) -> Tensor:
+    """N / (classes · N_k) for each class k: together, the samples of every class count the same. (classes,) float32.
+
+    A class without a sample has the weight 0. Source: King and Zeng, Logistic Regression in Rare Events Data, 2001.
+    """
+    counts = np.bincount(y, minlength=classes)
+    there = (counts > 0).sum()
+    return from_data(np.where(counts > 0, len(y) / (there * np.maximum(counts, 1)), 0.0).astype(np.float32))
 
 
 def metrics(classes: int | None, target_std: float = 1.0) -> dict[str, Callable[[], Any]]:

@@ -167,7 +167,7 @@ class Config:
         field_default=(),
     )
     keep: int = setting(
-        "Checkpoints that stay: the newest ones, beside the best; 0 keeps all.",
+        "Checkpoints that stay: the newest ones, beside the first and the best; 0 keeps all.",
         20,
         fits=lambda x: x >= 0,
         wanted="a whole number from 0, such as 5",
@@ -191,6 +191,13 @@ class Config:
         None,
         shown="error",
         **_one_of("way with missing values", lambda: WAYS),
+        field_default=None,
+    )
+    class_weights: str | None = setting(
+        "balanced: a sample of a rare class counts as much more as its class is rarer; none.",
+        None,
+        shown="none",
+        **_one_of("way to weigh classes", lambda: ("balanced", "none")),
         field_default=None,
     )
     header: bool | None = setting(
@@ -338,6 +345,11 @@ def complete(options: Options, classes: int | None) -> Config:
     loss = options.get("loss", "mse" if classes is None else "cross-entropy")
     if classes is None and loss != "mse":
         raise UsageError(f"--loss {loss} is for classes, and the target is a real number. Write --loss mse.")
+    if options.get("class_weights") == "balanced" and loss != "cross-entropy":
+        raise UsageError(
+            f"--class-weights balanced is for classes and cross-entropy, and the loss is {loss}. Leave it out"
+            + (", or write --loss cross-entropy." if classes is not None else ".")
+        )
     recipe = recipe_of(_source(options), model, quadratic=classes is not None and loss == "mse")
     optimizer = options.get("optimizer", recipe.get("optimizer", "adam"))
     own = choices.optimizer_settings(optimizer)

@@ -117,7 +117,7 @@ class RunSession:
         every = statistics_every(config.epochs * len(self.loaders.train))
         self.history = Recorder(config.log_every, folder.history)
         self.parts = [(part, part.callback(every)) for part in PARTS]
-        checkpoint = Checkpoint(folder.checkpoints, keep=config.keep or None)
+        checkpoint = Checkpoint(folder.checkpoints, keep=config.keep or None, keep_first=True)
         own = [self.history, NaNGuard(), checkpoint, *(callback for _, callback in self.parts)]
         self.learner = build.learner(config, data, self.loaders, own, folder=folder.path)
         self.model = self.learner.model

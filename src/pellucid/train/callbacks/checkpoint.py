@@ -35,6 +35,7 @@ class Checkpoint(Callback):
         mode: "min" or "max": which values of `monitor` are good.
         keep: how many of the newest files stay; None keeps all. (Two, rather than one, still have a whole one when a
             disk damages the other.)
+        keep_first: whether the state before the first step stays, too: what the parameters were can then be shown.
 
     Raises:
         ValueError: `mode` or `keep` is not one of these, or (when the fit begins) nothing is called `monitor`.
@@ -44,13 +45,19 @@ class Checkpoint(Callback):
     order = 90  # after every callback whose state it saves
 
     def __init__(
-        self, folder: str | Path, monitor: str | None = "val_loss", mode: str = "min", keep: int | None = None
+        self,
+        folder: str | Path,
+        monitor: str | None = "val_loss",
+        mode: str = "min",
+        keep: int | None = None,
+        keep_first: bool = False,
     ) -> None:
         if mode not in ("min", "max"):
             raise ValueError(f"Checkpoint was given mode={mode!r}: write 'min' or 'max'.")
         if keep is not None and keep < 1:
             raise ValueError(f"Checkpoint was given keep={keep}: at least 1 file stays; None keeps all.")
         self.folder, self.monitor, self.mode, self.keep = Path(folder), monitor, mode, keep
+        self.keep_first = keep_first
         self.best_value: float | None = None
         self.best_epoch: int | None = None
         self._background = Background()
@@ -140,7 +147,8 @@ class Checkpoint(Callback):
             # A file with more steps is of a run that went further than this one has: not ours to remove.
             earlier = [file for file in checkpoint_files(self.folder) if steps_of(file) <= steps_of(path)]
             for old in earlier[self.keep :]:
-                old.unlink(missing_ok=True)
+                if steps_of(old) or not self.keep_first:
+                    old.unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_value": self.best_value, "best_epoch": self.best_epoch}
