@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_goes_by_the_name_that_was_given(
 def test_help_breaks_its_lines_at_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     lines = [line.strip() for line in pellucid("train", "-h").stdout.splitlines()]
-    assert "The run folder gets config.json, environment.json, history.csv, a checkpoint per epoch," in lines
+    assert "The run folder gets config.json, environment.json, history.csv, checkpoints (the first, the" in lines
     assert "Example: pellucid train mnist --model cnn --epochs 3" in lines
 
 
