@@ -81,7 +81,7 @@ def _of_holders(case: Case, data: SeenData) -> Finding | None:
     counts: dict[str, int] = {}
     for name, rows in probe.stores(case.session.scope, inputs.shape[1], excluded).items():
         held = {row.tobytes() for row in rows}
-        of_pass = name == called(data.keys.inputs) or ("." in name and len(rows) == batch_size)
+        of_pass = len(rows) == batch_size and (name == called(data.keys.inputs) or "." in name)
         if not of_pass and seen <= held:
             counts[name] = len(held)
     if not counts or min(counts.values()) * SHARE < len(seen):
