@@ -59,6 +59,37 @@ def lstm(t: Any, x: Any, hidden: Any, cell: Any, *weights: Any, **options: Any) 
     return t.cat([out.flatten(), last.flatten(), inner.flatten()])
 
 
+def normed(t: Any, x: Any, weight: Any, bias: Any) -> Any:
+    return t.nn.functional.layer_norm(x, tuple(weight.shape), weight, bias)
+
+
+def batch_normed(t: Any, x: Any, *affine: Any) -> Any:
+    mean, var = t.zeros(x.shape[1], dtype=x.dtype), t.ones(x.shape[1], dtype=x.dtype)
+    out = t.nn.functional.batch_norm(x, mean, var, *affine, training=True)
+    return t.cat([out.flatten(), mean, var])
+
+
+def attended(t: Any, *tensors: Any, **options: Any) -> Any:
+    return t.nn.functional.scaled_dot_product_attention(*tensors, **options)
+
+
+def stepped(t: Any, param: Any, gradient: Any, name: str = "", **options: Any) -> Any:
+    """Three steps of an optimiser, and a gradient of both of what they get, so that the table can ask for one."""
+    own = param.detach().clone().requires_grad_()
+    optimizer = getattr(t.optim, name)([own], **options)
+    for scale in (1.0, -0.5, 2.0):
+        own.grad = gradient.detach() * scale
+        optimizer.step()
+    return own.detach() + 0 * (param + gradient)
+
+
+STEPS = [
+    ("adam", "Adam", {"lr": 0.01}),
+    ("adam", "Adam", {"lr": 0.01, "weight_decay": 0.1, "maximize": True, "betas": (0.8, 0.9)}),
+    ("adam", "AdamW", {"lr": 0.01, "weight_decay": 0.1}),
+    ("sgd", "SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.1}),
+    ("sgd", "SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "maximize": True}),
+]
 FLAT = [((0,),), ((1,),), ((2047,),), ((2049,),), ((100, 333),), ((131, 1031),)]
 CASES = [
     Case("exp", lambda t, x: t.exp(x), FLAT, ("exp",)),
@@ -83,6 +114,21 @@ CASES = [
     Case("lstm projected", partial(lstm, proj_size=9), [
         ((3, 17, 10), (1, 17, 9), (1, 17, 32), (128, 10), (128, 9), (128,), (128,), (9, 32)),
     ], ("lstm",), bound=3),
+    Case("layer norm", normed, [((0, 5), (5,), (5,)), ((1, 1), (1,), (1,)), ((7, 301), (301,), (301,)),
+                                ((5, 9, 8, 11), (8, 11), (8, 11))], ("normalise", "normalise_backward"), bound=5),
+    Case("group norm", lambda t, x, *affine: t.nn.functional.group_norm(x, 3, *affine),
+         [((4, 6, 9, 14), (6,), (6,))], ("normalise", "normalise_backward"), bound=5),
+    Case("batch norm", batch_normed, [((3, 2, 1), (2,), (2,)), ((60, 45), (45,), (45,)), ((9, 7, 5, 11), (7,), (7,))],
+         ("normalise", "normalise_backward"), bound=5),
+    Case("batch norm alone", batch_normed, [((9, 7, 5, 11),)], ("normalise", "normalise_backward"), bound=5),
+    Case("softmax", lambda t, x: t.softmax(x, -1), [((3, 1),), ((2, 3000),), ((5, 9, 77),)],
+         ("softmax", "softmax_backward"), bound=2),
+    Case("softmax of columns", lambda t, x: t.softmax(x, 0), [((77, 45),)], (), bound=2),
+    Case("attention", attended, [((2, 1, 1, 4),) * 3, ((2, 3, 37, 8),) * 3], ("softmax", "softmax_backward"), bound=5),
+    Case("attention of what came before", partial(attended, is_causal=True), [((2, 3, 37, 8),) * 3],
+         ("softmax", "softmax_backward"), bound=5),
+    *[Case(f"{name} {i}", partial(stepped, name=name, **options), [((1,), (1,)), ((61, 47), (61, 47))], (kernel,),
+           bound=3) for i, (kernel, name, options) in enumerate(STEPS)],
 ]  # fmt: skip
 TOLERANCE = {"float32": (3e-6, 1e-6), "float64": (1e-13, 1e-14)}  # relative to the largest number, and of each
 
@@ -139,10 +185,18 @@ def near(found: list[np.ndarray], wanted: list[np.ndarray], dtype: str, bound: f
         np.testing.assert_allclose(a, b, rtol=bound * relative * 4, atol=bound * (relative * size + absolute))
 
 
-ROWS = [(case, dtype, i) for case in CASES for dtype in case.dtypes for i in range(len(case.shapes))]
+SAMPLE = ("gelu", "conv stride", "lstm", "batch norm", "softmax", "adam 1")
+ROWS = [
+    pytest.param(
+        case, dtype, i, id=f"{case.name}-{dtype}-{i}",
+        marks=() if dtype == "float32" and i == len(case.shapes) - 1 else pytest.mark.slow,
+    )
+    for case in CASES for dtype in case.dtypes for i in range(len(case.shapes))
+]  # fmt: skip
+SAMPLED = [pytest.param(case, id=case.name, marks=() if case.name in SAMPLE else pytest.mark.slow) for case in CASES]
 
 
-@pytest.mark.parametrize(("case", "dtype", "i"), ROWS, ids=[f"{case.name}-{dtype}-{i}" for case, dtype, i in ROWS])
+@pytest.mark.parametrize(("case", "dtype", "i"), ROWS)
 def test_a_kernel_gives_what_its_line_and_pytorch_give(
     case: Case, dtype: str, i: int, ran: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +208,7 @@ def test_a_kernel_gives_what_its_line_and_pytorch_give(
     near(found, computed(torch, case, arrays), dtype, case.bound)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("case", SAMPLED)
 @pytest.mark.parametrize("layout", ["turned", "every other"])
 def test_another_layout_gives_the_same(case: Case, layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = inputs(case, case.shapes[-1], "float32", layout)
@@ -165,7 +219,7 @@ def test_another_layout_gives_the_same(case: Case, layout: str, monkeypatch: pyt
     assert found[0].strides == lines[0].strides
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("case", SAMPLED)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e30, 1e-42], ids=str)
 def test_numbers_that_are_none_come_out_as_in_pytorch(
     case: Case, value: float, monkeypatch: pytest.MonkeyPatch
@@ -180,7 +234,9 @@ def test_numbers_that_are_none_come_out_as_in_pytorch(
         assert not (differ & (np.isnan(a) != np.isnan(c))).any()  # as in PyTorch, or as in the NumPy line
         whole = np.isfinite(a) & np.isfinite(b)
         size = float(np.abs(b[whole]).max()) if whole.any() else 0.0
-        np.testing.assert_allclose(a[whole], b[whole], rtol=1e-4, atol=1e-5 * min(size, 1e3))
+        relative, absolute = 1e-4, 1e-5 * min(size, 1e3)
+        whole &= np.isclose(c, b, relative, absolute)  # sums of 1e30 and small numbers depend on their order
+        np.testing.assert_allclose(a[whole], b[whole], relative, absolute)
 
 
 @pytest.fixture
@@ -190,7 +246,7 @@ def threads() -> Iterator[Callable[[int], None]]:
     kernels.set_num_threads(before)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("case", SAMPLED)
 def test_the_number_of_threads_changes_no_bit(case: Case, threads: Callable[[int], None]) -> None:
     arrays = inputs(case, case.shapes[-1], "float32")
     found = []

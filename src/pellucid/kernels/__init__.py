@@ -7,6 +7,8 @@
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
 | `recurrent` | the gates of an LSTM's step |
+| `rows` | layer and batch norm, softmax, and their gradients |
+| `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |
 | `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |
 | `pool` | the threads that share a kernel's work |

@@ -8,6 +8,7 @@ from typing import Any
 from pellucid.core import Tensor, called
 from pellucid.declare import FUNCTIONS, TABLE, function, op
 from pellucid.errors import ShapeError
+from pellucid.kernels import rows as native
 
 from .node_names import attended
 from .reduction import widened
@@ -35,6 +36,8 @@ def attention(
         scores += _future(xp, scores)
     if mask is not None:
         scores += mask
+    if native.softmax_(scores, zero=True):
+        return xp.matmul(scores, value).astype(kind, copy=False), scores
     largest = xp.maximum.reduce(scores, axis=-1, keepdims=True)
     scores -= xp.where(xp.isneginf(largest), largest.dtype.type(0), largest)
     xp.exp(scores, out=scores)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pellucid.core import Tensor, called, real
 from pellucid.declare import TABLE, function, op
+from pellucid.kernels import rows as native
 from pellucid.types.dtypes import finfo, float32
 
 from .reduce import sum as _sum
@@ -69,6 +70,9 @@ def _input_rule(m: Any, g: Any, normal: Any, scale: Any, dims: Any) -> Any:
 @op(public=False, method=False)
 def normalize_backward(xp: Any, grad: Any, normal: Any, scale: Any, *, dims: Any) -> Any:
     """scale · (grad - mean(grad) - normal · mean(grad · normal)): the gradient of what normalises over `dims`."""
+    found = native.normalise_backward(grad, normal, scale, dims)
+    if found is not None:
+        return found
     made = grad * normal
     along = average(xp, made, dims)
     xp.multiply(normal, along, out=made)
@@ -132,6 +136,9 @@ def _layer_norm(
     xp: Any, input: Any, weight: Any = None, bias: Any = None, *, dims: tuple[int, ...], eps: float = 1e-5
 ) -> Any:
     """weight · (x - mean) / √(var + eps) + bias over the last dimensions (Ba et al., arXiv:1607.06450)."""
+    found = native.normalise(widened(xp, input), weight, bias, dims, eps, False)
+    if found is not None:
+        return found[0].astype(input.dtype, copy=False), found[1], found[4]
     normal, _, _, scale = _standardised(xp, input, dims, eps)
     return _affine(xp, normal, weight, bias, False).astype(input.dtype, copy=False), normal, scale
 
@@ -148,6 +155,10 @@ def _batch_norm(
     xp: Any, input: Any, weight: Any = None, bias: Any = None, *, dims: tuple[int, ...], eps: float = 1e-5
 ) -> Any:
     """weight · (x - mean) / √(var + eps) + bias, by channel (dimension 1), over all other dimensions `dims`."""
+    found = native.normalise(widened(xp, input), weight, bias, dims, eps, True)
+    if found is not None:
+        out, normal, middle, spread, scale = found
+        return out.astype(input.dtype, copy=False), normal, scale, middle.reshape(-1), spread.reshape(-1)
     normal, middle, spread, scale = _standardised(xp, input, dims, eps)
     out = _affine(xp, normal, weight, bias, True).astype(input.dtype, copy=False)
     return out, normal, scale, middle.reshape(-1), spread.reshape(-1)

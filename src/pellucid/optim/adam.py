@@ -7,6 +7,7 @@ from typing import ClassVar
 from ..backend import Array
 from ..core import Tensor
 from ..declare import op
+from ..kernels import optimisers as native
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, average, average_square, scratch
@@ -38,10 +39,15 @@ def adam_(
     l1: float = 0,
 ) -> Array:
     """One step of `Adam` or `AdamW` on one parameter, in place."""
-    s, t = scratch(xp, param)
-    beta1, beta2 = betas
     step += 1
     steps = float(step)
+    if not (amsgrad or l1) and native.adam(
+        param, grad, exp_avg, exp_avg_sq, steps=steps, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
+        decoupled=decoupled_weight_decay, maximize=maximize,
+    ):  # fmt: skip
+        return param
+    s, t = scratch(xp, param)
+    beta1, beta2 = betas
     if weight_decay and decoupled_weight_decay:
         xp.multiply(param, 1 - lr * weight_decay, out=param)
         weight_decay = 0.0

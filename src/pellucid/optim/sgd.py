@@ -7,6 +7,7 @@ from typing import ClassVar
 from ..backend import Array
 from ..core import Tensor
 from ..declare import op
+from ..kernels import optimisers as native
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
@@ -36,6 +37,11 @@ def sgd_(
     b = momentum_buffer
     if b is None and not (maximize or weight_decay or l1):
         return xp.subtract(param, grad * lr, out=param)
+    if b is not None and not l1 and native.sgd(
+        param, grad, b, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
+        maximize=maximize,
+    ):  # fmt: skip
+        return param
     s, t = scratch(xp, param)
     g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay, l1=l1)
     if b is not None:

@@ -1,0 +1,238 @@
+"""Kernels that go through rows of numbers: normalisation, softmax, and their gradients.
+
+What is normalised together is a *unit*: `segments` runs of `length` numbers each, `apart` from each other. In layer
+norm it is a row; in batch norm a channel, which has a run in each image. A run is summed in vectors, the runs in
+float64.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pellucid.backend import Array
+
+from . import mathematics as m
+from .emitter import Emitter, Value
+from .pool import share
+from .table import TYPES, Kernel, address, rows
+
+LEAST = 2048  # numbers: below, a call costs as much as it saves
+_EACH = 1 << 14  # numbers that a thread takes at least
+_SHORT = 8  # numbers of a run: below, a vector is not filled
+
+
+class Layout(NamedTuple):
+    """Where the units are."""
+
+    units: int
+    segments: int
+    length: int
+    step: int  # from a unit to the next
+    apart: int  # from a run to the next
+
+
+def _layout(shape: Any, dims: tuple[int, ...]) -> Layout | None:
+    """The units of an array in which `dims` are normalised over: the last dimensions, or all but the second."""
+    rank = len(shape)
+    if dims == tuple(range(rank - len(dims), rank)):
+        length = math.prod(shape[rank - len(dims) :])
+        return Layout(math.prod(shape[: rank - len(dims)]), 1, length, length, 0)
+    if dims == (0, *range(2, rank)):
+        length = math.prod(shape[2:])
+        return Layout(shape[1], shape[0], length, length, shape[1] * length)
+    return None
+
+
+def _sums(k: Emitter, unit: Value, type: str, *terms: Any) -> list[Value]:
+    """The sum of each term, a function of a place, over a unit, as float64."""
+    totals = [k.variable(k.constant("double", 0.0)) for _ in terms]
+    with k.loop(0, k.segments) as segment:
+        first = unit * k.step + segment * k.apart
+        parts = [k.variable(k.constant(type, 0.0)) for _ in terms]
+        with k.loop(0, k.length) as j:
+            for part, term in zip(parts, terms, strict=True):
+                part.add(term(first + j), reassociate=True)
+        for total, part in zip(totals, parts, strict=True):
+            total.add(k.convert(part.get(), "double"))
+    return [total.get() for total in totals]
+
+
+_PLACES = {"segments": "i64", "length": "i64", "step": "i64", "apart": "i64"}
+
+
+def _normalise(name: str, type: str, by_unit: bool) -> Emitter:
+    """normal = (x - mean) / √(var + eps), out = normal · weight + bias: these of each unit or of each number of one."""
+    pointers = ("x", "weight", "bias", "out", "normal", "mean", "var", "scale")
+    k = Emitter(f"{name}_{int(by_unit)}", {**dict.fromkeys(pointers, "ptr"), "eps": type, **_PLACES})
+    count = k.convert(k.segments * k.length, "double")
+    with k.loop(k.start, k.stop) as unit:
+        (total,) = _sums(k, unit, type, lambda place: k.load(type, k.x, place))
+        mean = k.convert(total / count, type)
+
+        def square(place: Value) -> Value:
+            apart = k.load(type, k.x, place) - mean
+            return apart * apart
+
+        (total,) = _sums(k, unit, type, square)
+        var = k.convert(total / count, type)
+        scale = 1.0 / k.intrinsic("sqrt", var + k.eps)
+        for value, pointer in ((mean, k.mean), (var, k.var), (scale, k.scale)):
+            k.store(value, pointer, unit)
+        with k.loop(0, k.segments) as segment:
+            first = unit * k.step + segment * k.apart
+            with k.loop(0, k.length) as j:
+                normal = (k.load(type, k.x, first + j) - mean) * scale
+                k.store(normal, k.normal, first + j)
+                which = unit if by_unit else j
+                k.store(normal * k.load(type, k.weight, which) + k.load(type, k.bias, which), k.out, first + j)
+    return k
+
+
+def _normalise_backward(name: str, type: str) -> Emitter:
+    """out = scale · (grad - mean(grad) - normal · mean(grad · normal))."""
+    pointers = ("grad", "normal", "scale", "out")
+    k = Emitter(name, {**dict.fromkeys(pointers, "ptr"), **_PLACES})
+    count = k.convert(k.segments * k.length, "double")
+    with k.loop(k.start, k.stop) as unit:
+        plain, along = _sums(
+            k, unit, type,
+            lambda place: k.load(type, k.grad, place),
+            lambda place: k.load(type, k.grad, place) * k.load(type, k.normal, place),
+        )  # fmt: skip
+        mean, slope = k.convert(plain / count, type), k.convert(along / count, type)
+        scale = k.load(type, k.scale, unit)
+        with k.loop(0, k.segments) as segment:
+            first = unit * k.step + segment * k.apart
+            with k.loop(0, k.length) as j:
+                place = first + j
+                rest = k.load(type, k.grad, place) - mean - k.load(type, k.normal, place) * slope
+                k.store(rest * scale, k.out, place)
+    return k
+
+
+def _softmax(name: str, type: str, zero: bool) -> Emitter:
+    """e^x / Σ e^x of each row of `length`, in place; with `zero`, a row of nothing but -inf becomes 0, else NaN."""
+    k = Emitter(f"{name}_{int(zero)}", {"x": "ptr", "length": "i64"})
+    low = k.constant(type, -math.inf)
+    with k.loop(k.start, k.stop) as unit:
+        first = unit * k.length
+        largest = k.variable(low)
+        with k.loop(0, k.length) as j:
+            largest.set(k.intrinsic("maximum", largest.get(), k.load(type, k.x, first + j)))
+        none = k.compare("==", largest.get(), low)
+        top = k.select(none, k.constant(type, 0.0), largest.get()) if zero else largest.get()
+        total = k.variable(k.constant(type, 0.0))
+        with k.loop(0, k.length) as j:
+            power = m.exp(k, k.load(type, k.x, first + j) - top)
+            k.store(power, k.x, first + j)
+            total.add(power, reassociate=True)
+        share = 1.0 / (k.select(none, k.constant(type, 1.0), total.get()) if zero else total.get())
+        with k.loop(0, k.length) as j:
+            k.store(k.load(type, k.x, first + j) * share, k.x, first + j)
+    return k
+
+
+def _softmax_backward(name: str, type: str) -> Emitter:
+    """out = output · (grad - Σ grad · output), by rows of `length`."""
+    k = Emitter(name, {"grad": "ptr", "output": "ptr", "out": "ptr", "length": "i64"})
+    with k.loop(k.start, k.stop) as unit:
+        first = unit * k.length
+        total = k.variable(k.constant(type, 0.0))
+        with k.loop(0, k.length) as j:
+            total.add(k.load(type, k.grad, first + j) * k.load(type, k.output, first + j), reassociate=True)
+        along = total.get()
+        with k.loop(0, k.length) as j:
+            rest = k.load(type, k.grad, first + j) - along
+            k.store(k.load(type, k.output, first + j) * rest, k.out, first + j)
+    return k
+
+
+_forward = Kernel("normalise", _normalise)
+_backward = Kernel("normalise_backward", _normalise_backward)
+_soft = Kernel("softmax", _softmax)
+_soft_back = Kernel("softmax_backward", _softmax_backward)
+
+
+def _large(x: Array) -> bool:
+    return type(x) is np.ndarray and x.dtype in TYPES and x.size >= LEAST and x.flags.c_contiguous
+
+
+def _least(layout: Layout) -> int:
+    return -(-_EACH // (layout.segments * layout.length))
+
+
+def normalise(
+    x: Array, weight: Array | None, bias: Array | None, dims: tuple[int, ...], eps: float, by_unit: bool
+) -> tuple[Array, Array, Array, Array, Array] | None:
+    """(normal · weight + bias, normal, mean, variance, 1 / √(var + eps)); None where the NumPy lines are to run.
+
+    Weight and bias are `by_unit` of each channel, else of each place of the last dimensions.
+    """
+    layout = _layout(x.shape, dims) if _large(x) else None
+    if layout is None or layout.length < _SHORT:
+        return None
+    size = layout.units if by_unit else layout.length
+    factor: Array = np.ones(size, x.dtype) if weight is None else weight
+    shift: Array = np.zeros(size, x.dtype) if bias is None else bias
+    if not rows(x, factor, shift) or factor.size != size or shift.size != size:
+        return None
+    function = _forward.function(x.dtype, by_unit)
+    if function is None:
+        return None
+    kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+    out, normal = np.empty_like(x), np.empty_like(x)
+    mean, var, scale = (np.empty(kept, x.dtype) for _ in range(3))
+    arrays = (x, factor, shift, out, normal, mean, var, scale)
+    share(function, layout.units, _least(layout), *map(address, arrays), eps, *layout[1:])
+    return out, normal, mean, var, scale
+
+
+def normalise_backward(grad: Array, normal: Array, scale: Array, dims: tuple[int, ...]) -> Array | None:
+    """scale · (grad - mean(grad) - normal · mean(grad · normal)); None where the NumPy lines are to run."""
+    layout = _layout(grad.shape, dims) if _large(grad) and rows(grad, normal, scale) else None
+    if layout is None or layout.length < _SHORT or grad.shape != normal.shape or scale.size != layout.units:
+        return None
+    function = _backward.function(grad.dtype)
+    if function is None:
+        return None
+    out = np.empty_like(grad)
+    share(function, layout.units, _least(layout), *map(address, (grad, normal, scale, out)), *layout[1:])
+    return out
+
+
+def softmax_(x: Array, zero: bool) -> bool:
+    """Make each row of the last dimension its softmax, in place. False where the NumPy lines are to run.
+
+    With `zero`, a row of nothing but -inf becomes 0, else NaN.
+    """
+    function = _soft.function(x.dtype, zero) if _large(x) and x.shape[-1] >= _SHORT else None
+    if function is None:
+        return False
+    length = x.shape[-1]
+    share(function, x.size // length, -(-_EACH // length), address(x), length)
+    return True
+
+
+def softmax(x: Array, dim: int) -> Array | None:
+    """The softmax over the last dimension; None where the NumPy lines are to run."""
+    if not _large(x) or dim not in (-1, x.ndim - 1):
+        return None
+    made = x.copy()
+    return made if softmax_(made, zero=False) else None
+
+
+def softmax_backward(grad: Array, output: Array, dim: int) -> Array | None:
+    """output · (grad - Σ grad · output) over the last dimension; None where the NumPy lines are to run."""
+    if not _large(grad) or dim not in (-1, grad.ndim - 1) or grad.shape[-1] < _SHORT:
+        return None
+    if not rows(grad, output) or grad.shape != output.shape:
+        return None
+    function = _soft_back.function(grad.dtype)
+    if function is None:
+        return None
+    out, length = np.empty_like(grad), grad.shape[-1]
+    share(function, grad.size // length, -(-_EACH // length), *map(address, (grad, output, out)), length)
+    return out
