@@ -1,0 +1,226 @@
+"""Whole training steps: pellucid with its native kernels, pellucid without, and PyTorch eager, in turns in one run.
+
+    python benchmarks/steps.py [--threads 1] [--rounds 9] [NAME…]
+
+The same weights and batches; the losses of three steps must agree before anything is timed. Each of the three runs in
+a process of its own, which does a few steps when it is its turn. What is reported is the median over rounds of the
+ratio within a round, so that a machine that slows down for a while slows all three; the seconds are those of the
+processor, so that other programs on the machine count less. The result goes to benchmarks/results/steps.json.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+SIDES = ("pellucid", "without", "torch")  # with kernels, without, and PyTorch
+
+
+def mlp(torch: Any, batch: int) -> Any:
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+    return model, torch.rand(batch, 784), torch.randint(0, 10, (batch,)), torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def cnn(torch: Any) -> Any:
+    nn = torch.nn
+    model = nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10),
+    )  # fmt: skip
+    return model, torch.rand(64, 1, 28, 28), torch.randint(0, 10, (64,)), torch.optim.SGD(model.parameters(), lr=0.01)
+
+
+def residual(torch: Any) -> Any:
+    nn, relu = torch.nn, torch.nn.functional.relu
+
+    class Block(nn.Module):
+        def __init__(self, channels: int, out: int, stride: int) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+            self.second = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+            self.norms = nn.ModuleList([nn.BatchNorm2d(out), nn.BatchNorm2d(out)])
+            self.past = nn.Identity() if channels == out else nn.Conv2d(channels, out, 1, stride, bias=False)
+
+        def forward(self, x: Any) -> Any:
+            inner = relu(self.norms[0](self.first(x)))
+            return relu(self.norms[1](self.second(inner)) + self.past(x))
+
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(), Block(16, 16, 1), Block(16, 32, 2),
+        Block(32, 64, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10),
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    return model, torch.randn(32, 3, 32, 32), torch.randint(0, 10, (32,)), optimizer
+
+
+def gpt(torch: Any) -> Any:
+    nn = torch.nn
+    width, heads, context, batch, letters = 128, 4, 64, 12, 65
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+            self.attend, self.project = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.think = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def forward(self, x: Any) -> Any:
+            parts = self.attend(self.norms[0](x)).split(width, dim=2)
+            q, k, v = (part.view(batch, context, heads, -1).transpose(1, 2) for part in parts)
+            seen = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.project(seen.transpose(1, 2).contiguous().view(batch, context, width))
+            return x + self.think(self.norms[1](x))
+
+    class GPT(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.letters, self.places = nn.Embedding(letters, width), nn.Embedding(context, width)
+            self.blocks = nn.Sequential(*[Block() for _ in range(4)], nn.LayerNorm(width))
+            self.head = nn.Linear(width, letters)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.blocks(self.letters(x) + self.places(torch.arange(context)))).view(-1, letters)
+
+    model = GPT()
+    x, y = torch.randint(0, letters, (batch, context)), torch.randint(0, letters, (batch * context,))
+    return model, x, y, torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+
+def lstm(torch: Any) -> Any:
+    nn = torch.nn
+
+    class Letters(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.letters, self.past = nn.Embedding(65, 64), nn.LSTM(64, 128, batch_first=True)
+            self.head = nn.Linear(128, 65)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.past(self.letters(x))[0]).reshape(-1, 65)
+
+    model = Letters()
+    x, y = torch.randint(0, 65, (32, 64)), torch.randint(0, 65, (32 * 64,))
+    return model, x, y, torch.optim.Adam(model.parameters(), lr=1e-3)
+
+
+PROGRAMS: dict[str, Callable[[Any], Any]] = {
+    "MLP, batch 16": lambda torch: mlp(torch, 16),
+    "MLP, batch 64": lambda torch: mlp(torch, 64),
+    "MLP, batch 512": lambda torch: mlp(torch, 512),
+    "CNN": cnn,
+    "residual net": residual,
+    "char-GPT": gpt,
+    "LSTM": lstm,
+}
+
+
+def serve(side: str, name: str, threads: int) -> None:
+    """Do steps as they are asked for on the standard input: print the losses of three, then the time of each number."""
+    if side == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    else:
+        import pellucid as torch
+    torch.manual_seed(0)
+    model, x, y, optimizer = PROGRAMS[name](torch)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    print(json.dumps([step().item() for _ in range(3)]), flush=True)
+    for line in sys.stdin:
+        start = time.process_time()
+        for _ in range(int(line)):
+            step()
+        print((time.process_time() - start) / int(line), flush=True)
+
+
+def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
+    """The times of the three, and their ratios to PyTorch's."""
+    counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
+    root = str(Path(__file__).resolve().parent.parent / "src")
+    servers = {
+        side: subprocess.Popen(
+            [sys.executable, __file__, "--serve", side, "--threads", str(threads), name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **counts, "PYTHONPATH": root, "PELLUCID_KERNELS": "0" if side == "without" else "1"},
+        )
+        for side in SIDES
+    }  # fmt: skip
+
+    def ask(side: str, count: int) -> float:
+        server = servers[side]
+        if server.stdin is None or server.stdout is None:
+            raise RuntimeError("the pipes are missing")
+        server.stdin.write(f"{count}\n")
+        server.stdin.flush()
+        return float(server.stdout.readline())
+
+    try:
+        losses = {side: json.loads(server.stdout.readline()) for side, server in servers.items() if server.stdout}
+        for side, found in losses.items():
+            if any(abs(a - b) > 1e-4 * abs(b) for a, b in zip(found, losses["torch"], strict=True)):
+                raise SystemExit(f"{name}: {side} and torch do not compute the same: {losses}")
+        each = max(1, round(0.15 / max(ask("torch", 2), 1e-4)))
+        times: dict[str, list[float]] = {side: [] for side in SIDES}
+        for turn in range(rounds):
+            for side in SIDES[turn % 3 :] + SIDES[: turn % 3]:
+                times[side].append(ask(side, each))
+    finally:
+        for server in servers.values():
+            server.communicate()
+    ratios = {
+        f"{side}/torch": round(statistics.median(a / b for a, b in zip(times[side], times["torch"], strict=True)), 3)
+        for side in SIDES[:2]
+    }
+    return {"name": name, "losses": losses, "cpu ms": {side: round(1e3 * statistics.median(found), 3)
+            for side, found in times.items()}, **ratios}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=[*PROGRAMS])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--serve", choices=SIDES, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve(asked.serve, asked.names[0], asked.threads)
+        return
+    rows = []
+    print(f"{'step':15} {'with ms':>9} {'without':>9} {'torch':>9} {'with/torch':>11} {'without/torch':>14}")
+    for name in asked.names:
+        row = measure(name, asked.rounds, asked.threads)
+        rows.append(row)
+        times = " ".join(f"{row['cpu ms'][side]:9.2f}" for side in SIDES)
+        print(f"{name:15} {times} {row['pellucid/torch']:11.2f} {row['without/torch']:14.2f}", flush=True)
+    from importlib.metadata import version
+
+    versions = {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "torch", "llvmlite")}}
+    result = {
+        "threads": asked.threads,
+        "rounds": asked.rounds,
+        "cores": os.cpu_count(),
+        "load of the machine at the end": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "versions": versions,
+        "rows": rows,
+    }
+    (RESULTS / "steps.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
