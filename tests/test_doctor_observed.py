@@ -16,7 +16,7 @@ from pellucid.doctor.observed.compare import better, does_well, outcome
 from pellucid.doctor.observed.examination import STATED
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import crash, model, rate
+from pellucid.doctor.observed.rules import crash, data, gradients, model, rate
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -376,6 +376,25 @@ def log_of_logs() -> None:
 )
 def test_nothing_is_seen_of_what_is_right(program: Callable[[], Any]) -> None:
     assert suspected(program) == set()
+
+
+def test_updates_without_a_backward() -> None:
+    def program() -> None:
+        optimizer = optim.SGD(net().parameters(), lr=0.1)
+        for _ in range(5):
+            optimizer.step()
+
+    assert [s.cause for s in gradients.no_backward(watched(program))] == ["parameter-not-optimized"]
+    assert not list(gradients.no_backward(watched(healthy)))
+
+
+def test_labels_that_go_with_nothing() -> None:
+    def program(torn: bool) -> None:
+        x, y = classes(400)
+        train(net(), nn.CrossEntropyLoss(), x, y[torch.randperm(400)] if torn else y)
+
+    assert [s.cause for s in data.unrelated(watched(lambda: program(True)))] == ["labels-misaligned"]
+    assert not list(data.unrelated(watched(lambda: program(False))))
 
 
 def test_frozen_layers_are_certain_of_nothing() -> None:

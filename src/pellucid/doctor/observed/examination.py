@@ -40,6 +40,9 @@ def examine(laboratory: Laboratory) -> Report:
             facts["error"] = base.error
             return Report("inconclusive", [], facts, reason=f"The program ended with {base.error}{where}")
     if not base.steps and not findings:
+        findings = [_finding(s, base, None) for s in gradients.no_backward(base)]
+        if findings:
+            return Report(status_of(findings), findings, facts)
         return Report(
             "inconclusive", [], facts, reason="backward() was never called: no training was seen in the program."
         )
@@ -137,6 +140,12 @@ class _Search:
                 finding = _finding(suspicion, self.current, run)
                 finding.verified = True
                 self.found.append(finding)
+                badly = outcome(self.current).progress < 0.6
+                unrelated = list(data.unrelated(self.base)) if of_rate and badly else []
+                if unrelated:  # another rate only learns by heart what goes with nothing
+                    finding.severity, finding.confidence = "info", 0.3
+                    self.found += [_finding(s, self.current, None) for s in unrelated]
+                    return False
                 self.treatments += suspicion.treatments
                 self.current = run
                 return not of_rate

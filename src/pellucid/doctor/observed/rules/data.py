@@ -180,7 +180,7 @@ def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
         yield Suspicion(
             "labels-misaligned",
             f"The labels of rows that lie next to each other have a correlation of {alike:.2f}, for {len(first)} rows, "
-            "and no learning rate that was tried got anywhere.",
+            "and it learns next to nothing.",
             "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
             "keep rows and labels together in all that sorts, shuffles or cuts them",
             record.loaders[0].place if record.loaders else record.loss.place,

@@ -84,6 +84,20 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Updates without a gradient. For a program in which backward() is never called."""
+    steps = sum(optimizer.steps for optimizer in record.optimizers)
+    if steps >= 3 and not record.steps:
+        yield Suspicion(
+            "parameter-not-optimized",
+            f"The optimiser made {steps} steps, and backward() was never called.",
+            "No parameter ever gets a gradient, so no step changes anything.",
+            "loss.backward() before optimizer.step()",
+            record.lines.get("step"),
+            certain=True,
+        )
+
+
 def stale(record: ProgramRecord) -> Iterator[Suspicion]:
     """Gradients of the update before are still in when the next backward adds to them."""
     later = record.steps[1:]
