@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
-from pellucid.doctor.probes.slopes import StudiedPass
+from pellucid.doctor.probes.slopes import StudiedPass, _rooted
 from pellucid.doctor.rules.gradient import TensorCell, _at_full_length
 
 HEAD = """
@@ -117,6 +117,66 @@ for i in range(300):
 """
 )
 
+# A number added below the fraction of Adagrad is larger than most squares of its gradients
+CHARACTERS = """
+import numpy as np
+data = "the quick brown fox jumps over the lazy dog and runs away from it, again and again. " * 6
+chars = sorted(set(data)); V = len(chars); ix = {c: i for i, c in enumerate(chars)}
+H = 16; T = 12; lr = 1e-1
+rng = np.random.RandomState(0)
+Wxh = rng.randn(H, V) * 0.01; Whh = rng.randn(H, H) * 0.01; Why = rng.randn(V, H) * 0.01
+bh = np.zeros((H, 1)); by = np.zeros((V, 1))
+def lossFun(inputs, targets, hprev):
+    xs, hs, ys, ps = {}, {}, {}, {}
+    hs[-1] = np.copy(hprev); loss = 0
+    for t in range(len(inputs)):
+        xs[t] = np.zeros((V, 1)); xs[t][inputs[t]] = 1
+        hs[t] = np.tanh(Wxh @ xs[t] + Whh @ hs[t-1] + bh)
+        ys[t] = Why @ hs[t] + by
+        ps[t] = np.exp(ys[t]) / np.sum(np.exp(ys[t]))
+        loss += -np.log(ps[t][targets[t], 0])
+    dWxh, dWhh, dWhy = np.zeros_like(Wxh), np.zeros_like(Whh), np.zeros_like(Why)
+    dbh, dby = np.zeros_like(bh), np.zeros_like(by); dhnext = np.zeros_like(hs[0])
+    for t in reversed(range(len(inputs))):
+        dy = np.copy(ps[t]); dy[targets[t]] -= 1
+        dWhy += dy @ hs[t].T; dby += dy
+        dh = Why.T @ dy + dhnext
+        dhraw = (1 - hs[t] * hs[t]) * dh
+        dbh += dhraw; dWxh += dhraw @ xs[t].T; dWhh += dhraw @ hs[t-1].T
+        dhnext = Whh.T @ dhraw
+    for d in [dWxh, dWhh, dWhy, dbh, dby]: np.clip(d, -5, 5, out=d)
+    return loss, dWxh, dWhh, dWhy, dbh, dby, hs[len(inputs)-1]
+n, p = 0, 0
+mem = [np.zeros_like(w) for w in (Wxh, Whh, Why, bh, by)]
+smooth = -np.log(1.0 / V) * T
+while n < 600:
+    if p + T + 1 >= len(data) or n == 0: hprev = np.zeros((H, 1)); p = 0
+    inputs = [ix[c] for c in data[p:p+T]]; targets = [ix[c] for c in data[p+1:p+T+1]]
+    loss, *grads, hprev = lossFun(inputs, targets, hprev)
+    smooth = smooth * .99 + loss * .01
+    if n % 100 == 0: print('iter %d, loss: %f' % (n, smooth))
+    for param, dparam, m in zip([Wxh, Whh, Why, bh, by], grads, mem):
+        m += dparam * dparam
+        param += -lr * dparam / np.sqrt(m + 1e-8)
+    p += T; n += 1
+"""
+
+AT_A_SADDLE = """
+import numpy as np
+X = np.repeat([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], 40, axis=0)
+Y = np.repeat(np.eye(3), 40, axis=0)
+W1, b1, W2, b2 = np.zeros((2, 5)), np.zeros(5), np.zeros((5, 3)), np.zeros(3)
+for i in range(500):
+    h = np.maximum(X @ W1 + b1, 0)
+    e = np.exp(h @ W2 + b2)
+    p = e / e.sum(axis=1, keepdims=True)
+    cost = -np.sum(Y * np.log(p)) / len(Y)
+    d = (p - Y) / len(Y)
+    dh = d @ W2.T * (h > 0)
+    W2, b2 = W2 - 0.1 * h.T @ d, b2 - 0.1 * d.sum(axis=0)
+    W1, b1 = W1 - 0.1 * X.T @ dh, b1 - 0.1 * dh.sum(axis=0)
+"""
+
 NESTEROV = (
     HEAD
     + """
@@ -218,7 +278,8 @@ def examined(folder: Path, source: str) -> Report:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "source", [TWO_OUTPUTS, CLIPPED_ADAGRAD, NESTEROV, ONE_RATING_AT_A_TIME, SWEEP, NEW_DICT_EACH_PASS, HINGE]
+    "source",
+    [TWO_OUTPUTS, CLIPPED_ADAGRAD, CHARACTERS, NESTEROV, ONE_RATING_AT_A_TIME, SWEEP, NEW_DICT_EACH_PASS, HINGE],
 )
 def test_another_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
@@ -236,6 +297,20 @@ def test_noise_in_the_updates_is_no_mistake(tmp_path: Path) -> None:
 def test_a_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()
+
+
+def test_updates_that_are_rounding_are_no_mistake_of_the_gradient(tmp_path: Path) -> None:
+    report = examined(tmp_path, AT_A_SADDLE)
+    assert all(finding.cause == "symmetric-init" for finding in report.findings), report.to_json()
+
+
+def test_a_root_of_squares_is_the_gradient_whatever_stands_below_the_fraction() -> None:
+    rng = np.random.default_rng(0)
+    before, gradient = rng.uniform(0, 1e-3, 50) ** 2, rng.normal(size=50) * 1e-3
+    after = before + gradient**2
+    update = -0.1 * gradient / np.sqrt(after + 1e-6)
+    found = _rooted(after - before, after, -update * np.sqrt(after))
+    np.testing.assert_allclose(found, gradient, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("other", "rate"), [(0.3, 0.1), (0.2, 0.05)])

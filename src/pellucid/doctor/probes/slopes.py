@@ -259,8 +259,21 @@ def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
             fresh = values - found.response.get(memory, 0.0) * plain.before[memory]
             gradient = -update * (np.sqrt(values) + 1e-12)
             if _parallel(fresh, gradient * gradient):  # a mean or a sum of squares of the gradient
-                return gradient
+                return _rooted(fresh, values, gradient)
     return -update
+
+
+def _rooted(fresh: np.ndarray, values: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The gradient as the root of its squares, which a small number added below the fraction does not change; where
+    the squares are lost beside those before them, as the update has it."""
+    told = fresh > 1e-6 * values
+    if not told.any():
+        return gradient
+    largest = told & (values >= np.median(values[told]))
+    rate = float(np.median(np.abs(gradient[largest]) / np.sqrt(fresh[largest])))
+    if not rate > 0:
+        return gradient
+    return np.where(told, np.sign(gradient) * np.sqrt(np.where(told, fresh, 0.0)), gradient / rate)
 
 
 def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:

@@ -108,7 +108,7 @@ def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
         return None  # the labels of another pass are none of its
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
     cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
-    _without_clipped(passes, cells)
+    _without_clipped(passes, candidate, cells)
     _at_full_length(passes, cells)
     for name, row in cells.items():
         ratios = [c.ratio for c in row if c.state == "along"]
@@ -168,7 +168,7 @@ def alike(passes: list[StudiedPass], first: Candidate, other: Candidate) -> bool
 
 def cell(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
     """One tensor in one pass."""
-    if name not in entry.given:
+    if name not in entry.given or _stands_still(entry):
         return TensorCell("silent")
     slopes, given = entry.slopes[candidate][name], entry.given[name]
     fine = np.isfinite(slopes) & np.isfinite(given)
@@ -197,7 +197,14 @@ def cell(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
     return TensorCell("along" if residual < WRONG else "across", ratio, residual, cosine)
 
 
-def _without_clipped(passes: list[StudiedPass], cells: dict[str, list[TensorCell]]) -> None:
+def _stands_still(entry: StudiedPass) -> bool:
+    """Whether what the pass does to all parameters is no more than rounding: at a saddle point, zero weights say."""
+    moved = max((np.abs(update).max(initial=0.0) for update in entry.update.values()), default=0.0)
+    size = max((np.abs(values).max(initial=0.0) for values in entry.values.values()), default=0.0)
+    return bool(0 < moved < 1e-15 * max(size, 1.0))
+
+
+def _without_clipped(passes: list[StudiedPass], candidate: Candidate, cells: dict[str, list[TensorCell]]) -> None:
     """Where gradients were clipped by value there is nothing to compare: their largest elements are one number."""
     if not any(entry.clips for entry in passes):
         return
@@ -208,8 +215,23 @@ def _without_clipped(passes: list[StudiedPass], cells: dict[str, list[TensorCell
             counts[f"{size.max(initial=0):.6e}"] += int((size >= size.max(initial=0) * (1 - 1e-8)).sum())
     for i, entry in enumerate(passes):
         for name, gradient in entry.gradient.items():
-            if gradient.any() and counts[f"{np.abs(gradient).max():.6e}"] > 1:
+            if gradient.any() and (
+                counts[f"{np.abs(gradient).max():.6e}"] > 1 or _largest_is_cut(entry, candidate, name, cells[name][i])
+            ):
                 cells[name][i] = TensorCell("silent")
+
+
+def _largest_is_cut(entry: StudiedPass, candidate: Candidate, name: str, found: TensorCell) -> bool:
+    """Whether the tensor follows the slope, but for its largest element, which should be larger."""
+    slopes, given, directions = entry.slopes[candidate][name], entry.given[name], entry.directions[name]
+    fine = np.isfinite(slopes) & np.isfinite(given)
+    if found.state != "across" or fine.sum() < 3:
+        return False
+    largest = int(np.abs(entry.gradient[name]).argmax())
+    columns = np.stack([slopes, directions[:, largest]], 1)[fine]
+    (ratio, lacking), *_ = np.linalg.lstsq(columns, given[fine], rcond=None)
+    rest = float(np.linalg.norm(given[fine] - columns @ np.array([ratio, lacking])))
+    return rest < WRONG * float(np.linalg.norm(given[fine])) and lacking * entry.gradient[name][largest] < 0
 
 
 def _at_full_length(passes: list[StudiedPass], cells: dict[str, list[TensorCell]]) -> None:
