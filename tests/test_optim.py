@@ -70,7 +70,8 @@ def parameter(array: np.ndarray) -> Tensor:
 
 def test_every_optimizer_has_a_row() -> None:
     found = {name for name in optim.__all__ if inspect.isclass(getattr(optim, name))}
-    elsewhere = {"LBFGS", "Muon", "Adafactor"}  # they do not take every shape, or need a closure: test_optiminfo.py
+    # They do not take every shape, need a closure or sparse gradients: test_optiminfo.py, test_program_names.py.
+    elsewhere = {"LBFGS", "Muon", "Adafactor", "SparseAdam"}
     assert found - {"Optimizer"} - elsewhere == set(OPTIMIZERS)
 
 

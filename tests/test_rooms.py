@@ -34,12 +34,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "linalg": frozenset({"ops", "core"}),
     "signal": frozenset({"ops", "core"}),
     "special": frozenset({"ops", "core"}),
-    "sparse": frozenset({"ops", "core"}),
+    "sparse": frozenset({"ops", "core", "printing"}),
     "func": frozenset({"nn", "ops", "core"}),  # a module as a function of its parameters
     "distributions": frozenset({"linalg", "ops", "core"}),
     "fft": frozenset({"ops", "core"}),
-    "nn": frozenset({"ops", "core", "record", "viz", "autograd"}),  # the report on ways to initialise draws itself
-    "optim": frozenset({"ops", "core", "nn", "kernels"}),  # `swa_utils.AveragedModel` is a module
+    "nn": frozenset(
+        {"sparse", "ops", "core", "record", "viz", "autograd"}
+    ),  # the report on ways to initialise draws itself
+    "optim": frozenset({"ops", "core", "nn", "sparse", "kernels"}),  # `swa_utils.AveragedModel` is a module
     "serialize": frozenset({"ops", "core", "safetensors"}),
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
     "datasets": frozenset({"backend", "core"}),

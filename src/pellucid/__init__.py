@@ -56,6 +56,17 @@ from .types.dtypes import (
     short,
     uint8,
 )
+from .types.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    sparse_csr,
+    strided,
+)
 from .version import __version__
 
 _LATER = {  # functions of rooms
@@ -67,7 +78,6 @@ _LATER = {  # functions of rooms
 globals().update({name: op for name, op in _declare.TABLE.items() if op.public})
 globals().update(_declare.FUNCTIONS)
 globals().update(float=_types.dtypes.float_, int=_types.dtypes.int_, bool=_types.dtypes.bool_)  # as PyTorch names them
-strided, contiguous_format, preserve_format, channels_last = "strided", "contiguous", "preserve", "channels_last"
 
 
 def _graph(self: Tensor, backward: "_builtins.bool" = False, limit: "_builtins.int | None" = None) -> "_typing.Any":
@@ -77,6 +87,27 @@ def _graph(self: Tensor, backward: "_builtins.bool" = False, limit: "_builtins.i
     return tensor_graph(self, backward, limit)
 
 
+def _to_sparse(self: "Tensor", *how: "_typing.Any", **named: "_typing.Any") -> "_typing.Any":
+    """The numbers that are not zero, by their coordinates."""
+    from .sparse import sparse_of
+
+    return sparse_of(self)
+
+
+def _to_sparse_csr(self: "Tensor", *how: "_typing.Any", **named: "_typing.Any") -> "_typing.Any":
+    """The numbers of a matrix that are not zero, row by row."""
+    from .sparse import sparse_of
+
+    return sparse_of(self).to_sparse_csr()
+
+
+def _to_dense(self: "Tensor", *how: "_typing.Any", **named: "_typing.Any") -> "Tensor":
+    """The tensor itself."""
+    return self
+
+
+Tensor.to_sparse = Tensor.to_sparse_coo = _to_sparse
+Tensor.to_sparse_csr, Tensor.to_dense = _to_sparse_csr, _to_dense
 Tensor.__graph__ = _graph  # here, since core does not know what watches it
 
 

@@ -55,14 +55,19 @@ from .bridge.torch import LongTensor as LongTensor
 from .bridge.torch import OutOfMemoryError as OutOfMemoryError
 from .bridge.torch import ShortTensor as ShortTensor
 from .bridge.torch import Stream as Stream
+from .bridge.torch import TypedStorage as TypedStorage
+from .bridge.torch import UntypedStorage as UntypedStorage
 from .bridge.torch import accelerator as accelerator
 from .bridge.torch import amp as amp
 from .bridge.torch import are_deterministic_algorithms_enabled as are_deterministic_algorithms_enabled
 from .bridge.torch import autocast as autocast
 from .bridge.torch import backends as backends
+from .bridge.torch import celu as celu
 from .bridge.torch import compiler as compiler
 from .bridge.torch import cpu as cpu
 from .bridge.torch import cuda as cuda
+from .bridge.torch import detach as detach
+from .bridge.torch import detach_ as detach_
 from .bridge.torch import distributed as distributed
 from .bridge.torch import e as e
 from .bridge.torch import fork as fork
@@ -76,29 +81,41 @@ from .bridge.torch import get_device_module as get_device_module
 from .bridge.torch import get_float32_matmul_precision as get_float32_matmul_precision
 from .bridge.torch import get_num_interop_threads as get_num_interop_threads
 from .bridge.torch import get_num_threads as get_num_threads
+from .bridge.torch import hardshrink as hardshrink
 from .bridge.torch import has_lapack as has_lapack
 from .bridge.torch import has_mkl as has_mkl
 from .bridge.torch import has_openmp as has_openmp
+from .bridge.torch import hinge_embedding_loss as hinge_embedding_loss
 from .bridge.torch import hub as hub
 from .bridge.torch import inf as inf
+from .bridge.torch import instance_norm as instance_norm
 from .bridge.torch import is_autocast_cache_enabled as is_autocast_cache_enabled
 from .bridge.torch import is_autocast_cpu_enabled as is_autocast_cpu_enabled
 from .bridge.torch import is_autocast_enabled as is_autocast_enabled
 from .bridge.torch import is_deterministic_algorithms_warn_only_enabled as is_deterministic_algorithms_warn_only_enabled
 from .bridge.torch import is_distributed as is_distributed
 from .bridge.torch import is_inference as is_inference
+from .bridge.torch import is_signed as is_signed
 from .bridge.torch import is_storage as is_storage
 from .bridge.torch import is_warn_always_enabled as is_warn_always_enabled
 from .bridge.torch import jit as jit
+from .bridge.torch import margin_ranking_loss as margin_ranking_loss
 from .bridge.torch import mps as mps
 from .bridge.torch import multiprocessing as multiprocessing
 from .bridge.torch import nan as nan
 from .bridge.torch import newaxis as newaxis
 from .bridge.torch import onnx as onnx
 from .bridge.torch import overrides as overrides
+from .bridge.torch import pdist as pdist
 from .bridge.torch import pi as pi
+from .bridge.torch import pixel_shuffle as pixel_shuffle
+from .bridge.torch import pixel_unshuffle as pixel_unshuffle
+from .bridge.torch import poisson_nll_loss as poisson_nll_loss
+from .bridge.torch import prelu as prelu
 from .bridge.torch import profiler as profiler
+from .bridge.torch import range as range
 from .bridge.torch import return_types as return_types
+from .bridge.torch import selu as selu
 from .bridge.torch import serialization as serialization
 from .bridge.torch import set_anomaly_enabled as set_anomaly_enabled
 from .bridge.torch import set_default_device as set_default_device
@@ -109,9 +126,15 @@ from .bridge.torch import set_flush_denormal as set_flush_denormal
 from .bridge.torch import set_num_interop_threads as set_num_interop_threads
 from .bridge.torch import set_num_threads as set_num_threads
 from .bridge.torch import set_warn_always as set_warn_always
+from .bridge.torch import sparse_csr_tensor as sparse_csr_tensor
+from .bridge.torch import storage as storage
 from .bridge.torch import testing as testing
+from .bridge.torch import threshold as threshold
 from .bridge.torch import torch_version as torch_version
+from .bridge.torch import triplet_margin_loss as triplet_margin_loss
 from .bridge.torch import use_deterministic_algorithms as use_deterministic_algorithms
+from .bridge.torch import vander as vander
+from .bridge.torch import vmap as vmap
 from .bridge.torch import wait as wait
 from .bridge.torch import xpu as xpu
 from builtins import bool as _bool
@@ -334,6 +357,8 @@ from pellucid.types.dtypes import get_default_dtype as get_default_dtype
 from pellucid.types.dtypes import iinfo as iinfo
 from pellucid.types.dtypes import promote_types as promote_types
 from pellucid.types.dtypes import set_default_dtype as set_default_dtype
+from pellucid.types.layouts import layout as layout
+from pellucid.types.layouts import memory_format as memory_format
 from pellucid.types.size import Size as Size
 from pellucid.viz.summary import summary as summary
 from typing import Any
@@ -529,7 +554,9 @@ def ceil_(input: Tensor) -> Tensor:
 
 cfloat: dtype
 
-channels_last: str
+channels_last: memory_format
+
+channels_last_3d: memory_format
 
 def cholesky(input: Tensor, upper: _bool = False) -> Tensor:
     """L, lower triangular, with A = L Lᴴ; or U = Lᴴ with `upper`: PyTorch's older name of `linalg.cholesky`."""
@@ -580,7 +607,7 @@ def conj(input: Tensor) -> Tensor:
 def constant_pad_nd(input: Tensor, pad: Any, value: Any = 0) -> Tensor:
     """A copy with `pad[0]` elements `value` before and `pad[1]` after the last dimension, then the one before it, …"""
 
-contiguous_format: str
+contiguous_format: memory_format
 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: _int = 1) -> Tensor:
     """Cross-correlation along one dimension: (n, c, w) with weight (o, c/groups, k) -> (n, o, ow)."""
@@ -1034,7 +1061,7 @@ def polar(abs: Tensor, angle: Tensor) -> Tensor:
 def pow(input: Tensor | _float, exponent: Tensor | _float) -> Tensor:
     """Each element of `input` to the power of `exponent`; 0 to the power of 0 is 1, negative to a fraction NaN."""
 
-preserve_format: str
+preserve_format: memory_format
 
 def prod(input: Tensor, dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
     """Product over one dimension or all; the product of nothing is 1. Integers and bools are multiplied as int64."""
@@ -1137,6 +1164,10 @@ def slogdet(input: Tensor) -> Any:
 def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
     """e^x / Σ e^x along `dim`, with the largest x taken out first so that nothing overflows."""
 
+sparse_coo: layout
+
+sparse_csr: layout
+
 def split_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
     """What `split` shows, in memory of its own."""
 
@@ -1161,7 +1192,7 @@ def squeeze_copy(input: Tensor, *args: Any, **attributes: Any) -> Any:
 def stft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Any = None, center: _bool = True, pad_mode: str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
     """The transforms of windows of `n_fft` numbers, `hop_length` (n_fft // 4) apart: (…, length) -> (…, bins, frames)."""
 
-strided: str
+strided: layout
 
 def sub(input: Tensor | _float, other: Tensor | _float, alpha: Any = 1) -> Tensor:
     """Difference of each pair of elements: input - alpha · other. Raises RuntimeError for bools."""

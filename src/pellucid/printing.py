@@ -8,7 +8,7 @@ numbers of one tensor share one width and one form, which follow from the number
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -110,16 +110,29 @@ def tensor_text(tensor: Tensor) -> str:
     if is_narrow(array):
         array = widened(array)
     prefix = "tensor(" if tensor.prints_plainly else f"{type(tensor).__name__}("
-    found = prefix + _values(array, len(prefix))
-    length = len(found) - found.rfind("\n") + 1
-    for part in _parts(tensor, array):
-        if length + len(part) + 2 > _options["linewidth"]:
-            found += ",\n" + " " * len(prefix) + part
-            length = len(prefix) + len(part)
+    return with_suffixes(prefix + _values(array, len(prefix)), _parts(tensor, array), len(prefix))
+
+
+def with_suffixes(text: str, parts: Iterable[str], indent: int = 7, new_line: bool = False) -> str:
+    """The text of values, and after it what they do not show, on this line as far as it goes."""
+    length = len(text) - text.rfind("\n") + 1
+    for part in parts:
+        if new_line or length + len(part) + 2 > _options["linewidth"]:
+            text += ",\n" + " " * indent + part
+            length, new_line = indent + len(part), False
         else:
-            found += ", " + part
+            text += ", " + part
             length += len(part) + 2
-    return found + ")"
+    return text + ")"
+
+
+def part_text(tensor: Tensor, indent: int) -> str:
+    """`tensor(values)` as a part of another text, from column `indent` on."""
+    array = backend.of_array(tensor._array).to_numpy(tensor._array)
+    if is_narrow(array):
+        array = widened(array)
+    size = "" if array.size or array.ndim == 1 else f", size={tuple(array.shape)}"
+    return "tensor(" + _values(array, indent + len("tensor(")) + size + ")"
 
 
 def _parts(tensor: Tensor, array: Array) -> Generator[str]:

@@ -47,4 +47,10 @@ def _module_in_torch(kind: type, own: str) -> str:
         return "torch"
     there = own.replace("pellucid", "torch", 1)
     answer = module_of(there)
-    return there if answer is not None and getattr(sys.modules.get(answer), name, None) is kind else own
+    if answer is not None and getattr(sys.modules.get(answer), name, None) is kind:
+        return there
+    # PyTorch has all schedulers in one file, which pellucid has in several.
+    return _SCHEDULERS if own.startswith(_SCHEDULERS.replace("torch", "pellucid", 1) + ".") else own
+
+
+_SCHEDULERS = "torch.optim.lr_scheduler"

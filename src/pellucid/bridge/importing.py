@@ -87,7 +87,11 @@ def module_of(name: str) -> str | None:
         return None
     there = f"pellucid.{rest}"
     # Files of pellucid's own arrangement are no part of PyTorch: `torch.core` is not there, nor `torch.nn.graph`.
-    return there if name in torch_names.known().modules and _exists(there) else None
+    return there if (name in torch_names.known().modules or name in _PRIVATE) and _exists(there) else None
+
+
+# Modules that programs import though their names begin with an underscore, which the table of names leaves out.
+_PRIVATE = frozenset({"torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate"})
 
 
 def _exists(name: str) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.errors import with_line
-from pellucid.types import devices
+from pellucid.types import devices, layouts
 from pellucid.types.bfloat16 import filled
 from pellucid.types.dtypes import OF_NUMPY, dtype
 from pellucid.types.size import Size
@@ -116,7 +116,7 @@ class Tensor(Source, Declared):
     is_cuda = property(lambda self: self.device.type == "cuda")
     is_sparse = False
     is_quantized = False
-    layout = "strided"
+    layout = layouts.strided
 
     def __len__(self) -> int:
         if self._array.ndim == 0:

@@ -7,7 +7,7 @@ The values they begin with are in `tensor.py`.
 
 from pellucid.backend import Array
 
-from .hooks import Hooks, NodeHooks
+from .hooks import Hooks
 from .node import Counter, Node
 from .tensor import Tensor, View
 
@@ -20,5 +20,4 @@ class TensorFields:
     _view: View | None
     _hooks: Hooks | None
     _after_hooks: Hooks | None
-    _arrival: NodeHooks | None
     _retained: bool

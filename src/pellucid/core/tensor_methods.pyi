@@ -4,10 +4,13 @@
 from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
+from builtins import type as _type
 from collections.abc import Callable
 from collections.abc import Iterator
 from pellucid.core.hooks import RemovableHandle
 from pellucid.core.tensor import Tensor
+from pellucid.ops.storage import TypedStorage
+from pellucid.ops.storage import UntypedStorage
 from pellucid.types.dtypes import dtype
 from typing import Any
 from typing import Any as Number
@@ -199,6 +202,9 @@ class TensorMethods:
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """beta · input + alpha · the sum of bmm(batch1, batch2) over the batch."""
 
+    def addbmm_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`addbmm`, its result written into this tensor."""
+
     def addcdiv(self, tensor1: Tensor, tensor2: Tensor, value: Any = 1) -> Tensor:
         """input + value · tensor1 / tensor2, for each triple of elements. Raises RuntimeError for integers."""
 
@@ -214,11 +220,20 @@ class TensorMethods:
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """beta · input + alpha · mat1 · mat2."""
 
+    def addmm_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`addmm`, its result written into this tensor."""
+
     def addmv(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """beta · input + alpha · mat · vec."""
 
+    def addmv_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`addmv`, its result written into this tensor."""
+
     def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """beta · input + alpha · outer(vec1, vec2)."""
+
+    def addr_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`addr`, its result written into this tensor."""
 
     def adjoint(self) -> Tensor:
         """The last two dimensions exchanged and the elements conjugated; of a real tensor a view."""
@@ -243,6 +258,9 @@ class TensorMethods:
 
     def any(self, dim: Any = None, keepdim: _bool = False) -> Tensor:
         """Whether at least one element along `dim` is not 0 (False over nothing); uint8 gives uint8."""
+
+    def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
+        """Replace each number by `callable(number)`: slow, for tensors on the CPU."""
 
     def arccos(self) -> Tensor:
         """Inverse cosine of each element, in [0, π]; NaN out of [-1, 1]."""
@@ -339,6 +357,9 @@ class TensorMethods:
 
     def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         """beta · input + alpha · bmm(batch1, batch2)."""
+
+    def baddbmm_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`baddbmm`, its result written into this tensor."""
 
     def bernoulli(self, p: _float | None = None, *, generator: Any = None) -> Tensor:
         """1 with the probability that each element of `input` (or the number `p`) is, else 0, in the dtype of `input`."""
@@ -523,8 +544,14 @@ class TensorMethods:
     def cumprod(self, dim: _int, dtype: Any = None) -> Tensor:
         """Running product along `dim`: out[i] = x[0] · … · x[i]. Integers and bools are multiplied as int64."""
 
+    def cumprod_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`cumprod`, its result written into this tensor."""
+
     def cumsum(self, dim: _int, dtype: Any = None) -> Tensor:
         """Running sum along `dim`: out[i] = x[0] + … + x[i]. Integers and bools are summed as int64."""
+
+    def cumsum_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`cumsum`, its result written into this tensor."""
 
     def data_ptr(self) -> _int:
         """Address of the first element."""
@@ -857,17 +884,73 @@ class TensorMethods:
     def is_contiguous(self, memory_format: Any = None) -> _bool:
         """Whether the elements lie in memory in row-major order without gaps."""
 
+    @property
+    def is_cpu(self) -> _bool:
+        """Whether it is on the CPU."""
+
+    def is_inference(self) -> _bool:
+        """False: tensors made in inference mode are like any other here."""
+
+    @property
+    def is_ipu(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_meta(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_mkldnn(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_mps(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_mtia(self) -> _bool:
+        """False: there is no such device or layout here."""
+
     def is_neg(self) -> _bool:
         """Whether a negation was put off; never, here."""
+
+    @property
+    def is_nested(self) -> _bool:
+        """False: there is no such device or layout here."""
 
     def is_nonzero(self) -> _bool:
         """Whether the one element of `input` is not 0. Raises RuntimeError for any other number of elements."""
 
+    def is_pinned(self, device: Any = None) -> _bool:
+        """False: no memory is pinned."""
+
     def is_same_size(self, other: Tensor) -> _bool:
         """Whether both have the same shape."""
 
+    def is_set_to(self, tensor: Tensor) -> _bool:
+        """Whether two tensors are the same part of the same memory, with the same sizes and strides."""
+
+    def is_shared(self) -> _bool:
+        """Whether the memory is shared among processes."""
+
     def is_signed(self) -> _bool:
         """Whether the dtype has negative numbers."""
+
+    @property
+    def is_sparse_csr(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_vulkan(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_xla(self) -> _bool:
+        """False: there is no such device or layout here."""
+
+    @property
+    def is_xpu(self) -> _bool:
+        """False: there is no such device or layout here."""
 
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
         """Whether |input - other| <= atol + rtol · |other|, or both are the same infinity (or NaN, with `equal_nan`)."""
@@ -914,6 +997,9 @@ class TensorMethods:
 
     def ldexp(self, other: Any) -> Tensor:
         """input · 2^other, for each pair of elements."""
+
+    def ldexp_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`ldexp`, its result written into this tensor."""
 
     def le(self, other: Tensor | _float) -> Tensor:
         """Whether each element of `input` is at most that of `other`."""
@@ -1046,6 +1132,9 @@ class TensorMethods:
     def mT(self) -> Tensor:
         """A view with the last two dimensions exchanged; a tensor without dimensions itself."""
 
+    def map_(self, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Replace each number by `callable(number, other)`, `other` from a second tensor of a shape that fits."""
+
     def masked_fill(self, mask: Tensor, value: Tensor | _float) -> Tensor:
         """`input` with `value`, a number or a 0-d tensor, where the mask is True."""
 
@@ -1173,6 +1262,9 @@ class TensorMethods:
     def negative_(self) -> Tensor:
         """In place: Each element with the opposite sign. Raises RuntimeError for bools."""
 
+    def new(self, *args: Any, device: Any = None) -> Tensor:
+        """An older name: a tensor of this dtype, of the given sizes or with the given numbers."""
+
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False, **ignored: Any) -> Tensor:
         """Undefined values of `size` in this tensor's dtype and on its device unless told otherwise."""
 
@@ -1230,11 +1322,17 @@ class TensorMethods:
     def permute(self, *dims: Any, **given: Any) -> Tensor:
         """A view with the dimensions in the order `dims`."""
 
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """The tensor itself: memory is pinned for copies to a GPU."""
+
     def pinverse(self, rcond: _float = 1e-15) -> Tensor:
         """The pseudoinverse; singular values of at most rcond · the largest count as 0."""
 
     def polygamma(self, n: _int) -> Tensor:
         """n-th derivative of the digamma function of each element."""
+
+    def polygamma_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`polygamma`, its result written into this tensor."""
 
     def positive(self) -> Tensor:
         """The tensor itself, as PyTorch's `+input`. Raises for a bool tensor."""
@@ -1303,6 +1401,9 @@ class TensorMethods:
     def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
         """Each slice of `input` at a fixed index of `dim` scaled down to a p-norm of `maxnorm`, where it has more."""
 
+    def renorm_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`renorm`, its result written into this tensor."""
+
     def repeat(self, *repeats: Any, **given: Any) -> Tensor:
         """A copy that repeats the tensor along each dimension, `repeats[i]` times (new dimensions come first)."""
 
@@ -1314,6 +1415,12 @@ class TensorMethods:
 
     def reshape_as(self, other: Tensor) -> Tensor:
         """The same elements with the shape of `other`."""
+
+    def resize_(self, *sizes: Any, memory_format: Any = None) -> Tensor:
+        """Give the tensor another shape, in place: the first numbers stay, those added at the end are zeros."""
+
+    def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+        """`resize_` to the shape of another tensor."""
 
     def resolve_conj(self) -> Tensor:
         """The tensor itself: conjugates are computed at once here, and never put off."""
@@ -1368,6 +1475,9 @@ class TensorMethods:
 
     def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Tensor:
         """A copy of `input` with `src` at `index` along `dim`."""
+
+    def set_(self, source: Any = None, storage_offset: _int = 0, size: Any = None, stride: Any = None) -> Tensor:
+        """Make this tensor a part of other memory: of another tensor's, or of a storage by offset, size and strides."""
 
     def sgn(self) -> Tensor:
         """z / |z| of each complex number, 0 of 0; of a real one 1, 0 or -1 by its sign."""
@@ -1456,8 +1566,14 @@ class TensorMethods:
     def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Any = None, center: _bool = True, pad_mode: str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
         """The transforms of windows of `n_fft` numbers, `hop_length` (n_fft // 4) apart: (…, length) -> (…, bins, frames)."""
 
+    def storage(self) -> TypedStorage:
+        """The numbers of the memory that this tensor is a part of, in a row."""
+
     def storage_offset(self) -> _int:
         """Where in its memory this tensor begins, counted in elements."""
+
+    def storage_type(self) -> _type[TypedStorage]:
+        """The class of `storage()`."""
 
     def stride(self, dim: _int | None = None) -> Any:
         """Steps in elements from one index to the next in each dimension (PyTorch counts elements, NumPy bytes)."""
@@ -1528,6 +1644,18 @@ class TensorMethods:
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: _bool = False, copy: _bool = False, memory_format: Any = None) -> Tensor:
         """This tensor in another dtype or on another device: `to(dtype)`, `to(device, dtype)`, `to(other)`."""
 
+    def to_dense(self, *how: _typing.Any, **named: _typing.Any) -> Tensor:
+        """The tensor itself."""
+
+    def to_sparse(self, *how: _typing.Any, **named: _typing.Any) -> _typing.Any:
+        """The numbers that are not zero, by their coordinates."""
+
+    def to_sparse_coo(self, *how: _typing.Any, **named: _typing.Any) -> _typing.Any:
+        """The numbers that are not zero, by their coordinates."""
+
+    def to_sparse_csr(self, *how: _typing.Any, **named: _typing.Any) -> _typing.Any:
+        """The numbers of a matrix that are not zero, row by row."""
+
     def tolist(self) -> Any:
         """The values as (nested lists of) Python numbers."""
 
@@ -1549,8 +1677,14 @@ class TensorMethods:
     def tril(self, diagonal: _int = 0) -> Tensor:
         """The lower triangle of each matrix, up to the given diagonal; zeros elsewhere."""
 
+    def tril_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`tril`, its result written into this tensor."""
+
     def triu(self, diagonal: _int = 0) -> Tensor:
         """The upper triangle of each matrix, from the given diagonal on; zeros elsewhere."""
+
+    def triu_(self, *args: Any, **kwargs: Any) -> Tensor:
+        """`triu`, its result written into this tensor."""
 
     def true_divide(self, other: Tensor | _float) -> Tensor:
         """Quotient of each pair of elements, as floating-point numbers: x/0 is infinite or, for 0/0, NaN."""
@@ -1602,6 +1736,9 @@ class TensorMethods:
 
     def unsqueeze_(self, dim: _int) -> Tensor:
         """In place: with a dimension of length 1 inserted."""
+
+    def untyped_storage(self) -> UntypedStorage:
+        """The bytes of the memory that this tensor is a part of."""
 
     def var(self, dim: _int | list[_int] | _bool | None = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
         """Variance over `dim` (all if None): Σ (x - mean)² / (n - correction)."""

@@ -23,6 +23,7 @@ from .radam import RAdam
 from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
+from .sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
@@ -40,6 +41,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SGD",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]
@@ -48,7 +50,7 @@ __all__ = [
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     name: kind
     for name, kind in list(globals().items())
-    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind is not Optimizer
+    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind.formula is not None
 }
 
 

@@ -54,6 +54,7 @@ class Adadelta(Optimizer):
     """
 
     formula = adadelta_
+    stored_first = "lr rho eps weight_decay maximize capturable"
     by_position = 5
 
     @staticmethod

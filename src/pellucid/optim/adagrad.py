@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ..backend import Array
+from ..backend import Array, of_array
 from ..core import Tensor
 from ..declare import op
+from ..sparse import SparseTensor
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
+from .sparse_adam import change_rows, rows_of
 
 __all__ = ["Adagrad"]
 
@@ -51,6 +53,7 @@ class Adagrad(Optimizer):
     """
 
     formula = adagrad_
+    stored_first = "lr lr_decay eps"
     by_position = 6
 
     def add_param_group(self, param_group: Options) -> None:
@@ -58,6 +61,17 @@ class Adagrad(Optimizer):
         if len(self.param_groups) == 1 or self.state:  # PyTorch's state is there before the first step too
             for param in self.param_groups[-1]["params"]:
                 self.state[param] = {name: self.begin(name, param) for name, _ in self._slots}
+
+    def update_sparse(self, param: Tensor, grad: SparseTensor, state: Options, options: Options) -> None:
+        if options["weight_decay"]:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        state["step"]._array += 1
+        rows, values = rows_of(grad)
+        values = -values if options["maximize"] else values
+        state["sum"]._array[rows] += values * values
+        lr = options["lr"] / (1 + (state["step"].item() - 1) * options["lr_decay"])
+        xp = of_array(param._array).xp
+        change_rows(param, rows, -lr * values / (xp.sqrt(state["sum"]._array[rows]) + options["eps"]))
 
     def begin(self, name: str, param: Tensor) -> Tensor:
         first = self.defaults["initial_accumulator_value"]

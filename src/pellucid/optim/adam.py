@@ -89,6 +89,7 @@ class Adam(Optimizer):
     """
 
     formula = adam_
+    stored_first = "lr betas eps weight_decay amsgrad maximize"
     by_position = 5
     needs: ClassVar = {"max_exp_avg_sq": "amsgrad"}
 

@@ -33,7 +33,8 @@ def constructor(cls: Any) -> Callable[..., None]:
         given.update(cls.fixed)
         self.check(given)
         check_ranges(given)
-        self._begin(bound.arguments["params"], given)
+        stored = {name: given[name] for name in (*cls.stored_first.split(), *given) if name in given}
+        self._begin(bound.arguments["params"], stored)
 
     shown = "(" + ", ".join(str(parameter.replace(annotation=kinds.empty)) for parameter in parameters[1:]) + ")"
     __init__.__annotations__ = {

@@ -71,5 +71,6 @@ class NAdam(Optimizer):
     """
 
     formula = nadam_
+    stored_first = "lr betas eps weight_decay momentum_decay decoupled_weight_decay maximize"
     by_position = 6
     scalars: ClassVar = {"step": 0.0, "mu_product": 1.0}

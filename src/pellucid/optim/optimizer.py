@@ -12,6 +12,7 @@ from .. import backend
 from ..core import Tensor, apply, enable_grad, no_grad, state, wrap
 from ..declare import Op
 from ..errors import warn
+from ..sparse import SparseTensor
 from ..types.bfloat16 import filled
 from .constructor import constructor
 from .differentiable import follow
@@ -52,6 +53,7 @@ class Optimizer(OptimizerHooks):
     by_position: ClassVar[int] = 0
     own_defaults: ClassVar[Options] = {}
     fixed: ClassVar[Options] = {}
+    stored_first: ClassVar[str] = ""  # hyperparameters as PyTorch's groups have them, where that is another order
     needs: ClassVar[dict[str, str]] = {}
     scalars: ClassVar[dict[str, float]] = {"step": 0.0}
     any_shape: ClassVar[bool] = True  # whether it takes parameters of every shape
@@ -117,7 +119,11 @@ class Optimizer(OptimizerHooks):
                 options = self.options(group)
                 for param in group["params"]:
                     grad = param.grad
-                    if grad is not None:
+                    if grad is None:
+                        continue
+                    if grad.is_sparse:
+                        self.update_sparse(param, grad.coalesce(), self.state[param], options)
+                    else:
                         self.update(param, grad, self.state[param], options)
         finally:
             state.grad = recording
@@ -157,6 +163,11 @@ class Optimizer(OptimizerHooks):
             follow(self.formula, (param, grad, *held), options, self.constants(new))
         else:
             apply(self.formula, (param, grad, *held), options)
+
+    def update_sparse(self, param: Tensor, grad: SparseTensor, state: Options, options: Options) -> None:
+        """Change the rows of ``param`` that a sparse gradient has, each coordinate of it coming once."""
+        name = "Adam" if type(self).__name__ == "AdamW" else type(self).__name__  # in PyTorch Adam itself says it
+        raise RuntimeError(f"{name} does not support sparse gradients, please consider SparseAdam instead")
 
     def constants(self, new: bool) -> frozenset[int]:
         """The inputs of the formula through which no gradient flows, in the first step of a parameter (``new``)."""

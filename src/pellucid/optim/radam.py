@@ -66,4 +66,5 @@ class RAdam(Optimizer):
     """
 
     formula = radam_
+    stored_first = "lr betas eps weight_decay maximize foreach capturable"
     by_position = 5

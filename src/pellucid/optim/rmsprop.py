@@ -68,6 +68,7 @@ class RMSprop(Optimizer):
     """
 
     formula = rmsprop_
+    stored_first = "lr momentum alpha eps centered"
     by_position = 10
     needs: ClassVar = {"momentum_buffer": "momentum", "grad_avg": "centered"}
 

@@ -58,6 +58,7 @@ class Rprop(Optimizer):
     """
 
     formula = rprop_
+    stored_first = "lr etas step_sizes foreach maximize differentiable"
     by_position = 3
 
     @staticmethod

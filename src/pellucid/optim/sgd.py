@@ -8,9 +8,11 @@ from ..backend import Array
 from ..core import Tensor
 from ..declare import op
 from ..kernels import optimisers as native
+from ..sparse import SparseTensor
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, scratch
+from .sparse_adam import change_rows, rows_of
 
 __all__ = ["SGD"]
 
@@ -82,6 +84,16 @@ class SGD(Optimizer):
     formula = sgd_
     by_position = 5
     foreach_follows = True
+
+    def update_sparse(self, param: Tensor, grad: SparseTensor, state: Options, options: Options) -> None:
+        if options["momentum"] or options["weight_decay"] or options["l1"]:
+            raise RuntimeError(
+                "SGD with a sparse gradient takes neither momentum nor weight_decay, which would change every row: "
+                "leave them out, or the layer's sparse=True"
+            )
+        rows, values = rows_of(grad)
+        change_rows(param, rows, values * (options["lr"] if options["maximize"] else -options["lr"]))
+
     needs: ClassVar = {"momentum_buffer": "momentum"}
 
     @staticmethod

@@ -87,7 +87,7 @@ def _run(
                 owned.add(edge)
             if isinstance(edge, Node):
                 heappush(queue, (-edge.number, edge))
-        elif lifted or type(known) is not _ndarray:
+        elif lifted or type(known) is not _ndarray or type(gradient) is not _ndarray:
             pending[edge] = known + gradient
         elif known.dtype.kind == "V":
             pending[edge] = rounded(widened(known) + widened(gradient))
@@ -216,9 +216,15 @@ def _retain(node: Node, g: Any, lifted: bool) -> None:
             tensor._grad = gradient if tensor._grad is None else tensor._grad + gradient
 
 
+def _as_tensor(gradient: Any) -> Any:
+    return wrap(gradient) if type(gradient) is _ndarray else gradient
+
+
 def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: bool) -> None:
     known = leaf._grad
-    if lifted:
+    if getattr(gradient, "is_sparse", False) or (known is not None and known.is_sparse):
+        leaf._grad = gradient if known is None else known + (gradient if lifted else _as_tensor(gradient))
+    elif lifted:
         if known is None:
             leaf._grad = TABLE["clone"](gradient)
         elif create:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from ..core import Size, Tensor
+from ..core import Size, Tensor, get_default_dtype
 from ..declare import FUNCTIONS
+from ..printing import part_text, with_suffixes
+from ..types import layouts
 from ..types.dtypes import dtype as DType
 
-__all__ = ["SparseTensor", "mm", "sparse_coo_tensor", "spmm", "sum"]
+__all__ = [
+    "SparseTensor", "addmm", "log_softmax", "mm", "softmax", "sparse_coo_tensor", "sparse_of", "spmm", "sum",
+]  # fmt: skip
+
+
+compressors: list[Callable[[SparseTensor], Any]] = []  # how a matrix is compressed: `compressed`, which is above
 
 
 class SparseTensor:
@@ -19,7 +27,7 @@ class SparseTensor:
     """
 
     is_sparse = True
-    layout = "torch.sparse_coo"
+    layout = layouts.sparse_coo
 
     def __init__(self, indices: Tensor, values: Tensor, size: Any, coalesced: bool = False) -> None:
         self._at, self._numbers, self.shape, self._coalesced = indices, values, Size(size), coalesced
@@ -153,6 +161,38 @@ class SparseTensor:
 
     # -------------------------------------------------------------------------------------------------- computation
 
+    __array_ufunc__ = None  # NumPy leaves `array + sparse` to __radd__
+
+    def to_sparse_csr(self) -> Any:
+        """A matrix by compressed rows."""
+        return compressors[0](self)
+
+    def to_sparse(self, *_: Any, **__: Any) -> SparseTensor:
+        """The tensor itself."""
+        return self
+
+    to_sparse_coo = to_sparse
+
+    def clone(self) -> SparseTensor:
+        """A copy in memory of its own."""
+        return SparseTensor(self._at.clone(), self._numbers.clone(), self.shape, self._coalesced)
+
+    def float(self) -> SparseTensor:
+        """With float32 values."""
+        return self._with(self._numbers.float())
+
+    def double(self) -> SparseTensor:
+        """With float64 values."""
+        return self._with(self._numbers.double())
+
+    def norm(self, p: Any = "fro") -> Tensor:
+        """The norm of all numbers."""
+        return self.coalesce()._numbers.norm(p)
+
+    def sum(self, dim: int | None = None) -> Any:
+        """The sum of all numbers, or along a dimension, which is sparse."""
+        return sum(self, dim)
+
     def __matmul__(self, other: Tensor) -> Tensor:
         return mm(self, other)
 
@@ -179,7 +219,11 @@ class SparseTensor:
     def __neg__(self) -> SparseTensor:
         return self._with(-self._numbers)
 
-    def __add__(self, other: SparseTensor) -> SparseTensor:
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, Tensor):
+            return self.to_dense() + other
+        if hasattr(other, "__array_interface__"):  # the engine adds arrays
+            return self.to_dense()._array + other
         if not isinstance(other, SparseTensor) or other.shape != self.shape:
             shown = tuple(other.shape) if hasattr(other, "shape") else type(other).__name__
             raise RuntimeError(f"a sparse tensor of shape {tuple(self.shape)} can be added to another, not to {shown}")
@@ -187,14 +231,26 @@ class SparseTensor:
         at, values = cat([self._at, other._at], 1), cat([self._numbers, other._numbers])
         return SparseTensor(at, values, self.shape).coalesce()
 
+    __radd__ = __add__
+
     def __repr__(self) -> str:
-        at = repr(self._at.detach()).replace("\n", "\n" + " " * 15)
-        values = repr(self._numbers.detach()).replace("\n", "\n" + " " * 14)
-        graph = ", requires_grad=True" if self.requires_grad else ""
-        return (
-            f"tensor(indices={at},\n       values={values},\n       size={tuple(self.shape)}, nnz={self._nnz()}, "
-            f"layout={self.layout}{graph})"
-        )
+        parts = {"indices": self._at, "values": self._numbers}
+        return sparse_text(parts, self)
+
+
+def sparse_text(parts: dict[str, Tensor], tensor: Any) -> str:
+    """How a sparse tensor of these parts prints."""
+    texts = [f"{name}=" + part_text(part.detach(), len(f"tensor({name}=")) for name, part in parts.items()]
+    rest = [f"size={tuple(tensor.shape)}", f"nnz={tensor._nnz()}"]
+    if tensor.dtype is not get_default_dtype():
+        rest.append(f"dtype={tensor.dtype!r}")
+    rest.append(f"layout={tensor.layout}")
+    node = tensor._numbers.grad_fn
+    if node is not None:
+        rest.append(f"grad_fn=<{node.name()}>")
+    elif tensor.requires_grad:
+        rest.append("requires_grad=True")
+    return with_suffixes("tensor(" + ",\n       ".join(texts), rest, new_line=tensor.is_sparse)
 
 
 def sparse_coo_tensor(
@@ -276,7 +332,36 @@ def spmm(input: Any, mat2: Tensor) -> Tensor:
 
 
 def sum(input: SparseTensor, dim: int | None = None) -> Any:
-    """The sum of all numbers, or of those along a dimension of a matrix, dense."""
+    """The sum of all numbers, or along a dimension, which is sparse."""
     if dim is None:
         return input._values().sum()
-    return input.to_dense().sum(dim)
+    return sparse_of(input.to_dense().sum(dim))
+
+
+def addmm(mat: Tensor, mat1: SparseTensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """beta · mat + alpha · (mat1 @ mat2), of which mat1 is sparse."""
+    return beta * mat + alpha * mm(mat1, mat2)
+
+
+def softmax(input: SparseTensor, dim: int, *, dtype: DType | None = None) -> SparseTensor:
+    """Softmax along a dimension over the numbers that are there: what is not counts as minus infinity."""
+    return _softmax(input, dim, dtype, "softmax")
+
+
+def log_softmax(input: SparseTensor, dim: int, *, dtype: DType | None = None) -> SparseTensor:
+    """The logarithm of `softmax`."""
+    return _softmax(input, dim, dtype, "log_softmax")
+
+
+def _softmax(input: SparseTensor, dim: int, dtype: DType | None, name: str) -> SparseTensor:
+    kept = input.coalesce()
+    there = kept._with(FUNCTIONS["ones_like"](kept._values())).to_dense() != 0
+    dense = kept.to_dense().masked_fill(~there, -math.inf)
+    found: Any = getattr(dense if dtype is None else dense.to(dtype), name)(dim)
+    return SparseTensor(kept._indices(), found[tuple(kept._indices().unbind())], kept.shape, coalesced=True)
+
+
+def sparse_of(dense: Tensor) -> SparseTensor:
+    """The numbers of a dense tensor that are not zero, by their coordinates; a gradient flows through."""
+    at = FUNCTIONS["nonzero"](dense.detach())
+    return SparseTensor(at.t().contiguous(), dense[tuple(at.unbind(1))], dense.shape, coalesced=True)

@@ -13,6 +13,7 @@ from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
 from pellucid.compile.unchanged import compile
 from pellucid.core import Tensor
 from pellucid.errors import warn
+from pellucid.ops.storage import TypedStorage, UntypedStorage
 from pellucid.ops.tensor_types import (
     BFloat16Tensor,
     BoolTensor,
@@ -26,6 +27,28 @@ from pellucid.ops.tensor_types import (
     ShortTensor,
 )  # fmt: skip
 
+from ._older import (
+    celu,
+    detach,
+    detach_,
+    hardshrink,
+    hinge_embedding_loss,
+    instance_norm,
+    is_signed,
+    margin_ranking_loss,
+    pdist,
+    pixel_shuffle,
+    pixel_unshuffle,
+    poisson_nll_loss,
+    prelu,
+    range,
+    selu,
+    sparse_csr_tensor,
+    threshold,
+    triplet_margin_loss,
+    vander,
+    vmap,
+)
 from ._settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,
@@ -53,14 +76,17 @@ from .jit import fork, wait
 __all__ = [
     "AcceleratorError", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event",
     "FloatTensor", "GradScaler", "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError", "ShortTensor", "Stream",
-    "are_deterministic_algorithms_enabled", "autocast", "compile", "e", "fork", "get_autocast_cpu_dtype",
-    "get_autocast_dtype", "get_autocast_gpu_dtype", "get_default_device", "get_deterministic_debug_mode",
-    "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "has_lapack",
-    "has_mkl", "has_openmp", "inf", "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled",
-    "is_deterministic_algorithms_warn_only_enabled", "is_distributed", "is_inference", "is_storage",
-    "is_warn_always_enabled", "nan", "newaxis", "pi", "set_anomaly_enabled", "set_default_device",
-    "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
-    "set_num_interop_threads", "set_num_threads", "set_warn_always", "use_deterministic_algorithms", "wait",
+    "TypedStorage", "UntypedStorage", "are_deterministic_algorithms_enabled", "autocast", "celu", "compile", "detach",
+    "detach_", "e", "fork", "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
+    "get_default_device", "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision",
+    "get_num_interop_threads", "get_num_threads", "hardshrink", "has_lapack", "has_mkl", "has_openmp",
+    "hinge_embedding_loss", "inf", "instance_norm", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
+    "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled", "is_distributed", "is_inference",
+    "is_signed", "is_storage", "is_warn_always_enabled", "margin_ranking_loss", "nan", "newaxis", "pdist", "pi",
+    "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "range", "selu", "set_anomaly_enabled",
+    "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision",
+    "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always", "sparse_csr_tensor",
+    "threshold", "triplet_margin_loss", "use_deterministic_algorithms", "vander", "vmap", "wait",
 ]  # fmt: skip
 
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
@@ -139,8 +165,8 @@ def _deprecated(name: str, instead: str) -> None:
 
 
 def is_storage(obj: Any) -> bool:
-    """Whether something is a storage: here there are none beside the arrays of tensors."""
-    return False
+    """Whether something is a storage."""
+    return isinstance(obj, TypedStorage | UntypedStorage)
 
 
 def is_distributed(tensor: Tensor) -> bool:

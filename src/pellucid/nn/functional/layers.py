@@ -7,6 +7,7 @@ from typing import Any
 from ...core import Tensor, called, no_grad
 from ...declare import op
 from .. import vocabulary as ops
+from .rows import may_be_sparse, with_sparse_gradient
 
 __all__ = [
     "alpha_dropout",
@@ -53,7 +54,7 @@ def embedding(
 
     The row ``padding_idx`` gets no gradient; with ``scale_grad_by_freq`` the gradient of a row is divided by how often
     it was named. With ``max_norm``, rows of a larger ``norm_type``-norm are scaled down to it first, in place.
-    ``sparse`` is accepted; the gradient is dense.
+    With ``sparse``, the gradient of a weight that is a leaf is a sparse tensor of the rows that were named.
     """
     if weight.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D, but got shape {tuple(weight.shape)}")
@@ -64,6 +65,8 @@ def embedding(
     if max_norm is not None:
         with no_grad():
             embedding_renorm_(weight, input, max_norm=float(max_norm), norm_type=float(norm_type))
+    if sparse and not scale_grad_by_freq and may_be_sparse(weight):
+        return with_sparse_gradient(ops.embedding(weight.detach(), input), weight, input, padding)
     return ops.embedding(weight, input, padding_idx=padding, scale_grad_by_freq=scale_grad_by_freq)
 
 

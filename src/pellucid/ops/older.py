@@ -1,0 +1,121 @@
+"""Methods that write an op's result into its tensor, `tril_` and its like; and older ones, `new`, `map_`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor, method
+from pellucid.core.tensor import wrap
+from pellucid.declare import FUNCTIONS
+from pellucid.errors import with_line
+
+_IN_PLACE = (
+    "addbmm", "addmm", "addmv", "addr", "baddbmm", "cumprod", "cumsum", "ldexp", "polygamma", "renorm", "tril", "triu",
+)  # fmt: skip
+
+
+def _in_place(name: str) -> Callable[..., Tensor]:
+    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        compute: Any = getattr(Tensor, name)
+        return self.copy_(compute(self, *args, **kwargs))
+
+    change.__name__, change.__qualname__ = f"{name}_", f"Tensor.{name}_"
+    change.__doc__ = f"`{name}`, its result written into this tensor."
+    return change
+
+
+for _name in _IN_PLACE:
+    method(_in_place(_name))
+
+
+@method
+def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """An older name: a tensor of this dtype, of the given sizes or with the given numbers."""
+    if args and not all(isinstance(size, int) for size in args):
+        data = args[0]
+        return FUNCTIONS["tensor"](data, dtype=self.dtype) if not isinstance(data, Tensor) else data.to(self.dtype)
+    return wrap(np.zeros(args or (0,), self._array.dtype))
+
+
+@method
+def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
+    """Replace each number by `callable(number)`: slow, for tensors on the CPU."""
+    if self.requires_grad:
+        raise RuntimeError(with_line("apply_() can't be called on a tensor that requires grad: use ops, or detach()"))
+    for index in np.ndindex(*self._array.shape):
+        self._array[index] = callable(self._array[index].item())
+    return self
+
+
+@method
+def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+    """Replace each number by `callable(number, other)`, `other` from a second tensor of a shape that fits."""
+    if self.requires_grad or tensor.requires_grad:
+        raise RuntimeError(with_line("map_() can't be called on a tensor that requires grad: use ops, or detach()"))
+    other = np.broadcast_to(tensor._array, self._array.shape)
+    for index in np.ndindex(*self._array.shape):
+        self._array[index] = callable(self._array[index].item(), other[index].item())
+    return self
+
+
+@method
+def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Give the tensor another shape, in place: the first numbers stay, those added at the end are zeros."""
+    size = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    if self.requires_grad:
+        raise RuntimeError(with_line("cannot resize variables that require grad"))
+    count = int(np.prod(size))
+    flat = self._array.reshape(-1)
+    if count > flat.size:
+        flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
+    self._array = flat[:count].reshape(size)
+    return self
+
+
+@method
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """`resize_` to the shape of another tensor."""
+    return self.resize_(tuple(the_template.shape))
+
+
+@method
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """The tensor itself: memory is pinned for copies to a GPU."""
+    return self
+
+
+@method
+def is_pinned(self: Tensor, device: Any = None) -> bool:
+    """False: no memory is pinned."""
+    return False
+
+
+@method
+def is_shared(self: Tensor) -> bool:
+    """Whether the memory is shared among processes."""
+    return False
+
+
+@method
+def is_inference(self: Tensor) -> bool:
+    """False: tensors made in inference mode are like any other here."""
+    return False
+
+
+def _false(self: Tensor) -> bool:
+    """False: there is no such device or layout here."""
+    return False
+
+
+def _on_the_cpu(self: Tensor) -> bool:
+    """Whether it is on the CPU."""
+    return self.device.type == "cpu"
+
+
+for _name in ("is_mps", "is_xpu", "is_meta", "is_nested", "is_mkldnn", "is_sparse_csr", "is_vulkan", "is_xla", "is_ipu",
+              "is_mtia"):  # fmt: skip
+    setattr(Tensor, _name, property(_false))
+setattr(Tensor, "is_cpu", property(_on_the_cpu))  # noqa: B010 (the type checker knows no such attribute)

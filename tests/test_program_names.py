@@ -1,0 +1,220 @@
+"""Names that published programs use, and few others do: storages, nests, sparse gradients, layouts, older names."""
+
+import contextlib
+import importlib
+import io
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+import pellucid
+from tests.twins import both_raise, same
+
+
+def module(t: Any, name: str) -> Any:
+    """A module of PyTorch's, or what answers for it."""
+    if t is torch:
+        return importlib.import_module(f"torch.{name}")
+    for where in ("pellucid", "pellucid.bridge.torch"):
+        with contextlib.suppress(ModuleNotFoundError):
+            return importlib.import_module(f"{where}.{name}")
+    raise ModuleNotFoundError(name)
+
+
+def storages(t: Any) -> list[Any]:
+    points = t.tensor([[4.0, 1.0], [5.0, 3.0], [2.0, 1.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        memory = points.storage()
+        text = repr(memory)
+        memory[0] = 7.0
+        numbers = [list(memory), len(memory), memory.size(), memory.element_size()]
+    raw = points.untyped_storage()
+    shares = points.t()[1].untyped_storage().data_ptr() == raw.data_ptr()
+    part = t.tensor((), dtype=t.float64)
+    part.set_(t.arange(10.0, dtype=t.float64).untyped_storage(), storage_offset=1, size=t.Size([3]), stride=[2])
+    other = t.zeros(2).set_(points)
+    return [text, points, *numbers, shares, raw.nbytes(), len(raw), raw.tolist(), part, other, other.is_set_to(points)]
+
+
+def nests(t: Any) -> list[Any]:
+    tree = module(t, "utils._pytree")
+    nest = {"a": (1, [2, 3]), "b": t.ones(2)}
+    leaves, spec = tree.tree_flatten(nest)
+    doubled = tree.tree_map(lambda leaf: leaf * 2, nest)
+    return [leaves, repr(spec), tree.tree_unflatten(leaves, spec), doubled, spec.num_leaves,
+            tree.tree_map_only(int, lambda leaf: leaf + 1, nest), tree.tree_leaves(nest)]  # fmt: skip
+
+
+def _sparse_program(t: Any, optimizer: Any, padding: int | None = None) -> list[Any]:
+    layer = t.nn.Embedding(6, 3, padding_idx=padding, sparse=True)
+    with t.no_grad():
+        layer.weight.copy_(t.arange(18.0).reshape(6, 3) / 10)
+    chosen = optimizer(layer.parameters())
+    found: list[Any] = []
+    for rows in ([[1, 3], [1, 5]], [[0, 3], [2, 2]]):
+        chosen.zero_grad()
+        (layer(t.tensor(rows)) ** 2).sum().backward()
+        grad = layer.weight.grad
+        found += [grad.is_sparse, str(grad.layout), repr(grad.coalesce()), grad.to_dense()]
+        chosen.step()
+        found.append(layer.weight.detach().clone())
+    return found
+
+
+def sparse_adam(t: Any) -> list[Any]:
+    return _sparse_program(t, lambda params: t.optim.SparseAdam(list(params), lr=0.1))
+
+
+def sparse_sgd(t: Any) -> list[Any]:
+    return _sparse_program(t, lambda params: t.optim.SGD(params, lr=0.1), padding=3)
+
+
+def sparse_adagrad(t: Any) -> list[Any]:
+    return _sparse_program(t, lambda params: t.optim.Adagrad(params, lr=0.1, lr_decay=0.1))
+
+
+def used_twice(t: Any) -> list[Any]:
+    """Two sparse gradients, and a sparse and a dense one, add up."""
+    layer = t.nn.Embedding(4, 2, sparse=True)
+    with t.no_grad():
+        layer.weight.copy_(t.arange(8.0).reshape(4, 2))
+    (layer(t.tensor([0, 1])).sum() + (layer(t.tensor([1, 3])) ** 2).sum()).backward()
+    first = layer.weight.grad.to_dense()
+    layer.weight.grad = None
+    (layer(t.tensor([0, 1])).sum() + (layer.weight * 2).sum()).backward()
+    return [first, layer.weight.grad.to_dense()]
+
+
+def compressed(t: Any) -> list[Any]:
+    dense = t.tensor([[0.0, 2.0, 0.0], [3.0, 0.0, 4.0]])
+    kept, rows = dense.to_sparse(), dense.to_sparse_csr()
+    made = t.sparse_csr_tensor(t.tensor([0, 1, 3]), t.tensor([1, 0, 2]), t.tensor([2.0, 3.0, 4.0]), size=(2, 3))
+    other = t.arange(6.0).reshape(3, 2)
+    return [repr(rows), repr(made), repr(kept), rows.crow_indices(), rows.col_indices(), rows.values(), rows @ other,
+            made.to_dense(), kept.to_sparse_csr().to_dense(), str(rows.layout), kept.is_sparse, dense.is_sparse,
+            module(t, "sparse").softmax(kept, 1).to_dense(), module(t, "sparse").sum(kept, 0).to_dense(),
+            module(t, "sparse").addmm(t.ones(2, 2), kept, other)]  # fmt: skip
+
+
+def convolutions(t: Any) -> list[Any]:
+    t.manual_seed(0)
+    x, w = t.randn(2, 4, 7, 7), t.randn(6, 2, 3, 3)
+    options = {"stride": 2, "padding": 1, "groups": 2}
+    g = t.ones_like(t.nn.functional.conv2d(x, w, **options))
+    grads = module(t, "nn.grad")
+    return [grads.conv2d_input(x.shape, w, g, **options), grads.conv2d_weight(x, w.shape, g, **options)]
+
+
+def layouts(t: Any) -> list[Any]:
+    x = t.ones(2)
+    return [str(x.layout), repr(t.strided), f"{t.channels_last}", repr(t.contiguous_format), x.layout == t.strided]
+
+
+def written_into(t: Any) -> list[Any]:
+    a, b = t.arange(9.0).reshape(3, 3), t.ones(3, 3)
+    leaf = t.ones(3, 3, requires_grad=True)
+    changed = (leaf * 2).tril_()
+    changed.sum().backward()
+    return [a.clone().tril_(), a.clone().triu_(1), a.clone().cumsum_(0), a.clone().addmm_(a, b), leaf.grad,
+            a.clone().cumprod_(1), a.clone().apply_(lambda n: n + 1), a.clone().map_(b, lambda n, m: n - m),
+            a.new([1, 2]), a.new(2, 2).shape, t.ones(6).resize_(2, 3), a.is_cpu, a.is_meta, a.is_pinned()]  # fmt: skip
+
+
+def older(t: Any) -> list[Any]:
+    face = pellucid if t is pellucid else torch
+    x = t.tensor([-1.0, 0.5, 2.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        numbers = face.range(1, 4)
+    return [numbers, face.prelu(x, t.tensor([0.25])), face.vander(t.tensor([1, 2, 3])), face.selu(x), face.celu(x),
+            face.threshold(x, 0.0, 5.0), face.hardshrink(x, 1.0), face.vmap(lambda row: row.sum())(t.ones(2, 3)),
+            face.detach(x), face.is_signed(x)]  # fmt: skip
+
+
+def groups(t: Any) -> list[Any]:
+    """The keys of a group are in PyTorch's order, which programs print."""
+    kinds = ("Adadelta", "Adagrad", "Adam", "AdamW", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD", "Adamax", "ASGD")
+    params = [t.nn.Parameter(t.ones(2))]
+    found: list[Any] = [list(getattr(t.optim, kind)(params).state_dict()["param_groups"][0]) for kind in kinds]
+    return [*found, repr(t.optim.SparseAdam(params))]
+
+
+def parts_of_data(t: Any) -> list[Any]:
+    sampler = module(t, "utils.data.distributed").DistributedSampler
+    found = []
+    for rank in range(3):
+        for how in ({}, {"drop_last": True}, {"shuffle": False}):
+            drawn = sampler(range(10), num_replicas=3, rank=rank, **how)
+            drawn.set_epoch(2)
+            found.append([list(drawn), len(drawn)])
+    return found
+
+
+PROGRAMS = [
+    storages, nests, sparse_adam, sparse_sgd, sparse_adagrad, used_twice, compressed, convolutions, layouts,
+    written_into, older, groups, parts_of_data,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_program(program: Any) -> None:
+    same(program, rtol=1e-5, atol=1e-6)
+
+
+def adam_of_sparse(t: Any) -> None:
+    layer = t.nn.Embedding(3, 2, sparse=True)
+    layer(t.tensor([1])).sum().backward()
+    t.optim.Adam(layer.parameters()).step()
+
+
+def sparse_adam_of_dense(t: Any) -> None:
+    w = t.nn.Parameter(t.ones(2))
+    w.sum().backward()
+    t.optim.SparseAdam([w]).step()
+
+
+def too_few_leaves(t: Any) -> None:
+    tree = module(t, "utils._pytree")
+    tree.tree_unflatten([1], tree.tree_flatten((1, 2))[1])
+
+
+def a_rank_too_high(t: Any) -> None:
+    module(t, "utils.data.distributed").DistributedSampler(range(4), num_replicas=2, rank=2)
+
+
+@pytest.mark.parametrize("refused", [
+    adam_of_sparse, sparse_adam_of_dense, too_few_leaves, a_rank_too_high,
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_refused(refused: Any) -> None:
+    both_raise(refused)
+
+
+def test_a_part_beyond_the_storage_is_refused() -> None:
+    """PyTorch lengthens the storage; here a tensor's memory is NumPy's, and has one length."""
+    with pytest.raises(RuntimeError, match="requiring a storage size of 16 are out of bounds for storage of size 12"):
+        pellucid.zeros(2).set_(pellucid.ones(3).untyped_storage(), 0, (4,), (1,))
+
+
+def test_a_statement_is_timed() -> None:
+    benchmark = importlib.import_module("pellucid.utils.benchmark")
+    timed = benchmark.Timer(stmt="x * 2", globals={"x": pellucid.ones(3)}, label="double").timeit(20)
+    assert 0 < timed.mean == timed.median < 1
+    assert repr(timed).splitlines()[1] == "double"
+    table = io.StringIO()
+    with contextlib.redirect_stdout(table):
+        benchmark.Compare([timed]).print()
+    assert "[" in table.getvalue()
+    assert "Times are in microseconds" in table.getvalue()
+
+
+def test_attention_has_one_kernel() -> None:
+    attention = importlib.import_module("pellucid.nn.attention")
+    with attention.sdpa_kernel([attention.SDPBackend.MATH, attention.SDPBackend.FLASH_ATTENTION]):
+        assert pellucid.nn.functional.scaled_dot_product_attention(*[pellucid.ones(1, 2, 3)] * 3).shape == (1, 2, 3)
+    with pytest.raises(AssertionError), attention.sdpa_kernel("math"):
+        pass
