@@ -233,7 +233,7 @@ PATIENCE = 8.0  # seconds that another loop has, once a fork waits at one
 
 @dataclass
 class Waiting:
-    """A fork that stands at a pass of a loop, and examines it when it is told to."""
+    """A fork that waits at a pass of a loop, and examines it when it is asked to."""
 
     fork: Fork
     telling: int

@@ -61,7 +61,7 @@ def _name(record: ProgramRecord, rate: float, factor: float) -> tuple[str, str, 
     low, _ = USUAL.get(record.optimizers[0].name, ADAM)
     if rate >= 3 * low and len(record.steps) <= FEW:
         return "too-few-updates", f"The program makes {len(record.steps)} updates.", "more epochs"
-    return "lr-too-low", "Each step is too small to come anywhere in so many steps.", new
+    return "lr-too-low", "Each step is too small to come anywhere in the steps that there are.", new
 
 
 def late(record: ProgramRecord) -> int | None:
