@@ -99,8 +99,7 @@ def test_the_private_names_that_the_package_uses_are_those_that_a_tensor_has():
     declared = {node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}
     defaults = {
         name
-        for owner in pellucid.Tensor.__mro__
-        for name, value in vars(owner).items()
+        for name, value in vars(pellucid.Tensor).items()
         if name.startswith("_")
         and not name.startswith("__")
         and not callable(value)

@@ -2,7 +2,7 @@
 
 The names begin with an underscore, so that they collide with no attribute that a program hangs on a tensor. A type
 checker lets no other file use such a name, unless a stub declares it: this one does, for the rooms of the package.
-The values they begin with are in `tensor.py`, and in `node.py`.
+The values they begin with are in `tensor.py`.
 """
 
 from pellucid.backend import Array

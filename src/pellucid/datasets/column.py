@@ -100,7 +100,7 @@ def understand(
         for name in table.columns
     }
     filled = missing in FILLED
-    ways = {name: "drop" if filled and name == target else missing for name in table.columns}
+    ways: dict[str, Missing] = {name: "drop" if filled and name == target else missing for name in table.columns}
     gaps = {name: _gaps(cells, kinds[name], ways[name]) for name, cells in table.columns.items()}
     for name, rows in gaps.items():
         if rows and missing != "drop" and not filled:

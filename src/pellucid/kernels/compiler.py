@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from . import cache
 from .emitter import Emitter
 
 _TYPES: dict[str, Any] = {
@@ -114,6 +113,8 @@ def function(kernel: Emitter) -> Callable[..., None] | None:
 
 def _function(target: Target, kernel: Emitter) -> int | None:
     """The address of the kernel's code: from the disk where it is there, else made now."""
+    from . import cache  # here: importing pellucid shall not load what files and hashes need
+
     text = kernel.text()
     code = cache.read(text, target.key)
     loaded = None if code is None else _load(target, code, kernel.name)
