@@ -258,9 +258,3 @@ def test_asking_a_nonleaf_for_its_gradient_warns() -> None:
         assert y.grad is None
     y.retain_grad()
     assert y.grad is None
-
-
-def test_batched_gradients_are_refused() -> None:
-    x = leaf(pellucid, B)
-    with pytest.raises(NotImplementedError, match="jacobian"):
-        pellucid.autograd.grad(x * 2, x, pellucid.ones(2, 3), is_grads_batched=True)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from pellucid import datasets
 from pellucid.cli.program import app
 from pellucid.datasets import read_image
+from tests.sampled import sampled
 
 PETS = "weight,fur,kind,price\n" + "".join(
     f"{w},{f},{k},{p}\n"
@@ -206,7 +207,14 @@ def test_the_figures_are_over_the_rows_that_have_a_target(
 
 @pytest.mark.parametrize(
     ("cells", "shown", "error"),
-    [("{}%", "%", r"error: [\d.]+ %, over 2"), ("${}", "$", r"error: [\d.]+ \$"), ("{} kg", "kg", r"error: [\d.]+ kg")],
+    sampled(
+        [
+            ("{}%", "%", r"error: [\d.]+ %, over 2"),
+            ("${}", "$", r"error: [\d.]+ \$"),
+            ("{} kg", "kg", r"error: [\d.]+ kg"),
+        ],
+        3,
+    ),
 )
 def test_a_real_target_is_shown_in_its_unit(cells: str, shown: str, error: str, tmp_path: Path) -> None:
     import re

@@ -205,6 +205,7 @@ def test_many_files_are_one_csv() -> None:
 
 
 @pytest.mark.learns
+@pytest.mark.slow
 def test_balanced_classes_find_what_is_rare() -> None:
     rng = np.random.default_rng(0)
     rows = [(rng.normal(), "common") for _ in range(380)] + [(rng.normal() + 1.8, "rare") for _ in range(20)]

@@ -122,6 +122,7 @@ def test_two_faults_are_repaired_one_after_the_other(tmp_path: Path) -> None:
     assert (tmp_path / "train.fixed.py").read_text() == "w -= 0.1 * w\nb -= 0.1 * b\n"
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_a_mistake_to_a_program_that_learns(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(WRONG)

@@ -42,14 +42,10 @@ DEVICES = ("cpu", "cuda")
 
 def _optimizers() -> dict[str, type]:
     """Those whose step needs nothing but the gradients, and that take the parameters of any model."""
-    kinds = [kind for kind in vars(optim).values() if isinstance(kind, type) and issubclass(kind, optim.Optimizer)]
     return {
-        kind.__name__.lower(): kind
-        for kind in kinds
-        if kind is not optim.Optimizer
-        and kind.any_shape
-        and _needs(kind.step) == ["self"]
-        and _needs(kind) == ["params"]
+        name.lower(): kind
+        for name, kind in optim.OPTIMIZERS.items()
+        if kind.any_shape and _needs(kind.step) == ["self"] and _needs(kind) == ["params"]
     }
 
 

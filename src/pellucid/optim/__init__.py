@@ -46,11 +46,11 @@ __all__ = [
     "swa_utils",
 ]
 
-# All optimisers by name, for whoever offers a choice of them.
+# All optimisers by name, for whoever offers a choice of them: SparseAdam takes the gradients of few layers alone.
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     name: kind
     for name, kind in list(globals().items())
-    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind.formula is not None
+    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind not in (Optimizer, SparseAdam)
 }
 
 
