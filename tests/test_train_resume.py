@@ -202,6 +202,14 @@ def test_plain_values_are_not_looked_into_piece_by_piece(monkeypatch: pytest.Mon
     assert find_streams({"round": round_and_round}) == {}
 
 
+def test_what_shows_things_is_not_searched() -> None:
+    """A console of rich leads to tens of thousands of objects, and each epoch would look at them all."""
+    console = pytest.importorskip("rich.console").Console()
+    seen: dict[int, object] = {}
+    assert find_streams({"console": console}, seen=seen) == {}
+    assert len(seen) < 20
+
+
 def test_the_search_does_not_go_through_the_library() -> None:
     seen: dict[int, Any] = {}
     find_streams({"loader": DataLoader(data(), batch_size=10, shuffle=True)}, seen=seen)

@@ -30,6 +30,8 @@ _ATOM_KINDS = {*_ATOMS, np.dtype, *(kind for kind in np.sctypeDict.values() if k
 _SEQUENCES = {list, tuple, set, frozenset}
 _CONTAINERS = _SEQUENCES | {dict, OrderedDict}
 _LEVELS = 6
+# Libraries that show things: what hangs on their objects is much, and draws nothing at random.
+_SCREENS = {"rich", "tqdm", "matplotlib", "typer", "click", "IPython", "ipywidgets"}
 _PLAIN_KINDS = _ATOM_KINDS | _CONTAINERS | {np.ndarray}
 
 
@@ -157,7 +159,7 @@ def _is_plain(value: Any) -> bool:
 
 def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     """What an object holds, with the path to it."""
-    if isinstance(value, type):
+    if isinstance(value, type) or type(value).__module__.partition(".")[0] in _SCREENS:
         return
     if isinstance(value, Mapping):
         yield from (
