@@ -1,0 +1,199 @@
+"""What of pellucid's classes is changed so that an observer is called, and put back at the end."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pellucid.optim as optim
+from pellucid.core import Tensor
+from pellucid.nn import Module, init
+from pellucid.nn import functional as F
+from pellucid.nn.modules import loss as losses
+from pellucid.utils.data import DataLoader
+
+from . import criterion
+from .places import place
+
+if TYPE_CHECKING:
+    from .observer import Observer
+
+INITIAL = ("constant_", "zeros_", "ones_", "normal_", "uniform_", "trunc_normal_", "eye_")
+
+
+class Hooks:
+    """Attributes that were replaced, with what was there."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any]] = []
+
+    def set(self, owner: Any, name: str, value: Any) -> None:
+        owner = next((kind for kind in getattr(owner, "__mro__", ()) if name in vars(kind)), owner)
+        self._undo.append((owner, name, vars(owner)[name]))
+        setattr(owner, name, value)
+
+    def undo(self) -> None:
+        for owner, name, value in reversed(self._undo):
+            setattr(owner, name, value)
+        self._undo.clear()
+
+
+def install(observer: Observer) -> Hooks:
+    """Have modules, optimisers, loaders and losses call the observer."""
+    hooks = Hooks()
+    _modules(observer, hooks)
+    _tensors(observer, hooks)
+    _optimizers(observer, hooks)
+    _loaders(observer, hooks)
+    _losses(observer, hooks)
+    for name in INITIAL:
+        hooks.set(init, name, _initial(observer, getattr(init, name)))
+    return hooks
+
+
+def _modules(observer: Observer, hooks: Hooks) -> None:
+    module_call, module_init, load = Module.__call__, Module.__init__, Module.load_state_dict
+
+    @functools.wraps(module_call)
+    def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        return observer.call(module_call, module, args, kwargs)
+
+    @functools.wraps(module_init)
+    def made(module: Any, *args: Any, **kwargs: Any) -> None:
+        module_init(module, *args, **kwargs)
+        observer.parameters.was_made(module)
+
+    @functools.wraps(load)
+    def loaded(module: Any, *args: Any, **kwargs: Any) -> Any:
+        observer.parameters.were_loaded(module)
+        return load(module, *args, **kwargs)
+
+    hooks.set(Module, "__call__", call)
+    hooks.set(Module, "__init__", made)
+    hooks.set(Module, "load_state_dict", loaded)
+    hooks.set(Module, "zero_grad", _zero_grad(observer, Module.zero_grad))
+
+
+def _tensors(observer: Observer, hooks: Hooks) -> None:
+    backward, detach = Tensor.backward, Tensor.detach
+
+    @functools.wraps(backward)
+    def run_backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+        with observer.aside():
+            return backward(tensor, *args, **kwargs)
+
+    @functools.wraps(detach)
+    def detached(tensor: Any) -> Any:
+        result = detach(tensor)
+        if not observer.inside and tensor.requires_grad and tensor.grad_fn is not None and observer.looking:
+            observer.record.cut = observer.record.cut or place()
+        return result
+
+    hooks.set(Tensor, "backward", run_backward)
+    hooks.set(Tensor, "detach", detached)
+
+
+def _optimizers(observer: Observer, hooks: Hooks) -> None:
+    for kind in {optim.Optimizer, *_subclasses(optim.Optimizer)}:
+        if "step" in vars(kind):
+            hooks.set(kind, "step", _step(observer, vars(kind)["step"]))
+    begin = optim.Optimizer._begin
+
+    @functools.wraps(begin)
+    def begun(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        result = begin(optimizer, *args, **kwargs)
+        observer.optimizer(optimizer)
+        return result
+
+    hooks.set(optim.Optimizer, "_begin", begun)
+    hooks.set(optim.Optimizer, "zero_grad", _zero_grad(observer, optim.Optimizer.zero_grad))
+
+
+def _step(observer: Observer, step: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(step)
+    def stepped(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        if not observer.watches(optimizer):
+            return step(optimizer, *args, **kwargs)
+        observer.before_step(optimizer)
+        if args or kwargs.get("closure"):
+            result = step(optimizer, *args, **kwargs)
+        else:
+            with observer.aside():
+                result = step(optimizer, *args, **kwargs)
+        observer.after_step(optimizer)
+        return result
+
+    return stepped
+
+
+def _zero_grad(observer: Observer, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def zeroed(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        observer.event("zero_grad")
+        return function(owner, *args, **kwargs)
+
+    return zeroed
+
+
+def _loaders(observer: Observer, hooks: Hooks) -> None:
+    loader_init, iterate = DataLoader.__init__, DataLoader.__iter__
+
+    @functools.wraps(loader_init)
+    def loader(made: Any, dataset: Any, batch_size: Any = 1, shuffle: Any = None, **options: Any) -> None:
+        options["shuffle"] = shuffle
+        for treatment in observer.treatments:
+            treatment.loader(options)
+        loader_init(made, dataset, batch_size, **options)
+        observer.loader(made)
+
+    def iterated(made: Any) -> Any:
+        with observer.aside():
+            batches = iter(iterate(made))
+        while True:
+            with observer.aside():
+                try:
+                    batch = next(batches)
+                except StopIteration:
+                    return
+            yield batch
+
+    hooks.set(DataLoader, "__init__", loader)
+    hooks.set(DataLoader, "__iter__", iterated)
+
+
+def _losses(observer: Observer, hooks: Hooks) -> None:
+    for name in criterion.FUNCTIONS:
+        original = getattr(F, name)
+        watched = _criterion(observer, name, original)
+        hooks.set(F, name, watched)
+        for kind in vars(losses).values():
+            if isinstance(kind, type) and vars(kind).get("function") is not None and kind.function is original:
+                hooks.set(kind, "function", staticmethod(watched))
+
+
+def _criterion(observer: Observer, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)  # its signature is read by the layer of a loss
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return observer.criterion(name, function, args, kwargs)
+
+    return called
+
+
+def _initial(observer: Observer, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        at = place()
+        if at is not None and sys._getframe(1).f_code.co_filename == at[0]:
+            observer.record.lines.setdefault("init", at)
+        return function(*args, **kwargs)
+
+    return called
+
+
+def _subclasses(kind: type) -> set[Any]:
+    found: set[Any] = set()
+    for sub in kind.__subclasses__():
+        found |= {sub, *_subclasses(sub)}
+    return found

@@ -1,0 +1,130 @@
+"""The parameters of a program: those that networks list, optimisers know, or a backward reaches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .places import place
+from .record import ParameterRecord, Place, ProgramRecord
+
+
+class ParameterNotes:
+    """Enters parameters, and the layers that hold them, in a record."""
+
+    def __init__(self, record: ProgramRecord) -> None:
+        self.record = record
+        self.made: dict[int, tuple[Any, Place | None]] = {}  # modules and where they were made
+        self.parameters: dict[int, Any] = {}
+        self.names: dict[int, str] = {}
+        self.first: dict[int, np.ndarray] = {}
+        self.known: set[int] = set()  # to an optimiser
+        self.loaded: set[int] = set()
+        self._alive: list[Any] = []  # so that an id stays that of one object
+
+    def __contains__(self, tensor: object) -> bool:
+        return id(tensor) in self.parameters
+
+    def all(self) -> list[Any]:
+        return list(self.parameters.values())
+
+    def was_made(self, module: Any) -> None:
+        self.made[id(module)] = (module, place())
+
+    def were_loaded(self, module: Any) -> None:
+        self.loaded |= {id(parameter) for parameter in module.parameters()}
+
+    def are_known(self, optimizer: Any) -> None:
+        """An optimiser was made."""
+        for group in optimizer.param_groups:
+            self.known |= {id(parameter) for parameter in group["params"]}
+            self._alive += group["params"]
+
+    def line_of(self, module: Any) -> Place | None:
+        return self.made.get(id(module), (None, None))[1]
+
+    def note_module(self, module: Any) -> None:
+        """What a network has that is new."""
+        new = [(name, p) for name, p in module.named_parameters() if id(p) not in self.parameters]
+        if not new:
+            return
+        owners = {id(p): m for m in module.modules() for p in m._parameters.values() if p is not None}
+        for name, parameter in new:
+            self.note(parameter, name, self.line_of(owners.get(id(parameter)))).listed = True
+        record = self.record
+        record.layers += [type(m).__name__ for m in module.modules()]
+        leaves = [m for m in module.modules() if not any(True for _ in m.children())]
+        if leaves and "Norm" in type(leaves[0]).__name__:
+            record.norm_first = True
+        drops = [float(m.p) for m in module.modules() if type(m).__name__.startswith("Dropout")]
+        record.dropout = max([record.dropout, *drops])
+        for m in module.modules():
+            for kind in ("Dropout", "BatchNorm", "Softmax"):
+                at = self.line_of(m)
+                if type(m).__name__.startswith(kind) and at is not None:
+                    record.lines.setdefault(kind, at)
+
+    def note(self, parameter: Any, name: str = "", at: Place | None = None) -> ParameterRecord:
+        """The record of a parameter, made where it is new."""
+        if id(parameter) not in self.parameters:
+            at = at or self._home(parameter)
+            self.parameters[id(parameter)] = parameter
+            given, n = name or f"tensor {tuple(parameter.shape)}", 2
+            name = given
+            while name in self.record.parameters:
+                name, n = f"{given} ({n})", n + 1
+            self.names[id(parameter)] = name
+            values = parameter.detach().numpy()
+            self.first[id(parameter)] = values.copy()
+            note = ParameterRecord(name, tuple(values.shape), at, frozen=not parameter.requires_grad)
+            if values.size:
+                note.std, note.mean = float(values.std()), float(values.mean())
+            if values.ndim >= 2:
+                note.fan_in = int(np.prod(values.shape[1:]))
+                note.alike = values.shape[0] > 1 and bool((values == values[:1]).all())
+            self.record.parameters[name] = note
+        return self.record.parameters[self.names[id(parameter)]]
+
+    def _home(self, parameter: Any) -> Place | None:
+        """Where the layer was made that holds a parameter, also one that no network lists."""
+        for module, at in self.made.values():
+            if any(own is parameter for own in vars(module).get("_parameters", {}).values()):
+                return at
+        return None
+
+    def note_gradients(self, optimizer: Any) -> None:
+        """Before an update: the size of gradients at the first, and whether the units of a layer all have the same."""
+        first = len(self.record.steps) <= 1
+        late = len(self.record.steps) == 20
+        if not first and not late:
+            return
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                note = self.note(parameter)
+                note.known = True
+                if parameter.grad is None:
+                    continue
+                gradient = parameter.grad.detach().numpy()
+                if first:
+                    note.gradient = float(np.linalg.norm(gradient))
+                if late and gradient.ndim >= 2 and gradient.shape[0] > 1:
+                    scale = float(np.abs(gradient).max())
+                    note.same_gradients = scale > 0 and bool(np.abs(gradient - gradient[:1]).max() < 1e-5 * scale)
+
+    def finish(self, roots: list[Any], optimizers: list[Any]) -> None:
+        """What became of them, once nothing more is to come."""
+        for root in roots:
+            self.note_module(root)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    self.note(parameter)
+        for identity, parameter in self.parameters.items():
+            note = self.note(parameter)
+            note.known = identity in self.known or note.known
+            note.frozen = not parameter.requires_grad
+            note.loaded = identity in self.loaded
+            first, now = self.first[identity], parameter.detach().numpy()
+            size = float(np.linalg.norm(first))
+            note.moved = float(np.linalg.norm(now - first)) / (size or 1.0) if now.shape == first.shape else 0.0
