@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import pellucid.optim as optim
 from pellucid.core import Tensor
@@ -15,12 +16,33 @@ from pellucid.nn.modules import loss as losses
 from pellucid.utils.data import DataLoader
 
 from . import criterion
+from .parameters import ParameterNotes
 from .places import place
-
-if TYPE_CHECKING:
-    from .observer import Observer
+from .record import ProgramRecord
+from .treatments import Treatment
 
 INITIAL = ("constant_", "zeros_", "ones_", "normal_", "uniform_", "trunc_normal_", "eye_")
+
+
+class Watching(Protocol):
+    """What is called: an observer."""
+
+    record: ProgramRecord
+    parameters: ParameterNotes
+    treatments: list[Treatment]
+    inside: int
+
+    @property
+    def looking(self) -> bool: ...
+    def aside(self) -> AbstractContextManager[Any]: ...
+    def call(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any: ...
+    def criterion(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any: ...
+    def optimizer(self, optimizer: Any) -> None: ...
+    def watches(self, optimizer: Any) -> bool: ...
+    def before_step(self, optimizer: Any) -> None: ...
+    def after_step(self, optimizer: Any) -> None: ...
+    def event(self, what: str) -> None: ...
+    def loader(self, loader: Any) -> None: ...
 
 
 class Hooks:
@@ -40,7 +62,7 @@ class Hooks:
         self._undo.clear()
 
 
-def install(observer: Observer) -> Hooks:
+def install(observer: Watching) -> Hooks:
     """Have modules, optimisers, loaders and losses call the observer."""
     hooks = Hooks()
     _modules(observer, hooks)
@@ -53,7 +75,7 @@ def install(observer: Observer) -> Hooks:
     return hooks
 
 
-def _modules(observer: Observer, hooks: Hooks) -> None:
+def _modules(observer: Watching, hooks: Hooks) -> None:
     module_call, module_init, load = Module.__call__, Module.__init__, Module.load_state_dict
 
     @functools.wraps(module_call)
@@ -76,7 +98,7 @@ def _modules(observer: Observer, hooks: Hooks) -> None:
     hooks.set(Module, "zero_grad", _zero_grad(observer, Module.zero_grad))
 
 
-def _tensors(observer: Observer, hooks: Hooks) -> None:
+def _tensors(observer: Watching, hooks: Hooks) -> None:
     backward, detach = Tensor.backward, Tensor.detach
 
     @functools.wraps(backward)
@@ -95,7 +117,7 @@ def _tensors(observer: Observer, hooks: Hooks) -> None:
     hooks.set(Tensor, "detach", detached)
 
 
-def _optimizers(observer: Observer, hooks: Hooks) -> None:
+def _optimizers(observer: Watching, hooks: Hooks) -> None:
     for kind in {optim.Optimizer, *_subclasses(optim.Optimizer)}:
         if "step" in vars(kind):
             hooks.set(kind, "step", _step(observer, vars(kind)["step"]))
@@ -111,7 +133,7 @@ def _optimizers(observer: Observer, hooks: Hooks) -> None:
     hooks.set(optim.Optimizer, "zero_grad", _zero_grad(observer, optim.Optimizer.zero_grad))
 
 
-def _step(observer: Observer, step: Callable[..., Any]) -> Callable[..., Any]:
+def _step(observer: Watching, step: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(step)
     def stepped(optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if not observer.watches(optimizer):
@@ -128,7 +150,7 @@ def _step(observer: Observer, step: Callable[..., Any]) -> Callable[..., Any]:
     return stepped
 
 
-def _zero_grad(observer: Observer, function: Callable[..., Any]) -> Callable[..., Any]:
+def _zero_grad(observer: Watching, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def zeroed(owner: Any, *args: Any, **kwargs: Any) -> Any:
         observer.event("zero_grad")
@@ -137,7 +159,7 @@ def _zero_grad(observer: Observer, function: Callable[..., Any]) -> Callable[...
     return zeroed
 
 
-def _loaders(observer: Observer, hooks: Hooks) -> None:
+def _loaders(observer: Watching, hooks: Hooks) -> None:
     loader_init, iterate = DataLoader.__init__, DataLoader.__iter__
 
     @functools.wraps(loader_init)
@@ -163,7 +185,7 @@ def _loaders(observer: Observer, hooks: Hooks) -> None:
     hooks.set(DataLoader, "__iter__", iterated)
 
 
-def _losses(observer: Observer, hooks: Hooks) -> None:
+def _losses(observer: Watching, hooks: Hooks) -> None:
     for name in criterion.FUNCTIONS:
         original = getattr(F, name)
         watched = _criterion(observer, name, original)
@@ -173,7 +195,7 @@ def _losses(observer: Observer, hooks: Hooks) -> None:
                 hooks.set(kind, "function", staticmethod(watched))
 
 
-def _criterion(observer: Observer, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _criterion(observer: Watching, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)  # its signature is read by the layer of a loss
     def called(*args: Any, **kwargs: Any) -> Any:
         return observer.criterion(name, function, args, kwargs)
@@ -181,7 +203,7 @@ def _criterion(observer: Observer, name: str, function: Callable[..., Any]) -> C
     return called
 
 
-def _initial(observer: Observer, function: Callable[..., Any]) -> Callable[..., Any]:
+def _initial(observer: Watching, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
         at = place()

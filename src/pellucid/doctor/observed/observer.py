@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -320,7 +321,7 @@ class Observer(Interpreter):
         self.record.loaders.append(LoaderRecord(rows, int(loader.batch_size or 0), shuffled, place()))
 
 
-class _Aside:
+class _Aside(AbstractContextManager[None]):
     """See `Observer.aside`."""
 
     def __init__(self, observer: Observer) -> None:
