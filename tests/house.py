@@ -31,7 +31,7 @@ def arrows() -> Arrows:
         room = room_of(name)
         if room in FRONT:
             continue
-        targets = imports(ast.parse(path.read_text(encoding="utf-8")), name, path.name == "__init__.py")
+        targets = imports(path.read_text(encoding="utf-8"), name, path.name == "__init__.py")
         rooms = {room_of(target) for _, target, _ in targets if target.split(".")[0] == "pellucid"}
         found.setdefault(room, set()).update(other for other in rooms - FRONT if other != room and is_room(other))
     return found

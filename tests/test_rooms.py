@@ -5,7 +5,7 @@ Imports inside functions count, and so do those under `if TYPE_CHECKING`: a type
 
 import ast
 import sys
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -81,27 +81,29 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(tree: ast.Module, name: str, is_package: bool) -> Iterator[tuple[int, str, bool]]:
+@lru_cache(maxsize=2)  # a file is asked twice
+def imports(source: str, name: str, is_package: bool) -> tuple[tuple[int, str, bool], ...]:
     """Line, full name and "runs when the module is imported" of each import in a module."""
-    inside_functions = {
-        id(node)
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        for node in ast.walk(function)
-    }
-    for node in ast.walk(tree):
-        at_top = id(node) not in inside_functions
+    found: list[tuple[int, str, bool]] = []
+
+    def visit(node: ast.AST, at_top: bool) -> None:
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name, at_top
+            found.extend((node.lineno, alias.name, at_top) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 package = name.split(".") if is_package else name.split(".")[:-1]
                 package = package[: len(package) - (node.level - 1)]
                 base = ".".join([*package, *([node.module] if node.module else [])])
-            for alias in node.names:
-                yield node.lineno, f"{base}.{alias.name}", at_top
+            found.extend((node.lineno, f"{base}.{alias.name}", at_top) for alias in node.names)
+        if isinstance(node, ast.expr):  # an import is a statement, and no expression holds one
+            return
+        at_top = at_top and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for child in ast.iter_child_nodes(node):
+            visit(child, at_top)
+
+    visit(ast.parse(source), True)
+    return tuple(found)
 
 
 def room_of(name: str) -> str:
@@ -129,7 +131,7 @@ def arrows_up(source: str, name: str, is_package: bool = False) -> list[str]:
         return []
     allowed = reach(room) | {room, "version", "files", "torch_names"}
     found: list[str] = []
-    for line, target, _ in imports(ast.parse(source), name, is_package):
+    for line, target, _ in imports(source, name, is_package):
         if target.split(".")[0] != "pellucid":
             continue
         other = room_of(target)
@@ -145,7 +147,7 @@ def third_party_at_top(source: str, name: str, is_package: bool = False) -> list
     allowed = AT_TOP_OF.get(room_of(name), AT_TOP)
     return [
         f"{name}, line {line}: import {target.split('.')[0]} where it is used, not at the top of the module"
-        for line, target, at_top in imports(ast.parse(source), name, is_package)
+        for line, target, at_top in imports(source, name, is_package)
         if at_top
         and (top := target.split(".")[0]) not in sys.stdlib_module_names
         and top not in allowed | {"pellucid", "pellucid_command", "__future__"}
@@ -173,7 +175,7 @@ def uses(sources: dict[str, tuple[str, bool]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, (source, is_package) in sources.items():
         targets = found.setdefault(name, set())
-        for _, target, _ in imports(ast.parse(source), name, is_package):
+        for _, target, _ in imports(source, name, is_package):
             if (SRC / Path(*target.split(".")[:-1])).with_suffix(".pyi").is_file() and target.split(".")[
                 0
             ] == "pellucid":
