@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
-    "compile": frozenset({"ops", "core"}),
+    "compile": frozenset({"ops", "core", "kernels"}),
     "train": frozenset(
         {"core", "random", "record", "safetensors", "viz"}
     ),  # a result draws itself: `learner.lr_find().plot()`

@@ -1,20 +1,65 @@
-"""Recording a computation as a flat list of op applications; a compiler will be built on it."""
+"""A training step, or any function, recorded once and then run by a plan of its own: `pellucid.compile(step)`.
+
+| file | what it is about |
+|---|---|
+| `tracer` | an interpreter behind the door that records what it sees; `trace` replays it as it was |
+| `graph` | the record as a graph of typed values, and what a right graph is |
+| `passes` | what is done to the graph, each in a file |
+| `scalars`, `loops` | one element of each elementwise op; a fused loop as machine code |
+| `updates` | the optimisers' steps, with hyperparameters read anew |
+| `plan` | from the graph to one Python function that runs it |
+| `watching` | what a function depends on beside its arguments, and does beside its results |
+| `recording`, `compiled` | one recorded call; the function that has several |
+"""
+
+from __future__ import annotations
 
 import sys
 from types import ModuleType
 from typing import Any
 
-from . import unchanged
 from .tracer import Program, TraceError, trace
 
-__all__ = ["Program", "TraceError", "trace"]
+__all__ = ["Program", "TraceError", "compile", "trace"]
+
+
+def compile(model: Any = None, *, fullgraph: bool = False, quiet: bool = False, **options: Any) -> Any:
+    """The function, made faster: a whole training step (forward, backward, the optimiser's update), or any other.
+
+    The first call runs as it is, the second is recorded while it runs, and from the third on a plan runs: products in
+    memory made before, chains of elementwise ops as one loop each. Numbers are those of eager mode but for the order
+    of roundings, random streams the same. Other shapes, dtypes and Python values are recorded anew, as is what changes
+    in the function's surroundings; a learning rate is read at each run.
+
+    What a record cannot hold (a value that Python reads, a list that grows, `print`) makes the function run as it is,
+    and a warning says why, once; with `fullgraph=True` it is an error, with `quiet=True` nothing is said. Results have
+    no history: leave `backward()` in the function. `.explain()` shows what was made of it.
+
+    `mode`, `dynamic`, `backend` and other options of PyTorch are accepted, and change nothing.
+
+    >>> import pellucid
+    >>> @pellucid.compile
+    ... def bend(x):
+    ...     return (x * 2 + 1).relu()
+    >>> [bend(pellucid.tensor([-2.0, float(i)])).tolist() for i in range(3)]
+    [[0.0, 1.0], [0.0, 3.0], [0.0, 5.0]]
+    """
+    from .compiled import Compiled  # here: the passes and the kernels are loaded when something is compiled
+
+    if model is None:
+        return lambda function: compile(function, fullgraph=fullgraph, quiet=quiet)
+    if not callable(model):
+        raise TypeError(f"compile expects a function or a module, but got {type(model).__name__}")
+    if options.pop("disable", False):
+        return model
+    return Compiled(model, fullgraph=fullgraph, quiet=quiet)
 
 
 class _Room(ModuleType):
-    """This room, which can be called: `torch.compile(model)`."""
+    """This room, which can be called: `pellucid.compile(step)`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return unchanged.compile(*args, **kwargs)
+        return compile(*args, **kwargs)
 
 
 sys.modules[__name__].__class__ = _Room

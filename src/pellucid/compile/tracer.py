@@ -12,7 +12,7 @@ constants of the program: trace anew when they change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from pellucid.core.narrow import forward_of
 from pellucid.core.tensor import counter_of
 from pellucid.declare import TABLE
 from pellucid.errors import describe, with_line
+from pellucid.reverse.engine import reached
 
 
 class TraceError(RuntimeError):
@@ -57,10 +58,12 @@ class Instruction(NamedTuple):
         return f"{left} = {self.op.name}({', '.join(parts)})"
 
 
-class _Tracer(Interpreter):
+class Tracer(Interpreter):
     """The interpreter."""
 
-    def __init__(self, inputs: tuple[Tensor, ...]) -> None:
+    def __init__(self, inputs: tuple[Tensor, ...], strict: bool = True) -> None:
+        self.strict = strict  # whether a read is an error; else it is noted, and the function runs on
+        self.refusal: str | None = None
         self.steps: list[Instruction] = []
         self.slots: dict[int, Slot] = {}
         self.alive: list[Any] = []  # every array seen, so that an id means one array
@@ -69,6 +72,10 @@ class _Tracer(Interpreter):
         for input in inputs:
             self.slot(input._array)
         self.inputs = len(inputs)
+        self.walked: set[Any] = set()  # nodes that a backward within the trace went through
+
+    def before_backward(self, roots: Sequence[Tensor]) -> None:
+        self.walked |= reached(list(roots))
 
     def slot(self, array: Any) -> Slot:
         found = self.slots.get(id(array))
@@ -119,13 +126,14 @@ class _Tracer(Interpreter):
 
     def read(self, tensor: Tensor) -> None:
         """A value leaves for Python."""
-        if self in state.interpreters and id(tensor._array) in self.slots:
-            raise TraceError(
-                with_line(
-                    "a value was read while tracing (.item(), .numpy(), if, print …): it would be frozen into every "
-                    "replay. Return the tensor from the traced function and read it outside"
-                )
+        if self in state.interpreters and (id(tensor._array) in self.slots or not self.strict):
+            what = with_line(
+                "a value was read while tracing (.item(), .numpy(), if, print …): it would be frozen into every "
+                "replay. Return the tensor from the traced function and read it outside"
             )
+            if self.strict:
+                raise TraceError(what)
+            self.refusal = self.refusal or what
 
 
 class Program:
@@ -135,7 +143,7 @@ class Program:
     recorded run: in-place changes of captured tensors (parameters, buffers, optimiser state) and the `grad` of leaves.
     """
 
-    def __init__(self, tracer: _Tracer, inputs: tuple[Tensor, ...], result: Any) -> None:
+    def __init__(self, tracer: Tracer, inputs: tuple[Tensor, ...], result: Any) -> None:
         for key, tensor in tracer.captured.items():
             if id(tensor._array) != key:
                 raise TraceError(
@@ -231,7 +239,7 @@ def trace(function: Callable[..., Any], *inputs: Tensor) -> Program:
     """
     for index, input in enumerate(inputs):
         _check_input(index, input)
-    tracer = _Tracer(inputs)
+    tracer = Tracer(inputs)
     with interpreter(tracer):
         result = function(*inputs)
     return Program(tracer, inputs, result)

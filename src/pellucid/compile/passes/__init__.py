@@ -1,0 +1,25 @@
+"""What is done to a graph before it is run: each pass is a file, and turns one graph into another, in place.
+
+| pass | what it does |
+|---|---|
+| `constants` | what follows from constants alone is computed once |
+| `lowering` | a layer becomes a product and a sum, and a copy of what nobody else has becomes the thing itself |
+| `common` | what is computed twice is computed once |
+| `dead` | what nobody reads is not computed |
+| `fusion` | chains of elementwise ops become loops |
+"""
+
+from collections.abc import Callable
+
+from ..graph import Graph
+from . import common, constants, dead, fusion, lowering
+
+PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
+    ("constants", constants.run),
+    ("lowering", lowering.run),
+    ("common", common.run),
+    ("dead", dead.run),
+    ("fusion", fusion.run),
+)
+
+__all__ = ["PASSES"]

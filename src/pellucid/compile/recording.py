@@ -1,0 +1,282 @@
+"""One recorded call of a function: the call itself, what it depends on, and the plan that repeats it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor, interpreter, state
+from pellucid.core.conversion import from_data
+from pellucid.core.node import Node
+from pellucid.core.views import memory_of
+
+from .graph import INPUT, Graph, build, leaves
+from .passes import PASSES
+from .plan import Plan
+from .tracer import Tracer
+from .updates import Owner
+from .watching import ROOT, Refused, Surroundings, settings_of
+
+_MUTATORS = frozenset(
+    "append extend insert pop remove clear sort reverse update setdefault popitem add discard appendleft popleft "
+    "write writelines send put set".split()
+)
+_CALLS = frozenset("print input open exec eval breakpoint".split())
+_MODULES = ("_random", "time", "_datetime", "posix", "nt", "secrets", "_io", "_socket", "random", "numpy.random")
+
+
+class _Watch:
+    """What Python does beside the ops while a function is recorded: a profiler for the length of a block."""
+
+    def __init__(self, tracer: Tracer, lasting: set[int]) -> None:
+        self.tracer, self.lasting = tracer, lasting
+        self.reason: str | None = None
+
+    def __enter__(self) -> _Watch:
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _event(self, frame: types.FrameType, event: str, argument: Any) -> None:
+        if self.reason is not None:
+            return
+        code = frame.f_code
+        if event == "call" and code is from_data.__code__ and hasattr(frame.f_locals.get("data"), "__array__"):
+            if not isinstance(frame.f_locals["data"], Tensor) and not isinstance(frame.f_locals["data"], np.generic):
+                self._say(frame, "it makes a tensor of an array, whose numbers of now would be kept")
+        elif event == "c_call" and not code.co_filename.startswith(ROOT):
+            self._call(frame, argument)
+
+    def _call(self, frame: types.FrameType, function: Any) -> None:
+        name = getattr(function, "__name__", "")
+        own = getattr(function, "__self__", None)
+        module = getattr(function, "__module__", None) or (own.__name__ if isinstance(own, types.ModuleType) else "")
+        kind = "" if own is None else type(own).__module__
+        if (module == "builtins" and name in _CALLS) or module.startswith(_MODULES) or kind.startswith(_MODULES):
+            self._say(frame, f"it calls {name}(), which a replay would not")
+        elif name in _MUTATORS and id(own) in self.lasting and not isinstance(own, types.ModuleType):
+            self._say(frame, f"it changes a {type(own).__name__} that was there before ({name})")
+
+    def _say(self, frame: types.FrameType | None, what: str) -> None:
+        while frame is not None and frame.f_code.co_filename.startswith(ROOT):
+            frame = frame.f_back
+        place = "" if frame is None else f" ({frame.f_code.co_filename}, line {frame.f_lineno})"
+        self.reason = what + place
+
+
+def record(
+    function: Callable[..., Any], args: Any, kwargs: Any, inputs: list[Tensor], *, strict: bool
+) -> tuple[Any, Recording | str]:
+    """Call the function; its result, and the recording or why there is none."""
+    try:
+        around = Surroundings(function, args)
+        _check_inputs(inputs, around)
+    except Refused as refusal:
+        return function(*args, **kwargs), str(refusal)
+    before = {key: tensor._grad for key, tensor in around.tensors.items()}
+    arrays = {key: tensor._array for key, tensor in around.tensors.items()}
+    lasting = {id(thing) for thing in gc.get_objects() if isinstance(thing, list | dict | set)} | around.containers
+    old = [thing for thing in gc.get_objects() if isinstance(thing, Tensor)]
+    tracer = Tracer(tuple(inputs), strict=strict)
+    with interpreter(tracer), _Watch(tracer, lasting) as watch:
+        result = function(*args, **kwargs)
+    try:
+        if tracer.refusal or watch.reason:
+            raise Refused(tracer.refusal or watch.reason)
+        changed = around.changed()
+        if changed:
+            raise Refused(f"{changed}, which a replay would not")
+        if any(around.tensors[key]._array is not array for key, array in arrays.items()):
+            raise Refused("it puts other memory behind a tensor (tensor.data = …)")
+        return result, Recording(tracer, inputs, result, around, before, {id(tensor) for tensor in old})
+    except Refused as refusal:
+        return result, str(refusal)
+
+
+def _check_inputs(inputs: list[Tensor], around: Surroundings) -> None:
+    seen: set[int] = {id(memory_of(tensor._array)) for tensor in around.tensors.values()}
+    for tensor in inputs:
+        if type(tensor._array) is not np.ndarray or (type(tensor) is not Tensor and not _is_plain(tensor)):
+            raise Refused(f"an argument is a {type(tensor).__name__} on {tensor.device}")
+        if tensor.requires_grad and state.grad:
+            raise Refused("an argument requires a gradient")
+        memory = id(memory_of(tensor._array))
+        if memory in seen:
+            raise Refused("an argument shares memory with another, or with what the function holds")
+        seen.add(memory)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return type(tensor).__module__.startswith("pellucid.")
+
+
+class Spent(Node):
+    """The history of a result whose backward the step itself has done."""
+
+    def __init__(self) -> None:
+        self.edges, self.kwargs, self.number = [], {}, 0
+
+    def propagate(self, g: Any, vocabulary: Any, lifted: bool, create: bool) -> Any:
+        raise RuntimeError(
+            "Trying to backward through the graph a second time: the compiled step that returned this tensor has gone "
+            "through it. Return what else is needed, or leave backward() to the caller"
+        )
+
+
+class Recording:
+    """A plan, and when it may run. `before` is the text of the graph as it was recorded."""
+
+    def __init__(
+        self, tracer: Tracer, inputs: list[Tensor], result: Any, around: Surroundings, before: dict[int, Any],
+        old: set[int],
+    ) -> None:  # fmt: skip
+        self.around = around
+        self._grads: list[tuple[Tensor, Any]] = []  # (leaf, the memory of its gradient before the call, or None)
+        gradients = self._gradients(tracer, before)
+        _check_result(tracer, result)
+        self.graph = build(tracer, inputs, result, gradients, lambda tensor: self._constant(tensor, old))
+        self._check_held(old)
+        self._settings = [settings_of(optimizer) for optimizer in around.optimizers]
+        self._own_updates()
+        if any(value.kind == INPUT for node in self.graph.nodes for value in node.writes):
+            raise Refused("it overwrites an argument")
+        self.before = str(self.graph)
+        for _, run in PASSES:
+            run(self.graph)
+        self.plan = Plan(self.graph)
+        needs = [isinstance(tensor, Tensor) and tensor.requires_grad for tensor in _tensors(result)]
+        self._spent = any(needs)
+
+    def holds(self) -> bool:
+        """Whether a run would do what a call of the function does now."""
+        for leaf, memory in self._grads:
+            grad = leaf._grad
+            if (grad is not None) if memory is None else (grad is None or grad._array is not memory):
+                return False
+        if not self.around.hold() or self._settings != [settings_of(each) for each in self.around.optimizers]:
+            return False
+        if not self.plan.bound():
+            arrays = [(tensor._array.shape, tensor._array.dtype, tensor._array.strides) for tensor, _ in self.plan.held]
+            if arrays != [(array.shape, array.dtype, array.strides) for _, array in self.plan.held]:
+                return False
+            self.plan = Plan(self.graph)
+        return True
+
+    def run(self, inputs: list[Tensor]) -> Any:
+        """The result of the plan."""
+        result = self.plan(inputs)
+        if self._spent:
+            for tensor in _tensors(result):
+                if tensor._array.dtype.kind in "fc" and tensor.grad_fn is None and not tensor.requires_grad:
+                    tensor._node, tensor._requires = Spent(), True
+        return result
+
+    def explain(self) -> str:
+        """The graph before and after, and the function that runs."""
+        graph, plan = self.graph, self.plan
+        steps = len(self.before.splitlines())
+        size = sum(array.nbytes for array in plan.buffers.values())
+        compiled = f"{plan.natives} of {len(plan.loops)} loops as machine code, {size:,} bytes of buffers"
+        return "\n".join([
+            f"recorded, {steps} applications:", self.before, "",
+            f"after the passes ({', '.join(name for name, _ in PASSES)}), {len(graph.nodes)} nodes, {compiled}:",
+            str(graph), "", "what runs:", plan.source,
+        ])  # fmt: skip
+
+    def _gradients(self, tracer: Tracer, before: dict[int, Any]) -> list[tuple[Tensor, Tensor | None]]:
+        """(leaf, its gradient afterwards) of those that the function gave another one; notes what must hold before."""
+        found: list[tuple[Tensor, Tensor | None]] = []
+        unknown = [leaf for key, leaf in tracer.leaves.items() if key not in self.around.tensors]
+        if any(leaf._grad is not None for leaf in unknown):
+            raise Refused("a gradient goes to a tensor that it reaches in a way that cannot be followed")
+        for key, leaf in self.around.tensors.items():
+            old, new = before[key], leaf._grad
+            if old is not None and id(old._array) in tracer.captured:
+                self._grads.append((leaf, old._array))
+            if new is old or (new is not None and old is not None and new._array is old._array):
+                continue
+            if new is not None:
+                if type(new) is not Tensor or tracer.made(new._array) is None:
+                    raise Refused("it puts a gradient in place that no recorded op made")
+                if old is None:
+                    self._grads.append((leaf, None))
+            found.append((leaf, new))
+        return found
+
+    def _constant(self, tensor: Tensor, old: set[int]) -> bool:
+        return id(tensor) not in old
+
+    def _check_held(self, old: set[int]) -> None:
+        written = self.graph.written()
+        grads = {id(memory_of(array)) for _, array in self._grads if array is not None}
+        known = {id(tensor._array) for tensor in self.around.tensors.values()}
+        for value in self.graph.values():
+            tensor = value.tensor
+            if tensor is None or id(tensor._array) in known:
+                continue
+            if type(tensor._array) is not np.ndarray:
+                raise Refused(f"a tensor is on {tensor.device}")
+            if value.memory in grads:
+                continue
+            if id(tensor) in old:
+                raise Refused("it reads a tensor that it reaches in a way that cannot be followed")
+            if value.memory in written:
+                raise Refused("it makes a tensor without an op and overwrites it")
+
+    def _own_updates(self) -> None:
+        """Note of each update of an optimiser whose hyperparameters it takes."""
+        owners: dict[int, tuple[Any, Any]] = {}
+        for optimizer in self.around.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if id(parameter) in owners:
+                        raise Refused("two optimisers have the same parameter")
+                    owners[id(parameter)] = optimizer, group
+        formulas = {getattr(type(optimizer), "formula", None) for optimizer in self.around.optimizers}
+        for node in self.graph.nodes:
+            if not node.writes or node.op not in formulas:
+                continue
+            owner = owners.get(id(node.args[0].tensor))
+            if owner is None or node.kwargs != owner[0].options(owner[1]):
+                raise Refused("an update has hyperparameters that are not those of its group")
+            node.live = Owner(*owner)
+
+
+def _tensors(nest: Any) -> list[Tensor]:
+    if isinstance(nest, Tensor):
+        return [nest]
+    if isinstance(nest, dict):
+        return [tensor for entry in nest.values() for tensor in _tensors(entry)]
+    return [tensor for entry in nest for tensor in _tensors(entry)] if isinstance(nest, tuple | list) else []
+
+
+def _check_result(tracer: Tracer, result: Any) -> None:
+    """Refuse results that are not tensors, or that backward is still to go through."""
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, tuple | list):
+        for entry in result:
+            _check_result(tracer, entry)
+        return
+    if isinstance(result, Tensor):
+        if result._view is not None and result._view.base is not None and result.requires_grad:
+            raise Refused("it returns a view with a history")
+        node = result.grad_fn
+        if node is not None and node not in tracer.walked:
+            raise Refused(
+                "it returns a tensor that requires a gradient. Compile the whole step, with backward() and "
+                "optimizer.step(), or call it in a no_grad() block"
+            )
+        return
+    if not isinstance(result, int | float | bool | str | None):
+        raise Refused(f"it returns a {type(result).__name__}")
+
+
+__all__ = ["Graph", "Recording", "leaves", "record"]
