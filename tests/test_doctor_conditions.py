@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from pellucid.doctor.conditions import learning, start
-from pellucid.doctor.conditions.causes import coverage
+from pellucid.doctor.conditions.causes import coverage, imbalance
+from pellucid.doctor.probes import roles, tables
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.process import orders, places, scout
+from pellucid.doctor.probes.trials import Trial
+from pellucid.doctor.process import orders, places, scout, settings
 from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.paths import Scope, groups, leaves
 
@@ -161,3 +163,101 @@ def test_where_rows_come_in_the_order_of_their_classes(source, line):
     place = orders.sorted_rows({"a.py": source}, set(), "a.py", loop)
     assert place is not None
     assert place.line == line
+
+
+def trained(*losses):
+    return Trial(at=list(range(len(losses))), losses=list(losses), passes=len(losses))
+
+
+@pytest.mark.parametrize(
+    ("ends", "other", "shares", "fault"),
+    [
+        (0.30, 0.05, (None, None), True),  # of what it could gain, a good part is left
+        (0.15, 0.05, (None, None), False),  # it has gone most of the way by itself
+        (0.30, 0.25, (None, None), False),
+        (0.30, 0.05, (0.9, 0.9), False),  # as many rows are right
+        (0.30, 0.05, (0.7, 0.9), True),
+        (0.30, float("nan"), (None, None), False),
+        (float("inf"), 0.2, (None, None), True),
+    ],
+)
+def test_what_a_program_that_learns_leaves(ends, other, shares, fault):
+    hits = tuple(None if share is None else learning.Hits(share, 400) for share in shares)
+    was = trained(*np.linspace(0.7, ends, 200)) if ends < 1 else trained(0.7, 0.6, ends)
+    assert learning.worthwhile(0.7, was, trained(*[other] * 200), hits) is fault
+
+
+def test_a_list_of_pairs_and_one_of_rows_that_end_in_their_label_are_tables():
+    rng = np.random.default_rng(0)
+    pairs = [(rng.normal(size=(3, 1)), int(i % 2)) for i in range(12)]
+    rows = [[*map(float, rng.normal(size=2)), i % 3] for i in range(10)]
+    names = {"pairs": pairs, "rows": rows, "xs": [[0.5, 1.5]] * 9}
+    scope = Scope(None, {}, dict(names))
+    found = {part.name: part for part in tables.parts(scope)}
+    assert {name: part.shape for name, part in found.items()} == {
+        "pairs[*][0]": (12, 3),
+        "pairs[*][1]": (12, 1),
+        "rows[*][:-1]": (10, 2),
+        "rows[*][-1]": (10, 1),
+    }
+    old = found["pairs[*][1]"].read(scope)
+    found["pairs[*][1]"].write(scope, old[::-1])
+    found["rows[*][:-1]"].write(scope, np.zeros(20))
+    assert [type(label) for _, label in pairs] == [int] * 12
+    assert [label for _, label in pairs] == list(old[::-1])
+    assert all(row[:2] == [0.0, 0.0] for row in rows)
+    assert [row[-1] for row in rows] == [i % 3 for i in range(10)]
+
+
+@pytest.mark.parametrize("summed", [False, True])
+def test_the_output_and_the_label_that_a_loss_is_computed_from(summed):
+    rng, series, total = np.random.default_rng(0), [], 0.0
+    for _ in range(5):
+        p, y = rng.uniform(size=(8, 1)), rng.integers(0, 2, (8, 1)).astype(float)
+        loss = -float(np.mean(y * np.log(p + 1e-12) + (1 - y) * np.log(1 - p + 1e-12)))
+        total += loss
+        seen = {
+            ("f", "p"): [p],
+            ("f", "y"): [y],
+            ("", "z"): [p * 2],
+            ("", "loss"): [np.array(total if summed else loss)],
+        }
+        series.append(seen)
+    find = roles.pair_of_sum if summed else roles.pair_of
+    pair = find(series, {("f", "p"), ("", "z"), ("", "loss")}, frozenset(), Candidate("seen", ("", "loss")))
+    assert (pair.loss.output, pair.loss.label) == (("f", "p"), ("f", "y"))
+    assert pair.factor == pytest.approx(1 / 8)
+
+
+A_CLASS = """class A:
+    def __init__(self, n):
+        self.n = n
+    def run(self):
+        for e in range(self.n): pass
+A(7).run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("def fit(x, epochs=30):\n    for e in range(epochs):\n        pass\nfit(1)\n", 1),
+        ("def fit(x, epochs=30):\n    for e in range(epochs):\n        pass\nfit(1, epochs=5)\n", 4),
+        ("def fit(x, epochs=30):\n    for e in range(epochs):\n        pass\nfit(1, 5)\n", 4),
+        ("n = 3\nfor e in range(n):\n    pass\n", 1),
+        (A_CLASS, 6),
+        ("for e in range(3):\n    pass\n", None),
+    ],
+)  # fmt: skip
+def test_where_the_number_of_turns_is_written(source, line):
+    loop = 1 + next(i for i, text in enumerate(source.splitlines()) if "for e" in text)
+    place = settings.count({"a.py": source}, "a.py", loop)
+    assert (place.line if place is not None else None) == line
+
+
+def test_rows_that_hide_a_class_and_rows_of_which_each_class_is_right():
+    labels = np.r_[np.zeros(190), np.ones(10)].reshape(-1, 1)
+    data = SeenData(Keys(None, None, None), [Batch(labels=labels)])
+    assert imbalance.imbalance(data, Batch(labels=labels, outputs=np.full((200, 1), 0.1))) is not None
+    assert imbalance.imbalance(data, Batch(labels=labels, outputs=0.1 + 0.8 * labels)) is None
+    assert imbalance.by_class(Batch(labels=labels, outputs=np.full((200, 1), 0.1))) == 0.5

@@ -1,8 +1,9 @@
 """The causes that need no gradient: what the data, the first values, the rate and the length of a training make of it.
 
-Asked where the gradient is right. What a program does when left alone comes first: one that learns is not asked
-whether it could do better. Otherwise each cause of the table (`causes`) is asked, the first that a fork confirms is
-kept, and the search goes on with its remedy until the training learns.
+Asked where the gradient is right. What a program does when left alone comes first: one that has arrived, with hardly
+any loss left or nearly all rows right, is not asked whether it could do better, and of one that learns only what leaves
+a good part of the gain is a fault (`learning.worthwhile`). Each cause of the table (`causes`) is asked, the first that
+a fork confirms is kept, and the search goes on with its remedy until the training learns.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, Found, at
-from pellucid.doctor.conditions.causes import CAUSES, Cause, finite, symmetry
+from pellucid.doctor.conditions.causes import CAUSES, Cause, finite
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.probes.trials import BURST, Remedy
@@ -82,18 +83,19 @@ def strayed(session: TrainingSession, times: float = 30.0) -> bool:
 
 def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session = case.session
+    case.look_for_outputs()
     seconds = max(1.0, min(5.0, session.left() / 6))
-    outputs = frozenset(key for key in (case.keys.labels, case.keys.outputs) if key is not None)
-    case.as_is = case.was = case.run(Remedy(), MOST_PASSES, seconds, outputs)
+    case.as_is = case.was = case.run(Remedy(), MOST_PASSES, seconds, case.asked)
     case.frozen = case.run(Remedy(scale=0.0), BURST, 1.5)
     if case.keys.labels is not None:
-        case.data = session.lab(
+        seen = session.lab(
             lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0
         )
+        case.data = probe.without_labels(seen)
         _ask(case, "data")
     if "training" in stages and not (case.findings and case.findings[0].severity == "error"):
         for _ in range(MOST_CAUSES):
-            if session.left() < 3 or (case.learns and not symmetry.stay_alike(case)):
+            if session.left() < 3 or (case.learns and (case.findings or case.arrived)):
                 break
             if not _ask(case, "training"):
                 break

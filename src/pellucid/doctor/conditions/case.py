@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from pellucid.doctor.conditions import learning
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.roles import Pair, pair_of, pair_of_sum, watched
 from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.probes.trials import Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import places
@@ -58,6 +60,7 @@ class Case:
     was: Trial = field(default_factory=Trial)
     findings: list[Finding] = field(default_factory=list)
     output_is_known: bool = False  # the gradient is right by a usual loss of the output
+    pair: Pair | None = None  # of a loss that is the program's own number: the usual loss that it is
 
     @classmethod
     def of(cls, session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> Case:
@@ -92,6 +95,20 @@ class Case:
         }
         return case
 
+    def look_for_outputs(self) -> None:
+        """Where the loss is a number of the program's own: what outputs and labels it is computed from."""
+        if self.candidate.label is not None:
+            self.pair = Pair(self.candidate, 1.0)
+            return
+        session, depends = self.session, self.study.depends
+        excluded = frozenset(session.found.groups)
+        series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0)
+        self.pair = pair_of(series, depends, excluded, self.candidate)
+        if self.pair is None and (summed := pair_of_sum(series, depends, excluded, self.candidate)) is not None:
+            self.candidate, self.pair = summed.loss, Pair(summed.loss, 1.0)
+        if self.pair is not None:
+            self.keys = probe.keys_of(self.study.seen, depends, self.pair.loss, excluded)
+
     @property
     def begun(self) -> dict[str, np.ndarray]:
         """The first values of all parameters, also of those that no pass moves: weights that no gradient reaches."""
@@ -116,13 +133,37 @@ class Case:
             max(min(seconds * 3 + 1, self.session.left()), seconds * 1.3 + 1),  # of the clock: the machine may be busy
         )
 
-    def attempt(self, remedy: Remedy) -> Trial | None:
-        """The training with a remedy, if it is one: better by far and beyond noise, and with other draws as well."""
+    def attempt(self, remedy: Remedy, worth: float = learning.WORTH) -> Trial | None:
+        """The training with a remedy, if it is one: better by far and beyond noise, and with other draws as well.
+
+        `worth`: of the gain, the share that a program which learns has to leave.
+        """
         seconds = max(0.8, min(4.5, 2.2 * self.was.seconds, self.session.left() / 5))
-        other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds)
-        if not learning.confirmed(self.frozen, self.was, other):
-            return None
-        return other if self._again(remedy, other) else None
+        other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds, self.asked)
+        return other if self.better(other, worth) and self._again(remedy, other) else None
+
+    def better(self, other: Trial, worth: float = learning.WORTH) -> bool:
+        """Whether a training is better than the one so far, by what may be called a fault of the program."""
+        if not self.learns:
+            return learning.confirmed(self.frozen, self.was, other)
+        return learning.worthwhile(self.guess, self.was, other, (self.hits(self.was), self.hits(other)), worth)
+
+    def hits(self, done: Trial) -> learning.Hits | None:
+        """How many rows a training gets right at its end."""
+        return learning.hits(probe.rows_of(done.last, self.keys))
+
+    @property
+    def asked(self) -> frozenset[Any]:
+        """The keys of outputs and labels."""
+        return frozenset(key for key in (self.keys.labels, self.keys.outputs) if key is not None)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether there is nothing left to gain that would be seen: nearly no loss, or nearly all rows right."""
+        if not self.learns:
+            return False
+        right = self.hits(self.was)
+        return self.was.level < learning.DONE * abs(self.guess) or (right is not None and right.share > 0.97)
 
     def _again(self, remedy: Remedy, first: Trial) -> bool:
         """Both branches once more, from parameters a little larger or smaller and with other random draws."""
@@ -153,12 +194,24 @@ class Case:
 
         After a beginning in the thousands a loss may have lost nearly all of it and still be that.
         """
-        y = self.data.all("labels") if self.data is not None else None
-        if self.was is not self.as_is or y is None or self.keys.single:
-            return False
-        labels, outputs = (self.as_is.last.get(key or ("", ""), []) for key in (self.keys.labels, self.keys.outputs))
-        guess = learning.guessed(self.candidate, y, labels, outputs)
+        guess = self._mean_label() if self.was is self.as_is else None
         return guess is not None and self.was.level > WORSE * guess
+
+    def _mean_label(self) -> float | None:
+        """The loss of saying the mean label for every row; None where the labels or outputs are not known."""
+        y = self.data.all("labels") if self.data is not None else None
+        if y is None or self.keys.single:
+            return None
+        labels, outputs = (self.as_is.last.get(key or ("", ""), []) for key in (self.keys.labels, self.keys.outputs))
+        pair = self.pair or Pair(self.candidate, 1.0)
+        guess = learning.guessed(pair.loss, y, labels, outputs)
+        return None if guess is None else pair.factor * guess
+
+    @property
+    def guess(self) -> float:
+        """The loss of who has learnt nothing: of the mean label, or of the first parameters if that is less."""
+        mean = self._mean_label()
+        return self.frozen.level if mean is None else min(mean, self.frozen.level)
 
     @property
     def first(self) -> probe.Batch:
@@ -215,9 +268,13 @@ class Case:
 
 
 def _goes_with(study: SlopeStudy, candidate: Candidate) -> bool:
-    """Whether a label is more than one number where the output is many."""
-    label, output = study.seen.get(candidate.label or ("", ""), []), study.seen.get(candidate.output, [])
-    return bool(label and output) and (len(label) > 1 or label[0].size > 1 or output[0].size == 1)
+    """Whether a label is more than one number where the output is many, or is called a label."""
+    key = candidate.label or ("", "")
+    label, output = study.seen.get(key, []), study.seen.get(candidate.output, [])
+    if not label or not output:
+        return False
+    called_so = places.LABELS.match(re.split(r"[.\[]", key[1].removeprefix("self."))[0]) is not None
+    return len(label) > 1 or label[0].size > 1 or output[0].size == 1 or called_so
 
 
 def _unmoved(old: np.ndarray | None, group: Group, session: TrainingSession) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from pellucid.doctor.probes.data import Keys, rows, samples
+from pellucid.doctor.probes.data import Batch, Keys, classes, rows, samples
 from pellucid.doctor.probes.losses import Candidate, Seen
 from pellucid.doctor.probes.trials import Trial
 
@@ -50,8 +52,67 @@ def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
     gain, before = share(frozen.level, other.level), share(frozen.level, was)
     if gain < GAINS or (before > 0 and gain < 2.5 * before and not other.level < 0.35 * abs(was)):
         return False
-    noise = 3 * (other.noise + (as_is.noise if as_is.finite else 0.0))
-    return was == float("inf") or other.level + noise < was
+    return exploded(frozen, was) or other.level + 3 * (other.noise + as_is.noise) < was
+
+
+def exploded(frozen: Trial, level: float) -> bool:
+    """Whether a loss is infinite, or as good as that: then its noise is of its own size."""
+    return not level < 1e3 * abs(frozen.level)
+
+
+WORTH = 0.3  # of what a remedy gains over a guess: what a program that learns has to leave, for that to be its fault
+DONE = 0.1  # of the loss of a guess: who is there has nothing to gain that would be seen
+
+
+def worthwhile(
+    guess: float,
+    was: Trial,
+    other: Trial,
+    hits: tuple[Hits | None, Hits | None] = (None, None),
+    worth: float = WORTH,
+) -> bool:
+    """Whether a program that learns leaves a good part of what a remedy gains, beyond noise.
+
+    It may have gone most of the way by itself: then a remedy only makes it faster. Of classes, the share of the rows
+    that it gets right has to rise as well.
+    """
+    if not other.finite or not other.losses:
+        return False
+    before = was.level if other.passes >= 0.9 * was.passes else was.level_at(other.passes)
+    noise = 3 * (other.noise + (was.noise if was.finite else 0.0))
+    reach = guess - other.level
+    if not np.isfinite(before) or reach <= 0 or other.level + noise >= before:
+        return bool(reach > 0 and before == float("inf"))
+    if before - other.level < worth * reach or before < 1.5 * other.level:
+        return False
+    first, then = hits
+    if first is None or then is None or min(first.count, then.count) < 20:
+        return True
+    return then.share - first.share > max(0.03, first.doubt(then))
+
+
+@dataclass(frozen=True)
+class Hits:
+    """How many rows a training gets right at its end."""
+
+    share: float
+    count: int
+
+    def doubt(self, other: Hits) -> float:
+        """Two standard deviations of the difference of two shares."""
+        middle = (self.share * self.count + other.share * other.count) / (self.count + other.count)
+        return 2 * float(np.sqrt(max(middle * (1 - middle), 1e-3) * (1 / self.count + 1 / other.count)))
+
+
+def hits(batch: Batch) -> Hits | None:
+    """The share of the rows whose class the outputs give; None where the labels are no classes."""
+    known, o = classes(batch.labels), batch.outputs
+    if known is None or o is None or len(o) != len(known) or not np.isfinite(o).all() or len(np.unique(known)) < 2:
+        return None
+    if o.ndim == 2 and o.shape[1] > 1:
+        return Hits(float((o.argmax(1) == known).mean()), len(known))
+    middle = 0.5 if o.min() >= 0 and known.min() == 0 else 0.0
+    return Hits(float(((o.ravel() > middle) == (known == known.max())).mean()), len(known))
 
 
 def guessed(candidate: Candidate, y: np.ndarray, labels: list[np.ndarray], outputs: list[np.ndarray]) -> float | None:
@@ -99,8 +160,7 @@ def better(frozen: Trial, was: Trial, other: Trial) -> bool:
     if not other.finite or not other.losses:
         return False
     before = was.level if other.passes >= 0.9 * was.passes else was.level_at(other.passes)
-    noise = 2 * (other.noise + (was.noise if was.finite else 0.0))
-    return before == float("inf") or other.level + noise < before
+    return exploded(frozen, before) or other.level + 2 * (other.noise + was.noise) < before
 
 
 def travels(trained: Trial, passes: int | None) -> float:

@@ -16,9 +16,9 @@ import numpy as np
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.probes import data as probe
+from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.probes.trials import Change, beginning, gently, scaled, to_values, transformed
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
-from pellucid.doctor.process.paths import Group
 
 
 def changes(case: Case) -> tuple[Change, ...]:
@@ -37,7 +37,7 @@ def changes(case: Case) -> tuple[Change, ...]:
     )
 
 
-def _unscaled(case: Case) -> list[Group]:
+def _unscaled(case: Case) -> list[Holder]:
     if case.keys.inputs is None:
         return []
     first = case.study.seen[case.keys.inputs][0]
@@ -52,7 +52,7 @@ def _is_unscaled(values: np.ndarray) -> bool:
     return bool(np.isfinite(rows).all()) and (start.unscaled(rows) or bool(start.unequal(rows)))
 
 
-def _standardised(case: Case, holder: Group) -> Change:
+def _standardised(case: Case, holder: Holder) -> Change:
     def standard(values: np.ndarray) -> np.ndarray:
         rows = values if values.shape[0] >= values.shape[1] else values.T
         mean, std = start.columns(rows)

@@ -10,8 +10,9 @@ from pellucid.doctor.conditions.case import Case
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes import neighbours
 from pellucid.doctor.probes.data import SeenData
+from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.probes.trials import Change
-from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.paths import Scope
 
 FEWEST = 20
 RELATED = 0.35  # the least correlation of labels with those of the nearest other rows
@@ -21,8 +22,8 @@ RELATED = 0.35  # the least correlation of labels with those of the nearest othe
 class Rows:
     """What is called like inputs, and what is called like labels, with as many rows each."""
 
-    inputs: list[Group]
-    labels: list[Group]
+    inputs: list[Holder]
+    labels: list[Holder]
 
 
 def together(case: Case, data: SeenData, more: bool = False) -> Rows | None:
@@ -54,6 +55,24 @@ def redrawn(rows: Rows) -> Change:
         _write(scope, [(group, _read(group, scope)[order]) for group in (*rows.inputs, *rows.labels)])
 
     return change
+
+
+def balanced(case: Case, rows: Rows) -> tuple[Change, ...]:
+    """Rows drawn so that each class has as many; inputs and labels in the same order."""
+    scope = case.session.scope
+    label = rows.labels[0]
+    known = probe.classes(_read(label, scope).reshape(label.shape[0], -1))
+    if known is None:
+        return ()
+    rng = np.random.default_rng(0)
+    kinds = np.unique(known)
+    order = np.concatenate([rng.choice(np.flatnonzero(known == kind), -(-len(known) // len(kinds))) for kind in kinds])
+    order = rng.permutation(order)[: len(known)]
+
+    def change(now: Scope) -> None:
+        _write(now, [(group, _read(group, now)[order]) for group in (*rows.inputs, *rows.labels)])
+
+    return (change,)
 
 
 def relabelled(case: Case, rows: Rows) -> Change | None:
@@ -94,11 +113,11 @@ def _bytes(values: np.ndarray) -> list[bytes]:
     return [row.tobytes() for row in np.asarray(values, dtype=float)]
 
 
-def _read(group: Group, scope: Scope) -> np.ndarray:
+def _read(group: Holder, scope: Scope) -> np.ndarray:
     return group.read(scope).reshape(group.shape)
 
 
-def _write(scope: Scope, made: list[tuple[Group, np.ndarray]]) -> None:
+def _write(scope: Scope, made: list[tuple[Holder, np.ndarray]]) -> None:
     """All was read before anything is written: two names may hold one array."""
     for group, values in made:
         group.write(scope, values.ravel())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from pellucid.doctor.probes.losses import LABEL_NAME, Candidate, Key, Seen, aligned
+from pellucid.doctor.probes.tables import Holder, parts
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
-from pellucid.doctor.process.paths import Group, Scope, groups, leaves
+from pellucid.doctor.process.paths import Scope, groups, leaves
 
 INPUT_NAME = re.compile(
-    r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?train|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|samples?|train_?x|train_?data"
+    r"^(x|xs|x_?i|xb|xx|x\d|x_?batch|x_?train|x_?data|batch_?x|inp(ut)?s?|input_?data|data|features?|images?|imgs?|im|pic(ture)?s?|samples?|train_?x|train_?data"
     r"|train_?inputs?|a0|l_?0|layer_?0|z0|rows?|inputs_list|observations?|example|point|pixels?)$",
     re.I,
 )
@@ -104,7 +105,8 @@ def _inputs(
             continue
         if upright and count > 1 and series[0].shape[:1] != (count,):
             continue
-        if len(label) == 1 and count == 1 and series[0].size != max(series[0].shape, default=0):
+        matrix = series[0].size != max(series[0].shape, default=0)
+        if len(label) == 1 and count == 1 and matrix and not _is_item(series[0], seen):
             continue  # one sample is a vector; a matrix of its name holds them all
         if count == 1 and "[*][*]" in key[1]:
             continue  # a list of samples, each with what belongs to it
@@ -112,6 +114,15 @@ def _inputs(
         if twin or INPUT_NAME.match(name):
             found.append(((not twin, key[0] != label_key[0], -series[0].size), key))
     return min(found)[1] if found else None
+
+
+def _is_item(value: np.ndarray, seen: Seen) -> bool:
+    """Whether a matrix is one of many of its shape: an image out of an array of images."""
+    for (place, _), series in seen.items():
+        whole = series[0]
+        if place == "" and whole.ndim == value.ndim + 1 and len(whole) > 3 and whole.shape[1:] == value.shape:
+            return bool((whole == value).reshape(len(whole), -1).all(1).any())
+    return False
 
 
 def _called(key: Key) -> str:
@@ -173,6 +184,17 @@ def observe(
     return result
 
 
+def without_labels(data: SeenData) -> SeenData:
+    """The same, the label taken out of rows that end in it."""
+    inputs, labels = data.all("inputs"), data.all("labels")
+    if inputs is None or labels is None or labels.shape[1] != 1 or inputs.shape[1] < 2 or len(inputs) != len(labels):
+        return data
+    if not np.array_equal(inputs[:, -1], labels[:, 0]):
+        return data
+    batches = [replace(batch, inputs=None if batch.inputs is None else batch.inputs[:, :-1]) for batch in data.batches]
+    return replace(data, batches=batches)
+
+
 def batch_of(seen: Seen, keys: Keys) -> Batch:
     """The rows of a pass."""
     labels = seen.get(keys.labels, []) if keys.labels else []
@@ -200,21 +222,21 @@ def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
     return np.concatenate([rows(value, count if len(series) == 1 else 1) for value in series])
 
 
-def holders(scope: Scope, width: int, excluded: frozenset[str], deep: bool = False) -> list[Group]:
-    """What holds the data from pass to pass: tensors called like inputs, with `width` numbers a row.
+def holders(scope: Scope, width: int, excluded: frozenset[str], deep: bool = False) -> list[Holder]:
+    """What holds the data from pass to pass: tensors called like inputs, with `width` numbers a row, and lists of rows.
 
     With `deep`, also (samples, …) with `width` numbers a sample, such as images.
     """
-    found: list[Group] = []
+    found: list[Holder] = []
     for name, group in groups(leaves(scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
         flat = len(group.shape) == 2 and width in group.shape
         images = deep and len(group.shape) > 2 and group.size == group.shape[0] * width
-        if name not in excluded and (flat or images) and max(group.shape) > 3:
-            of_pairs = re.search(r"\[\*\]\[0\]$", name) is not None
-            if INPUT_NAME.match(last) or of_pairs or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last):
-                found.append(group)
-    return found
+        called = INPUT_NAME.match(last) or re.match(r"^[xX](_|$|[a-z]?$)|^(train|test|val)_?x", last)
+        if called and name not in excluded and (flat or images) and max(group.shape) > 3:
+            found.append(group)
+    lists = [part for part in parts(scope) if not part.is_label and part.shape[1] == width]
+    return [*found, *(part for part in lists if part.name not in excluded and width > (part.place == 0))]
 
 
 def stores(scope: Scope, width: int, excluded: frozenset[str]) -> dict[str, np.ndarray]:
@@ -241,16 +263,16 @@ def distinct(base: Any) -> int:
     return len({repr(item) for item in base})
 
 
-def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int]) -> list[Group]:
-    """What holds the labels from pass to pass: tensors called like labels, of as many rows as the inputs have."""
-    found: list[Group] = []
+def label_holders(scope: Scope, excluded: frozenset[str], counts: set[int]) -> list[Holder]:
+    """What holds the labels from pass to pass: tensors called like labels, of as many rows as the inputs have, and what
+    stands second in lists of pairs, or last in lists of rows."""
+    found: list[Holder] = []
     for name, group in groups(leaves(scope)).items():
         last = re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
-        of_pairs = re.search(r"\[\*\]\[1\]$", name) is not None
-        called = (LABEL_NAME.search(last.lower()) and not INPUT_NAME.match(last)) or of_pairs
+        called = LABEL_NAME.search(last.lower()) and not INPUT_NAME.match(last)
         if called and name not in excluded and group.shape and group.shape[0] in counts:
             found.append(group)
-    return found
+    return [*found, *(part for part in parts(scope) if part.is_label and part.shape[0] in counts)]
 
 
 def classes(labels: np.ndarray | None) -> np.ndarray | None:

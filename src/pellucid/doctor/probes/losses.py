@@ -347,8 +347,8 @@ def _all(
     usable = {key for key, series in seen.items() if len(series) <= LONGEST and key not in logs}
     outputs = [key for key in depends & usable if not NO_OUTPUT.search(key[1]) and not _is_loss(key, seen)]
     beside = {name for pair in subtracted for name in pair}
-    outputs.sort(key=lambda key: (key[1] not in beside, *_liking_output(key, seen)))
-    outputs = _distinct(outputs, seen)
+    outputs.sort(key=lambda key: (key[1] not in beside, *liking_output(key, seen)))
+    outputs = distinct_keys(outputs, seen)
     labels = [
         key
         for key in usable
@@ -360,7 +360,7 @@ def _all(
     if named:  # then a number by another name is none
         labels = [k for k in labels if k in named or seen[k][0].size > 1]
     labels.sort(key=lambda key: (key not in named, len(key[1]), key))
-    labels = _distinct(labels, seen)
+    labels = distinct_keys(labels, seen)
     for output in outputs[:MOST_OUTPUTS]:  # a target that is itself made by the network, and held
         for other in outputs[:MOST_OUTPUTS]:
             alike = len(seen[output]) == len(seen[other]) and seen[output][0].size == seen[other][0].size
@@ -419,12 +419,12 @@ def _is_loss(key: Key, seen: Seen) -> bool:
     return Candidate("seen", key).named > 0 and all(value.size == 1 for value in seen[key])
 
 
-def _liking_output(key: Key, seen: Seen) -> tuple[Any, ...]:
+def liking_output(key: Key, seen: Seen) -> tuple[Any, ...]:
     likely = re.search(r"out|pred|prob|hat|logit|score|softmax|a\d|y|p$|o$|z", key[1].lower())
     return (likely is None, seen[key][0].size > 100_000, key)
 
 
-def _distinct(keys: list[Key], seen: Seen) -> list[Key]:
+def distinct_keys(keys: list[Key], seen: Seen) -> list[Key]:
     """Of keys with the same values, the first. Single numbers may be the same by chance: y · o, where y is 1."""
     known: set[Any] = set()
     kept: list[Key] = []

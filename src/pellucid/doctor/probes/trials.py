@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate, Key
+from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.process.lab import Again, Ended, Lab, Next, PassOutcome, PassRun
-from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.scout import Parameters
 
 BURST = 40  # passes in a row whose losses are averaged
@@ -32,6 +33,7 @@ class Remedy:
         each: change the state at the head of every pass.
         repeat: how often each pass is run.
         undecayed: the shares of some parameters that are given back after each pass.
+        units: what a loss is multiplied with, where labels were divided by a scale of their own.
     """
 
     name: str = ""
@@ -41,6 +43,7 @@ class Remedy:
     repeat: int = 1
     undecayed: tuple[tuple[str, float], ...] = ()
     each: tuple[Change, ...] = ()
+    units: float = 1.0
 
     def and_(self, other: Remedy) -> Remedy:
         return Remedy(
@@ -51,6 +54,7 @@ class Remedy:
             self.repeat * other.repeat,
             (*self.undecayed, *other.undecayed),
             (*self.each, *other.each),
+            self.units * other.units,
         )
 
 
@@ -161,7 +165,7 @@ def trial(
                 result.values = outcome.after
                 if not taken:
                     continue
-                value = candidate.value(outcome.seen)
+                value = remedy.units * candidate.value(outcome.seen)
                 result.at.append(at)
                 result.losses.append(value)
                 if at < burst:
@@ -284,7 +288,7 @@ def shaken(found: Parameters, seed: int) -> Change:
     return change
 
 
-def transformed(tensors: list[Group], function: Callable[[np.ndarray], np.ndarray]) -> Change:
+def transformed(tensors: Sequence[Holder], function: Callable[[np.ndarray], np.ndarray]) -> Change:
     """Begin with other data. All is read before anything is written: one array may be a view of another."""
 
     def change(scope: Scope) -> None:

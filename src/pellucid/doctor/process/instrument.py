@@ -11,7 +11,7 @@ The hook at the end says whether the pass is to be run once more, in the same fr
 state back and asks for it. `continue` and `break` mean what they meant. Line numbers stay those of the user's file.
 
 What is subtracted from one another is let through another hook where it has no name: of `d = np.tanh(x @ w) - y[i:j]`
-both the output and the labels can be seen so.
+both the output and the labels can be seen so. In a loop, the rows that a call is given, `forward(X[batch])`, are, too.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from typing import Any
 HOOKS = ("head", "tail", "leave", "left", "enter", "value")
 HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE = (f"__pellucid_{name}__" for name in HOOKS)
 
+ROWS = re.compile(r"(self\.)?(x|y|t|data|input|image|img|sample|feature|target|label|train)\w*\[", re.I)
+ARITHMETIC = re.compile(r"(np|numpy|math|random|sum|min|max|abs|len|range|float|int|str|print|sigmoid|tanh|relu)\b")
 LABEL = re.compile(r"(self\.)?(y|t|ys|target|label|expected)\w*\b", re.I)
 
 
@@ -201,16 +203,30 @@ class _Hooks(ast.NodeTransformer):
         for i, (name, text) in enumerate(zip(("left", "right"), tuple(texts), strict=True)):
             side = getattr(node, name)
             if isinstance(side, ast.BinOp | ast.Subscript | ast.Call | ast.UnaryOp) and not _is_number(side):
-                number = len(self.known.values)
-                again = (".".join(self.functions), text) in self.written
-                self.written.add((".".join(self.functions), text))
-                texts[i] = f"{text} (line {side.lineno})" if again else text
-                self.known.values.append(texts[i])
-                call = _call(VALUE, number, side)
-                call.args.append(side)
+                call, texts[i] = self._value(side, text)
                 setattr(node, name, call)
         self.known.pairs |= {(texts[0], texts[1]), (texts[1], texts[0])}
         return node
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        texts = [ast.unparse(argument) for argument in node.args]
+        self.generic_visit(node)
+        if self.stack and not ARITHMETIC.match(ast.unparse(node.func)):
+            for i, (argument, text) in enumerate(zip(node.args, texts, strict=True)):
+                rows = isinstance(argument, ast.Subscript) and not isinstance(argument.slice, ast.Constant)
+                if rows and ROWS.match(text):
+                    node.args[i] = self._value(argument, text)[0]
+        return node
+
+    def _value(self, node: ast.expr, text: str) -> tuple[ast.Call, str]:
+        """An expression let through the hook for values, and how it is called."""
+        again = (".".join(self.functions), text) in self.written
+        self.written.add((".".join(self.functions), text))
+        shown = f"{text} (line {node.lineno})" if again else text
+        call = _call(VALUE, len(self.known.values), node)
+        self.known.values.append(shown)
+        call.args.append(node)
+        return call, shown
 
 
 def _is_number(node: ast.expr) -> bool:

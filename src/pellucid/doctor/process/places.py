@@ -429,5 +429,11 @@ def _number(node: ast.expr | None) -> float | None:
     return None
 
 
+def number_at(file: str, node: ast.expr) -> list[SourcePlace]:
+    """The place of an expression that is a number; none where it is something else."""
+    number = _number(node)
+    return [] if number is None else [_at(file, node, number)]
+
+
 def _at(file: str, node: Any, number: float) -> SourcePlace:
     return SourcePlace(file, node.lineno, number, ast.unparse(node))

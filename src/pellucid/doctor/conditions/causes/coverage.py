@@ -106,7 +106,9 @@ def repeated_rows(data: SeenData, count: int) -> Finding | None:
         total += len(here)
         seen |= here
     identical = all(np.array_equal(batches[0], rows) for rows in batches[1:])
-    if len(seen) > 0.5 * count or not (identical or total >= 3 * count or total >= max(60, 12 * len(seen))):
+    expected = count * (1 - np.exp(-total / count))  # different rows among as many that are drawn by chance
+    drawn_again = total >= max(40, 3 * len(seen)) and len(seen) < 0.6 * expected
+    if len(seen) > 0.5 * count or not (identical or total >= 3 * count or drawn_again):
         return None
     again = "every pass sees the same rows again" if identical else f"{total} rows were drawn"
     return error(

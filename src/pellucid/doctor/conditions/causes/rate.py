@@ -17,7 +17,7 @@ def find(case: Case) -> Found | None:
     was = case.was
     share = learning.share(case.frozen.level, was.level)
     off = learning.worsened(was, case.frozen)
-    down = not was.finite or share < learning.BARELY or off is not None
+    down = not was.finite or share < learning.BARELY or off is not None or (case.learns and noisy(was))
     for scale in (0.1, 0.01, 0.001, 1e-4) if down and not crawls(was) else ():
         remedy = Remedy("lr-too-high", f"at {scale:g} times the rate", scale=scale)
         other = case.attempt(remedy)
@@ -32,7 +32,7 @@ def _higher(case: Case) -> Found | None:
         remedy = Remedy("lr-too-low", f"at {scale:g} times the rate", scale=scale)
         other = case.attempt(remedy)
         if other is None or (best is not None and other.level >= best[1].level):
-            if best is not None or (other is not None and not other.finite):
+            if best is not None or (other is not None and not other.finite) or case.learns:
                 break
             continue
         best = remedy, other

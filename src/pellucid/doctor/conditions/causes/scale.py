@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import numpy as np
 
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at, called
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.trials import Remedy, transformed
+from pellucid.doctor.probes.trials import Change, Remedy, transformed
 from pellucid.doctor.process import places
+
+SMALL = 0.12  # the share of the gain that unscaled inputs may leave: they are a fault that is seen by itself
+
+
+def fitting(size: np.ndarray) -> float:
+    """How many times longer the steps may be on scaled inputs: the slope's slope goes with the square of the size."""
+    return float(np.mean(size**2) * len(size) / (len(size) + 1))
+
+
+def _with_labels(case: Case, rows: np.ndarray, begin: tuple[Change, ...]) -> Remedy | None:
+    """Inputs and labels scaled, where labels are numbers as far from unit scale as the inputs are, and the loss is the
+    squared error: of a series that is predicted from itself, both are one array."""
+    labels = case.data.all("labels") if case.data is not None else None
+    squared = case.pair is not None and case.pair.loss.kind == "squared"
+    if labels is None or not squared or probe.classes(labels) is not None or not start.unscaled(labels):
+        return None
+    counts = {group.shape[0] for group in probe.holders(case.session.scope, rows.shape[1], frozenset())}
+    held = probe.label_holders(case.session.scope, frozenset(case.session.found.groups), counts)
+    mean, std = float(labels.mean()), float(labels.std()) or 1.0
+    if not held:
+        return None
+    change = transformed(held, lambda values: (values - mean) / std)
+    return Remedy("", "with scaled inputs and labels", begin=(*begin, change), units=std**2)
 
 
 def find(case: Case) -> Found | None:
@@ -31,11 +57,18 @@ def find(case: Case) -> Found | None:
         return (values - mean) / std if values.shape[1] == len(mean) else (values - mean[:, None]) / std[:, None]
 
     name = "feature-scale-mismatch" if big else "input-not-scaled"
-    remedy = Remedy(name, "with scaled inputs", begin=(transformed(holders, standard),))
-    other = case.attempt(remedy)
+    size = np.sqrt(np.mean(rows**2, axis=0))
+    begin = (transformed(holders, standard),)
+    remedy = Remedy(name, "with scaled inputs", begin=begin)
+    other = case.attempt(remedy, SMALL)
+    if other is None and size.max() > 3:  # a rate that goes with inputs of this size is too low for scaled ones
+        remedy = Remedy(name, "with scaled inputs and a rate that goes with them", scale=fitting(size), begin=begin)
+        other = case.attempt(remedy, SMALL)
+    if other is None and (both := _with_labels(case, rows, begin)) is not None:
+        remedy = replace(both, name=name)
+        other = case.attempt(remedy, SMALL)
     if other is None:
         return None
-    size = np.sqrt(np.mean(rows**2, axis=0))
     evidence = (
         f"Columns {', '.join(map(str, big[:6]))} of the inputs are up to "
         f"{size.max() / max(np.median(size), 1e-300):.3g} times as large as the others."
@@ -43,15 +76,18 @@ def find(case: Case) -> Found | None:
         else f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}."
     )
     x = called(case.data.keys.inputs if case.data else None) or "X"
-    holder = max(holders, key=lambda group: (max(group.shape), group.name == x))
-    last = holder.name.split(".")[-1]
-    pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255
+    holders.sort(key=lambda group: (-max(group.shape), group.name != x))
+    written = {group.name: places.first_values(case.sources, group.name) for group in holders}
+    holder = next((group for group in holders if written[group.name] is not None), holders[0])
+    last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
+    pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16
     new = f"{last} / 255" if pixels else f"({last} - {last}.mean(axis=0)) / ({last}.std(axis=0) + 1e-8)"
     finding = case.confirmed(
         remedy, other, evidence,
         "Inputs of this size saturate the units or make every step too long for some weights.",
         f"scale them before the training, all rows by the numbers of the training rows: {last} = {new}",
     )  # fmt: skip
-    at(finding, places.first_values(case.sources, holder.name))
-    finding.patch = {"insert": f"{holder.name} = {new.replace(last, holder.name)}"}
+    at(finding, written[holder.name])
+    if "[" not in holder.name:
+        finding.patch = {"insert": f"{holder.name} = {new.replace(last, holder.name)}"}
     return Found(finding, remedy, other)

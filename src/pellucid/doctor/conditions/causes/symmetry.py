@@ -14,7 +14,7 @@ def find(case: Case) -> Found | None:
     """Confirmed by a training that begins with random weights."""
     begun = case.begun
     names = start.symmetric(begun)
-    if not names:
+    if not names or (case.learns and not stay_alike(case)):
         return None
     rng = np.random.default_rng(0)
     begin = tuple(
@@ -40,6 +40,6 @@ def stay_alike(case: Case) -> bool:
     """Units of a hidden layer that began alike and are still alike at the end: it may learn, but not as it could."""
     groups = case.session.found.groups
     hidden = [name for name in start.symmetric(case.tensors) if min(case.tensors[name].shape) > 1]
-    return not case.findings and any(
+    return any(
         name in case.was.values and start.alike(case.was.values[name].reshape(groups[name].shape)) for name in hidden
     )

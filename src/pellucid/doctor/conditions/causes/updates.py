@@ -6,7 +6,7 @@ from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.conditions.causes.rate import noisy
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import places, settings
 
 
 def find(case: Case) -> Found | None:
@@ -17,10 +17,13 @@ def find(case: Case) -> Found | None:
         return None
     remedy = Remedy("too-few-updates", "with each pass run 20 times", repeat=20)
     seconds = max(1.0, min(4.0, case.session.left() / 5))
-    other = case.run(case.so_far.and_(remedy), was.passes * 20, seconds)
+    other = case.run(case.so_far.and_(remedy), was.passes * 20, seconds, case.asked)
     if not other.losses or not other.finite:
         return None
-    if learning.share(case.frozen.level, other.level) < 2.5 * max(0.08, learning.share(case.frozen.level, was.level)):
+    gains, went = (learning.share(case.frozen.level, done.level) for done in (other, was))
+    if not learning.worthwhile(case.guess, was, other, (case.hits(was), case.hits(other))):
+        return None
+    if not case.learns and gains < 2.5 * max(0.08, went):
         return None
     finding = case.confirmed(
         remedy, other,
@@ -31,5 +34,5 @@ def find(case: Case) -> Found | None:
     loop = case.session.program.loops.loops[case.session.number]
     while loop.outer is not None:
         loop = case.session.program.loops.loops[loop.outer]
-    at(finding, places.SourcePlace(loop.file, loop.line))
+    at(finding, settings.count(case.sources, loop.file, loop.line) or places.SourcePlace(loop.file, loop.line))
     return Found(finding, remedy, other)

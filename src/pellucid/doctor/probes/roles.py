@@ -1,0 +1,122 @@
+"""Which of the values that a pass sees are its outputs and its labels, where the loss is a number of the program's own.
+
+A usual loss of two values that is the program's own number, up to one factor, in pass after pass, is that loss,
+whatever the two are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.doctor.probes.losses import (
+    LABEL_NAME,
+    NO_OUTPUT,
+    USUAL,
+    Candidate,
+    Key,
+    Seen,
+    aligned,
+    distinct_keys,
+    liking_output,
+)
+from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
+
+PASSES = 4
+OUTPUTS, LABELS = 40, 16  # that are tried
+CLOSE = 1e-4  # how far the factor may vary: a small number below the logarithm, rounding
+TOLD = 0.2  # the same, as a share of how far the loss itself varies: what hardly varies agrees with anything
+PENALTY = 0.05  # the same where a penalty is added to the loss
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A usual loss, and what it is to be multiplied with to be the program's own number."""
+
+    loss: Candidate
+    factor: float
+
+
+def watched(lab: Lab, passes: int = PASSES) -> Generator[PassRun, PassOutcome, list[Seen]]:
+    """In a laboratory: everything that some passes in a row see."""
+    found: list[Seen] = []
+    try:
+        for _ in range(passes):
+            outcome = yield Next(watch="all")
+            found.append(outcome.seen)
+            if lab.left() < 0.2:
+                break
+    except Ended:
+        pass
+    return found
+
+
+def pair_of(series: list[Seen], depends: set[Key], excluded: frozenset[str], loss: Candidate) -> Pair | None:
+    """The output and the label that the loss is computed from; None where no usual loss of what was seen is that."""
+    own = np.array([loss.value(seen) for seen in series])
+    return _pair(series, own, depends, excluded)
+
+
+def pair_of_sum(series: list[Seen], depends: set[Key], excluded: frozenset[str], loss: Candidate) -> Pair | None:
+    """The same of a number that each pass adds its loss to, as `total += loss` over an epoch."""
+    own = np.diff([loss.value(seen) for seen in series])
+    return _pair(series[1:], own, depends, excluded)
+
+
+def _pair(series: list[Seen], own: np.ndarray, depends: set[Key], excluded: frozenset[str]) -> Pair | None:
+    if len(own) < 2 or not np.isfinite(own).all() or not (own != 0).all() or np.ptp(own) < 1e-9 * np.abs(own).max():
+        return None
+    best: tuple[float, Pair] | None = None
+    for candidate in _candidates(series[0], depends, excluded):
+        if not all(key in seen for seen in series for key in candidate.keys):
+            continue
+        values = np.array([candidate.value(seen) for seen in series])
+        if not np.isfinite(values).all() or not (values != 0).all():
+            continue
+        factors = own / values
+        factor = float(factors.mean())
+        off = float(np.abs(factors - factor).max() / abs(factor))
+        likely = candidate.label is not None and LABEL_NAME.search(candidate.label[1].lower()) is not None
+        if factor <= 0 or off > min(PENALTY if likely else CLOSE, TOLD * float(np.ptp(own)) / abs(float(own.mean()))):
+            continue
+        if best is None or off < 0.1 * best[0]:
+            best = off, Pair(candidate, factor)
+            if off < CLOSE:
+                break
+    return best[1] if best is not None else None
+
+
+def _candidates(seen: Seen, depends: set[Key], excluded: frozenset[str]) -> Iterator[Candidate]:
+    """Every usual loss that fits an output and a label, those of likely names first."""
+    outputs = [
+        key
+        for key in depends
+        if key in seen and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _small(seen[key])
+    ]
+    outputs = distinct_keys(sorted(outputs, key=lambda key: liking_output(key, seen)), seen)[:OUTPUTS]
+    labels = [key for key in seen if key not in depends and key[1] not in excluded and _small(seen[key])]
+    labels.sort(key=lambda key: (not LABEL_NAME.search(key[1].lower()), key[0].startswith("loop"), len(key[1]), key))
+    labels = distinct_keys(labels, seen)
+    named = [key for key in labels if LABEL_NAME.search(key[1].lower())]
+    for chosen in (named[:LABELS], [key for key in labels if key not in named][:LABELS]):
+        for label in chosen:
+            for output in outputs:
+                yield from _kinds(seen, output, label)
+
+
+def _kinds(seen: Seen, output: Key, label: Key) -> Iterator[Candidate]:
+    o, y = seen[output], seen[label]
+    if len(o) != len(y):
+        return
+    for kind, usual in USUAL.items():
+        pair = aligned(o[0], y[0], usual.classes)
+        if pair is None or (usual.classes and pair[0].size < 2) or not np.isfinite(pair[0]).all():
+            continue
+        if usual.fits(*pair):
+            yield Candidate(kind, output, label)
+
+
+def _small(series: list[np.ndarray]) -> bool:
+    return len(series) <= 400 and all(0 < value.size <= 200_000 and np.isfinite(value).all() for value in series)

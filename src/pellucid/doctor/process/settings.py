@@ -1,0 +1,54 @@
+"""Where in the source the number of turns of a loop is written."""
+
+from __future__ import annotations
+
+import ast
+
+from pellucid.doctor.process.places import SourcePlace, assigned, number_at, trees
+
+
+def count(sources: dict[str, str], file: str, line: int) -> SourcePlace | None:
+    """Where the number of turns of `for … in range(epochs)` at a line is given: as an argument of a call, an
+    assignment, or a default; None where it is a constant of the loop itself."""
+    for _, tree in trees({file: sources[file]} if file in sources else {}):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.For) and node.lineno == line:
+                names = {p.id for p in ast.walk(node.iter) if isinstance(p, ast.Name)}
+                names |= {p.attr for p in ast.walk(node.iter) if isinstance(p, ast.Attribute)}
+                return _given(sources, names - {"range", "self", "tqdm", "trange", "len"})
+    return None
+
+
+def _given(sources: dict[str, str], wanted: set[str]) -> SourcePlace | None:
+    """Where one of some names is given a number: a call before an assignment, that before a default."""
+    found: list[tuple[int, SourcePlace]] = []
+    for file, tree in trees(sources):
+        positions: dict[str, tuple[int, bool]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and wanted & set(assigned(node)):
+                found += [(1, place) for place in number_at(file, node.value)]
+            if isinstance(node, ast.ClassDef):
+                for item in node.body:
+                    where = _place(item, wanted) if getattr(item, "name", "") == "__init__" else None
+                    if where is not None:
+                        positions[node.name] = (where, True)
+            where = _place(node, wanted)
+            if where is not None and isinstance(node, ast.FunctionDef):
+                names = node.args.args
+                positions[node.name] = (where, names[0].arg == "self")
+                back = where - len(names) + len(node.args.defaults)
+                found += [(2, place) for place in number_at(file, node.args.defaults[back])] if back >= 0 else []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                named = [keyword.value for keyword in node.keywords if keyword.arg in wanted]
+                where, method = positions.get(ast.unparse(node.func).split(".")[-1], (-1, False))
+                placed = node.args[where - method : where - method + 1] if where >= method else []
+                found += [(0, place) for value in (*named, *placed) for place in number_at(file, value)]
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def _place(node: ast.AST, wanted: set[str]) -> int | None:
+    """Where one of some names is among the parameters of a function."""
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    return next((i for i, argument in enumerate(node.args.args) if argument.arg in wanted), None)
