@@ -29,6 +29,7 @@ COMMANDS = {
     "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, look at the "
     "loss, and try what it suggests.",
     "predict": "Predict with the network of RUN for each sample in FILE.",
+    "sample": "Write text with the network of RUN, which learned from text.",
     "runs": "Show the runs below FOLDER, the newest first: data, model, figures, and how each ended.",
     "compare": "Compare runs: the settings that differ, the figures, the curves laid over each other.",
     "sweep": "Train on DATASET with many settings, and say which did best.",
@@ -133,7 +134,7 @@ _PLAIN = {
     "│": "|", "─": "-", "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+", "✓": "ok", "✗": "no", "¬": "not ",
     "⋮": ":", "⋯": "...", "∘": "o", "ß": "ss", "°": " deg",
     "⎡": "[", "⎢": "|", "⎣": "[", "⎤": "]", "⎥": "|", "⎦": "]", "═": "=", "Φ": "Phi", "∫": "integral ", "⌊": "floor(",
-    "⌋": ")", "‖": "||", "ζ": "zeta", "↦": "->", "′": "'", "₋": "_-", "↑": "^", "↓": "v",
+    "⌋": ")", "‖": "||", "ζ": "zeta", "↦": "->", "′": "'", "₋": "_-", "↑": "^", "↓": "v", "⏎": "\\n",
     "▁": "_", "▂": ".", "▃": "-", "▄": "=", "▅": "+", "▆": "*", "✕": "x", "‰": " per mille", "ʹ": "'", "ʼ": "'",
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ def train(
 
     The run folder gets config.json, environment.json, history.csv, checkpoints (the first, the newest, the best),
     model.safetensors, activations.npz and gradients.npz, summary.json, loss.png and report.html, a page that shows it
-    all.
+    all; of text written.json, too, what the network wrote after each epoch.
     Ctrl-C saves and says how to go on; a resumed run equals the uninterrupted one bit for bit.
 
     Example: pellucid train mnist --model cnn --epochs 3
@@ -69,6 +69,8 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
     console.print(session.headline())
     if not console.quiet:
         session.learner.add(Screen(console, session.metric) if console.is_terminal else Lines(console))
+        if session.written is not None:
+            session.written.say = console.print
     try:
         with stop_on_signal(session.stop, partial(_ending, session)) as received:
             state = session.run()

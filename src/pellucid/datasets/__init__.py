@@ -13,6 +13,7 @@ from pellucid.datasets.arrays import read_arrays
 from pellucid.datasets.characters import TextSet, text
 from pellucid.datasets.handwritten import digits, mnist
 from pellucid.datasets.image import read_image
+from pellucid.datasets.passages import passages
 from pellucid.datasets.points import circle, moons, spirals
 from pellucid.datasets.record import DataError, DataSet, standardised
 from pellucid.datasets.sheet import read_table
@@ -27,6 +28,7 @@ __all__ = [
     "digits",
     "mnist",
     "moons",
+    "passages",
     "read_arrays",
     "read_features",
     "read_image",

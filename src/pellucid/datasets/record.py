@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "text"]
 
 
 class DataError(ValueError):
@@ -18,8 +18,9 @@ class DataSet:
     """Samples to train on, to choose by (val) and to judge by (test), as NumPy arrays.
 
     Shape:
-        x_*: (N, features) or, for images, (N, 1, height, width); float32.
-        y_*: (N,) int64 class numbers, or for a regression (N, 1) float32, the shape that a model's output has.
+        x_*: (N, features) or, for images, (N, 1, height, width); float32. Of a text (N, T) int64, character numbers.
+        y_*: (N,) int64 class numbers, or for a regression (N, 1) float32, the shape that a model's output has. Of a
+            text (N, T) int64, the character that follows each; -100 where none does.
         A part that the data set does not have is None.
 
     Attributes:

@@ -19,12 +19,13 @@ def chance(data: Any, loss: str) -> dict[str, float]:
     giving each class its share, where that is the loss. Nothing for a real target: R² is 0 for whoever always answers
     the mean.
     """
-    if data.task != "classification":
+    if data.task == "regression":
         return {}
-    counts = np.bincount(data.y_train.astype(np.int64), minlength=len(data.class_names)) + 1.0
-    found = {"chance_accuracy": float(np.mean(data.y_val == counts.argmax()))}
+    train, val = (y[y >= 0].astype(np.int64) for y in (data.y_train, data.y_val))  # below 0: what does not count
+    counts = np.bincount(train, minlength=len(data.class_names)) + 1.0
+    found = {"chance_accuracy": float(np.mean(val == counts.argmax()))}
     if loss in ("cross-entropy", "bce"):
-        found["chance_loss"] = float(-np.mean(np.log(counts / counts.sum())[data.y_val.astype(np.int64)]))
+        found["chance_loss"] = float(-np.mean(np.log(counts / counts.sum())[val]))
     return found
 
 

@@ -13,9 +13,11 @@ from pellucid import nn, train
 from pellucid.core import Tensor, from_data
 from pellucid.datasets import DataSet
 from pellucid.experiments import choices
-from pellucid.experiments.config import Config, hidden_sizes
+from pellucid.experiments.config import Config
 from pellucid.experiments.data import Loaders, classes_of
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.language import language_model
+from pellucid.experiments.models import hidden_sizes
 from pellucid.random import default_generator
 
 
@@ -58,8 +60,10 @@ def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) ->
     """The network of `--model`; its parameters are drawn from the default generator.
 
     Shape: (N, *sample_shape) -> (N, outputs), with one output per class, or one where the target is a real number or
-    where binary cross-entropy decides between two classes.
+    where binary cross-entropy decides between two classes. Of text see `language`.
     """
+    if config.source == "text":
+        return language_model(config.model, classes or 0, sample_shape[0], choices.ACTIVATIONS[config.activation])
     outputs = _outputs(config, classes)
     activation = choices.ACTIVATIONS[config.activation]
     if config.model == "cnn":

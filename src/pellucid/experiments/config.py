@@ -19,10 +19,9 @@ from pellucid.datasets.column import WAYS
 from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
+from pellucid.experiments.models import MODELS, for_source, normal_model
 from pellucid.experiments.recipes import BELONGS, DATASETS, recipe_of
 from pellucid.experiments.stored import check as check_shape
-
-MODELS = ("logistic", "mlp:128,64", "cnn")
 
 Options = dict[str, Any]  # as the command line gave them: an option that was not given is absent
 
@@ -97,15 +96,17 @@ class Config:
     """Everything that decides a run, as written to config.json: the same Config gives the same run, bit for bit."""
 
     dataset: str = setting(
-        f"{', '.join(DATASETS)}, or the path of a CSV file.", shown="digits", offers=lambda: DATASETS
+        f"{', '.join(DATASETS)}, or the path of a CSV file or of a text, TEXT.txt.",
+        shown="digits",
+        offers=lambda: DATASETS,
     )
     target: str | None = setting("The column of the CSV file to predict.", None)
     data: str | None = setting("The folder with MNIST's four files; without it, the cache or a download.", None)
     balance: float | None = setting("circle: the share of points inside.", None, shown="0.5")
     model: str = setting(
-        "logistic, mlp:SIZES (such as mlp:128,64) or cnn.",
+        "logistic, mlp:SIZES (such as mlp:128,64) or cnn; of text bigram, mlp, lstm:SIZES or transformer:WIDTH,BLOCKS.",
         shown="by data set",
-        normal=lambda text: normal_model(text),
+        normal=normal_model,
         offers=lambda: MODELS,
     )
     activation: str = setting(
@@ -207,7 +208,7 @@ class Config:
         field_default=None,
     )
     encoding: str | None = setting(
-        "The encoding of the CSV file, such as cp1252.",
+        "The encoding of the CSV file or the text, such as cp1252.",
         None,
         shown="utf-8",
         normal=lambda text: _encoding(text),
@@ -218,6 +219,15 @@ class Config:
         None,
         shown="stratify",
         field_default=None,
+    )
+    lines: bool | None = setting(
+        "Whether each line of the text is a sample of its own, as in a list of names.",
+        None,
+        shown="as the text looks",
+        field_default=None,
+    )
+    context: int | None = setting(
+        "Characters of a text that are read at once.", None, shown="64", field_default=None, **_WHOLE
     )
 
     @property
@@ -237,18 +247,34 @@ class Config:
     def short_dataset(self) -> str:
         return short_dataset(self.dataset)
 
+    @property
+    def source(self) -> str:
+        """The kind of the data, see `source_of`."""
+        return source_of(self.dataset, self.target)
+
 
 SETTINGS: dict[str, Setting] = {field.name: field.metadata["setting"] for field in dataclasses.fields(Config)}
 
 
-def is_csv(dataset: str) -> bool:
-    """Whether the argument means a file and not a data set's name."""
-    return dataset not in DATASETS and (dataset.lower().endswith((".csv", ".tsv", ".txt")) or Path(dataset).exists())
+def source_of(dataset: str, target: str | None = None) -> str:
+    """What an argument means: the name of a data set, or "csv" or "text" for a file.
+
+    A file that ends in .txt is a table where a column of it is to be predicted, else a text. Of what is neither a name
+    nor a file, UsageError.
+    """
+    if dataset in DATASETS:
+        return dataset
+    ending = Path(dataset).suffix.lower()
+    if ending == ".txt":
+        return "text" if target is None else "csv"
+    if target is not None or ending in (".csv", ".tsv") or Path(dataset).exists():
+        return "csv"
+    raise unknown("data set", dataset, DATASETS, " and the path of a CSV file or of a text that ends in .txt")
 
 
 def short_dataset(dataset: str) -> str:
     """The name of a data set for titles and folders: of a file its own, without its folder and ending."""
-    return Path(dataset).stem if is_csv(dataset) else dataset
+    return dataset if dataset in DATASETS else Path(dataset).stem
 
 
 def model_of(options: Options) -> str:
@@ -258,36 +284,39 @@ def model_of(options: Options) -> str:
 
 def _source(options: Options) -> str:
     """The data set by the name that the recipes have for it."""
-    return "csv" if is_csv(options["dataset"]) else options["dataset"]
+    return source_of(options["dataset"], options.get("target"))
 
 
 def check(options: Options) -> Options:
     """The options in their normal form; UsageError for the first that makes no sense. Reads no data."""
     options = dict(options)
     dataset = options.setdefault("dataset", "digits")
-    if is_csv(dataset):
+    source = _source(options)
+    if source not in DATASETS:
         options["dataset"] = str(Path(dataset).absolute())
-        if "target" not in options:
-            if not Path(dataset).is_file():
-                raise UsageError(f"There is no file {dataset} to train on.")
-            table = read_table(Path(dataset), options.get("header", True), options.get("encoding"))
-            names = ", ".join(table.columns)
-            raise UsageError(
-                f"Which column of {dataset} is to be predicted? Name it, --target COLUMN, of these: {names}."
-            )
-    elif dataset not in DATASETS:
-        raise unknown("data set", dataset, DATASETS, " and the path of a CSV file")
+    if source == "csv" and "target" not in options:
+        if not Path(dataset).is_file():
+            raise UsageError(f"There is no file {dataset} to train on.")
+        table = read_table(Path(dataset), options.get("header", True), options.get("encoding"))
+        names = ", ".join(table.columns)
+        raise UsageError(f"Which column of {dataset} is to be predicted? Name it, --target COLUMN, of these: {names}.")
     for option, belongs in BELONGS.items():
-        if options.get(option) not in (None, (), []) and _source(options) != belongs:
-            place = "a CSV file" if belongs == "csv" else belongs
+        if options.get(option) not in (None, (), []) and source not in belongs:
+            place = " or ".join(_PLACES.get(name, name) for name in belongs)
+            what = {"csv": "CSV file", "text": "text"}.get(source, "data set")
             shown = option_of(option, options[option])
-            raise UsageError(f"--{shown} belongs to {place}, not to the data set {dataset}. Leave it out.")
+            raise UsageError(f"--{shown} belongs to {place}, not to the {what} {dataset}. Leave it out.")
+    if "model" in options:
+        options["model"] = for_source(options["model"], source, recipe_of(source)["model"])
     if "data" in options:
         options["data"] = str(Path(options["data"]).absolute())
     for name, known in SETTINGS.items():
         if name in options:
             options[name] = _checked(name, options[name], known)
     return options
+
+
+_PLACES = {"csv": "a CSV file", "text": "a text"}
 
 
 def _checked(name: str, value: Any, known: Setting) -> Any:
@@ -315,36 +344,14 @@ def command(options: Options, *more: str) -> str:
     return shlex.join([*words, *more])
 
 
-def normal_model(text: str) -> str:
-    """`logistic`, `cnn` or `mlp:128,64`, without spaces; UsageError with what to write for anything else."""
-    kind, colon, _ = text.strip().lower().partition(":")
-    if kind not in {"logistic", "mlp", "cnn"}:
-        raise unknown("model", text, MODELS)
-    if kind != "mlp":
-        if colon:
-            raise UsageError(f"--model {text}: {kind} takes no sizes. Write --model {kind}.")
-        return kind
-    hidden = hidden_sizes(text)
-    return "mlp:" + ",".join(str(size) for size in hidden)
-
-
-def hidden_sizes(model: str) -> list[int]:
-    """`mlp:128,64` -> [128, 64]."""
-    parts = model.partition(":")[2].split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() and int(part) > 0 for part in parts):
-        raise UsageError(
-            f"--model {model}: after mlp: come the sizes of the hidden layers, whole numbers above 0 separated by "
-            "commas. Write for example --model mlp:128,64."
-        )
-    return [int(part) for part in parts]
-
-
 def complete(options: Options, classes: int | None) -> Config:
     """Fill what was not given, once it is known what the data are (`classes` is None for a real target)."""
     model = model_of(options)
     loss = options.get("loss", "mse" if classes is None else "cross-entropy")
     if classes is None and loss != "mse":
         raise UsageError(f"--loss {loss} is for classes, and the target is a real number. Write --loss mse.")
+    if _source(options) == "text" and loss != "cross-entropy":
+        raise UsageError(f"--loss {loss} is not for text, whose characters are classes. Write --loss cross-entropy.")
     if options.get("class_weights") == "balanced" and loss != "cross-entropy":
         raise UsageError(
             f"--class-weights balanced is for classes and cross-entropy, and the loss is {loss}. Leave it out"

@@ -12,7 +12,7 @@ from pellucid import datasets
 from pellucid.core import device as device_of
 from pellucid.core import from_data
 from pellucid.datasets import DataSet
-from pellucid.experiments.config import Options, is_csv
+from pellucid.experiments.config import Options, source_of
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.recipes import BELONGS
 from pellucid.random import Generator
@@ -23,11 +23,12 @@ def load(options: Options) -> DataSet:
     """The data set that the options name; DataError with what to do where it cannot be had."""
     name = options["dataset"]
     common = {key: options[key] for key in ("seed", "val_fraction") if key in options}
-    if is_csv(name):
+    source = source_of(name, options.get("target"))
+    if source in ("csv", "text"):
         common |= {
-            key: options[key] for key, belongs in BELONGS.items() if belongs == "csv" and options.get(key) is not None
+            key: options[key] for key, belongs in BELONGS.items() if source in belongs and options.get(key) is not None
         }
-        return datasets.csv(name, **common)
+        return datasets.csv(name, **common) if source == "csv" else datasets.passages(name, **common)
     if name == "digits":
         return datasets.digits(**common)
     if name == "mnist":
@@ -39,8 +40,8 @@ def load(options: Options) -> DataSet:
 
 
 def classes_of(data: DataSet) -> int | None:
-    """The number of classes, or None for a real target."""
-    return len(data.class_names) if data.task == "classification" else None
+    """The number of classes, of a text its characters, or None for a real target."""
+    return None if data.task == "regression" else len(data.class_names)
 
 
 def fingerprint(data: DataSet) -> str:

@@ -14,7 +14,6 @@ from pellucid.datasets.arrays import class_labels, columns, pictures, read_array
 from pellucid.datasets.image import frame_count
 from pellucid.datasets.sheet import TableFile, read_table
 from pellucid.datasets.table import read_target, unseen
-from pellucid.experiments import config as settings
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import probabilities
@@ -50,6 +49,8 @@ def samples(
     shape = tuple(data.get("sample_shape", ()))
     if not shape:
         raise UsageError("config.json of the run is of an older version of pellucid: it does not say what a sample is.")
+    if config.source == "text":
+        raise UsageError(f"The run learned from the text {config.dataset}: it writes, pellucid sample RUN.")
     kind = path.suffix.lower()
     if kind in ARRAYS:
         return _from_arrays(path, shape, data)
@@ -163,7 +164,7 @@ def _named(table: TableFile, config: Config, data: dict[str, Any]) -> TableFile:
 
 def _from_table(table: TableFile, config: Config, data: dict[str, Any], decimal: str | None) -> Samples:
     facts, names = data["facts"], [str(name) for name in data["classes"]]
-    if not settings.is_csv(config.dataset):  # points: their columns are numbers, scaled as an array is
+    if config.source != "csv":  # points: their columns are numbers, scaled as an array is
         missing = [name for name in data["features"] if name not in table.columns]
         if missing:
             raise DataError(

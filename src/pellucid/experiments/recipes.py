@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-# By data set: the settings for any model, under "", and those for some models, which replace them. "csv" is any file.
+# By data set: the settings for any model, under "", and those for some models, which replace them. "csv" is any
+# table, "text" any text.
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "digits": {"": {"model": "mlp:64", "epochs": 30, "batch_size": 32, "log_every": 10}},
     "mnist": {
@@ -49,16 +50,44 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "": {"model": "mlp:64,64", "epochs": 60, "batch_size": 32, "log_every": 10, "optimizer": "adam", "lr": 0.01}
     },
     "csv": {"": {"model": "mlp:64,32", "epochs": 60, "batch_size": 32, "log_every": 10}},
+    "text": {
+        "": {
+            "model": "mlp:128",
+            "epochs": 5,
+            "batch_size": 64,
+            "log_every": 20,
+            "optimizer": "adam",
+            "lr": 0.003,
+            "schedule": "cosine",
+        },
+        "bigram": {
+            "epochs": 3,
+            "batch_size": 64,
+            "log_every": 20,
+            "optimizer": "adam",
+            "lr": 0.05,
+            "schedule": "cosine",
+        },
+    },
 }
-DATASETS = tuple(name for name in RECIPES if name != "csv")
+DATASETS = tuple(name for name in RECIPES if name not in ("csv", "text"))
 
-# Settings of one data set, and the values that it has of others, whatever the model.
-BELONGS = {
-    **dict.fromkeys(("target", "categorical", "ignore", "decimal", "missing", "header", "encoding", "stratify"), "csv"),
-    "data": "mnist",
-    "balance": "circle",
+_TABLE = ("target", "categorical", "ignore", "decimal", "missing", "header", "stratify")
+
+# Settings of some data sets alone, and the values that they have of others, whatever the model.
+BELONGS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_TABLE, ("csv",)),
+    "encoding": ("csv", "text"),
+    "lines": ("text",),
+    "context": ("text",),
+    "data": ("mnist",),
+    "balance": ("circle",),
 }
-_ALWAYS: dict[str, dict[str, Any]] = {"mnist": {"val_fraction": 1 / 12}, "circle": {"balance": 0.5}}
+_ALWAYS: dict[str, dict[str, Any]] = {
+    "mnist": {"val_fraction": 1 / 12},
+    "circle": {"balance": 0.5},
+    "text": {"val_fraction": 0.1, "context": 64},
+}
 
 # The quadratic loss on classes has small gradients, as it is a mean over outputs most of which are near their 0.
 _QUADRATIC: dict[str, Any] = {
@@ -74,4 +103,8 @@ _QUADRATIC: dict[str, Any] = {
 def recipe_of(dataset: str, model: str = "", quadratic: bool = False) -> dict[str, Any]:
     """The settings that suit a data set, a model on it, and the quadratic loss where it is minimised on classes."""
     found = RECIPES[dataset]
-    return {**_ALWAYS.get(dataset, {}), **found.get(model, found[""]), **(_QUADRATIC if quadratic else {})}
+    return {
+        **_ALWAYS.get(dataset, {}),
+        **found.get(model.partition(":")[0], found[""]),
+        **(_QUADRATIC if quadratic else {}),
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, probabilities, trained
 from pellucid.experiments.parts import PARTS, Part
 from pellucid.experiments.runs import Run, read
+from pellucid.experiments.sampling import WRITTEN, read_written
 from pellucid.train import CheckpointError, RunFolder, load_checkpoint, write_atomically
 from pellucid.viz.document import render
 from pellucid.viz.report import RunReport, compose
 from pellucid.viz.report_samples import Predictions, TrainingData
+from pellucid.viz.report_text import Passage
 
 MOST_POINTS = 2000  # of a scatter plot, and of the sample of a training part
+READ = 800  # characters of a text that the network is shown to read
 HEAD, WIDTH = 8, 12  # rows and columns of a table that are shown
 
 
@@ -53,6 +56,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         headlines=_headlines(run, config, model),
         data=_data(config, described, data, where),
         predictions=None if model is None or data is None else _predictions(config, described, data, model),
+        text=_passage(folder, data, model) if config.source == "text" else None,
         inside=[(part.picture, _load_part(part, folder, notes)) for part in PARTS],
         model=model,
         before=_at_the_start(run),
@@ -102,11 +106,12 @@ def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: 
 
 def _load(config: Config, described: dict[str, Any], where: Path | None, notes: list[str]) -> DataSet | None:
     options = dict(config.options)
-    if where is not None and config.dataset != "mnist" and not settings.is_csv(config.dataset):
+    is_file = config.source in ("csv", "text")
+    if where is not None and config.dataset != "mnist" and not is_file:
         notes.append(f"--data {where} was not read: the data of {config.dataset} are not in a file.")
         where = None
     if where is not None:
-        options["dataset" if settings.is_csv(config.dataset) else "data"] = str(where.absolute())
+        options["dataset" if is_file else "data"] = str(where.absolute())
     try:
         data = source.load({**options, "quiet": True, "download": False})
     except (DataError, OSError) as error:
@@ -160,7 +165,10 @@ def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[s
         found.append(("Go on with it", f"pellucid train --resume {path}"))
     elif not choices.spread(config.schedule):
         found.append(("Train on", f"pellucid train --resume {path} --epochs {2 * config.epochs}"))
-    found.append(("Predict with its network", f"pellucid predict {path} FILE"))
+    if config.source == "text":
+        found.append(("Have its network write", f"pellucid sample {path}"))
+    else:
+        found.append(("Predict with its network", f"pellucid predict {path} FILE"))
     found.append(("This page again", f"pellucid report {path}"))
     return found
 
@@ -169,7 +177,7 @@ def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[s
 
 
 def _data(config: Config, described: dict[str, Any], data: DataSet | None, where: Path | None) -> TrainingData:
-    table = (where or Path(config.dataset)) if settings.is_csv(config.dataset) else None
+    table = (where or Path(config.dataset)) if config.source == "csv" else None
     facts: dict[str, Any] = described.get("facts", {})
     names = [str(name) for name in described.get("features", [])]
     plain = {
@@ -186,6 +194,9 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
     }
     if data is None:
         return TrainingData(**record)
+    if data.task == "text":
+        record["class_names"] = []  # the characters are in the description
+        return TrainingData(**record, head=_opening(data), caption="Some samples of the training part.")
     if record["class_names"]:
         record["class_counts"] = np.bincount(data.y_train, minlength=len(record["class_names"])).tolist()
     if table is not None and table.is_file():
@@ -242,7 +253,7 @@ def _head(path: Path, config: Config) -> tuple[list[str], list[list[str]]]:
 
 
 def _predictions(config: Config, described: dict[str, Any], data: DataSet, model: Any) -> Predictions | None:
-    if data.x_val is None or data.y_val is None:
+    if data.x_val is None or data.y_val is None or data.task == "text":
         return None
     facts, names = described.get("facts", {}), [str(name) for name in described.get("features", [])]
     classes = [str(name) for name in described.get("classes", [])]
@@ -267,3 +278,35 @@ def _predictions(config: Config, described: dict[str, Any], data: DataSet, model
         names=names,
         unit=config.target or "target",
     )
+
+
+# Text ---------------------------------------------------------------------------------------------------------------
+
+
+def _opening(data: DataSet) -> tuple[list[str], list[list[str]]]:
+    """The first samples that were learned from, as they are read and as they are to be gone on with."""
+    rows = [["".join(data.class_names[i] for i in row[row >= 0]) for row in pair] for pair in _pairs(data)]
+    shown = [[text.replace("\n", "⏎") for text in row] for row in rows]
+    return ["characters", "the next of each"], shown
+
+
+def _pairs(data: DataSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for x, y in zip(data.x_train[:HEAD], data.y_train[:HEAD], strict=True):
+        yield np.where(y >= 0, x, -1), y
+
+
+def _passage(folder: RunFolder, data: DataSet | None, model: Any) -> Passage:
+    """What the network wrote, and how it reads the beginning of the validation part."""
+    written = read_written(folder.path / WRITTEN)
+    if data is None or model is None or data.x_val is None or data.y_val is None:
+        return Passage(written)
+    length = data.sample_shape[0]
+    x, y = data.x_val[: max(1, READ // length)], data.y_val[: max(1, READ // length)]
+    scores = forward(model, x)  # (N, V, T)
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    cost = -np.take_along_axis(logs, np.maximum(y, 0)[:, None], axis=1)[:, 0] / np.log(2)  # (N, T)
+    kept = y >= 0
+    first = [] if data.facts["lines"] else [(int(x[0, 0]), None)]  # of running text nothing comes before it
+    found = [*first, *((int(number), float(bits)) for number, bits in zip(y[kept], cost[kept], strict=True))]
+    return Passage(written, "".join(data.class_names[number] for number, _ in found), [bits for _, bits in found])

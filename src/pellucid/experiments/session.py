@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from pellucid.experiments import data as source
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.parts import PARTS
+from pellucid.experiments.sampling import WRITTEN, Writer, Written
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import (
     Checkpoint,
@@ -119,6 +121,11 @@ class RunSession:
         self.parts = [(part, part.callback(every)) for part in PARTS]
         checkpoint = Checkpoint(folder.checkpoints, keep=config.keep or None, keep_first=True)
         own = [self.history, NaNGuard(), checkpoint, *(callback for _, callback in self.parts)]
+        self.written: Written | None = None  # by a network that learns from text
+        if config.source == "text":
+            writer = Writer(data.class_names, data.sample_shape[0], data.facts["lines"])
+            self.written = Written(writer, config.seed, folder.path / WRITTEN)
+            own.append(self.written)
         self.learner = build.learner(config, data, self.loaders, own, folder=folder.path)
         self.model = self.learner.model
         self.stopped = False
@@ -236,6 +243,8 @@ class RunSession:
         names = ["accuracy"] if self.classes is not None else ["r2", "mae"]
         summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
         summary |= {f"val_{name}": last[f"val_{name}"] for name in names}
+        if self.written is not None:
+            summary["val_bits_per_character"] = last["val_loss"] / math.log(2)
         summary |= baseline.chance(self.data, self.config.loss)
         if self.loaders.test is not None:
             test = self.learner.evaluate(self.loaders.test)

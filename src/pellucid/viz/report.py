@@ -25,6 +25,7 @@ from pellucid.viz.document import (
 )
 from pellucid.viz.report_network import activations_picture, gradients_picture, model_section, network_section
 from pellucid.viz.report_samples import Predictions, TrainingData, data_section, predictions_section
+from pellucid.viz.report_text import Passage, passage_section
 from pellucid.viz.values import rows_of
 
 _NAMES = {"r2": "R²", "mae": "mean absolute error", "auc": "AUC", "f1": "F1", "lr": "learning rate"}
@@ -41,7 +42,7 @@ class RunReport:
         problem: what went wrong, shown first.
         recorder: a `Recorder`, or its rows.
         headlines: more figures beside those that the rows give: (name, value, note).
-        data, predictions: see there.
+        data, predictions, text: see there.
         activations, gradients: `ActivationStats` and `GradientStats`, or their records.
         inside: more pictures of what went on inside the network: how to draw a record, and the record.
         model: a Module: its parameters' histograms, and with `inputs`, which it is called with, its graph and table.
@@ -60,6 +61,7 @@ class RunReport:
     headlines: Sequence[tuple[str, Any, str]] = ()
     data: TrainingData | None = None
     predictions: Predictions | None = None
+    text: Passage | None = None
     activations: Any = None
     gradients: Any = None
     inside: Sequence[tuple[Callable[[Any], Picture], Any]] = ()
@@ -104,6 +106,7 @@ def compose(record: RunReport) -> Document:
         _curves(rows),
         data_section(record.data),
         predictions_section(record.predictions),
+        passage_section(record.text),
         network_section(
             [(activations_picture, record.activations), (gradients_picture, record.gradients), *record.inside],
             record.model,

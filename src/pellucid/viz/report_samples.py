@@ -25,7 +25,7 @@ class TrainingData:
         counts: samples per part.
         class_counts: samples of the training part per class.
         columns: of a table, a row per column: name, what it holds.
-        head: of a table, its header and first rows as they are in the file.
+        head: of a table, its header and first rows as they are in the file; `caption` says what they are.
         axes: what the two coordinates of points are called.
     """
 
@@ -37,6 +37,7 @@ class TrainingData:
     class_counts: Sequence[int] = ()
     columns: Sequence[tuple[str, str]] = ()
     head: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
+    caption: str = "The first rows of the file."
     facts: Mapping[str, Any] = field(default_factory=dict)
     axes: tuple[str, str] = ("x₁", "x₂")
 
@@ -89,7 +90,7 @@ def data_section(data: TrainingData | None) -> Section | None:
         blocks.append(Picture(figure, told, told, pixels=len(x) > MOST_MARKS))
     if data.head is not None:
         header, rows = data.head
-        blocks.append(Table(header, rows, "The first rows of the file."))
+        blocks.append(Table(header, rows, data.caption))
     if data.columns:
         folded = len(data.columns) > 12
         blocks.append(Table(["column", "holds"], data.columns, "What the columns of the file hold", folded=folded))
