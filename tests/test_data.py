@@ -3,6 +3,7 @@
 import threading
 from collections import namedtuple
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,9 @@ ROWS: dict[str, Any] = {
     "random sampler, fewer": lambda torch, data: list(data.RandomSampler(range(10), num_samples=7)),
     "random sampler, more": lambda torch, data: [list(data.RandomSampler(range(10), num_samples=25)), torch.rand(1)],
     "random sampler, replacement": lambda torch, data: list(data.RandomSampler(range(50), True, num_samples=70)),
+    "random sampler, without end": lambda torch, data: list(
+        islice(data.RandomSampler(range(50), True, num_samples=10**10), 40)
+    ),
     "subset sampler": lambda torch, data: list(data.SubsetRandomSampler([3, 1, 4, 1, 5, 9])),
     "weighted sampler": lambda torch, data: list(data.WeightedRandomSampler(WEIGHTS, 20)),
     "weighted sampler, no replacement": lambda torch, data: list(data.WeightedRandomSampler(WEIGHTS, 5, False)),

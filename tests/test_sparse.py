@@ -39,6 +39,26 @@ def through_dense(T: Any) -> Any:
     return values.grad
 
 
+def saved_by_a_function(T: Any) -> Any:
+    class Product(T.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, values: Any, dense: Any) -> Any:
+            sparse = coo(T, [[0, 1, 1, 0], [2, 0, 2, 1]], values, (2, 3))
+            ctx.save_for_backward(sparse, dense)
+            return T.matmul(sparse, dense)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            sparse, dense = ctx.saved_tensors
+            rows, columns = sparse._indices()
+            return (g @ dense.t())[rows, columns], sparse.t().matmul(g)
+
+    values = T.tensor([3.0, 4.0, 5.0, 1.0]).requires_grad_()
+    dense = T.arange(6.0).reshape(3, 2).requires_grad_()
+    (Product.apply(values, dense) ** 2).sum().backward()
+    return [values.grad, dense.grad]
+
+
 ROWS: dict[str, Callable[[Any], Any]] = {
     "dense": lambda T: made(T).to_dense(),
     "coalesced": lambda T: parts(made(T).coalesce()),
@@ -48,6 +68,10 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "empty": lambda T: coo(T, T.zeros(2, 0).long(), T.zeros(0), (2, 3)).to_dense(),
     "mm": lambda T: T.sparse.mm(made(T), T.arange(6.0).reshape(3, 2)),
     "spmm": lambda T: T.spmm(made(T), T.arange(6.0).reshape(3, 2)),
+    "torch.mm": lambda T: T.mm(made(T), T.arange(6.0).reshape(3, 2)),
+    "torch.matmul": lambda T: T.matmul(made(T), T.arange(3.0)),
+    "torch.sum": lambda T: T.sum(made(T)),
+    "saved by a Function": saved_by_a_function,
     "@": lambda T: made(T) @ T.arange(6.0).reshape(3, 2),
     "a vector": lambda T: made(T) @ T.arange(3.0),
     "transposed": lambda T: made(T).t().to_dense(),

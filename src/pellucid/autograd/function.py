@@ -47,7 +47,7 @@ class FunctionCtx:
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for backward; a later change in place is then noticed."""
         for index, tensor in enumerate(tensors):
-            if tensor is not None and not isinstance(tensor, Tensor):
+            if tensor is not None and not isinstance(tensor, Tensor) and not _is_sparse(tensor):
                 raise TypeError(
                     f"save_for_backward can only save tensors and None, but argument {index} is of type "
                     f"{type(tensor).__name__}; write ctx.name = value for everything else"
@@ -121,6 +121,12 @@ class _SavedInput:
         if self.edge is not None:
             tensor._node, tensor._requires = through(self.edge), True
         return tensor
+
+
+def _is_sparse(value: object) -> bool:
+    """Whether this is a tensor of the room `sparse`, which is above."""
+    kind = type(value)
+    return getattr(kind, "is_sparse", False) is True or getattr(kind, "is_sparse_csr", False) is True
 
 
 def _packed(saved: object) -> object:
@@ -275,7 +281,9 @@ class FunctionNode(Node):
             (backend.of_array(tensor._array), *shape_and_dtype(tensor._array)) if isinstance(tensor, Tensor) else None
             for tensor in outputs
         ]
-        saved = [tensor for tensor in kept.saved if tensor is not None]
+        saved = [
+            tensor._numbers if _is_sparse(tensor) else tensor for tensor in kept.saved if tensor is not None
+        ]  # of a sparse tensor the values, which may be changed in place
         kept.guards = [(counter := counter_of(tensor), counter[0], tensor) for tensor in saved]
         self.picks: dict[int, weakref.ref[Pick]] = {}
         if state.interpreters:

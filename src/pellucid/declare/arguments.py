@@ -152,6 +152,13 @@ class Parser:
                     raise wrong_type(self.name, "tensors", "Tensor", entry)
 
 
+def method_of_sparse(name: str, args: Arguments) -> Callable[..., Any] | None:
+    """How a sparse tensor, which is of the room `sparse` above, computes this itself: `torch.mm(sparse, dense)`."""
+    kind = cast("type[object]", type(args[0])) if args else Tensor
+    sparse = not issubclass(kind, Tensor) and hasattr(kind, "is_sparse")
+    return getattr(kind, name, None) if sparse else None
+
+
 def parsed(function: F, name: str, outs: bool = False) -> F:
     """The function, which takes NumPy's `axis` and `keepdims` for `dim` and `keepdim`, and refuses a wrong type."""
     parameters: Any = inspect.unwrap(function).__code__
@@ -172,7 +179,13 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
             parser = Parser(function, name)
         if takes_out and "out" in kwargs:
             return stored(name, call, args, kwargs)
-        parser.check(args, kwargs)
+        try:
+            parser.check(args, kwargs)
+        except TypeError:
+            own = method_of_sparse(name, args)
+            if own is None:
+                raise
+            return own(*args, **kwargs)
         return function(*args, **kwargs)
 
     call.parses = True  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]

@@ -38,7 +38,7 @@ from pellucid.core.tensor import Tensor
 from pellucid.errors import ShapeError, with_line, wrong_type
 from pellucid.types.dtypes import bfloat16, category, refuse_wide
 
-from .arguments import is_number, kind_of_argument
+from .arguments import is_number, kind_of_argument, method_of_sparse
 from .outputs import stored
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
@@ -78,6 +78,9 @@ class Op(Declaration):
         try:
             return apply(self, args, kwargs)
         except Exception as failure:
+            own = method_of_sparse(self.name, args)
+            if own is not None:
+                return own(*args, **kwargs)
             self._refuse_types(args, failure)
             raise
 

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Hook:
-    """A registered function and how it wants to be called."""
+    """A registered function that wants to be called in another way than the usual; any other is entered as it is."""
 
     __slots__ = ("always_call", "fn", "with_kwargs")
 
@@ -39,12 +39,12 @@ class Hook:
 
 
 def _hang(
-    table: OrderedDict[int, Hook], fn: Callable[..., Any], *, prepend: bool = False, **flags: bool
+    table: OrderedDict[int, Callable[..., Any]], fn: Callable[..., Any], *, prepend: bool = False, **flags: bool
 ) -> RemovableHandle:
     """Enter ``fn`` into ``table``, at its front if ``prepend``."""
     if not callable(fn):
         raise TypeError(f"a hook is a function, but got {type(fn).__name__}: {fn!r}")
-    handle = hang(table, Hook(fn, **flags))
+    handle = hang(table, Hook(fn, **flags) if any(flags.values()) else fn)
     if prepend:
         table.move_to_end(handle.id, last=False)
     return handle
@@ -52,24 +52,24 @@ def _hang(
 
 # Hooks on every module, for tools that watch a whole network. ``global_hooks`` is what Module.__call__ asks:
 # it holds one entry per registered hook of any of the four kinds.
-global_hooks: OrderedDict[int, tuple[str, Hook]] = OrderedDict()
+global_hooks: OrderedDict[int, tuple[str, Callable[..., Any]]] = OrderedDict()
 
 
 def _register_global(kind: str, fn: Callable[..., Any], **flags: bool) -> RemovableHandle:
-    return hang(global_hooks, (kind, Hook(fn, **flags)))
+    return hang(global_hooks, (kind, Hook(fn, **flags) if any(flags.values()) else fn))
 
 
 class Hooked:
     """The methods of `Module` that hang functions around it."""
 
-    _backward_hooks: OrderedDict[int, Hook]
-    _backward_pre_hooks: OrderedDict[int, Hook]
-    _forward_hooks: OrderedDict[int, Hook]
-    _forward_pre_hooks: OrderedDict[int, Hook]
-    _state_dict_hooks: OrderedDict[int, Hook]
-    _state_dict_pre_hooks: OrderedDict[int, Hook]
-    _load_state_dict_pre_hooks: OrderedDict[int, Hook]
-    _load_state_dict_post_hooks: OrderedDict[int, Hook]
+    _backward_hooks: OrderedDict[int, Callable[..., Any]]
+    _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _forward_hooks: OrderedDict[int, Callable[..., Any]]
+    _forward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _state_dict_hooks: OrderedDict[int, Callable[..., Any]]
+    _state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -188,14 +188,14 @@ def registered(kind: str, module: Module, name: str, value: Any) -> Any:
     return value
 
 
-def _hooks_of(module: Module, kind: str) -> list[Hook]:
+def _hooks_of(module: Module, kind: str) -> list[Callable[..., Any]]:
     everywhere = [hook for a_kind, hook in global_hooks.values() if a_kind == kind]
     return everywhere + list(getattr(module, kind).values())
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``module(*args, **kwargs)`` with everything that was hung around it."""
-    called: set[Hook] = set()
+    called: set[int] = set()
     result: Any = None
     after = _hooks_of(module, "_forward_hooks")
     try:
@@ -205,14 +205,14 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
         args = gate.enter(args)
         result = module.forward(*args, **kwargs)
         for hook in after:
-            called.add(hook)
-            changed = hook(module, args, kwargs, result) if hook.with_kwargs else hook(module, args, result)
+            called.add(id(hook))
+            changed = hook(module, args, kwargs, result) if _takes_kwargs(hook) else hook(module, args, result)
             if changed is not None:
                 result = changed
         return gate.leave(result)
     except Exception:
         for hook in after:
-            if hook.always_call and hook not in called:
+            if isinstance(hook, Hook) and hook.always_call and id(hook) not in called:
                 try:
                     hook(module, args, kwargs, result) if hook.with_kwargs else hook(module, args, result)
                 except Exception as error:  # noqa: BLE001
@@ -224,10 +224,14 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
         raise
 
 
+def _takes_kwargs(hook: Callable[..., Any]) -> bool:
+    return isinstance(hook, Hook) and hook.with_kwargs
+
+
 def _call_before(
-    hook: Hook, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    hook: Callable[..., Any], module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if not hook.with_kwargs:
+    if not _takes_kwargs(hook):
         changed = hook(module, args)
         if changed is None:
             return args, kwargs
@@ -263,7 +267,7 @@ class BackwardHookFunction(Function):
 class _BackwardGate:
     """The two identities put around one call of a module: they see the gradients that leave and enter it."""
 
-    def __init__(self, module: Module, pre_hooks: list[Hook], hooks: list[Hook]) -> None:
+    def __init__(self, module: Module, pre_hooks: list[Callable[..., Any]], hooks: list[Callable[..., Any]]) -> None:
         self.module, self.pre_hooks, self.hooks = module, pre_hooks, hooks
         self.active = bool(pre_hooks or hooks) and is_grad_enabled()
         self.n_inputs = 0

@@ -55,7 +55,7 @@ class SpectralNorm:
     def apply(module: Module, name: str, n_power_iterations: int, dim: int, eps: float) -> SpectralNorm:
         """Put the parameter ``name_orig`` and two buffers in the place of the weight."""
         for hook in module._forward_pre_hooks.values():
-            if isinstance(hook.fn, SpectralNorm) and hook.fn.name == name:
+            if isinstance(hook, SpectralNorm) and hook.name == name:
                 raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
         made = SpectralNorm(name, n_power_iterations, dim, eps)
         weight = module._parameters[name]
@@ -104,8 +104,8 @@ def spectral_norm(
 def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
     """Make the weight one parameter again. Raises ValueError where it was not normalised."""
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.fn, SpectralNorm) and hook.fn.name == name:
-            hook.fn.remove(module)
+        if isinstance(hook, SpectralNorm) and hook.name == name:
+            hook.remove(module)
             del module._forward_pre_hooks[key]
             return module
     raise ValueError(f"spectral_norm of '{name}' not found in {module}")

@@ -40,7 +40,7 @@ class WeightNorm:
     def apply(module: Module, name: str, dim: int | None) -> WeightNorm:
         """Put two parameters in the place of the weight."""
         for hook in module._forward_pre_hooks.values():
-            if isinstance(hook.fn, WeightNorm) and hook.fn.name == name:
+            if isinstance(hook, WeightNorm) and hook.name == name:
                 raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
         made = WeightNorm(name, dim)
         weight: Any = getattr(module, name)
@@ -84,8 +84,8 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
 def remove_weight_norm(module: Any, name: str = "weight") -> Any:
     """Make the weight one parameter again. Raises ValueError where it was not normalised."""
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook.fn, WeightNorm) and hook.fn.name == name:
-            hook.fn.remove(module)
+        if isinstance(hook, WeightNorm) and hook.name == name:
+            hook.remove(module)
             del module._forward_pre_hooks[key]
             return module
     raise ValueError(f"weight_norm of '{name}' not found in {module}")

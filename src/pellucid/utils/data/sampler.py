@@ -7,7 +7,7 @@ The random ones draw the very numbers PyTorch's draw, so a program sees the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Generic, TypeVar
 
 from ...core import from_data
@@ -86,7 +86,7 @@ class RandomSampler(Sampler[int]):
             generator.manual_seed(draws.sampler_seed())
         if self.replacement:
             whole, rest = divmod(self.num_samples, 32)
-            for size in [32] * whole + [rest]:
+            for size in chain(repeat(32, whole), [rest]):  # of 10**10 draws a loader may take a few
                 yield draws.integers(n, size, generator)
             return
         whole, rest = divmod(self.num_samples, n)
