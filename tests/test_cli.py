@@ -366,7 +366,7 @@ def assert_equal_runs(first: Path, other: Path) -> None:
         (["digits", "--model", "mlp:8,,8"], "whole numbers above 0"),
         (["digits", "--model", "mlp:"], "mlp:128,64"),
         (["digits", "--model", "cnn:3"], "Write --model cnn"),
-        (["digits", "--model", "resnet"], "There are: logistic, mlp:128,64, cnn"),
+        (["digits", "--model", "vgg"], "There are: logistic, mlp:128,64, cnn"),
         (["circle", "--model", "cnn"], "needs images"),
         (["digits", "--activation", "rel"], "Did you mean relu?"),
         (["digits", "--loss", "cross-entorpy"], "Did you mean cross-entropy?"),

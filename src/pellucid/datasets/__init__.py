@@ -11,6 +11,7 @@ file, a column or an argument is a `DataError`, whose message says what was aske
 
 from pellucid.datasets.arrays import read_arrays
 from pellucid.datasets.characters import TextSet, text
+from pellucid.datasets.folder import folder
 from pellucid.datasets.handwritten import digits, mnist
 from pellucid.datasets.image import read_image
 from pellucid.datasets.passages import passages
@@ -26,6 +27,7 @@ __all__ = [
     "circle",
     "csv",
     "digits",
+    "folder",
     "mnist",
     "moons",
     "passages",

@@ -2,6 +2,8 @@
 
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,40 @@ def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
     Raises:
         DataError: no picture that can be read, one with more pixels than any photograph, or nothing on it.
     """
+    with _opened(path) as image:
+        return _first_character(image, size, path)
+
+
+def read_picture(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
+    """Any picture, turned as its camera says, scaled until it covers `size`, and cut to its middle.
+
+    What is clear is white; of several frames the first counts.
+
+    Shape: any -> (channels, height, width) float32 from 0 to 1; `channels` is 1 (grey) or 3 (red, green, blue).
+
+    Raises:
+        DataError: no picture that can be read, or one with more pixels than any photograph.
+    """
+    with _opened(path) as image:
+        from PIL import Image, ImageOps
+
+        _check_pixels(image, path)
+        image.draft("RGB" if image.mode == "RGB" else None, (2 * max(size), 2 * max(size)))
+        upright: Any = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I") or upright.mode == "F":
+            upright = Image.fromarray(np.rint(255 * _shades(upright, path)).astype(np.uint8))
+        elif upright.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in upright.info:
+            clear = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+        height, width = size
+        fitted = ImageOps.fit(upright.convert("L" if channels == 1 else "RGB"), (width, height), Image.Resampling.BOX)
+        array = np.asarray(fitted, dtype=np.float32) / 255
+        return array[None] if channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A picture, opened; whatever goes wrong while it is read is a DataError."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -33,7 +69,7 @@ def read_image(path: Path, size: tuple[int, int]) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; the number of pixels is checked here
             with Image.open(path) as image:
-                return _first_character(image, size, path)
+                yield image
     except DataError:
         raise
     except Image.DecompressionBombError as error:
@@ -109,10 +145,8 @@ def _place(wrong: np.ndarray) -> str:
     return str([int(k) for k in np.argwhere(wrong)[0]])
 
 
-def _first_character(image: Any, size: tuple[int, int], path: Path) -> np.ndarray:
-    """Of the frames of a picture, the first on which a character can be seen."""
-    from PIL import ImageOps
-
+def _check_pixels(image: Any, path: Path) -> int:
+    """How many pixels a picture has; DataError for more than a photograph has, and for none."""
     count = image.size[0] * image.size[1]
     if count > MOST_PIXELS:
         raise DataError(
@@ -121,6 +155,14 @@ def _first_character(image: Any, size: tuple[int, int], path: Path) -> np.ndarra
         )
     if count == 0:
         raise DataError(f"{path} has no pixels")
+    return count
+
+
+def _first_character(image: Any, size: tuple[int, int], path: Path) -> np.ndarray:
+    """Of the frames of a picture, the first on which a character can be seen."""
+    from PIL import ImageOps
+
+    count = _check_pixels(image, path)
     frames = min(getattr(image, "n_frames", 1), 1 + MOST_PIXELS // (8 * count))
     for frame in range(max(1, frames)):
         if frame:

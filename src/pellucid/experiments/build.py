@@ -15,8 +15,8 @@ from pellucid.datasets import DataSet
 from pellucid.experiments import choices
 from pellucid.experiments.config import Config
 from pellucid.experiments.data import Loaders, classes_of
-from pellucid.experiments.errors import UsageError
 from pellucid.experiments.language import language_model
+from pellucid.experiments.layers import cnn, mlp, resnet
 from pellucid.experiments.models import hidden_sizes
 from pellucid.random import default_generator
 
@@ -44,6 +44,8 @@ def learner(
     network = model(config, data.sample_shape, classes).to(config.device)
     steps = optimizer(config, network.parameters())
     schedule = choices.schedule(config.schedule, config.lr, steps) if scheduled else []
+    if config.augment:
+        callbacks = [*callbacks, train.Augment(flip=config.source == "folder")]
     asked = [choices.CALLBACKS.make(text, folder=folder) for text in config.callback]
     return train.Learner(
         network,
@@ -62,58 +64,21 @@ def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) ->
     Shape: (N, *sample_shape) -> (N, outputs), with one output per class, or one where the target is a real number or
     where binary cross-entropy decides between two classes. Of text see `language`.
     """
-    if config.source == "text":
-        return language_model(config.model, classes or 0, sample_shape[0], choices.ACTIVATIONS[config.activation])
-    outputs = _outputs(config, classes)
     activation = choices.ACTIVATIONS[config.activation]
+    if config.source == "text":
+        return language_model(config.model, classes or 0, sample_shape[0], activation, config.dropout or 0.0)
+    outputs, dropout = _outputs(config, classes), config.dropout
     if config.model == "cnn":
-        layers = _cnn(sample_shape, outputs, activation)
+        layers = cnn(sample_shape, outputs, activation, 0.25 if dropout is None else dropout, bool(config.batch_norm))
+    elif config.model == "resnet":
+        layers = resnet(sample_shape, outputs, activation, dropout or 0.0)
     else:
         sizes = hidden_sizes(config.model) if config.model.startswith("mlp") else []
-        layers = _mlp(sample_shape, sizes, outputs, activation)
+        how = {"batch_norm": bool(config.batch_norm), "residual": bool(config.residual)}
+        layers = mlp(sample_shape, sizes, outputs, activation, dropout or 0.0, **how)
     if config.loss == "mse" and classes is not None:
         layers.append(nn.Sigmoid())  # the outputs are compared with 0 and 1
     return nn.Sequential(*layers)
-
-
-def _mlp(shape: tuple[int, ...], sizes: list[int], outputs: int, activation: Callable[[], Any]) -> list[Any]:
-    width = 1
-    for size in shape:
-        width *= size
-    layers: list[Any] = [nn.Flatten()] if len(shape) > 1 else []
-    for size in sizes:
-        layers += [nn.Linear(width, size), activation()]
-        width = size
-    return [*layers, nn.Linear(width, outputs)]
-
-
-def _cnn(shape: tuple[int, ...], outputs: int, activation: Callable[[], Any]) -> list[Any]:
-    """Two convolutions of 32 and 64 channels, each pooled by two, and a hidden layer of 128 with dropout around it."""
-    if len(shape) != 3 or min(shape[1:]) < 4:
-        raise UsageError(
-            f"--model cnn needs images, and a sample of this data set has shape {shape}. Write --model mlp:128,64."
-        )
-    channels, height, width = shape
-    # 5 × 5 sees whole strokes of MNIST's digits; an image of 8 × 8 is too small for that.
-    kernel, padding = (5, 0) if min(height, width) >= 16 else (3, 1)
-
-    def pooled(size: int) -> int:
-        return (size + 2 * padding - kernel + 1) // 2
-
-    return [
-        nn.Conv2d(channels, 32, kernel, padding=padding),  # (N, 1, 28, 28) -> (N, 32, 24, 24)
-        activation(),
-        nn.MaxPool2d(2),  # -> (N, 32, 12, 12)
-        nn.Conv2d(32, 64, kernel, padding=padding),  # -> (N, 64, 8, 8)
-        activation(),
-        nn.MaxPool2d(2),  # -> (N, 64, 4, 4)
-        nn.Flatten(),  # -> (N, 1024)
-        nn.Dropout(0.25),
-        nn.Linear(64 * pooled(pooled(height)) * pooled(pooled(width)), 128),
-        activation(),
-        nn.Dropout(0.25),
-        nn.Linear(128, outputs),
-    ]
 
 
 def loss(config: Config, classes: int | None, data: DataSet | None = None) -> Callable[[Any, Any], Any]:

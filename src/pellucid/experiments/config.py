@@ -19,7 +19,7 @@ from pellucid.datasets.column import WAYS
 from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
-from pellucid.experiments.models import MODELS, for_source, normal_model
+from pellucid.experiments.models import KINDS, MODELS, OF_MODELS, for_source, normal_model
 from pellucid.experiments.recipes import BELONGS, DATASETS, recipe_of
 from pellucid.experiments.stored import check as check_shape
 
@@ -96,7 +96,8 @@ class Config:
     """Everything that decides a run, as written to config.json: the same Config gives the same run, bit for bit."""
 
     dataset: str = setting(
-        f"{', '.join(DATASETS)}, or the path of a CSV file or of a text, TEXT.txt.",
+        f"{', '.join(DATASETS)}, or the path of a CSV file, of a text, TEXT.txt, or "
+        "of a folder of pictures with a folder for each class.",
         shown="digits",
         offers=lambda: DATASETS,
     )
@@ -104,7 +105,8 @@ class Config:
     data: str | None = setting("The folder with MNIST's four files; without it, the cache or a download.", None)
     balance: float | None = setting("circle: the share of points inside.", None, shown="0.5")
     model: str = setting(
-        "logistic, mlp:SIZES (such as mlp:128,64) or cnn; of text bigram, mlp, lstm:SIZES or transformer:WIDTH,BLOCKS.",
+        "logistic, mlp:SIZES (such as mlp:128,64); of pictures cnn or resnet, too; of text bigram, mlp, lstm:SIZES or "
+        "transformer:WIDTH,BLOCKS.",
         shown="by data set",
         normal=normal_model,
         offers=lambda: MODELS,
@@ -229,6 +231,40 @@ class Config:
     context: int | None = setting(
         "Characters of a text that are read at once.", None, shown="64", field_default=None, **_WHOLE
     )
+    size: int | None = setting(
+        "Pixels along a side to which the pictures of a folder are brought.",
+        None,
+        shown="32",
+        field_default=None,
+        fits=lambda x: 4 <= x <= 1024,
+        wanted="a whole number from 4 to 1024, such as 64",
+    )
+    augment: bool | None = setting(
+        "Whether pictures are shifted a little, and those of a folder mirrored, anew each time.",
+        None,
+        shown="no-augment",
+        field_default=None,
+    )
+    dropout: float | None = setting(
+        "The share of each hidden layer that is left out at random.",
+        None,
+        shown="0; cnn 0.25",
+        field_default=None,
+        fits=lambda x: 0 <= x < 1,
+        wanted="a number from 0 to below 1, such as 0.2",
+    )
+    batch_norm: bool | None = setting(
+        "Whether each hidden layer of mlp and cnn has batch norm; resnet has it always.",
+        None,
+        shown="no-batch-norm",
+        field_default=None,
+    )
+    residual: bool | None = setting(
+        "Whether what goes into a hidden layer of mlp is added to what comes out.",
+        None,
+        shown="no-residual",
+        field_default=None,
+    )
 
     @property
     def title(self) -> str:
@@ -257,19 +293,26 @@ SETTINGS: dict[str, Setting] = {field.name: field.metadata["setting"] for field 
 
 
 def source_of(dataset: str, target: str | None = None) -> str:
-    """What an argument means: the name of a data set, or "csv" or "text" for a file.
+    """What an argument means: the name of a data set, "csv" or "text" for a file, or "folder".
 
-    A file that ends in .txt is a table where a column of it is to be predicted, else a text. Of what is neither a name
-    nor a file, UsageError.
+    A file that ends in .txt is a table where a column of it is to be predicted, else a text; an absolute path to
+    nothing is that of a folder which has been moved. Of what is neither a name nor a path, UsageError.
     """
     if dataset in DATASETS:
         return dataset
-    ending = Path(dataset).suffix.lower()
+    path = Path(dataset)
+    ending = path.suffix.lower()
+    if target is None and path.is_dir():
+        return "folder"
     if ending == ".txt":
         return "text" if target is None else "csv"
-    if target is not None or ending in (".csv", ".tsv") or Path(dataset).exists():
+    if target is not None or ending in (".csv", ".tsv") or path.exists():
         return "csv"
-    raise unknown("data set", dataset, DATASETS, " and the path of a CSV file or of a text that ends in .txt")
+    if path.is_absolute():
+        return "folder"
+    raise unknown(
+        "data set", dataset, DATASETS, " and the path of a CSV file, a text that ends in .txt, or a folder of pictures"
+    )
 
 
 def short_dataset(dataset: str) -> str:
@@ -303,9 +346,13 @@ def check(options: Options) -> Options:
     for option, belongs in BELONGS.items():
         if options.get(option) not in (None, (), []) and source not in belongs:
             place = " or ".join(_PLACES.get(name, name) for name in belongs)
-            what = {"csv": "CSV file", "text": "text"}.get(source, "data set")
+            what = {"csv": "CSV file", "text": "text", "folder": "folder"}.get(source, "data set")
             shown = option_of(option, options[option])
             raise UsageError(f"--{shown} belongs to {place}, not to the {what} {dataset}. Leave it out.")
+    model = options.get("model", recipe_of(source)["model"]).partition(":")[0]
+    for option, models in OF_MODELS.items():
+        if options.get(option) and model in KINDS and model not in models:
+            raise UsageError(f"--{option_of(option)} belongs to {' and '.join(models)}, not to {model}. Leave it out.")
     if "model" in options:
         options["model"] = for_source(options["model"], source, recipe_of(source)["model"])
     if "data" in options:
@@ -316,7 +363,7 @@ def check(options: Options) -> Options:
     return options
 
 
-_PLACES = {"csv": "a CSV file", "text": "a text"}
+_PLACES = {"csv": "a CSV file", "text": "a text", "folder": "a folder of pictures"}
 
 
 def _checked(name: str, value: Any, known: Setting) -> Any:

@@ -18,17 +18,20 @@ from pellucid.experiments.recipes import BELONGS
 from pellucid.random import Generator
 from pellucid.utils.data import DataLoader, TensorDataset
 
+FILES = {"csv": datasets.csv, "text": datasets.passages, "folder": datasets.folder}  # by the kind of the source
+
 
 def load(options: Options) -> DataSet:
     """The data set that the options name; DataError with what to do where it cannot be had."""
     name = options["dataset"]
     common = {key: options[key] for key in ("seed", "val_fraction") if key in options}
     source = source_of(name, options.get("target"))
-    if source in ("csv", "text"):
+    if source in FILES:
         common |= {
             key: options[key] for key, belongs in BELONGS.items() if source in belongs and options.get(key) is not None
         }
-        return datasets.csv(name, **common) if source == "csv" else datasets.passages(name, **common)
+        common.pop("augment", None)  # the folder's pictures are not changed, their batches are
+        return FILES[source](name, **common)
     if name == "digits":
         return datasets.digits(**common)
     if name == "mnist":

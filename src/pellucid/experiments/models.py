@@ -33,9 +33,16 @@ KINDS = {
     "logistic": Kind("logistic", other=True),
     "mlp": Kind("mlp:128,64", None, _HIDDEN, text=True, other=True),
     "cnn": Kind("cnn", other=True),
+    "resnet": Kind("resnet", other=True),
     "bigram": Kind("bigram", text=True),
     "lstm": Kind("lstm:128", None, _HIDDEN, text=True),
     "transformer": Kind("transformer:64,2", 2, "the width, a multiple of 16, and the number of blocks", text=True),
+}
+# Settings of a network beside its sizes, and the networks that have them.
+OF_MODELS = {
+    "dropout": ("mlp", "cnn", "resnet", "lstm", "transformer"),
+    "batch_norm": ("mlp", "cnn", "resnet"),
+    "residual": ("mlp", "resnet"),
 }
 MODELS = tuple(kind.usual for kind in KINDS.values())
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.datasets import DataError, read_features, read_image
 from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
-from pellucid.datasets.image import frame_count
+from pellucid.datasets.image import frame_count, read_picture
 from pellucid.datasets.sheet import TableFile, read_table
 from pellucid.datasets.table import read_target, unseen
 from pellucid.experiments.config import Config
@@ -52,8 +52,12 @@ def samples(
     if config.source == "text":
         raise UsageError(f"The run learned from the text {config.dataset}: it writes, pellucid sample RUN.")
     kind = path.suffix.lower()
-    if kind in ARRAYS:
+    if kind in ARRAYS and config.source != "folder":
         return _from_arrays(path, shape, data)
+    if config.source == "folder":
+        if kind not in IMAGES:
+            raise UsageError(f"{path}: the run learned from pictures, so FILE is one ({', '.join(IMAGES)}).")
+        return Samples(read_picture(path, (shape[1], shape[2]), shape[0])[None])
     if len(shape) == 3:
         if kind not in IMAGES:
             raise UsageError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 # By data set: the settings for any model, under "", and those for some models, which replace them. "csv" is any
-# table, "text" any text.
+# table, "text" any text, "folder" one of pictures.
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "digits": {"": {"model": "mlp:64", "epochs": 30, "batch_size": 32, "log_every": 10}},
     "mnist": {
@@ -50,6 +50,25 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "": {"model": "mlp:64,64", "epochs": 60, "batch_size": 32, "log_every": 10, "optimizer": "adam", "lr": 0.01}
     },
     "csv": {"": {"model": "mlp:64,32", "epochs": 60, "batch_size": 32, "log_every": 10}},
+    "folder": {
+        "": {
+            "model": "cnn",
+            "epochs": 20,
+            "batch_size": 32,
+            "log_every": 10,
+            "optimizer": "adam",
+            "lr": 0.001,
+            "schedule": "cosine",
+        },
+        "resnet": {
+            "epochs": 20,
+            "batch_size": 32,
+            "log_every": 10,
+            "optimizer": "adam",
+            "lr": 0.003,
+            "schedule": "cosine",
+        },
+    },
     "text": {
         "": {
             "model": "mlp:128",
@@ -70,7 +89,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }
-DATASETS = tuple(name for name in RECIPES if name not in ("csv", "text"))
+DATASETS = tuple(name for name in RECIPES if name not in ("csv", "folder", "text"))
 
 _TABLE = ("target", "categorical", "ignore", "decimal", "missing", "header", "stratify")
 
@@ -80,6 +99,8 @@ BELONGS: dict[str, tuple[str, ...]] = {
     "encoding": ("csv", "text"),
     "lines": ("text",),
     "context": ("text",),
+    "size": ("folder",),
+    "augment": ("digits", "mnist", "folder"),
     "data": ("mnist",),
     "balance": ("circle",),
 }

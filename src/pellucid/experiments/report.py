@@ -106,7 +106,7 @@ def _model(folder: RunFolder, config: Config, described: dict[str, Any], notes: 
 
 def _load(config: Config, described: dict[str, Any], where: Path | None, notes: list[str]) -> DataSet | None:
     options = dict(config.options)
-    is_file = config.source in ("csv", "text")
+    is_file = config.source in source.FILES
     if where is not None and config.dataset != "mnist" and not is_file:
         notes.append(f"--data {where} was not read: the data of {config.dataset} are not in a file.")
         where = None

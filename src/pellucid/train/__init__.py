@@ -7,6 +7,7 @@ is known by its interface only, which is PyTorch's.
 
 from pellucid.files import write_atomically, write_json
 from pellucid.train.callbacks.accumulate import Accumulate
+from pellucid.train.callbacks.augment import Augment
 from pellucid.train.callbacks.checkpoint import Checkpoint
 from pellucid.train.callbacks.early_stopping import EarlyStopping
 from pellucid.train.callbacks.ema import EMA
@@ -45,6 +46,7 @@ from pellucid.train.records.trace import StepTrace
 from pellucid.train.records.watch import Watcher, watch
 
 __all__ = [
+    "Augment",
     "Learner",
     "Callback",
     "HOOKS",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from pellucid.core import from_data
-from pellucid.random import default_generator
-from pellucid.train.loop import Callback, Loop
+from pellucid.core import Tensor, from_data
+from pellucid.train.callbacks.drawing import Drawing
+from pellucid.train.loop import Loop
 
 
-class MixUp(Callback):
+class MixUp(Drawing):
     """Mixes each batch with itself in another order, and the loss alike.
 
     Formula: x = λ·xᵢ + (1 − λ)·xⱼ, loss = λ·loss(output, yᵢ) + (1 − λ)·loss(output, yⱼ), with λ drawn for each batch
@@ -32,13 +30,12 @@ class MixUp(Callback):
     def __init__(self, alpha: float = 0.4, seed: int | None = None) -> None:
         if not alpha > 0:
             raise ValueError(f"MixUp: alpha must be above 0, such as 0.4, but it is {alpha}.")
-        self.alpha, self.seed = alpha, seed
-        self._random: np.random.Generator | None = None if seed is None else np.random.default_rng(seed)
-        self._mixture: tuple[float, Any] | None = None  # λ and the targets yⱼ of this batch
+        super().__init__(seed)
+        self.alpha = alpha
+        self._mixture: tuple[float, Tensor] | None = None  # λ and the targets yⱼ of this batch
 
     def before_fit(self, learner: Loop) -> None:
-        if self._random is None:
-            self._random = np.random.default_rng(int(default_generator.randint(0, 2**31, ())))
+        super().before_fit(learner)
         plain = learner.loss_function
 
         def mixed(output: Any, target: Any) -> Any:
@@ -60,8 +57,8 @@ class MixUp(Callback):
                 f"MixUp takes inputs that are a Tensor of real numbers, which can be mixed, but received {kind}. Bytes "
                 "of an image become real numbers by .float(); numbers of words cannot be mixed."
             )
-        part = float(self._random.beta(self.alpha, self.alpha))  # type: ignore[union-attr] (made in before_fit)
-        order = from_data(self._random.permutation(len(inputs)), device=inputs.device)  # type: ignore[union-attr]
+        part = float(self.random.beta(self.alpha, self.alpha))
+        order = from_data(self.random.permutation(len(inputs)), device=inputs.device)
         learner.inputs = inputs * part + inputs[order] * (1 - part)
         self._mixture = part, learner.target[order]
 
@@ -70,11 +67,3 @@ class MixUp(Callback):
 
     def _forget(self) -> None:
         self._mixture = None
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"random": None if self._random is None else self._random.bit_generator.state}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state["random"] is not None:
-            self._random = np.random.default_rng()
-            self._random.bit_generator.state = state["random"]
