@@ -32,8 +32,8 @@ def test_the_script_of_a_shell_asks_the_program(shell: str, marker: str) -> None
         ("train --callback early", ["early-stopping"]),
         ("sweep moo", ["moons"]),
         ("find-lr --optimizer rms", ["rmsprop"]),
-        ("graph --model l", ["logistic"]),
-        ("train --batch", ["--batch-size"]),
+        ("graph --model l", ["logistic", "lstm:128"]),
+        ("train --batch-s", ["--batch-size"]),
         ("train --epochs 1", []),
     ],
 )

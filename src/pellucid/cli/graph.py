@@ -21,7 +21,11 @@ from pellucid.random import default_generator
 _ENDINGS = (".html", ".svg", ".png", ".dot")
 
 
-@of_config(only=("dataset", "target", "data", "model", "activation", "loss", "batch_size", "seed"))
+_DATA = ("dataset", "target", "data", "encoding", "lines", "context", "size")
+_NETWORK = ("model", "activation", "dropout", "batch_norm", "residual", "loss", "batch_size", "seed")
+
+
+@of_config(only=(*_DATA, *_NETWORK))
 def graph(
     backward: Annotated[
         bool, typer.Option("--backward", help="Show a training step: the loss, the backward pass, every gradient.")
