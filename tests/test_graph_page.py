@@ -367,7 +367,7 @@ def test_the_command_shows_a_training_step(tmp_path: Path) -> None:
     [
         (["--out", "graph.jpg"], "Write --out graph.html."),
         (["--out", "nowhere/graph.html"], "There is no folder"),
-        (["--model", "transformer"], "Unknown model 'transformer'"),
+        (["--model", "vgg"], "Unknown model 'vgg'"),
     ],
 )  # fmt: skip
 def test_the_command_says_what_is_wrong(arguments: list[str], message: str) -> None:

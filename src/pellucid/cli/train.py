@@ -19,6 +19,7 @@ from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, RunSession
 from pellucid.experiments.settings_file import read_settings
+from pellucid.train import Tracker
 
 MOST_COLUMNS = 40  # of a table that is shown whole
 
@@ -161,6 +162,7 @@ def _where(session: RunSession, reported: bool) -> str:
             f"To go on: {again}"
         )
     where = f"Run folder: {folder.path}\nLoss curves: {folder.curves}"
+    where += "".join(f"\n{each.where}" for each in learner.callbacks if isinstance(each, Tracker) and each.where)
     if reported:
         where += f"\nReport: {folder.report}"
     if session.verdict:

@@ -135,7 +135,17 @@ def schedule(text: str, lr: float, optimizer: Any) -> list[Callback]:
 # Callbacks ----------------------------------------------------------------------------------------------------------
 
 # Those that a run hangs on by itself or by another option.
-OWN = {"Recorder", "Progress", "NaNGuard", "Checkpoint", "CosineDecay", "OneCycle", "ActivationStats", "GradientStats"}
+OWN = {
+    "Recorder",
+    "Progress",
+    "NaNGuard",
+    "Checkpoint",
+    "CosineDecay",
+    "OneCycle",
+    "ActivationStats",
+    "GradientStats",
+    "Tracker",
+}
 
 
 def _callbacks() -> dict[str, type]:

@@ -74,7 +74,7 @@ class Words:
                 raise UsageError(f"{option}: {name} needs {key}. Write {self.option} {name}:{key}=VALUE.")
         try:
             return kind(*leading, **values)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ImportError) as error:
             raise UsageError(f"{option}: {error}") from error
 
     def arguments(self, kind: type) -> dict[str, inspect.Parameter]:

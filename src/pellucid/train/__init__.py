@@ -43,9 +43,13 @@ from pellucid.train.records.recorder import Recorder
 from pellucid.train.records.statistics import ActivationStats, GradientStats
 from pellucid.train.records.tensorboard import TensorBoard
 from pellucid.train.records.trace import StepTrace
+from pellucid.train.records.tracker import Mlflow, Tracker, Wandb
 from pellucid.train.records.watch import Watcher, watch
 
 __all__ = [
+    "Mlflow",
+    "Tracker",
+    "Wandb",
     "Augment",
     "Learner",
     "Callback",

@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 
-def need(module: str, extra: str, what: str) -> Any:
-    """The module, or an error that says what to install for `what`.
+def need(module: str, extra: str | None, what: str) -> Any:
+    """The module, or an error that says what to install for `what`: an extra of pellucid's, or the package itself.
 
     >>> need("json", "standard", "a list").dumps([1])
     '[1]'
@@ -22,5 +22,6 @@ def need(module: str, extra: str, what: str) -> Any:
         package = module.partition(".")[0]
         if (error.name or "").partition(".")[0] != package:
             raise  # it is there, and something that it needs is missing
-        message = f"{what} needs the package {package}: pip install 'pellucid[{extra}]'"
+        install = package if extra is None else f"'pellucid[{extra}]'"
+        message = f"{what} needs the package {package}: pip install {install}"
         raise ModuleNotFoundError(message, name=package) from None

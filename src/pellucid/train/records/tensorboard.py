@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pellucid.train.files.extras import need
-from pellucid.train.loop import Callback, Loop
-from pellucid.train.records.hyperparameters import Hyperparameters
-from pellucid.train.records.recorder import scalars
+from pellucid.train.loop import Loop
+from pellucid.train.records.tracker import Tracker
 
 
-class TensorBoard(Callback):
+class TensorBoard(Tracker):
     """Writes event files to a folder, for `tensorboard --logdir FOLDER`, through tensorboardX.
 
     Every `every` steps `train/loss` (of the batch) and the learning rates and changing hyperparameters as
@@ -34,25 +34,21 @@ class TensorBoard(Callback):
         ModuleNotFoundError: tensorboardX is not installed.
     """
 
-    observes = True
-    order = 20
-
     def __init__(self, folder: str | Path, every: int = 10, histograms: int | None = None) -> None:
-        for name, value in {"every": every, "histograms": 1 if histograms is None else histograms}.items():
-            if value < 1:
-                raise ValueError(f"TensorBoard was given {name}={value}: it is a number of steps, at least 1.")
+        super().__init__(every)
+        if histograms is not None and histograms < 1:
+            raise ValueError(f"TensorBoard was given histograms={histograms}: it is a number of steps, at least 1.")
         need("tensorboardX", "experiments", "TensorBoard")
-        self.folder, self.every, self.histograms = Path(folder), every, histograms
-        self._hyperparameters = Hyperparameters()
+        self.folder, self.histograms = Path(folder), histograms
         self._writer: Any = None
 
-    def before_fit(self, learner: Loop) -> None:
+    def begin(self, learner: Loop) -> None:
         tensorboardx = need("tensorboardX", "experiments", "TensorBoard")
         later = learner.step + 1 if learner.step else None
         # The files are named by the second; and TensorBoard reads them in the order of their names.
         count = len(list(self.folder.glob("*tfevents*"))) if self.folder.exists() else 0
         self._writer = tensorboardx.SummaryWriter(str(self.folder), purge_step=later, filename_suffix=f".{count:04d}")
-        self._hyperparameters.watch(learner.optimizer.param_groups)
+        self.where = f"TensorBoard: tensorboard --logdir {shlex.quote(str(self.folder))}"
 
     def after_backward(self, learner: Loop) -> None:
         if self.histograms is None or (learner.step + 1) % self.histograms:
@@ -62,31 +58,18 @@ class TensorBoard(Callback):
             if parameter.grad is not None:
                 self._histogram(f"gradients/{name}", parameter.grad, learner.step + 1)
 
-    def after_batch(self, learner: Loop) -> None:
-        if learner.step % self.every == 0 and learner.loss is not None:
-            self._hyperparameters.look(learner.step)
-            now = {f"hyperparameters/{name}": value for name, value in self._hyperparameters.current().items()}
-            self._scalars({"train/loss": learner.loss_value, **now}, learner.step)
+    def log(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
 
     def after_epoch(self, learner: Loop) -> None:
-        values = {name.replace("val_", "val/", 1): value for name, value in scalars(learner.evaluation).items()}
-        self._scalars({"train/epoch_loss": learner.train_loss, **values}, learner.step)
+        super().after_epoch(learner)
         self._writer.flush()
 
-    def after_fit(self, learner: Loop) -> None:
+    def end(self) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"hyperparameters": self._hyperparameters.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._hyperparameters.load_state_dict(state["hyperparameters"])
-
-    def _scalars(self, values: dict[str, float], step: int) -> None:
-        for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
 
     def _histogram(self, name: str, tensor: Any, step: int) -> None:
         array = tensor.detach().cpu().numpy()
