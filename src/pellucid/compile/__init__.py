@@ -6,6 +6,7 @@
 | `graph` | the record as a graph of typed values, and what a right graph is |
 | `passes` | what is done to the graph, each in a file |
 | `scalars`, `loops` | one element of each elementwise op; a fused loop as machine code |
+| `classes` | cross-entropy as machine code |
 | `updates` | the optimisers' steps, with hyperparameters read anew |
 | `plan` | from the graph to one Python function that runs it |
 | `watching` | what a function depends on beside its arguments, and does beside its results |

@@ -23,7 +23,7 @@ from pellucid.core.tensor import counter_of
 from pellucid.kernels.pool import share
 from pellucid.kernels.table import address
 
-from . import scalars, updates
+from . import classes, scalars, updates
 from .graph import CONSTANT, HELD, INPUT, Graph, Node, Value, mapped
 from .loops import native
 from .passes.fusion import Loop
@@ -58,7 +58,7 @@ class Plan:
                 self.held.append((value.tensor, value.tensor._array))
         for i, value in enumerate(graph.inputs):
             self.dynamic[id(value)] = f"x{i}"
-        self.updates: list[updates.Update] = []
+        self.groups = updates.groups(graph.nodes)
         for node in graph.nodes:
             self._node(node)
         self._counters = [counter_of(v.tensor) for node in graph.nodes for v in node.writes if v.tensor is not None]
@@ -72,8 +72,8 @@ class Plan:
 
     def __call__(self, inputs: list[Tensor]) -> Any:
         """Run on the arrays of `inputs`; gradients are put where eager mode puts them."""
-        for update in self.updates:
-            update.refresh()
+        for group in self.groups:
+            group.refresh()
         outputs = state.run(self._run, *[tensor._array for tensor in inputs])
         for counter in self._counters:
             counter[0] += 1
@@ -177,9 +177,7 @@ class Plan:
             a, b = map(self._argument, node.args)
             out = self._buffer(node.outputs[0])
             self.lines.append(f"matmul({a}, {b}, {out})")
-        elif node.name in updates.UPDATES and self._update(node):
-            pass
-        else:
+        elif not (_lowered(node) and (self._update(node) if node.writes else self._classes(node))):
             self._plain(node)
 
     def _view(self, node: Node) -> bool:
@@ -238,12 +236,35 @@ class Plan:
         given = ", ".join(map(self._argument, node.args))
         self.lines.append(f"{self._name(node.name, ufunc)}({given}, {self._buffer(out)})")
 
+    def _classes(self, node: Node) -> bool:
+        made = classes.native(node)
+        if made is None:
+            return False
+        given = node.args[:2] if node.name == "cross_entropy" else node.args[:3]
+        names = [self._dense(value) for value in given]
+        if node.name == "cross_entropy":
+            loss, probs = node.outputs
+            into = self._buffer(probs)
+            self.lines.append(f"{self._name_of(loss)} = {self._name('loss', made.loss)}({', '.join(names)}, {into})")
+            self._fresh.add(id(loss))
+        else:
+            into = self._buffer(node.outputs[0])
+            self.lines.append(f"{self._name('slope', made.slope)}({', '.join(names)}, {into})")
+        return True
+
+    def _dense(self, value: Value) -> str:
+        """The name of an array that lies in one piece, the last index first: of a copy where it does not."""
+        name = self._read(value)
+        if id(value) in self.static and self.static[id(value)].flags.c_contiguous:
+            return name
+        self.lines.append(f"d{value.number} = {name} if {name}.flags.c_contiguous else {name}.copy()")
+        return f"d{value.number}"
+
     def _update(self, node: Node) -> bool:
-        update = updates.UPDATES[node.name](node, lambda value: self.static.get(id(value)))
+        update = updates.native(node, lambda value: self.static.get(id(value)))
         if update is None:
             return False
         grad = node.args[1]
-        self.updates.append(update)
         where = self._address(grad, grad.strides)
         self.lines.append(f"{self._name('update', update.run)}({where})")
         return True
@@ -256,8 +277,6 @@ class Plan:
         function = self._name(node.name, node.forward)
         if node.kwargs:
             given += f", **{self._name('kwargs', node.kwargs)}"
-            if node.live is not None:
-                self.updates.append(updates.Attributes(node))
         if not node.outputs:
             self.lines.append(f"{function}({given})")
             return
@@ -266,6 +285,11 @@ class Plan:
         for value, name in zip(node.outputs, names, strict=True):
             if not value.shape:
                 self.lines.append(f"{name} = asarray({name})")
+
+
+def _lowered(node: Node) -> bool:
+    """Whether an op has machine code of its own here."""
+    return node.name in updates.NATIVE or node.name in ("cross_entropy", "cross_entropy_backward")
 
 
 def laid_out(array: Array, strides: tuple[int, ...]) -> Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class _Watch:
         kind = "" if own is None else type(own).__module__
         if (module == "builtins" and name in _CALLS) or module.startswith(_MODULES) or kind.startswith(_MODULES):
             self._say(frame, f"it calls {name}(), which a replay would not")
-        elif name in _MUTATORS and id(own) in self.lasting and not isinstance(own, types.ModuleType):
+        elif name in _MUTATORS and (id(own) in self.lasting or (isinstance(own, list | set) and _was_there(own))):
             self._say(frame, f"it changes a {type(own).__name__} that was there before ({name})")
 
     def _say(self, frame: types.FrameType | None, what: str) -> None:
@@ -69,6 +70,24 @@ class _Watch:
             frame = frame.f_back
         place = "" if frame is None else f" ({frame.f_code.co_filename}, line {frame.f_lineno})"
         self.reason = what + place
+
+
+@contextmanager
+def _births() -> Iterator[None]:
+    """For the length of a block, the collector's youngest generation is what was made in the block."""
+    enabled = gc.isenabled()
+    gc.disable()
+    gc.collect(0)
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _was_there(container: Any) -> bool:
+    """Whether a container was made before the block of `_births`."""
+    return not any(thing is container for thing in gc.get_objects(generation=0))
 
 
 def record(
@@ -82,11 +101,10 @@ def record(
         return function(*args, **kwargs), str(refusal)
     before = {key: tensor._grad for key, tensor in around.tensors.items()}
     arrays = {key: tensor._array for key, tensor in around.tensors.items()}
-    lasting = {id(thing) for thing in gc.get_objects() if isinstance(thing, list | dict | set)} | around.containers
-    old = [thing for thing in gc.get_objects() if isinstance(thing, Tensor)]
     tracer = Tracer(tuple(inputs), strict=strict)
-    with interpreter(tracer), _Watch(tracer, lasting) as watch:
+    with _births(), interpreter(tracer), _Watch(tracer, around.containers) as watch:
         result = function(*args, **kwargs)
+        born = {id(thing) for thing in gc.get_objects(generation=0)}
     try:
         if tracer.refusal or watch.reason:
             raise Refused(tracer.refusal or watch.reason)
@@ -95,7 +113,7 @@ def record(
             raise Refused(f"{changed}, which a replay would not")
         if any(around.tensors[key]._array is not array for key, array in arrays.items()):
             raise Refused("it puts other memory behind a tensor (tensor.data = …)")
-        return result, Recording(tracer, inputs, result, around, before, {id(tensor) for tensor in old})
+        return result, Recording(tracer, inputs, result, around, before, born)
     except Refused as refusal:
         return result, str(refusal)
 
@@ -135,14 +153,14 @@ class Recording:
 
     def __init__(
         self, tracer: Tracer, inputs: list[Tensor], result: Any, around: Surroundings, before: dict[int, Any],
-        old: set[int],
+        born: set[int],
     ) -> None:  # fmt: skip
         self.around = around
         self._grads: list[tuple[Tensor, Any]] = []  # (leaf, the memory of its gradient before the call, or None)
         gradients = self._gradients(tracer, before)
         _check_result(tracer, result)
-        self.graph = build(tracer, inputs, result, gradients, lambda tensor: self._constant(tensor, old))
-        self._check_held(old)
+        self.graph = build(tracer, inputs, result, gradients, lambda tensor: id(tensor) in born)
+        self._check_held(born)
         self._settings = [settings_of(optimizer) for optimizer in around.optimizers]
         self._own_updates()
         if any(value.kind == INPUT for node in self.graph.nodes for value in node.writes):
@@ -210,10 +228,7 @@ class Recording:
             found.append((leaf, new))
         return found
 
-    def _constant(self, tensor: Tensor, old: set[int]) -> bool:
-        return id(tensor) not in old
-
-    def _check_held(self, old: set[int]) -> None:
+    def _check_held(self, born: set[int]) -> None:
         written = self.graph.written()
         grads = {id(memory_of(array)) for _, array in self._grads if array is not None}
         known = {id(tensor._array) for tensor in self.around.tensors.values()}
@@ -225,7 +240,7 @@ class Recording:
                 raise Refused(f"a tensor is on {tensor.device}")
             if value.memory in grads:
                 continue
-            if id(tensor) in old:
+            if id(tensor) not in born:
                 raise Refused("it reads a tensor that it reaches in a way that cannot be followed")
             if value.memory in written:
                 raise Refused("it makes a tensor without an op and overwrites it")

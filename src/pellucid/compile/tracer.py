@@ -72,6 +72,7 @@ class Tracer(Interpreter):
         for input in inputs:
             self.slot(input._array)
         self.inputs = len(inputs)
+        self._walk: Any = None
         self.walked: set[Any] = set()  # nodes that a backward within the trace went through
 
     def before_backward(self, roots: Sequence[Tensor]) -> None:
@@ -85,6 +86,10 @@ class Tracer(Interpreter):
         return found
 
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        walk: Any = state.walk
+        if walk is not None and walk is not self._walk:  # `autograd.grad`, too
+            self._walk = walk
+            self.walked |= reached(walk.roots)
         args = as_arguments(op, args)
         if op.kind is not None and any(isinstance(argument, Tensor) for argument in args):
             promoted = promote(op, args)

@@ -14,6 +14,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import eq, is_
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy as np
 from pellucid.core import Tensor
 
 ROOT = str(Path(__file__).parent.parent)
+_MOST = 20_000
 _MANY = 1000  # entries of a container: above, only how many there are is compared
 _SCALARS = (int, float, complex, bool, str, bytes, type(None))
 _SETTINGS = {
@@ -60,9 +62,39 @@ class Surroundings:
         self._todo: list[Any] = [function]
         while self._todo:
             self._visit(self._todo.pop())
+            if len(self._seen) > _MOST:
+                raise Refused(f"it reaches more than {_MOST:,} objects; pass what it needs as arguments")
+        self._identical = self._by_mapping()
+        counts = {id(container): (container, size) for container, size in self.sizes}
+        self._counted = tuple(container for container, _ in counts.values())
+        self._counts = tuple(size for _, size in counts.values())
+
+    def _by_mapping(self) -> list[tuple[Callable[[Any], Any], tuple[Any, ...], tuple[Any, ...]]]:
+        """The entries as they are compared in each run: by identity, all of a mapping in one pass."""
+        keys: dict[int, dict[Any, Any]] = {}
+        mappings: dict[int, Any] = {}
+        for mapping, key, value in self.entries:
+            mappings[id(mapping)] = mapping
+            keys.setdefault(id(mapping), {})[key] = None if value is _ABSENT else value
+        return [(mappings[each].get, tuple(own), tuple(own.values())) for each, own in keys.items()]
 
     def hold(self) -> bool:
         """Whether all is as it was."""
+        return self._unchanged() or self._equal()
+
+    def _unchanged(self) -> bool:
+        for get, keys, values in self._identical:
+            if not all(map(is_, map(get, keys), values)):
+                return False
+        for cell, value in self.cells:
+            if _content(cell) is not value:
+                return False
+        if not all(map(eq, map(len, self._counted), self._counts)):
+            return False
+        return all(len(each) == len(items) and all(map(is_, each, items)) for each, items in self.lists)
+
+    def _equal(self) -> bool:
+        """As `hold`, where numbers that are equal may be other objects."""
         for mapping, key, value in self.entries:
             now = mapping.get(key, _ABSENT)
             if now is not value and not _same(now, value):
@@ -184,7 +216,8 @@ class Surroundings:
         own = vars(thing)
         self.sizes.append((own, len(own)))
         for name, value in own.items():
-            self.entries.append((own, name, value))
+            if not (name.startswith("_") and isinstance(value, dict) and not value):  # tables of hooks: by their sizes
+                self.entries.append((own, name, value))
             self._todo.append(value)
         self._todo.append(type(thing))
 

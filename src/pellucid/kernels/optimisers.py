@@ -53,8 +53,8 @@ def _sgd(name: str, type: str, decays: bool, nesterov: bool) -> Emitter:
     return k
 
 
-_of_adam = Kernel("adam", _adam)
-_of_sgd = Kernel("sgd", _sgd)
+OF_ADAM = Kernel("adam", _adam)
+OF_SGD = Kernel("sgd", _sgd)
 
 
 def _fit(*arrays: Array) -> bool:
@@ -70,7 +70,7 @@ def adam(
 ) -> bool:  # fmt: skip
     """The step of `optim.Adam` or `AdamW`; False where the NumPy lines are to run, and nothing was done."""
     decays = bool(weight_decay) and not decoupled
-    function = _of_adam.function(param.dtype, decays) if _fit(param, grad, mean, square) else None
+    function = OF_ADAM.function(param.dtype, decays) if _fit(param, grad, mean, square) else None
     if function is None:
         return False
     beta1, beta2 = betas
@@ -90,7 +90,7 @@ def sgd(
     """The step of `optim.SGD` with momentum; False where the NumPy lines are to run, and nothing was done."""
     function = None
     if _fit(param, grad, buffer):
-        function = _of_sgd.function(param.dtype, bool(weight_decay), bool(nesterov))
+        function = OF_SGD.function(param.dtype, bool(weight_decay), bool(nesterov))
     if function is None:
         return False
     share(

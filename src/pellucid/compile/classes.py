@@ -1,0 +1,126 @@
+"""Cross-entropy over classes as machine code: the loss with the probabilities, and the gradient of the scores.
+
+For scores (N, C) and one class for each row, as a mean or a sum over the rows, without weights or smoothing. A class
+out of range is left to eager mode, which says what is wrong; so is `ignore_index`, where a row has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.backend import Array
+from pellucid.kernels import compiler
+from pellucid.kernels import mathematics as m
+from pellucid.kernels.emitter import Emitter
+from pellucid.kernels.table import TYPES, address
+
+from .graph import Node, Value
+
+_made: dict[Any, Callable[..., None] | None] = {}
+
+
+def _forward(type: str, classes: int) -> Emitter:
+    """out[0] = Σ (log Σ exp(z) - z[target]) over the rows, in float64; probs = softmax(scores)."""
+    k = Emitter(f"cross_entropy_{classes}_{type}", dict.fromkeys(("scores", "target", "probs", "out"), "ptr"))
+    width = k.constant("i64", classes)
+    total = k.variable(k.constant("double", 0.0))
+    with k.loop(k.start, k.stop) as row:
+        first = row * classes
+        peak = k.variable(k.load(type, k.scores, first))
+        with k.loop(1, width) as j:
+            z = k.load(type, k.scores, first + j)
+            peak.set(k.intrinsic("maximum", peak.get(), z))
+        top = peak.get()
+        with k.loop(0, width) as j:
+            k.store(m.exp(k, k.load(type, k.scores, first + j) - top), k.probs, first + j)
+        summed = k.variable(k.constant(type, 0.0))
+        with k.loop(0, width) as j:
+            summed.add(k.load(type, k.probs, first + j), reassociate=True)
+        whole = summed.get()
+        share = 1 / whole
+        with k.loop(0, width) as j:
+            k.store(k.load(type, k.probs, first + j) * share, k.probs, first + j)
+        own = k.load(type, k.scores, first + k.load("i64", k.target, row)) - top
+        total.add(k.convert(k.intrinsic("log", whole) - own, "double"))
+    k.store(total.get(), k.out)
+    return k
+
+
+def _backward(type: str, classes: int) -> Emitter:
+    """out = scale · probs, less `scale` at each row's class; scale = grad / rows, or grad."""
+    pointers = dict.fromkeys(("probs", "target", "grad", "out"), "ptr")
+    k = Emitter(f"cross_entropy_backward_{classes}_{type}", {**pointers, "rows": type})
+    scale = k.load(type, k.grad) / k.rows
+    with k.loop(k.start, k.stop) as row:
+        first = row * classes
+        with k.loop(0, k.constant("i64", classes)) as j:
+            k.store(k.load(type, k.probs, first + j) * scale, k.out, first + j)
+        at = first + k.load("i64", k.target, row)
+        k.store(k.load(type, k.out, at) - scale, k.out, at)
+    return k
+
+
+def usual(node: Node) -> bool:
+    """Whether an application is of the usual kind."""
+    scores, target, weight = node.args[-3:] if node.name == "cross_entropy" else node.args[1:4]
+    if weight is not None or not isinstance(scores, Value) or not isinstance(target, Value):
+        return False
+    if len(scores.shape) != 2 or scores.dtype not in TYPES or target.dtype != np.int64 or not target.dense:
+        return False
+    if target.shape != scores.shape[:1] or not scores.size or node.kwargs.get("label_smoothing"):
+        return False
+    if node.name == "cross_entropy_backward" and (node.args[0].shape or node.args[0].dtype != scores.dtype):
+        return False
+    if 0 <= node.kwargs.get("ignore_index", -100) < scores.shape[1]:
+        return False
+    return node.kwargs.get("reduction", "mean") in ("mean", "sum")
+
+
+class Classes:
+    """One application as machine code: `loss(scores, target, probs)`, or `slope(grad, probs, target, out)`."""
+
+    def __init__(self, node: Node, function: Callable[..., None]) -> None:
+        scores: Any = node.args[0 if node.name == "cross_entropy" else 1]
+        self.node, self.function = node, function
+        self.rows, self.classes = scores.shape
+        self.kind = scores.dtype.type
+        self.mean = node.kwargs.get("reduction", "mean") == "mean"
+        self.divisor = float(self.rows) if self.mean else 1.0
+        self.total = np.empty((), np.float64)
+        self.place = address(self.total)
+        self.forward: Any = node.forward
+
+    def _odd(self, target: Array) -> bool:
+        return int(target.min()) < 0 or int(target.max()) >= self.classes
+
+    def loss(self, scores: Array, target: Array, probs: Array) -> Array:
+        """The loss; the probabilities are put into `probs`."""
+        if self._odd(target):
+            loss, found = self.forward(self.node.xp, scores, target, None, **self.node.kwargs)
+            probs[...] = found
+            return np.asarray(loss)
+        self.function(0, self.rows, address(scores), address(target), address(probs), self.place)
+        return np.asarray(self.kind(self.total / self.divisor))
+
+    def slope(self, grad: Array, probs: Array, target: Array, out: Array) -> None:
+        """The gradient of the scores, into `out`."""
+        if self._odd(target):
+            out[...] = self.forward(self.node.xp, grad, probs, target, None, **self.node.kwargs)
+            return
+        self.function(0, self.rows, address(probs), address(target), address(grad), address(out), self.divisor)
+
+
+def native(node: Node) -> Classes | None:
+    """Machine code for an application of the usual kind."""
+    if not usual(node) or compiler.target() is None:
+        return None
+    scores: Any = node.args[0 if node.name == "cross_entropy" else 1]
+    key = node.name, scores.dtype, scores.shape[1]
+    if key not in _made:
+        emit = _forward if node.name == "cross_entropy" else _backward
+        _made[key] = compiler.function(emit(TYPES[scores.dtype], scores.shape[1]))
+    function = _made[key]
+    return None if function is None else Classes(node, function)
