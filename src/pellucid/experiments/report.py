@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.importance import columns_of, importance
+from pellucid.experiments.in_torch import in_torch
 from pellucid.experiments.network import forward, probabilities, trained
 from pellucid.experiments.parts import PARTS, Part
 from pellucid.experiments.runs import Run, read
@@ -63,7 +65,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         inputs=[from_data(np.ascontiguousarray(first))],
         settings={**config.options, "data fingerprint": described.get("fingerprint")},
         environment=folder.read_environment(),
-        commands=_commands(config, folder, run.complete),
+        commands=[*_commands(config, folder, run.complete), *_in_torch(model, folder, described)],
         notes=notes,
     )
 
@@ -173,6 +175,11 @@ def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[s
     return found
 
 
+def _in_torch(model: Any, folder: RunFolder, described: dict[str, Any]) -> list[tuple[str, str]]:
+    program = "" if model is None else in_torch(model, folder.model, tuple(described.get("sample_shape", ())))
+    return [("Load its network in PyTorch", program)] if program else []
+
+
 # The data -----------------------------------------------------------------------------------------------------------
 
 
@@ -277,7 +284,21 @@ def _predictions(config: Config, described: dict[str, Any], data: DataSet, model
         class_names=classes,
         names=names,
         unit=config.target or "target",
+        importance=_importance(config, data, answers, columns_of(names, facts), facts),
     )
+
+
+def _importance(
+    config: Config,
+    data: DataSet,
+    answers: Callable[[np.ndarray], np.ndarray],
+    places: dict[str, list[int]],
+    facts: dict[str, Any],
+) -> list[tuple[str, float, float]]:
+    """What the columns of a table are worth; of one column nothing is to be said."""
+    if config.source != "csv" or len(places) < 2 or data.x_val is None or data.y_val is None:
+        return []
+    return importance(answers, data.x_val, _in_units(data.y_val, facts), places, config.seed)
 
 
 # Text ---------------------------------------------------------------------------------------------------------------

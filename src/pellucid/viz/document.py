@@ -63,7 +63,7 @@ class Table:
         """The length of the row's bar, in percent of the longest."""
         at = list(self.columns).index(self.bars or "")
         longest = max((float(other[at]) for other in self.rows), default=0.0)
-        return 100 * float(row[at]) / longest if longest > 0 else 0.0
+        return max(0.0, 100 * float(row[at]) / longest) if longest > 0 else 0.0
 
 
 @dataclass(frozen=True)

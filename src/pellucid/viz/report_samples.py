@@ -12,6 +12,7 @@ from pellucid.viz.document import Block, Facts, Gallery, Picture, Section, Table
 
 MOST_IMAGES = 20
 MOST_MARKS = 500  # in a drawing that is stored as SVG
+LEAST_CALIBRATED = 50  # samples of which calibration is shown
 MOST_ROWS, MOST_FEATURES = 12, 8  # of a table of samples
 
 
@@ -54,6 +55,7 @@ class Predictions:
         predict: from points (M, 2) to outputs, where x are points.
         names: of a table's features.
         unit: what the target is called, for a real one.
+        importance: of a table's columns, (name, what is lost when it is shuffled, its deviation), the most first.
     """
 
     part: str
@@ -64,6 +66,7 @@ class Predictions:
     class_names: Sequence[str] = ()
     names: Sequence[str] = ()
     unit: str = "target"
+    importance: Sequence[tuple[str, float, float]] = ()
 
 
 def data_section(data: TrainingData | None) -> Section | None:
@@ -126,8 +129,20 @@ def _class(i: int, names: Sequence[str]) -> str:
 def predictions_section(found: Predictions | None) -> Section | None:
     if found is None or not len(found.target):
         return None
-    blocks = _of_classes(found) if found.class_names else _of_numbers(found)
+    blocks = [*(_of_classes(found) if found.class_names else _of_numbers(found)), *_importance(found)]
     return Section("Predictions", blocks, f"On the {len(found.target):,} samples of the {found.part} part.")
+
+
+def _importance(found: Predictions) -> list[Block]:
+    if not found.importance:
+        return []
+    lost = "accuracy lost" if found.class_names else "R² lost"
+    caption = (
+        "What each column is worth: what is lost when its cells are shuffled among the rows, the mean of five times "
+        "and its deviation. Columns that say the same can each seem worth nothing."
+    )
+    rows = [[name, mean, spread] for name, mean, spread in found.importance]
+    return [Table(["column", lost, "±"], rows, caption, bars=lost, folded=len(rows) > 30)]
 
 
 def _of_classes(found: Predictions) -> list[Block]:
@@ -152,9 +167,25 @@ def _of_classes(found: Predictions) -> list[Block]:
     width = 640 if len(names) <= 15 else 10_000  # of more, the figure has a list of mistakes beside the matrix
     blocks.append(Picture(figure, told, "Rows are the true classes, columns the predicted ones.", width=width))
     blocks.append(_per_class(matrix, names))
+    blocks += _calibration(target, shares)
     if found.predict is not None:
         blocks += _plane(found, found.predict, np.asarray(found.target).astype(np.int64))
     return [*blocks, *_mistakes(found, np.asarray(found.x)[known], shares, said, target)]
+
+
+def _calibration(target: np.ndarray, shares: np.ndarray) -> list[Block]:
+    """How far the probabilities can be believed. Of few samples a share in a bin says nothing."""
+    if len(target) < LEAST_CALIBRATED:
+        return []
+    from pellucid.viz.calibration import calibration, calibration_error
+
+    error = calibration_error(target, shares)
+    told = f"Calibration: the expected calibration error is {error:.3f}."
+    caption = (
+        f"How often it is right, by the probability of what it answers; below the diagonal it is surer than it should "
+        f"be. The mean distance from the diagonal, the expected calibration error, is {error:.3f}."
+    )
+    return [Picture(calibration(target, shares), told, caption, width=520)]
 
 
 def _mistakes(

@@ -1,0 +1,88 @@
+"""What the report says of a classifier's probabilities and of a table's columns, and its program for PyTorch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from pellucid import from_numpy, manual_seed, nn
+from pellucid.cli.program import app
+from pellucid.experiments import layers
+from pellucid.experiments.importance import importance
+from pellucid.experiments.in_torch import in_torch
+from pellucid.serialize import save
+from pellucid.viz.calibration import calibration_error
+
+
+def test_a_column_that_decides_is_worth_most_and_one_that_says_nothing_is_worth_nothing() -> None:
+    x = np.random.default_rng(0).normal(size=(400, 3))
+    y = (x[:, 1] > 0).astype(np.int64)
+
+    def answers(x: np.ndarray) -> np.ndarray:
+        return np.stack([-x[:, 1], x[:, 1]], axis=1)
+
+    found = importance(answers, x, y, {"noise": [0], "decides": [1], "more": [2]}, 0)
+    assert found[0][0] == "decides" and found[0][1] == pytest.approx(0.5, abs=0.06)
+    assert [(mean, spread) for _, mean, spread in found[1:]] == [(0.0, 0.0), (0.0, 0.0)]
+
+
+def test_columns_of_categories_are_shuffled_as_a_whole() -> None:
+    """x is one-hot: were its two columns shuffled apart, rows of no category or of both would be met."""
+    kind = np.random.default_rng(0).integers(0, 2, 200)
+    x = np.stack([kind == 0, kind == 1], axis=1).astype(np.float64)
+
+    def answers(x: np.ndarray) -> np.ndarray:
+        assert (x.sum(axis=1) == 1).all()
+        return 2.0 * x[:, 1]
+
+    ((_, lost, _),) = importance(answers, x, 2.0 * kind, {"kind": [0, 1]}, 0)
+    assert lost == pytest.approx(2.0, abs=0.3)  # R² of an independent answer with the target's spread is −1
+
+
+def test_calibration_of_probabilities_that_are_true_and_of_some_that_are_not() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 20_000)
+    shares = np.stack([sure, 1 - sure], axis=1)
+    target = (rng.random(20_000) > sure).astype(np.int64)
+    assert calibration_error(target, shares) < 0.02
+    assert calibration_error(target, np.stack([np.ones(20_000), np.zeros(20_000)], axis=1)) == pytest.approx(
+        0.25, abs=0.02
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: layers.mlp((5,), [4, 4], 3, nn.GELU, 0.1, batch_norm=True), (5,)),
+        (lambda: layers.mlp((5,), [4, 4], 3, nn.LeakyReLU, residual=True), (5,)),
+        (lambda: layers.cnn((1, 8, 8), 3, nn.ELU, batch_norm=True), (1, 8, 8)),
+        (lambda: layers.resnet((3, 8, 8), 3, nn.ReLU, 0.1), (3, 8, 8)),
+    ],
+    ids=["mlp", "residual", "cnn", "resnet"],
+)
+def test_the_program_for_pytorch_gives_the_same_outputs(make: object, shape: tuple[int, ...], tmp_path: Path) -> None:
+    manual_seed(0)
+    model = nn.Sequential(*make()).eval()  # type: ignore[operator]
+    path = tmp_path / "it's a model.safetensors"
+    save(model.state_dict(), path)
+    program = in_torch(model, path, shape)
+    scope: dict[str, object] = {"print": lambda output: None}
+    exec(program, scope)  # noqa: S102
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
+    theirs = scope["model"](torch.from_numpy(x)).detach().numpy()  # type: ignore[operator]
+    np.testing.assert_allclose(model(from_numpy(x)).detach().numpy(), theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_report_of_a_table_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [(size, rng.choice(["a", "b"]), "big" if size > 0 else "small") for size in rng.normal(size=300)]
+    Path("t.csv").write_text("size,fur,kind\n" + "".join(f"{s:.4f},{f},{k}\n" for s, f, k in rows))
+    run = ["train", "t.csv", "--target", "kind", "--epochs", "5", "--out", "run"]
+    result = CliRunner().invoke(app, run)
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert result.exit_code == 0 and "expected calibration error" in page and "accuracy lost" in page
+    assert page.index(">size<", page.index("accuracy lost")) < page.index(">fur<", page.index("accuracy lost"))
+    assert "from safetensors.torch import load_file" in page
