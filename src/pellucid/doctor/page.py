@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.finding import Examined, Finding
 from pellucid.doctor.text import VERDICTS, facts, last_line, mean
 from pellucid.files import write_atomically
 
@@ -57,34 +58,64 @@ th { white-space: nowrap; }
 """
 
 
-def save(report: Report, path: str | Path) -> Path:
+def save(report: Examined, path: str | Path) -> Path:
     """Write the page; the file is whole or not there."""
     write_atomically(Path(path), render(report).encode())
     return Path(path)
 
 
-def render(report: Report) -> str:
+def render(report: Examined) -> str:
     """The page as text. Every text of the user's program is escaped."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    findings = "".join(_finding(finding) for finding in report.findings)
-    reason = f'<p class="lead">{escape(report.reason)}</p>' if report.reason else ""
-    understood = "".join(_fact(line) for line in facts(report.facts))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(_title(report))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(_title(report))}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<main>\n{_content(report)}</main>\n</body>\n</html>\n"
+    )
+
+
+def fragment(report: Examined) -> str:
+    """The page for the output of a notebook's cell, whose own elements its style leaves alone."""
+    return (
+        f"<style>{scoped(STYLE, '.pellucid-doctor')}</style>\n"
+        f'<div class="pellucid-doctor"><main>\n{_content(report)}</main></div>\n'
+    )
+
+
+def scoped(style: str, scope: str) -> str:
+    """A style sheet for what is within `scope` alone, which takes the place of the page and its body.
+
+    >>> scoped("body { margin: 0; } @media print { h1, p > b { color: red; } }", ".x")
+    '.x { margin: 0; } @media print { .x h1, .x p > b { color: red; } }'
+    """
+
+    def own(match: re.Match[str]) -> str:
+        before, selectors = match[1], match[2]
+        if selectors.startswith("@"):
+            return match[0]
+        names = [name.strip() for name in selectors.split(",")]
+        return before + ", ".join(scope if name in (":root", "body") else f"{scope} {name}" for name in names) + " {"
+
+    return re.sub(r"(\s*)([^\s{}][^{}]*?)\s*\{", own, style)
+
+
+def _content(report: Examined) -> str:
+    findings = "".join(_finding(finding) for finding in report.findings)
+    reason = f'<p class="lead">{escape(report.reason)}</p>' if report.reason else ""
+    understood = "".join(_fact(line) for line in facts(report.facts))
+    return (
         f'<h1 class="{escape(report.status)}">{escape(_title(report))}</h1>\n{reason}{_lead(report)}{findings}'
         f"{_patch(report.fix)}"
         "<section>\n<h2>How the program was understood</h2>\n"
         + (f"<table><tbody>{understood}</tbody></table>\n" if understood else "<p>No training loop was found.</p>\n")
         + f'<p class="soft">Examined in {report.seconds:.1f} seconds by pellucid doctor.</p>\n</section>\n'
-        "</main>\n</body>\n</html>\n"
     )
 
 
-def _title(report: Report) -> str:
+def _title(report: Examined) -> str:
     return VERDICTS[report.status]
 
 
@@ -93,7 +124,7 @@ def _fact(line: str) -> str:
     return f"<tr><th>{escape(name)}</th><td>{escape(said)}</td></tr>"
 
 
-def _lead(report: Report) -> str:
+def _lead(report: Examined) -> str:
     """One line below the verdict: where."""
     if not report.findings:
         return ""

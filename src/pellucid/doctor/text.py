@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pellucid.doctor.report import Finding, Report, place
+from pellucid.doctor.finding import Examined, Finding, place
 from pellucid.doctor.rules.update import said
 
 VERDICTS = {
@@ -20,27 +21,36 @@ COLOURS = {"faults": "bold red", "healthy": "bold green", "inconclusive": "bold 
 WIDEST = 96
 
 
-def show(report: Report, console: Any) -> None:
+def show(report: Examined, console: Any) -> None:
     """Print a report on a rich console."""
-    width = min(console.width, WIDEST)
-    _print(console, [VERDICTS[report.status]], COLOURS[report.status])
-    if report.reason:
-        _print(console, _wrapped(report.reason, width))
-    for finding in report.findings:
-        console.print()
-        _print(console, [f"{finding.severity}: {finding.title}"], "bold" if finding.severity != "info" else "dim")
-        _print(console, _finding(finding, width))
-    if report.fix:
-        console.print()
-        _fix(report.fix, console, width)
-    console.print()
-    _print(console, [line for fact in facts(report.facts) for line in _wrapped(fact, width, hang="  ")], "dim")
-    _print(console, [f"{report.seconds:.1f} s"], "dim")
-
-
-def _print(console: Any, lines: list[str], style: str = "") -> None:
-    for line in lines:
+    for line, style in _styled(report, min(console.width, WIDEST)):
         console.print(line, style=style, markup=False, soft_wrap=True)
+
+
+def as_text(report: Examined, width: int = WIDEST) -> str:
+    """What `show` prints, without colours."""
+    return "\n".join(line for line, _ in _styled(report, width))
+
+
+def _styled(report: Examined, width: int) -> Iterator[tuple[str, str]]:
+    """Each line with its style."""
+    yield VERDICTS[report.status], COLOURS[report.status]
+    if report.reason:
+        yield from _plain(_wrapped(report.reason, width))
+    for finding in report.findings:
+        yield "", ""
+        yield f"{finding.severity}: {finding.title}", "bold" if finding.severity != "info" else "dim"
+        yield from _plain(_finding(finding, width))
+    if report.fix:
+        yield "", ""
+        yield from _fix(report.fix, width)
+    yield "", ""
+    yield from ((line, "dim") for fact in facts(report.facts) for line in _wrapped(fact, width, hang="  "))
+    yield f"{report.seconds:.1f} s", "dim"
+
+
+def _plain(lines: list[str]) -> Iterator[tuple[str, str]]:
+    return ((line, "") for line in lines)
 
 
 def _wrapped(text: str, width: int, indent: str = "", hang: str = "") -> list[str]:
@@ -91,14 +101,13 @@ def _curves(fork: dict[str, Any], width: int) -> list[str]:
     return lines
 
 
-def _fix(fix: dict[str, Any], console: Any, width: int) -> None:
+def _fix(fix: dict[str, Any], width: int) -> Iterator[tuple[str, str]]:
     if "path" not in fix:
-        _print(console, _wrapped(fix.get("reason", ""), width))
+        yield from _plain(_wrapped(fix.get("reason", ""), width))
         return
-    _print(console, [f"{Path(fix['path']).name} was written: the doctor finds it healthy."], "bold green")
+    yield f"{Path(fix['path']).name} was written: the doctor finds it healthy.", "bold green"
     for line in fix["diff"].splitlines():
-        style = "green" if re.match(r"\+(?!\+\+)", line) else "red" if re.match(r"-(?!--)", line) else ""
-        _print(console, [f"  {line}"], style)
+        yield f"  {line}", "green" if re.match(r"\+(?!\+\+)", line) else "red" if re.match(r"-(?!--)", line) else ""
 
 
 def facts(found: dict[str, Any]) -> list[str]:
