@@ -8,7 +8,7 @@ parameters moved a little, updates scaled, gradients replaced. `probes` measure 
 what was measured to findings and measure nothing, `examination` asks one after the other, `report` is what comes out.
 
 That is for programs that use no framework. For those that train with pellucid, under its own names or PyTorch's, there
-is `observed`.
+is `observed`; in a session of Python it is reached by `examine`, `watch` and the `Doctor` of a Learner (`live`).
 
 What a probe hands to a rule:
 
@@ -26,8 +26,11 @@ A `report.Finding` is one line of the verdict, a `report.Report` all of it: as t
 """
 
 from pellucid.doctor.find import NoProgram
+from pellucid.doctor.finding import Finding
 from pellucid.doctor.fix import Exists
-from pellucid.doctor.report import Finding, Report
+from pellucid.doctor.live.callback import Doctor
+from pellucid.doctor.live.watch import watch
+from pellucid.doctor.report import Report
 from pellucid.doctor.run import examine, examine_script
 
-__all__ = ["Exists", "Finding", "NoProgram", "Report", "examine", "examine_script"]
+__all__ = ["Doctor", "Exists", "Finding", "NoProgram", "Report", "examine", "examine_script", "watch"]

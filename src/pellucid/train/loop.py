@@ -137,6 +137,7 @@ class Loop:
         self.loss_sum, self.samples = 0.0, 0  # of this epoch
         self.evaluation: dict[str, float] = {}
         self.stopping = False
+        self.failure: BaseException | None = None  # what ended the last fit, for `after_fit`
         self._under_way = False
         self._busy = ""  # what the state of the run is in the midst of
         self._moved = False  # whether this batch has moved the parameters and is not counted yet
@@ -417,6 +418,7 @@ class Loop:
 
     def _end(self, started: list[Callback], failure: BaseException | None = None) -> None:
         """Call each `after_fit` and undo each change, whichever of them fail; tell of the first that did."""
+        self.failure = failure
         errors: list[Exception] = []
         for function in (self._settle, *(partial(callback.after_fit, self) for callback in started)):
             try:

@@ -19,8 +19,8 @@ NOISY = ("Dropout", "BatchNorm")
 class EvaluationNotes:
     """Enters evaluations in a record."""
 
-    def __init__(self, record: ProgramRecord) -> None:
-        self.record = record
+    def __init__(self, record: ProgramRecord, apart: Callable[[Callable[[], Any]], Any]) -> None:
+        self.record, self.apart = record, apart
         self._modes: set[int] = set()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
 
@@ -39,11 +39,20 @@ class EvaluationNotes:
         if not layers:
             return
         self._modes.add(id(module))
-        noisy, still = _in_both_modes(call, module, args, kwargs)
-        if isinstance(noisy, Tensor) and isinstance(still, Tensor):
-            a, b = noisy.detach().numpy().astype(float), still.detach().numpy().astype(float)
-            spread = float(np.abs(b - b.mean()).mean()) or 1.0
-            self.record.evaluated.append(ModeRecord(place(), sorted(set(layers)), float(np.abs(a - b).mean()) / spread))
+        at, names = place(), sorted(set(layers))
+        differs = self.apart(lambda: _difference(call, module, args, kwargs))
+        if differs is not None:
+            self.record.evaluated.append(ModeRecord(at, names, differs))
+
+
+def _difference(call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> float | None:
+    """By how much, as a share of their spread, the outputs differ between the modes; None where it cannot be told."""
+    noisy, still = _in_both_modes(call, module, args, kwargs)
+    if not isinstance(noisy, Tensor) or not isinstance(still, Tensor):
+        return None
+    a, b = noisy.detach().numpy().astype(float), still.detach().numpy().astype(float)
+    spread = float(np.abs(b - b.mean()).mean()) or 1.0
+    return float(np.abs(a - b).mean()) / spread
 
 
 def _in_both_modes(call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -23,6 +24,17 @@ POINTS = 60
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
 
+def report_on(laboratory: Laboratory) -> Report:
+    """`examine`; whatever goes wrong in it is said to be the doctor's fault, not the program's."""
+    try:
+        return examine(laboratory)
+    except Exception as error:  # noqa: BLE001 (an error of our own must not look like one of the user's program)
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        shown = "".join(traceback.format_exception_only(error)).strip()
+        reason = f"The doctor itself failed, which is a mistake of pellucid: {shown} ({at.filename}:{at.lineno})"
+        return Report("inconclusive", reason=reason)
+
+
 def examine(laboratory: Laboratory) -> Report:
     """Run the program as it is, find what is wrong with it, and try what would help."""
     whole = laboratory.left()
@@ -34,7 +46,7 @@ def examine(laboratory: Laboratory) -> Report:
     facts = facts_of(base)
     findings: list[Finding] = []
     if base.error:
-        findings = [_finding(s, base, None) for s in crash.crashed(base)]
+        findings = findings_of_error(base)
         if not findings and len(base.steps) < ENOUGH:
             where = f" ({base.error_place[0]}, line {base.error_place[1]})" if base.error_place else ""
             facts["error"] = base.error
@@ -49,6 +61,11 @@ def examine(laboratory: Laboratory) -> Report:
     if not findings:
         findings = _Search(laboratory, base).findings()
     return Report(status_of(findings), findings, facts, overhead=0.0)
+
+
+def findings_of_error(record: ProgramRecord) -> list[Finding]:
+    """What the error says that ended a run."""
+    return [_finding(suspicion, record, None) for suspicion in crash.crashed(record)]
 
 
 def status_of(findings: Iterable[Finding]) -> str:

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,15 @@ TOGETHER = 2  # forks that run at a time
 
 @dataclass
 class Laboratory:
-    """Starts the program over and over, each time from its first line, with the same random numbers.
+    """Makes runs of something that trains, each in a fork of this process: as it is, and with treatments.
 
-    What a run writes goes nowhere. A run ends with the program, after `MOST` backwards, or when its seconds are over;
+    What a run writes goes nowhere. A run ends with the training, after `MOST` backwards, or when its seconds are over;
     the record says how far it came.
     """
 
-    script: Path
-    args: list[str]
     deadline: float
-    runs: int = 0
-    lost: str = ""  # why the last run that gave no record gave none
+    runs: int = field(default=0, init=False)
+    lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
         return self.deadline - time.monotonic()
@@ -74,6 +72,26 @@ class Laboratory:
         return found
 
     def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
+        """In the fork: the training from its beginning; it does not return."""
+        raise NotImplementedError
+
+
+def note_error(record: ProgramRecord, error: BaseException, trace: Any) -> None:
+    """What ended a run, and the innermost line of the user's."""
+    record.error = "".join(traceback.format_exception_only(error)).strip()
+    for frame, line in traceback.walk_tb(trace):
+        if not in_package(frame):
+            record.error_place = (frame.f_code.co_filename, line)
+
+
+@dataclass
+class ScriptLaboratory(Laboratory):
+    """Starts a script over and over, each time from its first line, with the same random numbers."""
+
+    script: Path
+    args: list[str]
+
+    def _program(self, end: ChildAnswer, treatments: Sequence[Treatment], steps: int, seconds: float) -> None:
         """In the fork: the program from its first line; it does not return."""
         sandbox.quiet()
         streams.manual_seed(0)
@@ -83,10 +101,7 @@ class Laboratory:
         observer.enough = lambda: end.send(observer.record)
 
         def crashed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-            observer.record.error = "".join(traceback.format_exception_only(error)).strip()
-            for frame, line in traceback.walk_tb(trace):
-                if not in_package(frame):
-                    observer.record.error_place = (frame.f_code.co_filename, line)
+            note_error(observer.record, error, trace)
 
         sys.__excepthook__ = crashed  # type: ignore[misc]
         try:

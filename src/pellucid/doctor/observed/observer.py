@@ -46,6 +46,8 @@ class Enough(BaseException):
 class Observer(Interpreter):
     """Watches a program, up to a number of backwards or a moment in time; then calls `enough`."""
 
+    joins = False  # whether it begins when the program runs already, and knows only some of its optimisers
+
     def __init__(
         self,
         treatments: Sequence[Treatment] = (),
@@ -60,7 +62,7 @@ class Observer(Interpreter):
         self.enough = enough
         self.parameters = ParameterNotes(self.record)
         self.batches = BatchNotes(self.record)
-        self.evaluations = EvaluationNotes(self.record)
+        self.evaluations = EvaluationNotes(self.record, self.apart)
         self.stack: list[Any] = []  # modules that are being called
         self.roots: dict[int, Any] = {}  # the outermost networks of passes that train
         self.optimizers: dict[int, tuple[Any, OptimizerRecord]] = {}
@@ -97,7 +99,8 @@ class Observer(Interpreter):
         record = self.record
         with self.aside():
             self.parameters.finish(list(self.roots.values()), [optimizer for optimizer, _ in self.optimizers.values()])
-            record.final = mixing.final(list(self.roots.values()), record, self.last_call)
+            roots = list(self.roots.values())
+            record.final = self.apart(lambda: mixing.final(roots, record, self.last_call))
         record.seconds = time.monotonic() - self.started
         record.modules = sorted({name.split(".")[0] for name in sys.modules} & COSTLY)
         return record
@@ -105,6 +108,10 @@ class Observer(Interpreter):
     def aside(self) -> _Aside:
         """For the length of a block it does not stand behind the door, as where nobody watches."""
         return _Aside(self)
+
+    def apart(self, work: Callable[[], Any]) -> Any:
+        """Work of the doctor's own that calls what the user wrote; None where it cannot be done."""
+        return work()
 
     @property
     def looking(self) -> bool:
@@ -147,7 +154,7 @@ class Observer(Interpreter):
         self.functions.add(kind.__name__)
         self.examining = True  # its own backwards are not the program's
         with self.aside():
-            self.record.functions += slope_of(kind, args)
+            self.record.functions += self.apart(lambda: slope_of(kind, args)) or []
         self.examining = False
 
     # Modules --------------------------------------------------------------------------------------------------------
@@ -156,7 +163,7 @@ class Observer(Interpreter):
         """A module is called."""
         outermost = not self.stack and not self.within_loss
         if outermost and type(module) not in LOSSES and not self.inside:
-            if state.grad and module.training is not None and self.optimizers:
+            if state.grad and module.training is not None and (self.optimizers or self.joins):
                 args = self._train_call(module, args)
             elif not state.grad and self.record.steps:
                 self.record.without_grad += 1
@@ -241,7 +248,8 @@ class Observer(Interpreter):
         if self.looking:
             self._look(root, call)
         if len(record.steps) == 5 and self.batch is not None:
-            record.mixing = mixing.measure(list(self.roots.values()), self.batch, call)
+            roots, batch = list(self.roots.values()), self.batch
+            record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
         self.last_call = call or self.last_call
         if not np.isfinite(loss) and not record.first_bad:
             record.first_bad = "loss"

@@ -85,19 +85,26 @@ class ChildAnswer:
         os._exit(0)
 
 
-def fork() -> Fork | ChildAnswer:
-    """Fork the program: the parent gets a `Fork`, the child an `ChildAnswer`."""
-    reading, writing = os.pipe()
-    started = time.monotonic()
+def fork_here() -> int:
+    """`os.fork` without a warning; in the child, what it writes goes nowhere."""
     with warnings.catch_warnings():
         # JAX, and Python from 3.12 on, warn that a fork of a program with threads may hang: a child that does is ended.
         warnings.simplefilter("ignore")
         pid = os.fork()
+    if not pid:
+        sandbox.isolate()
+    return pid
+
+
+def fork() -> Fork | ChildAnswer:
+    """Fork the program: the parent gets a `Fork`, the child an `ChildAnswer`."""
+    reading, writing = os.pipe()
+    started = time.monotonic()
+    pid = fork_here()
     if pid:
         os.close(writing)
         return Fork(pid, reading, started)
     os.close(reading)
-    sandbox.isolate()
     return ChildAnswer(writing)
 
 

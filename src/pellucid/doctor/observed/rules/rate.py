@@ -11,7 +11,7 @@ from ..suspicion import Suspicion
 from ..treatments import LearningRate
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
-FURTHER = (1e3, 1e4)
+FURTHER = (1e3, 1e4, 1e5)
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
 FEW = 60
