@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import pellucid
 from pellucid import torch_names
 from pellucid.bridge import check_program
 from pellucid.bridge.lacking import has
+from pellucid.cli.program import app
 from tests.sampled import sampled
 
 PROGRAM = "from pellucid_command import main; main()"
@@ -271,6 +273,27 @@ def test_the_page_of_what_is_covered_names_every_name() -> None:
     for where, found in {**torch_names.known().names, **torch_names.known().classes}.items():
         section = page.partition(f"\n## {where}\n")[2].partition("\n## ")[0]
         assert all(f"`{name}`" in section for name in found)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        (["torch.nn.utils.prune"], [f"{'torch.nn.utils.prune':40}    17    17", "here: BasePruningMethod"]),
+        (["nn.Linear"], ["torch.nn.Linear: here"]),
+        (["torch.uint16"], ["torch.uint16: absent: a dtype that pellucid does not have"]),
+        (["torch.masked"], ["absent, of a tool of PyTorch's"]),
+        (["optim"], ["torch.optim.lr_scheduler ", "torch.optim.swa_utils "]),
+        ([], ["torch.Tensor "]),
+    ],
+)
+def test_the_names_are_listed_where_the_error_says(prefix: list[str], said: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*torch_names.COMMAND.split()[1:], *prefix])
+    assert shown.exit_code == 0 and all(part in shown.output for part in said)
+
+
+def test_a_listing_of_what_pytorch_does_not_have() -> None:
+    shown = CliRunner().invoke(app, ["run", "--names", "nn.Linearx"])
+    assert shown.exit_code == 2 and "PyTorch has no 'nn.Linearx'; did you mean torch.nn.Linear?" in shown.output
 
 
 # Devices and settings: what PyTorch answers on a machine without them. ------------------------------------------------

@@ -318,6 +318,26 @@ def test_step_hooks_are_called_as_in_pytorch(library: str) -> None:
             optimizer.step()
 
 
+@pytest.mark.parametrize("library", ["pellucid", "torch"])
+def test_hooks_of_every_optimizer_go_around_those_of_each(library: str) -> None:
+    lib: Any = pytest.importorskip(library)
+    optimizer = lib.optim.Adam([lib.nn.Parameter(lib.ones(2))])
+    seen: list[str] = []
+    every = pytest.importorskip(f"{library}.optim.optimizer")
+    handles = [
+        optimizer.register_step_pre_hook(lambda *_: seen.append("its pre")),
+        every.register_optimizer_step_pre_hook(lambda o, args, kwargs: seen.append(f"pre {o is optimizer is args[0]}")),
+        every.register_optimizer_step_post_hook(lambda o, args, kwargs: seen.append(f"post {o is optimizer}")),
+        optimizer.register_step_post_hook(lambda *_: seen.append("its post")),
+    ]
+    optimizer.step()
+    assert seen == ["pre True", "its pre", "its post", "post True"]
+    for handle in handles:
+        handle.remove()
+    optimizer.step()
+    assert len(seen) == 4
+
+
 def test_an_optimizer_written_for_pytorch() -> None:
     class Plain(optim.Optimizer):
         def __init__(self, params: Any, lr: float) -> None:

@@ -10,6 +10,7 @@ import re
 import types
 import warnings
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -19,15 +20,16 @@ OUT = Path(__file__).resolve().parent.parent / "src/pellucid/torch_names/names.j
 LISTED = """
 torch torch.accelerator torch.amp torch.autograd torch.autograd.forward_ad torch.autograd.functional
 torch.autograd.graph torch.autograd.profiler torch.backends torch.backends.cpu torch.backends.cuda
-torch.backends.cudnn torch.backends.mkl torch.backends.mkldnn torch.backends.mps torch.backends.openmp torch.compiler
-torch.cpu torch.cuda torch.cuda.amp torch.distributed torch.distributions torch.distributions.constraints
-torch.distributions.kl torch.distributions.transforms torch.fft torch.func torch.futures torch.hub torch.jit
-torch.linalg torch.mps torch.multiprocessing torch.nested torch.nn torch.nn.attention torch.nn.functional
-torch.nn.init torch.nn.modules torch.nn.parallel torch.nn.parameter torch.nn.utils torch.nn.utils.parametrizations
-torch.nn.utils.parametrize torch.nn.utils.prune torch.nn.utils.rnn torch.nn.utils.stateless torch.onnx torch.optim
-torch.optim.lr_scheduler torch.optim.optimizer torch.optim.swa_utils torch.overrides torch.profiler torch.random
-torch.return_types torch.serialization torch.sparse torch.special torch.testing torch.utils.checkpoint
-torch.utils.data torch.utils.data.distributed torch.utils.dlpack torch.version torch.xpu
+torch.backends.cudnn torch.backends.mkl torch.backends.mkldnn torch.backends.mps torch.backends.openmp
+torch.compiler torch.cpu torch.cuda torch.cuda.amp torch.distributed torch.distributions
+torch.distributions.constraints torch.distributions.kl torch.distributions.transforms torch.fft torch.func
+torch.futures torch.fx torch.hub torch.jit torch.library torch.linalg torch.masked torch.mps torch.multiprocessing
+torch.nested torch.nn torch.nn.attention torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parallel
+torch.nn.parameter torch.nn.utils torch.nn.utils.parametrizations torch.nn.utils.parametrize torch.nn.utils.prune
+torch.nn.utils.rnn torch.nn.utils.stateless torch.onnx torch.optim torch.optim.lr_scheduler torch.optim.optimizer
+torch.optim.swa_utils torch.overrides torch.profiler torch.random torch.return_types torch.serialization
+torch.sparse torch.special torch.testing torch.utils.checkpoint torch.utils.data torch.utils.data.distributed
+torch.utils.dlpack torch.version torch.xpu
 """.split()
 CLASSES = {
     "torch.Tensor": torch.Tensor,
@@ -49,7 +51,9 @@ def names(module: object, where: str) -> list[str]:
     for name in list(found):
         value = getattr(module, name, None)
         foreign = str(getattr(value, "__module__", "torch") or "torch").split(".")[0] not in ("torch", "builtins")
-        if isinstance(value, types.ModuleType) and not value.__name__.startswith("torch"):
+        if isinstance(value, types.ModuleType) and value.__name__ != f"{where}.{name}":
+            foreign = True  # what the module imports for itself
+        if isinstance(value, TypeVar):
             foreign = True
         if where == "torch" and isinstance(value, type) and value.__module__ == "torch._C" and name.endswith("Type"):
             foreign = True

@@ -65,7 +65,7 @@ class Lacking:
         if lacking:
             yield (
                 f"{len(lacking)} of the {len(self.names)} names of PyTorch's in {files} are lacking. "
-                f"What is covered: {torch_names.PAGE}"
+                + torch_names.covered("torch")
             )
         else:
             yield f"pellucid has all {len(self.names)} names of PyTorch's in {files}."

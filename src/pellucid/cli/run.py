@@ -8,20 +8,24 @@ from typing import Annotated
 
 import typer
 
-from pellucid.bridge import check_program, run_module, run_script
+from pellucid.bridge import check_program, coverage, run_module, run_script
 from pellucid.cli.errors import UsageError
 
 
 def run(
     script: Annotated[
-        str, typer.Argument(help="The program: a script, a notebook, or with -m a module.", show_default=False)
-    ],
+        str | None, typer.Argument(help="The program: a script, a notebook, or with -m a module.", show_default=False)
+    ] = None,
     args: Annotated[
         list[str] | None, typer.Argument(help="What the program is called with.", show_default=False)
     ] = None,
     module: Annotated[bool, typer.Option("-m", help="SCRIPT is the name of a module, as in python -m.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Run nothing; list the names of PyTorch's that pellucid lacks.")
+    ] = False,
+    names: Annotated[
+        bool,
+        typer.Option("--names", help="Run nothing; list what there is of PyTorch's names, below SCRIPT, a module."),
     ] = False,
 ) -> None:
     """Run SCRIPT, a program written for PyTorch, with ARGS: torch and torchvision are pellucid for it.
@@ -30,7 +34,14 @@ def run(
     the same exit code; an error is shown with the lines of the program alone.
 
     Example: pellucid run examples/char_gpt/train.py
+
+    Example: pellucid run --names torch.nn.utils
     """
+    if names:
+        _list_names(script or "torch")
+        return
+    if script is None:
+        raise UsageError("Which program? Give its file: pellucid run SCRIPT [ARGS]...")
     if not module and not os.path.exists(script):
         raise UsageError(f"There is no file {script} to run.")
     if check:
@@ -41,3 +52,11 @@ def run(
     code = run_module(script, args or []) if module else run_script(script, args or [])
     sys.stdout.flush()
     raise typer.Exit(code)
+
+
+def _list_names(prefix: str) -> None:
+    try:
+        lines = list(coverage.listing(prefix))
+    except KeyError as error:
+        raise UsageError(error.args[0]) from None
+    print(*lines, sep="\n")

@@ -9,9 +9,28 @@ from typing import Any
 
 from ..core.hooks import RemovableHandle, hang
 
-__all__ = ["OptimizerHooks", "with_hooks"]
+__all__ = [
+    "OptimizerHooks",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+    "with_hooks",
+]
 
 Hook = Callable[..., Any]
+
+
+_every_pre: OrderedDict[int, Hook] = OrderedDict()  # of all optimisers
+_every_post: OrderedDict[int, Hook] = OrderedDict()
+
+
+def register_optimizer_step_pre_hook(hook: Hook) -> RemovableHandle:
+    """``hook(optimizer, args, kwargs)`` before each step of every optimiser, before the optimiser's own hooks."""
+    return hang(_every_pre, hook)
+
+
+def register_optimizer_step_post_hook(hook: Hook) -> RemovableHandle:
+    """``hook(optimizer, args, kwargs)`` after each step of every optimiser, after the optimiser's own hooks."""
+    return hang(_every_post, hook)
 
 
 class OptimizerHooks:
@@ -67,12 +86,12 @@ def with_hooks(step: Hook) -> Hook:
 
     @functools.wraps(step)
     def hooked(self: OptimizerHooks, *args: Any, **kwargs: Any) -> Any:
-        if self._stepping or not (self._step_pre_hooks or self._step_post_hooks):
+        if self._stepping or not (self._step_pre_hooks or self._step_post_hooks or _every_pre or _every_post):
             return step(self, *args, **kwargs)
         given: tuple[Any, ...] = (self, *args)
         self._stepping = True
         try:
-            for hook in list(self._step_pre_hooks.values()):
+            for hook in [*_every_pre.values(), *self._step_pre_hooks.values()]:
                 changed = hook(self, given, kwargs)
                 if changed is not None:
                     if not (isinstance(changed, tuple) and len(changed) == 2):
@@ -84,7 +103,7 @@ def with_hooks(step: Hook) -> Hook:
             result = step(*given, **kwargs)
         finally:
             self._stepping = False
-        for hook in list(self._step_post_hooks.values()):
+        for hook in [*self._step_post_hooks.values(), *_every_post.values()]:
             hook(self, given, kwargs)
         return result
 

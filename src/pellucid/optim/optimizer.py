@@ -16,12 +16,17 @@ from ..sparse import SparseTensor
 from ..types.bfloat16 import filled
 from .constructor import constructor
 from .differentiable import follow
-from .hooks import OptimizerHooks, with_hooks
+from .hooks import (
+    OptimizerHooks,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+    with_hooks,
+)
 from .hyperparameters import plain
 from .names import Options
 from .saved import adopt, check_state, scalar_beside
 
-__all__ = ["Optimizer"]
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
 
 class Optimizer(OptimizerHooks):

@@ -14,10 +14,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["PAGE", "Names", "absent", "known", "lacking", "message", "nearest"]
+__all__ = ["COMMAND", "PAGE", "Names", "absent", "covered", "known", "lacking", "message", "nearest"]
 
-# The page of the documentation that is made from the same tables.
+# The page of the documentation, which exists where the documentation was built, and the command that prints the same.
 PAGE = "docs/pytorch-names.md"
+COMMAND = "pellucid run --names"
 
 
 class Names(NamedTuple):
@@ -71,7 +72,12 @@ def message(where: str, name: str, there: Iterable[str]) -> str:
         kind = "type object" if where in names.classes else "module"
         said = f"{kind} {where!r} has no attribute {name!r}"
         said += f"; did you mean {near!r}? " if near else ". "
-    return said + f"What is covered: {PAGE}"
+    return said + covered(where)
+
+
+def covered(where: str) -> str:
+    """Where to read what there is of a module or class."""
+    return f"What is covered: {COMMAND} {where} (in the documentation: {PAGE})"
 
 
 def absent(module: str) -> Callable[[str], Any]:
