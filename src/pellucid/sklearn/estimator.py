@@ -51,9 +51,15 @@ class Estimator(BaseEstimator):
     early_stopping: bool
     validation_fraction: float
     patience: int
+    class_weight: Any  # of a classifier
     warm_start: bool
     random_state: Any
     verbose: bool
+
+    def _keep(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of a constructor as they are, which is all that scikit-learn has one do."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
 
     def _read_targets(self, y: Any, weights: np.ndarray, first: bool, classes: Any) -> tuple[np.ndarray, np.ndarray]:
         """Targets as the loss takes them, and the weights of the samples: of their classes, too."""
