@@ -18,7 +18,7 @@ from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.source import Assignments, suspect
+from pellucid.doctor.process.source import Assignments, suspect, undoing
 from pellucid.doctor.proof import prove
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
@@ -26,6 +26,7 @@ from pellucid.doctor.rules import backward, gradient, update
 
 ENGINE = 0.97  # the confidence of a rule that was tried by itself
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
+OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
 
 
 @dataclass
@@ -314,8 +315,12 @@ def _place(finding: Finding, session: TrainingSession, judgement: gradient.Judge
     elif finding.mistake == "sign":
         at = source.other_way(wrong, right) or at
     if at is not None:
-        finding.file, finding.line = at
-        finding.code = session.program.loops.line(*at)
+        _put(finding, session, at)
+
+
+def _put(finding: Finding, session: TrainingSession, at: tuple[str, int]) -> None:
+    finding.file, finding.line = at
+    finding.code = session.program.loops.line(*at)
 
 
 def _of_engine(finding: Finding, session: TrainingSession) -> bool:
@@ -359,9 +364,10 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     entry = seen.passes[index]
     sizes = _sizes(seen, found)
     files = session.program.loops.sources
+    agreed = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
     try:
         result: Autopsy = session.lab(
-            lambda lab: autopsy(lab, found, judgement.candidate, entry, seen.passes[:index], sizes, files),
+            lambda lab: autopsy(lab, found, judgement.candidate, entry, seen.passes[:index], sizes, files, agreed),
             found.groups,
             min(10.0, session.left() / 3),
         )
@@ -370,6 +376,8 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         return
     finding.notes += result.notes
     if not result.named:
+        if result.first_wrong is not None and finding.mistake not in FACTORS:
+            _put(finding, session, result.first_wrong)
         return
     best = result.named[0]
     if best.mistake == "sign" and finding.mistake != "sign":
@@ -381,9 +389,10 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     at = best.backward
     if at is None and best.mistake not in FACTORS:  # a factor leaves the direction as it is: then the source says more
         at = result.first_wrong
+    if best.forward is not None and best.mistake in OF_A_STEP:
+        at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
     if at is not None:
-        finding.file, finding.line = at
-        finding.code = session.program.loops.line(*at)
+        _put(finding, session, at)
     finding.details = [vars(item) for item in result.named]
 
 

@@ -91,6 +91,7 @@ def examine(
     earlier: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]] = (),
     sizes: Iterable[int] = (),
     tolerance: float = TOLERANCE,
+    right: Iterable[str] = (),
 ) -> Examination:
     """Say whether gradients are right up to one common scale, and which mistakes explain those that are not.
 
@@ -110,6 +111,7 @@ def examine(
             params may be None where only the gradients are known. They have the same scale.
         sizes: what may be the number of samples, for the name of a factor; found in the recording as well.
         tolerance: the relative error up to which a gradient is right.
+        right: of a free scale, the tensors that have it, where that is known; without them, most decide.
 
     Returns:
         An `Examination`. Nothing that the user's `loss` raises while it is recorded comes through: the gradients are
@@ -134,6 +136,7 @@ def examine(
     if not any(value.any() for value in true.values()):
         return Examination("inconclusive", notes=[*notes, "The loss does not change with the parameters."], truth=true)
     given = {name: _array(value) for name, value in gradients.items()}
+    voters = {name: given[name] for name in right if name in given} or given
     size = {int(n) for n in sizes} | set(tape.means() if tape is not None else ())
     conventions: list[tuple[str, dict[str, Array], Change]] = [("", true, Change())]
     if tape is not None:
@@ -141,16 +144,16 @@ def examine(
         conventions += [(said, {**true, **way.changed(change)}, change) for said, change in guards(tape)]
     factor = 1.0 if scale is None else float(scale) if not isinstance(scale, str) else math.nan
     fewest, base = len(true) + 1, Change()
-    for said, right, change in conventions:
-        common = factor if math.isfinite(factor) else common_scale(right, given)
-        evidence = evidence_at(right, given, common, tolerance)
+    for said, truth_there, change in conventions:
+        common = factor if math.isfinite(factor) else common_scale(truth_there, voters)
+        evidence = evidence_at(truth_there, given, common, tolerance)
         if not any(row.wrong for row in evidence.values()):
             if said:
                 notes.append(f"The gradients are right without {said}, as nearly everybody writes them.")
-            return Examination("right", common, evidence=evidence, notes=notes, truth=right)
+            return Examination("right", common, evidence=evidence, notes=notes, truth=truth_there)
         if (count := sum(row.wrong for row in evidence.values())) < fewest:
-            fewest, base, true = count, change, right
-    common = factor if math.isfinite(factor) else common_scale(true, given)
+            fewest, base, true = count, change, truth_there
+    common = factor if math.isfinite(factor) else common_scale(true, voters)
     tapes, before = _earlier(loss, earlier, common)
     new = {name: np.array(strip(value), float) for name, value in (updated or {}).items()}
     if not math.isfinite(common):

@@ -58,11 +58,9 @@ def _wrong(scope: Scope, files: Any) -> Iterator[WrongRule]:
 def _rule_of(value: Any) -> Any:
     if not _is_value(value):
         return None
-    for name, item in attributes(value):
-        if "backward" in name.lower() or "grad_fn" in name.lower():
-            code = getattr(item, "__code__", None)
-            if code is not None and getattr(item, "__closure__", None):
-                return item
+    for _, item in attributes(value):  # `_backward`, `grad_fn`, `back`: a closure over the values that it came from
+        if getattr(item, "__code__", None) is not None and any(map(_is_value, _cells(item).values())):
+            return item
     return None
 
 
@@ -73,7 +71,7 @@ def _is_value(value: Any) -> bool:
 
 def _cells(function: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
         try:
             found[name] = cell.cell_contents
         except ValueError:

@@ -273,17 +273,19 @@ def candidates(
     parameters: frozenset[float] = frozenset(),
     subtracted: Collection[tuple[str, str]] = (),
     least: int | None = None,
+    running: Collection[Key] = (),
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
     `parameters` are the values of the parameters: a number that is one of them is another name for it. `subtracted` are
     the names of what the program subtracts from one another: an output and its label, often. `least`: how much a name
-    has to speak for a candidate.
+    has to speak for a candidate. `running`: sums that go on from pass to pass: what a pass adds to one may be its loss,
+    and it is nobody's output.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
     seen = {key: series for key, series in seen.items() if not _stays(key, series, seen)}
-    for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted), key=_rank):
+    for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running), key=_rank):
         if least is not None and candidate.named < least:
             continue
         before, after = candidate.value(seen), candidate.value(moved, seen)
@@ -291,7 +293,7 @@ def candidates(
             # of one sample whose label is 1, two usual losses may be the same by chance
             kept.setdefault((candidate.kind, f"{before:.11e}", f"{after:.11e}"), candidate)
     found = list(kept.values())
-    likely = [c for c in found if c.named > 0]
+    likely = [c for c in found if c.named > 0 or (c.output in running and c.named == 0)]
     if len(likely) >= ENOUGH:  # then a pair whose names say nothing is by chance
         found = likely
     if wanted is not None:
@@ -326,6 +328,7 @@ def _all(
     excluded: frozenset[str],
     parameters: frozenset[float],
     subtracted: Collection[tuple[str, str]] = (),
+    running: Collection[Key] = (),
 ) -> Iterator[Candidate]:
     depends = {
         key
@@ -345,7 +348,7 @@ def _all(
             count += 1
     logs = {key for key in seen if key[0] == "" and key[1].endswith("[-1]")}  # the last item of a list that grows
     usable = {key for key, series in seen.items() if len(series) <= LONGEST and key not in logs}
-    outputs = [key for key in depends & usable if not NO_OUTPUT.search(key[1]) and not _is_loss(key, seen)]
+    outputs = [k for k in depends & usable if not (NO_OUTPUT.search(k[1]) or _is_loss(k, seen) or k in running)]
     beside = {name for pair in subtracted for name in pair}
     outputs.sort(key=lambda key: (key[1] not in beside, *liking_output(key, seen)))
     outputs = distinct_keys(outputs, seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from pellucid.doctor.probes.losses import PIECEWISE, Candidate, Key, Seen, candidates
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.process.paths import Scope
+from pellucid.doctor.process.places import rate_values
 from pellucid.doctor.process.scout import Parameters
 
 EACH = 260  # elements up to which every one is moved by itself
@@ -65,6 +68,7 @@ class SlopeStudy:
     update_lines: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     slow: list[Candidate] = field(default_factory=list)  # those of them that are measured with the parameters held
     held: dict[str, np.ndarray] = field(default_factory=dict)  # the first pass's update with the parameters held
+    rates: frozenset[float] = frozenset()  # the learning rates that the program writes
 
 
 Steps = Generator[PassRun, PassOutcome, Any]
@@ -72,7 +76,7 @@ Steps = Generator[PassRun, PassOutcome, Any]
 
 def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> Steps:
     """In a laboratory: several passes, each with the slopes of every candidate for the loss."""
-    result = SlopeStudy()
+    result = SlopeStudy(rates=rate_values(lab.files))
     plain = yield PassRun(watch="all")
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
@@ -82,12 +86,13 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
     }
+    running = yield from _running(lab, plain, result.depends)
     seconds = lab.left() * 0.9
     chosen: list[Candidate] = []
     try:
         for least in (2, None) if wanted is None else (None,):  # by their names first; then whatever else there is
             names, values = frozenset(found.groups), _values(plain, found)
-            result.candidates = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, least)
+            result.candidates = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running)
             rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
             chosen = _pruned(result.candidates, rough, 24)
             if any(_explains(rough, candidate) for candidate in chosen):
@@ -135,6 +140,32 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         pass
     result.candidates = [c for c in [*chosen, *result.slow] if all(c in entry.slopes for entry in result.passes)]
     return result
+
+
+def _running(lab: Lab, plain: PassOutcome, depends: set[Key]) -> Generator[PassRun, PassOutcome, set[Key]]:
+    """The sums that go on from pass to pass, `total += loss`: what is added to one at the head is in it at the end."""
+    text = "\n".join(lab.files.values())
+    names = [name for place, name in depends if place == "" and plain.seen["", name][0].size == 1]
+    names = [n for n in names if re.search(rf"\b{re.escape(n.split('.')[-1])}\s*[-+]=|=\s*{re.escape(n)}\s*[-+]", text)]
+    held: dict[str, float] = {}
+
+    def before(scope: Scope) -> None:
+        for name in names:
+            with suppress(LookupError, AttributeError, TypeError, ValueError):
+                path = lab.known[name].paths[0]
+                value = float(scope.get(path))
+                scope.put(path, value + 1.0)
+                held[name] = value
+
+    if not names:
+        return set()
+    moved = yield PassRun(watch=frozenset(("", name) for name in names), before=before)
+    return {
+        ("", name)
+        for name in held
+        if ("", name) in moved.seen
+        and abs(float(moved.seen["", name][0].ravel()[0] - plain.seen["", name][0].ravel()[0]) - 1.0) < 1e-6
+    }
 
 
 class TimeUp(Exception):

@@ -31,8 +31,24 @@ def trees(sources: dict[str, str]) -> Iterator[tuple[str, ast.Module]]:
 
 def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace | None:
     """Where the learning rate is given: as an argument of a call, an assignment, a default, or in the update itself."""
+    calls, assigned, defaults = _rates(sources)
+    for found in (calls, _in_force(assigned), defaults):
+        if found:
+            return found[0]
+    return _literal(sources, updates)
+
+
+def rate_values(sources: dict[str, str]) -> frozenset[float]:
+    """Every number that the source gives to something called like a learning rate."""
+    calls, assigned, defaults = _rates(sources)
+    places = [*calls, *(place for _, place in assigned), *defaults]
+    return frozenset(place.value for place in places if place.value)
+
+
+def _rates(sources: dict[str, str]) -> tuple[list[SourcePlace], list[tuple[str, SourcePlace]], list[SourcePlace]]:
+    """What calls give, assignments with their names, and defaults."""
     calls: list[SourcePlace] = []
-    assigned: list[SourcePlace] = []
+    assigned: list[tuple[str, SourcePlace]] = []  # with the name
     defaults: list[SourcePlace] = []
     positions: dict[str, tuple[int, bool]] = {}  # the function's name, and where the rate is among its parameters
     for file, tree in trees(sources):
@@ -41,9 +57,8 @@ def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace
                 defaults += _defaults(file, node, positions)
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [name for target in targets for name in names_in(target)]
-                if any(RATE.match(name) for name in names) and (number := _number(node.value)) is not None:
-                    assigned.append(_at(file, node.value, number))
+                if node.value is not None:
+                    assigned += _named_numbers(file, targets, node.value)
             elif isinstance(node, ast.Call):
                 calls += [
                     _at(file, keyword.value, number)
@@ -67,10 +82,31 @@ def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace
                     where -= method
                     if 0 <= where < len(node.args) and (number := _number(node.args[where])) is not None:
                         calls.append(_at(file, node.args[where], number))
-    for found in (calls, assigned, defaults):
-        if found:
-            return found[0]
-    return _literal(sources, updates)
+    return calls, assigned, defaults
+
+
+def _named_numbers(file: str, targets: list[ast.expr], value: ast.expr) -> list[tuple[str, SourcePlace]]:
+    """What an assignment, `lr = 0.1` or `lr, epochs = 0.1, 100`, gives to learning rates."""
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    for target in targets:
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs += zip(target.elts, value.elts, strict=False)
+        else:
+            pairs.append((target, value))
+    return [
+        (ast.unparse(target), _at(file, item, number))
+        for target, item in pairs
+        if (number := _number(item)) is not None and any(RATE.match(name) for name in names_in(target))
+    ]
+
+
+def _in_force(assigned: list[tuple[str, SourcePlace]]) -> list[SourcePlace]:
+    """Of assignments to one name in one file, the last: the ones before it are overwritten."""
+    last: dict[tuple[str, str], tuple[str, SourcePlace]] = {}
+    for name, place in assigned:
+        known = last.get((name, place.file))
+        last[name, place.file] = max(known or (name, place), (name, place), key=lambda item: item[1].line)
+    return [place for _, place in last.values()]
 
 
 def _literal(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace | None:

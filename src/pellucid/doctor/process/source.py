@@ -146,6 +146,53 @@ def suspect(source: Assignments, wrong: list[Group], right: list[Group]) -> tupl
     return own[0] if own else slices[0][0]
 
 
+DERIVES = re.compile(r"back|grad|bprop|deriv|prime|^d_?|_d$|jac", re.I)
+
+OUTPUT = re.compile(r"^(y|a|o|s|h|out\w*|act\w*|sig\w*)\d*$", re.I)  # how an activation's output is called
+
+
+def undoing(
+    sources: dict[str, str], forward: tuple[str, int], at: tuple[str, int] | None, missing: bool
+) -> tuple[str, int] | None:
+    """Where the backward pass of a step of the forward pass is written, if `at` is not already in it.
+
+    Of a layer's class its `backward`, of a function `relu` its `relu_derivative`: what is left out there is computed in
+    no line, so that the first wrong value turns up in another. Named is the last line that returns or sets something.
+    `missing`: whether it hands the gradient on as it is; else a function has to be written for the input where its
+    parameter is called like an output.
+    """
+    file, line = forward
+    try:
+        tree = ast.parse(sources.get(file, ""))
+    except SyntaxError:
+        return None
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and _holds(node, line)]
+    scope = max(classes, key=lambda node: node.lineno, default=tree)
+    functions = [node for node in scope.body if isinstance(node, ast.FunctionDef)]
+    own = next((node for node in functions if _holds(node, line)), None)
+    if own is None:
+        return None
+    name = own.name.removesuffix("_forward").lower()
+    twins = [node for node in functions if node is not own and DERIVES.search(node.name) and not _holds(node, line)]
+    if not classes:
+        twins = [node for node in twins if name in node.name.lower()]
+    elif len([node for node in functions if not DERIVES.search(node.name) and node.name != "__init__"]) > 3:
+        return None  # a whole network in a class is no layer
+    if len(twins) != 1 or (at is not None and at[0] == file and _holds(scope if classes else twins[0], at[1])):
+        return None
+    ends = [node for node in ast.walk(twins[0]) if isinstance(node, ast.Return) and node.value is not None]
+    if not classes and not (missing and any(isinstance(node.value, ast.Name) for node in ends)):
+        first = twins[0].args.args[0].arg if twins[0].args.args else ""
+        if missing or not (OUTPUT.match(first) and any(f"{own.name}({first})" in ast.unparse(node) for node in ends)):
+            return None
+    ends = ends or [node for node in ast.walk(twins[0]) if isinstance(node, ast.Assign | ast.AugAssign)]
+    return (file, max(node.lineno for node in ends)) if ends else None
+
+
+def _holds(node: Any, line: int) -> bool:
+    return bool(node.lineno <= line <= (node.end_lineno or node.lineno))
+
+
 def _last_name(group: Group) -> str:
     path = group.paths[0]
     for kind, key in reversed(path):

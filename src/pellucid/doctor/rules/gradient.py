@@ -59,7 +59,9 @@ class Judgement:
 
 def judge(study: SlopeStudy) -> Judgement | None:
     """The judgement by the candidate that explains most; None where nothing that was seen explains anything."""
-    judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
+    judged = [
+        found for candidate in study.candidates if (found := by(study.passes, candidate, study.rates)) is not None
+    ]
     # What rises and is not called a loss is no loss: a margin, a likelihood.
     judged = [f for f in judged if not (f.climbs and f.candidate.is_seen and f.candidate.named <= 0)]
     for good in (lambda f: not f.wrong and not f.climbs, lambda f: not f.wrong):
@@ -97,13 +99,15 @@ def tells(found: Judgement) -> bool:
 def ranked(study: SlopeStudy) -> list[Judgement]:
     """Every judgement, the one that `judge` takes first, then those that explain most."""
     first = judge(study)
-    judged = [found for candidate in study.candidates if (found := by(study.passes, candidate)) is not None]
+    judged = [
+        found for candidate in study.candidates if (found := by(study.passes, candidate, study.rates)) is not None
+    ]
     rest = [f for f in sorted(judged, key=lambda f: -f.score) if first is None or f.candidate != first.candidate]
     return rest if first is None else [first, *rest]
 
 
-def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
-    """What is right and wrong if this is the loss."""
+def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] = frozenset()) -> Judgement | None:
+    """What is right and wrong if this is the loss. `rates`: the learning rates that the program writes."""
     if candidate.kind in SIGNED and any(math.isnan(entry.losses.get(candidate, 0.0)) for entry in passes):
         return None  # the labels of another pass are none of its
     names = list(dict.fromkeys(name for entry in passes for name in entry.given))
@@ -122,14 +126,19 @@ def by(passes: list[StudiedPass], candidate: Candidate) -> Judgement | None:
     if not any(c.state in ("along", "across", "zero") for row in cells.values() for c in row):
         return None
     telling = sum(c.state != "silent" for row in cells.values() for c in row)
-    whole = _shared([ratio for _, _, ratio in along])
+    written = rates if candidate.is_seen else frozenset[float]()
+    sizes = {name: float(passes[0].values[name].size) if name in passes[0].values else 1.0 for name in names}
+    whole = _shared([(ratio, sizes[name]) for _, name, ratio in along], written=written)
     for name, row in cells.items():  # a slope that rounding hides is not 0
         for i, c in enumerate(row):
             if c.state == "drift" and float(np.abs(passes[i].given[name]).max()) < 1e4 * abs(whole) * _noise(
                 passes[i], candidate, name
             ):
                 row[i] = TensorCell("silent")
-    ratios = [_shared([ratio for j, _, ratio in along if j == i], whole) for i in range(len(passes))]
+    ratios = [
+        _shared([(ratio, sizes[name]) for j, name, ratio in along if j == i], whole, written)
+        for i in range(len(passes))
+    ]
     fixed = sum(_near(ratio, whole) for _, _, ratio in along) / telling
     each = sum(_near(ratio, ratios[i]) for i, _, ratio in along) / telling
     flips = sum(_near(abs(ratio), abs(whole)) for _, _, ratio in along) / telling
@@ -343,18 +352,24 @@ def _near(value: float, other: float, tolerance: float = WRONG) -> bool:
     return math.isfinite(value) and math.isfinite(other) and abs(value - other) <= tolerance * abs(other)
 
 
-def _shared(ratios: list[float], preferred: float = math.nan) -> float:
-    """The ratio that most agree on; of several, the preferred one, and then a descent."""
-    ratios = [ratio for ratio in ratios if math.isfinite(ratio) and ratio != 0]
-    if not ratios:
+def _shared(
+    found: list[tuple[float, float]], preferred: float = math.nan, written: frozenset[float] = frozenset()
+) -> float:
+    """The ratio that most agree on, each with the size of its tensor.
+
+    Of several, the preferred one, one that the program writes for its rate, a descent, and that of the larger tensors.
+    """
+    found = [(ratio, size) for ratio, size in found if math.isfinite(ratio) and ratio != 0]
+    if not found:
         return math.nan
-    counts = [
-        (sum(_near(other, ratio) for other in ratios), _near(ratio, preferred), ratio > 0, i)
-        for i, ratio in enumerate(ratios)
-    ]
-    best = max(counts)
-    group = [other for other in ratios if _near(other, ratios[best[3]])]
-    return float(np.median(group))
+
+    def votes(ratio: float) -> tuple[float, ...]:
+        alike = [size for other, size in found if _near(other, ratio)]
+        known = any(_near(ratio, rate) for rate in written)
+        return len(alike), _near(ratio, preferred), known, ratio > 0, sum(alike)
+
+    best = max((ratio for ratio, _ in found), key=votes)
+    return float(np.median([other for other, _ in found if _near(other, best)]))
 
 
 def _steady(ratios: list[float]) -> float:
