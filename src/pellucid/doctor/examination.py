@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.doctor import conditions
 from pellucid.doctor.conditions import regime
 from pellucid.doctor.probes.engine import WrongRule, rules
 from pellucid.doctor.probes.noise import drawn
-from pellucid.doctor.probes.recorded import Autopsy, autopsy
+from pellucid.doctor.probes.recorded import Autopsy, Named, autopsy
 from pellucid.doctor.probes.slopes import SlopeStudy, study
 from pellucid.doctor.probes.trials import Change, gently
 from pellucid.doctor.process.child import Lost
@@ -136,13 +137,15 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             reason=f"The updates of {names} are drawn at random in part, so no slope of a loss can be compared with "
             "them. Run it without the noise.",
         )
-    for finding in findings:
-        _explain(finding, session, judgement, seen)
+    more = [other for finding in findings for other in _explain(finding, session, judgement, seen)]
     if all(_sure(finding, judgement, options) for finding in findings):
         if findings:
-            progress.wrong(findings)
+            progress.wrong([*findings, *more])
         for finding in findings:
             prove(finding, session, judgement)
+        for other in more:  # one fork has the right gradient of all tensors
+            other.fork, other.verified = findings[0].fork, findings[0].verified
+        findings += more
         if whole and not any(finding.severity == "error" for finding in findings):
             findings += conditions.look(session, judgement, seen)
         elif whole and all(finding.verified is False for finding in findings):
@@ -218,13 +221,18 @@ def _where_slopes_tell(
     return seen, judgement
 
 
-def _explain(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> None:
-    """Where a finding about the gradient is, and what mistake it is."""
+def _explain(
+    finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
+) -> list[Finding]:
+    """Where a finding about the gradient is, and what mistake it is; further mistakes are findings of their own."""
+    more: list[Finding] = []
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward" and not _of_engine(finding, session):
-        _name(finding, session, judgement, seen)
-    if finding.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
-        _in_own_names(finding, session)
+        more = _name(finding, session, judgement, seen)
+    for found in (finding, *more):
+        if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
+            _in_own_names(found, session)
+    return more
 
 
 def _drawn(session: TrainingSession, judgement: gradient.Judgement) -> set[str]:
@@ -298,11 +306,17 @@ def _sizes(seen: SlopeStudy, found: Any) -> set[int]:
     return {n for n in sizes if n > 1}
 
 
-def _place(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> None:
-    """The line, by the source."""
+def _place(
+    finding: Finding,
+    session: TrainingSession,
+    judgement: gradient.Judgement,
+    seen: SlopeStudy,
+    tensors: Sequence[str] = (),
+) -> None:
+    """The line, by the source; of these tensors, or of all that are wrong."""
     groups = session.found.groups
     source = Assignments.of(session.program.loops.sources)
-    wrong = [groups[name] for name in (judgement.wrong or judgement.verdicts) if name in groups]
+    wrong = [groups[name] for name in (tensors or judgement.wrong or judgement.verdicts) if name in groups]
     right = (
         [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"] if judgement.wrong else []
     )
@@ -355,8 +369,8 @@ def _of_engine(finding: Finding, session: TrainingSession) -> bool:
     return True
 
 
-def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> None:
-    """The mistake and its line, by a recording of the pass."""
+def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> list[Finding]:
+    """The mistake and its line, by a recording of the pass; further mistakes, each of other tensors, are returned."""
     found = session.found
     index = next(
         (i for i, entry in enumerate(seen.passes) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)), 0
@@ -367,33 +381,71 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     agreed = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
     try:
         result: Autopsy = session.lab(
-            lambda lab: autopsy(lab, found, judgement.candidate, entry, seen.passes[:index], sizes, files, agreed),
+            lambda lab: autopsy(
+                lab, found, judgement.candidate, entry, seen.passes[:index], sizes, files, agreed, judgement.factors
+            ),
             found.groups,
             min(10.0, session.left() / 3),
         )
     except Lost as lost:
         finding.notes.append(f"the pass could not be recorded: {lost}")
-        return
+        return []
     finding.notes += result.notes
     if not result.named:
-        if result.first_wrong is not None and finding.mistake not in FACTORS:
-            _put(finding, session, result.first_wrong)
-        return
-    best = result.named[0]
-    if best.mistake == "sign" and finding.mistake != "sign":
-        finding.mistake = "sign"
-        _place(finding, session, judgement, seen)
+        at = result.first_wrong if finding.mistake not in FACTORS else _line_of(result, judgement.wrong)
+        if at is not None:
+            _put(finding, session, at)
+        return []
+    finding.details = [vars(item) for item in result.named]
+    kinds = list(dict.fromkeys(item.mistake for item in result.named))
+    whole = replace(finding, notes=[], details=[])
+    more: list[Finding] = []
+    for kind in kinds:
+        own = [item for item in result.named if item.mistake == kind]
+        other = finding if kind == kinds[0] else replace(whole)
+        if kind == kinds[0] or kind != "unknown":
+            _of_autopsy(other, own, result, session, judgement, seen, alone=len(kinds) == 1)
+        if other is not finding and kind != "unknown":
+            more.append(other)
+    return more
+
+
+def _of_autopsy(
+    finding: Finding,
+    named: list[Named],
+    result: Autopsy,
+    session: TrainingSession,
+    judgement: gradient.Judgement,
+    seen: SlopeStudy,
+    alone: bool,
+) -> None:
+    """What the autopsy says of some tensors, all by one mistake. `alone`: there is no other mistake."""
+    best, tensors = named[0], [item.tensor for item in named]
+    files = session.program.loops.sources
     if best.mistake != "unknown" or not finding.mistake:
+        if best.mistake in FACTORS and (not alone or finding.mistake != best.mistake):
+            finding.mistake = best.mistake
+            _place(finding, session, judgement, seen, tensors)
         finding.mistake, finding.explanation, finding.fix = best.mistake, best.text, best.fix
         finding.confidence = min(finding.confidence, best.confidence)
+    if not alone:
+        finding.tensors = [row for row in finding.tensors if row["name"] in tensors]
+        if finding.tensors:
+            said = "; ".join(row["said"] for row in finding.tensors)
+            finding.evidence = f"Against the slope of {judgement.candidate.title} by differences: {said}."
     at = best.backward
-    if at is None and best.mistake not in FACTORS:  # a factor leaves the direction as it is: then the source says more
-        at = result.first_wrong
+    if at is None:
+        at = _line_of(result, tensors) if best.mistake in FACTORS else result.first_wrong
     if best.forward is not None and best.mistake in OF_A_STEP:
         at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
     if at is not None:
         _put(finding, session, at)
-    finding.details = [vars(item) for item in result.named]
+
+
+def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:
+    """The line by which most of these tensors are off by their factor."""
+    lines = [result.lines[name] for name in tensors if name in result.lines]
+    return max(lines, key=lines.count, default=None)
 
 
 def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:

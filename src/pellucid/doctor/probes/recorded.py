@@ -14,8 +14,9 @@ from pellucid.check.autopsy.examine import examine
 from pellucid.check.record.plain import Untraceable, strip
 from pellucid.check.record.recording import recording
 from pellucid.check.record.reverse import backward
-from pellucid.check.record.tape import Site, Tape, TapeNode
+from pellucid.check.record.tape import Tape
 from pellucid.check.record.traced import ArrayRecorder, Traced
+from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import StudiedPass
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
@@ -54,6 +55,7 @@ class Autopsy:
     notes: list[str] = field(default_factory=list)
     agrees: bool = False  # whether the recorded gradient is the measured one
     first_wrong: tuple[str, int] | None = None  # the line of the backward pass, by the values on the tape
+    lines: dict[str, tuple[str, int]] = field(default_factory=dict)  # of each tensor that is off by a factor
 
 
 Steps = Generator[PassRun, PassOutcome, Any]
@@ -68,10 +70,11 @@ def autopsy(
     sizes: set[int],
     files: Any,
     agreed: list[str],
+    factors: dict[str, float],
 ) -> Steps:
     """In a laboratory at the first pass that was studied: go on to `entry`, record that pass, name its mistakes.
 
-    `agreed`: the tensors that are right.
+    `agreed`: the tensors that are right; `factors`: by how much others are off.
     """
     for _ in range(entry.index):
         yield Next()
@@ -88,6 +91,7 @@ def autopsy(
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
     moved = [entry.values[name] + entry.update[name] for name in entry.values]
     first = first_wrong(tape, wrong or list(given), given, moved, files)
+    lines = of_factors(tape, factors, given, moved, files)
     before: list[Any] = [
         (None, {n: g.reshape(shapes[n]) for n, g in p.gradient.items()}) for p in earlier if p is not entry
     ]
@@ -107,15 +111,17 @@ def autopsy(
                 right=agreed,
             )
     except TimeoutError:
-        return Autopsy("wrong", notes=["the autopsy of the recording took too long"], agrees=True, first_wrong=first)
+        return Autopsy(
+            "wrong", notes=["the autopsy of the recording took too long"], agrees=True, first_wrong=first, lines=lines
+        )
     named = [
         Named(
-            f.tensor, str(f.mistake), f.confidence, f.text, f.fix, _at(f.forward, files), _at(f.backward, files),
+            f.tensor, str(f.mistake), f.confidence, f.text, f.fix, place(f.forward, files), place(f.backward, files),
             [str(o) for o in f.others], str(f.second),
         )
         for f in result.findings
     ]  # fmt: skip
-    return Autopsy(result.status, named, list(result.notes), agrees, first)
+    return Autopsy(result.status, named, list(result.notes), agrees, first, lines)
 
 
 @contextmanager
@@ -263,137 +269,3 @@ def _agrees(truth: np.ndarray, entry: StudiedPass, candidate: Candidate, name: s
     size = max(float(np.abs(slopes[fine]).max(initial=0)), float(np.abs(along[fine]).max(initial=0)))
     most = max(float(np.nanmax(np.abs(s), initial=0)) for s in entry.slopes[candidate].values())
     return bool((np.abs(slopes - along)[fine] <= 1e-3 * size + 1e-7 * most).all())
-
-
-def _at(site: Site | None, files: Any) -> tuple[str, int] | None:
-    return (site.file, site.line) if site is not None and site.file in files else None
-
-
-def first_wrong(
-    tape: Tape, wrong: list[str], given: dict[str, np.ndarray], moved: list[np.ndarray], files: Any
-) -> tuple[str, int] | None:
-    """The line of the backward pass that goes wrong: it takes right values, and what it makes is none.
-
-    A value of the backward pass is right if it is, up to a factor and a transposition, the true gradient of a value of
-    the forward pass. From the update of a wrong tensor the way leads back through what it was computed from, until all
-    that goes in is right, or a parameter that was updated already (`moved`). Single numbers that one place computes, turn by turn of a loop, are one value together.
-    """
-    right = _Right(tape, moved)
-    last: dict[str, _Values] = {}
-    for step in right.steps.values():
-        for name in wrong:
-            value = given.get(name)
-            if value is None or name in last or step.op == "parameter" or step.site is None:
-                continue
-            if step.value.size == value.size and _along(step.value, value):
-                last[name] = step
-    places: dict[tuple[str, int], int] = {}
-    for step in last.values():
-        culprit = _back(step, right)
-        at = _at(culprit.site, files) if culprit is not None else None
-        if at is not None:
-            places[at] = places.get(at, 0) + 1
-    return max(places, key=lambda at: places[at], default=None)
-
-
-class _Values:
-    """The value of a node, or of all nodes of one place that compute a single number each."""
-
-    def __init__(self, nodes: list[TapeNode]) -> None:
-        self.nodes, first = nodes, nodes[0]
-        self.index, self.op, self.site = nodes[-1].index, first.op, first.site
-        self.needs = any(node.needs for node in nodes)
-        self.value = first.value if len(nodes) == 1 else np.concatenate([node.value.ravel() for node in nodes])
-
-
-class _Right:
-    """Whether a value is the true gradient of something in the forward pass."""
-
-    def __init__(self, tape: Tape, moved: list[np.ndarray]) -> None:
-        self.moved = moved
-        self.forward = {node.index for node in tape.useful()}
-        together: dict[Any, list[TapeNode]] = {}
-        for node in tape.nodes:
-            alone = node.value.size != 1 or node.site is None or node.op in ("parameter", "constant")
-            together.setdefault(
-                node.index if alone else (node.site, node.site.calls, node.op, node.index in self.forward), []
-            ).append(node)
-        self.steps = {nodes[-1].index: _Values(nodes) for nodes in together.values()}
-        self.of = {node.index: step for step in self.steps.values() for node in step.nodes}
-        self.by_size: dict[int, list[np.ndarray]] = {}
-        adjoints = backward(tape).adjoints
-        for step in self.steps.values():
-            found = [adjoints[node.index] for node in step.nodes if node.index in adjoints]
-            if step.nodes[0].index in self.forward and len(found) == len(step.nodes):
-                value = found[0] if len(found) == 1 else np.concatenate([part.ravel() for part in found])
-                if value.size > 0 and value.any():
-                    self.by_size.setdefault(value.size, []).append(_unit(value))
-        self.known: dict[int, bool] = {}
-
-    def __call__(self, step: _Values) -> bool:
-        if step.index not in self.known:
-            self.known[step.index] = bool(step.value.any()) and any(
-                _along(step.value, other) or (len(step.nodes) > 1 and _along(step.value[::-1], other))
-                for other in self.by_size.get(step.value.size, ())
-            )
-        return self.known[step.index]
-
-    def updated(self, step: _Values) -> bool:
-        """Whether a value is a parameter, or a row or an element of it, after the update."""
-        flat = step.value.ravel()
-        return any(flat.size == m.size and np.allclose(flat, m, rtol=1e-12, atol=0.0) for m in self.moved)
-
-    def sources(self, step: _Values) -> list[_Values]:
-        """What a value was computed from, but for itself."""
-        found = {self.of[source.index].index for node in step.nodes for source in node.inputs} - {step.index}
-        return [self.steps[index] for index in sorted(found)]
-
-
-def _back(step: _Values, right: _Right) -> _Values | None:
-    seen: set[int] = set()
-    while step.index not in seen:
-        seen.add(step.index)
-        sources = [
-            s for s in right.sources(step)
-            if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
-            and s.index not in seen and not right(s) and not right.updated(s) and not _of_forward(s, right)
-        ]  # fmt: skip
-        sources = [s for s in sources if s.value.size > 1] or sources
-        if not sources:
-            return step
-        step = max(sources, key=lambda s: s.index)
-    return step
-
-
-def _of_forward(step: _Values, right: _Right) -> bool:
-    """Whether a value is a mere function of the forward pass, as an activation's derivative is."""
-    todo, seen = [step], set[int]()
-    while todo:
-        item = todo.pop()
-        if item.index in seen:
-            continue
-        seen.add(item.index)
-        if len(seen) > 400:
-            return False
-        if item.nodes[0].index in right.forward or not item.needs:
-            continue
-        if right(item):
-            return False
-        todo += right.sources(item)
-    return True
-
-
-def _unit(value: np.ndarray) -> np.ndarray:
-    size = float(np.sqrt((value * value).sum()))
-    return value / size if size else value
-
-
-def _along(first: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two values are multiples of each other, up to a transposition and axes of length 1."""
-    a, b = _unit(np.squeeze(np.asarray(first, float))), _unit(np.squeeze(np.asarray(other, float)))
-    for turned in (b, b.T):
-        if a.shape == turned.shape:
-            inner = float((a * turned).sum())
-            if abs(abs(inner) - 1) < 1e-9:
-                return True
-    return False

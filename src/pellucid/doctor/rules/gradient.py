@@ -253,7 +253,7 @@ def _at_full_length(passes: list[StudiedPass], cells: dict[str, list[TensorCell]
     whole = [cells[name][i].ratio for name, i in along if (name, i) not in cut]
     if len({passes[i].gradient[name].size for name, i in cut}) < 2 or len(cut) < 3 or not whole:
         return
-    rate = _shared(whole)
+    rate = _shared([(ratio, 1.0) for ratio in whole])
     if not all(_near(ratio, rate) for ratio in whole) or any(cells[n][i].ratio > rate * (1 + WRONG) for n, i in cut):
         return
     for name, i in cut:

@@ -1,0 +1,208 @@
+"""The line of a recorded backward pass that goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from pellucid.check.record.reverse import backward
+from pellucid.check.record.tape import Site, Tape, TapeNode
+
+
+def place(site: Site | None, files: Any) -> tuple[str, int] | None:
+    """A site as a file and a line, if it is in the user's files."""
+    return (site.file, site.line) if site is not None and site.file in files else None
+
+
+def first_wrong(
+    tape: Tape, wrong: list[str], given: dict[str, np.ndarray], moved: list[np.ndarray], files: Any
+) -> tuple[str, int] | None:
+    """The line of the backward pass that goes wrong: it takes right values, and what it makes is none.
+
+    A value of the backward pass is right if it is, up to a factor and a transposition, the true gradient of a value of
+    the forward pass. From the update of a wrong tensor the way leads back through what it was computed from, until all
+    that goes in is right, or a parameter that was updated already (`moved`).
+    Single numbers that one place computes, turn by turn of a loop, are one value together.
+    """
+    right = _Right(tape, moved)
+    last = _first_alike(right, wrong, given)
+    places: dict[tuple[str, int], int] = {}
+    for step in last.values():
+        culprit = _back(step, right)
+        at = place(culprit.site, files) if culprit is not None else None
+        if at is not None:
+            places[at] = places.get(at, 0) + 1
+    return max(places, key=lambda at: places[at], default=None)
+
+
+def _first_alike(right: _Right, names: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[str, _Values]:
+    """For each tensor the first value of the backward pass that is its given gradient, up to a factor."""
+    found: dict[str, _Values] = {}
+    for step in right.steps.values():
+        for name in names:
+            value = given.get(name)
+            if value is None or name in found or step.op == "parameter" or step.site is None:
+                continue
+            if step.value.size == value.size and _along(step.value, value):
+                found[name] = step
+    return found
+
+
+def of_factors(
+    tape: Tape, factors: Mapping[str, float], given: Mapping[str, np.ndarray], moved: list[np.ndarray], files: Any
+) -> dict[str, tuple[str, int]]:
+    """For each tensor that is off by a factor, the line that puts it in.
+
+    On the way from the loss to the update, each value is some number times a true gradient. The line is the one where
+    that number changes by the factor; where none does, and the factor is −1, that of the update; else the one that
+    computes the tensor's gradient.
+    """
+    right = _Right(tape, moved)
+    lines: dict[str, tuple[str, int]] = {}
+    for name, step in _first_alike(right, factors, given).items():
+        steps = [step, *_chain(step, right)]
+        jumps = [a for a, b in pairwise(steps) if _near(right.times(a), factors[name] * right.times(b))]
+        if jumps:
+            culprit = jumps[-1]
+        elif _near(factors[name], -1.0):
+            moves = [s for s in right.steps.values() if s.value.size == given[name].size and right.updated(s)]
+            culprit = moves[0] if moves else step
+        else:
+            culprit = step
+        at = place(culprit.site, files)
+        if at is not None:
+            lines[name] = at
+    return lines
+
+
+def _chain(step: _Values, right: _Right) -> Iterator[_Values]:
+    """What a value was made of that is a true gradient up to a factor, back to the loss."""
+    seen = {step.index}
+    while True:
+        before = [
+            s for s in right.sources(step)
+            if s.index not in seen and s.nodes[0].index not in right.forward and s.needs and right(s)
+        ]  # fmt: skip
+        before = [s for s in before if s.value.size > 1] or before
+        if not before:
+            return
+        step = max(before, key=lambda s: s.index)
+        seen.add(step.index)
+        yield step
+
+
+def _near(value: float, other: float) -> bool:
+    return abs(value - other) <= 1e-3 * abs(other)
+
+
+class _Values:
+    """The value of a node, or of all nodes of one place that compute a single number each."""
+
+    def __init__(self, nodes: list[TapeNode]) -> None:
+        self.nodes, first = nodes, nodes[0]
+        self.index, self.op, self.site = nodes[-1].index, first.op, first.site
+        self.needs = any(node.needs for node in nodes)
+        self.value = first.value if len(nodes) == 1 else np.concatenate([node.value.ravel() for node in nodes])
+
+
+class _Right:
+    """Whether a value is the true gradient of something in the forward pass."""
+
+    def __init__(self, tape: Tape, moved: list[np.ndarray]) -> None:
+        self.moved = moved
+        self.forward = {node.index for node in tape.useful()}
+        together: dict[Any, list[TapeNode]] = {}
+        for node in tape.nodes:
+            alone = node.site is None or node.value.size != 1 or node.op in ("parameter", "constant")
+            key = node.index if alone else (node.site, node.site.calls, node.op, node.index in self.forward)
+            together.setdefault(key, []).append(node)
+        self.steps = {nodes[-1].index: _Values(nodes) for nodes in together.values()}
+        self.of = {node.index: step for step in self.steps.values() for node in step.nodes}
+        self.by_size: dict[int, list[np.ndarray]] = {}
+        adjoints = backward(tape).adjoints
+        for step in self.steps.values():
+            found = [adjoints[node.index] for node in step.nodes if node.index in adjoints]
+            if step.nodes[0].index in self.forward and len(found) == len(step.nodes):
+                value = found[0] if len(found) == 1 else np.concatenate([part.ravel() for part in found])
+                if value.size > 0 and value.any():
+                    self.by_size.setdefault(value.size, []).append(value)
+        self.known: dict[int, float] = {}
+
+    def __call__(self, step: _Values) -> bool:
+        return self.times(step) != 0.0
+
+    def times(self, step: _Values) -> float:
+        """How many times a true gradient a value is; 0 where it is none."""
+        if step.index not in self.known:
+            self.known[step.index] = self._times(step) if step.value.any() else 0.0
+        return self.known[step.index]
+
+    def _times(self, step: _Values) -> float:
+        for other in self.by_size.get(step.value.size, ()):
+            for value in (step.value, step.value[::-1]) if len(step.nodes) > 1 else (step.value,):
+                if _along(value, other):
+                    return _along(value, other) * float(np.linalg.norm(value) / np.linalg.norm(other))
+        return 0.0
+
+    def updated(self, step: _Values) -> bool:
+        """Whether a value is a parameter, or a row or an element of it, after the update."""
+        flat = step.value.ravel()
+        return any(flat.size == m.size and np.allclose(flat, m, rtol=1e-12, atol=0.0) for m in self.moved)
+
+    def sources(self, step: _Values) -> list[_Values]:
+        """What a value was computed from, but for itself."""
+        found = {self.of[source.index].index for node in step.nodes for source in node.inputs} - {step.index}
+        return [self.steps[index] for index in sorted(found)]
+
+
+def _back(step: _Values, right: _Right) -> _Values | None:
+    seen: set[int] = set()
+    while step.index not in seen:
+        seen.add(step.index)
+        sources = [
+            s for s in right.sources(step)
+            if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
+            and s.index not in seen and not right(s) and not right.updated(s) and not _of_forward(s, right)
+        ]  # fmt: skip
+        sources = [s for s in sources if s.value.size > 1] or sources
+        if not sources:
+            return step
+        step = max(sources, key=lambda s: s.index)
+    return step
+
+
+def _of_forward(step: _Values, right: _Right) -> bool:
+    """Whether a value is a mere function of the forward pass, as an activation's derivative is."""
+    todo, seen = [step], set[int]()
+    while todo:
+        item = todo.pop()
+        if item.index in seen:
+            continue
+        seen.add(item.index)
+        if len(seen) > 400:
+            return False
+        if item.nodes[0].index in right.forward or not item.needs:
+            continue
+        if right(item):
+            return False
+        todo += right.sources(item)
+    return True
+
+
+def _unit(value: np.ndarray) -> np.ndarray:
+    size = float(np.sqrt((value * value).sum()))
+    return value / size if size else value
+
+
+def _along(first: np.ndarray, other: np.ndarray) -> int:
+    """1 or −1 if two values are multiples of each other, up to a transposition and axes of length 1; else 0."""
+    a, b = _unit(np.squeeze(np.asarray(first, float))), _unit(np.squeeze(np.asarray(other, float)))
+    for turned in (b, b.T):
+        if a.shape == turned.shape:
+            inner = float((a * turned).sum())
+            if abs(abs(inner) - 1) < 1e-9:
+                return 1 if inner > 0 else -1
+    return 0
