@@ -132,6 +132,8 @@ def test_how_many_samples_labels_are_for(label: np.ndarray, outputs: np.ndarray 
         ("class N:\n    def __init__(self, n, lr=0.1):\n        self.lr = lr\nN(3, 7.0)\n", 4, 7.0),
         ("def fit(x, eta):\n    pass\nfit(1, eta=3.0)\n", 3, 3.0),
         ("w -= 0.01 * g\n", 1, 0.01),
+        ("lr = 0.5\nlr = 0.2\nw -= lr * g\n", 2, 0.2),  # the one that is in force
+        ("epochs, lr = 50, 0.3\nw -= lr * g\n", 1, 0.3),
     ],
 )
 def test_where_the_learning_rate_is_written(source: str, line: int, value: float) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.process.source import undoing
 
 TWO_LAYERS = """
 import numpy as np
@@ -217,3 +218,61 @@ def test_weights_that_are_updated_too_early(tmp_path: Path) -> None:
     early = "    syn1 += l1.T.dot(l2_delta)\n"
     report = examined(tmp_path, TWO_LAYERS, early, "", "    l1_error =", early + "    l1_error =")
     assert report.findings[0].title == "wrong-backward: updated-too-early"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            ("d_o * w_o[j] * h[j] * (1 - h[j])", "d_o * w_o[j]", "b_h[j] -= lr", "b_h[j] += lr"),
+            [("missing-activation-derivative", "d_h = ["), ("sign", "b_h[j] += lr")],
+        ),
+        (("b_o -= lr * d_o", "b_o -= lr * 2 * d_o"), [("constant-factor", "b_o -= lr * 2 * d_o")]),
+    ],
+    ids=["two mistakes", "a factor in the update"],
+)
+def test_each_mistake_has_its_line(changes: tuple[str, ...], expected: list[tuple[str, str]], tmp_path: Path) -> None:
+    report = examined(tmp_path, SCALARS, *changes)
+    assert [finding.mistake for finding in report.findings] == [mistake for mistake, _ in expected], report.to_json()
+    for finding, (_, code) in zip(report.findings, expected, strict=True):
+        assert finding.code.startswith(code)
+
+
+LAYERS = """class Relu:
+    def forward(self, x):
+        self.x = x
+        return np.maximum(0, x)
+
+    def backward(self, grad):
+        return grad
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+def sigmoid_derivative(out):
+    return sigmoid(out) * (1 - sigmoid(out))
+
+def tanh(x):
+    return np.tanh(x)
+
+def tanh_derivative(x):
+    return 1 - np.tanh(x) ** 2
+
+d = h.T @ e
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "missing", "line"),
+    [
+        (4, True, 7),  # the derivative is missing in the layer's own backward
+        (10, False, 13),  # written for the input, and its parameter is called an output
+        (10, True, None),  # there is a derivative, but nobody calls it
+        (16, False, None),
+        (21, True, None),
+    ],
+)
+def test_the_backward_pass_of_a_step(forward: int, missing: bool, line: int | None) -> None:
+    found = undoing({"a.py": LAYERS}, ("a.py", forward), ("a.py", 21), missing)
+    assert found == (None if line is None else ("a.py", line))

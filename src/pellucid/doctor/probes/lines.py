@@ -52,19 +52,31 @@ def _first_alike(right: _Right, names: Iterable[str], given: Mapping[str, np.nda
 
 
 def of_factors(
-    tape: Tape, factors: Mapping[str, float], given: Mapping[str, np.ndarray], moved: list[np.ndarray], files: Any
+    tape: Tape,
+    factors: Mapping[str, float],
+    agreed: Iterable[str],
+    given: Mapping[str, np.ndarray],
+    moved: list[np.ndarray],
+    files: Any,
 ) -> dict[str, tuple[str, int]]:
     """For each tensor that is off by a factor, the line that puts it in.
 
     On the way from the loss to the update, each value is some number times a true gradient. The line is the one where
-    that number changes by the factor; where none does, and the factor is −1, that of the update; else the one that
-    computes the tensor's gradient.
+    that number changes by the factor, and no tensor that is right (`agreed`) comes by; where none does, and the factor
+    is −1, that of the update; else the one that computes the tensor's gradient.
     """
     right = _Right(tape, moved)
     lines: dict[str, tuple[str, int]] = {}
+    cleared = {
+        passed.index for step in _first_alike(right, agreed, given).values() for passed in (step, *_chain(step, right))
+    }
     for name, step in _first_alike(right, factors, given).items():
         steps = [step, *_chain(step, right)]
-        jumps = [a for a, b in pairwise(steps) if _near(right.times(a), factors[name] * right.times(b))]
+        jumps = [
+            after
+            for after, before in pairwise(steps)
+            if after.index not in cleared and _near(right.times(after), factors[name] * right.times(before))
+        ]
         if jumps:
             culprit = jumps[-1]
         elif _near(factors[name], -1.0):
@@ -117,7 +129,8 @@ class _Right:
         together: dict[Any, list[TapeNode]] = {}
         for node in tape.nodes:
             alone = node.site is None or node.value.size != 1 or node.op in ("parameter", "constant")
-            key = node.index if alone else (node.site, node.site.calls, node.op, node.index in self.forward)
+            calls = () if node.site is None else node.site.calls
+            key = node.index if alone else (node.site, calls, node.op, node.index in self.forward)
             together.setdefault(key, []).append(node)
         self.steps = {nodes[-1].index: _Values(nodes) for nodes in together.values()}
         self.of = {node.index: step for step in self.steps.values() for node in step.nodes}

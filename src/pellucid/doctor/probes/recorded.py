@@ -91,7 +91,7 @@ def autopsy(
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
     moved = [entry.values[name] + entry.update[name] for name in entry.values]
     first = first_wrong(tape, wrong or list(given), given, moved, files)
-    lines = of_factors(tape, factors, given, moved, files)
+    lines = of_factors(tape, factors, agreed, given, moved, files)
     before: list[Any] = [
         (None, {n: g.reshape(shapes[n]) for n, g in p.gradient.items()}) for p in earlier if p is not entry
     ]

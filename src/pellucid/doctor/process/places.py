@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +85,7 @@ def _rates(sources: dict[str, str]) -> tuple[list[SourcePlace], list[tuple[str, 
     return calls, assigned, defaults
 
 
-def _named_numbers(file: str, targets: list[ast.expr], value: ast.expr) -> list[tuple[str, SourcePlace]]:
+def _named_numbers(file: str, targets: Sequence[ast.expr], value: ast.expr) -> list[tuple[str, SourcePlace]]:
     """What an assignment, `lr = 0.1` or `lr, epochs = 0.1, 100`, gives to learning rates."""
     pairs: list[tuple[ast.expr, ast.expr]] = []
     for target in targets:
