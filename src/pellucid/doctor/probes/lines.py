@@ -18,7 +18,7 @@ def place(site: Site | None, files: Any) -> tuple[str, int] | None:
 
 
 def first_wrong(
-    tape: Tape, wrong: list[str], given: dict[str, np.ndarray], moved: list[np.ndarray], files: Any
+    tape: Tape, wrong: list[str], given: dict[str, np.ndarray], moved: Mapping[str, np.ndarray], files: Any
 ) -> tuple[str, int] | None:
     """The line of the backward pass that goes wrong: it takes right values, and what it makes is none.
 
@@ -46,9 +46,16 @@ def _first_alike(right: _Right, names: Iterable[str], given: Mapping[str, np.nda
             value = given.get(name)
             if value is None or name in found or step.op == "parameter" or step.site is None:
                 continue
-            if step.value.size == value.size and _along(step.value, value):
+            if step.nodes[0].index in right.forward or step.value.size != value.size:
+                continue
+            if _along(step.value, value) if value.size > 1 else _as_large(step.value, value):
                 found[name] = step
     return found
+
+
+def _as_large(first: np.ndarray, other: np.ndarray) -> bool:
+    """Of two single numbers, which are multiples of each other whatever they are."""
+    return bool(np.allclose(np.abs(first).ravel(), np.abs(other).ravel(), rtol=1e-9, atol=0.0))
 
 
 def of_factors(
@@ -56,7 +63,7 @@ def of_factors(
     factors: Mapping[str, float],
     agreed: Iterable[str],
     given: Mapping[str, np.ndarray],
-    moved: list[np.ndarray],
+    moved: Mapping[str, np.ndarray],
     files: Any,
 ) -> dict[str, tuple[str, int]]:
     """For each tensor that is off by a factor, the line that puts it in.
@@ -71,7 +78,7 @@ def of_factors(
         passed.index for step in _first_alike(right, agreed, given).values() for passed in (step, *_chain(step, right))
     }
     for name, step in _first_alike(right, factors, given).items():
-        steps = [step, *_chain(step, right)]
+        steps = [step, *_chain(step, right)] if step.value.size > 1 else [step]
         jumps = [
             after
             for after, before in pairwise(steps)
@@ -80,7 +87,7 @@ def of_factors(
         if jumps:
             culprit = jumps[-1]
         elif _near(factors[name], -1.0):
-            moves = [s for s in right.steps.values() if s.value.size == given[name].size and right.updated(s)]
+            moves = [s for s in right.steps.values() if s.site is not None and right.updated(s, name)]
             culprit = moves[0] if moves else step
         else:
             culprit = step
@@ -123,7 +130,7 @@ class _Values:
 class _Right:
     """Whether a value is the true gradient of something in the forward pass."""
 
-    def __init__(self, tape: Tape, moved: list[np.ndarray]) -> None:
+    def __init__(self, tape: Tape, moved: Mapping[str, np.ndarray]) -> None:
         self.moved = moved
         self.forward = {node.index for node in tape.useful()}
         together: dict[Any, list[TapeNode]] = {}
@@ -160,10 +167,11 @@ class _Right:
                     return _along(value, other) * float(np.linalg.norm(value) / np.linalg.norm(other))
         return 0.0
 
-    def updated(self, step: _Values) -> bool:
-        """Whether a value is a parameter, or a row or an element of it, after the update."""
+    def updated(self, step: _Values, name: str | None = None) -> bool:
+        """Whether a value is a parameter after the update; the one of that name."""
         flat = step.value.ravel()
-        return any(flat.size == m.size and np.allclose(flat, m, rtol=1e-12, atol=0.0) for m in self.moved)
+        after = self.moved.values() if name is None else [self.moved[name]]
+        return any(flat.size == m.size and np.allclose(flat, m.ravel(), rtol=1e-12, atol=0.0) for m in after)
 
     def sources(self, step: _Values) -> list[_Values]:
         """What a value was computed from, but for itself."""

@@ -89,7 +89,7 @@ def autopsy(
         return Autopsy("inconclusive", notes=["what was recorded of the loss does not agree with its slopes"])
     largest = max((float(np.abs(v).max(initial=0)) for v in given.values()), default=0.0)
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
-    moved = [entry.values[name] + entry.update[name] for name in entry.values]
+    moved = {name: entry.values[name] + entry.update[name] for name in entry.values}
     first = first_wrong(tape, wrong or list(given), given, moved, files)
     lines = of_factors(tape, factors, agreed, given, moved, files)
     before: list[Any] = [
