@@ -233,3 +233,19 @@ def test_weights_are_for_cross_entropy() -> None:
     result = pellucid("train", "moons", "--class-weights", "balanced", "--loss", "mse")
     assert result.exit_code == 2 and "--loss cross-entropy" in result.stderr
     assert "Did you mean balanced?" in pellucid("train", "moons", "--class-weights", "balance").stderr
+
+
+# A column that numbers the rows
+
+
+def test_a_column_that_numbers_the_rows_is_noticed() -> None:
+    order = np.random.default_rng(0).permutation(40)
+    year = [2000 + k % 7 for k in range(40)]
+    table = "customer no,year,kind\n" + "".join(f"{1001 + n},{year[n]},{'ab'[n % 2]}\n" for n in order)
+    notes = {row["name"]: row["note"] for row in read_csv(write(table), "kind").facts["table"]}
+    assert notes["customer no"] == "numbers the rows: an identifier? --ignore 'customer no' leaves it out"
+    assert notes["year"] == ""
+    gaps = table.replace("\n1001,", "\n2001,")
+    assert read_csv(write(gaps), "kind").facts["table"][0]["note"] == ""
+    target = read_csv(write(table), "customer no", ignore=["kind"]).facts["table"][0]
+    assert target["role"] == "target" and "--ignore" not in target["note"]

@@ -1,5 +1,6 @@
 """What the columns of a table hold: numbers or categories, in which way they are written, and what is missing."""
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pellucid.datasets.sheet import TableFile
 
 Kind = Literal["number", "category"]
 Missing = Literal["error", "drop", "category", "mean", "indicator"]
+LEAST_NUMBERED = 10  # rows of which a column with each number once is taken to number them
 WAYS: tuple[Missing, ...] = ("error", "drop", "category", "mean", "indicator")
 
 # What people and programs write for a value that they do not have: as pandas reads it, with the marks of older files.
@@ -50,6 +52,14 @@ class Column:
     missing: int = 0
     note: str = ""
 
+    def _numbering(self) -> str:
+        """What is to be said of a column that numbers the rows, whose order a network would learn."""
+        numbers = self.exact or ()
+        if len(numbers) < LEAST_NUMBERED or self.missing or len(set(numbers)) < len(numbers):
+            return ""
+        gapless = max(numbers) - min(numbers) == len(numbers) - 1
+        return f"numbers the rows: an identifier? --ignore {shlex.quote(self.name)} leaves it out" if gapless else ""
+
     def described(self, role: str) -> dict[str, Any]:
         """A row of the table that is shown before training."""
         if self.kind == "number":
@@ -61,7 +71,8 @@ class Column:
             names, counts = np.unique(self.values, return_counts=True)
             often = names[np.argsort(-counts, kind="stable")]
             held = f"{len(names)}: {', '.join(often[:4])}{', …' if len(names) > 4 else ''}"
-        note = "; ".join(part for part in (self.unit and f"in {self.unit}", self.note) if part)
+        told = (self.unit and f"in {self.unit}", self.note, role == "feature" and self._numbering())
+        note = "; ".join(part for part in told if part)
         return {
             "name": self.name,
             "role": role,
