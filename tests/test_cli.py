@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from pellucid.cli.program import app
 from pellucid.experiments.config import check, complete, normal_model
 from pellucid.experiments.errors import UsageError
+from tests.sampled import sampled
 
 PETS = "weight,fur,kind,price\n" + "".join(
     f"{w},{f},{k},{p}\n"
@@ -121,7 +122,7 @@ NOISE = {
 }
 
 
-@pytest.mark.parametrize("kind", NOISE)
+@pytest.mark.parametrize("kind", sampled(NOISE, 2))
 def test_a_run_that_did_not_learn_says_so(kind: str) -> None:
     """Beside what chance gets, and on its page; not where a rare class is known long before an answer changes."""
     rng = np.random.default_rng(0)
@@ -214,6 +215,7 @@ def test_two_classes_and_bce_have_one_output() -> None:
     assert json.loads((run / "summary.json").read_text())["parameters"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.learns
 def test_circle_by_its_defaults() -> None:
     run = trained("circle", "--balance", 0.5)

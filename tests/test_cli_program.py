@@ -74,7 +74,7 @@ TYPED = [
 
 @pytest.mark.parametrize(
     "words",
-    [pytest.param(words, marks=pytest.mark.slow if index > 2 else ()) for index, words in enumerate(TYPED)],
+    [pytest.param(words, marks=pytest.mark.slow if index else ()) for index, words in enumerate(TYPED)],
     ids=lambda words: " ".join(map(str, words)),
 )
 def test_an_ascii_terminal(words: list[object], tmp_path: Path, moons: Path) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.pages import ROOT, blocks
 
 PAGE, README = ROOT / "docs" / "doctor.md", ROOT / "README.md"
@@ -20,6 +22,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_the_walk_from_a_loss_that_does_not_move_to_the_proof(tmp_path: Path) -> None:
     program, before, said, after = blocks(PAGE, "python")[0], *blocks(PAGE, "text")
     script = tmp_path / "train.py"

@@ -6,6 +6,7 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.process.source import undoing
+from tests.sampled import sampled
 
 TWO_LAYERS = """
 import numpy as np
@@ -70,7 +71,7 @@ def examined(folder: Path, source: str, *change: str) -> Report:
     return examine_script(script, budget=40)
 
 
-@pytest.mark.parametrize("source", [TWO_LAYERS, SCALARS])
+@pytest.mark.parametrize("source", sampled([TWO_LAYERS, SCALARS], 2))
 def test_a_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)
     assert report.status == "healthy", report.to_json()
@@ -79,11 +80,14 @@ def test_a_right_program_is_healthy(source: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("source", "old", "new", "wrong"),
-    [
-        (TWO_LAYERS, "syn1 += l1", "syn1 -= l1", {"syn1"}),
-        (TWO_LAYERS, "l1_error * sigmoid(l1, deriv=True)", "l1_error", {"syn0"}),
-        (SCALARS, "d_h = [d_o", "d_h = [-d_o", {"w_h[*]", "b_h"}),
-    ],
+    sampled(
+        [
+            (TWO_LAYERS, "syn1 += l1", "syn1 -= l1", {"syn1"}),
+            (TWO_LAYERS, "l1_error * sigmoid(l1, deriv=True)", "l1_error", {"syn0"}),
+            (SCALARS, "d_h = [d_o", "d_h = [-d_o", {"w_h[*]", "b_h"}),
+        ],
+        3,
+    ),
 )
 def test_a_wrong_tensor_is_found(source: str, old: str, new: str, wrong: set[str], tmp_path: Path) -> None:
     report = examined(tmp_path, source, old, new)
@@ -180,22 +184,25 @@ for k in range(100):
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "title"),
-    [
-        ("(1 - t**2)", "(1 - t)", "self.grad += (1 - t) * out.grad", "wrong-backward: derivative-at-wrong-point"),
-        (
-            "self.grad += other.data *",
-            "self.grad += self.data *",
-            "self.grad += self.data * out.grad",
-            "wrong-backward",
-        ),
-        (
-            "other.grad += self.data",
-            "other.grad = self.data",
-            "other.grad = self.data * out.grad",
-            "wrong-backward: dropped-term",
-        ),
-        ("        p.grad = 0.0\n    loss.b", "        pass\n    loss.b", "", "missing-zero-grad"),
-    ],
+    sampled(
+        [
+            ("(1 - t**2)", "(1 - t)", "self.grad += (1 - t) * out.grad", "wrong-backward: derivative-at-wrong-point"),
+            (
+                "self.grad += other.data *",
+                "self.grad += self.data *",
+                "self.grad += self.data * out.grad",
+                "wrong-backward",
+            ),
+            (
+                "other.grad += self.data",
+                "other.grad = self.data",
+                "other.grad = self.data * out.grad",
+                "wrong-backward: dropped-term",
+            ),
+            ("        p.grad = 0.0\n    loss.b", "        pass\n    loss.b", "", "missing-zero-grad"),
+        ],
+        4,
+    ),
 )
 def test_a_rule_of_an_engine(old: str, new: str, line: str, title: str, tmp_path: Path) -> None:
     report = examined(tmp_path, ENGINE, old, new)

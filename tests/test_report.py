@@ -460,6 +460,7 @@ def pages(folder: Path) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
 
 
+@pytest.mark.slow
 def test_a_page_runs_its_own_scripts_and_no_other(tmp_path: Path) -> None:
     for name, page in pages(tmp_path).items():
         found = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
