@@ -1,17 +1,21 @@
-"""Whole training steps: pellucid with its native kernels, pellucid without, and PyTorch eager, in turns in one run.
+"""Whole training steps: pellucid compiled, eager with its native kernels and without, NumPy by hand, and PyTorch.
 
     python benchmarks/steps.py [--threads 1] [--rounds 9] [NAME…]
 
-The same weights and batches; the losses of three steps must agree before anything is timed. Each of the three runs in
-a process of its own, which does a few steps when it is its turn. What is reported is the median over rounds of the
-ratio within a round, so that a machine that slows down for a while slows all three; the seconds are those of the
-processor, so that other programs on the machine count less. The result goes to benchmarks/results/steps.json.
+The same weights and batches; the losses of three steps must agree before anything is timed. Each side runs in a
+process of its own, which does a few steps when it is its turn. NumPy by hand is there for the MLP, whose forward and
+backward fit on half a page; torch.compile where this machine has a C++ compiler (g++ or clang), which it needs.
+
+What is reported is the median over rounds of the ratio within a round, so that a machine that slows down for a while
+slows all of them; the seconds are those of the processor, so that other programs on the machine count less. The result
+goes to benchmarks/results/steps.json.
 """
 
 import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-SIDES = ("pellucid", "without", "torch")  # with kernels, without, and PyTorch
+SIDES = ("compiled", "pellucid", "without", "numpy", "torch.compile", "torch")  # `pellucid` with kernels is eager
 
 
 def mlp(torch: Any, batch: int) -> Any:
@@ -123,9 +127,45 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def by_hand(model: Any, x: Any, y: Any) -> Callable[[], Any]:
+    """The step of the MLP in NumPy alone, from the weights of the model."""
+    import numpy as np
+
+    w1, b1, w2, b2 = (parameter.detach().numpy().copy() for parameter in model.parameters())
+    x, y = x.numpy(), y.numpy()
+    rows = np.arange(len(x))
+
+    def step() -> Any:
+        hidden = np.maximum(x @ w1.T + b1, 0)
+        scores = hidden @ w2.T + b2
+        scores -= scores.max(axis=1, keepdims=True)
+        exp = np.exp(scores)
+        total = exp.sum(axis=1, keepdims=True)
+        loss = (np.log(total[:, 0]) - scores[rows, y]).mean()
+        slope = exp / total
+        slope[rows, y] -= 1
+        slope /= len(x)
+        before = (slope @ w2) * (hidden > 0)
+        for weight, gradient in (
+            (w2, slope.T @ hidden), (b2, slope.sum(axis=0)), (w1, before.T @ x), (b1, before.sum(axis=0)),
+        ):  # fmt: skip
+            gradient *= 0.1
+            weight -= gradient
+        return loss
+
+    return step
+
+
+def sides_of(name: str) -> list[str]:
+    """Those that can be measured here."""
+    found = [side for side in SIDES if side != "numpy" or name.startswith("MLP")]
+    compiler = any(map(shutil.which, ("g++", "clang++")))
+    return [side for side in found if side != "torch.compile" or compiler]
+
+
 def serve(side: str, name: str, threads: int) -> None:
     """Do steps as they are asked for on the standard input: print the losses of three, then the time of each number."""
-    if side == "torch":
+    if side.startswith("torch"):
         import torch
 
         torch.set_num_threads(threads)
@@ -141,7 +181,13 @@ def serve(side: str, name: str, threads: int) -> None:
         optimizer.step()
         return loss
 
+    if side == "numpy":
+        step = by_hand(model, x, y)
+    elif side in ("compiled", "torch.compile"):
+        step = torch.compile(step)
     print(json.dumps([step().item() for _ in range(3)]), flush=True)
+    if side == "compiled" and getattr(step, "fallback", None):
+        raise SystemExit(f"{name} is not compiled: {step.fallback}")
     for line in sys.stdin:
         start = time.process_time()
         for _ in range(int(line)):
@@ -150,7 +196,8 @@ def serve(side: str, name: str, threads: int) -> None:
 
 
 def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
-    """The times of the three, and their ratios to PyTorch's."""
+    """The times of all, and their ratios to PyTorch's."""
+    sides = sides_of(name)
     counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
     root = str(Path(__file__).resolve().parent.parent / "src")
     servers = {
@@ -159,7 +206,7 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, **counts, "PYTHONPATH": root, "PELLUCID_KERNELS": "0" if side == "without" else "1"},
         )
-        for side in SIDES
+        for side in sides
     }  # fmt: skip
 
     def ask(side: str, count: int) -> float:
@@ -176,16 +223,16 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
             if any(abs(a - b) > 1e-4 * abs(b) for a, b in zip(found, losses["torch"], strict=True)):
                 raise SystemExit(f"{name}: {side} and torch do not compute the same: {losses}")
         each = max(1, round(0.15 / max(ask("torch", 2), 1e-4)))
-        times: dict[str, list[float]] = {side: [] for side in SIDES}
+        times: dict[str, list[float]] = {side: [] for side in sides}
         for turn in range(rounds):
-            for side in SIDES[turn % 3 :] + SIDES[: turn % 3]:
+            for side in sides[turn % len(sides) :] + sides[: turn % len(sides)]:
                 times[side].append(ask(side, each))
     finally:
         for server in servers.values():
             server.communicate()
     ratios = {
         f"{side}/torch": round(statistics.median(a / b for a, b in zip(times[side], times["torch"], strict=True)), 3)
-        for side in SIDES[:2]
+        for side in sides[:-1]
     }
     return {"name": name, "losses": losses, "cpu ms": {side: round(1e3 * statistics.median(found), 3)
             for side, found in times.items()}, **ratios}  # fmt: skip
@@ -202,15 +249,19 @@ def main() -> None:
         serve(asked.serve, asked.names[0], asked.threads)
         return
     rows = []
-    print(f"{'step':15} {'with ms':>9} {'without':>9} {'torch':>9} {'with/torch':>11} {'without/torch':>14}")
+    print(f"{'processor ms':15}" + "".join(f"{side:>14}" for side in SIDES) + f"{'torch/compiled':>16}")
     for name in asked.names:
         row = measure(name, asked.rounds, asked.threads)
         rows.append(row)
-        times = " ".join(f"{row['cpu ms'][side]:9.2f}" for side in SIDES)
-        print(f"{name:15} {times} {row['pellucid/torch']:11.2f} {row['without/torch']:14.2f}", flush=True)
+        times = "".join(f"{row['cpu ms'].get(side, float('nan')):14.3f}" for side in SIDES)
+        print(f"{name:15}{times}{1 / row['compiled/torch']:16.2f}", flush=True)
     from importlib.metadata import version
 
     versions = {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "torch", "llvmlite")}}
+    place = RESULTS / "steps.json"
+    before = json.loads(place.read_text(encoding="utf-8"))["rows"] if place.exists() else []
+    rows += [row for row in before if row["name"] not in asked.names]  # those that were not asked for stay
+    rows.sort(key=lambda row: [*PROGRAMS].index(row["name"]))
     result = {
         "threads": asked.threads,
         "rounds": asked.rounds,
@@ -219,7 +270,7 @@ def main() -> None:
         "versions": versions,
         "rows": rows,
     }
-    (RESULTS / "steps.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    place.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pellucid import nn, optim
 from pellucid.compile.graph import verify
 from pellucid.compile.passes import PASSES
 from pellucid.declare import TABLE
+from pellucid.train import Callback, Learner
 from tests.sampled import sampled
 from tests.test_trace import TRACED, arrays_in, calls_of, filled, fresh
 
@@ -403,3 +404,51 @@ def test_op(name: str) -> None:
         got = compiled(*given(fresh))
         pellucid.manual_seed(2)
         close(got, run(*given(fresh)))
+
+
+# --- the Learner -----------------------------------------------------------------------------------------------------
+
+
+class Looks(Callback):
+    """Looks at the gradients, so that the update is a step of its own."""
+
+    def after_backward(self, learner: Any) -> None:
+        assert all(parameter.grad is not None for parameter in learner.model.parameters())
+
+
+class Halves(Callback):
+    """Changes the loss, so that backward must not be done yet."""
+
+    def after_loss(self, learner: Any) -> None:
+        learner.loss = learner.loss / 2
+
+
+@pytest.mark.parametrize(("callbacks", "compiled"), [([], [True]), ([Looks], [False]), ([Halves], [])])
+def test_a_learner_that_compiles_learns_the_same(callbacks: list[Any], compiled: list[bool]) -> None:
+    """The whole step, or up to the gradients, or nothing of it; the last batch is smaller than the others."""
+
+    def fit(compile: bool) -> Any:
+        pellucid.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3))
+        rng = np.random.default_rng(1)
+        data = [
+            (
+                pellucid.from_numpy(rng.normal(size=(n, 4)).astype(np.float32)),
+                pellucid.from_numpy(rng.integers(0, 3, n)),
+            )
+            for n in (6, 6, 6, 2)
+        ]
+        descent = optim.Adam(model.parameters(), lr=0.01)
+        learner = Learner(
+            model, data, nn.CrossEntropyLoss(), descent, callbacks=[kind() for kind in callbacks], defaults=(),
+            compile=compile,
+        )  # fmt: skip
+        learner.fit(4)
+        if compile:
+            assert [*learner._steps] == compiled
+            assert all(step.runs > 8 and step.fallback is None for step in learner._steps.values())
+        return learner.train_loss, model[0].weight.tolist()
+
+    got, expected = fit(True), fit(False)
+    np.testing.assert_allclose(got[0], expected[0], rtol=1e-4)
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-5)

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core", "kernels"}),
     "train": frozenset(
-        {"core", "random", "record", "safetensors", "viz"}
+        {"core", "random", "record", "safetensors", "viz", "compile", "kernels"}
     ),  # a result draws itself: `learner.lr_find().plot()`
     # What differs beyond rounding is one notion, for two runs and for two models: train has it.
     "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),

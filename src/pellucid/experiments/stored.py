@@ -38,6 +38,7 @@ STRETCH: dict[str, Any] = {
     "from_step": int,
     "versions": dict[str, str],
     "blas": dict[str, Any],
+    "kernels": str,
     "processor": dict[str, Any],
     "platform": str,
     "git": dict[str, Any] | None,

@@ -39,6 +39,10 @@ class Learner(Loop):
             of their class; see `pellucid.train.metrics`.
         callbacks: what is called at each moment of the loop, see `Callback`.
         defaults: the callbacks that a Learner has unless one of their kind is among `callbacks`.
+        compile: whether a step is compiled, see `pellucid.compile`: the whole of it, or up to the gradients where a
+            callback looks at them before the update. Where a callback changes the output or the loss (one that does
+            not say `observes`), or a verb is overridden, steps run as they are; so does what cannot be compiled, with
+            a warning.
 
     >>> from pellucid import nn, optim, tensor
     >>> model = nn.Linear(1, 1)
@@ -61,6 +65,7 @@ class Learner(Loop):
         callbacks: Sequence[Callback] = (),
         *,
         defaults: Sequence[type[Callback]] | None = None,
+        compile: bool = False,
     ) -> None:
         for name, part, example in (
             ("model", model, "()"), ("loss", loss, "()"), ("optimizer", optimizer, "(model.parameters(), lr=0.01)"),
@@ -83,6 +88,10 @@ class Learner(Loop):
             if not any(isinstance(callback, kind) for callback in callbacks)
         ]
         super().__init__([*callbacks, *own])
+        self.compile = compile
+        self._steps: dict[bool, Any] = {}  # compiled, with the update and without
+        self._made: Any = None  # the loss of a compiled step that is under way
+        self._updated = False  # whether it has made the update, too
         self._epoch_random: dict[str, Any] = {}
         self._cycle_callback: Callback | None = None
         self._cycle: dict[str, Any] | None = None  # of fit_one_cycle, while it is not complete
@@ -184,6 +193,53 @@ class Learner(Loop):
             yield
         finally:
             self.remove(*callbacks)
+
+    # Compiled steps ---------------------------------------------------------------------------------------------
+
+    def forward(self) -> None:
+        self._made, self._updated = None, False
+        kind = type(self)
+        verbs = (kind.forward, kind.get_loss, kind.backward, kind.update)
+        own = (Learner.forward, Learner.get_loss, Learner.backward, Learner.update)
+        between = self._hooks["after_predict"] + self._hooks["after_loss"]
+        if not self.compile or verbs != own or not all(method.__self__.observes for method in between):
+            super().forward()
+            return
+        whole = not (between or self._hooks["after_backward"])
+        self.output, self._made = self._compiled(whole)(self.inputs, self.target)
+        self._updated = whole
+
+    def get_loss(self) -> None:
+        if self._made is None:
+            super().get_loss()
+        else:
+            self.loss, self.loss_value = self._made, self._made.item()
+
+    def backward(self) -> None:
+        if self._made is None:
+            super().backward()
+
+    def update(self) -> None:
+        if not self._updated:
+            super().update()
+
+    def _compiled(self, whole: bool) -> Any:
+        """The step as a function of the batch, compiled: with the update, or up to the gradients."""
+        if whole not in self._steps:
+            from pellucid.compile import compile  # loaded where steps are compiled
+
+            model, loss_function, optimizer = self.model, self.loss_function, self.optimizer
+
+            def step(inputs: Any, target: Any) -> Any:
+                output = model(inputs)
+                loss = loss_function(output, target)
+                loss.backward()
+                if whole:
+                    optimizer.step()
+                return output, loss
+
+            self._steps[whole] = compile(step)
+        return self._steps[whole]
 
     # Looking ----------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,13 @@ PACKAGES = (
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
+def kernels() -> str:
+    """What the native kernels run on, or why there are none."""
+    from pellucid.kernels.compiler import status  # loaded where it is asked for
+
+    return status()
+
+
 def environment(folder: str | Path = ".") -> dict[str, Any]:
     """Versions, BLAS, processor and git state, as JSON can hold them. It never fails: what is not known is None.
 
@@ -45,13 +52,14 @@ def environment(folder: str | Path = ".") -> dict[str, Any]:
         folder: where git is asked; the current folder, which is where the code that made the run most often is.
 
     >>> sorted(environment())
-    ['blas', 'git', 'platform', 'processor', 'versions']
+    ['blas', 'git', 'kernels', 'platform', 'processor', 'versions']
     >>> environment()["versions"]["numpy"] == np.__version__
     True
     """
     return {
         "versions": versions(),
         "blas": blas(),
+        "kernels": kernels(),
         "platform": platform.platform(),
         "processor": processor(),
         "git": git_state(folder),
