@@ -211,3 +211,21 @@ def test_casting_to_real_warns() -> None:
         warnings.simplefilter("error")  # the engine takes real parts without a word
         (x * 1j * 1j).real.sum().backward()
     assert x.grad.tolist() == [-1.0]
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 40])
+@pytest.mark.parametrize("dtype", ["complex128", "complex64"])
+@pytest.mark.parametrize("draw", [
+    lambda t, n, kind: t.rand(n, dtype=kind),
+    lambda t, n, kind: t.randn(n, 2, dtype=kind),
+    lambda t, n, kind: t.randn_like(t.zeros(n, dtype=kind)),
+])  # fmt: skip
+def test_draws(draw: Callable[..., Any], dtype: str, n: int) -> None:
+    """Both parts are drawn, each with half the variance; what is drawn next follows on."""
+    results: list[Any] = []
+    for library in (pellucid, torch):
+        library.manual_seed(0)
+        results.append((draw(library, n, getattr(library, dtype)), library.rand(1)))
+    (ours, next_ours), (theirs, next_theirs) = results
+    close(ours, theirs, 1e-6 if dtype == "complex64" else 1e-14)
+    assert next_ours.item() == next_theirs.item()

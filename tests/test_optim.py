@@ -631,3 +631,18 @@ def test_a_step_is_one_op_for_each_parameter(name: str) -> None:
         with interpreter(seen):
             optimizer.step()
     assert seen.names == [optimizer.formula.name] * 2
+
+
+def test_a_schedule_may_derive_from_the_former_name() -> None:
+    """As nearly every schedule that was written by hand does, with a `get_lr`."""
+
+    class Halved(lr_scheduler._LRScheduler):
+        def get_lr(self) -> list[float]:
+            return [rate * 0.5**self.last_epoch for rate in self.base_lrs]
+
+    optimizer = optim.SGD([pellucid.ones(2, requires_grad=True)], lr=0.8)
+    schedule = Halved(optimizer)
+    for _ in range(2):
+        optimizer.step()
+        schedule.step()
+    assert schedule.get_last_lr() == [0.2]

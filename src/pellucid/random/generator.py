@@ -57,7 +57,8 @@ class Generator(Twister):
     # Continuous distributions
 
     def uniform(self, shape: Shape, low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = np.float32) -> Array:
-        """Numbers uniform on [low, high): `rand`, `uniform_`. dtype: float32, float64 or float16.
+        """Numbers uniform on [low, high): `rand`, `uniform_`. dtype: float32, float64, float16 or a complex
+        one, of which both parts are drawn.
 
         A number that rounding lifts to `high` becomes `low`. Raises RuntimeError if low > high or a bound is not
         finite in dtype.
@@ -65,6 +66,8 @@ class Generator(Twister):
         >>> Generator().manual_seed(0).uniform((2,), -1.0, 1.0)
         array([-0.00748682,  0.5364436 ], dtype=float32)
         """
+        if np.dtype(dtype).kind == "c":
+            return _as_complex(self.uniform((*shape, 2), low, high, _part(dtype)))
         kind = _floating("uniform", dtype)
         if low > high:
             raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
@@ -96,7 +99,8 @@ class Generator(Twister):
         dtype: npt.DTypeLike = np.float32,
         contiguous: bool = True,
     ) -> Array:
-        """Normal numbers of `mean` and `std`: `randn`, `normal_`. dtype: float32, float64 or float16.
+        """Normal numbers of `mean` and `std`: `randn`, `normal_`. dtype: float32, float64, float16 or a
+        complex one, of which each part has the standard deviation std / sqrt(2).
 
         Sixteen and more come from blocks (see `normal_blocks`), where the last block overlaps the one before it if the
         size is no multiple of sixteen. Fewer, and any number for a tensor that is not contiguous, come in pairs, in
@@ -106,9 +110,12 @@ class Generator(Twister):
         >>> Generator().manual_seed(0).normal((2,))
         array([ 1.5409961, -0.2934289], dtype=float32)
         """
-        kind = _floating("normal", dtype)
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+        if np.dtype(dtype).kind == "c":
+            parts = self.normal((*shape, 2), 0.0, std / math.sqrt(2), _part(dtype), contiguous)
+            return _as_complex(parts) + np.asarray(mean, dtype)
+        kind = _floating("normal", dtype)
         count = math.prod(shape)
         if count < BLOCK or not contiguous:
             return _narrowed(fused_multiply_add(self._normal_pairs(count, kind), std, mean), kind).reshape(shape)
@@ -405,6 +412,16 @@ def sampler_seed(generator: Generator | None = None) -> int:
     from their generator, or from `default_generator`.
     """
     return int(((generator or default_generator).random(())).item())
+
+
+def _part(dtype: npt.DTypeLike) -> npt.DTypeLike:
+    """The dtype of the real part of a complex one."""
+    return np.float32 if np.dtype(dtype) == np.complex64 else np.float64
+
+
+def _as_complex(parts: Array) -> Array:
+    """The complex numbers whose real and imaginary parts are along the last dimension."""
+    return parts.view(np.complex64 if parts.dtype == np.float32 else np.complex128)[..., 0]
 
 
 def _floating(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:

@@ -43,4 +43,9 @@ SCHEDULERS: dict[str, type[LRScheduler]] = {
     name: kind for name, kind in list(globals().items()) if isinstance(kind, type) and kind is not LRScheduler
 }
 
+
+class _LRScheduler(LRScheduler):
+    """The former name of `LRScheduler`, for programs that derive a schedule from it."""
+
+
 __getattr__ = absent(__name__)
