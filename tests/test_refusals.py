@@ -110,6 +110,38 @@ def run(program, T):
     return eval(program, {"T": T, "F": T.nn.functional, "put": put, **tensors})  # noqa: S307
 
 
+# What programs and PyTorch's own tests look for in the words of an error: both libraries say it.
+SAID = {
+    "x['0':'1']": "slice indices must be integers",
+    "x[0.5:]": "slice indices must be integers",
+    "T.unravel_index(T.tensor([1]), T.tensor([1, 2, 3]))": "expected 'shape' to be int or sequence",
+    "T.unravel_index(T.tensor([1]), (1, 2, 2.0))": "expected 'shape' sequence to only contain ints",
+    "T.tensor_split(T.tensor(1.0), 10)": "expected at least a 1-dimensional tensor, but got a tensor with 0 dims",
+    "T.tensor_split(x, T.tensor(1.1))": "to have dtype of long, but got Float",
+    "T.tensor_split(x, T.tensor(((1,),)))": "zero-dimensional or one-dimensional tensor, but got a tensor with 2 dims",
+    "T.tensor(1.0).view(T.float64)": r"self.dim\(\) cannot be 0",
+    "x[:, ::2].view(T.float64)": r"self.stride\(-1\) must be 1",
+    "T.broadcast_shapes(1.5)": "Input shapes should be of type ints, a tuple of ints, or a list of ints",
+    "T.empty((), dtype=T.float64).resize_([2, 4, 2**29, 2**29])": "Storage size calculation overflowed",
+    "x.__delitem__(0)": "does not support deleting items",
+}
+
+
+@pytest.mark.parametrize("lib", [torch, pellucid], ids=["torch", "pellucid"])
+@pytest.mark.parametrize("program", SAID)
+def test_the_same_words(program, lib):
+    with pytest.raises((TypeError, RuntimeError), match=SAID[program]):
+        run(program, lib)
+
+
+def test_what_is_a_view_says_so():
+    for lib in (torch, pellucid):
+        x = lib.ones(2, 2)
+        assert [y._is_view() for y in (x, x.T, x[0], x + 1, x.clone(), x.reshape(-1))] == [
+            False, True, True, False, False, True,
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("program", REFUSED)
 def test_the_same_class_of_error(program):
     with pytest.raises(Exception) as theirs:

@@ -213,6 +213,13 @@ class Tensor(Source, Declared):
         """The tensor that this one is a view of (under PyTorch's name)."""
         return None if self._view is None else self._view.base
 
+    def _is_view(self) -> bool:
+        """Whether this tensor is a view of another one, its `_base` (under PyTorch's name)."""
+        return self._view is not None
+
+    def __delitem__(self, key: object) -> None:
+        raise TypeError("Tensor does not support deleting items")
+
     @property
     def data(self) -> Tensor:
         """The same memory without history. Changes through it are not seen by autograd: prefer `detach()`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,9 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     size = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     if self.requires_grad:
         raise RuntimeError(with_line("cannot resize variables that require grad"))
-    count = int(np.prod(size))
+    count = math.prod(size)
+    if count * self._array.itemsize >= 2**63:
+        raise RuntimeError(with_line(f"Storage size calculation overflowed with sizes={list(size)}"))
     flat = self._array.reshape(-1)
     if count > flat.size:
         flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])

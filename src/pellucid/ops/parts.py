@@ -232,16 +232,25 @@ def tensor_split(
     indices_or_sections = given[0]
     if isinstance(indices_or_sections, Tensor):
         if indices_or_sections.dtype.name != "int64":
+            given_type = indices_or_sections.type().removeprefix("torch.").removesuffix("Tensor")
             raise RuntimeError(
                 with_line(
-                    f"tensor_split expected tensor_indices_or_sections to have dtype of long, got "
-                    f"{indices_or_sections.dtype!r}"
+                    f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {given_type}"
                 )
             )
         if indices_or_sections.ndim > 1:
-            raise RuntimeError(with_line("tensor_split expected tensor_indices_or_sections to be 0-d or 1-d"))
+            raise RuntimeError(
+                with_line(
+                    "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional "
+                    f"tensor, but got a tensor with {indices_or_sections.ndim} dims"
+                )
+            )
         indices_or_sections = indices_or_sections.tolist()
-    dim = dim_of(dim, _rank(input, "tensor_split()"))
+    if input.ndim == 0:
+        raise RuntimeError(
+            with_line("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        )
+    dim = dim_of(dim, input.ndim)
     size = input.shape[dim]
     if is_list(indices_or_sections):
         return tuple(

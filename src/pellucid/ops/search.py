@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 from pellucid.core import Tensor
 from pellucid.declare import TABLE, function, op
@@ -385,7 +385,15 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     >>> pellucid.unravel_index(pellucid.tensor(4), (2, 3))
     (tensor(1), tensor(1))
     """
-    lengths = sizes_of((shape,))
+    if not isinstance(shape, int | tuple | list):
+        raise TypeError(with_line(f"expected 'shape' to be int or sequence of ints, but got {type(shape).__name__}"))
+    given: tuple[Any, ...] = (shape,) if isinstance(shape, int) else tuple(cast("Any", shape))
+    for length in given:
+        if not isinstance(length, int):
+            raise TypeError(
+                with_line(f"expected 'shape' sequence to only contain ints, but got {type(length).__name__}")
+            )
+    lengths = sizes_of((given,))
     if indices.dtype.is_floating_point or indices.dtype.name == "bool":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
     if any(length < 0 for length in lengths):

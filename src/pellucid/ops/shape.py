@@ -80,10 +80,15 @@ def view_dtype(xp: Any, input: Any, *, dtype: Any) -> Any:
     ratio = dtype.itemsize / input.itemsize
     if not input.size and input.ndim and ratio <= 1:
         return xp.empty((*input.shape[:-1], round(input.shape[-1] / ratio)), dtype.numpy)
-    if ratio != 1 and (input.ndim == 0 or input.strides[-1] != input.itemsize):
+    if ratio != 1 and input.ndim == 0:
         raise ShapeError(
-            f"to view {input.dtype} as {dtype.name} (different element sizes), the last dimension must exist and be "
-            "contiguous; write .contiguous() first"
+            f"self.dim() cannot be 0 to view {input.dtype} as {dtype.name} (different element sizes); write "
+            ".reshape(1) first"
+        )
+    if ratio != 1 and input.strides[-1] != input.itemsize:
+        raise ShapeError(
+            f"self.stride(-1) must be 1 to view {input.dtype} as {dtype.name} (different element sizes), but got "
+            f"{input.strides[-1] // input.itemsize}; write .contiguous() first"
         )
     if ratio > 1 and input.shape[-1] % ratio:
         raise ShapeError(
@@ -322,6 +327,11 @@ def broadcast_shapes(*shapes: Any) -> Size:
     >>> pellucid.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
+    for entry in shapes:
+        if not isinstance(entry, int | tuple | list):
+            raise RuntimeError(
+                with_line(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {entry}")
+            )
     known = [(entry,) if isinstance(entry, int) else sizes_of((entry,)) for entry in shapes]
     rank = max((len(entry) for entry in known), default=0)
     result = [1] * rank

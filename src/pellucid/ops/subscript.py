@@ -296,15 +296,23 @@ def _split(known: list[Any], rest: int) -> _Sorted:
 
 def _plain(entry: slice) -> slice:
     """A slice of Python numbers; its bounds may be 0-d tensors or NumPy's numbers."""
-    step = 1 if entry.step is None else operator.index(entry.step)
+    step = 1 if entry.step is None else _bound(entry.step)
     if step == 0:
         raise ValueError("slice step cannot be zero")
     if step < 0:
         raise ValueError(with_line(f"step must be greater than zero, got {step}; write x.flip(dim) to turn it round"))
-    start = None if entry.start is None else operator.index(entry.start)
-    return slice(
-        start, None if entry.stop is None else operator.index(entry.stop), None if entry.step is None else step
-    )
+    start, stop = (None if bound is None else _bound(bound) for bound in (entry.start, entry.stop))
+    return slice(start, stop, None if entry.step is None else step)
+
+
+def _bound(bound: Any) -> int:
+    """A bound of a slice, as Python's own lists take it."""
+    try:
+        return operator.index(bound)
+    except TypeError:
+        raise TypeError(
+            with_line(f"slice indices must be integers or None or have an __index__ method, not {type(bound).__name__}")
+        ) from None
 
 
 def _viewed(self: Tensor, basic: tuple[Any, ...]) -> Tensor:
