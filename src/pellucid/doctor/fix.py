@@ -87,6 +87,8 @@ def _is_better(was: Report, now: Report) -> bool:
 
 
 def _wrong(report: Report) -> int:
+    if not any(finding.tensors for finding in report.findings):
+        return sum(finding.severity in ("error", "warning") for finding in report.findings)
     return sum(t.get("verdict") not in ("right", "unknown") for f in report.findings for t in f.tensors)
 
 

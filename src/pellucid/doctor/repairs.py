@@ -9,7 +9,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from pellucid.doctor.report import Finding
+from pellucid.doctor.edits import Text, statement_at
+from pellucid.doctor.finding import Finding
+from pellucid.doctor.patches import PATCHES
 
 MOST = 4  # of one finding
 
@@ -19,12 +21,12 @@ def repairs(finding: Finding, source: str) -> Iterator[str]:
     if finding.line is None:
         return
     try:
-        statement = _statement(ast.parse(source), finding.line)
+        statement = statement_at(ast.parse(source), finding.line)
     except SyntaxError:
         return
     if statement is None:
         return
-    text = _Text(source)
+    text = Text(source)
     kind = finding.mistake or finding.cause
     makers = {**OF_MISTAKE, **OF_CAUSE}
     made: list[str] = []
@@ -32,7 +34,7 @@ def repairs(finding: Finding, source: str) -> Iterator[str]:
         made.append(text.with_line(finding.line, str(finding.patch["old"]), str(finding.patch["new"])))
     if finding.patch and "insert" in finding.patch:
         made.append(text.after(statement, str(finding.patch["insert"])))
-    for make in makers.get(kind, ()):
+    for make in (*PATCHES.get(kind, ()), *makers.get(kind, ())):
         made += list(make(finding, statement, text))
     seen = {source}
     for changed in made[:MOST]:
@@ -49,52 +51,6 @@ def _parses(source: str) -> bool:
     return True
 
 
-def _statement(tree: ast.Module, line: int) -> ast.stmt | None:
-    """The shortest statement that holds a line."""
-    around = [
-        node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
-    ]
-    return min(around, key=lambda node: (node.end_lineno or 0) - node.lineno, default=None)
-
-
-class _Text:
-    """A source whose expressions can be replaced where they are written, the rest as it was."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.lines = source.splitlines(keepends=True)
-
-    def of(self, node: ast.expr) -> str:
-        return ast.get_source_segment(self.source, node) or ast.unparse(node)
-
-    def with_expression(self, node: ast.expr, new: str) -> str:
-        start, end = self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
-        return self.source[:start] + new + self.source[end:]
-
-    def with_line(self, line: int, old: str, new: str) -> str:
-        lines = list(self.lines)
-        lines[line - 1] = lines[line - 1].replace(old, new, 1)
-        return "".join(lines)
-
-    def with_operator(self, statement: ast.AugAssign, new: str) -> str:
-        start = self._offset(statement.target.end_lineno, statement.target.end_col_offset)
-        end = self._offset(statement.value.lineno, statement.value.col_offset)
-        return self.source[:start] + re.sub(r"[-+]=", new, self.source[start:end], count=1) + self.source[end:]
-
-    def after(self, statement: ast.stmt, new: str) -> str:
-        """With another statement below one, indented like it."""
-        first = self.lines[statement.lineno - 1]
-        indent = first[: len(first) - len(first.lstrip())]
-        place = statement.end_lineno or statement.lineno
-        head = "".join(self.lines[:place])
-        return (head if head.endswith("\n") else head + "\n") + f"{indent}{new}\n" + "".join(self.lines[place:])
-
-    def _offset(self, line: int | None, column: int | None) -> int:
-        before = sum(len(text) for text in self.lines[: (line or 1) - 1])
-        # Columns are counted in bytes of UTF-8.
-        return before + len(self.lines[(line or 1) - 1].encode()[: column or 0].decode(errors="ignore"))
-
-
 def _value(statement: ast.stmt) -> ast.expr | None:
     """What a statement assigns."""
     return statement.value if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign) else None
@@ -103,7 +59,7 @@ def _value(statement: ast.stmt) -> ast.expr | None:
 # Mistakes in a backward pass ------------------------------------------------------------------------------------------
 
 
-def _other_sign(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _other_sign(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
         yield text.with_operator(statement, "-=" if isinstance(statement.op, ast.Add) else "+=")
     value = _value(statement)
@@ -114,7 +70,7 @@ def _other_sign(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[
         yield from _negated(part, text)
 
 
-def _negated(value: ast.expr, text: _Text) -> Iterator[str]:
+def _negated(value: ast.expr, text: Text) -> Iterator[str]:
     if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
         yield text.with_expression(value, text.of(value.operand))
         return
@@ -125,12 +81,12 @@ def _negated(value: ast.expr, text: _Text) -> Iterator[str]:
     yield text.with_expression(value, f"-({text.of(value)})")
 
 
-def _in_brackets(node: ast.expr, text: _Text) -> str:
+def _in_brackets(node: ast.expr, text: Text) -> str:
     written = text.of(node)
     return f"({written})" if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) else written
 
 
-def _other_factor(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _other_factor(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """By the factor that the tensors were measured to have."""
     factors = [t["factor"] for t in finding.tensors if t.get("factor")]
     value = _value(statement)
@@ -146,7 +102,7 @@ def _other_factor(finding: Finding, statement: ast.stmt, text: _Text) -> Iterato
 SLOPES = {"tanh": "(1 - {h} ** 2)", "sigmoid": "{h} * (1 - {h})", "relu": "({h} > 0)"}
 
 
-def _with_slope(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _with_slope(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """Times the derivative of the activation, by the name of its output."""
     value = _value(statement)
     if value is None:
@@ -158,7 +114,7 @@ def _with_slope(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[
             yield text.with_expression(value, f"{text.of(value)} * {SLOPES[kind].format(h=h)}")
 
 
-def _at_output(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _at_output(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """The derivative of an activation by its own output: `p * (1 - p)` becomes `h * (1 - h)`."""
     value = _value(statement)
     if value is None:
@@ -171,7 +127,7 @@ def _at_output(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[s
                 yield text.with_expression(value, re.sub(rf"\b{name}\b", h, written))
 
 
-def _activations(finding: Finding, text: _Text) -> Iterator[tuple[str, str]]:
+def _activations(finding: Finding, text: Text) -> Iterator[tuple[str, str]]:
     """The outputs and the kind of the activation that the autopsy names by its forward line.
 
     Where that line is in a function, the outputs are what its calls are assigned to.
@@ -179,7 +135,7 @@ def _activations(finding: Finding, text: _Text) -> Iterator[tuple[str, str]]:
     tree = ast.parse(text.source)
     for detail in finding.details:
         forward = detail.get("forward")
-        statement = _statement(tree, int(forward[1])) if forward else None
+        statement = statement_at(tree, int(forward[1])) if forward else None
         kind = _kind(ast.unparse(statement)) if statement is not None else ""
         if statement is None or not kind:
             continue
@@ -206,7 +162,7 @@ def _kind(written: str) -> str:
     return ""
 
 
-def _turned(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _turned(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """One factor of the product transposed, the other, and both the other way round."""
     value = _value(statement)
     for node in ast.walk(value) if value is not None else ():
@@ -238,14 +194,14 @@ def _flip(written: str) -> str:
     return f"{written}.T" if re.fullmatch(r"[\w.\[\]']+", written) else f"({written}).T"
 
 
-def _summed(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _summed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     value = _value(statement)
     if value is not None:
         for axes in ("axis=0", "axis=0, keepdims=True", "axis=1, keepdims=True"):
             yield text.with_expression(value, f"np.sum({text.of(value)}, {axes})")
 
 
-def _moved_too(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _moved_too(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`b1 -= lr * db1` below `W1 -= lr * dW1`, where db1 is computed and never used."""
     tree = ast.parse(text.source)
     wrong = [_last(t["name"]) for t in finding.tensors if t.get("verdict") == "zero"]
@@ -274,7 +230,7 @@ def _last(name: str) -> str:
 # Conditions -----------------------------------------------------------------------------------------------------------
 
 
-def _random(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _random(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`np.zeros((3, 8))` becomes random numbers of the usual size."""
     value = _value(statement)
     for node in ast.walk(value) if value is not None else ():
@@ -286,7 +242,7 @@ def _random(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]
                 return
 
 
-def _rescaled(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _rescaled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """First weights divided by how many times too large they are."""
     found = re.search(r"about ([\d.e+-]+) times as large", finding.evidence)
     value = _value(statement)
@@ -296,7 +252,7 @@ def _rescaled(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[st
         yield text.with_expression(value, f"({text.of(value)}) {change}")
 
 
-def _without_inner(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _without_inner(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`softmax(relu(z))` becomes `softmax(z)`: what stands between the scores and the last activation goes."""
     inner = r"softmax" if finding.cause == "double-softmax" else r"relu|maximum|max$|tanh"
     for node in ast.walk(statement):
@@ -309,7 +265,7 @@ def _without_inner(finding: Finding, statement: ast.stmt, text: _Text) -> Iterat
                     yield text.with_expression(argument, text.of(kept[0]))
 
 
-def _longer(finding: Finding, statement: ast.stmt, text: _Text) -> Iterator[str]:
+def _longer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`range(100)` of the loop over the epochs becomes twenty times as long."""
     if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call):
         for argument in statement.iter.args[:1] if len(statement.iter.args) == 1 else statement.iter.args[1:2]:

@@ -1,0 +1,140 @@
+"""`--fix` for programs that train with pellucid: the line that changes, and programs that then learn."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pellucid.doctor import examine_script
+from pellucid.doctor.finding import Finding
+from pellucid.doctor.repairs import repairs
+
+PROGRAM = """import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+x = torch.randn(240, 4)
+y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+for epoch in range(6):
+    for i in range(0, 240, 20):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x[i : i + 20]), y[i : i + 20])
+        loss.backward()
+        optimizer.step()
+print((model(x).argmax(1) == y).float().mean().item())
+"""
+OPTIMIZER = "optimizer = torch.optim.SGD(model.parameters(), lr=0.3)"
+OUT = "hand the logits to cross_entropy: leave the softmax out"
+
+
+@pytest.mark.parametrize(
+    ("cause", "fix", "line", "repaired"),
+    [
+        ("lr-too-low", "lr=0.1", "o = optim.SGD(m.parameters(), lr=1e-6)", "o = optim.SGD(m.parameters(), lr=0.1)"),
+        ("lr-too-high", "lr=0.01", "o = optim.SGD(m.parameters(), 5.0)", "o = optim.SGD(m.parameters(), 0.01)"),
+        ("lr-too-low", "lr=0.1", "o = SGD(m.parameters())", "o = SGD(m.parameters(), lr=0.1)"),
+        ("lr-too-low", "lr=0.1", "o = SGD(m.parameters(), lr=RATE)", "o = SGD(m.parameters(), lr=0.1)"),
+        ("excessive-weight-decay", "", "o = SGD(p, weight_decay=0.5)", "o = SGD(p, weight_decay=1e-4)"),
+        ("excessive-dropout", "", "d = nn.Dropout(0.95)", "d = nn.Dropout(0.1)"),
+        ("excessive-dropout", "", "d = nn.Dropout2d(p=0.95)", "d = nn.Dropout2d(p=0.1)"),
+        ("unshuffled-data", "", "l = DataLoader(d, 20, shuffle=False)", "l = DataLoader(d, 20, shuffle=True)"),
+        ("unshuffled-data", "", "l = u.DataLoader(d, 20)", "l = u.DataLoader(d, 20, shuffle=True)"),
+        ("loss-reduction-scale", "", "c = nn.MSELoss(reduction='sum')", 'c = nn.MSELoss(reduction="mean")'),
+        ("loss-reduction-scale", "", "(1000 * loss).backward()", "loss.backward()"),
+        ("loss-sign-flipped", "", "(-loss).backward()", "loss.backward()"),
+        ("loss-sign-flipped", "", "o = SGD(p, lr=1, maximize=True)", "o = SGD(p, lr=1, maximize=False)"),
+        ("double-softmax", OUT, "m = Stack(a, nn.ReLU(), nn.Softmax(dim=1))", "m = Stack(a, nn.ReLU(), nn.Identity())"),
+        ("double-softmax", OUT, "return F.softmax(self.last(x), dim=1)", "return self.last(x)"),
+        ("double-softmax", OUT, "z = self.last(x).softmax(1)", "z = self.last(x)"),
+        ("activation-before-loss", "leave relu out", "z = torch.relu(self.last(x))", "z = self.last(x)"),
+        ("output-range-mismatch", "leave sigmoid out at the output", "z = torch.sigmoid(z)", "z = z"),
+        ("softmax-wrong-axis", "softmax(…, dim=1)", "p = F.log_softmax(z, dim=0)", "p = F.log_softmax(z, dim=1)"),
+        ("softmax-wrong-axis", "softmax(…, dim=-1)", "p = z.softmax(1)", "p = z.softmax(-1)"),
+        ("silent-broadcast-loss", "", "l = mse(net(x), y)", "l = mse(net(x).squeeze(-1), y)"),
+        ("silent-broadcast-loss", "", "l = ((p - y) ** 2).mean()", "l = ((p.squeeze(-1) - y) ** 2).mean()"),
+    ],
+)  # fmt: skip
+def test_a_patch_changes_the_line_it_is_asked_for(cause: str, fix: str, line: str, repaired: str) -> None:
+    head, tail = "import torch\n\nπ = 'ä'\n", "\nprint('done')\n"
+    body = f"def f():\n    {line}" if line.startswith("return") else line
+    source = head + body + tail
+    finding = Finding(cause, "error", 1, "", "", fix, "t.py", 4 + body.count("\n"), line)
+    made = list(repairs(finding, source))
+    assert source.replace(line, repaired) in made
+    for program in made:
+        ast.parse(program)
+
+
+FAULTS = {
+    "missing-zero-grad": ("        optimizer.zero_grad()\n", ""),
+    "parameter-not-optimized": ("SGD(model.parameters()", "SGD(model[0].parameters()"),
+    "double-softmax": ("nn.Linear(16, 3))", "nn.Linear(16, 3), nn.Softmax(dim=1))"),
+    "loss-sign-flipped": ("        loss.backward()", "        (-loss).backward()"),
+    "lr-too-low": ("lr=0.3", "lr=1e-5"),
+    "lr-too-high": ("lr=0.3", "lr=300.0"),
+}
+
+
+def patched(cause: str) -> tuple[str, list[str]]:
+    """The faulty program, and its patches."""
+    source = PROGRAM.replace(*FAULTS[cause])
+    assert source != PROGRAM
+    near = {
+        "missing-zero-grad": "loss.backward()",
+        "loss-sign-flipped": "(-loss).backward()",
+        "double-softmax": "nn.Softmax",
+    }
+    line = next(i for i, text in enumerate(source.splitlines(), 1) if near.get(cause, "torch.optim") in text)
+    fix = {"lr-too-low": "lr=0.1", "lr-too-high": "lr=0.3", "double-softmax": OUT}.get(
+        cause, "make the optimiser with …"
+    )
+    return source, list(repairs(Finding(cause, "error", 1, "", "", fix, "t.py", line), source))
+
+
+@pytest.mark.parametrize("cause", FAULTS)
+def test_a_patched_program_has_the_fault_no_more(cause: str) -> None:
+    source, made = patched(cause)
+    right = sorted(PROGRAM.splitlines())
+    plain = [program.replace(", nn.Identity()", "").replace("lr=0.1", "lr=0.3") for program in made]
+    assert any(sorted(program.splitlines()) == right for program in plain), source
+
+
+@pytest.mark.parametrize("line", ["eval", "train"])
+def test_a_mode_is_set_around_what_it_is_for(line: str) -> None:
+    if line == "train":
+        source = PROGRAM.replace("    for i in", "    model.eval()\n    for i in")
+        found = Finding("train-eval-mode", "error", 1, "", "", "model.train() at the beginning", "t.py", 11)
+        expected = "        model.train()\n        optimizer.zero_grad()"
+    else:
+        source = PROGRAM.replace("print(", "with torch.no_grad():\n    print(")
+        number = source.count("\n", 0, source.index("print(")) + 1
+        found = Finding("train-eval-mode", "error", 1, "", "", "model.eval() before the evaluation", "t.py", number)
+        expected = "model.eval()\nwith torch.no_grad():"
+    made = list(repairs(found, source))
+    assert any(expected in program for program in made)
+    if line == "eval":
+        assert made[0].endswith("model.train()\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cause", ["double-softmax"])
+def test_fix_writes_a_copy_that_learns_and_leaves_the_program_alone(cause: str, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    source = PROGRAM.replace(*FAULTS[cause]).replace("range(6)", "range(20)")
+    script.write_text(source)
+    report = examine_script(script, fix=True, budget=60)
+    assert script.read_text() == source
+    assert report.fix is not None
+    copy = tmp_path / "train.fixed.py"
+    assert report.fix.get("path") == str(copy), report
+    assert report.fix["diff"].startswith("--- train.py\n+++ train.fixed.py\n")
+    command = [sys.executable, "-m", "pellucid", "run", str(copy)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(run.stdout) > 0.9
