@@ -1,11 +1,13 @@
 """What the conditions of a hand-written program are judged by, each part by itself."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import coverage, imbalance
-from pellucid.doctor.probes import roles, tables
+from pellucid.doctor.probes import roles, tables, trials
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Trial
@@ -261,3 +263,26 @@ def test_rows_that_hide_a_class_and_rows_of_which_each_class_is_right():
     assert imbalance.imbalance(data, Batch(labels=labels, outputs=np.full((200, 1), 0.1))) is not None
     assert imbalance.imbalance(data, Batch(labels=labels, outputs=0.1 + 0.8 * labels)) is None
     assert imbalance.by_class(Batch(labels=labels, outputs=np.full((200, 1), 0.1))) == 0.5
+
+
+@pytest.mark.parametrize("way", ["W += v", "W -= lr * v"])
+def test_without_its_decay_a_training_with_momentum_has_none_in_its_velocity_either(way):
+    rng, lr, decay = np.random.default_rng(0), 0.1, 0.5
+    slopes = rng.normal(size=(20, 4))
+
+    def step(w, v, g):
+        v[:] = 0.9 * v + (g if way == "W -= lr * v" else -lr * g)
+        w += -lr * v if way == "W -= lr * v" else v
+
+    w, v = np.ones(4), np.zeros(4)
+    plain, velocity = np.ones(4), np.zeros(4)
+    scope = Scope(None, {}, {"w": w, "v": v})
+    found = scout.Parameters(groups(leaves(scope)), ["w"], {"v": "w"})
+    lab = SimpleNamespace(groups=found.groups, before={})
+    without = trials.scaled(lab, found, 1.0, {"w": lr * decay})
+    for g in slopes:
+        lab.before = {"w": w.copy()}
+        step(w, v, g + decay * w)
+        without(scope)
+        step(plain, velocity, g)
+    assert w == pytest.approx(plain)

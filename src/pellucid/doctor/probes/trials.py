@@ -235,16 +235,33 @@ def gently(
 
 
 def scaled(lab: Lab, found: Parameters, scale: float, undecayed: dict[str, float] | None = None) -> Change:
-    """At the end of a pass: every update this many times as large, and without a decay of some parameters."""
+    """At the end of a pass: every update this many times as large, and without a decay of some parameters.
+
+    What has decayed is taken out of a velocity, too, which would bring it into all later updates.
+    """
 
     def after(scope: Scope) -> None:
         for name in found.parameters:
             old = lab.before.get(name)
             if old is not None:
                 new = lab.groups[name].read(scope)
-                lab.groups[name].write(scope, old + scale * (new - old + (undecayed or {}).get(name, 0.0) * old))
+                back = (undecayed or {}).get(name, 0.0) * old
+                lab.groups[name].write(scope, old + scale * (new - old + back))
+                if name in (undecayed or {}):
+                    _give_back(lab, found, name, new - old, back, scope)
 
     return after
+
+
+def _give_back(lab: Lab, found: Parameters, name: str, moved: np.ndarray, back: np.ndarray, scope: Scope) -> None:
+    """Take a decay out of the velocities of a parameter: of what its update is a multiple of."""
+    for memory in (memory for memory, owner in found.memory.items() if owner == name and memory in lab.groups):
+        velocity = lab.groups[memory].read(scope)
+        if velocity.shape != moved.shape or not velocity.any():
+            continue
+        share = float(moved @ velocity) / float(velocity @ velocity)
+        if share and np.abs(moved - share * velocity).max() < 1e-6 * np.abs(moved).max():
+            lab.groups[memory].write(scope, velocity + back / share)
 
 
 def beginning(lab: Lab, found: Parameters, initial: dict[str, np.ndarray], changes: tuple[Change, ...]) -> Change:

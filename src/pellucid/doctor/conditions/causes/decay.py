@@ -14,7 +14,7 @@ from pellucid.doctor.process import places
 def find(case: Case) -> Found | None:
     """Confirmed by a training in which what decays is given back after each pass."""
     found = case.session.found
-    if not case.study.passes or found.memory:
+    if not case.study.passes:
         return None
     shares: dict[str, float] = {}
     for name in found.parameters:
