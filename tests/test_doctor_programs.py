@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.doctor import Report, examine_script
-from pellucid.doctor.process.source import undoing
+from pellucid.doctor.process.source import draws_units, undoing
 from tests.sampled import sampled
 
 TWO_LAYERS = """
@@ -285,3 +285,17 @@ d = h.T @ e
 def test_the_backward_pass_of_a_step(forward: int, missing: bool, line: int | None) -> None:
     found = undoing({"a.py": LAYERS}, ("a.py", forward), ("a.py", 21), missing)
     assert found == (None if line is None else ("a.py", line))
+
+
+@pytest.mark.parametrize(
+    ("source", "drawn"),
+    [
+        ("h = (ph > rng.rand(*ph.shape)).astype(float)", True),
+        ("h = np.random.binomial(1, ph)", True),
+        ("h = np.random.random(ph.shape) < ph", True),
+        ("mask = np.random.rand(*ph.shape) < keep", False),
+        ("hit = ph > 0.5", False),
+    ],
+)
+def test_units_that_are_drawn(source: str, drawn: bool) -> None:
+    assert draws_units({"a.py": source}, {"ph"}) is drawn

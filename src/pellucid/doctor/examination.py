@@ -19,7 +19,7 @@ from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.source import Assignments, suspect, undoing
+from pellucid.doctor.process.source import Assignments, draws_units, suspect, undoing
 from pellucid.doctor.proof import prove
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
@@ -129,7 +129,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
     random = _drawn(session, judgement) if judgement.wrong else set[str]()
-    if random >= set(judgement.wrong) and judgement.wrong:
+    depends = {key[1].split(".")[-1] for key in seen.depends}
+    units = bool(judgement.wrong) and draws_units(session.program.loops.sources, depends)
+    if judgement.wrong and (random >= set(judgement.wrong) or units):
         names = ", ".join(judgement.wrong)
         return Report(
             "inconclusive",

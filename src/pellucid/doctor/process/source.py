@@ -146,6 +146,31 @@ def suspect(source: Assignments, wrong: list[Group], right: list[Group]) -> tupl
     return own[0] if own else slices[0][0]
 
 
+RANDOM = re.compile(r"rand\b|random|uniform|\brng\b")
+
+
+def draws_units(sources: dict[str, str], depends: set[str]) -> bool:
+    """Whether units are drawn by chances that depend on the parameters, `h = ph > rand(…)`: no slope goes through.
+
+    `depends`: the names of what depends on them. A mask of dropout is drawn by a number that does not.
+    """
+    for text in sources.values():
+        try:
+            tree = ast.parse(text)
+        except SyntaxError:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare) and len(node.comparators) == 1:
+                sides = (node.left, node.comparators[0])
+                for side, other in (sides, sides[::-1]):
+                    if RANDOM.search(ast.unparse(side)) and _names(other) & depends:
+                        return True
+            binomial = isinstance(node, ast.Call) and ast.unparse(node.func).endswith("binomial")
+            if binomial and set[str]().union(*map(_names, getattr(node, "args", []))) & depends:
+                return True
+    return False
+
+
 DERIVES = re.compile(r"back|grad|bprop|deriv|prime|^d_?|_d$|jac", re.I)
 
 OUTPUT = re.compile(r"^(y|a|o|s|h|out\w*|act\w*|sig\w*)\d*$", re.I)  # how an activation's output is called
