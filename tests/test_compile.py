@@ -352,6 +352,31 @@ def test_options_of_pytorch_are_taken() -> None:
         pellucid.compile(3)
 
 
+@pytest.mark.parametrize("odd", [-100, 3, -1])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_classes_that_are_ignored_or_out_of_range(odd: int, reduction: str) -> None:
+    """-100 is left out of the loss and of the gradient; others are the error that eager mode raises."""
+    scores = pellucid.tensor([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0]])
+
+    def slope(target: Any) -> Any:
+        leaf = scores.detach().requires_grad_()
+        loss = functional.cross_entropy(leaf, target, reduction=reduction)
+        return loss.detach(), pellucid.autograd.grad(loss, leaf)[0]
+
+    run = quietly(slope)
+    for _ in range(3):
+        run(pellucid.tensor([0, 2]))
+    target = pellucid.tensor([1, odd])
+    if odd == -100:
+        close(run(target), slope(target))
+        return
+    with pytest.raises(IndexError) as error:
+        run(target)
+    with pytest.raises(IndexError) as expected:
+        slope(target)
+    assert str(odd) in str(error.value) and str(odd) in str(expected.value)
+
+
 # --- every op of the table -------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from pellucid.backend import Array
 from pellucid.kernels import compiler
 from pellucid.kernels import mathematics as m
-from pellucid.kernels.emitter import Emitter
+from pellucid.kernels.emitter import Emitter, Variable
+from pellucid.kernels.emitter import Value as Scalar
 from pellucid.kernels.table import TYPES, address
 
 from .graph import Node, Value
@@ -23,10 +24,13 @@ _made: dict[Any, Callable[..., None] | None] = {}
 
 
 def _forward(type: str, classes: int) -> Emitter:
-    """out[0] = Σ (log Σ exp(z) - z[target]) over the rows, in float64; probs = softmax(scores)."""
+    """out[0] = Σ (log Σ exp(z) - z[target]) over the rows, in float64; probs = softmax(scores).
+
+    out[1] counts the rows whose class is out of range, which is then not looked up.
+    """
     k = Emitter(f"cross_entropy_{classes}_{type}", dict.fromkeys(("scores", "target", "probs", "out"), "ptr"))
     width = k.constant("i64", classes)
-    total = k.variable(k.constant("double", 0.0))
+    total, odd = k.variable(k.constant("double", 0.0)), k.variable(k.constant("double", 0.0))
     with k.loop(k.start, k.stop) as row:
         first = row * classes
         peak = k.variable(k.load(type, k.scores, first))
@@ -43,23 +47,35 @@ def _forward(type: str, classes: int) -> Emitter:
         share = 1 / whole
         with k.loop(0, width) as j:
             k.store(k.load(type, k.probs, first + j) * share, k.probs, first + j)
-        own = k.load(type, k.scores, first + k.load("i64", k.target, row)) - top
+        own = k.load(type, k.scores, first + _class(k, row, classes, odd)) - top
         total.add(k.convert(k.intrinsic("log", whole) - own, "double"))
     k.store(total.get(), k.out)
+    k.store(odd.get(), k.out, k.constant("i64", 1))
     return k
+
+
+def _class(k: Emitter, row: Scalar, classes: int, odd: Variable) -> Scalar:
+    """The class of a row; 0 for one that is out of range, which is counted."""
+    given = k.load("i64", k.target, row)
+    raised = k.select(given < 0, k.constant("i64", classes), given)
+    within = raised < classes
+    odd.add(k.select(within, k.constant("double", 0.0), 1.0))
+    return k.select(within, raised, 0)
 
 
 def _backward(type: str, classes: int) -> Emitter:
     """out = scale · probs, less `scale` at each row's class; scale = grad / rows, or grad."""
-    pointers = dict.fromkeys(("probs", "target", "grad", "out"), "ptr")
+    pointers = dict.fromkeys(("probs", "target", "grad", "out", "count"), "ptr")
     k = Emitter(f"cross_entropy_backward_{classes}_{type}", {**pointers, "rows": type})
     scale = k.load(type, k.grad) / k.rows
+    odd = k.variable(k.constant("double", 0.0))
     with k.loop(k.start, k.stop) as row:
         first = row * classes
         with k.loop(0, k.constant("i64", classes)) as j:
             k.store(k.load(type, k.probs, first + j) * scale, k.out, first + j)
-        at = first + k.load("i64", k.target, row)
+        at = first + _class(k, row, classes, odd)
         k.store(k.load(type, k.out, at) - scale, k.out, at)
+    k.store(odd.get(), k.count)
     return k
 
 
@@ -89,28 +105,26 @@ class Classes:
         self.kind = scores.dtype.type
         self.mean = node.kwargs.get("reduction", "mean") == "mean"
         self.divisor = float(self.rows) if self.mean else 1.0
-        self.total = np.empty((), np.float64)
-        self.place = address(self.total)
+        self.found = np.empty(2, np.float64)
+        self.place = address(self.found)
         self.forward: Any = node.forward
-
-    def _odd(self, target: Array) -> bool:
-        return int(target.min()) < 0 or int(target.max()) >= self.classes
 
     def loss(self, scores: Array, target: Array, probs: Array) -> Array:
         """The loss; the probabilities are put into `probs`."""
-        if self._odd(target):
+        self.function(0, self.rows, address(scores), address(target), address(probs), self.place)
+        total, odd = self.found.tolist()
+        if odd:
             loss, found = self.forward(self.node.xp, scores, target, None, **self.node.kwargs)
             probs[...] = found
             return np.asarray(loss)
-        self.function(0, self.rows, address(scores), address(target), address(probs), self.place)
-        return np.asarray(self.kind(self.total / self.divisor))
+        return np.array(total / self.divisor, self.kind)
 
     def slope(self, grad: Array, probs: Array, target: Array, out: Array) -> None:
         """The gradient of the scores, into `out`."""
-        if self._odd(target):
+        places = address(probs), address(target), address(grad), address(out), self.place
+        self.function(0, self.rows, *places, self.divisor)
+        if self.found[0]:
             out[...] = self.forward(self.node.xp, grad, probs, target, None, **self.node.kwargs)
-            return
-        self.function(0, self.rows, address(probs), address(target), address(grad), address(out), self.divisor)
 
 
 def native(node: Node) -> Classes | None:

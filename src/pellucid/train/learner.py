@@ -89,8 +89,8 @@ class Learner(Loop):
         ]
         super().__init__([*callbacks, *own])
         self.compile = compile
-        self._steps: dict[bool, Any] = {}  # compiled, with the update and without
-        self._made: Any = None  # the loss of a compiled step that is under way
+        self._steps: dict[bool, Callable[..., tuple[Tensor, Tensor]]] = {}  # compiled, with the update and without
+        self._made: Tensor | None = None  # the loss of a compiled step that is under way
         self._updated = False  # whether it has made the update, too
         self._epoch_random: dict[str, Any] = {}
         self._cycle_callback: Callback | None = None
@@ -223,14 +223,14 @@ class Learner(Loop):
         if not self._updated:
             super().update()
 
-    def _compiled(self, whole: bool) -> Any:
+    def _compiled(self, whole: bool) -> Callable[..., tuple[Tensor, Tensor]]:
         """The step as a function of the batch, compiled: with the update, or up to the gradients."""
         if whole not in self._steps:
             from pellucid.compile import compile  # loaded where steps are compiled
 
             model, loss_function, optimizer = self.model, self.loss_function, self.optimizer
 
-            def step(inputs: Any, target: Any) -> Any:
+            def step(inputs: object, target: object) -> tuple[Tensor, Tensor]:
                 output = model(inputs)
                 loss = loss_function(output, target)
                 loss.backward()
