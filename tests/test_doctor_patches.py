@@ -11,6 +11,7 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.finding import Finding
+from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.repairs import repairs
 
 PROGRAM = """import torch
@@ -138,3 +139,47 @@ def test_fix_writes_a_copy_that_learns_and_leaves_the_program_alone(cause: str, 
     command = [sys.executable, "-m", "pellucid", "run", str(copy)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(run.stdout) > 0.9
+
+
+# --loss ---------------------------------------------------------------------------------------------------------------
+
+TWO_LOSSES = PROGRAM.replace(
+    "        loss.backward()",
+    "        fit = loss\n        total = loss + 1e3 * sum((p ** 2).sum() for p in model.parameters()).detach()\n"
+    "        total.backward()",
+)
+
+
+def test_the_loss_that_is_named_is_the_one_that_is_followed(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(TWO_LOSSES.replace("range(6)", "range(1)"))
+    report = examine_script(script, loss="absent", budget=8)
+    assert report.status == "inconclusive"
+    assert "--loss absent" in report.reason
+    assert report.reason.endswith("There: loss, fit, total.")
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("fit", 0.0, 5.0), ("total", 20.0, 1e9)])
+def test_the_observer_follows_a_named_loss(name: str, low: float, high: float) -> None:
+    import pellucid as torch
+    from pellucid import nn, optim
+    from pellucid.nn import functional as F
+
+    model = nn.Linear(4, 3)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    observer = Observer()
+    observer.named = name
+    observer.start()
+    try:
+        for _ in range(3):
+            optimizer.zero_grad()
+            fit = F.cross_entropy(model(torch.ones(5, 4)), torch.tensor([0, 1, 2, 0, 1]))
+            total = fit + 1e3 * model.weight.square().sum().detach() + 20
+            total.backward()
+            optimizer.step()
+    finally:
+        observer.stop()
+    record = observer.finish()
+    assert record.named == 3
+    assert all(low <= loss <= high for loss in record.losses)
+    assert record.loss.kind == "cross_entropy"

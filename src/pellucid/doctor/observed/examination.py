@@ -51,6 +51,10 @@ def examine(laboratory: Laboratory) -> Report:
             where = f" ({base.error_place[0]}, line {base.error_place[1]})" if base.error_place else ""
             facts["error"] = base.error
             return Report("inconclusive", [], facts, reason=f"The program ended with {base.error}{where}")
+    if laboratory.loss and base.steps and not base.named:
+        there = ", ".join(base.numbers) or "none that a gradient flows to"
+        reason = f"--loss {laboratory.loss}: no number has this name where backward() is called. There: {there}."
+        return Report("inconclusive", [], facts, reason=reason)
     if not base.steps and not findings:
         findings = [_finding(s, base, None) for s in gradients.no_backward(base)]
         if findings:

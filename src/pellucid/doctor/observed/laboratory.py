@@ -37,6 +37,7 @@ class Laboratory:
 
     deadline: float
     runs: int = field(default=0, init=False)
+    loss: str = field(default="", kw_only=True)  # the variable that holds it, where the user says so
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
@@ -98,6 +99,7 @@ class ScriptLaboratory(Laboratory):
         np.random.seed(0)  # noqa: NPY002
         random.seed(0)
         observer = Observer(treatments, steps, seconds)
+        observer.named = self.loss
         observer.enough = lambda: end.send(observer.record)
 
         def crashed(kind: type[BaseException], error: BaseException, trace: Any) -> None:

@@ -19,7 +19,7 @@ from pellucid.core import Interpreter, Tensor, apply, below, state
 from pellucid.nn import Module, Parameter
 from pellucid.nn.modules import loss as losses
 
-from . import criterion, mixing
+from . import criterion, mixing, named
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .evaluations import EvaluationNotes
@@ -46,6 +46,7 @@ class Enough(BaseException):
 class Observer(Interpreter):
     """Watches a program, up to a number of backwards or a moment in time; then calls `enough`."""
 
+    named = ""  # the variable that holds the loss, where the user says so
     joins = False  # whether it begins when the program runs already, and knows only some of its optimisers
 
     def __init__(
@@ -228,17 +229,33 @@ class Observer(Interpreter):
 
     def _backward(self, root: Any) -> None:
         record = self.record
-        parameters = self.parameters.all()
         loss = float(root.detach().numpy().mean())
         self.event("backward")
         if root.grad_fn is None:
             record.leaf_loss = True
         call = self.calls[-1] if self.calls else criterion.written_out(self.seen, root)
         step = StepRecord(loss, mode=self._mode)
+        meant = named.find(self.named) if self.named else None
+        if self.named and (value := named.number(meant)) is not None:
+            record.named += 1
+            turned = -1.0 if loss == -value != 0 else None  # more of a factor than the sign may be another term
+            step = StepRecord(value, turned, mode=self._mode)
+            return self._note_step(root, self._call_of(meant, value) or call, step)
+        if self.named and not record.steps:
+            record.numbers = named.candidates()
         if call is not None and call.value is not None and len(self.calls) < 2:
             step.factor = loss / call.value if call.value else None
             if self.calls:
                 step.loss = call.value
+        return self._note_step(root, call, step)
+
+    def _call_of(self, meant: Any, value: float) -> LossCall | None:
+        """The call of a loss that gave what the user named."""
+        given = next((call for call in reversed(self.calls) if call.value == value), None)
+        return given or (criterion.written_out(self.seen, meant) if isinstance(meant, Tensor) else None)
+
+    def _note_step(self, root: Any, call: LossCall | None, step: StepRecord) -> None:
+        record, parameters = self.record, self.parameters.all()
         if len(self.optimizers) == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
             step.stale = any(_holds(held) for held in self.pending.values())
         self.pending.clear()
@@ -251,7 +268,7 @@ class Observer(Interpreter):
             roots, batch = list(self.roots.values()), self.batch
             record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
         self.last_call = call or self.last_call
-        if not np.isfinite(loss) and not record.first_bad:
+        if not np.isfinite(step.loss) and not record.first_bad:
             record.first_bad = "loss"
         record.steps.append(step)
         for treatment in self.treatments:

@@ -21,7 +21,9 @@ def main() -> None:
     started = time.monotonic()
     silence()
     deadline = started + float(asked["budget"]) * 0.9
-    laboratory = ScriptLaboratory(deadline, Path(asked["script"]).resolve(), list(asked["args"]))
+    laboratory = ScriptLaboratory(
+        deadline, Path(asked["script"]).resolve(), list(asked["args"]), loss=asked["loss"] or ""
+    )
     report = report_on(laboratory)
     report.seconds = time.monotonic() - started
     Path(asked["out"]).write_text(report.to_json(), encoding="utf-8")
