@@ -55,3 +55,14 @@ def test_the_node_is_called_as_in_pytorch(name: str) -> None:
         assert found, f"{name} agrees now: take its line away"
     else:
         assert not found
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 5)])
+def test_of_smoothed_labels(shape: tuple[int, ...], smoothing: float) -> None:
+    names = []
+    for library in (pellucid, torch):
+        scores = library.ones(*shape, requires_grad=True)
+        target = library.zeros(shape[0], *shape[2:]).long()
+        names.append(library.nn.functional.cross_entropy(scores, target, label_smoothing=smoothing).grad_fn.name())
+    assert names[0] == names[1]

@@ -646,3 +646,20 @@ def test_a_schedule_may_derive_from_the_former_name() -> None:
         optimizer.step()
         schedule.step()
     assert schedule.get_last_lr() == [0.2]
+
+
+def test_an_optimiser_around_another_need_not_call_the_constructor() -> None:
+    """Lookahead and the like, as they are published, take `param_groups` from the optimiser inside, and no more."""
+
+    class Around(optim.Optimizer):
+        def __init__(self, inside: optim.Optimizer) -> None:
+            self.inside, self.param_groups = inside, inside.param_groups
+
+        def step(self, closure: Any = None) -> Any:
+            return self.inside.step(closure)
+
+    weight = pellucid.ones(2, requires_grad=True)
+    optimizer = Around(optim.SGD([weight], lr=0.5))
+    weight.sum().backward()
+    optimizer.step()
+    assert weight.tolist() == [0.5, 0.5]

@@ -84,6 +84,9 @@ def layer(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def of_classes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Of `cross_entropy`, to which PyTorch adds what the other classes get under label smoothing."""
+    if kwargs.get("label_smoothing"):
+        return "AddBackward0"
     return "NllLossBackward0" if args[0]._array.ndim < 3 else "NllLoss2DBackward0"
 
 

@@ -86,6 +86,8 @@ def with_hooks(step: Hook) -> Hook:
 
     @functools.wraps(step)
     def hooked(self: OptimizerHooks, *args: Any, **kwargs: Any) -> Any:
+        if "_step_pre_hooks" not in self.__dict__:  # an optimiser around another, which was not made as one
+            return step(self, *args, **kwargs)
         if self._stepping or not (self._step_pre_hooks or self._step_post_hooks or _every_pre or _every_post):
             return step(self, *args, **kwargs)
         given: tuple[Any, ...] = (self, *args)
