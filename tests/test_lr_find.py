@@ -536,3 +536,16 @@ def test_what_it_suggests_trains_no_worse_than_a_rate_that_is_known_to_be_good(t
     worse = mine["accuracy"] < theirs["accuracy"] - 0.06 and mine["loss"] > theirs["loss"]
     assert not worse, (rate, mine, theirs, found.trials)
     assert mine["loss"] < 2 * theirs["loss"] + 0.05, (rate, mine, theirs, found.trials)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_suggested_behind_the_first_rise(seed: int) -> None:
+    """The loss falls at 0.003, is back at 0.15, and falls deeper at 2: where it was back, no rate trains."""
+    lrs = np.geomspace(1e-7, 10, 100)
+    place = np.log10(lrs)
+    losses = 2.3 - 1 / (1 + np.exp(-3 * (place + 2.5)))
+    losses += 1.5 * np.exp(-(((place + 0.8) / 0.35) ** 2)) - 0.3 * np.exp(-(((place - 0.3) / 0.3) ** 2))
+    losses += np.random.default_rng(seed).normal(0, 0.03, 100)
+    reading = read(lrs, losses, diverged=False)
+    rates = list(reading.suggestions.values())
+    assert reading.usable and all(rate is not None and 1e-4 < rate < 0.05 for rate in rates)

@@ -56,13 +56,19 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     lowest = int(smoothed.argmin())
     fall, rise = level - smoothed[lowest], smoothed[lowest:].max() - level
     least = max(LEAST_FALL * abs(level), CERTAINTY * _uncertainty(losses - smoothed, lowest))
+    risen = _first_rise(smoothed, level, least)
+    if risen is not None:  # behind it, nothing is a rate to train with, how low the loss may fall there again
+        lowest = int(smoothed[:risen].argmin())
+        fall = level - smoothed[lowest]
+        least = max(LEAST_FALL * abs(level), CERTAINTY * _uncertainty(losses - smoothed, lowest))
     if not fall > least:
         return Reading(smoothed, nothing, False, _why_not(lrs, smoothed, level, diverged or rise > least, least))
     # From a tenth to nineteen twentieths of it: the flat parts before and after have slopes too, made by the noise.
     # The level is taken from all that comes before the middle of the fall: the first few losses alone may be unlucky.
-    middle, _ = _last_fall(smoothed, (level + smoothed[lowest]) / 2, level)
+    before = smoothed[:risen]
+    middle, _ = _last_fall(before, (level + smoothed[lowest]) / 2, level)
     top = min(level, float(np.median(smoothed[: middle + 1])))
-    begin, end = _last_fall(smoothed, top - (top - smoothed[lowest]) / 10, smoothed[lowest] + fall / 20)
+    begin, end = _last_fall(before, top - (top - smoothed[lowest]) / 10, smoothed[lowest] + fall / 20)
     slope = np.gradient(smoothed, np.log(lrs))
     # Slopes that are all but the steepest cannot be told from it in the noise: the largest rate among them counts.
     steep = begin + np.flatnonzero(slope[begin : lowest + 1] <= ABOUT * slope[begin : lowest + 1].min())[-1]
@@ -74,6 +80,17 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     at_the_end = not diverged and lowest >= len(lrs) - 1 - 2 * round(WIDTH * len(lrs))
     reason = "the loss still falls at the largest rate: a larger `end` would show more" if at_the_end else ""
     return Reading(smoothed, suggestions, True, reason)
+
+
+def _first_rise(smoothed: np.ndarray, level: float, least: float) -> int | None:
+    """Where the loss, once it has fallen, has risen again by half of that; None where it never has.
+
+    A rise counts only beyond `least`, as a fall does.
+    """
+    lowest = np.minimum.accumulate(smoothed)
+    fallen = level - lowest
+    risen = np.flatnonzero((fallen > least) & (smoothed - lowest > np.maximum(fallen / 2, least)))
+    return int(risen[0]) if len(risen) else None
 
 
 def _smooth(losses: np.ndarray) -> tuple[np.ndarray, float]:
