@@ -417,6 +417,12 @@ def test_numbers_of_classes(labels: list[int], cause: str | None) -> None:
             ("sigmoid(h @ W2 + b2)", "sigmoid(np.maximum(0, h @ W2 + b2))"),
         ),
         ("labels-misaligned", "", ("for epoch in", "np.random.shuffle(X)\nfor epoch in")),
+        pytest.param(
+            "labels-misaligned",
+            "yb = y[rng.integers(0, 200, 50)]",
+            ("yb = y[i:i + 50]", "yb = y[rng.integers(0, 200, 50)]"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_the_data_shows(cause: str, code: str, change: tuple[str, ...], tmp_path: Path) -> None:
