@@ -333,6 +333,21 @@ def test_a_result_with_a_history_is_left_to_eager() -> None:
     assert model.weight.grad is not None
 
 
+def test_a_compiled_module_has_what_the_module_has() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))
+    run = quietly(model)
+    assert [*run.parameters()] == [*model.parameters()] and [*run.state_dict()] == [*model.state_dict()]
+    run.eval()
+    with pellucid.no_grad():
+        x = pellucid.ones(2, 3)
+        assert all(pellucid.equal(run(x), model(x)) for _ in range(3)) and run.runs == 1
+    assert not model.training
+    other = copy.deepcopy(run)
+    assert other.function is not model and pellucid.equal(other(x), model(x))
+    with pytest.raises(AttributeError, match="nowhere"):
+        run.nowhere  # noqa: B018
+
+
 def test_explain_shows_the_graphs_and_the_loops() -> None:
     run = quietly(lambda x: ((x * 2 + 1).relu()).exp())
     assert "has not been recorded yet" in run.explain()

@@ -92,6 +92,16 @@ class Compiled:
             return f"{self._called()} has not been recorded yet: that happens when it is called for the second time"
         return "\n\n".join(recording.explain() for recording in recordings)
 
+    def __getattr__(self, name: str) -> Any:
+        """What the function has, or the module: `compiled.parameters()`, `compiled.train()`."""
+        if name == "function" or name.startswith("__"):  # what Python itself asks for is this object's own
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.function, name)
+
+    def __reduce__(self) -> Any:
+        """A copy has the function, and is recorded anew."""
+        return functools.partial(Compiled, fullgraph=self.fullgraph, quiet=self.quiet), (self.function,)
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
