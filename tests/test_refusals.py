@@ -96,6 +96,14 @@ WITHOUT_KERNEL = (
     "F.huber_loss(xi, x)", "F.mse_loss(x.cfloat(), x.cfloat())", "T.nansum(x.cfloat())",
     "T.isin(x.cfloat(), x.cfloat())",
     "T.i0(x.cfloat())", "xi.softmax(0)", "xi.softmax(5)", "xb.log_softmax(5)", "F.softmin(xi, 0)",
+    *(f"F.interpolate(xi[{at}], scale_factor=2, mode={mode!r})" for at, mode in (
+        ("None", "nearest"), ("None", "linear"), ("None, None", "bilinear"), ("None, None", "bicubic"),
+        ("None, None", "area"), ("None, None, None", "trilinear"))),
+    "F.interpolate(xi[None].byte(), scale_factor=2, mode='linear')", "F.unfold(xi[None, None], 2)",
+    "F.fold(T.ones(1, 4, 4).int(), (4, 4), 2, stride=2)", "F.max_pool1d(xi[None], 2)", "F.max_pool1d(xb[None], 2)",
+    "F.grid_sample(xi[None, None], T.zeros(1, 2, 2, 2).long(), align_corners=False)", "F.cosine_similarity(xi, xi)",
+    "F.avg_pool2d(x, 2)", "F.avg_pool2d(x[0], 2)", "F.avg_pool2d(x[None, None, None], 2)",
+    "F.nll_loss(x[0], T.tensor([1, 2]))", "F.cross_entropy(x[0], T.tensor([1, 2]))", "F.dropout1d(x[0])",
     "~x", "T.nn.GELU()(xi)", "T.nn.BatchNorm1d(4)(xi)", "T.nn.LayerNorm(4)(xi)",
     "T.nn.Linear(4, 2)(xi)", "T.nn.Sequential(T.nn.Linear(4, 2), T.nn.ReLU())(xi)", "T.nn.BCEWithLogitsLoss()(xi, xi)",
 )  # fmt: skip
@@ -132,6 +140,34 @@ SAID = {
 def test_the_same_words(program, lib):
     with pytest.raises((TypeError, RuntimeError), match=SAID[program]):
         run(program, lib)
+
+
+# What PyTorch computes though the arguments are unusual.
+COMPUTED = (
+    "F.cosine_similarity(x, xi)", "F.cosine_similarity(x.double(), x)", "F.cosine_similarity(xb, x.half())",
+    "F.cross_entropy(T.zeros(2, 0), T.zeros(2, 0))", "F.cross_entropy(T.zeros(0, 3), T.zeros(0, 3))",
+    "F.cross_entropy(T.zeros(2, 0), T.zeros(2, 0), reduction='sum')",
+    "F.max_pool1d(xi[None], 2, return_indices=True)[1]",
+    "F.interpolate(xi[None, None].byte(), scale_factor=2, mode='bilinear')", "F.unfold(xb[None, None], 2)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("program", COMPUTED)
+def test_the_same_numbers(program):
+    ours, theirs = run(program, pellucid), run(program, torch)
+    assert str(ours.dtype) == str(theirs.dtype)
+    torch.testing.assert_close(torch.tensor(ours.tolist(), dtype=theirs.dtype), theirs, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["dropout2d", "dropout3d"])
+def test_channels_of_a_matrix_are_dropped_with_a_warning(name):
+    found = []
+    for lib in (torch, pellucid):
+        lib.manual_seed(0)
+        with pytest.warns(UserWarning, match=f"Received a 2-D input to {name}"):
+            dropped = getattr(lib.nn.functional, name)(lib.ones(6, 4))
+        found.append(dropped.tolist())
+    assert found[0] == found[1]
 
 
 def test_what_is_a_view_says_so():

@@ -21,6 +21,7 @@ from pellucid.kernels import convolution as native
 
 from .node_names import by_rank
 from .padding import pad
+from .refusals import without
 
 Pair = tuple[int, int]
 _CHUNK = 1 << 18  # numbers unfolded at a time: 1 MB in float32, about a core's cache
@@ -456,6 +457,7 @@ def _two(value: Any) -> Pair:
     return numbers("value", value, 2)  # type: ignore[return-value]
 
 
+@without("integer", of=1)
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """Windows of images as columns (F.unfold): (n, c, h, w) -> (n, c·kh·kw, windows)."""
     if input.ndim not in (3, 4):
@@ -465,6 +467,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     return out if input.ndim == 4 else out.squeeze(0)
 
 
+@without("integer", of=1)
 def fold(
     input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:

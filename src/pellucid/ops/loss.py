@@ -279,7 +279,7 @@ def _cross_entropy_of_probabilities(input: Any, target: Any, weight: Any, reduct
     if reduction == "none":
         return -found.sum(classes)
     total = -found.sum()
-    return total if reduction == "sum" else total / (input.numel() // input.shape[classes])
+    return total if reduction == "sum" else total / (input.numel() // max(input.shape[classes], 1))
 
 
 def nll_loss(
@@ -319,6 +319,8 @@ def check_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
             "0D or 1D target tensor expected, multi-target not supported: the target "
             f"{wanted} has a dimension of 1 where the input {shape} has its classes; write target.squeeze(1)"
         )
+    if len(shape) == len(wanted) == 1 and wanted != (1,):
+        raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {wanted[0]}")
     if (*shape[:1], *shape[2:]) != wanted and not (len(shape) == 1 and wanted in ((), (1,))):
         raise ShapeError(
             f"Expected target size {[*shape[:1], *shape[2:]]}, got {list(wanted)}: the target has the shape of the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from pellucid.core import Tensor, called, real
+from pellucid.core import Tensor, called, real, result_type
 from pellucid.declare import TABLE, function, op
 
 from .dims import dim_of
@@ -207,12 +207,11 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> pellucid.cosine_similarity(pellucid.tensor([1.0, 0.0]), pellucid.tensor([1.0, 1.0]), dim=0)
     tensor(0.7071)
     """
-    if not (x1.is_floating_point() and x2.is_floating_point()):
-        raise RuntimeError(
-            f"expected common dtype to be floating point, yet common dtype is {x1.dtype!r}, {x2.dtype!r}"
-        )
+    common = result_type(x1, x2)
+    if not common.is_floating_point:
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {common!r}")
     shape = TABLE["add"](x1.detach(), x2.detach()).shape  # type: ignore[attr-defined]
-    first, second = (unit(x.expand(shape), dim, eps) for x in (x1, x2))  # type: ignore[attr-defined]
+    first, second = (unit(x.to(common).expand(shape), dim, eps) for x in (x1, x2))
     return (first * second).sum(dim)
 
 

@@ -7,9 +7,10 @@ import math
 from typing import Any
 
 from pellucid.core import Tensor, called, from_data
+from pellucid.core.promotion import refused_dtype
 from pellucid.declare import FUNCTIONS, TABLE, function, op
 from pellucid.declare.arguments import is_list
-from pellucid.errors import ShapeError
+from pellucid.errors import DimensionError, ShapeError
 from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
@@ -306,7 +307,12 @@ def max_pool1d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """Maximum of each window along the last dimension: (n, c, w) -> (n, c, ow)."""
+    """Maximum of each window along the last dimension: (n, c, w) -> (n, c, ow).
+
+    PyTorch has no kernel for whole numbers here, but with `return_indices` it has.
+    """
+    if not (return_indices or input.is_floating_point()):
+        raise refused_dtype("max_pool1d", input.dtype)
     return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -328,6 +334,11 @@ def _avg(
     rank: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil: bool, include: bool, divisor: Any
 ) -> Tensor:
     name = f"avg_pool{rank}d"
+    if rank == 2 and input.ndim < 3:
+        raise DimensionError(
+            f"{name}: Dimension out of range (expected to be in range of [{-input.ndim}, {input.ndim - 1}], but got "
+            f"-3): the input is (C, H, W) or (N, C, H, W), this one has shape {tuple(input.shape)}"
+        )
     x, batched = _image(name, input, rank)
     k, s, p, _ = window_sizes(name, rank, kernel, stride, padding)
     out = avg_pool(

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...core import Tensor, called, no_grad
 from ...declare import op
+from ...errors import warn
 from .. import vocabulary as ops
 from .rows import may_be_sparse, with_sparse_gradient
 
@@ -114,7 +115,14 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
 
 
 def _channels(name: str, input: Tensor, p: float, training: bool, inplace: bool, sides: int) -> Tensor:
-    if input.ndim not in (sides + 1, sides + 2):
+    if sides > 1 and input.ndim not in (sides + 1, sides + 2):
+        warn(
+            f"{name}: Received a {input.ndim}-D input to {name}, which is deprecated and will result in an error in a "
+            f"future release: it is made for {sides + 1}-D and {sides + 2}-D inputs, whose channels it drops whole"
+        )
+        if sides == 2:
+            return _dropped("feature_dropout", input, p, training, inplace)
+    elif input.ndim not in (sides + 1, sides + 2):
         raise RuntimeError(
             f"{name}: Expected {sides + 1}D or {sides + 2}D input, but received a {input.ndim}D input of shape "
             f"{tuple(input.shape)}"

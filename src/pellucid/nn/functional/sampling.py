@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ...core import Tensor, called, from_data
+from ...core.promotion import refused_dtype
 from ...errors import warn
 from ...ops.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d, along_dimension
-from ...types.dtypes import iinfo, int64
+from ...ops.refusals import without
+from ...types.dtypes import iinfo, int64, uint8
 from .. import vocabulary as ops
 
 __all__ = ["affine_grid", "grid_sample", "interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
@@ -71,6 +73,10 @@ def interpolate(
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {tuple(input.shape[2:])}, output {sizes}"
         )
+    # PyTorch's kernels for whole numbers are those for the bytes of pictures.
+    bytes_alone = mode.startswith("nearest") or rank == 2
+    if not (input.is_floating_point() or (input.dtype is uint8 and bytes_alone)):
+        raise refused_dtype("interpolate", input.dtype)
     if mode == "area":
         return _AREA[rank](input, sizes)
     if not (input.dtype.is_floating_point or mode.startswith("nearest")):  # weights are parts of one
@@ -222,6 +228,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
 
 @called(lambda input, *_, **__: f"GridSampler{input.ndim - 2}DBackward0")
+@without("integer", "bool", "complex", of=1)
 def grid_sample(
     input: Tensor,
     grid: Tensor,
