@@ -13,6 +13,7 @@ from pellucid.doctor.probes.losses import SIGNED, Candidate
 from pellucid.doctor.probes.slopes import SlopeStudy, StudiedPass
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
+NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
 WRONG = 1e-3  # one that nothing but a mistake explains
 
 
@@ -67,7 +68,7 @@ def judge(study: SlopeStudy) -> Judgement | None:
     for good in (lambda f: not f.wrong and not f.climbs, lambda f: not f.wrong):
         whole = [found for found in judged if good(found) and tells(found)]
         if whole:
-            return max(whole, key=lambda found: found.score)
+            return _exact(whole, max(whole, key=lambda found: found.score))
     # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more: all of
     # a tensor at least.
     named = max(
@@ -77,6 +78,22 @@ def judge(study: SlopeStudy) -> Judgement | None:
     if named is None or best is None or (explains_some(best) and not explains_some(named)):
         return best
     return named if best.score < named.score + 0.3 else best
+
+
+def _exact(whole: list[Judgement], best: Judgement) -> Judgement:
+    """The best, or another usual loss of the same output and label that explains exactly what the best explains nearly.
+
+    While outputs are small, the squared error of labels −1 and 1 has nearly the slope of the hinge loss.
+    """
+    if best.candidate.is_seen or _residual(best) < NEARLY:
+        return best
+    pair = (best.candidate.output, best.candidate.label)
+    exact = [f for f in whole if (f.candidate.output, f.candidate.label) == pair and _residual(f) < NEARLY / 10]
+    return max(exact, key=lambda found: found.score, default=best)
+
+
+def _residual(found: Judgement) -> float:
+    return max((c.residual for row in found.cells.values() for c in row if c.state == "along"), default=0.0)
 
 
 def explains_some(found: Judgement) -> bool:
