@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from pellucid.doctor import Report, examine_script
+from pellucid.doctor.conditions.causes.coverage import _are_rows
+from pellucid.doctor.probes.data import Batch, Keys, SeenData
+from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import StudiedPass, _rooted
-from pellucid.doctor.rules.gradient import TensorCell, _at_full_length
+from pellucid.doctor.rules.gradient import Judgement, TensorCell, _at_full_length, _exact
 
 HEAD = """
 import numpy as np
@@ -321,3 +324,32 @@ def test_tensors_clipped_each_by_its_own_norm_have_the_rate_of_the_others(other:
     _at_full_length([StudiedPass(i, gradient=gradients) for i in range(2)], cells)
     assert [cell.ratio for cell in cells["V"]] == [rate, rate]
     assert [cell.ratio for cell in cells["b"]] == [0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("residuals", "taken"),
+    [((2e-4, 1e-9), "hinge"), ((1e-9, 1e-9), "squared"), ((2e-4, 1e-4), "squared")],
+)
+def test_a_loss_that_explains_exactly_goes_before_one_that_does_nearly(
+    residuals: tuple[float, float], taken: str
+) -> None:
+    squared, hinge = (
+        Judgement(
+            Candidate(kind, ("", "o"), ("", "y")), score, 0.1, [0.1], {"w": "right"},
+            cells={"w": [TensorCell("along", 0.1, residual)]},
+        )
+        for kind, score, residual in zip(("squared", "hinge"), (1.08, 1.06), residuals, strict=True)
+    )  # fmt: skip
+    assert _exact([squared, hinge], squared).candidate.kind == taken
+
+
+@pytest.mark.parametrize(
+    ("base", "rows", "comparable"),
+    [
+        (np.zeros(400), np.zeros((5, 15)), False),
+        (np.zeros(400), np.zeros((5, 1)), True),
+        (np.zeros((9, 4)), np.zeros((5, 4)), True),
+    ],
+)
+def test_a_window_of_a_series_is_no_row_of_it(base: np.ndarray, rows: np.ndarray, comparable: bool) -> None:
+    assert _are_rows(base, SeenData(Keys(None, None, None), [Batch(rows)])) is comparable

@@ -60,13 +60,23 @@ def _seen(case: Case, data: SeenData) -> Finding | None:
     cut = places.cut(case.sources, loop.file, loop.line, loop.last_line, called(data.keys.inputs))
     if cut is not None:
         try:
-            finding = repeated_rows(data, distinct(case.session.scope.get(case.path(cut.base))))
+            base = case.session.scope.get(case.path(cut.base))
+            finding = repeated_rows(data, distinct(base)) if _are_rows(base, data) else None
         except (LookupError, AttributeError, TypeError, ValueError, StopIteration):
             finding = None
         if finding is not None:
             at(finding, orders.batch(case.sources, {cut.base.split(".")[-1]}, loop.line, loop.last_line) or cut.place)
             return finding
     return _of_holders(case, data)
+
+
+def _are_rows(base: object, data: SeenData) -> bool:
+    """Whether what the batches are cut out of holds rows as wide as those that were seen: a window of a series of
+    numbers is no row of it."""
+    inputs = data.all("inputs")
+    if inputs is None or not isinstance(base, np.ndarray) or not base.ndim or not len(base):
+        return True
+    return base.ndim > 1 or bool(inputs[0].size == 1)
 
 
 def _of_holders(case: Case, data: SeenData) -> Finding | None:
