@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import pellucid as torch
 from pellucid import doctor, nn, optim
+from pellucid.cli.program import app
 from pellucid.core import state
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.live.lines import Lines
@@ -154,9 +156,7 @@ def test_examine_finds_a_softmax_too_many_and_tries_it_without() -> None:
     ("cause", "make"),
     [
         ("lr-too-low", lambda p: optim.SGD(p, lr=1e-6)),
-        ("lr-too-high", lambda p: optim.Adam(p, lr=30.0)),
         ("parameter-not-optimized", lambda p: optim.SGD(nn.Linear(4, 3).parameters(), lr=0.1)),
-        ("loss-sign-flipped", lambda p: optim.SGD(p, lr=0.1, maximize=True)),
     ],
 )
 def test_examine_finds_what_is_wrong_with_the_optimizer(cause: str, make: Callable[[Any], Any]) -> None:
@@ -396,3 +396,25 @@ def test_a_report_is_saved_as_its_name_says(tmp_path: Path) -> None:
     report.save(tmp_path / "report.json")
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert json.loads((tmp_path / "report.json").read_text())["status"] == "healthy"
+
+
+# A run of `pellucid train` --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_run_that_did_not_learn_names_the_doctor_who_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--epochs", "3", "--lr", "1e-5", "--optimizer", "sgd", "--schedule", "constant"]
+    trained = CliRunner().invoke(app, ["train", "digits", *options, "--out", "run", "--no-report"])
+    assert "It did not learn" in trained.output
+    assert "always answering the most frequent class gets" in trained.output
+    assert "To ask why: pellucid doctor run" in trained.output
+    before = sorted((path, path.stat().st_mtime_ns) for path in Path("run").rglob("*"))
+    told = CliRunner().invoke(app, ["doctor", "run", "--budget", "90", "--json", "report.json"])
+    assert told.exit_code == 1, told.output
+    assert json.loads(Path("report.json").read_text())["findings"][0]["cause"] == "lr-too-low"
+    assert sorted((path, path.stat().st_mtime_ns) for path in Path("run").rglob("*")) == before
+    refused = CliRunner().invoke(app, ["doctor", "run", "--fix"])
+    assert "--fix changes a program" in refused.output

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from pellucid.cli.errors import UsageError
-from pellucid.doctor import Exists, NoProgram, examine_script
+from pellucid.doctor import Exists, NoProgram, Report, examine_script
 from pellucid.doctor.page import save as save_page
 from pellucid.doctor.text import show
 
@@ -37,7 +38,7 @@ def doctor(
 
     For programs that train with pellucid, under its own names or PyTorch's, and for those that use no framework: NumPy
     or plain Python. What trains is found by running it; forks of it try things out, and write no file. Of a directory,
-    the file that trains is taken.
+    the file that trains is taken; of the folder of a run of `pellucid train`, the run is made again.
 
     Exit code 0: healthy; 1: faults were found; 2: the program could not be run; 3: it could not be told, and the
     report says what is missing and what to type.
@@ -47,7 +48,10 @@ def doctor(
     Example: pellucid doctor train.py --html report.html
     """
     try:
-        report = examine_script(script, args or [], loss, budget, fix)
+        if (script / "config.json").is_file():
+            report = _of_run(script, budget, fix)
+        else:
+            report = examine_script(script, args or [], loss, budget, fix)
     except (NoProgram, Exists) as error:
         raise UsageError(str(error)) from error
     if json is not None:
@@ -57,3 +61,22 @@ def doctor(
     show(report, Console(highlight=False, emoji=False))
     if report.exit_code:
         raise typer.Exit(report.exit_code)
+
+
+def _of_run(folder: Path, budget: float, fix: bool) -> Report:
+    """The report on a run of `pellucid train`, which is trained again from its beginning. It has no lines."""
+    if fix:
+        raise UsageError(f"--fix changes a program, and {folder} is a run: start another, with other options.")
+    with TemporaryDirectory() as made:
+        program = Path(made) / "train.py"
+        program.write_text(
+            "from pathlib import Path\n\nfrom pellucid.experiments.session import retrain\n\n"
+            f"retrain(Path({str(folder.resolve())!r}))\n",
+            encoding="utf-8",
+        )
+        report = examine_script(program, budget=budget)
+    for finding in report.findings:
+        finding.file, finding.line, finding.code, finding.around = None, None, "", []
+    report.facts.pop("loop", None)
+    report.facts["script"] = f"the run in {folder}"
+    return report

@@ -83,6 +83,7 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
         console.print(_table(session))
         if session.unlearned:
             console.print(f"{session.unlearned} {_WHAT_TO_TRY}")
+            console.print(f"To ask why: pellucid doctor {quoted(session.folder.path)}")
     reported = with_report and _write_report(session, console)
     console.print(_where(session, reported))
     if state == "stopped":

@@ -59,6 +59,15 @@ def resume(path: Path, given: Options | None = None, quiet: bool = True) -> RunS
     return session
 
 
+def retrain(path: Path) -> None:
+    """Train the network of the run in the folder `path` once more, from its beginning, and write nothing of it."""
+    folder = RunFolder(path)
+    config = settings.from_json(folder.read_config().get("config", {}))
+    data = source.load({**{k: v for k, v in dataclasses.asdict(config).items() if v is not None}, "quiet": True})
+    loaders = source.loaders(data, config.batch_size, config.seed, config.device)
+    build.learner(config, data, loaders, [], folder=path).fit(config.epochs)
+
+
 def _take_up(folder: RunFolder, given: Options, quiet: bool) -> RunSession:
     path, stored = folder.path, folder.read_config()
     config = settings.from_json(stored.get("config", {}))
