@@ -189,6 +189,7 @@ def test_augmentation_refuses_what_is_no_picture() -> None:
 # Runs
 
 
+@pytest.mark.slow
 def test_a_folder_is_learned_predicted_and_resumed() -> None:
     shapes()
     how = ("--size", 12, "--epochs", 4, "--augment", "--batch-norm", "--schedule", "constant", "--batch-size", 8)

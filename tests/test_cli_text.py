@@ -112,6 +112,7 @@ def test_names_are_learned_and_written(kind: str) -> None:
     assert likeliest[0] == likeliest[1]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_bits_of_an_uninterrupted_one() -> None:
     how = ("speech.txt", "--model", "lstm:8", "--schedule", "constant", "--context", 16, "--no-report")
     trained(*how, "--epochs", 4, "--out", "whole")

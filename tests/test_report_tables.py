@@ -75,6 +75,7 @@ def test_the_program_for_pytorch_gives_the_same_outputs(make: object, shape: tup
     np.testing.assert_allclose(model(from_numpy(x)).detach().numpy(), theirs, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_report_of_a_table_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
