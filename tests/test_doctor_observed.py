@@ -16,7 +16,7 @@ from pellucid.doctor.observed.compare import better, does_well, outcome
 from pellucid.doctor.observed.examination import STATED
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import crash, data, gradients, model, rate
+from pellucid.doctor.observed.rules import crash, data, gradients, model, numbers, rate
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -36,7 +36,8 @@ def watched(program: Callable[[], Any]) -> ProgramRecord:
 
 def suspected(program: Callable[[], Any]) -> set[str]:
     record = watched(program)
-    return {s.cause for rule in (*STATED, *model.CONDITIONS) for s in rule(record)}
+    conditions = (*model.CONDITIONS, *numbers.CONDITIONS, *model.CLASSES)
+    return {s.cause for rule in (*STATED, *conditions) for s in rule(record)}
 
 
 def classes(n: int = 60) -> tuple[Any, Any]:
@@ -268,7 +269,48 @@ def mixing() -> None:
     train(Net(), nn.CrossEntropyLoss(), x, y)
 
 
+def blind() -> None:
+    x, y = classes()
+    train(net(), lambda out, y: F.cross_entropy(out, y), x * 0, y)
+
+
+def log_of_nothing() -> None:
+    x, _ = classes()
+    network = nn.Sequential(nn.Linear(4, 1), nn.ReLU())
+    train(network, lambda out, y: -(y * torch.log(out)).mean(), x, (x[:, :1] > 0).float())
+
+
+def leaking() -> None:
+    x_train, y = classes(100)
+    network = net()
+    train(network, nn.CrossEntropyLoss(), x_train, y)
+    x_test = x_train[:40]
+    with torch.no_grad():
+        network(x_test)
+
+
+def clipped_to_nothing() -> None:
+    x, y = classes()
+    network = net()
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    for _ in range(24):
+        optimizer.zero_grad()
+        F.cross_entropy(network(x), y).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1e-5)
+        optimizer.step()
+
+
+def one_class_only() -> None:
+    x, _ = classes(400)
+    train(net(), nn.CrossEntropyLoss(), x, (torch.rand(400) > 0.95).long())
+
+
 FAULTS = [
+    (blind, "input-ignored"),
+    (log_of_nothing, "log-of-zero"),
+    (leaking, "train-val-leak"),
+    (clipped_to_nothing, "lr-too-low"),
+    (one_class_only, "class-imbalance"),
     (no_zero, "missing-zero-grad"),
     (twice, "double-softmax"),
     (over_the_batch, "softmax-wrong-axis"),

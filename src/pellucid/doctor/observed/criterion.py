@@ -32,6 +32,9 @@ ACTIVATIONS = frozenset(
     ("relu", "sigmoid", "tanh", "softmax", "log_softmax", "leaky_relu", "elu", "gelu", "silu", "softplus", "hardtanh",
      "clamp", "relu6", "logsigmoid", "selu", "hardsigmoid", "softsign", "threshold", "exp", "clip", "abs", "square")
 )  # fmt: skip
+QUOTIENTS = frozenset(("div", "true_divide", "reciprocal"))
+EDGES = QUOTIENTS | frozenset(("log", "log2", "log10", "log1p", "sqrt", "rsqrt", "pow", "acos", "asin"))
+TINY = 1e-30
 LINEAR = SHAPING | frozenset(
     ("linear", "matmul", "mm", "addmm", "convolution", "add", "mean", "sum", "avg_pool", "mul", "dropout_mask", "sub")
 )
@@ -120,6 +123,22 @@ def finite(value: Any) -> bool:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return True
     return bool(np.isfinite(value.detach().numpy()).all())
+
+
+def off_domain(seen: SeenOp) -> bool:
+    """Whether a logarithm, root or quotient is given numbers at the edge of its domain, or outside."""
+    name, given = seen.key[0], [a.detach().numpy() for a in seen.args if isinstance(a, Tensor)]
+    if not given or name not in EDGES:
+        return False
+    if name in QUOTIENTS:
+        return bool((np.abs(given[-1]) < TINY).any()) if len(given) == 2 or name == "reciprocal" else False
+    if name == "pow" and (len(given) > 1 or not isinstance(seen.args[-1], int | float) or seen.args[-1] >= 1):
+        return False
+    if name == "log1p":
+        return bool((given[0] <= -1).any())
+    if name in ("acos", "asin"):
+        return bool((np.abs(given[0]) >= 1).any())
+    return bool((given[0] <= TINY).any())
 
 
 def leaves(root: Any) -> list[Any]:

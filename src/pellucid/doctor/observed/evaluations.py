@@ -1,4 +1,4 @@
-"""What a program does with its networks under `no_grad()`: whether in the right mode, and with what result."""
+"""What a program does with its networks under `no_grad()`: in which mode, on which rows, and with what result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Tensor, no_grad
+from pellucid.errors import user_frame
 from pellucid.random import get_rng_state, set_rng_state
 
+from .batches import WIDTH, BatchNotes
+from .criterion import LossCall
+from .matching import matched
 from .places import place
-from .record import ModeRecord, ProgramRecord
+from .record import HeldOutRecord, ModeRecord, ProgramRecord
 
 NOISY = ("Dropout", "BatchNorm")
+KEPT = 3000  # rows of the last evaluation that are kept
+MOST = 2000  # evaluations that are noted
+COMPARING = ("eq", "ne")
 
 
 class EvaluationNotes:
@@ -21,8 +28,14 @@ class EvaluationNotes:
 
     def __init__(self, record: ProgramRecord, apart: Callable[[Callable[[], Any]], Any]) -> None:
         self.record, self.apart = record, apart
+        self.loader: Any = None  # that gave a batch last
         self._modes: set[int] = set()
         self._last_input: tuple[Any, int] = (None, -1)  # of an evaluation, and at which step
+        self._open: HeldOutRecord | None = None  # of which what is compared with its outputs is still to come
+        self._output: Any = None
+        self._derived: set[int] = set()  # what was computed from it
+        self._alive: list[Any] = []
+        self._kept = 0
 
     def note_mode(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> None:
         """Where a network is evaluated in train(), what difference that makes."""
@@ -43,6 +56,80 @@ class EvaluationNotes:
         differs = self.apart(lambda: _difference(call, module, args, kwargs))
         if differs is not None:
             self.record.evaluated.append(ModeRecord(at, names, differs))
+
+    def note(self, args: Any, output: Any, batches: BatchNotes) -> None:
+        """A network was called on rows."""
+        self._open, self._output = None, None
+        x = args[0] if args else None
+        record = self.record
+        if not isinstance(x, Tensor) or not isinstance(output, Tensor) or x.dim() == 0 or output.dim() == 0:
+            return
+        if len(x) != len(output) or not len(x) or len(record.held_out) >= MOST:
+            return
+        flat = x.detach().numpy().reshape(len(x), -1)
+        noted = HeldOutRecord(len(record.steps), place(), batches.told_apart(flat), self._names(x))
+        if record.held_out and record.held_out[-1].step != noted.step:
+            for earlier in record.held_out:
+                earlier.inputs = earlier.outputs = earlier.target = None
+            self._kept = 0
+        if self._kept < KEPT and flat.shape[1] <= WIDTH:
+            self._kept += len(flat)
+            noted.inputs, noted.outputs = x.detach().numpy().copy(), output.detach().numpy().copy()
+        record.held_out.append(noted)
+        self._open, self._output = noted, output
+        self._derived, self._alive = {id(output)}, []
+
+    def _names(self, x: Any) -> frozenset[str]:
+        """What variables of the program's hold the rows, or the loader that gave them."""
+        found: set[str] = set()
+        frame = user_frame()
+        for _ in range(4):
+            if frame is None:
+                break
+            for scope in (frame.f_locals, frame.f_globals):
+                for name, value in list(scope.items()):
+                    if value is x or (value is self.loader and value is not None):
+                        found.add(name)
+            frame = frame.f_back
+        return frozenset(found)
+
+    def op(self, name: str, args: Any, result: Any) -> None:
+        """An op under no_grad(), of which the one that compares outputs with labels is looked for."""
+        noted = self._open
+        if noted is None or not any(id(a) in self._derived for a in args if isinstance(a, Tensor)):
+            return
+        if name == "round":
+            self.record.rounded = True
+        if name in COMPARING and len(args) == 2 and noted.accuracy is None:
+            other = next((a for a in args if isinstance(a, Tensor) and id(a) not in self._derived), None)
+            rows = len(noted.rows)
+            if other is not None and other.dim() and len(other) == rows and isinstance(result, Tensor):
+                equal = float(result.detach().numpy().mean())
+                noted.accuracy = equal if name == "eq" else 1 - equal
+                if noted.inputs is not None and noted.target is None and other.numel() == rows:
+                    noted.target = other.detach().numpy().ravel().copy()
+            return
+        for value in result if isinstance(result, tuple) else (result,):
+            self._derived.add(id(value))
+            self._alive.append(value)
+
+    def loss(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
+        """A loss under no_grad()."""
+        noted = self._open
+        call = LossCall.of(name, args, kwargs, result, None) if noted is not None else None
+        if noted is None or call is None or id(call.prediction) not in self._derived:
+            return
+        noted.loss = call.value if noted.loss is None else noted.loss
+        if noted.accuracy is None:
+            noted.accuracy = call.accuracy()
+        target = call.target_array()
+        if noted.inputs is not None and target is not None and len(target) == len(noted.rows):
+            noted.target = target.copy()
+
+    def finish(self, networks: list[Any]) -> None:
+        """What is asked of the last evaluation, once nothing more is to come."""
+        if len(networks) == 1:
+            self.record.matched = self.apart(lambda: matched(networks[0], self.record))
 
 
 def _difference(call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> float | None:

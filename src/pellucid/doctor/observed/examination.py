@@ -13,12 +13,21 @@ from pellucid.doctor.report import Finding, Report
 from .compare import better, does_well, outcome
 from .laboratory import Laboratory
 from .record import ProgramRecord
-from .rules import crash, data, gradients, loss, model, rate
+from .rules import crash, data, gradients, held_out, loss, model, numbers, rate
 from .suspicion import Suspicion
 from .treatments import Treatment
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
-STATED: tuple[Rule, ...] = (*data.RULES, *gradients.RULES, *loss.RULES, *model.STATED)
+STATED: tuple[Rule, ...] = (
+    *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES
+)  # fmt: skip
+GROUPS: tuple[tuple[Rule, ...], ...] = (
+    (*model.CONDITIONS, *numbers.CONDITIONS), model.CLASSES, (rate.trials,), (rate.further,)
+)  # fmt: skip
+# what may be wrong beside a fault of the training, and does not hide it
+BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
+NO_BACKWARD = "backward() was never called: no training was seen in the program."
+LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ROUNDS = 4
 POINTS = 60
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
@@ -41,6 +50,10 @@ def examine(laboratory: Laboratory) -> Report:
     base = laboratory.run(seconds=max(whole * 0.28, 3.0))
     if base is None:
         return Report("inconclusive", reason=f"The program gave no record: {laboratory.lost}")
+    laboratory.alone = base.seconds - base.own_seconds
+    laboratory.deadline -= max(whole - max(LONG, 7 * base.seconds), 0.0)
+    if base.bad_at is not None and not base.bad_inputs:
+        _look_closer(laboratory, base)
     for name in base.modules:
         importlib.import_module(name)  # so that each fork need not
     facts = facts_of(base)
@@ -59,12 +72,22 @@ def examine(laboratory: Laboratory) -> Report:
         findings = [_finding(s, base, None) for s in gradients.no_backward(base)]
         if findings:
             return Report(status_of(findings), findings, facts)
-        return Report(
-            "inconclusive", [], facts, reason="backward() was never called: no training was seen in the program."
-        )
+        return Report("inconclusive", [], facts, reason=NO_BACKWARD)
     if not findings:
         findings = _Search(laboratory, base).findings()
-    return Report(status_of(findings), findings, facts, overhead=0.0)
+    return Report(status_of(findings), findings, facts)
+
+
+def _look_closer(laboratory: Laboratory, base: ProgramRecord) -> None:
+    """Run the program again up to where numbers were no longer finite, to see which op made them so."""
+    at = base.bad_at or 0
+    laboratory.looks = (at - 1, at, at + 1)
+    again = laboratory.several([()], at + 2, base.seconds + 2)[0]
+    laboratory.looks = ()
+    if again is not None and again.first_bad not in ("", "loss"):
+        base.first_bad, base.bad_at = again.first_bad, again.bad_at
+        if "first bad" in again.lines:
+            base.lines["first bad"] = again.lines["first bad"]
 
 
 def findings_of_error(record: ProgramRecord) -> list[Finding]:
@@ -84,36 +107,50 @@ class _Search:
         self.laboratory, self.base, self.current = laboratory, base, base
         self.treatments: list[Treatment] = []
         self.found: list[Finding] = []
-        self.asked: set[tuple[str, str]] = set()
+        self.tried: set[tuple[Any, ...]] = set()
         self.seconds = max(2.0 * base.seconds + 1.0, 2.0)
 
     def findings(self) -> list[Finding]:
         for _ in range(ROUNDS):
-            if not self._stated():
+            while self._stated() and len(self.treatments) < 2 * ROUNDS:
+                pass
+            if not self._by_data() or self._blocked() or not self._conditions():
                 break
-        moving = self.base.without_grad > 0.9 * len(self.base.steps)  # targets that a network makes, as in Q-learning
-        learns_by_data = bool(self.base.loss.kind) and len(self.base.optimizers) == 1 and not moving
-        if learns_by_data and len(self.base.steps) >= ENOUGH and not self._blocked():
-            for _ in range(2):
-                if does_well(self.current) or not self._conditions():
-                    break
-            nowhere = outcome(self.current).progress < 0.25
-            if nowhere and not any(f.severity == "error" for f in self.found):
-                self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
+        nowhere = outcome(self.current).progress < 0.25
+        if self._by_data() and nowhere and not any(f.severity == "error" for f in self.found):
+            self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
         rank = {"error": 0, "warning": 1, "info": 2}
         return sorted(self.found, key=lambda f: (rank[f.severity], -f.confidence))
 
+    def _by_data(self) -> bool:
+        """Whether the program learns from data by a loss that is to fall, so that rates and scales can be asked about.
+
+        Not of games and of adversaries, whose losses need not fall, nor where a network makes the targets.
+        """
+        base = self.base
+        if not base.loss.kind or len(base.steps) < ENOUGH or base.without_grad > 0.9 * len(base.steps) > 0:
+            return False
+        if not base.optimizers:
+            return "step" in base.lines
+        return all(optimizer.steps >= 0.9 * len(base.steps) for optimizer in base.optimizers)
+
     def _blocked(self) -> bool:
         """Whether a fault that no fork can treat hides whatever else there may be."""
-        return any(f.severity == "error" and f.verified is None and f.cause != "train-eval-mode" for f in self.found)
+        return any(f.severity == "error" and f.verified is None and f.cause not in BESIDE for f in self.found)
 
     def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
+        """What the record of now speaks for, but what was found, or tried with nothing changed since."""
+        found = {(f.cause, f.file, f.line) for f in self.found}
         new: list[Suspicion] = []
         for rule in rules:
             for suspicion in rule(self.current):
-                if (suspicion.cause, suspicion.evidence[:40]) not in self.asked:
+                key = (suspicion.cause, *(suspicion.place or (None, None)))
+                if key not in found and (*key, len(self.treatments)) not in self.tried:
                     new.append(suspicion)
         return new
+
+    def _is_tried(self, suspicion: Suspicion) -> None:
+        self.tried.add((suspicion.cause, *(suspicion.place or (None, None)), len(self.treatments)))
 
     def _try(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
         runs = iter(
@@ -128,8 +165,8 @@ class _Search:
     def _stated(self) -> bool:
         """Faults that the record states. Whether one was found that was treated, after which to look again."""
         suspicions = self._ask(STATED)
-        self.asked |= {(s.cause, s.evidence[:40]) for s in suspicions}
         for suspicion, run in zip(suspicions, self._try(suspicions), strict=True):
+            self._is_tried(suspicion)
             helped = confirms(suspicion, self.current, run)
             if not (suspicion.certain or helped or suspicion.otherwise):
                 continue
@@ -138,22 +175,30 @@ class _Search:
             if not suspicion.certain and not helped:
                 finding.severity, finding.confidence = suspicion.otherwise, 0.4
             self.found.append(finding)
-            if helped and run is not None:
+            harmless = run is not None and len(run.steps) >= len(self.current.steps) and not better(run, self.current)
+            if run is not None and (helped or (finding.severity == "error" and harmless)):
                 self.treatments += suspicion.treatments
                 self.current = run
                 return True
         return False
 
     def _conditions(self) -> bool:
-        """Faults of scale, which only a fork can tell: the first group in which one is confirmed ends the search."""
-        for rules in ((*model.CONDITIONS,), (rate.trials,), (rate.further,)):
+        """Faults of scale, which only a fork can tell: the first group in which one is confirmed ends the search.
+
+        Whether one was found after which to look again.
+        """
+        for rules in GROUPS:
+            if does_well(self.current) and rules is not model.CLASSES:
+                continue
             suspicions = self._ask(rules)
             of_rate = rules[0] in (rate.trials, rate.further)
-            self.asked |= {(s.cause, s.evidence[:40]) for s in suspicions if not of_rate}
             runs = self._try(suspicions)
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
             ]
+            if not of_rate:
+                for suspicion in suspicions:
+                    self._is_tried(suspicion)
             if confirmed:
                 best = max(confirmed, key=lambda pair: _quality(pair[1]))
                 chosen = next(pair for pair in confirmed if _quality(pair[1]) >= 0.9 * _quality(best[1]))
@@ -182,9 +227,23 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     """Whether a fork with the treatment did better, by what counts for this suspicion."""
     if now is None:
         return False
+    if suspicion.by_recall:
+        return was.final is not None and now.final is not None and _recall(now) - _recall(was) > 0.12
     if suspicion.by_final:
-        return was.final is not None and now.final is not None and now.final - was.final > 0.08
+        if was.final is None or now.final is None:
+            return False
+        if was.final.accuracy is not None and now.final.accuracy is not None:
+            return now.final.accuracy - was.final.accuracy > 0.08
+        if was.final.loss is not None and now.final.loss is not None:
+            return now.final.loss < 0.6 * was.final.loss
+        return False
     return better(was, now, suspicion.strictly, suspicion.same_loss)
+
+
+def _recall(record: ProgramRecord) -> float:
+    """The mean over the classes of what is recognised of each."""
+    recalls = list(record.final.recalls.values()) if record.final is not None else []
+    return sum(recalls) / len(recalls) if recalls else 0.0
 
 
 def _finding(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> Finding:

@@ -10,17 +10,20 @@ from typing import Any, Protocol
 
 import pellucid.optim as optim
 from pellucid.core import Tensor
-from pellucid.nn import Module, init
+from pellucid.nn import Module, init, utils
 from pellucid.nn import functional as F
 from pellucid.nn.modules import loss as losses
+from pellucid.nn.utils import clip_grad
 from pellucid.utils.data import DataLoader
 
 from . import criterion
+from .evaluations import EvaluationNotes
 from .parameters import ParameterNotes
 from .places import place
 from .record import ProgramRecord
 from .treatments import Treatment
 
+CLIPS = ("clip_grad_norm_", "clip_grad_value_")
 INITIAL = ("constant_", "zeros_", "ones_", "normal_", "uniform_", "trunc_normal_", "eye_")
 
 
@@ -43,6 +46,10 @@ class Watching(Protocol):
     def after_step(self, optimizer: Any) -> None: ...
     def event(self, what: str) -> None: ...
     def loader(self, loader: Any) -> None: ...
+    def after_backward(self) -> None: ...
+    def clip(self, kind: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any: ...
+    @property
+    def evaluations(self) -> EvaluationNotes: ...
 
 
 class Hooks:
@@ -70,6 +77,9 @@ def install(observer: Watching) -> Hooks:
     _optimizers(observer, hooks)
     _loaders(observer, hooks)
     _losses(observer, hooks)
+    for name in CLIPS:
+        for module in (utils, clip_grad):
+            hooks.set(module, name, _clip(observer, name, getattr(module, name)))
     for name in INITIAL:
         hooks.set(init, name, _initial(observer, getattr(init, name)))
     return hooks
@@ -104,7 +114,9 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
     @functools.wraps(backward)
     def run_backward(tensor: Any, *args: Any, **kwargs: Any) -> Any:
         with observer.aside():
-            return backward(tensor, *args, **kwargs)
+            result = backward(tensor, *args, **kwargs)
+            observer.after_backward()
+        return result
 
     @functools.wraps(detach)
     def detached(tensor: Any) -> Any:
@@ -179,6 +191,7 @@ def _loaders(observer: Watching, hooks: Hooks) -> None:
                     batch = next(batches)
                 except StopIteration:
                     return
+            observer.evaluations.loader = made
             yield batch
 
     hooks.set(DataLoader, "__init__", loader)
@@ -210,6 +223,14 @@ def _initial(observer: Watching, function: Callable[..., Any]) -> Callable[..., 
         if at is not None and sys._getframe(1).f_code.co_filename == at[0]:
             observer.record.lines.setdefault("init", at)
         return function(*args, **kwargs)
+
+    return called
+
+
+def _clip(observer: Watching, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return observer.clip(name, function, args, kwargs)
 
     return called
 

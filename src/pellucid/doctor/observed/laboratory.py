@@ -38,6 +38,8 @@ class Laboratory:
     deadline: float
     runs: int = field(default=0, init=False)
     loss: str = field(default="", kw_only=True)  # the variable that holds it, where the user says so
+    alone: float = field(default=0.0, init=False)  # seconds of the program by itself
+    looks: Sequence[int] = field(default=(), init=False)  # backwards that are looked at in full, beside the usual
     lost: str = field(default="", init=False)  # why the last run that gave no record gave none
 
     def left(self) -> float:
@@ -47,7 +49,7 @@ class Laboratory:
         self, treatments: Sequence[Treatment] = (), steps: int = MOST, seconds: float = 20.0
     ) -> ProgramRecord | None:
         """The record of a run; None where it gave none."""
-        return self.several([()], MOST, seconds)[0]
+        return self.several([treatments], steps, seconds)[0]
 
     def several(self, each: Sequence[Sequence[Treatment]], steps: int, seconds: float) -> list[ProgramRecord | None]:
         """The records of several runs, which are made side by side, a few at a time."""
@@ -98,7 +100,7 @@ class ScriptLaboratory(Laboratory):
         streams.manual_seed(0)
         np.random.seed(0)  # noqa: NPY002
         random.seed(0)
-        observer = Observer(treatments, steps, seconds)
+        observer = Observer(treatments, steps, seconds, looks=self.looks)
         observer.named = self.loss
         observer.enough = lambda: end.send(observer.record)
 

@@ -12,7 +12,7 @@ from pellucid.core import Tensor, no_grad
 from pellucid.random import get_rng_state, set_rng_state
 
 from .criterion import LossCall
-from .record import ProgramRecord
+from .record import FinalRecord, ProgramRecord
 
 ROWS = 1000
 
@@ -61,9 +61,28 @@ def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
     return float(np.abs(was[-1] - now[-1]).max()) / spread
 
 
-def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> float | None:
-    """The accuracy on the rows that were kept, in eval(); None where it cannot be told."""
-    if len(networks) != 1 or call is None or not record.inputs or not record.classes:
+def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | None:
+    """By how much, as a share of their size, outputs differ between rows that differ; None where it cannot be told."""
+    if len(networks) != 1 or call is None or len(batch) < 4:
+        return None
+    try:
+        array = batch.detach().numpy()
+        spread = np.ptp(array.reshape(len(array), -1).astype(float), axis=0)
+        other = batch.new_tensor(array[::-1].copy())
+        was, again, now = (quietly(networks[0], x) for x in (batch, batch, other))
+        a, b, c = (out.detach().numpy().astype(float) for out in (was, again, now))
+    except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+        return None
+    if a.ndim == 0 or len(a) != len(array) or not np.isfinite(a).all() or not np.allclose(a, b):
+        return None
+    if not spread.any():
+        return 0.0  # all rows are the same
+    return float(max(np.abs(a - c).max(), np.ptp(a, axis=0).max()) / (np.abs(a).max() or 1.0))
+
+
+def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> FinalRecord | None:
+    """How well the networks do on the rows that were kept, in eval(); None where it cannot be told."""
+    if len(networks) != 1 or call is None or not record.inputs:
         return None
     try:
         x, y = np.concatenate(record.inputs), np.concatenate(record.targets)
@@ -76,11 +95,35 @@ def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> 
             return None
         rows = _like(networks[0], x[some].reshape(len(some), *record.shape), record)
         out = quietly(networks[0], rows)
-        if not isinstance(out, Tensor) or tuple(out.shape[1:]) != tuple(call.prediction.shape[1:]):
+        shape = tuple(call.prediction.shape[1:])
+        if not isinstance(out, Tensor) or len(out) != len(some) or out.numel() != len(some) * int(np.prod(shape)):
             return None
-        return replace(call, prediction=out, target=given.new_tensor(y[some])).accuracy()
+        if tuple(out.shape[1:]) != shape and 1 not in out.shape[1:] and 1 not in shape:
+            return None
+        out = out.reshape(len(some), *shape)
+        end = replace(call, prediction=out, target=given.new_tensor(y[some]))
+        if not record.classes:
+            a, b = out.detach().numpy().astype(float), y[some].astype(float)
+            return FinalRecord(loss=float(((a - b) ** 2).mean())) if a.shape == b.shape else None
+        return FinalRecord(end.accuracy(), _recalls(end))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
+
+
+def _recalls(call: LossCall) -> dict[int, float]:
+    target = call.target_array()
+    given = call.prediction.detach().numpy()
+    if target is None or given.ndim > 2:
+        return {}
+    if given.ndim == 2 and given.shape[1] > 1:
+        answers = given.argmax(1)
+        labels = target.argmax(1) if target.ndim == 2 else target
+    else:
+        answers = (given.ravel() > (0.0 if call.kind.endswith("logits") else 0.5)).astype(int)
+        labels = target.ravel()
+    if answers.shape != labels.shape:
+        return {}
+    return {int(c): float((answers[labels == c] == c).mean()) for c in np.unique(labels)}
 
 
 def _like(network: Any, array: np.ndarray, record: ProgramRecord) -> Any:

@@ -27,7 +27,7 @@ from .functions import examine as slope_of
 from .hooks import Hooks, install
 from .parameters import ParameterNotes
 from .places import is_own, place
-from .record import LoaderRecord, OptimizerRecord, Place, ProgramRecord, StepRecord
+from .record import ClipRecord, LoaderRecord, OptimizerRecord, Place, ProgramRecord, StepRecord
 from .treatments import Treatment
 
 LOOKS = frozenset(
@@ -36,6 +36,7 @@ LOOKS = frozenset(
 EVENTS = 40
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
+UPDATES = ("sub", "sub_", "add", "add_", "isub", "copy_", "copy", "addcdiv", "addcmul")
 TAKING = ("part", "index", "index_select")  # ops that take rows
 
 
@@ -55,6 +56,7 @@ class Observer(Interpreter):
         steps: int = 2000,
         seconds: float = 1e9,
         enough: Callable[[], Any] | None = None,
+        looks: Sequence[int] = (),
     ) -> None:
         self.record = ProgramRecord()
         self.treatments, self.most = list(treatments), steps
@@ -77,7 +79,9 @@ class Observer(Interpreter):
         self.examining = False
         self.inside = 0  # in a backward, a step, or work of our own
         self.last_call: LossCall | None = None
+        self.looks = LOOKS | set(looks)
         self._mode: bool | None = None  # of the network in this pass
+        self._edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain, in this pass
         self._hooks = Hooks()
 
     # Beginning and end ----------------------------------------------------------------------------------------------
@@ -102,6 +106,7 @@ class Observer(Interpreter):
             self.parameters.finish(list(self.roots.values()), [optimizer for optimizer, _ in self.optimizers.values()])
             roots = list(self.roots.values())
             record.final = self.apart(lambda: mixing.final(roots, record, self.last_call))
+            self.evaluations.finish(roots)
         record.seconds = time.monotonic() - self.started
         record.modules = sorted({name.split(".")[0] for name in sys.modules} & COSTLY)
         return record
@@ -116,13 +121,18 @@ class Observer(Interpreter):
 
     @property
     def looking(self) -> bool:
-        return len(self.record.steps) in LOOKS
+        return len(self.record.steps) in self.looks
 
     # The door -------------------------------------------------------------------------------------------------------
 
     def apply(self, op: Any, args: Any, kwargs: Any) -> Any:
-        if not state.grad or self.inside:
+        if self.inside:
             return below(self, op, args, kwargs)
+        if not state.grad:
+            result = below(self, op, args, kwargs)
+            if self.record.steps:
+                self._without_grad(op.name, args, result)
+            return result
         name = op.name
         number = self.counts[name]
         self.counts[name] = number + 1
@@ -139,6 +149,14 @@ class Observer(Interpreter):
         if self.looking:
             self.seen.append(SeenOp(key, args, kwargs, result, self._place_of_op(), tuple(self.stack[-1:])))
         return result
+
+    def _without_grad(self, name: str, args: Any, result: Any) -> None:
+        """An op under no_grad(): what becomes of an evaluation, or an update that the program makes by itself."""
+        self.evaluations.op(name, args, result)
+        if not self.optimizers and "step" not in self.record.lines and args and args[0] in self.parameters:
+            at = place()
+            if at is not None and name in UPDATES:
+                self.record.lines["step"] = at
 
     def _place_of_op(self) -> Place | None:
         """The line of the user's for an op: where a layer of pellucid's was made, or the function was called."""
@@ -164,21 +182,33 @@ class Observer(Interpreter):
         """A module is called."""
         outermost = not self.stack and not self.within_loss
         if outermost and type(module) not in LOSSES and not self.inside:
-            if state.grad and module.training is not None and (self.optimizers or self.joins):
+            if state.grad:
                 args = self._train_call(module, args)
-            elif not state.grad and self.record.steps:
+            elif self.record.steps:
                 self.record.without_grad += 1
                 if id(module) in self.roots:
-                    with self.aside():
-                        self.evaluations.note_mode(call, module, args, kwargs)
+                    return self._evaluation(call, module, args, kwargs)
         self.stack.append(module)
         try:
             return call(module, *args, **kwargs)
         finally:
             self.stack.pop()
 
+    def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+        with self.aside():
+            began = time.monotonic()
+            self.evaluations.note_mode(call, module, args, kwargs)
+            self.record.own_seconds += time.monotonic() - began
+            result = call(module, *args, **kwargs)
+            began = time.monotonic()
+            self.evaluations.note(args, result, self.batches)
+            self.record.own_seconds += time.monotonic() - began
+        return result
+
     def _train_call(self, module: Any, args: Any) -> Any:
         if any(True for _ in module.parameters()):
+            if self._mode is False and module.training and id(module) in self.roots:
+                self._forget()  # an evaluation without no_grad()
             self.roots.setdefault(id(module), module)
             first = args[0] if args else None
             if self.batch is None and isinstance(first, Tensor) and not first.requires_grad:
@@ -196,8 +226,16 @@ class Observer(Interpreter):
 
     def criterion(self, name: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A loss of pellucid's is called."""
-        if self.within_loss or self.inside or not state.grad:
+        if self.within_loss or self.inside:
             return function(*args, **kwargs)
+        if not state.grad:
+            with self.aside():
+                result = function(*args, **kwargs)
+            self.evaluations.loss(name, args, kwargs, result)
+            return result
+        for treatment in self.treatments:
+            with self.aside():
+                kwargs = treatment.criterion(name, args, kwargs)
         self.within_loss += 1
         try:
             result = function(*args, **kwargs)
@@ -217,15 +255,21 @@ class Observer(Interpreter):
         """A backward is about to run."""
         if self.examining:
             return
+        began = time.monotonic()
         with self.aside():
             self._backward(roots[0])
-        self.seen, self.calls, self.batch = [], [], None
-        self.counts.clear()
+        self.record.own_seconds += time.monotonic() - began
+        self._forget()
         if len(self.record.steps) >= self.most or time.monotonic() > self.until:
             if self.enough is not None:
                 self.finish()
                 self.enough()
             raise Enough
+
+    def _forget(self) -> None:
+        """The next pass begins."""
+        self.seen, self.calls, self.batch = [], [], None
+        self.counts.clear()
 
     def _backward(self, root: Any) -> None:
         record = self.record
@@ -259,6 +303,8 @@ class Observer(Interpreter):
         if len(self.optimizers) == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
             step.stale = any(_holds(held) for held in self.pending.values())
         self.pending.clear()
+        if not self.optimizers and record.steps:
+            step.stale = any(p.grad is not None and bool((p.grad.detach().numpy() != 0).any()) for p in parameters)
         if call is not None:
             step.accuracy = call.accuracy()
             self.batches.note(self.batch, call, step)
@@ -267,9 +313,14 @@ class Observer(Interpreter):
         if len(record.steps) == 5 and self.batch is not None:
             roots, batch = list(self.roots.values()), self.batch
             record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
+        if len(record.steps) in (5, 20) and self.batch is not None:
+            roots, batch = list(self.roots.values()), self.batch
+            record.ignored = self.apart(lambda: mixing.ignored(roots, batch, call))
         self.last_call = call or self.last_call
         if not np.isfinite(step.loss) and not record.first_bad:
             record.first_bad = "loss"
+        if record.first_bad and record.bad_at is None:
+            record.bad_at = len(record.steps)
         record.steps.append(step)
         for treatment in self.treatments:
             treatment.before_backward(parameters)
@@ -277,15 +328,21 @@ class Observer(Interpreter):
     def _look(self, root: Any, call: LossCall | None) -> None:
         """The forward pass in full: what the loss is made of, and which parameters it reaches."""
         record = self.record
+        self._edge = None
         for leaf in criterion.leaves(root):
-            if isinstance(leaf, Parameter) or leaf in self.parameters:
+            bare = not self.optimizers and leaf.requires_grad and leaf.is_floating_point()
+            if isinstance(leaf, Parameter) or bare or leaf in self.parameters:
                 self.parameters.note(leaf).reached = True
         for seen in self.seen:
             for argument in seen.args:
                 if argument in self.parameters:
                     self.parameters.note(argument).used = True
-            if not record.first_bad and not seen.finite and all(criterion.finite(a) for a in seen.args):
-                record.first_bad = seen.key[0]
+            if record.first_bad:
+                continue
+            if criterion.off_domain(seen):
+                self._edge = (seen.key[0], seen.place)
+            if not seen.finite and all(criterion.finite(a) for a in seen.args):
+                record.first_bad = seen.key[0] if criterion.off_domain(seen) else f"growth of {seen.key[0]}"
                 if seen.place:
                     record.lines["first bad"] = seen.place
         if call is not None:
@@ -297,6 +354,39 @@ class Observer(Interpreter):
             if source is not None and len(source.args[0].shape):
                 record.available = max(record.available, len(source.args[0]))
 
+    def after_backward(self) -> None:
+        """A backward has run."""
+        if self.examining:
+            return
+        record, began = self.record, time.monotonic()
+        parameters = self.parameters.all()
+        if record.steps:
+            record.steps[-1].norm = size = _norm(parameters)
+            if not np.isfinite(size) and not record.first_bad:
+                record.first_bad, record.bad_at = "backward", len(record.steps) - 1
+                if self._edge is not None:
+                    record.first_bad = f"backward of {self._edge[0]}"
+                    if self._edge[1] is not None:
+                        record.lines["first bad"] = self._edge[1]
+        record.own_seconds += time.monotonic() - began
+        for treatment in self.treatments:
+            treatment.after_backward(parameters, len(self.optimizers))
+
+    def clip(self, kind: str, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Gradients are to be clipped."""
+        if self.inside:
+            return function(*args, **kwargs)
+        limit = args[1] if len(args) > 1 else kwargs.get("max_norm", kwargs.get("clip_value", 0.0))
+        if not self.record.clips:
+            self.record.clips.append(ClipRecord(kind, float(limit), place()))
+        steps = self.record.steps
+        if steps and steps[-1].norm is not None:
+            self.record.clips[0].norms.append(steps[-1].norm)
+        if not all(treatment.clips() for treatment in self.treatments):
+            return None if kind == "clip_grad_value_" else _last_norm(steps, self.parameters.all())
+        with self.aside():
+            return function(*args, **kwargs)
+
     def watches(self, optimizer: Any) -> bool:
         return not self.inside and id(optimizer) in self.optimizers
 
@@ -305,7 +395,9 @@ class Observer(Interpreter):
         self.optimizers[id(optimizer)][1].steps += 1
         self.event("step")
         with self.aside():
+            began = time.monotonic()
             self.parameters.note_gradients(optimizer)
+            self.record.own_seconds += time.monotonic() - began
             every = self.parameters.all()
             for treatment in self.treatments:
                 treatment.before_step(optimizer, every)
@@ -360,6 +452,23 @@ class _Aside(AbstractContextManager[None]):
     def __exit__(self, *error: object) -> None:
         state.interpreters = self.before
         self.observer.inside -= 1
+
+
+def _last_norm(steps: list[StepRecord], parameters: list[Any]) -> Any:
+    """The norm of the last gradients, which clipping gives back."""
+    size = steps[-1].norm if steps and steps[-1].norm is not None else 0.0
+    return parameters[0].detach().new_tensor(size) if parameters else size
+
+
+def _norm(parameters: list[Any]) -> float:
+    """That of all gradients together."""
+    total = 0.0
+    for parameter in parameters:
+        if parameter.grad is not None:
+            flat = parameter.grad.detach().numpy().ravel().astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                total += float(flat @ flat)
+    return float(np.sqrt(total))
 
 
 def _holds(held: tuple[Any, float]) -> bool:

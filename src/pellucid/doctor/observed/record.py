@@ -64,6 +64,7 @@ class StepRecord:
     stale: bool = False  # gradients of the update before were still in
     mode: bool | None = None  # whether the network was in train()
     count: int = 0  # rows in the batch
+    norm: float | None = None  # of all gradients, as the backward left them
 
 
 @dataclass
@@ -129,6 +130,70 @@ class ModeRecord:
 
 
 @dataclass
+class HeldOutRecord:
+    """A network called under `no_grad()`, with what the program compared its output to.
+
+    Attributes:
+        step: backwards before it.
+        rows: a number for each row that tells it apart, as in `ProgramRecord.rows`.
+        names: what the program calls these rows, or the loader that they come from.
+        inputs, outputs, target: kept of the last evaluation only.
+    """
+
+    step: int
+    place: Place | None
+    rows: np.ndarray
+    names: frozenset[str]
+    loss: float | None = None
+    accuracy: float | None = None
+    inputs: np.ndarray | None = None
+    outputs: np.ndarray | None = None
+    target: np.ndarray | None = None
+
+
+@dataclass
+class MatchRecord:
+    """The last evaluation as it was, and with its inputs brought to what those of the training are.
+
+    Attributes:
+        how: in words, such as "another mean and standard deviation".
+        was, now: the share of right answers, or minus the loss.
+        off: by how many standard deviations of the training its inputs are off, or the factor of their scale.
+    """
+
+    how: str
+    was: float | None
+    now: float | None
+    off: float
+    said: str
+
+
+@dataclass
+class ClipRecord:
+    """Gradients that are clipped: to what norm, and the norms that they had."""
+
+    kind: str
+    limit: float
+    place: Place | None
+    norms: list[float] = field(default_factory=list)
+
+
+@dataclass
+class FinalRecord:
+    """The networks in eval() at the end, on the rows that were kept.
+
+    Attributes:
+        accuracy: the share of right answers.
+        recalls: that share for each class that was seen, by class.
+        loss: the mean square error, where the targets are no classes.
+    """
+
+    accuracy: float | None = None
+    recalls: dict[int, float] = field(default_factory=dict)
+    loss: float | None = None
+
+
+@dataclass
 class ProgramRecord:
     """The whole run.
 
@@ -160,14 +225,21 @@ class ProgramRecord:
     whole_numbers: bool = False  # whether inputs are no floats, as token ids
     available: int = 0  # rows of what the batches were taken from
     mixing: float = 0.0  # how much the output of a row depends on the other rows
-    final: float | None = None  # accuracy on the rows that were kept, in eval() at the end
+    ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
+    final: FinalRecord | None = None
+    held_out: list[HeldOutRecord] = field(default_factory=list)
+    matched: MatchRecord | None = None
+    clips: list[ClipRecord] = field(default_factory=list)
+    rounded: bool = False  # what the network gave was rounded to whole numbers under no_grad()
     without_grad: int = 0  # calls of networks under no_grad() since the first step
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
     bad_inputs: bool = False
     bad_targets: bool = False
-    first_bad: str = ""  # the op that first gave what is not finite
+    first_bad: str = ""  # the op that first gave what is not finite; "backward of …" where its gradient was
+    bad_at: int | None = None  # the backward at which that was noticed
+    own_seconds: float = 0.0  # of the observer's work
     ended: bool = False
     error: str = ""
     error_place: Place | None = None

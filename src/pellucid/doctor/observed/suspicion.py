@@ -16,7 +16,8 @@ class Suspicion:
         certain: the record alone proves it; the fork is only shown.
         strictly: a fork has to come very much further, as for hyperparameters.
         same_loss: whether the losses of the fork and of the program are the same function.
-        by_final: what counts is the accuracy in eval() at the end.
+        by_final: what counts is the accuracy, or the error, in eval() at the end.
+        by_recall: what counts is how much of each class is recognised at the end, all classes alike.
         otherwise: its severity where no fork confirms it; "" drops it.
     """
 
@@ -30,5 +31,6 @@ class Suspicion:
     strictly: bool = False
     same_loss: bool = True
     by_final: bool = False
+    by_recall: bool = False
     otherwise: str = ""
     confidence: float = 0.9

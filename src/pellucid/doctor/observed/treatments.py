@@ -9,6 +9,9 @@ import numpy as np
 
 from pellucid.core import Tensor, no_grad
 from pellucid.nn.functional import log_softmax, relu
+from pellucid.ops.choice import clamp
+
+from .criterion import QUOTIENTS
 
 
 class Treatment:
@@ -38,6 +41,17 @@ class Treatment:
     def loader(self, options: dict[str, Any]) -> None:
         """A DataLoader is about to be made with these options."""
 
+    def criterion(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The options with which a loss is called."""
+        return kwargs
+
+    def clips(self) -> bool:
+        """Whether gradients are clipped where the program says so."""
+        return True
+
+    def after_backward(self, parameters: list[Any], optimizers: int) -> None:
+        """A backward has run, in a program with that many optimisers."""
+
 
 @dataclass
 class LearningRate(Treatment):
@@ -52,6 +66,73 @@ class LearningRate(Treatment):
     def after_step(self, optimizer: Any) -> None:
         for group in optimizer.param_groups:
             group["lr"] = group["lr"] / self.factor
+
+    def after_backward(self, parameters: list[Any], optimizers: int) -> None:
+        if not optimizers:  # the program makes its updates by itself
+            _scale(parameters, self.factor)
+
+
+def _scale(parameters: list[Any], factor: float) -> None:
+    for parameter in parameters:
+        if parameter.grad is not None:
+            with no_grad():
+                parameter.grad = parameter.grad * factor
+
+
+@dataclass
+class NoClip(Treatment):
+    """Gradients are not clipped."""
+
+    def clips(self) -> bool:
+        return False
+
+
+@dataclass
+class Clip(Treatment):
+    """All gradients together are clipped to a norm."""
+
+    norm: float = 1.0
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        held = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        size = float(np.sqrt(sum(float((p.grad.detach().numpy().astype(float) ** 2).sum()) for p in held)))
+        if not np.isfinite(size):
+            _scale(held, 0.0)
+        elif size > self.norm:
+            _scale(held, self.norm / size)
+
+
+@dataclass
+class WeighClasses(Treatment):
+    """In a loss of classes, each row weighs by how rare its class is."""
+
+    counts: dict[int, int]
+
+    def criterion(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        total = sum(self.counts.values())
+        logits, target = args[0], args[1]
+        if name in ("cross_entropy", "nll_loss"):
+            rare = [total / (len(self.counts) * self.counts.get(c, total)) for c in range(logits.shape[1])]
+            return {**kwargs, "weight": logits.new_tensor(rare)}
+        each = {c: total / (len(self.counts) * n) for c, n in self.counts.items()}
+        return {**kwargs, "weight": target * each.get(1, 1.0) + (1 - target) * each.get(0, 1.0)}
+
+
+@dataclass
+class Within(Treatment):
+    """A logarithm, root or quotient is kept off the edge of its domain."""
+
+    names: frozenset[str]
+    edge: float = 1e-6
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        if key[0] not in self.names or not isinstance(args[-1], Tensor) or not args[-1].is_floating_point():
+            return args, kwargs
+        x = args[-1] if key[0] in QUOTIENTS else args[0]
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            return args, kwargs
+        safe = clamp(x, min=self.edge) if key[0] not in QUOTIENTS else x + (x >= 0).to(x.dtype) * self.edge
+        return ((args[0], safe) if key[0] in QUOTIENTS else (safe, *args[1:])), kwargs
 
 
 @dataclass
@@ -70,10 +151,20 @@ class NoWeightDecay(Treatment):
 
 @dataclass
 class ZeroGradients(Treatment):
-    """The gradients are forgotten after each step."""
+    """The gradients are forgotten after each step; without optimisers, before each backward."""
+
+    stepped: bool = False
 
     def after_step(self, optimizer: Any) -> None:
         optimizer.zero_grad()
+
+    def before_backward(self, parameters: list[Any]) -> None:
+        if not self.stepped:  # a program that makes its updates by itself
+            for parameter in parameters:
+                parameter.grad = None
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        self.stepped = True
 
 
 @dataclass

@@ -103,7 +103,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     rows = told_apart(np.concatenate(record.rows))
     distinct = len(np.unique(rows))
-    if len(rows) >= 3 * total and distinct < 0.5 * total and len(record.rows) >= 10:
+    if len(rows) >= 3 * total and 1 < distinct < 0.5 * total and len(record.rows) >= 10:
         yield Suspicion(
             "low-coverage",
             f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..compare import outcome
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import OptimizeAll, ZeroGradients
@@ -57,6 +58,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
                 certain=True,
             )
         return
+    listed_all = all(p.listed for p in record.parameters.values() if p.reached)
     strangers = [p for p in record.parameters.values() if p.reached and not p.known and not p.frozen]
     reached = [p for p in record.parameters.values() if p.reached]
     if strangers:
@@ -69,7 +71,8 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
             record.optimizers[0].place if strangers[0].listed else strangers[0].place,
             [OptimizeAll()],
-            certain=not any(p.loaded for p in reached),
+            certain=not listed_all or not any(p.known for p in reached),
+            otherwise="" if any(p.loaded for p in reached) else "info",
         )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]
     if frozen:
@@ -111,7 +114,7 @@ def stale(record: ProgramRecord) -> Iterator[Suspicion]:
         "optimizer.zero_grad() before loss.backward()",
         record.lines.get("backward"),
         [ZeroGradients()],
-        otherwise="info",
+        otherwise="info" if "zero_grad" in record.lines or outcome(record).progress > 0.6 else "error",
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pellucid.doctor.probes.neighbours import MOST, nearest
+
 from ..criterion import BINARY, DISTANCES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
@@ -47,7 +49,8 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
     loss = record.start or record.loss
     soft = first(loss.chain, "softmax", "log_softmax")
     shape = () if loss.prediction is None else loss.prediction.shape
-    if loss.kind == "cross_entropy" and len(shape) >= 2 and shape[1] == 1:
+    real = loss.target is not None and not set(np.unique(loss.target)) <= {0.0, 1.0}
+    if loss.kind == "cross_entropy" and len(shape) >= 2 and shape[1] == 1 and not real:
         yield _single(loss.place, "cross entropy of one logit")
         return
     if soft is None:
@@ -187,7 +190,62 @@ def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
         f"leave {op.key[0]} out at the output, or bring the targets into its range",
         op.place,
         [Bypass(op.key)],
+        certain=outside > 0.25 and op.key[0] != "relu",
+        otherwise="error" if outside > 0.25 and loss.kind == "mse_loss" else "",
     )
+
+
+def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A distance to class ids, as if class 3 lay between 2 and 4."""
+    loss = record.start or record.loss
+    if loss.kind not in DISTANCES or loss.prediction is None or not record.targets or record.classes:
+        return
+    if loss.prediction.size != len(loss.prediction):
+        return
+    y = np.concatenate([t.ravel() for t in record.targets]).astype(float)
+    ids, counts = np.unique(y, return_counts=True)
+    if not (3 <= len(ids) <= 50) or (ids != np.round(ids)).any() or ids[-1] - ids[0] >= 2 * len(ids):
+        return
+    x = [batch for batch in record.inputs if len(batch)]
+    if len({batch.shape[1] for batch in x}) != 1 or len(y) != sum(len(batch) for batch in x) or record.whole_numbers:
+        return
+    rows = np.concatenate(x).astype(float)
+    _, first_seen = np.unique(np.concatenate(record.rows)[: len(rows)], return_index=True)
+    first_seen = first_seen[:MOST]
+    near = nearest(rows[first_seen])
+    labels = y[first_seen]
+    right = float((labels == labels[near]).mean())
+    apart = np.abs(labels - labels[near])[labels != labels[near]]
+    ordered = len(apart) > 0 and float((apart == 1).mean()) > 0.75  # what is confused lies next to each other
+    if counts.min() < 0.02 * len(y) or not (record.rounded or (right > 0.7 and not ordered)):
+        return
+    yield Suspicion(
+        "wrong-loss-for-task",
+        f"{loss.kind} draws one output to the class ids {ids[0]:.0f} … {ids[-1]:.0f}"
+        + (f"; the nearest other row is of the same class for {right:.0%} of the rows." if right > 0.5 else "."),
+        "Class ids are names: that 1 lies between 0 and 2 says nothing, and one number cannot be sure of no class.",
+        f"{len(ids)} outputs with cross_entropy, and argmax for the answer",
+        loss.place,
+        certain=True,
+        confidence=0.8,
+    )
+
+
+def no_logarithms(record: ProgramRecord) -> Iterator[Suspicion]:
+    """kl_div of probabilities, which takes their logarithms."""
+    loss = record.start or record.loss
+    if loss.kind != "kl_div" or loss.prediction is None or first(loss.chain, "log_softmax", "log") is not None:
+        return
+    if float(loss.prediction.min()) >= 0:
+        yield Suspicion(
+            "wrong-loss-for-task",
+            f"kl_div takes logarithms of probabilities, which are at most 0; here they go from "
+            f"{loss.prediction.min():.3g} to {loss.prediction.max():.3g}.",
+            "Of probabilities it makes a number that is no distance.",
+            "kl_div(log_softmax(logits, dim=1), target, reduction='batchmean')",
+            loss.place,
+            certain=True,
+        )
 
 
 def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -208,7 +266,17 @@ def real_targets(record: ProgramRecord) -> Iterator[Suspicion]:
                 loss.place,
                 certain=True,
             )
-    if loss.kind in BINARY and (t.min() < -1e-6 or t.max() > 1 + 1e-6):
+    many = np.unique(t)
+    if loss.kind in BINARY and (t.min() < -1e-6 or t.max() > 1 + 1e-6) and (many != np.round(many)).mean() > 0.5:
+        yield Suspicion(
+            "wrong-loss-for-task",
+            f"The targets of {loss.kind} are real numbers from {t.min():.3g} to {t.max():.3g}.",
+            "Binary cross entropy is for what is so or not so; real values want a distance.",
+            "mse_loss, and no sigmoid at the output",
+            loss.place,
+            certain=True,
+        )
+    elif loss.kind in BINARY and (t.min() < -1e-6 or t.max() > 1 + 1e-6):
         yield Suspicion(
             "labels-out-of-range",
             f"The targets of {loss.kind} go from {t.min():.3g} to {t.max():.3g}.",
@@ -251,4 +319,15 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
-RULES = (broadcast, nll_of_no_logs, normalised_twice, cut_logits, unreachable, real_targets, climbing, scaled)
+RULES = (
+    broadcast,
+    nll_of_no_logs,
+    normalised_twice,
+    cut_logits,
+    unreachable,
+    real_targets,
+    class_ids,
+    no_logarithms,
+    climbing,
+    scaled,
+)

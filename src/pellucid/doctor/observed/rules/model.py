@@ -6,11 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..compare import chance
 from ..criterion import LINEAR, WEIGHTED
 from ..record import OpRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import FreshWeights, LessDropout, NoWeightDecay, Rectify, Replace, ScaleInputs, TrainMode
+from ..treatments import (
+    FreshWeights,
+    LessDropout,
+    NoWeightDecay,
+    Rectify,
+    Replace,
+    ScaleInputs,
+    TrainMode,
+    WeighClasses,
+)
 
+RECTIFIERS = ("relu", "relu6", "threshold")
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
 
@@ -41,6 +52,56 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
                 certain=True,
                 confidence=0.7,
             )
+
+
+def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Outputs that are the same whatever comes in."""
+    still = record.ignored is not None and record.ignored < 1e-7
+    if not still or len(record.optimizers) > 1 or not _targets_vary(record):
+        return
+    loss = record.loss
+    if any(op.key[0] in RECTIFIERS and op.zero == 1.0 for op in loss.chain):
+        return  # an output that is off: said of its range
+    off = next((op for op in loss.body if op.key[0] in RECTIFIERS and op.zero == 1.0), None)
+    zeros = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std == 0 and p.mean == 0]
+    if zeros or (off is None and any(_saturated(op) for op in loss.body)):
+        return  # weights that are all 0, or units at their limits: said elsewhere
+    if off is not None:
+        yield Suspicion(
+            "dead-units",
+            f"Every unit of a {off.key[0]} is 0 on every row of a batch.",
+            "A layer that is off gives the same for every input, and gets no gradient.",
+            "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
+            off.place,
+            [FreshWeights()],
+        )
+        return
+    same = bool(record.rows) and all(len(r) > 1 and np.ptp(r) == 0 for r in record.rows[:5])
+    yield Suspicion(
+        "input-ignored",
+        "All rows that the network is given are the same."
+        if same
+        else "The network gives the same output for inputs that differ.",
+        "What it says cannot depend on its input: the best that it can learn is the mean of the targets.",
+        "follow the input through forward(): each result has to be used by the next line",
+        record.lines.get("forward") if same else _last_line(record),
+        certain=True,
+        confidence=0.95,
+    )
+
+
+def _targets_vary(record: ProgramRecord) -> bool:
+    kept = [t.reshape(len(t), -1) for t in record.targets if t.ndim]
+    return bool(kept) and any(float(np.ptp(t.astype(float), axis=0).max()) > 0 for t in kept if len(t))
+
+
+def _saturated(op: OpRecord) -> bool:
+    return op.key[0] in ("sigmoid", "tanh") and op.limit > 0.99
+
+
+def _last_line(record: ProgramRecord) -> tuple[str, int] | None:
+    places = [op.place for op in record.loss.body if op.place is not None]
+    return places[-1] if places else record.lines.get("forward")
 
 
 def linear(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -208,5 +269,36 @@ def _gradient(record: ProgramRecord, op: OpRecord) -> float:
     return parameter.gradient / max(np.sqrt(float(np.prod(parameter.shape))), 1.0)
 
 
-STATED = (modes, linear, symmetric)
+def failed_classes(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A class so common that the network says nothing else."""
+    share, end = chance(record), record.final
+    if end is None or share < 0.7 or len(end.recalls) < 2 or record.loss.kind not in WEIGHABLE:
+        return
+    labels = np.concatenate([(t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t).ravel() for t in record.targets])
+    counts = {int(c): int(n) for c, n in zip(*np.unique(labels, return_counts=True), strict=True)}
+    common = max(counts, key=lambda c: counts[c])
+    rare = [recall for c, recall in end.recalls.items() if c != common]
+    if not rare or float(np.mean(rare)) > 0.5:
+        return
+    yield Suspicion(
+        "class-imbalance",
+        f"{share:.0%} of the rows are of class {common}. Of the other classes, {np.mean(rare):.0%} of the rows are "
+        "recognised.",
+        "Saying the common class is right nearly always, so the accuracy hides that the others are not learnt.",
+        _weights_for(record.loss.kind, counts),
+        record.loss.place,
+        [WeighClasses(counts)],
+        by_recall=True,
+    )
+
+
+def _weights_for(kind: str, counts: dict[int, int]) -> str:
+    if kind == "binary_cross_entropy_with_logits":
+        return f"pos_weight=torch.tensor({counts.get(0, 1) / max(counts.get(1, 1), 1):.1f}), and recall beside accuracy"
+    return "weight= for the loss, each class by how rare it is (or a WeightedRandomSampler), and recall beside accuracy"
+
+
+WEIGHABLE = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
+STATED = (ignored, modes, linear, symmetric)
 CONDITIONS = (first_weights, scale, dropout, decay, dead, fading)
+CLASSES = (failed_classes,)

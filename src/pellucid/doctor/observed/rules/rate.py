@@ -28,9 +28,12 @@ def further(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Iterator[Suspicion]:
     """One suspicion for each factor; which of them a fork confirms decides."""
-    if not record.optimizers or not any("lr" in optimizer.options for optimizer in record.optimizers):
+    if not record.optimizers:
+        yield from _by_hand(record, factors)
         return
     optimizer = record.optimizers[0]
+    if "lr" not in optimizer.options:
+        return
     rate = float(optimizer.options["lr"])
     for factor in factors:
         cause, why, fix = _name(record, rate, factor)
@@ -40,6 +43,23 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
             why,
             fix,
             record.loss.place if cause == "loss-reduction-scale" else optimizer.place,
+            [LearningRate(factor)],
+            strictly=True,
+        )
+
+
+def _by_hand(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator[Suspicion]:
+    """Of a program that makes its updates by itself, whose rate is not known."""
+    for factor in factors:
+        turn = late(record) if factor < 1 else None
+        cause = "late-instability" if turn is not None else "lr-too-high" if factor < 1 else "lr-too-low"
+        why = "Each step goes too far." if factor < 1 else "Each step is too small to come anywhere."
+        yield Suspicion(
+            cause,
+            f"Updates that are {factor:g} times as large do better.",
+            why,
+            f"the learning rate times {factor:g}",
+            record.lines.get("step") or record.lines.get("backward"),
             [LearningRate(factor)],
             strictly=True,
         )

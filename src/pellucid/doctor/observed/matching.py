@@ -1,0 +1,122 @@
+"""Evaluations on rows that the network was not trained on: which these are, and whether they are prepared alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor
+
+from .mixing import quietly
+from .record import HeldOutRecord, MatchRecord, ProgramRecord
+
+HELD = re.compile(r"(^|_)(val|valid|validation|va|test|te|dev|heldout|holdout|eval)\d*(_|$)|^[xX](val|test|te|va|dev)$")
+FEW = 20
+
+
+def is_named(held: HeldOutRecord) -> bool:
+    """Whether the program's own names say that these rows are kept from the training."""
+    return any(HELD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) for name in held.names)
+
+
+def inside(rows: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """For each row, whether it is among those of the training."""
+    if not len(trained) or not len(rows):
+        return np.zeros(len(rows), bool)
+    size = float(np.abs(trained).max()) or 1.0
+    return np.isin(np.round(rows / size, 9), np.round(trained / size, 9))
+
+
+def trained_rows(record: ProgramRecord) -> np.ndarray:
+    return np.unique(np.concatenate(record.rows)) if record.rows else np.empty(0)
+
+
+def held_out(record: ProgramRecord) -> list[HeldOutRecord]:
+    """The evaluations on other rows than those of the training: by their names, or for the most part."""
+    trained = trained_rows(record)
+    return [h for h in record.held_out if is_named(h) or inside(h.rows, trained).mean() < 0.5]
+
+
+def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
+    """The last evaluation with its rows brought to the scale, or the order, of those of the training."""
+    last = [h for h in held_out(record) if h.inputs is not None]
+    if not last or not record.inputs or record.whole_numbers or record.bad_inputs:
+        return None
+    shapes = {h.inputs.shape[1:] for h in last if h.inputs is not None}
+    if shapes != {record.shape} or len({batch.shape[1] for batch in record.inputs}) != 1:
+        return None
+    x = np.concatenate([h.inputs for h in last if h.inputs is not None]).astype(float)
+    trained = np.concatenate(record.inputs).astype(float).reshape(-1, *record.shape)
+    if len(x) < FEW or len(trained) < FEW or not np.isfinite(x).all():
+        return None
+    known = all(h.target is not None for h in last)
+    target = np.concatenate([np.asarray(h.target) for h in last]) if known else None
+    outputs = np.concatenate([h.outputs for h in last if h.outputs is not None])
+    was = _score(outputs, target)
+    found = MatchRecord("", was, None, 0.0, "")
+    for how, other, off in _others(x, trained):
+        if not off and (was is None or record.final is None or (record.final.accuracy or 0) - was < 0.2):
+            continue
+        now = None
+        if was is not None:
+            try:
+                like = next(iter(network.parameters())).detach()
+                given = quietly(network, like.new_tensor(other.astype(like.numpy().dtype)))
+                now = _score(given.detach().numpy(), target) if isinstance(given, Tensor) else None
+            except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+                return None
+        better = now is not None and was is not None and (found.now is None or now > found.now)
+        if better or (now is None and off > found.off):
+            said = (
+                f"Its inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}, those of the "
+                f"training {trained.mean():.3g} and {trained.std():.3g}."
+            )
+            found = MatchRecord(how, was, now, off, said)
+    return found if found.how else None
+
+
+def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarray, float]]:
+    """The rows as they may have been meant, how that is called, and how far off they are."""
+    mean, std = trained.mean(), trained.std() or 1.0
+    scale = x.std() or 1.0
+    off = max(abs(x.mean() - mean) / std, scale / std, std / scale)
+    if off > 1.5 or abs(x.mean() - mean) > 0.5 * std:
+        yield "another mean and standard deviation", (x - x.mean()) / scale * std + mean, float(off)
+    own, theirs = trained.std(0), x.std(0)
+    used = (own > 0) & (theirs > 0)
+    if used.any():
+        apart = np.abs(x.mean(0) - trained.mean(0))[used] / own[used]
+        ratio = np.maximum(own[used] / theirs[used], theirs[used] / own[used])
+        off = float(max(np.max(np.minimum(apart, 1e6)), np.max(ratio)))
+        if off > 2 and (np.median(apart) > 0.5 or np.median(ratio) > 1.5 or off > 5):
+            like = (x - x.mean(0)) / np.where(used, theirs, 1.0) * np.where(used, own, 1.0) + trained.mean(0)
+            yield "another mean and standard deviation of some columns", like, off
+    if off > 1.2:
+        yield "the opposite sign", mean - (x - x.mean()) / scale * std, 0.0
+    yield "columns in the opposite order", x[..., ::-1].copy(), 0.0
+    if x.ndim >= 3:
+        yield "rows in the opposite order", x[..., ::-1, :].copy(), 0.0
+        if x.shape[-1] == x.shape[-2]:
+            yield "rows and columns exchanged", np.swapaxes(x, -1, -2).copy(), 0.0
+    if x.ndim == 4 and x.shape[1] == 3:
+        yield "channels in the opposite order", x[:, ::-1].copy(), 0.0
+
+
+def _score(outputs: np.ndarray, target: np.ndarray | None) -> float | None:
+    """The share of right answers, or minus the mean square error over the variance of the targets."""
+    if target is None or len(target) != len(outputs):
+        return None
+    flat = outputs.reshape(len(outputs), -1)
+    whole = bool((target == np.round(target)).all()) and len(np.unique(target)) <= max(flat.shape[1], 2)
+    if flat.shape[1] > 1 and target.ndim == 1 and whole:
+        return float((flat.argmax(1) == target).mean())
+    if flat.shape[1] == 1 and whole:
+        edge = 0.5 if flat.min() >= 0 and flat.max() <= 1 else 0.0
+        return float(((flat[:, 0] > edge) == (target.ravel() > 0.5)).mean())
+    if target.size == flat.size:
+        y = target.reshape(len(target), -1).astype(float)
+        return -float(((flat - y) ** 2).mean() / (y.var() or 1.0))
+    return None

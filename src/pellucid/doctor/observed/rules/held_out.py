@@ -1,0 +1,156 @@
+"""What evaluations on other rows than those of the training say: of leaks, of their preparation, of overfitting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..compare import chance, outcome
+from ..matching import held_out, inside, is_named, trained_rows
+from ..record import HeldOutRecord, ProgramRecord
+from ..suspicion import Suspicion
+
+FEW = 20
+BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
+
+
+def leak(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Rows of the validation set in the training set."""
+    trained = trained_rows(record)
+    named = [h for h in record.held_out if is_named(h)]
+    others = named or [h for h in record.held_out if inside(h.rows, trained).mean() < 0.98]
+    if not others or not record.inputs or not _tell_apart(record):
+        return
+    last = max(h.step for h in others)
+    rows = np.unique(np.concatenate([h.rows for h in others if h.step == last]))
+    both = inside(rows, trained)
+    share = float(both.mean())
+    if len(rows) < FEW or share < 0.05 or (not named and inside(trained, rows).all()):
+        return  # all the data, of which the training rows are a part
+    yield Suspicion(
+        "train-val-leak",
+        f"{int(both.sum())} of the {len(rows)} rows that the network is evaluated on ({share:.0%}) are among those it "
+        "was trained on.",
+        "What is measured on rows of the training says nothing of new ones.",
+        "split the rows once, before anything is repeated or drawn, and train on one part only",
+        others[-1].place,
+        certain=True,
+        confidence=0.85,
+    )
+
+
+def _tell_apart(record: ProgramRecord) -> bool:
+    """Whether rows hold so much that two of them are not the same by chance."""
+    x = record.inputs[0]
+    values = min(len(np.unique(x)), 2**16)
+    spread = int((np.ptp(np.concatenate([b for b in record.inputs if b.shape == x.shape]), axis=0) > 0).sum())
+    needed = BITS + 24 if record.whole_numbers else BITS
+    if not record.whole_numbers and (values > 500 or values > 0.5 * x.size > 20):
+        return True
+    return values > 1 and spread * np.log2(values) >= needed
+
+
+def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Evaluation rows that are scaled, ordered or turned in another way than those of the training."""
+    found = record.matched
+    if found is None:
+        return
+    gained = found.was is not None and found.now is not None and found.now - found.was > max(0.08, 0.1 * abs(found.was))
+    if not gained and not (found.was is None and found.off > 4):
+        return
+    what = "right answers" if found.was is not None and found.was >= 0 else "the score"
+    measured = f" Without that, {what} go from {found.was:.3g} to {found.now:.3g}." if gained else ""
+    yield Suspicion(
+        "train-val-preprocessing-mismatch",
+        f"The rows of the evaluation have {found.how}. {found.said}{measured}",
+        "They are prepared in another way than the rows of the training, so the network has never seen their like.",
+        "prepare both with the same numbers: those of the training set",
+        next((h.place for h in reversed(held_out(record))), None),
+        certain=True,
+        confidence=0.95 if gained else 0.6,
+    )
+
+
+def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Training goes on to improve while the evaluation gets worse."""
+    end = outcome(record)
+    curve = _curve(held_out(record))
+    if not end.finite or not curve:
+        return
+    losses = [(step, loss) for step, loss, _ in curve if loss is not None and np.isfinite(loss)]
+    hits = [(step, accuracy) for step, _, accuracy in curve if accuracy is not None]
+    train = record.final.accuracy if record.final is not None else end.accuracy
+    worse = gap = False
+    said = ""
+    if len(losses) >= 5:
+        values = np.array([loss for _, loss in losses])
+        best = int(values.argmin())
+        last = float(values[-2:].mean())
+        rise = last > 1.3 * values[best] + 0.02 and best < 0.7 * len(values) and end.loss < 0.5 * last
+        lost = not hits or train is None or train - hits[-1][1] > 0.08
+        worse = bool(rise and lost)
+        said = (
+            f"The loss of the evaluation was lowest after {losses[best][0]} steps ({values[best]:.3g}) and is "
+            f"{last:.3g} at the end, where that of the training is {end.loss:.3g}."
+        )
+    if not worse and hits and train is not None:
+        reached = max(accuracy for _, accuracy in hits)
+        last_hit = float(np.mean([accuracy for _, accuracy in hits[-2:]]))
+        weights = sum(int(np.prod(p.shape)) for p in record.parameters.values())
+        rows = len(trained_rows(record))
+        gap = train > 0.97 and train - last_hit > 0.2 and (reached - last_hit > 0.04 or weights > 20 * rows)
+        said = (
+            f"On the rows of the training {train:.0%} of the answers are right, on those of the evaluation "
+            f"{last_hit:.0%}; the network has {weights} numbers for {rows} rows."
+        )
+    if worse or gap:
+        yield Suspicion(
+            "overfitting",
+            said,
+            "The network learns the rows of the training by heart, and says ever less of others.",
+            "stop where the evaluation is best; weight_decay=1e-2, dropout, a smaller network, or more data",
+            next((h.place for h in reversed(held_out(record))), None),
+            certain=True,
+            confidence=0.7,
+        )
+
+
+def _curve(held: list[HeldOutRecord]) -> list[tuple[int, float | None, float | None]]:
+    """For each step at which was evaluated, the loss and the share of right answers."""
+    found: list[tuple[int, float | None, float | None]] = []
+    for step in sorted({h.step for h in held}):
+        here = [h for h in held if h.step == step]
+        losses = [(h.loss, len(h.rows)) for h in here if h.loss is not None]
+        hits = [(h.accuracy, len(h.rows)) for h in here if h.accuracy is not None]
+        found.append((step, _mean(losses), _mean(hits)))
+    return found
+
+
+def _mean(pairs: list[tuple[float, int]]) -> float | None:
+    return sum(v * n for v, n in pairs) / sum(n for _, n in pairs) if pairs else None
+
+
+def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
+    """The network does better on other rows than on those it is trained on: their labels are wrong."""
+    hits = [accuracy for _, _, accuracy in _curve(held_out(record)) if accuracy is not None]
+    train = record.final.accuracy if record.final is not None else None
+    if not hits or train is None or sum(len(h.rows) for h in held_out(record) if h.target is not None) < 50:
+        return
+    best = hits[-1]
+    learnt = outcome(record).progress > 0.2 and train > chance(record) + 0.15
+    if best - train > 0.12 and train < 0.85 and learnt:
+        yield Suspicion(
+            "noisy-labels",
+            f"{best:.0%} of the answers are right on the rows of the evaluation, and {train:.0%} on those of the "
+            "training.",
+            "A network says less well what it was shown only where what it was shown is wrong: about "
+            f"{1 - train / max(best, 1e-9):.0%} of the labels of the training.",
+            "look at the labels for which the network is sure of another, and at the step that makes them",
+            record.loss.place,
+            certain=True,
+            confidence=0.8,
+        )
+
+
+RULES = (leak, prepared, overfitted, mislabelled)

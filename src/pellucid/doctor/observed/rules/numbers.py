@@ -1,0 +1,83 @@
+"""Numbers that leave their domain, gradients that grow, and gradients that are cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..compare import outcome
+from ..criterion import EDGES, QUOTIENTS
+from ..record import ProgramRecord
+from ..suspicion import Suspicion
+from ..treatments import Clip, NoClip, Within
+
+
+def domain(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A log, root or quotient that made the first NaN or infinity, of numbers that were finite."""
+    bad = record.first_bad.removeprefix("backward of ")
+    if bad not in EDGES or record.bad_inputs or record.bad_targets:
+        return
+    backward = record.first_bad.startswith("backward of ")
+    what = f"the gradient of {bad} is not finite at 0" if backward else f"{bad} of finite numbers gave NaN or infinity"
+    yield Suspicion(
+        "log-of-zero",
+        f"At backward {(record.bad_at or 0) + 1}, {what}.",
+        f"{bad} was taken at the edge of its domain, or outside; one such number makes all parameters NaN.",
+        _instead(bad),
+        record.lines.get("first bad"),
+        [Within(frozenset((bad,)))],
+        certain=True,
+        confidence=0.95,
+    )
+
+
+def _instead(name: str) -> str:
+    if name in QUOTIENTS:
+        return "add a small number to the divisor: a / (b + 1e-8)"
+    if name.startswith("log"):
+        return "torch.log(p.clamp(min=1e-8)), or a loss that takes logits: cross_entropy, …_with_logits"
+    return f"add a small number inside: torch.{name}(x + 1e-8)"
+
+
+def clipped(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Gradients that are clipped to a small part of what they are."""
+    for clip in record.clips:
+        norms = [norm for norm in clip.norms if np.isfinite(norm)]
+        if len(norms) >= 5 and clip.limit < 0.1 * float(np.median(norms)):
+            yield Suspicion(
+                "lr-too-low",
+                f"{clip.kind} cuts gradients to {clip.limit:g}; their norm is {np.median(norms):.3g}.",
+                "What is left of each step is too small to come anywhere: the clipping is a learning rate in disguise.",
+                f"clip at a norm that only outliers reach: {max(2 * float(np.median(norms)), 1.0):.1g}, or not at all",
+                clip.place,
+                [NoClip()],
+                strictly=True,
+            )
+
+
+def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Gradients that are very large from the first, or that jump by orders."""
+    norms = [step.norm for step in record.steps if step.norm is not None]
+    finite = np.array([norm for norm in norms if np.isfinite(norm)])
+    if len(norms) < 5 or not len(finite) or not record.optimizers:
+        return
+    begin = float(np.median(finite[:3]))
+    high, middle = float(finite.max()), float(np.median(finite))
+    broken = len(finite) < len(norms) or not outcome(record).finite
+    if begin < 20 and high < 30 * max(middle, 1e-12) and not broken:
+        return
+    yield Suspicion(
+        "exploding-gradients",
+        f"The norm of all gradients is {begin:.3g} at first and {high:.3g} at most, with a median of {middle:.3g}"
+        + (", before they are not finite." if broken else "."),
+        "Slopes multiply through depth or time, and single steps throw the weights far away.",
+        "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) before optimizer.step(), and smaller first weights",
+        record.lines.get("step") or record.lines.get("backward"),
+        [Clip()],
+        strictly=True,
+    )
+
+
+STATED = (domain,)
+CONDITIONS = (clipped, exploding)
