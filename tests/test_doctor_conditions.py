@@ -257,6 +257,11 @@ def test_where_the_number_of_turns_is_written(source, line):
     assert (place.line if place is not None else None) == line
 
 
+def test_what_counts_the_passes_is_no_label():
+    source = "for epoch in range(9):\n    for i, x in enumerate(X):\n        self.step += 1\n        b += 1.5\n"
+    assert settings.counters({"a.py": source}) == {"epoch", "i", "step"}
+
+
 def test_rows_that_hide_a_class_and_rows_of_which_each_class_is_right():
     labels = np.r_[np.zeros(190), np.ones(10)].reshape(-1, 1)
     data = SeenData(Keys(None, None, None), [Batch(labels=labels)])

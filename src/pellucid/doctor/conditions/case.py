@@ -14,7 +14,7 @@ from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.roles import Pair, pair_of, pair_of_sum, watched
 from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.probes.trials import Change, Remedy, Trial, shaken, to_values, trial
-from pellucid.doctor.process import places
+from pellucid.doctor.process import places, settings
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.scout import is_named, movers
@@ -101,7 +101,8 @@ class Case:
             self.pair = Pair(self.candidate, 1.0)
             return
         session, depends = self.session, self.study.depends
-        excluded = frozenset(session.found.groups)
+        # What counts the passes is no label of theirs, though a loss of it can be as near as one of the rows'.
+        excluded = frozenset(session.found.groups) | settings.counters(self.sources)
         series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0)
         self.pair = pair_of(series, depends, excluded, self.candidate)
         if self.pair is None and (summed := pair_of_sum(series, depends, excluded, self.candidate)) is not None:

@@ -1,4 +1,4 @@
-"""Where in the source the number of turns of a loop is written."""
+"""Where in the source the number of turns of a loop is written, and what counts them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ def count(sources: dict[str, str], file: str, line: int) -> SourcePlace | None:
                 names |= {p.attr for p in ast.walk(node.iter) if isinstance(p, ast.Attribute)}
                 return _given(sources, names - {"range", "self", "tqdm", "trange", "len"})
     return None
+
+
+def counters(sources: dict[str, str]) -> frozenset[str]:
+    """The names that only count: `for epoch in range(…)`, `for i, x in enumerate(…)`, `step += 1`."""
+    found: set[str] = set()
+    for _, tree in trees(sources):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.For) and isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name):
+                name = node.iter.func.id
+                if name in ("range", "trange") and isinstance(node.target, ast.Name):
+                    found.add(node.target.id)
+                elif name == "enumerate" and isinstance(node.target, ast.Tuple) and node.target.elts:
+                    found |= {node.target.elts[0].id} if isinstance(node.target.elts[0], ast.Name) else set()
+            elif isinstance(node, ast.AugAssign) and ast.unparse(node.value) == "1":
+                found.add(ast.unparse(node.target).split(".")[-1])
+    return frozenset(found)
 
 
 def _given(sources: dict[str, str], wanted: set[str]) -> SourcePlace | None:
