@@ -641,3 +641,16 @@ def test_a_change_in_place_behind_a_backward_hook_is_refused_as_in_pytorch() -> 
             net(T.ones(1, 2))
         with T.no_grad():
             assert net(T.ones(1, 2)).shape == (1, 2)
+
+
+def test_parameters_in_lists_and_dicts_print_as_pytorch_does() -> None:
+    torch = pytest.importorskip("torch")
+
+    def shown(library: Any) -> list[str]:
+        values = [library.ones(1, 2), library.nn.Parameter(library.zeros(3).double()), 3]
+        return [
+            repr(library.nn.ParameterList(values)),
+            repr(library.nn.ParameterDict(dict(zip("abc", values, strict=True)))),
+        ]
+
+    assert shown(pellucid) == shown(torch)

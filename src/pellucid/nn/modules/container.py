@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Self
 
@@ -269,24 +269,20 @@ class _Values(Module):
             value = Parameter(value)
         setattr(self, name, value)
 
-    def _lines(self, items: Iterable[tuple[Any, Any]]) -> str:
+    def _lines(self, items: Iterable[tuple[Any, Any]], type_of: Callable[[Tensor], str]) -> str:
         lines = []
         for name, value in items:
             if isinstance(value, Tensor):
                 kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
                 size = "x".join(str(side) for side in value.shape)
                 where = "" if value.device.type == "cpu" else f" ({value.device})"
-                lines.append(f"  ({name}): {kind} containing: [{_type_name(value)} of size {size}{where}]")
+                lines.append(f"  ({name}): {kind} containing: [{type_of(value)} of size {size}{where}]")
             else:
                 lines.append(f"  ({name}): Object of type: {type(value).__name__}")
         return "\n".join(lines)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(f"{type(self).__name__} should not be called: it holds parameters, it computes nothing")
-
-
-def _type_name(value: Tensor) -> str:
-    return str(value.dtype)
 
 
 class ParameterList(_Values):
@@ -332,7 +328,7 @@ class ParameterList(_Values):
         return self
 
     def extra_repr(self) -> str:
-        return self._lines(enumerate(self))
+        return self._lines(enumerate(self), lambda tensor: str(tensor.dtype))
 
 
 class ParameterDict(_Values):
@@ -407,4 +403,4 @@ class ParameterDict(_Values):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return self._lines(self.items())
+        return self._lines(self.items(), lambda tensor: tensor.type())
