@@ -141,7 +141,7 @@ def test_examine_finds_a_softmax_too_many_and_tries_it_without() -> None:
     torch.manual_seed(0)
     model = network(nn.Softmax(dim=1))
     optimizer = optim.SGD(model.parameters(), lr=0.3)
-    report = doctor.examine(model, nn.CrossEntropyLoss(), optimizer, batches(), budget=20, steps=40)
+    report = doctor.examine(model, nn.CrossEntropyLoss(), optimizer, batches(), budget=60, steps=40)
     assert report.status == "faults"
     assert report.findings[0].cause == "double-softmax"
     assert report.findings[0].code == "model = network(nn.Softmax(dim=1))"
@@ -162,7 +162,7 @@ def test_examine_finds_a_softmax_too_many_and_tries_it_without() -> None:
 def test_examine_finds_what_is_wrong_with_the_optimizer(cause: str, make: Callable[[Any], Any]) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
-    report = doctor.examine(model, nn.CrossEntropyLoss(), make(model.parameters()), batches(), budget=20, steps=60)
+    report = doctor.examine(model, nn.CrossEntropyLoss(), make(model.parameters()), batches(), budget=60, steps=60)
     assert causes(report)[:1] == [cause]
 
 
@@ -187,7 +187,7 @@ def test_rows_in_the_order_of_their_classes(given: str) -> None:
     what = {"loader": loader, "list": list(loader)}[given]
     model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
     report = doctor.examine(
-        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.5), what, budget=20, steps=60
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.5), what, budget=60, steps=60
     )
     assert report.status == "faults"
     assert "unshuffled-data" in causes(report)
@@ -198,7 +198,7 @@ def test_watch_finds_gradients_that_were_kept_and_runs_the_block_again() -> None
     torch.manual_seed(0)
     model = network()
     optimizer, (x, y) = optim.SGD(model.parameters(), lr=0.3), rows()
-    with doctor.watch(budget=12) as watched:
+    with doctor.watch(budget=60) as watched:
         for i in range(24):
             F.cross_entropy(model(x[i % 6 :: 6]), y[i % 6 :: 6]).backward()
             optimizer.step()
@@ -213,7 +213,7 @@ def test_watch_sees_an_optimizer_that_makes_no_step() -> None:
     torch.manual_seed(0)
     model = network()
     optimizer, (x, y) = optim.SGD(model.parameters(), lr=0.3), rows()
-    with doctor.watch(budget=2) as watched:
+    with doctor.watch(budget=30) as watched:
         for _ in range(6):
             F.cross_entropy(model(x), y).backward()
     assert causes(watched)[:1] == ["parameter-not-optimized"]
@@ -277,7 +277,7 @@ def test_the_callback_reports_at_the_end(capsys: pytest.CaptureFixture[str]) -> 
     torch.manual_seed(0)
     model = network(nn.Softmax(dim=1))
     loader = batches()
-    watching = doctor.Doctor(budget=10)
+    watching = doctor.Doctor(budget=60)
     optimizer = optim.SGD(model.parameters(), lr=0.3)
     Learner(model, loader, nn.CrossEntropyLoss(), optimizer, callbacks=[watching], defaults=()).fit(4)
     assert watching.report is not None
@@ -347,16 +347,16 @@ def test_names_that_examine_does_not_have() -> None:
         ask(MODEL, LOSS, SGD, DATA, loss=LOSS)
     with pytest.raises(TypeError, match="no argument 'epochs'"):
         ask(lambda: None, epochs=3)
-    assert doctor.examine(model=MODEL, loss=LOSS, optimizer=SGD, batches=DATA, budget=2, steps=3).facts["steps"] == 3
+    assert doctor.examine(model=MODEL, loss=LOSS, optimizer=SGD, batches=DATA, budget=30, steps=3).facts["steps"] == 3
 
 
 def test_an_error_of_the_users_is_reported_with_its_line() -> None:
-    report = doctor.examine(MODEL, LOSS, SGD, [(torch.zeros(2, 7), torch.zeros(2).long())], budget=3)
+    report = doctor.examine(MODEL, LOSS, SGD, [(torch.zeros(2, 7), torch.zeros(2).long())], budget=30)
     assert report.status == "inconclusive"
     assert report.exit_code == 2
     assert "linear(input: float32 (2, 7)" in report.reason
     assert "test_doctor_live.py:" in report.reason
-    report = doctor.examine(MODEL, LOSS, SGD, [(torch.zeros(2, 4), torch.full((2,), 3).long())], budget=3)
+    report = doctor.examine(MODEL, LOSS, SGD, [(torch.zeros(2, 4), torch.full((2,), 3).long())], budget=30)
     assert causes(report) == ["labels-off-by-one"]
 
 
