@@ -296,7 +296,8 @@ def source_of(dataset: str, target: str | None = None) -> str:
     """What an argument means: the name of a data set, "csv" or "text" for a file, or "folder".
 
     A file that ends in .txt is a table where a column of it is to be predicted, else a text; an absolute path to
-    nothing is that of a folder which has been moved. Of what is neither a name nor a path, UsageError.
+    nothing, or one that ends in a slash, is that of a folder which is not there now. Of what is neither a name nor a
+    path, UsageError.
     """
     if dataset in DATASETS:
         return dataset
@@ -308,7 +309,7 @@ def source_of(dataset: str, target: str | None = None) -> str:
         return "text" if target is None else "csv"
     if target is not None or ending in (".csv", ".tsv") or path.exists():
         return "csv"
-    if path.is_absolute():
+    if path.is_absolute() or dataset.endswith("/"):
         return "folder"
     raise unknown(
         "data set", dataset, DATASETS, " and the path of a CSV file, a text that ends in .txt, or a folder of pictures"
