@@ -124,8 +124,11 @@ class Bystander(LiveObserver):
 
         trained = {id(parameter) for parameter in self.parameters.all()}
         for found in gc.get_objects():
-            if isinstance(found, Optimizer) and any(id(p) in trained for g in found.param_groups for p in g["params"]):
-                self.met_optimizer(found)
+            # Not isinstance: that asks any object of the process for its `__class__`, and some answer with a warning.
+            if issubclass(type(found), Optimizer):
+                groups = getattr(found, "param_groups", ())
+                if any(id(parameter) in trained for group in groups for parameter in group["params"]):
+                    self.met_optimizer(found)
 
     def apply(self, op: Any, args: Any, kwargs: Any) -> Any:
         return below(self, op, args, kwargs) if self.over else super().apply(op, args, kwargs)
