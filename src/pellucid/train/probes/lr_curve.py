@@ -61,6 +61,10 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
         lowest = int(smoothed[:risen].argmin())
         fall = level - smoothed[lowest]
         least = max(LEAST_FALL * abs(level), CERTAINTY * _uncertainty(losses - smoothed, lowest))
+    if not fall > least and (earlier := _certain_fall(losses, smoothed, level)) is not None:
+        # The lowest point is where the losses leap; what was found before they did so holds.
+        lowest, least = earlier
+        risen, fall = lowest + 1, level - smoothed[lowest]
     if not fall > least:
         return Reading(smoothed, nothing, False, _why_not(lrs, smoothed, level, diverged or rise > least, least))
     # From a tenth to nineteen twentieths of it: the flat parts before and after have slopes too, made by the noise.
@@ -91,6 +95,18 @@ def _first_rise(smoothed: np.ndarray, level: float, least: float) -> int | None:
     fallen = level - lowest
     risen = np.flatnonzero((fallen > least) & (smoothed - lowest > np.maximum(fallen / 2, least)))
     return int(risen[0]) if len(risen) else None
+
+
+def _certain_fall(losses: np.ndarray, smoothed: np.ndarray, level: float) -> tuple[int, float] | None:
+    """The lowest point that is below the level by most of what is certain there, and what is; None where none is."""
+    best: tuple[float, int, float] | None = None
+    for place in np.flatnonzero(smoothed == np.minimum.accumulate(smoothed)):
+        # Of so many places one is low by chance: twice as certain as where a single one is asked.
+        least = max(LEAST_FALL * abs(level), 2 * CERTAINTY * _uncertainty(losses - smoothed, int(place)))
+        beyond = level - smoothed[place] - least
+        if beyond > 0 and (best is None or beyond > best[0]):
+            best = float(beyond), int(place), least
+    return None if best is None else best[1:]
 
 
 def _smooth(losses: np.ndarray) -> tuple[np.ndarray, float]:
