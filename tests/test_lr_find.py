@@ -549,3 +549,11 @@ def test_nothing_is_suggested_behind_the_first_rise(seed: int) -> None:
     reading = read(lrs, losses, diverged=False)
     rates = list(reading.suggestions.values())
     assert reading.usable and all(rate is not None and 1e-4 < rate < 0.05 for rate in rates)
+
+
+def test_any_noise_is_read() -> None:
+    """Also where the curve rises all the way from what is taken for a fall to its end."""
+    lrs = np.geomspace(1e-7, 10, 100)
+    for seed in range(10_000, 10_400):
+        noise = np.random.default_rng(seed).normal(size=100)
+        read(lrs, 0.7 + (0.02, 0.1, 0.3)[(seed - 10_000) % 3] * noise, False)

@@ -75,7 +75,8 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     begin, end = _last_fall(before, top - (top - smoothed[lowest]) / 10, smoothed[lowest] + fall / 20)
     slope = np.gradient(smoothed, np.log(lrs))
     # Slopes that are all but the steepest cannot be told from it in the noise: the largest rate among them counts.
-    steep = begin + np.flatnonzero(slope[begin : lowest + 1] <= ABOUT * slope[begin : lowest + 1].min())[-1]
+    steepest = slope[begin : lowest + 1].min()  # in noise it may rise all the way, by this least
+    steep = begin + np.flatnonzero(slope[begin : lowest + 1] <= max(ABOUT * steepest, steepest))[-1]
     suggestions: dict[str, float | None] = {
         "steepest": float(np.clip(lrs[steep], lrs[lowest] / SAFE[0], lrs[lowest] / SAFE[1])),
         "valley": float(lrs[begin + round((end - begin) * 2 / 3)]),
