@@ -102,7 +102,7 @@ def _certain_fall(losses: np.ndarray, smoothed: np.ndarray, level: float) -> tup
     """The lowest point that is below the level by most of what is certain there, and what is; None where none is."""
     best: tuple[float, int, float] | None = None
     for place in np.flatnonzero(smoothed == np.minimum.accumulate(smoothed)):
-        # Of so many places one is low by chance: twice as certain as where a single one is asked.
+        # Among all these places some are low by chance: ask twice the certainty that a single place needs.
         least = max(LEAST_FALL * abs(level), 2 * CERTAINTY * _uncertainty(losses - smoothed, int(place)))
         beyond = level - smoothed[place] - least
         if beyond > 0 and (best is None or beyond > best[0]):
