@@ -101,7 +101,7 @@ class ScriptLaboratory(Laboratory):
         np.random.seed(0)  # noqa: NPY002
         random.seed(0)
         observer = Observer(treatments, steps, seconds, looks=self.looks)
-        observer.named = self.loss
+        observer.passes.named = self.loss
         observer.enough = lambda: end.send(observer.record)
 
         def crashed(kind: type[BaseException], error: BaseException, trace: Any) -> None:

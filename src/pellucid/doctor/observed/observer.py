@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
-
 from pellucid.core import Interpreter, Tensor, apply, below, state
-from pellucid.nn import Module, Parameter
+from pellucid.nn import Module
 from pellucid.nn.modules import loss as losses
 
-from . import criterion, mixing, named
+from . import criterion, mixing
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .evaluations import EvaluationNotes
 from .functions import examine as slope_of
 from .hooks import Hooks, install
 from .parameters import ParameterNotes
+from .passes import PassNotes
 from .places import is_own, place
 from .record import ClipRecord, LoaderRecord, OptimizerRecord, Place, ProgramRecord, StepRecord
 from .treatments import Treatment
@@ -37,7 +35,6 @@ EVENTS = 40
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
 UPDATES = ("sub", "sub_", "add", "add_", "isub", "copy_", "copy", "addcdiv", "addcmul")
-TAKING = ("part", "index", "index_select")  # ops that take rows
 
 
 class Enough(BaseException):
@@ -47,7 +44,6 @@ class Enough(BaseException):
 class Observer(Interpreter):
     """Watches a program, up to a number of backwards or a moment in time; then calls `enough`."""
 
-    named = ""  # the variable that holds the loss, where the user says so
     joins = False  # whether it begins when the program runs already, and knows only some of its optimisers
 
     def __init__(
@@ -69,19 +65,12 @@ class Observer(Interpreter):
         self.stack: list[Any] = []  # modules that are being called
         self.roots: dict[int, Any] = {}  # the outermost networks of passes that train
         self.optimizers: dict[int, tuple[Any, OptimizerRecord]] = {}
-        self.pending: dict[int, tuple[Any, float]] = {}  # optimiser -> a parameter, and its gradient at the last step
-        self.seen: list[SeenOp] = []  # the ops of this pass
-        self.counts: Counter[str] = Counter()
-        self.calls: list[LossCall] = []
+        self.passes = PassNotes(self.record, self.parameters, self.batches, self.apart)
         self.within_loss = 0
-        self.batch: Any = None
         self.functions: set[str] = set()
         self.examining = False
         self.inside = 0  # in a backward, a step, or work of our own
-        self.last_call: LossCall | None = None
         self.looks = LOOKS | set(looks)
-        self._mode: bool | None = None  # of the network in this pass
-        self._edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain, in this pass
         self._hooks = Hooks()
 
     # Beginning and end ----------------------------------------------------------------------------------------------
@@ -105,7 +94,7 @@ class Observer(Interpreter):
         with self.aside():
             self.parameters.finish(list(self.roots.values()), [optimizer for optimizer, _ in self.optimizers.values()])
             roots = list(self.roots.values())
-            record.final = self.apart(lambda: mixing.final(roots, record, self.last_call))
+            record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call))
             self.evaluations.finish(roots)
         record.seconds = time.monotonic() - self.started
         record.modules = sorted({name.split(".")[0] for name in sys.modules} & COSTLY)
@@ -134,8 +123,8 @@ class Observer(Interpreter):
                 self._without_grad(op.name, args, result)
             return result
         name = op.name
-        number = self.counts[name]
-        self.counts[name] = number + 1
+        number = self.passes.counts[name]
+        self.passes.counts[name] = number + 1
         key = (name, number)
         if self.treatments:
             with self.aside():
@@ -147,7 +136,7 @@ class Observer(Interpreter):
         else:
             result = below(self, op, args, kwargs)
         if self.looking:
-            self.seen.append(SeenOp(key, args, kwargs, result, self._place_of_op(), tuple(self.stack[-1:])))
+            self.passes.seen.append(SeenOp(key, args, kwargs, result, self._place_of_op(), tuple(self.stack[-1:])))
         return result
 
     def _without_grad(self, name: str, args: Any, result: Any) -> None:
@@ -207,13 +196,13 @@ class Observer(Interpreter):
 
     def _train_call(self, module: Any, args: Any) -> Any:
         if any(True for _ in module.parameters()):
-            if self._mode is False and module.training and id(module) in self.roots:
-                self._forget()  # an evaluation without no_grad()
+            if self.passes.mode is False and module.training and id(module) in self.roots:
+                self.passes.forget()  # an evaluation without no_grad()
             self.roots.setdefault(id(module), module)
             first = args[0] if args else None
-            if self.batch is None and isinstance(first, Tensor) and not first.requires_grad:
-                self.batch = first
-            self._mode = bool(module.training)
+            if self.passes.batch is None and isinstance(first, Tensor) and not first.requires_grad:
+                self.passes.batch = first
+            self.passes.mode = bool(module.training)
             if "forward" not in self.record.lines and (at := place()) is not None:
                 self.record.lines["forward"] = at
             with self.aside():
@@ -246,7 +235,7 @@ class Observer(Interpreter):
             self.within_loss -= 1
         call = LossCall.of(name, args, kwargs, result, place())
         if call is not None:
-            self.calls.append(call)
+            self.passes.calls.append(call)
         return result
 
     # Backward and the update ----------------------------------------------------------------------------------------
@@ -257,118 +246,27 @@ class Observer(Interpreter):
             return
         began = time.monotonic()
         with self.aside():
-            self._backward(roots[0])
+            self.event("backward")
+            self.passes.end(roots[0], list(self.roots.values()), len(self.optimizers), self.looking)
+            parameters = self.parameters.all()
+            for treatment in self.treatments:
+                treatment.before_backward(parameters)
         self.record.own_seconds += time.monotonic() - began
-        self._forget()
+        self.passes.forget()
         if len(self.record.steps) >= self.most or time.monotonic() > self.until:
             if self.enough is not None:
                 self.finish()
                 self.enough()
             raise Enough
 
-    def _forget(self) -> None:
-        """The next pass begins."""
-        self.seen, self.calls, self.batch = [], [], None
-        self.counts.clear()
-
-    def _backward(self, root: Any) -> None:
-        record = self.record
-        loss = float(root.detach().numpy().mean())
-        self.event("backward")
-        if root.grad_fn is None:
-            record.leaf_loss = True
-        call = self.calls[-1] if self.calls else criterion.written_out(self.seen, root)
-        step = StepRecord(loss, mode=self._mode)
-        meant = named.find(self.named) if self.named else None
-        if self.named and (value := named.number(meant)) is not None:
-            record.named += 1
-            turned = -1.0 if loss == -value != 0 else None  # more of a factor than the sign may be another term
-            step = StepRecord(value, turned, mode=self._mode)
-            return self._note_step(root, self._call_of(meant, value) or call, step)
-        if self.named and not record.steps:
-            record.numbers = named.candidates()
-        if call is not None and call.value is not None and len(self.calls) < 2:
-            step.factor = loss / call.value if call.value else None
-            if self.calls:
-                step.loss = call.value
-        return self._note_step(root, call, step)
-
-    def _call_of(self, meant: Any, value: float) -> LossCall | None:
-        """The call of a loss that gave what the user named."""
-        given = next((call for call in reversed(self.calls) if call.value == value), None)
-        return given or (criterion.written_out(self.seen, meant) if isinstance(meant, Tensor) else None)
-
-    def _note_step(self, root: Any, call: LossCall | None, step: StepRecord) -> None:
-        record, parameters = self.record, self.parameters.all()
-        if len(self.optimizers) == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
-            step.stale = any(_holds(held) for held in self.pending.values())
-        self.pending.clear()
-        if not self.optimizers and record.steps:
-            step.stale = any(p.grad is not None and bool((p.grad.detach().numpy() != 0).any()) for p in parameters)
-        if call is not None:
-            step.accuracy = call.accuracy()
-            self.batches.note(self.batch, call, step)
-        if self.looking:
-            self._look(root, call)
-        if len(record.steps) == 5 and self.batch is not None:
-            roots, batch = list(self.roots.values()), self.batch
-            record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
-        if len(record.steps) in (5, 20) and self.batch is not None:
-            roots, batch = list(self.roots.values()), self.batch
-            record.ignored = self.apart(lambda: mixing.ignored(roots, batch, call))
-        self.last_call = call or self.last_call
-        if not np.isfinite(step.loss) and not record.first_bad:
-            record.first_bad = "loss"
-        if record.first_bad and record.bad_at is None:
-            record.bad_at = len(record.steps)
-        record.steps.append(step)
-        for treatment in self.treatments:
-            treatment.before_backward(parameters)
-
-    def _look(self, root: Any, call: LossCall | None) -> None:
-        """The forward pass in full: what the loss is made of, and which parameters it reaches."""
-        record = self.record
-        self._edge = None
-        for leaf in criterion.leaves(root):
-            bare = not self.optimizers and leaf.requires_grad and leaf.is_floating_point()
-            if isinstance(leaf, Parameter) or bare or leaf in self.parameters:
-                self.parameters.note(leaf).reached = True
-        for seen in self.seen:
-            for argument in seen.args:
-                if argument in self.parameters:
-                    self.parameters.note(argument).used = True
-            if record.first_bad:
-                continue
-            if criterion.off_domain(seen):
-                self._edge = (seen.key[0], seen.place)
-            if not seen.finite and all(criterion.finite(a) for a in seen.args):
-                record.first_bad = seen.key[0] if criterion.off_domain(seen) else f"growth of {seen.key[0]}"
-                if seen.place:
-                    record.lines["first bad"] = seen.place
-        if call is not None:
-            described = criterion.describe(call, self.seen, self.parameters.names)
-            if described.chain or described.body or not record.loss.kind:
-                record.loss = described
-                record.start = record.start or described
-            source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
-            if source is not None and len(source.args[0].shape):
-                record.available = max(record.available, len(source.args[0]))
-
     def after_backward(self) -> None:
         """A backward has run."""
         if self.examining:
             return
-        record, began = self.record, time.monotonic()
+        began = time.monotonic()
         parameters = self.parameters.all()
-        if record.steps:
-            record.steps[-1].norm = size = _norm(parameters)
-            if not np.isfinite(size) and not record.first_bad:
-                record.first_bad, record.bad_at = "backward", len(record.steps) - 1
-                if self._edge is not None:
-                    record.first_bad = f"backward of {self._edge[0]}"
-                    if self._edge[1] is not None:
-                        record.lines["first bad"] = self._edge[1]
-        record.own_seconds += time.monotonic() - began
+        self.passes.note_gradients(parameters)
+        self.record.own_seconds += time.monotonic() - began
         for treatment in self.treatments:
             treatment.after_backward(parameters, len(self.optimizers))
 
@@ -409,7 +307,7 @@ class Observer(Interpreter):
                 treatment.after_step(optimizer)
             held = next((p for g in optimizer.param_groups for p in g["params"] if p.grad is not None), None)
             if held is not None:
-                self.pending[id(optimizer)] = (held, float(held.grad.detach().numpy().sum()))
+                self.passes.pending[id(optimizer)] = (held, float(held.grad.detach().numpy().sum()))
 
     def optimizer(self, optimizer: Any) -> None:
         """An optimiser was made."""
@@ -458,23 +356,3 @@ def _last_norm(steps: list[StepRecord], parameters: list[Any]) -> Any:
     """The norm of the last gradients, which clipping gives back."""
     size = steps[-1].norm if steps and steps[-1].norm is not None else 0.0
     return parameters[0].detach().new_tensor(size) if parameters else size
-
-
-def _norm(parameters: list[Any]) -> float:
-    """That of all gradients together."""
-    total = 0.0
-    for parameter in parameters:
-        if parameter.grad is not None:
-            flat = parameter.grad.detach().numpy().ravel().astype(np.float64)
-            with np.errstate(over="ignore", invalid="ignore"):
-                total += float(flat @ flat)
-    return float(np.sqrt(total))
-
-
-def _holds(held: tuple[Any, float]) -> bool:
-    """Whether a gradient is as it was at the last update."""
-    parameter, value = held
-    if parameter.grad is None or value == 0:
-        return False
-    now = float(parameter.grad.detach().numpy().sum())
-    return now == value or not (np.isfinite(now) or np.isfinite(value))

@@ -1,0 +1,168 @@
+"""What is noted of a forward pass of the program, and of the backward that ends it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import Tensor
+from pellucid.nn import Parameter
+
+from . import criterion, mixing, named
+from .batches import BatchNotes
+from .criterion import LossCall, SeenOp
+from .parameters import ParameterNotes
+from .record import Place, ProgramRecord, StepRecord
+
+TAKING = ("part", "index", "index_select")  # ops that take rows
+
+
+class PassNotes:
+    """Enters passes in a record.
+
+    Args:
+        apart: does work that calls what the user wrote; it gives None where it cannot be done.
+    """
+
+    named = ""  # the variable that holds the loss, where the user says so
+
+    def __init__(
+        self,
+        record: ProgramRecord,
+        parameters: ParameterNotes,
+        batches: BatchNotes,
+        apart: Callable[[Callable[[], Any]], Any],
+    ) -> None:
+        self.record, self.parameters, self.batches, self.apart = record, parameters, batches, apart
+        self.seen: list[SeenOp] = []  # the ops of this pass, where it is looked at in full
+        self.counts: Counter[str] = Counter()
+        self.calls: list[LossCall] = []
+        self.batch: Any = None
+        self.mode: bool | None = None  # of the network
+        self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
+        self.last_call: LossCall | None = None
+        self.pending: dict[int, tuple[Any, float]] = {}  # optimiser -> a parameter, and its gradient at the last step
+
+    def forget(self) -> None:
+        """The next pass begins."""
+        self.seen, self.calls, self.batch = [], [], None
+        self.counts.clear()
+
+    def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
+        """A backward from `root` is about to run, for these networks and as many optimisers."""
+        record = self.record
+        self._networks, self._optimizers, self._looking = networks, optimizers, looking
+        loss = float(root.detach().numpy().mean())
+        if root.grad_fn is None:
+            record.leaf_loss = True
+        call = self.calls[-1] if self.calls else criterion.written_out(self.seen, root)
+        step = StepRecord(loss, mode=self.mode)
+        meant = named.find(self.named) if self.named else None
+        if self.named and (value := named.number(meant)) is not None:
+            record.named += 1
+            turned = -1.0 if loss == -value != 0 else None  # more of a factor than the sign may be another term
+            step = StepRecord(value, turned, mode=self.mode)
+            self._note_step(root, self._call_of(meant, value) or call, step)
+            return
+        if self.named and not record.steps:
+            record.numbers = named.candidates()
+        if call is not None and call.value is not None and len(self.calls) < 2:
+            step.factor = loss / call.value if call.value else None
+            if self.calls:
+                step.loss = call.value
+        self._note_step(root, call, step)
+
+    def _call_of(self, meant: Any, value: float) -> LossCall | None:
+        """The call of a loss that gave what the user named."""
+        given = next((call for call in reversed(self.calls) if call.value == value), None)
+        return given or (criterion.written_out(self.seen, meant) if isinstance(meant, Tensor) else None)
+
+    def _note_step(self, root: Any, call: LossCall | None, step: StepRecord) -> None:
+        record, parameters = self.record, self.parameters.all()
+        if self._optimizers == 1 or "zero_grad" not in record.lines:  # one may clear what the other left
+            step.stale = any(_holds(held) for held in self.pending.values())
+        self.pending.clear()
+        if not self._optimizers and record.steps:
+            step.stale = any(p.grad is not None and bool((p.grad.detach().numpy() != 0).any()) for p in parameters)
+        if call is not None:
+            step.accuracy = call.accuracy()
+            self.batches.note(self.batch, call, step)
+        if self._looking:
+            self._look(root, call)
+        if len(record.steps) == 5 and self.batch is not None:
+            roots, batch = self._networks, self.batch
+            record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
+        if len(record.steps) in (5, 20) and self.batch is not None:
+            roots, batch = self._networks, self.batch
+            record.ignored = self.apart(lambda: mixing.ignored(roots, batch, call))
+        self.last_call = call or self.last_call
+        if not np.isfinite(step.loss) and not record.first_bad:
+            record.first_bad = "loss"
+        if record.first_bad and record.bad_at is None:
+            record.bad_at = len(record.steps)
+        record.steps.append(step)
+
+    def _look(self, root: Any, call: LossCall | None) -> None:
+        """The forward pass in full: what the loss is made of, and which parameters it reaches."""
+        record = self.record
+        self.edge = None
+        for leaf in criterion.leaves(root):
+            bare = not self._optimizers and leaf.requires_grad and leaf.is_floating_point()
+            if isinstance(leaf, Parameter) or bare or leaf in self.parameters:
+                self.parameters.note(leaf).reached = True
+        for seen in self.seen:
+            for argument in seen.args:
+                if argument in self.parameters:
+                    self.parameters.note(argument).used = True
+            if record.first_bad:
+                continue
+            if criterion.off_domain(seen):
+                self.edge = (seen.key[0], seen.place)
+            if not seen.finite and all(criterion.finite(a) for a in seen.args):
+                record.first_bad = seen.key[0] if criterion.off_domain(seen) else f"growth of {seen.key[0]}"
+                if seen.place:
+                    record.lines["first bad"] = seen.place
+        if call is not None:
+            described = criterion.describe(call, self.seen, self.parameters.names)
+            if described.chain or described.body or not record.loss.kind:
+                record.loss = described
+                record.start = record.start or described
+            source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
+            if source is not None and len(source.args[0].shape):
+                record.available = max(record.available, len(source.args[0]))
+
+    def note_gradients(self, parameters: list[Any]) -> None:
+        """A backward has run: how large its gradients are."""
+        record = self.record
+        if not record.steps:
+            return
+        record.steps[-1].norm = size = _norm(parameters)
+        if not np.isfinite(size) and not record.first_bad:
+            record.first_bad, record.bad_at = "backward", len(record.steps) - 1
+            if self.edge is not None:
+                record.first_bad = f"backward of {self.edge[0]}"
+                if self.edge[1] is not None:
+                    record.lines["first bad"] = self.edge[1]
+
+
+def _norm(parameters: list[Any]) -> float:
+    """That of all gradients together."""
+    total = 0.0
+    for parameter in parameters:
+        if parameter.grad is not None:
+            flat = parameter.grad.detach().numpy().ravel().astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                total += float(flat @ flat)
+    return float(np.sqrt(total))
+
+
+def _holds(held: tuple[Any, float]) -> bool:
+    """Whether a gradient is as it was at the last update."""
+    parameter, value = held
+    if parameter.grad is None or value == 0:
+        return False
+    now = float(parameter.grad.detach().numpy().sum())
+    return now == value or not (np.isfinite(now) or np.isfinite(value))
