@@ -12,7 +12,7 @@ is `observed`; in a session of Python it is reached by `examine`, `watch` and th
 
 What a probe hands to a rule:
 
-- `process.scout.Parameters`: `groups` by name, the names of the `parameters`, the `memory` of an optimiser and its
+- `process.parameters.Parameters`: `groups` by name, the names of the `parameters`, the `memory` of an optimiser and its
   owner, `response` (the share of a change that is left after the pass), `signs` (which way a memory moves its owner);
 - `probes.slopes.SlopeStudy`: `passes`, `candidates` for the loss, `seen` values by (place, name), `depends` (the keys
   of those that parameters move);

@@ -22,7 +22,8 @@ from pellucid.doctor.fix import fix as repair
 from pellucid.doctor.live.examination import STEPS, examine_model
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.doctor.process.child import Lost
-from pellucid.doctor.process.scout import movers, parameters
+from pellucid.doctor.process.parameters import parameters
+from pellucid.doctor.process.scout import movers
 from pellucid.doctor.process.step import StepProgram, StepSession
 from pellucid.doctor.report import Report
 from pellucid.errors import user_frame

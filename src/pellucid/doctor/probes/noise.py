@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.process.lab import Lab, PassOutcome, PassRun
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope, walk
-from pellucid.doctor.process.scout import Parameters
 
 
 def drawn(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[PassRun, PassOutcome, set[str]]:

@@ -20,8 +20,8 @@ from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import StudiedPass
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves
-from pellucid.doctor.process.scout import Parameters
 
 LARGEST = 2**25  # bytes of an array of data that is taken along
 MAKERS = (

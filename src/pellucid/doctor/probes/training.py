@@ -12,8 +12,8 @@ import numpy as np
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.slopes import RELATIVE
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
-from pellucid.doctor.process.scout import Parameters
 
 Values = dict[str, np.ndarray]
 

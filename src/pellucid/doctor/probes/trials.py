@@ -13,8 +13,8 @@ import numpy as np
 from pellucid.doctor.probes.losses import Candidate, Key
 from pellucid.doctor.probes.tables import Holder
 from pellucid.doctor.process.lab import Again, Ended, Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
-from pellucid.doctor.process.scout import Parameters
 
 BURST = 40  # passes in a row whose losses are averaged
 GROWTH = 1.35  # from one burst to the next

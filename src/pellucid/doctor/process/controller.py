@@ -14,17 +14,16 @@ import numpy as np
 
 from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
+from pellucid.doctor.process.parameters import Parameters, parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
 from pellucid.doctor.process.program import UserProgram
 from pellucid.doctor.process.scout import (
     MOST_TESTS,
-    Parameters,
     Scout,
     back_to_start,
     is_named,
     moved_again,
     movers,
-    parameters,
     stalled,
 )
 from pellucid.doctor.process.widen import widen

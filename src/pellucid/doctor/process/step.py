@@ -13,8 +13,8 @@ from typing import Any
 from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, fork
 from pellucid.doctor.process.instrument import Loops, ProgramLoop
 from pellucid.doctor.process.lab import Lab
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope
-from pellucid.doctor.process.scout import Parameters
 from pellucid.doctor.process.widen import widen
 
 

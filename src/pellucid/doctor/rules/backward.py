@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.slopes import SlopeStudy
-from pellucid.doctor.process.scout import Parameters
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement, cell
 

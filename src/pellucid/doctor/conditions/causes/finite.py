@@ -14,8 +14,8 @@ from pellucid.doctor.probes.losses import LABEL_NAME
 from pellucid.doctor.probes.trials import Change, beginning, transformed
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
+from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import groups, leaves
-from pellucid.doctor.process.scout import Parameters
 from pellucid.doctor.report import Finding
 
 
