@@ -168,7 +168,7 @@ def test_the_observer_follows_a_named_loss(name: str, low: float, high: float) -
     model = nn.Linear(4, 3)
     optimizer = optim.SGD(model.parameters(), lr=0.1)
     observer = Observer()
-    observer.named = name
+    observer.passes.named = name
     observer.start()
     try:
         for _ in range(3):
