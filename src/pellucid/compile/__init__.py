@@ -8,8 +8,12 @@
 | `scalars`, `loops` | one element of each elementwise op; a fused loop as machine code |
 | `classes` | cross-entropy as machine code |
 | `updates` | the optimisers' steps, with hyperparameters read anew |
-| `plan` | from the graph to one Python function that runs it |
+| `plan`, `lines` | from the graph to one Python function that runs it |
+| `segment` | kernels that follow one another, run by one call |
+| `products` | which code computes a product |
+| `memory` | memory of what is handed out |
 | `watching` | what a function depends on beside its arguments, and does beside its results |
+| `guards` | whether all that is as it was, in one function |
 | `recording`, `compiled` | one recorded call; the function that has several |
 """
 

@@ -19,16 +19,18 @@ from pellucid.kernels.emitter import Value as Scalar
 from pellucid.kernels.table import TYPES, address
 
 from .graph import Node, Value
+from .segment import Call, kernel
 
 _made: dict[Any, Callable[..., None] | None] = {}
 
 
 def _forward(type: str, classes: int) -> Emitter:
-    """out[0] = Σ (log Σ exp(z) - z[target]) over the rows, in float64; probs = softmax(scores).
+    """loss = Σ (log Σ exp(z) - z[target]) / divisor over the rows, summed in float64; probs = softmax(scores).
 
-    out[1] counts the rows whose class is out of range, which is then not looked up.
+    `count` becomes the number of rows whose class is out of range, which is then not looked up.
     """
-    k = Emitter(f"cross_entropy_{classes}_{type}", dict.fromkeys(("scores", "target", "probs", "out"), "ptr"))
+    pointers = dict.fromkeys(("scores", "target", "probs", "loss", "count"), "ptr")
+    k = Emitter(f"cross_entropy_{classes}_{type}", {**pointers, "divisor": "double"})
     width = k.constant("i64", classes)
     total, odd = k.variable(k.constant("double", 0.0)), k.variable(k.constant("double", 0.0))
     with k.loop(k.start, k.stop) as row:
@@ -49,8 +51,8 @@ def _forward(type: str, classes: int) -> Emitter:
             k.store(k.load(type, k.probs, first + j) * share, k.probs, first + j)
         own = k.load(type, k.scores, first + _class(k, row, classes, odd)) - top
         total.add(k.convert(k.intrinsic("log", whole) - own, "double"))
-    k.store(total.get(), k.out)
-    k.store(odd.get(), k.out, k.constant("i64", 1))
+    k.store(k.convert(total.get() / k.divisor, type), k.loss)
+    k.store(odd.get(), k.count)
     return k
 
 
@@ -96,35 +98,35 @@ def usual(node: Node) -> bool:
 
 
 class Classes:
-    """One application as machine code: `loss(scores, target, probs)`, or `slope(grad, probs, target, out)`."""
+    """One application as machine code: the call of `loss`, or of `slope`, and what runs where a class is odd."""
 
     def __init__(self, node: Node, function: Callable[..., None]) -> None:
         scores: Any = node.args[0 if node.name == "cross_entropy" else 1]
         self.node, self.function = node, function
         self.rows, self.classes = scores.shape
-        self.kind = scores.dtype.type
-        self.mean = node.kwargs.get("reduction", "mean") == "mean"
-        self.divisor = float(self.rows) if self.mean else 1.0
-        self.found = np.empty(2, np.float64)
-        self.place = address(self.found)
+        self.divisor = float(self.rows) if node.kwargs.get("reduction", "mean") == "mean" else 1.0
+        self.odd = np.zeros(1, np.float64)
         self.forward: Any = node.forward
 
-    def loss(self, scores: Array, target: Array, probs: Array) -> Array:
-        """The loss; the probabilities are put into `probs`."""
-        self.function(0, self.rows, address(scores), address(target), address(probs), self.place)
-        total, odd = self.found.tolist()
-        if odd:
-            loss, found = self.forward(self.node.xp, scores, target, None, **self.node.kwargs)
-            probs[...] = found
-            return np.asarray(loss)
-        return np.array(total / self.divisor, self.kind)
+    def loss(self, scores: Any, target: Any, probs: Any, loss: Any) -> Call:
+        """The call that puts the probabilities into `probs` and the loss into `loss`."""
+        places = scores, target, probs, loss
+        return kernel("cross_entropy", self.function, 0, self.rows, *places, address(self.odd), self.divisor,
+                      stop=address(self.odd))  # fmt: skip
 
-    def slope(self, grad: Array, probs: Array, target: Array, out: Array) -> None:
-        """The gradient of the scores, into `out`."""
-        places = address(probs), address(target), address(grad), address(out), self.place
-        self.function(0, self.rows, *places, self.divisor)
-        if self.found[0]:
-            out[...] = self.forward(self.node.xp, grad, probs, target, None, **self.node.kwargs)
+    def slope(self, grad: Any, probs: Any, target: Any, out: Any) -> Call:
+        """The call that puts the gradient of the scores into `out`."""
+        places = probs, target, grad, out
+        return kernel("cross_entropy_backward", self.function, 0, self.rows, *places, address(self.odd), self.divisor,
+                      stop=address(self.odd))  # fmt: skip
+
+    def odd_loss(self, scores: Array, target: Array, probs: Array, loss: Array) -> None:
+        """As eager mode computes it: the error for a class out of range, or a loss without the rows left out."""
+        loss[...], probs[...] = self.forward(self.node.xp, scores, target, None, **self.node.kwargs)
+
+    def odd_slope(self, grad: Array, probs: Array, target: Array, out: Array) -> None:
+        """As eager mode computes it."""
+        out[...] = self.forward(self.node.xp, grad, probs, target, None, **self.node.kwargs)
 
 
 def native(node: Node) -> Classes | None:

@@ -117,6 +117,19 @@ def emit(loop: Loop, strides: dict[int, tuple[int, ...]]) -> tuple[Emitter, list
     return k, lengths
 
 
+def sum_of_rows(rows: int, columns: int, type: str) -> Callable[..., None] | None:
+    """The function `(0, columns, address of a matrix, address of the sums of its columns)`."""
+    key = f"sum_of_rows_{rows}_{columns}_{type}"
+    if key not in _made:
+        k = Emitter("sum_of_rows", {"x": "ptr", "out": "ptr"})
+        with k.loop(k.start, k.stop) as j:
+            k.store(k.load(type, k.x, j), k.out, j)
+        with k.loop(1, k.constant("i64", rows)) as i, k.loop(k.start, k.stop) as j:
+            k.store(k.load(type, k.out, j) + k.load(type, k.x, i * columns + j), k.out, j)
+        _made[key] = compiler.function(k)
+    return _made[key]
+
+
 def native(loop: Loop, strides: dict[int, tuple[int, ...]]) -> Native | None:
     """Machine code for a loop; None where there is none, and then its applications run one by one."""
     if compiler.target() is None:

@@ -20,48 +20,36 @@ import numpy as np
 from pellucid.backend import NUMPY, Array
 from pellucid.core import Tensor, state, wrap
 from pellucid.core.tensor import counter_of
-from pellucid.kernels.pool import share
-from pellucid.kernels.table import address
+from pellucid.kernels.pool import get_num_threads
+from pellucid.kernels.table import TYPES, address
 
-from . import classes, scalars, updates
-from .graph import CONSTANT, HELD, INPUT, Graph, Node, Value, mapped
+from . import classes, loops, products, scalars, updates
+from .graph import HELD, INPUT, Graph, Node, Value, mapped
+from .lines import Lines
 from .loops import native
-from .passes.fusion import Loop
+from .passes.descent import Descent
+from .passes.fusion import Loop, is_sum
+from .passes.lowering import stand_in
+from .segment import Later, kernel, texts
 
 _EACH = 1 << 14  # numbers that a thread takes at least
+_PRODUCTS = 1 << 18  # products of numbers, likewise
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-class Plan:
+class Plan(Lines):
     """How a graph runs. `loops` are the fused loops, `natives` how many of them are machine code."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.names: dict[str, Any] = {
-            "empty": np.empty, "matmul": np.matmul, "asarray": np.asarray, "address": address, "share": share,
-            "laid": laid_out, "own": self._own,
-        }  # fmt: skip
-        self.lines: list[str] = []
-        self.static: dict[int, Array] = {}
-        self.dynamic: dict[int, str] = {}
+        super().__init__(graph)
+        self.names |= {"own": self._own, "wrap": wrap}
         self.loops: list[Loop] = [node for node in graph.nodes if isinstance(node, Loop)]
         self.natives = 0
-        self.buffers: dict[int, Array] = {}
-        self._fresh: set[int] = set()  # handed-out values that are in memory of their own anyway
-        self._handed_out = {value.memory for value in graph.escaping()}
-        self.held: list[tuple[Tensor, Array]] = []
-        for value in graph.values():
-            if value.kind == CONSTANT:
-                self.static[id(value)] = value.array
-            elif value.kind == HELD and value.tensor is not None:
-                self.static[id(value)] = value.tensor._array
-                self.held.append((value.tensor, value.tensor._array))
-        for i, value in enumerate(graph.inputs):
-            self.dynamic[id(value)] = f"x{i}"
+        self._threads = get_num_threads()
         self.groups = updates.groups(graph.nodes)
         for node in graph.nodes:
             self._node(node)
-        self._counters = [counter_of(v.tensor) for node in graph.nodes for v in node.writes if v.tensor is not None]
+        self._close()
         self._finish()
 
     # ----------------------------------------------------------------------------------------------------- running
@@ -75,15 +63,8 @@ class Plan:
         for group in self.groups:
             group.refresh()
         outputs = state.run(self._run, *[tensor._array for tensor in inputs])
-        for counter in self._counters:
-            counter[0] += 1
-        return self._hand_out(inputs, outputs)
-
-    def _hand_out(self, inputs: list[Tensor], outputs: tuple[Array, ...]) -> Any:
-        for (leaf, _), place in zip(self.graph.gradients, self._of_gradients, strict=True):
-            leaf._grad = None if place is None else wrap(outputs[place])
-        if self._single is not None:
-            return wrap(outputs[self._single])
+        if self._single:
+            return wrap(outputs)
         place = iter(self._of_results)
         return mapped(self.graph.result, lambda value: self._result(value, inputs, outputs, next(place)))
 
@@ -104,81 +85,130 @@ class Plan:
 
         def place(value: Value) -> int:
             if id(value) not in places:
-                name = self._read(value)
-                made = value.kind not in (INPUT, HELD)
-                outputs.append(f"own({name})" if made and id(value) not in self._fresh else name)
+                outputs.append(named(value))
                 places[id(value)] = len(outputs) - 1
             return places[id(value)]
 
-        self._of_gradients = [None if value is None else place(value) for _, value in self.graph.gradients]
+        def named(value: Value) -> str:
+            name = self._read(value)
+            made = value.kind not in (INPUT, HELD)
+            return f"own({name})" if made and id(value) not in self._fresh else name
+
+        # An old gradient is let go first: then its memory can be used again.
+        leaves = [(self._name("leaf", leaf), value) for leaf, value in self.graph.gradients]
+        before = [f"{leaf}._grad = None" for leaf, _ in leaves]
+        after = [f"{leaf}._grad = wrap({named(value)})" for leaf, value in leaves if value is not None]
+        for node in self.graph.nodes:
+            for value in node.writes:
+                if value.tensor is not None:
+                    after.append(f"{self._name('counter', counter_of(value.tensor))}[0] += 1")
         results: list[int] = []
         mapped(self.graph.result, lambda value: results.append(place(value)))
         self._of_results = results
         result = self.graph.result
-        self._single = results[0] if isinstance(result, Value) and result.kind not in (INPUT, HELD) else None
+        self._single = isinstance(result, Value) and result.kind not in (INPUT, HELD)
         self._ids = {id(array) for array in self.static.values()}
         head = ", ".join(f"x{i}" for i in range(len(self.graph.inputs)))
-        body = [*self.lines, f"return ({''.join(name + ', ' for name in outputs)})"]
+        given = outputs[0] if self._single else f"({''.join(name + ', ' for name in outputs)})"
+        body = [*before, *self.early, *self.lines, *after, f"return {given}"]
         self.source = "\n".join([f"def run({head}):", *("    " + line for line in body)])
         namespace = dict(self.names)
         exec(compile(self.source, "<pellucid.compile>", "exec"), namespace)  # noqa: S102  the text made above
         self._run: Callable[..., Any] = namespace["run"]
 
-    def _name(self, prefix: str, thing: Any) -> str:
-        name = f"{prefix}{len(self.names)}"
-        self.names[name] = thing
-        return name
-
-    def _read(self, value: Value) -> str:
-        """The name of an array."""
-        if id(value) in self.dynamic:
-            return self.dynamic[id(value)]
-        array = self.static[id(value)]
-        for name, known in self.names.items():
-            if known is array:
-                return name
-        return self._name(value.kind[0], array)
-
-    def _argument(self, argument: Any) -> str:
-        if isinstance(argument, Value):
-            return self._read(argument)
-        return repr(argument) if type(argument) in (int, bool, type(None)) else self._name("n", argument)
-
-    def _buffer(self, value: Value) -> str:
-        """The name of memory for a value: made once, or at each run where it is handed out."""
-        value.made_dense()
-        if value.memory in self._handed_out:
-            name = self.dynamic[id(value)] = f"v{value.number}"
-            self.lines.append(f"{name} = empty({value.shape!r}, {self._name('t', value.dtype)})")
-            self._fresh.add(id(value))
-            return name
-        if id(value) not in self.static:
-            self.static[id(value)] = self.buffers[id(value)] = np.empty(value.shape, value.dtype)
-        return self._read(value)
-
-    def _address(self, value: Value, strides: tuple[int, ...]) -> str:
-        """The address of an array that lies as `strides` say."""
-        if id(value) in self.static:
-            return str(address(self.static[id(value)]))
-        name = self.dynamic[id(value)]
-        if value.kind != INPUT and id(value) not in self._fresh:
-            self.lines.append(f"if {name}.strides != {strides!r}: {name} = laid({name}, {strides!r})")
-        return f"address({name})"
-
-    def _strides(self, value: Value) -> tuple[int, ...]:
-        return self.static[id(value)].strides if id(value) in self.static else value.strides
-
     def _node(self, node: Node) -> None:
         if isinstance(node, Loop):
             self._loop(node)
+        elif isinstance(node, Descent):
+            self._descent(node)
         elif node.alias and self._view(node):
             pass
         elif node.name == "matmul" and self._is_product(node):
-            a, b = map(self._argument, node.args)
-            out = self._buffer(node.outputs[0])
-            self.lines.append(f"matmul({a}, {b}, {out})")
+            self._product(node)
+        elif node.name == "sum" and self._sum_of_rows(node):
+            pass
         elif not (_lowered(node) and (self._update(node) if node.writes else self._classes(node))):
             self._plain(node)
+
+    def _matrix(self, value: Value) -> products.Matrix | None:
+        """A matrix as it lies in memory, where that is known before a run."""
+        known = id(value) in self.static or id(value) in self._kept or value.kind == INPUT
+        if not known or len(value.shape) != 2 or value.dtype not in _FLOATS:
+            return None
+        strides = self._strides(value)
+        if any(stride % value.dtype.itemsize or stride < 0 for stride in strides):
+            return None
+        down, across = (stride // value.dtype.itemsize for stride in strides)
+        return products.Matrix((value.shape[0], value.shape[1]), (down, across), self._place(value))
+
+    def _product(self, node: Node) -> None:
+        left, right = node.args
+        a, b = self._matrix(left), self._matrix(right)
+        out = self._buffer(node.outputs[0])
+        if a is not None and b is not None:
+            dtype, place = left.dtype, self._place(node.outputs[0])
+            label = f"{node.outputs[0]!r} = {left!r} @ {right!r}"
+            made = products.own(label, dtype, a, b, place) or products.by_blas(label, dtype, a, b, place)
+            if made is not None:
+                self._multiply(made)
+                return
+        self._say(f"matmul({self._argument(left)}, {self._argument(right)}, {out})")
+
+    def _multiply(self, made: products.Product) -> None:
+        """A product: split among the threads where there are several, and it is large enough."""
+        if self._threads == 1 or made.items == 1 or made.work < 2 * _PRODUCTS:
+            self._call_native(made.call)
+            return
+        least = -(-_PRODUCTS * made.items // made.work)
+        listed = ", ".join(texts(made.call.arguments[2:]))
+        self._say(f"share({self._name('product', made.function)}, {made.items}, {least}, {listed})")
+
+    def _descent(self, node: Descent) -> None:
+        """A product that goes into a weight; one after the other where that is not possible."""
+        left, right, param = node.args
+        a, b = self._matrix(left), self._matrix(right)
+        weight = self.static.get(id(param))
+        if a is not None and b is not None and weight is not None and weight.flags.c_contiguous:
+            label = f"{param!r} -= lr * {left!r} @ {right!r}"
+            rates, out = updates.Rates(node), 0
+            if node.keeps:
+                self._buffer(node.outputs[0])
+                out = self._place(node.outputs[0])
+                label = f"{node.outputs[0]!r} = {left!r} @ {right!r}, {param!r} -= lr * {node.outputs[0]!r}"
+            made = products.own(label, left.dtype, a, b, out, address(weight), self._later(rates))
+            if made is None and not node.keeps:
+                rates = updates.Descending(node)
+                made = products.by_blas(label, left.dtype, a, b, address(weight), self._later(rates), 1.0)
+            if made is not None:
+                self._refreshed(node, rates)
+                self._multiply(made)
+                return
+        if node.keeps and id(node.outputs[0]) in self.dynamic:  # its memory is there
+            self.dynamic.pop(id(node.outputs[0]))
+            self.early.pop()
+        self._product(node.product)
+        self._node(node.update)
+
+    def _later(self, rates: updates.Rates) -> Later:
+        return rates.later(0)._replace(text=f"{self._name('rates', rates)}.now()[0]")
+
+    def _refreshed(self, node: Node, rates: updates.Rates) -> None:
+        """Have the numbers of an update be those of its group."""
+        next(group for group in self.groups if group.owner.group is node.live.group).updates.append(rates)
+
+    def _sum_of_rows(self, node: Node) -> bool:
+        """The sum of a matrix over all dimensions but the last, as a loop."""
+        value, out = node.args[0], node.outputs[0]
+        if not is_sum(node) or not value.size or not self._is_dense(value):
+            return False
+        columns = value.shape[-1]
+        function = loops.sum_of_rows(value.size // columns, columns, TYPES[value.dtype])
+        if function is None:
+            return False
+        self._buffer(out)
+        places = self._place(value), self._place(out)
+        self._call_native(kernel(f"{out!r} = sum of the rows of {value!r}", function, 0, columns, *places))
+        return True
 
     def _view(self, node: Node) -> bool:
         """Make a view of an array that is always the same now, once."""
@@ -205,26 +235,22 @@ class Plan:
             for node in loop.body:
                 self._call(node)
             for source, out in loop.sums:
-                self.lines.append(f"{self._name_of(out)} = {self._read(source)}"
-                                  f".reshape(-1, {source.shape[-1]}).sum(axis=0)")  # fmt: skip
+                self._say(f"{self._name_of(out)} = {self._read(source)}"
+                          f".reshape(-1, {source.shape[-1]}).sum(axis=0)")  # fmt: skip
                 self._fresh.add(id(out))
             return
         self.natives += 1
-        outs = [self._buffer(value) for value in loop.outputs]
-        given = [self._address(value, strides[id(value)]) for value in loop.args]
-        given += [
-            self._address(value, value.strides) if id(value) in self.static else f"address({name})"
-            for value, name in zip(loop.outputs, outs, strict=True)
-        ]
-        function = self._name("loop", made.function)
-        listed = ", ".join(given)
-        if made.splits and made.total * made.row >= 2 * _EACH:
-            self.lines.append(f"share({function}, {made.total}, {max(1, _EACH // made.row)}, {listed})")
-        else:
-            self.lines.append(f"{function}(0, {made.total}, {listed})")
-
-    def _name_of(self, value: Value) -> str:
-        return self.dynamic.setdefault(id(value), f"v{value.number}")
+        for value in loop.outputs:
+            self._buffer(value)
+        each = [(value, strides[id(value)]) for value in loop.args] + [(v, v.strides) for v in loop.outputs]
+        if made.splits and made.total * made.row >= 2 * _EACH and self._threads > 1:
+            listed = ", ".join(self._address(value, own) for value, own in each)
+            function = self._name("loop", made.function)
+            self._say(f"share({function}, {made.total}, {max(1, _EACH // made.row)}, {listed})")
+            return
+        label = f"loop for {', '.join(map(repr, loop.outputs))}"
+        places = [self._place(value, own) for value, own in each]
+        self._call_native(kernel(label, made.function, 0, made.total, *places))
 
     def _call(self, node: Node) -> None:
         """An elementwise op by NumPy alone, into memory that is there already where one call does it."""
@@ -234,39 +260,49 @@ class Plan:
             self._plain(node)
             return
         given = ", ".join(map(self._argument, node.args))
-        self.lines.append(f"{self._name(node.name, ufunc)}({given}, {self._buffer(out)})")
+        into = self._buffer(out)
+        self._say(f"{self._name(node.name, ufunc)}({given}, {into})")
 
     def _classes(self, node: Node) -> bool:
         made = classes.native(node)
         if made is None:
             return False
         given = node.args[:2] if node.name == "cross_entropy" else node.args[:3]
-        names = [self._dense(value) for value in given]
-        if node.name == "cross_entropy":
-            loss, probs = node.outputs
-            into = self._buffer(probs)
-            self.lines.append(f"{self._name_of(loss)} = {self._name('loss', made.loss)}({', '.join(names)}, {into})")
-            self._fresh.add(id(loss))
-        else:
-            into = self._buffer(node.outputs[0])
-            self.lines.append(f"{self._name('slope', made.slope)}({', '.join(names)}, {into})")
+        if not all(self._is_dense(value) for value in given if value.shape):
+            given = [self._dense(value) for value in given]
+        odd = made.odd_loss if node.name == "cross_entropy" else made.odd_slope
+        outputs = node.outputs[::-1] if node.name == "cross_entropy" else node.outputs
+        for value in outputs:
+            self._buffer(value)
+        values = [*given, *outputs]
+        call = (made.loss if node.name == "cross_entropy" else made.slope)(*map(self._place, values))
+        names = ", ".join(self._read(value) for value in values)
+        self._call_native(call, f"{self._name('odd', odd)}({names})")
         return True
 
-    def _dense(self, value: Value) -> str:
-        """The name of an array that lies in one piece, the last index first: of a copy where it does not."""
-        name = self._read(value)
-        if id(value) in self.static and self.static[id(value)].flags.c_contiguous:
-            return name
-        self.lines.append(f"d{value.number} = {name} if {name}.flags.c_contiguous else {name}.copy()")
-        return f"d{value.number}"
+    def _dense(self, value: Value) -> Value:
+        """A value that lies in one piece, the last index first: a copy where it does not."""
+        if self._is_dense(value):
+            return value
+        name, made = self._read(value), self.graph.new(stand_in(value.shape, value.dtype))
+        self._say(f"d{made.number} = {name} if {name}.flags.c_contiguous else {name}.copy()")
+        self.dynamic[id(made)] = f"d{made.number}"
+        self._fresh.add(id(made))
+        self._alive.append(made)
+        return made
 
     def _update(self, node: Node) -> bool:
         update = updates.native(node, lambda value: self.static.get(id(value)))
         if update is None:
             return False
         grad = node.args[1]
-        where = self._address(grad, grad.strides)
-        self.lines.append(f"{self._name('update', update.run)}({where})")
+        if update.large:
+            where = self._address(grad, grad.strides)
+            self._say(f"{self._name('update', update.run)}({where})")
+            return True
+        self._refreshed(node, update)
+        for call in update.calls(self._place(grad)):
+            self._call_native(call)
         return True
 
     def _plain(self, node: Node) -> None:
@@ -278,24 +314,15 @@ class Plan:
         if node.kwargs:
             given += f", **{self._name('kwargs', node.kwargs)}"
         if not node.outputs:
-            self.lines.append(f"{function}({given})")
+            self._say(f"{function}({given})")
             return
         names = [self._name_of(value) for value in node.outputs]
-        self.lines.append(f"{', '.join(names)} = {function}({given})")
+        self._say(f"{', '.join(names)} = {function}({given})")
         for value, name in zip(node.outputs, names, strict=True):
             if not value.shape:
-                self.lines.append(f"{name} = asarray({name})")
+                self._say(f"{name} = asarray({name})")
 
 
 def _lowered(node: Node) -> bool:
     """Whether an op has machine code of its own here."""
     return node.name in updates.NATIVE or node.name in ("cross_entropy", "cross_entropy_backward")
-
-
-def laid_out(array: Array, strides: tuple[int, ...]) -> Array:
-    """A copy of an array that lies in memory as `strides` say."""
-    size = 1 + sum((length - 1) * abs(step) for length, step in zip(array.shape, strides, strict=True) if length)
-    memory = np.empty(size // array.itemsize + 1, array.dtype)
-    made = np.lib.stride_tricks.as_strided(memory, array.shape, strides)
-    made[...] = array
-    return made

@@ -17,11 +17,12 @@ from pellucid.core.node import Node
 from pellucid.core.views import memory_of
 
 from .graph import INPUT, Graph, build, leaves
+from .guards import Conditions
 from .passes import PASSES
 from .plan import Plan
 from .tracer import Tracer
 from .updates import Owner
-from .watching import ROOT, Refused, Surroundings, settings_of
+from .watching import ROOT, SETTINGS, Refused, Surroundings, settings_of
 
 _MUTATORS = frozenset(
     "append extend insert pop remove clear sort reverse update setdefault popitem add discard appendleft popleft "
@@ -162,6 +163,7 @@ class Recording:
         self.graph = build(tracer, inputs, result, gradients, lambda tensor: id(tensor) in born)
         self._check_held(born)
         self._settings = [settings_of(optimizer) for optimizer in around.optimizers]
+        self._same_settings = self._quick_settings()
         self._own_updates()
         if any(value.kind == INPUT for node in self.graph.nodes for value in node.writes):
             raise Refused("it overwrites an argument")
@@ -178,14 +180,28 @@ class Recording:
             grad = leaf._grad
             if (grad is not None) if memory is None else (grad is None or grad._array is not memory):
                 return False
-        if not self.around.hold() or self._settings != [settings_of(each) for each in self.around.optimizers]:
+        if not self.around.hold():
             return False
+        if not self._same_settings():
+            if self._settings != [settings_of(each) for each in self.around.optimizers]:
+                return False
+            self._same_settings = self._quick_settings()
         if not self.plan.bound():
             arrays = [(tensor._array.shape, tensor._array.dtype, tensor._array.strides) for tensor, _ in self.plan.held]
             if arrays != [(array.shape, array.dtype, array.strides) for _, array in self.plan.held]:
                 return False
             self.plan = Plan(self.graph)
         return True
+
+    def _quick_settings(self) -> Callable[[], bool]:
+        """Whether the hyperparameters are the very same."""
+        conditions = Conditions()
+        for optimizer in self.around.optimizers:
+            for group in optimizer.param_groups:
+                for name, value in group.items():
+                    if name in SETTINGS:
+                        conditions.entry(group, name, value, absent=False)
+        return conditions.function()
 
     def run(self, inputs: list[Tensor]) -> Any:
         """The result of the plan."""

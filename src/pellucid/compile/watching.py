@@ -14,7 +14,6 @@ import types
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from operator import eq, is_
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,13 @@ import numpy as np
 
 from pellucid.core import Tensor
 
+from .guards import Conditions
+
 ROOT = str(Path(__file__).parent.parent)
 _MOST = 20_000
 _MANY = 1000  # entries of a container: above, only how many there are is compared
 _SCALARS = (int, float, complex, bool, str, bytes, type(None))
-_SETTINGS = {
+SETTINGS = {
     "lr",
     "momentum",
     "betas",
@@ -64,34 +65,24 @@ class Surroundings:
             self._visit(self._todo.pop())
             if len(self._seen) > _MOST:
                 raise Refused(f"it reaches more than {_MOST:,} objects; pass what it needs as arguments")
-        self._identical = self._by_mapping()
-        counts = {id(container): (container, size) for container, size in self.sizes}
-        self._counted = tuple(container for container, _ in counts.values())
-        self._counts = tuple(size for _, size in counts.values())
+        self._unchanged = self._quick()
 
-    def _by_mapping(self) -> list[tuple[Callable[[Any], Any], tuple[Any, ...], tuple[Any, ...]]]:
-        """The entries as they are compared in each run: by identity, all of a mapping in one pass."""
-        keys: dict[int, dict[Any, Any]] = {}
-        mappings: dict[int, Any] = {}
+    def _quick(self) -> Callable[[], bool]:
+        """Whether all is the very same, as one function."""
+        conditions = Conditions()
         for mapping, key, value in self.entries:
-            mappings[id(mapping)] = mapping
-            keys.setdefault(id(mapping), {})[key] = None if value is _ABSENT else value
-        return [(mappings[each].get, tuple(own), tuple(own.values())) for each, own in keys.items()]
+            conditions.entry(mapping, key, value, value is _ABSENT)
+        for cell, value in self.cells:
+            conditions.same(f"{conditions.name(cell)}.cell_contents", value)
+        for container, size in self.sizes:
+            conditions.size(container, size)
+        for container, items in self.lists:
+            conditions.items(container, items)
+        return conditions.function()
 
     def hold(self) -> bool:
         """Whether all is as it was."""
         return self._unchanged() or self._equal()
-
-    def _unchanged(self) -> bool:
-        for get, keys, values in self._identical:
-            if not all(map(is_, map(get, keys), values)):
-                return False
-        for cell, value in self.cells:
-            if _content(cell) is not value:
-                return False
-        if not all(map(eq, map(len, self._counted), self._counts)):
-            return False
-        return all(len(each) == len(items) and all(map(is_, each, items)) for each, items in self.lists)
 
     def _equal(self) -> bool:
         """As `hold`, where numbers that are equal may be other objects."""
@@ -252,7 +243,7 @@ class Surroundings:
             self.sizes.append((group, len(group)))
             self._container(group["params"])
             for name, value in group.items():
-                if name != "params" and (name not in _SETTINGS or not self._live(optimizer)):
+                if name != "params" and (name not in SETTINGS or not self._live(optimizer)):
                     self.entries.append((group, name, value))
         self._state(optimizer)
         for name, value in own.items():
@@ -282,7 +273,7 @@ _LIBRARIES = tuple({str(Path(np.__file__).parent.parent), str(Path(types.__file_
 
 def settings_of(optimizer: Any) -> Any:
     """What of the hyperparameters decides what an update does, beside its numbers: which of them are zero."""
-    return [[(name, bool(group[name])) for name in _SETTINGS if name in group and name != "betas"]
+    return [[(name, bool(group[name])) for name in SETTINGS if name in group and name != "betas"]
             for group in optimizer.param_groups]  # fmt: skip
 
 

@@ -6,6 +6,8 @@
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
+| `products` | products of small matrices, and their sum with a weight |
+| `blas` | the product that NumPy's own BLAS has |
 | `recurrent` | the gates of an LSTM's step |
 | `rows` | layer and batch norm, softmax, and their gradients |
 | `optimisers` | Adam and SGD in one pass over a parameter |

@@ -116,24 +116,25 @@ def _function(target: Target, kernel: Emitter) -> int | None:
     from . import cache  # here: importing pellucid shall not load what files and hashes need
 
     text = kernel.text()
-    code = cache.read(text, target.key)
+    key = f"{target.key} blocked" if kernel.blocked else target.key
+    code = cache.read(text, key)
     loaded = None if code is None else _load(target, code, kernel.name)
     if loaded is None:
-        code = _compiled(target, text)
-        cache.write(text, target.key, code)
+        code = _compiled(target, text, kernel.blocked)
+        cache.write(text, key, code)
         loaded = _load(target, code, kernel.name)
     return loaded
 
 
-def _compiled(target: Target, text: str) -> bytes:
+def _compiled(target: Target, text: str, blocked: bool) -> bytes:
     """Machine code in the format of the system's object files."""
     binding = target.binding
     module = binding.parse_assembly(text)
     module.triple = target.triple
     module.verify()
     machine = target.machine()
-    options = binding.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.loop_interleaving = options.loop_unrolling = True
+    options = binding.create_pipeline_tuning_options(speed_level=1 if blocked else 3)
+    options.loop_vectorization = options.loop_interleaving = options.loop_unrolling = not blocked
     builder = binding.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return machine.emit_object(module)

@@ -132,6 +132,7 @@ def _correlate(name: str, type: str, lanes: int, rest: int) -> Emitter:
             "groups": "i64", "blocks": "i64", "each": "i64", "taps": "i64", "rows": "i64", "columns": "i64",
             "row": "i64", "per_image": "i64", "per_group": "i64",
         },
+        blocked=True,
     )  # fmt: skip
     kind = vector(lanes, type)
     whole = k.columns - rest

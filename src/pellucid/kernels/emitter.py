@@ -94,11 +94,12 @@ class Variable:
 class Emitter:
     """One function `name(start, stop, parameters…)`; `parameters` has the types (`"ptr"`, `"i64"`, `"float"`) by name.
 
-    `aliased` says that arrays may overlap, as they do where one is changed in place.
+    `aliased` says that arrays may overlap, as they do where one is changed in place; `blocked` that the text has its
+    vectors and its blocks already, so that LLVM need not look for any: that halves the time to compile it.
     """
 
-    def __init__(self, name: str, parameters: dict[str, str], aliased: bool = False) -> None:
-        self.name, self.parameters, self.aliased = name, parameters, aliased
+    def __init__(self, name: str, parameters: dict[str, str], aliased: bool = False, *, blocked: bool = False) -> None:
+        self.name, self.parameters, self.aliased, self.blocked = name, parameters, aliased, blocked
         self.start, self.stop = Value(self, "i64", "%start"), Value(self, "i64", "%stop")
         self._of = {each: Value(self, type, f"%{each}") for each, type in parameters.items()}
         self._lines: list[str] = []
@@ -239,6 +240,10 @@ class Emitter:
         made.set(value)
         return made
 
+    def call(self, function: Value, values: list[Value]) -> None:
+        """Call the function at an address."""
+        self.line(f"call void {function.name}({', '.join(f'{value.type} {value.name}' for value in values)})")
+
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:
         """What is emitted in the block is done where the condition holds."""
@@ -267,6 +272,18 @@ class Emitter:
         self._declared.add(f"declare {type} {called}(ptr, i32, {mask}, {type})")
         return self.add(
             type, f"call {type} {called}(ptr {place.name}, i32 {width(lane)}, {mask} <{bits}>, {type} zeroinitializer)"
+        )
+
+    def store_first(self, value: Value, count: int, pointer: Value, index: Value) -> None:
+        """Put the first `count` lanes of a vector at entry `index` of an array and after; nothing else is touched."""
+        lane, lanes = lane_of(value.type), int(value.type[1:-1].split(" x ")[0])
+        called = f"@llvm.masked.store.v{lanes}{'f32' if lane == 'float' else 'f64'}.p0"
+        mask = f"<{lanes} x i1>"
+        bits = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes))
+        place = self.at(pointer, index, lane)
+        self._declared.add(f"declare void {called}({value.type}, ptr, i32, {mask})")
+        self.line(
+            f"call void {called}({value.type} {value.name}, ptr {place.name}, i32 {width(lane)}, {mask} <{bits}>)"
         )
 
     @contextmanager

@@ -7,12 +7,13 @@
 | `common` | what is computed twice is computed once |
 | `dead` | what nobody reads is not computed |
 | `fusion` | chains of elementwise ops become loops |
+| `descent` | a product that makes a gradient takes it off the weight |
 """
 
 from collections.abc import Callable
 
 from ..graph import Graph
-from . import common, constants, dead, fusion, lowering
+from . import common, constants, dead, descent, fusion, lowering
 
 PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
     ("constants", constants.run),
@@ -20,6 +21,7 @@ PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
     ("common", common.run),
     ("dead", dead.run),
     ("fusion", fusion.run),
+    ("descent", descent.run),
 )
 
 __all__ = ["PASSES"]

@@ -79,7 +79,7 @@ def run(graph: Graph) -> None:
                 loop = Loop(node.outputs[0].shape)
                 items.append(loop)
             loop.body.append(node)
-        elif _is_sum(node):
+        elif is_sum(node):
             summed: Any = node.args[0]
             while id(summed) in source:
                 summed = source[id(summed)]
@@ -157,7 +157,8 @@ def _elementwise(node: Node) -> bool:
     return out.size > 0
 
 
-def _is_sum(node: Node) -> bool:
+def is_sum(node: Node) -> bool:
+    """Whether it is the sum of what a node made, over all dimensions but the last."""
     if node.name != "sum" or node.kwargs.get("keepdim") or node.kwargs.get("dtype") is not None:
         return False
     value = node.args[0]

@@ -1,0 +1,192 @@
+"""What a plan runs as machine code: products of matrices, segments of kernels, memory that is used again."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pellucid
+from pellucid import kernels, nn, optim
+from pellucid.compile import products
+from pellucid.compile.segment import Segment
+from pellucid.kernels import blas
+from pellucid.kernels.table import address
+
+pytest.importorskip("llvmlite")
+
+SIZES = [(1, 1, 1), (2, 3, 5), (4, 24, 8), (10, 64, 128), (16, 784, 33), (7, 200, 50), (130, 97, 25), (3, 1, 48)]
+
+
+def laid(array: np.ndarray, turned: bool, apart: int) -> np.ndarray:
+    """The same numbers, columns side by side where `turned`, and `apart` numbers more from a row to the next."""
+    rows, columns = array.shape[::-1] if turned else array.shape
+    room = np.full((rows, columns + apart), np.nan, array.dtype)
+    made = room[:, :columns].T if turned else room[:, :columns]
+    made[...] = array
+    return made
+
+
+def matrix(array: np.ndarray) -> products.Matrix:
+    down, across = (stride // array.itemsize for stride in array.strides)
+    return products.Matrix(array.shape, (down, across), address(array))
+
+
+def run(product: products.Product | None) -> bool:
+    if product is None:
+        return False
+    segment = Segment()
+    segment.add(product.call)
+    segment.close()
+    segment.function(0, 0, address(segment.table))
+    return True
+
+
+@pytest.mark.parametrize("apart", [0, 3])
+@pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(size, marks=() if size[1] in (3, 784, 200) else pytest.mark.slow, id=str(size)) for size in SIZES],
+)
+def test_a_product(size: Any, dtype: str, turned: tuple[bool, bool], apart: int) -> None:
+    """By our kernels and by BLAS, beside NumPy's; what lies between the rows is not read, what is beside not written."""
+    m, k, n = size
+    rng = np.random.default_rng(0)
+    plain = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    a, b = (laid(array, turn, apart) for array, turn in zip(plain, turned, strict=True))
+    wanted = plain[0].astype(np.float64) @ plain[1]
+    tolerance = {"rtol": 1e-9, "atol": 1e-9} if dtype == "float64" else {"rtol": 1e-4, "atol": 1e-4}
+    kind = a.dtype
+
+    def room() -> np.ndarray:
+        return np.full((m + 2, n), np.nan, dtype)
+
+    fits = n == 1 or b.strides[1] == kind.itemsize or (turned[1] and a.strides[1] == kind.itemsize)
+    out = room()
+    assert run(products.own("", kind, matrix(a), matrix(b), address(out[1:]))) == fits
+    if fits:
+        np.testing.assert_allclose(out[1:-1], wanted, **tolerance)
+        assert np.isnan(out[[0, -1]]).all()
+    out = room()
+    if run(products.by_blas("", kind, matrix(a), matrix(b), address(out[1:]))):
+        np.testing.assert_allclose(out[1:-1], wanted, **tolerance)
+        assert np.isnan(out[[0, -1]]).all()
+    for keeps in (True, False):
+        out, weight = room(), room()
+        weight[1:-1] = 1
+        made = products.own("", kind, matrix(a), matrix(b), address(out[1:]) if keeps else 0, address(weight[1:]), 0.5)
+        if run(made):
+            np.testing.assert_allclose(weight[1:-1], 1 - 0.5 * wanted, **tolerance)
+            assert np.isnan(weight[[0, -1]]).all()
+            if keeps:
+                np.testing.assert_allclose(out[1:-1], wanted, **tolerance)
+
+
+def test_the_blas_of_numpy_is_found_where_its_wheel_has_it() -> None:
+    config: Any = np.show_config(mode="dicts")
+    if config["Build Dependencies"]["blas"]["name"] != "scipy-openblas":
+        pytest.skip("NumPy was built with another BLAS")
+    assert blas.gemm("float") and blas.gemm("double")
+    assert blas.gemm("half") is None
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = kernels.get_num_threads()
+    yield kernels.set_num_threads
+    kernels.set_num_threads(before)
+
+
+def mlp(batch: int, width: int) -> tuple[Any, Any, Any]:
+    pellucid.manual_seed(0)
+    model = nn.Sequential(nn.Linear(30, width), nn.ReLU(), nn.Linear(width, 10))
+    return model, pellucid.randn(batch, 30), pellucid.randint(0, 10, (batch,))
+
+
+def trained(optimizer: Any, size: tuple[int, int], after: bool, compiled: bool, steps: int = 8) -> list[Any]:
+    """Losses, gradients and weights; the gradients are reset at the end of a step (`after`) or at its beginning."""
+    model, x, y = mlp(*size)
+    descent = optimizer(model.parameters())
+
+    def step(x: Any, y: Any) -> Any:
+        if not after:
+            descent.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        descent.step()
+        if after:
+            descent.zero_grad()
+        return loss
+
+    run = pellucid.compile(step, fullgraph=True) if compiled else step
+    losses = [run(x, y).item() for _ in range(steps)]
+    if compiled:
+        text = run.explain()
+        plain = isinstance(descent, optim.SGD) and not descent.defaults["momentum"]
+        assert ("descend(" in text) == plain
+        assert "matmul(m" not in text.partition("what runs:")[2]
+    grads = [parameter.grad for parameter in model.parameters()]
+    assert all((grad is None) == after for grad in grads)
+    return [np.array(losses), *(grad.numpy() for grad in grads if grad is not None), *(
+        parameter.detach().numpy() for parameter in model.parameters())]  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("size", [(5, 7), (64, 300)], ids=str)
+def test_descent_in_the_product_that_makes_the_gradient(
+    size: Any, count: int, after: bool, threads: Callable[[int], None]
+) -> None:
+    threads(count)
+    for optimizer in (
+        lambda params: optim.SGD(params, lr=0.1),
+        lambda params: optim.SGD(params, lr=0.05, momentum=0.9, nesterov=True),
+        lambda params: optim.AdamW(params, lr=0.01, amsgrad=False),
+    ):
+        got, expected = (trained(optimizer, size, after, compiled) for compiled in (True, False))
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_product_too_large_for_our_kernels_goes_into_the_weight_by_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "LARGEST", 0)
+    for after in (True, False):
+        got, expected = (trained(lambda params: optim.SGD(params, lr=0.1), (5, 7), after, each) for each in (1, 0))
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_that_somebody_kept_is_not_written_to() -> None:
+    """Else its memory is used again."""
+    model, x, y = mlp(5, 7)
+    descent = optim.SGD(model.parameters(), lr=0.1)
+
+    def step() -> Any:
+        descent.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        descent.step()
+        return loss
+
+    run = pellucid.compile(step, fullgraph=True)
+    for _ in range(3):
+        run()
+    weight = model[0].weight
+
+    def place() -> int:
+        return weight.grad.data_ptr()
+
+    first = place()
+    run()
+    assert place() == first
+    for keep in (lambda g: g, lambda g: g.numpy()[1:], lambda g: g.detach().t(), lambda g: memoryview(g.numpy())):
+        kept = keep(weight.grad)
+        before = np.array(kept)
+        run()
+        assert np.array_equal(np.array(kept), before)
+        assert place() != first
+        del kept
+        first = place()
+        run()
+        assert place() == first
