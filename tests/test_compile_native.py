@@ -15,6 +15,13 @@ from pellucid.kernels.table import address
 
 pytest.importorskip("llvmlite")
 
+
+def compiled_whole(function: Any) -> Any:
+    """Compiled, where falling back would be an error."""
+    compile: Any = pellucid.compile
+    return compile(function, fullgraph=True)
+
+
 SIZES = [(1, 1, 1), (2, 3, 5), (4, 24, 8), (10, 64, 128), (16, 784, 33), (7, 200, 50), (130, 97, 25), (3, 1, 48)]
 
 
@@ -50,13 +57,13 @@ def run(product: products.Product | None) -> bool:
     [pytest.param(size, marks=() if size[1] in (3, 784, 200) else pytest.mark.slow, id=str(size)) for size in SIZES],
 )
 def test_a_product(size: Any, dtype: str, turned: tuple[bool, bool], apart: int) -> None:
-    """By our kernels and by BLAS, beside NumPy's; what lies between the rows is not read, what is beside not written."""
+    """By our kernels and by BLAS, beside NumPy's; what is between the rows is not read, what is beside not written."""
     m, k, n = size
     rng = np.random.default_rng(0)
     plain = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
     a, b = (laid(array, turn, apart) for array, turn in zip(plain, turned, strict=True))
     wanted = plain[0].astype(np.float64) @ plain[1]
-    tolerance = {"rtol": 1e-9, "atol": 1e-9} if dtype == "float64" else {"rtol": 1e-4, "atol": 1e-4}
+    tolerance: Any = {"rtol": 1e-9, "atol": 1e-9} if dtype == "float64" else {"rtol": 1e-4, "atol": 1e-4}
     kind = a.dtype
 
     def room() -> np.ndarray:
@@ -119,7 +126,7 @@ def trained(optimizer: Any, size: tuple[int, int], after: bool, compiled: bool, 
             descent.zero_grad()
         return loss
 
-    run = pellucid.compile(step, fullgraph=True) if compiled else step
+    run = compiled_whole(step) if compiled else step
     losses = [run(x, y).item() for _ in range(steps)]
     if compiled:
         text = run.explain()
@@ -152,7 +159,9 @@ def test_descent_in_the_product_that_makes_the_gradient(
 def test_a_product_too_large_for_our_kernels_goes_into_the_weight_by_blas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "LARGEST", 0)
     for after in (True, False):
-        got, expected = (trained(lambda params: optim.SGD(params, lr=0.1), (5, 7), after, each) for each in (1, 0))
+        got, expected = (
+            trained(lambda params: optim.SGD(params, lr=0.1), (5, 7), after, each) for each in (True, False)
+        )
         for a, b in zip(got, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
@@ -169,7 +178,7 @@ def test_a_gradient_that_somebody_kept_is_not_written_to() -> None:
         descent.step()
         return loss
 
-    run = pellucid.compile(step, fullgraph=True)
+    run = compiled_whole(step)
     for _ in range(3):
         run()
     weight = model[0].weight
