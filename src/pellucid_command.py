@@ -37,6 +37,8 @@ COMMANDS = {
     "graph": "Draw the network that `pellucid train DATASET` would train, and print what it consists of.",
     "check": "Check the gradients of SCRIPT.py, or of the layers in DIR, and name the mistake where they are wrong.",
     "doctor": "Run SCRIPT as it is, with ARGS, and say why it does not learn: the line, the mistake, the proof.",
+    "playground": "Open a page on this machine where a small network trains live, and where mistakes can be planted "
+    "and found.",
     "explain": "Show how the gradient of an operation follows: formula, Jacobian, vector-Jacobian product, "
     "differences, source.",
     "info": "Say what is installed: versions, BLAS and its threads, devices, caches, Graphviz.",

@@ -23,6 +23,7 @@ from . import linalg as linalg
 from . import nn as nn
 from . import ops as ops
 from . import optim as optim
+from . import playground as playground
 from . import printing as printing
 from . import random as random
 from . import record as record
