@@ -271,6 +271,7 @@ class FunctionNode(Node):
     """The application of a Function; gradients of its outputs arrive as a `Partial`."""
 
     bundled = True
+    module = "torch.autograd.function"
 
     def __init__(self, cls: type[Function], ctx: FunctionCtx, kept: Kept, args: Arguments, outputs: Arguments) -> None:
         self.edges = [edge_of(tensor) if isinstance(tensor, Tensor) else None for tensor in args]
@@ -387,6 +388,8 @@ def _expands(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
 
 class Pick(Node):
     """One output of a Function: hands its gradient on to the function's node, marked with its index."""
+
+    module = "torch.autograd.function"
 
     def __init__(self, node: FunctionNode, index: int) -> None:
         self.edges, self.kwargs = [node], {}

@@ -135,7 +135,13 @@ class _Packing(Interpreter):
         if isinstance(node, ScatterNode):
             node = cast("Node", node.edges[1])
         # An outer one hands on to this one's result: the innermost packs, and a node is packed once.
-        if type(node) is OpNode and node.op is op and state.packers and state.packers[-1] is self:
+        if (
+            isinstance(node, OpNode)
+            and not isinstance(node, PackedNode)
+            and node.op is op
+            and state.packers
+            and state.packers[-1] is self
+        ):
             self._pack(node, args)
         return result
 

@@ -92,6 +92,7 @@ class Node(Source):
     retain: ReferenceType[Any] | None = None  # the tensor whose grad is to be kept
     where: str | None = None  # the user's line, under detect_anomaly
     called: str | None = None  # PyTorch's name for it, where that depends on the call
+    module = "builtins"  # that its class is said to come from
     bundled = False  # whether the gradients of several results arrive here together
 
     def propagate(
@@ -118,8 +119,8 @@ class Node(Source):
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """Where the inputs came from, as PyTorch lists it: nodes, and an `AccumulateGrad` for each leaf tensor."""
-        nodes = (edge if edge is None or isinstance(edge, Node) else AccumulateGrad(edge) for edge in self.edges)
-        return tuple((node, 0) for node in nodes)
+        edges = (edge if edge is None or isinstance(edge, Node) else AccumulateGrad(edge) for edge in self.edges)
+        return tuple((None if node is None else with_named_class(node), 0) for node in edges)
 
     @property
     def metadata(self) -> Attributes:
@@ -155,7 +156,8 @@ class Node(Source):
         return grads[0]
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        where = "" if self.module == "builtins" else f"{self.module}."
+        return f"<{where}{self.name()} object at {id(self):#x}>"
 
 
 class AccumulateGrad(Node):
@@ -164,6 +166,8 @@ class AccumulateGrad(Node):
     Made where somebody looks at the graph: the engine goes to the leaf itself, which holds the hooks. Two of the same
     leaf are equal.
     """
+
+    __module__ = "builtins"  # as the classes of all nodes
 
     def __init__(self, variable: Source) -> None:
         self.variable, self.edges, self.kwargs = variable, [], {}
@@ -178,6 +182,28 @@ class AccumulateGrad(Node):
         return hash((AccumulateGrad, id(self.variable)))
 
 
+def with_named_class(node: Node) -> Node:
+    """The node, in a class of its name as PyTorch has it: `type(y.grad_fn).__name__` is "MulBackward0".
+
+    Done where somebody looks at the node, since recording makes thousands that nobody looks at.
+    """
+    kind, name = type(node), node.name()
+    if kind.__name__ != name:
+        node.__class__ = _named_class(kind.__mro__[1] if kind in _NAMED else kind, name, node.module)
+    return node
+
+
+_NAMED: set[type[Node]] = set()
+
+
+@functools.cache
+def _named_class(kind: type[Node], name: str, module: str) -> type[Node]:
+    made = type(name, (kind,), {"__module__": module, "__doc__": kind.__doc__})
+    _NAMED.add(made)
+    return made
+
+
+@functools.cache
 def node_name(op: str) -> str:
     """PyTorch's name for the node of an op: `log_softmax` is LogSoftmaxBackward0."""
     return "".join(part.title() for part in op.split("_")) + "Backward0"

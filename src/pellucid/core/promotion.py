@@ -18,6 +18,7 @@ from pellucid.errors import explain, with_line, wrong_type
 from pellucid.types.bfloat16 import converted
 from pellucid.types.dtypes import (
     OF_NUMPY,
+    SCALAR_TYPES,
     bfloat16,
     category,
     dtype,
@@ -166,14 +167,6 @@ def refused_dtype(name: str, kind: dtype) -> NotImplementedError:
     if kind.is_complex:
         text = f"{name}() is not implemented for complex numbers; take .abs(), .real or .imag of them first"
     else:
-        text = (
-            f"\"{name}\" not implemented for '{_SCALAR_TYPES[kind.name]}': it takes floating-point tensors, this one "
-        )
+        text = f"\"{name}\" not implemented for '{SCALAR_TYPES[kind.name]}': it takes floating-point tensors, this one "
         text += f"is {kind!r}; write .float() first"
     return NotImplementedError(with_line(text))
-
-
-_SCALAR_TYPES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
-}  # fmt: skip

@@ -25,7 +25,7 @@ from pellucid.types.dtypes import OF_NUMPY, dtype
 from pellucid.types.size import Size
 
 from .declaration import Declaration
-from .node import Attributes, Counter, Node, Source, Vocabulary, next_number
+from .node import Attributes, Counter, Node, Source, Vocabulary, next_number, with_named_class
 
 if TYPE_CHECKING:
     from .tensor_fields import TensorFields  # which of its private names the package uses
@@ -191,7 +191,7 @@ class Tensor(Source, Declared):
         if self._view is not None:
             self._view.refresh(self)
             self._view.check(self)
-        return self._node
+        return None if self._node is None else with_named_class(self._node)
 
     @property
     def retains_grad(self) -> bool:

@@ -142,13 +142,43 @@ def _nanmedian_index(xp: Any, rows: Any, k: int) -> Any:
     return xp.take_along_axis(_order(xp, rows, -1, False), middle, -1)[..., 0]
 
 
-def _mode_index(xp: Any, rows: Any, k: int) -> Any:
+_INSERTION = 16  # up to this length C++'s std::sort sorts by insertion
+
+
+def _order_for_mode(xp: Any, rows: Any) -> Any:
+    """The order of each row in which PyTorch counts equal neighbours.
+
+    It sorts by `<` alone, which NaN answers with False: a NaN stays where it is met and divides the numbers around it.
+    So it is here too for short rows; in longer ones NaN comes last, each a value of its own.
+    """
     order = _order(xp, rows, -1, False)
+    if rows.dtype.kind == "f" and rows.shape[-1] <= _INSERTION:
+        for place in xp.argwhere(xp.isnan(rows).any(-1)):
+            order[tuple(place)] = xp.asarray(_inserted(rows[tuple(place)].tolist()))
+    return order
+
+
+def _inserted(row: list[float]) -> list[int]:
+    """The indices of a row as sorting by insertion leaves them."""
+    order: list[int] = []
+    for index, number in enumerate(row):
+        place = index
+        if index and number < row[order[0]]:
+            place = 0
+        else:
+            while place and number < row[order[place - 1]]:
+                place -= 1
+        order.insert(place, index)
+    return order
+
+
+def _mode_index(xp: Any, rows: Any, k: int) -> Any:
+    order = _order_for_mode(xp, rows)
     values = xp.take_along_axis(rows, order, -1)
     n = rows.shape[-1]
     place = xp.arange(n)
     starts = xp.concatenate((xp.ones_like(values[..., :1], dtype=bool), values[..., 1:] != values[..., :-1]), -1)
-    run = place - xp.maximum.accumulate(xp.where(starts, place, 0), axis=-1)  # how many equals stand before
+    run = place - xp.maximum.accumulate(xp.where(starts, place, 0), axis=-1)  # how many equals come before
     last = xp.argmax(run, -1)[..., None]  # the last of the first longest run
     return xp.take_along_axis(order, last, -1)[..., 0]
 

@@ -18,7 +18,7 @@ from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import is_list
 from pellucid.errors import DimensionError, ShapeError, with_line
 from pellucid.reverse.vocabulary import sum_to
-from pellucid.types.dtypes import int64, number_in
+from pellucid.types.dtypes import SCALAR_TYPES, int64, number_in
 
 from .parts import part
 from .placing import add_at, writes
@@ -352,12 +352,13 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
 
 @method
 def __setitem__(self: Tensor, key: Any, value: Any) -> None:
-    """`x[key] = value` in place, broadcast and cast; gradients flow to what was there and to `value`.
+    """`x[key] = value` in place, broadcast; gradients flow to what was there and to `value`.
 
-    The value may be a number, a tensor or an array.
+    The value may be a number, a tensor or an array. A tensor of another dtype is cast where the key is a view; where
+    tensors index, it is refused by a RuntimeError, as in PyTorch, unless it is a single number that fills a mask.
     """
     if isinstance(value, Tensor):
-        given: Any = value if value._array.dtype == self._array.dtype else TABLE["cast"](value, dtype=self.dtype)
+        given: Any = value
     elif isinstance(value, int | float):
         given = assigned_number(value, self)
     elif isinstance(value, np.ndarray | np.generic):
@@ -372,12 +373,28 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
     found = _sort(self, key)
     if found.indices:
         target = _viewed(self, found.basic)
+        if isinstance(given, Tensor) and given._array.dtype != self._array.dtype:
+            if given.numel() != 1 or not all(index._array.dtype.kind == "b" for index in found.indices):
+                raise _other_dtype(self, given)
+            given = TABLE["cast"](given, dtype=self.dtype)  # a mask is filled with a number, of any dtype
         apply(TABLE["index_put_"], (target, given, *found.indices), {"slots": tuple(found.slots)})
         return
     target = apply(part, (self,), {"key": found.basic})
     if isinstance(given, Tensor):
+        if given._array.dtype != self._array.dtype:
+            given = TABLE["cast"](given, dtype=self.dtype)
         given = _without_leading_ones(given, target._array.ndim)
     TABLE["copy_"](target, given)
+
+
+def _other_dtype(target: Tensor, values: Tensor) -> RuntimeError:
+    into, of = (SCALAR_TYPES[tensor.dtype.name] for tensor in (target, values))
+    return RuntimeError(
+        with_line(
+            f"Index put requires the source and destination dtypes match, got {into} for the destination and {of} for "
+            f"the source. Write x[index] = values.to(x.dtype)"
+        )
+    )
 
 
 def assigned_number(value: Any, target: Tensor) -> Any:
@@ -413,12 +430,7 @@ def _put(name: str, input: Tensor, indices: Any, values: Any, accumulate: bool) 
     if not isinstance(values, Tensor):
         raise TypeError(with_line(f"{name}(): argument 'values' must be Tensor, not {type(values).__name__}"))
     if values.dtype is not input.dtype:
-        raise RuntimeError(
-            with_line(
-                f"Index put requires the source and destination dtypes match, got {input.dtype!r} for the destination "
-                f"and {values.dtype!r} for the source; write values.to(x.dtype)"
-            )
-        )
+        raise _other_dtype(input, values)
     entries = [None if index is None else _index_tensor(index) for index in indices]
     taken = sum(1 if entry is None or entry._array.dtype.kind != "b" else entry._array.ndim for entry in entries)
     if taken > input.ndim:

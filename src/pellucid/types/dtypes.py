@@ -56,6 +56,11 @@ half, float_, double, short, int_, long = float16, float32, float64, int16, int3
 
 ALL = (float16, bfloat16, float32, float64, complex64, complex128, int8, int16, int32, int64, uint8, bool_)
 OF_NUMPY: dict[np.dtype[Any], dtype] = {member.numpy: member for member in ALL}
+SCALAR_TYPES = {  # what PyTorch's messages call the types
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "float16": "Half", "float32": "Float", "float64": "Double", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}  # fmt: skip
 _OF_PYTHON: dict[Any, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "V": 2, "c": 3}  # "V" is bfloat16
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid.errors import ShapeError, with_line
+from pellucid.types.dtypes import SCALAR_TYPES
 
 
 class LinAlgError(RuntimeError):
@@ -12,12 +13,6 @@ class LinAlgError(RuntimeError):
 
 
 LinAlgError.__module__, LinAlgError.__qualname__ = "torch._C", "_LinAlgError"
-
-_NAMES = {
-    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "float16": "Half", "float32": "Float", "float64": "Double", "bfloat16": "BFloat16", "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-}  # fmt: skip
 
 
 def _numpy(x: Any) -> Any:
@@ -35,8 +30,8 @@ def floating(name: str, x: Any, what: str = "A", half: bool = False) -> None:
     if kind.kind not in "fcV":
         raise RuntimeError(
             with_line(
-                f"{name}: Expected a floating point or complex tensor as input. Got {_NAMES.get(str(kind), kind)}; "
-                f"write {what}.float() first"
+                f"{name}: Expected a floating point or complex tensor as input. Got "
+                f"{SCALAR_TYPES.get(str(kind), kind)}; write {what}.float() first"
             )
         )
     if kind.itemsize == 2 and not half:
