@@ -106,10 +106,13 @@ def __format__(self: Tensor, spec: str) -> str:
 
 def tensor_text(tensor: Tensor) -> str:
     """`tensor(values, …)`, with what the values do not show."""
-    array = backend.of_array(tensor._array).to_numpy(tensor._array)
+    prefix = "tensor(" if tensor.prints_plainly else f"{type(tensor).__name__}("
+    library = backend.of_array(tensor._array)
+    if not library.has_numbers:
+        return with_suffixes(prefix + "...", _parts(tensor, tensor._array, False), len(prefix))
+    array = library.to_numpy(tensor._array)
     if is_narrow(array):
         array = widened(array)
-    prefix = "tensor(" if tensor.prints_plainly else f"{type(tensor).__name__}("
     return with_suffixes(prefix + _values(array, len(prefix)), _parts(tensor, array), len(prefix))
 
 
@@ -135,13 +138,13 @@ def part_text(tensor: Tensor, indent: int) -> str:
     return "tensor(" + _values(array, indent + len("tensor(")) + size + ")"
 
 
-def _parts(tensor: Tensor, array: Array) -> Generator[str]:
+def _parts(tensor: Tensor, array: Array, has_numbers: bool = True) -> Generator[str]:
     """What follows the values: device, shape, dtype, history, as far as they are not what one expects."""
     shape, kind = tuple(array.shape), tensor.dtype
     if tensor.device.type != "cpu":
         yield f"device='{tensor.device}'"
-    if not array.size:
-        if array.ndim != 1:
+    if not array.size or not has_numbers:
+        if array.ndim != 1 or not has_numbers:
             yield f"size={shape}"
         if kind is not get_default_dtype():
             yield f"dtype={kind!r}"

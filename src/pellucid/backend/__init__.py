@@ -2,7 +2,8 @@
 
 An op's forward is written once against `xp`, the array library of the arrays it received. A library is a
 `Backend`: its namespace, its array type and its device. NumPy is always there; CuPy is imported when somebody
-asks for a `cuda` device, never before; `register` adds another (the tests add one, to prove that no op names NumPy).
+asks for a `cuda` device, never before, and the arrays without numbers when somebody asks for `meta`; `register` adds
+another (the tests add one, to prove that no op names NumPy).
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ def of_device(kind: str) -> Backend:
         from . import cupy_namespace
 
         register(cupy_namespace.load())
+    if kind == "meta" and kind not in _by_device:
+        from .meta_namespace import META
+
+        register(META)
     try:
         return _by_device[kind]
     except KeyError:
-        known = ", ".join(sorted({"cpu", "cuda", *_by_device}))
+        known = ", ".join(sorted({"cpu", "cuda", "meta", *_by_device}))
         raise RuntimeError(f"no array library for device type {kind!r}; there are: {known}") from None
 
 

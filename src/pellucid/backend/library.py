@@ -18,8 +18,9 @@ class Moves(Protocol):
 class Backend:
     """One array library."""
 
-    device: str  # "cpu", "cuda"
+    device: str  # "cpu", "cuda", "meta"
     xp: Any  # the namespace that op declarations are written against
     array_type: type
     from_numpy: Moves
     to_numpy: Moves
+    has_numbers: bool = True  # False where arrays have a layout alone: nothing is drawn for them

@@ -161,7 +161,7 @@ class TensorMethods:
     def __rxor__(self, other: Tensor | _float) -> Tensor: ...
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """`x[key] = value` in place, broadcast and cast; gradients flow to what was there and to `value`."""
+        """`x[key] = value` in place, broadcast; gradients flow to what was there and to `value`."""
 
     def __sub__(self, other: Tensor | _float) -> Tensor: ...
 
@@ -897,7 +897,7 @@ class TensorMethods:
 
     @property
     def is_meta(self) -> _bool:
-        """False: there is no such device or layout here."""
+        """Whether it has a shape and a dtype, but no numbers."""
 
     @property
     def is_mkldnn(self) -> _bool:

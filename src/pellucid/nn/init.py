@@ -64,6 +64,8 @@ def trunc_normal_(
             "incorrect.",
             stacklevel=3,
         )
+    if tensor.is_meta:
+        return tensor
     draw = (generator or default_generator).trunc_normal
     return tensor.copy_(wrap(draw(tuple(tensor.shape), mean, std, a, b, tensor.dtype.numpy)))
 
@@ -162,7 +164,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """
     if tensor.ndim < 2:
         raise ValueError(f"Only tensors with 2 or more dimensions are supported, but got {tuple(tensor.shape)}")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
@@ -182,6 +184,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal, with the fraction ``sparsity`` of each column zero (Martens, 2010)."""
     _check_dimensions(tensor, 2)
+    if tensor.is_meta:
+        return tensor
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     tensor.normal_(0, std, generator=generator)

@@ -17,6 +17,7 @@ from pellucid.core import dtype as DType
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import Number, integer, is_list, is_number, spread
 from pellucid.errors import with_line
+from pellucid.types.devices import CPU, default
 from pellucid.types.dtypes import bool_, int64, number_in, of_number, refuse_wide
 
 from .elements import check_number
@@ -36,12 +37,13 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     tensor([[1., 2.],
             [3., 4.]], dtype=torch.float64)
     """
-    return from_data(data, dtype, device).requires_grad_(requires_grad)
+    return from_data(data, dtype, device or default()).requires_grad_(requires_grad)
 
 
 @function(method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, without a copy where it is a tensor or an array of the right dtype already."""
+    device = device or default()
     if isinstance(data, Tensor):
         return data.to(dtype=dtype, device=device)
     return from_data(data, dtype, device, copy=False)
@@ -63,7 +65,7 @@ def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | Non
         if copy and shared:
             result = TABLE["clone"](result)
     else:
-        result = from_data(obj, dtype, device, copy=bool(copy))
+        result = from_data(obj, dtype, device or default(), copy=bool(copy))
         shared = isinstance(obj, np.ndarray) and np.may_share_memory(cast("Any", obj), result._array)
     if copy is False and not shared:
         raise ValueError("asarray: a copy is needed here (copy=False was given); leave copy out to allow it")
@@ -147,8 +149,9 @@ def as_sequence(name: str, size: Any) -> tuple[int, ...]:
 def attributes(dtype: Any, device: Any) -> dict[str, Any]:
     """The attributes that every creation op has; no device where it is the CPU, which is the fast path."""
     made: dict[str, Any] = {"dtype": get_default_dtype() if dtype is None else as_dtype(dtype)}
-    if device is not None:
-        made["device"] = Device(device)
+    where = default() if device is None else Device(device)
+    if where is not None:
+        made["device"] = where
     return made
 
 
@@ -222,7 +225,7 @@ def _value(value: Any, dtype: Any) -> tuple[Any, Any]:
 def _like(input: Any, dtype: Any, device: Any) -> dict[str, Any]:
     if not isinstance(input, Tensor):
         raise TypeError(f"argument 'input' must be a Tensor, not {type(input).__name__}")
-    where = device if device is not None else None if input.device.type == "cpu" else input.device
+    where = device if device is not None else None if default() is None and input.device is CPU else input.device
     return {"dtype": input.dtype if dtype is None else dtype, "device": where}
 
 

@@ -118,7 +118,13 @@ def _on_the_cpu(self: Tensor) -> bool:
     return self.device.type == "cpu"
 
 
-for _name in ("is_mps", "is_xpu", "is_meta", "is_nested", "is_mkldnn", "is_sparse_csr", "is_vulkan", "is_xla", "is_ipu",
+def _without_numbers(self: Tensor) -> bool:
+    """Whether it has a shape and a dtype, but no numbers."""
+    return self.device.type == "meta"
+
+
+for _name in ("is_mps", "is_xpu", "is_nested", "is_mkldnn", "is_sparse_csr", "is_vulkan", "is_xla", "is_ipu",
               "is_mtia"):  # fmt: skip
     setattr(Tensor, _name, property(_false))
+setattr(Tensor, "is_meta", property(_without_numbers))  # noqa: B010
 setattr(Tensor, "is_cpu", property(_on_the_cpu))  # noqa: B010 (the type checker knows no such attribute)

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import backend
 from pellucid.core import Tensor, apply, as_dtype, called
+from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import integer
@@ -29,19 +31,26 @@ def _of(generator: Generator | None) -> Generator:
     return default_generator if generator is None else generator
 
 
+def _made(xp: Any, size: Any, dtype: Any, device: Device | None, draw: Callable[[], Any]) -> Any:
+    """What is drawn, as an array of the library `xp`; for tensors without numbers nothing is drawn."""
+    if device is not None and not device.backend.has_numbers:
+        return xp.empty(size, dtype)
+    return xp.asarray(draw())
+
+
 # --- tensors of a size -----------------------------------------------------------------------------------------------
 
 
 @op(name="rand", method=False, public=False, any_dtype=True)
 def _rand(xp: Any, *, size: Any, generator: Any = None, dtype: DType = float32, device: Any = None) -> Any:
     """Numbers uniform on [0, 1)."""
-    return xp.asarray(_of(generator).uniform(size, dtype=dtype.numpy))
+    return _made(xp, size, dtype.numpy, device, lambda: _of(generator).uniform(size, dtype=dtype.numpy))
 
 
 @op(name="randn", method=False, public=False, any_dtype=True)
 def _randn(xp: Any, *, size: Any, generator: Any = None, dtype: DType = float32, device: Any = None) -> Any:
     """Normal numbers of mean 0 and standard deviation 1."""
-    return xp.asarray(_of(generator).normal(size, dtype=dtype.numpy))
+    return _made(xp, size, dtype.numpy, device, lambda: _of(generator).normal(size, dtype=dtype.numpy))
 
 
 @op(name="randint", method=False, public=False, any_dtype=True)
@@ -49,13 +58,13 @@ def _randint(
     xp: Any, *, low: int, high: int, size: Any, generator: Any = None, dtype: DType = int64, device: Any = None
 ) -> Any:
     """Integers from low to high - 1."""
-    return xp.asarray(_of(generator).randint(low, high, size, dtype.numpy))
+    return _made(xp, size, dtype.numpy, device, lambda: _of(generator).randint(low, high, size, dtype.numpy))
 
 
 @op(name="randperm", method=False, public=False)
 def _randperm(xp: Any, *, n: int, generator: Any = None, dtype: DType = int64, device: Any = None) -> Any:
     """The integers from 0 to n - 1 in random order."""
-    return xp.asarray(_of(generator).randperm(n, dtype.numpy))
+    return _made(xp, n, dtype.numpy, device, lambda: _of(generator).randperm(n, dtype.numpy))
 
 
 @op(name="normal_of_size", method=False, public=False, any_dtype=True, reference="torch.normal")
@@ -63,7 +72,7 @@ def _normal_of_size(
     xp: Any, *, size: Any, mean: float, std: float, generator: Any = None, dtype: DType = float32, device: Any = None
 ) -> Any:
     """Normal numbers of `mean` and `std`."""
-    return xp.asarray(_of(generator).normal(size, mean, std, dtype.numpy))
+    return _made(xp, size, dtype.numpy, device, lambda: _of(generator).normal(size, mean, std, dtype.numpy))
 
 
 def _drawn(name: str, known: dict[str, Any], requires_grad: bool = False) -> Tensor:
@@ -160,6 +169,8 @@ def _in_memory_order(array: Any) -> tuple[Any, bool]:
 
 def _fill(array: Any, draw: Callable[[Any], Any]) -> Any:
     """Store in `array`, in PyTorch's order, what `draw(shape)` gives; returns it."""
+    if not backend.of_array(array).has_numbers:
+        return array
     target, _ = _in_memory_order(array)
     target[...] = draw(target.shape)
     return array
@@ -220,6 +231,8 @@ def randint_like(input: Tensor, *bounds: Any, requires_grad: bool = False, **oth
 def _normal(xp: Any, mean: Any, std: Any, *, generator: Any = None) -> Any:
     """A normal number of mean and standard deviation for each pair of elements."""
     tensors = [entry for entry in (mean, std) if hasattr(entry, "dtype")]
+    if not backend.of_array(tensors[0]).has_numbers:
+        return xp.empty(xp.broadcast_shapes(*[tensor.shape for tensor in tensors]), tensors[0].dtype)
     mean, std = (widened(entry) if is_narrow(entry) else entry for entry in (mean, std))
     if bool((xp.asarray(std) < 0).any()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
@@ -237,6 +250,8 @@ _normal.vjp(mean=lambda m, g, mean: m.zeros_like(mean), std=lambda m, g, std: m.
 @op(name="bernoulli", method=False, public=False)
 def _bernoulli(xp: Any, input: Any, *, generator: Any = None) -> Any:
     """1 with the probability that the element is, else 0."""
+    if not backend.of_array(input).has_numbers:
+        return xp.empty_like(input)
     target, turned = _in_memory_order(input)
     made = xp.asarray(_of(generator).bernoulli(target, dtype=input.dtype))
     return _fill(xp.empty_like(input), lambda _: made) if turned else made
@@ -258,6 +273,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
 @op()
 def multinomial(xp: Any, input: Any, *, num_samples: int, replacement: bool = False, generator: Any = None) -> Any:
     """Indices drawn with probabilities proportional to each row: (n,) -> (num_samples,), (m, n) -> (m, num_samples)."""
+    if not backend.of_array(input).has_numbers:
+        return xp.empty((*input.shape[:-1], num_samples), xp.int64)
     return xp.asarray(_of(generator).multinomial(input, num_samples, replacement))
 
 
@@ -292,7 +309,7 @@ def random_(xp: Any, input: Any, *, low: Any = None, high: Any = None, generator
 def bernoulli_(xp: Any, input: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
     """Fill with 1 with probability `p` (a number, or a tensor that broadcasts), else 0."""
     source = _of(generator)
-    if not isinstance(p, int | float):
+    if not isinstance(p, int | float) and backend.of_array(input).has_numbers:
         input[...] = xp.asarray(source.bernoulli(p, input.shape, input.dtype))
         return input
     return _fill(input, lambda shape: source.bernoulli(p, shape, input.dtype))
@@ -330,7 +347,7 @@ def geometric_(xp: Any, input: Any, *, p: float, generator: Any = None) -> Any:
 def dropout_mask(xp: Any, input: Any, *, p: float, feature: bool = False, generator: Any = None) -> Any:
     """0 with probability p, else 1/(1 - p), for each element of `input` (each channel of (N, C, …) for `feature`)."""
     source, kind = _of(generator), input.dtype
-    if feature:
+    if feature and backend.of_array(input).has_numbers:
         return xp.asarray(source.feature_dropout_mask(input.shape, p, kind))
     return _after(xp, input, kind, lambda shape: source.dropout_mask(shape, p, kind))
 

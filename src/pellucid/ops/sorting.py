@@ -152,8 +152,8 @@ def _order_for_mode(xp: Any, rows: Any) -> Any:
     So it is here too for short rows; in longer ones NaN comes last, each a value of its own.
     """
     order = _order(xp, rows, -1, False)
-    if rows.dtype.kind == "f" and rows.shape[-1] <= _INSERTION:
-        for place in xp.argwhere(xp.isnan(rows).any(-1)):
+    if rows.dtype.kind == "f" and rows.shape[-1] <= _INSERTION and (missing := xp.isnan(rows).any(-1)).any():
+        for place in xp.argwhere(missing):
             order[tuple(place)] = xp.asarray(_inserted(rows[tuple(place)].tolist()))
     return order
 

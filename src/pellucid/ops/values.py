@@ -24,6 +24,8 @@ def item(self: Tensor) -> Any:
             "write .tolist()"
         )
     note_read(self)
+    if not backend.of_array(self._array).has_numbers:
+        raise RuntimeError(with_line("Tensor.item() cannot be called on meta tensors: they have no numbers"))
     return (widened(self._array) if is_narrow(self._array) else self._array).item()
 
 
@@ -31,6 +33,9 @@ def item(self: Tensor) -> Any:
 def tolist(self: Tensor) -> Any:
     """The values as (nested lists of) Python numbers."""
     note_read(self)
+    library = backend.of_array(self._array)
+    if not library.has_numbers:
+        library.to_numpy(self._array)  # which says that there is nothing to be had
     return (widened(self._array) if is_narrow(self._array) else self._array).tolist()
 
 

@@ -32,6 +32,14 @@ class device:
         """The array library of this device; an error that says what to install if there is none."""
         return backend.of_device(self.type)
 
+    def __enter__(self) -> device:
+        """For the length of a `with` block, tensors that are made without a device are made on this one."""
+        _inner.append(self)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        _inner.pop()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
 
@@ -47,6 +55,18 @@ class device:
 
 
 CPU = device("cpu")
+_inner: list[device] = []  # of the `with` blocks, the innermost last
+_outer: list[device] = []  # of `set_default_device`, at most one
+
+
+def default() -> device | None:
+    """Where tensors are made that are given no device: None for the CPU, if nothing else was asked for."""
+    return _inner[-1] if _inner else _outer[-1] if _outer else None
+
+
+def set_default(to: device | None) -> None:
+    """Make `to` the device of tensors that are given none; None for the CPU."""
+    _outer[:] = [] if to is None else [to]
 
 
 def of_array(array: Any) -> device:

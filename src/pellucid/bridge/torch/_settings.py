@@ -8,6 +8,7 @@ from typing import Any
 import pellucid
 from pellucid import kernels
 from pellucid.core import device as device_type
+from pellucid.types import devices
 
 _kept: dict[str, Any] = {
     "interop": None, "precision": "highest", "deterministic": "default", "warn_always": False,
@@ -108,18 +109,19 @@ def set_flush_denormal(mode: bool) -> bool:
 
 
 def get_default_device() -> device_type:
-    """The CPU."""
-    return device_type("cpu")
+    """Where tensors are made that are given no device: the CPU, unless something else was asked for."""
+    return devices.default() or devices.CPU
 
 
 def set_default_device(device: Any) -> None:
-    """Nothing for the CPU and None.
+    """Make tensors on `device` where none is given; None for the CPU.
 
     Raises:
         AssertionError, RuntimeError: for a device that is not there, as of each tensor that would be made on it.
     """
     if device is not None:
         pellucid.empty(0, device=device)
+    devices.set_default(None if device is None else device_type(device))
 
 
 def get_device_module(device: Any = None) -> Any:
