@@ -167,8 +167,15 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         return Report(
             "inconclusive",
             facts=facts,
-            reason="The gradient is right, but the loss hardly moves, and the time was up before every cause of that "
-            "was tried. Give it more: pellucid doctor SCRIPT --budget 300",
+            reason="The gradient is right, but the time was up before every cause of a loss that hardly moves was "
+            "tried. Give it more: pellucid doctor SCRIPT --budget 300",
+        )
+    if not findings and session.blown_up:
+        return Report(
+            "inconclusive",
+            facts=facts,
+            reason="The gradient is right, but the loss becomes infinite or no number, and nothing that was tried in "
+            "forks (a lower rate, scaled inputs, other first weights) prevents that.",
         )
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)

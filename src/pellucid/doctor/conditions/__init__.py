@@ -60,6 +60,7 @@ def look(
     try:
         return _look(Case.of(session, judgement, study), stages)
     except Lost:
+        session.unfinished = True
         return []
 
 
@@ -100,6 +101,7 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
             if not _ask(case, "training"):
                 break
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
+    session.blown_up = not case.findings and bool(case.was.losses) and not case.was.finite
     return [case.placed(finding) for finding in case.findings]
 
 

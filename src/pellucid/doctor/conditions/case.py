@@ -60,6 +60,8 @@ class Case:
     was: Trial = field(default_factory=Trial)
     findings: list[Finding] = field(default_factory=list)
     output_is_known: bool = False  # the gradient is right by a usual loss of the output
+    tried: Trial = field(default_factory=Trial)  # what the last attempt came to
+    shaken: tuple[Remedy, Trial] | None = None  # the training so far, with other draws
     pair: Pair | None = None  # of a loss that is the program's own number: the usual loss that it is
 
     @classmethod
@@ -74,6 +76,7 @@ class Case:
         usual = sorted(scores, key=lambda c: -scores[c])
         known = candidate is not None and candidate.label is not None
         if judgement is not None and not known and not judgement.wrong:  # an output is what the loss reads
+            usual = [c for c in usual if not probe.is_gradient(c.output)]
             read = [c for c in usual if gradient.alike(study.passes, judgement.candidate, c)]
             usual = read or [c for c in usual if c.named > 1]
             pair = usual[0] if usual else None
@@ -134,14 +137,15 @@ class Case:
             max(min(seconds * 3 + 1, self.session.left()), seconds * 1.3 + 1),  # of the clock: the machine may be busy
         )
 
-    def attempt(self, remedy: Remedy, worth: float = learning.WORTH) -> Trial | None:
+    def attempt(self, remedy: Remedy, worth: float = learning.WORTH, again: bool = True) -> Trial | None:
         """The training with a remedy, if it is one: better by far and beyond noise, and with other draws as well.
 
-        `worth`: of the gain, the share that a program which learns has to leave.
+        `worth`: of the gain, the share that a program which learns has to leave. Without `again` the other draws are
+        left to the caller. Whatever came of it is in `tried`.
         """
         seconds = max(0.8, min(4.5, 2.2 * self.was.seconds, self.session.left() / 5))
-        other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds, self.asked)
-        return other if self.better(other, worth) and self._again(remedy, other) else None
+        self.tried = other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds, self.asked)
+        return other if self.better(other, worth) and (not again or self.again(remedy, other)) else None
 
     def better(self, other: Trial, worth: float = learning.WORTH) -> bool:
         """Whether a training is better than the one so far, by what may be called a fault of the program."""
@@ -166,17 +170,18 @@ class Case:
         right = self.hits(self.was)
         return self.was.level < learning.DONE * abs(self.guess) or (right is not None and right.share > 0.97)
 
-    def _again(self, remedy: Remedy, first: Trial) -> bool:
+    def again(self, remedy: Remedy, first: Trial) -> bool:
         """Both branches once more, from parameters a little larger or smaller and with other random draws."""
         if self.session.left() < 4:
             return True
         passes = max(40, min(first.passes, 4000))
         seconds = max(0.6, min(2.0, self.session.left() / 8))
         shake = Remedy(begin=(shaken(self.session.found, 1),))
-        was, other = (
-            self.run(change.and_(shake), passes, seconds) for change in (self.so_far, self.so_far.and_(remedy))
-        )
-        return learning.better(self.frozen, was, other)
+        known = self.shaken  # without the remedy nothing differs from remedy to remedy
+        if known is None or known[0] is not self.so_far or known[1].passes < 0.9 * passes:
+            known = self.shaken = (self.so_far, self.run(self.so_far.and_(shake), passes, seconds))
+        other = self.run(self.so_far.and_(remedy).and_(shake), passes, seconds)
+        return learning.better(self.frozen, known[1], other)
 
     def fixed_at(self, done: Trial, remedy: Remedy) -> Remedy:
         """The same conditions, with the parameters fixed where a training left them."""

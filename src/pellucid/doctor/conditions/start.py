@@ -16,9 +16,9 @@ def symmetric(tensors: dict[str, np.ndarray]) -> list[str]:
 
 
 def _is_bias(name: str, values: np.ndarray) -> bool:
-    """Whether it is a bias that is held as a row or a column: it may well begin at 0."""
+    """Whether it is a bias that is held as a row or a column: it may well begin at one value."""
     words = re.findall(r"[A-Za-z]\w*", name)
-    return min(values.shape) == 1 and bool(words) and words[-1].lower().startswith("b") and not values.any()
+    return min(values.shape) == 1 and bool(words) and words[-1].lower().startswith("b")
 
 
 def alike(values: np.ndarray) -> bool:

@@ -22,6 +22,9 @@ INPUT_NAME = re.compile(
 )
 
 
+MOST_KEPT = 800_000  # numbers of rows that are sent to the parent
+
+
 @dataclass(frozen=True)
 class Keys:
     """Where the inputs, the labels and the outputs of a pass are seen; None where that is not known.
@@ -174,7 +177,7 @@ def observe(
     end = time.process_time() + seconds
     total = 0
     try:
-        while len(result.batches) < passes and time.process_time() < end and lab.left() > 0.1 and total < 3_000_000:
+        while len(result.batches) < passes and time.process_time() < end and lab.left() > 0.1 and total < MOST_KEPT:
             outcome = yield Next(watch=keys.known)
             batch = batch_of(outcome.seen, keys)
             result.batches.append(batch)
@@ -200,6 +203,7 @@ def batch_of(seen: Seen, keys: Keys) -> Batch:
     labels = seen.get(keys.labels, []) if keys.labels else []
     outputs = seen.get(keys.outputs, []) if keys.outputs else []
     inputs = seen.get(keys.inputs, []) if keys.inputs else []
+    inputs = _taken_one_by_one(inputs, len(labels))
     count = samples(labels, outputs) if labels and not keys.single else 1
     return Batch(*(_stacked(series, count) for series in (inputs, labels, outputs)))
 
@@ -207,6 +211,7 @@ def batch_of(seen: Seen, keys: Keys) -> Batch:
 def rows_of(seen: Seen, keys: Keys) -> Batch:
     """The rows of several passes, one below the other."""
     labels, outputs, inputs = (seen.get(key, []) if key else [] for key in (keys.labels, keys.outputs, keys.inputs))
+    inputs = _taken_one_by_one(inputs, len(labels))
     count = samples(labels[:1], outputs[:1]) if labels and not keys.single else 1
     shapes = [{value.shape for value in series} for series in (inputs, labels, outputs)]
     stacked = (
@@ -214,6 +219,18 @@ def rows_of(seen: Seen, keys: Keys) -> Batch:
         for series, found in zip((inputs, labels, outputs), shapes, strict=True)
     )
     return Batch(*stacked)
+
+
+def _taken_one_by_one(inputs: list[np.ndarray], labels: int) -> list[np.ndarray]:
+    """The rows of a matrix of all inputs that was seen with each label: `X`, where a loop takes `X[i]` and `y[i]`."""
+    if len(inputs) < 4 or len(inputs) != labels or inputs[0].ndim != 2 or labels % len(inputs[0]):
+        return inputs
+    size = len(inputs[0])
+    if size < 4 or any(value.shape != inputs[0].shape for value in inputs):
+        return inputs
+    if not all(value is inputs[0] or np.array_equal(value, inputs[0]) for value in inputs[1:size]):
+        return inputs
+    return [inputs[i][i % size] for i in range(labels)]
 
 
 def _stacked(series: list[np.ndarray], count: int) -> np.ndarray | None:
@@ -330,6 +347,12 @@ def undone(seen: Seen, depends: set[Key]) -> Iterator[tuple[Key, Key, np.ndarray
                     break
 
 
+def is_gradient(key: Key) -> bool:
+    """Whether a value is called like a gradient or an error: no output then, though it is computed from one."""
+    name = re.sub(r"\[[^\]]*\]", "", key[1]).split(".")[-1]
+    return re.search(r"grad|delta|^d[A-Z_]|^d[a-z]\d?$|^err|^diff|resid", name) is not None
+
+
 def pair_of(candidates: list[Candidate], seen: Seen, depends: set[Key]) -> Candidate | None:
     """A usual loss whose output and label were seen: the first of the candidates, or one by the names."""
     for candidate in candidates:
@@ -340,7 +363,7 @@ def pair_of(candidates: list[Candidate], seen: Seen, depends: set[Key]) -> Candi
     for output in sorted(outputs, key=lambda key: (-len(seen[key]), key)):
         for label in sorted(labels, key=lambda key: (len(key[1]), key)):
             if len(seen[output]) == len(seen[label]) and seen[label][0].size:
-                if re.search(r"grad|delta|^d[A-Z_]|loss|cost|acc", output[1]):
+                if is_gradient(output) or re.search(r"loss|cost|acc", output[1]):
                     continue
                 if aligned(seen[output][0], seen[label][0], True) is not None:
                     return Candidate("squared", output, label)

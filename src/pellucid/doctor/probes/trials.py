@@ -17,6 +17,7 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
 
 BURST = 40  # passes in a row whose losses are averaged
+MOST_KEPT = 100_000  # numbers of a burst that are kept for the parent, and those of the pass that goes beyond
 GROWTH = 1.35  # from one burst to the next
 
 Change = Callable[[Scope], Any]
@@ -199,6 +200,8 @@ def _all(changes: tuple[Change, ...]) -> Change:
 
 
 def _keep(store: dict[Key, list[np.ndarray]], seen: dict[Key, list[np.ndarray]], keys: frozenset[Key]) -> None:
+    if store and sum(value.size for series in store.values() for value in series) > MOST_KEPT:
+        return
     for key in keys:
         if key in seen:
             store.setdefault(key, []).extend(seen[key][: max(1, 400 - len(store.get(key, ())))])

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.process.asleep import asleep, awake, woken
 from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, Lost, fork
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters, parameters
@@ -20,14 +21,17 @@ from pellucid.doctor.process.program import UserProgram
 from pellucid.doctor.process.scout import (
     MOST_TESTS,
     Scout,
+    Seen,
     back_to_start,
     is_named,
     moved_again,
     movers,
+    spoilt,
     stalled,
 )
 from pellucid.doctor.process.widen import widen
 
+WATCHED = 4  # passes, after which weights that did not move are taken to sleep
 SURE = 20  # passes in one run of a loop, after which it is no loop over layers or steps of time
 
 
@@ -63,7 +67,7 @@ class Controller:
             return
         if self.program.loops.loops[number].yields:  # its consumer's loop has the same passes, and what they see
             return
-        if self.scout.head(number, lambda: self.program.scope(frame)):
+        if self.scout.head(number, lambda: self.program.scope(frame)) or self._may_sleep(number, frame):
             self._try(number, frame)
         if time.monotonic() > self.deadline or (self.waiting is not None and self.waiting.late()):
             raise Finished
@@ -79,6 +83,11 @@ class Controller:
 
     # Within -----------------------------------------------------------------------------------------------------
 
+    def _may_sleep(self, number: int, frame: FrameType) -> bool:
+        """Whether no pass moved what looks like weights, because of the values that they begin with."""
+        seen = self.scout.loops[number]
+        return seen.count == WATCHED and not seen.tested and bool(asleep(seen, self.program.scope(frame)))
+
     def _try(self, number: int, frame: FrameType) -> None:
         session = TrainingSession(self, number, frame)
         try:
@@ -90,23 +99,30 @@ class Controller:
         number = session.number
         seen = self.scout.loops[number]
         try:
+            slept = self._wake(seen, session)
             moving = self._lasting(number, session)
             found = self._parameters(session, moving)
-            if found.parameters and not stalled(seen) and not moved_again(seen) & {*found.parameters}:
+            certain = slept or stalled(seen) or moved_again(seen) & {*found.parameters}
+            if found.parameters and not certain:
                 # A loop over units or layers moves each element in one of its turns.
                 seen.in_vain += 1
                 seen.tested -= seen.in_vain < MOST_IN_VAIN
                 return
             begun = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
-            if begun - found.groups.keys() and back_to_start(seen, session.scope):  # some are stuck by now
+            stuck = begun - found.groups.keys()  # by now
+            if stuck and not slept and (put := back_to_start(seen, session.scope)):
                 session.returned = True
                 again = self._parameters(session, moving)
                 found = again if len(again.parameters) >= len(found.parameters) else found
+                if not found.parameters and spoilt(seen, put):
+                    found, session.doubtful = Parameters(put, [*put], {}), True
         except Lost as lost:
             self.failures.append(str(lost))
             return
         if not found.parameters:
             self.rejected[number] = found
+            for group, old in slept:
+                group.write(session.scope, old)
             return
         session.found = found
         if of_one_call(session):
@@ -116,6 +132,20 @@ class Controller:
         self._end_waiting()
         self.examine(session)
         raise Finished
+
+    def _wake(self, seen: Seen, session: TrainingSession) -> list[tuple[Group, np.ndarray]]:
+        """Give weights that sleep random values, where passes move them then; with what they were."""
+        sleeping = asleep(seen, session.scope)
+        if not sleeping:
+            return []
+        values = awake(sleeping)
+        moved = session.lab(lambda lab: woken(lab, values), sleeping, min(8.0, session.left() / 4))
+        if not moved:
+            return []
+        old = [(group, group.read(session.scope)) for group in sleeping.values()]
+        for name, group in sleeping.items():
+            group.write(session.scope, values[name])
+        return old
 
     def _wait(self, session: TrainingSession) -> None:
         """Have a fork wait at this pass, and the program run on: what calls this loop may be what trains."""
@@ -191,6 +221,7 @@ class TrainingSession:
         self.doubtful = False  # what moves is made anew in each call: only updates that follow a slope are training
         self.returned = False  # the parameters were put back to what they were at first
         self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
+        self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
     @property

@@ -168,7 +168,7 @@ def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     """Where a parameter gets its first values: the first assignment to its name that is no update of it; else its row
     of a dict, or the first `append` to its list."""
     last = re.sub(r"\[[^\]]*\]", "", name).split(".")
-    wanted = next(part for part in reversed(last) if part not in ("data", "value", "val"))
+    wanted = next((part for part in reversed(last) if part not in ("data", "value", "val")), last[-1])
     keys = re.findall(r"\['(\w+)'\]", name)
     if keys:
         wanted = keys[-1]

@@ -31,6 +31,7 @@ class Seen:
     tested: int = 0
     in_vain: int = 0  # of these tests, those of a loop that moved each element once
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
+    spoilt: set[str] = field(default_factory=set)  # what held NaN or infinity after some passes, and was put back
 
 
 class Scout:
@@ -102,16 +103,23 @@ def stalled(seen: Seen) -> bool:
     return bool(first) and not any(first & moved.keys() for _, moved in seen.moves[1:])
 
 
-def back_to_start(seen: Seen, scope: Scope) -> dict[str, np.ndarray]:
+def back_to_start(seen: Seen, scope: Scope) -> dict[str, Group]:
     """Put what is named like parameters back to its values before the first pass: after a step that was too long
     nothing moves any more. What is returned was put back."""
-    put: dict[str, np.ndarray] = {}
+    put: dict[str, Group] = {}
     for name, group in movers(scope).items():
         old = seen.initial.get(name)
         if old is not None and is_named(name) and old.size == group.size and differ(old, group.read(scope)):
+            if not np.isfinite(group.read(scope)).all():
+                seen.spoilt.add(name)
             group.write(scope, old)
-            put[name] = old
+            put[name] = group
     return put
+
+
+def spoilt(seen: Seen, put: dict[str, Group]) -> bool:
+    """Whether the first pass made NaN of all that it moved, so that no pass tells what its parameters are."""
+    return bool(put) and put.keys() == seen.spoilt
 
 
 def is_named(name: str) -> bool:

@@ -97,7 +97,7 @@ class StepSession:
         self.number = 0
         self.found = Parameters({}, [], {})
         self.known: dict[str, Group] = {}
-        self.unfinished = False
+        self.unfinished = self.blown_up = False
         self.returned = False  # as in a session: the parameters are where the caller left them
 
     @property

@@ -11,6 +11,8 @@ from pellucid.doctor.process import places
 from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.report import Finding
 
+LOWER = (0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)  # the last only while the loss still explodes
+
 
 def find(case: Case) -> Found | None:
     """Down where the loss does not come down, up where the parameters hardly move; each decade in a fork."""
@@ -18,19 +20,22 @@ def find(case: Case) -> Found | None:
     share = learning.share(case.frozen.level, was.level)
     off = learning.worsened(was, case.frozen)
     down = not was.finite or share < learning.BARELY or off is not None or (case.learns and noisy(was))
-    for scale in (0.1, 0.01, 0.001, 1e-4) if down and not crawls(was) else ():
+    for scale in LOWER if down and not crawls(was) else ():
         remedy = Remedy("lr-too-high", f"at {scale:g} times the rate", scale=scale)
         other = case.attempt(remedy)
         if other is not None:
             return Found(_finding(case, other, remedy, off), remedy, other)
+        if scale <= 1e-4 and not learning.exploded(case.frozen, case.tried.level):
+            break
     return _higher(case) if was.finite and off is None and share > -0.02 and not noisy(was) else None
 
 
 def _higher(case: Case) -> Found | None:
+    """The best of some decades, of which that alone is tried once more with other draws."""
     best: tuple[Remedy, Trial] | None = None
     for scale in (10.0, 100.0, 1000.0, 10_000.0):
         remedy = Remedy("lr-too-low", f"at {scale:g} times the rate", scale=scale)
-        other = case.attempt(remedy)
+        other = case.attempt(remedy, again=False)
         if other is None or (best is not None and other.level >= best[1].level):
             if best is not None or (other is not None and not other.finite) or case.learns:
                 break
@@ -38,7 +43,7 @@ def _higher(case: Case) -> Found | None:
         best = remedy, other
         if learning.share(case.frozen.level, other.level) > 0.8:
             break
-    if best is None or not is_low(case.was, best[0].scale, _total(case)):
+    if best is None or not is_low(case.was, best[0].scale, _total(case)) or not case.again(*best):
         return None
     return Found(_finding(case, best[1], best[0], None), *best)
 

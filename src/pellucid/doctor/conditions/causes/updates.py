@@ -8,6 +8,12 @@ from pellucid.doctor.conditions.causes.rate import noisy
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places, settings
 
+FEW = 40  # passes that nobody takes for a training: asked before what else would speed it up
+
+
+def find_very_few(case: Case) -> Found | None:
+    return find(case) if case.was.ended and case.was.passes <= FEW else None
+
 
 def find(case: Case) -> Found | None:
     """Confirmed by a training in which each pass is run many times."""

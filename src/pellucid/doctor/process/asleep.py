@@ -1,0 +1,107 @@
+"""Weights that no pass moves because of the values they begin with: all of them 0, say, or units that are off for every
+row, so that no gradient gets through.
+
+Nothing tells then which loop trains. A fork wakes them: it gives weights random values, sets biases to 0, and runs two
+passes. Where these move the weights twice, the loop is a training, and it is examined with the weights awake; what they
+began with is looked at later.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from pellucid.doctor.process.lab import Ended, Lab, Next, Work
+from pellucid.doctor.process.parameters import VELOCITY, root_of
+from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.scout import Seen, is_named, movers
+
+FEWEST = 2  # of layers: a single one learns from 0
+
+
+def asleep(seen: Seen, scope: Scope) -> dict[str, Group]:
+    """What has the names of weights, where there are several layers and no pass has moved it: all of them, with their
+    biases, or those alone whose elements begin as one number."""
+    moved = {name for _, names in seen.moves for name in names}
+    every = {name: group for name, group in movers(scope).items() if is_named(name)}
+    named = {name: group for name, group in every.items() if _is_matrix(name, group)}
+    named = {name: group for name, group in named.items() if not _is_memory(name, group, named)}
+    if len(named) < FEWEST:
+        return {}
+    still = {n: g for n, g in named.items() if n not in moved and _stands(seen.initial.get(n), g, scope)}
+    if len(still) == len(named):
+        biases = {n: g for n, g in every.items() if is_bias(n) and n not in moved}
+        return still | biases if any(seen.initial[name].any() for name in still) else still
+    return {name: group for name, group in still.items() if _alike(seen.initial[name])}
+
+
+def awake(values: dict[str, Group], seed: int = 0) -> dict[str, np.ndarray]:
+    """Random values of the usual size, 1 / √(units); biases of 0."""
+    rng = np.random.default_rng(seed)
+    return {
+        name: np.zeros(group.size)
+        if is_bias(name) and (len(group.shape) < 2 or min(group.shape) == 1)
+        else rng.normal(0, 1 / np.sqrt(np.mean(group.shape)), group.size)
+        for name, group in values.items()
+    }
+
+
+def woken(lab: Lab, values: dict[str, np.ndarray]) -> Work:
+    """In a laboratory: the names of what two passes in a row move in the same elements, once it has these values.
+
+    A loop over layers moves each of them in one of its turns.
+    """
+    masks: list[dict[str, np.ndarray]] = []
+    try:
+        for start in (values, {}):
+            outcome = yield Next(dict(start))
+            before = {**outcome.before, **start}
+            masks.append(
+                {
+                    name: outcome.after[name] != before[name]
+                    for name in values
+                    if name in outcome.after and outcome.after[name].shape == before[name].shape
+                }
+            )
+    except Ended:
+        return []
+    first, second = masks
+    return [n for n in values if n in first and n in second and not is_bias(n) and (first[n] & second[n]).any()]
+
+
+def _is_matrix(name: str, group: Group) -> bool:
+    """Whether it connects units with units: no vector, and no bias that is held as a row or a column."""
+    return len(group.shape) > 1 and group.size > 1 and not (min(group.shape) == 1 and is_bias(name))
+
+
+def is_bias(name: str) -> bool:
+    """Whether it is called like a bias."""
+    return _last(name).lower().startswith("b")
+
+
+def _is_memory(name: str, group: Group, named: dict[str, Group]) -> bool:
+    """Whether it belongs to another tensor: `vW1` beside `W1`, `m['W1']` beside `params['W1']`."""
+    last = _last(name)
+    for other, mate in named.items():
+        if other == name or mate.shape != group.shape:
+            continue
+        prefixed = last != _last(other) and last.lower().endswith(_last(other).lower())
+        beside = VELOCITY.search(root_of(name)) and not VELOCITY.search(root_of(other))
+        if prefixed or (last == _last(other) and beside):
+            return True
+    return False
+
+
+def _last(name: str) -> str:
+    keys = re.findall(r"\['(\w+)'\]", name)
+    return keys[-1] if keys else re.sub(r"\[[^\]]*\]", "", name).split(".")[-1]
+
+
+def _stands(old: np.ndarray | None, group: Group, scope: Scope) -> bool:
+    return old is not None and old.size == group.size and bool(np.array_equal(old, group.read(scope)))
+
+
+def _alike(values: np.ndarray) -> bool:
+    """Whether all elements are one number."""
+    return bool(np.ptp(values) <= 1e-9 * float(np.abs(values).max(initial=0)))

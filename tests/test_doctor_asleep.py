@@ -1,0 +1,104 @@
+"""Weights that no pass moves because of the values that they begin with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid.doctor import examine_script
+from pellucid.doctor.process.asleep import asleep, awake
+from pellucid.doctor.process.paths import Scope
+from pellucid.doctor.process.scout import Scout
+
+
+def slept(objects: dict[str, np.ndarray], moved: tuple[str, ...] = ()) -> set[str]:
+    scope = Scope(None, {}, objects)
+    scout = Scout()
+    scout.enter(0)
+    for _ in range(3):
+        scout.head(0, lambda: scope)
+        for name in moved:
+            objects[name] -= 0.01 * objects["x"].mean()
+        scout.tail(0, lambda: scope)
+    return set(asleep(scout.loops[0], scope))
+
+
+X = np.random.default_rng(0).normal(1, 1, (5, 3))
+RANDOM = np.random.default_rng(1).normal(0, 1, (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("objects", "moved", "names"),
+    [
+        ({"W1": np.zeros((3, 4)), "W2": np.zeros((4, 1)), "b1": np.zeros((1, 4))}, (), {"W1", "W2"}),
+        ({"W1": np.zeros((3, 4)), "W2": np.zeros((4, 1)), "b2": np.zeros(1)}, ("b2",), {"W1", "W2"}),
+        ({"W1": np.zeros((3, 4)), "vW1": np.zeros((3, 4)), "W2": np.zeros((4, 1))}, (), {"W1", "W2"}),  # a velocity
+        ({"W1": RANDOM.copy(), "b1": np.full(4, -9.0), "W2": RANDOM.T.copy()}, (), {"W1", "b1", "W2"}),  # units off
+        ({"W1": RANDOM.copy(), "W2": np.zeros((4, 1))}, ("W2",), set()),  # it moves first, and the other then
+        ({"E": RANDOM.copy(), "W1": RANDOM.copy(), "W2": np.ones((4, 1))}, ("W1",), {"W2"}),
+        ({"w": np.zeros((3, 1)), "b": np.zeros(1)}, (), set()),  # one layer learns from 0
+    ],
+)
+def test_what_sleeps(objects: dict[str, np.ndarray], moved: tuple[str, ...], names: set[str]) -> None:
+    assert slept({"x": X, **objects}, moved) == names
+
+
+def test_biases_wake_as_zeros_and_weights_at_random() -> None:
+    objects = {"x": X, "W1": RANDOM.copy(), "b1": np.full(4, -9.0), "W2": RANDOM.T.copy()}
+    scope = Scope(None, {}, objects)
+    scout = Scout()
+    scout.enter(0)
+    for _ in range(3):
+        scout.head(0, lambda: scope)
+        scout.tail(0, lambda: scope)
+    values = awake(asleep(scout.loops[0], scope))
+    assert not values["b1"].any()
+    assert (values["W1"] > 0).any() and (values["W1"] < 0).any()
+
+
+PROGRAM = """import numpy as np
+
+np.random.seed(0)
+X = np.random.randn(200, 2)
+y = (X[:, :1] * X[:, 1:] > 0).astype(float)
+W1 = {first}
+b1 = {bias}
+W2 = {second}
+b2 = np.zeros((1, 1))
+for i in range(1500):
+    h = np.maximum(0, X @ W1 + b1)
+    p = 1 / (1 + np.exp(-(h @ W2 + b2)))
+    loss = -np.mean(y * np.log(p + 1e-9) + (1 - y) * np.log(1 - p + 1e-9))
+    d = (p - y) / len(X)
+    dh = d @ W2.T * (h > 0)
+    W2 -= 0.5 * h.T @ d
+    b2 -= 0.5 * d.sum(0, keepdims=True)
+    W1 -= 0.5 * X.T @ dh
+    b1 -= 0.5 * dh.sum(0, keepdims=True)
+"""
+USUAL = {"first": "np.random.randn(2, 12)", "bias": "np.zeros((1, 12))", "second": "np.random.randn(12, 1) * 0.3"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changed", "cause", "line"),
+    [
+        ({"first": "np.zeros((2, 12))", "second": "np.zeros((12, 1))"}, "symmetric-init", 6),
+        ({"bias": "-9.0 * np.ones((1, 12))"}, "dead-units", 7),
+    ],
+)
+def test_a_training_that_moves_nothing_is_found_and_its_cause_named(
+    changed: dict[str, str], cause: str, line: int, tmp_path: Path
+) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(PROGRAM.format(**{**USUAL, **changed}))
+    report = examine_script(script, budget=200.0)
+    assert [(finding.cause, finding.line) for finding in report.findings] == [(cause, line)]
+
+
+def test_nan_from_the_first_pass_on_is_the_data_s(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    text = PROGRAM.format(**USUAL).replace("W1 = np", "X[3, 0] = np.nan\nW1 = np", 1)
+    script.write_text(text)
+    report = examine_script(script, budget=200.0)
+    assert [finding.cause for finding in report.findings] == ["non-finite-data"]
