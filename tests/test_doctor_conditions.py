@@ -8,7 +8,7 @@ import pytest
 from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import coverage, imbalance
 from pellucid.doctor.probes import roles, tables, trials
-from pellucid.doctor.probes.data import Batch, Keys, SeenData, batch_of, is_gradient, keys_of
+from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import orders, places, scout, settings
@@ -291,20 +291,3 @@ def test_without_its_decay_a_training_with_momentum_has_none_in_its_velocity_eit
         without(scope)
         step(plain, velocity, g)
     assert w == pytest.approx(plain)
-
-
-@pytest.mark.parametrize(
-    ("name", "gradient"),
-    [("dz", True), ("dZ2", True), ("grads['W1']", True), ("self.delta", True), ("error", True), ("d_out", True)]
-    + [("p", False), ("data", False), ("self.a2", False), ("yhat", False), ("dense", False)],
-)
-def test_what_is_called_like_a_gradient_is_no_output(name, gradient):
-    assert is_gradient(("", name)) is gradient
-
-
-def test_rows_that_are_taken_one_by_one_out_of_a_matrix():
-    x, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
-    seen = {("", "X"): [x] * 6, ("", "y[i]"): [*y], ("", "o"): [*y]}
-    batch = batch_of(seen, Keys(("", "X"), ("", "y[i]"), ("", "o")))
-    assert np.array_equal(batch.inputs, x)
-    assert np.array_equal(batch.labels.ravel(), y)

@@ -1,0 +1,24 @@
+"""What is read as the rows of a pass: its inputs, labels and outputs."""
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.probes.data import Keys, batch_of, is_gradient
+
+
+@pytest.mark.parametrize(
+    ("name", "gradient"),
+    [("dz", True), ("dZ2", True), ("grads['W1']", True), ("self.delta", True), ("error", True), ("d_out", True)]
+    + [("p", False), ("data", False), ("self.a2", False), ("yhat", False), ("dense", False)],
+)
+def test_what_is_called_like_a_gradient_is_no_output(name: str, gradient: bool) -> None:
+    assert is_gradient(("", name)) is gradient
+
+
+def test_rows_that_are_taken_one_by_one_out_of_a_matrix() -> None:
+    x, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+    seen = {("", "X"): [x] * 6, ("", "y[i]"): [*y], ("", "o"): [*y]}
+    batch = batch_of(seen, Keys(("", "X"), ("", "y[i]"), ("", "o")))
+    assert batch.inputs is not None and batch.labels is not None
+    assert np.array_equal(batch.inputs, x)
+    assert np.array_equal(batch.labels.ravel(), y)
