@@ -5,7 +5,6 @@ import pytest
 
 from pellucid.doctor.probes.data import Keys, batch_of, is_gradient
 
-
 YES = ["dz", "dZ2", "grads['W1']", "self.delta", "error", "d_out"]
 NO = ["p", "data", "self.a2", "yhat", "dense"]
 
