@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core", "kernels"}),
+    "onnx": frozenset({"nn", "ops", "core", "files"}),
     "train": frozenset(
         {"core", "random", "record", "safetensors", "viz", "compile", "kernels"}
     ),  # a result draws itself: `learner.lr_find().plot()`

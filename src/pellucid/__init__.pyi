@@ -21,6 +21,7 @@ from . import func as func
 from . import kernels as kernels
 from . import linalg as linalg
 from . import nn as nn
+from . import onnx as onnx
 from . import ops as ops
 from . import optim as optim
 from . import playground as playground
@@ -105,7 +106,6 @@ from .bridge.torch import mps as mps
 from .bridge.torch import multiprocessing as multiprocessing
 from .bridge.torch import nan as nan
 from .bridge.torch import newaxis as newaxis
-from .bridge.torch import onnx as onnx
 from .bridge.torch import overrides as overrides
 from .bridge.torch import pdist as pdist
 from .bridge.torch import pi as pi

@@ -1,23 +1,13 @@
-"""`torch.onnx`: refused, with what to do instead."""
+"""`torch.onnx`: what `pellucid.onnx` does, by PyTorch's names."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from pellucid.onnx import Exported as ONNXProgram
+from pellucid.onnx import OnnxExporterError, export
 
-__all__ = ["OnnxExporterError", "export", "is_in_onnx_export"]
-
-
-class OnnxExporterError(RuntimeError):
-    """A model cannot be written as ONNX."""
+__all__ = ["ONNXProgram", "OnnxExporterError", "export", "is_in_onnx_export"]
 
 
 def is_in_onnx_export() -> bool:
-    """False."""
+    """False: a forward is exported as it runs at any other time."""
     return False
-
-
-def export(*args: Any, **kwargs: Any) -> NoReturn:
-    """Raises OnnxExporterError."""
-    raise OnnxExporterError(
-        "pellucid does not write ONNX: save model.state_dict() with torch.save, load it with PyTorch, and export there"
-    )
