@@ -25,6 +25,7 @@ _NEEDED = ("typer", "rich", "safetensors", "matplotlib")
 # Each command is the function of its name in the module of its name in `pellucid.cli`. Its help begins with this line.
 COMMANDS = {
     "run": "Run SCRIPT, a program written for PyTorch, with ARGS: torch and torchvision are pellucid for it.",
+    "launch": "Run SCRIPT with ARGS as several processes, which find each other by MPI and torch.distributed.",
     "train": "Train a network on DATASET.",
     "find-lr": "Find a learning rate for training on DATASET: train for a moment with ever larger ones, look at the "
     "loss, and try what it suggests.",
@@ -47,6 +48,7 @@ COMMANDS = {
 _SETTINGS: dict[str, dict[str, Any]] = {
     "doctor": {"ignore_unknown_options": True},
     "run": {"ignore_unknown_options": True, "allow_interspersed_args": False},
+    "launch": {"ignore_unknown_options": True, "allow_interspersed_args": False},
 }
 
 

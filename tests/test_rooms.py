@@ -38,18 +38,19 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "func": frozenset({"nn", "ops", "core"}),  # a module as a function of its parameters
     "distributions": frozenset({"linalg", "ops", "core"}),
     "fft": frozenset({"ops", "core"}),
+    "distributed": frozenset({"backend", "core", "types", "errors"}),
     "nn": frozenset(
-        {"sparse", "ops", "core", "record", "viz", "autograd"}
-    ),  # the report on ways to initialise draws itself
+        {"sparse", "ops", "core", "record", "viz", "autograd", "distributed"}
+    ),  # the report on ways to initialise draws itself; gradients are averaged over ranks
     "optim": frozenset({"ops", "core", "nn", "sparse", "kernels"}),  # `swa_utils.AveragedModel` is a module
     "serialize": frozenset({"ops", "core", "safetensors"}),
-    "utils": frozenset({"ops", "core"}),  # a batch is samples put on top of each other, and `stack` is an op
+    "utils": frozenset({"ops", "core", "distributed"}),  # a batch is samples put on top of each other: `stack`, an op
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
     "compile": frozenset({"ops", "core", "kernels"}),
     "onnx": frozenset({"nn", "ops", "core", "files"}),
     "train": frozenset(
-        {"core", "random", "record", "safetensors", "viz", "compile", "kernels"}
+        {"core", "random", "record", "safetensors", "viz", "compile", "kernels", "distributed"}
     ),  # a result draws itself: `learner.lr_find().plot()`
     # What differs beyond rounding is one notion, for two runs and for two models: train has it.
     "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),

@@ -11,6 +11,7 @@ from . import core as core
 from . import datasets as datasets
 from . import declare as declare
 from . import derivation as derivation
+from . import distributed as distributed
 from . import distributions as distributions
 from . import doctor as doctor
 from . import errors as errors
@@ -70,7 +71,6 @@ from .bridge.torch import cpu as cpu
 from .bridge.torch import cuda as cuda
 from .bridge.torch import detach as detach
 from .bridge.torch import detach_ as detach_
-from .bridge.torch import distributed as distributed
 from .bridge.torch import e as e
 from .bridge.torch import fork as fork
 from .bridge.torch import functional as functional

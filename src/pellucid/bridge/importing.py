@@ -96,7 +96,8 @@ _PRIVATE = frozenset({"torch.utils._pytree", "torch.utils.data._utils", "torch.u
 
 def _exists(name: str) -> bool:
     try:
-        return importlib.util.find_spec(name) is not None
+        spec = importlib.util.find_spec(name)
+        return spec is not None and spec.origin is not None  # a folder without modules has none
     except ModuleNotFoundError:  # the package around it is absent, or is a module
         return False
 

@@ -15,6 +15,7 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 from ..core import Tensor
+from ..distributed.ending import watched
 from ..torch_names import message
 from .class_names import class_names_of_torch
 from .importing import as_torch
@@ -70,13 +71,14 @@ def _run(loader: _Source, argv: list[str], folder: str | None, file: str, packag
     before = sys.argv, sys.path[:], sys.modules.get("__main__")
     with as_torch(), class_names_of_torch():
         sys.argv, sys.modules["__main__"] = argv, main
-        sys.excepthook = sys.__excepthook__  # the command line has set its own
+        # The command line has set its own. Python's looks for the lines in files, which those of a notebook are not.
+        sys.excepthook = watched(_print_error if isinstance(loader, _Notebook) else sys.__excepthook__)
         if folder is not None:
             sys.path[0:1] = [folder] if sys.path and not os.path.isdir(sys.path[0]) else [folder, sys.path[0]]
         try:
             loader.exec_module(main)
         except BaseException as error:  # noqa: BLE001  whatever the program ends with, it ends
-            return _ended(error, isinstance(loader, _Notebook))
+            return _ended(error)
         finally:
             _join_threads()
             sys.argv, sys.path[:] = before[0], before[1]
@@ -117,7 +119,7 @@ class _Notebook(_Source):
 # How it ends ---------------------------------------------------------------------------------------------------------
 
 
-def _ended(error: BaseException, notebook: bool = False) -> int:
+def _ended(error: BaseException) -> int:
     """Say what Python would say of an error that ended the program. The exit code."""
     if isinstance(error, SystemExit):
         code = error.code
@@ -131,11 +133,12 @@ def _ended(error: BaseException, notebook: bool = False) -> int:
     sys.stdout.flush()
     if isinstance(error, AttributeError) and isinstance(error.obj, Tensor):
         error.add_note(message("torch.Tensor", error.name or "", dir(Tensor)))
-    if notebook and sys.excepthook is sys.__excepthook__:  # which looks for the lines in files
-        traceback.print_exception(error)
-    else:
-        sys.excepthook(type(error), error, error.__traceback__)
+    sys.excepthook(type(error), error, error.__traceback__)
     return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _print_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    traceback.print_exception(error)
 
 
 def _of_the_program(error: BaseException | None, seen: set[int]) -> None:

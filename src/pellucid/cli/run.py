@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from pellucid.bridge import check_program, coverage, run_module, run_script
 from pellucid.cli.errors import UsageError
+from pellucid.distributed.ending import end_all
+from pellucid.distributed.environment import launched_size
 
 
 def run(
@@ -49,8 +52,14 @@ def run(
         for line in lacking.lines():
             print(line)
         raise typer.Exit(1 if lacking.found else 0)
+    if launched_size() > 1:
+        with suppress(ImportError):  # a program that does not communicate needs no MPI
+            from pellucid.distributed.group import enter
+
+            enter()
     code = run_module(script, args or []) if module else run_script(script, args or [])
     sys.stdout.flush()
+    end_all(code)
     raise typer.Exit(code)
 
 

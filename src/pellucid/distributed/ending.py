@@ -1,0 +1,82 @@
+"""How a program of several processes ends: an error of any of them ends all, is printed once, and names its rank."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from .environment import FOLDER, place
+
+__all__ = ["GRACE", "abort", "claim", "end_all", "register", "watched"]
+
+GRACE = 10.0
+"""Seconds for which a rank that is not to blame waits to be ended by the rank that is."""
+
+Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
+
+
+def register() -> None:
+    """Leave word for `pellucid launch` which rank this process is."""
+    found, folder = place(), os.environ.get(FOLDER)
+    if found is not None and folder and os.path.isdir(folder):
+        Path(folder, f"{os.getpid()}.rank").write_text(str(found.rank), encoding="utf-8")
+
+
+def watched(hook: Hook) -> Hook:
+    """The `sys.excepthook` that calls `hook` and then ends all ranks; `hook` itself where there are no others."""
+    found = place()
+    if found is None or found.size == 1 or getattr(hook, "ends_all", False):
+        return hook
+
+    def ends_all(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stdout.flush()
+        if claim(found.rank):
+            if kind is not KeyboardInterrupt:
+                print(f"rank {found.rank} of {found.size} failed:", file=sys.stderr)  # noqa: T201
+                hook(kind, error, trace)
+            sys.stderr.flush()
+        else:
+            time.sleep(GRACE)
+        abort(130 if kind is KeyboardInterrupt else 1)
+
+    ends_all.ends_all = True  # type: ignore[attr-defined]
+    return ends_all
+
+
+def claim(rank: int) -> bool:
+    """Whether this rank is the first to fail: that of which the traceback is shown."""
+    folder = os.environ.get(FOLDER)
+    if not folder or not os.path.isdir(folder):  # not by `pellucid launch`, or on another machine
+        return True
+    try:
+        with open(os.path.join(folder, "failed"), "x", encoding="utf-8") as file:
+            file.write(str(rank))
+    except FileExistsError:
+        return False
+    return True
+
+
+def end_all(code: int) -> None:
+    """End all ranks with this exit code, where it is not 0 and there are others."""
+    found = place()
+    if code and found is not None and found.size > 1:
+        if not claim(found.rank):
+            time.sleep(GRACE)
+        abort(code)
+
+
+def abort(code: int) -> None:
+    """End all ranks with this exit code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    module = sys.modules.get("mpi4py.MPI")
+    if module is not None and module.Is_initialized() and not module.Is_finalized():
+        module.COMM_WORLD.Abort(code)
+    # MPI was never entered, and its launcher notices only an end by a signal.
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

@@ -1,0 +1,202 @@
+"""`pellucid.distributed`: programs of several ranks, started by `pellucid launch`.
+
+One launched program of two ranks makes all quick checks (`tests/distributed/checks.py`); the same with 1, 3 and 4
+ranks, and each way to end, are slow.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parent / "distributed"
+SRC = Path(__file__).parent.parent / "src"
+SECONDS = 500  # the last guard: nothing here waits for time to pass
+
+
+def names(file: str) -> list[str]:
+    """The names in the list CHECKS of a program, which cannot be imported here: it is for several ranks."""
+    tree = ast.parse((FOLDER / file).read_text(encoding="utf-8"))
+    lists = [
+        node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CHECKS"
+    ]
+    return [ast.unparse(name) for name in lists[0].elts]  # type: ignore[attr-defined]
+
+
+def launch(ranks: int, script: Path | str, *args: str, how: tuple[str, ...] = ("launch",)) -> Any:
+    pytest.importorskip("mpi4py", reason="training by several processes needs mpi4py")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"PYTHONPATH": os.pathsep.join([str(SRC), str(SRC.parent)]), "PYTHONWARNINGS": "error"}
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    command = [sys.executable, "-m", "pellucid", *how, "-n", str(ranks), str(script), *args]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
+
+
+def outcomes(ranks: int, path: Path, file: str = "checks.py") -> dict[str, str]:
+    done = launch(ranks, FOLDER / file, str(path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory: Any) -> dict[str, str]:
+    return outcomes(2, tmp_path_factory.mktemp("ranks") / "of_two.json")
+
+
+@pytest.mark.parametrize("name", names("checks.py"))
+def test_two_ranks(name: str, of_two: dict[str, str]) -> None:
+    assert not of_two[name], of_two[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 3, 4])
+def test_other_numbers_of_ranks(ranks: int, tmp_path: Path) -> None:
+    found = outcomes(ranks, tmp_path / "found.json")
+    assert not any(found.values()), "\n".join(found.values())
+    assert [*found] == names("checks.py")
+
+
+# How programs end -----------------------------------------------------------------------------------------------------
+
+BEGIN = "import os, sys, torch, torch.distributed as dist\ndist.init_process_group('mpi')\nr = dist.get_rank()\n"
+ENDS = {
+    "an error": ("if r == 1: raise ValueError('no')\ndist.barrier()", 1, ["rank 1 of 3 failed", "ValueError: no"]),
+    "errors at all": ("raise ValueError('no')", 1, ["of 3 failed", "ValueError: no"]),
+    "an error before the group": (
+        ("import os, torch.distributed as dist\nif os.environ['RANK'] == '2': raise KeyError('early')"
+         "\ndist.init_process_group()"), 1, ["rank 2 of 3 failed", "KeyError: 'early'"],
+    ),
+    "an exit code": ("if r == 1: sys.exit(7)\ndist.barrier()", 7, ["rank 1 of 3 failed"]),
+    "a signal": ("if r == 1: os.kill(os.getpid(), 9)\ndist.barrier()", 137, ["rank 1 of 3", "SIGKILL"]),
+    "the end of a rank": (
+        "for batch in range(3 - r): dist.all_reduce(torch.ones(2))", 1,
+        ["rank 2: the end of the program", "all_reduce(SUM) of float32 (2,)", "fewer batches"],
+    ),
+    "the end before the group": (
+        "import os, torch.distributed as dist\nif os.environ['RANK'] != '0': dist.init_process_group()", 1,
+        ["rank 0: the end of the program", "ranks 1, 2: init_process_group"],
+    ),
+    "a message that cannot come": ("if r == 1: dist.recv(torch.ones(3), 0)", 1, ["from rank 0, but rank 0 has ended"]),
+    "a rank that does not follow": (
+        ("import time, datetime, torch, torch.distributed as dist\ndist.init_process_group(timeout="
+         "datetime.timedelta(seconds=0.5))\nif dist.get_rank() == 0: dist.all_reduce(torch.ones(2))\n"
+         "dist.monitored_barrier()"), 1, ["of 3 failed", "all_reduce(SUM) of float32 (2,)"],
+    ),
+    "nothing bad": ("print('rank', r)", 0, []),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ENDS)
+def test_how_it_ends(end: str, tmp_path: Path) -> None:
+    program, code, said = ENDS[end]
+    script = tmp_path / "train.py"
+    script.write_text(program if program.startswith("import") else BEGIN + program, encoding="utf-8")
+    done = launch(3, script)
+    assert done.returncode == code, done.stderr
+    for part in said:
+        assert part in done.stderr
+    assert done.stderr.count("Traceback") == ("failed" in done.stderr and "Error" in done.stderr)
+    assert "BAD TERMINATION" not in done.stdout + done.stderr and "Abort(" not in done.stderr
+    if code == 0:
+        assert sorted(done.stdout.split("\n")) == ["", "rank 0", "rank 1", "rank 2"]
+        assert not done.stderr
+
+
+# One process ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_process_alone_needs_nothing(monkeypatch: Any) -> None:
+    import pellucid
+    import pellucid.distributed as dist
+
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    for name in ("RANK", "WORLD_SIZE", "PMI_RANK", "PMI_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(RuntimeError, match="pellucid launch -n 4"):
+        dist.init_process_group("gloo", world_size=4, rank=0)
+    with pytest.raises(ValueError, match="rank=2 of world_size=1"):
+        dist.init_process_group("gloo", world_size=1, rank=2)
+    dist.init_process_group("gloo")
+    try:
+        assert (dist.get_rank(), dist.get_world_size(), dist.get_backend()) == (0, 1, "gloo")
+        found = [pellucid.zeros(2)]
+        dist.all_gather(found, pellucid.ones(2))
+        assert found[0].tolist() == [1.0, 1.0]
+    finally:
+        dist.destroy_process_group()
+
+
+def test_what_to_install_is_said(monkeypatch: Any) -> None:
+    import pellucid.distributed as dist
+
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    for name, value in {"PMI_RANK": "0", "PMI_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "2" if name == "WORLD_SIZE" else "0")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'pellucid\[mpi\]'"):
+        dist.init_process_group()
+    assert not dist.is_initialized()
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"PMI_RANK": "1", "PMI_SIZE": "4", "MPI_LOCALRANKID": "1", "MPI_LOCALNRANKS": "2"}, (1, 4, 1, 2, "mpiexec")),
+        (
+            {"OMPI_COMM_WORLD_RANK": "3", "OMPI_COMM_WORLD_SIZE": "4", "OMPI_COMM_WORLD_LOCAL_RANK": "0"},
+            (3, 4, 0, 4, "mpirun of Open MPI"),
+        ),
+        (
+            {
+                "SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "6", "SLURM_LOCALID": "1",
+                "SLURM_STEP_TASKS_PER_NODE": "2(x3)",
+            },
+            (5, 6, 1, 2, "srun"),
+        ),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "6"}, None),  # in a batch script, where no step was started
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_launchers(variables: dict[str, str], expected: Any, monkeypatch: Any) -> None:
+    from pellucid.distributed import environment
+
+    monkeypatch.setattr(os, "environ", dict(variables))
+    assert environment.place() == expected
+    environment.complete()
+    if expected is not None:
+        assert (os.environ["RANK"], os.environ["WORLD_SIZE"]) == (str(expected[0]), str(expected[1]))
+        assert os.environ["LOCAL_RANK"] == str(expected[2])
+    else:
+        assert os.environ == variables
+
+
+def test_the_banner_of_mpiexec_is_kept_from_the_output() -> None:
+    from pellucid.distributed import launch as module
+
+    line = b"=" * 83
+    banner = (
+        line + b"\n=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n=   PID 7 RUNNING AT vm\n"
+        b"=   EXIT CODE: 9\n" + line + b"\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\n"
+        b"This typically refers to a problem.\nPlease see the FAQ page\n"
+    )
+    for size in (1, 7, 4096):  # however it is cut on its way
+        read, write = os.pipe()
+        out_read, out_write = os.pipe()
+        text = b"an epoch ===\n" + banner + b"the end ="
+        for at in range(0, len(text), size):
+            os.write(write, text[at : at + size])
+        os.close(write)
+        ends: list[bytes] = []
+        module._forward(os.fdopen(read, "rb", buffering=0), out_write, ends)
+        os.close(out_write)
+        with os.fdopen(out_read, "rb") as file:
+            assert file.read() == b"an epoch ===\nthe end ="
+        assert b"".join(ends) == banner
