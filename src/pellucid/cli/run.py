@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -53,6 +54,8 @@ def run(
             print(line)
         raise typer.Exit(1 if lacking.found else 0)
     if launched_size() > 1:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # the lines of all ranks come together as they are written
         with suppress(ImportError):  # a program that does not communicate needs no MPI
             from pellucid.distributed.group import enter
 

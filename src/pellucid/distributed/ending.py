@@ -7,25 +7,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from .environment import FOLDER, place
 
-__all__ = ["GRACE", "abort", "claim", "end_all", "register", "watched"]
+__all__ = ["GRACE", "abort", "claim", "end_all", "watched"]
 
 GRACE = 10.0
 """Seconds for which a rank that is not to blame waits to be ended by the rank that is."""
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]
-
-
-def register() -> None:
-    """Leave word for `pellucid launch` which rank this process is."""
-    found, folder = place(), os.environ.get(FOLDER)
-    if found is not None and folder and os.path.isdir(folder):
-        Path(folder, f"{os.getpid()}.rank").write_text(str(found.rank), encoding="utf-8")
 
 
 def watched(hook: Hook) -> Hook:

@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid.errors import user_line, warn, with_line
 
-from .ending import GRACE, abort, claim, register, watched
+from .ending import GRACE, abort, claim, watched
 from .environment import complete, launched_size, place
 from .wire import Alone, Request, Wire, over_mpi, until
 
@@ -241,7 +241,6 @@ def enter() -> ProcessGroup | None:
         return None
     if not _entered:
         complete()
-        register()
         sys.excepthook = watched(sys.excepthook)
         _entered.append(ProcessGroup(over_mpi(), range(launched_size()), "mpi", _TIMEOUT))
         atexit.register(_leave_at_exit)

@@ -59,7 +59,7 @@ def launch(processes: int, command: Sequence[str], hosts: str | None = None) -> 
         hosts: the machines, "a:4,b:4", each with its number of processes; this machine by default.
     """
     program = mpiexec()
-    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    environment = dict(os.environ)
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -110,13 +110,11 @@ def _verdict(code: int, ends: bytes, folder: Path, processes: int) -> int:
         return code if code < 128 and code not in (9, 15) else 1
     if (found := _ENDED.search(ends)) is not None:
         number = int(found[3])
-        ranked = folder / f"{int(found[1])}.rank"
-        who = f"rank {ranked.read_text(encoding='utf-8')}" if ranked.exists() else f"process {int(found[1])}"
         names = {int(known): known.name for known in signal.Signals}
         by_signal = b"(signal" in ends and number in names
         how = f"was ended by {names[number]}" if by_signal else f"ended with exit code {number}"
         print(  # noqa: T201
-            f"pellucid launch: {who} of {processes} on {found[2].decode()} {how}, and all others were ended.",
+            f"pellucid launch: a process of {processes} on {found[2].decode()} {how}, and all were ended.",
             file=sys.stderr,
         )
         return 128 + number if by_signal else code or 1
