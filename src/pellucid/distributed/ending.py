@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from .environment import FOLDER, place
 
-__all__ = ["GRACE", "abort", "claim", "end_all", "watched"]
+__all__ = ["GRACE", "abort", "claim", "end_all", "tell", "watched"]
 
 GRACE = 10.0
 """Seconds for which a rank that is not to blame waits to be ended by the rank that is."""
@@ -28,17 +31,30 @@ def watched(hook: Hook) -> Hook:
 
     def ends_all(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.stdout.flush()
-        if claim(found.rank):
-            if kind is not KeyboardInterrupt:
-                print(f"rank {found.rank} of {found.size} failed:", file=sys.stderr)  # noqa: T201
-                hook(kind, error, trace)
-            sys.stderr.flush()
-        else:
+        if not claim(found.rank):
             time.sleep(GRACE)
+        elif kind is not KeyboardInterrupt:
+            with redirect_stderr(io.StringIO()) as said:
+                hook(kind, error, trace)
+            tell(f"rank {found.rank} of {found.size} failed:\n{said.getvalue()}")
         abort(130 if kind is KeyboardInterrupt else 1)
 
     ends_all.ends_all = True  # type: ignore[attr-defined]
     return ends_all
+
+
+def tell(text: str) -> None:
+    """Have an error printed: by `pellucid launch`, once all have ended, or else here.
+
+    What a process writes just before it ends all may be lost, on its way through `mpiexec`.
+    """
+    folder = os.environ.get(FOLDER)
+    if folder and os.path.isdir(folder):
+        Path(folder, "said").write_text(text, encoding="utf-8")
+    else:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        time.sleep(0.2)
 
 
 def claim(rank: int) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid.errors import user_line, warn, with_line
 
-from .ending import GRACE, abort, claim, watched
+from .ending import GRACE, abort, claim, tell, watched
 from .environment import complete, launched_size, place
 from .wire import Alone, Request, Wire, over_mpi, until
 
@@ -286,7 +286,7 @@ def _leave_at_exit() -> None:
         time.sleep(GRACE)  # the rank that was left alone raises an error where it stands, which says more
         rank, size = _entered[0].rank(), _entered[0].size()
         if claim(rank):
-            print(f"rank {rank} of {size}: {error}", file=sys.stderr)  # noqa: T201
+            tell(f"rank {rank} of {size}: {error}\n")
         abort(1)
 
 

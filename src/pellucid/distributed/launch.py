@@ -103,6 +103,8 @@ def _verdict(code: int, ends: bytes, folder: Path, processes: int) -> int:
     """The exit code, and a line on a process that ended without a word of its own."""
     failed = folder / "failed"
     if code and failed.exists():
+        if (said := folder / "said").exists():
+            print(said.read_text(encoding="utf-8"), end="", file=sys.stderr)  # noqa: T201
         print(  # noqa: T201
             f"pellucid launch: rank {failed.read_text(encoding='utf-8')} of {processes} failed, and all were ended.",
             file=sys.stderr,
