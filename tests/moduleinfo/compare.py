@@ -10,7 +10,7 @@ import torch
 from torch.nn.utils.rnn import PackedSequence
 from torch.testing._internal.common_modules import ModuleErrorEnum, ModuleInfo, module_db
 
-from tests.opinfo.compare import Outcome, _seed
+from tests.opinfo.compare import Outcome, _seed, seed_torch
 from tests.opinfo.convert import Converter, difference, leaves
 
 DTYPES = ("float32", "float64")
@@ -117,7 +117,7 @@ def compare(info: ModuleInfo, sample: Any, ours: Any, dtype: str, training: bool
     """Raise Differs, or whatever pellucid raises, unless both agree in everything."""
     convert = _Converter(module)
     given, forward = sample.constructor_input, sample.forward_input
-    torch.manual_seed(0)
+    seed_torch(0)
     theirs = info.module_cls(*given.args, **given.kwargs)
     module.manual_seed(0)
     made = ours(*convert(given.args), **convert(given.kwargs))
@@ -130,7 +130,7 @@ def compare(info: ModuleInfo, sample: Any, ours: Any, dtype: str, training: bool
         return
     their_args, their_kwargs = leaf_inputs(forward.args), leaf_inputs(forward.kwargs)
     our_args, our_kwargs = convert(their_args), convert(their_kwargs)
-    torch.manual_seed(1)
+    seed_torch(1)
     expected = theirs(*their_args, **their_kwargs)
     module.manual_seed(1)
     got = made(*our_args, **our_kwargs)
@@ -176,7 +176,7 @@ def compare_gradients(theirs: Any, ours: Any, module: types.ModuleType) -> None:
     check("number of results with a gradient", len(wanted), len(found))
     if not wanted:
         return
-    torch.manual_seed(2)
+    seed_torch(2)
     seeds = [torch.randn(tuple(leaf.shape), dtype=leaf.dtype) for leaf in wanted]
     sum((leaf * seed).sum() for leaf, seed in zip(wanted, seeds, strict=True)).backward()
     convert = Converter(module)

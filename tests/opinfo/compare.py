@@ -39,10 +39,15 @@ _DIFFERENTIATED = {"float32", "float64", "complex128", "bfloat16"}
 GRADIENT_SLACK = 8.0  # a gradient adds many rounded numbers, in an order that the two libraries need not share
 
 
-def _seed(seed: int | None = None) -> None:
-    """The streams that samples are drawn from; `torch.manual_seed` notes a stack trace for each device there is not."""
-    seed = common_utils.SEED if seed is None else seed
+def seed_torch(seed: int) -> None:
+    """Seed PyTorch's stream on the CPU; `torch.manual_seed` notes a stack trace for each device that is absent."""
     torch.default_generator.manual_seed(seed)
+
+
+def _seed(seed: int | None = None) -> None:
+    """The streams that samples are drawn from."""
+    seed = common_utils.SEED if seed is None else seed
+    seed_torch(seed)
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 (PyTorch's samples come from it)
 
@@ -209,7 +214,7 @@ class Comparison:
     # The calls --------------------------------------------------------------------------------------------------
 
     def call_torch(self) -> Any:
-        torch.manual_seed(7)
+        seed_torch(7)
         try:
             answer = self.theirs(*self.their_args, **self.their_kwargs)
         except Exception as error:
@@ -255,7 +260,7 @@ class Comparison:
         return True
 
     def widened_answer(self, widened: Widened) -> Any:
-        torch.manual_seed(7)
+        seed_torch(7)
         return self.theirs(*widened(self.their_args), **widened(self.their_kwargs))
 
     # The kinds --------------------------------------------------------------------------------------------------
@@ -309,7 +314,7 @@ class Comparison:
             copy = target.clone() if 0 in target.stride() else copy.copy_(target)
         mine = Converter(self.module)(copy)
         try:
-            torch.manual_seed(7)
+            seed_torch(7)
             with torch.no_grad():
                 answer = self.theirs(copy, *self.their_args[1:], **self.their_kwargs)
         except Exception as error:
@@ -320,7 +325,7 @@ class Comparison:
             raise Differs("the in-place form did not return its own tensor")
 
         def compute(widened: Widened) -> Any:
-            torch.manual_seed(7)
+            seed_torch(7)
             with torch.no_grad():
                 there = widened(target).clone()
                 self.theirs(there, *widened(self.their_args[1:]), **widened(self.their_kwargs))
@@ -335,7 +340,7 @@ class Comparison:
 
     def error(self, error_type: type[Exception] | None) -> None:
         try:
-            torch.manual_seed(7)
+            seed_torch(7)
             self.theirs(*self.their_args, **self.their_kwargs)
         except Exception as error:
             accepted = (type(error),) if error_type is None else (type(error), error_type)
