@@ -40,6 +40,7 @@ COMMANDS = {
     "doctor": "Run SCRIPT as it is, with ARGS, and say why it does not learn: the line, the mistake, the proof.",
     "playground": "Open a page on this machine where a small network trains live, and where mistakes can be planted "
     "and found.",
+    "exercise": "Write a backward pass, an engine, an optimiser, or find a fault; a hidden check says what is right.",
     "explain": "Show how the gradient of an operation follows: formula, Jacobian, vector-Jacobian product, "
     "differences, source.",
     "info": "Say what is installed: versions, BLAS and its threads, devices, caches, Graphviz.",

@@ -15,6 +15,7 @@ from . import distributed as distributed
 from . import distributions as distributions
 from . import doctor as doctor
 from . import errors as errors
+from . import exercises as exercises
 from . import experiments as experiments
 from . import fft as fft
 from . import files as files

@@ -1,0 +1,132 @@
+"""`pellucid exercise list|start NAME|check [FILE]`: exercises with hidden checks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pellucid.exercises import EXERCISES, ExerciseError, Outcome, check, exercise_of, skeleton, solution
+from pellucid.exercises.sheet import known
+from pellucid.experiments.errors import UsageError
+
+KINDS = {
+    "backward": "Write this backward pass",
+    "engine": "Write this engine",
+    "optimiser": "Write this optimiser",
+    "fault": "Find this fault",
+}
+
+
+class Action(StrEnum):
+    """What is to be done."""
+
+    LIST = "list"
+    START = "start"
+    CHECK = "check"
+
+
+def exercise(
+    action: Annotated[Action, typer.Argument(help="list them, start one, or check an answer.", show_default=False)],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="Of start: the exercise. Of check: the file; all answers of this folder where none is named.",
+            metavar="[NAME|FILE]",
+            show_default=False,
+        ),
+    ] = None,
+    hint: Annotated[
+        int, typer.Option("--hint", count=True, help="With check: a hint; given twice, the next one, and so on.")
+    ] = 0,
+    show: Annotated[bool, typer.Option("--solution", help="With check: print the solution instead.")] = False,
+) -> None:
+    """Write a backward pass, an engine, an optimiser, or find a fault; a hidden check says what is right.
+
+    `start` writes NAME.py, with what is to be done and where; it never writes over a file. `check` runs the file (so
+    check only what you trust) and says of each gradient whether it is right, which element is off, and which mistake it
+    looks like. Exit code 0: all of it is right; 1: it is not yet.
+
+    Example: pellucid exercise start linear
+    """
+    try:
+        if action is Action.LIST:
+            _list()
+        elif action is Action.START:
+            _start(what)
+        elif show:
+            name = Path(what) if what else None
+            print(solution(exercise_of(name) if name and name.suffix == ".py" else known(what or "")), end="")
+        else:
+            _check([Path(what)] if what else _answers(), hint)
+    except ExerciseError as error:
+        raise UsageError(str(error)) from error
+
+
+def _list() -> None:
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    width = max(map(len, EXERCISES))
+    for kind, title in KINDS.items():
+        console.print(f"{title}:")
+        for found in EXERCISES.values():
+            if found.kind == kind:
+                state = "  (begun here)" if Path(f"{found.name}.py").is_file() else ""
+                console.print(f"  {found.name:<{width}}  {found.title}{state}")
+    console.print("\nBegin with: pellucid exercise start relu")
+
+
+def _start(name: str | None) -> None:
+    if name is None:
+        raise UsageError("Which one? pellucid exercise list shows them; then pellucid exercise start NAME.")
+    chosen = known(name)
+    path = Path(f"{chosen.name}.py")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(skeleton(chosen))
+    except FileExistsError:
+        raise UsageError(
+            f"{path} is there already, and is not written over. Check it by pellucid exercise check {path}, or start "
+            "in another folder."
+        ) from None
+    print(f"Written: {path}. What is to be done is at its head.")
+    print(f"Then: pellucid exercise check {path}")
+
+
+def _answers() -> list[Path]:
+    found = [Path(f"{name}.py") for name in EXERCISES if Path(f"{name}.py").is_file()]
+    if not found:
+        raise UsageError("No answer is in this folder: pellucid exercise start NAME writes one.")
+    return found
+
+
+def _check(paths: list[Path], hint: int) -> None:
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    right = True
+    for path in paths:
+        outcome = check(path)
+        right = right and outcome.right
+        if len(paths) > 1:
+            console.print(f"{path}: {'right' if outcome.right else outcome.lines[0]}")
+            continue
+        for line in outcome.lines:
+            console.print(line)
+        if not outcome.right:
+            _hint(console, path, outcome, hint)
+    if not right:
+        raise typer.Exit(1)
+
+
+def _hint(console: Console, path: Path, outcome: Outcome, count: int) -> None:
+    """As many hints as were asked for; the last is what to write, where that is known."""
+    hints = [*exercise_of(path).hints, *([f"Write: {outcome.fix}"] if outcome.fix else [])]
+    for number, text in enumerate(hints[:count], 1):
+        console.print(f"Hint {number} of {len(hints)}: {text}")
+    if count < len(hints):
+        console.print(
+            f"For {'a' if not count else 'the next'} hint: pellucid exercise check {path}{' --hint' * (count + 1)}"
+        )
+    elif count > len(hints) or count:
+        console.print(f"That was the last; the solution: pellucid exercise check {path} --solution")

@@ -1,0 +1,174 @@
+"""Is an answer right? Its file is run, and held against the solution by `pellucid.check`."""
+
+from __future__ import annotations
+
+import contextlib
+import runpy
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.check import Report, backward, layer
+from pellucid.exercises.examples import examples
+from pellucid.exercises.programs import PROGRAMS
+from pellucid.exercises.sheet import exercise_of, solution
+from pellucid.exercises.table import Exercise
+from pellucid.exercises.usual import USUAL
+
+Names = dict[str, Any]
+
+
+@dataclass
+class Outcome:
+    """What a check found.
+
+    Attributes:
+        right: whether all of it is right.
+        lines: what is, and what is not.
+        fix: what to write instead, where the mistake is known; it is nearly the solution.
+    """
+
+    right: bool
+    lines: list[str] = field(default_factory=list)
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def check(path: Path, exercise: Exercise | None = None) -> Outcome:
+    """Run the file, which is an answer to an exercise, and say what is right.
+
+    Raises:
+        ExerciseError: there is no such file, or it is an answer to no exercise.
+    """
+    exercise = exercise or exercise_of(path)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            given = runpy.run_path(str(path), run_name="__pellucid_check__")
+            return _checked(exercise, given)
+    except NotImplementedError as error:
+        return Outcome(False, [f"Not written yet: {_where(path, error) or error}"])
+    except Exception as error:  # noqa: BLE001 (whatever an answer raises is shown with its line)
+        shown = "".join(traceback.format_exception_only(error)).strip()
+        return Outcome(
+            False, [f"It ends in an error: {shown}", *([_where(path, error)] if _where(path, error) else [])]
+        )
+
+
+def _where(path: Path, error: BaseException) -> str:
+    """The last line of the file that led to an error."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name]
+    if not frames and isinstance(error, SyntaxError):
+        return f"{path.name}, line {error.lineno}: {(error.text or '').strip()}"
+    return f"{path.name}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+
+
+def _checked(exercise: Exercise, given: Names) -> Outcome:
+    if exercise.name in PROGRAMS:
+        lines, fix = PROGRAMS[exercise.name](given)
+        return Outcome(not lines, lines or ["All of it is right."], fix)
+    if exercise.kind == "fault":  # one whose gradients are written by hand
+        return _by_hand(given)
+    _needs(given, "backward")
+    right = _solved(exercise)
+    lines: list[str] = []
+    for x, params in examples(exercise.name):
+        report = layer(right["forward"], given["backward"], x, params)
+        outcome = _of_report(report, "d")
+        if not outcome.right:
+            hint = _usual(exercise, right["forward"], given["backward"], x, params)
+            if hint:
+                outcome.lines = [*(line for line in outcome.lines if "it looks like" not in line), hint]
+                outcome.fix = ""
+            shapes = f"With x {np.shape(x)}" + "".join(f", {name} {value.shape}" for name, value in params.items())
+            return Outcome(False, [f"{shapes}:", *outcome.lines], outcome.fix)
+        lines = outcome.lines
+    return Outcome(True, [*lines, "All of it is right."])
+
+
+def _solved(exercise: Exercise, old: str = "", new: str = "") -> Names:
+    """What the solution defines; or what it would with an edit."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "solution.py"
+        text = solution(exercise)
+        path.write_text(text.replace(old, new) if old else text, encoding="utf-8")
+        return runpy.run_path(str(path), run_name="__pellucid_check__")
+
+
+def _usual(exercise: Exercise, forward: Any, answer: Any, x: Any, params: Names) -> str:
+    """What to say of an answer that gives the numbers of a usual wrong one."""
+    y, cache = forward(x, **params)
+    dy = np.random.default_rng(0).normal(size=np.shape(y))
+    given = _arrays(answer(dy, cache))
+    for old, new, said in USUAL.get(exercise.name, []):
+        other = _arrays(_solved(exercise, old, new)["backward"](dy, cache))
+        if len(given) == len(other) and all(
+            np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-9) for a, b in zip(given, other, strict=True)
+        ):
+            return said
+    return ""
+
+
+def _arrays(found: Any) -> list[Any]:
+    if isinstance(found, dict):
+        return list(found.values())
+    return list(found) if isinstance(found, tuple | list) else [found]
+
+
+def _needs(given: Names, *names: str) -> None:
+    for name in names:
+        if not callable(given.get(name)):
+            raise TypeError(f"the file defines no function {name}")
+
+
+def _by_hand(given: Names) -> Outcome:
+    """Gradients against differences, then the training itself."""
+    _needs(given, "loss", "grads", "train")
+    outcome = _of_report(backward(given["loss"], given["grads"], given["params"]), "")
+    if not outcome.right:
+        return outcome
+    last = float(given["train"]()[-1])
+    if not last < 0.02:
+        return Outcome(
+            False, [*outcome.lines, f"The gradients are right, but train() ends at {last:.4f}, not below 0.02."]
+        )
+    return Outcome(True, [*outcome.lines, f"train() ends at {last:.4f}.", "All of it is right."])
+
+
+def _of_report(report: Report, before: str) -> Outcome:
+    """Each gradient by name: right, or the element that is off most, and which mistake it looks like."""
+    lines: list[str] = []
+    for name, evidence in report.tensors.items():
+        lines.append(f"{before}{name} is right." if not evidence.wrong else _off(f"{before}{name}", evidence))
+    fix = ""
+    for diagnosis, names in report.causes():
+        sentence = getattr(diagnosis.mistake, "sentence", "")
+        listed = ", ".join(before + name for name in names)
+        lines.append(f"{listed}: it looks like {diagnosis.mistake}: {sentence}.")
+        fix = fix or diagnosis.fix
+    if report.status == "inconclusive":
+        lines += report.notes or ["It could not be told."]
+    return Outcome(report.status == "right", lines, fix)
+
+
+def _off(name: str, evidence: Any) -> str:
+    true, given = np.asarray(evidence.true, float), evidence.given
+    if given is None:
+        return f"{name} is missing: backward returns nothing for it."
+    given = np.asarray(given, float)
+    if given.shape != true.shape:
+        return f"{name} has shape {given.shape}, and {true.shape} is needed, that of what it is the gradient of."
+    away = np.abs(np.nan_to_num(given, nan=np.inf) - true)
+    place = np.unravel_index(int(np.argmax(away)), true.shape)
+    differing = int((away > 1e-6 * (1 + np.abs(true))).sum())
+    at = f"at [{', '.join(map(str, place))}] it" if place else "it"
+    return (
+        f"{name} is wrong: {at} is {given[place]:.6g}, and should be {true[place]:.6g}; "
+        f"{differing} of {true.size} elements {'differs' if differing == 1 else 'differ'}."
+    )
