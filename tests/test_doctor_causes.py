@@ -14,7 +14,7 @@ from pellucid.doctor.conditions.causes import alignment, class_numbers, coverage
 from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, distinct, rows_of, samples, undone
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import StudiedPass
+from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import orders, places
 from pellucid.doctor.report import Finding

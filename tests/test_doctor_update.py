@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.rules import update
 from pellucid.doctor.rules.gradient import Judgement
 

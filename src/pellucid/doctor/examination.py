@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pellucid.doctor import conditions
+from pellucid.doctor import conditions, engines
 from pellucid.doctor.conditions import regime
-from pellucid.doctor.probes.engine import WrongRule, rules
 from pellucid.doctor.probes.noise import drawn
+from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.recorded import Autopsy, Named, autopsy
-from pellucid.doctor.probes.slopes import SlopeStudy, study
+from pellucid.doctor.probes.slopes import study
 from pellucid.doctor.probes.trials import Change, gently
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
@@ -25,7 +25,6 @@ from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient, update
 
-ENGINE = 0.97  # the confidence of a rule that was tried by itself
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
 
@@ -91,6 +90,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             return Report("faults", [spoilt], facts, time.monotonic() - started)
         if conditions.strayed(session, FAR):
             conditions.rewind(session)  # where numbers overflow, no slope tells anything
+    rules = engines.findings(session) if engines.has_engine(session) else []
+    if rules:
+        progress.wrong(rules)
     try:
         try:
             seen, judgement = _judged(session, options)
@@ -105,7 +107,11 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             conditions.rewind(session)  # nor where all units are saturated
             seen, judgement = _judged(session, options)
     except Lost as lost:
+        if rules:
+            return progress.report
         return Report("inconclusive", facts=facts, reason=f"the pass could not be repeated: {lost}")
+    if judgement is None and rules:
+        return progress.report
     session.known = seen.known
     if whole and session.doubtful and (judgement is None or not gradient.explains_some(judgement)):
         return Report("inconclusive", reason=NO_LOOP)
@@ -128,6 +134,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
     findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
+    wrong_rules = bool(rules) and any(finding.cause == "wrong-backward" for finding in findings)
+    if wrong_rules:
+        findings = rules
     random = _drawn(session, judgement) if judgement.wrong else set[str]()
     depends = {key[1].split(".")[-1] for key in seen.depends}
     units = bool(judgement.wrong) and draws_units(session.program.loops.sources, depends)
@@ -139,7 +148,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             reason=f"The updates of {names} are drawn at random in part, so no slope of a loss can be compared with "
             "them. Run it without the noise.",
         )
-    more = [other for finding in findings for other in _explain(finding, session, judgement, seen)]
+    more: list[Finding] = []
+    if not wrong_rules:
+        more = [other for finding in findings for other in _explain(finding, session, judgement, seen)]
     if all(_sure(finding, judgement, options) for finding in findings):
         if findings:
             progress.wrong([*findings, *more])
@@ -209,7 +220,8 @@ def _judged(
             return regime.under(lab, case, made, steps)
         return gently(lab, found, steps) if session.returned else steps
 
-    seen = session.lab(work, found.groups, min(12.0, session.left() / 2))
+    seconds = max(12.0, 16 * found.seconds)  # where a pass takes long, at least one is to be studied
+    seen = session.lab(work, found.groups, min(seconds, session.left() / 2))
     return seen, gradient.judge(seen)
 
 
@@ -236,7 +248,7 @@ def _explain(
     """Where a finding about the gradient is, and what mistake it is; further mistakes are findings of their own."""
     more: list[Finding] = []
     _place(finding, session, judgement, seen)
-    if finding.cause == "wrong-backward" and not _of_engine(finding, session):
+    if finding.cause == "wrong-backward":
         more = _name(finding, session, judgement, seen)
     for found in (finding, *more):
         if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
@@ -255,7 +267,7 @@ def _drawn(session: TrainingSession, judgement: gradient.Judgement) -> set[str]:
 def _sure(finding: Finding, judgement: gradient.Judgement, options: Options) -> bool:
     """Whether a program may be called wrong: by a loss that explains a part of it, or that was named; or by a mistake
     that, made on purpose, gives exactly the numbers that were found."""
-    if finding.cause != "wrong-backward" or _trusted(judgement) or finding.confidence == ENGINE:
+    if finding.cause != "wrong-backward" or _trusted(judgement) or finding.confidence == engines.CERTAIN:
         return True
     asked = options.loss is not None and judgement.candidate.is_seen
     named = {row["tensor"] for row in finding.details if row["mistake"] != "unknown"}
@@ -344,38 +356,6 @@ def _place(
 def _put(finding: Finding, session: TrainingSession, at: tuple[str, int]) -> None:
     finding.file, finding.line = at
     finding.code = session.program.loops.line(*at)
-
-
-def _of_engine(finding: Finding, session: TrainingSession) -> bool:
-    """Whether a rule of the program's own engine is wrong; then the finding says which."""
-    try:
-        wrong: list[WrongRule] = session.lab(rules, session.found.groups, min(6.0, session.left() / 3))
-    except Lost:
-        return False
-    if not wrong:
-        return False
-    counts: dict[tuple[str, str, str], int] = {}
-    for rule in wrong:
-        counts[rule.op, rule.input, rule.kind] = counts.get((rule.op, rule.input, rule.kind), 0) + 1
-    op, name, kind = max(counts, key=lambda key: counts[key])
-    alike = [rule for rule in wrong if (rule.op, rule.input, rule.kind) == (op, name, kind)]
-    mistakes = [rule.mistake for rule in alike]
-    rule = alike[0]
-    finding.mistake = max(set(mistakes), key=mistakes.count)
-    finding.file, finding.line = rule.file, rule.line
-    finding.code = session.program.loops.line(rule.file, rule.line)
-    if kind == "overwrites":
-        finding.explanation = (
-            f"The rule of {op} sets the gradient of {name}; a value that is used twice loses the first."
-        )
-        finding.fix = f"{name}.grad += …"
-    else:
-        finding.explanation = (
-            f"The local rule of {op} is wrong for {name}: it says {rule.claimed:.4g}, and differences {rule.true:.4g}."
-        )
-        finding.fix = f"give {name} the derivative of {op} by {name}, times the gradient of the output"
-    finding.confidence = ENGINE
-    return True
 
 
 def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> list[Finding]:

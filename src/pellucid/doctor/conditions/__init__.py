@@ -13,7 +13,7 @@ import numpy as np
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.conditions.causes import CAUSES, Cause, finite
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.slopes import SlopeStudy
+from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.trials import BURST, Remedy
 from pellucid.doctor.probes.trials import rewind as put_back
 from pellucid.doctor.process import places

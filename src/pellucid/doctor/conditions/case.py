@@ -11,8 +11,8 @@ import numpy as np
 from pellucid.doctor.conditions import learning
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.roles import Pair, pair_of, pair_of_sum, watched
-from pellucid.doctor.probes.slopes import SlopeStudy
 from pellucid.doctor.probes.trials import Change, Remedy, Trial, shaken, to_values, trial
 from pellucid.doctor.process import places, settings
 from pellucid.doctor.process.controller import TrainingSession

@@ -18,7 +18,7 @@ from pellucid.check.record.tape import Tape
 from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import StudiedPass
+from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves

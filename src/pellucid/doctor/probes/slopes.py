@@ -6,12 +6,13 @@ import re
 import time
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from pellucid.doctor.probes.joint import together
 from pellucid.doctor.probes.losses import PIECEWISE, Candidate, Key, Seen, candidates
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
@@ -23,52 +24,6 @@ CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 WORTH = 3e-4  # how much of a slope may be rounding
 RELATIVE = 1e-5  # of a tensor's size: how far it is moved
-
-
-@dataclass
-class StudiedPass:
-    """One pass: for each tensor, the slope of each candidate and the program's own descent along some directions.
-
-    Attributes:
-        directions: (directions, elements) per tensor.
-        given: minus the update along them, freed of an optimiser's memory.
-        slopes: per candidate and tensor, the central differences; nan where a kink is near.
-        update, values: the update itself, and the parameters before it.
-        losses: the value of each candidate.
-        clips: whether the program says that it clips anything.
-    """
-
-    index: int
-    directions: dict[str, np.ndarray] = field(default_factory=dict)
-    given: dict[str, np.ndarray] = field(default_factory=dict)
-    slopes: dict[Candidate, dict[str, np.ndarray]] = field(default_factory=dict)
-    update: dict[str, np.ndarray] = field(default_factory=dict)
-    gradient: dict[str, np.ndarray] = field(default_factory=dict)
-    values: dict[str, np.ndarray] = field(default_factory=dict)
-    losses: dict[Candidate, float] = field(default_factory=dict)
-    memory: dict[str, list[np.ndarray]] = field(default_factory=dict)  # of each tensor, what an optimiser remembers
-    # of each of them, the share that a pass keeps, and what it is before and after it
-    memories: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = field(default_factory=dict)
-    clips: bool = False
-    noise: dict[Candidate, dict[str, float]] = field(default_factory=dict)  # what rounding makes of a slope of 0
-
-
-@dataclass
-class SlopeStudy:
-    """What a laboratory saw over several passes."""
-
-    passes: list[StudiedPass] = field(default_factory=list)
-    candidates: list[Candidate] = field(default_factory=list)
-    seen: dict[Key, list[np.ndarray]] = field(default_factory=dict)
-    depends: set[Key] = field(default_factory=set)
-    known: dict[str, Any] = field(default_factory=dict)
-    lines: dict[Key, tuple[str, int]] = field(default_factory=dict)
-    complete: bool = False
-    late: set[Candidate] = field(default_factory=set)  # computed after the update, at the new parameters
-    update_lines: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
-    slow: list[Candidate] = field(default_factory=list)  # those of them that are measured with the parameters held
-    held: dict[str, np.ndarray] = field(default_factory=dict)  # the first pass's update with the parameters held
-    rates: frozenset[float] = frozenset()  # the learning rates that the program writes
 
 
 Steps = Generator[PassRun, PassOutcome, Any]
@@ -86,6 +41,8 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     result.depends = {
         key for key, series in plain.seen.items() if key in moved.seen and _differ(series, moved.seen[key])
     }
+    if found.seconds * (60 + 24 * len(found.parameters)) > lab.left():
+        return (yield from _slow(lab, found, wanted, result, plain, moved))
     running = yield from _running(lab, plain, result.depends)
     seconds = lab.left() * 0.9
     chosen: list[Candidate] = []
@@ -139,6 +96,22 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     except TimeUp:
         pass
     result.candidates = [c for c in [*chosen, *result.slow] if all(c in entry.slopes for entry in result.passes)]
+    return result
+
+
+def _slow(
+    lab: Lab, found: Parameters, wanted: str | None, result: SlopeStudy, plain: PassOutcome, moved: PassOutcome
+) -> Steps:
+    """A study of one pass that takes long: what is called a loss, along few directions."""
+    names, values = frozenset(found.groups), _values(plain, found)
+    chosen = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, 2 if wanted is None else None)[:24]
+    entry = yield from together(lab, found, chosen, 0)
+    if entry is None and lab.left() > found.seconds * (3 + 4 * len(found.parameters)):
+        with suppress(TimeUp):
+            entry = yield from _measure(lab, found, chosen, 0, 2, 0.0)
+    if entry is not None:
+        result.passes, result.complete = [entry], True
+        result.candidates = [candidate for candidate in chosen if candidate in entry.slopes]
     return result
 
 
@@ -267,63 +240,6 @@ def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
     """Slopes, but nan where the two sides differ: one sample of many at a kink is enough to be off."""
     largest = np.nanmax(np.abs(slopes), initial=0.0)
     return np.where(bends > np.minimum(KINK * largest, 0.02 * np.abs(slopes)), np.nan, slopes)
-
-
-def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
-    """The gradient that the program used, up to one factor: minus the update, freed of what an optimiser remembers."""
-    update = plain.after[name] - plain.before[name]
-    memories = [m for m, owner in found.memory.items() if owner == name and m in plain.after]
-    linear = {_kind(m, found) for m in found.signs if m in plain.after and _signed(m, plain, found)}
-    best: np.ndarray | None = None
-    for memory in memories:
-        share = found.response.get(memory, 0.0)
-        if memory in found.signs and share < 0.9999 and _kind(memory, found) in linear:
-            fresh = plain.after[memory] - share * plain.before[memory]
-            best = fresh if found.signs[memory] < 0 else -fresh
-    if best is not None and best.shape == update.shape:
-        return best
-    for memory in memories:
-        values = plain.after[memory]
-        if memory.endswith("grad"):  # a gradient that is added to is no mean of squares
-            continue
-        if values.shape == update.shape and (values >= 0).all() and (values > 0).any():
-            fresh = values - found.response.get(memory, 0.0) * plain.before[memory]
-            gradient = -update * (np.sqrt(values) + 1e-12)
-            if _parallel(fresh, gradient * gradient):  # a mean or a sum of squares of the gradient
-                return _rooted(fresh, values, gradient)
-    return -update
-
-
-def _rooted(fresh: np.ndarray, values: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """The gradient as the root of its squares, which a small number added below the fraction does not change; where
-    the squares are lost beside those before them, as the update has it."""
-    told = fresh > 1e-6 * values
-    if not told.any():
-        return gradient
-    largest = told & (values >= np.median(values[told]))
-    rate = float(np.median(np.abs(gradient[largest]) / np.sqrt(fresh[largest])))
-    if not rate > 0:
-        return gradient
-    return np.where(told, np.sign(gradient) * np.sqrt(np.where(told, fresh, 0.0)), gradient / rate)
-
-
-def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:
-    """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not."""
-    fresh = plain.after[memory] - found.response.get(memory, 0.0) * plain.before[memory]
-    rounding = 1e-9 * max(np.abs(plain.before[memory]).max(initial=0.0), np.abs(plain.after[memory]).max(initial=0.0))
-    return bool((fresh < -rounding).any() or (plain.after[memory] < -rounding).any())
-
-
-def _kind(memory: str, found: Parameters) -> str:
-    """What the memories of several parameters have in common: `m` of `m['W1']`, `opt.m[0]` and `self.m_W1`."""
-    owner = re.findall(r"[A-Za-z_]\w*", found.memory.get(memory, ""))[-1:]
-    words = re.findall(r"[A-Za-z_]\w*", memory)
-    return ".".join(word.removesuffix(owner[0]) if owner else word for word in words)
-
-
-def _parallel(first: np.ndarray, other: np.ndarray) -> bool:
-    size = float(np.sqrt((first @ first) * (other @ other)))
-    return size > 0 and float(first @ other) / size > 0.999
 
 
 def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count: int) -> np.ndarray:

@@ -134,6 +134,14 @@ def is_users(value: Any, modules: Any) -> bool:
     return getattr(type(value), "__module__", None) in modules
 
 
+NUMBER_NAMES = ("data", "value", "val")  # what an engine of the program's own calls the number of a node
+
+
+def is_node(value: Any) -> bool:
+    """Whether an object is a node of an engine of the program's own: a number or an array, and its gradient."""
+    return hasattr(value, "grad") and any(hasattr(value, name) for name in NUMBER_NAMES)
+
+
 def children(value: Any, modules: Any) -> Iterator[tuple[Step | None, Any]]:
     """What a value holds, with the step that leads there; None where no path leads there (a set, a closure)."""
     if isinstance(value, dict):
@@ -172,7 +180,7 @@ def children(value: Any, modules: Any) -> Iterator[tuple[Step | None, Any]]:
                 if not name.startswith("__") and not callable(item) and not isinstance(item, property | staticmethod):
                     yield ("attr", name), item
     elif is_users(value, modules):
-        engine = hasattr(value, "data") and hasattr(value, "grad")  # what else it holds is the graph behind it
+        engine = is_node(value)  # what else it holds is the graph behind it
         for name, item in attributes(value):
             yield (None if engine and not is_leaf(item) else ("attr", name)), item
         yield None, type(value)
@@ -189,8 +197,11 @@ def attributes(value: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def walk(scope: Scope) -> Iterator[tuple[Path | None, Any]]:
-    """Every value that can be reached, nearest first, each container once, with the path to it if there is one."""
+def walk(scope: Scope, behind: int = MOST_PLACES) -> Iterator[tuple[Path | None, Any]]:
+    """Every value that can be reached, nearest first, each container once, with the path to it if there is one.
+
+    `behind`: how many are gone through that no path leads to, such as the graph behind a value of an engine.
+    """
     modules = scope.modules.keys()
     seen: set[int] = set()
     queues: tuple[deque[tuple[Path | None, Any]], ...] = (
@@ -203,8 +214,9 @@ def walk(scope: Scope) -> Iterator[tuple[Path | None, Any]]:
     count = 0
     while count < MOST_PLACES:
         level = 0 if queues[0] else 1 if queues[1] else 2
-        if not queues[level]:
+        if not queues[level] or (level == 2 and behind <= 0):
             break
+        behind -= level == 2
         path, value = queues[level].popleft()
         count += 1
         yield path, value
@@ -228,7 +240,7 @@ def root_name(path: Path) -> str:
 
 def leaves(scope: Scope) -> dict[Path, Any]:
     """Every number, array and list of numbers that a path leads to; of the lists that only grow, the last item too."""
-    return {path: value for path, value in walk(scope) if path is not None and is_leaf(value)}
+    return {path: value for path, value in walk(scope, behind=0) if path is not None and is_leaf(value)}
 
 
 def as_array(value: Any) -> np.ndarray:

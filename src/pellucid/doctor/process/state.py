@@ -16,6 +16,8 @@ import numpy as np
 
 from pellucid.doctor.process.paths import LARGEST, LONGEST, Scope, attributes, is_leaf, is_users, set_local, walk
 
+MOST_BEHIND = 5000  # values that no path leads to: the graph of an engine is made anew in each pass
+
 
 class SavedState:
     """What `capture` took down; `restore` puts it back, as often as wanted."""
@@ -40,7 +42,7 @@ class SavedState:
     def _take(self, scope: Scope) -> None:
         modules = scope.modules.keys()
         seen: set[int] = set()
-        for _, value in walk(scope):
+        for _, value in walk(scope, MOST_BEHIND):
             if id(value) in seen:
                 continue
             seen.add(id(value))

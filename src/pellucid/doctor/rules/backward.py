@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.slopes import SlopeStudy
+from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement, cell

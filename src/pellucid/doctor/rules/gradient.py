@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pellucid.doctor.probes.losses import SIGNED, Candidate
-from pellucid.doctor.probes.slopes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach

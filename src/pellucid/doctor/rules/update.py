@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.slopes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.rules.gradient import Judgement
 
 FITS = 1e-3  # what ε in a root and rounding leave

@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.slopes import StudiedPass
+from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places
 

@@ -1,0 +1,116 @@
+"""Passes that were studied: the update of each parameter, the gradient that it was made of, and slopes beside it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pellucid.doctor.probes.losses import Candidate, Key
+from pellucid.doctor.process.lab import PassOutcome
+from pellucid.doctor.process.parameters import Parameters
+
+
+@dataclass
+class StudiedPass:
+    """One pass: for each tensor, the slope of each candidate and the program's own descent along some directions.
+
+    Attributes:
+        directions: (directions, elements) per tensor.
+        given: minus the update along them, freed of an optimiser's memory.
+        slopes: per candidate and tensor, the central differences; nan where a kink is near.
+        update, values: the update itself, and the parameters before it.
+        losses: the value of each candidate.
+        clips: whether the program says that it clips anything.
+    """
+
+    index: int
+    directions: dict[str, np.ndarray] = field(default_factory=dict)
+    given: dict[str, np.ndarray] = field(default_factory=dict)
+    slopes: dict[Candidate, dict[str, np.ndarray]] = field(default_factory=dict)
+    update: dict[str, np.ndarray] = field(default_factory=dict)
+    gradient: dict[str, np.ndarray] = field(default_factory=dict)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    losses: dict[Candidate, float] = field(default_factory=dict)
+    memory: dict[str, list[np.ndarray]] = field(default_factory=dict)  # of each tensor, what an optimiser remembers
+    # of each of them, the share that a pass keeps, and what it is before and after it
+    memories: dict[str, list[tuple[float, np.ndarray, np.ndarray]]] = field(default_factory=dict)
+    clips: bool = False
+    noise: dict[Candidate, dict[str, float]] = field(default_factory=dict)  # what rounding makes of a slope of 0
+
+
+@dataclass
+class SlopeStudy:
+    """What a laboratory saw over several passes."""
+
+    passes: list[StudiedPass] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    seen: dict[Key, list[np.ndarray]] = field(default_factory=dict)
+    depends: set[Key] = field(default_factory=set)
+    known: dict[str, Any] = field(default_factory=dict)
+    lines: dict[Key, tuple[str, int]] = field(default_factory=dict)
+    complete: bool = False
+    late: set[Candidate] = field(default_factory=set)  # computed after the update, at the new parameters
+    update_lines: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    slow: list[Candidate] = field(default_factory=list)  # those of them that are measured with the parameters held
+    held: dict[str, np.ndarray] = field(default_factory=dict)  # the first pass's update with the parameters held
+    rates: frozenset[float] = frozenset()  # the learning rates that the program writes
+
+
+def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
+    """The gradient that the program used, up to one factor: minus the update, freed of what an optimiser remembers."""
+    update = plain.after[name] - plain.before[name]
+    memories = [m for m, owner in found.memory.items() if owner == name and m in plain.after]
+    linear = {_kind(m, found) for m in found.signs if m in plain.after and _signed(m, plain, found)}
+    best: np.ndarray | None = None
+    for memory in memories:
+        share = found.response.get(memory, 0.0)
+        if memory in found.signs and share < 0.9999 and _kind(memory, found) in linear:
+            fresh = plain.after[memory] - share * plain.before[memory]
+            best = fresh if found.signs[memory] < 0 else -fresh
+    if best is not None and best.shape == update.shape:
+        return best
+    for memory in memories:
+        values = plain.after[memory]
+        if memory.endswith("grad"):  # a gradient that is added to is no mean of squares
+            continue
+        if values.shape == update.shape and (values >= 0).all() and (values > 0).any():
+            fresh = values - found.response.get(memory, 0.0) * plain.before[memory]
+            gradient = -update * (np.sqrt(values) + 1e-12)
+            if _parallel(fresh, gradient * gradient):  # a mean or a sum of squares of the gradient
+                return _rooted(fresh, values, gradient)
+    return -update
+
+
+def _rooted(fresh: np.ndarray, values: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The gradient as the root of its squares, which a small number added below the fraction does not change; where
+    the squares are lost beside those before them, as the update has it."""
+    told = fresh > 1e-6 * values
+    if not told.any():
+        return gradient
+    largest = told & (values >= np.median(values[told]))
+    rate = float(np.median(np.abs(gradient[largest]) / np.sqrt(fresh[largest])))
+    if not rate > 0:
+        return gradient
+    return np.where(told, np.sign(gradient) * np.sqrt(np.where(told, fresh, 0.0)), gradient / rate)
+
+
+def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:
+    """Whether a memory holds numbers below zero, as a mean of gradients does and one of their squares does not."""
+    fresh = plain.after[memory] - found.response.get(memory, 0.0) * plain.before[memory]
+    rounding = 1e-9 * max(np.abs(plain.before[memory]).max(initial=0.0), np.abs(plain.after[memory]).max(initial=0.0))
+    return bool((fresh < -rounding).any() or (plain.after[memory] < -rounding).any())
+
+
+def _kind(memory: str, found: Parameters) -> str:
+    """What the memories of several parameters have in common: `m` of `m['W1']`, `opt.m[0]` and `self.m_W1`."""
+    owner = re.findall(r"[A-Za-z_]\w*", found.memory.get(memory, ""))[-1:]
+    words = re.findall(r"[A-Za-z_]\w*", memory)
+    return ".".join(word.removesuffix(owner[0]) if owner else word for word in words)
+
+
+def _parallel(first: np.ndarray, other: np.ndarray) -> bool:
+    size = float(np.sqrt((first @ first) * (other @ other)))
+    return size > 0 and float(first @ other) / size > 0.999
