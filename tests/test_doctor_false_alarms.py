@@ -9,8 +9,7 @@ from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions.causes.coverage import _are_rows
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
-from pellucid.doctor.probes.passes import StudiedPass
-from pellucid.doctor.probes.slopes import _rooted
+from pellucid.doctor.probes.passes import StudiedPass, _rooted
 from pellucid.doctor.rules.gradient import Judgement, TensorCell, _at_full_length, _exact
 
 HEAD = """

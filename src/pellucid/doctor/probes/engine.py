@@ -159,7 +159,7 @@ def _found(
 
 
 def line_of(call: Call, name: str, handed: Handed, gradient: Any, start: float) -> tuple[str, int]:
-    """The line of a rule that changes the gradient of an input from `start`; where it returns it, that of the return."""
+    """The line of a rule that changes the gradient of an input from `start`, or that returns it."""
     source = call.inputs[name]
     found: list[tuple[str, int]] = []
     returns: list[tuple[str, int]] = []
