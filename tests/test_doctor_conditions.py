@@ -1,6 +1,7 @@
 """What the conditions of a hand-written program are judged by, each part by itself."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pellucid.doctor.probes import roles, tables, trials
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Trial
-from pellucid.doctor.process import orders, places, scout, settings
+from pellucid.doctor.process import orders, parameters, places, settings
 from pellucid.doctor.process.instrument import Loops
 from pellucid.doctor.process.paths import Scope, groups, leaves
 
@@ -55,7 +56,7 @@ def test_where_the_row_of_a_dict_is_made_in_a_loop(source, name, line):
     ],
 )
 def test_data_that_is_shuffled_in_place_is_no_parameter(old, new, shuffled):
-    assert scout._is_shuffled(old, new) is shuffled
+    assert parameters._is_shuffled(old, new) is shuffled
 
 
 def run(source, **names):
@@ -184,9 +185,9 @@ def trained(*losses):
     ],
 )
 def test_what_a_program_that_learns_leaves(ends, other, shares, fault):
-    hits = tuple(None if share is None else learning.Hits(share, 400) for share in shares)
+    first, then = (None if share is None else learning.Hits(share, 400) for share in shares)
     was = trained(*np.linspace(0.7, ends, 200)) if ends < 1 else trained(0.7, 0.6, ends)
-    assert learning.worthwhile(0.7, was, trained(*[other] * 200), hits) is fault
+    assert learning.worthwhile(0.7, was, trained(*[other] * 200), (first, then)) is fault
 
 
 def test_a_list_of_pairs_and_one_of_rows_that_end_in_their_label_are_tables():
@@ -227,6 +228,7 @@ def test_the_output_and_the_label_that_a_loss_is_computed_from(summed):
         series.append(seen)
     find = roles.pair_of_sum if summed else roles.pair_of
     pair = find(series, {("f", "p"), ("", "z"), ("", "loss")}, frozenset(), Candidate("seen", ("", "loss")))
+    assert pair is not None
     assert (pair.loss.output, pair.loss.label) == (("f", "p"), ("f", "y"))
     assert pair.factor == pytest.approx(1 / 8)
 
@@ -282,8 +284,8 @@ def test_without_its_decay_a_training_with_momentum_has_none_in_its_velocity_eit
     w, v = np.ones(4), np.zeros(4)
     plain, velocity = np.ones(4), np.zeros(4)
     scope = Scope(None, {}, {"w": w, "v": v})
-    found = scout.Parameters(groups(leaves(scope)), ["w"], {"v": "w"})
-    lab = SimpleNamespace(groups=found.groups, before={})
+    found = parameters.Parameters(groups(leaves(scope)), ["w"], {"v": "w"})
+    lab: Any = SimpleNamespace(groups=found.groups, before={})
     without = trials.scaled(lab, found, 1.0, {"w": lr * decay})
     for g in slopes:
         lab.before = {"w": w.copy()}

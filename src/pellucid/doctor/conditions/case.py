@@ -22,6 +22,7 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
 WORSE = 1.5  # times the loss of a guess, for a training that got nowhere
+NOWHERE = 0.97  # of the loss of a guess: who ends there has learnt nothing that tells one row from another
 EXPLAINS = 0.9  # the score of a loss that is the one, or proportional to it
 
 
@@ -149,8 +150,10 @@ class Case:
 
     def better(self, other: Trial, worth: float = learning.WORTH) -> bool:
         """Whether a training is better than the one so far, by what may be called a fault of the program."""
-        if not self.learns:
-            return learning.confirmed(self.frozen, self.was, other)
+        if not self.learns and learning.confirmed(self.frozen, self.was, other):
+            return True
+        if not self.learns and not self.nowhere:
+            return False
         return learning.worthwhile(self.guess, self.was, other, (self.hits(self.was), self.hits(other)), worth)
 
     def hits(self, done: Trial) -> learning.Hits | None:
@@ -191,9 +194,16 @@ class Case:
     @property
     def learns(self) -> bool:
         """Whether the program, with what was found so far, gets anywhere: further than to say the same of every row."""
-        if not learning.learns(self.frozen, self.was) or self._worse_than_a_guess():
+        if not learning.learns(self.frozen, self.was) or self._worse_than_a_guess() or self.nowhere:
             return False
         return self.was is not self.as_is or not learning.says_the_same(self.as_is.last, self.keys)
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether the training ends as near as nothing to the loss of saying the mean label for every row, though it
+        may have come down to it from far above."""
+        guess = self._mean_label()
+        return guess is not None and self.was.finite and self.was.level > NOWHERE * guess
 
     def _worse_than_a_guess(self) -> bool:
         """Whether the training, left alone, ends far above the loss of saying the mean label for every row.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.losses import LABEL_NAME, Candidate, Key, Seen, aligned
+from pellucid.doctor.probes.losses import LABEL_NAME, NO_OUTPUT, Candidate, Key, Seen, aligned
 from pellucid.doctor.probes.tables import Holder, parts
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Scope, groups, leaves
@@ -350,7 +350,7 @@ def undone(seen: Seen, depends: set[Key]) -> Iterator[tuple[Key, Key, np.ndarray
 def is_gradient(key: Key) -> bool:
     """Whether a value is called like a gradient or an error: no output then, though it is computed from one."""
     name = re.sub(r"\[[^\]]*\]", "", key[1]).split(".")[-1]
-    return re.search(r"grad|delta|^d[A-Z_]|^d[a-z]\d?$|^err|^diff|resid", name) is not None
+    return NO_OUTPUT.search(name) is not None or re.match(r"err|diff|resid", name) is not None
 
 
 def pair_of(candidates: list[Candidate], seen: Seen, depends: set[Key]) -> Candidate | None:

@@ -415,7 +415,9 @@ def _numbered(key: Key) -> str:
     return re.sub(r"\d+", "#", key[1])
 
 
-NO_OUTPUT = re.compile(r"grad|delta|nabla|^d[A-Z_0-9]|^d_|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch")
+NO_OUTPUT = re.compile(
+    r"grad|delta|nabla|^d[A-Z_0-9]|^d_|^d[wbzahoypsx]\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
+)
 
 
 def _is_loss(key: Key, seen: Seen) -> bool:

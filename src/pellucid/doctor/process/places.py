@@ -188,11 +188,28 @@ def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
     row = _row(sources, wanted)
     if keys and row is not None:
         return row
+    drawn = first(sources, lambda node: isinstance(node, ast.Assign) and _draws_into(node, wanted))
+    if found is not None and drawn is not None and 0 < drawn.line - found.line <= NEAR:
+        return drawn
     if keys and found is None:
         built = first(sources, lambda node: isinstance(node, ast.Assign) and _builds_key(node, keys[-1]))
         if built is not None:
             return built
     return found if found is not None and not _is_empty(sources, found) else first(sources, appends) or row or found
+
+
+NEAR = 12  # lines between where a matrix is made and where it is filled
+
+
+def _draws_into(node: ast.Assign, name: str) -> bool:
+    """`self.wi[i][j] = rand(-1, 1)`: a matrix that was made before gets its first values."""
+    target = node.targets[0]
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    if target is node.targets[0] or ast.unparse(target).split(".")[-1] != name or name in names_in(node.value):
+        return False
+    calls = [ast.unparse(part.func) for part in ast.walk(node.value) if isinstance(part, ast.Call)]
+    return any(re.search(r"rand|uniform|gauss|normal", call) for call in calls)
 
 
 def _builds_key(node: ast.Assign, key: str) -> bool:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, called, error, number
-from pellucid.doctor.conditions.rows import relabelled, together
+from pellucid.doctor.conditions.rows import relabelled, related, together
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes import neighbours
 from pellucid.doctor.probes.data import SeenData
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import orders
+from pellucid.doctor.process.paths import groups, leaves
 from pellucid.doctor.report import Finding
 
 FEWEST = 40  # rows that a statement about an order needs
 CHANCE = 4.0  # standard deviations of an agreement by chance
 NOWHERE = 0.95  # of the loss of a guess: who ends there has found nothing in the inputs
+MOST = 2_000_000  # numbers of an array that is looked through
+DIFFERENT = 0.3  # the share of rows with another label, beyond which no labels were corrected
 CLEAR = 0.35  # an agreement that is none by chance in any number of rows
 
 EXPLANATION = "The inputs are put into another order than the labels: each row gets the label of another one."
@@ -67,6 +71,12 @@ def _seen(case: Case) -> Finding | None:
         )
     else:
         said = _unrelated(case) if torn is not None else _shifted(case)
+    source = _side_by_side(case) if not said else None
+    if source is not None:
+        said = (
+            f"In {source.inputs} and {source.labels}, side by side, {100 * source.share:.0f} % of the rows that the "
+            "passes saw have another label."
+        )
     if not said:
         return None
     if torn is not None:
@@ -77,6 +87,7 @@ def _seen(case: Case) -> Finding | None:
         "labels-misaligned", 0.9, said, EXPLANATION, f"take inputs and {label} by the same indices, in the same order"
     )
     names = {called(key) for key in (case.data.keys.inputs, case.data.keys.labels) if key is not None}
+    names |= {source.labels} if source is not None else set()
     at(finding, orders.out_of_order(case.sources, names))
     return finding
 
@@ -121,6 +132,46 @@ def _tell_rows_apart(inputs: np.ndarray) -> bool:
     """Whether inputs are measurements, of which no two are the same by chance."""
     fractions = float((np.mod(inputs, 1) != 0).mean())
     return fractions > 0.2 or (inputs.shape[1] >= 16 and len(np.unique(inputs)) > 4)
+
+
+# By the arrays that the rows were made of ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Original:
+    """Inputs and labels that go together, and the share of the rows that passes saw with another label."""
+
+    inputs: str
+    labels: str
+    share: float
+
+
+def _side_by_side(case: Case) -> Original | None:
+    """Arrays of the program whose inputs are those that were seen and whose labels are others, where theirs go with
+    the inputs and those that were seen do not."""
+    data = case.data
+    inputs, labels = (data.all("inputs"), data.all("labels")) if data is not None else (None, None)
+    known = probe.classes(labels)
+    if inputs is None or labels is None or known is None or len(inputs) != len(known) or len(known) < FEWEST:
+        return None
+    if not _tell_rows_apart(inputs) or related(inputs, labels):
+        return None
+    scope, excluded = case.session.scope, frozenset(case.session.found.groups)
+    held = [g for n, g in groups(leaves(scope)).items() if n not in excluded and g.shape and g.shape[0] >= FEWEST]
+    arrays = [(g, g.read(scope).reshape(g.shape)) for g in held if g.size <= MOST]
+    seen = dict(zip((row.tobytes() for row in inputs), known, strict=True))
+    for a, x in arrays:
+        rows = [row.tobytes() for row in x] if x.ndim == 2 and x.shape[1] == inputs.shape[1] else []
+        if len(set(rows) & seen.keys()) < max(FEWEST, 0.8 * len(seen)):
+            continue
+        for b, y in arrays:
+            own = probe.classes(y.reshape(len(y), -1)) if len(y) == len(x) and y.ndim <= 2 else None
+            if own is None or not related(x, y):
+                continue
+            share = float(np.mean([seen[row] != label for row, label in zip(rows, own, strict=True) if row in seen]))
+            if share > DIFFERENT:
+                return Original(a.name, b.name, share)
+    return None
 
 
 # By the nearest rows ---------------------------------------------------------------------------------------------

@@ -8,16 +8,22 @@ import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
-from pellucid.doctor.probes.data import INPUT_NAME, Batch
+from pellucid.doctor.probes.data import INPUT_NAME, Batch, classes
 from pellucid.doctor.probes.losses import Key
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import outputs, places
 from pellucid.doctor.report import Finding
 
 
 def find(case: Case) -> Finding | None:
     """Asked of a program that learns, too: it does so as far as its outputs reach."""
-    return out_of_reach(case.first, case.last)
+    finding = out_of_reach(case.first, case.last)
+    if finding is not None:
+        if classes(case.last.labels) is not None and case.keys.labels is not None:
+            at(finding, places.last_values(case.sources, case.keys.labels[1]))
+        if finding.line is None and case.keys.outputs is not None:
+            at(finding, outputs.activation(case.sources, case.keys.outputs))
+    return finding
 
 
 def find_half(case: Case) -> Finding | None:
@@ -49,7 +55,7 @@ def find_half(case: Case) -> Finding | None:
             finding = out_of_reach(first, last, half=True)
             if finding is not None:
                 nested = places.softmax(case.sources, "", finding.cause)
-                at(finding, nested or places.of_cause(finding.cause, case.sources, keys))
+                at(finding, nested or outputs.activation(case.sources, key))
                 return finding
     return None
 

@@ -16,6 +16,22 @@ from pellucid.doctor.process import places
 SMALL = 0.12  # the share of the gain that unscaled inputs may leave: they are a fault that is seen by itself
 
 
+def dwarfing(columns: list[int], times: float) -> str:
+    """Which columns are larger than the others, and how many times.
+
+    >>> dwarfing([0], 320.0)
+    'Column 0 of the inputs is 320 times as large as the others.'
+    >>> dwarfing([1, 4, 5], 48.71)
+    'Columns 1, 4 and 5 of the inputs are up to 48.7 times as large as the others.'
+    """
+    if len(columns) == 1:
+        return f"Column {columns[0]} of the inputs is {times:.3g} times as large as the others."
+    named = [str(column) for column in columns[:6]]
+    more = f" and {len(columns) - 6} more" if len(columns) > 6 else ""
+    said = ", ".join(named) if more else f"{', '.join(named[:-1])} and {named[-1]}"
+    return f"Columns {said}{more} of the inputs are up to {times:.3g} times as large as the others."
+
+
 def fitting(size: np.ndarray) -> float:
     """How many times longer the steps may be on scaled inputs: the slope's slope goes with the square of the size."""
     return float(np.mean(size**2) * len(size) / (len(size) + 1))
@@ -70,8 +86,7 @@ def find(case: Case) -> Found | None:
     if other is None:
         return None
     evidence = (
-        f"Columns {', '.join(map(str, big[:6]))} of the inputs are up to "
-        f"{size.max() / max(np.median(size), 1e-300):.3g} times as large as the others."
+        dwarfing(big, float(size.max() / max(np.median(size), 1e-300)))
         if big
         else f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}."
     )
