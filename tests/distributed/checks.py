@@ -318,9 +318,210 @@ def again():
     assert tensor.item() == size
 
 
+# Training -------------------------------------------------------------------------------------------------------------
+
+nn: Any = torch.nn
+DDP = nn.parallel.DistributedDataParallel
+ROWS = 12  # which 1, 2, 3 and 4 ranks divide
+
+
+class Net(nn.Module):
+    """Convolution, normalisation, a layer that is used twice, and one that only some inputs reach."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(2, 3, 3, padding=1)
+        self.norm = nn.LayerNorm(8)
+        self.twice = nn.Linear(8, 8)
+        self.other = nn.Linear(8, 8)
+        self.out = nn.Linear(24, 4)
+
+    def forward(self, x, other=True):
+        x = self.twice(torch.tanh(self.twice(self.norm(self.conv(x)))))
+        return self.out((self.other(x) if other else x).flatten(1))
+
+
+def batch(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(ROWS, 2, 8, generator=generator), torch.randn(ROWS, 4, generator=generator)
+
+
+def mine(tensor):
+    return tensor[rank * ROWS // size : (rank + 1) * ROWS // size]
+
+
+def loss_of(model, x, y, **how):
+    return nn.functional.mse_loss(model(x, **how), y)
+
+
+def near(a, b, rtol=1e-4, atol=1e-6):
+    np.testing.assert_allclose(a.detach().float().numpy(), b.detach().float().numpy(), rtol=rtol, atol=atol)
+
+
+def the_same_at_all(model):
+    for name, tensor in model.state_dict().items():
+        found = [torch.empty_like(tensor) for _ in range(size)]
+        dist.all_gather(found, tensor)
+        for other in found:
+            assert torch.equal(other, tensor), name
+
+
+def twins(**options):
+    """A model at this rank, and that of rank 0, which all must have, to train with whole batches."""
+    torch.manual_seed(rank)  # each rank begins elsewhere
+    model = DDP(Net(), **options)
+    torch.manual_seed(0)
+    alone = Net()
+    assert list(model.state_dict()) == [f"module.{name}" for name in alone.state_dict()]
+    for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+        equal(ours.detach(), theirs.detach())
+    return model, alone
+
+
+def gradients():
+    """N ranks train as a single process does with the whole batch, to rounding, with any size of bucket."""
+    for megabytes in (25, 5e-4, 1e-9):
+        model, alone = twins(bucket_cap_mb=megabytes)
+        assert size == 1 or len(model.reducer.buckets) == {25: 1, 5e-4: 2, 1e-9: 10}[megabytes], model.reducer.buckets
+        kinds = [torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9) for m in (model, alone)]
+        for step in range(3):
+            x, y = batch(step)
+            for m, optimizer, part in zip((model, alone), kinds, (mine, lambda t: t), strict=True):
+                optimizer.zero_grad()
+                loss_of(m, part(x), part(y)).backward()
+            for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+                near(ours.grad, theirs.grad)
+            for optimizer in kinds:
+                optimizer.step()
+        for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+            near(ours, theirs)
+        the_same_at_all(model)
+
+
+def gradients_of_narrow_types():
+    for dtype in (torch.bfloat16, torch.float16, torch.float64):
+        layer = nn.Linear(3, 2).to(dtype)
+        model = DDP(layer)
+        model(torch.full((1, 3), float(rank)).to(dtype)).sum().backward()
+        assert layer.weight.grad.dtype == dtype
+        near(layer.weight.grad, torch.full((2, 3), (size - 1) / 2))
+
+
+def overlap():
+    """The sum of the last layers is begun before backward has come to the first."""
+    if size == 1:
+        return
+    model, _ = twins(bucket_cap_mb=1e-9)
+    begun: list[int] = []
+    handle = model.module.conv.weight.register_hook(lambda grad: begun.append(model.reducer._next))
+    x, y = batch(0)
+    loss_of(model, mine(x), mine(y)).backward()
+    assert begun[0] >= 6, begun
+    handle.remove()
+
+
+def no_sync():
+    model, alone = twins()
+    (x, y), (x2, y2) = batch(1), batch(2)
+    with model.no_sync():
+        loss_of(model, mine(x), mine(y)).backward()
+    if size > 1:
+        assert not torch.equal(model.module.out.weight.grad, torch.zeros(4, 24))
+        found = [torch.zeros(4, 24) for _ in range(size)]
+        dist.all_gather(found, model.module.out.weight.grad)
+        assert not torch.equal(found[0], found[1])
+    loss_of(model, mine(x2), mine(y2)).backward()
+    loss_of(alone, x, y).backward()
+    loss_of(alone, x2, y2).backward()
+    for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+        near(ours.grad, theirs.grad)
+
+
+def unused_parameters():
+    model, alone = twins(find_unused_parameters=True, bucket_cap_mb=5e-4)
+    x, y = batch(3)
+    loss_of(model, mine(x), mine(y), other=rank == 0).backward()
+    for r in range(size):  # what each rank computed, and the mean of it
+        part = slice(r * ROWS // size, (r + 1) * ROWS // size)
+        (loss_of(alone, x[part], y[part], other=r == 0) / size).backward()
+    for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+        near(ours.grad, theirs.grad)
+    model.zero_grad()
+    loss_of(model, mine(x), mine(y), other=False).backward()
+    assert model.module.other.weight.grad is None  # no rank used it
+    model, _ = twins()
+    loss_of(model, mine(x), mine(y), other=False).backward()
+    if size > 1:
+        said = ["other.weight, other.bias", "find_unused_parameters=True"]
+        fails(RuntimeError, said, loss_of, model, mine(x), mine(y))
+    fails(RuntimeError, "any parameter that requires a gradient", DDP, nn.ReLU())
+
+
+def buffers():
+    torch.manual_seed(rank)
+    model = DDP(nn.BatchNorm1d(2))
+    alone = nn.BatchNorm1d(2)
+    model(of(rank, shape=(4, 2)))
+    alone(of(0, shape=(4, 2)))
+    model(of(rank + 1, shape=(4, 2)))  # before which all have the buffers of rank 0
+    alone(of(rank + 1, shape=(4, 2)))
+    near(model.module.running_mean, alone.running_mean)
+    near(model.module.running_var, alone.running_var)
+
+
+def uneven_batches():
+    for by_all in (True, False):
+        model, alone = twins(bucket_cap_mb=5e-4)
+        kinds = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (model, alone)]
+        counts = [2 + r for r in range(size)]
+        with model.join(divide_by_initial_world_size=by_all):
+            for step in range(counts[rank]):
+                x, y = batch(step)
+                kinds[0].zero_grad()
+                loss_of(model, mine(x), mine(y)).backward()
+                kinds[0].step()
+        for step in range(max(counts)):
+            x, y = batch(step)
+            active = [r for r in range(size) if step < counts[r]]
+            kinds[1].zero_grad()
+            for r in active:
+                part = slice(r * ROWS // size, (r + 1) * ROWS // size)
+                (loss_of(alone, x[part], y[part]) / (size if by_all else len(active))).backward()
+            kinds[1].step()
+        for ours, theirs in zip(model.parameters(), alone.parameters(), strict=True):
+            near(ours, theirs)
+        the_same_at_all(model)
+    model, _ = twins()
+
+    def throwing():
+        with model.join(throw_on_early_termination=True):
+            for step in range(2 if rank else 1):
+                x, y = batch(step)
+                loss_of(model, mine(x), mine(y)).backward()
+
+    if size > 1:
+        fails(RuntimeError, ["exhausted inputs", "ranks [0] have"], throwing)
+
+
+def other_models():
+    if size > 1:
+        model = nn.Linear(3, 2 if rank < size - 1 else 5)
+        fails(RuntimeError, [f"rank {size - 1}", "float32 (5, 3)", "float32 (2, 3)"], DDP, model)
+
+
+def parts_of_data():
+    sampler = torch.utils.data.distributed.DistributedSampler(range(10 * size), seed=3)
+    found: Any = [None] * size
+    dist.all_gather_object(found, list(sampler))
+    assert sorted(index for part in found for index in part) == list(range(10 * size)) and len(found[0]) == 10
+    sampler.set_epoch(1)
+    assert size == 1 or list(sampler) != found[rank]
+
+
 CHECKS = [
     reductions, bits, means, narrow_sums_are_rounded_at_the_end, copies, whole_tensors, not_contiguous, all_to_all,
-    objects, later, messages, groups, disagreements, refusals, again,
+    objects, later, messages, groups, disagreements, refusals, gradients, gradients_of_narrow_types, overlap,
+    no_sync, unused_parameters, buffers, uneven_batches, other_models, parts_of_data, again,
 ]  # fmt: skip
 
 

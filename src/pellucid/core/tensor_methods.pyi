@@ -1384,7 +1384,7 @@ class TensorMethods:
         """Call `hook(grad)` when this tensor's gradient has been computed; what it returns, if not None, replaces it."""
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-        """Call `hook(tensor)` after `backward` has added to this leaf's `grad`."""
+        """Call `hook(tensor)` when `backward` has added to this leaf's `grad`: at once, while it goes on."""
 
     def relu(self) -> Tensor:
         """max(x, 0) of each element; NaN stays NaN. Its gradient at 0 is 0."""

@@ -24,7 +24,7 @@ from pellucid.core.tensor import Tensor, wrap
 from pellucid.declare import TABLE
 from pellucid.types.bfloat16 import is_narrow, rounded, widened
 
-from .hooking import Collected, call_after, call_before, call_hooks
+from .hooking import Collected, awaiting, call_after, call_before, call_hooks
 from .rules import array_rules, tensor_rules
 from .vocabulary import LIFTED, of_array
 
@@ -97,6 +97,29 @@ def _run(
             pending[edge] = np.asarray(known + gradient)  # NumPy makes 0-d sums scalars
             owned.add(edge)
 
+    def deliver(leaf: Any, gradient: Any) -> None:
+        if leaf._hooks:
+            gradient = call_hooks(leaf._hooks, gradient, lifted)
+            owned.discard(leaf)  # a hook may have kept it
+        if leaf._arrival is None:
+            accumulate(leaf, gradient, lifted, leaf in owned, create)
+            return
+        node = AccumulateGrad(leaf)
+        gradient = call_before(node, leaf._arrival, gradient, lifted)
+        accumulate(leaf, gradient, lifted, False, create)
+        call_after(node, leaf._arrival, [], gradient, lifted)
+
+    awaited = _awaited(roots) if awaiting and targets is None else None
+    if awaited:
+        gather = arrive
+
+        def arrive(edge: Any, gradient: Any, fresh: bool) -> None:
+            gather(edge, gradient, fresh)
+            if edge in awaited:
+                awaited[edge] -= 1
+                if not awaited[edge]:
+                    deliver(edge, pending.pop(edge))
+
     vocabulary: Any = LIFTED if lifted else of_array(roots[0]._array)
     for root, seed in zip(roots, seeds, strict=True):
         arrive(root.grad_fn or root, seed if lifted else seed._array, False)
@@ -140,16 +163,7 @@ def _run(
         taken = {id(seed._array) for seed in seeds}
         return [_result(found, pending, edge, lifted, edge in owned, taken) for edge in wanted]
     for leaf, gradient in pending.items():
-        if leaf._hooks:
-            gradient = call_hooks(leaf._hooks, gradient, lifted)
-            owned.discard(leaf)  # a hook may have kept it
-        if leaf._arrival is None:
-            accumulate(leaf, gradient, lifted, leaf in owned, create)
-            continue
-        node = AccumulateGrad(leaf)
-        gradient = call_before(node, leaf._arrival, gradient, lifted)
-        accumulate(leaf, gradient, lifted, False, create)
-        call_after(node, leaf._arrival, [], gradient, lifted)
+        deliver(leaf, gradient)
     return []
 
 
@@ -183,6 +197,16 @@ def reached(roots: list[Tensor]) -> set[Any]:
                 seen.add(edge)
                 stack.append(edge)
     return seen
+
+
+def _awaited(roots: list[Tensor]) -> dict[Any, int]:
+    """The leaves with a hook that waits for their whole gradient, each with how many parts that has."""
+    counts: dict[Any, int] = {}
+    for source in reached(roots):
+        for edge in getattr(source, "edges", ()):
+            if edge is not None and not isinstance(edge, Node) and edge._after_hooks:
+                counts[edge] = counts.get(edge, 0) + 1
+    return counts
 
 
 def _leading_to(wanted: list[Any], roots: list[Tensor]) -> set[Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from weakref import WeakSet
 
 from pellucid.core.context import state
 from pellucid.core.hooks import Hooks, NodeHooks
 from pellucid.core.modes import set_grad_enabled
 from pellucid.core.node import Node
 from pellucid.core.tensor import Tensor, wrap
+
+awaiting: WeakSet[Tensor] = WeakSet()
+"""Leaves with hooks that are called as soon as their gradient is whole, and not at the end of the backward."""
 
 
 def call_hooks(hooks: Hooks, g: Any, lifted: bool) -> Any:

@@ -12,6 +12,7 @@ from pellucid.declare import function
 from pellucid.errors import with_line
 
 from . import gradients
+from .hooking import awaiting
 
 
 @method
@@ -35,10 +36,11 @@ def register_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandl
 
 @method
 def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
-    """Call `hook(tensor)` after `backward` has added to this leaf's `grad`."""
+    """Call `hook(tensor)` when `backward` has added to this leaf's `grad`: at once, while it goes on."""
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     self._after_hooks = self._after_hooks or Hooks()
+    awaiting.add(self)
     return hang(self._after_hooks, hook)
 
 

@@ -1,14 +1,13 @@
-"""Models on many devices, under PyTorch's names, where there is one: the batch goes to the model whole."""
+"""Models in many processes, `DistributedDataParallel`; on many devices, of which there is one: `DataParallel`."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from pellucid.torch_names import absent
 
 from ..modules.module import Module
+from .distributed import DistributedDataParallel
 
 __all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
 
@@ -28,15 +27,6 @@ class DataParallel(Module):
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         return self.module(*inputs, **kwargs)
-
-
-class DistributedDataParallel(DataParallel):
-    """The model itself, as `module`: of one process, the mean of all gradients is its own gradient."""
-
-    @contextlib.contextmanager
-    def no_sync(self) -> Iterator[None]:
-        """A context that does nothing: no gradient is sent."""
-        yield
 
 
 def data_parallel(module: Module, inputs: Any, device_ids: Any = None, *args: Any, **kwargs: Any) -> Any:

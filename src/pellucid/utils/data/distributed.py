@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 from pellucid.declare import FUNCTIONS
+from pellucid.distributed import get_rank, get_world_size, is_initialized
 from pellucid.random import Generator
 from pellucid.torch_names import absent
 
@@ -18,7 +19,8 @@ __all__ = ["DistributedSampler"]
 class DistributedSampler(Sampler[int]):
     """Every `num_replicas`-th index, from `rank` on, of an order that is shuffled anew for each `set_epoch`.
 
-    Without `num_replicas` and `rank` there is one process, and they are 1 and 0. So that all parts are of one length,
+    Without `num_replicas` and `rank` they are the number of processes and the rank of this one, as
+    `init_process_group` found them; before it, 1 and 0. So that all parts are of one length,
     the first indices come again at the end, or with `drop_last` the last are left out.
 
     Raises:
@@ -29,8 +31,12 @@ class DistributedSampler(Sampler[int]):
         self, dataset: Sized, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True,
         seed: int = 0, drop_last: bool = False,
     ) -> None:  # fmt: skip
-        self.num_replicas = 1 if num_replicas is None else num_replicas
-        self.rank = 0 if rank is None else rank
+        alone = not is_initialized()
+        if num_replicas is None:
+            num_replicas = 1 if alone else get_world_size()
+        if rank is None:
+            rank = 0 if alone else get_rank()
+        self.num_replicas, self.rank = num_replicas, rank
         if not 0 <= self.rank < self.num_replicas:
             raise ValueError(f"Invalid rank {self.rank}, rank should be in the interval [0, {self.num_replicas - 1}]")
         self.dataset, self.shuffle, self.seed, self.drop_last = dataset, shuffle, seed, drop_last
