@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "utils": frozenset({"ops", "core", "distributed"}),  # a batch is samples put on top of each other: `stack`, an op
     "datasets": frozenset({"backend", "core"}),
     "scalar": frozenset(),
-    "compile": frozenset({"ops", "core", "kernels"}),
+    "compile": frozenset({"autograd", "ops", "core", "kernels"}),  # a run with a history is a Function
     "onnx": frozenset({"nn", "ops", "core", "files"}),
     "train": frozenset(
         {"core", "random", "record", "safetensors", "viz", "compile", "kernels", "distributed"}

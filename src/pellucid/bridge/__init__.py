@@ -3,7 +3,7 @@
     pellucid run program.py --epochs 3
 
 `importing` makes `import torch` find pellucid; `torch` has the names that belong to no other room (devices that
-are not there, settings, compilers that leave a function as it is); `torchvision` the pictures; `program` runs a script,
+are not there, settings, compilers); `torchvision` the pictures; `program` runs a script,
 a module or a notebook as Python would; `lacking` reads a program and lists the names that pellucid does not have;
 `coverage` lists all that there are.
 """

@@ -14,6 +14,7 @@
 | `memory` | memory of what is handed out |
 | `watching` | what a function depends on beside its arguments, and does beside its results |
 | `guards` | whether all that is as it was, in one function |
+| `apart` | forward and backward as two plans |
 | `recording`, `compiled` | one recorded call; the function that has several |
 """
 
@@ -31,14 +32,16 @@ __all__ = ["Program", "TraceError", "compile", "trace"]
 def compile(model: Any = None, *, fullgraph: bool = False, quiet: bool = False, **options: Any) -> Any:
     """The function, made faster: a whole training step (forward, backward, the optimiser's update), or any other.
 
-    The first call runs as it is, the second is recorded while it runs, and from the third on a plan runs: products in
-    memory made before, chains of elementwise ops as one loop each. Numbers are those of eager mode but for the order
-    of roundings, random streams the same. Other shapes, dtypes and Python values are recorded anew, as is what changes
-    in the function's surroundings; a learning rate is read at each run.
+    The first call is recorded while it runs (the second, where an optimiser makes its state in the first), and then a
+    plan runs: kernels that follow one another as one call, chains of elementwise ops as one loop each, memory made
+    before. Numbers are those of eager mode but for the order of roundings, random streams the same. Other shapes,
+    dtypes and Python values are recorded anew, as is what changes in the function's surroundings; a learning rate is
+    read at each run.
 
     What a record cannot hold (a value that Python reads, a list that grows, `print`) makes the function run as it is,
-    and a warning says why, once; with `fullgraph=True` it is an error, with `quiet=True` nothing is said. Results have
-    no history: leave `backward()` in the function. `.explain()` shows what was made of it.
+    and a warning says why, once; with `fullgraph=True` it is an error, with `quiet=True` nothing is said. A
+    result may have a history: then backward is a plan, too, and runs when `backward()` is called. Faster is a function
+    with the whole step in it. `.explain()` shows what was made of it.
 
     `mode`, `dynamic`, `backend` and other options of PyTorch are accepted, and change nothing.
 

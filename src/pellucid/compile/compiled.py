@@ -1,9 +1,9 @@
-"""`pellucid.compile`: a function that is traced when it is called for the second time with arguments of some kind, and
-then runs as a plan; whatever cannot be held in a trace runs as it is, and a message says why, once.
+"""`pellucid.compile`: a function that is recorded when it is called with arguments of some kind, and then runs as a
+plan; whatever cannot be held in a record runs as it is, and a message says why, once.
 
-The first call with given shapes, dtypes and Python values runs as it is: an optimiser makes its state in its first
-step. The second is recorded while it runs. From the third on the plan runs, as long as everything that the function
-reaches is as it was (see `watching`); else it is recorded anew.
+The first call with given shapes, dtypes and Python values is recorded while it runs, but where an optimiser makes its
+state in it, or something else that is made once: then the second is. From then on the plan runs, as long as everything
+that the function reaches is as it was (see `watching`); else it is recorded anew.
 """
 
 from __future__ import annotations
@@ -49,23 +49,24 @@ class Compiled:
                 if recording.holds():
                     self.runs += 1
                     return recording.run(inputs)
-        elif key not in self._met:
-            self._met.add(key)
-            if len(self._met) > _MOST_KINDS:
-                self._met.clear()
-            return self.function(*args, **kwargs)
         return self._record(key, args, kwargs, inputs)
 
     def _record(self, key: Any, args: Any, kwargs: Any, inputs: list[Tensor]) -> Any:
-        """Run the function and record it."""
+        """Run the function and record it. What hinders that in the first call may be gone in the second."""
         if self._made >= _TRIES:
             reason = f"it was recorded {_TRIES} times, and what it depends on has changed again"
             return self._give_up(reason, args, kwargs)
-        result, made = record(self.function, args, kwargs, inputs, strict=self.fullgraph)
+        first = key not in self._met
+        if first:
+            if len(self._met) > _MOST_KINDS:
+                self._met.clear()
+            self._met.add(key)
+        strict = self.fullgraph and not first
+        result, made = record(self.function, args, kwargs, inputs, strict=strict, first=first)
         if isinstance(made, Recording):
             self._made += 1
             self._recordings.setdefault(key, []).insert(0, made)
-        else:
+        elif not first:
             self._refuse(made)
         return result
 
@@ -89,7 +90,7 @@ class Compiled:
             return f"{self._called()} runs as it is: {self.fallback}"
         recordings = [recording for known in self._recordings.values() for recording in known]
         if not recordings:
-            return f"{self._called()} has not been recorded yet: that happens when it is called for the second time"
+            return f"{self._called()} has not been recorded yet: it is when it is called"
         return "\n\n".join(recording.explain() for recording in recordings)
 
     def __getattr__(self, name: str) -> Any:

@@ -198,7 +198,7 @@ def build(
         if id(array) in tracer.captured:
             return of_tensor(tracer.captured[id(array)])
         if int(slot) not in made:
-            kind = INPUT if int(slot) < tracer.inputs else MADE
+            kind = INPUT if int(slot) < tracer.inputs or int(slot) in tracer.late else MADE
             made[int(slot)] = Value(kind, int(slot), array, id(memory_of(array)))
         return made[int(slot)]
 

@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,14 +15,16 @@ from pellucid.core import Tensor, interpreter, state
 from pellucid.core.conversion import from_data
 from pellucid.core.node import Node
 from pellucid.core.views import memory_of
+from pellucid.reverse.gradients import grad
 
+from .apart import Apart, seeds_for
 from .graph import INPUT, Graph, build, leaves
 from .guards import Conditions
 from .passes import PASSES
 from .plan import Plan
 from .tracer import Tracer
 from .updates import Owner
-from .watching import ROOT, SETTINGS, Refused, Surroundings, settings_of
+from .watching import ROOT, SETTINGS, Refused, Surroundings, is_schedule, settings_of
 
 _MUTATORS = frozenset(
     "append extend insert pop remove clear sort reverse update setdefault popitem add discard appendleft popleft "
@@ -37,6 +39,8 @@ class _Watch:
 
     def __init__(self, tracer: Tracer, lasting: set[int]) -> None:
         self.tracer, self.lasting = tracer, lasting
+        self.schedules: list[tuple[Any, int]] = []  # that went on, and after how many ops
+        self._within: types.FrameType | None = None  # the step of a schedule
         self.reason: str | None = None
 
     def __enter__(self) -> _Watch:
@@ -44,17 +48,36 @@ class _Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Look no longer."""
         sys.setprofile(None)
 
     def _event(self, frame: types.FrameType, event: str, argument: Any) -> None:
         if self.reason is not None:
             return
         code = frame.f_code
+        if self._within is not None:
+            self._within = None if frame is self._within and event == "return" else self._within
+            return
+        if event == "call" and code.co_name == "step" and is_schedule(frame.f_locals.get("self")):
+            self._within = frame
+            self._schedule(frame.f_locals)
+            return
         if event == "call" and code is from_data.__code__ and hasattr(frame.f_locals.get("data"), "__array__"):
             if not isinstance(frame.f_locals["data"], Tensor) and not isinstance(frame.f_locals["data"], np.generic):
                 self._say(frame, "it makes a tensor of an array, whose numbers of now would be kept")
         elif event == "c_call" and not code.co_filename.startswith(ROOT):
             self._call(frame, argument)
+
+    def _schedule(self, given: dict[str, Any]) -> None:
+        """A schedule of the learning rate goes on: Python's business, which each run does behind its plan."""
+        schedule = given["self"]
+        if any(value is not None for name, value in given.items() if name not in ("self", "__class__")):
+            self.reason = f"{type(schedule).__name__}.step() is given an epoch or a metric"
+        else:
+            self.schedules.append((schedule, len(self.tracer.steps)))
 
     def _call(self, frame: types.FrameType, function: Any) -> None:
         name = getattr(function, "__name__", "")
@@ -92,12 +115,17 @@ def _was_there(container: Any) -> bool:
 
 
 def record(
-    function: Callable[..., Any], args: Any, kwargs: Any, inputs: list[Tensor], *, strict: bool
+    function: Callable[..., Any], args: Any, kwargs: Any, inputs: list[Tensor], *, strict: bool, first: bool = False
 ) -> tuple[Any, Recording | str]:
-    """Call the function; its result, and the recording or why there is none."""
+    """Call the function; its result, and the recording or why there is none.
+
+    In the `first` call an optimiser makes its state, which is nothing that a run repeats: then it is not recorded.
+    """
     try:
         around = Surroundings(function, args)
         _check_inputs(inputs, around)
+        if first and not all(map(_has_state, around.optimizers)):
+            raise Refused("an optimiser makes its state")
     except Refused as refusal:
         return function(*args, **kwargs), str(refusal)
     before = {key: tensor._grad for key, tensor in around.tensors.items()}
@@ -106,6 +134,8 @@ def record(
     with _births(), interpreter(tracer), _Watch(tracer, around.containers) as watch:
         result = function(*args, **kwargs)
         born = {id(thing) for thing in gc.get_objects(generation=0)}
+        watch.stop()
+        ends = None if tracer.refusal or watch.reason else _ends(tracer, result, around)
     try:
         if tracer.refusal or watch.reason:
             raise Refused(tracer.refusal or watch.reason)
@@ -114,9 +144,18 @@ def record(
             raise Refused(f"{changed}, which a replay would not")
         if any(around.tensors[key]._array is not array for key, array in arrays.items()):
             raise Refused("it puts other memory behind a tensor (tensor.data = …)")
-        return result, Recording(tracer, inputs, result, around, before, born)
+        made = Recording(tracer, inputs, result, around, before, born, ends)
+        made.schedules = [schedule for schedule, _ in watch.schedules]
+        if any(step.op.mutates for _, at in watch.schedules for step in tracer.steps[at:]):
+            raise Refused("a schedule changes the learning rate before an update")
+        return result, made
     except Refused as refusal:
         return result, str(refusal)
+
+
+def _has_state(optimizer: Any) -> bool:
+    """Whether an optimiser has made its first step."""
+    return bool(optimizer.state)
 
 
 def _check_inputs(inputs: list[Tensor], around: Surroundings) -> None:
@@ -124,8 +163,6 @@ def _check_inputs(inputs: list[Tensor], around: Surroundings) -> None:
     for tensor in inputs:
         if type(tensor._array) is not np.ndarray or (type(tensor) is not Tensor and not _is_plain(tensor)):
             raise Refused(f"an argument is a {type(tensor).__name__} on {tensor.device}")
-        if tensor.requires_grad and state.grad:
-            raise Refused("an argument requires a gradient")
         memory = id(memory_of(tensor._array))
         if memory in seen:
             raise Refused("an argument shares memory with another, or with what the function holds")
@@ -134,6 +171,42 @@ def _check_inputs(inputs: list[Tensor], around: Surroundings) -> None:
 
 def _is_plain(tensor: Tensor) -> bool:
     return type(tensor).__module__.startswith("pellucid.")
+
+
+class Ends(NamedTuple):
+    """The backward pass from a result with a history, as it was recorded behind the function."""
+
+    mark: int  # how many ops the function applied
+    outputs: list[Tensor]  # what has a history
+    seeds: list[Tensor]  # the gradient of each
+    targets: list[Tensor]  # what gets a gradient
+    slopes: tuple[Tensor | None, ...]  # the gradient of each
+
+
+def _ends(tracer: Tracer, result: Any, around: Surroundings) -> Ends | str | None:
+    """Go backward from what has a history still; None where nothing has, or why that cannot be recorded."""
+    given = {id(tensor) for tensor in tracer.given}
+    found = {
+        id(tensor): tensor for tensor in _tensors(result)
+        if tensor.grad_fn is not None and tensor.grad_fn not in tracer.walked and id(tensor) not in given
+    }  # fmt: skip
+    if not found:
+        return None
+    if tracer.walked:
+        return "it calls backward(), and returns a tensor with a history for another"
+    if any(not tensor.is_leaf for tensor in around.tensors.values()):
+        return "it reaches a tensor with a history"
+    targets = [leaf for leaf in tracer.leaves.values() if leaf.requires_grad]
+    if any(id(leaf) not in around.tensors and id(leaf) not in given for leaf in targets):
+        return "a gradient goes to a tensor that it reaches in a way that cannot be followed"
+    outputs, mark = list(found.values()), len(tracer.steps)
+    seeds = seeds_for(outputs)
+    tracer.late |= {int(tracer.slot(seed._array)) for seed in seeds}
+    try:
+        slopes = grad(outputs, targets, seeds, retain_graph=True, allow_unused=True)
+    except RuntimeError as failure:
+        return f"its backward pass cannot be recorded: {failure}"
+    return Ends(mark, outputs, seeds, targets, slopes)
 
 
 class Spent(Node):
@@ -154,13 +227,21 @@ class Recording:
 
     def __init__(
         self, tracer: Tracer, inputs: list[Tensor], result: Any, around: Surroundings, before: dict[int, Any],
-        born: set[int],
+        born: set[int], ends: Ends | str | None,
     ) -> None:  # fmt: skip
+        if isinstance(ends, str):
+            raise Refused(ends)
+        if ends is None and any(tensor.requires_grad for tensor in inputs) and state.grad:
+            raise Refused("an argument requires a gradient")
         self.around = around
+        self.schedules: list[Any] = []  # that go on after each run
         self._grads: list[tuple[Tensor, Any]] = []  # (leaf, the memory of its gradient before the call, or None)
         gradients = self._gradients(tracer, before)
-        _check_result(tracer, result)
-        self.graph = build(tracer, inputs, result, gradients, lambda tensor: id(tensor) in born)
+        if ends is not None and gradients:
+            raise Refused("it changes gradients, and returns a tensor with a history")
+        _check_result(tracer, result, ends is not None)
+        handed: Any = result if ends is None else (result, ends.outputs, ends.seeds, list(ends.slopes))
+        self.graph = build(tracer, inputs, handed, gradients, lambda tensor: id(tensor) in born)
         self._check_held(born)
         self._settings = [settings_of(optimizer) for optimizer in around.optimizers]
         self._same_settings = self._quick_settings()
@@ -168,11 +249,21 @@ class Recording:
         if any(value.kind == INPUT for node in self.graph.nodes for value in node.writes):
             raise Refused("it overwrites an argument")
         self.before = str(self.graph)
-        for _, run in PASSES:
-            run(self.graph)
-        self.plan = Plan(self.graph)
-        needs = [isinstance(tensor, Tensor) and tensor.requires_grad for tensor in _tensors(result)]
-        self._spent = any(needs)
+        self.apart: Apart | None = None
+        self._spent = False
+        if ends is None:
+            for _, run in PASSES:
+                run(self.graph)
+            self.plan = Plan(self.graph)
+            self._spent = any(tensor.requires_grad for tensor in _tensors(result))
+        else:
+            self.graph.result, outputs, seeds, slopes = self.graph.result
+            known = {id(tensor): i for i, tensor in enumerate(inputs)}
+            targets = [known.get(id(target), target) for target in ends.targets]
+            own = {id(tensor) for tensor in ends.outputs}
+            needs = [id(tensor) in own for tensor in _tensors(result)]
+            self.apart = Apart(self.graph, ends.mark, outputs, seeds, slopes, targets, needs)
+            self.plan = self.apart.plan
 
     def holds(self) -> bool:
         """Whether a run would do what a call of the function does now."""
@@ -186,11 +277,18 @@ class Recording:
             if self._settings != [settings_of(each) for each in self.around.optimizers]:
                 return False
             self._same_settings = self._quick_settings()
-        if not self.plan.bound():
-            arrays = [(tensor._array.shape, tensor._array.dtype, tensor._array.strides) for tensor, _ in self.plan.held]
-            if arrays != [(array.shape, array.dtype, array.strides) for _, array in self.plan.held]:
-                return False
+        plans = [self.plan] if self.apart is None else [self.apart.plan, self.apart.second]
+        return all(plan.bound() for plan in plans) or self._bind([pair for plan in plans for pair in plan.held])
+
+    def _bind(self, held: list[tuple[Tensor, Any]]) -> bool:
+        """Make the plan anew for other arrays behind the tensors; False where they are not like the former."""
+        arrays = [(tensor._array.shape, tensor._array.dtype, tensor._array.strides) for tensor, _ in held]
+        if arrays != [(array.shape, array.dtype, array.strides) for _, array in held]:
+            return False
+        if self.apart is None:
             self.plan = Plan(self.graph)
+        else:
+            self.apart.rebuild()
         return True
 
     def _quick_settings(self) -> Callable[[], bool]:
@@ -205,7 +303,11 @@ class Recording:
 
     def run(self, inputs: list[Tensor]) -> Any:
         """The result of the plan."""
+        if self.apart is not None:
+            return self.apart.run(inputs)
         result = self.plan(inputs)
+        for schedule in self.schedules:
+            schedule.step()
         if self._spent:
             for tensor in _tensors(result):
                 if tensor._array.dtype.kind in "fc" and tensor.grad_fn is None and not tensor.requires_grad:
@@ -214,12 +316,18 @@ class Recording:
 
     def explain(self) -> str:
         """The graph before and after, and the function that runs."""
-        graph, plan = self.graph, self.plan
         steps = len(self.before.splitlines())
+        head = f"recorded, {steps} applications:\n{self.before}\n"
+        if self.apart is None:
+            return f"{head}\n{self._explained(self.graph, self.plan)}"
+        first = self._explained(self.apart.forward, self.apart.plan)
+        second = self._explained(self.apart.backward, self.apart.second)
+        return f"{head}\nthe forward pass, {first}\n\nthe backward pass, {second}"
+
+    def _explained(self, graph: Graph, plan: Plan) -> str:
         size = sum(array.nbytes for array in plan.buffers.values())
         compiled = f"{plan.natives} of {len(plan.loops)} loops as machine code, {size:,} bytes of buffers"
         return "\n".join([
-            f"recorded, {steps} applications:", self.before, "",
             f"after the passes ({', '.join(name for name, _ in PASSES)}), {len(graph.nodes)} nodes, {compiled}:",
             str(graph), "", "what runs:", plan.source,
         ])  # fmt: skip
@@ -275,9 +383,14 @@ class Recording:
             if not node.writes or node.op not in formulas:
                 continue
             owner = owners.get(id(node.args[0].tensor))
-            if owner is None or node.kwargs != owner[0].options(owner[1]):
+            if owner is None or _settled(node.kwargs) != _settled(owner[0].options(owner[1])):
                 raise Refused("an update has hyperparameters that are not those of its group")
             node.live = Owner(*owner)
+
+
+def _settled(options: dict[str, Any]) -> dict[str, Any]:
+    """The hyperparameters that are not read anew in each run."""
+    return {name: value for name, value in options.items() if name not in SETTINGS}
 
 
 def _tensors(nest: Any) -> list[Tensor]:
@@ -288,15 +401,17 @@ def _tensors(nest: Any) -> list[Tensor]:
     return [tensor for entry in nest for tensor in _tensors(entry)] if isinstance(nest, tuple | list) else []
 
 
-def _check_result(tracer: Tracer, result: Any) -> None:
-    """Refuse results that are not tensors, or that backward is still to go through."""
+def _check_result(tracer: Tracer, result: Any, apart: bool) -> None:
+    """Refuse results that are not tensors, or that backward is still to go through, unless that is recorded."""
     if isinstance(result, dict):
         result = list(result.values())
     if isinstance(result, tuple | list):
         for entry in result:
-            _check_result(tracer, entry)
+            _check_result(tracer, entry, apart)
         return
     if isinstance(result, Tensor):
+        if apart:
+            return
         if result._view is not None and result._view.base is not None and result.requires_grad:
             raise Refused("it returns a view with a history")
         node = result.grad_fn

@@ -71,7 +71,8 @@ class Tracer(Interpreter):
         self.leaves: dict[int, Tensor] = {id(input): input for input in inputs}  # that may get a gradient
         for input in inputs:
             self.slot(input._array)
-        self.inputs = len(inputs)
+        self.inputs, self.given = len(inputs), inputs
+        self.late: set[int] = set()  # slots of other inputs: gradients that are yet to come
         self._walk: Any = None
         self.walked: set[Any] = set()  # nodes that a backward within the trace went through
 

@@ -142,6 +142,8 @@ class Surroundings:
             self._container(thing)
         elif hasattr(thing, "param_groups") and hasattr(thing, "state"):
             self._optimizer(thing)
+        elif is_schedule(thing):
+            self._todo.append(thing.optimizer)
         elif hasattr(type(thing), "__next__"):
             raise Refused(f"it reaches a {type(thing).__name__}, an iterator, which a replay would not move on")
         elif isinstance(getattr(thing, "__dict__", None), dict):
@@ -194,12 +196,14 @@ class Surroundings:
             for name, value in vars(base).items():
                 if isinstance(value, types.FunctionType):
                     self._todo.append(value)
+                    self.entries.append((vars(base), name, value))
                 elif isinstance(value, staticmethod | classmethod):
                     self._todo.append(value.__func__)
                 elif isinstance(value, property):
                     self._todo += [each for each in (value.fget, value.fset) if each]
                 elif not name.startswith("__"):
                     self._todo.append(value)
+                    self.entries.append((vars(base), name, value))
 
     def _object(self, thing: Any) -> None:
         if any(getattr(thing, name, None) for name in _HOOKS):
@@ -234,8 +238,8 @@ class Surroundings:
         own = vars(optimizer)
         if any(getattr(optimizer, name, None) for name in _HOOKS):
             raise Refused("the optimiser has hooks, which a replay would not call")
-        if type(own.get("step")) is types.FunctionType or "step" in own:
-            raise Refused("a schedule counts the steps of the optimiser, which a replay would not")
+        if "step" in own and not hasattr(own["step"], "_wrapped_by_lr_sched"):  # the mark of a schedule stays as it is
+            raise Refused("the optimiser has a step() of its own, which a replay would not call")
         for name in ("param_groups", "state", "defaults"):
             if name in own:
                 self.entries.append((own, name, own[name]))
@@ -269,6 +273,11 @@ _ABSENT: Any = object()
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_step_pre_hooks",
           "_step_post_hooks")  # fmt: skip
 _LIBRARIES = tuple({str(Path(np.__file__).parent.parent), str(Path(types.__file__).parent)})
+
+
+def is_schedule(thing: Any) -> bool:
+    """Whether it is a schedule of an optimiser's learning rate."""
+    return hasattr(type(thing), "get_last_lr") and hasattr(thing, "optimizer")
 
 
 def settings_of(optimizer: Any) -> Any:

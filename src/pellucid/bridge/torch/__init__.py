@@ -1,4 +1,4 @@
-"""What PyTorch has and no other room: devices that are not there, settings, compilers that leave a function as it is.
+"""What PyTorch has and no other room: devices that are not there, settings, compilers.
 
 The files are at PyTorch's places: `torch.cuda.amp` is `cuda/amp.py`. `pellucid` itself looks here for a name that it
 does not have, so `import pellucid as torch` finds the same.
@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
-from pellucid.compile.unchanged import compile
 from pellucid.core import Tensor
 from pellucid.errors import warn
 from pellucid.ops.storage import TypedStorage, UntypedStorage
@@ -27,6 +26,7 @@ from pellucid.ops.tensor_types import (
     ShortTensor,
 )  # fmt: skip
 
+from ._compile import compile
 from ._older import (
     celu,
     detach,

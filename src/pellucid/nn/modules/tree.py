@@ -195,7 +195,7 @@ class Tree:
         return self._apply(lambda t: t.share_memory_())
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Leaves the module as it is: what PyTorch's compiler would make faster runs eagerly."""
+        """Leaves the module as it is; what makes it faster is `pellucid.compile(module)`, or a whole step."""
 
     def cpu(self) -> Self:
         """Move every parameter and buffer to the CPU."""

@@ -1,4 +1,4 @@
-"""`torch._inductor`, of which programs set switches: they are kept, and nothing is compiled."""
+"""`torch._inductor`, of which programs set switches: they are kept, and change nothing."""
 
 from types import SimpleNamespace
 

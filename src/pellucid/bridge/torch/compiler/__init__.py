@@ -1,10 +1,10 @@
-"""`torch.compiler`: nothing is compiled, so there is nothing to be kept from it."""
+"""`torch.compiler`: what steers the compiler of PyTorch; ours needs no steering."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pellucid.compile.unchanged import compile
+from .._compile import compile
 
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable", "is_compiling",
