@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .matching import curve, held_out
 from .record import ProgramRecord
 
 
@@ -133,3 +134,21 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
     if strictly:
         return b.loss < 0.4 * a.loss and a.progress < 0.8 * b.progress
     return b.loss < 0.7 * a.loss
+
+
+def better_held_out(was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether a run does better on the rows of its own evaluation, at the end, beyond noise."""
+    a, b = ({step: ends for step, *ends in curve(record)} for record in (was, now))
+    both = set(a) & set(b)
+    if not both or max(both) < 0.7 * max(a):
+        return False
+    step = max(both)
+    (loss, hits), (less, more) = a[step], b[step]
+    rows = sum(len(h.rows) for h in held_out(was) if h.step == step)
+    if hits is not None and more is not None:
+        spread = math.sqrt(max(hits * (1 - hits), 0.01) / max(rows, 1))
+        if more - hits > max(0.02, spread):
+            return True
+        if more - hits < -spread / 2:
+            return False
+    return loss is not None and less is not None and less < 0.7 * loss

@@ -11,11 +11,12 @@ from pellucid.core import Tensor, no_grad
 from pellucid.errors import user_frame
 from pellucid.random import get_rng_state, set_rng_state
 
-from .batches import WIDTH, BatchNotes
+from .batches import WIDTH
 from .criterion import LossCall
 from .matching import matched
 from .places import place
 from .record import HeldOutRecord, ModeRecord, ProgramRecord
+from .rows import told_apart
 
 NOISY = ("Dropout", "BatchNorm")
 KEPT = 3000  # rows of the last evaluation that are kept
@@ -57,7 +58,7 @@ class EvaluationNotes:
         if differs is not None:
             self.record.evaluated.append(ModeRecord(at, names, differs))
 
-    def note(self, args: Any, output: Any, batches: BatchNotes) -> None:
+    def note(self, args: Any, output: Any) -> None:
         """A network was called on rows."""
         self._open, self._output = None, None
         x = args[0] if args else None
@@ -67,7 +68,7 @@ class EvaluationNotes:
         if len(x) != len(output) or not len(x) or len(record.held_out) >= MOST:
             return
         flat = x.detach().numpy().reshape(len(x), -1)
-        noted = HeldOutRecord(len(record.steps), place(), batches.told_apart(flat), self._names(x))
+        noted = HeldOutRecord(len(record.steps), place(), told_apart(flat), self._names(x))
         if record.held_out and record.held_out[-1].step != noted.step:
             for earlier in record.held_out:
                 earlier.inputs = earlier.outputs = earlier.target = None

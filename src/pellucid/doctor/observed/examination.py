@@ -8,9 +8,10 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding, Report
 
-from .compare import better, does_well, outcome
+from .compare import better, better_held_out, does_well, outcome
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import crash, data, gradients, held_out, loss, model, numbers, rate
@@ -22,10 +23,14 @@ STATED: tuple[Rule, ...] = (
     *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
-    (*model.CONDITIONS, *numbers.CONDITIONS), model.CLASSES, (rate.trials,), (rate.further,)
+    (*model.CONDITIONS, *numbers.CONDITIONS), model.CLASSES, (rate.near,), (rate.further,)
 )  # fmt: skip
 # what may be wrong beside a fault of the training, and does not hide it
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
+# what a wrong gradient or wrong data may look like, and never the other way round
+OF_SCALE = (
+    "lr-too-low", "lr-too-high", "late-instability", "too-few-updates", "exploding-gradients", "excessive-weight-decay"
+)  # fmt: skip
 NO_BACKWARD = "backward() was never called: no training was seen in the program."
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ROUNDS = 4
@@ -119,8 +124,7 @@ class _Search:
         nowhere = outcome(self.current).progress < 0.25
         if self._by_data() and nowhere and not any(f.severity == "error" for f in self.found):
             self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
-        rank = {"error": 0, "warning": 1, "info": 2}
-        return sorted(self.found, key=lambda f: (rank[f.severity], -f.confidence))
+        return sorted(self.found, key=_rank)
 
     def _by_data(self) -> bool:
         """Whether the program learns from data by a loss that is to fall, so that rates and scales can be asked about.
@@ -140,7 +144,7 @@ class _Search:
 
     def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
         """What the record of now speaks for, but what was found, or tried with nothing changed since."""
-        found = {(f.cause, f.file, f.line) for f in self.found}
+        found = {(f.cause, f.file, f.line) for f in self.found if f.severity == "error" or not f.fork}
         new: list[Suspicion] = []
         for rule in rules:
             for suspicion in rule(self.current):
@@ -153,10 +157,11 @@ class _Search:
         self.tried.add((suspicion.cause, *(suspicion.place or (None, None)), len(self.treatments)))
 
     def _try(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
+        beyond = any(s.by_held_out for s in suspicions)  # to the evaluation that follows the last step
         runs = iter(
             self.laboratory.several(
                 [[*self.treatments, *s.treatments] for s in suspicions if s.treatments],
-                max(len(self.current.steps), ENOUGH),
+                max(len(self.current.steps), ENOUGH) + beyond,
                 self.seconds,
             )
         )
@@ -171,16 +176,22 @@ class _Search:
             if not (suspicion.certain or helped or suspicion.otherwise):
                 continue
             finding = _finding(suspicion, self.current, run)
-            finding.verified = helped if run is not None else None
+            finding.verified = helped if run is not None else True if suspicion.curves else None
             if not suspicion.certain and not helped:
                 finding.severity, finding.confidence = suspicion.otherwise, 0.4
-            self.found.append(finding)
+            self._add(finding)
             harmless = run is not None and len(run.steps) >= len(self.current.steps) and not better(run, self.current)
             if run is not None and (helped or (finding.severity == "error" and harmless)):
                 self.treatments += suspicion.treatments
                 self.current = run
                 return True
         return False
+
+    def _add(self, finding: Finding) -> None:
+        """Enter a finding, in the place of what was said of the same before."""
+        place = (finding.cause, finding.file, finding.line)
+        self.found = [f for f in self.found if (f.cause, f.file, f.line) != place]
+        self.found.append(finding)
 
     def _conditions(self) -> bool:
         """Faults of scale, which only a fork can tell: the first group in which one is confirmed ends the search.
@@ -191,7 +202,7 @@ class _Search:
             if does_well(self.current) and rules is not model.CLASSES:
                 continue
             suspicions = self._ask(rules)
-            of_rate = rules[0] in (rate.trials, rate.further)
+            of_rate = rules[0] in (rate.near, rate.further)
             runs = self._try(suspicions)
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
@@ -214,8 +225,15 @@ class _Search:
                     return False
                 self.treatments += suspicion.treatments
                 self.current = run
+                if of_rate:  # what a rate hid can be told now
+                    self._stated()
                 return not of_rate
         return False
+
+
+def _rank(finding: Finding) -> tuple[int, bool, float]:
+    """The worst first; of errors, what is wrong before what does not suit."""
+    return SEVERITIES.index(finding.severity), finding.cause in OF_SCALE, -finding.confidence
 
 
 def _quality(record: ProgramRecord) -> float:
@@ -229,6 +247,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         return False
     if suspicion.by_recall:
         return was.final is not None and now.final is not None and _recall(now) - _recall(was) > 0.12
+    if suspicion.by_held_out:
+        return better_held_out(was, now)
     if suspicion.by_final:
         if was.final is None or now.final is None:
             return False
@@ -253,8 +273,7 @@ def _finding(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     if suspicion.place is not None:
         finding.file, finding.line = suspicion.place
         finding.code = linecache.getline(*suspicion.place).strip()
-    if now is not None:
-        finding.fork = curves(was, now)
+    finding.fork = curves(was, now) if now is not None else dict(suspicion.curves)
     return finding
 
 

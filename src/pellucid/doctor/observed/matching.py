@@ -12,6 +12,7 @@ from pellucid.core import Tensor
 
 from .mixing import quietly
 from .record import HeldOutRecord, MatchRecord, ProgramRecord
+from .rows import inside
 
 HELD = re.compile(r"(^|_)(val|valid|validation|va|test|te|dev|heldout|holdout|eval)\d*(_|$)|^[xX](val|test|te|va|dev)$")
 FEW = 20
@@ -22,14 +23,6 @@ def is_named(held: HeldOutRecord) -> bool:
     return any(HELD.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) for name in held.names)
 
 
-def inside(rows: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """For each row, whether it is among those of the training."""
-    if not len(trained) or not len(rows):
-        return np.zeros(len(rows), bool)
-    size = float(np.abs(trained).max()) or 1.0
-    return np.isin(np.round(rows / size, 9), np.round(trained / size, 9))
-
-
 def trained_rows(record: ProgramRecord) -> np.ndarray:
     return np.unique(np.concatenate(record.rows)) if record.rows else np.empty(0)
 
@@ -38,6 +31,22 @@ def held_out(record: ProgramRecord) -> list[HeldOutRecord]:
     """The evaluations on other rows than those of the training: by their names, or for the most part."""
     trained = trained_rows(record)
     return [h for h in record.held_out if is_named(h) or inside(h.rows, trained).mean() < 0.5]
+
+
+def curve(record: ProgramRecord) -> list[tuple[int, float | None, float | None]]:
+    """For each step at which was evaluated, the loss and the share of right answers."""
+    held = held_out(record)
+    found: list[tuple[int, float | None, float | None]] = []
+    for step in sorted({h.step for h in held}):
+        here = [h for h in held if h.step == step]
+        losses = [(h.loss, len(h.rows)) for h in here if h.loss is not None]
+        hits = [(h.accuracy, len(h.rows)) for h in here if h.accuracy is not None]
+        found.append((step, _mean(losses), _mean(hits)))
+    return found
+
+
+def _mean(pairs: list[tuple[float, int]]) -> float | None:
+    return sum(v * n for v, n in pairs) / sum(n for _, n in pairs) if pairs else None
 
 
 def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:

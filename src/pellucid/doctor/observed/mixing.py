@@ -105,9 +105,34 @@ def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> 
         if not record.classes:
             a, b = out.detach().numpy().astype(float), y[some].astype(float)
             return FinalRecord(loss=float(((a - b) ** 2).mean())) if a.shape == b.shape else None
-        return FinalRecord(end.accuracy(), _recalls(end))
+        return FinalRecord(end.accuracy(), _recalls(end), doubted=_doubted(networks[0], x, record, call))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
+
+
+def _doubted(network: Any, x: np.ndarray, record: ProgramRecord, call: LossCall) -> np.ndarray:
+    """See `FinalRecord.doubted`."""
+    rows = np.concatenate(record.rows[: len(record.inputs)])
+    if len(rows) != len(x):
+        return np.empty(0)
+    parts = [quietly(network, _like(network, part.reshape(len(part), *record.shape), record)) for part in _parts(x)]
+    answers = _answers(call, np.concatenate([part.detach().numpy() for part in parts]))
+    labels = _labels(np.concatenate(record.targets))
+    return np.unique(rows[answers != labels]) if answers.shape == labels.shape else np.empty(0)
+
+
+def _parts(x: np.ndarray) -> list[np.ndarray]:
+    return [x[start : start + ROWS] for start in range(0, len(x), ROWS)]
+
+
+def _answers(call: LossCall, given: np.ndarray) -> np.ndarray:
+    if given.ndim == 2 and given.shape[1] > 1:
+        return given.argmax(1)
+    return (given.ravel() > (0.0 if call.kind.endswith("logits") else 0.5)).astype(int)
+
+
+def _labels(target: np.ndarray) -> np.ndarray:
+    return target.argmax(1) if target.ndim == 2 and target.shape[1] > 1 else target.ravel()
 
 
 def _recalls(call: LossCall) -> dict[int, float]:
@@ -115,12 +140,7 @@ def _recalls(call: LossCall) -> dict[int, float]:
     given = call.prediction.detach().numpy()
     if target is None or given.ndim > 2:
         return {}
-    if given.ndim == 2 and given.shape[1] > 1:
-        answers = given.argmax(1)
-        labels = target.argmax(1) if target.ndim == 2 else target
-    else:
-        answers = (given.ravel() > (0.0 if call.kind.endswith("logits") else 0.5)).astype(int)
-        labels = target.ravel()
+    answers, labels = _answers(call, given), _labels(target)
     if answers.shape != labels.shape:
         return {}
     return {int(c): float((answers[labels == c] == c).mean()) for c in np.unique(labels)}

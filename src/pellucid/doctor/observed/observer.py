@@ -26,6 +26,7 @@ from .parameters import ParameterNotes
 from .passes import PassNotes
 from .places import is_own, place
 from .record import ClipRecord, LoaderRecord, OptimizerRecord, Place, ProgramRecord, StepRecord
+from .rows import distinct
 from .treatments import Treatment
 
 LOOKS = frozenset(
@@ -190,7 +191,7 @@ class Observer(Interpreter):
             self.record.own_seconds += time.monotonic() - began
             result = call(module, *args, **kwargs)
             began = time.monotonic()
-            self.evaluations.note(args, result, self.batches)
+            self.evaluations.note(args, result)
             self.record.own_seconds += time.monotonic() - began
         return result
 
@@ -333,7 +334,9 @@ class Observer(Interpreter):
         except TypeError:
             return
         shuffled = "Sequential" not in type(loader.sampler).__name__
-        self.record.loaders.append(LoaderRecord(rows, int(loader.batch_size or 0), shuffled, place()))
+        first = next(iter(getattr(loader.dataset, "tensors", ())), None)
+        apart = distinct(first) if isinstance(first, Tensor) else 0
+        self.record.loaders.append(LoaderRecord(rows, int(loader.batch_size or 0), shuffled, place(), apart))
 
 
 class _Aside(AbstractContextManager[None]):

@@ -9,6 +9,8 @@ import numpy as np
 from .places import place
 from .record import ParameterRecord, Place, ProgramRecord
 
+WIDEST = 512  # of a square weight whose largest singular value is computed
+
 
 class ParameterNotes:
     """Enters parameters, and the layers that hold them, in a record."""
@@ -82,6 +84,8 @@ class ParameterNotes:
                 note.std, note.mean = float(values.std()), float(values.mean())
             if values.ndim >= 2:
                 note.fan_in = int(np.prod(values.shape[1:]))
+                if values.ndim == 2 and 1 < values.shape[0] == values.shape[1] <= WIDEST and np.isfinite(values).all():
+                    note.gain = float(np.linalg.norm(values.astype(float), 2))
                 note.alike = values.shape[0] > 1 and bool((values == values[:1]).all())
             self.record.parameters[name] = note
         return self.record.parameters[self.names[id(parameter)]]

@@ -16,6 +16,7 @@ from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .parameters import ParameterNotes
 from .record import Place, ProgramRecord, StepRecord
+from .rows import distinct
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
 
@@ -131,8 +132,8 @@ class PassNotes:
                 record.loss = described
                 record.start = record.start or described
             source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
-            if source is not None and len(source.args[0].shape):
-                record.available = max(record.available, len(source.args[0]))
+            if source is not None and len(source.args[0].shape) and len(source.args[0]) > record.available:
+                record.available, record.distinct = len(source.args[0]), distinct(source.args[0])
 
     def note_gradients(self, parameters: list[Any]) -> None:
         """A backward has run: how large its gradients are."""

@@ -85,6 +85,7 @@ class ParameterRecord:
     fan_in: int = 1
     alike: bool = False  # all its units are the same at first
     same_gradients: bool = False  # … and after some steps still
+    gain: float = 0.0  # of a square weight, its largest singular value at first
     gradient: float = 0.0  # its norm, at first
     moved: float = 0.0  # how far it came, as a share of its size
 
@@ -107,6 +108,7 @@ class LoaderRecord:
     batch: int
     shuffled: bool
     place: Place | None = None
+    distinct: int = 0  # rows that differ; 0: not known
 
 
 @dataclass
@@ -186,11 +188,13 @@ class FinalRecord:
         accuracy: the share of right answers.
         recalls: that share for each class that was seen, by class.
         loss: the mean square error, where the targets are no classes.
+        doubted: rows of which the network says another class than their label, as numbers that tell them apart.
     """
 
     accuracy: float | None = None
     recalls: dict[int, float] = field(default_factory=dict)
     loss: float | None = None
+    doubted: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass
@@ -224,6 +228,7 @@ class ProgramRecord:
     shape: tuple[int, ...] = ()  # of a row
     whole_numbers: bool = False  # whether inputs are no floats, as token ids
     available: int = 0  # rows of what the batches were taken from
+    distinct: int = 0  # … that differ: a row may be there several times, as where rare ones are repeated
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
     final: FinalRecord | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .record import Place
 from .treatments import Treatment
@@ -18,6 +19,8 @@ class Suspicion:
         same_loss: whether the losses of the fork and of the program are the same function.
         by_final: what counts is the accuracy, or the error, in eval() at the end.
         by_recall: what counts is how much of each class is recognised at the end, all classes alike.
+        by_held_out: what counts is how well it does on the rows of its own evaluation.
+        curves: what the record itself proves, where that needs no fork: see `Finding.fork`.
         otherwise: its severity where no fork confirms it; "" drops it.
     """
 
@@ -32,5 +35,7 @@ class Suspicion:
     same_loss: bool = True
     by_final: bool = False
     by_recall: bool = False
+    by_held_out: bool = False
+    curves: dict[str, Any] = field(default_factory=dict)
     otherwise: str = ""
     confidence: float = 0.9

@@ -11,7 +11,8 @@ from pellucid.core import Tensor, no_grad
 from pellucid.nn.functional import log_softmax, relu
 from pellucid.ops.choice import clamp
 
-from .criterion import QUOTIENTS
+from .criterion import BINARY, QUOTIENTS
+from .rows import inside, told_apart
 
 
 class Treatment:
@@ -133,6 +134,52 @@ class Within(Treatment):
             return args, kwargs
         safe = clamp(x, min=self.edge) if key[0] not in QUOTIENTS else x + (x >= 0).to(x.dtype) * self.edge
         return ((args[0], safe) if key[0] in QUOTIENTS else (safe, *args[1:])), kwargs
+
+
+@dataclass
+class DropRows(Treatment):
+    """Some rows, told by their numbers as in `rows`, do not count in a loss of classes."""
+
+    numbers: np.ndarray
+    ignored: np.ndarray | None = None  # of the batch at hand
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        self.ignored = None
+        if args and isinstance(args[0], Tensor) and args[0].dim():
+            flat = args[0].detach().numpy().reshape(len(args[0]), -1)
+            ignored = inside(told_apart(flat), self.numbers)
+            self.ignored = ignored if ignored.any() and not ignored.all() else None
+        return args
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        if self.ignored is None or key[0] not in ("cross_entropy", "nll_loss") or len(args) < 2:
+            return args, kwargs
+        target = args[1].detach().numpy()
+        if target.shape != self.ignored.shape or target.dtype.kind == "f":
+            return args, kwargs
+        nothing = kwargs.get("ignore_index", -100)
+        marked = args[1].new_tensor(np.where(self.ignored, nothing, target))
+        return (args[0], marked, *args[2:]), {**kwargs, "ignore_index": nothing}
+
+    def criterion(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if self.ignored is None or name not in BINARY or args[1].shape[0] != len(self.ignored):
+            return kwargs
+        weight = np.where(self.ignored, 0.0, len(self.ignored) / (~self.ignored).sum())
+        return {**kwargs, "weight": args[1].new_tensor(weight.reshape(-1, *[1] * (args[1].dim() - 1)))}
+
+
+@dataclass
+class Shrink(Treatment):
+    """After each step all weights are a little smaller: weight decay, apart from the optimiser's."""
+
+    share: float = 2e-3
+
+    def after_step(self, optimizer: Any) -> None:
+        with no_grad():
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if parameter.dim() > 1:
+                        parameter.mul_(1 - self.share)
 
 
 @dataclass
@@ -319,6 +366,24 @@ class FreshWeights(Treatment):
                         continue
                     bound = 1.7 / np.sqrt(max(int(np.prod(parameter.shape[1:])), 1))
                     parameter.copy_(parameter.new_tensor(draw.uniform(-bound, bound, tuple(parameter.shape))))
+        return args
+
+
+@dataclass
+class Contract(Treatment):
+    """Before the first pass, square weights are divided by their largest singular value, where that is above 1."""
+
+    done: bool = False
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self.done:
+            self.done = True
+            with no_grad():
+                for parameter in module.parameters():
+                    if parameter.dim() == 2 and parameter.shape[0] == parameter.shape[1]:
+                        gain = float(np.linalg.norm(parameter.detach().numpy().astype(float), 2))
+                        if gain > 1:
+                            parameter.copy_(parameter / gain)
         return args
 
 

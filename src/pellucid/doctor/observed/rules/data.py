@@ -88,20 +88,20 @@ def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     rows = record.rows[:count]
     if not labels or any(len(a) != len(b) for a, b in zip(rows, labels, strict=False)):
         return None
-    return told_apart(np.concatenate(rows)), np.concatenate(labels).astype(float)
+    return rounded(np.concatenate(rows)), np.concatenate(labels).astype(float)
 
 
-def told_apart(rows: np.ndarray) -> np.ndarray:
+def rounded(rows: np.ndarray) -> np.ndarray:
     """The numbers of rows without what rounding makes of the same row in another place of a batch."""
     return np.round(rows / (float(np.abs(rows).max()) or 1.0), 10)
 
 
 def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     """An epoch that shows a part of the rows, the same again and again."""
-    total = max([record.available, *(loader.rows for loader in record.loaders[:1])], default=0)
+    total = max([record.distinct, *(loader.distinct or loader.rows for loader in record.loaders[:1])], default=0)
     if not record.rows or total < 20:
         return
-    rows = told_apart(np.concatenate(record.rows))
+    rows = rounded(np.concatenate(record.rows))
     distinct = len(np.unique(rows))
     if len(rows) >= 3 * total and 1 < distinct < 0.5 * total and len(record.rows) >= 10:
         yield Suspicion(

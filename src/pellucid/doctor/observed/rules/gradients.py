@@ -72,6 +72,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             record.optimizers[0].place if strangers[0].listed else strangers[0].place,
             [OptimizeAll()],
             certain=not listed_all or not any(p.known for p in reached),
+            strictly=listed_all,  # a head that is trained alone, on features as they are, may well be meant
             otherwise="" if any(p.loaded for p in reached) else "info",
         )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]

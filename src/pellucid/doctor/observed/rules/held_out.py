@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..compare import chance, outcome
-from ..matching import held_out, inside, is_named, trained_rows
-from ..record import HeldOutRecord, ProgramRecord
+from ..matching import curve, held_out, is_named, trained_rows
+from ..record import ProgramRecord
+from ..rows import inside
 from ..suspicion import Suspicion
+from ..treatments import DropRows, Shrink, Treatment
 
 FEW = 20
 BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
@@ -20,12 +23,15 @@ def leak(record: ProgramRecord) -> Iterator[Suspicion]:
     trained = trained_rows(record)
     named = [h for h in record.held_out if is_named(h)]
     others = named or [h for h in record.held_out if inside(h.rows, trained).mean() < 0.98]
-    if not others or not record.inputs or not _tell_apart(record):
+    if not others or not record.inputs:
         return
     last = max(h.step for h in others)
-    rows = np.unique(np.concatenate([h.rows for h in others if h.step == last]))
+    every = np.concatenate([h.rows for h in others if h.step == last])
+    rows = np.unique(every)
     both = inside(rows, trained)
     share = float(both.mean())
+    if not _tell_apart(record) and both.sum() <= 2 * _by_chance(every, record, len(trained)):
+        return
     if len(rows) < FEW or share < 0.05 or (not named and inside(trained, rows).all()):
         return  # all the data, of which the training rows are a part
     yield Suspicion(
@@ -49,6 +55,20 @@ def _tell_apart(record: ProgramRecord) -> bool:
     if not record.whole_numbers and (values > 500 or values > 0.5 * x.size > 20):
         return True
     return values > 1 and spread * np.log2(values) >= needed
+
+
+def _by_chance(rows: np.ndarray, record: ProgramRecord, trained: int) -> float:
+    """How many rows of an evaluation may well be among those of the training by chance, as rows of few kinds are.
+
+    Told by how often two rows of the evaluation, or two of the training, are the same: of n rows there are n² / 2
+    pairs, and n · trained with the others.
+    """
+    _, counts = np.unique(rows, return_counts=True)
+    alike = float((counts * (counts - 1) / 2).sum())
+    expected = (alike + 1) * 2 * trained / len(rows)
+    if record.distinct > 1:
+        expected = min(expected, (record.available - record.distinct + 1) * 2 * len(rows) / record.distinct)
+    return expected
 
 
 def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -75,14 +95,15 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
 def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
     """Training goes on to improve while the evaluation gets worse."""
     end = outcome(record)
-    curve = _curve(held_out(record))
-    if not end.finite or not curve:
+    found = curve(record)
+    if not end.finite or not found:
         return
-    losses = [(step, loss) for step, loss, _ in curve if loss is not None and np.isfinite(loss)]
-    hits = [(step, accuracy) for step, _, accuracy in curve if accuracy is not None]
+    losses = [(step, loss) for step, loss, _ in found if loss is not None and np.isfinite(loss)]
+    hits = [(step, accuracy) for step, _, accuracy in found if accuracy is not None]
     train = record.final.accuracy if record.final is not None else end.accuracy
     worse = gap = False
     said = ""
+    stopped: dict[str, Any] = {}
     if len(losses) >= 5:
         values = np.array([loss for _, loss in losses])
         best = int(values.argmin())
@@ -94,6 +115,11 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
             f"The loss of the evaluation was lowest after {losses[best][0]} steps ({values[best]:.3g}) and is "
             f"{last:.3g} at the end, where that of the training is {end.loss:.3g}."
         )
+        stopped = {
+            "as it was": [float(v) for v in values],
+            "with the fix": [float(v) for v in values[: best + 1]],
+            "what": "loss of the evaluation, and of a run that stops where it is lowest",
+        }
     if not worse and hits and train is not None:
         reached = max(accuracy for _, accuracy in hits)
         last_hit = float(np.mean([accuracy for _, accuracy in hits[-2:]]))
@@ -104,36 +130,26 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
             f"On the rows of the training {train:.0%} of the answers are right, on those of the evaluation "
             f"{last_hit:.0%}; the network has {weights} numbers for {rows} rows."
         )
-    if worse or gap:
+    tried: list[list[Treatment]] = [[]] if worse else [[Shrink(2e-3)], [Shrink(2e-2)]] if gap else []
+    for treatments in tried:
         yield Suspicion(
             "overfitting",
             said,
             "The network learns the rows of the training by heart, and says ever less of others.",
             "stop where the evaluation is best; weight_decay=1e-2, dropout, a smaller network, or more data",
             next((h.place for h in reversed(held_out(record))), None),
-            certain=True,
+            treatments,
+            certain=worse,
+            by_held_out=True,
+            otherwise="warning",
             confidence=0.7,
+            curves=stopped if worse else {},
         )
-
-
-def _curve(held: list[HeldOutRecord]) -> list[tuple[int, float | None, float | None]]:
-    """For each step at which was evaluated, the loss and the share of right answers."""
-    found: list[tuple[int, float | None, float | None]] = []
-    for step in sorted({h.step for h in held}):
-        here = [h for h in held if h.step == step]
-        losses = [(h.loss, len(h.rows)) for h in here if h.loss is not None]
-        hits = [(h.accuracy, len(h.rows)) for h in here if h.accuracy is not None]
-        found.append((step, _mean(losses), _mean(hits)))
-    return found
-
-
-def _mean(pairs: list[tuple[float, int]]) -> float | None:
-    return sum(v * n for v, n in pairs) / sum(n for _, n in pairs) if pairs else None
 
 
 def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
     """The network does better on other rows than on those it is trained on: their labels are wrong."""
-    hits = [accuracy for _, _, accuracy in _curve(held_out(record)) if accuracy is not None]
+    hits = [accuracy for _, _, accuracy in curve(record) if accuracy is not None]
     train = record.final.accuracy if record.final is not None else None
     if not hits or train is None or sum(len(h.rows) for h in held_out(record) if h.target is not None) < 50:
         return
@@ -148,7 +164,9 @@ def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
             f"{1 - train / max(best, 1e-9):.0%} of the labels of the training.",
             "look at the labels for which the network is sure of another, and at the step that makes them",
             record.loss.place,
-            certain=True,
+            [DropRows(record.final.doubted)] if record.final is not None and len(record.final.doubted) else [],
+            by_held_out=True,
+            otherwise="warning",
             confidence=0.8,
         )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
 from ..compare import outcome
 from ..criterion import EDGES, QUOTIENTS
-from ..record import ProgramRecord
+from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import Clip, NoClip, Within
+from ..treatments import Clip, Contract, FreshWeights, NoClip, Treatment, Within
+
+OFTEN = 4  # times that a pass multiplies with the same weight, as a recurrence does
 
 
 def domain(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -67,16 +70,34 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
     broken = len(finite) < len(norms) or not outcome(record).finite
     if begin < 20 and high < 30 * max(middle, 1e-12) and not broken:
         return
-    yield Suspicion(
-        "exploding-gradients",
+    said = (
         f"The norm of all gradients is {begin:.3g} at first and {high:.3g} at most, with a median of {middle:.3g}"
-        + (", before they are not finite." if broken else "."),
-        "Slopes multiply through depth or time, and single steps throw the weights far away.",
-        "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) before optimizer.step(), and smaller first weights",
-        record.lines.get("step") or record.lines.get("backward"),
-        [Clip()],
-        strictly=True,
+        + (", before they are not finite." if broken else ".")
     )
+    again = _multiplied(record)
+    if again is not None:
+        said += f" {again.name}, which is multiplied with over and over, stretches by up to {again.gain:.3g} each time."
+    tried: list[list[Treatment]] = [[Clip()]]
+    if again is not None and again.gain > 1.1:
+        tried += [[Contract(), Clip()], [FreshWeights()]]
+    for treatments in tried:
+        yield Suspicion(
+            "exploding-gradients",
+            said,
+            "Slopes multiply through depth or time, and single steps throw the weights far away.",
+            "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) before optimizer.step(), and smaller first weights"
+            + ("" if again is None else ": nn.init.orthogonal_ for those of the recurrence"),
+            record.lines.get("step") or record.lines.get("backward"),
+            treatments,
+            strictly=True,
+        )
+
+
+def _multiplied(record: ProgramRecord) -> ParameterRecord | None:
+    """The square weight that a pass multiplies with again and again, as through time."""
+    counts = Counter(op.weight for op in (record.start or record.loss).body if op.weight)
+    often = [record.parameters[name] for name, n in counts.items() if n >= OFTEN and name in record.parameters]
+    return max((p for p in often if p.gain), key=lambda p: p.gain, default=None)
 
 
 STATED = (domain,)

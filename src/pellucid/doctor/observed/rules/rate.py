@@ -12,6 +12,8 @@ from ..treatments import LearningRate
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
 FURTHER = (1e3, 1e4, 1e5)
+FURTHEST = 1e12
+STILL = 0.02  # of the loss, by which a program that hardly moves gets better
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
 FEW = 60
@@ -23,7 +25,29 @@ def further(record: ProgramRecord) -> Iterator[Suspicion]:
     if not end.finite or end.loss > 10 * abs(end.begin):
         yield from trials(record, tuple(1 / factor for factor in FURTHER))
     elif abs(end.begin - end.loss) < 0.05 * abs(end.begin):
-        yield from trials(record, FURTHER)
+        yield from trials(record, (*FURTHER, *_up_to_usual(record)))
+
+
+def _up_to_usual(record: ProgramRecord) -> Iterator[float]:
+    """Decades beyond `FURTHER`, up to the largest rate that is usual for the optimiser."""
+    if not record.optimizers or not record.optimizers[0].options.get("lr"):
+        return
+    _, high = USUAL.get(record.optimizers[0].name, ADAM)
+    factor = 10 * FURTHER[-1]
+    while factor <= FURTHEST and factor * float(record.optimizers[0].options["lr"]) <= high:
+        yield factor
+        factor *= 10
+
+
+def near(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A factor of ten and of a hundred; of a program that stands still under a rate far below what is usual, none."""
+    optimizer = record.optimizers[0] if record.optimizers else None
+    low, _ = USUAL.get(optimizer.name, ADAM) if optimizer is not None else ADAM
+    rate = float(optimizer.options.get("lr", low)) if optimizer is not None else low
+    end = outcome(record)
+    if 0 < rate < low / 300 and end.finite and abs(end.begin - end.loss) < STILL * abs(end.begin):
+        return
+    yield from trials(record)
 
 
 def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Iterator[Suspicion]:
