@@ -31,6 +31,7 @@ COMMANDS = {
     "loss, and try what it suggests.",
     "predict": "Predict with the network of RUN for each sample in FILE.",
     "sample": "Write text with the network of RUN, which learned from text.",
+    "export": "Write the network of RUN as an ONNX file, for other runtimes and languages.",
     "runs": "Show the runs below FOLDER, the newest first: data, model, figures, and how each ended.",
     "compare": "Compare runs: the settings that differ, the figures, the curves laid over each other.",
     "sweep": "Train on DATASET with many settings, and say which did best.",

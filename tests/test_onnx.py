@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pellucid
@@ -14,7 +15,7 @@ from tests.sampled import sampled
 pytest.importorskip("onnx", reason="ONNX files need the package onnx: pip install 'pellucid[onnx]'")
 pytest.importorskip("onnxruntime", reason="ONNX files are run by onnxruntime: pip install 'pellucid[onnx]'")
 
-from pellucid.onnx import OnnxExporterError, difference, export
+from pellucid.onnx import OnnxExporterError, OnnxLoadError, difference, export, load
 from pellucid.onnx.recording import leaves
 from pellucid.onnx.table import CONVERTERS
 from pellucid.onnx.without import OPS
@@ -109,7 +110,7 @@ def cases(name: str) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
 
 
 def written(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], **how: Any) -> Any:
-    """The model's export, whose answer by onnxruntime is the model's."""
+    """The model's export, whose answers by onnxruntime and by `load` are the model's."""
     model.eval()
     with pellucid.no_grad():
         wanted = [tensor.detach().numpy() for _, tensor in leaves(model(*args, **kwargs))]
@@ -117,6 +118,12 @@ def written(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any], **how: An
         warnings.filterwarnings("ignore", ".*was read in Python while exporting")
         exported = export(model, args, kwargs=kwargs, **how)
     assert difference(exported, [tensor.detach().numpy() for _, tensor in leaves(args)], wanted) <= BOUND
+    with pellucid.no_grad():
+        again = [tensor for _, tensor in leaves(load(exported.proto)(*[tensor for _, tensor in leaves(args)]))]
+    for ours, theirs in zip(wanted, again, strict=True):
+        np.testing.assert_allclose(
+            theirs.detach().numpy(), ours, rtol=BOUND, atol=BOUND * max(1.0, np.abs(ours).max(initial=0))
+        )
     return exported
 
 
@@ -140,7 +147,7 @@ def test_every_op_is_written_or_refused_with_a_reason() -> None:
     assert not set(CONVERTERS) & set(OPS)
 
 
-@pytest.mark.parametrize("name", sampled(NAMES, 24))
+@pytest.mark.parametrize("name", sampled(NAMES, 30))
 def test_every_layer_is_written_and_answers_the_same(name: str) -> None:
     count = 0
     for model, args, kwargs in cases(name):
@@ -288,3 +295,152 @@ def test_a_program_for_pytorch_exports_by_its_names(tmp_path: Any) -> None:
     with open(tmp_path / "linear.onnx", "wb") as file:
         program = onnx.export(nn.Linear(3, 2), (_x(4, 3),), file, export_params=True, do_constant_folding=True)
     assert (tmp_path / "linear.onnx").read_bytes() == program.model_proto.SerializeToString()
+
+
+# --- read back --------------------------------------------------------------------------------------------------------
+
+
+def _same_gradients(model: Any, read: Any, args: tuple[Any, ...]) -> None:
+    for each in (model, read):
+        pellucid.manual_seed(3)
+        total: Any = 0
+        for _, tensor in leaves(each(*args)):
+            total = total + (tensor * pellucid.randn(*tensor.shape)).sum()
+        total.backward()
+    theirs = dict(read.named_parameters())
+    for name, parameter in model.named_parameters():
+        wanted = parameter.grad.numpy()
+        np.testing.assert_allclose(
+            theirs[name].grad.numpy(), wanted, rtol=1e-4, atol=2e-5 * max(1, np.abs(wanted).max())
+        )
+
+
+@pytest.mark.parametrize(("make", "args", "axes", "other"), [pytest.param(*row[1:], id=row[0]) for row in DYNAMIC])
+def test_what_is_read_has_the_names_and_gradients_of_the_model(make: Any, args: Any, axes: Any, other: Any) -> None:
+    pellucid.manual_seed(0)
+    model = make().eval()
+    read = load(export(model, args, dynamic_axes=axes).proto)
+    state = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith("num_batches_tracked")}
+    assert {name: tensor.shape for name, tensor in read.state_dict().items()} == {
+        name: tensor.shape for name, tensor in state.items()
+    }
+    assert {name for name, _ in read.named_buffers()} <= {name for name, _ in model.named_buffers()}
+    _same_gradients(model, read, other)
+
+
+def test_what_is_read_can_be_trained_and_written_again(tmp_path: Any) -> None:
+    pellucid.manual_seed(0)
+    export(nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), _x(2, 4), tmp_path / "net.onnx",
+           dynamic_axes={"input": {0: "batch"}})  # fmt: skip
+    read = load(tmp_path / "net.onnx")
+    x = _x(32, 4)
+    y = x.sum(1, keepdim=True)
+    optimizer = pellucid.optim.Adam(read.parameters(), lr=0.05)
+    first = last = 0.0
+    for step in range(30):
+        loss = ((read(x) - y) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        first, last = loss.item() if step == 0 else first, loss.item()
+    assert last < 0.2 * first
+    written(read, (x,), {}, dynamic_axes={"input": {0: "batch"}})
+
+
+def test_files_of_pytorch_are_read() -> None:
+    """Graphs as other writers make them: nodes that `export` does not write, against onnxruntime."""
+    from onnx import TensorProto, helper, numpy_helper
+    from onnxruntime import InferenceSession
+
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.normal(size=(4, 2, 3, 3)), "scale": rng.normal(size=4), "shift": rng.normal(size=4),
+        "mean": rng.normal(size=4), "var": rng.uniform(1, 2, 4), "head": rng.normal(size=(4, 3)), "low": np.array(0.0),
+        "six": np.array(6.0),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], auto_pad="SAME_UPPER", strides=[2, 2]),
+        helper.make_node("BatchNormalization", ["a", "scale", "shift", "mean", "var"], ["b"]),
+        helper.make_node("Clip", ["b", "low", "six"], ["c"]),
+        helper.make_node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], pads=[0, 0, 1, 1]),
+        helper.make_node("InstanceNormalization", ["d", "scale", "shift"], ["e"]),
+        helper.make_node("HardSigmoid", ["e"], ["f"]),
+        helper.make_node("GlobalAveragePool", ["f"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["h"]),
+        helper.make_node("Gemm", ["h", "head"], ["i"], alpha=0.5),
+        helper.make_node("Dropout", ["i"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "other",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 7, 7])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )  # fmt: skip
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    x = rng.normal(size=(1, 2, 7, 7)).astype(np.float32)
+    session = InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    read = load(proto)
+    wanted: Any = session.run(None, {"x": x})[0]
+    np.testing.assert_allclose(read(pellucid.from_numpy(x)).detach().numpy(), wanted, atol=1e-5)
+    assert sorted(name for name, _ in read.named_parameters()) == ["head", "scale", "shift", "w"]
+    assert sorted(name for name, _ in read.named_buffers()) == ["mean", "var"]
+
+
+def test_what_is_not_read_is_refused_by_name(tmp_path: Any) -> None:
+    from onnx import TensorProto, helper
+
+    def graph(*nodes: Any) -> Any:
+        info = helper.make_tensor_value_info
+        made = helper.make_graph(
+            list(nodes), "g", [info("x", TensorProto.FLOAT, [2])], [info("y", TensorProto.FLOAT, [2])]
+        )
+        return helper.make_model(made)
+
+    with pytest.raises(
+        OnnxLoadError, match=r"the operator MelWeightMatrix \(node 'first'\) is not one that pellucid reads"
+    ):
+        load(graph(helper.make_node("MelWeightMatrix", ["x"], ["y"], name="first")))
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(OnnxLoadError, match=r"text.onnx is no ONNX file"):
+        load(tmp_path / "text.onnx")
+    with pytest.raises(OnnxLoadError, match="there is no file"):
+        load(tmp_path / "absent.onnx")
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["digits", "--model", "mlp:8"], "input"),
+        pytest.param(["digits", "--model", "resnet"], "input", marks=pytest.mark.slow),
+        pytest.param(["{text}", "--model", "lstm:16"], "characters", marks=pytest.mark.slow),
+        pytest.param(["{text}", "--model", "transformer:16,1"], "characters", marks=pytest.mark.slow),
+    ],
+)
+def test_the_network_of_a_run_is_written(words: list[str], name: str, tmp_path: Any) -> None:
+    import json
+
+    import onnx
+    from typer.testing import CliRunner
+
+    from pellucid.cli.program import app
+
+    (tmp_path / "text.txt").write_text("anna\nbob\nemma\nolivia\nava\nmia\n" * 40)
+    words = [word.format(text=tmp_path / "text.txt") for word in words]
+    run, file = tmp_path / "run", tmp_path / "net.onnx"
+    trained = CliRunner().invoke(app, ["train", *words, "--epochs", "1", "--quiet", "--no-report", "--out", str(run)])
+    assert trained.exit_code == 0, trained.output
+    answer = CliRunner().invoke(app, ["export", str(run), "--onnx", str(file)])
+    assert answer.exit_code == 0, answer.output
+    assert "ONNX opset 18" in answer.output
+    assert "onnxruntime's answer differs from the network's by" in answer.output
+    proto = onnx.load(str(file))
+    about = {entry.key: entry.value for entry in proto.metadata_props}
+    assert json.loads(about["classes"])
+    assert proto.graph.input[0].name == name
+    assert proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+    refused = CliRunner().invoke(app, ["export", str(run), "--opset", "12"])
+    assert refused.exit_code
+    assert "--opset is 12; it must be a whole number from 18 to 23." in " ".join(refused.output.split())

@@ -5,5 +5,6 @@
 
 from .errors import OnnxExporterError, OnnxLoadError
 from .exporting import OPSETS, Exported, difference, export
+from .loading import OnnxModule, load
 
-__all__ = ["OPSETS", "Exported", "OnnxExporterError", "OnnxLoadError", "difference", "export"]
+__all__ = ["OPSETS", "Exported", "OnnxExporterError", "OnnxLoadError", "OnnxModule", "difference", "export", "load"]

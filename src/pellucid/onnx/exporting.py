@@ -20,6 +20,7 @@ from ..nn import Module
 from .axes import axes_of, runs_of, sized_as
 from .errors import OnnxExporterError
 from .graph import ModelGraph
+from .loading import OnnxModule
 from .packages import need
 from .recording import leaves, record, warn_of_reads
 
@@ -105,7 +106,9 @@ def export(
     finally:
         for module, training in modes:
             module.training = training
-    proto = ModelGraph(recordings, runs, axes, names, opset).model(type(model).__name__, list(output_names or []))
+    buffers = {name for name, _ in model.named_buffers()}
+    graph = ModelGraph(recordings, runs, axes, names, opset, buffers)
+    proto = graph.model(type(model).__name__, list(output_names or []))
     path = None if f is None or hasattr(f, "write") else os.fspath(f)
     exported = Exported(proto, opset, path)
     _check(exported)
@@ -129,6 +132,8 @@ class _Called:
 
 def _input_names(model: Module, args: tuple[Any, ...]) -> list[str]:
     """As the parameters of forward are called; the tensors within one are numbered."""
+    if isinstance(model, OnnxModule) and len(args) == len(model.inputs):
+        return model.inputs
     parameters = [
         parameter.name
         for parameter in inspect.signature(type(model).forward).parameters.values()

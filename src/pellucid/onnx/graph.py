@@ -22,10 +22,17 @@ class ModelGraph:
     """Recordings of one model on inputs of several sizes, written as one graph."""
 
     def __init__(
-        self, recordings: list[Recording], runs: list[dict[str, int]], axes: Axes, names: list[str], opset: int
+        self,
+        recordings: list[Recording],
+        runs: list[dict[str, int]],
+        axes: Axes,
+        names: list[str],
+        opset: int,
+        buffers: set[str],
     ) -> None:
         self.recordings, self.runs, self.axes, self.names = recordings, runs, axes, names
         self.first = recordings[0]
+        self.buffers = buffers  # names of what does not learn
         places: dict[str, tuple[Term, int]] = {}
         self.writer = Writer(opset, places)
         self.terms: dict[Ref, Term] = {}
@@ -52,7 +59,7 @@ class ModelGraph:
             producer_version=version.__version__,
         )
         made.ir_version = min(made.ir_version, 10)
-        onnx.helper.set_model_props(made, {"opset": str(self.writer.opset)})
+        onnx.helper.set_model_props(made, {"buffers": "\n".join(sorted(self.buffers))})
         return made
 
     def _alike(self) -> None:
