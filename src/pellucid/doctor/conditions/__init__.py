@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.conditions.case import LONGEST, Case, Found, at
 from pellucid.doctor.conditions.causes import CAUSES, Cause, finite
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
@@ -85,7 +85,7 @@ def strayed(session: TrainingSession, times: float = 30.0) -> bool:
 def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session = case.session
     case.look_for_outputs()
-    seconds = max(1.0, min(5.0, session.left() / 6))
+    seconds = max(1.0, min(LONGEST, session.left() / 6))
     case.as_is = case.was = case.run(Remedy(), MOST_PASSES, seconds, case.asked)
     case.frozen = case.run(Remedy(scale=0.0), BURST, 1.5)
     if case.keys.labels is not None:

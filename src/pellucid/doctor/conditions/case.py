@@ -21,6 +21,8 @@ from pellucid.doctor.process.scout import is_named, movers
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
+LONGEST = 3.5  # seconds of the processor that a training in a fork may take
+PROVED = 0.2  # of the loss of the training so far: one that is there has shown enough
 WORSE = 1.5  # times the loss of a guess, for a training that got nowhere
 NOWHERE = 0.97  # of the loss of a guess: who ends there has learnt nothing that tells one row from another
 EXPLAINS = 0.9  # the score of a loss that is the one, or proportional to it
@@ -129,14 +131,25 @@ class Case:
 
     # Trainings in forks -----------------------------------------------------------------------------------------
 
-    def run(self, remedy: Remedy, passes: int, seconds: float, keys: frozenset[Any] = frozenset()) -> Trial:
-        """A training from the first parameters on, in a fork."""
+    def run(
+        self,
+        remedy: Remedy,
+        passes: int,
+        seconds: float,
+        keys: frozenset[Any] = frozenset(),
+        enough: float | None = None,
+    ) -> Trial:
+        """A training from the first parameters on, in a fork; it may end where the loss is below `enough`."""
         found = self.session.found
         return self.session.lab(
-            lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys),
+            lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys, enough=enough),
             found.groups,
             max(min(seconds * 3 + 1, self.session.left()), seconds * 1.3 + 1),  # of the clock: the machine may be busy
         )
+
+    def alone(self, passes: int, seconds: float) -> Trial:
+        """The training left alone, for so many passes: the one that is known, where it had no more."""
+        return self.as_is if self.as_is.passes <= passes else self.run(Remedy(), passes, seconds)
 
     def attempt(self, remedy: Remedy, worth: float = learning.WORTH, again: bool = True) -> Trial | None:
         """The training with a remedy, if it is one: better by far and beyond noise, and with other draws as well.
@@ -144,9 +157,18 @@ class Case:
         `worth`: of the gain, the share that a program which learns has to leave. Without `again` the other draws are
         left to the caller. Whatever came of it is in `tried`.
         """
-        seconds = max(0.8, min(4.5, 2.2 * self.was.seconds, self.session.left() / 5))
-        self.tried = other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds, self.asked)
+        seconds = max(0.8, min(LONGEST, 2.2 * self.was.seconds, self.session.left() / 5))
+        enough = self._enough() if again else None
+        self.tried = other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds, self.asked, enough)
         return other if self.better(other, worth) and (not again or self.again(remedy, other)) else None
+
+    def _enough(self) -> float | None:
+        """The loss below which a training with a remedy need not go on, since the one so far stays far above it."""
+        if self.learns or not self.frozen.finite or not self.frozen.level > 0:
+            return None
+        if not self.was.finite:
+            return PROVED * self.frozen.level
+        return PROVED * min(self.was.level, self.frozen.level) if self.was.level > 0 else None
 
     def better(self, other: Trial, worth: float = learning.WORTH) -> bool:
         """Whether a training is better than the one so far, by what may be called a fault of the program."""
@@ -256,7 +278,7 @@ class Case:
             explanation,
             fix,
             verified=True,
-            fork={"what": self.candidate.title, "as it is": self.was.curve(), remedy.what: other.curve()},
+            fork={"what": self.candidate.title, "as it is": self.was.curve(other.passes), remedy.what: other.curve()},
         )
 
     @property

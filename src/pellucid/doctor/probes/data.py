@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Generator, Iterator
@@ -22,6 +23,7 @@ INPUT_NAME = re.compile(
 )
 
 
+ROWS = 240  # that are looked at, though they come again
 MOST_KEPT = 800_000  # numbers of rows that are sent to the parent
 
 
@@ -172,16 +174,25 @@ def rows(value: np.ndarray, count: int) -> np.ndarray:
 def observe(
     lab: Lab, keys: Keys, candidate: Candidate, passes: int, seconds: float
 ) -> Generator[PassRun, PassOutcome, SeenData]:
-    """In a laboratory: the rows of some passes in a row. The training goes on meanwhile."""
+    """In a laboratory: the rows of some passes in a row, until the same ones have come often. The training goes on
+    meanwhile."""
     result = SeenData(keys)
     end = time.process_time() + seconds
-    total = 0
+    total = count = again = 0
+    known: set[bytes] = set()
     try:
         while len(result.batches) < passes and time.process_time() < end and lab.left() > 0.1 and total < MOST_KEPT:
             outcome = yield Next(watch=keys.known)
             batch = batch_of(outcome.seen, keys)
             result.batches.append(batch)
             total += sum(part.size for part in (batch.inputs, batch.labels) if part is not None)
+            if batch.inputs is not None:
+                count += len(batch.inputs)
+                digest = hashlib.blake2b(np.ascontiguousarray(batch.inputs).tobytes()).digest()
+                again += digest in known
+                known.add(digest)
+                if again >= max(8, 2 * len(known)) and count >= ROWS:
+                    break
     except Ended:
         result.ended = True
     return result

@@ -83,9 +83,14 @@ class Trial:
     seconds: float = 0.0
     error: str = ""
 
-    def curve(self) -> list[float]:
-        """The mean loss of each burst."""
-        return [float(np.mean(part)) for part in self._bursts()]
+    def curve(self, passes: int | None = None) -> list[float]:
+        """The mean loss of each burst; of those that began in the first so many passes, and of two at least."""
+        parts, begins, count = self._bursts(), [0], 0
+        for part in parts[:-1]:
+            count += len(part)
+            begins.append(self.at[min(count, len(self.at) - 1)])
+        kept = [p for i, p in enumerate(parts) if i < 2 or passes is None or begins[i] < passes]
+        return [float(np.mean(part)) for part in kept]
 
     def _bursts(self) -> list[list[float]]:
         parts: list[list[float]] = []
@@ -138,8 +143,10 @@ def trial(
     remedy: Remedy,
     keys: frozenset[Key] = frozenset(),
     burst: int = BURST,
+    enough: float | None = None,
 ) -> Generator[PassRun, PassOutcome, Trial]:
-    """In a laboratory: train from the initial parameters on, for a number of passes or of seconds of the processor.
+    """In a laboratory: train from the initial parameters on, for a number of passes or of seconds of the processor, or
+    until the mean loss of a burst is below `enough`.
 
     Not of the clock: on a busy machine a training would be cut short, and a remedy that helps late would not be seen.
     """
@@ -182,6 +189,9 @@ def trial(
                     following, collected = burst, 0
                 if at % 10 == 0:
                     _sizes(result, outcome, found)
+                done = at >= burst and collected in (0, burst)  # a burst is whole
+                if enough is not None and done and float(np.mean(result.losses[-burst:])) < enough:
+                    break
                 if not np.isfinite(value) and len(result.losses) > 3:
                     break
         except Ended as end:

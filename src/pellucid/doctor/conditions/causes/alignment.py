@@ -39,7 +39,7 @@ def find(case: Case) -> Finding | None:
         return finding
     remedy = Remedy("labels-misaligned", "with each row's own label", each=(change,))
     passes = max(60, min(case.as_is.passes, 3000))
-    was, other = case.run(Remedy(), passes, 1.5), case.run(remedy, passes, 2.0)
+    was, other = case.alone(passes, 1.5), case.run(remedy, passes, 2.0)
     if not other.finite or not other.losses:
         return finding
     before = was.level_at(other.passes)

@@ -34,7 +34,7 @@ def _tried(case: Case, data: SeenData, finding: Finding) -> Finding | None:
         return finding
     remedy = Remedy("low-coverage", "with rows drawn from all of the data", each=(redrawn(held),))
     passes = max(60, min(case.as_is.passes, 3000))
-    was, other = case.run(Remedy(), passes, 1.5), case.run(remedy, passes, 2.0)
+    was, other = case.alone(passes, 1.5), case.run(remedy, passes, 2.0)
 
     def over_all(standing: Remedy) -> float:
         asked = case.run(replace(standing, scale=0.0, each=(redrawn(held),)), 60, 1.0)

@@ -24,7 +24,7 @@ def find(case: Case) -> Finding | None:
     if shuffled is None:
         return None
     passes = max(40, min(case.as_is.passes, 3000))
-    was, other = case.run(Remedy(), passes, 2.5), case.run(shuffled, passes, 2.5)
+    was, other = case.alone(passes, 2.5), case.run(shuffled, passes, 2.5)
     if not was.finite or not other.finite:
         return None
     count = min(2000, len(data.batches))

@@ -1,0 +1,63 @@
+"""A training in a fork: where it may end, and which part of its curve is shown."""
+
+from collections.abc import Generator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.probes.data import Keys, observe
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.trials import BURST, Remedy, Trial, trial
+from pellucid.doctor.process.parameters import Parameters
+
+LOSS = Candidate("seen", ("", "loss"))
+
+
+def driven(work: Generator[Any, Any, Any], seen: Any) -> Any:
+    """What a work returns whose passes see `seen(number)`."""
+    number = 0
+    try:
+        next(work)
+        while True:
+            outcome = SimpleNamespace(before={}, after={}, seen=seen(number))
+            number += 1
+            work.send(outcome)
+    except StopIteration as end:
+        return end.value
+
+
+def lab() -> Any:
+    return SimpleNamespace(left=lambda: 100.0, groups={}, before={})
+
+
+@pytest.mark.parametrize(("enough", "passes"), [(None, 3000), (0.5, 745), (1e-3, 3000), (2.0, 41)])
+def test_a_training_ends_where_its_loss_is_low_enough(enough: float | None, passes: int) -> None:
+    found = Parameters({}, [], {})
+    work = trial(lab(), found, LOSS, {}, 3000, 60.0, Remedy(), enough=enough)
+    done = driven(work, lambda number: {("", "loss"): [np.array(np.exp(-number / 1000))]})
+    assert done.passes == pytest.approx(passes, abs=150)
+    if enough is not None and passes < 3000:
+        assert done.level < enough
+
+
+def test_a_curve_is_cut_where_another_training_ended() -> None:
+    done = Trial(at=[*range(2 * BURST), *range(200, 200 + BURST)], losses=[1.0] * BURST + [0.5] * BURST + [0.1] * BURST)
+    assert done.curve() == [1.0, 0.5, 0.1]
+    assert done.curve(150) == [1.0, 0.5]
+    assert done.curve(3) == [1.0, 0.5]  # a line needs two points
+
+
+def test_rows_that_come_again_and_again_are_looked_at_no_longer() -> None:
+    keys = Keys(("", "x"), ("", "y"), None)
+    x, y = np.random.default_rng(0).normal(size=(40, 3)), np.arange(40.0)
+
+    def batches(number: int) -> Any:
+        rows = np.arange(10) + 10 * (number % 4)
+        return {("", "x"): [x[rows]], ("", "y"): [y[rows]]}
+
+    whole = driven(observe(lab(), keys, LOSS, 400, 60.0), lambda number: {("", "x"): [x], ("", "y"): [y]})
+    parts = driven(observe(lab(), keys, LOSS, 400, 60.0), batches)
+    assert len(whole.batches) == 9
+    assert len(parts.batches) == 24
