@@ -148,7 +148,7 @@ class Case:
         )
 
     def alone(self, passes: int, seconds: float) -> Trial:
-        """The training left alone, for so many passes: the one that is known, where it had no more."""
+        """The training left alone, for a number of passes: the one that is known, where it had no more."""
         return self.as_is if self.as_is.passes <= passes else self.run(Remedy(), passes, seconds)
 
     def attempt(self, remedy: Remedy, worth: float = learning.WORTH, again: bool = True) -> Trial | None:

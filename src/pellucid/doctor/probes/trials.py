@@ -84,7 +84,7 @@ class Trial:
     error: str = ""
 
     def curve(self, passes: int | None = None) -> list[float]:
-        """The mean loss of each burst; of those that began in the first so many passes, and of two at least."""
+        """The mean loss of each burst; of those that began in the first `passes`, and of two at least."""
         parts, begins, count = self._bursts(), [0], 0
         for part in parts[:-1]:
             count += len(part)
