@@ -1,6 +1,7 @@
 """The documentation does what it says: its Python runs, its commands parse, each op and each command has its page."""
 
 import doctest
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,18 @@ def test_docstrings_are_taken_literally() -> None:
         "- one\n- two\n\n"
         "```pycon\n>>> 1 + 1\n2\n```"
     )
+
+
+def test_the_notebooks_are_written_as_notebooks_too() -> None:
+    """With the cells of the text that the build runs, and without outputs."""
+    pytest.importorskip("jupytext", reason="jupytext is not installed: pip install 'pellucid[test]'")
+    found = reference.notebooks()
+    assert sorted(found) == ["notebooks/circle.ipynb", "notebooks/from_the_foundations.ipynb"]
+    for name, text in found.items():
+        cells = json.loads(text)["cells"]
+        source = (ROOT / "docs" / name).with_suffix(".py").read_text(encoding="utf-8")
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        assert len(code) == len(re.findall(r"^# %%$", source, flags=re.MULTILINE)) > 5
+        assert all(line in source for line in code[3].splitlines())
+        assert not any(cell.get("outputs") for cell in cells)
+        assert f"({Path(name).name})" in (ROOT / "docs" / "notebooks" / "index.md").read_text(encoding="utf-8")

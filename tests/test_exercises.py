@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from pellucid.cli.program import app
 from pellucid.exercises import EXERCISES, check, skeleton, solution
+from tests.pages import ROOT, blocks
 from tests.sampled import sampled
 
 UNCORRECTED = ' / (np.sqrt(state["v"]) + eps)'
@@ -221,6 +222,14 @@ def test_list_start_check() -> None:
     Path("tanh.py").write_text(skeleton(EXERCISES["tanh"]))
     code, output = pellucid("check")
     assert code == 1 and "relu.py: right" in output and "tanh.py: Not written yet" in output
+
+
+def test_the_page_shows_what_is_said() -> None:
+    page = ROOT / "docs" / "exercises.md"
+    (written,) = blocks(page, "python")
+    assert written == skeleton(EXERCISES["relu"])
+    Path("relu.py").write_text(written.replace('raise NotImplementedError("write this")', "return dy"))
+    assert pellucid("check", "relu.py")[1] == blocks(page, "text")[0]
 
 
 @pytest.mark.parametrize(

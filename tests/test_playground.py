@@ -103,6 +103,7 @@ def test_thirty_mistakes_with_causes_that_the_doctor_knows() -> None:
     sources = (ROOT / "src" / "pellucid" / "doctor").rglob("*.py")
     known = set(re.findall(r'"([a-z-]+)"', "".join(path.read_text(encoding="utf-8") for path in sources)))
     assert len(MISTAKES) >= 30
+    assert f"one of {len(MISTAKES)} can be planted" in (ROOT / "docs" / "playground.md").read_text(encoding="utf-8")
     for mistake in MISTAKES.values():
         assert {mistake.cause, *mistake.also} <= known, mistake.name
     assert len({mistake.title for mistake in MISTAKES.values()}) == len(MISTAKES)

@@ -304,6 +304,24 @@ def test_a_users_style_is_not_asked_but_for_the_fonts() -> None:
         assert viz.curves(run(20)).axes[0].xaxis.label.get_fontfamily() == ["DejaVu Serif"]
 
 
+def test_figures_for_slides_have_large_letters(tmp_path: Path) -> None:
+    """At least 18 points on a slide of 13.3 by 7.5 inches, in pixels of 1,920 by 1,080; afterwards all is as before."""
+    from PIL import Image
+
+    with viz.slides():
+        figures = [viz.curves(run(20), save=tmp_path / "a.png"), viz.confusion_matrix([[3, 1], [0, 2]])]
+        given = Figure()
+        viz.curves(run(20), ax=given.add_subplot())
+    for figure in figures:
+        width, height = figure.get_size_inches()
+        assert (round(width * figure.dpi), round(height * figure.dpi)) == (1920, 1080)
+        assert min(label.get_fontsize() for label in figure.axes[0].get_xticklabels()) * 13.333 / width >= 18
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (1920, 1080)
+    assert given.get_size_inches()[0] == pytest.approx(Figure().get_size_inches()[0])
+    assert viz.curves(run(20)).dpi == 200
+
+
 def test_a_notebook_shows_a_figure() -> None:
     """IPython asks an object for `_repr_png_`; a figure that pyplot does not hold has none of its own."""
     pytest.importorskip("IPython")

@@ -23,6 +23,7 @@ from pellucid import check, datasets, nn, optim, train, viz
 from pellucid.utils.data import DataLoader, TensorDataset
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # for tests.devtools
 OUT = ROOT / "docs" / "pictures"
 WIDTH = 1200  # pixels; they are looked at at 800 and less, on screens of two pixels in place of one too
 LIMIT = 150_000  # bytes of a picture
@@ -37,6 +38,7 @@ def main() -> None:
         spirals()
         circle()
         parting()
+        playground()
     for path in sorted(OUT.iterdir()):
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB")
 
@@ -89,6 +91,32 @@ def parting() -> None:
 
     report = check.parity(model, model, batches, steps=20, loss="cross_entropy", optimizer=(adam, adamw))
     draw(viz.parity, "parity", report)
+
+
+def playground() -> None:
+    """The page of `pellucid playground`, when it has trained for a while."""
+    from tests.devtools import chromium, tab
+
+    if chromium() is None:
+        print("no browser is installed: docs/pictures/playground.png stays as it is")
+        return
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "pellucid", "playground", "--no-browser"]
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        address = (process.stdout or sys.stdin).readline().split()[-1]
+        with tab(address, Path.cwd()) as page:
+            page.shown_as(WIDTH, 900)
+            page.until("window.playground?.state.frame")
+            page.evaluate("for (const id of ['follow', 'play']) document.getElementById(id).click()")
+            page.until("playground.state.frame.epoch > 60", 120)
+            page.evaluate("for (const id of ['play', 'weight-look']) document.getElementById(id).click()")
+            page.until("playground.state.surface && !playground.state.fresh")
+            page.photograph(Path("playground.png"))
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+    keep(Image.open("playground.png"), "playground")
 
 
 def learner_of(data: Any, classes: int, lr: float, *callbacks: Any) -> train.Learner:

@@ -62,8 +62,20 @@ def on_files(files: Any, config: Any) -> None:
     """mkdocs: add the pages to the site."""
     from mkdocs.structure.files import File  # pyright: ignore[reportMissingImports]  (of the extra docs)
 
-    for path, text in {**op_pages(), **command_pages(), coverage_page.PATH: coverage_page.page()}.items():
+    pages = {**op_pages(), **command_pages(), coverage_page.PATH: coverage_page.page(), **notebooks()}
+    for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
+
+
+def notebooks() -> dict[str, str]:
+    """Each notebook, kept as text, as an `.ipynb` without outputs. The text itself is run by mkdocs-jupyter."""
+    import jupytext  # pyright: ignore[reportMissingImports]  (of the extra docs)
+
+    folder = Path(__file__).parent.parent / "docs"
+    return {
+        path.relative_to(folder).with_suffix(".ipynb").as_posix(): jupytext.writes(jupytext.read(path), fmt="ipynb")
+        for path in sorted((folder / "notebooks").glob("*.py"))
+    }
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

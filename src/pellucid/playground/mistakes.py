@@ -140,7 +140,7 @@ MISTAKES = {
             "loss-reduction-scale",
             "The gradient is as many times larger as the batch has samples, and so is each step.",
             ((r"^loss_function = (\w+\.\w+)\(\)", r'loss_function = \1(reduction="sum")'),),
-            {**_SGD, **_THREE, "least_batch": 50, "least_samples": 300},
+            {**_SGD, **_ONE, "hidden": (16, 16), "least_batch": 50, "least_samples": 300},
             also=("lr-too-high",),
         ),
         Mistake(
@@ -411,15 +411,15 @@ MISTAKES = {
         ),
         Mistake(
             "wrong-labels",
-            "A third of the labels is wrong",
+            "A quarter of the training labels is wrong",
             "noisy-labels",
             "Someone labelled in haste: what is right for most points is wrong for their neighbours.",
             (
                 (
-                    r"^points, labels = draw\(SAMPLES\)\n",
+                    r"^mean, deviation = ",
                     (
-                        "points, labels = draw(SAMPLES)\n"
-                        "labels = np.where(rng.random(SAMPLES) < 0.35, labels.max() - labels, labels)\n"
+                        "wrong = train[rng.random(len(train)) < 0.25]\n"
+                        "labels[wrong] = labels.max() - labels[wrong]\nmean, deviation = "
                     ),
                 ),
             ),
@@ -431,14 +431,22 @@ MISTAKES = {
             "unshuffled-data",
             "Each batch has one class: the network learns it, and forgets it with the next.",
             ((r", shuffle=True", ""),),
-            {**_TWO, **_SGD, "rate": 1.0, "hidden": (8, 8)},
+            {
+                "data": "spirals",
+                "loss": "cross-entropy",
+                "outputs": 3,
+                **_SGD,
+                "rate": 0.5,
+                "batch": 10,
+                "hidden": (16, 16),
+            },
         ),
         Mistake(
             "same-batch",
             "Every epoch sees the same few points",
             "low-coverage",
-            "The loader was given the first rows alone: the network learns them, and nothing else.",
-            ((r"TensorDataset\(x, y\)", "TensorDataset(x[:20], y[:20])"),),
+            "A sampler that was for trying things out is still in: a tenth of the rows is learned, and nothing else.",
+            ((r"shuffle=True", "sampler=range(0, len(x), 10)"),),
             {**_CLASSES, "hidden": (8, 8), "least_samples": 200},
         ),
         Mistake(
@@ -456,11 +464,11 @@ MISTAKES = {
         ),
         Mistake(
             "test-in-training",
-            "The test points are among the training points",
+            "Half of the test points are among the training points",
             "train-val-leak",
             "The test says how well the network remembers, not how well it does on new points.",
-            ((r"np\.sort\(order\[:\d+\]\), np", "np.sort(order), np"),),
-            _CLASSES,
+            ((r"np\.sort\(order\[(\d+):\]\)", lambda found: f"np.sort(order[{int(found[1]) // 2} :])"),),
+            {**_CLASSES, "least_batch": 50},
         ),
         Mistake(
             "a-missing-value",

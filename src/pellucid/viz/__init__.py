@@ -4,7 +4,8 @@ Every function takes `ax=` (axes of a figure of yours to draw in) and `save=` (a
 the current folder), and returns the matplotlib figure, which a notebook shows. Colours are Okabe and Ito's, and what
 they show is shown by dashes, markers or words too, for print and for colour blindness.
 
-Two are no figures: `graph` gives a `Drawing`, an interactive page, and `summary` a table.
+Two are no figures: `graph` gives a `Drawing`, an interactive page, and `summary` a table. Within `with viz.slides():`
+figures are as large as slides, with letters to be read from afar.
 """
 
 from pellucid.viz.activations import activation_heatmap
@@ -22,6 +23,7 @@ from pellucid.viz.plane import decision_regions, scatter
 from pellucid.viz.regression import predicted_against_true
 from pellucid.viz.relief import surface
 from pellucid.viz.report import report
+from pellucid.viz.style import slides
 from pellucid.viz.summary import Summary, summary
 from pellucid.viz.trials import sweep
 from pellucid.viz.worst import worst_predictions
@@ -46,6 +48,7 @@ __all__ = [
     "predicted_against_true",
     "report",
     "scatter",
+    "slides",
     "surface",
     "summary",
     "sweep",

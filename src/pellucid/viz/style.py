@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,41 @@ _ABOVE_PANELS = 20  # points from a user's axes to their title, where panels wit
 SHOWN_DPI = 100  # in a notebook a figure takes half its pixels: 800 of 1600, and stays sharp on a fine screen
 
 
+SLIDE = (6.4, 9 / 16, 1920)  # inches across, height by width, pixels across
+_slides: ContextVar[bool] = ContextVar("slides", default=False)
+
+
+@contextmanager
+def slides() -> Iterator[None]:
+    """Draw the figures of this block for slides: 16 : 9, 1,920 × 1,080 pixels, with letters that a whole room can read.
+
+    A figure of one or two panels is drawn as on a sheet 6.4 inches wide, so its letters are as large as 19 to 21 points
+    are on a slide of 13.3 inches, and its lines grow with them; one of many panels has a wider sheet, as it needs, and
+    smaller letters. Axes that are yours stay as they are.
+
+    >>> from pellucid.viz import curves
+    >>> with slides():
+    ...     figure = curves([{"step": 0, "train_loss": 1.0}, {"step": 1, "train_loss": 0.5}])
+    >>> [round(float(inches * figure.dpi)) for inches in figure.get_size_inches()]
+    [1920, 1080]
+    """
+    token = _slides.set(True)
+    try:
+        yield
+    finally:
+        _slides.reset(token)
+
+
+def _sheet_size(width: float, height: float) -> tuple[float, float, float]:
+    """Inches across and up, and dots per inch; on a slide, more inches only where a figure asked for many."""
+    if not _slides.get():
+        return width, height, DPI
+    least, ratio, pixels = SLIDE
+    usual = 8.0 * 3.6  # square inches of a figure with one or two panels
+    across = least * max(1.0, (width * height / usual) ** 0.5)
+    return across, across * ratio, pixels / across
+
+
 class Sheet:
     """Where a figure is drawn: a new matplotlib figure that pyplot knows nothing of, or the place of a user's axes."""
 
@@ -60,7 +96,8 @@ class Sheet:
         if ax is None:
             from matplotlib.figure import Figure
 
-            self.figure: Any = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+            width, height, dpi = _sheet_size(width, height)
+            self.figure: Any = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
             # IPython draws by itself only the figures that pyplot holds; these are what it asks of any other object.
             self.figure._repr_png_ = partial(_png, self.figure)
             # With `%matplotlib inline` it would show every pixel, small figures as large as great ones.

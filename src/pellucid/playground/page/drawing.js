@@ -1,6 +1,6 @@
 // Canvases. Everything here draws from typed arrays; nothing here knows of the server.
 
-const LEVELS = 6; // widths of edges: lines of the same width and sign are one path
+const LEAST = 0.02; // of the largest weight: lines of smaller ones are not drawn
 
 function rgb(colour) {
   return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
@@ -28,9 +28,11 @@ export function readTheme() {
   for (const name of ["paper", "ink", "faint", "line", "panel", "train", "test", "focus"]) {
     theme[name] = style.getPropertyValue(`--${name}`).trim();
   }
+  const packed = (colour) => (([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0)(rgb(colour));
   const middle = dark ? "#20262e" : "#f4f4f4";
   theme.negative = dark ? "#e69f00" : "#c66a00";
   theme.positive = dark ? "#56b4e9" : "#0072b2";
+  [theme.ground, theme.above, theme.below] = [theme.panel, theme.positive, theme.negative].map(packed);
   theme.signed = ramp([theme.negative, middle, theme.positive]);
   theme.classes = dark ? ["#b87e00", "#2f86b8", "#2e8f72"] : ["#f3c66b", "#7fc1ea", "#7fd0b4"];
   theme.points = ["#8a4b00", "#00446b", "#00593f"].map((colour, i) => (dark ? ["#ffc457", "#8fd3ff", "#7fe3c3"][i] : colour));
@@ -58,6 +60,24 @@ function picture(width, height) {
   const context = canvas.getContext("2d");
   const data = context.createImageData(width, height);
   return { canvas, context, data, pixels: new Uint32Array(data.data.buffer) };
+}
+
+function line(pixels, width, height, x0, y0, x1, y1, thickness, strength, colour) {
+  // A line from left to right, column by column; where it covers a part of a pixel, it is the fainter.
+  const slope = (y1 - y0) / (x1 - x0), half = (thickness * Math.sqrt(1 + slope * slope)) / 2;
+  const odd = colour & 0xff00ff, green = colour & 0xff00;
+  const first = Math.max(0, Math.ceil(x0)), last = Math.min(width - 1, Math.floor(x1));
+  for (let x = first; x <= last; x++) {
+    const y = y0 + slope * (x - x0), top = y - half, bottom = y + half;
+    const stop = Math.min(height - 1, Math.floor(bottom));
+    for (let row = Math.max(0, Math.floor(top)); row <= stop; row++) {
+      const covered = Math.min(bottom, row + 1) - Math.max(top, row);
+      const alpha = (256 * strength * covered) | 0, i = row * width + x, under = pixels[i];
+      const a = under & 0xff00ff, b = under & 0xff00;
+      pixels[i] =
+        0xff000000 | ((a + (((odd - a) * alpha) >> 8)) & 0xff00ff) | ((b + (((green - b) * alpha) >> 8)) & 0xff00);
+    }
+  }
 }
 
 // The network -----------------------------------------------------------------------------------------------------
@@ -101,8 +121,7 @@ export class Network {
 
   draw(frame, output, gradients) {
     const { context, width, height } = sized(this.canvas);
-    context.clearRect(0, 0, width, height);
-    this.edges(context, gradients ? frame.gradients : frame.weights);
+    this.edges(context, gradients ? frame.gradients : frame.weights, width, height);
     const pixels = this.atlas.pixels, units = frame.units;
     for (let i = 0; i < units.length; i++) pixels[i] = theme.signed[units[i]];
     this.atlas.context.putImageData(this.atlas.data, 0, 0);
@@ -121,39 +140,37 @@ export class Network {
     }
   }
 
-  edges(context, values) {
+  edges(context, values, width, height) {
+    // Lines as pixels of a typed array: a thousand paths would take the canvas longer than a frame.
+    const across = Math.round(width), down = Math.round(height);
+    if (!this.lines || this.lines.canvas.width !== across || this.lines.canvas.height !== down) {
+      this.lines = picture(across, down);
+    }
+    const pixels = this.lines.pixels.fill(theme.ground);
     let most = 0, at = 0;
-    const spans = [];
     for (let layer = 1; layer < this.sizes.length; layer++) {
       const count = this.sizes[layer] * this.sizes[layer - 1];
-      spans.push(at);
-      for (let i = 0; i < count; i++) {
-        const size = Math.abs(values[at + i]);
+      for (let i = at; i < at + count; i++) {
+        const size = Math.abs(values[i]);
         if (size > most && size < Infinity) most = size;
       }
       at += count + this.sizes[layer];
     }
-    const paths = Array.from({ length: 2 * LEVELS }, () => new Path2D());
-    for (let layer = 1; layer < this.sizes.length; layer++) {
+    for (let layer = 1, k = 0; layer < this.sizes.length; layer++) {
       const below = this.sizes[layer - 1], x0 = this.x[layer - 1] + this.size, x1 = this.x[layer];
-      for (let i = 0, k = spans[layer - 1]; i < this.sizes[layer]; i++) {
+      const from = this.y[layer - 1], to = this.y[layer];
+      for (let i = 0; i < this.sizes[layer]; i++) {
         for (let j = 0; j < below; j++, k++) {
-          const value = values[k], level = Math.min(LEVELS - 1, Math.floor((Math.abs(value) / most) * LEVELS));
-          if (!(level >= 0)) continue;
-          const path = paths[level + (value > 0 ? LEVELS : 0)];
-          path.moveTo(x0, this.y[layer - 1][j]);
-          path.lineTo(x1, this.y[layer][i]);
+          const share = Math.abs(values[k]) / most;
+          if (!(share > LEAST)) continue;
+          const colour = values[k] > 0 ? theme.above : theme.below;
+          line(pixels, across, down, x0, from[j], x1, to[i], 0.7 + 3 * share, 0.15 + 0.8 * share, colour);
         }
       }
+      k += this.sizes[layer];
     }
-    paths.forEach((path, i) => {
-      const level = i % LEVELS;
-      context.globalAlpha = 0.12 + (0.8 * (level + 0.5)) / LEVELS;
-      context.lineWidth = 0.6 + (3.2 * level) / LEVELS;
-      context.strokeStyle = i < LEVELS ? theme.negative : theme.positive;
-      context.stroke(path);
-    });
-    context.globalAlpha = 1;
+    this.lines.context.putImageData(this.lines.data, 0, 0);
+    context.drawImage(this.lines.canvas, 0, 0, width, height);
     this.most = most;
     if (this.selected && this.selected.source >= 0 && this.selected.layer + 1 < this.sizes.length) {
       const { layer, unit, source } = this.selected;
@@ -319,7 +336,7 @@ export function curves(canvas, lines, from = 0) {
   context.setLineDash([]);
 }
 
-const BINS = 30, LEAST = -8, MOST = 2; // powers of ten
+const BINS = 30, LOWEST = -8, HIGHEST = 2; // powers of ten
 
 export function histogram(canvas, gradients) {
   // Sizes of gradients by powers of ten: positive ones up, negative ones down. What is said of them in words.
@@ -332,7 +349,7 @@ export function histogram(canvas, gradients) {
     if (value === 0) zeros++;
     else if (!Number.isFinite(value)) odd++;
     else {
-      const place = ((Math.log10(Math.abs(value)) - LEAST) / (MOST - LEAST)) * BINS;
+      const place = ((Math.log10(Math.abs(value)) - LOWEST) / (HIGHEST - LOWEST)) * BINS;
       (value > 0 ? up : down)[Math.max(0, Math.min(BINS - 1, Math.floor(place)))]++;
     }
   }
@@ -351,8 +368,8 @@ export function histogram(canvas, gradients) {
   context.fillStyle = theme.faint;
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
-  for (let power = LEAST; power <= MOST; power += 2) {
-    const x = 6 + ((power - LEAST) / (MOST - LEAST)) * (width - 12);
+  for (let power = LOWEST; power <= HIGHEST; power += 2) {
+    const x = 6 + ((power - LOWEST) / (HIGHEST - LOWEST)) * (width - 12);
     context.fillText(`1e${power}`, Math.max(16, Math.min(width - 16, x)), height - 3);
   }
   return { zeros, odd, all: gradients.length };

@@ -8,7 +8,7 @@ const form = $("settings");
 const network = new Network($("network")), output = new Output($("output"));
 const state = {
   choices: null, begun: null, frame: null, fresh: false, playing: false, epochs: [[], []], quiz: false,
-  frames: 0, drawn: 0, since: performance.now(), steps: 0, said: 0, surface: null, verdict: null, shown: 0,
+  frames: 0, drawn: 0, since: performance.now(), all: 0, costs: new Float64Array(64), written: 0, said: 0, surface: null, verdict: null, shown: 0,
 };
 window.playground = { state }; // for measuring from outside
 
@@ -376,6 +376,16 @@ function summarise() {
   state.said = performance.now();
 }
 
+function write(now) {
+  const { zeros, odd, all } = state.counted || { zeros: 0, odd: 0, all: 0 };
+  state.written = now;
+  $("histogram-said").textContent = `${all} gradients by size, above 0 up and below 0 down; ${zeros} are 0${odd ? `, ${odd} are no numbers` : ""}.`;
+  $("epoch").textContent = state.frame.epoch;
+  $("steps").textContent = state.frame.step;
+  $("train-loss").textContent = number(state.epochs[0].at(-1));
+  $("test-loss").textContent = number(state.epochs[1].at(-1));
+}
+
 function drawSurface() {
   const said = state.surface && surface($("surface"), state.surface);
   if (!said) return;
@@ -388,8 +398,10 @@ function draw(now) {
   requestAnimationFrame(draw);
   state.frames++;
   if (state.frame && state.fresh) {
+    const begun = performance.now();
     state.fresh = false;
     state.drawn++;
+    state.all++;
     output.paint(state.frame);
     network.draw(state.frame, output.image.canvas, $("show-gradients").checked);
     output.draw();
@@ -401,16 +413,14 @@ function draw(now) {
       ]);
     }
     if (state.drawn % 2 === 0 || !state.playing) {
-      const { zeros, odd, all } = histogram($("histogram"), state.frame.gradients);
-      $("histogram-said").textContent = `${all} gradients by size, above 0 up and below 0 down; ${zeros} are 0${odd ? `, ${odd} are no numbers` : ""}.`;
+      state.counted = histogram($("histogram"), state.frame.gradients);
     }
-    $("epoch").textContent = state.frame.epoch;
-    $("steps").textContent = state.frame.step;
-    $("train-loss").textContent = number(state.epochs[0].at(-1));
-    $("test-loss").textContent = number(state.epochs[1].at(-1));
+    if (now - state.written > 100 || !state.playing) write(now); // text has the page laid out anew
     if (now - state.said > 5000 || !state.playing) summarise();
+    state.costs[state.drawn % state.costs.length] = performance.now() - begun;
   }
   if (now - state.since > 1000) {
+    state.cost = state.costs.toSorted()[state.costs.length / 2]; // of drawing, in milliseconds
     state.fps = (state.frames * 1000) / (now - state.since);
     state.fresher = (state.drawn * 1000) / (now - state.since);
     $("fps").textContent = state.fps.toFixed(0);
