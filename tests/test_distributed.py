@@ -7,11 +7,13 @@ ranks, and each way to end, are slow.
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent / "distributed"
@@ -59,6 +61,29 @@ def test_other_numbers_of_ranks(ranks: int, tmp_path: Path) -> None:
     found = outcomes(ranks, tmp_path / "found.json")
     assert not any(found.values()), "\n".join(found.values())
     assert [*found] == names("checks.py")
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_four_ranks_goes_on_with_two(tmp_path: Path) -> None:
+    """And with a single process; each as the run that was never interrupted, to rounding."""
+
+    def run(ranks: int, folder: str, until: int) -> dict[str, Any]:
+        done = launch(ranks, FOLDER / "resumed.py", str(tmp_path / folder), str(until), str(tmp_path / "result.json"))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "written\n"  # rank 0 alone
+        return json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+
+    whole = run(1, "whole", 4)
+    run(4, "parts", 2)
+    shutil.copytree(tmp_path / "parts", tmp_path / "more")
+    for ranks, folder in ((2, "parts"), (1, "more")):
+        found = run(ranks, folder, 4)
+        assert (found["began"], found["step"]) == (2, whole["step"])
+        np.testing.assert_allclose(found["loss"], whole["loss"], rtol=1e-3)
+        for name, value in found["evaluation"].items():
+            np.testing.assert_allclose(value, whole["evaluation"][name], rtol=1e-3)
+        for ours, theirs in zip(found["weights"], whole["weights"], strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)  # Adam enlarges what is rounding
 
 
 # How programs end -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+import pellucid.train.learner as learner_module
+from pellucid import train
+
 torch: Any = import_module("torch")  # which is pellucid here, and for a checker of types would be PyTorch
 dist: Any = import_module("torch.distributed")
 ReduceOp = dist.ReduceOp
@@ -321,6 +324,8 @@ def again():
 # Training -------------------------------------------------------------------------------------------------------------
 
 nn: Any = torch.nn
+DataLoader, TensorDataset = torch.utils.data.DataLoader, torch.utils.data.TensorDataset
+ranks_of = learner_module.ranks_of
 DDP = nn.parallel.DistributedDataParallel
 ROWS = 12  # which 1, 2, 3 and 4 ranks divide
 
@@ -518,10 +523,77 @@ def parts_of_data():
     assert size == 1 or list(sampler) != found[rank]
 
 
+class Seen(train.Callback):
+    """Which callbacks are called, and what they see."""
+
+    def __init__(self, observes):
+        self.observes, self.losses = observes, []
+
+    def after_step(self, learner):
+        self.losses.append(learner.loss_value)
+
+
+def learned(alone, callbacks=(), epochs=2, compile=False, loss=None):
+    """A Learner that has been trained, by all ranks or by each for itself; the last of its batches has two rows."""
+    learner_module.ranks_of = (lambda *given, **how: None) if alone else ranks_of
+    torch.manual_seed(0 if alone else rank)  # each rank begins elsewhere, and goes the way of rank 0
+    data = TensorDataset(torch.randn(22, 4, generator=torch.Generator().manual_seed(5)), torch.arange(22) % 3)
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
+    loss = loss or nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 5.0]), ignore_index=1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    loaders = DataLoader(data, batch_size=10, shuffle=True), DataLoader(data, batch_size=9)
+    made = train.Learner(
+        model, loaders, loss, optimizer, {"accuracy": train.Accuracy, "auc": train.AUC}, callbacks, compile=compile
+    )
+    made.fit(epochs)
+    return made
+
+
+def learner():
+    """A Learner makes the run of a single process, whatever the number of ranks."""
+    for what in (
+        {}, {"callbacks": "accumulate"}, {"compile": True},
+        {"loss": nn.CrossEntropyLoss(reduction="sum", ignore_index=1)}, {"callbacks": "stop"},
+    ):  # fmt: skip
+        runs = []
+        for alone in (False, True):
+            given: Any = dict(what)
+            seen = Seen(observes=True), Seen(observes=False)
+            more = {
+                "accumulate": lambda: [train.Accumulate(2)],
+                "stop": lambda alone=alone: [StopAt(2, only=0 if not alone else rank)],
+            }.get(given.pop("callbacks", ""), list)()
+            runs.append((learned(alone, [*seen, *more], **given), seen))
+        (ours, seen), (theirs, seen_alone) = runs
+        for a, b in zip(ours.model.parameters(), theirs.model.parameters(), strict=True):
+            near(a, b, rtol=2e-4, atol=1e-5)
+        the_same_at_all(ours.model)
+        assert (ours.step, ours.epoch, ours.batch) == (theirs.step, theirs.epoch, theirs.batch)
+        np.testing.assert_allclose(ours.train_loss, theirs.train_loss, rtol=1e-4)
+        assert ours.evaluation.keys() == theirs.evaluation.keys()
+        for name, value in ours.evaluation.items():
+            np.testing.assert_allclose(value, theirs.evaluation[name], rtol=1e-4)
+        np.testing.assert_allclose(seen[1].losses, seen_alone[1].losses, rtol=1e-4)
+        assert bool(seen[0].losses) == (rank == 0)
+
+
+class StopAt(train.Callback):
+    """Stops the fit at a step, at a rank alone, as a limit of time does."""
+
+    observes = True
+
+    def __init__(self, step, only):
+        self.step, self.only = step, only
+
+    def after_batch(self, learner):
+        if learner.step == self.step and rank == self.only:
+            learner.stop()
+
+
 CHECKS = [
     reductions, bits, means, narrow_sums_are_rounded_at_the_end, copies, whole_tensors, not_contiguous, all_to_all,
     objects, later, messages, groups, disagreements, refusals, gradients, gradients_of_narrow_types, overlap,
-    no_sync, unused_parameters, buffers, uneven_batches, other_models, parts_of_data, again,
+    no_sync, unused_parameters, buffers, uneven_batches, other_models, parts_of_data, learner, again,
 ]  # fmt: skip
 
 

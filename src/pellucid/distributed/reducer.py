@@ -47,26 +47,30 @@ class Reducer:
     Args:
         named: names and parameters, the same at all ranks.
         bucket_bytes: of each bucket but the first, which is 1 MiB at most.
+        by_caller: whether the caller says when backward is over (`complete`), and by `factor` what the gradients of
+            this rank count in the sum; else it is over with the last gradient, and the sum is divided by `divisor`.
+        hooks: whether the parameters say when their gradients are there; else `complete` sends them all.
     """
 
     def __init__(
-        self, named: Sequence[tuple[str, Tensor]], group: ProcessGroup, bucket_bytes: float = 25 * 1024 * 1024
-    ) -> None:
-        self.group = group
+        self, named: Sequence[tuple[str, Tensor]], group: ProcessGroup, bucket_bytes: float = 25 * 1024 * 1024, *,
+        by_caller: bool = False, hooks: bool = True,
+    ) -> None:  # fmt: skip
+        self.group, self.by_caller, self.factor = group, by_caller, 1.0
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
         self.buckets = _buckets(self.parameters, bucket_bytes)
         self._bucket_of = {place: bucket for bucket in self.buckets for place, _ in bucket.places}
         self.armed = False  # whether the next backward is averaged
         self.passes = 0
-        self.divisor = group.size()
+        self.divisor = 1 if by_caller else group.size()
         self._ready: set[int] = set()
         self._used: set[int] | None = None  # where unused parameters are looked for: those that were used here
         self._next = 0
         self._agreement: Agreement | None = None
         self._handles = [
             parameter.register_post_accumulate_grad_hook(lambda _, place=place: self._arrived(place))  # type: ignore[attr-defined]
-            for place, parameter in enumerate(self.parameters)
+            for place, parameter in enumerate(self.parameters if hooks else ())
         ]
 
     def remove(self) -> None:
@@ -120,7 +124,7 @@ class Reducer:
         if grad is not None and grad.is_sparse:
             raise RuntimeError(with_line(f"the gradient of {self.names[place]} is sparse: it is not averaged"))
         self._fill(place, grad)
-        if len(self._ready) == len(self.parameters):
+        if len(self._ready) == len(self.parameters) and not self.by_caller:
             self.finish()
 
     def _fill(self, place: int, grad: Tensor | None) -> None:
@@ -128,10 +132,10 @@ class Reducer:
         bucket = self._bucket_of[place]
         if bucket.array is None:
             bucket.array = np.zeros(bucket.length, bucket.kind)
-        if grad is not None:
+        if grad is not None and self.factor:  # what counts nothing may be NaN
             where = next(part for other, part in bucket.places if other == place)
             reduction = Reduction(ReduceOp.SUM, grad._array.dtype, self.group.size())
-            bucket.array[where] = reduction.widen(outgoing(grad)).reshape(-1)
+            np.multiply(reduction.widen(outgoing(grad)).reshape(-1), self.factor, out=bucket.array[where])
         bucket.missing -= 1
         self._send()
 
@@ -148,6 +152,15 @@ class Reducer:
             if bucket.request is not None:
                 bucket.request.Test()  # MPI goes on sending while it is called
 
+    def complete(self) -> None:
+        """Backward is over: send the gradients that were not sent, and wait for all sums."""
+        used = {place for place, parameter in enumerate(self.parameters) if parameter._grad is not None}
+        for place in range(len(self.parameters)):
+            if place not in self._ready:
+                self._fill(place, self.parameters[place]._grad)
+        self._used = used
+        self.finish()
+
     def finish(self) -> None:
         """Wait for all sums and put the means into the gradients."""
         self.armed = False
@@ -159,7 +172,8 @@ class Reducer:
             self.group.wire.call("Allreduce", None, lookup, "MAX")
         for bucket in self.buckets:
             self.group.wait(bucket.request, "the sum of gradients")
-            bucket.array /= self.divisor
+            if self.divisor != 1:
+                bucket.array /= self.divisor
             for place, where in bucket.places:
                 if lookup is None or lookup[place]:  # used by some rank
                     self._store(self.parameters[place], bucket.array[where])

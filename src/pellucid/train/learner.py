@@ -19,6 +19,7 @@ from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, sa
 from pellucid.train.files.identity import differences, identity
 from pellucid.train.loop import Callback, Loop, SkipEpoch
 from pellucid.train.probes.lr_find import LRFinder, lr_find
+from pellucid.train.ranks import Ranks, first_of_all, ranks_of
 from pellucid.train.records.recorder import Recorder, scalars
 from pellucid.train.schedule import cosine, linear
 
@@ -44,6 +45,11 @@ class Learner(Loop):
             not say `observes`), or a verb is overridden, steps run as they are; so does what cannot be compiled, with
             a warning.
 
+    Started as several processes (`pellucid launch -n 4 train.py`), each computes its rows of every batch, and the run
+    is that of a single process with the same batches, to rounding (but for batch normalisation, which sees the rows of
+    its process, and dropout, whose numbers differ). Callbacks that only look at the run are called at rank 0 alone,
+    but for the `Recorder`; `save` writes there.
+
     >>> from pellucid import nn, optim, tensor
     >>> model = nn.Linear(1, 1)
     >>> batches = [(tensor([[1.0], [2.0]]), tensor([[3.0], [5.0]])), (tensor([[0.0]]), tensor([[1.0]]))]
@@ -54,6 +60,8 @@ class Learner(Loop):
     """
 
     defaults: Sequence[type[Callback]] = (Recorder, Progress)
+    _ranks: Ranks | None = None  # in a fit, where there are several processes
+    _rows = 0  # of the whole batch then
 
     def __init__(
         self,
@@ -194,10 +202,63 @@ class Learner(Loop):
         finally:
             self.remove(*callbacks)
 
+    # Several processes ------------------------------------------------------------------------------------------
+
+    def _begin(self, epochs: int | None, until: int | None) -> None:
+        self.check_idle("fit")
+        self._ranks = ranks_of(self.model, hooks=not self.compile)
+        super()._begin(epochs, until)
+
+    def _end(self, started: list[Callback], failure: BaseException | None = None) -> None:
+        try:
+            super()._end(started, failure)
+        finally:
+            if self._ranks is not None:
+                self._ranks.close()
+                self._ranks = None
+
+    def hears(self, callback: Callback) -> bool:
+        others = self._ranks is not None and self._ranks.rank > 0
+        return not others or not callback.observes or isinstance(callback, Recorder)
+
+    def fit_batch(self) -> None:
+        ranks = self._ranks
+        if ranks is None:
+            super().fit_batch()
+            return
+        self._rows = len(self.target)
+        self.inputs = ranks.divide(self.inputs, self._rows)
+        self.target = ranks.divide(self.target, self._rows)
+        try:
+            super().fit_batch()
+        finally:
+            ranks.put_back()
+        self.stopping = ranks.any(self.stopping)
+
+    def weight(self) -> float:
+        return super().weight() if self._ranks is None else self._ranks.weight
+
+    def _in_parts(self, ranks: Ranks | None) -> Any:
+        """The model's output for `inputs`, of which each rank computes its rows."""
+        count = len(self.target)
+        if ranks is not None:
+            output = ranks.whole(self.model(ranks.divide(self.inputs, count)), count)
+            if output is not None:
+                return output
+        return self.model(self.inputs)
+
     # Compiled steps ---------------------------------------------------------------------------------------------
 
     def forward(self) -> None:
         self._made, self._updated = None, False
+        if self._ranks is None:
+            self._forward()
+            return
+        self._ranks.set_aside()
+        with self._ranks.own_random(self.step):
+            self._forward()
+
+    def _forward(self) -> None:
         kind = type(self)
         verbs = (kind.forward, kind.get_loss, kind.backward, kind.update)
         own = (Learner.forward, Learner.get_loss, Learner.backward, Learner.update)
@@ -205,7 +266,7 @@ class Learner(Loop):
         if not self.compile or verbs != own or not all(method.__self__.observes for method in between):
             super().forward()
             return
-        whole = not (between or self._hooks["after_backward"])
+        whole = not (between or self._hooks["after_backward"] or self._ranks)
         self.output, self._made = self._compiled(whole)(self.inputs, self.target)
         self._updated = whole
 
@@ -214,10 +275,16 @@ class Learner(Loop):
             super().get_loss()
         else:
             self.loss, self.loss_value = self._made, self._made.item()
+        if self._ranks is not None:
+            summed = getattr(self.loss_function, "reduction", "mean") == "sum"
+            weight = super().weight() if self._ranks.has_rows(self._rows) else 0.0
+            self.loss_value = self._ranks.weigh(self.loss_value, weight, summed)
 
     def backward(self) -> None:
         if self._made is None:
             super().backward()
+        if self._ranks is not None:
+            self._ranks.collect()
 
     def update(self) -> None:
         if not self._updated:
@@ -254,17 +321,22 @@ class Learner(Loop):
         metrics = {name: make() for name, make in self.metrics.items()}
         total, weights, samples = 0.0, 0.0, 0
         kept = {name: self.__dict__.get(name) for name in ("inputs", "target", "output")}
-        with self.evaluating():
-            for batch in batches:
-                self.unpack(batch)
-                self.output = self.model(self.inputs)
-                loss = self.loss_function(self.output, self.target).item()
-                samples += len(self.target)
-                if weight := self.weight():  # a batch whose targets are all ignored has no loss
-                    total, weights = total + loss * weight, weights + weight
-                output, target = not_ignored(self.loss_function, self.output, self.target)
-                for metric in metrics.values() if len(output) else ():
-                    metric.update(output, target)
+        within, self._ranks = self._ranks, None  # what a batch weighs is here what this process sees: all of it
+        ranks = within or ranks_of(self.model, hooks=False)
+        try:
+            with self.evaluating():
+                for batch in batches:
+                    self.unpack(batch)
+                    self.output = self._in_parts(ranks)
+                    loss = self.loss_function(self.output, self.target).item()
+                    samples += len(self.target)
+                    if weight := self.weight():  # a batch whose targets are all ignored has no loss
+                        total, weights = total + loss * weight, weights + weight
+                    output, target = not_ignored(self.loss_function, self.output, self.target)
+                    for metric in metrics.values() if len(output) else ():
+                        metric.update(output, target)
+        finally:
+            self._ranks = within
         vars(self).update(kept)
         if not samples:
             raise ValueError("evaluate was given no samples: the batches are empty, or an iterator that is used up.")
@@ -323,7 +395,10 @@ class Learner(Loop):
         """Write `state_dict()` to a safetensors file, atomically: `load` and `fit(until=…)` go on from there.
 
         Called by a hook in the midst of a batch, or of an evaluation, it is done when that is over (see `at_rest`).
+        Of several processes the first writes.
         """
+        if not first_of_all():
+            return
         self.at_rest(lambda: save_checkpoint(Path(path), self.state_dict()))
 
     def load(self, path: str | Path) -> None:
@@ -419,6 +494,8 @@ class Learner(Loop):
         state of the moment it was interrupted.
         """
         if self.batch == 0:
+            if self._ranks is not None:
+                self.set_random_state(self._ranks.of_first(self.random_state()))
             self._epoch_random = self.random_state()
             yield from self.loader
             return

@@ -157,7 +157,7 @@ class Loop:
         self._begin(epochs, until)
         started: list[Callback] = []
         try:
-            for callback in self.callbacks:
+            for callback in filter(self.hears, self.callbacks):
                 started.append(callback)
                 callback.before_fit(self)
             while self.epoch < self.epochs and not self.stopping:
@@ -382,11 +382,15 @@ class Loop:
         self._hooks = {
             hook: [
                 method
-                for callback in self.callbacks
+                for callback in filter(self.hears, self.callbacks)
                 if getattr(method := getattr(callback, hook), "__func__", None) is not vars(Callback)[hook]
             ]
             for hook in HOOKS
         }
+
+    def hears(self, callback: Callback) -> bool:
+        """Whether a callback takes part in this process."""
+        return True
 
     def _call(self, hook: str) -> None:
         for method in self._hooks[hook]:
