@@ -3,6 +3,7 @@
 import copy
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from pellucid import nn, optim
 from pellucid.compile.graph import verify
 from pellucid.compile.passes import PASSES
 from pellucid.declare import TABLE
-from pellucid.train import Callback, Learner
+from pellucid.experiments import session as runs
+from pellucid.train import ActivationStats, Callback, GradientStats, Learner, NaNGuard
 from tests.sampled import sampled
 from tests.test_trace import TRACED, arrays_in, calls_of, filled, fresh
 
@@ -486,3 +488,36 @@ def test_a_learner_that_compiles_learns_the_same(callbacks: list[Any], compiled:
     got, expected = fit(True), fit(False)
     np.testing.assert_allclose(got[0], expected[0], rtol=1e-4)
     np.testing.assert_allclose(got[1], expected[1], rtol=1e-4, atol=1e-5)
+
+
+def test_statistics_are_those_of_eager_steps() -> None:
+    """Steps in which the layers are watched run as they are, the others compiled."""
+
+    def fit(compile: bool) -> tuple[Any, Any]:
+        pellucid.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        data = [(pellucid.randn(6, 4), pellucid.randint(0, 3, (6,))) for _ in range(5)]
+        watching: Any = [ActivationStats(every=4), GradientStats(every=4), NaNGuard()]
+        descent = optim.Adam(model.parameters(), lr=0.01)
+        learner = Learner(model, data, nn.CrossEntropyLoss(), descent, callbacks=watching, compile=compile)
+        learner.fit(4)
+        if compile:
+            (step,) = learner._steps.values()
+            assert step.fallback is None and step.runs >= 12
+        return watching[0].record(), watching[1].record()
+
+    for got, expected in zip(fit(True), fit(False), strict=True):
+        assert [*got] == [*expected]
+        for name, columns in expected.items():
+            assert np.array_equal(got[name]["step"], columns["step"]) and len(columns["step"]) == 6
+            for key in ("mean", "gradient_norm", "update_ratio"):
+                if key in columns:
+                    np.testing.assert_allclose(got[name][key], columns[key], rtol=1e-4, atol=1e-6)
+
+
+def test_the_command_line_compiles_where_it_is_asked_to(tmp_path: Path) -> None:
+    session = runs.start({"dataset": "circle", "model": "mlp:8", "epochs": 2, "compile": True}, tmp_path / "run")
+    session.run()
+    (step,) = session.learner._steps.values()
+    assert step.fallback is None and step.runs > 3
+    assert session.config.options["compile"] is True

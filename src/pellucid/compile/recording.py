@@ -24,7 +24,7 @@ from .passes import PASSES
 from .plan import Plan
 from .tracer import Tracer
 from .updates import Owner
-from .watching import ROOT, SETTINGS, Refused, Surroundings, is_schedule, settings_of
+from .watching import LIBRARIES, ROOT, SETTINGS, Refused, Surroundings, is_schedule, settings_of
 
 _MUTATORS = frozenset(
     "append extend insert pop remove clear sort reverse update setdefault popitem add discard appendleft popleft "
@@ -68,7 +68,7 @@ class _Watch:
         if event == "call" and code is from_data.__code__ and hasattr(frame.f_locals.get("data"), "__array__"):
             if not isinstance(frame.f_locals["data"], Tensor) and not isinstance(frame.f_locals["data"], np.generic):
                 self._say(frame, "it makes a tensor of an array, whose numbers of now would be kept")
-        elif event == "c_call" and not code.co_filename.startswith(ROOT):
+        elif event == "c_call" and not code.co_filename.startswith(ROOT) and not _is_ours(frame):
             self._call(frame, argument)
 
     def _schedule(self, given: dict[str, Any]) -> None:
@@ -94,6 +94,15 @@ class _Watch:
             frame = frame.f_back
         place = "" if frame is None else f" ({frame.f_code.co_filename}, line {frame.f_lineno})"
         self.reason = what + place
+
+
+def _is_ours(frame: types.FrameType | None) -> bool:
+    """Whether a library was called from here: a kernel that is compiled now, and read from a file."""
+    while frame is not None and frame.f_code.co_filename.startswith(LIBRARIES):
+        if frame.f_code.co_filename.startswith(ROOT):  # installed among the libraries
+            return True
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith(ROOT)
 
 
 @contextmanager

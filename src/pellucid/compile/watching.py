@@ -175,7 +175,7 @@ class Surroundings:
             if value is np and "random" in code.co_names:
                 raise Refused("it draws numbers from numpy.random, which a replay would not")
             file = getattr(value, "__file__", None) or ""
-            if file and not file.startswith((ROOT, *_LIBRARIES)):
+            if file and not file.startswith((ROOT, *LIBRARIES)):
                 self._names_of_module(value, code)
             return
         self.entries.append((mapping, name, value))
@@ -191,7 +191,7 @@ class Surroundings:
     def _class(self, kind: type) -> None:
         for base in kind.__mro__:
             module = sys.modules.get(base.__module__)
-            if (getattr(module, "__file__", None) or "").startswith((ROOT, *_LIBRARIES)) or base is object:
+            if (getattr(module, "__file__", None) or "").startswith((ROOT, *LIBRARIES)) or base is object:
                 continue
             for name, value in vars(base).items():
                 if isinstance(value, types.FunctionType):
@@ -272,7 +272,7 @@ class Surroundings:
 _ABSENT: Any = object()
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_step_pre_hooks",
           "_step_post_hooks")  # fmt: skip
-_LIBRARIES = tuple({str(Path(np.__file__).parent.parent), str(Path(types.__file__).parent)})
+LIBRARIES = (*{str(Path(np.__file__).parent.parent), str(Path(types.__file__).parent)}, "<frozen ")
 
 
 def is_schedule(thing: Any) -> bool:

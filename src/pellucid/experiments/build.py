@@ -55,6 +55,7 @@ def learner(
         metrics(classes, data.facts.get("target_std", 1.0)),
         [*callbacks, *schedule, *asked],
         defaults=(),  # the command line has a screen of its own
+        compile=bool(config.compile),
     )
 
 

@@ -265,6 +265,12 @@ class Config:
         shown="no-residual",
         field_default=None,
     )
+    compile: bool | None = setting(
+        "Whether the steps are compiled: the same numbers but for roundings, in less time.",
+        None,
+        shown="no-compile",
+        field_default=None,
+    )
 
     @property
     def title(self) -> str:

@@ -20,6 +20,7 @@ _FIXED = {
     "log_every",
     "keep",
     "encoding",
+    "compile",
 }  # they are not settings of how to learn
 _RANGE = re.compile(r"(?P<low>[^,]+?)\.\.(?P<high>[^,:]+)(:(?P<scale>\w+))?")
 

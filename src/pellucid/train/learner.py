@@ -23,6 +23,7 @@ from pellucid.train.ranks import Ranks, first_of_all, ranks_of
 from pellucid.train.records.recorder import Recorder, scalars
 from pellucid.train.schedule import cosine, linear
 
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 Metrics = "dict[str, Callable[[], Any]] | Sequence[Any]"
 
 
@@ -41,7 +42,8 @@ class Learner(Loop):
         callbacks: what is called at each moment of the loop, see `Callback`.
         defaults: the callbacks that a Learner has unless one of their kind is among `callbacks`.
         compile: whether a step is compiled, see `pellucid.compile`: the whole of it, or up to the gradients where a
-            callback looks at them before the update. Where a callback changes the output or the loss (one that does
+            callback looks at them before the update. Steps in which something watches the layers (`ActivationStats`
+            in every fiftieth) run as they are. Where a callback changes the output or the loss (one that does
             not say `observes`), or a verb is overridden, steps run as they are; so does what cannot be compiled, with
             a warning.
 
@@ -263,12 +265,17 @@ class Learner(Loop):
         verbs = (kind.forward, kind.get_loss, kind.backward, kind.update)
         own = (Learner.forward, Learner.get_loss, Learner.backward, Learner.update)
         between = self._hooks["after_predict"] + self._hooks["after_loss"]
-        if not self.compile or verbs != own or not all(method.__self__.observes for method in between):
+        plain = not self.compile or verbs != own or not all(method.__self__.observes for method in between)
+        if plain or self._is_watched():
             super().forward()
             return
         whole = not (between or self._hooks["after_backward"] or self._ranks)
         self.output, self._made = self._compiled(whole)(self.inputs, self.target)
         self._updated = whole
+
+    def _is_watched(self) -> bool:
+        """Whether a layer has hooks now, which a compiled step would not call."""
+        return any(getattr(module, name, None) for module in self.model.modules() for name in _HOOKS)
 
     def get_loss(self) -> None:
         if self._made is None:
