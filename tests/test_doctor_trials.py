@@ -1,5 +1,6 @@
 """A training in a fork: where it may end, and which part of its curve is shown."""
 
+import re
 from collections.abc import Generator
 from types import SimpleNamespace
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pellucid.doctor.page import render
 from pellucid.doctor.probes.data import Keys, observe
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import BURST, Remedy, Trial, trial
 from pellucid.doctor.process.parameters import Parameters
+from pellucid.doctor.report import Finding, Report
 
 LOSS = Candidate("seen", ("", "loss"))
 
@@ -61,3 +64,19 @@ def test_rows_that_come_again_and_again_are_looked_at_no_longer() -> None:
     parts = driven(observe(lab(), keys, LOSS, 400, 60.0), batches)
     assert len(whole.batches) == 9
     assert len(parts.batches) == 24
+
+
+def test_a_loss_that_explodes_leaves_the_picture_and_its_axis_has_room() -> None:
+    fork = {"what": "loss", "as it is": [2.0, 50.0, 1e5, 1e40, 1e200], "with scaled inputs": [2.0, 1.5, 1.0, 0.8, 0.5]}
+    page = render(Report("faults", [Finding("lr-too-high", "warning", 0.9, "", "", "", fork=fork)]))
+    was = re.findall(r'<polyline class="curve was" points="([^"]*)"', page)[0].split()
+    assert len(was) == 3  # the last of which is at the upper edge
+    label = re.findall(r'<text x="(\d+)" y="23" text-anchor="end">(.*?)</text>', page)[0]
+    assert label[1] == "2e+03"
+    assert int(label[0]) >= 11 * len(label[1])  # what 20 pixels high letters take
+
+
+def test_every_loss_of_a_short_training_is_drawn() -> None:
+    done = Trial(at=[*range(30)], losses=[float(i) for i in range(30)])
+    assert done.curve() == [14.5]
+    assert done.drawn(4) == [0.0, 1.0, 2.0, 3.0]

@@ -182,7 +182,9 @@ def _patch(fix: dict[str, Any] | None) -> str:
     )
 
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 270, 62, 14, 70
+WIDTH, HEIGHT, TOP, BOTTOM = 640, 270, 14, 70
+LETTER = 11  # of the labels of the axis, where they are largest: on a narrow screen
+HIGHEST = 1e3  # times where the curves begin: a loss that goes beyond leaves the picture
 
 
 def _proof(fork: dict[str, Any]) -> str:
@@ -193,18 +195,23 @@ def _proof(fork: dict[str, Any]) -> str:
     if not finite:
         return ""
     what = str(fork.get("what", "loss"))
+    starts = [v for values in curves.values() for v in values[:1] if v is not None and math.isfinite(v)]
+    limit = HIGHEST * max(map(abs, starts or finite))
+    finite = [min(v, limit) for v in finite]
     logarithmic = min(finite) > 0 and max(finite) / min(finite) > 50
     scale = math.log10 if logarithmic else float
     low, high = scale(min(finite)), scale(max(finite))
     span = (high - low) or 1.0
+    top, base = f"{max(finite):.3g}", f"{min(finite):.3g}"
+    left = 10 + LETTER * max(len(top), len(base))
     drawn, legend, words = [], [], []
     for i, (name, values) in enumerate(curves.items()):
         kind = "was" if i == 0 else "fixed"
         points = [
-            f"{LEFT + (WIDTH - LEFT - 12) * at / (len(values) - 1):.1f},"
-            f"{TOP + (HEIGHT - TOP - BOTTOM) * (high - scale(value)) / span:.1f}"
+            f"{left + (WIDTH - left - 12) * at / (len(values) - 1):.1f},"
+            f"{TOP + (HEIGHT - TOP - BOTTOM) * (high - scale(min(value, limit))) / span:.1f}"
             for at, value in enumerate(values)
-            if value is not None and math.isfinite(value)
+            if value is not None and math.isfinite(value) and not _is_beyond(values, at, limit)
         ]
         drawn.append(f'<polyline class="curve {kind}" points="{" ".join(points)}"/>')
         first, last = whole[name][0], whole[name][-1]
@@ -212,14 +219,14 @@ def _proof(fork: dict[str, Any]) -> str:
         words.append(f"{name}: from {_short(first)} to {lasts}")
         y = HEIGHT - 34 + 24 * i
         legend.append(
-            f'<line class="curve {kind}" x1="{LEFT}" y1="{y}" x2="{LEFT + 28}" y2="{y}"/>'
-            f'<text class="{kind}" x="{LEFT + 36}" y="{y + 5}">{escape(name)}</text>'
+            f'<line class="curve {kind}" x1="{left}" y1="{y}" x2="{left + 28}" y2="{y}"/>'
+            f'<text class="{kind}" x="{left + 36}" y="{y + 5}">{escape(name)}</text>'
         )
     bottom = HEIGHT - BOTTOM
     axes = (
-        f'<path class="axis" fill="none" d="M{LEFT} {TOP}V{bottom}H{WIDTH - 12}"/>'
-        f'<text x="{LEFT - 6}" y="{TOP + 9}" text-anchor="end">{max(finite):.3g}</text>'
-        f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">{min(finite):.3g}</text>'
+        f'<path class="axis" fill="none" d="M{left} {TOP}V{bottom}H{WIDTH - 12}"/>'
+        f'<text x="{left - 6}" y="{TOP + 9}" text-anchor="end">{top}</text>'
+        f'<text x="{left - 6}" y="{bottom}" text-anchor="end">{base}</text>'
         f'<text x="{WIDTH - 12}" y="{bottom + 14}" text-anchor="end">passes</text>'
     )
     said = f"{what}; " + "; ".join(words)
@@ -229,6 +236,12 @@ def _proof(fork: dict[str, Any]) -> str:
         f"<figcaption>Tried in a fork of the program: {escape(said)}{' (logarithmic scale)' if logarithmic else ''}."
         "</figcaption></figure>\n"
     )
+
+
+def _is_beyond(values: list[float | None], at: int, limit: float) -> bool:
+    """Whether a curve has left the picture before this point."""
+    value, before = values[at], values[at - 1] if at else None
+    return value is not None and before is not None and value > limit and before > limit
 
 
 POINTS = 60

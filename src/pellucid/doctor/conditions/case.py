@@ -278,7 +278,7 @@ class Case:
             explanation,
             fix,
             verified=True,
-            fork={"what": self.candidate.title, "as it is": self.was.curve(other.passes), remedy.what: other.curve()},
+            fork={"what": self.candidate.title, "as it is": self.was.drawn(other.passes), remedy.what: other.drawn()},
         )
 
     @property

@@ -92,6 +92,15 @@ class Trial:
         kept = [p for i, p in enumerate(parts) if i < 2 or passes is None or begins[i] < passes]
         return [float(np.mean(part)) for part in kept]
 
+    def drawn(self, passes: int | None = None) -> list[float]:
+        """What a picture shows: the curve, or every loss where there are hardly any."""
+        curve = self.curve(passes)
+        return (
+            curve
+            if len(curve) > 2
+            else [loss for at, loss in zip(self.at, self.losses, strict=True) if not passes or at < passes]
+        )
+
     def _bursts(self) -> list[list[float]]:
         parts: list[list[float]] = []
         for i, (at, loss) in enumerate(zip(self.at, self.losses, strict=True)):

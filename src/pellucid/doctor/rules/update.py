@@ -56,7 +56,7 @@ def of(study: SlopeStudy, judgement: Judgement) -> dict[str, Any]:
     most = max(set(kinds), key=kinds.count)
     rule = next(rule for rule in told if rule["rule"] == most)
     if not judgement.candidate.is_seen and most in BY_RATIO:  # whether the program takes the mean is not seen
-        rule = {"rate, for the sum of the losses" if key == "rate" else key: value for key, value in rule.items()}
+        rule = {"rate for the sum of the losses" if key == "rate" else key: value for key, value in rule.items()}
     return rule
 
 

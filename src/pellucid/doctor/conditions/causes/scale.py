@@ -86,7 +86,7 @@ def find(case: Case) -> Found | None:
     if other is None:
         return None
     evidence = (
-        dwarfing(big, float(size.max() / max(np.median(size), 1e-300)))
+        dwarfing(big, float(size.max() / max(np.median(np.delete(size, big)), 1e-300)))
         if big
         else f"The inputs have a mean of {rows.mean():.4g} and a standard deviation of {rows.std():.4g}."
     )
