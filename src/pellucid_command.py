@@ -12,8 +12,10 @@ import signal
 import sys
 import unicodedata
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         _watch_pipes()
+        if len(sys.argv) == 1 or {"--help", "-h"} & set(sys.argv):
+            _spare_markdown()
         app(prog_name="pellucid")
     finally:
         _flush()
@@ -125,6 +129,35 @@ def _named(line: str) -> Callable[..., None]:
 
     unloaded.__doc__ = line
     return unloaded
+
+
+class _Unused:
+    """What stands for a class of Rich's that the help is not made of; whoever makes one gets the real one."""
+
+    module = name = ""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return getattr(import_module(cls.module), cls.name)(*args, **kwargs)
+
+
+def _spare_markdown() -> None:
+    """Load Typer's help without Rich's Markdown and tracebacks.
+
+    It imports both where it is loaded, and no help of pellucid's is in Markdown: they are half of the time that
+    `pellucid --help` would take.
+    """
+    classes = {"rich.markdown": "Markdown", "rich.traceback": "Traceback"}
+    added = {module: name for module, name in classes.items() if module not in sys.modules}
+    for module, name in added.items():
+        stand_in = ModuleType(module)
+        setattr(stand_in, name, type(name, (_Unused,), {"module": module, "name": name}))
+        sys.modules[module] = stand_in
+    try:
+        with suppress(ImportError):  # a Typer without it has another way to show help
+            import_module("typer.rich_utils")
+    finally:
+        for module in added:
+            del sys.modules[module]
 
 
 # Terminals ----------------------------------------------------------------------------------------------------------

@@ -282,7 +282,7 @@ def test_the_cache_is_the_users():
 @pytest.mark.parametrize(
     ("package", "act"),
     [
-        ("sklearn.datasets", datasets.digits),
+        ("sklearn", datasets.digits),
         ("pooch", datasets.mnist),
     ],
 )

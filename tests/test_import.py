@@ -3,6 +3,9 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 SHOW = (
     "import sys, json; before = set(sys.modules); import {what}; print(json.dumps(sorted(set(sys.modules) - before)))"
@@ -25,3 +28,26 @@ def test_import_takes_numpy_alone() -> None:
 
 def test_the_check_sees_other_packages() -> None:
     assert "pytest" in packages_of_import("numpy, pytest")
+
+
+def _loaded_by(words: list[str]) -> set[str]:
+    """The modules that a command has loaded when it ends."""
+    code = (
+        f"import sys; sys.argv = {['pellucid', *words]!r}\nimport pellucid_command\n"
+        "try:\n    pellucid_command.main()\nexcept SystemExit:\n    pass\n"
+        "print('', *sorted(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_help_is_made_without_the_library_and_without_markdown() -> None:
+    assert _loaded_by(["--help"]) & {"numpy", "pellucid", "rich.markdown", "rich.traceback", "markdown_it"} == set()
+
+
+@pytest.mark.slow
+def test_training_on_the_digits_loads_no_other_library_for_them(tmp_path: Path) -> None:
+    words = ["train", "digits", "--epochs", "1", "--no-report", "--quiet", "--out", str(tmp_path / "run")]
+    loaded = _loaded_by(words)
+    assert "pellucid.nn" in loaded
+    assert loaded & {"sklearn", "scipy", "pandas", "matplotlib.pyplot", "jinja2"} == set()

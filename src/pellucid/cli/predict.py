@@ -27,7 +27,7 @@ def predict(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="CSV files with the columns that the run learned from, images, or .npy or .npz files of samples.",
+            help="CSV or Parquet files with the columns that the run learned from, images, .npy or .npz files.",
             metavar="FILE",
             show_default=False,
         ),

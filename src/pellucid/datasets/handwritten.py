@@ -1,9 +1,12 @@
 """Handwritten digits: scikit-learn's 1,797 of 8 × 8, which come with it, and MNIST's 70,000 of 28 × 28."""
 
+import gzip
 import hashlib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import numpy as np
 
@@ -35,11 +38,7 @@ def digits(val_fraction: float = 0.2, seed: int = 0) -> DataSet:
         >>> digits(val_fraction=0.2, seed=0)
         DataSet(digits: classification, 10 classes; 1,438 train, 359 val; a sample is (1, 8, 8))
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise need("scikit-learn", "the data set digits") from error
-    images, labels = load_digits(return_X_y=True)
+    images, labels = _scanned()
     x = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
     return split_classes(
         "digits",
@@ -50,6 +49,26 @@ def digits(val_fraction: float = 0.2, seed: int = 0) -> DataSet:
         generator(seed),
         class_names=DIGITS,
     )
+
+
+def _scanned() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels from 0 to 16, (N, 64), and labels, (N,): what `sklearn.datasets.load_digits` returns.
+
+    The file is read where it lies in the package: to import scikit-learn, with SciPy and pandas, takes longer than to
+    train on the digits.
+    """
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise need("scikit-learn", "the data set digits")
+    path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    if path.is_file():
+        with gzip.open(path, "rt", encoding="ascii") as file:
+            table = np.loadtxt(file, delimiter=",")
+        return table[:, :-1], table[:, -1]
+    from sklearn.datasets import load_digits  # a version that keeps it elsewhere
+
+    both: Any = load_digits(return_X_y=True)
+    return both
 
 
 def mnist(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.datasets.characters import read_text
+from pellucid.datasets.columnar import is_columnar, read_columns
 from pellucid.datasets.numerals import numeral
 from pellucid.datasets.record import DataError
 
@@ -43,12 +44,17 @@ def read_table(path: Path, header: bool = True, encoding: str | None = None) -> 
 
     Its cells are separated by commas, semicolons, tabs or vertical bars: by the one that the first line names, if it
     is Excel's `sep=;`; else by the one that divides the first row and those below it into equally many cells, quotation
-    marks respected.
+    marks respected. A Parquet or Arrow (Feather) file has names and columns of its own (`columnar`).
 
     Raises:
         DataError: the file cannot be read, is empty, is not CSV, has a header that does not name each column once, or
             a row of another length; or two marks divide it equally well.
     """
+    if is_columnar(path):
+        columns = read_columns(path)
+        _check_header(list(columns), list(range(len(columns))), path)
+        count = len(next(iter(columns.values()), ()))
+        return TableFile(path, columns, list(range(1, count + 1)))
     content = read_text(path, encoding)
     if not content.strip():
         named = "a header row that names the columns, and rows below it," if header else "rows"

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 
 from pellucid.datasets.characters import check_encoding
 from pellucid.datasets.column import WAYS
+from pellucid.datasets.columnar import ENDINGS
 from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
 from pellucid.experiments.errors import UsageError, unknown
@@ -96,7 +97,7 @@ class Config:
     """Everything that decides a run, as written to config.json: the same Config gives the same run, bit for bit."""
 
     dataset: str = setting(
-        f"{', '.join(DATASETS)}, or the path of a CSV file, of a text, TEXT.txt, or "
+        f"{', '.join(DATASETS)}, or the path of a CSV or Parquet file, of a text, TEXT.txt, or "
         "of a folder of pictures with a folder for each class.",
         shown="digits",
         offers=lambda: DATASETS,
@@ -313,7 +314,7 @@ def source_of(dataset: str, target: str | None = None) -> str:
         return "folder"
     if ending == ".txt":
         return "text" if target is None else "csv"
-    if target is not None or ending in (".csv", ".tsv") or path.exists():
+    if target is not None or ending in (".csv", ".tsv", *ENDINGS) or path.exists():
         return "csv"
     if path.is_absolute() or dataset.endswith("/"):
         return "folder"

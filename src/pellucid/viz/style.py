@@ -167,9 +167,9 @@ def sheet(ax: Any, save: Any, name: str, width: float = 8.0, height: float = 3.6
     import matplotlib.style
 
     if ax is None:
-        fonts = {
-            key: value for key, value in matplotlib.rcParams.items() if key.startswith("font.") and "size" not in key
-        }
+        # Not `items()`: to read the setting `backend` would load pyplot, and with it a window system.
+        params: Any = matplotlib.rcParams
+        fonts = {key: params[key] for key in params if key.startswith("font.") and "size" not in key}
         with matplotlib.style.context(["default", {**fonts, **STYLE}]):
             made = Sheet(None, width, height)
             yield made
