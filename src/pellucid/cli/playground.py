@@ -36,3 +36,5 @@ def playground(
         serve(port, opened)
     except Absent as error:
         raise UsageError(str(error)) from error
+    except KeyboardInterrupt:  # the usual end
+        print("The playground has ended.")

@@ -140,7 +140,7 @@ MISTAKES = {
             "loss-reduction-scale",
             "The gradient is as many times larger as the batch has samples, and so is each step.",
             ((r"^loss_function = (\w+\.\w+)\(\)", r'loss_function = \1(reduction="sum")'),),
-            {**_SGD, **_ONE, "hidden": (16, 16), "least_batch": 50, "least_samples": 300},
+            {**_SGD, **_ONE, "hidden": (8, 8), "least_batch": 100, "least_samples": 300},
             also=("lr-too-high",),
         ),
         Mistake(

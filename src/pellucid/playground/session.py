@@ -229,5 +229,5 @@ class Session:
                 path.write_text(source, encoding="utf-8")
                 report = examine_script(path, budget=BUDGET)
             self._send({"kind": "doctor", **verdict(report, mistake)})
-        except NoProgram as error:
-            self._send({"kind": "failed", "text": str(error)})
+        except (NoProgram, OSError) as error:
+            self._send({"kind": "refused", "text": f"The doctor could not look at it: {error}", "doctor": True})

@@ -133,7 +133,7 @@ export class Network {
       for (let i = 0; i < this.sizes[layer]; i++) {
         const x = this.x[layer], y = this.y[layer][i] - this.size / 2;
         if (layer === 0) context.drawImage(this.inputs[i], x, y, this.size, this.size);
-        else if (last) context.drawImage(output, x, y, this.size, this.size);
+        else if (last) output.unit(context, i, x, y, this.size);
         else context.drawImage(this.atlas.canvas, 0, this.unit * at++, this.unit, this.unit, x, y, this.size, this.size);
         context.strokeRect(x, y, this.size, this.size);
       }
@@ -214,6 +214,9 @@ export class Output {
   begin(begun) {
     this.begun = begun;
     this.image = picture(begun.boundary, begun.boundary);
+    const outputs = begun.sizes.at(-1), { boundary } = begun;
+    this.each = outputs > 1 ? picture(boundary, boundary * outputs) : null; // each class by itself, one below the other
+    this.ramps = theme.classes.map((colour) => ramp([theme.panel, colour]));
     this.points = null;
     this.blend = theme.classes.map(rgb);
   }
@@ -228,6 +231,7 @@ export class Output {
         let r = 0, g = 0, b = 0, all = 0;
         for (let k = 0; k < outputs; k++) {
           const share = values[i * outputs + k], colour = this.blend[k];
+          this.each.pixels[k * pixels.length + i] = this.ramps[k][share];
           all += share;
           r += share * colour[0];
           g += share * colour[1];
@@ -238,6 +242,14 @@ export class Output {
       }
     }
     this.image.context.putImageData(this.image.data, 0, 0);
+    if (this.each) this.each.context.putImageData(this.each.data, 0, 0);
+  }
+
+  unit(context, k, x, y, size) {
+    // The picture of an output unit: the probability of its class.
+    const { boundary } = this.begun;
+    if (this.each) context.drawImage(this.each.canvas, 0, k * boundary, boundary, boundary, x, y, size, size);
+    else context.drawImage(this.image.canvas, x, y, size, size);
   }
 
   draw() {

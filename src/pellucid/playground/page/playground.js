@@ -77,14 +77,21 @@ const answers = {
       : "Each class has a colour. Circles are for training, squares for the test.";
     trouble("");
     if (state.playing) send({ do: "play" });
-    if ($("follow").checked) send({ do: "surface" });
+    for (const id of ["now", "before", "gradient", "checked"]) $(`weight-${id}`).textContent = "–";
+    $("weight-said").textContent = "";
+    send({ do: "surface" });
   },
-  refused({ text }) {
+  refused({ text, doctor }) {
+    if (doctor) {
+      $("doctor-state").textContent = "";
+      $("ask").disabled = false;
+    }
     trouble(text);
   },
   failed({ text }) {
     setPlaying(false, false);
     $("doctor-state").textContent = "";
+    $("ask").disabled = false;
     trouble(`The program ended with an error: ${text}`);
   },
   weight(found) {
@@ -237,6 +244,7 @@ function setPlaying(playing, tell = true) {
   $("play").firstChild.textContent = playing ? "Pause " : "Play ";
   if (tell) send({ do: playing ? "play" : "pause" });
   if (!playing) summarise();
+  if (!playing && tell) send({ do: "surface" });
 }
 
 const clicks = {
@@ -290,9 +298,17 @@ function nextStep() {
       legend.append(key, ` ${name} `);
     });
     item.append(legend);
-    curves(canvas, names.map((name, i) => ({ values: step.curves[name], colour: i ? theme.train : theme.test, dashed: !i })));
+    drawTried();
   }
   $("next-step").hidden = state.shown >= steps.length;
+}
+
+function drawTried() {
+  const steps = state.verdict ? state.verdict.steps.filter(({ curves }) => curves) : [];
+  [...$("doctor-steps").querySelectorAll("canvas")].forEach((canvas, i) => {
+    const tried = Object.values(steps[i].curves);
+    curves(canvas, tried.map((values, j) => ({ values, colour: j ? theme.train : theme.test, dashed: !j })));
+  });
 }
 
 const keys = {
@@ -403,7 +419,7 @@ function draw(now) {
     state.drawn++;
     state.all++;
     output.paint(state.frame);
-    network.draw(state.frame, output.image.canvas, $("show-gradients").checked);
+    network.draw(state.frame, output, $("show-gradients").checked);
     output.draw();
     // What changes little from one frame to the next takes turns.
     if (state.drawn % 2 || !state.playing) {
@@ -436,6 +452,7 @@ function redraw() {
     output.begin(state.begun);
     state.fresh = true;
     drawSurface();
+    drawTried();
   }
 }
 
