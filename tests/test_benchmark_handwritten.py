@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.handwritten.cases import HERE, Case, cases, mistakes_of  # noqa: E402
+from benchmarks.handwritten.cases import HERE, Case, cases, mistakes_of, sample  # noqa: E402
 
 SHARED = ROOT.parent / "shared"
 VOCABULARIES = (SHARED / "check" / "mistakes.md", SHARED / "doctor" / "causes.md")
@@ -83,3 +83,11 @@ def test_programs_know_nothing_of_pellucid(name):
     source = (HERE / f"{name}.py").read_text(encoding="utf-8")
     assert "pellucid" not in source
     assert 15 <= len(source.splitlines()) <= 150
+
+
+def test_a_part_of_the_cases_has_every_kind_in_turn() -> None:
+    found = list(cases("condition-*"))
+    kinds = {tuple(mistake.id for mistake in case.mistakes) for case in found}
+    first = sample(found, len(kinds), 0)
+    assert {tuple(mistake.id for mistake in case.mistakes) for case in first} == kinds
+    assert {case.name for case in sample(found, None, 3)} == {case.name for case in found}

@@ -5,14 +5,19 @@
 
 Writes each case into an empty folder, as the plain script that its author has, runs the doctor on it in a process of
 its own, and prints how many faulty programs were detected, how many faults were named at rank 1, how often the line was
-right, how many right programs raised an alarm, and the seconds. With `--append` cases that
-`benchmarks/results/handwritten.json`, or the other FILE, already has are not run again. The processor
-seconds of each case are counted beside those of the clock, which other work on the machine lengthens; run with one job.
+right, how many right programs raised an alarm, and the seconds. The processor seconds of each case are counted beside
+those of the clock, which other work on the machine lengthens; run with one job.
+
+The cases come in an order by chance in which the kinds of mistakes take turns, so that a run that is broken off is a
+sample. Every row says on which commit it was measured, and both result files are written after each case. With
+`--append` cases that `benchmarks/results/handwritten.json`, or the other FILE, has from this commit are not run again;
+those of other commits are, and their rows stay until then. The table says how many rows each commit has.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -43,7 +48,9 @@ def diagnose(case: Case, budget: float | None) -> dict[str, Any]:
             command += ["--budget", str(budget)]
         began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, timeout=max(PATIENCE, 1.3 * (budget or 0))
+            )
             code, text = done.returncode, done.stderr[-400:]
         except subprocess.TimeoutExpired:
             code, text = -1, "no answer in time"
@@ -68,10 +75,21 @@ def diagnose(case: Case, budget: float | None) -> dict[str, Any]:
         "rank1": bool({first.get("mistake"), first.get("cause")} & right) if first else False,
         "top3": any({finding.get("mistake"), finding.get("cause")} & right for finding in alarms[:3]),
         "line right": line is not None and any(abs(line - wanted) <= 1 for wanted in case.lines),
+        "commit": commit(),
+        "budget": budget,
         "seconds": round(seconds, 1),
         "cpu": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
         "stderr": text if code not in (0, 1) else "",
     }
+
+
+@functools.cache
+def commit() -> str:
+    """The commit that is measured; `+` where files of the library differ from it."""
+    git = ["git", "-C", str(HERE), "rev-parse", "--short", "HEAD"]
+    changed = ["git", "-C", str(HERE), "status", "--porcelain", "--untracked-files=no", "--", "../../src"]
+    said = [subprocess.run(command, capture_output=True, text=True, check=False).stdout for command in (git, changed)]
+    return (said[0].strip() or "unknown") + ("+" if said[1].strip() else "")
 
 
 def wilson(hits: int, of: int) -> str:
@@ -115,6 +133,8 @@ def table(rows: list[dict[str, Any]]) -> str:
             wrong.pop("healthy", None)
         instead = ", ".join(f"{name} {count}" for name, count in wrong.most_common())
         lines.append(f"| {kind} | {len(here)} | {good} | {instead} |")
+    measured = Counter(str(row.get("commit", "not noted")) for row in rows)
+    lines[2:2] = [f"| rows by commit | {', '.join(f'{name}: {count}' for name, count in measured.most_common())} |"]
     pairs = [row for row in faulty if len(row["planted"]) > 1]
     if pairs:
         lines.append(f"| two at once | {len(pairs)} | {sum(row['rank1'] for row in pairs)} | |")
@@ -136,7 +156,7 @@ def main(about: str = __doc__ or "", folder: Path = HERE, results: Path = RESULT
     out: Path = given.out
     known = {row["name"]: row for row in json.loads(out.read_text())} if given.append and out.is_file() else {}
     found = sample(list(cases(given.only, folder)), given.sample, given.seed)
-    todo = [case for case in found if case.name not in known]
+    todo = [case for case in found if known.get(case.name, {}).get("commit") != commit()]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ThreadPoolExecutor(given.jobs) as pool:
         for row in pool.map(lambda case: diagnose(case, given.budget), todo):
@@ -146,11 +166,9 @@ def main(about: str = __doc__ or "", folder: Path = HERE, results: Path = RESULT
             print(f"{mark} {row['name']}: {row['status']} {row['named']} line {row['line']} {took}", flush=True)
             if not given.no_save:
                 out.write_text(json.dumps(list(known.values()), indent=1) + "\n")
-    rows = list(known.values()) if given.append else [known[case.name] for case in found]
-    if rows:
-        print("\n" + table(rows))
-        if not given.no_save:
-            out.with_suffix(".md").write_text(table(rows))
+                out.with_suffix(".md").write_text(table(list(known.values())))
+    if known:
+        print("\n" + table(list(known.values())))
 
 
 if __name__ == "__main__":

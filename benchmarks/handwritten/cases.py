@@ -17,6 +17,7 @@ the data. There `score` says whether the last number that the program prints sho
 
 from __future__ import annotations
 
+import itertools
 import random
 import tomllib
 from collections import Counter
@@ -109,5 +110,9 @@ def numbered(found: list[Case]) -> Iterator[Case]:
 
 
 def sample(found: list[Case], count: int | None, seed: int) -> list[Case]:
-    """As many of the cases, drawn by chance."""
-    return found if count is None or count >= len(found) else random.Random(seed).sample(found, count)
+    """As many of the cases, or all, in an order drawn by chance in which the kinds of mistakes take turns."""
+    kinds: dict[tuple[str, ...], list[Case]] = {}
+    for case in random.Random(seed).sample(found, len(found)):
+        kinds.setdefault(tuple(mistake.id for mistake in case.mistakes), []).append(case)
+    turns = [case for turn in itertools.zip_longest(*kinds.values()) for case in turn if case is not None]
+    return turns[:count]

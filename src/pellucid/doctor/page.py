@@ -183,7 +183,7 @@ def _patch(fix: dict[str, Any] | None) -> str:
 
 
 WIDTH, HEIGHT, TOP, BOTTOM = 640, 270, 14, 70
-LETTER = 11  # of the labels of the axis, where they are largest: on a narrow screen
+LETTER = 13  # of the labels of the axis, where they are largest: on a narrow screen
 HIGHEST = 1e3  # times where the curves begin: a loss that goes beyond leaves the picture
 
 
@@ -227,7 +227,7 @@ def _proof(fork: dict[str, Any]) -> str:
         f'<path class="axis" fill="none" d="M{left} {TOP}V{bottom}H{WIDTH - 12}"/>'
         f'<text x="{left - 6}" y="{TOP + 9}" text-anchor="end">{top}</text>'
         f'<text x="{left - 6}" y="{bottom}" text-anchor="end">{base}</text>'
-        f'<text x="{WIDTH - 12}" y="{bottom + 14}" text-anchor="end">passes</text>'
+        f'<text x="{WIDTH - 12}" y="{bottom + 18}" text-anchor="end">passes</text>'
     )
     said = f"{what}; " + "; ".join(words)
     return (
