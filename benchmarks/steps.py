@@ -8,7 +8,7 @@ backward fit on half a page; torch.compile where this machine has a C++ compiler
 
 What is reported is the median over rounds of the ratio within a round, so that a machine that slows down for a while
 slows all of them; the seconds are those of the processor, so that other programs on the machine count less. The result
-goes to benchmarks/results/steps.json.
+goes to benchmarks/results/steps.json, and as a table to steps.md.
 """
 
 import argparse
@@ -251,7 +251,7 @@ def main() -> None:
     rows = []
     print(f"{'processor ms':15}" + "".join(f"{side:>14}" for side in SIDES) + f"{'torch/compiled':>16}")
     for name in asked.names:
-        row = measure(name, asked.rounds, asked.threads)
+        row = {**measure(name, asked.rounds, asked.threads), "commit": commit()}
         rows.append(row)
         times = "".join(f"{row['cpu ms'].get(side, float('nan')):14.3f}" for side in SIDES)
         print(f"{name:15}{times}{1 / row['compiled/torch']:16.2f}", flush=True)
@@ -271,6 +271,35 @@ def main() -> None:
         "rows": rows,
     }
     place.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    (RESULTS / "steps.md").write_text(table(result), encoding="utf-8")
+
+
+def commit() -> str:
+    """The commit that is measured, with a mark where files differ from it."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=RESULTS, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result in Markdown."""
+    lines = [
+        "# Whole training steps",
+        "",
+        f"Processor milliseconds a step, {result['threads']} thread, medians of interleaved rounds, by "
+        f"`python benchmarks/steps.py`; {result['cores']} cores, load {result['load of the machine at the end']:.1f} at "
+        f"the end ({', '.join(f'{name} {version}' for name, version in result['versions'].items())}). The ratio is the "
+        "median of the ratios within the rounds.",
+        "",
+        f"| step | {' | '.join(SIDES)} | torch / compiled | commit |",
+        "|---|" + "---|" * (len(SIDES) + 2),
+    ]
+    for row in result["rows"]:
+        times = [f"{row['cpu ms'][side]:.3f}" if side in row["cpu ms"] else "–" for side in SIDES]
+        ratio = f"{1 / row['compiled/torch']:.2f}" if "compiled/torch" in row else "–"
+        lines.append(f"| {row['name']} | {' | '.join(times)} | {ratio} | {row.get('commit', 'an earlier one')} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

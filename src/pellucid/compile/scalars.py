@@ -95,6 +95,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "sigmoid": m.sigmoid,
     "silu": lambda k, x: _silu(k, x),
     "gelu": _gelu,
+    "erf": m.erf,
     "pow": _pow,
     "addcmul": lambda k, x, y, z, value=1: x + (y * z if value == 1 else y * z * value),
     "lerp": lambda k, x, y, w: x + (y - x) * w,
@@ -102,7 +103,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "clone": lambda k, x: x,
 }
 
-TYPES = {"gelu": ("float32",)}  # those with an error of less than a unit in float32 alone
+TYPES = {"gelu": ("float32",), "erf": ("float32",)}  # those with an error of less than a unit in float32 alone
 
 CALLS: dict[str, Any] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "true_divide": np.true_divide, "neg": np.negative,

@@ -2,7 +2,8 @@
 
     linear(x, W, b)  ->  matmul(x, Wᵀ), add(…, b)
 
-so that the sum with the bias can join the loop of what follows it. A gradient is copied before it is kept, since in
+so that the sum with the bias can join the loop of what follows it. The product of many matrices with one is that of
+all their rows. A gradient is copied before it is kept, since in
 eager mode a rule may have handed on memory that it shares; here it is known who shares what.
 """
 
@@ -26,6 +27,8 @@ def run(graph: Graph) -> None:
     for node in graph.nodes:
         if node.name == "linear" and _plain(node):
             nodes += _linear(graph, node)
+        elif node.name == "matmul" and _is_stack(node):
+            nodes += _flattened(graph, node)
         else:
             nodes.append(node)
     graph.nodes = nodes
@@ -89,6 +92,29 @@ def _linear(graph: Graph, node: Node) -> list[Node]:
         out.made_dense()
         made.append(Node("add", (product, bias), (out,), op=add, forward=add.forward))
     return made
+
+
+def _is_stack(node: Node) -> bool:
+    """Whether it is the product of many matrices with the same one."""
+    a, b = node.args
+    if not (isinstance(a, Value) and isinstance(b, Value)) or a.dtype != b.dtype or a.dtype not in _FLOATS:
+        return False
+    return len(a.shape) > 2 and len(b.shape) == 2 and a.dense and a.size > 0
+
+
+def _flattened(graph: Graph, node: Node) -> list[Node]:
+    """matmul(A, B) with the rows of all matrices of A in one."""
+    a, b = node.args
+    (out,) = node.outputs
+    shape = (math.prod(a.shape[:-1]), a.shape[-1])
+    rows = view(graph, "reshape", a, _dense(shape, a.dtype), shape=shape)
+    product = graph.new(_dense((shape[0], b.shape[1]), a.dtype))
+    whole = Node("matmul", (rows.outputs[0], b), (product,), op=node.op, forward=node.forward)
+    back = view(graph, "reshape", product, _dense(out.shape, a.dtype), shape=out.shape)
+    out.memory = product.memory
+    out.made_dense()
+    back.outputs = (out,)
+    return [rows, whole, back]
 
 
 def _drop_copies(graph: Graph) -> None:
