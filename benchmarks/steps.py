@@ -184,7 +184,8 @@ def serve(side: str, name: str, threads: int) -> None:
     if side == "numpy":
         step = by_hand(model, x, y)
     elif side in ("compiled", "torch.compile"):
-        step = torch.compile(step)
+        compile: Any = torch.compile
+        step = compile(step)
     print(json.dumps([step().item() for _ in range(3)]), flush=True)
     if side == "compiled" and getattr(step, "fallback", None):
         raise SystemExit(f"{name} is not compiled: {step.fallback}")
@@ -284,17 +285,15 @@ def commit() -> str:
 
 def table(result: dict[str, Any]) -> str:
     """The result in Markdown."""
-    lines = [
-        "# Whole training steps",
-        "",
-        f"Processor milliseconds a step, {result['threads']} thread, medians of interleaved rounds, by "
-        f"`python benchmarks/steps.py`; {result['cores']} cores, load {result['load of the machine at the end']:.1f} at "
-        f"the end ({', '.join(f'{name} {version}' for name, version in result['versions'].items())}). The ratio is the "
-        "median of the ratios within the rounds.",
-        "",
-        f"| step | {' | '.join(SIDES)} | torch / compiled | commit |",
-        "|---|" + "---|" * (len(SIDES) + 2),
-    ]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    load = result["load of the machine at the end"]
+    about = (
+        f"Processor milliseconds a step, {result['threads']} thread, medians of interleaved rounds, by `python "
+        f"benchmarks/steps.py`; {result['cores']} cores, load {load:.1f} at the end ({versions}). The ratio is the "
+        "median of the ratios within the rounds."
+    )
+    head = f"| step | {' | '.join(SIDES)} | torch / compiled | commit |"
+    lines = ["# Whole training steps", "", about, "", head, "|---|" + "---|" * (len(SIDES) + 2)]
     for row in result["rows"]:
         times = [f"{row['cpu ms'][side]:.3f}" if side in row["cpu ms"] else "–" for side in SIDES]
         ratio = f"{1 / row['compiled/torch']:.2f}" if "compiled/torch" in row else "–"
