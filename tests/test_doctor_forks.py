@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
-from pellucid.doctor import examine
+from pellucid.doctor import examine, examine_script
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.observed.compare import better_held_out
 from pellucid.doctor.observed.examination import _rank
@@ -69,12 +70,12 @@ def test_a_usual_rate_is_tried_near_by() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "lr"), [(optim.SGD, 1e-8), (optim.Adam, 1e-9)])
-def test_a_rate_that_is_far_too_low_is_found(kind: Any, lr: float) -> None:
+def test_a_rate_that_is_far_too_low_is_found() -> None:
     x = torch.randn(200, 5)
     model = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 2))
     batches = [(x[i : i + 20], (x[i : i + 20, 0] > 0).long()) for i in range(0, 200, 20)]
-    report = examine(model, nn.CrossEntropyLoss(), kind(model.parameters(), lr=lr), batches, steps=100)
+    optimizer = optim.SGD(model.parameters(), lr=1e-8)
+    report = examine(model, nn.CrossEntropyLoss(), optimizer, batches, steps=60)
     assert [f.cause for f in report.findings] == ["lr-too-low"] and report.status == "faults"
     assert 1e-3 <= float(report.findings[0].fix.removeprefix("lr=")) <= 1.0
 
@@ -246,14 +247,11 @@ def test_labels_that_are_doubted_have_to_be_confirmed() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("noisy", [True, False])
-def test_wrong_labels_are_found_by_training_without_them(noisy: bool, tmp_path: Any) -> None:
-    from pellucid.doctor import examine_script
-
+def test_wrong_labels_are_found_by_training_without_them(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
-    script.write_text(NOISY if noisy else NOISY.replace("< 0.4", "< 0.0"))
+    script.write_text(NOISY)
     report = examine_script(script, budget=60)
-    assert [(f.cause, f.verified) for f in report.findings] == ([("noisy-labels", True)] if noisy else [])
+    assert [(f.cause, f.verified) for f in report.findings] == [("noisy-labels", True)]
 
 
 NOISY = """

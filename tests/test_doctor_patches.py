@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,14 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.finding import Finding
+from pellucid.doctor.observed.examination import GROUPS, STATED
 from pellucid.doctor.observed.observer import Observer
+from pellucid.doctor.patches import PATCHES
 from pellucid.doctor.repairs import repairs
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.doctor.plain import printed, recorded
 
 PROGRAM = """import torch
 from torch import nn
@@ -42,6 +49,7 @@ OUT = "hand the logits to cross_entropy: leave the softmax out"
         ("lr-too-high", "lr=0.01", "o = optim.SGD(m.parameters(), 5.0)", "o = optim.SGD(m.parameters(), 0.01)"),
         ("lr-too-low", "lr=0.1", "o = SGD(m.parameters())", "o = SGD(m.parameters(), lr=0.1)"),
         ("lr-too-low", "lr=0.1", "o = SGD(m.parameters(), lr=RATE)", "o = SGD(m.parameters(), lr=0.1)"),
+        ("late-instability", "lr=0.1", "g['lr'] = 0.5 * 2**n", "g['lr'] = min(0.5 * 2**n, 0.1)"),
         ("excessive-weight-decay", "", "o = SGD(p, weight_decay=0.5)", "o = SGD(p, weight_decay=1e-4)"),
         ("excessive-dropout", "", "d = nn.Dropout(0.95)", "d = nn.Dropout(0.1)"),
         ("excessive-dropout", "", "d = nn.Dropout2d(p=0.95)", "d = nn.Dropout2d(p=0.1)"),
@@ -139,6 +147,94 @@ def test_fix_writes_a_copy_that_learns_and_leaves_the_program_alone(cause: str, 
     command = [sys.executable, "-m", "pellucid", "run", str(copy)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(run.stdout) > 0.9
+
+
+# Patches that are run -----------------------------------------------------------------------------------------------
+
+DROP = PROGRAM.replace("nn.ReLU(), nn", "nn.ReLU(), nn.Dropout(0.1), nn").replace("print(", "model.eval()\nprint(")
+LOADED = """import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+x = torch.randn(240, 4)
+y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+order = y.argsort()
+loader = DataLoader(TensorDataset(x[order], y[order]), batch_size=20, shuffle=True)
+model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+for epoch in range(3):
+    for a, b in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(a), b).backward()
+        optimizer.step()
+print((model(x).argmax(1) == y).float().mean().item())
+"""
+LINE = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(200, 3)
+y = 4 * x[:, 0] - x[:, 1] - 2
+model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 1))
+criterion = nn.MSELoss()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
+for step in range(120):
+    rows = torch.randint(0, 200, (40,))
+    loss = criterion(model(x[rows]).squeeze(-1), y[rows])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(-((model(x).squeeze(-1) - y) ** 2).mean().item())
+"""
+NORMED = DROP.replace("nn.Dropout(0.1)", "nn.BatchNorm1d(16), nn.Dropout(0.5)")
+EVALUATED = NORMED.replace("print(", "with torch.no_grad():\n    print(")
+LATE = "    optimizer.param_groups[0]['lr'] = 0.5 * 60 ** (epoch > 12)\n    for i in"
+GIVEN = "model(x[i : i + 20])"
+LOGS = PROGRAM.replace(f"cross_entropy({GIVEN}", f"nll_loss(F.log_softmax({GIVEN}, dim=1)")
+RUN = [  # the cause, the right program, and what makes it wrong
+    ("lr-too-low", PROGRAM, "lr=0.3", "lr=1e-5"),
+    ("lr-too-high", PROGRAM, "lr=0.3", "lr=30.0"),
+    ("late-instability", PROGRAM.replace("range(6)", "range(20)"), "    for i in", LATE),
+    ("excessive-weight-decay", PROGRAM, "lr=0.3", "lr=0.3, weight_decay=0.9"),
+    ("excessive-dropout", DROP, "Dropout(0.1)", "Dropout(0.97)"),
+    ("unshuffled-data", LOADED, ", shuffle=True", ""),
+    ("loss-reduction-scale", PROGRAM, "loss.backward()", "(loss * 1e-7).backward()"),
+    ("loss-sign-flipped", PROGRAM, "loss.backward()", "(-loss).backward()"),
+    ("missing-zero-grad", PROGRAM.replace("lr=0.3", "lr=0.8"), "        optimizer.zero_grad()\n", ""),
+    ("parameter-not-optimized", PROGRAM, "        optimizer.step()\n", ""),
+    ("double-softmax", PROGRAM, "nn.Linear(16, 3))", "nn.Linear(16, 3), nn.Softmax(dim=1))"),
+    ("activation-before-loss", PROGRAM, "nn.Linear(16, 3))", "nn.Linear(16, 3), nn.Hardtanh(-0.2, 0.2))"),
+    ("output-range-mismatch", LINE, "nn.Linear(16, 1))", "nn.Linear(16, 1), nn.Sigmoid())"),
+    ("softmax-wrong-axis", LOGS, "dim=1", "dim=0"),
+    ("silent-broadcast-loss", LINE, "model(x[rows]).squeeze(-1)", "model(x[rows])"),
+    ("train-eval-mode", EVALUATED, "model.eval()\n", ""),
+]  # fmt: skip
+
+
+def test_every_patched_cause_is_run() -> None:
+    assert [row[0] for row in RUN] == list(PATCHES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cause", "right", "old", "new"), RUN, ids=[row[0] for row in RUN])
+def test_a_patched_program_trains_better(cause: str, right: str, old: str, new: str) -> None:
+    assert right.count(old) == 1
+    faulty = right.replace(old, new)
+    record = recorded(faulty)
+    assert record is not None
+    rules = (*(rule for rule in STATED), *(rule for group in GROUPS for rule in group))
+    said = [s for rule in rules for s in rule(record) if s.cause == cause]
+    fixes = [Finding(cause, "error", 1, "", "", s.fix, "t.py", s.place[1]) for s in said if s.place is not None]
+    patches = list(dict.fromkeys(patch for finding in fixes for patch in repairs(finding, faulty)))
+    assert patches, said
+    was, meant = printed(faulty).score, printed(right).score
+    best = max(printed(patch).score for patch in patches[:4])
+    if math.isfinite(was):
+        assert meant > was + 0.03, "the fault does harm"
+        assert best > was + 0.6 * (meant - was)
+    else:
+        assert best > 0.8 * meant
 
 
 # --loss ---------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import io
 import re
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def _run(end: ChildAnswer, script: Path) -> None:
     sandbox.quiet()
     out = io.StringIO()
     ended = False
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             run_script(script, [])
             ended = True
@@ -89,4 +91,6 @@ def recorded(source: str) -> ProgramRecord | None:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "train.py")
         script.write_text(source, encoding="utf-8")
-        return ScriptLaboratory(time.monotonic() + LONGEST, script, []).run(seconds=LONGEST)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ScriptLaboratory(time.monotonic() + LONGEST, script, []).run(seconds=LONGEST)

@@ -44,6 +44,17 @@ def _rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
             yield _option(call, "lr", found[1] if found else "", text)
 
 
+def _lower_rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`_rate`; and where the program sets the rate as it goes, `group["lr"] = …`, no more than that."""
+    yield from _rate(finding, statement, text)
+    found = re.search(r"lr=([\d.e+-]+)", finding.fix)
+    for node in ast.walk(ast.parse(text.source)) if found else ():
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        key = target.slice if isinstance(target, ast.Subscript) else None
+        if isinstance(node, ast.Assign) and isinstance(key, ast.Constant) and key.value == "lr":
+            yield text.with_expression(node.value, f"min({text.of(node.value)}, {found[1] if found else ''})")
+
+
 def _no_decay(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     for call in _calls(statement, r"[A-Z]\w*"):
         if any(keyword.arg == "weight_decay" for keyword in call.keywords):
@@ -200,8 +211,8 @@ def _mode(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
 
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "lr-too-low": (_rate,),
-    "lr-too-high": (_rate,),
-    "late-instability": (_rate,),
+    "lr-too-high": (_lower_rate,),
+    "late-instability": (_lower_rate,),
     "excessive-weight-decay": (_no_decay,),
     "excessive-dropout": (_less_dropout,),
     "unshuffled-data": (_shuffled,),

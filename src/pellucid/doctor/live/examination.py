@@ -246,9 +246,15 @@ def _reordered(batches: Any, treatments: Sequence[Treatment]) -> Any:
     ]
 
 
+def _learns(base: ProgramRecord) -> bool:
+    """Whether it gets anywhere; an untrained network may answer many rows rightly, with a loss that stands still."""
+    end = outcome(base)
+    return end.progress >= 0.25 and end.begin - end.loss > 0.05 * abs(end.begin)
+
+
 def _slow(report: Report, base: ProgramRecord | None) -> None:
     """It was trained for as long as the doctor likes: a rate that comes along in that time may be as it is meant."""
-    if base is None or outcome(base).progress < 0.25:
+    if base is None or not _learns(base):
         return
     for finding in report.findings:
         if finding.cause in ("lr-too-low", "too-few-updates"):

@@ -11,6 +11,9 @@ from .matching import curve, held_out
 from .record import ProgramRecord
 
 
+SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The end of a run, up to a number of steps.
@@ -146,7 +149,7 @@ def better_held_out(was: ProgramRecord, now: ProgramRecord) -> bool:
     (loss, hits), (less, more) = a[step], b[step]
     rows = sum(len(h.rows) for h in held_out(was) if h.step == step)
     if hits is not None and more is not None:
-        spread = math.sqrt(max(hits * (1 - hits), 0.01) / max(rows, 1))
+        spread = SAME_ROWS * math.sqrt(max(hits * (1 - hits), 0.01) / max(rows, 1))
         if more - hits > max(0.02, spread):
             return True
         if more - hits < -spread / 2:

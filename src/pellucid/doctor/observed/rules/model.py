@@ -62,6 +62,8 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     loss = record.loss
     if any(op.key[0] in RECTIFIERS and op.zero == 1.0 for op in loss.chain):
         return  # an output that is off: said of its range
+    if any(op.key[0] in ("softmax", "log_softmax") and _over_one(op) for op in loss.chain):
+        return  # always 1: said of the softmax
     off = next((op for op in loss.body if op.key[0] in RECTIFIERS and op.zero == 1.0), None)
     zeros = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std == 0 and p.mean == 0]
     if zeros or (off is None and any(_saturated(op) for op in loss.body)):
@@ -88,6 +90,12 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
         certain=True,
         confidence=0.95,
     )
+
+
+def _over_one(op: OpRecord) -> bool:
+    """Whether the axis of a softmax has the length 1."""
+    dim = op.attributes.get("dim")
+    return isinstance(dim, int) and bool(op.shape) and op.shape[dim] == 1
 
 
 def _targets_vary(record: ProgramRecord) -> bool:
