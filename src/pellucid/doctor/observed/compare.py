@@ -10,7 +10,6 @@ import numpy as np
 from .matching import curve, held_out
 from .record import ProgramRecord
 
-
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
 
