@@ -62,21 +62,33 @@ def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
 
 
 def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | None:
-    """By how much, as a share of their size, outputs differ between rows that differ; None where it cannot be told."""
+    """By how much, as a share of their size, outputs differ between rows that differ; None where it cannot be told.
+
+    Asked of the rows as they are, and at unit scale: rows that are far too large give the same from a network that is
+    at its limits, which does not ignore them.
+    """
     if len(networks) != 1 or call is None or len(batch) < 4:
         return None
+    array = batch.detach().numpy()
+    spread = np.ptp(array.reshape(len(array), -1).astype(float), axis=0)
+    given = [array]
+    if array.dtype.kind == "f" and np.isfinite(array).all():
+        given.append(((array - array.mean(0)) / (array.std(0) + 1e-12)).astype(array.dtype))
+    found = [_differs(networks[0], batch, rows) for rows in given]
+    known = [differs for differs in found if differs is not None]
+    if not known:
+        return None
+    return max(known) if spread.any() else 0.0  # all rows are the same
+
+
+def _differs(network: Any, batch: Any, array: np.ndarray) -> float | None:
     try:
-        array = batch.detach().numpy()
-        spread = np.ptp(array.reshape(len(array), -1).astype(float), axis=0)
-        other = batch.new_tensor(array[::-1].copy())
-        was, again, now = (quietly(networks[0], x) for x in (batch, batch, other))
-        a, b, c = (out.detach().numpy().astype(float) for out in (was, again, now))
+        rows, other = batch.new_tensor(array), batch.new_tensor(array[::-1].copy())
+        a, b, c = (quietly(network, x).detach().numpy().astype(float) for x in (rows, rows, other))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
     if a.ndim == 0 or len(a) != len(array) or not np.isfinite(a).all() or not np.allclose(a, b):
         return None
-    if not spread.any():
-        return 0.0  # all rows are the same
     return float(max(np.abs(a - c).max(), np.ptp(a, axis=0).max()) / (np.abs(a).max() or 1.0))
 
 

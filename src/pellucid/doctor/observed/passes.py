@@ -96,9 +96,11 @@ class PassNotes:
         if len(record.steps) == 5 and self.batch is not None:
             roots, batch = self._networks, self.batch
             record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
-        if len(record.steps) in (5, 20) and self.batch is not None:
+        if len(record.steps) in (0, 5, 20) and self.batch is not None:
             roots, batch = self._networks, self.batch
-            record.ignored = self.apart(lambda: mixing.ignored(roots, batch, call))
+            differs = self.apart(lambda: mixing.ignored(roots, batch, call))
+            if differs is not None:  # what saturates later on, or stands still at first, does not ignore its input
+                record.ignored = max(differs, record.ignored or 0.0)
         self.last_call = call or self.last_call
         if not np.isfinite(step.loss) and not record.first_bad:
             record.first_bad = "loss"
