@@ -20,6 +20,7 @@ from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rows import distinct, inside, told_apart
 from pellucid.doctor.observed.rules import data, gradients, held_out, numbers, rate
+from pellucid.doctor.observed.rules import model as model_rules
 from pellucid.doctor.observed.treatments import Contract, DropRows, LearningRate, Shrink, Treatment
 from pellucid.nn import functional as F
 
@@ -138,6 +139,48 @@ def test_rows_that_are_repeated_on_purpose_are_no_low_coverage(rows: int, low: b
             optimizer.step()
 
     assert [s.cause for s in data.same_rows(watched(program))] == ["low-coverage"] * low
+
+
+def test_rows_are_told_by_all_that_a_network_is_given() -> None:
+    users, items = nn.Embedding(4, 3), nn.Embedding(6, 3)
+
+    class Ratings(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.users, self.items = users, items
+
+        def forward(self, user: Any, item: Any) -> Any:
+            return (self.users(user) * self.items(item)).sum(-1)
+
+    model = Ratings()
+    pairs = torch.arange(24)
+
+    def program() -> None:
+        optimizer = optim.SGD(model.parameters(), lr=0.01)
+        for _ in range(8):
+            rows = torch.randperm(24)[:12]
+            optimizer.zero_grad()
+            F.binary_cross_entropy_with_logits(model(pairs[rows] % 4, pairs[rows] // 4), (rows % 2).float()).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert len(np.unique(np.round(np.concatenate(record.rows), 6))) == 24
+    assert not list(data.conflicting(record))
+
+
+@pytest.mark.parametrize(("scale", "shift", "seen"), [(1.0, 0.0, True), (3e4, 2e5, True), (0.0, 1.0, False)])
+def test_a_network_at_its_limits_does_not_ignore_its_input(scale: float, shift: float, seen: bool) -> None:
+    model = nn.Sequential(nn.Linear(3, 8), nn.Sigmoid(), nn.Linear(8, 1), nn.Sigmoid())
+    x = torch.randn(30, 3)
+
+    def program() -> None:
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(7):
+            optimizer.zero_grad()
+            F.binary_cross_entropy(model(x * scale + shift).squeeze(1), (x[:, 0] > 0).float()).backward()
+            optimizer.step()
+
+    assert [s.cause for s in model_rules.ignored(watched(program))] == ([] if seen else ["input-ignored"])
 
 
 def gradient_after(treatments: list[Treatment], x: Any, y: Any, loss: Callable[[Any, Any], Any], out: int) -> Any:

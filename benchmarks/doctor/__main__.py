@@ -1,8 +1,9 @@
 """How well `pellucid doctor` reads programs that train with a framework: PyTorch's names, or pellucid's.
 
-    python -m benchmarks.doctor [--only GLOB] [--sample N] [--seed S] [--budget SECONDS] [--again] [--out FILE]
+    python -m benchmarks.doctor [--only GLOB] [--sample N] [--seed S] [--budget SECONDS] [--minutes M] [--again]
+                                [--out FILE]
     python -m benchmarks.doctor --seeds [N] [--only GLOB]
-    python -m benchmarks.doctor --table
+    python -m benchmarks.doctor --table [--note TEXT]
 
 Each case is written into an empty folder and diagnosed by the command, in a process of its own. What is in
 `benchmarks/results/doctor.json` already is not run again, but with `--again`; each row is written when it is there, and
@@ -45,8 +46,8 @@ def counts(name: str, known: dict[str, Any]) -> bool:
     return bool(row.get("worse", True) or row.get("stated", False))
 
 
-def summary(rows: dict[str, dict[str, Any]], known: dict[str, Any]) -> str:
-    """All tables."""
+def summary(rows: dict[str, dict[str, Any]], known: dict[str, Any], note: str = "") -> str:
+    """All tables, below a note on how they came about."""
     kept = {name: row for name, row in rows.items() if counts(name, known)}
     without = sorted(set(rows) - set(kept))
     faulty = [name for name in kept if kept[name]["planted"]]
@@ -65,6 +66,7 @@ def summary(rows: dict[str, dict[str, Any]], known: dict[str, Any]) -> str:
         "A message counts as naming a cause if it points to it among others."
     )
     parts = [
+        *([note] if note else []),
         covers,
         "## All",
         scores.table(list(kept.values())),
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="?", const=5)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--note", default="", help="a paragraph above the tables")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -113,7 +116,7 @@ def main() -> None:
         mark = "✓" if (row["rank1"] if row["planted"] else row["status"] == "healthy") else "✗"
         print(f"{mark} {case.name}: {row['status']} {row['named']} line {row['line']} {row['seconds']} s", flush=True)
         out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    out.with_suffix(".md").write_text(summary(rows, twins.known()), encoding="utf-8")
+    out.with_suffix(".md").write_text(summary(rows, twins.known(), given.note), encoding="utf-8")
     print(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 

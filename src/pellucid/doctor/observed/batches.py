@@ -8,7 +8,7 @@ import numpy as np
 
 from .criterion import LossCall
 from .record import ProgramRecord, StepRecord
-from .rows import told_apart
+from .rows import numbers
 
 KEPT = 4000  # rows of the batches that are kept
 WIDTH = 4096  # numbers of a row that are kept
@@ -21,9 +21,9 @@ class BatchNotes:
         self.record = record
         self.kept = 0
 
-    def note(self, batch: Any, call: LossCall, step: StepRecord) -> None:
+    def note(self, given: tuple[Any, ...], call: LossCall, step: StepRecord) -> None:
         record = self.record
-        target = call.target_array()
+        target, batch = call.target_array(), given[0] if given else None
         if batch is None or target is None or batch.dim() == 0:
             return
         x = batch.detach().numpy()
@@ -33,7 +33,7 @@ class BatchNotes:
         flat = x.reshape(len(x), -1)
         record.bad_inputs = record.bad_inputs or not bool(np.isfinite(flat).all())
         record.bad_targets = record.bad_targets or not bool(np.isfinite(target.astype(float)).all())
-        record.rows.append(told_apart(flat))
+        record.rows.append(numbers(given))
         if self.kept < KEPT:
             self.kept += len(x)
             record.inputs.append(flat[:, :WIDTH].copy())

@@ -202,7 +202,7 @@ class Observer(Interpreter):
             self.roots.setdefault(id(module), module)
             first = args[0] if args else None
             if self.passes.batch is None and isinstance(first, Tensor) and not first.requires_grad:
-                self.passes.batch = first
+                self.passes.given = args
             self.passes.mode = bool(module.training)
             if "forward" not in self.record.lines and (at := place()) is not None:
                 self.record.lines["forward"] = at

@@ -41,15 +41,20 @@ class PassNotes:
         self.seen: list[SeenOp] = []  # the ops of this pass, where it is looked at in full
         self.counts: Counter[str] = Counter()
         self.calls: list[LossCall] = []
-        self.batch: Any = None
+        self.given: tuple[Any, ...] = ()  # what the outermost network is called with
         self.mode: bool | None = None  # of the network
         self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
         self.last_call: LossCall | None = None
         self.pending: dict[int, tuple[Any, float]] = {}  # optimiser -> a parameter, and its gradient at the last step
 
+    @property
+    def batch(self) -> Any:
+        """The first of what the network is called with; None before it is."""
+        return self.given[0] if self.given else None
+
     def forget(self) -> None:
         """The next pass begins."""
-        self.seen, self.calls, self.batch = [], [], None
+        self.seen, self.calls, self.given = [], [], ()
         self.counts.clear()
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
@@ -90,7 +95,7 @@ class PassNotes:
             step.stale = any(p.grad is not None and bool((p.grad.detach().numpy() != 0).any()) for p in parameters)
         if call is not None:
             step.accuracy = call.accuracy()
-            self.batches.note(self.batch, call, step)
+            self.batches.note(self.given, call, step)
         if self._looking:
             self._look(root, call)
         if len(record.steps) == 5 and self.batch is not None:

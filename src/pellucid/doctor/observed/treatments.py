@@ -12,7 +12,7 @@ from pellucid.nn.functional import log_softmax, relu
 from pellucid.ops.choice import clamp
 
 from .criterion import BINARY, QUOTIENTS
-from .rows import inside, told_apart
+from .rows import inside, numbers
 
 
 class Treatment:
@@ -138,7 +138,7 @@ class Within(Treatment):
 
 @dataclass
 class DropRows(Treatment):
-    """Some rows, told by their numbers as in `rows`, do not count in a loss of classes."""
+    """Some rows, told by their numbers, see `rows`, do not count in a loss of classes."""
 
     numbers: np.ndarray
     ignored: np.ndarray | None = None  # of the batch at hand
@@ -146,8 +146,7 @@ class DropRows(Treatment):
     def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         self.ignored = None
         if args and isinstance(args[0], Tensor) and args[0].dim():
-            flat = args[0].detach().numpy().reshape(len(args[0]), -1)
-            ignored = inside(told_apart(flat), self.numbers)
+            ignored = inside(numbers(args), self.numbers)
             self.ignored = ignored if ignored.any() and not ignored.all() else None
         return args
 
