@@ -63,10 +63,20 @@ def test_a_rate_is_looked_for_up_to_what_is_usual(name: str, lr: float, usual: f
     assert not list(rate.near(still)), "factors near by can do nothing"
 
 
+def test_updates_up_the_slope_are_turned_where_the_program_makes_them_itself() -> None:
+    climbs = run(list(np.linspace(1, 3, 100)))
+    climbs.optimizers, climbs.loss.kind, climbs.lines["step"] = [], "mse_loss", ("train.py", 7)
+    first = next(rate.near(climbs))
+    assert first.cause == "loss-sign-flipped" and first.treatments == [LearningRate(-1.0)]
+    falls = run(list(np.linspace(3, 1, 100)))
+    falls.optimizers, falls.loss.kind = [], "mse_loss"
+    assert "loss-sign-flipped" not in [s.cause for s in rate.near(falls)]
+
+
 def test_a_usual_rate_is_tried_near_by() -> None:
     still, falls = run([1.0] * 100), run(list(np.linspace(1, 0.7, 100)), 1e-9)
     assert len(list(rate.near(still))) == len(list(rate.near(falls))) == 4
-    assert rates_tried(rate.further(still), 0.1) == pytest.approx([1e2, 1e3, 1e4])
+    assert rates_tried(rate.further(still), 0.1)[:3] == pytest.approx([1e2, 1e3, 1e4])
     assert not list(rate.further(falls))
 
 
@@ -109,9 +119,13 @@ def test_a_head_that_is_trained_alone_has_to_do_badly() -> None:
             F.cross_entropy(model(x), (x[:, 0] > 0).long()).backward()
             optimizer.step()
 
-    (found,) = list(gradients.unknown(watched(program)))
-    assert found.cause == "parameter-not-optimized" and not found.certain and found.strictly
-    assert found.otherwise == "info"
+    record = watched(program)
+    for accuracy, strictly in ((0.9, True), (0.5, False)):
+        for step in record.steps:
+            step.accuracy = accuracy
+        (found,) = list(gradients.unknown(record))
+        assert found.cause == "parameter-not-optimized" and not found.certain and found.strictly is strictly
+        assert found.otherwise == "info"
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------

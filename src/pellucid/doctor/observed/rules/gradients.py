@@ -9,6 +9,8 @@ from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import OptimizeAll, ZeroGradients
 
+HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
+
 
 def listed(parameters: list[ParameterRecord], most: int = 4) -> str:
     """Names of parameters, as many as are read."""
@@ -72,7 +74,8 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             record.optimizers[0].place if strangers[0].listed else strangers[0].place,
             [OptimizeAll()],
             certain=not listed_all or not any(p.known for p in reached),
-            strictly=listed_all,  # a head that is trained alone, on features as they are, may well be meant
+            # a head that is trained alone, on features as they are, may well be meant, where it does well
+            strictly=listed_all and outcome(record).progress >= HALF_WAY,
             otherwise="" if any(p.loaded for p in reached) else "info",
         )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]

@@ -24,6 +24,8 @@ from ..treatments import (
 RECTIFIERS = ("relu", "relu6", "threshold")
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
+FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
+
 
 def modes(record: ProgramRecord) -> Iterator[Suspicion]:
     """Training in eval(), evaluation in train()."""
@@ -65,9 +67,11 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     if any(op.key[0] in ("softmax", "log_softmax") and _over_one(op) for op in loss.chain):
         return  # always 1: said of the softmax
     off = next((op for op in loss.body if op.key[0] in RECTIFIERS and op.zero == 1.0), None)
-    zeros = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std == 0 and p.mean == 0]
-    if zeros or (off is None and any(_saturated(op) for op in loss.body)):
-        return  # weights that are all 0, or units at their limits: said elsewhere
+    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and not _table(p.name)]
+    if any(p.mean == 0 and p.std == 0 for p in weights) or any(0 < p.std * np.sqrt(p.fan_in) < FADING for p in weights):
+        return  # weights that are all 0, or so small that nothing gets through: said elsewhere
+    if off is None and any(_saturated(op) for op in loss.body):
+        return  # units at their limits: said elsewhere
     if off is not None:
         yield Suspicion(
             "dead-units",
@@ -150,7 +154,7 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
     weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > 0 and p.reached]
     ratios = {p.name: p.std * np.sqrt(p.fan_in) for p in weights if not _table(p.name)}
     large = [name for name, ratio in ratios.items() if ratio > 4]
-    small = [name for name, ratio in ratios.items() if ratio < 0.1]
+    small = [name for name, ratio in ratios.items() if ratio < FADING]
     for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
         if names:
             name = names[0]
