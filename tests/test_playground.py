@@ -303,6 +303,22 @@ def test_a_quiz_does_not_give_itself_away() -> None:
         assert page.next("program")["text"] == write(Settings(**SMALL), planted)
 
 
+@pytest.mark.slow
+def test_the_doctor_ends_with_the_page() -> None:
+    with Page() as page:
+        page.next("frame")
+        page.ask(do="doctor")
+        page.ask(do="doctor")
+        assert "looking at it already" in page.next("refused")["text"]
+        while page.session._examiner is None:
+            page.ask(do="step")
+            page.next("frame")
+        examiner = page.session._examiner
+        assert examiner.poll() is None
+    assert examiner.poll() is not None
+    assert "could not look at it" in page.next("refused")["text"]
+
+
 def test_an_error_of_the_program_is_shown() -> None:
     with Page() as page:
         page.next("frame")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import random
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import traceback
@@ -12,7 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pellucid.doctor import NoProgram, examine_script
+from pellucid.doctor import Report
 from pellucid.playground.mistakes import MISTAKES, Mistake
 from pellucid.playground.settings import Settings, SettingsError
 from pellucid.playground.training import Training
@@ -20,6 +25,7 @@ from pellucid.playground.verdict import verdict
 
 SLICE = 0.012  # seconds of training between looks at the orders: a frame has 16 ms
 BUDGET = 60.0  # seconds that the doctor may take
+HERE = str(Path(__file__).resolve().parents[2])  # where this package is found
 
 Answer = bytes | dict[str, Any]
 
@@ -43,6 +49,7 @@ class Session:
         self._playing = self._wanted = False
         self._speed, self._known, self._credit, self._last = 0, 0, 0.0, 0.0
         self._doctor: threading.Thread | None = None
+        self._examiner: subprocess.Popen[str] | None = None
         self._draw = random.Random()
         self._thread = threading.Thread(target=self._run, name="playground", daemon=True)
 
@@ -54,8 +61,12 @@ class Session:
         self._orders.put(order)
 
     def close(self) -> None:
-        """No more steps; the thread ends."""
+        """No more steps; the thread ends, and the doctor is interrupted where it is still at work."""
         self._orders.put(None)
+        if self._examiner is not None and self._examiner.poll() is None:
+            self._examiner.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._examiner.wait(timeout=10)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -223,11 +234,20 @@ class Session:
 
     def _examine(self, source: str) -> None:
         mistake = self._mistake if not self._hidden else None
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "playground.py"
-                path.write_text(source, encoding="utf-8")
-                report = examine_script(path, budget=BUDGET)
-            self._send({"kind": "doctor", **verdict(report, mistake)})
-        except (NoProgram, OSError) as error:
-            self._send({"kind": "refused", "text": f"The doctor could not look at it: {error}", "doctor": True})
+        with tempfile.TemporaryDirectory() as folder:
+            path, out = Path(folder) / "playground.py", Path(folder) / "report.json"
+            path.write_text(source, encoding="utf-8")
+            # A process of its own, so that it can be interrupted, with all that it started, when the page is closed.
+            words = ["doctor", str(path), "--json", str(out), "--budget", f"{BUDGET:g}"]
+            with subprocess.Popen(
+                [sys.executable, "-m", "pellucid", *words],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=folder,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH")]))},
+            ) as self._examiner:  # fmt: skip
+                _, errors = self._examiner.communicate()
+            if out.is_file():
+                report = Report.from_json(out.read_text(encoding="utf-8"))
+                self._send({"kind": "doctor", **verdict(report, mistake)})
+            else:
+                said = (errors.strip().splitlines() or ["it ended without a word"])[-1]
+                self._send({"kind": "refused", "text": f"The doctor could not look at it: {said}", "doctor": True})
