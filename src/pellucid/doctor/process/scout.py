@@ -98,9 +98,10 @@ def moved_again(seen: Seen) -> set[str]:
 
 
 def stalled(seen: Seen) -> bool:
-    """Whether what is named like parameters moved in the first pass, and nothing that it moved did since."""
+    """Whether what is named like parameters moved in the first pass, and nothing so named did since: a loop over the
+    parameters moves another of them in each turn."""
     first = {name for _, moved in seen.moves[:1] for name in moved if is_named(name)}
-    return bool(first) and not any(first & moved.keys() for _, moved in seen.moves[1:])
+    return bool(first) and not any(is_named(name) for _, moved in seen.moves[1:] for name in moved)
 
 
 def back_to_start(seen: Seen, scope: Scope) -> dict[str, Group]:
