@@ -250,6 +250,8 @@ def _explain(
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward":
         more = _name(finding, session, judgement, seen)
+    elif finding.cause == "loss-sign-flipped":
+        _where_it_turns(finding, session, judgement, seen)
     for found in (finding, *more):
         if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
             _in_own_names(found, session)
@@ -397,6 +399,31 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         if other is not finding and kind != "unknown":
             more.append(other)
     return more
+
+
+def _where_it_turns(
+    finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
+) -> None:
+    """The line by which a recorded gradient has the other sign, where the update is a descent: `W -= lr * dW`."""
+    groups = session.found.groups
+    source = Assignments.of(session.program.loops.sources)
+    signs = {update.sign for name in judgement.verdicts for update in source.updates(groups[name])}
+    if 1 in signs:
+        return
+    found, files = session.found, session.program.loops.sources
+    factors = dict.fromkeys(judgement.verdicts, -1.0)
+    entry, sizes = seen.passes[0], _sizes(seen, found)
+    try:
+        result: Autopsy = session.lab(
+            lambda lab: autopsy(lab, found, judgement.candidate, entry, [], sizes, files, [], factors),
+            groups,
+            min(8.0, session.left() / 4),
+        )
+    except Lost:
+        return
+    at = _line_of(result, list(judgement.verdicts))
+    if at is not None and not any((u.file, u.line) == at for name in factors for u in source.updates(groups[name])):
+        _put(finding, session, at)
 
 
 def _of_autopsy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ def first_wrong(
     places: dict[tuple[str, int], int] = {}
     for step in last.values():
         culprit = _back(step, right)
+        if culprit is not None:
+            culprit = _of_helper(culprit, right) or culprit
         at = place(culprit.site, files) if culprit is not None else None
         if at is not None:
             places[at] = places.get(at, 0) + 1
@@ -74,18 +76,24 @@ def of_factors(
     """
     right = _Right(tape, moved)
     lines: dict[str, tuple[str, int]] = {}
+    turned: list[tuple[str, int]] = []
     cleared = {
         passed.index for step in _first_alike(right, agreed, given).values() for passed in (step, *_chain(step, right))
     }
     for name, step in _first_alike(right, factors, given).items():
-        steps = [step, *_chain(step, right)] if step.value.size > 1 else [step]
+        steps = [step, *_chain(step, right)] if step.value.size > 1 else [step, *_numbers(step, right)]
         jumps = [
             after
             for after, before in pairwise(steps)
-            if after.index not in cleared and _near(right.times(after), factors[name] * right.times(before))
+            if after.index not in cleared and _puts_in(factors[name], after, before, right)
         ]
         if jumps:
             culprit = jumps[-1]
+        elif step.value.size == 1 and len(steps) > 1:  # what the number was summed up by, before it took the rate
+            culprit = steps[-1]
+        elif _near(factors[name], -1.0) and step.value.size > 1 and right.times(step) < 0:
+            negative = takewhile(lambda s: s.index not in cleared and right.times(s) < 0, steps)
+            culprit = [step, *negative][-1]  # where the gradient begins, it has the other sign: y − p for p − y
         elif _near(factors[name], -1.0):
             moves = [s for s in right.steps.values() if s.site is not None and right.updated(s, name)]
             culprit = moves[0] if moves else step
@@ -94,6 +102,9 @@ def of_factors(
         at = place(culprit.site, files)
         if at is not None:
             lines[name] = at
+            turned += [at] if jumps else []
+    if turned and not cleared and set(factors.values()) == {-1.0}:  # all go up the slope, by one line
+        return dict.fromkeys(lines, max(turned, key=turned.count))
     return lines
 
 
@@ -111,6 +122,25 @@ def _chain(step: _Values, right: _Right) -> Iterator[_Values]:
         step = max(before, key=lambda s: s.index)
         seen.add(step.index)
         yield step
+
+
+def _numbers(step: _Values, right: _Right) -> Iterator[_Values]:
+    """The single numbers of the backward pass that a number was made of, each of the one before it alone: `lr * db`."""
+    while True:
+        before = [s for s in right.sources(step) if s.needs and s.nodes[0].index not in right.forward]
+        if len(before) != 1 or before[0].value.size != 1 or before[0].site is None:
+            return
+        step = before[0]
+        yield step
+
+
+def _puts_in(factor: float, after: _Values, before: _Values, right: _Right) -> bool:
+    """Whether a step puts a factor in; one of −1 may come with another, that of a mean."""
+    if after.value.size == 1 == before.value.size:
+        was, now = float(before.value.ravel()[0]), float(after.value.ravel()[0])
+    else:
+        was, now = right.times(before), right.times(after)
+    return was * now < 0 if _near(factor, -1.0) else _near(now, factor * was)
 
 
 def _near(value: float, other: float) -> bool:
@@ -193,6 +223,17 @@ def _back(step: _Values, right: _Right) -> _Values | None:
             return step
         step = max(sources, key=lambda s: s.index)
     return step
+
+
+def _of_helper(step: _Values, right: _Right) -> _Values | None:
+    """Where a product goes wrong of a right gradient and a factor that a function of the program computes from the
+    forward pass alone, as an activation's derivative, that factor."""
+    sources = [s for s in right.sources(step) if s.needs]
+    if step.op not in ("multiply", "mul") or not any(right(s) for s in sources) or step.site is None:
+        return None
+    factors = [s for s in sources if s.nodes[0].index not in right.forward and _of_forward(s, right)]
+    inner = [s for s in factors if s.site is not None and len(s.site.calls) > len(step.site.calls)]
+    return inner[0] if len(inner) == 1 else None
 
 
 def _of_forward(step: _Values, right: _Right) -> bool:

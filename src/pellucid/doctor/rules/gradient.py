@@ -357,6 +357,9 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
     ]
     factors = [c.ratio / found.ratios[i] for i, c in along]
     if len(along) == len(telling) and all(_near(f, factors[0], 0.01) for f in factors):
+        if _near(factors[0], 1.0, 0.01):  # where outputs are saturated, rounding is seen in the slopes
+            found.verdicts[name] = "right"
+            return
         found.factors[name] = float(np.median(factors))
         found.verdicts[name] = "sign" if _near(factors[0], -1.0) else "factor"
     elif any(right) and not all(right):

@@ -57,6 +57,8 @@ def find_half(case: Case) -> Finding | None:
         both = [batch.outputs.ravel() for batch in (first, last) if batch.outputs is not None]
         if len(both) < 2 or len(np.unique(np.concatenate(both))) < 3:
             continue
+        if _by_whole_passes(last, case.study.seen[key][0].size):
+            continue
         finding = out_of_reach(first, last, half=True)
         if finding is not None:
             nested = places.softmax(case.sources, "", finding.cause)
@@ -71,6 +73,15 @@ def _is_output(case: Case, key: Key) -> bool:
     return len(output) == len(series) and all(
         a.size == b.size and np.array_equal(a.ravel(), b.ravel()) for a, b in zip(output, series, strict=True)
     )
+
+
+def _by_whole_passes(batch: Batch, rows: int) -> bool:
+    """Whether all outputs of a pass are a half or none is: those of weights that are 0, and no rectifier's."""
+    outputs = batch.outputs
+    if outputs is None or rows < 2 or outputs.size % rows:
+        return False
+    share = (np.abs(outputs.reshape(-1, rows) - 0.5) < 1e-12).mean(1)
+    return bool(np.isin(share, (0.0, 1.0)).all())
 
 
 def _half_or_more(value: np.ndarray) -> bool:
