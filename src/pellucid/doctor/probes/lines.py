@@ -102,7 +102,7 @@ def of_factors(
         at = place(culprit.site, files)
         if at is not None:
             lines[name] = at
-            turned += [at] if jumps else []
+            turned += [at] if step.value.size > 1 and (jumps or right.times(culprit) < 0) else []
     if turned and not cleared and set(factors.values()) == {-1.0}:  # all go up the slope, by one line
         return dict.fromkeys(lines, max(turned, key=turned.count))
     return lines

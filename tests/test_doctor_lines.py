@@ -1,0 +1,73 @@
+"""The line of a recorded backward pass that goes wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.check.record.recording import recording
+from pellucid.doctor.probes.lines import first_wrong, of_factors
+
+PROGRAM = """import numpy as np
+
+def derivative(a):
+    square = a * a
+    return 1 - square
+
+h = np.tanh(x @ w1 + b1)
+out = h @ w2 + b2
+loss = ((out - y) ** 2).sum()
+d = 2 * (out - y)
+dw2 = h.T @ d
+db2 = d.sum()
+dh = (d @ w2.T) * derivative(h)
+dw1 = x.T @ dh
+db1 = dh.sum(0)
+new_w2 = w2 - 0.1 * dw2
+new_b2 = b2 - 0.1 * db2
+new_w1 = w1 - 0.1 * dw1
+new_b1 = b1 - 0.1 * db1
+"""
+NAMES = ("w1", "b1", "w2", "b2")
+
+
+def recorded(source: str, tmp_path: Path) -> tuple[Any, dict[str, np.ndarray], dict[str, np.ndarray], str]:
+    """The tape of a program, what it gives as gradients times the rate, and its parameters afterwards."""
+    path = tmp_path / "train.py"
+    path.write_text(source)
+    rng = np.random.default_rng(0)
+    values = {"w1": (3, 4), "b1": (4,), "w2": (4, 1), "b2": ()}
+    space: dict[str, Any] = {"x": rng.normal(size=(6, 3)), "y": rng.normal(size=(6, 1))}
+    old = {name: np.array(rng.normal(size=shape)) for name, shape in values.items()}
+    with recording() as recorder:
+        space |= {name: recorder.parameter(name, value) for name, value in old.items()}
+        exec(compile(source, str(path), "exec"), space)  # noqa: S102
+        recorder.tape.result = recorder.node(space["loss"])
+        moved = {name: np.asarray(recorder.node(space[f"new_{name}"]).value, dtype=float) for name in NAMES}
+    given = {name: old[name] - moved[name] for name in NAMES}
+    return recorder.tape, given, moved, str(path)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "factors", "agreed"),
+    [
+        ("db2 = d.sum()", "db2 = d.sum() * len(x)", {"b2": 6.0}, ("w1", "b1", "w2")),
+        ("db2 = d.sum()", "db2 = d.mean()", {"b2": 1 / 6}, ("w1", "b1", "w2")),
+        ("d = 2 * (out - y)", "d = 2 * (y - out)", dict.fromkeys(NAMES, -1.0), ()),
+        ("d = 2 * (out - y)", "d = 2 * (out - y) / -3", dict.fromkeys(NAMES, -1.0), ()),
+        ("dw2 = h.T @ d", "dw2 = h.T @ d * 3", {"w2": 3.0}, ("w1", "b1", "b2")),
+        ("new_w1 = w1 - 0.1 * dw1", "new_w1 = w1 + 0.1 * dw1", {"w1": -1.0}, ("b1", "w2", "b2")),
+    ],
+)
+def test_a_factor_has_its_line(
+    right: str, wrong: str, factors: dict[str, float], agreed: tuple[str, ...], tmp_path: Path
+) -> None:
+    tape, given, moved, file = recorded(PROGRAM.replace(right, wrong), tmp_path)
+    line = PROGRAM[: PROGRAM.index(right)].count("\n") + 1
+    assert set(of_factors(tape, factors, agreed, given, moved, {file: ""}).values()) == {(file, line)}
+
+
+def test_a_helper_that_holds_the_mistake_is_named(tmp_path: Path) -> None:
+    tape, given, moved, file = recorded(PROGRAM.replace("return 1 - square", "return 1 + square"), tmp_path)
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""}) == (file, 5)
