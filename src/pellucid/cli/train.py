@@ -14,7 +14,7 @@ from rich.table import Table
 from pellucid.cli.interrupt import stop_on_signal
 from pellucid.cli.options import of_config
 from pellucid.cli.screen import Lines, Screen, table
-from pellucid.experiments import choices
+from pellucid.experiments import choices, folds
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, RunSession
@@ -51,7 +51,12 @@ def train(
     if config is not None:
         given = {**read_settings(config), **given}
     if resume is None:
+        judged = _cross_validated(given, console) if given.get("folds") and not given.get("fold") else []
+        if judged:
+            given = {**given, "fold": folds.best(judged)}
         session = sessions.start(given, out, quiet)
+        if judged:
+            folds.write(session.folder, judged)
     elif out is not None:
         raise UsageError(f"--out and --resume exclude each other: a resumed run goes on in its own folder, {resume}.")
     else:
@@ -59,6 +64,28 @@ def train(
     _run(session, console, with_report)
     if quiet:
         print(session.folder.path)
+
+
+def _cross_validated(given: dict[str, Any], console: Console) -> list[folds.Fold]:
+    """Train for each fold, and show what came of it."""
+    count = given["folds"]
+
+    def tell(fold: folds.Fold) -> None:
+        figures = ", ".join(f"{_spoken(name)} {fold[name]:.4f}" for name in fold if name.startswith("val_"))
+        console.print(f"Fold {fold['fold']} of {count}: {fold['train']:,} train, {fold['val']:,} validation; {figures}")
+
+    judged = folds.cross_validate(given, tell)
+    rows = [(_spoken(name), f"{mean:.4f} ± {spread:.4f}") for name, mean, spread in folds.measured(judged)]
+    console.print(table(f"Over {count} folds, mean ± standard deviation", rows))
+    console.print(
+        f"These are what to expect of new rows. Kept is the run of fold {folds.best(judged)}, the one with the least "
+        "validation loss: its own figures flatter.\n"
+    )
+    return judged
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _run(session: RunSession, console: Console, with_report: bool) -> None:

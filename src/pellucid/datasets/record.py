@@ -135,6 +135,34 @@ def split_by_class(
     return rng.permutation(np.flatnonzero(~chosen)), rng.permutation(np.flatnonzero(chosen))
 
 
+def split_fold(y: np.ndarray, folds: int, fold: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Shuffled row numbers for training and for validation, where the rows are dealt into parts and one validates.
+
+    The parts differ by at most one row, and so do the rows of each class in them. The same generator gives the same
+    parts for each `fold`.
+
+    Args:
+        y: class numbers (N,).
+        folds, fold: how many parts, and which of them, from 1, is for validation.
+
+    Raises:
+        DataError: fewer than 2 parts, more parts than rows, or no such part.
+
+        >>> y = np.array([0] * 6 + [1] * 3)
+        >>> [np.bincount(y[split_fold(y, 3, k, np.random.default_rng(0))[1]]).tolist() for k in (1, 2, 3)]
+        [[2, 1], [2, 1], [2, 1]]
+    """
+    if not 2 <= folds <= len(y):
+        raise DataError(f"{len(y)} rows are dealt into 2 to {len(y)} folds, received folds={folds}")
+    if not 1 <= fold <= folds:
+        raise DataError(f"of {folds} folds, number {fold} was asked for: it must be from 1 to {folds}")
+    order = rng.permutation(len(y))
+    order = order[np.argsort(y[order], kind="stable")]
+    part = np.empty(len(y), np.int64)
+    part[order] = np.arange(len(y)) % folds
+    return rng.permutation(np.flatnonzero(part != fold - 1)), rng.permutation(np.flatnonzero(part == fold - 1))
+
+
 def split_classes(
     name: str,
     description: str,

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from pellucid.datasets.column import FILLED, MISSING, MOST_CLASSES, WAYS, Column, Missing, check_distinct, understand
-from pellucid.datasets.record import DataError, DataSet, Task, generator, mean_and_std, split, split_by_class
+from pellucid.datasets.record import (
+    DataError,
+    DataSet,
+    Task,
+    generator,
+    mean_and_std,
+    split,
+    split_by_class,
+    split_fold,
+)
 from pellucid.datasets.sheet import TableFile, no_such_column, read_table
 
 MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
@@ -28,6 +37,8 @@ def csv(
     header: bool = True,
     encoding: str | None = None,
     stratify: bool = True,
+    folds: int | None = None,
+    fold: int | None = None,
 ) -> DataSet:
     r"""Read a CSV file with a header row; learn the column `target` from the others.
 
@@ -58,6 +69,8 @@ def csv(
         header: whether the first row names the columns; else they are called c1, c2, …
         encoding: of the file, such as "cp1252"; by default UTF-8, or what its byte order mark says.
         stratify: whether the validation part has the same share of each class.
+        folds, fold: cross-validation: the rows are dealt into `folds` parts, of which number `fold`, from 1, is the
+            validation part, whatever `val_fraction` says.
 
     Shape: x (N, features) float32; y (N,) int64 for classes, (N, 1) float32 for a regression.
 
@@ -111,11 +124,13 @@ def csv(
         y, class_names = class_numbers(table, goal)
     else:
         y, class_names = np.zeros(n, np.int64), ()
-    train, val = (
-        split_by_class(y, val_fraction, generator(seed))
-        if class_names and stratify
-        else split(n, val_fraction, generator(seed))
-    )
+    by_class = bool(class_names) and stratify
+    if folds is not None:
+        train, val = split_fold(y if by_class else np.zeros(n, np.int64), folds, fold or 1, generator(seed))
+    elif by_class:
+        train, val = split_by_class(y, val_fraction, generator(seed))
+    else:
+        train, val = split(n, val_fraction, generator(seed))
     x, feature_names, facts = features(columns, train, path, missing == "indicator")
     facts["task_because"] = why
     facts["target"] = {"kind": goal.kind, "unit": goal.unit, "decimal": goal.decimal}

@@ -223,6 +223,22 @@ class Config:
         shown="stratify",
         field_default=None,
     )
+    folds: int | None = setting(
+        "Cross-validation: deal the rows of the CSV file into this number of parts, train once for each, which the "
+        "network is then judged by, and keep the best of these runs.",
+        None,
+        shown="none",
+        field_default=None,
+        fits=lambda x: x >= 2,
+        wanted="a whole number from 2, such as 5",
+    )
+    fold: int | None = setting(
+        "The one fold, from 1, to train and keep, without the others.",
+        None,
+        shown="the best",
+        field_default=None,
+        **_WHOLE,
+    )
     lines: bool | None = setting(
         "Whether each line of the text is a sample of its own, as in a list of names.",
         None,
@@ -357,6 +373,10 @@ def check(options: Options) -> Options:
             what = {"csv": "CSV file", "text": "text", "folder": "folder"}.get(source, "data set")
             shown = option_of(option, options[option])
             raise UsageError(f"--{shown} belongs to {place}, not to the {what} {dataset}. Leave it out.")
+    if options.get("fold") is not None and not 1 <= options["fold"] <= options.get("folds", 0):
+        folds = options.get("folds")
+        wanted = "needs --folds, such as --folds 5" if folds is None else f"must be from 1 to {folds}, as --folds says"
+        raise UsageError(f"--fold is {options['fold']}; it {wanted}.")
     model = options.get("model", recipe_of(source)["model"]).partition(":")[0]
     for option, models in OF_MODELS.items():
         if options.get(option) and model in KINDS and model not in models:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet, read_table
-from pellucid.experiments import baseline, choices
+from pellucid.experiments import baseline, choices, folds
 from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Config
@@ -144,6 +144,11 @@ def _headlines(run: Run, config: Config, model: Any) -> list[tuple[str, Any, str
         for name, value in run.summary.items()
         if name.startswith("test_")
     ]
+    judged = folds.read(RunFolder(run.path))
+    for name, mean, spread in folds.measured(judged) if judged else ():
+        each = ", ".join(f"{fold[name]:.4g}" for fold in judged)
+        label = name.replace("val_", "validation ").replace("r2", "R²")
+        found.append((f"{label}, {len(judged)} folds", f"{mean:.4g} ± {spread:.2g}", each))
     if model is not None:
         found.append(("parameters", sum(parameter.numel() for parameter in model.parameters()), ""))
     found.append(("epochs", len(run.epochs), f"of {config.epochs}; {run.steps:,} steps"))
