@@ -7,7 +7,9 @@ import io
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +18,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pellucid.cli.interrupt import stop_on_signal
+from pellucid.cli.interrupt import Received, stop_on_signal
 from pellucid.cli.options import of_config
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.search import Search, text
+from pellucid.experiments.shared import SharedStudy, without_password
 from pellucid.experiments.stored import readable
 from pellucid.experiments.study import Study
 from pellucid.experiments.trials import Task, TaskResult, Workers
@@ -66,6 +69,18 @@ def sweep(
     threads: Annotated[int | None, typer.Option(help="BLAS threads of each run.", show_default="1")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder of the sweep.", show_default="runs/sweep-…")] = None,
     resume: Annotated[Path | None, typer.Option(help="The folder of a sweep to go on with.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Search together with other machines: a database, postgresql://USER@HOST/NAME, or a journal, the path "
+            "of a file that all see.",
+            show_default=False,
+        ),
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the search in --storage.", show_default="sweep")] = None,
+    grace: Annotated[
+        float, typer.Option(help="Seconds without a sign of life after which another machine's trial is taken up.")
+    ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the command of the best run.")] = False,
     **fixed: Any,
 ) -> None:
@@ -77,9 +92,15 @@ def sweep(
 
     Ctrl-C saves: --resume FOLDER, or the same command with its --out, goes on.
 
+    With --storage the same command may be given on many machines, which share the trials; each may come and go.
+
     Example: pellucid sweep digits --grid lr=0.01,0.1 --grid batch-size=16,64 --optimizer sgd --jobs 2
     """
     console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
+    if grace <= 0:
+        raise UsageError(f"--grace is {grace:g}; it must be a number of seconds above 0.")
+    if study is not None and storage is None and resume is None:
+        raise UsageError("--study names a search in --storage: give both.")
     if jobs < 1:
         raise UsageError(f"--jobs is {jobs}; it must be a whole number of at least 1.")
     if resume is not None:
@@ -93,9 +114,10 @@ def sweep(
                 f"Leave {wrong} out."
             )
         search = Search.read(resume, trials)
+        search.storage, search.study = storage or search.storage, study or search.study
     else:
-        search = Search.new(fixed, grid or [], random or [], trials, sampler, metric, threads, out)
-    Sweep(search, console).run(jobs)
+        search = Search.new(fixed, grid or [], random or [], trials, sampler, metric, threads, out, storage, study)
+    Sweep(search, console, grace).run(jobs)
     best = search.best()
     if quiet and best is not None:
         print(search.command(best))
@@ -104,8 +126,8 @@ def sweep(
 class Sweep:
     """A search under way."""
 
-    def __init__(self, search: Search, console: Console) -> None:
-        self.search, self.console = search, console
+    def __init__(self, search: Search, console: Console, grace: float = 60.0) -> None:
+        self.search, self.console, self.grace = search, console, grace
 
     def run(self, jobs: int) -> None:
         """Do what is not done yet, then say what came of it all."""
@@ -118,7 +140,7 @@ class Sweep:
             search.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"Cannot write to {search.path}: {error.strerror}. Give --out another folder.") from error
-        with run_lock(search.path):
+        with nullcontext() if search.storage else run_lock(search.path):  # a shared search may share its folder, too
             ended = self._run_all(jobs)
         self._tell(ended)
 
@@ -127,20 +149,28 @@ class Sweep:
         search.write()
         seed = search.fixed.get("seed", 0)
         with readable(search.path):
-            journal = search.path / "journal.log"
-            study = Study(journal, search.space, search.planned(), search.trials, search.maximise, seed)
+            study = self._open(seed)
             search.records = study.records()
         done = sum(record["state"] in ("complete", "diverged") for record in search.records)
         how = "grid" if search.sampler == "grid" else f"{search.sampler} search"
         before = f", {done} of them done before" if done else ""
-        console.print(f"{how} of {search.trials} trials{before} in {search.path}", soft_wrap=True)
-        with Workers(min(jobs, max(search.trials - done, 1)), search.threads) as workers:
+        shared = f", shared in {without_password(search.storage)} as {search.study!r}" if search.storage else ""
+        console.print(f"{how} of {search.trials} trials{before} in {search.path}{shared}", soft_wrap=True)
+        alive = study if isinstance(study, SharedStudy) else nullcontext()
+        with alive, Workers(min(jobs, max(search.trials - done, 1)), search.threads) as workers:
             ended = self._work(study, workers, done)
         search.records = [_with_summary(record, search.folder(record["index"])) for record in study.records()]
         self._write_results()
         return ended
 
-    def _work(self, study: Study, workers: Workers, done: int) -> int:
+    def _open(self, seed: int) -> Study | SharedStudy:
+        search = self.search
+        what = search.space, search.planned(), search.trials, search.maximise, seed
+        if search.storage:
+            return SharedStudy(search.storage, search.study, search.definition(), *what, grace=self.grace)
+        return Study(search.path / "journal.log", *what)
+
+    def _work(self, study: Study | SharedStudy, workers: Workers, done: int) -> int:
         """Give the trials to the workers, and enter what comes back: the exit code of a signal that ended it, or 0."""
         search = self.search
         params: dict[int, Options] = {}
@@ -154,13 +184,23 @@ class Sweep:
         bar = Progress(*columns, console=self.console, expand=True, disable=not self.console.is_terminal)
         with stop_on_signal(workers.stop, lambda: "finishing the steps under way, then saving") as received, bar:
             task = bar.add_task("", total=search.trials, completed=done)
-            for outcome in workers.run(tasks()):
+            for outcome in self._outcomes(study, workers, tasks, received):
                 value = outcome.summary.get(search.metric) if outcome.state == "complete" else None
                 study.tell(outcome.index, outcome.state, value, outcome.message)
                 if outcome.state != "stopped":
                     bar.advance(task)
                     self.console.print(f"{outcome.index:4d}  {self._line(outcome, value, params[outcome.index])}")
         return received.exit_code
+
+    def _outcomes(
+        self, study: Study | SharedStudy, workers: Workers, tasks: Callable[[], Iterator[Task]], received: Received
+    ) -> Iterator[TaskResult]:
+        """What comes of the trials, until none is left: in a shared search, also of those that others give up."""
+        while True:
+            yield from workers.run(tasks())
+            if isinstance(study, Study) or received or study.settled():
+                return
+            time.sleep(min(1.0, self.grace / 5))
 
     def _line(self, outcome: TaskResult, value: float | None, params: Options) -> str:
         what = {

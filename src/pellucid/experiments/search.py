@@ -14,6 +14,7 @@ from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError, unknown
+from pellucid.experiments.shared import without_password
 from pellucid.experiments.stored import check as check_shape
 from pellucid.experiments.study import SAMPLERS, optuna, plan
 from pellucid.train import write_json
@@ -32,6 +33,8 @@ class Search:
     threads: int
     fingerprint: str
     records: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    storage: str = ""  # of Optuna's, where several machines search together
+    study: str = "sweep"
 
     @classmethod
     def new(
@@ -44,6 +47,8 @@ class Search:
         metric: str | None,
         threads: int | None,
         out: Path | None,
+        storage: str | None = None,
+        study: str | None = None,
     ) -> Search:
         """What the command line asks for, checked before anything is written."""
         fixed = settings.check(fixed)
@@ -70,6 +75,7 @@ class Search:
         if out is None:
             out = Path("runs") / f"sweep-{Path(fixed['dataset']).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         search = cls(out, fixed, wanted, sampler, count, metric, threads or 1, source.fingerprint(data))
+        search.storage, search.study = storage or "", study or search.study
         for params in search.planned():  # what only a combination shows: momentum belongs to sgd
             try:
                 settings.complete(settings.check({**fixed, **params}), classes)
@@ -90,6 +96,7 @@ class Search:
             stored = check_shape(read, _STORED, str(path / "sweep.json"))
             values = {name: stored[name] for name in _STORED}
             search = cls(path, **{**values, "space": space.from_json(stored["space"])})
+            search.storage, search.study = read.get("storage", ""), read.get("study", search.study)
             if search.sampler not in SAMPLERS or search.trials < 1:
                 raise ValueError(f"sampler {search.sampler!r}, trials {search.trials}")
         except FileNotFoundError:
@@ -131,7 +138,15 @@ class Search:
 
     def write(self) -> None:
         values = {name: getattr(self, name) for name in ("sampler", "trials", "metric", "threads", "fingerprint")}
+        if self.storage:
+            values |= {"storage": without_password(self.storage), "study": self.study}
         write_json(self.path / "sweep.json", {"fixed": self.fixed, "space": space.as_json(self.space), **values})
+
+    def definition(self) -> dict[str, Any]:
+        """What makes it the same search as that of another machine."""
+        fixed = {name: value for name, value in self.fixed.items() if name != "dataset"}
+        values = {name: getattr(self, name) for name in ("sampler", "metric", "fingerprint")}
+        return {"options": fixed, "space": space.as_json(self.space), **values}
 
     @property
     def maximise(self) -> bool:

@@ -42,7 +42,7 @@ def plan(space: Space, sampler: str, trials: int, seed: int) -> list[Options]:
         return []
     library = optuna()
     study = library.create_study(sampler=library.samplers.RandomSampler(seed=seed))
-    return [_short(study.ask(_distributions(space)).params, space) for _ in range(trials)]
+    return [_short(study.ask(distributions(space)).params, space) for _ in range(trials)]
 
 
 class Study:
@@ -63,7 +63,7 @@ class Study:
         self.space, self.planned, self.trials, self.seed = space, planned, trials, seed
         library = self._library = optuna()
         _drop_torn_line(path)
-        with _silent(library):
+        with silent(library):
             journal = library.storages.journal
             # On Windows, links need rights that not everybody has.
             lock = journal.JournalFileOpenLock(str(path)) if os.name == "nt" else None
@@ -101,11 +101,11 @@ class Study:
             waiting = self._study.get_trials(deepcopy=False, states=(state.WAITING,))
             if not waiting and (self.planned or taken >= self.trials):
                 return
-            with _silent(self._library):
+            with silent(self._library):
                 if not waiting:
                     # A sampler draws from where its seed begins: each trial has one of its own, or all would be alike.
                     self._study.sampler = self._library.samplers.TPESampler(seed=self.seed + taken)
-                trial = self._study.ask(_distributions(self.space))
+                trial = self._study.ask(distributions(self.space))
                 if "index" not in trial.user_attrs:
                     trial.set_user_attr("index", taken)
                     taken += 1
@@ -144,7 +144,7 @@ class Study:
         ]
 
 
-def _distributions(space: Space) -> dict[str, Any]:
+def distributions(space: Space) -> dict[str, Any]:
     kinds = optuna().distributions
     result: dict[str, Any] = {}
     for name, values in space.items():
@@ -167,7 +167,7 @@ def _short(params: Options, space: Space) -> Options:
 
 
 @contextmanager
-def _silent(library: Any) -> Iterator[None]:
+def silent(library: Any) -> Iterator[None]:
     """Without the warnings that parts of Optuna are experimental: they are for who calls it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", library.exceptions.ExperimentalWarning)
