@@ -41,6 +41,19 @@ def line_of(source: str, text: str) -> int:
         ("transpose", "dh = np.dot(dz, w.T)", "dh = np.dot(dz, w)"),
         ("missing-broadcast-sum", "db = dz", "db = np.sum(dz, axis=0)"),
         ("symmetric-init", "w = np.zeros((n_in, 8))", "w = np.random.randn(n_in, 8) / np.sqrt(n_in)"),
+        ("symmetric-init", "f = np.zeros((3, 3, 3))", "f = np.random.randn(3, 3, 3) / 3"),
+        ("dead-units", "b1 = -5 * np.ones((8, 1))", "b1 = np.zeros((8, 1))"),
+        ("dead-units", "b = np.random.randn(8) - 9", "b = np.zeros_like(np.random.randn(8) - 9)"),
+        ("unshuffled-data", "order = np.arange(len(x))", "order = np.random.permutation(len(x))"),
+        ("unshuffled-data", "order = np.argsort(y)", "order = np.random.permutation(len(y))"),
+        (
+            "unshuffled-data",
+            "for i in range(len(x)): step(i)",
+            "for i in np.random.permutation(len(x)): step(i)",
+        ),
+        ("labels-misaligned", "row = np.append(x[i], cls[i - 3])", "row = np.append(x[i], cls[i])"),
+        ("labels-misaligned", "y = np.roll(y, 1)", "y = y"),
+        ("labels-misaligned", "x, y = x, y[::-1]", "x, y = x, y"),
         ("init-too-large", "w = np.random.randn(3, 8) * 100", "w = (np.random.randn(3, 8) * 100) / 170"),
         ("activation-before-loss", "p = softmax(np.maximum(0, z))", "p = softmax(z)"),
         ("output-range-mismatch", "p = sigmoid(relu(z))", "p = sigmoid(z)"),
@@ -57,6 +70,16 @@ def test_a_repair_changes_the_line_it_is_asked_for(kind: str, line: str, repaire
     assert source not in made
     for program in made:
         ast.parse(program)
+
+
+def test_all_layers_that_begin_alike_begin_at_random() -> None:
+    source = "W1 = np.zeros((2, 8))\nb1 = np.zeros((1, 8))\nW2 = np.zeros((8, 1))\n"
+    said = "At the beginning all units of W1, W2 are the same: every weight is 0."
+    finding = Finding("symmetric-init", "warning", 1, said, "", "", "t.py", 1, "W1 = np.zeros((2, 8))")
+    repaired = (
+        "W1 = np.random.randn(2, 8) / np.sqrt(2)\nb1 = np.zeros((1, 8))\nW2 = np.random.randn(8, 1) / np.sqrt(8)\n"
+    )
+    assert list(repairs(finding, source)) == [repaired]
 
 
 def test_a_repair_by_the_name_of_an_activation() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from pellucid.doctor.edits import Text, statement_at
 from pellucid.doctor.finding import Finding
@@ -231,15 +232,84 @@ def _last(name: str) -> str:
 
 
 def _random(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """`np.zeros((3, 8))` becomes random numbers of the usual size."""
+    """`np.zeros((3, 8))` becomes random numbers of the usual size, here and where the others begin that are alike."""
+    found = re.search(r"all units of (.*?) are the same", finding.evidence)
+    names = {_last(name) for name in found[1].split(", ")} if found else set[str]()
+    every = (node for node in ast.walk(ast.parse(text.source)) if isinstance(node, ast.Assign))
+    others = [node for node in every if node.lineno != statement.lineno and _assigns(node, names)]
+    values = [_value(node) for node in (statement, *others)]
+    calls = [call for value in values if value is not None for call in _filled(value)]
+    source = text
+    for node in sorted(calls, key=lambda call: (call.lineno, call.col_offset), reverse=True):
+        shape = node.args[0]
+        sides = [source.of(side) for side in shape.elts] if isinstance(shape, ast.Tuple) else []
+        size = f"np.sqrt({sides[0]})" if len(sides) == 2 else "3"
+        source = Text(source.with_expression(node, f"np.random.randn({', '.join(sides)}) / {size}"))
+    if calls:
+        yield source.source
+
+
+def _assigns(node: ast.Assign, names: set[str]) -> bool:
+    return any(_last(ast.unparse(target)) in names for target in node.targets)
+
+
+def _filled(value: ast.expr) -> list[ast.Call]:
+    """Matrices that are made of one number."""
+    return [
+        node
+        for node in ast.walk(value)
+        if isinstance(node, ast.Call)
+        and re.search(r"(zeros|ones|full|empty)$", ast.unparse(node.func))
+        and node.args
+        and isinstance(node.args[0], ast.Tuple)
+        and len(node.args[0].elts) >= 2
+    ]
+
+
+def _at_zero(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Biases that keep every unit off begin at 0."""
     value = _value(statement)
-    for node in ast.walk(value) if value is not None else ():
-        if isinstance(node, ast.Call) and re.search(r"(zeros|ones|full|empty)$", ast.unparse(node.func)) and node.args:
-            shape = node.args[0]
-            if isinstance(shape, ast.Tuple) and len(shape.elts) == 2:
-                rows, columns = (text.of(side) for side in shape.elts)
-                yield text.with_expression(node, f"np.random.randn({rows}, {columns}) / np.sqrt({rows})")
-                return
+    if value is None or isinstance(value, ast.Tuple):
+        return
+    shapes = [
+        call.args[0]
+        for call in ast.walk(value)
+        if isinstance(call, ast.Call) and re.search(r"(zeros|ones|full)$", ast.unparse(call.func)) and call.args
+    ]
+    new = f"np.zeros({text.of(shapes[0])})" if len(shapes) == 1 else f"np.zeros_like({text.of(value)})"
+    yield text.with_expression(value, new)
+
+
+def _mixed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`np.arange(n)`, `np.argsort(y)` and `for i in range(len(X))` become an order by chance."""
+    if isinstance(statement, ast.For) and isinstance(statement.iter, ast.Call) and len(statement.iter.args) == 1:
+        if ast.unparse(statement.iter.func) == "range":
+            yield text.with_expression(statement.iter, f"np.random.permutation({text.of(statement.iter.args[0])})")
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call) and len(node.args) == 1:
+            last = ast.unparse(node.func).split(".")[-1]
+            if last in ("arange", "argsort", "range"):
+                many = text.of(node.args[0]) if last != "argsort" else f"len({text.of(node.args[0])})"
+                yield text.with_expression(node, f"np.random.permutation({many})")
+
+
+def _in_step(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`labels[i - 3]` becomes `labels[i]`, `np.roll(y, 1)` and `y[::-1]` become `y`."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call) and re.search(r"(roll|flip|flipud)$", ast.unparse(node.func)) and node.args:
+            yield text.with_expression(node, text.of(node.args[0]))
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            step = node.slice.step
+            if step is not None and ast.unparse(step) == "-1" and node.slice.lower is None:
+                yield text.with_expression(node, text.of(node.value))
+        elif isinstance(node, ast.Subscript) and _is_shifted(node.slice):
+            yield text.with_expression(node.slice, text.of(node.slice.left))
+
+
+def _is_shifted(index: ast.expr) -> TypeGuard[ast.BinOp]:
+    """`i - 3`"""
+    return isinstance(index, ast.BinOp) and isinstance(index.right, ast.Constant)
 
 
 def _rescaled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
@@ -291,6 +361,9 @@ OF_CAUSE = {
     "loss-sign-flipped": (_other_sign,),
     "parameter-not-optimized": (_moved_too,),
     "symmetric-init": (_random,),
+    "dead-units": (_at_zero,),
+    "unshuffled-data": (_mixed,),
+    "labels-misaligned": (_in_step,),
     "init-too-large": (_rescaled,),
     "init-too-small": (_rescaled,),
     "double-softmax": (_without_inner,),

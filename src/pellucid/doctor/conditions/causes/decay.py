@@ -34,7 +34,11 @@ def find(case: Case) -> Found | None:
         "The weight decay outweighs the data: the parameters are held near 0.",
         "divide the weight decay by 100, or leave it away",
     )  # fmt: skip
-    at(finding, places.decay(case.sources))
+    place = places.decay(case.sources)
+    at(finding, place)
+    if place is not None and place.text and place.value is not None:
+        old = case.session.program.loops.line(place.file, place.line)
+        finding.patch = {"old": old, "new": old.replace(place.text, f"{place.value / 100:.3g}", 1)}
     return Found(finding, remedy, other)
 
 
