@@ -1,6 +1,7 @@
 """`pellucid.compile`: whole training steps equal eager's; what a record cannot hold runs as it is, with a message."""
 
 import copy
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import pellucid
 from pellucid import nn, optim
+from pellucid.compile.cost import Peak, cost, roofline
 from pellucid.compile.graph import verify
 from pellucid.compile.passes import PASSES
 from pellucid.declare import TABLE
@@ -352,6 +354,32 @@ def test_explain_shows_the_graphs_and_the_loops() -> None:
     text = run.explain()
     for part in ("recorded, 4 applications", "for each of (2, 3):", "(not stored)", "def run(x0):"):
         assert part in text
+
+
+def test_explain_shows_what_each_kernel_costs() -> None:
+    model = nn.Linear(100, 30)
+    descent = optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        descent.zero_grad()
+        loss = model(x).relu().square().sum()
+        loss.backward()
+        descent.step()
+        return loss
+
+    run = quietly(step)
+    for _ in range(3):
+        run(pellucid.ones(20, 100))
+    (recording,) = (recording for known in run._recordings.values() for recording in known)
+    found = [cost(node) for node in recording.graph.nodes]
+    costs = {each.name.split(" = ")[-1]: each for each in found if each is not None}
+    assert costs["matmul"].operations == 2 * 20 * 100 * 30
+    assert costs["matmul"].bytes == 4 * (20 * 100 + 100 * 30 + 20 * 30)
+    assert costs["descend"].operations == 2 * 20 * 100 * 30
+    text = roofline(recording.graph, Peak(1e9, 1e8))
+    assert "a kernel below 10.0 operations a byte waits for memory" in text
+    assert re.search(r" 22\.4 +120\.0 +5\.36 +224\.0  memory +%\d+ = matmul", text)
+    assert "µs at the least" in run.explain(roofline=True) and "µs at the least" not in run.explain()
 
 
 def test_options_of_pytorch_are_taken() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from pellucid.core import Tensor, get_default_dtype, state
 
+from .cost import measured
 from .recording import Recording, record
 from .watching import Refused
 
@@ -84,14 +85,18 @@ class Compiled:
     def _called(self) -> str:
         return getattr(self.function, "__qualname__", None) or type(self.function).__name__
 
-    def explain(self) -> str:
-        """What was recorded, what the passes made of it, and what runs, as text."""
+    def explain(self, *, roofline: bool = False) -> str:
+        """What was recorded, what the passes made of it, and what runs, as text.
+
+        With `roofline`, also the bytes and operations of each kernel beside what the machine can do, which is measured.
+        """
         if self.fallback is not None:
             return f"{self._called()} runs as it is: {self.fallback}"
         recordings = [recording for known in self._recordings.values() for recording in known]
         if not recordings:
             return f"{self._called()} has not been recorded yet: it is when it is called"
-        return "\n\n".join(recording.explain() for recording in recordings)
+        peak = measured() if roofline else None
+        return "\n\n".join(recording.explain(peak) for recording in recordings)
 
     def __getattr__(self, name: str) -> Any:
         """What the function has, or the module: `compiled.parameters()`, `compiled.train()`."""

@@ -18,6 +18,7 @@ from pellucid.core.views import memory_of
 from pellucid.reverse.gradients import grad
 
 from .apart import Apart, seeds_for
+from .cost import Peak, roofline
 from .graph import INPUT, Graph, build, leaves
 from .guards import Conditions
 from .passes import PASSES
@@ -323,22 +324,22 @@ class Recording:
                     tensor._node, tensor._requires = Spent(), True
         return result
 
-    def explain(self) -> str:
-        """The graph before and after, and the function that runs."""
+    def explain(self, peak: Peak | None = None) -> str:
+        """The graph before and after, and the function that runs; with `peak`, what each kernel costs."""
         steps = len(self.before.splitlines())
         head = f"recorded, {steps} applications:\n{self.before}\n"
         if self.apart is None:
-            return f"{head}\n{self._explained(self.graph, self.plan)}"
-        first = self._explained(self.apart.forward, self.apart.plan)
-        second = self._explained(self.apart.backward, self.apart.second)
+            return f"{head}\n{self._explained(self.graph, self.plan, peak)}"
+        first = self._explained(self.apart.forward, self.apart.plan, peak)
+        second = self._explained(self.apart.backward, self.apart.second, peak)
         return f"{head}\nthe forward pass, {first}\n\nthe backward pass, {second}"
 
-    def _explained(self, graph: Graph, plan: Plan) -> str:
+    def _explained(self, graph: Graph, plan: Plan, peak: Peak | None) -> str:
         size = sum(array.nbytes for array in plan.buffers.values())
         compiled = f"{plan.natives} of {len(plan.loops)} loops as machine code, {size:,} bytes of buffers"
         return "\n".join([
             f"after the passes ({', '.join(name for name, _ in PASSES)}), {len(graph.nodes)} nodes, {compiled}:",
-            str(graph), "", "what runs:", plan.source,
+            str(graph), "", "what runs:", plan.source, *([] if peak is None else ["", roofline(graph, peak)]),
         ])  # fmt: skip
 
     def _gradients(self, tracer: Tracer, before: dict[int, Any]) -> list[tuple[Tensor, Tensor | None]]:
