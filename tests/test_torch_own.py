@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,16 +11,19 @@ import pytest
 import torch
 
 import pellucid
+import pellucid.bridge.functorch
+from pellucid import torch_names
 
 Made = Callable[[Any], Any]
 
 
 def text(lib: Any, program: Made) -> str:
     """What a program returns, or its error's class and the beginning of its words."""
+    lib.manual_seed(0)
     try:
         return repr(program(lib))
     except Exception as failure:
-        return f"{type(failure).__name__}: {str(failure)[:40]}"
+        return f"{type(failure).__name__}: {str(failure)[:35]}"
 
 
 # --- test_indexing ----------------------------------------------------------------------------------------------------
@@ -78,3 +83,144 @@ def classes_of_nodes(lib: Any) -> Any:
 
 def test_the_class_of_a_node_has_its_name() -> None:
     assert text(pellucid, classes_of_nodes) == text(torch, classes_of_nodes)
+
+
+# --- what test_autograd asks of gradcheck -----------------------------------------------------------------------------
+
+
+def checked(lib: Any) -> Any:
+    from_torch = lib.autograd
+    x = lib.tensor([0.3, -0.7, 1.1], dtype=lib.float64, requires_grad=True)
+    return (
+        from_torch.gradcheck(lib.sin, x, check_forward_ad=True, check_batched_grad=True),
+        from_torch.gradcheck(lib.exp, x, check_forward_ad=True, check_backward_ad=False),
+        from_torch.gradgradcheck(lambda x: x**3, (x,), check_fwd_over_rev=True, gen_non_contig_grad_outputs=True),
+    )
+
+
+GRADCHECKS: dict[str, Made] = {
+    "all": checked,
+    "neither": lambda lib: lib.autograd.gradcheck(
+        lib.exp, lib.ones(1, dtype=lib.float64, requires_grad=True), check_backward_ad=False),
+    "batched forward": lambda lib: lib.autograd.gradcheck(
+        lib.exp, lib.ones(1, dtype=lib.float64, requires_grad=True), check_batched_forward_grad=True),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", GRADCHECKS)
+def test_the_options_of_gradcheck(name: str) -> None:
+    assert text(pellucid, GRADCHECKS[name]) == text(torch, GRADCHECKS[name])
+
+
+def test_a_wrong_tangent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pellucid.autograd import forward_ad
+
+    right = forward_ad.unpack_dual
+    monkeypatch.setattr(forward_ad, "unpack_dual", lambda dual: right(dual)._replace(tangent=right(dual).primal * 5))
+    x = pellucid.tensor([0.3, -0.7], dtype=pellucid.float64, requires_grad=True)
+    with pytest.raises(pellucid.autograd.GradcheckError, match="forward mode"):
+        pellucid.autograd.gradcheck(pellucid.exp, x, check_forward_ad=True)
+
+
+class Drifting(pellucid.autograd.Function):
+    """Its gradient depends on how often it was asked: batched and separate ones differ."""
+
+    asked = 0
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return grads[0] * (2 if grads[0].abs().max() <= 1 else 3)
+
+
+def test_a_gradient_that_depends_on_its_batch_is_found() -> None:
+    x = pellucid.tensor([0.3, -0.7], dtype=pellucid.float64, requires_grad=True)
+    with pytest.raises(pellucid.autograd.GradcheckError):
+        pellucid.autograd.gradcheck(lambda x: Drifting.apply(x) * 4, x, check_batched_grad=True)
+
+
+# --- test_torch, test_quantization, functorch -------------------------------------------------------------------------
+
+
+def spaced(lib: Any) -> Any:
+    return lib.linspace(-3, 3, 50).view(2, 25)
+
+
+def gradient(lib: Any, quantized: Made) -> Any:
+    x = spaced(lib).requires_grad_()
+    y = quantized(x)
+    y.sum().backward()
+    return y, x.grad
+
+
+def ensemble(lib: Any) -> Any:
+    functorch: Any = pellucid.bridge.functorch if lib is pellucid else importlib.import_module("functorch")
+    lib.manual_seed(0)
+    function, params = functorch.make_functional(lib.nn.Linear(2, 2))
+    models = [lib.nn.BatchNorm1d(2).eval() for _ in range(3)]
+    together, stacked, buffers = functorch.combine_state_for_ensemble(models)
+    rows = functorch.vmap(together, (0, 0, None))(stacked, buffers, lib.ones(4, 2))
+    return function(params, lib.ones(2)).detach(), rows.shape, [tuple(p.shape) for p in stacked]
+
+
+FEATURES: dict[str, Made] = {
+    "fake quantised": lambda lib: gradient(lib, lambda x: lib.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7)),
+    "by tensors": lambda lib: lib.fake_quantize_per_tensor_affine(
+        spaced(lib), lib.tensor(0.3), lib.tensor(1, dtype=lib.int32), 0, 15),
+    "by channel": lambda lib: gradient(lib, lambda x: lib.fake_quantize_per_channel_affine(
+        x, lib.tensor([0.1, 0.4]), lib.tensor([3, 0], dtype=lib.int32), 0, -8, 7)),
+    "zero point": lambda lib: lib.fake_quantize_per_tensor_affine(spaced(lib), 0.1, 300, 0, 255),
+    "range": lambda lib: lib.fake_quantize_per_tensor_affine(spaced(lib), 0.1, 0, 5, 2),
+    "its dtype": lambda lib: lib.fake_quantize_per_channel_affine(
+        spaced(lib), lib.ones(2), lib.zeros(2, dtype=lib.int64), 0, 0, 255),
+    "low rank": lambda lib: [v.abs().mul(1000).round() for v in lib.svd_lowrank(spaced(lib).cos(), 2)],
+    "components": lambda lib: lib.pca_lowrank(lib.eye(5)[:, :3] * 2, q=2, niter=4)[1].round(decimals=2),
+    "too many components": lambda lib: lib.pca_lowrank(spaced(lib), 9),
+    "strides": lambda lib: (x := lib.arange(6.0)).as_strided_((2, 2), (2, 1), 1) is x and x,
+    "channels last": lambda lib: (
+        (x := lib.zeros(2, 3, 4, 5).to(memory_format=lib.channels_last)).stride(), x.is_contiguous(),
+        x.is_contiguous(memory_format=lib.channels_last), x.contiguous().stride(), (x + 1).stride(),
+        lib.nn.Conv2d(3, 4, 3).to(memory_format=lib.channels_last).weight.stride(), lib.empty(0).resize_(
+            1, 2, 3, 4, memory_format=lib.channels_last).stride()),
+    "ensemble": ensemble,
+    "next functions": lambda lib: [f and type(f).__name__ for f, _ in (lib.ones(2, requires_grad=True) * 2)
+                                   .grad_fn.next_functions],
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:We've integrated functorch")
+@pytest.mark.parametrize("name", FEATURES)
+def test_features(name: str) -> None:
+    ours, theirs = text(pellucid, FEATURES[name]), text(torch, FEATURES[name])
+    assert ours.replace("-0.0000", " 0.0000") == theirs.replace("-0.0000", " 0.0000")
+
+
+@pytest.mark.parametrize("call", [float, complex, lambda x: pellucid.no_grad()(float)(x), lambda x: x.item(), int])
+def test_float_of_what_requires_a_gradient(call: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch warns once in a process, so which calls warn is written here."""
+    from pellucid.ops import values
+
+    monkeypatch.setattr(values, "_said", [])
+    x = pellucid.ones((), requires_grad=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        call(x)
+        call(x)
+    assert [str(warning.message)[:40] for warning in said] == ["Converting a tensor with requires_grad=Tr"[:40]] * (
+        call in (float, complex)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("fx", "register_forward_hook"), ("library", "autograd.Function"), ("nested", "pad_sequence"),
+     ("masked", "masked_fill"), ("export", "state_dict"), ("ao", "fake_quantize"), ("quint8", "fake_quantize"),
+     ("float8_e4m3fn", "bfloat16")],
+)  # fmt: skip
+def test_what_is_absent_is_refused_with_what_to_do(name: str, said: str) -> None:
+    assert said in torch_names.message("torch", name, dir(pellucid))
+    assert said in torch_names.message(f"torch.{name}", "anything", [])

@@ -39,7 +39,7 @@ CLASSES = {
 }
 # Of no use to a program: the compiler's insides, and the doors to libraries of one machine.
 INSIDE = re.compile(
-    r"(cudnn|miopen|mkldnn|fbgemm|quantized|sym|SymFloat|SymInt|SymBool|q_per|q_|qint|quint|bits|fake_quant|fused_moving)"
+    r"(cudnn|miopen|mkldnn|fbgemm|quantized|sym|SymFloat|SymInt|SymBool|q_per|q_|qint|quint|bits|fused_moving)"
     r".*|bit|.*_vulkan.*|(u?int[1-7])|thread_safe_generator"
 )
 

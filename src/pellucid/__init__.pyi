@@ -222,6 +222,8 @@ from pellucid.ops.joining import stack as stack
 from pellucid.ops.joining import tile as tile
 from pellucid.ops.joining import vstack as vstack
 from pellucid.ops.linalg.elimination import lu_unpack as lu_unpack
+from pellucid.ops.linalg.low_rank import pca_lowrank as pca_lowrank
+from pellucid.ops.linalg.low_rank import svd_lowrank as svd_lowrank
 from pellucid.ops.linalg.matrix_functions import cross as cross
 from pellucid.ops.linalg.matrix_functions import matrix_power as matrix_power
 from pellucid.ops.linalg.orthogonal import geqrf as geqrf
@@ -271,6 +273,8 @@ from pellucid.ops.properties import is_nonzero as is_nonzero
 from pellucid.ops.properties import is_same_size as is_same_size
 from pellucid.ops.properties import is_tensor as is_tensor
 from pellucid.ops.properties import numel as numel
+from pellucid.ops.quantize import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
+from pellucid.ops.quantize import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from pellucid.ops.random import bernoulli as bernoulli
 from pellucid.ops.random import normal as normal
 from pellucid.ops.random import rand as rand

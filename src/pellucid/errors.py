@@ -67,6 +67,14 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def called_from_outside() -> bool:
+    """Whether the function that asks was called by code that is not pellucid's own."""
+    here = inspect.currentframe()
+    asks = None if here is None else here.f_back
+    caller = None if asks is None else asks.f_back
+    return caller is not None and not in_package(caller)
+
+
 def describe(value: Any) -> str:
     """`float32 (3, 4)` for a tensor, the value itself for a number."""
     array = getattr(value, "_array", None)

@@ -291,6 +291,12 @@ class FunctionNode(Node):
             self.where = user_line()
         self.number = next_number()
 
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """As of any node, but for arguments that are no tensors, which PyTorch leaves out."""
+        pairs = zip(super().next_functions, self.metas, strict=True)
+        return tuple(found for found, meta in pairs if meta is not None)
+
     def pick(self, index: int) -> Pick:
         """The node of one output: the same one as long as somebody holds it."""
         known = self.picks.get(index)

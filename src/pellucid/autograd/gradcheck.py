@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.autograd import forward_ad
 from pellucid.autograd.numeric import Slopes, slopes
 from pellucid.core import Tensor, enable_grad, from_data, wrap
 from pellucid.core.node import Arguments
@@ -57,16 +58,20 @@ def gradcheck(
         raise_exception: raise GradcheckError, or return False.
         nondet_tol: how far two evaluations, or two gradients, at the same point may differ.
         check_grad_dtypes: whether each gradient must have the dtype of its input.
+        check_forward_ad: whether the tangents of `autograd.forward_ad`, along a random direction of each input, are
+            compared too; check_backward_ad: whether the gradients are.
+        check_batched_grad: whether gradients along several seeds at once (`is_grads_batched`) must equal those along
+            each.
+        check_batched_forward_grad: asks for check_forward_ad. Tangents are computed one by one, so there is no more
+            to be compared.
         eps, check_undefined_grad, masked: accepted and of no effect. Each output is differentiated alone in any case.
-        check_backward_ad: must be True; check_forward_ad, check_batched_grad, check_batched_forward_grad: must be
-            False. pellucid has neither a forward mode nor batched gradients.
 
     >>> import pellucid as torch
     >>> x = torch.tensor([0.5, 1.5], dtype=torch.float64, requires_grad=True)
     >>> gradcheck(lambda x: x.exp() * x, (x,))
     True
     """
-    _refuse(check_backward_ad, check_forward_ad, check_batched_grad, check_batched_forward_grad)
+    _fits_together(check_backward_ad, check_forward_ad, check_batched_grad, check_batched_forward_grad)
     func, tensors = _in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
     wanted = [i for i, tensor in enumerate(tensors) if isinstance(tensor, Tensor) and tensor.requires_grad]
     if not wanted:
@@ -76,7 +81,13 @@ def gradcheck(
         )
     try:
         with enable_grad():
-            _Gradcheck(func, tensors, wanted, atol, rtol, nondet_tol, check_grad_dtypes).run(fast_mode)
+            check = _Gradcheck(func, tensors, wanted, atol, rtol, nondet_tol, check_grad_dtypes)
+            if check_backward_ad:
+                check.run(fast_mode)
+            if check_forward_ad:
+                check.forward()
+            if check_batched_grad:
+                check.batched()
     except GradcheckError:
         if raise_exception:
             raise
@@ -114,7 +125,7 @@ def gradgradcheck(
     >>> gradgradcheck(lambda x: x.exp() * x, (x,))
     True
     """
-    _refuse(check_rev_over_rev, check_fwd_over_rev, check_batched_grad, False)
+    _fits_together(check_rev_over_rev, check_fwd_over_rev, check_batched_grad, False)
     func, tensors = _in_pairs(func, tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,))
     if grad_outputs is None:
         rng = np.random.default_rng(0)
@@ -142,15 +153,19 @@ def gradgradcheck(
     return gradcheck(
         first, (*tensors, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
         nondet_tol=nondet_tol, check_grad_dtypes=check_grad_dtypes, fast_mode=fast_mode,
+        check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
+        check_batched_grad=check_batched_grad,
     )  # fmt: skip
 
 
-def _refuse(backward: bool, forward: bool, batched: bool, batched_forward: bool) -> None:
-    if forward or batched or batched_forward or not backward:
-        raise NotImplementedError(
-            "gradcheck: pellucid differentiates in reverse mode, one gradient at a time: leave out the arguments "
-            "about the forward mode and about batched gradients"
-        )
+def _fits_together(backward: bool, forward: bool, batched: bool, batched_forward: bool) -> None:
+    """PyTorch's errors for arguments that contradict one another."""
+    if not (backward or forward):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if batched and not backward:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if batched_forward and not forward:
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
 
 
 def _pairs(value: object) -> object:
@@ -243,6 +258,54 @@ class _Gradcheck:
         nearby: list[Any] = []
         for index in range(len(self.point)):
             self.compare(index, exact[index], fast, nearby)
+
+    def forward(self) -> None:
+        """Compare the tangents of all outputs, along a random direction of each input, with differences."""
+        for index, i in enumerate(self.wanted):
+            way = self.rng.uniform(0.5, 1.5, self.point[index].shape)
+            with forward_ad.dual_level():
+                args = list(self.tensors)
+                for place, array in zip(self.wanted, self.point, strict=True):
+                    args[place] = from_data(array).requires_grad_(True)
+                args[i] = forward_ad.make_dual(args[i], from_data(way))
+                outs = _outputs(self.func(*args))
+                tangents = [forward_ad.unpack_dual(out).tangent for out in outs]
+            given = np.concatenate([
+                np.zeros(out.numel()) if tangent is None else _array(tangent).ravel()
+                for out, tangent in zip(outs, tangents, strict=True)
+            ] or [np.zeros(0)])  # fmt: skip
+
+            def moved(t: float, index: int = index, way: np.ndarray = way) -> np.ndarray:
+                return self.values([array + t * way if j == index else array for j, array in enumerate(self.point)])
+
+            found = slopes(moved, scale_of(self.point[index], way))
+            allowed = self.atol + self.rtol * np.abs(found.value) + SAFETY * found.error
+            if (~(np.abs(given - found.value) <= allowed) & ~found.kink).any():
+                raise GradcheckError(
+                    f"While considering the forward mode: the tangent with respect to input {i}, along a random "
+                    f"direction of it, is not the derivative\nnumerical:{found.value}\nanalytical:{given}"
+                )
+
+    def batched(self) -> None:
+        """Gradients along two seeds at once must be those along each."""
+        outs, leaves = self.outputs(self.point)
+        for number, out in enumerate(outs):
+            if not out.requires_grad:
+                continue
+            seeds = from_data(self.rng.normal(size=(2, *out.shape))).to(out.dtype)
+            together = grad(out, leaves, seeds, retain_graph=True, allow_unused=True, is_grads_batched=True)
+            for place in range(2):
+                alone = grad(out, leaves, seeds[place], retain_graph=True, allow_unused=True)
+                for i, single, at_once in zip(self.wanted, alone, together, strict=True):
+                    if single is None or at_once is None:
+                        same = single is at_once
+                    else:
+                        same = np.allclose(_array(single), _array(at_once[place]), self.rtol, self.atol)
+                    if not same:
+                        raise GradcheckError(
+                            f"For output {number} and input {i}: the gradients along several seeds at once are not "
+                            "those along each: a function of the backward pass mixes what it is given with state"
+                        )
 
     # --- values and gradients ----------------------------------------------------------------------------------------
 

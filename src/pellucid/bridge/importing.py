@@ -18,7 +18,7 @@ __all__ = ["VERSION", "as_torch"]
 
 VERSION = f"{torch_names.known().version}+pellucid"
 
-_ANSWERED = ("torch", "torchvision")
+_ANSWERED = ("torch", "torchvision", "functorch")
 _OWN = "pellucid.bridge"
 
 
@@ -91,7 +91,9 @@ def module_of(name: str) -> str | None:
 
 
 # Modules that programs import though their names begin with an underscore, which the table of names leaves out.
-_PRIVATE = frozenset({"torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate"})
+_PRIVATE = frozenset(
+    {"torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate", "torch._utils"}
+)
 
 
 def _exists(name: str) -> bool:
@@ -103,7 +105,7 @@ def _exists(name: str) -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds `torch`, `torchvision` and what is below them."""
+    """Finds `torch`, `torchvision`, `functorch` and what is below them."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -319,6 +319,9 @@ class TensorMethods:
     def as_strided(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
         """A view of the memory of `input` with the lengths `size` and `stride` elements from one index to the next."""
 
+    def as_strided_(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+        """Make the tensor, in place, another part of the memory that it lies in: by sizes, strides and offset."""
+
     def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
         """A copy of `input` in which the elements that `as_strided` would show are those of `src`."""
 
@@ -494,7 +497,7 @@ class TensorMethods:
         """In place: the complex conjugate of each element."""
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
-        """This tensor, or a copy in row-major order if it is not in that order."""
+        """This tensor, or a copy in row-major order (or that of `memory_format`) if it is not in that order."""
 
     def copy_(self, src: Tensor, non_blocking: _bool = False) -> Tensor:
         """Store the values of `src`, broadcast and cast, in this tensor."""

@@ -11,8 +11,8 @@ from pellucid.core import dtype as DType
 from pellucid.errors import with_line
 from pellucid.types import devices
 
+from .memory import RANKS, clone, to_device
 from .memory import cast as to_dtype
-from .memory import clone, to_device
 
 _TYPES: Any = (DType, type, np.dtype)
 
@@ -44,6 +44,8 @@ def to(
             result = to_device(result, device=target)
     if dtype is not None and as_dtype(dtype) is not result.dtype:
         result = to_dtype(result, dtype=as_dtype(dtype))
+    if memory_format in RANKS and not result.is_contiguous(memory_format):
+        return clone(result, memory_format=memory_format)
     return clone(result) if copy and result is self else result
 
 
@@ -83,7 +85,9 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 @method
 def contiguous(self: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor, or a copy in row-major order if it is not in that order."""
+    """This tensor, or a copy in row-major order (or that of `memory_format`) if it is not in that order."""
+    if memory_format in RANKS:
+        return self if self.is_contiguous(memory_format) else clone(self, memory_format=memory_format)
     return self if self.is_contiguous() else clone(self, memory_format="contiguous")
 
 

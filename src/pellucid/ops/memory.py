@@ -44,9 +44,18 @@ def _where(input: Any) -> Device:
     return input.device if isinstance(input, Tensor) else of_array(input)
 
 
+RANKS = {"channels_last": 4, "channels_last_3d": 5}  # of the tensors that have the format
+
+
 @op(any_dtype=True)
 def clone(xp: Any, input: Any, *, memory_format: Any = None) -> Any:
     """A copy whose dimensions lie in memory in the order of the original's; gradients pass through to it."""
+    if memory_format in RANKS:
+        if input.ndim != RANKS[memory_format]:
+            raise RuntimeError(
+                f"required rank {RANKS[memory_format]} tensor to use {memory_format} format, got rank {input.ndim}"
+            )
+        return xp.moveaxis(xp.ascontiguousarray(xp.moveaxis(input.copy(), 1, -1)), -1, 1)
     kept = memory_format in (None, "preserve") and 0 not in input.strides
     return input.copy(order="K" if kept else "C")
 

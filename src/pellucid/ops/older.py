@@ -13,6 +13,8 @@ from pellucid.core.tensor import wrap
 from pellucid.declare import FUNCTIONS
 from pellucid.errors import with_line
 
+from .memory import RANKS
+
 _IN_PLACE = (
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "cumprod", "cumsum", "ldexp", "polygamma", "renorm", "tril", "triu",
 )  # fmt: skip
@@ -74,8 +76,24 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     flat = self._array.reshape(-1)
     if count > flat.size:
         flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
-    self._array = flat[:count].reshape(size)
+    if memory_format in RANKS:
+        rank = RANKS[memory_format]
+        if len(size) != rank:
+            raise RuntimeError(with_line(f"required rank {rank} tensor to use {memory_format} format, got {len(size)}"))
+        batch, channels, *places = list(size)
+        self._array = np.moveaxis(flat[:count].reshape(batch, *places, channels), -1, 1)
+    else:
+        self._array = flat[:count].reshape(size)
     return self
+
+
+@method
+def as_strided_(self: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """Make the tensor, in place, another part of the memory that it lies in: by sizes, strides and offset."""
+    if self.requires_grad:
+        raise RuntimeError(with_line("as_strided_() on a tensor that requires grad: write x.as_strided(size, stride)"))
+    offset = self.storage_offset() if storage_offset is None else storage_offset
+    return self.set_(self, offset, tuple(size), tuple(stride))
 
 
 @method

@@ -10,6 +10,8 @@ import numpy as np
 from pellucid.core import Tensor, method
 from pellucid.declare import function
 
+from .memory import RANKS
+
 
 @function(method=False)
 def is_tensor(obj: Any) -> bool:
@@ -83,8 +85,14 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 
 @method
 def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
-    """Whether the elements lie in memory in row-major order without gaps."""
-    return bool(self._array.flags.c_contiguous)
+    """Whether the elements lie in memory in row-major order without gaps.
+
+    With `memory_format=channels_last`: in that order with the channels innermost, (N, H, W, C).
+    """
+    array = self._array
+    if memory_format in ("channels_last", "channels_last_3d"):
+        return array.ndim == RANKS[memory_format] and bool(np.moveaxis(array, 1, -1).flags.c_contiguous)
+    return bool(array.flags.c_contiguous)
 
 
 @method

@@ -9,8 +9,8 @@ from typing import Any
 
 from pellucid import backend
 from pellucid.core import Tensor, method
-from pellucid.core.context import note_read
-from pellucid.errors import ShapeError, with_line
+from pellucid.core.context import note_read, state
+from pellucid.errors import ShapeError, called_from_outside, warn, with_line
 from pellucid.types.bfloat16 import is_narrow, widened
 
 
@@ -97,7 +97,22 @@ def __int__(self: Tensor) -> int:
 
 @method
 def __float__(self: Tensor) -> float:
+    if self._requires and called_from_outside():
+        _say_that_it_leaves_the_graph()
     return float(_real(self.item()))
+
+
+def _say_that_it_leaves_the_graph() -> None:
+    """Once in a process, as PyTorch does, and where gradients are recorded."""
+    if state.grad and not _said:
+        _said.append(True)
+        warn(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
+            "tensor.detach() first."
+        )
+
+
+_said: list[bool] = []
 
 
 def _real(value: Any) -> Any:
@@ -110,6 +125,8 @@ def _real(value: Any) -> Any:
 
 @method
 def __complex__(self: Tensor) -> complex:
+    if self._requires and called_from_outside():
+        _say_that_it_leaves_the_graph()
     return complex(self.item())
 
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["COMMAND", "PAGE", "Names", "absent", "covered", "known", "lacking", "message", "nearest"]
+__all__ = ["COMMAND", "PAGE", "Names", "absent", "covered", "instead", "known", "lacking", "message", "nearest"]
 
 # The page of the documentation, which exists where the documentation was built, and the command that prints the same.
 PAGE = "docs/pytorch-names.md"
@@ -64,15 +64,48 @@ def message(where: str, name: str, there: Iterable[str]) -> str:
     names = known()
     of_torch = name in names.names.get(where, ()) or name in names.classes.get(where, ())
     of_torch = of_torch or f"{where}.{name}" in names.modules
-    near = nearest(name, there)
-    if of_torch:
+    near, advice = nearest(name, there), instead(f"{where}.{name}")
+    if of_torch or advice is not None:
         said = f"pellucid does not have {where}.{name}"
-        said += f"; the nearest that it has is {where}.{near}. " if near else ". "
+        if advice is not None:
+            said += f": {advice}. "
+        else:
+            said += f"; the nearest that it has is {where}.{near}. " if near else ". "
     else:
         kind = "type object" if where in names.classes else "module"
         said = f"{kind} {where!r} has no attribute {name!r}"
         said += f"; did you mean {near!r}? " if near else ". "
     return said + covered(where)
+
+
+# What to do where a module of PyTorch's is not here, by the beginning of the full name.
+_INSTEAD = {
+    "torch.fx": "it rewrites a model's program for PyTorch's compilers. To see what a model computes, type pellucid "
+    "graph in a terminal; to have what a layer gives, write layer.register_forward_hook(hook)",
+    "torch.library": "it adds operators to PyTorch's dispatcher. Write a torch.autograd.Function with forward and "
+    "backward, or declare an op: pellucid.declare.op",
+    "torch.nested": "pad the rows with torch.nn.utils.rnn.pad_sequence, and hand on a mask of what is padding",
+    "torch.masked": "keep the mask beside the tensor: torch.where(mask, x, 0), x.masked_fill(~mask, 0), x[mask]",
+    "torch.export": "there is no other runtime to export to: save the state_dict, and call the model",
+    "torch.ao": "there are no quantised tensors: torch.fake_quantize_per_tensor_affine gives the numbers that "
+    "quantising would leave, with gradients",
+}  # fmt: skip
+for _name in (
+    "torch.quantization", "torch.nn.quantized", "torch.nn.intrinsic", "torch.nn.quantizable", "torch.nn.qat",
+    "torch.quantize_per_tensor", "torch.quantize_per_channel", "torch.qint8", "torch.quint8", "torch.qint32",
+):  # fmt: skip
+    _INSTEAD[_name] = _INSTEAD["torch.ao"]
+for _name in ("torch.float8_e4m3fn", "torch.float8_e5m2", "torch.float8_e4m3fnuz", "torch.float8_e5m2fnuz"):
+    _INSTEAD[_name] = "there is no dtype of 8 bits for floats: write torch.bfloat16 or torch.float16"
+
+
+def instead(name: str) -> str | None:
+    """What to write in place of what is absent, by its full name; None where there is nothing to be said.
+
+    >>> instead("torch.nested.nested_tensor")[:13]
+    'pad the rows '
+    """
+    return next((what for start, what in _INSTEAD.items() if f"{name}.".startswith(f"{start}.")), None)
 
 
 def covered(where: str) -> str:

@@ -374,7 +374,7 @@ class Learner(Loop):
             outputs = [self.model(b[0] if isinstance(b, tuple | list) else b) for b in data]
         if not outputs:
             raise ValueError("predict was given no batches.")
-        whole = np.concatenate([output.detach().cpu().numpy() for output in outputs])
+        whole = np.concatenate([output.detach().cpu()._array for output in outputs])
         return from_data(whole, device=outputs[0].device, copy=False)
 
     @contextmanager
@@ -589,7 +589,7 @@ def not_ignored(loss: Any, output: Any, target: Any) -> tuple[Any, Any]:
     kept = classes != ignored
     if kept.all():
         return output, target
-    scores = output.detach().cpu().numpy()
+    scores = output.detach().cpu()._array
     return from_data(np.moveaxis(scores, 1, -1)[kept]), from_data(classes[kept])
 
 

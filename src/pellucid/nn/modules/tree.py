@@ -165,8 +165,12 @@ class Tree:
                 f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
             )
 
+        order = kwargs.get("memory_format")
+        ranks = () if order is None else (4, 5)  # of the tensors that have such an order
+
         def convert(t: Tensor) -> Tensor:
-            return t.to(device=device, dtype=dtype if t.is_floating_point() or t.is_complex() else None)
+            kind = dtype if t.is_floating_point() or t.is_complex() else None
+            return t.to(device=device, dtype=kind, memory_format=order if t.ndim in ranks else None)
 
         return self._apply(convert)
 

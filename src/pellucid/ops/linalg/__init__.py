@@ -2,10 +2,10 @@
 
 from pellucid.declare import TABLE
 
-from . import cholesky, elimination, matrix_functions, orthogonal, packing, solving, spectral, triangular
+from . import cholesky, elimination, low_rank, matrix_functions, orthogonal, packing, solving, spectral, triangular
 
 __all__ = [
-    "cholesky", "elimination", "matrix_functions", "orthogonal", "packing", "solving", "spectral",
+    "cholesky", "elimination", "low_rank", "matrix_functions", "orthogonal", "packing", "solving", "spectral",
     "triangular",
 ]  # fmt: skip
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.types.dtypes import bfloat16
+
 
 class Metric:
     """Base class: `update` takes a batch, `value` gives the result over all batches since `reset`.
@@ -56,7 +58,10 @@ class Metric:
 
 def to_array(value: Any) -> np.ndarray:
     """The numbers of a Tensor or an array, outside the graph: a metric is looked at, not differentiated."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    if not hasattr(value, "detach"):
+        return np.asarray(value)
+    value = value.detach().cpu()
+    return (value.float() if value.dtype is bfloat16 else value).numpy()
 
 
 def as_scores(metric: Metric, output: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:

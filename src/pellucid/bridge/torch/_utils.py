@@ -1,0 +1,45 @@
+"""`torch._utils`: what programs take from there, tensors as one long row and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pellucid
+from pellucid.core import Tensor
+
+__all__ = [
+    "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors", "_unflatten_dense_tensors",
+]  # fmt: skip
+
+
+def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:
+    """All numbers of the tensors, which are of one dtype, in one row."""
+    return pellucid.cat([tensor.contiguous().view(-1) for tensor in tensors])
+
+
+def _unflatten_dense_tensors(flat: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Views of the row in the shapes of the tensors."""
+    sizes = [tensor.numel() for tensor in tensors]
+    return tuple(part.view_as(tensor) for part, tensor in zip(flat.split(sizes), tensors, strict=True))
+
+
+def _take_tensors(tensors: Iterable[Tensor], size_limit: int) -> Iterable[list[Tensor]]:
+    """The tensors in groups of one dtype, each of up to `size_limit` bytes."""
+    held: dict[Any, tuple[list[Tensor], int]] = {}
+    for tensor in tensors:
+        group, size = held.get(tensor.dtype, ([], 0))
+        own = tensor.numel() * tensor.element_size()
+        if group and size + own > size_limit:
+            yield group
+            group, size = [], 0
+        held[tensor.dtype] = [*group, tensor], size + own
+    yield from (group for group, _ in held.values() if group)
+
+
+def _reorder_tensors_as(tensors: Sequence[Tensor], ordered_tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensors, which come grouped by dtype, in the order of the dtypes of the others."""
+    left: dict[Any, list[Tensor]] = {}
+    for tensor in tensors:
+        left.setdefault(tensor.dtype, []).append(tensor)
+    return tuple(left[tensor.dtype].pop(0) for tensor in ordered_tensors)
