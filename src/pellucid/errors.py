@@ -156,7 +156,14 @@ def _broadcast_advice(shapes: list[tuple[int, ...]]) -> str:
         wrong = sorted({length for length in lengths if length != 1})
         if len(wrong) > 1:
             axis = rank - back
-            return (
+            first, second = (shape[-back] if len(shape) >= back else 1 for shape in (shapes * 2)[:2])
+            words = ""
+            if len(shapes) == 2:
+                words = (
+                    f"The size of tensor a ({first}) must match the size of tensor b ({second}) at non-singleton "
+                    f"dimension {axis}: "
+                )
+            return words + (
                 f"the sizes {' and '.join(str(shape) for shape in shapes)} do not broadcast: {wrong[0]} and {wrong[1]} "
                 f"must match at dimension {axis} (counted from the left of the longer shape; sizes are aligned at the "
                 f"right, and only 1 stretches).{_repair(shapes)}"

@@ -167,12 +167,12 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         """Turn gradients of the outputs into gradients of the arguments."""
-        raise NotImplementedError("to be differentiated, a Function needs a static method backward(ctx, *grads)")
+        raise NotImplementedError(_NO_BACKWARD)
 
     @staticmethod
     def vjp(ctx: Any, *grads: Any) -> Any:
         """Another name for `backward`; a Function has one of the two."""
-        raise NotImplementedError("to be differentiated, a Function needs a static method backward(ctx, *grads)")
+        raise NotImplementedError(_NO_BACKWARD)
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -250,6 +250,12 @@ def _without_history(saved: Any, outputs: Arguments) -> Any:
 
 
 Flow = list[tuple[Source | None, Array]]  # where each gradient goes
+
+
+_NO_BACKWARD = (
+    "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
+    "mode AD: a static method backward(ctx, *grads)"
+)
 
 
 class Partial:

@@ -69,7 +69,8 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
         array: Array = np.array(data)
     except ValueError:
         raise ValueError(
-            "expected nested lists of equal length at each level; the lengths differ somewhere in what was given"
+            f"{_uneven(data)}: nested lists must be of equal length at each level, but the lengths differ somewhere in "
+            "what was given"
         ) from None
     if (
         types
@@ -94,6 +95,17 @@ def real_part(array: Array, listed: bool = False) -> Array:
     if not listed:
         warn("Casting complex values to real discards the imaginary part")
     return array.real
+
+
+def _uneven(data: Any, dim: int = 0) -> str:
+    """PyTorch's words for the first list that is not as long as the first at its level."""
+    rows: list[Any] = [row for row in data if isinstance(row, list | tuple | np.ndarray)]
+    if len(rows) != len(data):
+        return f"expected sequence of length {len(rows[0]) if rows else 0} at dim {dim + 1}"
+    wrong = next((len(row) for row in rows if len(row) != len(rows[0])), None)
+    if wrong is not None:
+        return f"expected sequence of length {len(rows[0])} at dim {dim + 1} (got {wrong})"
+    return next((_uneven(row, dim + 1) for row in rows), "expected sequences of one length")
 
 
 _NUMBERS = (int, float, complex, np.generic, np.ndarray, Tensor)

@@ -174,7 +174,7 @@ class Tensor(Source, Declared):
             )
         if requires_grad and self._array.dtype.kind not in "fcV":
             raise RuntimeError(
-                f"only Tensors of floating point and complex dtype can require gradients, this one is {self.dtype!r}; "
+                f"Only Tensors of floating point and complex dtype can require gradients, this one is {self.dtype!r}; "
                 "write tensor.float() first"
             )
         self._requires = bool(requires_grad)

@@ -270,8 +270,8 @@ def _conv(
 ) -> Tensor:
     if weight.ndim != rank + 2 or input.ndim not in (rank + 1, rank + 2):
         raise ShapeError(
-            f"conv{rank}d: expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input and a {rank + 2}D weight, "
-            f"but got input of shape {tuple(input.shape)} and weight of shape {tuple(weight.shape)}"
+            f"Expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input to conv{rank}d, but got input of size: "
+            f"{list(input.shape)}, and weight of shape {tuple(weight.shape)}, which has {rank + 2} dimensions"
         )
     batched = input.ndim == rank + 2
     x = input if batched else input.unsqueeze(0)
@@ -355,7 +355,7 @@ def _conv_transpose(
 ) -> Tensor:  # fmt: skip
     if weight.ndim != rank + 2 or input.ndim not in (rank + 1, rank + 2):
         raise ShapeError(
-            f"conv_transpose{rank}d: expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input and a {rank + 2}D "
+            f"Expected {rank + 1}D (unbatched) or {rank + 2}D (batched) input to conv_transpose{rank}d, a {rank + 2}D "
             f"weight, but got input of shape {tuple(input.shape)} and weight of shape {tuple(weight.shape)}"
         )
     batched = input.ndim == rank + 2

@@ -487,7 +487,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     if any(tensor.ndim > 1 for tensor in tensors):
         raise RuntimeError(
-            f"meshgrid expects 0-d or 1-d tensors, got shapes {[tuple(tensor.shape) for tensor in tensors]}"
+            f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shapes "
+            f"{[tuple(tensor.shape) for tensor in tensors]}"
         )
     if len({tensor.dtype for tensor in tensors}) > 1:
         raise RuntimeError(

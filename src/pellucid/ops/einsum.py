@@ -94,14 +94,15 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     operands = spread(operands)
     inputs, output = _labels(equation, operands)
     size: dict[str, int] = {}
-    for labels, operand in zip(inputs, operands, strict=True):
+    for place, (labels, operand) in enumerate(zip(inputs, operands, strict=True)):
         for label, length in zip(labels, operand.shape, strict=True):
             if size.setdefault(label, length) in (1, length):
                 size[label] = max(size[label], length) if length != 0 else 0
             elif length != 1:
                 raise RuntimeError(
-                    f"einsum({equation!r}): label {label!r} has size {length} in one operand and {size[label]} in "
-                    f"another; shapes are {', '.join(str(tuple(o.shape)) for o in operands)}"
+                    f"einsum(): subscript {label} has size {length} for operand {place} which does not broadcast with "
+                    f"previously seen size {size[label]}: {equation!r} of shapes "
+                    f"{', '.join(str(tuple(o.shape)) for o in operands)}"
                 )
     ready: list[Tensor] = []
     names: list[str] = []
@@ -171,7 +172,10 @@ def _labels(equation: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
         if output.count(label) > 1:
             raise RuntimeError(f"einsum({equation!r}): output subscript {label!r} appears more than once in the output")
         if not any(label in labels for labels in inputs):
-            raise RuntimeError(f"einsum({equation!r}): output subscript {label!r} does not appear in any input")
+            raise RuntimeError(
+                f"einsum(): output subscript {label} does not appear in the equation for any input operand: "
+                f"{equation!r}"
+            )
     return inputs, output
 
 

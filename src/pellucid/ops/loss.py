@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.core import Tensor, apply, called, real
 from pellucid.declare import TABLE, op
 from pellucid.errors import DimensionError, ShapeError
+from pellucid.types.dtypes import SCALAR_TYPES
 
 from .node_names import of_classes
 from .reduce import sum as _sum
@@ -328,8 +329,8 @@ def check_classes(input: Tensor, target: Tensor, weight: Tensor | None) -> None:
         )
     if target.is_floating_point() or target.dtype.numpy.kind == "b":
         raise RuntimeError(
-            f"expected scalar type Long but found {target.dtype.name}: class indices are integers (write "
-            "target.long()); probabilities of classes have the shape of the input"
+            f"expected target dtype to be Long or Byte, but got {SCALAR_TYPES[target.dtype.name]}: class indices are "
+            "integers (write target.long()); probabilities of classes have the shape of the input"
         )
     classes = shape[class_axis(input)]
     if weight is not None and tuple(weight.shape) != (classes,):

@@ -255,7 +255,7 @@ def _last_dims(name: str, input: Tensor, normalized_shape: Any, weight: Any, bia
     if tuple(input.shape[-len(sizes) :]) != sizes:
         raise RuntimeError(
             f"{name}: Given normalized_shape={list(sizes)}, expected input with shape [*, {', '.join(map(str, sizes))}]"
-            f", but got input of size {list(input.shape)}"
+            f", but got input of size{list(input.shape)}"
         )
     return tuple(range(input.ndim - len(sizes), input.ndim))
 

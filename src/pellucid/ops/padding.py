@@ -95,6 +95,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
     if len(widths) % 2 or input.ndim not in (count + 1, count + 2) or count > 3:
         raise NotImplementedError(
             with_line(
+                f"Padding size {len(widths)} is not supported for {input.ndim}D input tensor. "
                 "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now: (C, L) or (N, C, L) take "
                 f"2 numbers, (N, C, H, W) 4; got {len(widths)} for shape {tuple(input.shape)}"
             )

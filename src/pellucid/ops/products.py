@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from pellucid.core import Tensor, called
 from pellucid.core.promotion import refused_dtype
@@ -61,10 +64,29 @@ def check_product(name: str, a: Any, b: Any) -> None:
         elif a.ndim > 1 and a.shape[-2] == inner:
             advice = "; the first may want .mT (or .T)"
         raise ShapeError(
+            f"{_mismatch(a.shape, b.shape)}: "
             f"shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied: the last dimension of the first is "
             f"{a.shape[-1]}, the {'second to last' if b.ndim > 1 else 'only'} dimension of the second is {inner}"
             f"{advice}"
         )
+
+
+def _mismatch(first: Any, second: Any) -> str:
+    """PyTorch's words for shapes that have no product, which depend on the ranks."""
+    ranks = len(first), len(second)
+    if ranks == (1, 1):
+        return (
+            f"inconsistent tensor size, expected tensor [{first[0]}] and src [{second[0]}] to have the same number of "
+            f"elements, but got {first[0]} and {second[0]} elements respectively"
+        )
+    if ranks == (2, 1):
+        return f"size mismatch, got input ({first[0]}), mat ({first[0]}x{first[1]}), vec ({second[0]})"
+    if ranks[1] > 2 and ranks[0] > 2:
+        batch = math.prod(np.broadcast_shapes(first[:-2], second[:-2]))
+        wanted, got = [batch, first[-1]], [batch, second[-2]]
+        return f"Expected size for first two dimensions of batch2 tensor to be: {wanted} but got: {got}."
+    rows = math.prod(first[:-1])
+    return f"mat1 and mat2 shapes cannot be multiplied ({rows}x{first[-1]} and {second[0]}x{second[-1]})"
 
 
 def _grad_left(m: Any, g: Any, a: Any, b: Any) -> Any:
@@ -115,6 +137,7 @@ def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
             out = xp.matmul(input, weight.T)
         except ValueError:
             raise ShapeError(
+                f"{_mismatch(input.shape, weight.T.shape)}: "
                 f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the input must end in a "
                 f"dimension of {weight.shape[-1]}, the number of features that the layer takes"
             ) from None
@@ -153,9 +176,14 @@ linear.vjp(
 def _ranks(name: str, **wanted: tuple[Tensor, int]) -> None:
     for argument, (tensor, rank) in wanted.items():
         if tensor.ndim != rank:
+            words = {2: f"{argument} must be a matrix", 3: f"{argument} must be a 3D tensor"}.get(rank)
+            if name == "dot":
+                words = (
+                    f"1D tensors expected, but got {'D and '.join(str(t.ndim) for t, _ in wanted.values())}D tensors"
+                )
             raise ShapeError(
-                f"{name}: {argument} must be a {rank}-D tensor, got {tensor.ndim}-D with shape {tuple(tensor.shape)}; "
-                "matmul (@) takes any number of dimensions"
+                f"{words}; {name}: {argument} must be a {rank}-D tensor, got {tensor.ndim}-D with shape "
+                f"{tuple(tensor.shape)}; matmul (@) takes any number of dimensions"
             )
 
 

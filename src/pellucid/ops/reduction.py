@@ -6,6 +6,7 @@ from typing import Any
 
 from pellucid.core import as_dtype
 from pellucid.declare.arguments import is_list
+from pellucid.types.dtypes import OF_NUMPY, SCALAR_TYPES
 
 from .dims import dim_of, dims_of
 
@@ -68,5 +69,5 @@ def floating(name: str, input: Any) -> None:
     if input.dtype.kind not in "fc":
         raise RuntimeError(
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {input.dtype}; write .float() first"
+            f"Got: {SCALAR_TYPES[OF_NUMPY[input.dtype].name]}; write .float() first"
         )

@@ -273,7 +273,9 @@ class Generator(Twister):
         array([0, 1, 3, 2])
         """
         if n < 0:
-            raise RuntimeError(f"randperm: n must not be negative, but got n={n}")
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {n}: [{n}]. randperm: n must not be negative"
+            )
         kind = np.dtype(dtype)
         if n - 1 > (largest := _EXACT_INTEGERS.get(kind.char, _integer_bounds(kind)[1])):
             raise RuntimeError(f"randperm: n={n} is too large for {kind}, which counts up to {largest}")
@@ -300,7 +302,10 @@ class Generator(Twister):
         probabilities = np.asarray(p)
         if not ((probabilities >= 0) & (probabilities <= 1)).all():
             shown = p if probabilities.ndim == 0 else f"from {probabilities.min()} to {probabilities.max()}"
-            raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={shown}")
+            raise RuntimeError(
+                f"Expected p_in >= 0 && p_in <= 1 to be true, but got false. bernoulli_ expects p to be in [0, 1], "
+                f"but got p={shown}"
+            )
         shape = probabilities.shape if shape is None else shape
         count = math.prod(shape)
         if not isinstance(p, np.ndarray):

@@ -99,8 +99,8 @@ def grad(
         for index, got in enumerate(found):
             if got is None:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph: input "
-                    f"{index}{_shape_of(chosen[index])}. Set allow_unused=True if this is what you want."
+                    f"The differentiated Tensor at index {index} appears to not have been used in the graph. Set "
+                    f"allow_unused=True if this is the desired behavior. It is input {index}{_shape_of(chosen[index])}"
                 )
     return tuple(found)
 
@@ -184,7 +184,8 @@ def _roots(tensors: Any, seeds: Any) -> tuple[list[Tensor], list[Tensor]]:
         elif seed._array.shape != root._array.shape:
             raise RuntimeError(
                 with_line(
-                    f"Mismatch in shape: the gradient has shape {tuple(seed.shape)} and the output {tuple(root.shape)}"
+                    f"Mismatch in shape: grad_output[{place}] has a shape of {seed.shape!r} and output[{place}] has a "
+                    f"shape of {root.shape!r}: {tuple(seed.shape)} is not {tuple(root.shape)}"
                 )
             )
         elif seed._array.dtype != root._array.dtype:

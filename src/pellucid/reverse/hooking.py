@@ -100,9 +100,10 @@ def _check_hooked(hook: Any, before: Any, after: Any) -> None:
     if not isinstance(after, Tensor):
         raise TypeError(f"expected a Tensor (or None), but hook {_name(hook)!r} returned {type(after).__name__!r}")
     if (after.shape, after.dtype) != (before.shape, before.dtype):
+        what = "size" if after.shape != before.shape else "type"
         raise RuntimeError(
-            f"hook {_name(hook)!r} has changed the size or type of the gradient: from {before.dtype!r} "
-            f"{tuple(before.shape)} to {after.dtype!r} {tuple(after.shape)}"
+            f"hook {_name(hook)!r} has changed the {what} of value: the gradient was {before.dtype!r} "
+            f"{tuple(before.shape)} and became {after.dtype!r} {tuple(after.shape)}"
         )
 
 

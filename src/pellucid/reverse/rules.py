@@ -227,7 +227,8 @@ def saved_by(node: OpNode) -> list[Any]:
     if node.freed:
         raise RuntimeError(
             with_line(
-                f"Trying to backward through the graph a second time: what {node.op.name} had saved for backward was "
+                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+                f"already been freed): what {node.op.name} had saved for backward was "
                 "freed when backward() ran first. Write backward(retain_graph=True) there if you need two, or "
                 "compute the loss anew; a value carried from one step to the next wants .detach()"
             )

@@ -66,8 +66,10 @@ def interpolate(
         raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor")
     if rank not in (1, 2, 3) or _RANKS.get(mode, rank) != rank:
         raise NotImplementedError(
-            f"Got {input.ndim}D input, but {mode} mode needs {_RANKS.get(mode, '1, 2 or 3')} dimensions besides batch "
-            f"and channels: the input has shape {tuple(input.shape)}"
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {input.ndim}D) for the modes: nearest | "
+            f"linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode}). {mode} mode needs "
+            f"{_RANKS.get(mode, '1, 2 or 3')} dimensions besides batch and channels: the input "
+            f"has shape {tuple(input.shape)}"
         )
     if min(sizes) <= 0 or min(input.shape[2:]) <= 0:
         raise RuntimeError(

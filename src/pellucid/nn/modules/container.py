@@ -402,5 +402,35 @@ class ParameterDict(_Values):
         for key, value in _pairs(parameters, "ParameterDict"):
             self[key] = value
 
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        merged = self.copy()
+        merged.update(other)
+        return merged
+
+    def __ror__(self, other: ParameterDict) -> ParameterDict:
+        merged = other.copy()
+        merged.update(self)
+        return merged
+
+    def __ior__(self, other: ParameterDict) -> Self:
+        self.update(other)
+        return self
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self._keys))
+
+    def copy(self) -> ParameterDict:
+        """Another dict of the same parameters."""
+        return ParameterDict(dict(self.items()))
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the value that was put in last; returns its name too."""
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A dict with the same value under each name."""
+        return ParameterDict((key, default) for key in keys)
+
     def extra_repr(self) -> str:
         return self._lines(self.items(), lambda tensor: tensor.type())

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...core import Tensor
+from ...ops.tensor_types import typename
 from ..parameter import Parameter
 from .hooks import *  # noqa: F403 - PyTorch has the hooks on all modules at this path
 from .hooks import Hooked, call_with_hooks, global_hooks, registered
@@ -151,8 +152,8 @@ class Module(Tree, Hooked):
         self._check_name("parameter", name, self.__dict__.get("_parameters"))
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' "
-                "(pellucid.nn.Parameter or None required): wrap the tensor, Parameter(tensor)"
+                f"cannot assign '{typename(param)}' object to parameter '{name}' "
+                "(torch.nn.Parameter or None required): wrap the tensor, Parameter(tensor)"
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
@@ -169,7 +170,7 @@ class Module(Tree, Hooked):
         self._check_name("buffer", name, self.__dict__.get("_buffers"))
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (torch Tensor or None required)"
+                f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
         self._buffers[name] = registered("_buffers", self, name, tensor)
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
@@ -194,7 +195,9 @@ class Module(Tree, Hooked):
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
         if "." in name:
-            raise KeyError(f'{kind} name can\'t contain ".", got: {name!r}')
+            raise KeyError(
+                f'{kind} name can\'t contain "."{", got: " + name if kind == "module" else f" (got {name!r})"}'
+            )
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
         if name not in registry and hasattr(self, name):

@@ -6,6 +6,7 @@ import weakref
 from typing import Any, Generic, Self, TypeVar
 
 from ...core import Tensor
+from ...ops.tensor_types import typename
 from ..parameter import Buffer, Parameter
 
 T = TypeVar("T")
@@ -81,13 +82,13 @@ def registry_for(own: dict[str, Any], name: str, value: Any, module: bool) -> st
     if isinstance(value, Buffer):
         return "_buffers"
     for registry, wanted in (
-        ("_parameters", "pellucid.nn.Parameter or None expected: wrap it, Parameter(tensor)"),
-        ("_modules", "pellucid.nn.Module or None expected"),
-        ("_buffers", "pellucid.Tensor or None expected"),
+        ("_parameters", "torch.nn.Parameter or None expected); wrap it: Parameter(tensor"),
+        ("_modules", "torch.nn.Module or None expected"),
+        ("_buffers", "torch.Tensor or None expected"),
     ):
         if name in own.get(registry, ()):
             if value is not None and not (registry == "_buffers" and isinstance(value, Tensor)):
                 kind = {"_parameters": "parameter", "_modules": "child module", "_buffers": "buffer"}[registry]
-                raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({wanted})")
+                raise TypeError(f"cannot assign '{typename(value)}' as {kind} '{name}' ({wanted})")
             return registry
     return None

@@ -198,11 +198,12 @@ def random_split(
         counts = [int(length) for length in lengths]
         if any(length != count for length, count in zip(lengths, counts, strict=True)):
             raise ValueError(
-                f"lengths are whole numbers of samples, or fractions that sum to 1, but got {list(lengths)}"
+                "Sum of input lengths does not equal the length of the input dataset! lengths are whole numbers of "
+                f"samples, or fractions that sum to 1, but got {list(lengths)}"
             )
     if sum(counts) != size:
         raise ValueError(
-            f"Sum of input lengths does not equal the length of the input dataset: {list(lengths)} sum to "
+            f"Sum of input lengths does not equal the length of the input dataset! {list(lengths)} sum to "
             f"{sum(counts)}, but the data set has {size} samples"
         )
     indices = draws.permutation(size, generator)
