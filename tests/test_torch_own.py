@@ -224,3 +224,99 @@ def test_float_of_what_requires_a_gradient(call: Callable[[Any], Any], monkeypat
 def test_what_is_absent_is_refused_with_what_to_do(name: str, said: str) -> None:
     assert said in torch_names.message("torch", name, dir(pellucid))
     assert said in torch_names.message(f"torch.{name}", "anything", [])
+
+
+# --- what is kept for backward, lists of tensors, memory of others ----------------------------------------------------
+
+
+def kept(lib: Any) -> Any:
+    x = lib.tensor([0.5, 1.5], requires_grad=True)
+    y = (x * x).exp()
+    node = y.grad_fn
+    names = [name for name in dir(node) if name.startswith("_saved")]
+    total = x.sum(0, keepdim=True).grad_fn
+    return names, node._saved_result, node.next_functions[0][0]._saved_self is x, total._saved_keepdim
+
+
+def freed(lib: Any) -> Any:
+    y = lib.tensor([0.5], requires_grad=True).exp()
+    y.sum().backward()
+    return y.grad_fn._saved_result
+
+
+def uncounted(lib: Any) -> Any:
+    x = lib.ones(2)
+    with lib.autograd._unsafe_preserve_version_counter(x):
+        x.add_(1)
+    return x, x._version
+
+
+def each(lib: Any) -> Any:
+    rows = [lib.ones(2), lib.arange(3.0)]
+    lib._foreach_mul_(rows, 0.5)
+    lib._foreach_add_(rows, [lib.ones(2), lib.ones(3)], alpha=2)
+    lib._foreach_lerp_(rows, [lib.zeros(2), lib.zeros(3)], 0.1)
+    results = lib._foreach_norm(rows), lib._foreach_sqrt(rows), lib._foreach_maximum(rows, 2.0)
+    lib._foreach_zero_(rows[:1])
+    return (
+        rows,
+        results,
+        lib._foreach_add(rows, [1.0, 2.0]),
+        lib._foreach_addcdiv(rows, results[1], results[2], value=2),
+    )
+
+
+def of_bytes(lib: Any) -> Any:
+    memory = bytearray(8)
+    x = lib.frombuffer(memory, dtype=lib.int32, offset=4)
+    x.fill_(5)
+    return x, bytes(memory), lib.frombuffer(memory, dtype=lib.uint8, count=2)
+
+
+BUFFERS: dict[str, Made] = {
+    "kept": kept, "freed": freed, "uncounted": uncounted, "each": each, "of bytes": of_bytes,
+    "too few": lambda lib: lib._foreach_add([lib.ones(1)], [1.0, 2.0]),
+    "no multiple": lambda lib: lib.frombuffer(bytearray(6), dtype=lib.int32),
+    "beyond": lambda lib: lib.frombuffer(bytearray(8), dtype=lib.int32, count=3),
+    "behind": lambda lib: lib.frombuffer(bytearray(8), dtype=lib.int32, offset=8),
+    "nothing": lambda lib: lib.frombuffer(bytearray(), dtype=lib.int32),
+    "a module": lambda lib: (lib.nn.Linear(2, 2).bfloat16().weight.dtype, lib.is_anomaly_enabled()),
+    "a dict": lambda lib: list(lib.nn.ParameterDict({"a": lib.ones(1)}) | lib.nn.ParameterDict({"b": lib.ones(1)})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+def test_memory(name: str) -> None:
+    assert text(pellucid, BUFFERS[name]) == text(torch, BUFFERS[name])
+
+
+WORDS: dict[str, Made] = {
+    "matmul": lambda lib: lib.ones(3, 4) @ lib.ones(3, 4), "a layer": lambda lib: lib.nn.Linear(2, 3)(lib.ones(2, 5)),
+    "mv": lambda lib: lib.ones(2, 3) @ lib.ones(4), "dot": lambda lib: lib.ones(3) @ lib.ones(4),
+    "bmm": lambda lib: lib.ones(2, 3, 4) @ lib.ones(2, 3, 4), "broadcast": lambda lib: lib.ones(3, 4) + lib.ones(5),
+    "embedding": lambda lib: lib.nn.functional.embedding(lib.tensor([9]), lib.ones(3, 4)),
+    "conv": lambda lib: lib.nn.functional.conv2d(lib.ones(3, 4), lib.ones(1, 1, 2, 2)),
+    "targets": lambda lib: lib.nn.functional.nll_loss(lib.ones(3, 4), lib.ones(3)),
+    "einsum": lambda lib: lib.einsum("ij,jk", lib.ones(3, 4), lib.ones(3, 4)),
+    "einsum's output": lambda lib: lib.einsum("ij,ij->k", lib.ones(3, 4), lib.ones(3, 4)),
+    "mean": lambda lib: lib.ones(2, dtype=lib.int32).mean(), "lists": lambda lib: lib.tensor([[1], [1, 2]]),
+    "deep lists": lambda lib: lib.tensor([[[1, 2], [3]]]), "clamp": lambda lib: lib.ones(2).clamp(),
+    "seed": lambda lib: lib.ones(2, requires_grad=True).sum().backward(lib.ones(2)),
+    "again": lambda lib: [(y := lib.ones(1, requires_grad=True).exp()).backward(), y.backward()],
+    "pad": lambda lib: lib.nn.functional.pad(lib.ones(3, 4), (1, 1, 1, 1), mode="reflect"),
+    "a parameter": lambda lib: setattr(lib.nn.Linear(1, 1), "weight", lib.ones(1)),
+    "mm": lambda lib: lib.mm(lib.ones(3, 4), lib.ones(3)), "meshgrid": lambda lib: lib.meshgrid(lib.ones(2, 2)),
+    "layer norm": lambda lib: lib.nn.functional.layer_norm(lib.ones(3, 4), (3,)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid:UserWarning")
+@pytest.mark.parametrize("name", WORDS)
+def test_errors_have_the_words_of_torch(name: str) -> None:
+    """And are of the same class; more words of our own go around them."""
+    with pytest.raises(Exception, match=".") as theirs:
+        WORDS[name](torch)
+    with pytest.raises(theirs.type) as ours:
+        WORDS[name](pellucid)
+    first = str(theirs.value).split("\n", 1)[0].split(" Saved intermediate", 1)[0].rstrip(".: ")
+    assert first.split(" got: ", 1)[0] in str(ours.value)

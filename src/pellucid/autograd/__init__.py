@@ -9,6 +9,7 @@ from . import anomaly_mode, forward_ad, function, functional, grad_mode, graph, 
 from .function import Function
 from .grad_mode import set_multithreading_enabled
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .graph import _unsafe_preserve_version_counter as _unsafe_preserve_version_counter
 from .variable import Variable
 
 __all__ = [

@@ -44,6 +44,18 @@ def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:
         counter_of(changed)[0] += 1
 
 
+@contextmanager
+def _unsafe_preserve_version_counter(tensor: Tensor | Sequence[Tensor]) -> Generator[None]:
+    """For the length of a block, changes in place of a tensor's memory are not counted (under PyTorch's name)."""
+    counters = [counter_of(held) for held in ((tensor,) if isinstance(tensor, Tensor) else tensor)]
+    before = [counter[0] for counter in counters]
+    try:
+        yield
+    finally:
+        for counter, version in zip(counters, before, strict=True):
+            counter[0] = version
+
+
 class _Handles(RemovableHandle):
     """The handles of one hook on several tensors, as one."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from pellucid.backend import Array
-from pellucid.errors import explain
+from pellucid.errors import explain, with_line
 
 from .context import is_reentry, run_within, state
 from .declaration import Declaration, Forward
 from .node import AUX, OUT, SHAPE, VALUE, Arguments, Attributes, Guard, Node, Plan, next_number, node_name
-from .tensor import Tensor, counter_of
+from .tensor import Tensor, counter_of, wrap
 
 _new: Any = object.__new__
 
@@ -42,6 +42,9 @@ def recompute(
     raise explain(op, args, kwargs, failure) from None
 
 
+_SAVED = "_saved_"
+
+
 class OpNode(Node):
     """One recorded application of an op."""
 
@@ -56,6 +59,51 @@ class OpNode(Node):
     def free(self) -> None:
         if self.guards or self.by_products:
             self.saved, self.guards, self.freed = [], [], True
+
+    def __getattr__(self, name: str) -> Any:
+        """What is kept for backward, under PyTorch's names: `_saved_self`, `_saved_result`, `_saved_dim`."""
+        if name.startswith(_SAVED):
+            found = self._kept_by_name()
+            if name in found:
+                return found[name]()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._kept_by_name()]
+
+    def _kept_by_name(self) -> dict[str, Callable[[], Any]]:
+        found: dict[str, Callable[[], Any]] = {
+            _SAVED + name: (lambda value=value: value) for name, value in self.kwargs.items()
+        }
+        for slot, (what, which) in enumerate(self.plan.saves):
+            if what == OUT:
+                found[f"{_SAVED}result"] = lambda slot=slot: self._kept(slot, None)
+            elif what == VALUE and which is not None:
+                own: str = self.op.inputs[cast("int", which)]
+                found[_SAVED + ("self" if own == "input" else own)] = lambda slot=slot, which=which: self._kept(
+                    slot, which
+                )
+        return found
+
+    def _kept(self, slot: int, which: int | None) -> Any:
+        if self.freed:
+            raise RuntimeError(
+                with_line(
+                    "Trying to backward through the graph a second time (or directly access saved tensors after they "
+                    f"have already been freed): what {self.op.name} had saved was freed when backward() ran. Write "
+                    "backward(retain_graph=True) there"
+                )
+            )
+        value = self.saved[slot]
+        if which is not None and not hasattr(value, "dtype"):
+            return value
+        edge = self if which is None else self.edges[which]
+        if isinstance(edge, Tensor) and edge._array is value:
+            return edge
+        tensor = wrap(value)
+        if edge is not None:
+            tensor._node, tensor._requires = (edge if isinstance(edge, Node) else None), True
+        return tensor
 
     def name(self) -> str:
         return self.called or (self.op.node if isinstance(self.op.node, str) else node_name(self.op.name))

@@ -16,7 +16,7 @@ from pellucid.core import device as Device
 from pellucid.core import dtype as DType
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import Number, integer, is_list, is_number, spread
-from pellucid.errors import with_line
+from pellucid.errors import warn, with_line
 from pellucid.types.devices import CPU, default
 from pellucid.types.dtypes import bool_, int64, number_in, of_number, refuse_wide
 
@@ -85,6 +85,51 @@ def from_numpy(ndarray: Any) -> Tensor:
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__}); write tensor(...) for other data")
     return from_data(ndarray, copy=False)
+
+
+@function(method=False)
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A row of `count` numbers (all, for -1) that shares the memory of an object such as a bytearray or a file map.
+
+    `offset` is in bytes. Raises ValueError where the memory is too short, or no multiple of a number's size.
+
+    >>> frombuffer(bytearray([1, 0, 2, 0]), dtype="int16")
+    tensor([1, 2], dtype=torch.int16)
+    """
+    kind = as_dtype(dtype).numpy
+    view = memoryview(buffer)
+    left = view.nbytes - offset
+    if view.nbytes == 0 or count == 0:
+        raise ValueError(with_line(f"both buffer length ({view.nbytes}) and count ({count}) must not be 0"))
+    if not 0 <= offset < view.nbytes:
+        raise ValueError(
+            with_line(
+                f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({view.nbytes} bytes) "
+                "minus 1"
+            )
+        )
+    if count < 0 and left % kind.itemsize:
+        raise ValueError(
+            with_line(
+                f"buffer length ({left} bytes) after offset ({offset} bytes) must be a multiple of element size "
+                f"({kind.itemsize})"
+            )
+        )
+    if count > 0 and offset + count * kind.itemsize > view.nbytes:
+        raise ValueError(
+            with_line(
+                f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) must not be "
+                f"greater than actual buffer length ({view.nbytes} bytes)"
+            )
+        )
+    if view.readonly:
+        warn(
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
+            "write to the underlying (supposedly non-writable) buffer using the tensor. Give a bytearray, or .clone()"
+        )
+    array = np.frombuffer(buffer, kind, count, offset)
+    made = from_data(array, copy=False)
+    return made.requires_grad_() if requires_grad else made
 
 
 @function(method=False)

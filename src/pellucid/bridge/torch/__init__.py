@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from pellucid.autograd import is_anomaly_enabled
 from pellucid.autograd import set_detect_anomaly as set_anomaly_enabled
 from pellucid.core import Tensor
 from pellucid.errors import warn
@@ -26,6 +27,7 @@ from pellucid.ops.tensor_types import (
     ShortTensor,
 )  # fmt: skip
 
+from . import _foreach
 from ._compile import compile
 from ._older import (
     celu,
@@ -80,14 +82,19 @@ __all__ = [
     "detach_", "e", "fork", "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
     "get_default_device", "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision",
     "get_num_interop_threads", "get_num_threads", "hardshrink", "has_lapack", "has_mkl", "has_openmp",
-    "hinge_embedding_loss", "inf", "instance_norm", "is_autocast_cache_enabled", "is_autocast_cpu_enabled",
-    "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled", "is_distributed", "is_inference",
+    "hinge_embedding_loss", "inf", "instance_norm", "is_anomaly_enabled", "is_autocast_cache_enabled",
+    "is_autocast_cpu_enabled", "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled",
+    "is_distributed", "is_inference",
     "is_signed", "is_storage", "is_warn_always_enabled", "margin_ranking_loss", "nan", "newaxis", "pdist", "pi",
     "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "range", "selu", "set_anomaly_enabled",
     "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision",
     "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always", "sparse_csr_tensor",
     "threshold", "triplet_margin_loss", "use_deterministic_algorithms", "vander", "vmap", "wait",
 ]  # fmt: skip
+
+for _name in _foreach.NAMES:
+    globals()[_name] = getattr(_foreach, _name)
+__all__ += _foreach.NAMES
 
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
 has_lapack, has_mkl, has_openmp = True, False, False
