@@ -280,6 +280,8 @@ BUFFERS: dict[str, Made] = {
     "beyond": lambda lib: lib.frombuffer(bytearray(8), dtype=lib.int32, count=3),
     "behind": lambda lib: lib.frombuffer(bytearray(8), dtype=lib.int32, offset=8),
     "nothing": lambda lib: lib.frombuffer(bytearray(), dtype=lib.int32),
+    "close": lambda lib: lib.testing.assert_close(lib.ones(2).bfloat16(), lib.ones(2).bfloat16() * 1.001),
+    "put": lambda lib: lib.index_put_(lib.zeros(3), (lib.tensor([0, 2]),), lib.tensor([1.0, 2.0])),
     "a module": lambda lib: (lib.nn.Linear(2, 2).bfloat16().weight.dtype, lib.is_anomaly_enabled()),
     "a dict": lambda lib: list(lib.nn.ParameterDict({"a": lib.ones(1)}) | lib.nn.ParameterDict({"b": lib.ones(1)})),
 }  # fmt: skip
@@ -306,6 +308,11 @@ WORDS: dict[str, Made] = {
     "pad": lambda lib: lib.nn.functional.pad(lib.ones(3, 4), (1, 1, 1, 1), mode="reflect"),
     "a parameter": lambda lib: setattr(lib.nn.Linear(1, 1), "weight", lib.ones(1)),
     "mm": lambda lib: lib.mm(lib.ones(3, 4), lib.ones(3)), "meshgrid": lambda lib: lib.meshgrid(lib.ones(2, 2)),
+    "offset of a view": lambda lib: lib.ones(4, 4, 3)[:, :, 1:].view(lib.float64),
+    "stride of a view": lambda lib: lib.ones(4, 4, 2).as_strided((4, 4, 2), (2, 1, 1)).view(lib.float64),
+    "size of a view": lambda lib: lib.ones(4, 3).view(lib.float64),
+    "a complex view": lambda lib: lib.view_as_complex(lib.ones(3, 3).as_strided((2, 2), (1, 1))),
+    "values that do not fit": lambda lib: lib.zeros(3).__setitem__(lib.tensor([0, 1]), lib.ones(3, dtype=lib.int64)),
     "layer norm": lambda lib: lib.nn.functional.layer_norm(lib.ones(3, 4), (3,)),
 }  # fmt: skip
 

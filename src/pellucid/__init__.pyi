@@ -429,6 +429,7 @@ from pellucid.ops.strided import as_strided_scatter as as_strided_scatter
 from pellucid.ops.strided import empty_permuted as empty_permuted
 from pellucid.ops.strided import empty_strided as empty_strided
 from pellucid.ops.subscript import index_put as index_put
+from pellucid.ops.subscript import index_put_ as index_put_
 from pellucid.ops.tensor_types import get_device as get_device
 from pellucid.ops.tensor_types import typename as typename
 from pellucid.printing import get_printoptions as get_printoptions

@@ -140,6 +140,10 @@ def view_as_complex(xp: Any, input: Any) -> Any:
         raise RuntimeError(f"Tensor must have a last dimension of size 2, got shape {tuple(input.shape)}")
     if input.strides[-1] != input.itemsize:
         raise RuntimeError("Tensor must have a last dimension with stride 1; write .contiguous() first")
+    if any(step // input.itemsize % 2 for step in input.strides[:-1]) and input.size:
+        raise RuntimeError(
+            "Tensor must have a stride divisible by 2 for all but last dimension; write .contiguous() first"
+        )
     return input.view(np.dtype(f"c{2 * input.itemsize}"))[..., 0]
 
 

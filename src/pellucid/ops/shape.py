@@ -10,6 +10,7 @@ from pellucid.declare import function, op
 from pellucid.declare.arguments import spread
 from pellucid.errors import DimensionError, ShapeError, with_line
 from pellucid.reverse.vocabulary import LIFTED, sum_to
+from pellucid.types.dtypes import OF_NUMPY, SCALAR_TYPES
 
 from .dims import dim_of, dims_of, said, sizes_of
 from .memory import clone
@@ -82,20 +83,39 @@ def view_dtype(xp: Any, input: Any, *, dtype: Any) -> Any:
         return xp.empty((*input.shape[:-1], round(input.shape[-1] / ratio)), dtype.numpy)
     if ratio != 1 and input.ndim == 0:
         raise ShapeError(
-            f"self.dim() cannot be 0 to view {input.dtype} as {dtype.name} (different element sizes); write "
+            f"self.dim() cannot be 0 to view {_kinds(input.dtype, dtype)} (different element sizes); write "
             ".reshape(1) first"
         )
     if ratio != 1 and input.strides[-1] != input.itemsize:
         raise ShapeError(
-            f"self.stride(-1) must be 1 to view {input.dtype} as {dtype.name} (different element sizes), but got "
+            f"self.stride(-1) must be 1 to view {_kinds(input.dtype, dtype)} (different element sizes), but got "
             f"{input.strides[-1] // input.itemsize}; write .contiguous() first"
         )
     if ratio > 1 and input.shape[-1] % ratio:
         raise ShapeError(
-            f"self.size(-1) must be divisible by {int(ratio)} to view {input.dtype} as {dtype.name} (different element "
+            f"self.size(-1) must be divisible by {int(ratio)} to view {_kinds(input.dtype, dtype)} (different element "
             f"sizes), but got {input.shape[-1]}"
         )
+    if ratio > 1:
+        _check_multiples(input, dtype, int(ratio))
     return input.view(dtype.numpy)
+
+
+def _check_multiples(input: Any, dtype: Any, ratio: int) -> None:
+    """Raise where a larger element would begin between two of its own."""
+    for dim, step in enumerate(input.strides[:-1]):
+        _check_multiple(f"self.stride({dim})", step // input.itemsize, ratio, _kinds(input.dtype, dtype))
+
+
+def _kinds(of: Any, to: Any) -> str:
+    return f"{SCALAR_TYPES[OF_NUMPY[of].name]} as {SCALAR_TYPES[to.name]}"
+
+
+def _check_multiple(what: str, found: int, ratio: int, kinds: str) -> None:
+    if found % ratio:
+        raise ShapeError(
+            f"{what} must be divisible by {ratio} to view {kinds} (different element sizes), but got {found}"
+        )
 
 
 @function(public=False)
@@ -107,6 +127,11 @@ def view(input: Tensor, *shape: Any, **given: Any) -> Tensor:
     kind = given.get("dtype", shape[0] if len(shape) == 1 and isinstance(shape[0], dtype) else None)
     if kind is None:
         return strict_view(input, shape=said("view", shape, "size", given))
+    ratio = as_dtype(kind).itemsize // input.dtype.itemsize
+    if ratio > 1 and input.ndim and input.shape[-1] % ratio == 0:
+        _check_multiple(
+            "self.storage_offset()", input.storage_offset(), ratio, _kinds(input.dtype.numpy, as_dtype(kind))
+        )
     seen = view_dtype(input, dtype=as_dtype(kind))
     seen._view = None  # bytes have no derivative: as in PyTorch, a tensor of its own that shares memory
     return seen

@@ -375,6 +375,7 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
         target = _viewed(self, found.basic)
         if isinstance(given, Tensor) and given._array.dtype != self._array.dtype:
             if given.numel() != 1 or not all(index._array.dtype.kind == "b" for index in found.indices):
+                _fits(given, apply(index, (target, *found.indices), {"slots": tuple(found.slots)}))
                 raise _other_dtype(self, given)
             given = TABLE["cast"](given, dtype=self.dtype)  # a mask is filled with a number, of any dtype
         apply(TABLE["index_put_"], (target, given, *found.indices), {"slots": tuple(found.slots)})
@@ -385,6 +386,19 @@ def __setitem__(self: Tensor, key: Any, value: Any) -> None:
             given = TABLE["cast"](given, dtype=self.dtype)
         given = _without_leading_ones(given, target._array.ndim)
     TABLE["copy_"](target, given)
+
+
+def _fits(values: Tensor, place: Tensor) -> None:
+    """Raise ShapeError for values that do not broadcast to their place."""
+    shape, wanted = tuple(values.shape), tuple(place.shape)
+    shape = shape[max(len(shape) - len(wanted), 0) :]
+    if any(own not in (1, other) for own, other in zip(reversed(shape), reversed(wanted), strict=False)):
+        raise ShapeError(
+            with_line(
+                f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of "
+                f"shape {list(wanted)}"
+            )
+        )
 
 
 def _other_dtype(target: Tensor, values: Tensor) -> RuntimeError:
@@ -452,7 +466,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     return _put("index_put", input, indices, values, accumulate)
 
 
-@function(public=False)
+@function()
 def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """In place: `values` stored at `indices` (a tuple of tensors), or added there with `accumulate`."""
     return _put("index_put_", input, indices, values, accumulate)

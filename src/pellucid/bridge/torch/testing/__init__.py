@@ -72,7 +72,8 @@ def _unequal(actual: Any, expected: Any, where: str, how: dict[str, Any]) -> str
     tolerances = [_TOLERANCES.get(value.dtype.name, (0.0, 0.0)) for value in (a, b)]
     rtol = max(pair[0] for pair in tolerances) if how["rtol"] is None else how["rtol"]
     atol = max(pair[1] for pair in tolerances) if how["atol"] is None else how["atol"]
-    x, y = a.detach().numpy(), b.detach().numpy()
+    x, y = (value.float() if value.dtype is pellucid.bfloat16 else value for value in (a.detach(), b.detach()))
+    x, y = x.numpy(), y.numpy()
     wide = np.promote_types(np.promote_types(x.dtype, y.dtype), np.float64)
     x, y = x.astype(wide), y.astype(wide)
     close = np.isclose(x, y, rtol=rtol, atol=atol, equal_nan=how["equal_nan"])
