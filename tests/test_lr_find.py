@@ -426,6 +426,15 @@ def test_noise_alone_suggests_nothing(noise: float, seed: int) -> None:
     assert set(found.suggestions.values()) == {None}
 
 
+def test_of_400_curves_of_noise_fewer_than_5_in_100_get_a_suggestion() -> None:
+    suggested = 0
+    for noise in (0.01, 0.05, 0.1, 0.5):
+        for seed in range(1000, 1100):
+            curve = 2.3 + noise * np.random.default_rng(seed).normal(size=100)
+            suggested += read(RATES, curve, diverged=False).usable
+    assert suggested < 20
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_curve_that_only_rises_suggests_nothing(seed: int) -> None:
     curve = 1.0 + 0.02 * np.random.default_rng(seed).normal(size=100) + np.exp(np.log10(RATES) * 2)
