@@ -107,7 +107,7 @@ SLACK: dict[str, float] = {
 TIES = {"sort": 0, "argsort": 0, "topk": 1, "kthvalue": 1, "mode": 0, "median": 0, "nanmedian": 0}
 
 # Vectors whose signs (of complex numbers: phases) are open: PyTorch's samples say what of them is defined.
-UP_TO_SIGNS = frozenset({"linalg.eigh", "linalg.eig", "linalg.svd", "svd"})
+UP_TO_SIGNS = frozenset({"linalg.eigh", "linalg.eig", "linalg.svd", "pca_lowrank", "svd", "svd_lowrank"})
 
 # Ops that PyTorch has for complex numbers and pellucid has not.
 WITHOUT_COMPLEX = frozenset({
