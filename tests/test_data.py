@@ -103,6 +103,9 @@ ROWS: dict[str, Any] = {
         ]
     ),
     "convert": lambda torch, data: data.default_convert({"a": np.ones(2), "b": [1, "x"], "c": (np.zeros(1), 2)}),
+    "distributed sampler": lambda torch, data: [
+        list(data.DistributedSampler(range(11), num_replicas=3, rank=rank, seed=5)) for rank in range(3)
+    ],
     "own collate": lambda torch, data: list(data.DataLoader(range(5), batch_size=2, collate_fn=sum)),
 }
 

@@ -13,7 +13,7 @@ from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Trial
 from pellucid.doctor.process import orders, parameters, places, settings
-from pellucid.doctor.process.instrument import Loops
+from pellucid.doctor.process.instrument import Loops, of_list
 from pellucid.doctor.process.paths import Scope, groups, leaves
 
 
@@ -262,6 +262,8 @@ def test_where_the_number_of_turns_is_written(source, line):
 def test_what_counts_the_passes_is_no_label():
     source = "for epoch in range(9):\n    for i, x in enumerate(X):\n        self.step += 1\n        b += 1.5\n"
     assert settings.counters({"a.py": source}) == {"epoch", "i", "step"}
+    lists = "h = [tanh(w[i] * x) for i in range(4)]\nxs = [x / 9 for x in numbers]\n"
+    assert settings.counters({"a.py": lists}) == {of_list("i")}
 
 
 def test_rows_that_hide_a_class_and_rows_of_which_each_class_is_right():

@@ -52,6 +52,11 @@ class ProgramLoop:
     yields: bool = False  # a generator's loop: what consumes it runs within its passes
 
 
+def of_list(name: str) -> str:
+    """What a variable of a comprehension is called where the comprehension is written as a loop."""
+    return f"{name}__of_list"
+
+
 class Loops:
     """Every loop that was seen in the user's files, by number, and the source of these files."""
 
@@ -101,7 +106,7 @@ class _Comprehensions(ast.NodeTransformer):
             or any(isinstance(part, ast.Name) and part.id == target.id for part in ast.walk(value.elt))
         ):
             return node
-        names = {name: f"{name}__of_list" for name in own}  # the variables of a comprehension are its own
+        names = {name: of_list(name) for name in own}  # the variables of a comprehension are its own
         for part in (*ast.walk(generator.target), *ast.walk(value.elt)):
             if isinstance(part, ast.Name) and part.id in names:
                 part.id = names[part.id]

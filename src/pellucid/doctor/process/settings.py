@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from pellucid.doctor.process.instrument import of_list
 from pellucid.doctor.process.places import SourcePlace, assigned, number_at, trees
 
 
@@ -20,19 +21,31 @@ def count(sources: dict[str, str], file: str, line: int) -> SourcePlace | None:
 
 
 def counters(sources: dict[str, str]) -> frozenset[str]:
-    """The names that only count: `for epoch in range(…)`, `for i, x in enumerate(…)`, `step += 1`."""
+    """The names that only count: `for epoch in range(…)`, `for i, x in enumerate(…)`, `step += 1`.
+
+    The variables of a comprehension are its own, and count under the name that they have where it is a loop.
+    """
     found: set[str] = set()
     for _, tree in trees(sources):
         for node in ast.walk(tree):
-            if isinstance(node, ast.For) and isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name):
-                name = node.iter.func.id
-                if name in ("range", "trange") and isinstance(node.target, ast.Name):
-                    found.add(node.target.id)
-                elif name == "enumerate" and isinstance(node.target, ast.Tuple) and node.target.elts:
-                    found |= {node.target.elts[0].id} if isinstance(node.target.elts[0], ast.Name) else set()
+            if isinstance(node, ast.For):
+                found |= _counted(node)
+            elif isinstance(node, ast.comprehension):
+                found |= {of_list(name) for name in _counted(node)}
             elif isinstance(node, ast.AugAssign) and ast.unparse(node.value) == "1":
                 found.add(ast.unparse(node.target).split(".")[-1])
     return frozenset(found)
+
+
+def _counted(loop: ast.For | ast.comprehension) -> set[str]:
+    if not isinstance(loop.iter, ast.Call) or not isinstance(loop.iter.func, ast.Name):
+        return set()
+    target = loop.target
+    if loop.iter.func.id == "enumerate" and isinstance(target, ast.Tuple) and target.elts:
+        target = target.elts[0]
+    elif loop.iter.func.id not in ("range", "trange"):
+        return set()
+    return {target.id} if isinstance(target, ast.Name) else set()
 
 
 def _given(sources: dict[str, str], wanted: set[str]) -> SourcePlace | None:
