@@ -106,7 +106,7 @@ def test_examine_leaves_all_as_it_was() -> None:
     given = iter([(x, y) for x, y in loader])
     model.eval()
     before = everything(model, optimizer)
-    report = doctor.examine(model, nn.CrossEntropyLoss(), optimizer, given, budget=4, steps=12)
+    report = doctor.examine(model, nn.CrossEntropyLoss(), optimizer, given, budget=30, steps=12)
     assert report.status in ("healthy", "faults")
     assert everything(model, optimizer) == before
     assert len(list(given)) == 6  # the iterator, too
@@ -117,7 +117,7 @@ def test_a_watched_block_computes_what_it_computes_alone() -> None:
     loop(model, optimizer, loader)
     alone = everything(model, optimizer)
     model, optimizer, loader = seeded()
-    with doctor.watch(budget=3) as watched:
+    with doctor.watch(budget=60) as watched:
         loop(model, optimizer, loader)
     assert everything(model, optimizer) == alone
     assert watched.facts["steps"] == 12
@@ -127,7 +127,7 @@ def test_a_watched_block_computes_what_it_computes_alone() -> None:
 
 def test_the_callback_changes_nothing_in_a_fit() -> None:
     ends: list[Any] = []
-    for callbacks in ([], [doctor.Doctor(budget=3, quiet=True)]):
+    for callbacks in ([], [doctor.Doctor(budget=60, quiet=True)]):
         model, optimizer, loader = seeded()
         Learner(model, (loader, loader), nn.CrossEntropyLoss(), optimizer, callbacks=callbacks, defaults=()).fit(2)
         ends.append(everything(model, optimizer))
@@ -236,7 +236,7 @@ def test_watch_around_a_gan() -> None:
     makers, tellers = optim.Adam(makes.parameters(), lr=1e-3), optim.Adam(tells.parameters(), lr=1e-3)
     ones, zeros = torch.ones(16, 1), torch.zeros(16, 1)
     judge = F.binary_cross_entropy_with_logits
-    with doctor.watch(budget=6) as watched:
+    with doctor.watch(budget=60) as watched:
         for _ in range(12):
             real, fake = torch.randn(16, 2) + 3, makes(torch.randn(16, 2))
             tellers.zero_grad()
