@@ -64,10 +64,8 @@ def check_product(name: str, a: Any, b: Any) -> None:
         elif a.ndim > 1 and a.shape[-2] == inner:
             advice = "; the first may want .mT (or .T)"
         raise ShapeError(
-            f"{_mismatch(a.shape, b.shape)}: "
-            f"shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied: the last dimension of the first is "
-            f"{a.shape[-1]}, the {'second to last' if b.ndim > 1 else 'only'} dimension of the second is {inner}"
-            f"{advice}"
+            f"{_mismatch(a.shape, b.shape)}: the last dimension of the first is {a.shape[-1]}, the "
+            f"{'second to last' if b.ndim > 1 else 'only'} dimension of the second is {inner}{advice}"
         )
 
 

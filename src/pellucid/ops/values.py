@@ -97,7 +97,7 @@ def __int__(self: Tensor) -> int:
 
 @method
 def __float__(self: Tensor) -> float:
-    if self._requires and called_from_outside():
+    if self.requires_grad and called_from_outside():
         _say_that_it_leaves_the_graph()
     return float(_real(self.item()))
 
@@ -125,7 +125,7 @@ def _real(value: Any) -> Any:
 
 @method
 def __complex__(self: Tensor) -> complex:
-    if self._requires and called_from_outside():
+    if self.requires_grad and called_from_outside():
         _say_that_it_leaves_the_graph()
     return complex(self.item())
 

@@ -274,7 +274,7 @@ class Generator(Twister):
         """
         if n < 0:
             raise RuntimeError(
-                f"Trying to create tensor with negative dimension {n}: [{n}]. randperm: n must not be negative"
+                f"Trying to create tensor with negative dimension {n}: [{n}]. randperm(n={n}): n must not be negative"
             )
         kind = np.dtype(dtype)
         if n - 1 > (largest := _EXACT_INTEGERS.get(kind.char, _integer_bounds(kind)[1])):
