@@ -55,7 +55,8 @@ def run(
         raise typer.Exit(1 if lacking.found else 0)
     if launched_size() > 1:
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(line_buffering=True)  # the lines of all ranks come together as they are written
+            # Each line is written as a whole, also where PYTHONUNBUFFERED has its parts written by themselves.
+            sys.stdout.reconfigure(line_buffering=True, write_through=False)
         with suppress(ImportError):  # a program that does not communicate needs no MPI
             from pellucid.distributed.group import enter
 

@@ -101,8 +101,19 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
             if not _ask(case, "training"):
                 break
     session.unfinished = not case.findings and session.left() < 3 and case.was.finite and not case.learns
-    session.blown_up = not case.findings and bool(case.was.losses) and not case.was.finite
+    session.blown_up = not case.findings and _blown_up(case)
     return [case.placed(finding) for finding in case.findings]
+
+
+def _blown_up(case: Case) -> bool:
+    """Whether the loss is no number any more; of a loss that the program does not compute, whether a parameter is none.
+
+    A usual loss of values that a branch leaves out is no number where they are missing, and the program is none the
+    worse for it.
+    """
+    if case.candidate.is_seen:
+        return bool(case.was.losses) and not case.was.finite
+    return not all(np.isfinite(values).all() for values in case.was.values.values())
 
 
 def _ask(case: Case, when: str) -> bool:
