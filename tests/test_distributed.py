@@ -1,6 +1,6 @@
 """`pellucid.distributed`: programs of several ranks, started by `pellucid launch`.
 
-One launched program of two ranks makes all quick checks (`tests/distributed/checks.py`); the same with 1, 3 and 4
+One launched program of two ranks makes all quick checks (`tests/distributed/checks.py`); the same with 1 and 3
 ranks, and each way to end, are slow.
 """
 
@@ -56,7 +56,7 @@ def test_two_ranks(name: str, of_two: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ranks", [1, 3, 4])
+@pytest.mark.parametrize("ranks", [1, 3])
 def test_other_numbers_of_ranks(ranks: int, tmp_path: Path) -> None:
     found = outcomes(ranks, tmp_path / "found.json")
     assert not any(found.values()), "\n".join(found.values())
@@ -91,7 +91,6 @@ def test_a_checkpoint_of_four_ranks_goes_on_with_two(tmp_path: Path) -> None:
 BEGIN = "import os, sys, torch, torch.distributed as dist\ndist.init_process_group('mpi')\nr = dist.get_rank()\n"
 ENDS = {
     "an error": ("if r == 1: raise ValueError('no')\ndist.barrier()", 1, ["rank 1 of 3 failed", "ValueError: no"]),
-    "errors at all": ("raise ValueError('no')", 1, ["of 3 failed", "ValueError: no"]),
     "an error before the group": (
         ("import os, torch.distributed as dist\nif os.environ['RANK'] == '2': raise KeyError('early')"
          "\ndist.init_process_group()"), 1, ["rank 2 of 3 failed", "KeyError: 'early'"],

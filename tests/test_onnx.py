@@ -103,7 +103,7 @@ def cases(name: str) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
     convert = _Converter(pellucid)
     made: Any = counterpart(info, pellucid)
     samples = inputs(info, "float32", False)
-    for sample in samples[:: 1 + len(samples) // 60]:  # of the hundreds that one layer has, those that lie apart
+    for sample in samples[:: 1 + len(samples) // 20]:  # of the hundreds that one layer has, those that lie apart
         if sample.forward_input is not None:
             given, forward = sample.constructor_input, sample.forward_input
             pellucid.manual_seed(0)
@@ -148,14 +148,13 @@ def test_every_op_is_written_or_refused_with_a_reason() -> None:
     assert not set(CONVERTERS) & set(OPS)
 
 
+@pytest.mark.filterwarnings("ignore")  # of the layers: deprecated, of no elements, nested tensors
 @pytest.mark.parametrize("name", sampled(NAMES, 30))
 def test_every_layer_is_written_and_answers_the_same(name: str) -> None:
     count = 0
     for model, args, kwargs in cases(name):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model(*args, **kwargs)  # lazy layers learn their sizes
-            written(model, args, kwargs)
+        model(*args, **kwargs)  # lazy layers learn their sizes
+        written(model, args, kwargs)
         count += 1
     assert count
 
