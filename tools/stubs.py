@@ -83,7 +83,7 @@ def package_stub() -> str:
     rooms = sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_"))
     rest = importlib.import_module("pellucid.bridge.torch")  # PyTorch's names that belong to no room
     elsewhere = {info.name for info in pkgutil.iter_modules(rest.__path__) if not info.name.startswith("_")}
-    elsewhere = sorted((elsewhere | {*rest.__all__}) - {*rooms})
+    elsewhere = sorted(name for name in (elsewhere | {*rest.__all__}) - {*rooms} if not name.startswith("_"))
     later = {name: getattr(pellucid, name) for name in package._LATER}
     names = {
         name: value
