@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.examples import EXAMPLES, ROOT, apart, run
 
-STEPS = 50
+STEPS = 20
 
 
 def test_there_are_at_least_fifteen_each_with_a_line_about_it() -> None:
