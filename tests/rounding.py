@@ -84,6 +84,7 @@ class Widened:
 def reverse_sums() -> None:
     """Have pellucid's products and sums added from the last term to the first, in pieces of another length."""
     from pellucid import backend
+    from pellucid.backend import meta_namespace  # noqa: F401  made of NumPy's functions as they are
 
     xp = backend.NUMPY.xp
     xp.matmul, xp.einsum, xp.tensordot, xp.add = _matmul, _einsum, _tensordot, _Add()

@@ -148,7 +148,7 @@ def _headlines(run: Run, config: Config, model: Any) -> list[tuple[str, Any, str
     for name, mean, spread in folds.measured(judged) if judged else ():
         each = ", ".join(f"{fold[name]:.4g}" for fold in judged)
         label = name.replace("val_", "validation ").replace("r2", "R²")
-        found.append((f"{label}, {len(judged)} folds", f"{mean:.4g} ± {spread:.2g}", each))
+        found.append((f"{label}, mean of {len(judged)} folds", f"{mean:.4g}", f"± {spread:.2g}: {each}"))
     if model is not None:
         found.append(("parameters", sum(parameter.numel() for parameter in model.parameters()), ""))
     found.append(("epochs", len(run.epochs), f"of {config.epochs}; {run.steps:,} steps"))
