@@ -72,7 +72,7 @@ from .version import __version__
 _LATER = {  # functions of rooms
     "save": "serialize", "load": "serialize", "record_graph": "nn.graph", "watch": "train",
     "explain": "derivation", "sparse_coo_tensor": "sparse", "spmm": "sparse",
-    "summary": "viz.summary",
+    "summary": "viz.summary", "profile": "profiling",
 }  # fmt: skip
 
 globals().update({name: op for name, op in _declare.TABLE.items() if op.public})

@@ -28,6 +28,7 @@ from . import ops as ops
 from . import optim as optim
 from . import playground as playground
 from . import printing as printing
+from . import profiling as profiling
 from . import random as random
 from . import record as record
 from . import reverse as reverse
@@ -347,6 +348,7 @@ from pellucid.ops.tensor_types import typename as typename
 from pellucid.printing import get_printoptions as get_printoptions
 from pellucid.printing import printoptions as printoptions
 from pellucid.printing import set_printoptions as set_printoptions
+from pellucid.profiling.profiler import profile as profile
 from pellucid.random.generator import Generator as Generator
 from pellucid.random.seeding import get_rng_state as get_rng_state
 from pellucid.random.seeding import initial_seed as initial_seed

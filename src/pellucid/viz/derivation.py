@@ -18,13 +18,11 @@ _MOST = 12  # rows and columns shown of a matrix
 _STYLE = (Path(__file__).parent / "derivation.css").read_text
 
 
-def save_page(page: str, path: str | Path) -> Path:
+def save_page(page: str, path: str | Path, what: str = "an explanation") -> Path:
     """Write a page to a file, whole or not at all. Raises ValueError for an ending that is not .html."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(
-            f"an explanation is saved as .html, and not as {path.name!r}; write {path.with_suffix('.html').name}"
-        )
+        raise ValueError(f"{what} is saved as .html, and not as {path.name!r}; write {path.with_suffix('.html').name}")
     write_atomically(path, page.encode())
     return path
 
