@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pellucid.cli.program import app
-from pellucid.experiments.config import check, complete, normal_model
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.models import normal_model
+from pellucid.experiments.options import check, complete
 from tests.sampled import sampled
 
 PETS = "weight,fur,kind,price\n" + "".join(
@@ -380,7 +381,7 @@ def assert_equal_runs(first: Path, other: Path) -> None:
         (["digits", "--lr", "inf"], "--lr is inf"),
         (["digits", "--lr", "fast"], "--lr"),
         (["digits", "--momentum", "1"], "--momentum is 1.0"),
-        (["digits", "--momentum", "0.9"], "--momentum belongs to rmsprop and sgd"),
+        (["digits", "--momentum", "0.9"], "--momentum belongs to muon, rmsprop and sgd"),
         (["digits", "--weight-decay", "-1"], "--weight-decay is -1.0"),
         (["digits", "--batch-size", "0"], "--batch-size is 0"),
         (["digits", "--epochs", "0"], "--epochs is 0"),

@@ -1,5 +1,6 @@
 """`pellucid train --callback …` and `--schedule …`: what is asked for is what runs, and a resumed run has it too."""
 
+import copy
 import csv
 import dataclasses
 import json
@@ -11,11 +12,12 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from pellucid import optim, tensor
+from pellucid import nn, optim, tensor
 from pellucid.cli.program import app
 from pellucid.experiments.choices import CALLBACKS, OPTIMIZERS, SCHEDULERS
 from pellucid.experiments.config import SETTINGS, Config
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.muon import MuonAndAdamW, groups_of
 from pellucid.experiments.session import RunSession, resume, start
 from pellucid.train import EMA, Callback, EarlyStopping
 
@@ -144,9 +146,7 @@ def optimizers() -> list[str]:
 
 
 def test_every_optimiser_and_scheduler_is_an_option_by_existing() -> None:
-    # The step of one asks for a function, one takes matrices alone, and one sparse gradients.
-    special = {"lbfgs", "muon", "sparseadam"}
-    assert sorted(OPTIMIZERS.kinds) == sorted(set(optimizers()) - special)
+    assert sorted(OPTIMIZERS.kinds) == sorted(set(optimizers()) - {"sparseadam"})  # it says why
     kinds = [kind for kind in vars(optim.lr_scheduler).values() if isinstance(kind, type)]
     named = {kind for kind in kinds if issubclass(kind, optim.lr_scheduler.LRScheduler)}
     missing = {kind.__name__ for kind in named - set(SCHEDULERS.kinds.values())}
@@ -160,6 +160,51 @@ def test_every_optimiser_trains_from_the_command_line(name: str) -> None:
     result = pellucid("train", "moons", "--optimizer", name, "--epochs", 1, "--out", "run")
     assert result.exit_code == 0, result.output
     assert json.loads(Path("run/config.json").read_text())["config"]["optimizer"] == name
+
+
+def test_an_optimiser_that_computes_the_loss_again_resumes_to_the_same_bits() -> None:
+    words = ["moons", "--optimizer", "lbfgs:max_iter=4", "--batch-size", 500]
+    assert pellucid("train", *words, "--epochs", 2, "--out", "whole").exit_code == 0
+    assert pellucid("train", *words, "--epochs", 1, "--out", "part").exit_code == 0
+    assert pellucid("train", "--resume", "part", "--epochs", 2).exit_code == 0
+    assert Path("part/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+    assert [row["train_loss"] for row in rows("part")] == [row["train_loss"] for row in rows("whole")]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["moons", "--optimizer", "sparse-adam"], "SparseAdam takes the sparse gradients of nn.Embedding(sparse=True)"),
+        (["moons", "--optimizer", "muon", "--model", "logistic"], "matrices of hidden layers, and this network has"),
+        (["moons", "--optimizer", "lbfgs", "--weight-decay", 0.1], "lbfgs has none to set"),
+        (["moons", "--optimizer", "lbfgs", "--callback", "gradient-clip:norm=1"], "GradientClip cannot change"),
+    ],
+)
+def test_an_optimiser_says_what_it_cannot_train(words: list[Any], reason: str) -> None:
+    result = pellucid("train", *words, "--epochs", 1, "--out", "run")
+    assert result.exit_code == 2 and reason in " ".join(result.stderr.split()), result.output
+
+
+def test_muon_takes_the_matrices_between_the_layers_and_adamw_the_rest() -> None:
+    net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 6), nn.Conv1d(6, 6, 1), nn.Linear(6, 6), nn.Linear(6, 2))
+    muon, rest = groups_of(net)
+    assert [tuple(p.shape) for p in muon["params"]] == [(6, 4), (6, 6)]
+    apart = [
+        optim.Muon(muon["params"], lr=0.1, adjust_lr_fn="match_rms_adamw"),
+        optim.AdamW(rest["params"], lr=0.1, weight_decay=0.1),
+    ]
+    for p in net.parameters():
+        p.grad = p.detach().clone()
+    twin = copy.deepcopy(net)
+    for mine, other in zip(net.parameters(), twin.parameters(), strict=True):
+        other.grad = mine.grad.clone()
+    for _ in range(3):
+        for optimizer in apart:
+            optimizer.step()
+    together = MuonAndAdamW(groups_of(twin), lr=0.1)
+    for _ in range(3):
+        together.step()
+    assert all(bool((a == b).all()) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
 
 
 def test_an_optimiser_takes_its_own_arguments() -> None:

@@ -46,8 +46,8 @@ def test_it_suggests_and_draws() -> None:
 def test_a_run_begins_with_the_network_that_was_looked_at() -> None:
     """The first losses of the curve are those of the run: same weights, same batches, and almost no steps."""
     from pellucid.cli.find_lr import make_learner
-    from pellucid.experiments import config as settings
     from pellucid.experiments import data as source
+    from pellucid.experiments import options as settings
     from pellucid.experiments.session import RunSession
     from pellucid.train import RunFolder
 
@@ -116,7 +116,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
             ("digits", "--start", 1, "--end", 0.1),
             "--start 1 --end 0.1 --steps 100: lr_find tries rates from start to end",
         ),
-        (("digits", "--momentum", 0.9), "--momentum belongs to rmsprop and sgd"),
+        (("digits", "--momentum", 0.9), "--momentum belongs to muon, rmsprop and sgd"),
         (("digits", "--callback", "clip"), "Unknown callback 'clip'"),
     ],
 )

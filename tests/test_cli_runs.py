@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from pellucid.cli.program import app
 from pellucid.cli.runs import table
-from pellucid.experiments.config import check
 from pellucid.experiments.listing import listing
+from pellucid.experiments.options import check
 from pellucid.experiments.session import Diverged, start
 from pellucid.train.files.lock import run_lock
 

@@ -11,7 +11,7 @@ import typer
 
 from pellucid.cli.options import check_file
 from pellucid.core import from_data, no_grad
-from pellucid.experiments import config as settings
+from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import trained
 from pellucid.experiments.stored import check_data, readable

@@ -13,8 +13,8 @@ from pellucid.cli.interrupt import INTERRUPTED
 from pellucid.cli.options import check_file, of_config
 from pellucid.cli.screen import table
 from pellucid.experiments import build
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError
 from pellucid.train import Learner, LRFinder

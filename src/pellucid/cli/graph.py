@@ -12,8 +12,8 @@ from pellucid import viz
 from pellucid.cli.options import check_file, of_config
 from pellucid.core import from_data
 from pellucid.experiments import build
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.nn.graph import record_graph
 from pellucid.random import default_generator

@@ -9,8 +9,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from pellucid.experiments.config import SETTINGS, Config, Setting, option_of
+from pellucid.experiments.config import SETTINGS, Config
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.options import option_of
+from pellucid.experiments.setting import Setting
 
 
 def of_config(

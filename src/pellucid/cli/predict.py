@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pellucid.experiments import config as settings
+from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
 from pellucid.experiments.prediction import Samples, in_unit, judged, predictions, samples

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pellucid.experiments import config as settings
+from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import trained
 from pellucid.experiments.sampling import Writer

@@ -15,6 +15,7 @@ from pellucid.datasets import DataSet
 from pellucid.experiments import choices
 from pellucid.experiments.config import Config
 from pellucid.experiments.data import Loaders, classes_of
+from pellucid.experiments.errors import UsageError
 from pellucid.experiments.language import language_model
 from pellucid.experiments.layers import cnn, mlp, resnet
 from pellucid.experiments.models import hidden_sizes
@@ -42,12 +43,12 @@ def learner(
     random.seed(config.seed)  # somebody's data set or callback may draw from these two
     np.random.seed(config.seed % 2**32)  # noqa: NPY002
     network = model(config, data.sample_shape, classes).to(config.device)
-    steps = optimizer(config, network.parameters())
+    steps = optimizer(config, network)
     schedule = choices.schedule(config.schedule, config.lr, steps) if scheduled else []
     if config.augment:
         callbacks = [*callbacks, train.Augment(flip=config.source == "folder")]
     asked = [choices.CALLBACKS.make(text, folder=folder) for text in config.callback]
-    return train.Learner(
+    made = train.Learner(
         network,
         (loaders.train, loaders.val),
         loss(config, classes, data),
@@ -57,6 +58,11 @@ def learner(
         defaults=(),  # the command line has a screen of its own
         compile=bool(config.compile),
     )
+    try:
+        made.check_callbacks()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return made
 
 
 def model(config: Config, sample_shape: tuple[int, ...], classes: int | None) -> Any:
@@ -115,10 +121,10 @@ def metrics(classes: int | None, target_std: float = 1.0) -> dict[str, Callable[
     return {"accuracy": train.Accuracy}
 
 
-def optimizer(config: Config, parameters: Any) -> Any:
-    """The optimiser of `--optimizer` over `parameters`."""
+def optimizer(config: Config, network: nn.Module) -> Any:
+    """The optimiser of `--optimizer` over the parameters of a network."""
     given = {name: getattr(config, name) for name in choices.OF_OPTIMIZERS}
-    return choices.OPTIMIZERS.make(config.optimizer, parameters, **given)
+    return choices.make_optimizer(choices.OPTIMIZERS, config.optimizer, network, **given)
 
 
 def _outputs(config: Config, classes: int | None) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pellucid import nn, optim, train
+from pellucid.experiments.muon import MuonAndAdamW, groups_of
 from pellucid.experiments.schedules import Scheduled
 from pellucid.experiments.words import Words, dashed
 from pellucid.optim import lr_scheduler
@@ -41,25 +42,23 @@ DEVICES = ("cpu", "cuda")
 
 
 def _optimizers() -> dict[str, type]:
-    """Those whose step needs nothing but the gradients, and that take the parameters of any model."""
-    return {
-        name.lower(): kind
-        for name, kind in optim.OPTIMIZERS.items()
-        if kind.any_shape and _needs(kind.step) == ["self"] and _needs(kind) == ["params"]
-    }
+    """All that take the gradients of any layer; Muon, which takes matrices alone, together with AdamW."""
+    return {name.lower(): kind for name, kind in optim.OPTIMIZERS.items()} | {"muon": MuonAndAdamW}
 
-
-def _needs(function: Any) -> list[str]:
-    """The names of the arguments that must be given."""
-    parameters = inspect.signature(function).parameters.values()
-    named = (p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
-    return [p.name for p in named if p.default is p.empty]
-
-
-OPTIMIZERS = Words("optimizer", _optimizers, own=("params", "lr", "momentum", "weight_decay"))
 
 OF_OPTIMIZERS = ("lr", "momentum", "weight_decay")  # settings of a run that are arguments of an optimiser
+OPTIMIZERS = Words(
+    "optimizer",
+    _optimizers,
+    own=("params", *OF_OPTIMIZERS),
+    refused={
+        "sparseadam": "SparseAdam takes the sparse gradients of nn.Embedding(sparse=True) alone, and the networks of "
+        "the command line have none. Write --optimizer adam."
+    },
+)
 _RATES = {"sgd": 0.1}  # PyTorch's default of 0.001 is for no network of these
+# What an optimiser has beside that unless its words say otherwise: L-BFGS at its rate of 1 needs a line search.
+USUAL: dict[str, dict[str, Any]] = {"lbfgs": {"line_search_fn": "strong_wolfe"}}
 
 
 def optimizer_settings(text: str) -> dict[str, Any]:
@@ -68,6 +67,17 @@ def optimizer_settings(text: str) -> dict[str, Any]:
     own = {name: float(takes[name].default) for name in OF_OPTIMIZERS if name in takes}
     name = text.partition(":")[0]
     return own | ({"lr": _RATES[name]} if name in _RATES else {})
+
+
+def make_optimizer(words: Words, text: str, network: Any, **given: Any) -> Any:
+    """The optimiser that the words ask for, over the parameters of a network.
+
+    Raises:
+        UsageError: an argument makes no sense, or the network has nothing for this optimiser.
+    """
+    name = words.name(text)
+    parameters = groups_of(network) if words.kind(text) is MuonAndAdamW else network.parameters()
+    return words.make(text, parameters, **USUAL.get(name, {}), **given)
 
 
 def defaults_of(name: str) -> dict[str, float]:

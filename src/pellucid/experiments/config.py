@@ -1,95 +1,33 @@
-"""The configuration of a run: what the user asked for, checked, and completed by defaults that work for the data.
+"""The configuration of a run: each thing that decides it, with the words of its help, its check and its default.
 
-`Config` is where an option is added: its field has the words of its help, its check and its default, and the command
-line, the search space of a sweep, the report and config.json take them from there.
+`Config` is where an option is added: the command line, the search space of a sweep, the report and config.json take it
+from there. What the user asked for becomes a `Config` in `options`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from pellucid.datasets.characters import check_encoding
 from pellucid.datasets.column import WAYS
-from pellucid.datasets.columnar import ENDINGS
-from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
-from pellucid.experiments.errors import UsageError, unknown
-from pellucid.experiments.models import KINDS, MODELS, OF_MODELS, for_source, normal_model
-from pellucid.experiments.recipes import BELONGS, DATASETS, recipe_of
-from pellucid.experiments.stored import check as check_shape
+from pellucid.experiments.errors import listed
+from pellucid.experiments.models import MODELS, normal_model
+from pellucid.experiments.recipes import DATASETS
+from pellucid.experiments.setting import (
+    WHOLE,
+    Setting,
+    normal_device,
+    normal_encoding,
+    normal_schedule,
+    one_of,
+    setting,
+)
+from pellucid.experiments.sources import short_dataset, source_of
 
 Options = dict[str, Any]  # as the command line gave them: an option that was not given is absent
-
-_MISSING: Any = object()
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is known of a setting beside its name and type.
-
-    Attributes:
-        help: its line in `--help`.
-        default: where the user says nothing and neither the data set's recipe nor the optimiser gives one.
-        shown: the default in words, for `--help`.
-        normal: brings a text into its normal form; UsageError where it makes no sense.
-        fits, wanted: whether a number makes sense, and what would, in words.
-        offers: the values that the Tab key offers.
-    """
-
-    help: str
-    default: Any = _MISSING
-    shown: str = ""
-    normal: Callable[[str], str] | None = None
-    fits: Callable[[Any], bool] | None = None
-    wanted: str = ""
-    offers: Callable[[], Iterable[str]] | None = None
-
-
-def setting(help: str, default: Any = _MISSING, **more: Any) -> Any:
-    """A field of `Config`. A field that was added later gives `field_default`, which older runs are read with."""
-    later = {"default": more.pop("field_default")} if "field_default" in more else {}
-    return dataclasses.field(metadata={"setting": Setting(help, default, **more)}, **later)
-
-
-def _one_of(what: str, known: Callable[[], Iterable[str]], aliases: dict[str, str] | None = None) -> dict[str, Any]:
-    """The check of a setting that is one of some names, and what the Tab key offers for it."""
-
-    def normal(text: str) -> str:
-        word = (aliases or {}).get(text.lower(), text.lower())
-        if word not in known():
-            raise unknown(what, word, list(known()))
-        return word
-
-    return {"normal": normal, "offers": known}
-
-
-def _schedule(text: str) -> str:
-    plain = text.lower()
-    if plain == "constant" or plain in choices.SPREAD:
-        return plain
-    if plain.partition(":")[0] not in choices.SCHEDULERS.kinds and ":" not in plain:
-        raise unknown("schedule", plain, choices.schedules())
-    return choices.SCHEDULERS.normal(text)
-
-
-def _encoding(text: str) -> str:
-    check_encoding(text)
-    return text
-
-
-def _device(text: str) -> str:
-    if text.partition(":")[0] not in choices.DEVICES:
-        raise unknown("device", text, choices.DEVICES)
-    return text
-
-
-_WHOLE = {"fits": lambda x: x >= 1, "wanted": "a whole number of at least 1, such as 10"}
 
 
 @dataclass(frozen=True)
@@ -113,15 +51,16 @@ class Config:
         offers=lambda: MODELS,
     )
     activation: str = setting(
-        f"{', '.join(choices.ACTIVATIONS)}.", "relu", **_one_of("activation", lambda: choices.ACTIVATIONS)
+        f"{', '.join(choices.ACTIVATIONS)}.", "relu", **one_of("activation", lambda: choices.ACTIVATIONS)
     )
     loss: str = setting(
         "cross-entropy, mse (the quadratic loss) or bce.",
         shown="cross-entropy; mse for a real target",
-        **_one_of("loss", lambda: choices.LOSSES, choices.LOSS_ALIASES),
+        **one_of("loss", lambda: choices.LOSSES, choices.LOSS_ALIASES),
     )
     optimizer: str = setting(
-        f"{', '.join(choices.OPTIMIZERS)}; with arguments such as rmsprop:alpha=0.9.",
+        f"{', '.join(choices.OPTIMIZERS)}; with arguments such as rmsprop:alpha=0.9. "
+        "Of muon, what is no matrix of a hidden layer goes to AdamW.",
         shown="by data set",
         normal=choices.OPTIMIZERS.normal,
         offers=lambda: choices.OPTIMIZERS,
@@ -130,8 +69,8 @@ class Config:
         "Learning rate.", shown="by optimizer", fits=lambda x: 0 < x < math.inf, wanted="a number above 0, such as 0.1"
     )
     momentum: float = setting(
-        f"Momentum of {' and '.join(choices.defaults_of('momentum'))}.",
-        shown="0",
+        f"Momentum of {listed(choices.defaults_of('momentum'))}.",
+        shown=choices.spoken_defaults("momentum"),
         fits=lambda x: 0 <= x < 1,
         wanted="a number from 0 to below 1, such as 0.9",
     )
@@ -146,11 +85,11 @@ class Config:
         "scheduler of pellucid.optim.lr_scheduler, such as exponential-lr:gamma=0.9.",
         "constant",
         shown="by data set",
-        normal=_schedule,
+        normal=normal_schedule,
         offers=choices.schedules,
     )
-    batch_size: int = setting("Samples per step.", shown="by data set", **_WHOLE)
-    epochs: int = setting("Passes over the data.", shown="by data set", **_WHOLE)
+    batch_size: int = setting("Samples per step.", shown="by data set", **WHOLE)
+    epochs: int = setting("Passes over the data.", shown="by data set", **WHOLE)
     val_fraction: float = setting(
         "Part of the samples kept for validation.",
         0.2,
@@ -161,8 +100,10 @@ class Config:
     seed: int = setting(
         "Decides weights, split, order and dropout.", 0, fits=lambda x: 0 <= x < 2**63, wanted="a whole number from 0"
     )
-    device: str = setting("cpu or cuda (which needs CuPy).", "cpu", normal=_device, offers=lambda: choices.DEVICES)
-    log_every: int = setting("Steps between two rows of history.csv.", shown="by data set", **_WHOLE)
+    device: str = setting(
+        "cpu or cuda (which needs CuPy).", "cpu", normal=normal_device, offers=lambda: choices.DEVICES
+    )
+    log_every: int = setting("Steps between two rows of history.csv.", shown="by data set", **WHOLE)
     callback: tuple[str, ...] = setting(
         "A callback of pellucid.train, such as early-stopping:patience=5 or ema:decay=0.99. May be repeated.",
         (),
@@ -186,7 +127,7 @@ class Config:
     decimal: str | None = setting(
         "The decimal mark of the CSV file, . or , where its cells leave it open (1,234).",
         None,
-        **_one_of("decimal mark", lambda: (".", ",")),
+        **one_of("decimal mark", lambda: (".", ",")),
         field_default=None,
     )
     missing: str | None = setting(
@@ -194,14 +135,14 @@ class Config:
         "column (among texts, a category); or indicator: the mean, and a column that says where.",
         None,
         shown="error",
-        **_one_of("way with missing values", lambda: WAYS),
+        **one_of("way with missing values", lambda: WAYS),
         field_default=None,
     )
     class_weights: str | None = setting(
         "balanced: a sample of a rare class counts as much more as its class is rarer; none.",
         None,
         shown="none",
-        **_one_of("way to weigh classes", lambda: ("balanced", "none")),
+        **one_of("way to weigh classes", lambda: ("balanced", "none")),
         field_default=None,
     )
     header: bool | None = setting(
@@ -214,7 +155,7 @@ class Config:
         "The encoding of the CSV file or the text, such as cp1252.",
         None,
         shown="utf-8",
-        normal=lambda text: _encoding(text),
+        normal=normal_encoding,
         field_default=None,
     )
     stratify: bool | None = setting(
@@ -237,7 +178,7 @@ class Config:
         None,
         shown="the best",
         field_default=None,
-        **_WHOLE,
+        **WHOLE,
     )
     lines: bool | None = setting(
         "Whether each line of the text is a sample of its own, as in a list of names.",
@@ -246,7 +187,7 @@ class Config:
         field_default=None,
     )
     context: int | None = setting(
-        "Characters of a text that are read at once.", None, shown="64", field_default=None, **_WHOLE
+        "Characters of a text that are read at once.", None, shown="64", field_default=None, **WHOLE
     )
     size: int | None = setting(
         "Pixels along a side to which the pictures of a folder are brought.",
@@ -313,176 +254,3 @@ class Config:
 
 
 SETTINGS: dict[str, Setting] = {field.name: field.metadata["setting"] for field in dataclasses.fields(Config)}
-
-
-def source_of(dataset: str, target: str | None = None) -> str:
-    """What an argument means: the name of a data set, "csv" or "text" for a file, or "folder".
-
-    A file that ends in .txt is a table where a column of it is to be predicted, else a text; an absolute path to
-    nothing, or one that ends in a slash, is that of a folder which is not there now. Of what is neither a name nor a
-    path, UsageError.
-    """
-    if dataset in DATASETS:
-        return dataset
-    path = Path(dataset)
-    ending = path.suffix.lower()
-    if target is None and path.is_dir():
-        return "folder"
-    if ending == ".txt":
-        return "text" if target is None else "csv"
-    if target is not None or ending in (".csv", ".tsv", *ENDINGS) or path.exists():
-        return "csv"
-    if path.is_absolute() or dataset.endswith("/"):
-        return "folder"
-    raise unknown(
-        "data set", dataset, DATASETS, " and the path of a CSV file, a text that ends in .txt, or a folder of pictures"
-    )
-
-
-def short_dataset(dataset: str) -> str:
-    """The name of a data set for titles and folders: of a file its own, without its folder and ending."""
-    return dataset if dataset in DATASETS else Path(dataset).stem
-
-
-def model_of(options: Options) -> str:
-    """The model that checked options ask for, or the one that suits their data set."""
-    return options.get("model") or recipe_of(_source(options))["model"]
-
-
-def _source(options: Options) -> str:
-    """The data set by the name that the recipes have for it."""
-    return source_of(options["dataset"], options.get("target"))
-
-
-def check(options: Options) -> Options:
-    """The options in their normal form; UsageError for the first that makes no sense. Reads no data."""
-    options = dict(options)
-    dataset = options.setdefault("dataset", "digits")
-    source = _source(options)
-    if source not in DATASETS:
-        options["dataset"] = str(Path(dataset).absolute())
-    if source == "csv" and "target" not in options:
-        if not Path(dataset).is_file():
-            raise UsageError(f"There is no file {dataset} to train on.")
-        table = read_table(Path(dataset), options.get("header", True), options.get("encoding"))
-        names = ", ".join(table.columns)
-        raise UsageError(f"Which column of {dataset} is to be predicted? Name it, --target COLUMN, of these: {names}.")
-    for option, belongs in BELONGS.items():
-        if options.get(option) not in (None, (), []) and source not in belongs:
-            place = " or ".join(_PLACES.get(name, name) for name in belongs)
-            what = {"csv": "CSV file", "text": "text", "folder": "folder"}.get(source, "data set")
-            shown = option_of(option, options[option])
-            raise UsageError(f"--{shown} belongs to {place}, not to the {what} {dataset}. Leave it out.")
-    if options.get("fold") is not None and not 1 <= options["fold"] <= options.get("folds", 0):
-        folds = options.get("folds")
-        wanted = "needs --folds, such as --folds 5" if folds is None else f"must be from 1 to {folds}, as --folds says"
-        raise UsageError(f"--fold is {options['fold']}; it {wanted}.")
-    model = options.get("model", recipe_of(source)["model"]).partition(":")[0]
-    for option, models in OF_MODELS.items():
-        if options.get(option) and model in KINDS and model not in models:
-            raise UsageError(f"--{option_of(option)} belongs to {' and '.join(models)}, not to {model}. Leave it out.")
-    if "model" in options:
-        options["model"] = for_source(options["model"], source, recipe_of(source)["model"])
-    if "data" in options:
-        options["data"] = str(Path(options["data"]).absolute())
-    for name, known in SETTINGS.items():
-        if name in options:
-            options[name] = _checked(name, options[name], known)
-    return options
-
-
-_PLACES = {"csv": "a CSV file", "text": "a text", "folder": "a folder of pictures"}
-
-
-def _checked(name: str, value: Any, known: Setting) -> Any:
-    if known.normal is not None:
-        return known.normal(value) if isinstance(value, str) else tuple(known.normal(text) for text in value)
-    if known.fits is not None and not known.fits(value):
-        raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be {known.wanted}.")
-    return tuple(value) if isinstance(value, list) else value
-
-
-def option_of(name: str, value: Any = None) -> str:
-    """An option without its dashes: `val-fraction`, or of one that is on or off `no-header`."""
-    return ("no-" if value is False else "") + name.replace("_", "-")
-
-
-def command(options: Options, *more: str) -> str:
-    """The `pellucid train` that has these options, as a shell takes it."""
-    words = ["pellucid", "train", *([options["dataset"]] if "dataset" in options else [])]
-    for name, value in options.items():
-        if isinstance(value, bool):
-            words.append(f"--{option_of(name, value)}")
-        elif name != "dataset":
-            for item in value if isinstance(value, list | tuple) else [value]:
-                words += [f"--{name.replace('_', '-')}", str(item)]
-    return shlex.join([*words, *more])
-
-
-def complete(options: Options, classes: int | None) -> Config:
-    """Fill what was not given, once it is known what the data are (`classes` is None for a real target)."""
-    model = model_of(options)
-    loss = options.get("loss", "mse" if classes is None else "cross-entropy")
-    if classes is None and loss != "mse":
-        raise UsageError(f"--loss {loss} is for classes, and the target is a real number. Write --loss mse.")
-    if _source(options) == "text" and loss != "cross-entropy":
-        raise UsageError(f"--loss {loss} is not for text, whose characters are classes. Write --loss cross-entropy.")
-    if options.get("class_weights") == "balanced" and loss != "cross-entropy":
-        raise UsageError(
-            f"--class-weights balanced is for classes and cross-entropy, and the loss is {loss}. Leave it out"
-            + (", or write --loss cross-entropy." if classes is not None else ".")
-        )
-    recipe = recipe_of(_source(options), model, quadratic=classes is not None and loss == "mse")
-    optimizer = options.get("optimizer", recipe.get("optimizer", "adam"))
-    own = choices.optimizer_settings(optimizer)
-    if "momentum" in options and "momentum" not in own:
-        raise UsageError(
-            f"--momentum belongs to {' and '.join(choices.defaults_of('momentum'))}; {optimizer.partition(':')[0]} "
-            "has none to set. Leave it out."
-        )
-    if optimizer != recipe.get("optimizer"):  # a rate belongs to an optimiser
-        recipe = {name: value for name, value in recipe.items() if name not in choices.OF_OPTIMIZERS}
-    defaults = {name: known.default for name, known in SETTINGS.items() if known.default is not _MISSING}
-    defaults |= dict.fromkeys(choices.OF_OPTIMIZERS, 0.0) | own
-    return Config(**{**defaults, **recipe, **options, "model": model, "loss": loss, "optimizer": optimizer})
-
-
-def from_json(stored: dict[str, Any]) -> Config:
-    """The Config that config.json holds."""
-    fields = dataclasses.fields(Config)
-    names = {field.name for field in fields}
-    later = {field.name for field in fields if field.default is not dataclasses.MISSING}  # not in older runs
-    if not isinstance(stored, dict):
-        raise UsageError("config.json of the run holds no configuration. Was the file changed?")
-    if not names - later <= set(stored) <= names:
-        wrong = sorted((set(stored) ^ names) - later)
-        raise UsageError(f"config.json of the run is of another version of pellucid: it differs in {', '.join(wrong)}.")
-    known = {name: value for name, value in stored.items() if name in names}
-    check_shape(known, get_type_hints(Config), "config.json of the run")
-    try:
-        check({name: value for name, value in stored.items() if value is not None})
-    except (TypeError, AttributeError) as error:
-        raise UsageError(f"config.json of the run has a value of the wrong kind: {error}") from error
-    lists = {name: tuple(stored.get(name, ())) for name in ("callback", "categorical", "ignore")}
-    return Config(**{**stored, **lists})
-
-
-def check_same(given: Options, config: Config, folder: Path) -> None:
-    """Refuse options that ask for another run than the one in `folder`."""
-    for name, value in given.items():
-        own = getattr(config, name)
-        if name not in RESUMABLE and value != own:
-            option = "The data set" if name == "dataset" else f"--{name.replace('_', '-')}"
-            raise UsageError(
-                f"{option} is {value}, but the run in {folder} was made with {own}. Leave it out to go on with that "
-                "run, or start a new one without --resume."
-            )
-    if choices.spread(config.schedule) and given.get("epochs", config.epochs) != config.epochs:
-        raise UsageError(
-            f"The run in {folder} spreads its learning rate over {config.epochs} epochs ({config.schedule}), so it "
-            f"cannot go on for longer. Start a new one: --epochs {given['epochs']} without --resume."
-        )
-
-
-# What may change when a run is resumed: how long it goes on, what it keeps, and where the same data lie.
-RESUMABLE = {"epochs", "keep", "data"}

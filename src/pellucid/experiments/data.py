@@ -12,9 +12,10 @@ from pellucid import datasets
 from pellucid.core import device as device_of
 from pellucid.core import from_data
 from pellucid.datasets import DataSet
-from pellucid.experiments.config import Options, source_of
+from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.recipes import BELONGS
+from pellucid.experiments.sources import source_of
 from pellucid.random import Generator
 from pellucid.utils.data import DataLoader, TensorDataset
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.experiments import build
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
 from pellucid.train import NaNGuard, NonFiniteError, RunFolder, write_atomically

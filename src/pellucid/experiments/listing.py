@@ -10,9 +10,10 @@ from typing import Any
 
 from pellucid.datasets import DataError
 from pellucid.experiments import baseline
-from pellucid.experiments.config import SETTINGS, short_dataset
+from pellucid.experiments.config import SETTINGS
 from pellucid.experiments.errors import UsageError, unknown
 from pellucid.experiments.runs import Run, read
+from pellucid.experiments.sources import short_dataset
 from pellucid.experiments.stored import readable
 from pellucid.train import CheckpointError, RunFolder, RunFolderError
 from pellucid.train.files.lock import is_locked

@@ -18,8 +18,8 @@ import numpy as np
 
 from pellucid.core import Tensor
 from pellucid.datasets import DataError
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.runs import Run, differing, flat, read_rows
 from pellucid.experiments.session import RunSession

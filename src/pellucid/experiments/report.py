@@ -12,8 +12,8 @@ import numpy as np
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet, read_table
 from pellucid.experiments import baseline, choices, folds
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.importance import columns_of, importance

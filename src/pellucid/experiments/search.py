@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.experiments import build, space
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError, unknown
 from pellucid.experiments.shared import without_password

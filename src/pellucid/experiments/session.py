@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.experiments import baseline, build, report
-from pellucid.experiments import config as settings
 from pellucid.experiments import data as source
+from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.parts import PARTS
 from pellucid.experiments.sampling import WRITTEN, Writer, Written
+from pellucid.experiments.sources import short_dataset
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import (
     Checkpoint,
@@ -106,7 +107,7 @@ def _locked(folder: RunFolder) -> Iterator[ExitStack]:
 
 def default_folder(options: Options) -> Path:
     """`runs/<dataset>-<model>-<timestamp>`, with a number behind it where two runs begin in the same second."""
-    dataset, model = settings.short_dataset(options["dataset"]), settings.model_of(options)
+    dataset, model = short_dataset(options["dataset"]), settings.model_of(options)
     model = model.replace(":", "-").replace(",", "-")
     base = Path("runs") / f"{dataset}-{model}-{time.strftime('%Y%m%d-%H%M%S')}"
     path, count = base, 1

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from pellucid.experiments import config as settings
+from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config, Options
 from pellucid.experiments.errors import UsageError, unknown
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -30,12 +30,19 @@ class Words:
         find: gives the classes by name; it is called when they are first needed.
         own: arguments that have an option of their own, or are given by the program; they are no words.
         option: what the words are written after, in an error; by default the option of the command line.
+        refused: names of the library that cannot be asked for, and why.
     """
 
     def __init__(
-        self, what: str, find: Callable[[], dict[str, type]], own: Collection[str] = (), option: str = ""
+        self,
+        what: str,
+        find: Callable[[], dict[str, type]],
+        own: Collection[str] = (),
+        option: str = "",
+        refused: Mapping[str, str] | None = None,
     ) -> None:
         self.what, self._find, self._own = what, find, own
+        self._refused = refused or {}
         self.option = option or f"--{what}"
 
     @cached_property
@@ -45,6 +52,10 @@ class Words:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.kinds)
+
+    def name(self, text: str) -> str:
+        """The name by which the words ask, in its normal form."""
+        return self._parse(text)[0]
 
     def kind(self, text: str) -> type:
         """The class that the words ask for."""
@@ -106,7 +117,10 @@ class Words:
     def _named(self, word: str) -> str:
         """The name that a word means, however it is written: `EarlyStopping`, `early_stopping`, `early-stopping`."""
         plain = {name.replace("-", ""): name for name in self.kinds}
-        found = plain.get(re.sub(r"[\s_-]", "", word).lower())
+        asked = re.sub(r"[\s_-]", "", word).lower()
+        found = plain.get(asked)
+        if asked in self._refused:
+            raise UsageError(self._refused[asked])
         if found is None:
             raise unknown(self.what, word, list(self.kinds))
         return found

@@ -34,6 +34,8 @@ class LBFGS(Optimizer):
         RuntimeError: another ``line_search_fn``, at the step, as in PyTorch.
     """
 
+    needs_closure = True
+
     def __init__(
         self,
         params: Any,

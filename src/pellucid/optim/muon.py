@@ -93,7 +93,6 @@ class Muon(Optimizer):
 
     formula = muon_
     by_position = 8
-    any_shape = False
 
     @staticmethod
     def check(given: Options) -> None:

@@ -61,7 +61,7 @@ class Optimizer(OptimizerHooks):
     stored_first: ClassVar[str] = ""  # hyperparameters as PyTorch's groups have them, where that is another order
     needs: ClassVar[dict[str, str]] = {}
     scalars: ClassVar[dict[str, float]] = {"step": 0.0}
-    any_shape: ClassVar[bool] = True  # whether it takes parameters of every shape
+    needs_closure: ClassVar[bool] = False  # whether a step computes the loss and the gradients anew
     foreach_follows: ClassVar[bool] = False  # whether PyTorch's foreach=True and differentiable=True go together
     known: ClassVar[set[str]] = set()  # the hyperparameters of all optimisers with a formula
     _slots: ClassVar[tuple[tuple[str, str | None], ...]] = ()  # each piece of state, and the option that asks for it

@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from pellucid import nn
 from pellucid.core import from_data
-from pellucid.experiments.choices import ACTIVATIONS, OPTIMIZERS, optimizer_settings
+from pellucid.experiments.choices import ACTIVATIONS, OPTIMIZERS, make_optimizer, optimizer_settings
 from pellucid.experiments.errors import unknown
 from pellucid.experiments.network import forward
 from pellucid.experiments.words import Words
@@ -97,7 +97,7 @@ class Estimator(BaseEstimator):
         with _drawing_from(seed):
             if anew:
                 self.module_ = self._network(X.shape[1]).to(from_data(X[:0]).dtype)
-                self.optimizer_ = self._optimizer(self.module_.parameters())
+                self.optimizer_ = self._optimizer(self.module_)
             self._fit(self._loader((X, y, weights), seed), held_out, epochs)
         return self
 
@@ -167,13 +167,14 @@ class Estimator(BaseEstimator):
             raise unknown("loss", self.loss, list(self.LOSSES), ", or a class such as nn.HuberLoss")
         return self.LOSSES[self.loss](reduction="none")
 
-    def _optimizer(self, parameters: Any) -> Any:
+    def _optimizer(self, network: nn.Module) -> Any:
         given = {"lr": self.lr, "weight_decay": self.weight_decay}
         given = {name: value for name, value in given.items() if value is not None}
         if not isinstance(self.optimizer, str):
-            return self.optimizer(parameters, **given)
+            return self.optimizer(network.parameters(), **given)
         name = self.optimizer.partition(":")[0]
-        return _OPTIMIZERS.make(self.optimizer, parameters, **{"lr": optimizer_settings(name).get("lr"), **given})
+        given = {"lr": optimizer_settings(name).get("lr"), **given}
+        return make_optimizer(_OPTIMIZERS, self.optimizer, network, **given)
 
     def _check_arguments(self) -> None:
         """ValueError for the first argument that makes no sense. The rest is refused by what it is given to."""

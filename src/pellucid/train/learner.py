@@ -17,7 +17,7 @@ from pellucid.train.callbacks.progress import Progress
 from pellucid.train.callbacks.schedule import OneCycle
 from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from pellucid.train.files.identity import differences, identity
-from pellucid.train.loop import Callback, Loop, SkipEpoch
+from pellucid.train.loop import Callback, Loop, SkipEpoch, needs_closure
 from pellucid.train.probes.lr_find import LRFinder, lr_find
 from pellucid.train.ranks import Ranks, first_of_all, ranks_of
 from pellucid.train.records.recorder import Recorder, scalars
@@ -265,7 +265,8 @@ class Learner(Loop):
         verbs = (kind.forward, kind.get_loss, kind.backward, kind.update)
         own = (Learner.forward, Learner.get_loss, Learner.backward, Learner.update)
         between = self._hooks["after_predict"] + self._hooks["after_loss"]
-        plain = not self.compile or verbs != own or not all(method.__self__.observes for method in between)
+        again = needs_closure(self.optimizer)
+        plain = not self.compile or again or verbs != own or not all(method.__self__.observes for method in between)
         if plain or self._is_watched():
             super().forward()
             return

@@ -112,6 +112,11 @@ class Callback:
 HOOKS = tuple(name for name in vars(Callback) if name.startswith(("before_", "after_")))
 
 
+def needs_closure(optimizer: Any) -> bool:
+    """Whether a step of an optimiser, such as L-BFGS, takes a function that computes the loss again."""
+    return getattr(optimizer, "needs_closure", False)
+
+
 class Loop:
     """The loop itself, which `Learner` fills. Any verb may be overridden, any hook may break off what is under way.
 
@@ -231,7 +236,32 @@ class Loop:
         self.loss.backward()
 
     def update(self) -> None:
-        self.optimizer.step()
+        if needs_closure(self.optimizer):
+            self.update_with_closure()
+        else:
+            self.optimizer.step()
+
+    def update_with_closure(self) -> None:
+        """The step of an optimiser that computes loss and gradients again, on the same batch, at other parameters.
+
+        It begins with those that the verbs have just computed. Afterwards `output` and `loss` are those of before the
+        step, as with every other optimiser; the gradients are the last that it asked for.
+        """
+        before = (self.output, self.loss, self.loss_value)
+        first = True
+
+        def closure() -> float:
+            nonlocal first
+            if not first:
+                self.zero_grad()
+                self.forward()
+                self.get_loss()
+                self.backward()
+            first = False
+            return self.loss_value
+
+        self.optimizer.step(closure)
+        self.output, self.loss, self.loss_value = before
 
     def zero_grad(self) -> None:
         self.optimizer.zero_grad()
@@ -403,6 +433,7 @@ class Loop:
         if not isinstance(number, int) or number < 0:
             raise ValueError(f"fit was asked for {number!r} epochs: it takes a whole number from 0.")
         self.check_idle("fit")
+        self.check_callbacks()
         try:
             len(self.loader)
         except TypeError:
@@ -414,6 +445,17 @@ class Loop:
             self.first_epoch, until = self.epoch, self.epoch + epochs
         self._hang(self.callbacks)  # a hook may have been put into a callback since it was added
         self.epochs, self.stopping, self._under_way = until or 0, False, True
+
+    def check_callbacks(self) -> None:
+        """Refuse what changes the gradients before a step that computes them anew, and so undoes the change."""
+        own = vars(Callback)["after_backward"]
+        for callback in self.callbacks if needs_closure(self.optimizer) else ():
+            if callback.changes_step and type(callback).after_backward is not own:
+                raise ValueError(
+                    f"{type(self.optimizer).__name__} computes the gradients anew within its step, so "
+                    f"{type(callback).__name__} cannot change them before it: leave the callback out, or take another "
+                    "optimizer."
+                )
 
     def check_idle(self, what: str) -> None:
         """Refuse what cannot be done while a fit is running."""
