@@ -5,7 +5,7 @@
 A step is the demo's: 100 points, an MLP 2-16-16-1, max-margin loss plus 1e-4 times the sum of squared parameters,
 backward and update. Both start from the same weights and take turns, a step each, so that a busy machine slows both;
 after each step the parameters of the two are compared. The points are Python floats, where the demo has NumPy
-scalars: that spares micrograd slow arithmetic. Needs micrograd and scikit-learn (`pip install '.[bench]'`).
+scalars: that spares micrograd slow arithmetic. Needs micrograd and scikit-learn (`pip install ".[bench]"`).
 """
 
 import argparse

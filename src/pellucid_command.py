@@ -63,7 +63,7 @@ def main() -> None:
         print(
             f"pellucid: the command line needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
             "installed.\n"
-            "Install it with: pip install 'pellucid[standard]'",
+            'Install it with: pip install "pellucid[standard]"',
             file=sys.stderr,
         )
         raise SystemExit(2)

@@ -364,7 +364,7 @@ def test_a_value_that_leaves_the_graph() -> None:
 
 
 def test_a_function_of_jax() -> None:
-    jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'pellucid[test]'")
+    jax = pytest.importorskip("jax", reason='JAX is not installed: pip install "pellucid[test]"')
     jnp = jax.numpy
     params = {"w": 0.1 * jnp.ones((3, 2)), "b": jnp.zeros(2)}
     report = check.gradients(lambda p, x: jnp.tanh(x @ p["w"] + p["b"]).mean(), (params, jnp.ones((4, 3))))

@@ -14,7 +14,7 @@ from pellucid.datasets.columnar import read_columns
 from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import read_table
 
-arrow = pytest.importorskip("pyarrow", reason="Parquet files need pyarrow: pip install 'pellucid[tables]'")
+arrow = pytest.importorskip("pyarrow", reason='Parquet files need pyarrow: pip install "pellucid[tables]"')
 feather = pytest.importorskip("pyarrow.feather")
 parquet = pytest.importorskip("pyarrow.parquet")
 

@@ -103,7 +103,7 @@ def test_docstrings_are_taken_literally() -> None:
 
 def test_the_notebooks_are_written_as_notebooks_too() -> None:
     """With the cells of the text that the build runs, and without outputs."""
-    pytest.importorskip("jupytext", reason="jupytext is not installed: pip install 'pellucid[test]'")
+    pytest.importorskip("jupytext", reason='jupytext is not installed: pip install "pellucid[test]"')
     found = reference.notebooks()
     assert sorted(found) == ["notebooks/circle.ipynb", "notebooks/from_the_foundations.ipynb"]
     for name, text in found.items():

@@ -12,8 +12,8 @@ import pellucid
 from pellucid import nn
 from tests.sampled import sampled
 
-pytest.importorskip("onnx", reason="ONNX files need the package onnx: pip install 'pellucid[onnx]'")
-pytest.importorskip("onnxruntime", reason="ONNX files are run by onnxruntime: pip install 'pellucid[onnx]'")
+pytest.importorskip("onnx", reason='ONNX files need the package onnx: pip install "pellucid[onnx]"')
+pytest.importorskip("onnxruntime", reason='ONNX files are run by onnxruntime: pip install "pellucid[onnx]"')
 
 from pellucid.onnx import OnnxExporterError, OnnxLoadError, difference, export, load
 from pellucid.onnx.recording import leaves

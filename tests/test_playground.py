@@ -356,7 +356,7 @@ def test_a_verdict_is_shown_step_by_step() -> None:
 @pytest.fixture
 def client() -> Any:
     if importlib.util.find_spec("starlette") is None or importlib.util.find_spec("httpx") is None:
-        pytest.skip("starlette and httpx are not installed: pip install 'pellucid[test]'")
+        pytest.skip('starlette and httpx are not installed: pip install "pellucid[test]"')
     from starlette.testclient import TestClient
 
     return TestClient(served.application(TOKEN, 8765), base_url=f"http://{HOST}")

@@ -77,8 +77,8 @@ def test_the_commands_parse(line: str) -> None:
 
 def test_the_first_screen_has_the_two_lines() -> None:
     first, second = blocks(README, "sh")[:2]
-    assert first.strip().endswith("pip install '.[standard]' && pellucid train digits")
-    assert second.strip() == "pip install '.[test]' && python -m pytest -n 2"
+    assert first.strip().endswith('pip install ".[standard]" && pellucid train digits')
+    assert second.strip() == 'pip install ".[test]" && python -m pytest -n 2'
     assert TEXT.index(second) < 2000
 
 

@@ -322,7 +322,7 @@ def test_a_run_is_whole_without_its_page(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(of_run, "render", lambda page: [][0])
     result = pellucid("train", "moons", "--epochs", 1, "--out", tmp_path / "run")
     assert result.exit_code == 0
-    told = "pip install 'pellucid[standard]'" if missing == "jinja2" else "IndexError"
+    told = 'pip install "pellucid[standard]"' if missing == "jinja2" else "IndexError"
     assert "No report.html was written" in result.output and told in result.output
     assert (tmp_path / "run/summary.json").exists() and not (tmp_path / "run/report.html").exists()
     if missing == "jinja2":

@@ -16,6 +16,7 @@ SRC = Path(__file__).resolve().parent.parent / "src"
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "version": frozenset(),
     "files": frozenset(),  # any room may write a file, and there is one way to do it
+    "shell": frozenset(),  # any room may print a command
     "torch_names": frozenset(),  # any room whose names are PyTorch's says with it what it lacks
     "safetensors": frozenset({"files"}),
     "backend": frozenset(),
@@ -45,12 +46,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "optim": frozenset({"ops", "core", "nn", "sparse", "kernels"}),  # `swa_utils.AveragedModel` is a module
     "serialize": frozenset({"ops", "core", "safetensors"}),
     "utils": frozenset({"ops", "core", "distributed"}),  # a batch is samples put on top of each other: `stack`, an op
-    "datasets": frozenset({"backend", "core"}),
+    "datasets": frozenset({"backend", "core", "shell"}),
     "scalar": frozenset(),
     "compile": frozenset({"autograd", "ops", "core", "kernels"}),  # a run with a history is a Function
     "onnx": frozenset({"nn", "ops", "core", "files"}),
     "train": frozenset(
-        {"core", "random", "record", "safetensors", "viz", "compile", "kernels", "distributed"}
+        {"core", "random", "record", "safetensors", "viz", "compile", "kernels", "distributed", "shell"}
     ),  # a result draws itself: `learner.lr_find().plot()`
     # What differs beyond rounding is one notion, for two runs and for two models: train has it.
     "check": frozenset({"ops", "nn", "core", "autograd", "viz", "train"}),

@@ -102,7 +102,7 @@ def test_without_optuna_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "optuna", None)
     result = pellucid(*QUICK_WORDS, "--grid", "lr=0.1")
     assert result.exit_code == 2
-    assert "pip install 'pellucid[experiments]'" in result.output
+    assert 'pip install "pellucid[experiments]"' in result.output
 
 
 def test_the_settings_that_are_drawn() -> None:

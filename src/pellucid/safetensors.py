@@ -124,7 +124,7 @@ def _package() -> Any:
         import safetensors.numpy
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "files named .safetensors need the safetensors package: pip install 'pellucid[standard]', or save under "
+            'files named .safetensors need the safetensors package: pip install "pellucid[standard]", or save under '
             "another name (.pt), which needs nothing"
         ) from None
     return safetensors

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from pellucid import shell
 from pellucid.exercises import EXERCISES, ExerciseError, Outcome, check, exercise_of, skeleton, solution
 from pellucid.exercises.sheet import known
 from pellucid.experiments.errors import UsageError
@@ -88,11 +89,11 @@ def _start(name: str | None) -> None:
             file.write(skeleton(chosen))
     except FileExistsError:
         raise UsageError(
-            f"{path} is there already, and is not written over. Check it by pellucid exercise check {path}, or start "
-            "in another folder."
+            f"{path} is there already, and is not written over. Check it by pellucid exercise check "
+            f"{shell.quote(path)}, or start in another folder."
         ) from None
     print(f"Written: {path}. What is to be done is at its head.")
-    print(f"Then: pellucid exercise check {path}")
+    print(f"Then: pellucid exercise check {shell.quote(path)}")
 
 
 def _answers() -> list[Path]:
@@ -126,7 +127,8 @@ def _hint(console: Console, path: Path, outcome: Outcome, count: int) -> None:
         console.print(f"Hint {number} of {len(hints)}: {text}")
     if count < len(hints):
         console.print(
-            f"For {'a' if not count else 'the next'} hint: pellucid exercise check {path}{' --hint' * (count + 1)}"
+            f"For {'a' if not count else 'the next'} hint: pellucid exercise check {shell.quote(path)}"
+            f"{' --hint' * (count + 1)}"
         )
     elif count > len(hints) or count:
-        console.print(f"That was the last; the solution: pellucid exercise check {path} --solution")
+        console.print(f"That was the last; the solution: pellucid exercise check {shell.quote(path)} --solution")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pellucid import shell
 from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import trained
@@ -48,7 +49,7 @@ def sample(
     if config.source != "text":
         raise UsageError(
             f"The run in {run} learned from {config.dataset}, which is no text: its network predicts, it does not "
-            f"write. Write pellucid predict {run} FILE."
+            f"write. Write pellucid predict {shell.quote(run)} FILE."
         )
     data = check_data(stored.get("data", {}), f"{folder.config}, data")
     with readable(run):

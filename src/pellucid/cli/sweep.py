@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pellucid import shell
 from pellucid.cli.interrupt import Received, stop_on_signal
 from pellucid.cli.options import of_config
 from pellucid.experiments.config import Options
@@ -260,7 +260,7 @@ class Sweep:
             console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
             console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
         if done < search.trials:
-            again = f"pellucid sweep --resume {shlex.quote(str(search.path))}"
+            again = f"pellucid sweep --resume {shell.quote(search.path)}"
             why = "Stopped" if ended else "Some failed"
             console.print(
                 f"{why}: {done} of {search.trials} trials are done.\nTo go on: {again}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pellucid import shell
 from pellucid.cli.interrupt import stop_on_signal
 from pellucid.cli.options import of_config
 from pellucid.cli.screen import Lines, Screen, table
@@ -110,7 +110,7 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
         console.print(_table(session))
         if session.unlearned:
             console.print(f"{session.unlearned} {_WHAT_TO_TRY}")
-            console.print(f"To ask why: pellucid doctor {quoted(session.folder.path)}")
+            console.print(f"To ask why: pellucid doctor {shell.quote(session.folder.path)}")
     reported = with_report and _write_report(session, console)
     console.print(_where(session, reported))
     if state == "stopped":
@@ -145,7 +145,7 @@ def _ending(session: RunSession) -> str:
     path = session.folder.path
     return (
         f"finishing step {session.learner.step + 1}, then saving to {path}; to go on: pellucid train --resume "
-        f"{quoted(path)}"
+        f"{shell.quote(path)}"
     )
 
 
@@ -161,7 +161,7 @@ def _write_report(session: RunSession, console: Console) -> bool:
     except Exception as error:  # noqa: BLE001
         console.print(
             f"No report.html was written ({type(error).__name__}: {error}). The run itself is whole. To try again: "
-            f"pellucid report {quoted(session.folder.path)}"
+            f"pellucid report {shell.quote(session.folder.path)}"
         )
     return False
 
@@ -183,7 +183,7 @@ def _table(session: RunSession) -> Any:
 def _where(session: RunSession, reported: bool) -> str:
     """Where the files are and how to go on; `reported`: there is a page about the run as it is now."""
     learner, folder, epochs = session.learner, session.folder, session.config.epochs
-    again = f"pellucid train --resume {quoted(folder.path)}"
+    again = f"pellucid train --resume {shell.quote(folder.path)}"
     if not session.verdict and learner.epoch < epochs:
         return (
             f"Stopped after step {learner.step} (epoch {learner.epoch + 1} of {epochs}); saved in {folder.path}.\n"
@@ -198,8 +198,3 @@ def _where(session: RunSession, reported: bool) -> str:
     if not choices.spread(session.config.schedule):
         where += f"\nTo train on: {again} --epochs {2 * epochs}"
     return where
-
-
-def quoted(path: Path) -> str:
-    """A path as a shell takes it, whatever is in it."""
-    return shlex.quote(str(path))

@@ -1,6 +1,5 @@
 """What the columns of a table hold: numbers or categories, in which way they are written, and what is missing."""
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pellucid import shell
 from pellucid.datasets.numerals import LARGEST_EXACT, Numeral, is_date_or_time, numeral
 from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
@@ -58,7 +58,7 @@ class Column:
         if len(numbers) < LEAST_NUMBERED or self.missing or len(set(numbers)) < len(numbers):
             return ""
         gapless = max(numbers) - min(numbers) == len(numbers) - 1
-        return f"numbers the rows: an identifier? --ignore {shlex.quote(self.name)} leaves it out" if gapless else ""
+        return f"numbers the rows: an identifier? --ignore {shell.quote(self.name)} leaves it out" if gapless else ""
 
     def described(self, role: str) -> dict[str, Any]:
         """A row of the table that is shown before training."""

@@ -35,7 +35,7 @@ def read_columns(path: Path) -> dict[str, list[str]]:
         arrow: Any = import_module("pyarrow")
     except ModuleNotFoundError:
         raise DataError(
-            f"{path} is {_kind(path)}, which needs the package pyarrow: pip install 'pellucid[tables]'; or save the "
+            f'{path} is {_kind(path)}, which needs the package pyarrow: pip install "pellucid[tables]"; or save the '
             "table as CSV in UTF-8"
         ) from None
     try:

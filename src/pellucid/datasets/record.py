@@ -199,4 +199,4 @@ def generator(seed: int) -> np.random.Generator:
 
 def need(package: str, what: str) -> DataError:
     """The error for a third-party package that is not installed."""
-    return DataError(f"{what} needs the package {package}, which is not installed: pip install 'pellucid[standard]'")
+    return DataError(f'{what} needs the package {package}, which is not installed: pip install "pellucid[standard]"')

@@ -44,7 +44,7 @@ def mpiexec() -> str:
     if found is None:
         raise LaunchError(
             "There is no mpiexec here, which starts programs of several processes. Install it with: "
-            "pip install 'pellucid[mpi]'"
+            'pip install "pellucid[mpi]"'
         )
     return found
 

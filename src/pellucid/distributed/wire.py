@@ -136,12 +136,12 @@ def over_mpi() -> Mpi:
         from mpi4py import MPI
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "pellucid.distributed sends by MPI, which needs the packages mpi4py and mpich: pip install 'pellucid[mpi]'",
+            'pellucid.distributed sends by MPI, which needs the packages mpi4py and mpich: pip install "pellucid[mpi]"',
             name="mpi4py",
         ) from None
     except (ImportError, RuntimeError) as error:
         raise RuntimeError(
-            f"mpi4py found no MPI library ({error}). One comes as a package: pip install 'pellucid[mpi]'"
+            f'mpi4py found no MPI library ({error}). One comes as a package: pip install "pellucid[mpi]"'
         ) from error
     return Mpi(MPI.COMM_WORLD.Dup())
 

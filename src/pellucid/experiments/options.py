@@ -5,10 +5,10 @@ for the data; and back, to a command.
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from pellucid import shell
 from pellucid.datasets.sheet import read_table
 from pellucid.experiments import choices
 from pellucid.experiments.config import SETTINGS, Config, Options
@@ -94,7 +94,7 @@ def command(options: Options, *more: str) -> str:
         elif name != "dataset":
             for item in value if isinstance(value, list | tuple) else [value]:
                 words += [f"--{name.replace('_', '-')}", str(item)]
-    return shlex.join([*words, *more])
+    return shell.join([*words, *more])
 
 
 def complete(options: Options, classes: int | None) -> Config:

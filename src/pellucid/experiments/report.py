@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pellucid import shell
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet, read_table
 from pellucid.experiments import baseline, choices, folds
@@ -166,7 +166,7 @@ def _duration(seconds: float) -> str:
 
 
 def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[str, str]]:
-    path = shlex.quote(str(folder.path))
+    path = shell.quote(folder.path)
     found = [("The same run", settings.command(config.options))]
     if not complete:
         found.append(("Go on with it", f"pellucid train --resume {path}"))

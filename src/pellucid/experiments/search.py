@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import time
 from pathlib import Path
 from typing import Any
 
+from pellucid import shell
 from pellucid.experiments import build, space
 from pellucid.experiments import data as source
 from pellucid.experiments import options as settings
@@ -132,7 +132,7 @@ class Search:
                     what = f"{name} ({theirs} / {ours})"
                 raise UsageError(
                     f"{self.path} holds another sweep, which differs in {what}. Write to another folder with --out, "
-                    f"or go on with that one: --resume {shlex.quote(str(self.path))}."
+                    f"or go on with that one: --resume {shell.quote(self.path)}."
                 )
         self.trials = max(self.trials, stored.trials)
 

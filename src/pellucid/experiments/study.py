@@ -28,7 +28,7 @@ def optuna() -> Any:
         import optuna as library
     except ImportError:
         raise UsageError(
-            "pellucid sweep needs Optuna, which is not installed. Install it with: pip install 'pellucid[experiments]'"
+            'pellucid sweep needs Optuna, which is not installed. Install it with: pip install "pellucid[experiments]"'
         ) from None
     library.logging.set_verbosity(library.logging.ERROR)
     return library

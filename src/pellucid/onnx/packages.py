@@ -13,5 +13,5 @@ def need(package: str, what: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != package:
             raise  # it is there, and something that it needs is missing
-        message = f"{what} needs the package {package}: pip install 'pellucid[onnx]'"
+        message = f'{what} needs the package {package}: pip install "pellucid[onnx]"'
         raise ModuleNotFoundError(message, name=package) from None

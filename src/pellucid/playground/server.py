@@ -48,7 +48,7 @@ def need() -> None:
 
     absent = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
     if absent:
-        raise Absent(f"the playground needs {', '.join(absent)}: pip install 'pellucid[playground]'", name=absent[0])
+        raise Absent(f'the playground needs {", ".join(absent)}: pip install "pellucid[playground]"', name=absent[0])
 
 
 def choices() -> dict[str, Any]:

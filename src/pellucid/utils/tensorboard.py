@@ -26,7 +26,7 @@ class SummaryWriter:
             import tensorboardX
         except ImportError:
             raise ImportError(
-                "SummaryWriter needs tensorboardX, which is not installed: pip install 'pellucid[experiments]'"
+                'SummaryWriter needs tensorboardX, which is not installed: pip install "pellucid[experiments]"'
             ) from None
         folder = None if log_dir is None else str(log_dir)
         self._writer = tensorboardX.SummaryWriter(folder, comment, purge_step, max_queue, flush_secs, filename_suffix)

@@ -164,7 +164,7 @@ def render(document: Document) -> str:
         import jinja2
     except ImportError as error:
         raise ImportError(
-            "a report is filled in with Jinja, which is not installed: pip install 'pellucid[standard]'"
+            'a report is filled in with Jinja, which is not installed: pip install "pellucid[standard]"'
         ) from error
     from importlib.resources import files
 

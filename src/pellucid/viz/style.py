@@ -220,7 +220,7 @@ def need_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "pellucid.viz draws with matplotlib, which is not installed: pip install 'pellucid[standard]'"
+            'pellucid.viz draws with matplotlib, which is not installed: pip install "pellucid[standard]"'
         ) from error
 
 

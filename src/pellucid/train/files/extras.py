@@ -14,7 +14,7 @@ def need(module: str, extra: str | None, what: str) -> Any:
     >>> need("absent", "experiments", "a table of absences")
     Traceback (most recent call last):
     ...
-    ModuleNotFoundError: a table of absences needs the package absent: pip install 'pellucid[experiments]'
+    ModuleNotFoundError: a table of absences needs the package absent: pip install "pellucid[experiments]"
     """
     try:
         return importlib.import_module(module)
@@ -22,6 +22,6 @@ def need(module: str, extra: str | None, what: str) -> Any:
         package = module.partition(".")[0]
         if (error.name or "").partition(".")[0] != package:
             raise  # it is there, and something that it needs is missing
-        install = package if extra is None else f"'pellucid[{extra}]'"
+        install = package if extra is None else f'"pellucid[{extra}]"'
         message = f"{what} needs the package {package}: pip install {install}"
         raise ModuleNotFoundError(message, name=package) from None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from pellucid import shell
 from pellucid.files import is_partial, write_json
 from pellucid.train.files.checkpoint import CheckpointError, checkpoint_files, load_checkpoint
 from pellucid.train.files.lock import NAME as LOCK
@@ -43,7 +43,7 @@ class RunFolder:
                 state = "a finished run" if self.summary.exists() else "a run"
                 raise RunFolderError(
                     f"{self.path} holds {state} already. Go on with it: --resume "
-                    f"{shlex.quote(str(self.path))}; or write elsewhere: --out another folder."
+                    f"{shell.quote(self.path)}; or write elsewhere: --out another folder."
                 )
             # A file that was being written when a run was killed before it began does not count.
             if self.path.is_dir() and any(not is_partial(path) and path.name != LOCK for path in self.path.iterdir()):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pellucid import shell
 from pellucid.train.files.extras import need
 from pellucid.train.loop import Loop
 from pellucid.train.records.tracker import Tracker
@@ -48,7 +48,7 @@ class TensorBoard(Tracker):
         # The files are named by the second; and TensorBoard reads them in the order of their names.
         count = len(list(self.folder.glob("*tfevents*"))) if self.folder.exists() else 0
         self._writer = tensorboardx.SummaryWriter(str(self.folder), purge_step=later, filename_suffix=f".{count:04d}")
-        self.where = f"TensorBoard: tensorboard --logdir {shlex.quote(str(self.folder))}"
+        self.where = f"TensorBoard: tensorboard --logdir {shell.quote(self.folder)}"
 
     def after_backward(self, learner: Loop) -> None:
         if self.histograms is None or (learner.step + 1) % self.histograms:
