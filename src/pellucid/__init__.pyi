@@ -35,6 +35,7 @@ from . import reverse as reverse
 from . import safetensors as safetensors
 from . import scalar as scalar
 from . import serialize as serialize
+from . import shell as shell
 from . import signal as signal
 from . import sklearn as sklearn
 from . import sparse as sparse
