@@ -25,17 +25,18 @@ def check(line: str) -> None:
     import typer.main
 
     from pellucid.cli.program import app
-    from pellucid.experiments import config, space
+    from pellucid.experiments import options as settings
+    from pellucid.experiments import space
 
     program: Any = typer.main.get_command(app)
     words = shlex.split(line)[1:]
     if words[0].startswith("-"):
         assert words == [option for parameter in program.params for option in parameter.opts if option == words[0]]
         return
-    known = {field.name for field in dataclasses.fields(config.Config)}
+    known = {field.name for field in dataclasses.fields(settings.Config)}
     given = program.commands[words[0]].make_context(words[0], words[1:]).params
     options = {name: value for name, value in given.items() if name in known and value is not None}
     if words[0] == "sweep":
         space.parse(given["grid"] or [], given["random"] or [], options)
     if words[0] in ("train", "sweep", "find-lr", "graph"):
-        config.check(options)
+        settings.check(options)
