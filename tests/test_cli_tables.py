@@ -243,8 +243,12 @@ def test_a_column_that_numbers_the_rows_is_noticed() -> None:
     year = [2000 + k % 7 for k in range(40)]
     table = "customer no,year,kind\n" + "".join(f"{1001 + n},{year[n]},{'ab'[n % 2]}\n" for n in order)
     notes = {row["name"]: row["note"] for row in read_csv(write(table), "kind").facts["table"]}
-    assert notes["customer no"] == "numbers the rows: an identifier? --ignore 'customer no' leaves it out"
+    assert notes["customer no"] == "numbers the rows: an identifier"
     assert notes["year"] == ""
+    assert "customer no" not in read_csv(write(table), "kind").facts["columns"]
+    other = table.replace("customer no", "distance so far")
+    notes = {row["name"]: row["note"] for row in read_csv(write(other), "kind").facts["table"]}
+    assert notes["distance so far"] == "numbers the rows: an identifier? --ignore 'distance so far' leaves it out"
     gaps = table.replace("\n1001,", "\n2001,")
     assert read_csv(write(gaps), "kind").facts["table"][0]["note"] == ""
     target = read_csv(write(table), "customer no", ignore=["kind"]).facts["table"][0]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -117,11 +118,6 @@ REFUSED = [
     ("two currencies", ["$5", "€6", "$7"], r"row 3, column 'a': '€6' is in '€', where 2 other cells .* in '\$'"),
     ("two units", [f"{i} kg" for i in range(9)] + ["500 g"], r"row 11, column 'a': '500 g' is in 'g'"),
     ("some with a share", ["5%", "6%", "7"], r"row 4, column 'a': '7' has no '%', as 2 other cells"),
-    ("dates", ["2024-01-31", "2024-02-01"], r"row 2, column 'a' holds the date or time '2024-01-31'.*--ignore a"),
-    ("repeated dates", ["31.01.2024", "01.02.2024"] * 9, r"holds the date or time '31\.01\.2024', as do 18 of its 18"),
-    ("times", ["12:30", "13:45", "12:30"], r"holds the date or time '12:30'"),
-    ("names", ["Ann", "Bob", "Cid", "Dan"], r"'a' holds 4 different texts in 4 rows .*--ignore a.*--categorical a"),
-    ("nearly names", ["Ann", "Bob", "Cid", "Ann"], r"'a' holds 3 different texts in 4 rows \(row 3: 'Bob'\)"),
 ]
 
 
@@ -136,6 +132,66 @@ DATES = [
     "2024-01-31", "2024/1/31", "31.1.2024", "1/31/24", "31-01-2024", "5 Jan 2024", "Jan 5, 2024", "5-Jan-24", "2024-01",
     "2024-01-31T12:30:00Z", "2024-01-31 12:30", "12:30", "12:30:05.5", "1:30 pm", "Mon, 5 Jan 2024", "March 2024",
 ]  # fmt: skip
+
+
+# cells of a column, or the reason why it is left out
+LEFT_OUT = [
+    (["Ann", "Bob", "Cid", "Dan"], r"4 different texts in 4 rows: names, or --categorical a"),
+    (["Ann", "Bob", "Cid", "Ann"], r"3 different texts in 4 rows"),
+    (["", "C85", "", "C123", "E46", "", ""], r"4 different texts in 7 rows"),
+    (["", "NA", ""], r"no value in any row"),
+    (["1/2/2024", "3/4/2024"], r"dates such as 1/2/2024, of which day or month may come first: write 2024-01-31"),
+    (["13/2/2024", "2/13/2024"], r"dates such as 13/2/2024"),
+]
+
+
+@pytest.mark.parametrize(("cells", "words"), LEFT_OUT, ids=[str(row[0]) for row in LEFT_OUT])
+def test_what_cannot_be_learned_from_is_left_out_with_its_reason(tmp_path, cells, words):
+    rows = "".join(f"{cell},{i}\n" for i, cell in enumerate(cells))
+    table, columns = understand(read_table(write(tmp_path, "a,b\n" + rows)))
+    assert list(columns) == list(table.columns) == ["b"]
+    ((name, reason),) = table.notes
+    assert name == "a" and re.search(words, reason)
+    kept = understand(read_table(write(tmp_path, "a,b\n" + rows)), categorical=["a"], missing="category")[1]
+    assert kept["a"].kind == "category"
+    with pytest.raises(DataError, match=f"has no column to learn from: column 'a' holds {words}"):
+        datasets.csv(write(tmp_path, "a,b\n" + rows), "b", missing="category")
+
+
+# cells, what they are, and how they are read
+MOMENTS = [
+    (["2024-01-31", "2024-02-01"], [19753, 19754], "date"),
+    (["31.01.2024", "01.02.2024"], [19753, 19754], "date"),
+    (["1/31/24", "2/1/24"], [19753, 19754], "month first"),
+    (["31-01-2024", "01-02-2024"], [19753, 19754], "day first"),
+    (["Mon, 5 Jan 2024", "Jan 6, 2024", "7-Jan-24", "March 2024"], [19727, 19728, 19729, 19783], "date"),
+    (["1970-01", "1969-12-31"], [0, -1], "date"),
+    (["2024-01-31T12:00:00Z", "2024-01-31 06:00+06:00", "31 Jan 2024 6:00 pm"], [19753.5, 19753, 19753.75], "date"),
+    (["12:30", "1:15 pm", "00:00:36"], [12.5, 13.25, 0.01], "time"),
+]
+
+
+@pytest.mark.parametrize(("cells", "numbers", "how"), MOMENTS, ids=[row[0][0] for row in MOMENTS])
+def test_dates_are_days_and_times_are_hours(tmp_path, cells, numbers, how):
+    column = column_of(tmp_path, cells)
+    assert column.date == how
+    np.testing.assert_allclose(column.values, numbers)
+
+
+def test_dates_are_read_later_as_they_were_learned_from(tmp_path):
+    rows = "".join(f"{i % 28 + 1}/3/2024,{'' if i == 4 else f'{i % 24}:30'},{'ab'[i % 2]}\n" for i in range(40))
+    data = datasets.csv(write(tmp_path, "day,at,kind\n" + rows), "kind", missing="mean")
+    told = {row["name"]: (row["kind"], row["holds"]) for row in data.facts["table"]}
+    assert told["day"] == ("date", "2024-03-01 to 2024-03-28") and told["at"] == ("time", "00:30 to 23:30")
+    new = write(tmp_path, "at,day\n,1/3/2024\n11:30,2/3/2024\n", "new.csv")
+    found = datasets.read_features(read_table(new), json.loads(json.dumps(dict(data.facts))))
+    mean, std = data.facts["feature_mean"], data.facts["feature_std"]
+    days = np.array([19783, 19784])
+    np.testing.assert_allclose(found[:, 0], (days - mean["day"]) / std["day"], rtol=1e-4)
+    np.testing.assert_allclose(found[:, 1], [0, (11.5 - mean["at"]) / std["at"]], rtol=1e-4, atol=1e-6)
+    for cell in ("3/13/2024", "soon", "12:30"):
+        with pytest.raises(DataError, match=f"row 2, column 'day': '{cell}' is no date with the day first"):
+            datasets.read_features(read_table(write(tmp_path, f"at,day\n1:30,{cell}\n", "new.csv")), data.facts)
 
 
 @pytest.mark.parametrize("cell", DATES)
@@ -275,7 +331,7 @@ def test_how_each_column_was_understood_is_in_the_facts(tmp_path):
     rows = "".join(f"{i};{i},5 €;{'ab'[i % 2]};x;n{i};\n" for i in range(20))
     data = datasets.csv(write(tmp_path, "id;price;kind;same;name;\n" + rows), "kind", ignore=["name"])
     found = {row["name"]: row for row in data.facts["table"]}
-    assert found["id"]["holds"] == "0 to 19"
+    assert (found["id"]["role"], found["id"]["note"]) == ("left out", "numbers the rows: an identifier")
     assert (found["price"]["kind"], found["price"]["note"]) == ("number", "in €; decimal comma")
     assert found["kind"]["role"] == "target"
     assert found["same"]["holds"] == "1: x"

@@ -1,18 +1,21 @@
-"""What the columns of a table hold: numbers or categories, in which way they are written, and what is missing."""
+"""What the columns of a table hold: numbers, dates or categories, how they are written, and what is missing."""
+
+import re
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from pellucid import shell
+from pellucid.datasets import dates
 from pellucid.datasets.numerals import LARGEST_EXACT, Numeral, is_date_or_time, numeral
 from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
 
-Kind = Literal["number", "category"]
+Kind = Literal["number", "category", "date", "nothing"]
 Missing = Literal["error", "drop", "category", "mean", "indicator"]
 LEAST_NUMBERED = 10  # rows of which a column with each number once is taken to number them
 WAYS: tuple[Missing, ...] = ("error", "drop", "category", "mean", "indicator")
@@ -25,8 +28,10 @@ MISSING = frozenset(
 # Beside numbers, these are no texts either; among texts they are categories ("none" of three kinds of fur).
 MISSING_NUMBER = frozenset({"na", "none", "n.a.", "missing", "unknown"})
 FILLED = frozenset({"mean", "indicator"})  # the ways with missing values that fill them in
+MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
 MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
 _MARKS = {".": "point", ",": "comma"}
+_IDENTIFIER = re.compile(r"(?i:(^|.*[\W_])(id|index|idx|nr|no|number|num|row|key|unnamed: 0))$|.*[a-z](Id|ID|Nr|No)$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +39,7 @@ class Column:
     """A column as it is understood.
 
     Attributes:
+        kind: a number, or a category; a date is a number, of days since 1970-01-01, and a time of day one of hours.
         values: (N,) float64 for numbers, (N,) str for categories.
         exact: the numbers as whole numbers of any size, where all of them are whole.
         unit: what is written beside each number: a currency, %, kg; empty where there is nothing. Shares are divided
@@ -41,6 +47,7 @@ class Column:
         decimal: the mark before the decimals, "" where no cell has one.
         missing: how many cells of the file have no value.
         note: what was decided about it that another reader might have decided otherwise.
+        date: of dates "day first", "month first" or, where no cell needs one of these, "date"; of times of day "time".
     """
 
     name: str
@@ -51,34 +58,41 @@ class Column:
     decimal: str = ""
     missing: int = 0
     note: str = ""
+    date: str = ""
 
-    def _numbering(self) -> str:
-        """What is to be said of a column that numbers the rows, whose order a network would learn."""
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether it holds each number once, without a gap: a network would learn the order of the rows."""
         numbers = self.exact or ()
         if len(numbers) < LEAST_NUMBERED or self.missing or len(set(numbers)) < len(numbers):
-            return ""
-        gapless = max(numbers) - min(numbers) == len(numbers) - 1
-        return f"numbers the rows: an identifier? --ignore {shell.quote(self.name)} leaves it out" if gapless else ""
+            return False
+        return max(numbers) - min(numbers) == len(numbers) - 1
+
+    def _held(self) -> str:
+        if self.kind == "category":
+            names, counts = np.unique(self.values, return_counts=True)
+            often = names[np.argsort(-counts, kind="stable")]
+            shown = [str(name) or "(empty)" for name in often[:4]]
+            return f"{len(names)}: {', '.join(shown)}{', …' if len(names) > 4 else ''}"
+        low, high = (
+            (min(self.exact), max(self.exact)) if self.exact else (np.nanmin(self.values), np.nanmax(self.values))
+        )
+        if self.date:
+            low, high = (dates.written(float(end), self.date == "time") for end in (low, high))
+            return f"{low} to {high}"
+        return f"{_short(low)} to {_short(high)}"
 
     def described(self, role: str) -> dict[str, Any]:
         """A row of the table that is shown before training."""
-        if self.kind == "number":
-            low, high = (
-                (min(self.exact), max(self.exact)) if self.exact else (np.nanmin(self.values), np.nanmax(self.values))
-            )
-            held = f"{_short(low)} to {_short(high)}"
-        else:
-            names, counts = np.unique(self.values, return_counts=True)
-            often = names[np.argsort(-counts, kind="stable")]
-            held = f"{len(names)}: {', '.join(often[:4])}{', …' if len(names) > 4 else ''}"
-        told = (self.unit and f"in {self.unit}", self.note, role == "feature" and self._numbering())
+        numbering = f"numbers the rows: an identifier? --ignore {shell.quote(self.name)} leaves it out"
+        told = (self.unit and f"in {self.unit}", self.note, role == "feature" and self.numbers_rows and numbering)
         note = "; ".join(part for part in told if part)
         return {
             "name": self.name,
             "role": role,
-            "kind": self.kind,
+            "kind": {"": self.kind, "time": "time"}.get(self.date, "date"),
             "missing": self.missing,
-            "holds": held,
+            "holds": self._held(),
             "note": note,
         }
 
@@ -91,7 +105,10 @@ def understand(
     missing: Missing = "error",
     learned: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[TableFile, dict[str, Column]]:
-    """Every column of the table, and the table of the rows that remain.
+    """Every column of the table that can be learned from, and the table of the rows and columns that remain.
+
+    Left out, with the reason in the table's notes, are columns without a value, of names and identifiers, and of dates
+    that can be read in two ways; of the target this is an error.
 
     Args:
         decimal: "." or ",", where the cells do not say it themselves.
@@ -110,6 +127,16 @@ def understand(
         name: learned[name]["kind"] if name in learned else _kind(table, name, name == target, categorical)
         for name in table.columns
     }
+    if not learned:
+        table = _left_out(
+            table,
+            {
+                name: _useless(table, name, kind)
+                for name, kind in kinds.items()
+                if name != target and name not in categorical
+            },
+            target,
+        )
     filled = missing in FILLED
     ways: dict[str, Missing] = {name: "drop" if filled and name == target else missing for name in table.columns}
     gaps = {name: _gaps(cells, kinds[name], ways[name]) for name, cells in table.columns.items()}
@@ -127,27 +154,87 @@ def understand(
     marks, notes = _decimal_marks(table, numbers, decimal, learned)
     columns = {}
     for name, cells in table.columns.items():
-        if kinds[name] == "category":
-            if name not in learned and name not in categorical:
-                _check_repeats(table, name, name == target)
+        if kinds[name] == "date":
+            order = learned[name]["date"] if name in learned else _order(cells, gaps[name])
+            columns[name] = _dates(table, name, order or "", counts[name], gaps[name] if filled else ())
+        elif kinds[name] == "category":
+            if name == target and name not in categorical and _are_names(cells):
+                raise _names_as_target(table, name)
             columns[name] = Column(name, "category", np.array(cells), missing=counts[name])
         else:
             empty = gaps[name] if filled else ()
             columns[name] = _numbers(table, name, marks[name], notes[name], counts[name], learned.get(name), empty)
+    if not learned:
+        numbering = [
+            name for name in columns if name != target and _IDENTIFIER.match(name) and columns[name].numbers_rows
+        ]
+        table = _left_out(table, dict.fromkeys(numbering, "numbers the rows: an identifier"), target)
+        columns = {name: columns[name] for name in table.columns}
     return table, columns
 
 
+def _left_out(table: TableFile, reasons: Mapping[str, str], target: str | None) -> TableFile:
+    """The table without the columns that have a reason; DataError where none but the target would be left."""
+    reasons = {name: reason for name, reason in reasons.items() if reason}
+    rest = {name: cells for name, cells in table.columns.items() if name not in reasons}
+    if reasons and not set(rest) - {target}:
+        shown = "; ".join(f"column {name!r} {reason}" for name, reason in reasons.items())
+        raise DataError(f"{table.path} has no column to learn from: {shown}")
+    return replace(table, columns=rest, notes=(*table.notes, *reasons.items()))
+
+
+def _useless(table: TableFile, name: str, kind: Kind) -> str:
+    """Why a column is left out; empty where it can be learned from."""
+    cells = table.columns[name]
+    if kind == "nothing":
+        return "holds no value in any row"
+    if kind == "date" and _order(cells, ()) is None:
+        cell = next(cell for cell in cells if dates.needs_order(cell))
+        return f"holds dates such as {cell}, of which day or month may come first: write {dates.EXAMPLE}"
+    distinct = len(set(cells))
+    if kind == "category" and (distinct > MOST_CATEGORIES or _are_names(cells)):
+        return f"holds {distinct:,} different texts in {len(cells):,} rows: names, or --categorical {_quoted(name)}"
+    return ""
+
+
+def _order(cells: Sequence[str], gaps: Sequence[int]) -> str | None:
+    """What `Column.date` says of dates and times, None where they can be read in two ways."""
+    there = [cell for cell in cells if is_date_or_time(cell)]
+    if all(map(dates.is_time, there)):
+        return "time"
+    order = dates.order_of(there)
+    return order if order is None else order or "date"
+
+
+def _dates(table: TableFile, name: str, order: str, missing: int, gaps: Sequence[int]) -> Column:
+    """A column of dates or of times, every cell of which is one, but for `gaps`, which are NaN."""
+    cells = table.columns[name]
+    values = [dates.when(cell, order) for cell in cells]
+    for row, cell in enumerate(cells):
+        if row in set(gaps):
+            values[row] = float("nan")
+        elif values[row] is None or dates.is_time(cell) != (order == "time"):
+            what = "time of day" if order == "time" else "date"
+            raise DataError(
+                f"{table.place(name, row)}: {cell!r} is no {what}{f' with the {order}' if ' ' in order else ''}, and "
+                f"the column holds others: correct the cell, {_leave_out(name)}, or, where its cells are categories, "
+                f"{_as_category(name)}"
+            )
+    note = "as hours" if order == "time" else "as days" + (f", the {order}" if " " in order else "")
+    return Column(name, "number", np.array(values, np.float64), missing=missing, date=order, note=note)
+
+
 def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[str]) -> Kind:
-    """Whether a column holds numbers or categories: numbers, if at least half of the cells with a value are some."""
+    """What a column holds: numbers or dates, if at least half of the cells with a value are some; else categories."""
     if name in categorical:
         return "category"
     present = [cell for cell in table.columns[name] if cell not in MISSING and cell.lower() not in MISSING_NUMBER]
     if not present:
-        if all(cell in MISSING for cell in table.columns[name]):
-            raise DataError(
-                f"{table.path}: column {name!r} holds no value in any row: remove it, or {_leave_out(name)}"
-            )
-        return "category"
+        if any(cell not in MISSING for cell in table.columns[name]):
+            return "category"
+        if is_target:
+            raise DataError(f"{table.path}: the target {name!r} holds no value in any row: choose another target")
+        return "nothing"
     numerals = [number for cell in present if (number := numeral(cell)) is not None]
     plain = sum(not number.is_word for number in numerals)
     words = Counter(number.unit for number in numerals if number.is_word)
@@ -159,12 +246,14 @@ def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[st
         return "number"
     if len(words) == 1 and 2 * (plain + words.total()) >= len(present) and not is_target:
         return "number"
-    dates = [cell for cell in present if is_date_or_time(cell)]
-    if 2 * len(dates) >= len(present):
+    found = [cell for cell in present if is_date_or_time(cell)]
+    if 2 * len(found) >= len(present):
+        if not is_target:
+            return "date"
         raise DataError(
-            f"{table.place(name, table.columns[name].index(dates[0]))} holds the date or time {dates[0]!r}, as do "
-            f"{len(dates)} of its {len(present)} cells: write it as numbers (days since a day, hours, a month from 1 "
-            f"to 12), {_leave_out(name)}, or, where each is a category, {_as_category(name)}"
+            f"{table.place(name, table.columns[name].index(found[0]))} holds the date or time {found[0]!r}, and the "
+            f"target is a class or a number: write it as one (days since a day, a month from 1 to 12), or, where each "
+            f"is a class, {_as_category(name)}"
         )
     return "category"
 
@@ -353,22 +442,21 @@ def _is_money(unit: str) -> bool:
     return sample is not None and bool(sample.unit) and not sample.is_word and unit not in ("%", "‰")
 
 
-def _check_repeats(table: TableFile, name: str, is_target: bool) -> None:
-    """Raise where the texts of a column hardly repeat: they are names, or numbers written in a way not known."""
-    counts = Counter(table.columns[name])
-    n = len(table.columns[name])
-    if len(counts) <= 2 or 2 * len(counts) <= n:
-        return
-    single = next((i for i, cell in enumerate(table.columns[name]) if counts[cell] == 1), 0)
-    what = "classes to learn" if is_target else "categories to learn from"
-    ways = (
-        f"choose another target, or, where they are classes all the same, {_as_category(name)}"
-        if is_target
-        else f"{_leave_out(name)}, or, where they are categories all the same, {_as_category(name)}"
-    )
-    raise DataError(
-        f"{table.path}: column {name!r} holds {len(counts):,} different texts in {n:,} rows (row "
-        f"{table.row_numbers[single]}: {table.columns[name][single]!r}): names or identifiers, and no {what}; {ways}"
+def _are_names(cells: Sequence[str]) -> bool:
+    """Whether texts hardly repeat: they are names, or numbers written in a way not known."""
+    present = [cell for cell in cells if cell not in MISSING]
+    distinct = len(set(present))
+    return distinct > 2 and 2 * distinct > len(present)
+
+
+def _names_as_target(table: TableFile, name: str) -> DataError:
+    cells = table.columns[name]
+    counts = Counter(cells)
+    single = next((i for i, cell in enumerate(cells) if counts[cell] == 1), 0)
+    return DataError(
+        f"{table.path}: column {name!r} holds {len(counts):,} different texts in {len(cells):,} rows (row "
+        f"{table.row_numbers[single]}: {cells[single]!r}): names or identifiers, and no classes to learn; choose "
+        f"another target, or, where they are classes all the same, {_as_category(name)}"
     )
 
 

@@ -92,14 +92,20 @@ def read_table(path: Path, header: bool = True, encoding: str | None = None) -> 
         ) from error
     names = names or []
     empty = [i for i, name in enumerate(names) if not name and not any(row[i] for row in rows)]
-    kept = [i for i in range(len(names)) if i not in empty]
+    numbering = [i for i, name in enumerate(names) if not name and _count_rows([row[i] for row in rows])]
+    kept = [i for i in range(len(names)) if i not in empty and i not in numbering]
     _check_header([names[i] for i in kept], kept, path)
     notes = tuple((f"column {i + 1}", "has neither a name nor a value") for i in empty)
+    notes += tuple((f"column {i + 1}", "numbers the rows, and has no name") for i in numbering)
     return TableFile(path, {names[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
 
 
-def no_such_column(name: object, table: TableFile, what: str) -> DataError:
-    """The error for a column that is not there, with those that are and the nearest to what was asked for."""
+def no_such_column(name: object, table: TableFile, what: str, also: Sequence[str] = ()) -> DataError:
+    """The error for a column that is not there, with those that are and the nearest to what was asked for.
+
+    Args:
+        also: others that are not there either.
+    """
     columns = list(table.columns)
     folded = {column.lower(): column for column in columns}
     near = difflib.get_close_matches(str(name).lower(), folded, n=1)
@@ -110,7 +116,8 @@ def no_such_column(name: object, table: TableFile, what: str) -> DataError:
     elif len(columns) == 1:
         hint += " Are its cells separated by something else than commas, semicolons, tabs or vertical bars?"
     shown = ", ".join(columns[:20]) + (f", … ({len(columns)} in all)" if len(columns) > 20 else "")
-    return DataError(f"{table.path} has no column {name!r} to be the {what}; its columns are: {shown}.{hint}")
+    more = f" (nor {', '.join(map(repr, also))})" if also else ""
+    return DataError(f"{table.path} has no column {name!r} to be the {what}{more}; its columns are: {shown}.{hint}")
 
 
 def _declared(content: str) -> tuple[str | None, str, int]:
@@ -185,18 +192,23 @@ def _ragged(path: Path, row_number: int, cells: list[str], header: list[str], se
     )
 
 
+def _count_rows(cells: Sequence[str]) -> bool:
+    """Whether cells count from 0 or 1, as pandas writes them into a column without a name."""
+    return any(cells == [str(i) for i in range(first, first + len(cells))] for first in (0, 1)) and bool(cells)
+
+
 def _check_header(header: list[str], places: list[int], path: Path) -> None:
     """Raise unless the first row names each column once."""
     for i, name in enumerate(header):
         if not name:
             raise DataError(
-                f"{path}: column {places[i] + 1} has no name in the header row. Name it, or remove it if it only "
-                f"numbers the rows (pandas writes such a column: to_csv(…, index=False) does not)"
+                f"{path}: column {places[i] + 1} has no name in the header row. Name it, or remove it if it holds "
+                f"nothing to learn from"
             )
         if name in header[:i]:
             raise DataError(
-                f"{path}: columns {places[header.index(name)] + 1} and {places[i] + 1} are both named {name!r}: "
-                f"rename one of them"
+                f"{path}: columns {places[header.index(name)] + 1} and {places[i] + 1} are both named {name!r}: rename "
+                f"one of them" + (", or is this no header (--no-header)?" if numeral(name) is not None else "")
             )
     if all(numeral(name) is not None and not numeral(name).is_word for name in header):  # type: ignore[union-attr]
         raise DataError(

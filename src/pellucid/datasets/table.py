@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.datasets.column import FILLED, MISSING, MOST_CLASSES, WAYS, Column, Missing, check_distinct, understand
+from pellucid.datasets.column import (
+    FILLED,
+    MISSING,
+    MOST_CATEGORIES,
+    MOST_CLASSES,
+    WAYS,
+    Column,
+    Missing,
+    check_distinct,
+    understand,
+)
 from pellucid.datasets.record import (
     DataError,
     DataSet,
@@ -20,8 +30,6 @@ from pellucid.datasets.record import (
     split_fold,
 )
 from pellucid.datasets.sheet import TableFile, no_such_column, read_table
-
-MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
 
 
 def csv(
@@ -49,8 +57,9 @@ def csv(
 
     Numbers are read as people write them: 1,000.50 or 1.000,50 (a column has one decimal mark; where no cell says
     which, another column of the file may), 1 000 and 1'000, $2.50, 5% (which is 0.05), (3.2) for −3.2, 12 kg where all
-    cells are in kg. Dates are no numbers, and a column with more than half as many different texts as rows holds names:
-    both are errors that say what can be done.
+    cells are in kg. Dates are days since 1970-01-01, times of day are hours. A column with more than half as many
+    different texts as rows holds names: it is left out, and so are one without a value, one that is called an id and
+    numbers the rows, and dates such as 1/2/2024 where no cell says which is the month.
 
     Target: texts are classes; so are whole numbers of at most 20 different values, each met twice or more on average;
     other numbers are a regression, standardised like the features (`facts["target_mean"]`, `facts["target_std"]`).
@@ -141,6 +150,8 @@ def csv(
     if decided == "classification":
         met = set(y[train].tolist())
         facts["unseen_classes"] = [name for k, name in enumerate(class_names) if k not in met]
+        if val is not None and (never := sorted(set(range(len(class_names))) - set(y[val].tolist()))):
+            facts["unjudged_classes"] = [class_names[k] for k in never]
     else:
         if goal.kind == "category":
             raise DataError(
@@ -189,6 +200,8 @@ def features(
         "unseen_categories": 0,
         "unseen": {},
     }
+    if any(column.date for column in columns.values()):
+        facts["dates"] = {name: column.date for name, column in columns.items() if column.date}
     if indicator:
         facts["indicators"] = [name for name, column in columns.items() if column.kind == "number" and column.missing]
     for name, column in columns.items():
@@ -234,7 +247,8 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
         raise DataError(f"{table.path} has no rows below its header")
     learned = {
         name: {
-            "kind": "number" if name in numbers else "category",
+            "kind": _kind_of(name, facts),
+            "date": facts.get("dates", {}).get(name, ""),
             "unit": facts.get("units", {}).get(name, ""),
             "decimal": facts.get("decimals", {}).get(name, ""),
         }
@@ -244,9 +258,10 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
     there = [name for name in order if name in table.columns]
     _, columns = understand(_only(table, there), decimal=decimal, missing=keep, learned=learned)
     blocks: list[np.ndarray] = []
+    absent = [name for name in order if name not in columns]
+    if absent:
+        raise no_such_column(absent[0], table, "feature that was learned from", also=absent[1:])
     for name in order:
-        if name not in columns:
-            raise no_such_column(name, table, "feature that was learned from")
         values = columns[name].values
         if name in numbers:
             blocks.append(_scaled(values, numbers[name], facts["feature_std"][name]))
@@ -288,6 +303,12 @@ def read_target(
     for row, name in zip(there, names, strict=True):
         found[row] = name
     return found
+
+
+def _kind_of(name: str, facts: Mapping[str, Any]) -> str:
+    if name in facts.get("dates", {}):
+        return "date"
+    return "number" if name in facts["feature_mean"] else "category"
 
 
 def guess_task(target: Column) -> tuple[Task, str]:
@@ -398,10 +419,11 @@ def _remark(row: Mapping[str, Any], facts: Mapping[str, Any], classes: Sequence[
     """What the training rows say about a column."""
     name = row["name"]
     if row["role"] == "target":
-        new = facts.get("unseen_classes")
+        new, never = facts.get("unseen_classes"), facts.get("unjudged_classes")
         tail = f"; only in validation: {_listed(new)}" if new else ""
+        tail += f"; too rare to be in validation: {_listed(never)}" if never else ""
         return (f"{len(classes)} classes, {why}" if task == "classification" else f"regression, {why}") + tail
-    if row["missing"] and row["kind"] == "number" and facts.get("missing") in FILLED:
+    if row["missing"] and row["kind"] != "category" and facts.get("missing") in FILLED:
         return "missing: the mean" + (", and a column that says where" if name in facts.get("indicators", ()) else "")
     if name in facts["unseen"]:
         return f"only in validation: {_listed(facts['unseen'][name])}"
