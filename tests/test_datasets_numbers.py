@@ -9,8 +9,8 @@ import pytest
 
 from pellucid import datasets
 from pellucid.datasets import DataError
-from pellucid.datasets.column import understand
 from pellucid.datasets.numerals import is_date_or_time, numeral
+from pellucid.datasets.reading import understand
 from pellucid.datasets.sheet import read_table
 
 

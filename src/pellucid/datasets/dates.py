@@ -64,12 +64,13 @@ def order_of(cells: Sequence[str]) -> str | None:
 def written(number: float, hours: bool) -> str:
     """A number of `when` as a date, or as a time of day.
 
-    >>> written(19753.0, hours=False), written(12.5, hours=True)
-    ('2024-01-31', '12:30')
+    >>> written(19753.0, hours=False), written(19753.25, hours=False), written(12.5, hours=True)
+    ('2024-01-31', '2024-01-31 06:00', '12:30')
     """
     if hours:
         return f"{int(number):02d}:{int(number % 1 * 60 + 1e-6):02d}"
-    return (date(1970, 1, 1) + timedelta(days=int(number // 1))).isoformat()
+    day = (date(1970, 1, 1) + timedelta(days=int(number // 1))).isoformat()
+    return f"{day} {written(number % 1 * 24, hours=True)}" if number % 1 else day
 
 
 def is_time(cell: str) -> bool:

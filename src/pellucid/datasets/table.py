@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.datasets.amounts import check_distinct
 from pellucid.datasets.column import (
     FILLED,
     MISSING,
@@ -16,9 +17,8 @@ from pellucid.datasets.column import (
     WAYS,
     Column,
     Missing,
-    check_distinct,
-    understand,
 )
+from pellucid.datasets.reading import understand
 from pellucid.datasets.record import (
     DataError,
     DataSet,
