@@ -82,7 +82,7 @@ def test_without_pyarrow_the_package_is_named(tmp_path: Path, monkeypatch: pytes
     path = write(pets(), tmp_path / "pets.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        DataError, match=r"is a Parquet file, which needs the package pyarrow: pip install 'pellucid\[tables\]'"
+        DataError, match=r'is a Parquet file, which needs the package pyarrow: pip install "pellucid\[tables\]"'
     ):
         read_table(path)
 
