@@ -35,6 +35,7 @@ COMMANDS = {
     "sample": "Write text with the network of RUN, which learned from text.",
     "export": "Write the network of RUN as an ONNX file, for other runtimes and languages.",
     "runs": "Show the runs below FOLDER, the newest first: data, model, figures, and how each ended.",
+    "watch": "Watch RUN, the newest one by default, while it trains: progress, curves, and how it ends.",
     "compare": "Compare runs: the settings that differ, the figures, the curves laid over each other.",
     "sweep": "Train on DATASET with many settings, and say which did best.",
     "report": "Write RUN as one HTML page: settings, curves, predictions, statistics, the network's graph.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -95,13 +95,16 @@ class Lines(Callback):
 
     def after_epoch(self, learner: Learner) -> None:
         figures = {"loss": learner.train_loss, **scalars(learner.evaluation)}
-        shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
         rate = learner.optimizer.param_groups[0]["lr"]
-        seconds = time.perf_counter() - self.since
-        width = len(str(learner.epochs))
         self.console.print(
-            f"epoch {learner.epoch:{width}}/{learner.epochs}  {shown}  lr {float(rate):.3g}  {seconds:.1f} s"
+            epoch_line(learner.epoch, learner.epochs, figures, float(rate), time.perf_counter() - self.since)
         )
+
+
+def epoch_line(epoch: int, epochs: int, figures: Mapping[str, float], rate: float, seconds: float) -> str:
+    """What is said of an epoch in a line."""
+    shown = "  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items())
+    return f"epoch {epoch:{len(str(epochs))}}/{epochs}  {shown}  lr {rate:.3g}  {seconds:.1f} s"
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:

@@ -19,7 +19,8 @@ from pellucid.train.records.stopwatch import Stopwatch
 
 Row = dict[str, Any]
 
-WRITE_SHARE = 0.01  # of the time may go into writing the file after an epoch
+WRITE_SHARE = 0.01  # of the time may go into writing the file
+WRITE_SECONDS = 2.0  # from one writing to the next in the midst of an epoch
 
 
 class Recorder(Callback):
@@ -34,8 +35,9 @@ class Recorder(Callback):
 
     Args:
         every: steps from one row of kind `step` to the next.
-        path: a file to write the rows to as CSV, at the end and after an epoch (after every one, unless that would
-            take more than a hundredth of the time: in a long run of short epochs); whole at any moment.
+        path: a file to write the rows to as CSV, at the end, after an epoch, and in the midst of one that takes
+            longer than two seconds (unless that would take more than a hundredth of the time: in a long run of short
+            epochs); whole at any moment.
 
     A step costs about a microsecond and 32 bytes: numbers are appended to an array, and only `rows` makes dicts of
     them. Raises ValueError if `every` is less than 1.
@@ -69,6 +71,7 @@ class Recorder(Callback):
         self._count = 0  # of rows of both kinds
         self._written = -1  # how many of them are in the file
         self._next_write = 0.0  # when to write it again, in seconds of the run
+        self._next_pulse = math.inf  # the same in the midst of an epoch
         self._hyperparameters = Hyperparameters()
         self._rows: list[Row] = []
         self._watch = Stopwatch()
@@ -114,6 +117,7 @@ class Recorder(Callback):
         if self._count:  # of a run that goes on, and whose file may lack its last epochs, or be ahead
             self._write()
         self._watch.start()
+        self._next_pulse = math.inf if self.path is None else self.seconds + WRITE_SECONDS
         self._hyperparameters.watch(learner.optimizer.param_groups)
 
     def after_batch(self, learner: Loop) -> None:
@@ -121,9 +125,12 @@ class Recorder(Callback):
         if step % self.every or learner.loss is None:
             return
         self._numbers.extend((learner.epoch + 1, step, learner.loss_value))
-        self._times.append(self._watch.seconds)
+        seconds = self._watch.seconds
+        self._times.append(seconds)
         self._hyperparameters.look(self._count)
         self._count += 1
+        if seconds >= self._next_pulse:
+            self._write_at(seconds)
 
     def amend(self, loss: float) -> None:
         """Put `loss` in the place of that of the last step: a loop that is not a Learner's may tell it late."""
@@ -138,9 +145,7 @@ class Recorder(Callback):
         self._epochs.append((len(self._times), row))
         self._count += 1
         if self.seconds >= self._next_write:
-            start = self.seconds
-            self._write()
-            self._next_write = self.seconds + (self.seconds - start) / WRITE_SHARE
+            self._write_at(self.seconds)
 
     def after_fit(self, learner: Loop) -> None:
         self._watch.stop()
@@ -167,6 +172,13 @@ class Recorder(Callback):
         from pellucid.viz import curves
 
         return curves(self.rows, ax=ax, save=save)
+
+    def _write_at(self, start: float) -> None:
+        """Write, and say when to do so next."""
+        self._write()
+        now = self.seconds
+        self._next_write = now + (now - start) / WRITE_SHARE
+        self._next_pulse = math.inf if self.path is None else max(self._next_write, now + WRITE_SECONDS)
 
     def _write(self) -> None:
         if self.path is not None and self._written != self._count:
