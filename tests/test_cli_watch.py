@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from pellucid.cli import watch as command
-from pellucid.cli.chart import chart
+from pellucid.cli.chart import draw
 from pellucid.cli.program import app
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.following import follow, newest
@@ -117,10 +117,10 @@ def test_the_picture_fits_the_terminal(
 
 def test_the_curve_goes_through_its_points() -> None:
     falling = [(float(x), 2.0**-x) for x in range(9)]
-    lines = chart({"loss": (falling, "")}, width=18, height=9, plain=True).plain.splitlines()  # a logarithmic scale
+    lines = draw({"loss": (falling, "")}, width=18, height=9, plain=True).plain.splitlines()  # a logarithmic scale
     assert [line[9:].rstrip().rfind("l") for line in lines] == list(range(9))
-    assert chart({"loss": ([(0.0, float("nan"))], "")}, 20, 4).plain == ""
-    assert chart({"loss": ([(0.0, 1.0), (1.0, float("inf")), (2.0, 1.0)], "")}, 20, 4).plain
+    assert draw({"loss": ([(0.0, float("nan"))], "")}, 20, 4).plain == ""
+    assert draw({"loss": ([(0.0, 1.0), (1.0, float("inf")), (2.0, 1.0)], "")}, 20, 4).plain
 
 
 RUN = """

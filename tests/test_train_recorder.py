@@ -195,6 +195,25 @@ def test_a_recorder_writes_seldom_where_writing_takes_long(tmp_path: Path, monke
     assert epochs == [1, 4, 7, 8]
 
 
+def test_a_recorder_writes_in_the_midst_of_a_long_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that a step moves on by 1.5 seconds: so whoever looks on sees an epoch of hours go on."""
+    now = 0.0
+    steps: list[int] = []
+
+    class Tick(Callback):
+        def before_batch(self, learner: Learner) -> None:
+            nonlocal now
+            now += 1.5
+
+    monkeypatch.setattr(stopwatch_module.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(
+        "pellucid.train.records.recorder.write_atomically", lambda _, text: steps.append(text.count("\nstep,"))
+    )
+    run = learner(Tick(), Recorder(path=tmp_path / "history.csv"))
+    run.fit(1)
+    assert steps[:-1] == list(range(2, len(run.loader) + 1, 2))
+
+
 def test_a_learner_has_one_recorder_and_says_so_where_it_has_none() -> None:
     own = Recorder(every=7)
     assert learner(own).recorder is own

@@ -16,12 +16,12 @@ SPREAD = 30.0  # the greatest over the least value from which the scale is logar
 MARGIN = 9  # columns for the figures at the left
 
 
-def chart(curves: dict[str, tuple[Points, str]], width: int, height: int, plain: bool = False) -> Text:
+def draw(curves: dict[str, tuple[Points, str]], width: int, height: int, plain: bool = False) -> Text:
     """Curves by name, each of points and a style, on one scale; the last is on top.
 
     What is not finite is left out. `plain` draws with an ASCII character a cell, the first letter of the curve's name.
 
-    >>> print(chart({"loss": ([(0, 1.0), (1, 0.5), (2, 0.25)], "")}, width=16, height=3, plain=True))
+    >>> print(draw({"loss": ([(0, 1.0), (1, 0.5), (2, 0.25)], "")}, width=16, height=3, plain=True))
            1 ll
                ll
         0.25     lll

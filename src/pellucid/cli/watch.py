@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pellucid import shell
-from pellucid.cli.chart import Points, chart
+from pellucid.cli.chart import Points, draw
 from pellucid.cli.interrupt import INTERRUPTED
 from pellucid.cli.screen import epoch_line
 from pellucid.experiments.following import Moment, follow, newest
@@ -98,9 +98,9 @@ def view(moment: Moment, console: Console) -> Group:
     if steps:
         legend = Text.assemble("loss: ", ("train", TRAIN), *([" and ", ("validation", VALID)] if validation else []))
         curves = {"train": (steps, TRAIN), "validation": (validation, VALID)}
-        parts += [Text(), legend, chart(curves, width, tall, plain)]
+        parts += [Text(), legend, draw(curves, width, tall, plain)]
     if metric and len(run.epochs) > 1:
-        parts += [Text(), Text(_spoken(metric)), chart({metric: (_points(run.epochs, metric), VALID)}, width, 4, plain)]
+        parts += [Text(), Text(_spoken(metric)), draw({metric: (_points(run.epochs, metric), VALID)}, width, 4, plain)]
     return Group(*parts)
 
 
