@@ -55,7 +55,7 @@ def _powershell(word: str) -> str:
     if _PLAIN.fullmatch(word) and not word.startswith("@"):
         return word
     # PowerShell takes typographic quotation marks for apostrophes, too. Two of them in a row are one.
-    return "'" + re.sub("(['‘’‚‛])", r"\1\1", word) + "'"
+    return "'" + re.sub("(['\u2018-\u201b])", r"\1\1", word) + "'"
 
 
 def _cmd(word: str) -> str:
