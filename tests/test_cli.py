@@ -138,6 +138,9 @@ def test_a_run_that_did_not_learn_says_so(kind: str) -> None:
     assert "did not learn" not in learned.stdout
 
 
+RARE = {"val_accuracy": 0.9, "chance_accuracy": 0.95, "chance_balanced_accuracy": 0.5}
+
+
 @pytest.mark.parametrize(
     ("figures", "learned"),
     [
@@ -146,6 +149,10 @@ def test_a_run_that_did_not_learn_says_so(kind: str) -> None:
         ({"val_accuracy": 0.55, "chance_accuracy": 0.5, "val_loss": 0.6}, False),
         ({"val_accuracy": 0.7, "chance_accuracy": 0.5, "val_loss": 0.6}, True),
         ({"val_accuracy": 1.0, "chance_accuracy": 1.0, "val_loss": 0.6}, True),
+        ({"val_accuracy": 0.2, "chance_accuracy": 0.15, "judged": 6000, "val_loss": 0.6}, True),
+        ({"val_accuracy": 0.2, "chance_accuracy": 0.15, "val_loss": 0.6}, False),
+        (RARE | {"val_balanced_accuracy": 0.8, "judged": 20}, True),
+        (RARE | {"val_balanced_accuracy": 0.6, "judged": 20}, False),
         ({"val_r2": 0.1}, True),
         ({"val_r2": -0.1}, False),
         ({}, True),

@@ -1,6 +1,7 @@
 """Folders of pictures from the command line: the data, augmentation, the networks, predictions."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,28 @@ def test_what_is_no_folder_of_pictures_is_refused(spoil: Any, problem: str) -> N
         folder(root)
 
 
+def test_a_damaged_picture_is_left_out_and_named() -> None:
+    root = shapes(count=10)
+    (root / "discs" / "bad.png").write_bytes(b"no")
+    data = folder(root)
+    assert len(data.x_train) + len(data.x_val) == 20  # type: ignore[arg-type]
+    assert data.description.endswith("; 1 file left out that cannot be read: discs/bad.png".replace("/", os.sep))
+    for k in range(2):
+        (root / "squares" / f"bad{k}.png").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"bad1\.png is no image that can be read.*Mend it, or remove it"):
+        folder(root)
+
+
+def test_a_folder_is_predicted_and_judged_by_its_folders() -> None:
+    trained(shapes(count=8), "--size", 8, "--model", "logistic", "--epochs", 1, "--out", "run")
+    result = pellucid("predict", "run", shapes("new", 3), "--out", "out.csv")
+    assert result.exit_code == 0 and "of 6 right" in result.output, result.output
+    assert len(Path("out.csv").read_text().splitlines()) == 7
+    assert "right" not in pellucid("predict", "run", "new/discs").output
+    Path("none").mkdir()
+    assert "none holds no file to predict from" in pellucid("predict", "run", "none").stderr
+
+
 # The networks
 
 
@@ -227,7 +250,7 @@ def test_the_report_shows_coloured_pictures() -> None:
     [
         (["/absent/folder"], "there is no folder /absent/folder"),
         (["digits", "--size", 9], "--size belongs to a folder of pictures"),
-        (["digits", "--model", "logistic", "--dropout", 0.1], "--dropout belongs to mlp and cnn"),
+        (["digits", "--model", "logistic", "--dropout", 0.1], "--dropout belongs to mlp, cnn, resnet, lstm and"),
         (["digits", "--model", "cnn", "--residual"], "--residual belongs to mlp and resnet, not to cnn"),
         (["circle", "--model", "resnet"], "--model resnet needs images"),
     ],

@@ -235,6 +235,18 @@ def test_weights_are_for_cross_entropy() -> None:
     assert "Did you mean balanced?" in pellucid("train", "moons", "--class-weights", "balance").stderr
 
 
+def test_balanced_classes_are_judged_by_the_balanced_accuracy() -> None:
+    x = np.random.default_rng(0).normal(size=600)
+    table = write("x,kind\n" + "".join(f"{v},{'rare' if v > 1.8 else 'usual'}\n" for v in x))
+    words = ("--target", "kind", "--class-weights", "balanced", "--epochs", 6, "--no-report", "--out", "run")
+    result = pellucid("train", table, *words)
+    summary = json.loads(Path("run/summary.json").read_text())
+    rare = round((x > 1.8).sum() * 0.2)
+    assert summary["val_balanced_accuracy"] > 0.9 and summary["chance_balanced_accuracy"] == 0.5
+    assert summary["judged"] == round(4 / (1 / rare + 1 / (120 - rare))) and summary["chance_loss"] == np.log(2)
+    assert "did not learn" not in result.output
+
+
 # A column that numbers the rows
 
 

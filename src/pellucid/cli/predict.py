@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.table import Table
 from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
-from pellucid.experiments.prediction import Samples, in_unit, judged, predictions, samples
+from pellucid.experiments.prediction import Samples, files_in, in_unit, judged, predictions, samples
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder, write_atomically
 
@@ -27,7 +28,8 @@ def predict(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="CSV or Parquet files with the columns that the run learned from, images, .npy or .npz files.",
+            help="CSV or Parquet files with the columns that the run learned from, images, .npy or .npz files; or "
+            "folders of them.",
             metavar="FILE",
             show_default=False,
         ),
@@ -44,7 +46,8 @@ def predict(
 
     A table is scaled as the training data were. An image may be of any size, dark on light or light on dark. If a CSV
     file has the target's column too, or a .npz file an array y beside x, the share that is right (for a real target,
-    the mean absolute error) is shown, over the rows that have a target. Of several files, --out writes one CSV file.
+    the mean absolute error) is shown, over the rows that have a target; so it is for a folder of pictures with a folder
+    for each class. Of several files, --out writes one CSV file.
 
     Example: pellucid predict runs/digits-mlp-64-20260101-120000 seven.png
     """
@@ -58,12 +61,14 @@ def predict(
         raise UsageError(f"--decimal is {decimal!r}; it must be . or ,")
     with readable(run):
         network = trained(folder, config, data)
-        read = [samples(file, config, data, decimal, encoding) for file in files]
+        names = [str(name) for name in data["classes"]]
+        asked = [pair for file in files for pair in files_in(file, config, names)]
+        files = [file for file, _ in asked]
+        read = [_of_class(samples(file, config, data, decimal, encoding), name) for file, name in asked]
         answers = [
             Answer(file, held, predictions(forward(network, held.x), config, data))
             for file, held in zip(files, read, strict=True)
         ]
-        names = [str(name) for name in data["classes"]]
         unit = str(data["facts"].get("target", {}).get("unit", ""))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     several = len(files) > 1
@@ -85,6 +90,11 @@ def predict(
         console.print("All files: " + judged(rows, [t for a in judgable for t in a.read.targets or ()], names, unit))
     if out is not None:
         console.print(f"Written: {out}")
+
+
+def _of_class(read: Samples, name: str | None) -> Samples:
+    """The samples of a file, which are of the class that its folder says, if it says one."""
+    return read if name is None else dataclasses.replace(read, targets=[name] * len(read.x))
 
 
 @dataclass(frozen=True)

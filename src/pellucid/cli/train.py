@@ -195,6 +195,11 @@ def _where(session: RunSession, reported: bool) -> str:
         where += f"\nReport: {folder.report}"
     if session.verdict:
         return f"{session.verdict}\n{where}"
+    path = shell.quote(folder.path)
+    if session.written is not None:
+        where += f"\nTo have it write: pellucid sample {path}"
+    else:
+        where += f"\nTo predict: pellucid predict {path} FILE"
     if not choices.spread(session.config.schedule):
         where += f"\nTo train on: {again} --epochs {2 * epochs}"
     return where

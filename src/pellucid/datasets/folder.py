@@ -13,6 +13,7 @@ from pellucid.datasets.record import DataError, DataSet, generator, split_by_cla
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 SIZE = 32  # pixels along a side
 MOST_BYTES = 4 * 2**30  # of all pictures together
+MOST_DAMAGED = 0.1  # share of the pictures that may be unreadable: of more, the folder is not what it seems
 _PARTS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test",)}
 _COLOURED = 0.02  # by how much red, green and blue differ somewhere in a picture that is not grey
 
@@ -22,12 +23,14 @@ def folder(path: str | os.PathLike[str], size: int = SIZE, val_fraction: float =
 
     Where there are folders train/ and val/ (or valid/, validation/), and perhaps test/, each with the folders of the
     classes, they are the parts; else a share of each class is for validation. A picture is turned as its camera says,
-    scaled until its shorter side fits, and cut to its middle. Where no picture has a colour, they have one channel.
+    scaled until its shorter side fits, and cut to its middle. Where no picture has a colour, they have one channel. A
+    file that cannot be read is left out, and named in the description.
 
     Shape: x (N, C, size, size) float32 from 0 to 1, with C of 1 or 3; y (N,) int64.
 
     Raises:
-        DataError: there is no such folder, it has fewer than two classes, or a picture cannot be read.
+        DataError: there is no such folder, it has fewer than two classes, or more than a tenth of the pictures cannot
+            be read.
     """
     path = Path(path).expanduser()
     if not path.is_dir():
@@ -63,7 +66,8 @@ def folder(path: str | os.PathLike[str], size: int = SIZE, val_fraction: float =
             f"{count:,} pictures of {size} × {size} need more than {MOST_BYTES >> 30} GB: choose a smaller size, such "
             f"as --size {max(8, size // 2)}"
         )
-    pictures = {part: _read(files, size) for part, files in found.items() if files}
+    damaged: list[Path] = []
+    pictures = {part: _read(files, size, damaged, MOST_DAMAGED * count) for part, files in found.items() if files}
     if all(np.ptp(x, axis=1).max(initial=0) < _COLOURED for x, _ in pictures.values()):
         pictures = {part: (x.mean(axis=1, keepdims=True, dtype=np.float32), y) for part, (x, y) in pictures.items()}
     x, y = pictures["train"]
@@ -73,9 +77,10 @@ def folder(path: str | os.PathLike[str], size: int = SIZE, val_fraction: float =
             pictures |= {"train": (x[rows], y[rows]), "val": (x[kept], y[kept])}
     val, test = (pictures.get(part, (None, None)) for part in ("val", "test"))
     kind = "grey" if x.shape[1] == 1 else "coloured"
+    what = f"{count - len(damaged):,} {kind} pictures of {len(classes)} classes, at {size} × {size}"
     return DataSet(
         name=path.name,
-        description=f"{path.name}: {count:,} {kind} pictures of {len(classes)} classes, at {size} × {size}",
+        description=f"{path.name}: {what}{_left_out(damaged, path)}",
         task="classification",
         class_names=tuple(classes),
         facts={"size": size, **({"files_that_are_no_pictures": skipped} if skipped else {})},
@@ -107,8 +112,24 @@ def _spoken(classes: list[str]) -> str:
     return f"only {classes[0]}" if classes else "none"
 
 
-def _read(files: list[tuple[Path, int]], size: int) -> tuple[np.ndarray, np.ndarray]:
-    x = np.empty((len(files), 3, size, size), np.float32)
-    for row, (file, _) in enumerate(files):
-        x[row] = read_picture(file, (size, size), 3)
-    return x, np.array([number for _, number in files], np.int64)
+def _read(files: list[tuple[Path, int]], size: int, damaged: list[Path], most: float) -> tuple[np.ndarray, np.ndarray]:
+    """The pictures and their classes; those that cannot be read are added to `damaged`, which may hold `most`."""
+    x, y = np.empty((len(files), 3, size, size), np.float32), []
+    for file, number in files:
+        try:
+            x[len(y)] = read_picture(file, (size, size), 3)
+        except DataError as error:
+            damaged.append(file)
+            if len(damaged) > most:
+                raise DataError(f"{error}. Mend it, or remove it") from error
+            continue
+        y.append(number)
+    return x[: len(y)], np.array(y, np.int64)
+
+
+def _left_out(damaged: list[Path], root: Path) -> str:
+    """What is left out, in words."""
+    if not damaged:
+        return ""
+    shown = ", ".join(str(file.relative_to(root)) for file in damaged[:3]) + (", …" if len(damaged) > 3 else "")
+    return f"; {len(damaged):,} {'file' if len(damaged) == 1 else 'files'} left out that cannot be read: {shown}"

@@ -12,12 +12,17 @@ CERTAINTY = 2.0  # standard deviations of chance
 LEAST_GAIN = 0.03  # part of the loss of chance by which a loss has to be below it
 
 
-def chance(data: Any, loss: str) -> dict[str, float]:
+def chance(data: Any, loss: str, balanced: bool = False) -> dict[str, float]:
     """What the classes' shares in the training part alone get on the validation part.
 
     `chance_accuracy` is that of always answering the most frequent class; `chance_loss` is the cross-entropy of always
     giving each class its share, where that is the loss. Nothing for a real target: R² is 0 for whoever always answers
-    the mean.
+    the mean. `judged` is the number of answers, where that is not the number of samples: of a text the characters.
+
+    Args:
+        balanced: the loss counts each class the same. An answer that does not look at the input then has a balanced
+            accuracy of 1/C, and the loss of equal shares, ln C; and the rare classes decide how much chance can do:
+            `judged` is the number of samples that would leave as much to it if all classes were as frequent.
     """
     if data.task == "regression":
         return {}
@@ -26,6 +31,15 @@ def chance(data: Any, loss: str) -> dict[str, float]:
     found = {"chance_accuracy": float(np.mean(val == counts.argmax()))}
     if loss in ("cross-entropy", "bce"):
         found["chance_loss"] = float(-np.mean(np.log(counts / counts.sum())[val]))
+    if data.task == "text":
+        found["judged"] = len(val)
+    if balanced:
+        there = np.bincount(val)[np.unique(val)]
+        found |= {
+            "chance_balanced_accuracy": 1 / len(there),
+            "chance_loss": math.log(len(counts)),
+            "judged": round(len(there) ** 2 / float((1 / there).sum())),
+        }
     return found
 
 
@@ -35,14 +49,23 @@ def unlearned(summary: Mapping[str, Any], samples: int) -> str:
     An accuracy counts as above chance by two standard deviations of what chance gives over `samples`. Of rare classes
     much can be known before an answer changes: then the loss decides.
     """
-    accuracy, least = summary.get("val_accuracy"), summary.get("chance_accuracy")
+    balanced = "balanced_" if "val_balanced_accuracy" in summary else ""
+    accuracy, least = summary.get(f"val_{balanced}accuracy"), summary.get(f"chance_{balanced}accuracy")
     if isinstance(accuracy, float) and isinstance(least, float):
-        spread = CERTAINTY * math.sqrt(least * (1 - least) / max(samples, 1))
+        judged = summary.get("judged", samples)
+        spread = CERTAINTY * math.sqrt(least * (1 - least) / max(judged, 1))
         gained = summary.get("val_loss", math.inf) < (1 - LEAST_GAIN) * summary.get("chance_loss", -math.inf)
         if accuracy <= least + spread and accuracy < 1 and not gained:
+            give = f"give or take {spread:.1%}"
+            if balanced:
+                return (
+                    f"It did not learn: its balanced accuracy is {accuracy:.1%}, and an answer that does not look at "
+                    f"the input gets {least:.1%}, {give}."
+                )
+            what = "sample" if judged == samples else "character"
             return (
-                f"It did not learn: of {samples:,} validation samples {accuracy:.1%} are right, and always answering "
-                f"the most frequent class gets {least:.1%}, give or take {spread:.1%}."
+                f"It did not learn: of {judged:,} validation {what}{'s' if judged != 1 else ''} {accuracy:.1%} are "
+                f"right, and always answering the most frequent class gets {least:.1%}, {give}."
             )
     score = summary.get("val_r2")
     if isinstance(score, float) and score <= 0:

@@ -53,7 +53,7 @@ def learner(
         (loaders.train, loaders.val),
         loss(config, classes, data),
         steps,
-        metrics(classes, data.facts.get("target_std", 1.0)),
+        metrics(classes, data.facts.get("target_std", 1.0), balanced=config.class_weights == "balanced"),
         [*callbacks, *schedule, *asked],
         defaults=(),  # the command line has a screen of its own
         compile=bool(config.compile),
@@ -114,10 +114,12 @@ def class_weights(y: np.ndarray, classes: int) -> Tensor:
     return from_data(np.where(counts > 0, len(y) / (there * np.maximum(counts, 1)), 0.0).astype(np.float32))
 
 
-def metrics(classes: int | None, target_std: float = 1.0) -> dict[str, Callable[[], Any]]:
+def metrics(classes: int | None, target_std: float = 1.0, *, balanced: bool = False) -> dict[str, Callable[[], Any]]:
     """What is measured on the validation data beside the loss; the first is the one shown while training."""
     if classes is None:  # the error in the units of the file, though the target was standardised
         return {"r2": train.R2, "mae": lambda: train.MeanAbsoluteError(scale=target_std)}
+    if balanced:
+        return {"accuracy": train.Accuracy, "balanced_accuracy": train.BalancedAccuracy}
     return {"accuracy": train.Accuracy}
 
 

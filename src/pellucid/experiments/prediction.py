@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.datasets import DataError, read_features, read_image
 from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
+from pellucid.datasets.columnar import ENDINGS as TABLES
 from pellucid.datasets.image import frame_count, read_picture
 from pellucid.datasets.sheet import TableFile, read_table
 from pellucid.datasets.table import read_target, unseen
@@ -35,6 +36,29 @@ class Samples:
     x: np.ndarray
     targets: list[str | float | None] | None = None
     notes: list[str] = field(default_factory=list)
+
+
+def files_in(path: Path, config: Config, classes: list[str]) -> list[tuple[Path, str | None]]:
+    """The files that a folder holds for the network of a run, or the file itself, each with the class that it is of.
+
+    In a folder with a folder for each class, as it was learned from, that is the class; else it is not known.
+
+    Raises:
+        UsageError: the folder holds no such file.
+    """
+    if not path.is_dir():
+        return [(path, None)]
+    pictures = config.source == "folder" or config.source in ("digits", "mnist")
+    endings = (*IMAGES, *ARRAYS) if pictures else (".csv", ".tsv", *TABLES)
+
+    def within(place: Path) -> list[Path]:
+        return sorted(file for file in place.iterdir() if file.is_file() and file.suffix.lower() in endings)
+
+    found: list[tuple[Path, str | None]] = [(file, None) for file in within(path)]
+    found += [(file, name) for name in classes if (path / name).is_dir() for file in within(path / name)]
+    if not found:
+        raise UsageError(f"{path} holds no file to predict from: it was expected to hold some of {', '.join(endings)}.")
+    return found
 
 
 def samples(

@@ -67,7 +67,8 @@ class Search:
         optuna()
         data = source.load({**fixed, "quiet": True})
         classes = source.classes_of(data)
-        known = [f"val_{name}" for name in build.metrics(classes)] + ["val_loss", "train_loss"]
+        balanced = fixed.get("class_weights") == "balanced"
+        known = [f"val_{name}" for name in build.metrics(classes, balanced=balanced)] + ["val_loss", "train_loss"]
         metric = (metric or known[0]).replace("-", "_")
         if metric not in known:
             raise unknown("metric", metric, known, "" if data.x_test is None else "; the test data decide nothing")

@@ -250,12 +250,13 @@ class RunSession:
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""
         last = self.history.epochs[-1]
-        names = ["accuracy"] if self.classes is not None else ["r2", "mae"]
+        balanced = self.config.class_weights == "balanced"
+        names = list(build.metrics(self.classes, balanced=balanced))
         summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
         summary |= {f"val_{name}": last[f"val_{name}"] for name in names}
         if self.written is not None:
             summary["val_bits_per_character"] = last["val_loss"] / math.log(2)
-        summary |= baseline.chance(self.data, self.config.loss)
+        summary |= baseline.chance(self.data, self.config.loss, balanced)
         if self.loaders.test is not None:
             test = self.learner.evaluate(self.loaders.test)
             summary |= {f"test_{name}": test[name] for name in names}
