@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import pellucid as torch
-from pellucid import nn, optim
+from pellucid import nn, optim, viz
 from pellucid.viz.flame import Flame, Frame
 
 from .browser import in_browser
@@ -134,6 +134,19 @@ def test_the_table() -> None:
     }  # fmt: skip
     assert "4 more" in measured.table(limit=1)
     assert repr(measured) == measured.table()
+
+
+def test_the_roofline_has_each_op_that_computes() -> None:
+    measured = torch.profile(training_step(), steps=1)
+    (axes,) = viz.roofline(measured).axes
+    assert {text.get_text() for text in axes.texts} == {"linear", "tanh", "sum", "sgd_", "adding gradients"}
+    step = torch.compile(training_step())
+    with pytest.raises(ValueError, match="has not been recorded yet"):
+        viz.roofline(step)
+    for _ in range(3):
+        step()
+    (axes,) = viz.roofline(step).axes
+    assert any("matmul" in text.get_text() for text in axes.texts)
 
 
 def test_neighbours_within_the_same_are_one_box() -> None:

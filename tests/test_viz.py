@@ -151,6 +151,13 @@ FIGURES: dict[str, Draw] = {
         {"tensors": {"loss": {**growth(9), "error": [NAN] * 20, "units": [math.inf] * 20}}}, **k
     ),
     "parity, nothing": lambda **k: viz.parity({"tensors": {}}, **k),
+    "roofline": lambda **k: viz.roofline(
+        {"operations": 1e11, "bytes": 1e10, "rows": [("mat$mul", 2e6, 1e4, 1e-4), ("_add", 1e3, 1.2e4, 2e-6)] * 7}, **k
+    ),
+    "roofline, untimed": lambda **k: viz.roofline(
+        {"operations": 1e11, "bytes": 1e10, "rows": [("x" * 80, 1, 4, None)]}, **k
+    ),
+    "roofline, nothing": lambda **k: viz.roofline({"operations": 1e11, "bytes": 1e10, "rows": [("a", 0, 0, 1)]}, **k),
     "predicted_against_true": lambda **k: viz.predicted_against_true(REAL, REAL + 0.1, unit="$x$_1", **k),
     "predicted_against_true, NaN": lambda **k: viz.predicted_against_true(REAL[:3], [0, NAN, NAN], **k),
     "predicted_against_true, nothing": lambda **k: viz.predicted_against_true([], [], **k),

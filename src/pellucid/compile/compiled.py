@@ -98,6 +98,15 @@ class Compiled:
         peak = measured() if roofline else None
         return "\n\n".join(recording.explain(peak) for recording in recordings)
 
+    def __roofline__(self) -> dict[str, Any]:
+        """What `viz.roofline` draws: the machine's peaks, measured now, and the kernels of the latest recording."""
+        recordings = [recording for known in self._recordings.values() for recording in known]
+        if not recordings:
+            raise ValueError(f"viz.roofline: {self.explain()}")
+        peak = measured()
+        rows = [(cost.name, cost.operations, cost.bytes, None) for cost in recordings[-1].costs()]
+        return {"operations": peak.operations, "bytes": peak.bytes, "rows": rows}
+
     def __getattr__(self, name: str) -> Any:
         """What the function has, or the module: `compiled.parameters()`, `compiled.train()`."""
         if name == "function" or name.startswith("__"):  # what Python itself asks for is this object's own

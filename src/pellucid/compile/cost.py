@@ -74,9 +74,14 @@ def _bytes(value: Value) -> int:
     return value.size * value.dtype.itemsize
 
 
+def costs(graph: Graph) -> list[Cost]:
+    """What each kernel costs, in order."""
+    return [found for node in graph.nodes if (found := cost(node)) is not None]
+
+
 def roofline(graph: Graph, peak: Peak) -> str:
     """A line for each kernel, in order: bytes, operations, the least time, and what it waits for."""
-    rows = [found for node in graph.nodes if (found := cost(node)) is not None]
+    rows = costs(graph)
     head = (
         f"peak: {peak.operations / 1e9:.0f} billion operations and {peak.bytes / 1e9:.1f} GB a second, so a kernel "
         f"below {peak.operations / peak.bytes:.1f} operations a byte waits for memory"

@@ -18,7 +18,7 @@ from pellucid.core.views import memory_of
 from pellucid.reverse.gradients import grad
 
 from .apart import Apart, seeds_for
-from .cost import Peak, roofline
+from .cost import Cost, Peak, costs, roofline
 from .graph import INPUT, Graph, build, leaves
 from .guards import Conditions
 from .passes import PASSES
@@ -333,6 +333,12 @@ class Recording:
         first = self._explained(self.apart.forward, self.apart.plan, peak)
         second = self._explained(self.apart.backward, self.apart.second, peak)
         return f"{head}\nthe forward pass, {first}\n\nthe backward pass, {second}"
+
+    def costs(self) -> list[Cost]:
+        """What each kernel costs, in the order in which they run."""
+        if self.apart is None:
+            return costs(self.graph)
+        return [*costs(self.apart.forward), *costs(self.apart.backward)]
 
     def _explained(self, graph: Graph, plan: Plan, peak: Peak | None) -> str:
         size = sum(array.nbytes for array in plan.buffers.values())

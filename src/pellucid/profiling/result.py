@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pellucid.compile.cost import measured
 from pellucid.viz.flame import Flame, Frame
 
 
@@ -128,6 +129,12 @@ class Profile:
         """The chart of the median step: time to the right, phases, modules, lines and ops downwards."""
         frames = [Frame(_stack(event), event.start, event.seconds, _tip(event)) for event in self.events]
         return Flame(f"Profile of {self.name}", frames, self._length, self.table())
+
+    def __roofline__(self) -> dict[str, Any]:
+        """What `viz.roofline` draws: the machine's peaks, which are measured, and each op with its time."""
+        peak = measured()
+        rows = [(row.op, row.operations, row.bytes, row.seconds) for row in self.rows]
+        return {"operations": peak.operations, "bytes": peak.bytes, "rows": rows}
 
     def __repr__(self) -> str:
         return self.table(limit=20)

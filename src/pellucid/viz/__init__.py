@@ -23,6 +23,7 @@ from pellucid.viz.plane import decision_regions, scatter
 from pellucid.viz.regression import predicted_against_true
 from pellucid.viz.relief import surface
 from pellucid.viz.report import report
+from pellucid.viz.roofline import roofline
 from pellucid.viz.style import slides
 from pellucid.viz.summary import Summary, summary
 from pellucid.viz.trials import sweep
@@ -47,6 +48,7 @@ __all__ = [
     "parity",
     "predicted_against_true",
     "report",
+    "roofline",
     "scatter",
     "slides",
     "surface",
