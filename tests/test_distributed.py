@@ -165,7 +165,7 @@ def test_what_to_install_is_said(monkeypatch: Any) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.setenv(name, "2" if name == "WORLD_SIZE" else "0")
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'pellucid\[mpi\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "pellucid\[mpi\]"'):
         dist.init_process_group()
     assert not dist.is_initialized()
 

@@ -431,7 +431,7 @@ def test_the_page_fetches_nothing_from_elsewhere_and_labels_everything() -> None
 
 def test_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(served.Absent, match=r"starlette, uvicorn, websockets: pip install 'pellucid\[playground\]'"):
+    with pytest.raises(served.Absent, match=r'starlette, uvicorn, websockets: pip install "pellucid\[playground\]"'):
         served.need()
 
 

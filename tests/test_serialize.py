@@ -306,7 +306,7 @@ def test_safetensors_of_others(tmp_path: Path) -> None:
 
 def test_safetensors_is_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "safetensors", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'pellucid\[standard\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "pellucid\[standard\]"'):
         save({"a": 1}, tmp_path / "x.safetensors")
     save({"a": 1}, tmp_path / "x.pt")
 

@@ -226,4 +226,4 @@ def test_what_makes_no_sense_is_refused_with_what_would(settings: dict[str, Any]
 def test_without_scikit_learn_the_error_says_what_to_install() -> None:
     program = "import sys; sys.modules['sklearn'] = None\nimport pellucid.sklearn"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert 'pellucid.sklearn needs the package scikit-learn: pip install "pellucid[standard]"' in done.stderr
+    assert 'pellucid.sklearn needs the package scikit-learn: pip install "pellucid[sklearn]"' in done.stderr

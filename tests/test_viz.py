@@ -733,7 +733,7 @@ def test_a_landscape_draws_itself_and_refuses_what_it_cannot_do() -> None:
 
 def test_matplotlib_that_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install 'pellucid\[standard\]'"):
+    with pytest.raises(ImportError, match=r'pip install "pellucid\[standard\]"'):
         viz.curves(run())
 
 

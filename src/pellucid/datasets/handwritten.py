@@ -1,12 +1,10 @@
-"""Handwritten digits: scikit-learn's 1,797 of 8 × 8, which come with it, and MNIST's 70,000 of 28 × 28."""
+"""Handwritten digits: the 1,797 of 8 × 8 that scikit-learn has, too, which lie here, and MNIST's 70,000 of 28 × 28."""
 
 import gzip
 import hashlib
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 import numpy as np
 
@@ -28,12 +26,11 @@ DIGITS = tuple(str(digit) for digit in range(10))
 def digits(val_fraction: float = 0.2, seed: int = 0) -> DataSet:
     """scikit-learn's 1,797 digits, written by 43 people and scanned to 8 × 8 pixels from 0 to 1. Needs no download.
 
-    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
+    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998 (its
+    test set, licensed as CC BY 4.0; https://doi.org/10.24432/C50P49). `digits.csv.gz` is the copy that is part of
+    scikit-learn.
 
     Shape: x (N, 1, 8, 8) float32; y (N,) int64.
-
-    Raises:
-        DataError: scikit-learn is not installed.
 
         >>> digits(val_fraction=0.2, seed=0)
         DataSet(digits: classification, 10 classes; 1,438 train, 359 val; a sample is (1, 8, 8))
@@ -52,23 +49,10 @@ def digits(val_fraction: float = 0.2, seed: int = 0) -> DataSet:
 
 
 def _scanned() -> tuple[np.ndarray, np.ndarray]:
-    """Pixels from 0 to 16, (N, 64), and labels, (N,): what `sklearn.datasets.load_digits` returns.
-
-    The file is read where it lies in the package: to import scikit-learn, with SciPy and pandas, takes longer than to
-    train on the digits.
-    """
-    package = find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise need("scikit-learn", "the data set digits")
-    path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    if path.is_file():
-        with gzip.open(path, "rt", encoding="ascii") as file:
-            table = np.loadtxt(file, delimiter=",")
-        return table[:, :-1], table[:, -1]
-    from sklearn.datasets import load_digits  # a version that keeps it elsewhere
-
-    both: Any = load_digits(return_X_y=True)
-    return both
+    """Pixels from 0 to 16, (N, 64), and labels, (N,): what `sklearn.datasets.load_digits` returns."""
+    with gzip.open(Path(__file__).parent / "digits.csv.gz", "rt", encoding="ascii") as file:
+        table = np.loadtxt(file, delimiter=",")
+    return table[:, :-1], table[:, -1]
 
 
 def mnist(

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 
 if find_spec("sklearn") is None:
     raise ModuleNotFoundError(
-        'pellucid.sklearn needs the package scikit-learn: pip install "pellucid[standard]"', name="sklearn"
+        'pellucid.sklearn needs the package scikit-learn: pip install "pellucid[sklearn]"', name="sklearn"
     )
 
 from pellucid.sklearn.classifier import Classifier

@@ -82,7 +82,7 @@ def versions() -> dict[str, str]:
 def blas() -> dict[str, Any]:
     """The library that NumPy multiplies matrices with: `name`, `version`, `threads`.
 
-    `threads` is what the library says through threadpoolctl (which comes with scikit-learn), else what the environment
+    `threads` is what the library says through threadpoolctl, else what the environment
     asks it for, else None.
     """
     built: Any = np.show_config(mode="dicts")
