@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "optim": frozenset({"ops", "core", "nn", "sparse", "kernels"}),  # `swa_utils.AveragedModel` is a module
     "serialize": frozenset({"ops", "core", "safetensors"}),
     "utils": frozenset({"ops", "core", "distributed"}),  # a batch is samples put on top of each other: `stack`, an op
-    "datasets": frozenset({"backend", "core", "shell"}),
+    "datasets": frozenset({"backend", "core", "shell", "viz"}),  # a data set draws itself: `data.plot()`
     "scalar": frozenset(),
     "compile": frozenset({"autograd", "ops", "core", "kernels"}),  # a run with a history is a Function
     "onnx": frozenset({"nn", "ops", "core", "files"}),

@@ -4,6 +4,7 @@ import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,14 @@ class TextSet:
                 f"received {numbers.min()} to {numbers.max()}"
             )
         return "".join(self.vocab[i] for i in numbers.ravel().tolist())
+
+    def plot(self, *, title: str | None = None, ax: Any = None, save: Any = None) -> Any:
+        """How often each character comes in the training part; `title`, `ax`, `save` as for `pellucid.viz.curves`."""
+        from pellucid.viz.data import characters
+
+        counts = np.bincount(self.train, minlength=len(self.vocab)).tolist()
+        title = f"{self.name}: {len(self.train):,} characters to train on" if title is None else title
+        return characters(dict(zip(self.vocab, counts, strict=True)), title=title, ax=ax, save=save)
 
     def __repr__(self) -> str:
         return f"TextSet({self.name}: {len(self.vocab)} characters; {len(self.train):,} train, {len(self.val):,} val)"

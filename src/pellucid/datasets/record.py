@@ -47,6 +47,21 @@ class DataSet:
         """The shape of one sample of `x`."""
         return self.x_train.shape[1:]
 
+    def plot(self, *, title: str | None = None, ax: Any = None, save: Any = None) -> Any:
+        """What the training part holds: of a table each column, of points the plane, of pictures some of each class, of
+        text how often each character comes.
+
+        Args:
+            title, ax, save: as for `pellucid.viz.curves`; without a title it is the name of the data set.
+
+        Returns:
+            The matplotlib figure, which a notebook shows.
+        """
+        from pellucid.datasets.drawing import draw
+
+        title = f"{self.name}: {len(self.x_train):,} training samples" if title is None else title
+        return draw(self, title=title, ax=ax, save=save)
+
     def __repr__(self) -> str:
         parts = {"train": self.x_train, "val": self.x_val, "test": self.x_test}
         counts = ", ".join(f"{len(x):,} {part}" for part, x in parts.items() if x is not None)
