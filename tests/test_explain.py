@@ -35,10 +35,10 @@ def plain(value: Any) -> Any:
 WITHOUT_EXAMPLE = frozenset(
     """
     adafactor_ angle as_strided attention binomial_numbers cholesky_factor cholesky_solution cofactors conj
-    cross_product det eig_packed eigh_packed fourier frexp from_half_spectrum future gamma_cdf gru_scan
-    half_spectrum igamma igamma_ igammac igammac_ imag inverse lstm_scan lu_packed make_complex matrix_exp muon_
-    phase piece piece_embed poisson_numbers pseudo_inverse qr_packed real rnn_scan slogdet_packed solution
-    special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1
+    cross_product det eig_packed eigh_packed fourier frexp from_half_spectrum future gamma_cdf gru_delta gru_scan
+    half_spectrum igamma igamma_ igammac igammac_ imag inverse lstm_delta lstm_scan lu_packed make_complex matrix_exp
+    muon_ phase piece piece_embed poisson_numbers pseudo_inverse qr_packed real rnn_delta rnn_scan slogdet_packed
+    solution special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1
     special_chebyshev_polynomial_t special_chebyshev_polynomial_u special_chebyshev_polynomial_v
     special_chebyshev_polynomial_w special_hermite_polynomial_h special_hermite_polynomial_he
     special_laguerre_polynomial_l special_legendre_polynomial_p special_modified_bessel_i0

@@ -59,6 +59,13 @@ def lstm(t: Any, x: Any, hidden: Any, cell: Any, *weights: Any, **options: Any) 
     return t.cat([out.flatten(), last.flatten(), inner.flatten()])
 
 
+def gru(t: Any, x: Any, hidden: Any, *weights: Any, **options: Any) -> Any:
+    layer = t.nn.GRU(x.shape[2], hidden.shape[2], dtype=x.dtype, **options)
+    named = dict(zip((name for name, _ in layer.named_parameters()), [w * 0.1 for w in weights], strict=True))
+    out, last = t.func.functional_call(layer, named, (x, hidden))
+    return t.cat([out.flatten(), last.flatten()])
+
+
 def normed(t: Any, x: Any, weight: Any, bias: Any) -> Any:
     return t.nn.functional.layer_norm(x, tuple(weight.shape), weight, bias)
 
@@ -107,10 +114,17 @@ CASES = [
     Case("lstm", lstm, [
         ((1, 1, 3), (1, 1, 2), (1, 1, 2), (8, 3), (8, 2), (8,), (8,)),
         ((7, 9, 10), (1, 9, 65), (1, 9, 65), (260, 10), (260, 65), (260,), (260,)),
-    ], ("lstm", "lstm_backward"), bound=3),
+    ], ("lstm_sequence", "lstm_sequence_backward"), bound=3),
     Case("lstm both ways", partial(lstm, bidirectional=True), [
         ((3, 17, 10), (2, 17, 32), (2, 17, 32), *[(128, 10), (128, 32), (128,), (128,)] * 2),
-    ], ("lstm", "lstm_backward"), bound=3),
+    ], ("lstm_sequence", "lstm_sequence_backward"), bound=3),
+    Case("gru", gru, [
+        ((1, 1, 3), (1, 1, 2), (6, 3), (6, 2), (6,), (6,)),
+        ((7, 9, 10), (1, 9, 65), (195, 10), (195, 65), (195,), (195,)),
+    ], ("gru_sequence", "gru_sequence_backward"), bound=3),
+    Case("gru both ways", partial(gru, bidirectional=True), [
+        ((3, 17, 10), (2, 17, 32), *[(96, 10), (96, 32), (96,), (96,)] * 2),
+    ], ("gru_sequence", "gru_sequence_backward"), bound=3),
     Case("lstm projected", partial(lstm, proj_size=9), [
         ((3, 17, 10), (1, 17, 9), (1, 17, 32), (128, 10), (128, 9), (128,), (128,), (9, 32)),
     ], ("lstm",), bound=3),

@@ -1,5 +1,6 @@
 """Recurrent layers against PyTorch's: weights of a seed, results, gradients of both orders, packing, refusals."""
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 import pellucid
 from pellucid import nn
+from pellucid.compile.tracer import trace
 
 torch = pytest.importorskip("torch")
 
@@ -86,6 +88,35 @@ def test_second_derivatives(kind: str, options: dict[str, Any]) -> None:
         found.append(library.autograd.grad(sum((g * g).sum() for g in first), inputs))
     for a, b in zip(*found, strict=True):
         close(a, b, 1e-8)
+
+
+@pytest.mark.parametrize(("kind", "size", "options"), [
+    *itertools.product(["RNN", "GRU", "LSTM"], [3, 70], [{}, {"bidirectional": True}, {"lengths": [4, 2] * 4}]),
+    ("LSTM", 3, {"proj_size": 2}),
+], ids=str)  # fmt: skip
+def test_backward_in_one_op_is_what_it_consists_of(kind: str, size: int, options: dict[str, Any]) -> None:
+    """rnn_delta, lstm_delta, gru_delta: as the ops that are differentiated in their place, one a scan in a trace."""
+    given = dict(options)
+    lengths = given.pop("lengths", None)
+    pellucid.manual_seed(0)
+    layer: Any = getattr(nn, kind)(5, size, **given)
+    x = pellucid.randn(4, 8, 5, requires_grad=True)
+
+    def loss(x: Any) -> Any:
+        data = x if lengths is None else nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        output, last = layer(data)
+        output = output if lengths is None else output.data
+        return (output * output).sum() + sum(state.sin().sum() for state in tensors(last))
+
+    leaves = [x, *layer.parameters()]
+    plain = pellucid.autograd.grad(loss(x), leaves)
+    composed = pellucid.autograd.grad(loss(x), leaves, create_graph=True)
+    for whole, parts in zip(plain, composed, strict=True):
+        close(parts, whole, 1e-5)
+    program = trace(lambda x: pellucid.autograd.grad(loss(x), leaves)[0], x)
+    names = [step.op.name for step in program.steps]
+    scans = 2 if "bidirectional" in options else 1
+    assert names.count(f"{kind.lower()}_scan") == names.count(f"{kind.lower()}_delta") == scans
 
 
 @pytest.mark.parametrize("kind", ["RNNCell", "LSTMCell", "GRUCell"])

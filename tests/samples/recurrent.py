@@ -61,3 +61,5 @@ SAMPLES = {
         row(real(3, 2, 6), real(6, 2), real(2, 2), None, MASK, reference=_gru, reverse=True),
     ],
 }
+
+ELSEWHERE = dict.fromkeys(("rnn_delta", "lstm_delta", "gru_delta"), "tests/test_recurrent.py")

@@ -104,6 +104,7 @@ class Declaration:
         self.rules: dict[int, Rule] = {}
         self.recompute: dict[str, Rule] = {}
         self.shared: dict[str, Rule] = {}
+        self.composition: Forward | None = None
         self.plans: dict[int, Plan] = {}  # by mask, made when first needed
         if self.name in TABLE:
             raise ValueError(f"op {self.name!r} is declared twice")
@@ -128,6 +129,13 @@ class Declaration:
         It is computed once for a backward through the op, and handed to each rule that asks for it by name.
         """
         self.shared.update(rules)
+
+    def composes(self, composition: Forward) -> None:
+        """Say what ops the op consists of, as a function of the vocabulary: for an op without rules.
+
+        A backward that is itself differentiated applies them in its place; any other applies the op.
+        """
+        self.composition = composition
 
     def usage(self) -> str:
         """How the op is called: `sum(input, *, dim=None, keepdim=False)`."""

@@ -8,7 +8,7 @@
 | `convolution` | convolution in two dimensions, and both gradients |
 | `products` | products of small matrices, and their sum with a weight |
 | `blas` | the product that NumPy's own BLAS has |
-| `recurrent` | the gates of an LSTM's step |
+| `recurrent` | LSTM and GRU over a whole sequence, and back |
 | `rows` | layer and batch norm, softmax, and their gradients |
 | `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |

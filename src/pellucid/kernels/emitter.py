@@ -173,12 +173,15 @@ class Emitter:
         whole = lane_of(left.type).startswith("i")
         order = "s" + _ORDER[operator][1:] if whole and operator != "==" else _ORDER[operator]
         word = ("icmp " if whole else "fcmp ") + ("eq" if whole and operator == "==" else order)
-        return self.add("i1", f"{word} {left.type} {left.name}, {right.name}")
+        lanes = "" if lane_of(left.type) == left.type else left.type[1:-1].split(" x ")[0]
+        kind = vector(int(lanes), "i1") if lanes else "i1"
+        return self.add(kind, f"{word} {left.type} {left.name}, {right.name}")
 
     def select(self, condition: Value, then: Value, otherwise: Value | Number) -> Value:
-        """`then` where the condition holds."""
+        """`then` where the condition holds, in each lane of a vector."""
         otherwise = self.like(then, otherwise)
-        return self.add(then.type, f"select i1 {condition.name}, {then.type} {then.name}, {then.type} {otherwise.name}")
+        chosen = f"{then.type} {then.name}, {then.type} {otherwise.name}"
+        return self.add(then.type, f"select {condition.type} {condition.name}, {chosen}")
 
     def smaller(self, left: Value, right: Value) -> Value:
         """The smaller of two numbers."""

@@ -1,4 +1,5 @@
-"""exp, tanh, erf and what is made of them, as sums and products that LLVM can put into vectors.
+"""exp, tanh, erf and what is made of them, as sums and products: of a number, which LLVM can put into vectors, or of a
+vector.
 
 Errors, measured over the whole range in float32: exp 1 unit in the last place, tanh 2, sigmoid 2; erf 2e-7 of 1.
 In float64 the same but for erf, which has none here. Infinities, NaN and numbers that underflow come out as they
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from .emitter import Emitter, Number, Value
+from .emitter import Emitter, Number, Value, lane_of, vector
 
 
 class Format(NamedTuple):
@@ -32,6 +33,11 @@ FORMATS = {
 }
 
 
+def _like(type: str, lane: str) -> str:
+    """`lane`, or a vector of it with as many lanes as `type` has."""
+    return lane if lane_of(type) == type else vector(int(type[1:-1].split(" x ")[0]), lane)
+
+
 def _horner(k: Emitter, x: Value, coefficients: list[float]) -> Value:
     """Σ coefficients[i] · x^i."""
     total = k.like(x, coefficients[-1])
@@ -48,36 +54,37 @@ def bounded(k: Emitter, x: Value, low: Number, high: Number) -> Value:
 
 def _reduced(k: Emitter, x: Value) -> tuple[Value, Value, Value]:
     """(n as an integer, r, e^r - 1) with x = n · ln 2 + r."""
-    format = FORMATS[x.type]
+    format = FORMATS[lane_of(x.type)]
     # Added to 1.5 · 2^mantissa, a number keeps no bits after the point: its last bits are then n.
-    magic = k.constant(x.type, 1.5 * 2.0**format.mantissa)
-    shifted = k.intrinsic("fmuladd", x, k.constant(x.type, 1 / math.log(2)), magic)
-    n = k.bits(shifted, format.integer) - k.bits(magic, format.integer)
+    magic = k.like(x, 1.5 * 2.0**format.mantissa)
+    shifted = k.intrinsic("fmuladd", x, k.like(x, 1 / math.log(2)), magic)
+    integer = _like(x.type, format.integer)
+    n = k.bits(shifted, integer) - k.bits(magic, integer)
     whole = shifted - magic
-    r = k.intrinsic("fmuladd", whole, k.constant(x.type, -format.ln2[0]), x)
-    r = k.intrinsic("fmuladd", whole, k.constant(x.type, -format.ln2[1]), r)
+    r = k.intrinsic("fmuladd", whole, k.like(x, -format.ln2[0]), x)
+    r = k.intrinsic("fmuladd", whole, k.like(x, -format.ln2[1]), r)
     series = _horner(k, r, [1 / math.factorial(i) for i in range(2, format.terms + 1)])
     return n, r, k.intrinsic("fmuladd", r * r, series, r)
 
 
 def _power(k: Emitter, n: Value, type: str) -> Value:
     """2^n."""
-    format = FORMATS[type]
-    raised = k.add(n.type, f"shl {n.type} {(n + format.bias).name}, {format.mantissa}")
+    format = FORMATS[lane_of(type)]
+    raised = k.add(n.type, f"shl {n.type} {(n + format.bias).name}, {k.like(n, format.mantissa).name}")
     return k.bits(raised, type)
 
 
 def exp(k: Emitter, x: Value) -> Value:
     """e^x: 2^n · e^r with |r| ≤ ln(2) / 2, and 2^n in two factors, so that it may overflow or underflow gradually."""
-    format = FORMATS[x.type]
+    format = FORMATS[lane_of(x.type)]
     n, _, below = _reduced(k, bounded(k, x, format.low, format.high))
-    half = k.add(n.type, f"ashr {n.type} {n.name}, 1")
+    half = k.add(n.type, f"ashr {n.type} {n.name}, {k.like(n, 1).name}")
     return (below + 1) * _power(k, half, x.type) * _power(k, n - half, x.type)
 
 
 def tanh(k: Emitter, x: Value) -> Value:
     """(e^2|x| - 1) / (e^2|x| + 1) with the sign of x; e^y - 1 is made without a difference of like numbers."""
-    y = 2 * bounded(k, k.intrinsic("fabs", x), 0, FORMATS[x.type].flat)
+    y = 2 * bounded(k, k.intrinsic("fabs", x), 0, FORMATS[lane_of(x.type)].flat)
     n, _, below = _reduced(k, y)
     power = _power(k, n, x.type)
     grown = k.intrinsic("fmuladd", power, below, power - 1)

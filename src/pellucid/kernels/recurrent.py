@@ -1,4 +1,12 @@
-"""The gates of a long short-term memory: what follows the product in each step, in one pass, and the way back."""
+"""Long short-term memory and gated recurrent units over a whole sequence, forward and back, each in one call.
+
+A step is the product of the states with the weight, and what the gates make of it. The weight is packed once for all
+steps, in *panels*: for forward a panel has the columns of all gates of a few units, so that the sums of a block of
+rows and these units are in registers when the gates are computed; for backward it has some columns of the weight.
+The rows of a batch do not meet: threads share them.
+
+With a mask or a projection, the gates alone are a kernel (`lstm`), which the op calls for each step.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +16,372 @@ import numpy as np
 
 from pellucid.backend import Array
 
+from . import compiler
 from . import mathematics as m
-from .emitter import Emitter
+from .emitter import Emitter, Value, Variable, vector
 from .pool import share
 from .table import TYPES, Kernel, address, rows
 
 LEAST = 512  # cells of a step: below, a call costs as much as it saves
 _EACH = 1 << 14  # cells that a thread takes at least
+_PRODUCTS = 1 << 18  # products of numbers, likewise
+_VECTORS = 2  # of a row of a block in backward
+_STEPS = ("batch", "size", "steps", "first", "turn")  # `turn` is 1, or -1 from the last step to the first
 
 
-def _forward(name: str, type: str) -> Emitter:
+class _Lanes:
+    """Loads and stores of `width` numbers, as vectors of `lanes`; where it is less, the others are not touched."""
+
+    def __init__(self, k: Emitter, type: str, lanes: int) -> None:
+        self.k, self.type, self.lanes, self.kind = k, type, lanes, vector(lanes, type)
+
+    def load(self, pointer: Value, at: Value, width: int) -> Value:
+        if width >= self.lanes:
+            return self.k.load(self.kind, pointer, at)
+        return self.k.load_first(self.kind, width, pointer, at)
+
+    def store(self, value: Value, pointer: Value, at: Value, width: int) -> None:
+        if width >= self.lanes:
+            self.k.store(value, pointer, at)
+        else:
+            self.k.store_first(value, width, pointer, at)
+
+    def product(self, sums: list[list[Variable]], left: Value, apart: Value, panel: Value, depth: Value) -> None:
+        """sums[row][v] += Σ left[row · apart + p] · panel[p][v] over p < depth; a panel's rows are side by side."""
+        k, wide = self.k, len(sums[0]) * self.lanes
+        with k.loop(0, depth) as p:
+            loaded = [k.load(self.kind, panel, p * wide + v * self.lanes) for v in range(len(sums[0]))]
+            for row, totals in enumerate(sums):
+                factor = k.broadcast(k.load(self.type, left, apart * row + p), self.kind)
+                for total, entry in zip(totals, loaded, strict=True):
+                    total.set(k.intrinsic("fmuladd", factor, entry, total.get()))
+
+
+Block = Callable[[Value, int, Value, int], None]
+
+
+def _blocks(k: Emitter, height: int, rows: int, wide: int, units: int, block: Block) -> None:
+    """block(first row, rows, panel, units of it) for all panels, in each for the blocks of rows from start to stop.
+
+    `rows` and `units` are what is left at the end of a batch and of a row.
+    """
+    whole, panels = k.batch / height, k.size / wide
+
+    def panel(number: Value, width: int) -> None:
+        with k.loop(k.start, k.smaller(k.stop, whole)) as item:
+            block(item * height, height, number, width)
+        if rows:
+            with k.when(k.stop > whole):
+                block(whole * height, rows, number, width)
+
+    with k.loop(0, panels) as number:
+        panel(number, wide)
+    if units:
+        panel(panels, units)
+
+
+def _lstm(name: str, type: str, lanes: int, height: int, rows: int, units: int) -> Emitter:
+    """i, f, g, o = σ, σ, tanh, σ of gates + state · weight; cell = f · cell + i · g, state = o · tanh(cell): all steps.
+
+    `gated` gets the four, `cells` and `states` what they make.
+    """
+    pointers = ("gates", "weight", "hidden", "cell", "gated", "cells", "states")
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
+                {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
+    v = _Lanes(k, type, lanes)
+    with k.loop(0, k.steps) as s:
+        t = k.first + s * k.turn
+        earlier = (t - k.turn) * k.batch * k.size
+        old = k.select(s > 0, k.at(k.states, earlier, type), k.hidden)
+        before = k.select(s > 0, k.at(k.cells, earlier, type), k.cell)
+
+        def block(i: Value, height: int, panel: Value, width: int, t=t, old=old, before=before) -> None:
+            j = panel * lanes
+            places = [[((t * k.batch + i + row) * 4 + gate) * k.size + j for gate in range(4)] for row in range(height)]
+            sums = [[k.variable(v.load(k.gates, place, width)) for place in line] for line in places]
+            v.product(sums, k.at(old, i * k.size, type), k.size, k.at(k.weight, panel * k.size * (4 * lanes), type),
+                      k.size)  # fmt: skip
+            for line, totals in zip(places, sums, strict=True):
+                for place, total in zip(line, totals, strict=True):
+                    v.store(total.get(), k.gated, place, width)
+            with k.loop(0, k.constant("i64", height)) as row:
+                gates = [((t * k.batch + i + row) * 4 + gate) * k.size + j for gate in range(4)]
+                made = [
+                    function(k, v.load(k.gated, gate, width))
+                    for gate, function in zip(gates, (m.sigmoid, m.sigmoid, m.tanh, m.sigmoid), strict=True)
+                ]
+                for gate, value in zip(gates, made, strict=True):
+                    v.store(value, k.gated, gate, width)
+                inward, forget, new, outward = made
+                cell = forget * v.load(before, (i + row) * k.size + j, width) + inward * new
+                place = (t * k.batch + i + row) * k.size + j
+                v.store(cell, k.cells, place, width)
+                v.store(outward * m.tanh(k, cell), k.states, place, width)
+
+        _blocks(k, height, rows, lanes, units, block)
+    return k
+
+
+def _lstm_backward(name: str, type: str, lanes: int, height: int, rows: int, units: int) -> Emitter:
+    """From the gradients of all states and cells those of the four sums (`delta`), and of the first cell (in `inner`).
+
+    The steps are given in the order of backward; `inner` begins as zeros.
+    """
+    pointers = ("of_states", "of_cells", "weight", "cell", "gated", "cells", "inner", "delta")
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
+                {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
+    v, wide = _Lanes(k, type, lanes), _VECTORS * lanes
+    row_of = k.size * 4
+    with k.loop(0, k.steps) as s:
+        t = k.first + s * k.turn
+        later = k.at(k.delta, (t - k.turn) * k.batch * row_of, type)
+        before = k.select(s + 1 < k.steps, k.at(k.cells, (t + k.turn) * k.batch * k.size, type), k.cell)
+        depth = k.select(s > 0, row_of, 0)
+
+        def block(
+            i: Value, height: int, panel: Value, width: int, t=t, later=later, before=before, depth=depth
+        ) -> None:
+            j = panel * wide
+            parts = [(part, min(lanes, width - part)) for part in range(0, width, lanes)]
+            lines = [(t * k.batch + i + row) * k.size + j for row in range(height)]
+            sums = [[k.variable(v.load(k.of_states, line + part, own)) for part, own in parts] for line in lines]
+            sums = [[*line, *(k.variable(k.zero(v.kind)) for _ in range(_VECTORS - len(line)))] for line in sums]
+            v.product(sums, k.at(later, i * row_of, type), row_of, k.at(k.weight, panel * row_of * wide, type), depth)
+            for row, totals in enumerate(sums):
+                place = ((t * k.batch + i + row) * 4 + 3) * k.size + j
+                for (part, own), total in zip(parts, totals, strict=False):
+                    v.store(total.get(), k.delta, place + part, own)
+            with k.loop(0, k.constant("i64", height)) as row:
+                for part, own in parts:
+                    at = (i + row) * k.size + j + part
+                    place = t * k.batch * k.size + at
+                    gates = [((t * k.batch + i + row) * 4 + gate) * k.size + j + part for gate in range(4)]
+                    inward, forget, new, outward = (v.load(k.gated, gate, own) for gate in gates)
+                    shown = m.tanh(k, v.load(k.cells, place, own))
+                    raw = v.load(k.delta, gates[3], own)
+                    change = v.load(k.of_cells, place, own) + v.load(k.inner, at, own)
+                    change = change + raw * (outward * (1 - shown * shown))
+                    slopes = (
+                        change * (new * inward * (1 - inward)),
+                        change * (v.load(before, at, own) * forget * (1 - forget)),
+                        change * (inward * (1 - new * new)),
+                        raw * (shown * outward * (1 - outward)),
+                    )
+                    for gate, slope in zip(gates, slopes, strict=True):
+                        v.store(slope, k.delta, gate, own)
+                    v.store(change * forget, k.inner, at, own)
+
+        _blocks(k, height, rows, wide, units, block)
+    return k
+
+
+def _gru(name: str, type: str, lanes: int, height: int, rows: int, units: int) -> Emitter:
+    """With u = state · weight + bias: r, z = σ(gates + u), n = tanh(gates + r · u); state = (1 - z) · n + z · state.
+
+    `gated` gets r, z, n and the last u.
+    """
+    pointers = ("gates", "weight", "bias", "hidden", "gated", "states")
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
+                {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
+    v = _Lanes(k, type, lanes)
+    with k.loop(0, k.steps) as s:
+        t = k.first + s * k.turn
+        old = k.select(s > 0, k.at(k.states, (t - k.turn) * k.batch * k.size, type), k.hidden)
+
+        def block(i: Value, height: int, panel: Value, width: int, t=t, old=old) -> None:
+            j = panel * lanes
+            sums: list[list[Variable]] = []
+            for row in range(height):
+                given = (t * k.batch + i + row) * 3 * k.size + j
+                shifts = [v.load(k.bias, k.size * part + j, width) for part in range(3)]
+                both = [v.load(k.gates, given + k.size * part, width) + shifts[part] for part in range(2)]
+                sums.append([k.variable(value) for value in (*both, shifts[2])])
+            v.product(sums, k.at(old, i * k.size, type), k.size, k.at(k.weight, panel * k.size * (3 * lanes), type),
+                      k.size)  # fmt: skip
+            for row, totals in enumerate(sums):
+                place = (t * k.batch + i + row) * 4 * k.size + j
+                for gate, total in zip((0, 1, 3), totals, strict=True):
+                    v.store(total.get(), k.gated, place + k.size * gate, width)
+            with k.loop(0, k.constant("i64", height)) as row:
+                line = t * k.batch + i + row
+                place = line * 4 * k.size + j
+                reset, update = (m.sigmoid(k, v.load(k.gated, place + k.size * gate, width)) for gate in range(2))
+                last = v.load(k.gated, place + k.size * 3, width)
+                new = m.tanh(k, v.load(k.gates, line * 3 * k.size + k.size * 2 + j, width) + reset * last)
+                for gate, value in enumerate((reset, update, new)):
+                    v.store(value, k.gated, place + k.size * gate, width)
+                state = (v.load(old, (i + row) * k.size + j, width) - new) * update + new
+                v.store(state, k.states, line * k.size + j, width)
+
+        _blocks(k, height, rows, lanes, units, block)
+    return k
+
+
+def _gru_backward(name: str, type: str, lanes: int, height: int, rows: int, units: int) -> Emitter:
+    """From the gradients of all states those of the gates, of u, and of the first state but for its product.
+
+    The last is in `inner`, which begins as zeros. The steps are given in the order of backward.
+    """
+    pointers = ("of_states", "weight", "hidden", "gated", "states", "inner", "of_gates", "of_u")
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
+                {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
+    v, wide = _Lanes(k, type, lanes), _VECTORS * lanes
+    row_of = k.size * 3
+    with k.loop(0, k.steps) as s:
+        t = k.first + s * k.turn
+        later = k.at(k.of_u, (t - k.turn) * k.batch * row_of, type)
+        before = k.select(s + 1 < k.steps, k.at(k.states, (t + k.turn) * k.batch * k.size, type), k.hidden)
+        depth = k.select(s > 0, row_of, 0)
+
+        def block(
+            i: Value, height: int, panel: Value, width: int, t=t, later=later, before=before, depth=depth
+        ) -> None:
+            j = panel * wide
+            parts = [(part, min(lanes, width - part)) for part in range(0, width, lanes)]
+            lines = [(t * k.batch + i + row) * k.size + j for row in range(height)]
+            sums = [[k.variable(v.load(k.of_states, line + part, own)) for part, own in parts] for line in lines]
+            sums = [[*line, *(k.variable(k.zero(v.kind)) for _ in range(_VECTORS - len(line)))] for line in sums]
+            v.product(sums, k.at(later, i * row_of, type), row_of, k.at(k.weight, panel * row_of * wide, type), depth)
+            for row, totals in enumerate(sums):
+                place = (t * k.batch + i + row) * row_of + j
+                for (part, own), total in zip(parts, totals, strict=False):
+                    v.store(total.get(), k.of_u, place + part, own)
+            with k.loop(0, k.constant("i64", height)) as row:
+                for part, own in parts:
+                    at, line = (i + row) * k.size + j + part, t * k.batch + i + row
+                    place, gates = line * row_of + j + part, line * 4 * k.size + j + part
+                    reset, update, new, last = (v.load(k.gated, gates + k.size * gate, own) for gate in range(4))
+                    whole = v.load(k.of_u, place, own) + v.load(k.inner, at, own)
+                    to_new = whole * ((1 - update) * (1 - new * new))
+                    of_reset = to_new * (last * reset * (1 - reset))
+                    of_update = whole * ((v.load(before, at, own) - new) * update * (1 - update))
+                    for pointer, of_last in ((k.of_gates, to_new), (k.of_u, to_new * reset)):
+                        for part_of, value in enumerate((of_reset, of_update, of_last)):
+                            v.store(value, pointer, place + k.size * part_of, own)
+                    v.store(whole * update, k.inner, at, own)
+
+        _blocks(k, height, rows, wide, units, block)
+    return k
+
+
+_lstm_all, _lstm_all_back = Kernel("lstm_sequence", _lstm), Kernel("lstm_sequence_backward", _lstm_backward)
+_gru_all, _gru_all_back = Kernel("gru_sequence", _gru), Kernel("gru_sequence_backward", _gru_backward)
+
+
+class _Run:
+    """A kernel over a sequence, for arrays of these shapes."""
+
+    def __init__(self, kernel: Kernel, like: Array, steps: int, reverse: bool, back: bool) -> None:
+        target = compiler.target()
+        self.batch, self.size = like.shape
+        self.steps, self.reverse = steps, reverse
+        self.function = None
+        if target is None or type(like) is not np.ndarray or like.dtype not in TYPES or like.size < LEAST:
+            return
+        self.lanes = target.lanes * 4 // like.dtype.itemsize
+        many = target.lanes == 16  # 32 vector registers, else 16
+        self.height = (8 if many else 4) if back else (4 if many else 2)
+        self.wide = self.lanes * (_VECTORS if back else 1)
+        options = self.lanes, self.height, self.batch % self.height, self.size % self.wide
+        self.function = kernel.function(like.dtype, *options)
+
+    def __call__(self, *arrays: Array) -> None:
+        if self.function is None:
+            raise RuntimeError("there is no kernel")
+        least = -(-_PRODUCTS // (self.height * self.steps * 3 * self.size * self.size))
+        first, turn = (self.steps - 1, -1) if self.reverse else (0, 1)
+        share(self.function, -(-self.batch // self.height), least, *map(address, arrays), self.batch, self.size,
+              self.steps, first, turn)  # fmt: skip
+
+    def panels(self, weight: Array, gates: int) -> Array:
+        """The weight (gates · H, H) in panels of `wide` units: for each, and each state, what goes to each gate."""
+        count = -(-self.size // self.wide)
+        padded = weight.reshape(gates, self.size, self.size)
+        if self.size % self.wide:
+            padded = np.zeros((gates, count * self.wide, self.size), weight.dtype)
+            padded[:, : self.size] = weight.reshape(gates, self.size, self.size)
+        return np.ascontiguousarray(padded.reshape(gates, count, self.wide, self.size).transpose(1, 3, 0, 2))
+
+    def columns(self, weight: Array) -> Array:
+        """The weight in panels of `wide` of its columns."""
+        count = -(-self.size // self.wide)
+        if self.size % self.wide:
+            padded = np.zeros((len(weight), count * self.wide), weight.dtype)
+            padded[:, : self.size] = weight
+            weight = padded
+        return np.ascontiguousarray(weight.reshape(len(weight), count, self.wide).transpose(1, 0, 2))
+
+
+def lstm_sequence(
+    gates: Array, weight: Array, hidden: Array, cell: Array, states: Array, cells: Array, reverse: bool
+) -> Array | None:
+    """Fill `states` and `cells` (T, B, H); the gates (T, B, 4H) as they were. None where the NumPy lines are to run."""
+    if not rows(gates, hidden, cell, states, cells) or weight.dtype != gates.dtype:
+        return None
+    run = _Run(_lstm_all, cell, len(gates), reverse, back=False)
+    if run.function is None:
+        return None
+    gated = np.empty_like(gates)
+    run(gates, run.panels(weight, 4), hidden, cell, gated, cells, states)
+    return gated
+
+
+def lstm_sequence_backward(
+    of_states: Array, of_cells: Array, weight: Array, cell: Array, gated: Array, cells: Array, delta: Array,
+    inner: Array, reverse: bool,
+) -> bool:  # fmt: skip
+    """Fill `delta` (T, B, 4H), the gradient of the gates, and `inner` (B, H), that of the first cell.
+
+    False where the NumPy lines are to run.
+    """
+    if not rows(of_states, of_cells, cell, gated, cells, delta, inner) or weight.dtype != cell.dtype:
+        return False
+    run = _Run(_lstm_all_back, cell, len(gated), not reverse, back=True)
+    if run.function is None:
+        return False
+    inner[...] = 0
+    run(of_states, of_cells, run.columns(weight), cell, gated, cells, inner, delta)
+    return True
+
+
+def gru_sequence(
+    gates: Array, weight: Array, bias: Array | None, hidden: Array, reverse: bool
+) -> tuple[Array, Array] | None:
+    """(States (T, B, H), r, z, n and the last u (T, B, 4H)); None where the NumPy lines are to run."""
+    shift: Array = np.zeros(gates.shape[-1], gates.dtype) if bias is None else bias
+    if not rows(gates, hidden, shift) or weight.dtype != gates.dtype:
+        return None
+    steps, (batch, size) = len(gates), hidden.shape
+    run = _Run(_gru_all, hidden, steps, reverse, back=False)
+    if run.function is None:
+        return None
+    states, gated = np.empty((steps, batch, size), gates.dtype), np.empty((steps, batch, 4 * size), gates.dtype)
+    run(gates, run.panels(weight, 3), shift, hidden, gated, states)
+    return states, gated
+
+
+def gru_sequence_backward(
+    of_states: Array, weight: Array, hidden: Array, gated: Array, states: Array, of_gates: Array, of_u: Array,
+    inner: Array, reverse: bool,
+) -> bool:  # fmt: skip
+    """Fill `of_gates` and `of_u` (T, B, 3H), and `inner` (B, H): the first state's gradient but for its product.
+
+    False where the NumPy lines are to run.
+    """
+    if not rows(of_states, hidden, gated, states, of_gates, of_u, inner) or weight.dtype != hidden.dtype:
+        return False
+    run = _Run(_gru_all_back, hidden, len(gated), not reverse, back=True)
+    if run.function is None:
+        return False
+    inner[...] = 0
+    run(of_states, run.columns(weight), hidden, gated, states, inner, of_gates, of_u)
+    return True
+
+
+# ----------------------------------------------------------------------------------------------- a step by itself
+
+
+def _gates(name: str, type: str) -> Emitter:
     """i, f, g, o = σ, σ, tanh, σ of product + gates; cell = f · before + i · g; state = o · tanh(cell). By rows."""
     pointers = ("product", "gates", "before", "gated", "cell", "state")
     k = Emitter(name, {**dict.fromkeys(pointers, "ptr"), "size": "i64"})
@@ -35,31 +399,7 @@ def _forward(name: str, type: str) -> Emitter:
     return k
 
 
-def _backward(name: str, type: str) -> Emitter:
-    """From the gradients of state and cell those of the four sums (`delta`), and of the cell before (in `inner`)."""
-    pointers = ("of_state", "along", "of_cell", "inner", "gated", "cell", "before", "delta")
-    k = Emitter(name, {**dict.fromkeys(pointers, "ptr"), "size": "i64"})
-    with k.loop(k.start, k.stop) as row, k.loop(0, k.size) as j:
-        place = row * k.size + j
-        gates = [(row * 4 + part) * k.size + j for part in range(4)]
-        inward, forget, new, outward = (k.load(type, k.gated, gate) for gate in gates)
-        shown = m.tanh(k, k.load(type, k.cell, place))
-        raw = k.load(type, k.of_state, place) + k.load(type, k.along, place)
-        change = k.load(type, k.of_cell, place) + k.load(type, k.inner, place) + raw * (outward * (1 - shown * shown))
-        slopes = (
-            change * (new * inward * (1 - inward)),
-            change * (k.load(type, k.before, place) * forget * (1 - forget)),
-            change * (inward * (1 - new * new)),
-            raw * (shown * outward * (1 - outward)),
-        )
-        for gate, slope in zip(gates, slopes, strict=True):
-            k.store(slope, k.delta, gate)
-        k.store(change * forget, k.inner, place)
-    return k
-
-
-_step = Kernel("lstm", _forward)
-_step_back = Kernel("lstm_backward", _backward)
+_step = Kernel("lstm", _gates)
 
 Step = Callable[..., None]
 
@@ -70,23 +410,13 @@ def lstm(gates: Array, cell: Array) -> Step | None:
     It is called as step(product, gates, before, gated, cell, state), all of one step and row by row; it fills the last
     three.
     """
-    return _run(_step, cell) if rows(gates, cell) else None
-
-
-def lstm_backward(gated: Array, cells: Array, cell: Array, of: Array, weight: Array) -> Step | None:
-    """The same backward: step(of_state, along, of_cell, inner, gated, cell, before, delta); `inner` is changed, too."""
-    return _run(_step_back, cell) if rows(gated, cells, cell, of, weight) else None
-
-
-def _run(kernel: Kernel, cell: Array) -> Step | None:
-    if type(cell) is not np.ndarray or cell.dtype not in TYPES or cell.size < LEAST:
+    if not rows(gates, cell) or cell.dtype not in TYPES or cell.size < LEAST:
         return None
-    function = kernel.function(cell.dtype)
-    if function is None:
+    found = _step.function(cell.dtype)
+    if found is None:
         return None
     batch, size = cell.shape
     least = -(-_EACH // size)
-    found = function
 
     def step(*arrays: Array) -> None:
         share(found, batch, least, *map(address, arrays), size)

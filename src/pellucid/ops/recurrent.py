@@ -3,7 +3,8 @@
 What the input contributes to the gates of all steps is one product before the scan, so a scan gets `gates`,
 (T, B, n·H), and adds to each step what the state before it contributes. Backward runs through the steps the other way
 and multiplies by the weight at each; the gradient of the weight is one product over all steps at the end
-(backpropagation through time: Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990).
+(backpropagation through time: Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990). It is an
+op, too (`rnn_delta`, `lstm_delta`, `gru_delta`), which gives all gradients in one row.
 
 A `mask` (T, B, 1) of booleans has sequences of different lengths in one batch: where it is False the state stays what
 it was. With `reverse` the scan begins at the last step.
@@ -11,12 +12,14 @@ it was. With `reverse` the scan begins at the last step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from pellucid.declare import op
 from pellucid.errors import ShapeError
 from pellucid.kernels import recurrent as native
+from pellucid.reverse.vocabulary import of_array
 
 from .reduction import widened
 
@@ -43,6 +46,22 @@ def _outer(m: Any, left: Any, right: Any) -> Any:
     left = m.reshape(left, shape=(-1, left.shape[-1]))
     right = m.reshape(right, shape=(-1, right.shape[-1]))
     return m.transpose(left, dim0=0, dim1=1) @ right
+
+
+def _row(m: Any, *parts: Any) -> Any:
+    """Arrays one after the other in a row."""
+    return m.cat(*[m.reshape(part, shape=(-1,)) for part in parts], dim=0)
+
+
+def _parts(m: Any, row: Any, *shapes: tuple[int, ...]) -> list[Any]:
+    """What `_row` put together, as views."""
+    made: list[Any] = []
+    start = 0
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        made.append(m.reshape(row[start:stop], shape=shape))
+        start = stop
+    return made
 
 
 def _check(name: str, gates: Any, weight: Any, hidden: Any, times: int, size: int) -> None:
@@ -90,13 +109,13 @@ def rnn_scan(
     return states.astype(kind, copy=False)
 
 
-def _rnn_delta(m: Any, g: Any, out: Any, weight: Any, mask: Any, relu: bool, reverse: bool) -> Any:
-    """(The gradient of the gates, that of the first state)."""
+def _rnn_steps(m: Any, grad: Any, out: Any, weight: Any, mask: Any = None, *, relu: bool, reverse: bool) -> Any:
+    """What `rnn_delta` gives, as ops."""
     slope = m.sign(out) if relu else 1 - out * out
     rows: list[Any] = []
     carried: Any = None
     for t in _steps(len(out), not reverse):
-        whole = g[t] if carried is None else g[t] + carried
+        whole = grad[t] if carried is None else grad[t] + carried
         row = whole * slope[t]
         if mask is not None:
             row = row * mask[t]
@@ -104,9 +123,24 @@ def _rnn_delta(m: Any, g: Any, out: Any, weight: Any, mask: Any, relu: bool, rev
         carried = row @ weight
         if mask is not None:
             carried = carried + whole * ~mask[t]
-    return m.stack(*_ordered(rows, reverse)), carried
+    return _row(m, m.stack(*_ordered(rows, reverse)), carried)
 
 
+@op(public=False, method=False)
+def rnn_delta(
+    xp: Any, grad: Any, states: Any, weight: Any, mask: Any = None, *, relu: bool = False, reverse: bool = False
+) -> Any:
+    """The gradients of the gates and of the first state of `rnn_scan`, in a row, from that of its result `states`."""
+    return _rnn_steps(of_array(grad), grad, states, weight, mask, relu=relu, reverse=reverse)
+
+
+def _rnn_delta(m: Any, g: Any, out: Any, weight: Any, hidden: Any, mask: Any, relu: bool, reverse: bool) -> Any:
+    """(The gradient of the gates, that of the first state)."""
+    row = m.rnn_delta(g, out, weight, mask, relu=relu, reverse=reverse)
+    return _parts(m, row, tuple(out.shape), tuple(hidden.shape))
+
+
+rnn_delta.composes(_rnn_steps)
 rnn_scan.shares(delta=_rnn_delta)
 rnn_scan.vjp(
     gates=lambda m, g, delta: delta[0],
@@ -149,6 +183,10 @@ def lstm_scan(
     packed = xp.empty(steps * batch * (width + size), gates.dtype)
     split = steps * batch * width
     states, cells = packed[:split].reshape(steps, batch, width), packed[split:].reshape(steps, batch, size)
+    if projection is None and mask is None:
+        gated = native.lstm_sequence(gates, weight, hidden, cell, states, cells, reverse)
+        if gated is not None:
+            return packed.astype(kind, copy=False), gated
     across = None if projection is None else xp.ascontiguousarray(widened(xp, projection).T)
     room = xp.empty((batch, 4 * size), gates.dtype)
     fused = native.lstm(gates, cell)
@@ -203,21 +241,14 @@ def _lstm_gated(m: Any, gates: Any, weight: Any, hidden: Any, cell: Any, out: An
     )
 
 
-def _lstm_delta(
-    m: Any, g: Any, out: Any, gates: Any, gated: Any, weight: Any, hidden: Any, cell: Any, projection: Any, mask: Any,
-    reverse: bool,
+def _lstm_steps(
+    m: Any, grad: Any, packed: Any, gated: Any, weight: Any, hidden: Any, cell: Any, projection: Any = None,
+    mask: Any = None, *, reverse: bool,
 ) -> Any:  # fmt: skip
-    """The gradients (of the gates, of the first hidden state, of the first cell, of the hidden states in all).
-
-    `gates` is asked for so that it is kept: `gated` is computed anew from it where backward is differentiated.
-    """
+    """What `lstm_delta` gives, as ops."""
     steps, size = len(gated), cell.shape[-1]
-    _, cells = _lstm_parts(m, out, steps, hidden, cell)
-    of_states, of_cells = _lstm_parts(m, g, steps, hidden, cell)
-    if projection is None and mask is None:
-        fused = native.lstm_backward(gated, cells, cell, g, weight)
-        if fused is not None:
-            return *_fused_delta(fused, m, of_states, of_cells, gated, cells, cell, weight, reverse), None
+    _, cells = _lstm_parts(m, packed, steps, hidden, cell)
+    of_states, of_cells = _lstm_parts(m, grad, steps, hidden, cell)
     inward, forget, new, outward = (gated[..., i * size : (i + 1) * size] for i in range(4))
     shown = m.tanh(cells)
     to_cell = outward * (1 - shown * shown)
@@ -248,22 +279,47 @@ def _lstm_delta(
         rows.append(row)
         if projection is not None:
             wholes.append(whole)
-    of_hidden = m.stack(*_ordered(wholes, reverse)) if wholes else None
-    return m.stack(*_ordered(rows, reverse)), along, inner, of_hidden
+    rest = [m.stack(*_ordered(wholes, reverse))] if wholes else []
+    return _row(m, m.stack(*_ordered(rows, reverse)), along, inner, *rest)
 
 
-def _fused_delta(
-    fused: Any, m: Any, of_states: Any, of_cells: Any, gated: Any, cells: Any, cell: Any, weight: Any, reverse: bool
-) -> Any:
-    """(The gradients of the gates, of the first hidden state, of the first cell), by a kernel, on arrays."""
-    delta, along, inner = m.zeros_like(gated), m.zeros_like(cell), m.zeros_like(cell)
-    steps = len(gated)
-    for t in _steps(steps, not reverse):
-        earlier = t + 1 if reverse else t - 1
-        before = cells[earlier] if 0 <= earlier < steps else cell
-        fused(of_states[t], along, of_cells[t], inner, gated[t], cells[t], before, delta[t])
-        along = delta[t] @ weight
-    return delta, along, inner
+@op(public=False, method=False)
+def lstm_delta(
+    xp: Any, grad: Any, packed: Any, gated: Any, weight: Any, hidden: Any, cell: Any, projection: Any = None,
+    mask: Any = None, *, reverse: bool = False,
+) -> Any:  # fmt: skip
+    """The gradients of the gates, the first hidden state and the first cell of `lstm_scan`, in a row.
+
+    With a projection that of all hidden states follows. `grad` is the gradient of the result `packed`.
+    """
+    steps, batch = gated.shape[:2]
+    if projection is None and mask is None:
+        made = xp.empty(gated.size + 2 * cell.size, gated.dtype)
+        delta, along, inner = _parts(of_array(made), made, gated.shape, hidden.shape, cell.shape)
+        of_states, of_cells = _lstm_parts(of_array(grad), grad, steps, hidden, cell)
+        cells = packed[-steps * batch * cell.shape[-1] :].reshape(steps, *cell.shape)
+        if native.lstm_sequence_backward(of_states, of_cells, weight, cell, gated, cells, delta, inner, reverse):
+            xp.matmul(delta[-1 if reverse else 0], weight, out=along)
+            return made
+    return _lstm_steps(
+        of_array(gated), grad, packed, gated, weight, hidden, cell, projection, mask, reverse=reverse
+    )  # fmt: skip
+
+
+lstm_delta.composes(_lstm_steps)
+
+
+def _lstm_delta(
+    m: Any, g: Any, out: Any, gates: Any, gated: Any, weight: Any, hidden: Any, cell: Any, projection: Any, mask: Any,
+    reverse: bool,
+) -> Any:  # fmt: skip
+    """The gradients (of the gates, of the first hidden state, of the first cell, of the hidden states in all).
+
+    `gates` is asked for so that it is kept: `gated` is computed anew from it where backward is differentiated.
+    """
+    row = m.lstm_delta(g, out, gated, weight, hidden, cell, projection, mask, reverse=reverse)
+    shapes = [tuple(array.shape) for array in (gated, hidden, cell)]
+    return _parts(m, row, *shapes, *([] if projection is None else [(len(gated), *shapes[1])]))
 
 
 def _of_projection(m: Any, of_hidden: Any, gated: Any, out: Any, hidden: Any, cell: Any) -> Any:
@@ -304,6 +360,9 @@ def gru_scan(
     _check("gru_scan", gates, weight, hidden, 3, size)
     kind = gates.dtype
     gates, weight, hidden = (widened(xp, array) for array in (gates, weight, hidden))
+    found = native.gru_sequence(gates, weight, bias, hidden, reverse) if mask is None else None
+    if found is not None:
+        return found[0].astype(kind, copy=False), found[1]
     steps, batch = gates.shape[:2]
     states = xp.empty((steps, batch, size), gates.dtype)
     gated = xp.empty((steps, batch, 4 * size), gates.dtype)  # r, z, n and uₙ
@@ -342,27 +401,24 @@ def _gru_gated(m: Any, gates: Any, weight: Any, hidden: Any, bias: Any, out: Any
     return m.cat(both, m.tanh(gates[..., 2 * size :] + both[..., :size] * last), last, dim=-1)
 
 
-def _gru_delta(
-    m: Any, g: Any, out: Any, gates: Any, gated: Any, weight: Any, hidden: Any, bias: Any, mask: Any, reverse: bool
+def _gru_steps(
+    m: Any, grad: Any, states: Any, gated: Any, weight: Any, hidden: Any, mask: Any = None, *, reverse: bool
 ) -> Any:
-    """The gradients (of the gates, of u, of the first state).
-
-    `gates` and `bias` are asked for so that they are kept, as in `_lstm_delta`.
-    """
+    """What `gru_delta` gives, as ops."""
     size = hidden.shape[-1]
     reset, update, new, inner = (gated[..., i * size : (i + 1) * size] for i in range(4))
     to_new = (1 - update) * (1 - new * new)
     slopes = m.cat(
         to_new * inner * reset * (1 - reset),
-        (_before(m, out, hidden, reverse) - new) * update * (1 - update),
+        (_before(m, states, hidden, reverse) - new) * update * (1 - update),
         to_new * reset,
         to_new,
         dim=-1,
     )
     rows: list[Any] = []
     along: Any = None
-    for t in _steps(len(out), not reverse):
-        whole = g[t] if along is None else g[t] + along
+    for t in _steps(len(states), not reverse):
+        whole = grad[t] if along is None else grad[t] + along
         row = m.cat(whole, whole, whole, whole, dim=-1) * slopes[t]
         if mask is not None:
             row = row * mask[t]
@@ -373,7 +429,37 @@ def _gru_delta(
             along = along + whole * (update[t] * mask[t] + ~mask[t])
         rows.append(row)
     whole = m.stack(*_ordered(rows, reverse))
-    return m.cat(whole[..., : 2 * size], whole[..., 3 * size :], dim=-1), whole[..., : 3 * size], along
+    return _row(m, m.cat(whole[..., : 2 * size], whole[..., 3 * size :], dim=-1), whole[..., : 3 * size], along)
+
+
+@op(public=False, method=False)
+def gru_delta(
+    xp: Any, grad: Any, states: Any, gated: Any, weight: Any, hidden: Any, mask: Any = None, *, reverse: bool = False
+) -> Any:
+    """The gradients of the gates, of u and of the first state of `gru_scan`, in a row, from that of its `states`."""
+    if mask is None:
+        sums = (*gated.shape[:2], 3 * hidden.shape[-1])
+        made = xp.empty(2 * math.prod(sums) + hidden.size, gated.dtype)
+        of_gates, of_u, along = _parts(of_array(made), made, sums, sums, hidden.shape)
+        if native.gru_sequence_backward(grad, weight, hidden, gated, states, of_gates, of_u, along, reverse):
+            along += of_u[-1 if reverse else 0] @ weight
+            return made
+    return _gru_steps(of_array(gated), grad, states, gated, weight, hidden, mask, reverse=reverse)
+
+
+gru_delta.composes(_gru_steps)
+
+
+def _gru_delta(
+    m: Any, g: Any, out: Any, gates: Any, gated: Any, weight: Any, hidden: Any, bias: Any, mask: Any, reverse: bool
+) -> Any:
+    """The gradients (of the gates, of u, of the first state).
+
+    `gates` and `bias` are asked for so that they are kept, as in `_lstm_delta`.
+    """
+    row = m.gru_delta(g, out, gated, weight, hidden, mask, reverse=reverse)
+    sums = (*gated.shape[:2], 3 * hidden.shape[-1])
+    return _parts(m, row, sums, sums, tuple(hidden.shape))
 
 
 gru_scan.recomputes(gated=_gru_gated)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.core.context import state
 from pellucid.declare import TABLE, Op
 
 
@@ -38,6 +39,8 @@ class Lifted:
         op = _named(name)
 
         def call(*tensors: Any, **attributes: Any) -> Any:
+            if op.composition is not None and state.grad:
+                return op.composition(LIFTED, *tensors, **attributes)
             result: Any = op(*tensors, **attributes)
             return cast("tuple[Any, ...]", result)[0] if type(result) is tuple else result
 
