@@ -1,5 +1,8 @@
 """What the report says of a classifier's probabilities and of a table's columns, and its program for PyTorch."""
 
+import html
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from pellucid.cli.program import app
 from pellucid.experiments import layers
 from pellucid.experiments.importance import importance
 from pellucid.experiments.in_torch import in_torch
+from pellucid.experiments.language import language_model
 from pellucid.serialize import save
 from pellucid.viz.calibration import calibration_error
 
@@ -73,6 +77,37 @@ def test_the_program_for_pytorch_gives_the_same_outputs(make: object, shape: tup
     x = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
     theirs = scope["model"](torch.from_numpy(x)).detach().numpy()  # type: ignore[operator]
     np.testing.assert_allclose(model(from_numpy(x)).detach().numpy(), theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bigram", "mlp:8", "lstm:8,6", "transformer:16,2"])
+def test_the_program_for_pytorch_reads_and_writes_text_as_the_network_does(kind: str, tmp_path: Path) -> None:
+    manual_seed(0)
+    model = language_model(kind, 5, 4, nn.GELU, 0.1).eval()
+    save(model.state_dict(), tmp_path / "model.safetensors")
+    program = in_torch(model, tmp_path / "model.safetensors", (4,), list("\n'abc"), lines=True)
+    written: list[str] = []
+    scope: dict[str, object] = {"print": written.append}
+    exec(program, scope)  # noqa: S102
+    x = np.random.default_rng(0).integers(0, 5, (3, 4))
+    theirs = scope["model"](torch.from_numpy(x)).detach().numpy()  # type: ignore[operator]
+    np.testing.assert_allclose(model(from_numpy(x)).detach().numpy(), theirs, rtol=1e-4, atol=1e-5)
+    assert len(written[0]) == 200 and set(written[0]) <= set("\n'abc")
+
+
+@pytest.mark.slow
+def test_the_program_on_the_page_of_a_text_runs_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("n.txt").write_text("ada\nbo\nanna\neve\nal\n" * 20)
+    run = ["train", "n.txt", "--model", "lstm:8", "--epochs", "1", "--out", "run"]
+    result = CliRunner().invoke(app, run)
+    assert result.exit_code == 0, result.output
+    assert "To have it write: pellucid sample run" in result.output
+    page = html.unescape(Path("run/report.html").read_text(encoding="utf-8"))
+    program = page[page.index("import torch\nfrom safetensors") :]
+    Path("program.py").write_text(program[: program.index("print(written)")] + "print(written)\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "program.py"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout) <= set("\nadboenvl") and len(done.stdout) == 201
 
 
 @pytest.mark.slow

@@ -181,7 +181,10 @@ def _commands(config: Config, folder: RunFolder, complete: bool) -> list[tuple[s
 
 
 def _in_torch(model: Any, folder: RunFolder, described: dict[str, Any]) -> list[tuple[str, str]]:
-    program = "" if model is None else in_torch(model, folder.model, tuple(described.get("sample_shape", ())))
+    if model is None:
+        return []
+    shape, classes = tuple(described.get("sample_shape", ())), described.get("classes", ())
+    program = in_torch(model, folder.model, shape, classes, bool(described.get("facts", {}).get("lines")))
     return [("Load its network in PyTorch", program)] if program else []
 
 
