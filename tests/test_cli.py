@@ -15,6 +15,8 @@ from pellucid.cli.program import app
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.models import normal_model
 from pellucid.experiments.options import check, complete
+from pellucid.experiments.report import gather, write_curves
+from pellucid.train import RunFolder
 from tests.sampled import sampled
 
 PETS = "weight,fur,kind,price\n" + "".join(
@@ -60,7 +62,6 @@ def test_the_run_folder() -> None:
         "environment.json",
         "gradients.npz",
         "history.csv",
-        "loss.png",
         "model.safetensors",
         "summary.json",
     ]
@@ -104,8 +105,9 @@ def test_the_model_can_be_loaded_elsewhere() -> None:
 def test_the_curves_are_a_picture() -> None:
     from matplotlib.image import imread
 
-    run = trained("moons", "--epochs", 2)
-    picture = imread(run / "loss.png")
+    folder = RunFolder(trained("moons", "--epochs", 2))
+    write_curves(gather(folder), folder.curves)
+    picture = imread(folder.curves)
     assert picture.shape[:2] == (720, 1600)
     assert picture[..., :3].std() > 0.05
 
@@ -522,7 +524,7 @@ def test_a_loss_that_becomes_nan_stops_the_run() -> None:
     assert "typer" not in result.stderr
     assert "--lr 1e+19" in result.stderr
     assert "Traceback" not in result.output
-    assert {"history.csv", "model.safetensors", "loss.png"} <= {path.name for path in Path("run").iterdir()}
+    assert {"history.csv", "model.safetensors"} <= {path.name for path in Path("run").iterdir()}
     assert not Path("run/summary.json").exists()
     again = pellucid("train", "--resume", "run")  # the same state leads to the same end
     assert again.exit_code == 1

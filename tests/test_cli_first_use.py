@@ -34,7 +34,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_stopped_early_says_where_everything_is(run: Path) -> None:
     said = (run / "said.txt").read_text()
     assert "Stopped after epoch 2" in said
-    assert f"Loss curves: {run / 'loss.png'}" in said
+    assert f"To look at it: pellucid report {run}" in said
+    assert "loss.png" not in said
 
 
 def test_a_damaged_network_is_told_in_a_sentence(run: Path, tmp_path: Path) -> None:

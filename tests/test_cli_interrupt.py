@@ -85,7 +85,7 @@ def test_ctrl_c_within_an_epoch(whole: Path, tmp_path: Path) -> None:
     assert "pellucid train --resume run" in out
     assert "Traceback" not in err
     assert not (run / "summary.json").exists()
-    assert {"history.csv", "model.safetensors", "loss.png"} <= {path.name for path in run.iterdir()}
+    assert {"history.csv", "model.safetensors"} <= {path.name for path in run.iterdir()}
 
     code, out, err = finish(start(tmp_path, "--resume", "run"))
     assert code == 0, err

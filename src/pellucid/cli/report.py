@@ -9,7 +9,7 @@ import typer
 
 from pellucid.cli.options import check_file
 from pellucid.experiments.errors import UsageError
-from pellucid.experiments.report import gather, write
+from pellucid.experiments.report import gather, write, write_curves
 from pellucid.experiments.stored import readable
 from pellucid.train import RunFolder
 
@@ -37,6 +37,8 @@ def report(
     try:
         with readable(run):
             record = gather(folder, where=data)
+            if out is None:
+                write_curves(record, folder.curves)
             write(record, path)
     except ImportError as error:
         raise UsageError(str(error)) from error

@@ -41,8 +41,8 @@ def train(
     """Train a network on DATASET.
 
     The run folder gets config.json, environment.json, history.csv, checkpoints (the first, the newest, the best),
-    model.safetensors, activations.npz and gradients.npz, summary.json, loss.png and report.html, a page that shows it
-    all; of text written.json, too, what the network wrote after each epoch.
+    model.safetensors, activations.npz and gradients.npz, summary.json; with --report loss.png, the curves, and
+    report.html, a page that shows it all; of text written.json, too, what the network wrote after each epoch.
     Ctrl-C saves and says how to go on; a resumed run equals the uninterrupted one bit for bit.
 
     Example: pellucid train mnist --model cnn --epochs 3
@@ -189,10 +189,13 @@ def _where(session: RunSession, reported: bool) -> str:
             f"Stopped after step {learner.step} (epoch {learner.epoch + 1} of {epochs}); saved in {folder.path}.\n"
             f"To go on: {again}"
         )
-    where = f"Run folder: {folder.path}\nLoss curves: {folder.curves}"
+    where = f"Run folder: {folder.path}"
     where += "".join(f"\n{each.where}" for each in learner.callbacks if isinstance(each, Tracker) and each.where)
-    if reported:
-        where += f"\nReport: {folder.report}"
+    where += (
+        f"\nLoss curves: {folder.curves}\nReport: {folder.report}"
+        if reported
+        else f"\nTo look at it: pellucid report {shell.quote(folder.path)}"
+    )
     if session.verdict:
         return f"{session.verdict}\n{where}"
     path = shell.quote(folder.path)

@@ -23,6 +23,7 @@ from pellucid.experiments.parts import PARTS, Part
 from pellucid.experiments.runs import Run, read
 from pellucid.experiments.sampling import WRITTEN, read_written
 from pellucid.train import CheckpointError, RunFolder, load_checkpoint, write_atomically
+from pellucid.viz import curves
 from pellucid.viz.document import render
 from pellucid.viz.report import RunReport, compose
 from pellucid.viz.report_samples import Predictions, TrainingData
@@ -36,6 +37,11 @@ HEAD, WIDTH = 8, 12  # rows and columns of a table that are shown
 def write(record: RunReport, path: Path) -> None:
     """Put the page of `record` at `path`."""
     write_atomically(path, render(compose(record)))
+
+
+def write_curves(record: RunReport, path: Path) -> None:
+    """Draw the curves of `record` as the picture `path`."""
+    curves(record.recorder, title=record.title, save=path)
 
 
 def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = None) -> RunReport:

@@ -31,7 +31,6 @@ from pellucid.train import (
 )
 from pellucid.train.files import run_lock
 from pellucid.train.files.environment import environment
-from pellucid.viz import curves
 
 
 def start(given: Options, out: Path | None = None, quiet: bool = True) -> RunSession:
@@ -237,15 +236,16 @@ class RunSession:
         return f"{data.description}\n{what} · {counts} · {how}, seed {config.seed}"
 
     def write_results(self) -> None:
-        """What there is when the training ends, in whatever way: the model, the statistics, the curves."""
+        """What there is when the training ends, in whatever way: the model, the statistics."""
         self.folder.write_model(self.model.state_dict())
         for part, callback in self.parts:
             callback.save(part.path(self.folder))
-        curves(self.history.rows, title=self.config.title, save=self.folder.curves)
 
     def write_report(self) -> None:
-        """The page about the run."""
-        report.write(report.gather(self.folder, self.data), self.folder.report)
+        """The curves and the page about the run. What draws takes longer to load than a short run to train."""
+        record = report.gather(self.folder, self.data)
+        report.write_curves(record, self.folder.curves)
+        report.write(record, self.folder.report)
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""

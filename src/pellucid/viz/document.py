@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -246,10 +247,16 @@ def svg(figure: Any, name: str, alt: str, how: str) -> str:
     The same figure gives the same text: matplotlib's date is left out, and names made of memory addresses are numbered.
     """
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     content = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    shown = figure.canvas
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}), _transparent(figure):
+        # As `figure.savefig` does, which draws everything twice: once only to lay it out.
+        try:
+            FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})
+        finally:
+            figure.set_canvas(shown)
     text = content.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
@@ -267,6 +274,20 @@ def svg(figure: Any, name: str, alt: str, how: str) -> str:
         f'<svg {how} role="img" aria-label="{alt}" {box[0] if box else ""} '
         f'xmlns:xlink="http://www.w3.org/1999/xlink">{body.strip()}'
     )
+
+
+@contextmanager
+def _transparent(figure: Any) -> Iterator[None]:
+    """Draw what lies behind the axes and behind their lines without a colour."""
+    patches = [figure.patch, *(axes.patch for axes in figure.axes)]
+    before = [(patch.get_facecolor(), patch.get_edgecolor()) for patch in patches]
+    try:
+        for patch in patches:
+            patch.set(facecolor="none", edgecolor="none")
+        yield
+    finally:
+        for patch, (face, edge) in zip(patches, before, strict=True):
+            patch.set(facecolor=face, edgecolor=edge)
 
 
 def limits(images: Any) -> tuple[float, float]:
