@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.backend.memory import keep_freed
 from pellucid.core.application import OpNode
 from pellucid.core.context import state
 from pellucid.core.modes import set_grad_enabled
@@ -55,6 +56,7 @@ def run(
 
     A target is a node or a leaf, `source_of` a tensor.
     """
+    keep_freed()
     outer, state.walk = state.walk, Walk(roots, targets)
     before, pushed = state.grad, state.interpreters
     try:
