@@ -417,7 +417,7 @@ print(float(y.sum()), float(x.grad.sum()), pellucid.kernels.status())
     ("before", "environment", "status"),
     [
         ("", {}, "llvmlite"),
-        ("sys.modules['llvmlite'] = None", {}, 'none: llvmlite is not installed: pip install "pellucid[standard]"'),
+        ("sys.modules['llvmlite'] = None", {}, 'none: llvmlite is not installed: pip install "pellucid[compile]"'),
         ("", {"PELLUCID_KERNELS": "0"}, "none: the environment variable PELLUCID_KERNELS is 0"),
     ],
 )

@@ -148,7 +148,7 @@ def test_a_recorder_as_a_data_frame() -> None:
 def test_what_is_not_installed_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     run = learner()
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ModuleNotFoundError, match=r"to_pandas\(\) needs the package pandas: .*pellucid\[experiments\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"to_pandas\(\) needs the package pandas: pip install pandas$"):
         run.recorder.to_pandas()
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ModuleNotFoundError, match=r"TensorBoard needs .*tensorboardX: .*pellucid\[experiments\]"):

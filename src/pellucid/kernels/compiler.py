@@ -75,7 +75,7 @@ def _target() -> Target | None:
     try:
         return Target()
     except ImportError:
-        _failure = 'llvmlite is not installed: pip install "pellucid[standard]"'
+        _failure = 'llvmlite is not installed: pip install "pellucid[compile]"'
     except Exception as failure:  # noqa: BLE001  an LLVM that does not know this machine
         _failure = f"llvmlite does not run here: {failure}"
     return None

@@ -165,7 +165,7 @@ class Recorder(Callback):
 
         Raises ModuleNotFoundError where pandas is not installed.
         """
-        return need("pandas", "experiments", "Recorder.to_pandas()").DataFrame(self.rows)
+        return need("pandas", None, "Recorder.to_pandas()").DataFrame(self.rows)
 
     def plot(self, ax: Any = None, save: Any = None) -> Any:
         """The curves of loss, metrics and learning rate, as a matplotlib figure; see `pellucid.viz.curves`."""

@@ -91,7 +91,7 @@ class Series(Callback):
 
         Raises ModuleNotFoundError where pandas is not installed.
         """
-        pandas = need("pandas", "experiments", f"{type(self).__name__}.to_pandas()")
+        pandas = need("pandas", None, f"{type(self).__name__}.to_pandas()")
         rows = [
             {self.label: name, **dict(zip(("step", *self.numbers), values, strict=True))}
             for name, columns in self._columns.items()
