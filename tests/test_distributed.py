@@ -8,8 +8,11 @@ import ast
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +99,11 @@ ENDS = {
          "\ndist.init_process_group()"), 1, ["rank 2 of 3 failed", "KeyError: 'early'"],
     ),
     "an exit code": ("if r == 1: sys.exit(7)\ndist.barrier()", 7, ["rank 1 of 3 failed"]),
-    "a signal": ("if r == 1: os.kill(os.getpid(), 9)\ndist.barrier()", 137, ["a process of 3", "SIGKILL"]),
+    "an exit without an end": ("if r == 1: os._exit(3)\ndist.barrier()", 3, ["rank 1 of 3 called os._exit(3)"]),
+    "an end without an end": (
+        "if r == 1: os._exit(0)\ndist.barrier()", 1, ["rank 1: the end of the program", "ranks 0, 2: barrier"],
+    ),
+    "a signal": ("if r == 1: os.kill(os.getpid(), 9)\ndist.barrier()", 137, [" of 3 on ", "was ended by SIGKILL"]),
     "the end of a rank": (
         "for batch in range(3 - r): dist.all_reduce(torch.ones(2))", 1,
         ["rank 2: the end of the program", "all_reduce(SUM) of float32 (2,)", "fewer batches"],
@@ -108,8 +115,14 @@ ENDS = {
     "a message that cannot come": ("if r == 1: dist.recv(torch.ones(3), 0)", 1, ["from rank 0, but rank 0 has ended"]),
     "a rank that does not follow": (
         ("import time, datetime, torch, torch.distributed as dist\ndist.init_process_group(timeout="
-         "datetime.timedelta(seconds=0.5))\nif dist.get_rank() == 0: dist.all_reduce(torch.ones(2))\n"
-         "dist.monitored_barrier()"), 1, ["of 3 failed", "all_reduce(SUM) of float32 (2,)"],
+         "datetime.timedelta(seconds=60))\nif dist.get_rank() == 1: time.sleep(1000)\n"
+         "dist.monitored_barrier(timeout=datetime.timedelta(seconds=1))"), 1,
+        ["of 3 failed", "has waited for 1 seconds in monitored_barrier, and rank 1 did not come to it"],
+    ),
+    "a rank that never begins": (
+        ("import os, time, datetime, torch.distributed as dist\nif os.environ['RANK'] == '2': time.sleep(1000)\n"
+         "dist.init_process_group(timeout=datetime.timedelta(seconds=1))"), 1,
+        ["in init_process_group, and rank 2 did not come to it"],
     ),
     "nothing bad": ("print('rank', r)", 0, []),
 }  # fmt: skip
@@ -130,6 +143,57 @@ def test_how_it_ends(end: str, tmp_path: Path) -> None:
     if code == 0:
         assert sorted(done.stdout.split("\n")) == ["", "rank 0", "rank 1", "rank 2"]
         assert not done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with that which started it")
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_end_of_the_launcher_ends_the_ranks(by: signal.Signals, tmp_path: Path) -> None:
+    pytest.importorskip("mpi4py", reason="training by several processes needs mpi4py")
+    script = tmp_path / "train.py"
+    script.write_text(BEGIN + "import time\nprint(os.getpid())\ntime.sleep(1000)\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pellucid", "launch", "-n", "2", str(script)]
+    process = subprocess.Popen(
+        command, env=dict(os.environ, PYTHONPATH=str(SRC)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    ranks: list[int] = []
+    try:
+        assert process.stdout is not None
+        ranks += [int(process.stdout.readline()) for _ in range(2)]
+        process.send_signal(by)
+        _, said = process.communicate(timeout=SECONDS)
+        deadline = time.monotonic() + SECONDS
+        while any(Path(f"/proc/{rank}/cmdline").exists() for rank in ranks):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        if by is not signal.SIGKILL:
+            assert process.returncode == 128 + by
+            assert f"pellucid launch: {by.name} came, and all were ended." in said
+    finally:
+        process.kill()
+        process.communicate()
+        for rank in ranks:
+            with suppress(ProcessLookupError):
+                os.kill(rank, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("code", "ends", "result", "said"),
+    [
+        (9, "=   PID 7 RUNNING AT vm\n=   EXIT CODE: 9\n… Killed (signal 9)", 137, "on vm was ended by SIGKILL"),
+        (3, "=   PID 7 RUNNING AT vm\n=   EXIT CODE: 3\n", 3, "on vm ended with exit code 3"),
+        (255, "=   RANK 0 PID 7 RUNNING AT vm\n=   KILLED BY SIGNAL: 11 (Segm", 139, "on vm was ended by SIGSEGV"),
+        (137, "process rank 1 with PID 4 on node vm exited on\nsignal 9 (Killed).", 137, "on vm was ended by SIGKILL"),
+        (5, "", 5, "ended with exit code 5"),
+        (0, "", 0, None),
+    ],
+)  # fmt: skip
+def test_the_words_of_each_mpiexec(code: int, ends: str, result: int, said: Any, tmp_path: Path, capsys: Any) -> None:
+    from pellucid.distributed import launch as module
+
+    assert module._verdict(code, ends.encode(), tmp_path, 3, "rank 1 of 3") == result
+    expected = f"pellucid launch: rank 1 of 3 {said}, and all were ended.\n" if said else ""
+    assert capsys.readouterr().err == expected
 
 
 # One process ----------------------------------------------------------------------------------------------------------
@@ -185,6 +249,13 @@ def test_what_to_install_is_said(monkeypatch: Any) -> None:
             },
             (5, 6, 1, 2, "srun"),
         ),
+        (  # srun --mpi=pmi2, on the third of three machines
+            {
+                "PMI_RANK": "5", "PMI_SIZE": "7", "SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_NODEID": "2",
+                "SLURM_STEP_TASKS_PER_NODE": "2(x2),3",
+            },
+            (5, 7, 1, 3, "srun"),
+        ),
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "6"}, None),  # in a batch script, where no step was started
         ({}, None),
     ],
@@ -200,6 +271,31 @@ def test_launchers(variables: dict[str, str], expected: Any, monkeypatch: Any) -
         assert os.environ["LOCAL_RANK"] == str(expected[2])
     else:
         assert os.environ == variables
+
+
+@pytest.mark.parametrize(
+    ("variables", "library", "said"),
+    [
+        ({"PMI_RANK": "0", "PMI_SIZE": "2"}, "Open MPI v5.0.11, package: x", "mpiexec started .* Open MPI v5.0.11. "),
+        (
+            {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2", "PMIX_NAMESPACE": "x"},
+            "MPICH Version:      5.0.2\nMPICH Release date: x", "mpirun of Open MPI started .* MPICH 5.0.2. .*pmi2",
+        ),
+        ({"PMI_RANK": "0", "PMI_SIZE": "2"}, "MPICH Version: 5.0.2", None),
+        ({"PMI_RANK": "0", "PMI_SIZE": "2"}, "Intel(R) MPI Library 2021.18", None),
+        ({"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "2"}, "Open MPI v5", None),  # --mpi=none: each is alone
+        ({}, "Open MPI v5", None),
+    ],
+)  # fmt: skip
+def test_the_launcher_of_another_library(variables: Any, library: str, said: Any, monkeypatch: Any) -> None:
+    from pellucid.distributed import wire
+
+    monkeypatch.setattr(os, "environ", dict(variables))
+    if said is None:
+        wire._check_launcher(library)
+    else:
+        with pytest.raises(RuntimeError, match=said):
+            wire._check_launcher(library)
 
 
 def test_the_banner_of_mpiexec_is_kept_from_the_output() -> None:

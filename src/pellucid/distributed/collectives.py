@@ -8,6 +8,7 @@ group. A process that is not in the group is warned, and does nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -377,21 +378,29 @@ def _all_to_all(
 # Objects, and waiting -------------------------------------------------------------------------------------------------
 
 
-def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None) -> Work | None:
-    """Wait until all ranks are here."""
+def barrier(
+    group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: timedelta | None = None
+) -> Work | None:
+    """Wait until all ranks are here; RuntimeError after `timeout`, a timedelta, that names those which are not."""
     chosen = member(group, "barrier")
     if chosen is None:
         return None
     agreement = chosen.agree("barrier")
     if async_op:
         return Work(chosen, "barrier", [agreement], None)
-    agreement.check()
+    agreement.check(_seconds(timeout))
     return None
 
 
-def monitored_barrier(group: Any = None, timeout: Any = None, wait_all_ranks: bool = False) -> None:
-    """Wait until all ranks are here."""
-    barrier(group)
+def monitored_barrier(group: Any = None, timeout: timedelta | None = None, wait_all_ranks: bool = False) -> None:
+    """Wait until all ranks are here; RuntimeError after `timeout`, a timedelta, that names those which are not."""
+    chosen = member(group, "monitored_barrier")
+    if chosen is not None:
+        chosen.agree("monitored_barrier").check(_seconds(timeout))
+
+
+def _seconds(timeout: timedelta | None) -> float | None:
+    return None if timeout is None else timeout.total_seconds()
 
 
 def _objects(group: ProcessGroup, what: str, name: str, value: Any, root: int | None = None) -> Any:

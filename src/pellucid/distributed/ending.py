@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from .environment import FOLDER, place
 
-__all__ = ["GRACE", "abort", "claim", "end_all", "tell", "watched"]
+__all__ = ["GRACE", "abort", "claim", "end_all", "leaving", "sign", "tell", "watched"]
 
 GRACE = 10.0
 """Seconds for which a rank that is not to blame waits to be ended by the rank that is."""
@@ -41,6 +41,33 @@ def watched(hook: Hook) -> Hook:
 
     ends_all.ends_all = True  # type: ignore[attr-defined]
     return ends_all
+
+
+def leaving(exits: Callable[[int], NoReturn], leave: Callable[[], None]) -> Callable[[int], NoReturn]:
+    """The `os._exit` of a rank: with 0 it ends as programs do, by `leave`; with another code it ends all."""
+    process, found = os.getpid(), place()
+
+    def _exit(status: int) -> NoReturn:
+        if os.getpid() == process and found is not None:  # and not in a process that was forked from it
+            if status:
+                if not claim(found.rank):
+                    time.sleep(GRACE)
+                tell(f"rank {found.rank} of {found.size} called os._exit({status})\n")
+                abort(status)
+            leave()
+            module = sys.modules["mpi4py.MPI"]
+            if not module.Is_finalized():
+                module.Finalize()
+        exits(status)
+
+    return _exit
+
+
+def sign(rank: int) -> None:
+    """Tell `pellucid launch`, where it started this process on this machine, which process is this rank."""
+    folder = os.environ.get(FOLDER)
+    if folder and os.path.isdir(folder):
+        Path(folder, f"process-{rank}").write_text(str(os.getpid()), encoding="utf-8")
 
 
 def tell(text: str) -> None:

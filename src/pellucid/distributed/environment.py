@@ -7,6 +7,7 @@ programs read those of `torchrun` (`RANK`, `WORLD_SIZE`, `LOCAL_RANK`, …), so 
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 __all__ = ["FOLDER", "Place", "complete", "launched_size", "place"]
@@ -46,6 +47,11 @@ def place() -> Place | None:
         if (found := _number(rank)) is not None and (count := _number(size)) is not None:
             here = _number(local_size)
             local = _number(local_rank)
+            if launcher == "mpiexec" and local is None and _number("SLURM_PROCID") == found:
+                # srun --mpi=pmi2 has MPICH's names too, but for the places on this machine.
+                launcher, local, here = "srun", _number("SLURM_LOCALID"), None
+            if launcher == "srun":
+                here = _tasks_here()
             return Place(found, count, found if local is None else local, count if here is None else here, launcher)
     return None
 
@@ -70,5 +76,14 @@ def complete() -> None:
 
 
 def _number(name: str) -> int | None:
-    text = os.environ.get(name, "").partition("(")[0]  # Slurm's "2(x3)": two on each of three machines
+    text = os.environ.get(name, "")
     return int(text) if text.isdigit() else None
+
+
+def _tasks_here() -> int | None:
+    """The number of processes on this machine, by Slurm's "2(x3),1": two on each of three machines, one on a fourth."""
+    text = os.environ.get("SLURM_STEP_TASKS_PER_NODE", "")
+    parts = re.findall(r"(\d+)(?:\(x(\d+)\))?(?:,|$)", text)
+    tasks = [int(number) for number, times in parts for _ in range(int(times or 1))]
+    node = _number("SLURM_NODEID") or 0
+    return tasks[node] if node < len(tasks) else None

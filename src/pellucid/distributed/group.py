@@ -11,7 +11,7 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid.errors import user_line, warn, with_line
 
-from .ending import GRACE, abort, claim, tell, watched
+from .ending import GRACE, abort, claim, leaving, sign, tell, watched
 from .environment import complete, launched_size, place
 from .wire import Alone, Request, Wire, over_mpi, until
 
@@ -30,8 +30,10 @@ __all__ = [
 ]  # fmt: skip
 
 END = "the end of the program, or destroy_process_group"
-LEFT, FIRST_TAG = 0, 1  # the tag of the message that a rank has ended, and that of a message with the user's tag 0
+# Tags of messages: that a rank has ended; that it waits, and in which of its group's calls; and the user's tag 0.
+LEFT, WAITS, FIRST_TAG = 0, 1, 2
 _LINE = 128
+_PATIENCE = 0.5  # seconds after which a rank tells the others that it waits for them
 _TIMEOUT = 30 * 60.0
 
 
@@ -41,6 +43,9 @@ class ProcessGroup:
     def __init__(self, wire: Wire, ranks: Sequence[int], backend: str, seconds: float) -> None:
         self.wire, self.ranks, self.backend, self.seconds = wire, list(ranks), backend, seconds
         self.broken = False  # the ranks have disagreed: nothing can be sent any more
+        self.calls = 0  # in which the ranks have compared what they do
+        self.waiting: dict[int, int] = {}  # in which of them other ranks have waited, as far as they have said so
+        self.notes: list[Any] = []  # memory of what was sent without waiting for it
 
     def rank(self) -> int:
         """The place of this process in the group."""
@@ -61,16 +66,22 @@ class ProcessGroup:
         """Begin to compare `what` this rank does next with what the others do."""
         return Agreement(self, what)
 
-    def wait(self, request: Request | None, what: str, look: Any = None) -> None:
-        """Wait for a transfer; RuntimeError after the group's timeout."""
-        if not until(request, self.seconds, look):
-            raise RuntimeError(
-                with_line(
-                    f"rank {self.rank()} of {self.size()} has waited for {self.seconds:g} seconds in {what}, and the "
-                    "other ranks did not follow. Does each rank call it? For slow ranks, give init_process_group a "
-                    "longer timeout"
-                )
+    def wait(
+        self, request: Request | None, what: str, look: Any = None, seconds: float | None = None,
+        absent: Callable[[], list[int]] | None = None,
+    ) -> None:  # fmt: skip
+        """Wait for a transfer; RuntimeError after `seconds`, by default the group's timeout, which names `absent`."""
+        seconds = self.seconds if seconds is None else seconds
+        if until(request, seconds, look):
+            return
+        ranks = absent() if absent is not None else []
+        who = f"{_named(ranks)} did not come to it" if ranks else "the other ranks did not follow"
+        raise RuntimeError(
+            with_line(
+                f"rank {self.rank()} of {self.size()} has waited for {seconds:g} seconds in {what}, and {who}. Does "
+                "each rank call it? For slow ranks, give init_process_group a longer timeout"
             )
+        )
 
 
 class Agreement:
@@ -81,7 +92,11 @@ class Agreement:
         self.line = user_line() if group.size() > 1 else None
         self.request: Request | None = None
         if group.broken:
-            raise RuntimeError(with_line(f"{what}: the ranks have disagreed before, and the group cannot be used"))
+            raise RuntimeError(
+                with_line(f"{what}: the ranks have disagreed before, or one did not come; the group cannot be used")
+            )
+        group.calls += 1
+        self.number, self.begun, self.said = group.calls, time.monotonic(), False
         if group.size() > 1:
             self._mine = np.zeros(_LINE, np.uint8)
             text = what.encode()[:_LINE]
@@ -93,15 +108,46 @@ class Agreement:
         """Whether all lines are there."""
         return self.request is None or self.request.Test()
 
-    def check(self) -> None:
-        """Raise RuntimeError where a rank does something else."""
+    def check(self, seconds: float | None = None) -> None:
+        """Raise RuntimeError where a rank does something else, or does not come in `seconds`."""
         if self.request is None:
             return
-        self.group.wait(self.request, self.what)
+        limit = self.group.seconds if seconds is None else seconds
+        try:
+            self.group.wait(self.request, self.what, lambda: self._say_that_it_waits(limit), limit, self._absent)
+        except RuntimeError:
+            self.group.broken = True
+            self.group.notes += [self.request, self._mine, self._lines]  # which MPI may write to when they come late
+            raise
         self.request = None
         if not (self._lines == self._mine).all():
             self.group.broken = True
             raise RuntimeError(self._message())
+
+    def _say_that_it_waits(self, limit: float) -> None:
+        """After a while, tell the others in which call this rank waits: so each knows who is not there."""
+        if self.said or time.monotonic() - self.begun < min(_PATIENCE, limit / 4):
+            return
+        self.said = True
+        self._waiting()  # what is left of calls before
+        communicator, note = _communicator(self.group), np.array([self.number])
+        others = [rank for rank in range(self.group.size()) if rank != self.group.rank()]
+        self.group.notes = [note, *(communicator.Isend(note, rank, WAITS) for rank in others)]
+
+    def _waiting(self) -> set[int]:
+        """Ranks in the group that have said that they wait in this call."""
+        from mpi4py import MPI
+
+        communicator, status, number = _communicator(self.group), MPI.Status(), np.zeros(1, np.int64)
+        found = self.group.waiting
+        while communicator.Iprobe(MPI.ANY_SOURCE, WAITS, status):
+            communicator.Recv(number, status.Get_source(), WAITS)
+            found[status.Get_source()] = int(number[0])
+        return {rank for rank, call in found.items() if call >= self.number}
+
+    def _absent(self) -> list[int]:
+        here = {self.group.rank(), *self._waiting()}
+        return [global_rank for rank, global_rank in enumerate(self.group.ranks) if rank not in here]
 
     def _message(self) -> str:
         ranks: dict[str, list[int]] = {}
@@ -118,6 +164,10 @@ class Agreement:
             advice = "Each rank must call the same functions in the same order, with the same shapes and dtypes"
         message = "\n".join(["the ranks do not agree on what is to be communicated:", *rows, advice])
         return f"{message}\n  at {self.line}" if self.line else message
+
+
+def _communicator(group: ProcessGroup) -> Any:
+    return group.wire.communicator  # type: ignore[attr-defined]  # a group of several has one
 
 
 def _named(ranks: list[int]) -> str:
@@ -224,7 +274,7 @@ def init_process_group(
     if rank not in (-1, wire.rank):
         raise ValueError(f"rank={rank} was asked for, but this process is rank {wire.rank} of {wire.size}")
     if shared is not None:
-        shared.agree("init_process_group").check()
+        shared.agree("init_process_group").check(seconds)
         wire = shared.wire.copied()
         if name.split(":")[-1] not in ("mpi", "undefined") and wire.rank == 0:
             warn(f"backend {name!r}: pellucid sends by MPI, whatever the name")
@@ -241,9 +291,11 @@ def enter() -> ProcessGroup | None:
         return None
     if not _entered:
         complete()
+        sign(int(os.environ["RANK"]))
         sys.excepthook = watched(sys.excepthook)
         _entered.append(ProcessGroup(over_mpi(), range(launched_size()), "mpi", _TIMEOUT))
         atexit.register(_leave_at_exit)
+        os._exit = leaving(os._exit, _leave_at_exit)
     return _entered[0]
 
 
@@ -270,7 +322,7 @@ def _leave(groups: Sequence[ProcessGroup]) -> None:
         if each.broken or each.size() == 1:
             continue
         agreements.append(each.agree(END))
-        communicator = each.wire.communicator  # type: ignore[attr-defined]
+        communicator = _communicator(each)
         for rank in range(each.size()):
             if rank != each.rank():
                 communicator.Isend(np.empty(0, np.uint8), rank, LEFT)

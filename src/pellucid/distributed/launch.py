@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +14,7 @@ import sysconfig
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -22,12 +25,29 @@ __all__ = ["LaunchError", "launch", "mpiexec"]
 # What mpiexec of MPICH prints where a process ended badly; the lines say nothing that a user could use.
 _BANNER = re.compile(
     rb"={83}\n=   BAD TERMINATION.*?={83}\n"
+    rb"|-{74}\n(?:(?:prterun|mpirun|mpiexec) (?:noticed|detected|has exited)|MPI_ABORT was).*?-{74}\n[ \0]*"
     rb"|YOUR APPLICATION TERMINATED WITH[^\n]*\nThis typically refers[^\n]*\nPlease see the FAQ[^\n]*\n"
     rb"|Abort\(\d+\) on node [^\n]*\n",
     re.DOTALL,
 )
-_BEGINS = (b"=" * 83, b"YOUR APPLICATION TERMINATED WITH", b"Abort(")
-_ENDED = re.compile(rb"=   PID (\d+) RUNNING AT (\S+)\n=   EXIT CODE: (\d+)")
+_PLACES = ("PMI_", "PMIX_", "HYDI_", "MPI_LOCAL", "OMPI_COMM_", "PRTE_LAUNCHED")
+_BEGINS = (
+    b"=" * 83 + b"\n=   BAD TERMINATION", b"YOUR APPLICATION TERMINATED WITH", b"Abort(",
+    b"-" * 74 + b"\nMPI_ABORT was",
+    *(
+        b"%s\n%s %s" % (b"-" * 74, name, verb)
+        for name in (b"prterun", b"mpirun", b"mpiexec") for verb in (b"noticed", b"detected", b"has exited")
+    ),
+)  # fmt: skip
+# Of MPICH, of Intel MPI, of Open MPI: the process, its machine, and its exit code or the signal that ended it.
+_ENDED = (
+    re.compile(rb"=   PID (?P<pid>\d+) RUNNING AT (?P<host>\S+)\n=   EXIT CODE: (?P<number>\d+)"),
+    re.compile(
+        rb"=   RANK \d+ PID (?P<pid>\d+) RUNNING AT (?P<host>\S+)\n"
+        rb"=   (?:EXIT STATUS|KILLED BY SIGNAL): (?P<number>\d+)"
+    ),
+    re.compile(rb"process rank \d+ with PID (?P<pid>\d+) on node (?P<host>\S+) exited on\s+signal (?P<number>\d+) \("),
+)
 
 
 class LaunchError(RuntimeError):
@@ -59,21 +79,31 @@ def launch(processes: int, command: Sequence[str], hosts: str | None = None) -> 
         hosts: the machines, "a:4,b:4", each with its number of processes; this machine by default.
     """
     program = mpiexec()
+    of_open_mpi = b"Open MPI" in subprocess.run([program, "--version"], capture_output=True).stdout
     environment = dict(os.environ)
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment.setdefault(name, str(max(1, cores // processes)))
-    for name in [name for name in environment if name.startswith(("PMI_", "HYDI_", "MPI_LOCAL"))]:
+    for name in [name for name in environment if name.startswith(_PLACES)]:
         del environment[name]  # launched from a process that was launched itself
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         environment.pop(name, None)
-    options = ["-n", str(processes)] + (["-hosts", hosts] if hosts else [])
+    if of_open_mpi and not hosts:  # more processes than cores are no mistake here
+        environment.setdefault("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe")
+        environment.setdefault("OMPI_MCA_rmaps_base_oversubscribe", "1")  # of version 4
+    options = ["-n", str(processes)] + (["--host" if of_open_mpi else "-hosts", hosts] if hosts else [])
     with tempfile.TemporaryDirectory(prefix="pellucid-launch-") as folder:
         environment[FOLDER] = folder
         process = subprocess.Popen(
-            [program, *options, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [program, *options, *command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
+        watch = _Watch(Path(folder), processes)
+        watch.start()
         ends: list[bytes] = []
         streams = ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
         threads = [
@@ -84,22 +114,71 @@ def launch(processes: int, command: Sequence[str], hosts: str | None = None) -> 
         sys.stdout.flush()
         for thread in threads:
             thread.start()
-        code = _wait(process)
+        code, by = _wait(process)
         for thread in threads:
             thread.join()
-        return _verdict(code, b"".join(ends), Path(folder), processes)
+        watch.over.set()
+        watch.join()
+        if by:
+            print(f"pellucid launch: {signal.Signals(by).name} came, and all were ended.", file=sys.stderr)  # noqa: T201
+            return 128 + by
+        who = f"rank {watch.first[0]} of {processes}" if len(watch.first) == 1 else f"a process of {processes}"
+        return _verdict(code, b"".join(ends), Path(folder), processes, who)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """The exit code; Ctrl-C reaches the processes by mpiexec, which ends them."""
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGTERM)
+def _wait(process: subprocess.Popen[bytes]) -> tuple[int, int]:
+    """The exit code, and the signal that this process was sent, or 0: Ctrl-C and others end the ranks by mpiexec."""
+    came: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        came.append(number)
+        with suppress(ProcessLookupError):
+            process.terminate() if len(came) == 1 else process.kill()
+
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in known if signal.getsignal(number) != signal.SIG_IGN}
+    try:
+        return process.wait(), came[0] if came else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _verdict(code: int, ends: bytes, folder: Path, processes: int) -> int:
+def _end_with_parent() -> None:
+    """In mpiexec before it begins: where this process is killed, Linux ends mpiexec, and that its processes."""
+    with suppress(Exception):
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+class _Watch(threading.Thread):
+    """Sees which rank on this machine ends first: those after it mpiexec may have ended, which does not say so."""
+
+    def __init__(self, folder: Path, processes: int) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.processes, self.over = folder, processes, threading.Event()
+        self.first: list[int] = []  # several, where they were gone at the same moment
+
+    def run(self) -> None:
+        if sys.platform != "linux":
+            return
+        ranks: dict[int, int] = {}
+        with ExitStack() as closing:
+            poll = select.poll()
+            while not self.first and not self.over.is_set():
+                for file in self.folder.glob("process-*"):
+                    rank = int(file.name.partition("-")[2])
+                    text = file.read_text(encoding="utf-8") if rank not in ranks.values() else ""
+                    if text:
+                        with suppress(ProcessLookupError):
+                            descriptor = os.pidfd_open(int(text))
+                            closing.callback(os.close, descriptor)
+                            ranks[descriptor] = rank
+                            poll.register(descriptor, select.POLLIN)
+                ended = poll.poll(50 if len(ranks) < self.processes else 500)
+                self.first = [ranks[descriptor] for descriptor, _ in ended]
+
+
+def _verdict(code: int, ends: bytes, folder: Path, processes: int, who: str) -> int:
     """The exit code, and a line on a process that ended without a word of its own."""
     failed = folder / "failed"
     if code and failed.exists():
@@ -110,17 +189,16 @@ def _verdict(code: int, ends: bytes, folder: Path, processes: int) -> int:
             file=sys.stderr,
         )
         return code if code < 128 and code not in (9, 15) else 1
-    if (found := _ENDED.search(ends)) is not None:
-        number = int(found[3])
-        names = {int(known): known.name for known in signal.Signals}
-        by_signal = b"(signal" in ends and number in names
-        how = f"was ended by {names[number]}" if by_signal else f"ended with exit code {number}"
-        print(  # noqa: T201
-            f"pellucid launch: a process of {processes} on {found[2].decode()} {how}, and all were ended.",
-            file=sys.stderr,
-        )
-        return 128 + number if by_signal else code or 1
-    return code
+    if not code:
+        return 0
+    found = next((found for pattern in _ENDED if (found := pattern.search(ends))), None)
+    number = int(found["number"]) if found else code - 128 if code > 128 else code
+    names = {int(known): known.name for known in signal.Signals}
+    by_signal = (b"(signal" in ends or b"SIGNAL" in ends or b"on\nsignal" in ends or code > 128) and number in names
+    how = f"was ended by {names[number]}" if by_signal else f"ended with exit code {number}"
+    where = f" on {found['host'].decode()}" if found else ""
+    print(f"pellucid launch: {who}{where} {how}, and all were ended.", file=sys.stderr)  # noqa: T201
+    return 128 + number if by_signal else code
 
 
 def _forward(source: IO[bytes], target: int, ends: list[bytes]) -> None:

@@ -7,11 +7,14 @@ Both have the same few methods, so that each collective is written once. Arrays 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pellucid.backend import Array
+
+from .environment import place
 
 __all__ = ["Alone", "Mpi", "Request", "Wire", "over_mpi", "until"]
 
@@ -130,9 +133,14 @@ class Mpi:
 def over_mpi() -> Mpi:
     """All processes that MPI started together, by a communicator of pellucid's own.
 
-    Raises ModuleNotFoundError where mpi4py is absent, RuntimeError where it finds no MPI library.
+    Raises ModuleNotFoundError where mpi4py is absent, RuntimeError where it finds no MPI library, or another one than
+    that of the launcher.
     """
     try:
+        import mpi4py
+
+        if "mpi4py.MPI" not in sys.modules:  # the program may have begun MPI itself
+            mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
         from mpi4py import MPI
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
@@ -143,7 +151,27 @@ def over_mpi() -> Mpi:
         raise RuntimeError(
             f'mpi4py found no MPI library ({error}). One comes as a package: pip install "pellucid[mpi]"'
         ) from error
+    if not MPI.Is_initialized():
+        _check_launcher(MPI.Get_library_version())
+        MPI.Init_thread()
     return Mpi(MPI.COMM_WORLD.Dup())
+
+
+def _check_launcher(version: str) -> None:
+    """RuntimeError where the launcher is that of another MPI library.
+
+    MPI itself would end the process in the midst, or take each process for the only one.
+    """
+    library = " ".join(version.partition("\n")[0].partition(",")[0].replace("Version:", "").strip("\0 ").split())
+    by_pmix = "PMIX_NAMESPACE" in os.environ  # Open MPI's mpirun, and srun --mpi=pmix
+    found = place()
+    helped = by_pmix or "PMI_RANK" in os.environ  # which srun --mpi=none does not: then each process is alone
+    if found is not None and found.size > 1 and helped and by_pmix != ("Open MPI" in library):
+        slurm = "srun --mpi=pmix" if "Open MPI" in library else "srun --mpi=pmi2"
+        raise RuntimeError(
+            f"{found.launcher} started this process, but mpi4py finds another MPI library here, {library}. Start the "
+            f"processes with pellucid launch, or with the mpiexec that belongs to {library}; Slurm: {slurm}"
+        )
 
 
 def until(request: Request | None, seconds: float | None = None, look: Any = None) -> bool:

@@ -31,9 +31,10 @@ class Work:
             raise self._error
         if not self._done:
             try:
+                seconds = None if timeout is None else timeout.total_seconds()
                 for check in self._checks:
-                    check.check()
-                self._group.wait(self._request, self._what, self._look)
+                    check.check(seconds)
+                self._group.wait(self._request, self._what, self._look, seconds)
                 if self._after is not None:
                     self._after()
             except BaseException as error:
