@@ -126,6 +126,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             progress.right(judgement, len(seen.passes))
     if odd:
         return Report("faults", odd, facts, time.monotonic() - started)
+    if judgement is None and not seen.passes and not seen.complete:
+        return Report("inconclusive", facts=facts, reason=UNTOLD)
     if judgement is None:
         return Report(
             "inconclusive",

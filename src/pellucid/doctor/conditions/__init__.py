@@ -25,6 +25,8 @@ from pellucid.doctor.rules import gradient
 __all__ = ["CAUSES", "Case", "Cause", "Found", "look", "of_outputs", "rewind", "spoilt", "strayed"]
 
 MOST_PASSES = 200_000
+SLOW = 0.5  # seconds that a pass takes, from which on only its loss is looked at: hundreds of passes are out of reach
+ENOUGH = 14  # passes, in which most programs that learn lose a part of their loss that is no accident
 MOST_CAUSES = 2  # of those that need a remedy: with more at once, the forks say little
 
 
@@ -84,8 +86,10 @@ def strayed(session: TrainingSession, times: float = 30.0) -> bool:
 
 def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session = case.session
-    case.look_for_outputs()
-    seconds = max(1.0, min(LONGEST, session.left() / 6))
+    each = session.found.seconds
+    if each < SLOW:
+        case.look_for_outputs()
+    seconds = max(1.0, min(LONGEST, session.left() / 6), min(ENOUGH * each, session.left() / 2))
     case.as_is = case.was = case.run(Remedy(), MOST_PASSES, seconds, case.asked)
     case.frozen = case.run(Remedy(scale=0.0), BURST, 1.5)
     if case.keys.labels is not None:

@@ -21,14 +21,13 @@ EXACT = 1e-3
 
 
 def together(
-    lab: Lab, found: Parameters, chosen: list[Candidate], index: int
+    lab: Lab, found: Parameters, chosen: list[Candidate], index: int, plain: PassOutcome
 ) -> Generator[PassRun, PassOutcome, StudiedPass | None]:
-    """The pass, with the slopes of the losses that explain all tensors together; None where none does.
+    """The pass, of which `plain` came, with the slopes of the losses that explain all tensors together; or None.
 
     What is not measured, the slope of each tensor by itself, follows: it is the descent of the program over the rate.
     """
     keys = frozenset(key for candidate in chosen for key in candidate.keys)
-    plain = yield PassRun(watch=keys)
     names = [name for name in found.parameters if name in plain.before and name in plain.after]
     entry = StudiedPass(index, values={name: plain.before[name] for name in names})
     entry.losses = {candidate: candidate.value(plain.seen) for candidate in chosen}

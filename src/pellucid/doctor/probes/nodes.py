@@ -214,6 +214,7 @@ class Handed:
 
     def _ways(self, call: Call) -> Iterator[Callable[[Any], Any]]:
         held = attributes(self.node)
+        known = False
         for _, value in held:  # [(parent, local derivative)], or a function that gives it
             pairs = [_pair(item) for item in value] if isinstance(value, list | tuple) else []
             if pairs and all(pair is not None for pair in pairs):
@@ -223,9 +224,11 @@ class Handed:
                     grads = [local(g) if callable(local) else local * g for _, local in found]
                     return _Handed(grads, [node for node, _ in found])
 
+                known = True
                 yield by_pairs
         for _, value in held:  # `_backward`, `grad_fn`: a closure over the nodes that it came from
             if isinstance(value, FunctionType) and value.__code__.co_filename in self.files and value.__closure__:
+                known = True
                 yield _with_as_many(value)
         for _, value in held:  # a function with a context, or the object that did the forward pass
             kind = value if isinstance(value, type) else type(value)
@@ -234,6 +237,7 @@ class Handed:
                 continue
             if rule.__code__.co_filename not in self.files or kind.__name__ != call.op.split(".")[0]:
                 continue
+            known = True
             contexts = [item for name, item in held if "ctx" in name or "context" in name]
             for context in contexts:
                 yield lambda g, rule=rule, context=context: rule(context, g)
@@ -244,6 +248,8 @@ class Handed:
                 method = getattr(self.node, name, None)
                 if method is not None and name in vars(type(self.node)):
                     yield _with_as_many(method)
+            return
+        if known:  # who refers to a node is found by a look at all objects that there are
             return
         for cell in gc.get_referrers(self.node):  # a closure on a tape
             if type(cell).__name__ != "cell":

@@ -105,7 +105,8 @@ def _slow(
     """A study of one pass that takes long: what is called a loss, along few directions."""
     names, values = frozenset(found.groups), _values(plain, found)
     chosen = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, 2 if wanted is None else None)[:24]
-    entry = yield from together(lab, found, chosen, 0)
+    entry = yield from together(lab, found, chosen, 0, plain)
+    result.complete = lab.left() > found.seconds
     if entry is None and lab.left() > found.seconds * (3 + 4 * len(found.parameters)):
         with suppress(TimeUp):
             entry = yield from _measure(lab, found, chosen, 0, 2, 0.0)

@@ -235,12 +235,25 @@ class TrainingSession:
     def left(self) -> float:
         return self.deadline - time.monotonic()
 
+    def patience(self, seconds: float) -> float:
+        """Seconds of the clock that a fork may take, which gets so many of the processor."""
+        return max(seconds, min(BUSY * seconds, self.left() / 2))
+
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork | None:
         """Begin `work` in a laboratory at this pass. In the fork, None: the program is to run on."""
         end = fork()
         if isinstance(end, ChildAnswer):
             modules = self.program.modules()
-            lab = Lab(work, groups, self.program.loops.sources, modules, seconds * 0.9, end, self.known)
+            lab = Lab(
+                work,
+                groups,
+                self.program.loops.sources,
+                modules,
+                seconds * 0.9,
+                end,
+                self.known,
+                self.patience(seconds),
+            )
             lab.pairs = self.program.loops.pairs
             self.controller.number = self.number
             self.controller.lab = lab
@@ -254,7 +267,7 @@ class TrainingSession:
         end = self.start(work, groups, seconds)
         if end is None:
             raise Forked
-        return end.result(max(seconds, min(BUSY * seconds, self.left() / 2)))
+        return end.result(self.patience(seconds))
 
 
 MOST_IN_VAIN = 6

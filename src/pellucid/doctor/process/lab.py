@@ -89,9 +89,11 @@ class Lab:
         seconds: float,
         answer: ChildAnswer | None,
         known: dict[str, Group] | None = None,
+        patience: float = float("inf"),
     ) -> None:
         self.groups, self.files, self.modules, self.answer = groups, files, modules, answer
         self.deadline = time.process_time() + seconds
+        self.closes = time.monotonic() + 0.9 * patience  # by the clock: then the parent waits no longer
         self.work: Work = work(self)
         self.request: PassRun | None = None
         self.state: SavedState | None = None
@@ -105,8 +107,9 @@ class Lab:
         self.pairs: set[tuple[str, str]] = set()  # names of what is subtracted from one another somewhere
 
     def left(self) -> float:
-        """Seconds of the processor until this laboratory has to close: a busy machine sees as much as another."""
-        return self.deadline - time.process_time()
+        """Seconds until this laboratory has to close: of the processor, so that a busy machine sees as much as another;
+        of the clock where the parent would otherwise hear nothing."""
+        return min(self.deadline - time.process_time(), self.closes - time.monotonic())
 
     # The hooks --------------------------------------------------------------------------------------------------
 

@@ -107,6 +107,10 @@ class StepSession:
     def left(self) -> float:
         return self.deadline - time.monotonic()
 
+    def patience(self, seconds: float) -> float:
+        """Seconds of the clock that a fork may take, which gets so many of the processor."""
+        return max(seconds, min(BUSY * seconds, self.left() / 2))
+
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork:
         """Begin `work` in a laboratory: a fork that calls the step until the work is done."""
         end = fork()
@@ -114,7 +118,16 @@ class StepSession:
             return end
         try:
             modules = self.program.modules()
-            lab = Lab(work, groups, self.program.loops.sources, modules, seconds * 0.9, end, self.known)
+            lab = Lab(
+                work,
+                groups,
+                self.program.loops.sources,
+                modules,
+                seconds * 0.9,
+                end,
+                self.known,
+                self.patience(seconds),
+            )
             lab.pairs = self.program.loops.pairs
             scope = self.scope
             widen(scope, groups.values())
@@ -128,4 +141,4 @@ class StepSession:
 
     def lab(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Any:
         """What `work` found. Raises Lost."""
-        return self.start(work, groups, seconds).result(max(seconds, min(BUSY * seconds, self.left() / 2)))
+        return self.start(work, groups, seconds).result(self.patience(seconds))
