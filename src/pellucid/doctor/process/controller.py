@@ -236,7 +236,7 @@ class TrainingSession:
         return self.deadline - time.monotonic()
 
     def patience(self, seconds: float) -> float:
-        """Seconds of the clock that a fork may take, which gets so many of the processor."""
+        """Seconds of the clock for a fork that may take these of the processor."""
         return max(seconds, min(BUSY * seconds, self.left() / 2))
 
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork | None:
