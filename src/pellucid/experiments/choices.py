@@ -53,7 +53,7 @@ OPTIMIZERS = Words(
     own=("params", *OF_OPTIMIZERS),
     refused={
         "sparseadam": "SparseAdam takes the sparse gradients of nn.Embedding(sparse=True) alone, and the networks of "
-        "the command line have none. Write --optimizer adam."
+        "the command line and of pellucid.sklearn have none. Take adam."
     },
 )
 _RATES = {"sgd": 0.1}  # PyTorch's default of 0.001 is for no network of these

@@ -76,8 +76,8 @@ def groups_of(network: nn.Module) -> list[Options]:
     ][:-1]
     if not matrices:
         raise UsageError(
-            "--optimizer muon trains the matrices of hidden layers, and this network has none: only biases, "
-            "embeddings, kernels of convolutions and the last layer, which are for AdamW. Write --optimizer adamw."
+            "Muon trains the matrices of hidden layers, and this network has none: only biases, "
+            "embeddings, kernels of convolutions and the last layer, which are for AdamW. Take adamw."
         )
     taken = {id(param) for param in matrices}
     others = [param for param in network.parameters() if id(param) not in taken]
