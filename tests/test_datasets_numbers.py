@@ -136,7 +136,7 @@ DATES = [
 
 # cells of a column, or the reason why it is left out
 LEFT_OUT = [
-    (["Ann", "Bob", "Cid", "Dan"], r"4 different texts in 4 rows: names, or --categorical a"),
+    (["Ann", "Bob", "Cid", "Dan"], r"4 different texts in 4 rows: names\? --categorical a keeps it"),
     (["Ann", "Bob", "Cid", "Ann"], r"3 different texts in 4 rows"),
     (["", "C85", "", "C123", "E46", "", ""], r"4 different texts in 7 rows"),
     (["", "NA", ""], r"no value in any row"),

@@ -115,10 +115,12 @@ def test_the_report_of_a_table_has_them(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     rows = [(size, rng.choice(["a", "b"]), "big" if size > 0 else "small") for size in rng.normal(size=300)]
-    Path("t.csv").write_text("size,fur,kind\n" + "".join(f"{s:.4f},{f},{k}\n" for s, f, k in rows))
+    lines = (f"{i},{s:.4f},{f},{k}\n" for i, (s, f, k) in enumerate(rows))
+    Path("t.csv").write_text("id,size,fur,kind\n" + "".join(lines))
     run = ["train", "t.csv", "--target", "kind", "--epochs", "5", "--out", "run"]
     result = CliRunner().invoke(app, run)
     page = Path("run/report.html").read_text(encoding="utf-8")
     assert result.exit_code == 0 and "expected calibration error" in page and "accuracy lost" in page
     assert page.index(">size<", page.index("accuracy lost")) < page.index(">fur<", page.index("accuracy lost"))
     assert "from safetensors.torch import load_file" in page
+    assert ">numbers the rows: an identifier<" in page

@@ -126,7 +126,9 @@ def _useless(table: TableFile, name: str, kind: Kind) -> str:
         return f"holds dates such as {cell}, of which day or month may come first: write {dates.EXAMPLE}"
     distinct = len(set(cells))
     if kind == "category" and (distinct > MOST_CATEGORIES or _are_names(cells)):
-        return f"holds {distinct:,} different texts in {len(cells):,} rows: names, or --categorical {quoted(name)}"
+        return (
+            f"holds {distinct:,} different texts in {len(cells):,} rows: names? --categorical {quoted(name)} keeps it"
+        )
     return ""
 
 

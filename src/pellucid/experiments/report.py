@@ -212,6 +212,7 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
         "class_names": [str(name) for name in described.get("classes", [])],
         "facts": plain,
         "columns": [] if table is None else _columns(names, facts),
+        "column_heads": ("column", "role", "kind", "missing", "holds", "note") if facts.get("table") else (),
     }
     if data is None:
         return TrainingData(**record)
@@ -236,7 +237,9 @@ def _as_seen(x: np.ndarray, names: list[str], facts: dict[str, Any]) -> np.ndarr
     if x.ndim == 4:
         return x[:, 0] if x.shape[1] == 1 else x.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
     mean, std = _scale(names, facts)
-    return x * std + mean
+    seen = x * std + mean
+    seen[abs(seen) < 1e-6 * (std + abs(mean))] = 0  # what float32 left of it
+    return seen
 
 
 def _in_units(y: np.ndarray, facts: dict[str, Any]) -> np.ndarray:
@@ -253,8 +256,11 @@ def _scale(names: list[str], facts: dict[str, Any]) -> tuple[np.ndarray, np.ndar
     return np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
 
 
-def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was made of each column of a table, in words."""
+def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """How each column of a table was understood, and what is left out and why; of an older run, what was made of it."""
+    if facts.get("table"):
+        keys = ("name", "role", "kind", "missing", "holds", "note")
+        return [tuple(row.get(key) or "" for key in keys) for row in facts["table"]]
     mean, std = facts.get("feature_mean", {}), facts.get("feature_std", {})
     numbers = [(name, f"numbers, mean {mean[name]:.4g}, standard deviation {std[name]:.4g}") for name in mean]
     categories = [
@@ -296,7 +302,7 @@ def _predictions(config: Config, described: dict[str, Any], data: DataSet, model
         output=answers(data.x_val),
         predict=at_points if in_the_plane else None,
         class_names=classes,
-        names=names,
+        names=[f"{name}(empty)" if name.endswith("=") else name for name in names],
         unit=config.target or "target",
         importance=_importance(config, data, answers, columns_of(names, facts), facts),
     )

@@ -25,7 +25,7 @@ class TrainingData:
             numbers (N,), or real numbers (N,).
         counts: samples per part.
         class_counts: samples of the training part per class.
-        columns: of a table, a row per column: name, what it holds.
+        columns: of a table, a row per column: name, what it holds; or what `column_heads` says.
         head: of a table, its header and first rows as they are in the file; `caption` says what they are.
         axes: what the two coordinates of points are called.
     """
@@ -36,7 +36,8 @@ class TrainingData:
     y: Any = None
     class_names: Sequence[str] = ()
     class_counts: Sequence[int] = ()
-    columns: Sequence[tuple[str, str]] = ()
+    columns: Sequence[tuple[Any, ...]] = ()
+    column_heads: Sequence[str] = ()
     head: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
     caption: str = "The first rows of the file."
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -95,8 +96,8 @@ def data_section(data: TrainingData | None) -> Section | None:
         header, rows = data.head
         blocks.append(Table(header, rows, data.caption))
     if data.columns:
-        folded = len(data.columns) > 12
-        blocks.append(Table(["column", "holds"], data.columns, "What the columns of the file hold", folded=folded))
+        heads, folded = data.column_heads or ("column", "holds"), len(data.columns) > 20
+        blocks.append(Table(heads, data.columns, "What the columns of the file hold.", folded=folded))
     if len(data.class_counts):
         blocks.append(
             Table(
