@@ -13,6 +13,7 @@ from pellucid import nn, optim
 from pellucid.core import state
 from pellucid.doctor import examine_script
 from pellucid.doctor.observed.compare import better, does_well, outcome
+from pellucid.doctor.observed.criterion import LIKELIHOOD
 from pellucid.doctor.observed.examination import STATED
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
@@ -341,6 +342,61 @@ FAULTS = [
     (much_decay, "excessive-weight-decay"),
     (mixing, "samples-mixed"),
 ]
+
+
+Y, CLASSES = torch.tensor([0.0, 1.0, 1.0]), torch.tensor([2, 0, 1])
+ROWS, ONE_HOT = torch.arange(3), F.one_hot(CLASSES, 3)
+BCE, NLL, MSE = "binary_cross_entropy", "nll_loss", "mse_loss"
+LOSSES: list[tuple[str, Callable[[Any], Any], str, str]] = [
+    ("bce", lambda z: -(Y * torch.log(probability(z)) + (1 - Y) * torch.log(1 - probability(z))).mean(), BCE, "mean"),
+    ("bce in parts", lambda z: (-Y * probability(z).log() - (1 - Y) * (1 - probability(z)).log()).sum(), BCE, "sum"),
+    ("bce clamped", lambda z: bce(probability(z).clamp(1e-6, 1 - 1e-6)).sum() / 3, BCE, "mean"),
+    ("bce kept off 0", lambda z: bce(probability(z), 1e-8).sum() / len(Y), BCE, "mean"),
+    ("bce of logits", lambda z: -logistic(z[:, 0]).mean(), BCE + "_with_logits", "mean"),
+    ("nll by number", lambda z: -F.log_softmax(z, 1)[range(3), CLASSES].mean(), NLL, "mean"),
+    ("nll by hand", lambda z: -(z - z.exp().sum(1, keepdim=True).log())[ROWS, CLASSES].sum(), NLL, "sum"),
+    ("nll gathered", lambda z: -F.log_softmax(z, 1).gather(1, CLASSES[:, None]).mean(), NLL, "mean"),
+    ("nll one hot", lambda z: -(ONE_HOT * F.log_softmax(z, 1)).sum(1).mean(), NLL, "mean"),
+    ("nll over n", lambda z: -(ONE_HOT * F.log_softmax(z, 1)).sum() / 3, NLL, "mean"),
+    ("likelihood", lambda z: -F.softmax(z, 1)[range(3), CLASSES].log().mean(), LIKELIHOOD, "mean"),
+    ("squares", lambda z: ((z[:, 0] - Y) ** 2).sum(), MSE, "sum"),
+    ("squares over n", lambda z: torch.square(Y - z[:, 0]).sum() / len(Y), MSE, "mean"),
+    ("sizes", lambda z: (z[:, 0] - Y).abs().mean(), "l1_loss", "mean"),
+    ("actions and their rewards", lambda z: -(F.log_softmax(z, 1)[range(3), CLASSES] * Y).mean(), "", ""),
+    ("actions of a game", lambda z: -F.log_softmax(z, 1)[range(3), CLASSES].sum() * 0.7, "", ""),
+    ("values of actions", lambda z: -z[range(3), CLASSES].mean(), "", ""),
+    ("adversaries", lambda z: -(torch.log(probability(z)) + torch.log(1 - torch.sigmoid(z[:, 1]))).mean(), "", ""),
+]
+
+
+def probability(z: Any) -> Any:
+    return torch.sigmoid(z)[:, 0]
+
+
+def bce(p: Any, small: float = 0.0) -> Any:
+    return -(Y * torch.log(p + small) + (1 - Y) * torch.log(1 - p + small))
+
+
+def logistic(z: Any) -> Any:
+    return Y * F.logsigmoid(z) + (1 - Y) * F.logsigmoid(-z)
+
+
+@pytest.mark.parametrize(("loss", "kind", "reduction"), [row[1:] for row in LOSSES], ids=[row[0] for row in LOSSES])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_loss_that_is_written_out(loss: Callable[[Any], Any], kind: str, reduction: str, sign: float) -> None:
+    x = torch.randn(3, 4)
+    weight = torch.randn(4, 3, requires_grad=True)
+
+    def program() -> None:
+        for _ in range(3):
+            weight.grad = None
+            (loss(x @ weight) if sign > 0 else -loss(x @ weight)).backward()
+
+    record = watched(program)
+    assert (record.loss.kind, record.loss.reduction) == (kind, reduction)
+    if kind:
+        assert record.factor == pytest.approx(sign)
+        assert record.steps[0].loss == pytest.approx(float(loss(x @ weight).detach()))
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")

@@ -71,7 +71,9 @@ def chance(record: ProgramRecord) -> float:
 
 
 def _by_chance(record: ProgramRecord) -> float:
-    """The cross entropy of saying the shares of the classes."""
+    """The cross entropy of saying the shares of the classes; 0 where none were kept."""
+    if not record.targets:
+        return 0.0
     labels = np.concatenate([(t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t).ravel() for t in record.targets])
     _, counts = np.unique(labels, return_counts=True)
     shares = counts / counts.sum()

@@ -19,6 +19,7 @@ FUNCTIONS = (
     "cosine_embedding_loss", "multi_margin_loss", "poisson_nll_loss", "gaussian_nll_loss", "soft_margin_loss",
 )  # fmt: skip
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+LIKELIHOOD = "negative_log_likelihood"  # written out, of probabilities
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 WEIGHTED = frozenset(
     ("linear", "matmul", "mm", "addmm", "bmm", "convolution", "conv_transpose", "lstm_scan", "gru_scan", "rnn_scan",
@@ -93,7 +94,7 @@ class LossCall:
         if target is None or not isinstance(self.prediction, Tensor):
             return None
         given = self.prediction.detach().numpy()
-        if self.kind in ("cross_entropy", "nll_loss"):
+        if self.kind in ("cross_entropy", "nll_loss", LIKELIHOOD):
             if given.ndim < 2:
                 return None
             if target.shape == given.shape:
@@ -102,12 +103,12 @@ class LossCall:
         if self.kind in BINARY and given.size == target.size and set(np.unique(target)) <= {0.0, 1.0}:
             edge = 0.0 if self.kind.endswith("logits") else 0.5
             return float(((given.ravel() > edge) == (target.ravel() > 0.5)).mean())
-        if given.ndim == 2 and given.shape == target.shape and given.shape[1] > 1 and _one_hot(target):
+        if given.ndim == 2 and given.shape == target.shape and given.shape[1] > 1 and one_hot(target):
             return float((given.argmax(1) == target.argmax(1)).mean())
         return None
 
 
-def _one_hot(target: np.ndarray) -> bool:
+def one_hot(target: np.ndarray) -> bool:
     return bool(((target == 0) | (target == 1)).all() and (target.sum(1) == 1).all())
 
 
@@ -158,7 +159,7 @@ def leaves(root: Any) -> list[Any]:
     return list(found.values())
 
 
-def _producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
+def producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
     made: dict[int, SeenOp] = {}
     for seen in ops:
         for result in seen.result if isinstance(seen.result, tuple) else (seen.result,):
@@ -167,43 +168,9 @@ def _producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
     return made
 
 
-def written_out(ops: list[SeenOp], root: Any) -> LossCall | None:
-    """A loss that the program writes out: the mean or sum of squares or sizes of a difference."""
-    made = _producers(ops)
-    at, reduction, distance = root, "", ""
-    value: float | None = None
-    for _ in range(8):
-        seen = made.get(id(at))
-        if seen is None:
-            return None
-        name = seen.key[0]
-        if name in ("mean", "sum"):
-            if not reduction:
-                reduction, value = name, float(seen.output.detach().numpy().mean())
-        elif name in ("square", "abs", "pow"):
-            distance = {"abs": "l1_loss"}.get(name, "mse_loss")
-        elif name == "mul" and seen.args[0] is seen.args[1]:
-            distance = "mse_loss"
-        elif name == "sub" and distance:
-            left, right = seen.args[:2]
-            if (
-                not (isinstance(left, Tensor) and isinstance(right, Tensor))
-                or left.requires_grad == right.requires_grad
-            ):
-                return None
-            prediction, target = (left, right) if left.requires_grad else (right, left)
-            return LossCall(distance, prediction, target, reduction, seen.place, value)
-        elif name not in ("true_divide", "div", "mul", "neg", "sqrt", *SHAPING):
-            return None
-        at = next((a for a in seen.args if isinstance(a, Tensor) and a.requires_grad), None)
-        if at is None:
-            return None
-    return None
-
-
 def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRecord:
     """The loss as data, with the ops that lead to it."""
-    made = _producers(ops)
+    made = producers(ops)
     record = LossRecord(call.kind, call.place, call.reduction)
     if isinstance(call.prediction, Tensor):
         record.prediction = call.prediction.detach().numpy().copy()
@@ -231,6 +198,18 @@ def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRe
     if behind is not None:
         record.body = [_described(seen, names) for seen in _behind(behind, made)]
     return record
+
+
+def inputs_of(call: LossCall, ops: list[SeenOp]) -> tuple[Any, ...]:
+    """Of a program without modules, the rows that meet the first weights: as many as there are targets."""
+    target = call.target
+    for seen in ops if isinstance(target, Tensor) and target.dim() else ():
+        if seen.key[0] not in WEIGHTED:
+            continue
+        tensors = [a for a in seen.args if isinstance(a, Tensor)]
+        rows = next((a for a in tensors if not a.requires_grad and a.dim() and len(a) == len(target)), None)
+        return (rows,) if rows is not None and any(a.requires_grad for a in tensors) else ()
+    return ()
 
 
 def _behind(last: SeenOp, made: dict[int, SeenOp]) -> Iterator[SeenOp]:

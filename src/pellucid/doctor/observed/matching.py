@@ -16,6 +16,7 @@ from .rows import inside
 
 HELD = re.compile(r"(^|_)(val|valid|validation|va|test|te|dev|heldout|holdout|eval)\d*(_|$)|^[xX](val|test|te|va|dev)$")
 FEW = 20
+ALL = "another mean and standard deviation"
 
 
 def is_named(held: HeldOutRecord) -> bool:
@@ -78,12 +79,12 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
             except Exception:  # noqa: BLE001 (a network that cannot be called like this)
                 return None
         better = now is not None and was is not None and (found.now is None or now > found.now)
-        if better or (now is None and off > found.off):
+        if better or (now is None and off > found.off and not found.overall):
             said = (
                 f"Its inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}, those of the "
                 f"training {trained.mean():.3g} and {trained.std():.3g}."
             )
-            found = MatchRecord(how, was, now, off, said)
+            found = MatchRecord(how, was, now, off, said, how == ALL)
     return found if found.how else None
 
 
@@ -93,7 +94,7 @@ def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarra
     scale = x.std() or 1.0
     off = max(abs(x.mean() - mean) / std, scale / std, std / scale)
     if off > 1.5 or abs(x.mean() - mean) > 0.5 * std:
-        yield "another mean and standard deviation", (x - x.mean()) / scale * std + mean, float(off)
+        yield ALL, (x - x.mean()) / scale * std + mean, float(off)
     own, theirs = trained.std(0), x.std(0)
     used = (own > 0) & (theirs > 0)
     if used.any():

@@ -136,8 +136,9 @@ class Observer(Interpreter):
                     result = treatment.result(key, args, result)
         else:
             result = below(self, op, args, kwargs)
-        if self.looking:
-            self.passes.seen.append(SeenOp(key, args, kwargs, result, self._place_of_op(), tuple(self.stack[-1:])))
+        if self.looking or self.passes.written:
+            at = self._place_of_op() if self.looking else None
+            self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:])))
         return result
 
     def _without_grad(self, name: str, args: Any, result: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core import Tensor
 from pellucid.nn import Parameter
 
-from . import criterion, mixing, named
+from . import criterion, mixing, named, written
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .parameters import ParameterNotes
@@ -38,7 +38,8 @@ class PassNotes:
         apart: Callable[[Callable[[], Any]], Any],
     ) -> None:
         self.record, self.parameters, self.batches, self.apart = record, parameters, batches, apart
-        self.seen: list[SeenOp] = []  # the ops of this pass, where it is looked at in full
+        self.seen: list[SeenOp] = []  # the ops of this pass, where it is looked at in full, or the loss is written out
+        self.written = False  # whether the last loss was
         self.counts: Counter[str] = Counter()
         self.calls: list[LossCall] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
@@ -64,7 +65,7 @@ class PassNotes:
         loss = float(root.detach().numpy().mean())
         if root.grad_fn is None:
             record.leaf_loss = True
-        call = self.calls[-1] if self.calls else criterion.written_out(self.seen, root)
+        call = self.calls[-1] if self.calls else written.written_out(self.seen, root)
         step = StepRecord(loss, mode=self.mode)
         meant = named.find(self.named) if self.named else None
         if self.named and (value := named.number(meant)) is not None:
@@ -75,16 +76,18 @@ class PassNotes:
             return
         if self.named and not record.steps:
             record.numbers = named.candidates()
+        self.written = call is not None and not self.calls
+        if call is not None and not self.given:
+            self.given = criterion.inputs_of(call, self.seen)
         if call is not None and call.value is not None and len(self.calls) < 2:
             step.factor = loss / call.value if call.value else None
-            if self.calls:
-                step.loss = call.value
+            step.loss = call.value
         self._note_step(root, call, step)
 
     def _call_of(self, meant: Any, value: float) -> LossCall | None:
         """The call of a loss that gave what the user named."""
         given = next((call for call in reversed(self.calls) if call.value == value), None)
-        return given or (criterion.written_out(self.seen, meant) if isinstance(meant, Tensor) else None)
+        return given or (written.written_out(self.seen, meant) if isinstance(meant, Tensor) else None)
 
     def _note_step(self, root: Any, call: LossCall | None, step: StepRecord) -> None:
         record, parameters = self.record, self.parameters.all()

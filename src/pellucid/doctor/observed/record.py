@@ -161,6 +161,7 @@ class MatchRecord:
         how: in words, such as "another mean and standard deviation".
         was, now: the share of right answers, or minus the loss.
         off: by how many standard deviations of the training its inputs are off, or the factor of their scale.
+        overall: whether that is of all columns together; single ones differ by noise that is added in the training.
     """
 
     how: str
@@ -168,6 +169,7 @@ class MatchRecord:
     now: float | None
     off: float
     said: str
+    overall: bool = False
 
 
 @dataclass

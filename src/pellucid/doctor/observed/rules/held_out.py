@@ -77,7 +77,7 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
     if found is None:
         return
     gained = found.was is not None and found.now is not None and found.now - found.was > max(0.08, 0.1 * abs(found.was))
-    if not gained and not (found.was is None and found.off > 4):
+    if not gained and not (found.was is None and found.overall and found.off > 4):
         return
     what = "right answers" if found.was is not None and found.was >= 0 else "the score"
     measured = f" Without that, {what} go from {found.was:.3g} to {found.now:.3g}." if gained else ""

@@ -13,6 +13,8 @@ from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Clip, Contract, FreshWeights, NoClip, Treatment, Within
 
+LARGE = 20.0  # for the norm of all gradients at first
+STRETCHED = 1.1  # by a weight that is multiplied with over and over
 OFTEN = 4  # times that a pass multiplies with the same weight, as a recurrence does
 
 
@@ -65,20 +67,23 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
     finite = np.array([norm for norm in norms if np.isfinite(norm)])
     if len(norms) < 5 or not len(finite) or not record.optimizers:
         return
+    if record.loss.reduction == "sum" and record.loss.prediction is not None:
+        finite = finite / max(len(np.atleast_1d(record.loss.prediction)), 1)  # as of a mean over the rows
     begin = float(np.median(finite[:3]))
     high, middle = float(finite.max()), float(np.median(finite))
     broken = len(finite) < len(norms) or not outcome(record).finite
-    if begin < 20 and high < 30 * max(middle, 1e-12) and not broken:
-        return
+    again = _multiplied(record)
+    stretched = again is not None and again.gain > STRETCHED
+    if begin < LARGE and (broken or high < 30 * max(middle, 1e-12)) and not (broken and stretched):
+        return  # what begins small and ends in no number is thrown off by its steps: the rate is asked about next
     said = (
         f"The norm of all gradients is {begin:.3g} at first and {high:.3g} at most, with a median of {middle:.3g}"
         + (", before they are not finite." if broken else ".")
     )
-    again = _multiplied(record)
     if again is not None:
         said += f" {again.name}, which is multiplied with over and over, stretches by up to {again.gain:.3g} each time."
     tried: list[list[Treatment]] = [[Clip()]]
-    if again is not None and again.gain > 1.1:
+    if stretched:
         tried += [[Contract(), Clip()], [FreshWeights()]]
     for treatments in tried:
         yield Suspicion(

@@ -74,14 +74,14 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
 
 def _by_hand(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator[Suspicion]:
     """Of a program that makes its updates by itself, whose rate is not known, nor whether it goes down the slope."""
-    end = outcome(record)
+    end, negative = outcome(record), record.factor < 0
     if factors == FACTORS and record.loss.kind and not end.loss < end.begin:
         yield Suspicion(
             "loss-sign-flipped",
             f"The loss goes up from {end.begin:.4g}, and with the sign of each update turned it goes down.",
             "Each step goes up the loss that is computed.",
-            "p -= lr * p.grad, with a minus",
-            record.lines.get("step") or record.lines.get("backward"),
+            "a minus before the loss" if negative else "p -= lr * p.grad, with a minus",
+            (record.loss.place if negative else record.lines.get("step")) or record.lines.get("backward"),
             [LearningRate(-1.0)],
         )
     for factor in factors:
