@@ -42,10 +42,18 @@ def matmul(xp: Any, input: Any, other: Any) -> Any:
         check_product("matmul", input, other)
         return _product(xp, input, other)
     try:
-        return xp.matmul(input, other)
+        return _of_rows(xp, input, other)
     except ValueError:
         check_product("matmul", input, other)
         raise
+
+
+def _of_rows(xp: Any, a: Any, b: Any) -> Any:
+    """a · b; of many matrices with one, the product of all their rows at once, for which `b` is packed once."""
+    if a.ndim <= 2 or b.ndim != 2:
+        return xp.matmul(a, b)
+    rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
+    return xp.matmul(rows, b).reshape(*a.shape[:-1], b.shape[-1])
 
 
 def check_product(name: str, a: Any, b: Any) -> None:
@@ -111,6 +119,8 @@ def _grad_right(m: Any, g: Any, a: Any, b: Any) -> Any:
         column = m.reshape(g, shape=(*g.shape, 1))  # (…, n) -> (…, n, 1)
         product = m.matmul(m.matrix_transpose(a), column)  # (…, k, 1)
         return sum_to(m, m.reshape(product, shape=product.shape[:-1]), b)
+    if rank_b == 2 and rank_a > 2:
+        return m.matmul(m.matrix_transpose(_rows(m, a)), _rows(m, g))
     return sum_to(m, m.matmul(m.matrix_transpose(a), g), b)
 
 
@@ -132,7 +142,7 @@ def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
         out = _product(xp, input, weight.T)
     else:
         try:
-            out = xp.matmul(input, weight.T)
+            out = _of_rows(xp, input, weight.T)
         except ValueError:
             raise ShapeError(
                 f"{_mismatch(input.shape, weight.T.shape)}: "
