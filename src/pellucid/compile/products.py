@@ -15,6 +15,9 @@ from pellucid.kernels.table import TYPES
 from . import segment
 
 LARGEST = 1 << 24  # products of numbers: above, BLAS is as fast
+SMALL = 1 << 20  # below, ours are the faster in any case
+_APART = 512  # bytes: rows of B that lie a multiple of it apart meet in few sets of the cache
+_DEEP = 512  # of k: above, what `dot` adds up at the end of a block counts little
 
 
 class Matrix(NamedTuple):
@@ -40,13 +43,15 @@ def own(label: str, dtype: Any, a: Matrix, b: Matrix, out: Any, weight: Any = 0,
     target = compiler.target()
     if target is None or dtype not in TYPES or not 0 < m * n * k <= LARGEST:
         return None
-    lanes = target.lanes * 4 // dtype.itemsize
+    lanes, large = target.lanes * 4 // dtype.itemsize, m * n * k > SMALL
+    if large and b.steps[1] == 1 and b.steps[0] * dtype.itemsize % _APART == 0:
+        return None
     if b.steps[1] == 1 or n == 1:
         wide = native.VECTORS * lanes
         function = native.OUTER.function(dtype, lanes, m % native.ROWS, n % wide, rate is not None, out != 0)
         numbers = (m, n, k, *a.steps, b.steps[0], 0.0 if rate is None else rate)
         items, pointers = -(-n // wide), (a.place, b.place, out, weight)
-    elif rate is None and b.steps[0] == a.steps[1] == 1:
+    elif rate is None and b.steps[0] == a.steps[1] == 1 and (not large or k >= _DEEP):
         rows, columns = min(4, m), min(3, n)
         function = native.DOT.function(dtype, lanes, rows, columns, k % lanes)
         items, pointers, numbers = -(-m // rows), (a.place, b.place, out), (m, n, k, a.steps[0], b.steps[1])

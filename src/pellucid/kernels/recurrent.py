@@ -50,11 +50,31 @@ class _Lanes:
         """sums[row][v] += Σ left[row · apart + p] · panel[p][v] over p < depth; a panel's rows are side by side."""
         k, wide = self.k, len(sums[0]) * self.lanes
         with k.loop(0, depth) as p:
-            loaded = [k.load(self.kind, panel, p * wide + v * self.lanes) for v in range(len(sums[0]))]
-            for row, totals in enumerate(sums):
-                factor = k.broadcast(k.load(self.type, left, apart * row + p), self.kind)
-                for total, entry in zip(totals, loaded, strict=True):
-                    total.set(k.intrinsic("fmuladd", factor, entry, total.get()))
+            lines = range(len(sums))
+            parts = range(len(sums[0]))
+
+            def entry(part: int) -> Value:
+                return k.load(self.kind, panel, p * wide + part * self.lanes)
+
+            def factor(line: int) -> Value:
+                return k.broadcast(k.load(self.type, left, apart * line + p), self.kind)
+
+            def meet(line: int, part: int, number: Value, other: Value) -> None:
+                total = sums[line][part]
+                total.set(k.intrinsic("fmuladd", number, other, total.get()))
+
+            if len(lines) < len(parts):  # the fewer are held in registers, the others come one by one
+                held = [factor(line) for line in lines]
+                for part in parts:
+                    loaded = entry(part)
+                    for line in lines:
+                        meet(line, part, held[line], loaded)
+            else:
+                held = [entry(part) for part in parts]
+                for line in lines:
+                    loaded = factor(line)
+                    for part in parts:
+                        meet(line, part, loaded, held[part])
 
 
 Block = Callable[[Value, int, Value, int], None]
@@ -101,16 +121,10 @@ def _lstm(name: str, type: str, lanes: int, height: int, rows: int, units: int) 
             sums = [[k.variable(v.load(k.gates, place, width)) for place in line] for line in places]
             v.product(sums, k.at(old, i * k.size, type), k.size, k.at(k.weight, panel * k.size * (4 * lanes), type),
                       k.size)  # fmt: skip
-            for line, totals in zip(places, sums, strict=True):
-                for place, total in zip(line, totals, strict=True):
-                    v.store(total.get(), k.gated, place, width)
-            with k.loop(0, k.constant("i64", height)) as row:
-                gates = [((t * k.batch + i + row) * 4 + gate) * k.size + j for gate in range(4)]
-                made = [
-                    function(k, v.load(k.gated, gate, width))
-                    for gate, function in zip(gates, (m.sigmoid, m.sigmoid, m.tanh, m.sigmoid), strict=True)
-                ]
-                for gate, value in zip(gates, made, strict=True):
+            for row, (line, totals) in enumerate(zip(places, sums, strict=True)):
+                functions = (m.sigmoid, m.sigmoid, m.tanh, m.sigmoid)
+                made = [function(k, total.get()) for total, function in zip(totals, functions, strict=True)]
+                for gate, value in zip(line, made, strict=True):
                     v.store(value, k.gated, gate, width)
                 inward, forget, new, outward = made
                 cell = forget * v.load(before, (i + row) * k.size + j, width) + inward * new
@@ -148,17 +162,12 @@ def _lstm_backward(name: str, type: str, lanes: int, height: int, rows: int, uni
             sums = [[*line, *(k.variable(k.zero(v.kind)) for _ in range(_VECTORS - len(line)))] for line in sums]
             v.product(sums, k.at(later, i * row_of, type), row_of, k.at(k.weight, panel * row_of * wide, type), depth)
             for row, totals in enumerate(sums):
-                place = ((t * k.batch + i + row) * 4 + 3) * k.size + j
                 for (part, own), total in zip(parts, totals, strict=False):
-                    v.store(total.get(), k.delta, place + part, own)
-            with k.loop(0, k.constant("i64", height)) as row:
-                for part, own in parts:
                     at = (i + row) * k.size + j + part
                     place = t * k.batch * k.size + at
                     gates = [((t * k.batch + i + row) * 4 + gate) * k.size + j + part for gate in range(4)]
                     inward, forget, new, outward = (v.load(k.gated, gate, own) for gate in gates)
-                    shown = m.tanh(k, v.load(k.cells, place, own))
-                    raw = v.load(k.delta, gates[3], own)
+                    shown, raw = m.tanh(k, v.load(k.cells, place, own)), total.get()
                     change = v.load(k.of_cells, place, own) + v.load(k.inner, at, own)
                     change = change + raw * (outward * (1 - shown * shown))
                     slopes = (
@@ -199,16 +208,11 @@ def _gru(name: str, type: str, lanes: int, height: int, rows: int, units: int) -
             v.product(sums, k.at(old, i * k.size, type), k.size, k.at(k.weight, panel * k.size * (3 * lanes), type),
                       k.size)  # fmt: skip
             for row, totals in enumerate(sums):
-                place = (t * k.batch + i + row) * 4 * k.size + j
-                for gate, total in zip((0, 1, 3), totals, strict=True):
-                    v.store(total.get(), k.gated, place + k.size * gate, width)
-            with k.loop(0, k.constant("i64", height)) as row:
                 line = t * k.batch + i + row
                 place = line * 4 * k.size + j
-                reset, update = (m.sigmoid(k, v.load(k.gated, place + k.size * gate, width)) for gate in range(2))
-                last = v.load(k.gated, place + k.size * 3, width)
+                reset, update, last = m.sigmoid(k, totals[0].get()), m.sigmoid(k, totals[1].get()), totals[2].get()
                 new = m.tanh(k, v.load(k.gates, line * 3 * k.size + k.size * 2 + j, width) + reset * last)
-                for gate, value in enumerate((reset, update, new)):
+                for gate, value in enumerate((reset, update, new, last)):
                     v.store(value, k.gated, place + k.size * gate, width)
                 state = (v.load(old, (i + row) * k.size + j, width) - new) * update + new
                 v.store(state, k.states, line * k.size + j, width)
@@ -243,21 +247,17 @@ def _gru_backward(name: str, type: str, lanes: int, height: int, rows: int, unit
             sums = [[*line, *(k.variable(k.zero(v.kind)) for _ in range(_VECTORS - len(line)))] for line in sums]
             v.product(sums, k.at(later, i * row_of, type), row_of, k.at(k.weight, panel * row_of * wide, type), depth)
             for row, totals in enumerate(sums):
-                place = (t * k.batch + i + row) * row_of + j
                 for (part, own), total in zip(parts, totals, strict=False):
-                    v.store(total.get(), k.of_u, place + part, own)
-            with k.loop(0, k.constant("i64", height)) as row:
-                for part, own in parts:
                     at, line = (i + row) * k.size + j + part, t * k.batch + i + row
                     place, gates = line * row_of + j + part, line * 4 * k.size + j + part
                     reset, update, new, last = (v.load(k.gated, gates + k.size * gate, own) for gate in range(4))
-                    whole = v.load(k.of_u, place, own) + v.load(k.inner, at, own)
+                    whole = total.get() + v.load(k.inner, at, own)
                     to_new = whole * ((1 - update) * (1 - new * new))
                     of_reset = to_new * (last * reset * (1 - reset))
                     of_update = whole * ((v.load(before, at, own) - new) * update * (1 - update))
                     for pointer, of_last in ((k.of_gates, to_new), (k.of_u, to_new * reset)):
-                        for part_of, value in enumerate((of_reset, of_update, of_last)):
-                            v.store(value, pointer, place + k.size * part_of, own)
+                        for gate, value in enumerate((of_reset, of_update, of_last)):
+                            v.store(value, pointer, place + k.size * gate, own)
                     v.store(whole * update, k.inner, at, own)
 
         _blocks(k, height, rows, wide, units, block)
@@ -280,7 +280,7 @@ class _Run:
             return
         self.lanes = target.lanes * 4 // like.dtype.itemsize
         many = target.lanes == 16  # 32 vector registers, else 16
-        self.height = (8 if many else 4) if back else (4 if many else 2)
+        self.height = (8 if many else 4) if back else (4 if many else 3)
         self.wide = self.lanes * (_VECTORS if back else 1)
         options = self.lanes, self.height, self.batch % self.height, self.size % self.wide
         self.function = kernel.function(like.dtype, *options)
