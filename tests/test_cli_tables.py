@@ -244,7 +244,10 @@ def test_balanced_classes_are_judged_by_the_balanced_accuracy() -> None:
     rare = round((x > 1.8).sum() * 0.2)
     assert summary["val_balanced_accuracy"] > 0.9 and summary["chance_balanced_accuracy"] == 0.5
     assert summary["judged"] == round(4 / (1 / rare + 1 / (120 - rare))) and summary["chance_loss"] == np.log(2)
-    assert "did not learn" not in result.output
+    assert "did not learn" not in result.output and "judge it" not in result.output
+    small = write("x,kind\n" + "".join(f"{k},{'ab'[k % 2]}\n" for k in range(5)), "small.csv")
+    result = pellucid("train", small, *words[:2], "--epochs", 1, "--no-report", "--out", "small")
+    assert "Only 1 row judges it" in result.output
 
 
 # A column that numbers the rows

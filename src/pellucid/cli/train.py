@@ -111,12 +111,16 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
         if session.unlearned:
             console.print(f"{session.unlearned} {_WHAT_TO_TRY}")
             console.print(f"To ask why: pellucid doctor {shell.quote(session.folder.path)}")
+        if session.config.source == "csv" and len(session.data.x_val) < FEW and session.config.folds is None:
+            rows = "1 row judges" if len(session.data.x_val) == 1 else f"{len(session.data.x_val)} rows judge"
+            console.print(f"Only {rows} it, which leaves much to chance: with --folds 5 every row does, once.")
     reported = with_report and _write_report(session, console)
     console.print(_where(session, reported))
     if state == "stopped":
         raise typer.Exit(received.exit_code)
 
 
+FEW = 30  # rows by which an accuracy is known to 10 in 100 at best
 _WHAT_TO_TRY = (
     "Look at the curves first: where the loss does not move, another learning rate may (pellucid find-lr with the same "
     "options); where only the training loss falls, the inputs may say nothing about the target."

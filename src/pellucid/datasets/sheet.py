@@ -181,7 +181,8 @@ def _reader(content: str, separator: str) -> Any:  # the csv module does not exp
 def _ragged(path: Path, row_number: int, cells: list[str], header: list[str], separator: str) -> DataError:
     short = len(cells) < len(header)
     numbers = sum(numeral(cell) is not None for cell in cells)
-    hint = "a separator is missing?" if short else "a text with a comma needs quotes?"
+    mark = _NAMES.get(separator, separator).removesuffix("s")
+    hint = "a separator is missing?" if short else f"a text with a {mark} needs quotes?"
     if not short and separator == "," and 2 * numbers > len(cells):
         hint = (
             'a number with a comma needs quotes ("52,4"), or the cells another separator, such as a semicolon? A text '
