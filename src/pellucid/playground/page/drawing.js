@@ -1,5 +1,6 @@
 // Canvases. Everything here draws from typed arrays; nothing here knows of the server.
 
+const MANY = 2000; // weights
 const LEAST = 0.02; // of the largest weight: lines of smaller ones are not drawn
 
 function rgb(colour) {
@@ -28,11 +29,10 @@ export function readTheme() {
   for (const name of ["paper", "ink", "faint", "line", "panel", "train", "test", "focus"]) {
     theme[name] = style.getPropertyValue(`--${name}`).trim();
   }
-  const packed = (colour) => (([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0)(rgb(colour));
   const middle = dark ? "#20262e" : "#f4f4f4";
   theme.negative = dark ? "#e69f00" : "#c66a00";
   theme.positive = dark ? "#56b4e9" : "#0072b2";
-  [theme.ground, theme.above, theme.below] = [theme.panel, theme.positive, theme.negative].map(packed);
+  theme.lines = mixtures(theme.panel, theme.positive, theme.negative);
   theme.signed = ramp([theme.negative, middle, theme.positive]);
   theme.classes = dark ? ["#b87e00", "#2f86b8", "#2e8f72"] : ["#f3c66b", "#7fc1ea", "#7fd0b4"];
   theme.points = ["#8a4b00", "#00446b", "#00593f"].map((colour, i) => (dark ? ["#ffc457", "#8fd3ff", "#7fe3c3"][i] : colour));
@@ -62,22 +62,37 @@ function picture(width, height) {
   return { canvas, context, data, pixels: new Uint32Array(data.data.buffer) };
 }
 
-function line(pixels, width, height, x0, y0, x1, y1, thickness, strength, colour) {
-  // A line from left to right, column by column; where it covers a part of a pixel, it is the fainter.
-  const slope = (y1 - y0) / (x1 - x0), half = (thickness * Math.sqrt(1 + slope * slope)) / 2;
-  const odd = colour & 0xff00ff, green = colour & 0xff00;
-  const first = Math.max(0, Math.ceil(x0)), last = Math.min(width - 1, Math.floor(x1));
-  for (let x = first; x <= last; x++) {
-    const y = y0 + slope * (x - x0), top = y - half, bottom = y + half;
-    const stop = Math.min(height - 1, Math.floor(bottom));
-    for (let row = Math.max(0, Math.floor(top)); row <= stop; row++) {
-      const covered = Math.min(bottom, row + 1) - Math.max(top, row);
-      const alpha = (256 * strength * covered) | 0, i = row * width + x, under = pixels[i];
-      const a = under & 0xff00ff, b = under & 0xff00;
-      pixels[i] =
-        0xff000000 | ((a + (((odd - a) * alpha) >> 8)) & 0xff00ff) | ((b + (((green - b) * alpha) >> 8)) & 0xff00);
+function line(shares, width, height, x0, y0, x1, y1, thickness, amount) {
+  // A line from left to right, column by column: to each pixel is added its amount, or the part that is covered.
+  const slope = (y1 - y0) / (x1 - x0), half = (thickness * Math.sqrt(1 + slope * slope)) / 2, last = height - 1;
+  let x = Math.max(0, Math.ceil(x0)), top = y0 + slope * (x - x0) - half, i = 0;
+  for (const end = Math.min(width - 1, Math.floor(x1)); x <= end; x++, top += slope) {
+    const bottom = top + 2 * half;
+    let row = top > 0 ? top | 0 : 0;
+    const stop = bottom < last ? bottom | 0 : last;
+    i = row * width + x;
+    if (stop === row) {
+      shares[i] += ((bottom - top) * 64 | 0) * amount;
+      continue;
+    }
+    shares[i] += ((row + 1 - top) * 64 | 0) * amount;
+    for (row++, i += width; row < stop; row++, i += width) shares[i] += 64 * amount;
+    shares[i] += ((bottom - row) * 64 | 0) * amount;
+  }
+}
+
+function mixtures(ground, above, below) {
+  // The colour for each amount of positive and of negative lines in a pixel, 64 by 64 of them; 64 is one strong line.
+  const colours = new Uint32Array(4096), [g, a, b] = [ground, above, below].map(rgb);
+  for (let up = 0; up < 64; up++) {
+    for (let down = 0; down < 64; down++) {
+      const all = up + down || 1, cover = 1 - Math.exp(-all / 20);
+      const [red, green, blue] = g.map((value, j) => Math.round(value + cover * ((up * a[j] + down * b[j]) / all - value)));
+      colours[(down << 6) | up] = ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
     }
   }
+  colours[0] = (255 << 24) | (g[2] << 16) | (g[1] << 8) | g[0];
+  return colours;
 }
 
 // The network -----------------------------------------------------------------------------------------------------
@@ -119,14 +134,16 @@ export class Network {
     });
   }
 
-  draw(frame, output, gradients) {
+  draw(frame, output, gradients, anew) {
+    // Thousands of lines are drawn anew only in each second frame: `anew` says in which.
     const { context, width, height } = sized(this.canvas);
-    this.edges(context, gradients ? frame.gradients : frame.weights, width, height);
+    this.edges(context, gradients ? frame.gradients : frame.weights, width, height, anew);
     const pixels = this.atlas.pixels, units = frame.units;
     for (let i = 0; i < units.length; i++) pixels[i] = theme.signed[units[i]];
     this.atlas.context.putImageData(this.atlas.data, 0, 0);
     context.strokeStyle = theme.faint;
     context.lineWidth = 1;
+    context.beginPath();
     let at = 0;
     for (let layer = 0; layer < this.sizes.length; layer++) {
       const last = layer === this.sizes.length - 1;
@@ -135,18 +152,42 @@ export class Network {
         if (layer === 0) context.drawImage(this.inputs[i], x, y, this.size, this.size);
         else if (last) output.unit(context, i, x, y, this.size);
         else context.drawImage(this.atlas.canvas, 0, this.unit * at++, this.unit, this.unit, x, y, this.size, this.size);
-        context.strokeRect(x, y, this.size, this.size);
+        context.rect(x, y, this.size, this.size);
       }
     }
+    context.stroke();
   }
 
-  edges(context, values, width, height) {
-    // Lines as pixels of a typed array: a thousand paths would take the canvas longer than a frame.
+  edges(context, values, width, height, anew) {
+    // Lines as sums in a typed array: a thousand paths would take the canvas longer than a frame. The lower half of each
+    // sum is of positive lines, the upper half of negative ones.
     const across = Math.round(width), down = Math.round(height);
     if (!this.lines || this.lines.canvas.width !== across || this.lines.canvas.height !== down) {
       this.lines = picture(across, down);
+      this.shares = new Uint32Array(across * down);
+      anew = true;
     }
-    const pixels = this.lines.pixels.fill(theme.ground);
+    if (anew || values.length < MANY) this.mix(values, across, down);
+    if (this.canvas.width === across && this.canvas.height === down) context.putImageData(this.lines.data, 0, 0);
+    else {
+      this.lines.context.putImageData(this.lines.data, 0, 0);
+      context.drawImage(this.lines.canvas, 0, 0, width, height);
+    }
+    if (this.selected && this.selected.source >= 0 && this.selected.layer + 1 < this.sizes.length) {
+      const { layer, unit, source } = this.selected;
+      context.strokeStyle = theme.ink;
+      context.lineWidth = 2.5;
+      context.setLineDash([5, 4]);
+      context.beginPath();
+      context.moveTo(this.x[layer] + this.size, this.y[layer][source]);
+      context.lineTo(this.x[layer + 1], this.y[layer + 1][unit]);
+      context.stroke();
+      context.setLineDash([]);
+    }
+  }
+
+  mix(values, across, down) {
+    const shares = this.shares.fill(0), pixels = this.lines.pixels, colours = theme.lines;
     let most = 0, at = 0;
     for (let layer = 1; layer < this.sizes.length; layer++) {
       const count = this.sizes[layer] * this.sizes[layer - 1];
@@ -161,27 +202,17 @@ export class Network {
       const from = this.y[layer - 1], to = this.y[layer];
       for (let i = 0; i < this.sizes[layer]; i++) {
         for (let j = 0; j < below; j++, k++) {
-          const share = Math.abs(values[k]) / most;
+          const share = Math.min(1, Math.abs(values[k]) / most); // also of an infinite one
           if (!(share > LEAST)) continue;
-          const colour = values[k] > 0 ? theme.above : theme.below;
-          line(pixels, across, down, x0, from[j], x1, to[i], 0.7 + 3 * share, 0.15 + 0.8 * share, colour);
+          const amount = Math.round(1 + 15 * share);
+          line(shares, across, down, x0, from[j], x1, to[i], 0.7 + 3 * share, values[k] > 0 ? amount : amount * 65536);
         }
       }
       k += this.sizes[layer];
     }
-    this.lines.context.putImageData(this.lines.data, 0, 0);
-    context.drawImage(this.lines.canvas, 0, 0, width, height);
-    this.most = most;
-    if (this.selected && this.selected.source >= 0 && this.selected.layer + 1 < this.sizes.length) {
-      const { layer, unit, source } = this.selected;
-      context.strokeStyle = theme.ink;
-      context.lineWidth = 2.5;
-      context.setLineDash([5, 4]);
-      context.beginPath();
-      context.moveTo(this.x[layer] + this.size, this.y[layer][source]);
-      context.lineTo(this.x[layer + 1], this.y[layer + 1][unit]);
-      context.stroke();
-      context.setLineDash([]);
+    for (let i = 0; i < shares.length; i++) {
+      const sum = shares[i], up = (sum & 65535) >> 4, below = sum >>> 20;
+      pixels[i] = colours[((below < 63 ? below : 63) << 6) | (up < 63 ? up : 63)];
     }
   }
 

@@ -10,7 +10,7 @@ const state = {
   choices: null, begun: null, frame: null, fresh: false, playing: false, epochs: [[], []], quiz: false,
   frames: 0, drawn: 0, since: performance.now(), all: 0, costs: new Float64Array(64), written: 0, said: 0, surface: null, verdict: null, shown: 0,
 };
-window.playground = { state }; // for measuring from outside
+window.playground = { state, send }; // for measuring from outside
 
 // The server ------------------------------------------------------------------------------------------------------
 
@@ -419,7 +419,7 @@ function draw(now) {
     state.drawn++;
     state.all++;
     output.paint(state.frame);
-    network.draw(state.frame, output, $("show-gradients").checked);
+    network.draw(state.frame, output, $("show-gradients").checked, state.drawn % 2 === 0 || !state.playing);
     output.draw();
     // What changes little from one frame to the next takes turns.
     if (state.drawn % 2 || !state.playing) {
