@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pellucid.cli.program import app
-from pellucid.exercises import EXERCISES, check, skeleton, solution
+from pellucid.exercises import EXERCISES, check, checking, skeleton, solution
 from tests.pages import ROOT, blocks
 from tests.sampled import sampled
 
@@ -182,6 +182,12 @@ def test_there_are_exercises_of_each_kind_with_wrong_answers_and_hints() -> None
     assert all(len(exercise.hints) >= 2 for exercise in EXERCISES.values())
 
 
+def test_what_an_exercise_builds_on_comes_before_it() -> None:
+    order = list(EXERCISES)
+    for place, exercise in enumerate(EXERCISES.values()):
+        assert set(exercise.after) <= set(order[:place]), exercise.name
+
+
 # The command ----------------------------------------------------------------------------------------------------------
 
 
@@ -200,7 +206,7 @@ def test_list_start_check() -> None:
     assert code == 0 and all(f"  {name} " in output for name in EXERCISES)
     code, output = pellucid("start", "relu")
     assert code == 0 and "Written: relu.py" in output
-    assert "(begun here)" in pellucid("list")[1]
+    assert "·  1  relu " in pellucid("list")[1] and "(begun)" in pellucid("list")[1]
     before = Path("relu.py").read_text()
     code, output = pellucid("start", "relu")
     assert code == 2 and "not written over" in output and Path("relu.py").read_text() == before
@@ -219,6 +225,16 @@ def test_list_start_check() -> None:
     assert code == 0 and "return dy * (x > 0)" in output
     Path("relu.py").write_text(output)
     assert pellucid("check", "relu.py")[0] == 0
+    output = pellucid("list")[1]
+    assert (
+        "✓  1  relu " in output
+        and "Right in this folder: 1 of 28." in output
+        and "Next: pellucid exercise start sigmoid" in output
+    )
+    with Path("relu.py").open("a") as file:
+        file.write("# mine\n")
+    output = pellucid("list")[1]
+    assert "(changed since it was right)" in output and "Next: pellucid exercise check relu.py" in output
     Path("tanh.py").write_text(skeleton(EXERCISES["tanh"]))
     code, output = pellucid("check")
     assert code == 1 and "relu.py: right" in output and "tanh.py: Not written yet" in output
@@ -253,11 +269,19 @@ def test_what_cannot_be_done_is_said(words: tuple[str, ...], said: str) -> None:
     ("text", "said"),
     [
         ("def backward(dy, x):\n    return dy @ x\n", "It ends in an error: "),
-        ("def backward(dy, x:\n", "relu.py, line 1"),
+        ("def backward(dy, x:\n", "It is no Python yet: '(' was never closed\nrelu.py, line 1: def backward(dy, x:"),
         ("x = 1\n", "defines no function backward"),
         ("def backward(dy, x):\n    return None\n", "missing"),
+        ("", "defines no function backward"),
+        ("def backward(dy, x):\n    while True:\n        pass\n", "It does not end: it was interrupted after"),
+        ("def backward(dy, x):\n    exit()\n", "It ends in an error: SystemExit"),
+        ("def backward(dy, x):\n    return float(input())\n", "EOFError"),
     ],
 )
-def test_an_answer_that_fails_is_shown_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+def test_an_answer_that_fails_is_shown_with_its_line(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SECONDS", 0.2)
     outcome = check(answer(tmp_path, "relu", text))
+    assert "while" not in text or "relu.py, line " in outcome.lines[-1]
     assert not outcome.right and said in "\n".join(outcome.lines), outcome.lines

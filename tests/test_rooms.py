@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 MAY_IMPORT["bridge"] = (frozenset(MAY_IMPORT) - {"doctor"}) | {"__init__"}  # it answers with the package's front
 MAY_IMPORT["experiments"] = frozenset(MAY_IMPORT) - {"bridge", "doctor"}
 MAY_IMPORT["sklearn"] = frozenset({"experiments"})
-MAY_IMPORT["exercises"] = frozenset({"check", "core", "nn", "optim"})
+MAY_IMPORT["exercises"] = frozenset({"check", "core", "files", "nn", "optim"})
 MAY_IMPORT["playground"] = frozenset({"doctor", "nn", "core", "random", "train"})
 MAY_IMPORT["cli"] = frozenset(MAY_IMPORT)
 

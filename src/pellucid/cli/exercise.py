@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from pellucid import shell
-from pellucid.exercises import EXERCISES, ExerciseError, Outcome, check, exercise_of, skeleton, solution
+from pellucid.exercises import EXERCISES, ExerciseError, Outcome, check, exercise_of, progress, skeleton, solution
 from pellucid.exercises.sheet import known
 from pellucid.experiments.errors import UsageError
 
@@ -20,6 +20,7 @@ KINDS = {
     "optimiser": "Write this optimiser",
     "fault": "Find this fault",
 }
+MARKS = {"": " ", "begun": "·", "changed since it was right": "·", "right": "✓"}
 
 
 class Action(StrEnum):
@@ -49,7 +50,8 @@ def exercise(
 
     `start` writes NAME.py, with what is to be done and where; it never writes over a file. `check` runs the file (so
     check only what you trust) and says of each gradient whether it is right, which element is off, and which mistake it
-    looks like. Exit code 0: all of it is right; 1: it is not yet.
+    looks like. `list` shows what is right so far, and what comes next. Exit code 0: all of it is right; 1: it is not
+    yet.
 
     Example: pellucid exercise start linear
     """
@@ -70,13 +72,22 @@ def exercise(
 def _list() -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     width = max(map(len, EXERCISES))
+    states = progress.states(Path())
     for kind, title in KINDS.items():
         console.print(f"{title}:")
-        for found in EXERCISES.values():
+        for number, found in enumerate(EXERCISES.values(), 1):
             if found.kind == kind:
-                state = "  (begun here)" if Path(f"{found.name}.py").is_file() else ""
-                console.print(f"  {found.name:<{width}}  {found.title}{state}")
-    console.print("\nBegin with: pellucid exercise start relu")
+                mark = MARKS[states.get(found.name, "")]
+                after = f" (after {', '.join(found.after)})" if found.after and found.name not in states else ""
+                state = f" ({states[found.name]})" if found.name in states else ""
+                console.print(f"{mark} {number:>2}  {found.name:<{width}}  {found.title}{after}{state}")
+    right = list(states.values()).count("right")
+    console.print(f"\nFrom easy to hard. Right in this folder: {right} of {len(EXERCISES)}.")
+    following = progress.next_of(states)
+    if following is not None:
+        begun = following.name in states
+        path = shell.quote(progress.file_of(Path(), following.name))
+        console.print(f"Next: pellucid exercise {f'check {path}' if begun else f'start {following.name}'}")
 
 
 def _start(name: str | None) -> None:
@@ -108,6 +119,7 @@ def _check(paths: list[Path], hint: int) -> None:
     right = True
     for path in paths:
         outcome = check(path)
+        progress.note(path, outcome)
         right = right and outcome.right
         if len(paths) > 1:
             console.print(f"{path}: {'right' if outcome.right else outcome.lines[0]}")

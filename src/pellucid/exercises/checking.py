@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import io
 import runpy
 import sys
 import tempfile
+import threading
+import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,12 @@ from pellucid.exercises.table import Exercise
 from pellucid.exercises.usual import USUAL
 
 Names = dict[str, Any]
+SECONDS = 15.0  # of processor time that an answer may take; the longest solution takes 0.2
+WAIT = 120.0  # seconds, for one that waits for something and takes no processor time
+
+
+class _Endless(Exception):
+    """The answer took too long."""
 
 
 @dataclass
@@ -49,16 +60,66 @@ def check(path: Path, exercise: Exercise | None = None) -> Outcome:
     """
     exercise = exercise or exercise_of(path)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with _limited(), _nobody_types(), contextlib.redirect_stdout(sys.stderr):
             given = runpy.run_path(str(path), run_name="__pellucid_check__")
             return _checked(exercise, given)
     except NotImplementedError as error:
         return Outcome(False, [f"Not written yet: {_where(path, error) or error}"])
-    except Exception as error:  # noqa: BLE001 (whatever an answer raises is shown with its line)
+    except _Endless as error:
+        where = _where(path, error)
+        return Outcome(False, [f"It does not end: it was interrupted after {error}.", *([where] if where else [])])
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever an answer raises is shown with its line)
+        where = _where(path, error)
+        if isinstance(error, SyntaxError) and where:
+            return Outcome(False, [f"It is no Python yet: {error.msg}", where])
         shown = "".join(traceback.format_exception_only(error)).strip()
-        return Outcome(
-            False, [f"It ends in an error: {shown}", *([_where(path, error)] if _where(path, error) else [])]
-        )
+        return Outcome(False, [f"It ends in an error: {shown}", *([where] if where else [])])
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """An answer that does not end is interrupted, as by Ctrl-C; only in the main thread, where that can be done.
+
+    Raises:
+        _Endless: it was.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    done, late = threading.Event(), threading.Event()
+    begun, used = time.monotonic(), time.process_time()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            if time.process_time() - used > SECONDS or time.monotonic() - begun > WAIT:
+                late.set()
+                _thread.interrupt_main()
+                return
+
+    watcher = threading.Thread(target=watch, name="exercise", daemon=True)
+    watcher.start()
+    try:
+        yield
+        done.set()
+        watcher.join()  # an interrupt that is on its way arrives within this block
+    except KeyboardInterrupt as interrupt:
+        if not late.is_set():
+            raise
+        taken = time.process_time() - used
+        error = _Endless(f"{taken:.0f} seconds of computing" if taken > SECONDS else f"{WAIT:.0f} seconds of waiting")
+        raise error.with_traceback(interrupt.__traceback__) from None
+    finally:
+        done.set()
+
+
+@contextlib.contextmanager
+def _nobody_types() -> Iterator[None]:
+    """`input()` and breakpoints end at once with EOFError instead of waiting."""
+    before, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdin = before
 
 
 def _where(path: Path, error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The exercises in their order, each with its hints; what is to be done is written on its sheet."""
+"""The exercises from easy to hard, each with its hints; what is to be done is written on its sheet."""
 
 from __future__ import annotations
 
@@ -14,16 +14,37 @@ class Exercise:
         title: what is to be done, in a few words.
         kind: "backward", "engine", "optimiser" or "fault".
         hints: from a nudge to nearly all of it.
+        after: exercises whose answer is a part of this one's; they come before it.
     """
 
     name: str
     title: str
     kind: str
     hints: tuple[str, ...]
+    after: tuple[str, ...] = ()
 
 
+AFTER = {
+    "softmax": ("mse",),
+    "softmax-cross-entropy": ("softmax",),
+    "matmul": ("linear",),
+    "broadcast": ("linear",),
+    "dropout": ("relu",),
+    "max-pool": ("relu",),
+    "conv2d": ("linear",),
+    "batch-norm": ("broadcast",),
+    "layer-norm": ("batch-norm",),
+    "rnn-cell": ("tanh", "linear"),
+    "lstm-cell": ("sigmoid", "rnn-cell"),
+    "attention": ("softmax", "matmul"),
+    "adam": ("sgd-momentum",),
+    "fault-loss": ("softmax-cross-entropy",),
+    "fault-shapes": ("broadcast",),
+    "fault-backward": ("relu", "linear"),
+    "fault-evaluation": ("dropout",),
+}
 EXERCISES = {
-    name: Exercise(name, title, kind, tuple(hints))
+    name: Exercise(name, title, kind, tuple(hints), AFTER.get(name, ()))
     for name, title, kind, *hints in (
         (
             "relu", "the backward pass of ReLU", "backward",
@@ -52,15 +73,15 @@ EXERCISES = {
             "The square gives a factor of 2, the mean one of 1 / x.size.",
         ),
         (
+            "softmax", "the backward pass of softmax", "backward",
+            "dy[j]/dx[i] = y[j] (1 if i = j else 0) - y[j] y[i].",
+            "Sum dy[j] times that over j: one part is dy[i] y[i], in the other a sum over the row is left.",
+        ),
+        (
             "softmax-cross-entropy", "the gradient of softmax and cross-entropy in one", "backward",
             "Take one row: L = log(sum of e^x) - x[label]. Differentiate by each x.",
             "For one row it is p - y, with y 1 at the label and 0 elsewhere.",
             "The loss is a mean over the rows: divide by their number.",
-        ),
-        (
-            "softmax", "the backward pass of softmax", "backward",
-            "dy[j]/dx[i] = y[j] (1 if i = j else 0) - y[j] y[i].",
-            "Sum dy[j] times that over j: one part is dy[i] y[i], in the other a sum over the row is left.",
         ),
         (
             "matmul", "the backward pass of a product of stacks of matrices", "backward",
@@ -95,16 +116,16 @@ EXERCISES = {
             "dw[:, :, k, l] sums dy times the part of x over n, h, w; db sums dy over all axes but that of f.",
         ),
         (
-            "layer-norm", "the backward pass of layer normalisation", "backward",
-            "x acts by three ways: by itself, by the mean, and by the variance.",
-            "With dn = dy gamma, the part by the mean is -mean(dn) over the row, that by the variance -n mean(dn n).",
-            "All of that is divided by the deviation. gamma and beta were used for each row: sum over the rows.",
-        ),
-        (
             "batch-norm", "the backward pass of batch normalisation", "backward",
             "x acts by three ways: by itself, by the mean, and by the variance.",
             "With dn = dy gamma, the part by the mean is -mean(dn) over the batch, that by the variance -n mean(dn n).",
             "All of that is divided by the deviation.",
+        ),
+        (
+            "layer-norm", "the backward pass of layer normalisation", "backward",
+            "x acts by three ways: by itself, by the mean, and by the variance.",
+            "With dn = dy gamma, the part by the mean is -mean(dn) over the row, that by the variance -n mean(dn n).",
+            "All of that is divided by the deviation. gamma and beta were used for each row: sum over the rows.",
         ),
         (
             "rnn-cell", "backpropagation through time", "backward",
