@@ -3,7 +3,9 @@
 import copy
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from pellucid.train import (
     NaNGuard,
     lr_find,
 )
-from pellucid.train.probes.lr_curve import read
+from pellucid.train.probes.lr_curve import Reading, read
 from pellucid.utils.data import DataLoader, TensorDataset
 from tests.test_train import StopAt, arrays, same
 from tests.test_train import learner as make_learner
@@ -297,21 +299,26 @@ def test_the_verbs_of_the_learner_are_used() -> None:
     assert run.lr_find(steps=10, end=1e-6).losses == pytest.approx(2 * first, rel=1e-4)
 
 
-def test_it_ends_when_the_loss_diverges() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 4)).astype(np.float32)
+def plane() -> tuple[np.ndarray, Learner]:
+    """64 points of a plane, and a learner that fits it to them."""
+    x = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
     y = x @ np.float32([[1], [2], [3], [4]])
     model = nn.Linear(4, 1)
     loader = DataLoader(TensorDataset(from_numpy(x), from_numpy(y)), batch_size=16, generator=Generator())
-    run = Learner(model, loader, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
+    return x, Learner(model, loader, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1))
+
+
+def test_it_ends_when_the_loss_diverges() -> None:
+    x, run = plane()
     found = run.lr_find(end=1e6, steps=100)
     assert len(found.lrs) < 75
     assert found.lrs[-1] < 10
     assert found.usable and found.reason == ""
     # The largest stable rate of gradient descent is 2 / (largest eigenvalue of the curvature).
     limit = 2 / np.linalg.eigvalsh(2 * x.T @ x / len(x))[-1]
-    for rate in found.suggestions.values():
-        assert rate is not None and limit / 100 < rate < 2 * limit
+    assert found.suggestions["best"] is not None
+    for rate in filter(None, found.suggestions.values()):
+        assert limit / 100 < rate < 2 * limit
     assert len(run.lr_find(end=1e6, steps=100, divergence=1e9).lrs) > len(found.lrs)
 
 
@@ -545,6 +552,30 @@ def test_what_it_suggests_trains_no_worse_than_a_rate_that_is_known_to_be_good(t
     worse = mine["accuracy"] < theirs["accuracy"] - 0.06 and mine["loss"] > theirs["loss"]
     assert not worse, (rate, mine, theirs, found.trials)
     assert mine["loss"] < 2 * theirs["loss"] + 0.05, (rate, mine, theirs, found.trials)
+
+
+@pytest.mark.parametrize(
+    ("tenth", "valley", "steepest"), sampled([(0.001, 0.02, 0.3), (1e-5, 0.02, 0.3), (0.001, 0.02, 30.0)], 2)
+)
+def test_a_rate_whose_trial_stays_behind_is_withdrawn(
+    tenth: float, valley: float, steepest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the curve says: too small, it would hardly move the weights; too large, it bursts."""
+    rates = tenth, valley, steepest
+    names = ("minimum/10", "valley", "steepest")
+
+    def reading(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
+        return replace(read(lrs, losses, diverged), suggestions=dict(zip(names, rates, strict=True)))
+
+    monkeypatch.setattr(sys.modules[LRFinder.__module__], "read", reading)
+    _, run = plane()
+    found = run.lr_find()
+    gained = {rate: float(found.losses[0]) - loss for rate, loss in found.trials.items()}
+    far = max(gained.values()) / 2
+    for name, rate in zip(names, rates, strict=True):
+        assert found.suggestions[name] == (rate if gained[rate] >= far else None)
+    assert None in found.suggestions.values() and found.suggestions["best"] is not None
+    assert "None" not in str(found)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -84,7 +84,7 @@ def tell(console: Console, result: LRFinder, config: Config, given: Options, out
         "valley": "two thirds into the fall",
         "minimum/10": "a tenth of where the loss is least",
     }
-    rows = [(f"{name}, {meaning[name]}", f"{rate:.2g}") for name, rate in result.suggestions.items()]
+    rows = [(f"{name}, {meaning[name]}", f"{rate:.2g}") for name, rate in result.suggestions.items() if rate]
     tried = f"{result.lrs[0]:.2g} to {result.lrs[-1]:.2g}, {len(result.lrs)} steps"
     console.print(table("Suggested learning rates", [*rows, ("searched", tried)]))
     if result.reason:
