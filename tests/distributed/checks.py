@@ -272,6 +272,11 @@ def groups():
         fails(ValueError, "both", dist.broadcast, tensor, 0, both, group_src=0)
         dist.destroy_process_group(both)
         fails(ValueError, "destroyed", dist.barrier, both)
+    groups_of_one, odd = dist.new_subgroups(1), dist.new_subgroups_by_enumeration([[size - 1]])
+    assert dist.get_process_group_ranks(groups_of_one[0]) == [rank] and len(groups_of_one[1]) == size
+    assert dist.get_rank(odd[0]) == (0 if rank == size - 1 else -1) and len(odd[1]) == 1
+    fails(ValueError, "divisible", dist.new_subgroups, size + 1)
+    fails(ValueError, "only once", dist.new_subgroups_by_enumeration, [[0], [0]])
     dist.barrier()
 
 
@@ -300,7 +305,9 @@ def disagreements():
 def refusals():
     wrong = [torch.zeros(3)] * size
     fails(TypeError, "`tensor`", dist.all_reduce, [1.0])
-    fails(ValueError, f"it must have {size}", dist.all_gather, [torch.zeros(2, 3)] * (size + 1), of(rank))
+    fails(ValueError, "global_rank or group_rank", dist.broadcast, of(rank))
+    fails(ValueError, "global_rank or group_rank", dist.reduce, of(rank))
+    fails(RuntimeError, f"it must have {size}", dist.all_gather, [torch.zeros(2, 3)] * (size + 1), of(rank))
     fails(ValueError, "different dtypes", dist.all_gather, [torch.zeros(2, 3).double()] * size, of(rank))
     fails(RuntimeError, ["float32 (3,)", "float32 (2, 3)"], dist.all_gather, wrong, of(rank))
     fails(RuntimeError, str(6 * size), dist.all_gather_into_tensor, torch.zeros(size * 6 + 1), of(rank))
@@ -474,6 +481,30 @@ def buffers():
     near(model.module.running_var, alone.running_var)
 
 
+def normalised_over_all():
+    """SyncBatchNorm, of ranks with different numbers of samples, is BatchNorm of all samples, with its gradients."""
+    for dtype, momentum in ((torch.float32, 0.1), (torch.float64, None)):
+        rows = [slice(r * (r + 3) // 2, (r + 1) * (r + 4) // 2) for r in range(size)]  # two, three, four …
+        x = torch.randn(rows[-1].stop, 3, 4, generator=torch.Generator().manual_seed(1)).to(dtype)
+        scale = torch.randn(x.shape, generator=torch.Generator().manual_seed(2)).to(dtype)
+        alone = nn.BatchNorm1d(3, momentum=momentum).to(dtype)
+        both = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.BatchNorm1d(3, momentum=momentum).to(dtype)))
+        own, whole = x[rows[rank]].clone().requires_grad_(), x.clone().requires_grad_()
+        for _ in range(2):
+            ours, theirs = both(own), alone(whole)
+            near(ours, theirs[rows[rank]])
+        (ours * scale[rows[rank]]).sum().backward()
+        (theirs * scale).sum().backward()
+        near(own.grad, whole.grad[rows[rank]], atol=1e-5)
+        weight = both[0].weight.grad
+        dist.all_reduce(weight)
+        near(weight, alone.weight.grad, atol=1e-5)
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            near(getattr(both[0], name), getattr(alone, name))
+        both.eval(), alone.eval()
+        near(both(own), alone(own))
+
+
 def uneven_batches():
     for by_all in (True, False):
         model, alone = twins(bucket_cap_mb=5e-4)
@@ -593,7 +624,8 @@ class StopAt(train.Callback):
 CHECKS = [
     reductions, bits, means, narrow_sums_are_rounded_at_the_end, copies, whole_tensors, not_contiguous, all_to_all,
     objects, later, messages, groups, disagreements, refusals, gradients, gradients_of_narrow_types, overlap,
-    no_sync, unused_parameters, buffers, uneven_batches, other_models, parts_of_data, learner, again,
+    no_sync, unused_parameters, buffers, normalised_over_all, uneven_batches, other_models, parts_of_data, learner,
+    again,
 ]  # fmt: skip
 
 

@@ -54,6 +54,8 @@ from .group import (
     init_process_group,
     is_initialized,
     new_group,
+    new_subgroups,
+    new_subgroups_by_enumeration,
 )  # fmt: skip
 from .point_to_point import P2POp, batch_isend_irecv, irecv, isend, recv, recv_object_list, send, send_object_list
 from .work import Work
@@ -65,7 +67,8 @@ __all__ = [
     "get_global_rank", "get_group_rank", "get_node_local_rank", "get_process_group_ranks", "get_rank",
     "get_world_size", "group", "init_process_group", "irecv", "is_available", "is_gloo_available", "is_initialized",
     "is_mpi_available", "is_nccl_available", "is_torchelastic_launched", "isend", "launched_size",
-    "monitored_barrier", "new_group", "place", "recv", "recv_object_list", "reduce", "reduce_scatter",
+    "monitored_barrier", "new_group",
+    "new_subgroups", "new_subgroups_by_enumeration", "place", "recv", "recv_object_list", "reduce", "reduce_scatter",
     "reduce_scatter_tensor", "scatter", "scatter_object_list", "send", "send_object_list",
 ]  # fmt: skip
 

@@ -42,7 +42,7 @@ def check_tensors(values: Any, name: str, count: int, like: Tensor | None = None
             with_line(f"Invalid function argument. Expected parameter `{name}` of type List[Tensor], got {values!r}")
         )
     if len(values) != count:
-        raise ValueError(
+        raise RuntimeError(
             with_line(f"`{name}` has {len(values)} tensors; it must have {count}, one for each rank of the group")
         )
     if like is not None:

@@ -47,7 +47,7 @@ def _bytes(array: Any) -> Any:
     return array.reshape(-1).view(np.uint8)
 
 
-def root_of(group: ProcessGroup, given: int | None, in_group: int | None, name: str) -> int:
+def root_of(group: ProcessGroup, given: int | None, in_group: int | None, name: str, default: int | None = None) -> int:
     """The rank in the group of `src` or `dst`, a global rank, or of `group_src` or `group_dst`."""
     if given is not None and in_group is not None:
         raise ValueError(with_line(f"Can't specify both group_{name} and {name}"))
@@ -55,7 +55,10 @@ def root_of(group: ProcessGroup, given: int | None, in_group: int | None, name: 
         if not 0 <= in_group < group.size():
             raise ValueError(with_line(f"group_{name}={in_group}: the group has the ranks 0 to {group.size() - 1}"))
         return in_group
-    return get_group_rank(group, 0 if given is None else given)
+    chosen = default if given is None else given
+    if chosen is None:
+        raise ValueError(with_line(f"Must specify global_rank or group_rank: {name}, or group_{name}"))
+    return get_group_rank(group, chosen)
 
 
 # Reductions -----------------------------------------------------------------------------------------------------------
@@ -71,15 +74,7 @@ def all_reduce(tensor: Tensor, op: Any = ReduceOp.SUM, group: Any = None, async_
         return None
     check_tensor(tensor, "tensor")
     reduction = Reduction(op, tensor._array.dtype, chosen.size())
-    array, arrived = incoming(tensor, read=True)
-    work = reduction.widen(array)
-
-    def after() -> None:
-        made = reduction.finish(work)
-        if made is not array:
-            array[...] = made
-        arrived()
-
+    work, after = _reduced_in_place(reduction, tensor)
     what = f"all_reduce({op.name}) of {describe(tensor)}"
     return _transfer(chosen, what, "Allreduce", None, work, reduction.name, async_op=async_op, after=after)
 
@@ -95,13 +90,17 @@ def reduce(
     check_tensor(tensor, "tensor")
     root = root_of(chosen, dst, group_dst, "dst")
     reduction = Reduction(op, tensor._array.dtype, chosen.size())
-    here = chosen.rank() == root
     what = f"reduce({op.name}) to rank {root} of {describe(tensor)}"
-    if not here:
-        send = reduction.widen(outgoing(tensor))
-        return _transfer(
-            chosen, what, "Reduce", send, None, reduction.name, root, async_op=async_op, after=lambda: None
-        )
+    send = recv = None
+    if chosen.rank() == root:
+        recv, after = _reduced_in_place(reduction, tensor)
+    else:
+        send, after = reduction.widen(outgoing(tensor)), lambda: None
+    return _transfer(chosen, what, "Reduce", send, recv, reduction.name, root, async_op=async_op, after=after)
+
+
+def _reduced_in_place(reduction: Reduction, tensor: Tensor) -> tuple[Any, Callable[[], None]]:
+    """The numbers of a tensor, to be overwritten with the reduced ones, and what then puts these into the tensor."""
     array, arrived = incoming(tensor, read=True)
     work = reduction.widen(array)
 
@@ -111,7 +110,7 @@ def reduce(
             array[...] = made
         arrived()
 
-    return _transfer(chosen, what, "Reduce", None, work, reduction.name, root, async_op=async_op, after=after)
+    return work, after
 
 
 def reduce_scatter(
@@ -197,7 +196,7 @@ def all_gather(tensor_list: list[Tensor], tensor: Tensor, group: Any = None, asy
     recv = np.empty((chosen.size(), *send.shape), send.dtype)
     return _transfer(
         chosen, f"all_gather of {describe(tensor)}", "Allgather", _bytes(send), _bytes(recv), async_op=async_op,
-        after=lambda: [put(output, part) for output, part in zip(outputs, recv, strict=True)],
+        after=lambda: _put_each(outputs, recv),
     )  # fmt: skip
 
 
@@ -229,25 +228,13 @@ def gather(
     if chosen is None:
         return None
     check_tensor(tensor, "tensor")
-    root = root_of(chosen, dst, group_dst, "dst")
+    root = root_of(chosen, dst, group_dst, "dst", 0)
+    outputs = _at_root(chosen, root, gather_list, "gather_list", "destination", tensor)
     send = outgoing(tensor)
-    outputs: list[Tensor] = []
-    recv = None
-    if chosen.rank() == root:
-        if not gather_list:
-            raise ValueError(with_line("Argument `gather_list` must be specified on destination rank."))
-        outputs = check_tensors(gather_list, "gather_list", chosen.size(), tensor)
-        recv = np.empty((chosen.size(), *send.shape), send.dtype)
-    elif gather_list:
-        raise ValueError(with_line("Argument `gather_list` must NOT be specified on non-destination ranks."))
-
-    def after() -> None:
-        for output, part in zip(outputs, recv if recv is not None else (), strict=True):
-            put(output, part)
-
+    recv = np.empty((len(outputs), *send.shape), send.dtype)  # of no rank but at the root
     return _transfer(
         chosen, f"gather to rank {root} of {describe(tensor)}", "Gather", _bytes(send),
-        None if recv is None else _bytes(recv), root, async_op=async_op, after=after,
+        _bytes(recv) if outputs else None, root, async_op=async_op, after=lambda: _put_each(outputs, recv),
     )  # fmt: skip
 
 
@@ -260,18 +247,30 @@ def scatter(
     if chosen is None:
         return None
     check_tensor(tensor, "tensor")
-    root = root_of(chosen, src, group_src, "src")
-    send = None
-    if chosen.rank() == root:
-        if not scatter_list:
-            raise ValueError(with_line("Argument `scatter_list` must be specified on source rank."))
-        given = check_tensors(scatter_list, "scatter_list", chosen.size(), tensor)
-        send = _bytes(np.stack([outgoing(part) for part in given]))
-    elif scatter_list:
-        raise ValueError(with_line("Argument `scatter_list` must NOT be specified on non-source ranks."))
+    root = root_of(chosen, src, group_src, "src", 0)
+    given = _at_root(chosen, root, scatter_list, "scatter_list", "source", tensor)
+    send = _bytes(np.stack([outgoing(part) for part in given])) if given else None
     recv, arrived = incoming(tensor, read=False)
     what = f"scatter from rank {root} of {describe(tensor)}"
     return _transfer(chosen, what, "Scatter", send, _bytes(recv), root, async_op=async_op, after=arrived)
+
+
+def _at_root(
+    group: ProcessGroup, root: int, values: Any, name: str, side: str, like: Tensor
+) -> list[Tensor]:  # fmt: skip
+    """The list that the root alone is given, of a tensor for each rank; empty at the others."""
+    if group.rank() != root:
+        if values:
+            raise ValueError(with_line(f"Argument `{name}` must NOT be specified on non-{side} ranks."))
+        return []
+    if not values:
+        raise ValueError(with_line(f"Argument `{name}` must be specified on {side} rank."))
+    return check_tensors(values, name, group.size(), like)
+
+
+def _put_each(outputs: list[Tensor], parts: Any) -> None:
+    for output, part in zip(outputs, parts, strict=True):
+        put(output, part)
 
 
 # All to all -----------------------------------------------------------------------------------------------------------
@@ -293,8 +292,7 @@ def all_to_all(
     counts = [tensor.numel() for tensor in outputs]
 
     def after(recv: Any) -> None:
-        for output, part in zip(outputs, np.split(recv, np.cumsum(counts)[:-1]), strict=True):
-            put(output, part)
+        _put_each(outputs, np.split(recv, np.cumsum(counts)[:-1]))
 
     name = f"all_to_all of {outputs[0].dtype.name}"
     return _all_to_all(chosen, name, np.concatenate(parts), [part.size for part in parts], counts, after, async_op)
@@ -416,7 +414,7 @@ def broadcast_object_list(
     chosen = member(group, "broadcast_object_list")
     if chosen is None:
         return
-    root = root_of(chosen, src, group_src, "src")
+    root = root_of(chosen, src, group_src, "src", 0)
     what = f"broadcast_object_list from rank {root} of {len(object_list)} objects"
     object_list[:] = _objects(chosen, what, "bcast", list(object_list), root)
 
@@ -438,7 +436,7 @@ def gather_object(
     chosen = member(group, "gather_object")
     if chosen is None:
         return
-    root = root_of(chosen, dst, group_dst, "dst")
+    root = root_of(chosen, dst, group_dst, "dst", 0)
     if chosen.rank() == root:
         if object_gather_list is None:
             raise ValueError(with_line("Argument `object_gather_list` must be specified on destination rank."))
@@ -456,7 +454,7 @@ def scatter_object_list(
     chosen = member(group, "scatter_object_list")
     if chosen is None:
         return
-    root = root_of(chosen, src, group_src, "src")
+    root = root_of(chosen, src, group_src, "src", 0)
     if not isinstance(scatter_object_output_list, list) or not scatter_object_output_list:
         raise ValueError(with_line("Expected argument scatter_object_output_list to be a list of size at least 1."))
     if chosen.rank() == root:

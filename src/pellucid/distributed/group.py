@@ -26,7 +26,7 @@ from .wire import Alone, Request, Wire, over_mpi, until
 __all__ = [
     "GroupMember", "ProcessGroup", "begun", "destroy_process_group", "enter", "get_backend", "get_global_rank",
     "get_group_rank", "get_node_local_rank", "get_process_group_ranks", "get_rank", "get_world_size", "group",
-    "init_process_group", "is_initialized", "member", "new_group",
+    "init_process_group", "is_initialized", "member", "new_group", "new_subgroups", "new_subgroups_by_enumeration",
 ]  # fmt: skip
 
 END = "the end of the program, or destroy_process_group"
@@ -369,6 +369,41 @@ def new_group(
     made = ProcessGroup(wire, chosen, str(backend or world.backend).lower(), seconds)
     _groups.append(made)
     return made
+
+
+def new_subgroups(
+    group_size: int | None = None, group: Any = None, timeout: timedelta | None = None, backend: str | None = None,
+    pg_options: Any = None, group_desc: str | None = None,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """Groups of `group_size` ranks that follow each other; by default the ranks of each machine.
+
+    Returns that of this process, and all. Raises ValueError where the number of processes is not divisible by the size.
+    """
+    count = begun().size()
+    if group_size is None:
+        group_size = int(os.environ.get("LOCAL_WORLD_SIZE", count))
+    if group_size < 1 or count % group_size:
+        raise ValueError(with_line(f"The world size ({count}) must be divisible by group_size={group_size}"))
+    ranks = [list(range(first, first + group_size)) for first in range(0, count, group_size)]
+    return new_subgroups_by_enumeration(ranks, timeout, backend, pg_options, group_desc)
+
+
+def new_subgroups_by_enumeration(
+    ranks_per_subgroup_list: Sequence[Sequence[int]], timeout: timedelta | None = None, backend: str | None = None,
+    pg_options: Any = None, group_desc: str | None = None,
+) -> tuple[Any, list[Any]]:  # fmt: skip
+    """A group of each list of ranks: that of this process, or `GroupMember.NON_GROUP_MEMBER`; and all.
+
+    Raises ValueError where a rank is in two of them.
+    """
+    listed = [rank for ranks in ranks_per_subgroup_list for rank in ranks]
+    if len({*listed}) != len(listed) or not listed:
+        raise ValueError(
+            with_line(f"each rank may be only once in {ranks_per_subgroup_list!r}, which may not be empty")
+        )
+    made = [new_group(ranks, timeout, backend, pg_options) for ranks in ranks_per_subgroup_list]
+    own = next((group for group in made if group != GroupMember.NON_GROUP_MEMBER), GroupMember.NON_GROUP_MEMBER)
+    return own, made
 
 
 # What programs ask ----------------------------------------------------------------------------------------------------

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ...core import Tensor
+from ...autograd.function import Function
+from ...core import Tensor, no_grad
+from ...distributed.collectives import all_reduce
+from ...distributed.group import ProcessGroup, is_initialized, member
 from ...types.dtypes import int64
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
-from ..vocabulary import empty, ones, tensor, zeros
+from ..vocabulary import cat, empty, full, ones, tensor, zeros
 from .module import Module
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
@@ -121,10 +124,31 @@ class BatchNorm3d(_BatchNorm):
     ranks = (5,)
 
 
-class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation over all processes that train together; in a single process that is the batch.
+class _SumOverRanks(Function):
+    """The sum of the tensors of all ranks of a group, at each; so is the gradient."""
 
-    Shape: (N, C, ...), of at least two dimensions, and the same out. ``process_group`` is kept.
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, group: ProcessGroup) -> Tensor:
+        ctx.group = group
+        total = tensor.clone()
+        all_reduce(total, group=group)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return _SumOverRanks.apply(grads[0], ctx.group), None
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation over the batches of all processes that train together; alone, over its batch.
+
+    In training mean and variance, also the running ones, are those of the samples of all ranks, of which each may have
+    another number. The gradient is that of the sum of the losses of all ranks.
+
+    Shape: (N, C, ...), of at least two dimensions, and the same out.
+
+    Args:
+        process_group: what `torch.distributed.new_group` returned; all processes by default.
     """
 
     def __init__(
@@ -148,6 +172,40 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2D input (got {input.ndim}D input of shape {tuple(input.shape)})")
         if not input.shape[1]:
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def forward(self, input: Tensor) -> Tensor:
+        group = member(self.process_group) if self.training and is_initialized() else None
+        if group is None or group.size() == 1:
+            return super().forward(input)
+        self._check_input_dim(input)
+        x = input.float() if input.dtype.itemsize < 4 else input
+        dims = [0, *range(2, x.ndim)]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        own = full((1,), float(x.numel() // x.shape[1]), dtype=x.dtype)
+        sums: Any = _SumOverRanks.apply(cat([x.sum(dims), own]), group)
+        count = sums[-1].detach()
+        if float(count) <= 1:
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        mean = sums[:-1] / count
+        centred = x - mean.reshape(shape)
+        variance: Any = _SumOverRanks.apply((centred * centred).sum(dims), group) / count
+        y = centred * (variance + self.eps).rsqrt().reshape(shape)
+        if self.weight is not None:
+            y = y * self.weight.reshape(shape)
+        if self.bias is not None:
+            y = y + self.bias.reshape(shape)
+        self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
+        return y.to(input.dtype)
+
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards those of a batch."""
+        if self.running_mean is None or self.running_var is None:
+            return
+        self.num_batches_tracked.add_(1)
+        factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        with no_grad():
+            for running, new in ((self.running_mean, mean), (self.running_var, variance)):
+                running.mul_(1 - factor).add_(new.to(running.dtype) * factor)
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
