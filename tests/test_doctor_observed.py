@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
 from pellucid.core import state
 from pellucid.doctor import examine_script
-from pellucid.doctor.observed.compare import better, does_well, outcome
+from pellucid.doctor.observed.compare import better, does_well, is_worse, outcome
 from pellucid.doctor.observed.criterion import LIKELIHOOD
 from pellucid.doctor.observed.examination import STATED
 from pellucid.doctor.observed.observer import Observer
-from pellucid.doctor.observed.record import OptimizerRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import crash, data, gradients, model, numbers, rate
+from pellucid.doctor.observed.record import LossRecord, MatchRecord, OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import crash, data, gradients, held_out, model, numbers, rate
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -107,6 +108,21 @@ def broadcast_written_out() -> None:
 def single() -> None:
     x, _ = classes()
     train(nn.Sequential(nn.Linear(4, 1), nn.Softmax(dim=1)), nn.BCELoss(), x, (x[:, :1] > 0).float())
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        tokens = self.inner(x.reshape(-1, 1, 4).expand(-1, 5, 4))
+        return self.last(torch.softmax(tokens @ tokens.transpose(1, 2), dim=0) @ tokens)[:, 0]
+
+
+def heads_over_the_batch() -> None:
+    x, y = classes()
+    train(Attention(), nn.CrossEntropyLoss(), x, y)
 
 
 def rectified() -> None:
@@ -341,6 +357,7 @@ FAULTS = [
     (much_dropout, "excessive-dropout"),
     (much_decay, "excessive-weight-decay"),
     (mixing, "samples-mixed"),
+    (heads_over_the_batch, "softmax-wrong-axis"),
 ]
 
 
@@ -464,13 +481,19 @@ def evaluated_in_eval() -> None:
         network(x)
 
 
+def small_table() -> None:
+    ids, y = torch.randint(0, 9, (60, 4)), torch.randint(0, 3, (60,))
+    tokens = nn.Embedding(9, 400)
+    train(nn.Sequential(tokens, nn.Flatten(), nn.Linear(1600, 3)), nn.CrossEntropyLoss(), ids, y)
+
+
 def log_of_logs() -> None:
     x, y = classes()
     train(net(nn.LogSoftmax(dim=1)), nn.CrossEntropyLoss(), x, y)
 
 
 @pytest.mark.parametrize(
-    "program", [healthy, accumulating, adversaries, policy, single_rows, evaluated_in_eval, log_of_logs]
+    "program", [healthy, accumulating, adversaries, policy, single_rows, evaluated_in_eval, small_table, log_of_logs]
 )
 def test_nothing_is_seen_of_what_is_right(program: Callable[[], Any]) -> None:
     assert suspected(program) == set()
@@ -563,6 +586,51 @@ def test_which_run_is_better() -> None:
     assert not better(flat, run(1.0, 0.5)), "a run that broke off says nothing"
     assert better(run(*[float("nan")] * 50), falling) and not better(falling, run(*[float("nan")] * 50))
     assert outcome(flat).progress == 0 and outcome(falling).progress > 0.8 and not does_well(flat)
+
+
+def test_a_direction_of_rates_that_is_left() -> None:
+    falling = run(*[1.0 - i / 51 for i in range(50)])
+    assert is_worse(falling, run(*[1.0] * 50)) and is_worse(falling, run(*[float("nan")] * 50))
+    assert not is_worse(falling, falling) and not is_worse(falling, None), "what is no worse may be better further on"
+    assert not is_worse(run(*[float("nan")] * 50), run(*[float("nan")] * 50))
+    beyond = [s.direction for s in rate.near(run(*[1.0] * 50)) if s.beyond]
+    assert sorted(beyond) == [-1, 1]
+
+
+def test_what_decays_by_itself_is_looked_at_where_it_takes_much() -> None:
+    def decays(name: str, lr: float, steps: int) -> bool:
+        record = run(*[1.0] * 20)
+        record.optimizers = [OptimizerRecord(name, {"lr": lr, "weight_decay": 0.01}, steps=steps)]
+        return any(True for _ in model.decay(record))
+
+    assert decays("SGD", 0.1, 20) and decays("AdamW", 0.1, 300)
+    assert not decays("AdamW", 1e-3, 300), "its default takes 0.3 % off the weights"
+
+
+def prepared(won: int, lost: int, again: bool, off: float = 2.7) -> bool:
+    rows = torch.arange(40).numpy().astype(float)
+    record = ProgramRecord(rows=[rows, rows] if again else [rows, rows + 100])
+    record.matched = MatchRecord("another scale", 0.95, 0.95 + (won - lost) / 450, off, "", True, won, lost)
+    return any(True for _ in held_out.prepared(record))
+
+
+def test_a_preparation_that_costs_a_few_rows() -> None:
+    assert prepared(9, 1, again=True)
+    assert not prepared(9, 5, again=True), "as many as by chance"
+    assert not prepared(9, 1, again=False), "rows of the training that never come again may be made noisy"
+    assert not prepared(9, 1, again=True, off=1.2)
+
+
+def test_large_gradients_of_a_sum() -> None:
+    def exploding(reduction: str, *norms: float) -> bool:
+        record = run(*[1.0] * len(norms))
+        record.loss = LossRecord("mse_loss", reduction=reduction, prediction=np.zeros((50, 1)))
+        for step, norm in zip(record.steps, norms, strict=True):
+            step.norm = norm
+        return any(True for _ in numbers.exploding(record))
+
+    assert exploding("mean", *[200.0] * 8) and not exploding("sum", *[200.0] * 8)
+    assert not exploding("mean", 1.0, 2.0, 40.0, 1e5, float("inf"), float("nan")), "thrown off by its steps"
 
 
 def test_the_names_of_rates() -> None:

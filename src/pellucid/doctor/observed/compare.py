@@ -140,6 +140,19 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
     return b.loss < 0.7 * a.loss
 
 
+def is_worse(was: ProgramRecord, now: ProgramRecord | None) -> bool:
+    """Whether a run is clearly behind another in as many steps: by its loss, and by its hits where there are any."""
+    if now is None or not now.steps:
+        return False
+    steps = min(len(was.steps), len(now.steps))
+    a, b = outcome(was, steps), outcome(now, steps)
+    if not a.finite or not b.finite:
+        return a.finite
+    if b.loss <= a.loss + 3 * (a.noise + b.noise):
+        return False
+    return a.accuracy is None or b.accuracy is None or b.accuracy < a.accuracy
+
+
 def better_held_out(was: ProgramRecord, now: ProgramRecord) -> bool:
     """Whether a run does better on the rows of its own evaluation, at the end, beyond noise."""
     a, b = ({step: ends for step, *ends in curve(record)} for record in (was, now))

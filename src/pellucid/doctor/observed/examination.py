@@ -11,7 +11,7 @@ from typing import Any
 from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding, Report
 
-from .compare import better, better_held_out, does_well, outcome
+from .compare import better, better_held_out, does_well, is_worse, outcome
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import crash, data, gradients, held_out, loss, model, numbers, rate
@@ -167,6 +167,15 @@ class _Search:
         )
         return [next(runs, None) if s.treatments else None for s in suspicions]
 
+    def _try_rates(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
+        """Tenfold changes of the rate first; further ones only in a direction that does not make it worse."""
+        near = [s for s in suspicions if not s.beyond]
+        runs = dict(zip(map(id, near), self._try(near), strict=True))
+        worse = {s.direction for s in near if is_worse(self.current, runs[id(s)])}
+        far = [s for s in suspicions if s.beyond and s.direction not in worse]
+        runs |= dict(zip(map(id, far), self._try(far), strict=True))
+        return [runs.get(id(s)) for s in suspicions]
+
     def _stated(self) -> bool:
         """Faults that the record states. Whether one was found that was treated, after which to look again."""
         suspicions = self._ask(STATED)
@@ -203,7 +212,7 @@ class _Search:
                 continue
             suspicions = self._ask(rules)
             of_rate = rules[0] in (rate.near, rate.further)
-            runs = self._try(suspicions)
+            runs = self._try_rates(suspicions) if rules[0] is rate.near else self._try(suspicions)
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
             ]

@@ -70,12 +70,14 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
     for how, other, off in _others(x, trained):
         if not off and (was is None or record.final is None or (record.final.accuracy or 0) - was < 0.2):
             continue
-        now = None
+        now, won, lost = None, 0, 0
         if was is not None:
             try:
                 like = next(iter(network.parameters())).detach()
                 given = quietly(network, like.new_tensor(other.astype(like.numpy().dtype)))
-                now = _score(given.detach().numpy(), target) if isinstance(given, Tensor) else None
+                if isinstance(given, Tensor):
+                    now = _score(given.detach().numpy(), target)
+                    won, lost = _changed(outputs, given.detach().numpy(), target)
             except Exception:  # noqa: BLE001 (a network that cannot be called like this)
                 return None
         better = now is not None and was is not None and (found.now is None or now > found.now)
@@ -84,7 +86,7 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
                 f"Its inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}, those of the "
                 f"training {trained.mean():.3g} and {trained.std():.3g}."
             )
-            found = MatchRecord(how, was, now, off, said, how == ALL)
+            found = MatchRecord(how, was, now, off, said, how == ALL, won, lost)
     return found if found.how else None
 
 
@@ -115,18 +117,34 @@ def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarra
         yield "channels in the opposite order", x[:, ::-1].copy(), 0.0
 
 
-def _score(outputs: np.ndarray, target: np.ndarray | None) -> float | None:
-    """The share of right answers, or minus the mean square error over the variance of the targets."""
+def _hits(outputs: np.ndarray, target: np.ndarray | None) -> np.ndarray | None:
+    """For each row, whether it is answered rightly; None where the targets are no classes."""
     if target is None or len(target) != len(outputs):
         return None
     flat = outputs.reshape(len(outputs), -1)
     whole = bool((target == np.round(target)).all()) and len(np.unique(target)) <= max(flat.shape[1], 2)
     if flat.shape[1] > 1 and target.ndim == 1 and whole:
-        return float((flat.argmax(1) == target).mean())
+        return flat.argmax(1) == target
     if flat.shape[1] == 1 and whole:
         edge = 0.5 if flat.min() >= 0 and flat.max() <= 1 else 0.0
-        return float(((flat[:, 0] > edge) == (target.ravel() > 0.5)).mean())
-    if target.size == flat.size:
+        return (flat[:, 0] > edge) == (target.ravel() > 0.5)
+    return None
+
+
+def _changed(was: np.ndarray, now: np.ndarray, target: np.ndarray | None) -> tuple[int, int]:
+    """How many rows are answered rightly now only, and before only."""
+    before, after = _hits(was, target), _hits(now, target)
+    if before is None or after is None:
+        return 0, 0
+    return int((after & ~before).sum()), int((before & ~after).sum())
+
+
+def _score(outputs: np.ndarray, target: np.ndarray | None) -> float | None:
+    """The share of right answers, or minus the mean square error over the variance of the targets."""
+    hits = _hits(outputs, target)
+    if hits is not None:
+        return float(hits.mean())
+    if target is not None and len(target) == len(outputs) and target.size == outputs.size:
         y = target.reshape(len(target), -1).astype(float)
-        return -float(((flat - y) ** 2).mean() / (y.var() or 1.0))
+        return -float(((outputs.reshape(len(outputs), -1) - y) ** 2).mean() / (y.var() or 1.0))
     return None

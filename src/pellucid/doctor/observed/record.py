@@ -161,6 +161,7 @@ class MatchRecord:
         how: in words, such as "another mean and standard deviation".
         was, now: the share of right answers, or minus the loss.
         off: by how many standard deviations of the training its inputs are off, or the factor of their scale.
+        won, lost: rows that are answered rightly only with that, and only without it.
         overall: whether that is of all columns together; single ones differ by noise that is added in the training.
     """
 
@@ -170,6 +171,8 @@ class MatchRecord:
     off: float
     said: str
     overall: bool = False
+    won: int = 0
+    lost: int = 0
 
 
 @dataclass

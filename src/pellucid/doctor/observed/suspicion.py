@@ -21,6 +21,7 @@ class Suspicion:
         by_recall: what counts is how much of each class is recognised at the end, all classes alike.
         by_held_out: what counts is how well it does on the rows of its own evaluation.
         curves: what the record itself proves, where that needs no fork: see `Finding.fork`.
+        direction, beyond: of a change of the learning rate, whether it is up or down, and whether by more than tenfold.
         otherwise: its severity where no fork confirms it; "" drops it.
     """
 
@@ -36,6 +37,8 @@ class Suspicion:
     by_final: bool = False
     by_recall: bool = False
     by_held_out: bool = False
+    direction: int = 0
+    beyond: bool = False
     curves: dict[str, Any] = field(default_factory=dict)
     otherwise: str = ""
     confidence: float = 0.9

@@ -263,6 +263,33 @@ class OptimizeAll(Treatment):
 
 
 @dataclass
+class TrainStrangers(Treatment):
+    """What no optimiser knows gets updates of its own, as of Adam at a usual rate, beside those of the program."""
+
+    rate: float = 3e-3
+    count: int = 0
+
+    def __post_init__(self) -> None:
+        self.moments: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        self.count += 1
+        known = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for parameter in parameters:
+            if id(parameter) in known or parameter.grad is None:
+                continue
+            slope = parameter.grad.detach().numpy().astype(float)
+            first, second = self.moments.get(id(parameter), (np.zeros_like(slope), np.zeros_like(slope)))
+            first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
+            self.moments[id(parameter)] = first, second
+            size = np.sqrt(second / (1 - 0.999**self.count)) + 1e-8
+            step = self.rate * first / (1 - 0.9**self.count) / size
+            with no_grad():
+                parameter.sub_(parameter.new_tensor(step.astype(parameter.detach().numpy().dtype)))
+            parameter.grad = None
+
+
+@dataclass
 class Bypass(Treatment):
     """An op hands on what it was given."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..compare import outcome
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import OptimizeAll, ZeroGradients
+from ..treatments import OptimizeAll, TrainStrangers, Treatment, ZeroGradients
 
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
 
@@ -64,20 +64,24 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
     strangers = [p for p in record.parameters.values() if p.reached and not p.known and not p.frozen]
     reached = [p for p in record.parameters.values() if p.reached]
     if strangers:
-        yield Suspicion(
-            "parameter-not-optimized",
-            f"{listed(strangers)} {'gets a gradient and is' if len(strangers) == 1 else 'get gradients and are'} "
-            "known to no optimiser.",
-            "They stay as they were at first. The optimiser was given the parameters of something else, or layers are "
-            "kept in a plain list, where parameters() does not find them.",
-            "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
-            record.optimizers[0].place if strangers[0].listed else strangers[0].place,
-            [OptimizeAll()],
-            certain=not listed_all or not any(p.known for p in reached),
-            # a head that is trained alone, on features as they are, may well be meant, where it does well
-            strictly=listed_all and outcome(record).progress >= HALF_WAY,
-            otherwise="" if any(p.loaded for p in reached) else "info",
-        )
+        half_way = outcome(record).progress >= HALF_WAY
+        by_chance = not half_way and not any(p.loaded for p in reached) and len(record.optimizers) == 1
+        tried: list[list[Treatment]] = [[OptimizeAll()], *([[TrainStrangers()]] if listed_all and by_chance else [])]
+        for treatments in tried:
+            yield Suspicion(
+                "parameter-not-optimized",
+                f"{listed(strangers)} {'gets a gradient and is' if len(strangers) == 1 else 'get gradients and are'} "
+                "known to no optimiser.",
+                "They stay as they were at first. The optimiser was given the parameters of something else, or layers "
+                "are kept in a plain list, where parameters() does not find them.",
+                "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
+                record.optimizers[0].place if strangers[0].listed else strangers[0].place,
+                treatments,
+                certain=not listed_all or not any(p.known for p in reached),
+                # a head that is trained alone, on features as they are, may well be meant, where it does well
+                strictly=listed_all and (half_way or treatments is not tried[0]),
+                otherwise="" if any(p.loaded for p in reached) or treatments is not tried[0] else "info",
+            )
     frozen = [p for p in record.parameters.values() if p.frozen and p.used]
     if frozen:
         yield Suspicion(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from ..compare import chance, outcome
 from ..matching import curve, held_out, is_named, trained_rows
-from ..record import ProgramRecord
+from ..record import MatchRecord, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
 from ..treatments import DropRows, Shrink, Treatment
+from .data import rounded
 
 FEW = 20
 BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
@@ -77,6 +79,7 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
     if found is None:
         return
     gained = found.was is not None and found.now is not None and found.now - found.was > max(0.08, 0.1 * abs(found.was))
+    gained = gained or (found.off > 1.5 and _row_by_row(found) and _come_again(record))
     if not gained and not (found.was is None and found.overall and found.off > 4):
         return
     what = "right answers" if found.was is not None and found.was >= 0 else "the score"
@@ -90,6 +93,17 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
         certain=True,
         confidence=0.95 if gained else 0.6,
     )
+
+
+def _row_by_row(found: MatchRecord) -> bool:
+    """Whether rows that are answered rightly only when brought to scale outnumber the others, beyond chance."""
+    return found.won - found.lost > max(2.0 * math.sqrt(found.won + found.lost), 5)
+
+
+def _come_again(record: ProgramRecord) -> bool:
+    """Whether rows of the training come again as they were, not turned or made noisy each time."""
+    rows = rounded(np.concatenate(record.rows)) if record.rows else np.empty(0)
+    return len(np.unique(rows)) < 0.6 * len(rows)
 
 
 def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:

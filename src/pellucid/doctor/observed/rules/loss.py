@@ -99,6 +99,7 @@ def _other_axes(loss: LossRecord) -> Iterator[Suspicion]:
                 "softmax(…, dim=-1)",
                 op.place,
                 [Attribute(op.key, "dim", -1)],
+                certain=dim < len(op.shape) - 2 and op.shape[-1] == op.shape[-2] > 1,  # scores of all with all
             )
             return
 

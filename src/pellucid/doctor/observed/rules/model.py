@@ -24,6 +24,8 @@ from ..treatments import (
 RECTIFIERS = ("relu", "relu6", "threshold")
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
+APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
+LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
 
@@ -152,7 +154,10 @@ def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
 def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
     """Weights at first that are far from 1 / √fan_in."""
     weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > 0 and p.reached]
-    ratios = {p.name: p.std * np.sqrt(p.fan_in) for p in weights if not _table(p.name)}
+    body = (record.start or record.loss).body
+    tables = {op.weight for op in body if op.key[0] == "embedding"}
+    tables |= {p.name for p in weights if _table(p.name)}
+    ratios = {p.name: p.std * np.sqrt(p.fan_in) for p in weights if p.name not in tables}
     large = [name for name, ratio in ratios.items() if ratio > 4]
     small = [name for name, ratio in ratios.items() if ratio < FADING]
     for cause, names, what in (("init-too-large", large, "large"), ("init-too-small", small, "small")):
@@ -224,7 +229,10 @@ def dropout(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def decay(record: ProgramRecord) -> Iterator[Suspicion]:
     for optimizer in record.optimizers:
-        if float(optimizer.options.get("weight_decay") or 0) >= 5e-3:
+        share = float(optimizer.options.get("weight_decay") or 0)
+        apart = optimizer.name in APART  # of the gradient: each step takes lr times as much off the weights
+        least = LEAST / max(float(optimizer.options.get("lr") or 1.0) * optimizer.steps, 1e-12) if apart else 5e-3
+        if share >= max(least, 5e-3):
             yield Suspicion(
                 "excessive-weight-decay",
                 f"weight_decay is {optimizer.options['weight_decay']:g}.",

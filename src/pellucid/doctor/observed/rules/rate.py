@@ -69,6 +69,8 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
             record.loss.place if cause == "loss-reduction-scale" else optimizer.place,
             [LearningRate(factor)],
             strictly=True,
+            direction=1 if factor > 1 else -1,
+            beyond=not 0.1 <= factor <= 10,
         )
 
 
@@ -96,6 +98,8 @@ def _by_hand(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator[Susp
             record.lines.get("step") or record.lines.get("backward"),
             [LearningRate(factor)],
             strictly=True,
+            direction=1 if factor > 1 else -1,
+            beyond=not 0.1 <= factor <= 10,
         )
 
 
