@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -174,6 +175,35 @@ def test_the_engine_adds_into_no_array_of_others() -> None:
         assert [array.tolist() for array in kept] == [[2, 2], [2, 2]]
     finally:
         del TABLE["lending"]
+
+
+def test_a_leaf_takes_the_memory_that_a_rule_made_for_it() -> None:
+    """Without a copy, where nobody else holds it; what is added to it later goes into the same memory."""
+    made: list[weakref.ref[Any]] = []
+
+    def rule(m: Any, g: Any, input: Any) -> Any:
+        gradient = g * input
+        made.append(weakref.ref(gradient))
+        return gradient
+
+    @op(public=False, method=False)
+    def giving(xp: Any, input: Any) -> Any:
+        """input² / 2."""
+        return input * input / 2
+
+    try:
+        giving.vjp(input=rule)
+        x = pellucid.ones(3, requires_grad=True)
+        giving(x).sum().backward()
+        assert x.grad is not None
+        assert made[0]() is x.grad._array
+        x.grad = None
+        (giving(x) + giving(x)).sum().backward()
+        assert x.grad is not None
+        assert made[1]() is x.grad._array
+        assert x.grad.tolist() == [2, 2, 2]
+    finally:
+        del TABLE["giving"]
 
 
 # --- views and changes in place ---------------------------------------------------------------------------------------

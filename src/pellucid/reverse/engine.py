@@ -258,7 +258,8 @@ def accumulate(leaf: Tensor, gradient: Any, lifted: bool, owned: bool, create: b
         else:
             TABLE["add_"](known, gradient)
     elif known is None:
-        leaf._grad = wrap(gradient if owned else gradient.copy())
+        own = owned and (type(gradient) is not _ndarray or gradient.flags.c_contiguous)
+        leaf._grad = wrap(gradient if own else gradient.copy())  # the copy lies as a tensor does, last index first
     elif known._requires:
         with set_grad_enabled(False):
             leaf._grad = known + wrap(gradient)

@@ -88,7 +88,8 @@ def array_rules(node: OpNode, g: Any, vocabulary: Any, arrive: Any, useful: set[
             gradient = _in_dtype(gradient, dtype)
         if type(gradient) is not _ndarray and vocabulary is NUMPY:
             gradient = np.asarray(gradient)
-        arrive(edge, gradient, gradient.base is None and getrefcount(gradient) == _ALONE)
+        fresh = gradient.base is None and getrefcount(gradient) == _ALONE  # within the call there is a reference more
+        arrive(edge, gradient, fresh)
 
 
 def _in_dtype(gradient: Array, dtype: np.dtype) -> Array:
