@@ -131,6 +131,9 @@ def test_a_damaged_picture_is_left_out_and_named() -> None:
     data = folder(root)
     assert len(data.x_train) + len(data.x_val) == 20  # type: ignore[arg-type]
     assert data.description.endswith("; 1 file left out that cannot be read: discs/bad.png".replace("/", os.sep))
+    (root / "discs" / "old").mkdir()
+    (root / "discs" / "0.png").rename(root / "discs" / "old" / "0.png")
+    assert folder(root).description.endswith("; 1 in folders below those of the classes left out")
     for k in range(2):
         (root / "squares" / f"bad{k}.png").write_bytes(b"no")
     with pytest.raises(DataError, match=r"bad1\.png is no image that can be read.*Mend it, or remove it"):

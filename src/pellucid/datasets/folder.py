@@ -77,10 +77,11 @@ def folder(path: str | os.PathLike[str], size: int = SIZE, val_fraction: float =
             pictures |= {"train": (x[rows], y[rows]), "val": (x[kept], y[kept])}
     val, test = (pictures.get(part, (None, None)) for part in ("val", "test"))
     kind = "grey" if x.shape[1] == 1 else "coloured"
+    deeper = sum(_deeper(place / name) for place in places.values() if place is not None for name in classes)
     what = f"{count - len(damaged):,} {kind} pictures of {len(classes)} classes, at {size} × {size}"
     return DataSet(
         name=path.name,
-        description=f"{path.name}: {what}{_left_out(damaged, path)}",
+        description=f"{path.name}: {what}{_left_out(damaged, path, deeper)}",
         task="classification",
         class_names=tuple(classes),
         facts={"size": size, **({"files_that_are_no_pictures": skipped} if skipped else {})},
@@ -127,9 +128,15 @@ def _read(files: list[tuple[Path, int]], size: int, damaged: list[Path], most: f
     return x[: len(y)], np.array(y, np.int64)
 
 
-def _left_out(damaged: list[Path], root: Path) -> str:
+def _deeper(place: Path) -> int:
+    """How many pictures lie in folders below that of a class, where nothing says what they are of."""
+    return sum(file.suffix.lower() in ENDINGS and file.parent != place for file in place.rglob("*"))
+
+
+def _left_out(damaged: list[Path], root: Path, deeper: int) -> str:
     """What is left out, in words."""
-    if not damaged:
-        return ""
     shown = ", ".join(str(file.relative_to(root)) for file in damaged[:3]) + (", …" if len(damaged) > 3 else "")
-    return f"; {len(damaged):,} {'file' if len(damaged) == 1 else 'files'} left out that cannot be read: {shown}"
+    files, pictures = ("1 file" if len(damaged) == 1 else f"{len(damaged):,} files"), f"{deeper:,}"
+    return (f"; {files} left out that cannot be read: {shown}" if damaged else "") + (
+        f"; {pictures} in folders below those of the classes left out" if deeper else ""
+    )
