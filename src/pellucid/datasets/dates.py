@@ -64,13 +64,15 @@ def order_of(cells: Sequence[str]) -> str | None:
 def written(number: float, hours: bool) -> str:
     """A number of `when` as a date, or as a time of day.
 
-    >>> written(19753.0, hours=False), written(19753.25, hours=False), written(12.5, hours=True)
-    ('2024-01-31', '2024-01-31 06:00', '12:30')
+    >>> written(19753.0, hours=False), written(19753 + 23 / 24, hours=False), written(12.5, hours=True)
+    ('2024-01-31', '2024-01-31 23:00', '12:30')
     """
+    minutes = round(number * (60 if hours else 24 * 60))
+    day, minute = (0, minutes) if hours else divmod(minutes, 24 * 60)
+    clock = f"{minute // 60:02d}:{minute % 60:02d}"
     if hours:
-        return f"{int(number):02d}:{int(number % 1 * 60 + 1e-6):02d}"
-    day = (date(1970, 1, 1) + timedelta(days=int(number // 1))).isoformat()
-    return f"{day} {written(number % 1 * 24, hours=True)}" if number % 1 else day
+        return clock
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat() + (f" {clock}" if minute else "")
 
 
 def is_time(cell: str) -> bool:
