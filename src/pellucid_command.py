@@ -89,6 +89,7 @@ def main() -> None:
 def program(wanted: Collection[str] = tuple(COMMANDS)) -> "typer.Typer":
     """The program; of the commands that are not wanted it knows the name and the line of help alone."""
     import typer
+    import typer.core
 
     app = typer.Typer(
         help="Deep learning one can see through.",
@@ -112,9 +113,47 @@ def program(wanted: Collection[str] = tuple(COMMANDS)) -> "typer.Typer":
     ) -> None:
         """Deep learning one can see through."""
 
+    class Plain(typer.core.TyperCommand):
+        """A command that says in plain words which value it cannot take."""
+
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            try:
+                return super().parse_args(ctx, args)
+            except typer.BadParameter as error:
+                error.message = _in_plain_words(error)
+                raise
+
     for name, line in COMMANDS.items():
-        app.command(name, context_settings=_SETTINGS.get(name))(_loaded(name) if name in wanted else _named(line))
+        how = _loaded(name) if name in wanted else _named(line)
+        app.command(name, cls=Plain, context_settings=_SETTINGS.get(name))(how)
     return app
+
+
+# Typer has Pydantic read the values. Its messages speak of an input that should be a valid something.
+_WANTED = {
+    "float": "is not a number",
+    "finite_number": "is not a finite number",
+    "int": "is not a whole number",
+    "bool": "is neither true nor false",
+    "greater_than_equal": "is too small: it must be at least {ge}",
+    "greater_than": "is too small: it must be above {gt}",
+    "less_than_equal": "is too large: it must be at most {le}",
+    "less_than": "is too large: it must be below {lt}",
+    "enum": "is not one of {expected}",
+    "literal_error": "is not one of {expected}",
+}
+
+
+def _in_plain_words(error: "typer.BadParameter") -> str:
+    """The message of an error about a value, in words that need no knowledge of what reads it."""
+    found = getattr(error.__cause__, "errors", list)()  # of a Typer that does without Pydantic there are none
+    if not found:
+        return error.message
+    kind, context = str(found[0]["type"]), found[0].get("ctx", {})
+    wanted = _WANTED.get(kind) or _WANTED.get(kind.partition("_")[0])
+    if wanted is None:  # mostly Typer's own words
+        return str(found[0]["msg"]).removeprefix("Value error, ").replace("Input should be", "It must be")
+    return f"{str(found[0]['input'])!r} {wanted.format(**context)}."
 
 
 def _loaded(name: str) -> Callable[..., None]:
@@ -174,7 +213,7 @@ _PLAIN = {
     "│": "|", "─": "-", "┌": "+", "┐": "+", "└": "+", "┘": "+", "├": "+", "┤": "+", "✓": "ok", "✗": "no", "¬": "not ",
     "⋮": ":", "⋯": "...", "∘": "o", "ß": "ss", "°": " deg",
     "⎡": "[", "⎢": "|", "⎣": "[", "⎤": "]", "⎥": "|", "⎦": "]", "═": "=", "Φ": "Phi", "∫": "integral ", "⌊": "floor(",
-    "⌋": ")", "‖": "||", "ζ": "zeta", "↦": "->", "′": "'", "₋": "_-", "↑": "^", "↓": "v", "⏎": "\\n",
+    "⌋": ")", "‖": "||", "ζ": "zeta", "↦": "->", "′": "'", "₋": "_-", "↑": "^", "↓": "v", "⏎": "\\n", "↵": "\\n", "⇥": "\\t", "␣": "_",
     "▁": "_", "▂": ".", "▃": "-", "▄": "=", "▅": "+", "▆": "*", "✕": "x", "‰": " per mille", "ʹ": "'", "ʼ": "'",
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 import pellucid_command
 from pellucid.cli.program import app
@@ -188,3 +189,21 @@ def test_two_programs_do_not_go_on_with_one_run(tmp_path: Path) -> None:
         resume(folder)
     assert first.run() == "complete"
     assert resume(folder, {"epochs": 3}).run() == "complete"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train moons --lr abc", "'--lr': 'abc' is not a number."),
+        ("train moons --epochs 1.5", "'--epochs': '1.5' is not a whole number."),
+        ("find-lr moons --steps many", "'--steps': 'many' is not a whole number."),
+        ("watch --every 0", "'--every': '0' is too small: it must be at least 0.01."),
+        ("exercise nothing", "'nothing' is not one of 'list', 'start', 'check'."),
+    ],
+)
+def test_a_value_that_cannot_be_taken_is_named_in_plain_words(words: str, said: str) -> None:
+    """Pydantic, which reads them, says that the input should be a valid number, unable to parse string as a number."""
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 2
+    assert said in re.sub(r"[\s│]+", " ", result.output)
+    assert "nput should" not in result.output
