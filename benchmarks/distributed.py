@@ -1,10 +1,10 @@
-"""What it costs to train by several processes: sums of many sizes, and steps on 1 and 2 ranks, on this machine.
+"""What it costs to train by several processes: messages of many sizes, steps on 1 and 2 ranks, and a cluster on paper.
 
     python benchmarks/distributed.py
 
 starts itself by `pellucid launch` with 1 and 2 ranks, and writes `benchmarks/results/distributed.md`. A rank has a
-thread of its own. Times are the least of many, which a shared machine disturbs least; those of two ranks are the longer
-of the two.
+thread of its own. Times are medians, with the least beside them, which a shared machine disturbs least; those of two
+ranks are the longer of the two. What a cluster would see follows from a formula, with what a single rank has measured.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,57 +25,148 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "distributed.md"
 SIZES = [4, 1024, 16 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024]  # bytes
-NETWORKS = {"784-128-10": (784, 128, 10), "784-1024-1024-10": (784, 1024, 1024, 10)}
-BATCH = 512
+# Gbit/s, latency in µs, bandwidth in bytes a second: assumed.
+NETWORKS = [(1, 50e-6, 0.11e9), (10, 30e-6, 1.1e9), (100, 2e-6, 11e9)]
+RANKS = 8
+STEPS = 12
+
+Times = dict[str, dict[str, Any]]
 
 
-def least(function: Callable[[], object], repeats: int) -> float:
-    """The least time of a call, in seconds."""
+def timed(function: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """The median and the least time of a call, in seconds."""
     from pellucid import distributed as dist
 
+    function()
     times: list[float] = []
     for _ in range(repeats):
         dist.barrier()
         begun = time.perf_counter()
         function()
         times.append(time.perf_counter() - begun)
-    return min(times)
+    return statistics.median(times), min(times)
+
+
+def models(rows: int) -> dict[str, tuple[Any, Any, Any]]:
+    """Networks with inputs and labels, of `1 / rows` of the batch."""
+    import pellucid as torch
+    from pellucid import nn
+
+    def perceptron(*widths: int) -> Any:
+        layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
+        return nn.Sequential(*layers[:-1])
+
+    class Transformer(nn.Module):
+        def __init__(self, words: int = 65, width: int = 128, length: int = 64) -> None:
+            super().__init__()
+            self.word, self.place = nn.Embedding(words, width), nn.Embedding(length, width)
+            block = nn.TransformerEncoderLayer(width, 4, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+            self.blocks = nn.TransformerEncoder(block, 4, enable_nested_tensor=False)
+            self.head = nn.Linear(width, words)
+            self.mask = nn.Transformer.generate_square_subsequent_mask(length)
+
+        def forward(self, x: Any) -> Any:
+            y = self.blocks(self.word(x) + self.place(torch.arange(x.shape[1])), mask=self.mask)
+            return self.head(y).flatten(0, 1)
+
+    convolutions = nn.Sequential(
+        nn.Conv2d(1, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(800, 128), nn.ReLU(), nn.Linear(128, 10),
+    )  # fmt: skip
+    n = 512 // rows
+    return {
+        "MLP 784-128-10": (perceptron(784, 128, 10), torch.randn(n, 784), torch.randint(0, 10, (n,))),
+        "MLP 784-1024-1024-10": (perceptron(784, 1024, 1024, 10), torch.randn(n, 784), torch.randint(0, 10, (n,))),
+        "CNN 16-32 on 28 × 28": (convolutions, torch.randn(n // 4, 1, 28, 28), torch.randint(0, 10, (n // 4,))),
+        "GPT 4 × 128": (
+            Transformer(), torch.randint(0, 65, (n // 32, 64)), torch.randint(0, 65, (n // 32 * 64,)),
+        ),
+    }  # fmt: skip
 
 
 def measure(path: str) -> None:
     """What a rank does; rank 0 writes the times."""
     import pellucid as torch
     from pellucid import distributed as dist
-    from pellucid import nn
 
     dist.init_process_group("mpi")
     rank, size = dist.get_rank(), dist.get_world_size()
-    found: dict[str, dict[str, float]] = {"sums": {}, "steps": {}}
+    found: Times = {"sums": {}, "messages": {}, "steps": {}}
     for count in SIZES if size > 1 else ():
-        tensor = torch.zeros(count // 4)
-        found["sums"][str(count)] = least(lambda tensor=tensor: dist.all_reduce(tensor), 30 if count > 1e6 else 100)
-    for name, widths in NETWORKS.items():
-        layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
-        model = nn.parallel.DistributedDataParallel(nn.Sequential(*layers[:-1]))
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-        x, y = torch.randn(BATCH // size, widths[0]), torch.randint(0, 10, (BATCH // size,))
+        tensor, repeats = torch.zeros(count // 4), 20 if count > 1e6 else 60
+        found["sums"][str(count)] = timed(lambda tensor=tensor: dist.all_reduce(tensor), repeats)
 
-        def step(model: Any = model, optimizer: Any = optimizer, x: Any = x, y: Any = y) -> None:
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(model(x), y).backward()
-            optimizer.step()
+        def there_and_back(tensor: Any = tensor) -> None:
+            for sender in (0, 1):
+                dist.send(tensor, 1) if rank == sender == 0 else None
+                dist.recv(tensor, 0) if rank == 1 and sender == 0 else None
+                dist.send(tensor, 0) if rank == sender == 1 else None
+                dist.recv(tensor, 1) if rank == 0 and sender == 1 else None
 
-        found["steps"][name] = least(step, 30)
+        both = timed(there_and_back, repeats)
+        found["messages"][str(count)] = (both[0] / 2, both[1] / 2)
+    found["steps"] = {name: steps(*given) for name, given in models(size).items()}
     every: list[Any] = [None] * size
     dist.all_gather_object(every, found)
     if rank == 0:
-        slowest = {
-            part: {name: max(times[part][name] for times in every) for name in values} for part, values in found.items()
-        }
-        Path(path).write_text(json.dumps(slowest), encoding="utf-8")
+        Path(path).write_text(json.dumps(slowest(every)), encoding="utf-8")
 
 
-def run(ranks: int) -> dict[str, dict[str, float]]:
+def steps(model: Any, x: Any, y: Any) -> dict[str, Any]:
+    """Times of steps, in turns: gradients are sent during backward, after it, and not at all."""
+    import pellucid as torch
+    from pellucid import distributed as dist
+    from pellucid import nn
+    from pellucid.distributed.reducer import Reducer
+
+    size = dist.get_world_size()
+    parallel = nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    later = Reducer([*model.named_parameters()], dist.group.WORLD, by_caller=True, hooks=False)  # type: ignore[arg-type]
+    later.factor = 1 / size
+    parts: dict[str, list[float]] = {"overlap": [], "later": [], "alone": [], "cpu": [], "backward": []}
+
+    def step(how: str) -> None:
+        optimizer.zero_grad()
+        dist.barrier()
+        begun, cpu = time.perf_counter(), time.process_time()
+        parallel.require_backward_grad_sync = how == "overlap"
+        loss = nn.functional.cross_entropy(parallel(x), y)
+        if how == "later":
+            later.arm()
+        half = time.process_time()
+        loss.backward()
+        backward = time.process_time() - half
+        if how == "later" and size > 1:
+            later.complete()
+        optimizer.step()
+        parts[how].append(time.perf_counter() - begun)
+        if how == "alone":
+            parts["cpu"].append(time.process_time() - cpu)
+            parts["backward"].append(backward)
+
+    for turn in range(STEPS + 1):
+        for how in ("overlap", "later", "alone"):
+            step(how)
+        if not turn:  # the first is slower
+            for times in parts.values():
+                times.clear()
+    sizes = [bucket.length * 4 for bucket in later.buckets]
+    found = {how: (statistics.median(times), min(times)) for how, times in parts.items()}
+    return {**found, "bytes": sum(sizes), "last": sizes[-1]}
+
+
+def slowest(every: Any) -> Any:
+    """Of the times of all ranks the longest."""
+    first = every[0]
+    if isinstance(first, dict):
+        return {name: slowest([times[name] for times in every]) for name in first}
+    if isinstance(first, list | tuple):
+        return [slowest([times[i] for times in every]) for i in range(len(first))]
+    return max(every)
+
+
+def run(ranks: int) -> Times:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "times.json"
         environment = dict(os.environ, PYTHONPATH=str(ROOT / "src"))
@@ -84,35 +176,72 @@ def run(ranks: int) -> dict[str, dict[str, float]]:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def fitted(sums: dict[str, float]) -> tuple[float, float]:
-    """Latency in seconds and bandwidth in bytes a second, of time = latency + bytes / bandwidth."""
-    sizes = sorted(map(int, sums))
-    latency = min(sums.values())
-    return latency, sizes[-1] / max(sums[str(sizes[-1])] - latency, 1e-9)
+def ring(count: float, latency: float, bandwidth: float, ranks: int) -> float:
+    """Seconds in which a ring of ranks sums `count` bytes."""
+    return 2 * (ranks - 1) * latency + 2 * count * (ranks - 1) / (ranks * bandwidth)
 
 
-def parameters(widths: tuple[int, ...]) -> int:
-    return sum(a * b + b for a, b in pairwise(widths))
+def on_paper(step: dict[str, Any], latency: float, bandwidth: float, ranks: int, share: float) -> float:
+    """The time of a step in which each rank has `share` of the batch that was measured on a single rank."""
+    computing, backward = step["cpu"][0] * share, step["backward"][0] * share
+    hidden = ring(step["bytes"], latency, bandwidth, ranks) - backward
+    return computing + max(hidden, ring(step["last"], latency, bandwidth, ranks))
 
 
-def report(single: dict[str, dict[str, float]], two: dict[str, dict[str, float]]) -> str:
-    latency, bandwidth = fitted(two["sums"])
+def report(single: Times, two: Times) -> str:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+    def milliseconds(pair: Any) -> str:
+        return f"{pair[0] * 1e3:.2f} ({pair[1] * 1e3:.2f})"
+
     lines = [
         "# Training by several processes", "",
-        f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} meanwhile; MPICH in shared memory.",
-        "Each rank has a single thread; times are the least of many. Written by benchmarks/distributed.py.", "",
-        "## The sum of a tensor over 2 ranks", "", "| bytes | time, µs | MB/s |", "|---:|---:|---:|",
-        *(f"| {int(n):,} | {t * 1e6:,.0f} | {int(n) / t / 1e6:,.0f} |" for n, t in two["sums"].items()), "",
-        f"That is {latency * 1e6:.0f} µs and {bandwidth / 1e6:,.0f} MB/s.", "",
-        f"## A step with {BATCH} samples in all", "",
-        "| network | parameters | 1 rank, ms | 2 ranks, ms | ratio |", "|---|---:|---:|---:|---:|",
+        f"{platform.machine()}, {os.cpu_count()} cores, load {load:.1f} at the end; MPICH in shared memory.",
+        "A rank has a single thread; times are medians, in brackets the least. Written by benchmarks/distributed.py.",
+        "", "## Between 2 ranks", "",
+        "| bytes | all_reduce, µs | MB/s | send, µs | MB/s |", "|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
-    for name, widths in NETWORKS.items():
-        before, after = single["steps"][name], two["steps"][name]
+    for count in map(str, SIZES):
+        row = [f"{int(count):,}"]
+        for median, least in (two["sums"][count], two["messages"][count]):
+            row += [f"{median * 1e6:,.0f} ({least * 1e6:,.0f})", f"{int(count) / median / 1e6:,.0f}"]
+        lines.append(f"| {' | '.join(row)} |")
+    lines += [
+        "", "## A step, with the same samples in all", "",
+        "| network | parameters | 1 rank, ms | 2 ranks, ms | times as fast | CPU of 1, ms | of each of 2, unsent, ms |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for name, step in single["steps"].items():
+        before, after = step["alone"], two["steps"][name]["overlap"]
         lines.append(
-            f"| {name} | {parameters(widths):,} | {before * 1e3:.2f} | {after * 1e3:.2f} | {before / after:.2f} |"
+            f"| {name} | {step['bytes'] // 4:,} | {milliseconds(before)} | {milliseconds(after)} | "
+            f"{before[0] / after[0]:.2f} ({before[1] / after[1]:.2f}) | {milliseconds(step['cpu'])} | "
+            f"{milliseconds(two['steps'][name]['cpu'])} |"
         )
+    lines += [
+        "", "## Sending during backward, and after it, on 2 ranks", "",
+        "| network | not sent, ms | during backward, ms | after it, ms | after / during |", "|---|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for name, step in two["steps"].items():
+        row = [milliseconds(step[how]) for how in ("alone", "overlap", "later")]
+        ratios = [step["later"][i] / step["overlap"][i] for i in (0, 1)]
+        lines.append(f"| {name} | {' | '.join(row)} | {ratios[0]:.2f} ({ratios[1]:.2f}) |")
+    lines += [
+        "", f"## On paper: {RANKS} machines", "",
+        "As docs/distributed.md says, with the CPU time of 1 rank above; latencies (50, 30, 2 µs) and bandwidths",
+        "(0.11, 1.1, 11 GB/s) are assumed. First the batch is divided among them, then each has a whole one.", "",
+        "| network | gradients, MB | Gbit/s | sum, ms | divided: step, ms | times as fast | whole: step, ms | of 8 × |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]  # fmt: skip
+    for name, step in single["steps"].items():
+        for speed, latency, bandwidth in NETWORKS:
+            strong = on_paper(step, latency, bandwidth, RANKS, 1 / RANKS)
+            weak = on_paper(step, latency, bandwidth, RANKS, 1)
+            total = ring(step["bytes"], latency, bandwidth, RANKS)
+            lines.append(
+                f"| {name} | {step['bytes'] / 1e6:.2f} | {speed} | {total * 1e3:.1f} | {strong * 1e3:.1f} | "
+                f"{step['cpu'][0] / strong:.1f} | {weak * 1e3:.1f} | {step['cpu'][0] / weak:.0%} |"
+            )
     return "\n".join([*lines, ""])
 
 
