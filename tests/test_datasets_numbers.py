@@ -12,6 +12,7 @@ from pellucid.datasets import DataError
 from pellucid.datasets.numerals import is_date_or_time, numeral
 from pellucid.datasets.reading import understand
 from pellucid.datasets.sheet import read_table
+from pellucid.experiments.importance import columns_of
 
 
 def write(folder, content, name="table.csv"):
@@ -187,11 +188,29 @@ def test_dates_are_read_later_as_they_were_learned_from(tmp_path):
     found = datasets.read_features(read_table(new), json.loads(json.dumps(dict(data.facts))))
     mean, std = data.facts["feature_mean"], data.facts["feature_std"]
     days = np.array([19783, 19784])
+    assert data.feature_names[1:4] == ("at", "at (sine of the hour)", "at (cosine of the hour)")
+    assert data.facts["clocks"] == ["at"] and columns_of(data.feature_names, data.facts) == {
+        "day": [0],
+        "at": [1, 2, 3],
+    }
+    angle = 2 * np.pi * 11.5 / 24
+    np.testing.assert_allclose(found[:, 2:], [[0, 0], [np.sin(angle), np.cos(angle)]], rtol=1e-5)
     np.testing.assert_allclose(found[:, 0], (days - mean["day"]) / std["day"], rtol=1e-4)
     np.testing.assert_allclose(found[:, 1], [0, (11.5 - mean["at"]) / std["at"]], rtol=1e-4, atol=1e-6)
     for cell in ("3/13/2024", "soon", "12:30"):
         with pytest.raises(DataError, match=f"row 2, column 'day': '{cell}' is no date with the day first"):
             datasets.read_features(read_table(write(tmp_path, f"at,day\n1:30,{cell}\n", "new.csv")), data.facts)
+
+
+def test_a_timestamp_is_a_day_and_a_place_on_the_clock(tmp_path):
+    rows = "".join(f"2024-01-{i // 4 + 1:02d} {6 * (i % 4):02d}:00,{'ab'[i % 2]}\n" for i in range(40))
+    data = datasets.csv(write(tmp_path, "at,kind\n" + rows), "kind")
+    circle = np.unique(np.round(data.x_train[:, 1:]), axis=0)
+    assert circle.tolist() == [[-1, 0], [0, -1], [0, 1], [1, 0]]
+    (note,) = (row["note"] for row in data.facts["table"] if row["name"] == "at")
+    assert note == "as days, and on a clock"
+    day = "".join(f"2024-01-{i + 1:02d},{'ab'[i % 2]}\n" for i in range(20))
+    assert datasets.csv(write(tmp_path, "at,kind\n" + day), "kind").feature_names == ("at",)
 
 
 @pytest.mark.parametrize("cell", DATES)

@@ -52,6 +52,11 @@ class Column:
     date: str = ""
 
     @property
+    def has_clock(self) -> bool:
+        """Whether it holds times of day, with dates or alone."""
+        return self.date == "time" or bool(self.date and np.nan_to_num(self.values % 1).any())
+
+    @property
     def numbers_rows(self) -> bool:
         """Whether it holds each number once, without a gap: a network would learn the order of the rows."""
         numbers = self.exact or ()
@@ -76,7 +81,8 @@ class Column:
     def described(self, role: str) -> dict[str, Any]:
         """A row of the table that is shown before training."""
         numbering = f"numbers the rows: an identifier? --ignore {shell.quote(self.name)} leaves it out"
-        told = (self.unit and f"in {self.unit}", self.note, role == "feature" and self.numbers_rows and numbering)
+        read = f"{self.note}, and on a clock" if self.has_clock else self.note
+        told = (self.unit and f"in {self.unit}", read, role == "feature" and self.numbers_rows and numbering)
         note = "; ".join(part for part in told if part)
         return {
             "name": self.name,

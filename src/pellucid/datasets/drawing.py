@@ -49,6 +49,7 @@ def _columns(data: Any) -> dict[str, np.ndarray]:
             if name in facts.get("indicators", ()):
                 found[name][data.x_train[:, place] == 1] = np.nan
                 place += 1
+            place += 2 if name in facts.get("clocks", ()) else 0
         else:
             categories = np.array(facts["categories"][name])
             found[name] = categories[data.x_train[:, place : place + len(categories)].argmax(axis=1)]

@@ -57,7 +57,8 @@ def csv(
 
     Numbers are read as people write them: 1,000.50 or 1.000,50 (a column has one decimal mark; where no cell says
     which, another column of the file may), 1 000 and 1'000, $2.50, 5% (which is 0.05), (3.2) for −3.2, 12 kg where all
-    cells are in kg. Dates are days since 1970-01-01, times of day are hours. A column with more than half as many
+    cells are in kg. Dates are days since 1970-01-01, times of day are hours, and both are on a clock, too, by sine
+    and cosine, where there are hours. A column with more than half as many
     different texts as rows holds names: it is left out, and so are one without a value, one that is called an id and
     numbers the rows, and dates such as 1/2/2024 where no cell says which is the month.
 
@@ -202,6 +203,7 @@ def features(
     }
     if any(column.date for column in columns.values()):
         facts["dates"] = {name: column.date for name, column in columns.items() if column.date}
+        facts["clocks"] = [name for name, column in columns.items() if column.has_clock]
     if indicator:
         facts["indicators"] = [name for name, column in columns.items() if column.kind == "number" and column.missing]
     for name, column in columns.items():
@@ -212,6 +214,9 @@ def features(
             if name in facts.get("indicators", ()):
                 blocks.append(np.isnan(column.values)[:, None])
                 names.append(f"{name} missing")
+            if name in facts.get("clocks", ()):
+                blocks.append(_on_clock(column.values, column.date))
+                names += clock_names(name)
             facts["feature_mean"][name], facts["feature_std"][name] = float(mean), float(std)
             continue
         categories = np.unique(column.values[train])
@@ -267,6 +272,8 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
             blocks.append(_scaled(values, numbers[name], facts["feature_std"][name]))
             if name in facts.get("indicators", ()):
                 blocks.append(np.isnan(values)[:, None])
+            if name in facts.get("clocks", ()):
+                blocks.append(_on_clock(values, facts["dates"][name]))
         else:
             blocks.append(values[:, None] == np.array(texts[name]))
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
@@ -393,6 +400,20 @@ _BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true
 def _scaled(values: np.ndarray, mean: Any, std: Any) -> np.ndarray:
     """(N,) -> (N, 1); a value that is missing is the mean, and so 0."""
     return np.nan_to_num((values - mean) / std, nan=0.0, posinf=np.inf, neginf=-np.inf)[:, None]
+
+
+def clock_names(name: str) -> list[str]:
+    """The features that say where the hand of a clock is, for a column of timestamps or of times of day."""
+    return [f"{name} (sine of the hour)", f"{name} (cosine of the hour)"]
+
+
+def _on_clock(values: np.ndarray, date: str) -> np.ndarray:
+    """(N,) days or hours -> (N, 2): the hand of a clock that goes round once a day, so that 23:59 is beside 0:00.
+
+    A moment that is missing is (0, 0), the middle of the clock.
+    """
+    turn = 2 * np.pi * (values / 24 if date == "time" else values % 1)
+    return np.nan_to_num(np.stack([np.sin(turn), np.cos(turn)], axis=1))
 
 
 def _scale(column: Column, train: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:

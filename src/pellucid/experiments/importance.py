@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.datasets.table import clock_names
+
 MOST_ROWS, MOST_COLUMNS, TIMES = 1000, 60, 5
 
 
 def columns_of(names: Sequence[str], facts: dict[str, Any]) -> dict[str, list[int]]:
-    """The places of each column of the file among the features: a column of categories has one for each.
+    """The places of each column of the file among the features: a column of categories has one for each, and one of
+    times three.
 
     >>> columns_of(["size", "fur=long", "fur=short"], {"categories": {"fur": ["long", "short"]}})
     {'size': [0], 'fur': [1, 2]}
     """
     whole = {f"{name}={value}": name for name, values in facts.get("categories", {}).items() for value in values}
+    whole |= {feature: name for name in facts.get("clocks", ()) for feature in clock_names(name)}
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         places.setdefault(whole.get(name, name), []).append(place)
