@@ -58,6 +58,7 @@ def examine(session: TrainingSession, options: Options) -> Report:
 
 
 SPARE = 1.0  # seconds beyond the deadline, which the last answers may take
+SLOW = 60  # passes that the slopes of a loss may take
 NO_LOOP = "No loop was seen that moves numbers a little in each pass, as training does."
 UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
 
@@ -93,6 +94,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     rules = engines.findings(session) if engines.has_engine(session) else []
     if rules:
         progress.wrong(rules)
+        if session.found.seconds * SLOW > session.left():  # a rule that was tried by itself needs no slopes
+            return progress.report
     try:
         try:
             seen, judgement = _judged(session, options)

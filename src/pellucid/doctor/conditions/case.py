@@ -109,7 +109,7 @@ class Case:
         session, depends = self.session, self.study.depends
         # What counts the passes is no label of theirs, though a loss of it can be as near as one of the rows'.
         excluded = frozenset(session.found.groups) | settings.counters(self.sources)
-        series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0)
+        series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0 + 12 * session.found.seconds)
         self.pair = pair_of(series, depends, excluded, self.candidate)
         if self.pair is None and (summed := pair_of_sum(series, depends, excluded, self.candidate)) is not None:
             self.candidate, self.pair = summed.loss, Pair(summed.loss, 1.0)

@@ -219,6 +219,13 @@ def _mistake(
     upstream = np.broadcast_to(seed, np.shape(number(source))).ravel()[places][fine] if _fits(seed, source) else None
     if upstream is not None and _close(said, upstream):
         return "missing-activation-derivative"
+    own = np.asarray(number(source), dtype=float)
+    if upstream is not None and any(
+        _close(said, upstream * other.ravel()[places][fine])
+        for other in (*others, own)
+        if others and other.size == given.size
+    ):
+        return "swapped-tensors"
     factors = said[true != 0] / true[true != 0]
     if len(factors) and _close(said, factors[0] * true):
         sizes = {n for node in call.inputs.values() for n in np.shape(number(node)) if n > 1}
@@ -232,10 +239,7 @@ def _mistake(
     if upstream is not None and _is_mask(said, upstream) and _is_mask(true, upstream):
         return "wrong-mask"
     if others:
-        own = np.asarray(number(source), dtype=float)
-        alike = [other for other in (*others, own) if other.size == given.size and upstream is not None]
-        of_others = [upstream * other.ravel()[places][fine] for other in alike if upstream is not None]
-        if others[0].ndim == own.ndim == 0 or any(_close(said, other) for other in of_others):
+        if others[0].ndim == own.ndim == 0:
             return "swapped-tensors"
         turned = [product for other in others for product in _products(seed, other) if product.shape == given.shape]
         if _is_turned(given, true, places, fine) or any(_close(given, product) for product in turned):

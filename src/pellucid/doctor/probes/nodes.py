@@ -22,6 +22,7 @@ from pellucid.doctor.process.paths import NUMBER_NAMES, attributes, is_node
 
 EACH = 4  # calls of one kind that are kept
 MOST = 400
+TIRED = 300  # calls of a function in a row that were of kinds of which enough are kept
 PUSHES = ("backward", "_backward", "back", "backprop", "backward_pass")
 
 
@@ -62,6 +63,7 @@ class Creations:
         self.count = 0
         self.keeps = True
         self._kinds: dict[Any, int] = {}
+        self._in_vain: dict[CodeType, int] = {}
         self._classes = {
             kind
             for names in modules.values()
@@ -102,8 +104,13 @@ class Creations:
             init(*args, **named)
             self.count += 1
             if self.keeps and len(self.calls) < MOST:
-                with suppress(Exception):  # whatever cannot be noted, the program goes on
-                    self._note(args[0], sys._getframe(1))
+                frame = sys._getframe(1)
+                in_vain = self._in_vain.get(frame.f_code, 0)
+                if in_vain < TIRED:
+                    known = len(self.calls)
+                    with suppress(Exception):  # whatever cannot be noted, the program goes on
+                        self._note(args[0], frame)
+                    self._in_vain[frame.f_code] = in_vain + 1 if len(self.calls) == known else 0
 
         self._inits.add(noting.__code__)
         return noting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import select
@@ -92,6 +93,7 @@ def fork_here() -> int:
         warnings.simplefilter("ignore")
         pid = os.fork()
     if not pid:
+        gc.freeze()  # what was there before is not gone through: that would copy its memory
         sandbox.isolate()
     return pid
 

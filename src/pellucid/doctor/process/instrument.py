@@ -149,7 +149,10 @@ class _Hooks(ast.NodeTransformer):
         self.stack, self.around = stack, around
         return node
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _scope
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _scope
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        return node if is_engine(node) else self._scope(node)
 
     def _loop(self, node: Any) -> Any:
         number = len(self.known.loops)
@@ -232,6 +235,13 @@ class _Hooks(ast.NodeTransformer):
         self.known.values.append(shown)
         call.args.append(node)
         return call, shown
+
+
+def is_engine(node: ast.ClassDef) -> bool:
+    """Whether a class is that of the nodes of an engine: no loop of its methods trains, and they run thousands of times
+    in a pass."""
+    methods = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+    return "backward" in methods and bool({"__add__", "__mul__"} & methods)
 
 
 def _is_number(node: ast.expr) -> bool:

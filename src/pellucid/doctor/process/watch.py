@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Watch:
         self.order: list[Key] = []
         self.engines = _engines(modules)
         self.too_long: set[Key] = set()
+        self.left: dict[CodeType, int] = {}  # how often each function is still looked at
 
     # While the pass runs ----------------------------------------------------------------------------------------
 
@@ -55,12 +56,19 @@ class Watch:
 
     def call(self, frame: FrameType, event: str, arg: Any) -> Any:
         code = frame.f_code
-        if code.co_filename not in self.files or (self.places is not None and code.co_qualname not in self.places):
+        left = self.left.get(code)
+        if left is None:
+            left = self.left[code] = MOST_TIMES + 2 if self._looks_at(code) else 0
+        if left <= 0:
             return None
-        if code.co_qualname.partition(".")[0] in self.engines:
-            return None
+        self.left[code] = left - 1
         frame.f_trace_lines = False
         return self._event
+
+    def _looks_at(self, code: CodeType) -> bool:
+        if code.co_filename not in self.files or (self.places is not None and code.co_qualname not in self.places):
+            return False
+        return code.co_qualname.partition(".")[0] not in self.engines
 
     def _event(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "return":
