@@ -1,12 +1,15 @@
 """Engines that programs write for themselves: the op whose rule is wrong is found, with its line, in every style."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pellucid.doctor import examine_script
 from pellucid.doctor.probes.engine import WrongRule, wrong_rules
 from pellucid.doctor.probes.nodes import Creations
+from pellucid.doctor.probes.tape import gradients
 
 SCALARS = """
 class Value:
@@ -163,6 +166,7 @@ ENGINES = {"scalars": SCALARS, "tape": TAPE, "context": CONTEXT, "pairs": PAIRS,
 MISTAKES = [
     ("scalars", "other.grad += self.data * out.grad", "other.grad += other.data * out.grad", "swapped-tensors"),
     ("scalars", "self.grad += other.data * out.grad", "self.grad = other.data * out.grad", "dropped-term"),
+    ("scalars", "other.data * out.grad", "self.data * out.grad", "swapped-tensors"),
     ("scalars", "(1 - t * t) * out.grad", "(1 - t) * out.grad", "derivative-at-wrong-point"),
     ("scalars", "(1 - t * t) * out.grad", "(1 - t * t)", "missing-step"),
     ("scalars", "(out.data > 0) * out.grad", "out.grad", "missing-activation-derivative"),
@@ -206,3 +210,95 @@ def test_a_wrong_rule_is_found_with_its_line(style: str, right: str, wrong: str,
     assert rules
     assert {rule.line for rule in rules} == {line}, rules
     assert mistake in {rule.mistake for rule in rules}
+
+
+@pytest.mark.parametrize("rule", ["self.grad += other.data * out.grad", "self.grad = other.data * out.grad"])
+def test_the_rules_in_the_right_order_give_the_gradient(rule: str) -> None:
+    space: dict[str, Any] = {"np": np}
+    exec(SCALARS.replace("self.grad += other.data * out.grad", rule), space)  # noqa: S102
+    a, b = 0.7, -1.3
+
+    def value(a: float, b: float) -> float:
+        return float(np.tanh(a * b + a) * max(b, 0.0) + max(a + b, 0.0) ** 3 + max(b**2, 0.0))
+
+    h = 1e-6
+    found = gradients(space["c"], {"a": [space["a"]], "b": [space["b"]]})
+    np.testing.assert_allclose(found["a"], [(value(a + h, b) - value(a - h, b)) / (2 * h)], atol=1e-6)
+    np.testing.assert_allclose(found["b"], [(value(a, b + h) - value(a, b - h)) / (2 * h)], atol=1e-6)
+    assert space["a"].grad == space["b"].grad == 0.0  # what the program finds there is not touched
+
+
+TRAINED = (
+    """
+import numpy as np
+import random
+
+random.seed(4)
+"""
+    + SCALARS.rpartition("\n\n")[0].replace(
+        "    def relu",
+        """    def backward(self):
+        nodes, seen = [], set()
+        def visit(node):
+            if node in seen:
+                return
+            seen.add(node)
+            for child in node.children:
+                visit(child)
+            nodes.append(node)
+        visit(self)
+        self.grad = 1.0
+        for node in reversed(nodes):
+            node._backward()
+    def relu""",
+    )
+    + """
+
+points = [(random.uniform(-1, 1), random.uniform(-1, 1)) for _ in range(10)]
+w = [[Value(random.uniform(-1, 1)) for _ in range(2)] for _ in range(4)]
+v = [Value(random.uniform(-1, 1)) for _ in range(4)]
+for step in range(60):
+    loss = Value(0.0)
+    for x, y in points:
+        units = [(p * Value(x) + q * Value(y)).tanh() for p, q in w]
+        out = Value(-x * y)
+        for a, unit in zip(v, units):
+            out = out + a * unit * (unit + Value(1.0))
+        loss = loss + out ** 2
+    for p in [*v, *(p for row in w for p in row)]:
+        p.grad = 0.0
+    loss.backward()
+    for p in [*v, *(p for row in w for p in row)]:
+        p.data -= 0.02 * p.grad
+    print(step, loss.data)
+"""
+)
+ORDERS = [
+    ("", "", None, None, None),
+    ("        p.grad = 0.0\n", "        pass\n", "missing-zero-grad", "accumulated", "p.data -= 0.02 * p.grad"),
+    (
+        "            for child in node.children:\n                visit(child)\n            nodes.append(node)\n",
+        "            nodes.append(node)\n            for child in node.children:\n                visit(child)\n",
+        "wrong-backward",
+        "dropped-term",
+        "nodes.append(node)",
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("right", "wrong", "cause", "mistake", "line"), ORDERS)
+def test_the_order_of_a_tape(
+    right: str, wrong: str, cause: str | None, mistake: str | None, line: str | None, tmp_path: Path
+) -> None:
+    source = TRAINED.replace(right, wrong).replace("for node in reversed(nodes)", "for node in " + (
+        "nodes" if mistake == "dropped-term" else "reversed(nodes)"
+    ))  # fmt: skip
+    script = tmp_path / "train.py"
+    script.write_text(source, encoding="utf-8")
+    report = examine_script(script, budget=100.0)
+    if cause is None:
+        assert not [finding for finding in report.findings if finding.severity == "error"], str(report)
+        return
+    first = report.findings[0]
+    assert (first.cause, first.mistake, (first.code or "").strip()) == (cause, mistake, line), str(report)

@@ -58,7 +58,7 @@ def examine(session: TrainingSession, options: Options) -> Report:
 
 
 SPARE = 1.0  # seconds beyond the deadline, which the last answers may take
-SLOW = 60  # passes that the slopes of a loss may take
+SLOW = 150  # passes that the slopes of a loss and the proof may take
 NO_LOOP = "No loop was seen that moves numbers a little in each pass, as training does."
 UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
 

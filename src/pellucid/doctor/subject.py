@@ -23,7 +23,6 @@ from pellucid.doctor.process.controller import Controller, Finished, TrainingSes
 from pellucid.doctor.process.program import UserProgram, silence
 from pellucid.doctor.report import Finding, Report
 
-
 # An engine of the program's own makes some ten thousand nodes in a pass: to go through all of them again after each 700
 # takes four fifths of the time.
 COLLECT = (100_000, 20, 100)
