@@ -136,9 +136,9 @@ def order_of(sources: dict[str, str]) -> tuple[str, int] | None:
                     early = _added_first(inner)
                     if early is not None:
                         return file, early
-                if isinstance(inner, ast.For | ast.While) and not isinstance(inner, ast.FunctionDef):
+                if isinstance(inner, ast.For | ast.While):
                     loops.append((file, inner.lineno))
-    return loops[-1] if loops else None
+    return max(loops, key=lambda place: place[1], default=None)
 
 
 def _added_first(function: ast.FunctionDef) -> int | None:

@@ -139,7 +139,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
     findings = backward.findings(judgement, seen, session.found, _sizes(seen, session.found))
-    wrong_rules = bool(rules) and any(finding.cause == "wrong-backward" for finding in findings)
+    wrong_rules = bool(rules) and any(finding.cause == rules[0].cause for finding in findings)
     if wrong_rules:
         findings = rules
     random = _drawn(session, judgement) if judgement.wrong else set[str]()

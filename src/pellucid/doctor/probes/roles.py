@@ -96,7 +96,11 @@ def _candidates(seen: Seen, depends: set[Key], excluded: frozenset[str]) -> Iter
         if key in seen and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _small(seen[key])
     ]
     outputs = distinct_keys(sorted(outputs, key=lambda key: liking_output(key, seen)), seen)[:OUTPUTS]
-    labels = [key for key in seen if key not in depends and key[1] not in excluded and _small(seen[key])]
+    labels = [
+        key
+        for key in seen
+        if key not in depends and key[1] not in excluded and not key[1].endswith(".grad") and _small(seen[key])
+    ]
     labels.sort(key=lambda key: (not LABEL_NAME.search(key[1].lower()), key[0].startswith("loop"), len(key[1]), key))
     labels = distinct_keys(labels, seen)
     named = [key for key in labels if LABEL_NAME.search(key[1].lower())]

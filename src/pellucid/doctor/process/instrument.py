@@ -70,10 +70,11 @@ class Loops:
     def compile(self, source: str, file: str) -> CodeType:
         tree = ast.parse(source, file)
         self.sources[file] = source
+        tree = _Comprehensions().visit(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.For | ast.AsyncFor):
                 self.targets |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
-        tree = _Hooks(self, file).visit(_Comprehensions().visit(tree))
+        tree = _Hooks(self, file).visit(tree)
         ast.fix_missing_locations(tree)
         return compile(tree, file, "exec", dont_inherit=True)
 
