@@ -108,7 +108,7 @@ CASES = [
          ("gelu_tanh", "gelu_tanh_backward")),
     *[
         Case(f"conv {name}", partial(conv, **options), [tuple(shapes)],
-             ("convolution", "convolution_weight") if weight else ("convolution",), bound=3)
+             ("convolution", *["convolution_image"][: "padding" in options], *["convolution_weight"][:weight]), bound=3)
         for name, shapes, weight, options in CONVOLUTIONS
     ],
     Case("lstm", lstm, [

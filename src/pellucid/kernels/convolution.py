@@ -174,6 +174,32 @@ def _correlate(name: str, type: str, lanes: int, rest: int) -> Emitter:
     return k
 
 
+def _place(name: str, type: str, apart: bool) -> Emitter:
+    """Each image (`high`, `wide`) into one of (`rows`, `columns`) at (`top`, `left`), with zeros around it.
+
+    The image's rows are `row` numbers from each other, its columns `column`; that is 1, but with `apart`.
+    """
+    numbers = ("each", "step", "rows", "columns", "top", "left", "high", "wide", "row", "column")
+    k = Emitter(f"{name}_{int(apart)}", {"x": "ptr", "out": "ptr", **dict.fromkeys(numbers, "i64")})
+    zero = k.constant(type, 0.0)
+    with k.loop(k.start, k.stop) as item:
+        x, out = k.at(k.x, item * k.each, type), k.at(k.out, item * k.step, type)
+        with k.loop(0, k.top * k.columns) as i:
+            k.store(zero, out, i)
+        with k.loop((k.top + k.high) * k.columns, k.rows * k.columns) as i:
+            k.store(zero, out, i)
+        with k.loop(0, k.high) as y:
+            line, pixels = k.at(out, (k.top + y) * k.columns, type), k.at(x, y * k.row, type)
+            with k.loop(0, k.left) as i:
+                k.store(zero, line, i)
+            with k.loop(0, k.wide) as i:
+                k.store(k.load(type, pixels, i * k.column if apart else i), line, k.left + i)
+            with k.loop(k.left + k.wide, k.columns) as i:
+                k.store(zero, line, i)
+    return k
+
+
+_placing = Kernel("convolution_image", _place)
 _forward = Kernel("convolution", _taps)
 _weight = Kernel("convolution_weight", _correlate)
 
@@ -206,14 +232,31 @@ def _prepared(x: Array, padding: Pair, stride: Pair) -> _Image:
     if (p, q, s, t) == (0, 0, 1, 1) and x.flags.c_contiguous:
         return _Image(x.reshape(n, c, 1, 1, h, w), stride)
     rows, columns = -(-(h + 2 * p) // s), -(-(w + 2 * q) // t)
-    made = np.zeros((n, c, s, t, rows, columns), x.dtype)
+    made = np.empty((n, c, s, t, rows, columns), x.dtype)
     for i in range(s):
         for j in range(t):
             down, across = (i - p) % s, (j - q) % t  # the first pixels of the image that go there
-            part = x[:, :, down::s, across::t]
-            r, o = (down + p) // s, (across + q) // t
-            made[:, :, i, j, r : r + part.shape[2], o : o + part.shape[3]] = part
+            _placed(x[:, :, down::s, across::t], made[:, :, i, j], (down + p) // s, (across + q) // t)
     return _Image(made, stride)
+
+
+def _placed(part: Array, room: Array, top: int, left: int) -> None:
+    """Put images into larger ones at (top, left), and zeros around them."""
+    n, c, high, wide = part.shape
+    rows, columns = room.shape[2:]
+    row, column = part.strides[2] // part.itemsize, part.strides[3] // part.itemsize
+    function = None
+    if part.size and part.strides[0] == c * part.strides[1] and room.strides[0] == c * room.strides[1]:
+        function = _placing.function(part.dtype, column != 1)
+    if function is None:
+        room[...] = 0
+        room[:, :, top : top + high, left : left + wide] = part
+        return
+    each, step = part.strides[1] // part.itemsize, room.strides[1] // room.itemsize
+    share(
+        function, n * c, -(-_EACH // max(1, rows * columns)), address(part), address(room),
+        each, step, rows, columns, top, left, high, wide, row, column,
+    )  # fmt: skip
 
 
 def _packed(weight: Array, outputs: int) -> Array:
@@ -285,8 +328,8 @@ def of_input(
     top, left = down[-1] // s, across[-1] // t
     oh, ow = g.shape[2:]
     rows, columns = -(-(h + p) // s) + top + 1, -(-(w + q) // t) + left + 1
-    room = np.zeros((n, o, 1, 1, max(rows, oh + top), max(columns, ow + left)), g.dtype)
-    room[:, :, 0, 0, top : top + oh, left : left + ow] = g
+    room = np.empty((n, o, 1, 1, max(rows, oh + top), max(columns, ow + left)), g.dtype)
+    _placed(g, room[:, :, 0, 0], top, left)
     image = _Image(room, (1, 1))
     apart = room[0, 0].size
     by_group = weight.reshape(groups, o // groups, c // groups, kh, kw).swapaxes(1, 2)  # (groups, c, o, kh, kw)
