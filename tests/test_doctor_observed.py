@@ -653,6 +653,23 @@ def test_what_an_error_says(said: str, cause: str) -> None:
     assert not list(crash.crashed(ProgramRecord(error="ValueError: something else")))
 
 
+def test_an_evaluation_with_a_graph_is_no_pass_of_the_training() -> None:
+    def program() -> None:
+        x, y = classes()
+        network = net()
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(8):
+            for rows in torch.randperm(60).split(20):
+                optimizer.zero_grad()
+                F.cross_entropy(network(x[rows]), y[rows]).backward()
+                optimizer.step()
+            network(x).argmax(1)
+
+    record = watched(program)
+    assert {len(rows) for rows in record.rows} == {20} and record.final is not None
+    assert [op.key for op in record.loss.body if op.key[0] == "relu"] == [("relu", 0)]
+
+
 def test_which_programs_are_meant(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("from torch import nn\n")

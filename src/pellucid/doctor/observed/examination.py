@@ -6,6 +6,7 @@ import importlib
 import linecache
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from pellucid.doctor.finding import SEVERITIES
@@ -179,7 +180,8 @@ class _Search:
     def _stated(self) -> bool:
         """Faults that the record states. Whether one was found that was treated, after which to look again."""
         suspicions = self._ask(STATED)
-        for suspicion, run in zip(suspicions, self._try(suspicions), strict=True):
+        runs = self._try(suspicions)
+        for suspicion, run in zip(suspicions, runs, strict=True):
             self._is_tried(suspicion)
             helped = confirms(suspicion, self.current, run)
             if not (suspicion.certain or helped or suspicion.otherwise):
@@ -194,6 +196,25 @@ class _Search:
                 self.treatments += suspicion.treatments
                 self.current = run
                 return True
+        return self._in_pairs(list(zip(suspicions, runs, strict=True)))
+
+    def _in_pairs(self, tried: list[tuple[Suspicion, ProgramRecord | None]]) -> bool:
+        """A fault that the record proves, whose treatment alone makes it worse, with that of another one beside it.
+
+        Where the second is confirmed, with the first treated, both were there.
+        """
+        proved = [(s, run) for s, run in tried if s.certain and s.treatments and run is not None]
+        others = [s for s, _ in tried if s.treatments and not s.certain]
+        for first, alone in proved[:1]:
+            both = self._try([replace(s, treatments=[*first.treatments, *s.treatments]) for s in others])
+            for suspicion, run in zip(others, both, strict=True):
+                if run is not None and confirms(suspicion, alone, run) and better(self.current, run):
+                    finding = _finding(suspicion, alone, run)
+                    finding.verified = True
+                    self._add(finding)
+                    self.treatments += [*first.treatments, *suspicion.treatments]
+                    self.current = run
+                    return True
         return False
 
     def _add(self, finding: Finding) -> None:

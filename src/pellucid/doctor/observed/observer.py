@@ -198,12 +198,14 @@ class Observer(Interpreter):
 
     def _train_call(self, module: Any, args: Any) -> Any:
         if any(True for _ in module.parameters()):
-            if self.passes.mode is False and module.training and id(module) in self.roots:
+            first = args[0] if args else None
+            if id(module) in self.roots and (
+                (self.passes.mode is False and module.training) or self.passes.is_other(module, first)
+            ):
                 self.passes.forget()  # an evaluation without no_grad()
             self.roots.setdefault(id(module), module)
-            first = args[0] if args else None
             if self.passes.batch is None and isinstance(first, Tensor) and not first.requires_grad:
-                self.passes.given = args
+                self.passes.given, self.passes.network = args, module
             self.passes.mode = bool(module.training)
             if "forward" not in self.record.lines and (at := place()) is not None:
                 self.record.lines["forward"] = at

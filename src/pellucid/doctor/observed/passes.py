@@ -43,6 +43,7 @@ class PassNotes:
         self.counts: Counter[str] = Counter()
         self.calls: list[LossCall] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
+        self.network: Any = None  # the network that was given it
         self.mode: bool | None = None  # of the network
         self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
         self.last_call: LossCall | None = None
@@ -53,9 +54,18 @@ class PassNotes:
         """The first of what the network is called with; None before it is."""
         return self.given[0] if self.given else None
 
+    def is_other(self, network: Any, rows: Any) -> bool:
+        """Whether a network that was called in this pass is called again with another number of rows.
+
+        What it was called with before was evaluated then: rows of one pass come in one number.
+        """
+        if network is not self.network or self.batch is None or self.calls or not isinstance(rows, Tensor):
+            return False
+        return bool(rows.dim() and self.batch.dim() and len(rows) != len(self.batch))
+
     def forget(self) -> None:
         """The next pass begins."""
-        self.seen, self.calls, self.given = [], [], ()
+        self.seen, self.calls, self.given, self.network = [], [], (), None
         self.counts.clear()
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
