@@ -140,10 +140,12 @@ def server() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_machines_share_a_sweep_by_postgresql(server: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["journal", "postgresql"])
+def test_machines_share_a_sweep(kind: str, tmp_path: Path, request: Any) -> None:
     """One is killed in the midst of its trial; another, which comes later, does what is left, and that trial too."""
-    words = ["moons", "--model", "mlp:4", "--batch-size", "8", "--grid", "lr=0.01,0.02", "--epochs", "6"]
-    words += ["--storage", server, "--study", "moons", "--grace", "5"]
+    server = "journal.log" if kind == "journal" else request.getfixturevalue("server")
+    words = ["moons", "--model", "mlp:4", "--batch-size", "8", "--grid", "lr=0.01,0.02", "--epochs", "10"]
+    words += ["--storage", server, "--study", "moons", "--grace", "2"]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(SRC), *filter(None, sys.path)]))
 
     def start(out: str) -> Any:
@@ -167,10 +169,12 @@ def test_machines_share_a_sweep_by_postgresql(server: str, tmp_path: Path) -> No
             process.kill()
             process.communicate()
     assert second.returncode == 0, said
-    assert "shared in postgresql://sweeper@/postgres" in said.replace("\n", " ")
+    assert f"shared in {without_password(server).partition('?')[0]}" in said.replace("\n", " ")
     rows = list(csv.DictReader((tmp_path / "second/sweep.csv").read_text(encoding="utf-8").splitlines()))
     assert [(row["lr"], row["state"]) for row in rows] == [(lr, "complete") for lr in ("0.01", "0.02")]
     assert (tmp_path / "second/trials/0000/summary.json").exists()  # the trial of the one that was killed
+    if kind == "journal":
+        return
     third = start("third")  # comes when all is done, and finds the best
     try:
         said, _ = third.communicate(timeout=400)
