@@ -295,3 +295,17 @@ def test_without_its_decay_a_training_with_momentum_has_none_in_its_velocity_eit
         without(scope)
         step(plain, velocity, g)
     assert w == pytest.approx(plain)
+
+
+@pytest.mark.parametrize(
+    ("totals", "own"),
+    [([1.0, 3.0, 6.0, 6.5], [2, 3, 0.5]), ([0.5, 0.75, 0.25, 0.5], [0.25, 0.25, 0.25])],  # an epoch ends
+)
+def test_what_each_pass_adds_to_a_running_sum(totals, own):
+    np.testing.assert_allclose(roles.added(totals), own)
+
+
+@pytest.mark.parametrize(("name", "inside"), [("xb", True), ("X_train", False), ("X", False)])
+def test_a_batch_is_made_in_the_loop_and_the_training_rows_before_it(name, inside):
+    source = "X_train = X[:80]\nfor epoch in range(9):\n    xb, yb = X[0:16], Y[0:16]\n    train(xb, yb)\n"
+    assert orders.made_between({"a.py": source}, name, "a.py", 2, 4) is inside

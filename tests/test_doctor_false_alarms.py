@@ -273,6 +273,28 @@ for i in range(200):
 )
 
 
+# the perceptron's rule: its passes without a step were taken for a gradient of zero of the hinge loss
+PERCEPTRON = """
+import random
+random.seed(4)
+rows = [(random.gauss(k * 2.0, 0.6), random.gauss(k, 0.3), k) for k in random.choices([-1, 1], k=80)]
+w, b = [0.0, 0.0], 0.0
+
+def predict(x):
+    s = b + w[0] * x[0] + w[1] * x[1]
+    return 1 if s >= 0 else -1
+
+for epoch in range(10):
+    errors = 0
+    for x1, x2, target in rows:
+        update = 0.1 * (target - predict((x1, x2)))
+        w[0] += update * x1
+        w[1] += update * x2
+        b += update
+        errors += int(update != 0)
+"""
+
+
 def examined(folder: Path, source: str) -> Report:
     script = folder / "program.py"
     script.write_text(source)
@@ -282,7 +304,17 @@ def examined(folder: Path, source: str) -> Report:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
-    [TWO_OUTPUTS, CLIPPED_ADAGRAD, CHARACTERS, NESTEROV, ONE_RATING_AT_A_TIME, SWEEP, NEW_DICT_EACH_PASS, HINGE],
+    [
+        TWO_OUTPUTS,
+        CLIPPED_ADAGRAD,
+        CHARACTERS,
+        NESTEROV,
+        ONE_RATING_AT_A_TIME,
+        SWEEP,
+        NEW_DICT_EACH_PASS,
+        HINGE,
+        PERCEPTRON,
+    ],
 )
 def test_another_right_program_is_healthy(source: str, tmp_path: Path) -> None:
     report = examined(tmp_path, source)

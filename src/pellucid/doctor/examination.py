@@ -59,7 +59,15 @@ def examine(session: TrainingSession, options: Options) -> Report:
 
 SPARE = 1.0  # seconds beyond the deadline, which the last answers may take
 SLOW = 150  # passes that the slopes of a loss and the proof may take
-NO_LOOP = "No loop was seen that moves numbers a little in each pass, as training does."
+NO_LOOP = (
+    "No loop was seen that moves numbers a little in each pass, as training by gradients does. A search by chance, an "
+    "evolution, k-means or a table of values has no slope that could be compared. Where a step of yours does follow "
+    "a gradient, call it by itself: pellucid.doctor.examine(step)"
+)
+NO_GRADIENT = (
+    "Where the rule follows the gradient of no loss (Hebb's rule, a search by chance, an evolution, a table of "
+    "values), there is no slope that it could be compared with"
+)
 UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
 
 
@@ -151,7 +159,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             "inconclusive",
             facts=facts,
             reason=f"The updates of {names} are drawn at random in part, so no slope of a loss can be compared with "
-            "them. Run it without the noise.",
+            "them. Where that is meant, as in a policy gradient or an evolution, nothing is wrong with it; where it is "
+            "not, run it without the noise.",
         )
     more: list[Finding] = []
     if not wrong_rules:
@@ -177,7 +186,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
                 "inconclusive",
                 facts=facts,
                 reason=f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
-                "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME",
+                "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME. "
+                f"{NO_GRADIENT}.",
             )
     if not findings and session.unfinished:
         return Report(

@@ -109,7 +109,9 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
         where = f" ({place.filename}, line {place.lineno}: {place.line})" if place else ""
         return Report("inconclusive", reason=f"The program ended with {shown}{where}", facts={"error": shown})
     if controller.failures:
-        return Report("inconclusive", reason=f"A pass of the loop could not be repeated: {controller.failures[-1]}")
+        more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""
+        reason = f"A pass of the loop could not be repeated: {controller.failures[-1]}{more}"
+        return Report("inconclusive", reason=reason)
     if late:
         return Report(
             "inconclusive", reason="Within the time, no loop was seen that trains anything: give it more, --budget 300"

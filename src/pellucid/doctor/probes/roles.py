@@ -6,7 +6,7 @@ whatever the two are called.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +61,17 @@ def pair_of(series: list[Seen], depends: set[Key], excluded: frozenset[str], los
 
 def pair_of_sum(series: list[Seen], depends: set[Key], excluded: frozenset[str], loss: Candidate) -> Pair | None:
     """The same of a number that each pass adds its loss to, as `total += loss` over an epoch."""
-    own = np.diff([loss.value(seen) for seen in series])
-    return _pair(series[1:], own, depends, excluded)
+    return _pair(series[1:], added([loss.value(seen) for seen in series]), depends, excluded)
+
+
+def added(totals: Sequence[float]) -> np.ndarray:
+    """What each pass but the first added to a sum, which begins at 0 again where it is less than before.
+
+    >>> added([0.25, 0.75, 0.5, 0.625]).tolist()
+    [0.5, 0.5, 0.125]
+    """
+    own = np.diff(totals)
+    return np.where(own < 0, totals[1:], own)
 
 
 def _pair(series: list[Seen], own: np.ndarray, depends: set[Key], excluded: frozenset[str]) -> Pair | None:

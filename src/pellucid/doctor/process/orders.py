@@ -214,6 +214,16 @@ def batch(sources: dict[str, str], names: set[str], first: int, last: int) -> So
     return None
 
 
+def made_between(sources: dict[str, str], name: str, file: str, first: int, last: int) -> bool:
+    """Whether a variable is assigned in the lines of a loop: `xb = X[0:16]`, a batch of each pass."""
+    return any(
+        isinstance(node, ast.Assign) and first < node.lineno <= last and name in assigned(node)
+        for other, tree in trees(sources)
+        if other == file
+        for node in ast.walk(tree)
+    )
+
+
 def _subscripts(tree: ast.AST, names: set[str], first: int, last: int) -> Iterator[ast.Subscript]:
     found = [
         node

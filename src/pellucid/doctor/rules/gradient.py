@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pellucid.doctor.probes.losses import SIGNED, Candidate
+from pellucid.doctor.probes.losses import PIECEWISE, SIGNED, Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
@@ -139,6 +139,11 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
         if all(row[i].state in ("silent", "drift") for row in cells.values()):
             for row in cells.values():
                 row[i] = TensorCell("silent")
+    if candidate.kind in PIECEWISE:  # a pass without any step may be one whose outputs are right: of a perceptron, say
+        for i in range(len(passes)):
+            if all(row[i].state in ("silent", "zero") for row in cells.values()):
+                for row in cells.values():
+                    row[i] = TensorCell("silent")
     along = [(i, name, c.ratio) for name in names for i, c in enumerate(cells[name]) if c.state == "along"]
     if not any(c.state in ("along", "across", "zero") for row in cells.values() for c in row):
         return None

@@ -89,9 +89,11 @@ def _of_holders(case: Case, data: SeenData) -> Finding | None:
     seen = {row.tobytes() for row in inputs}
     batch_size = len(inputs) // len(data.batches)
     counts: dict[str, int] = {}
+    loop = case.session.program.loops.loops[case.session.number]
     for name, rows in probe.stores(case.session.scope, inputs.shape[1], excluded).items():
         held = {row.tobytes() for row in rows}
-        of_pass = len(rows) == batch_size and (name == called(data.keys.inputs) or "." in name)
+        cut_here = orders.made_between(case.sources, name.split(".")[-1], loop.file, loop.line, loop.last_line)
+        of_pass = len(rows) == batch_size and (name == called(data.keys.inputs) or "." in name or cut_here)
         if not of_pass and seen <= held:
             counts[name] = len(held)
     if not counts or min(counts.values()) * SHARE < len(seen):
@@ -99,7 +101,6 @@ def _of_holders(case: Case, data: SeenData) -> Finding | None:
     finding = repeated_rows(data, min(counts.values()))
     if finding is not None:
         names = {name.split(".")[-1] for name in counts}
-        loop = case.session.program.loops.loops[case.session.number]
         at(finding, orders.batch(case.sources, names, loop.line, loop.last_line))
     return finding
 
