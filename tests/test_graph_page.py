@@ -320,6 +320,44 @@ def test_two_fragments_in_one_page_do_not_meet(tmp_path: Path) -> None:
     assert found[2] == ["24px", False]
 
 
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x: Any) -> Any:
+        return self.norm(x + self.a(x))
+
+
+def test_nothing_overlaps_when_all_of_it_is_open(tmp_path: Path) -> None:
+    """Boxes and frames are apart or one inside another, upright and turned; and the key for the search works."""
+    page = viz.graph(nn.Sequential(Block(), Block()), torch.randn(3, 4), backward=True).html()
+    script = (
+        DRAWN
+        + """
+    const met = () => {
+      const { frames, boxes } = graph.layout();
+      const all = [...frames.map((f) => [f.x, f.y, f.x + f.width, f.y + f.height]), ...[...boxes.values()].map((b) =>
+        [b.x - b.width / 2, b.y - b.height / 2, b.x + b.width / 2, b.y + b.height / 2])];
+      const inside = (a, b) => a[0] >= b[0] - 1 && a[1] >= b[1] - 1 && a[2] <= b[2] + 1 && a[3] <= b[3] + 1;
+      const apart = (a, b) => a[2] <= b[0] + 1 || b[2] <= a[0] + 1 || a[3] <= b[1] + 1 || b[3] <= a[1] + 1;
+      return [frames.length, all.flatMap((a, i) => all.slice(0, i).filter((b) =>
+        !apart(a, b) && !inside(a, b) && !inside(b, a))).length];
+    };
+    root.querySelector(".open-all").click();
+    const found = [met()];
+    root.querySelector(".turn").click();
+    found.push(met());
+    document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+    return [found, document.activeElement.type];
+    """
+    )
+    found, focused = in_browser(page, tmp_path, script)
+    assert all(frames > 10 and overlaps == 0 for frames, overlaps in found), found
+    assert focused == "search"
+
+
 def test_too_much_is_not_drawn_at_once(tmp_path: Path) -> None:
     x = torch.tensor(1.0, requires_grad=True)
     y = x
@@ -349,6 +387,7 @@ def test_the_command_writes_the_page_and_prints_the_table(tmp_path: Path) -> Non
     assert f"Graph: {out}" in done.output
     data = data_of(out.read_text(encoding="utf-8"))
     assert data["title"] == "digits · mlp:16"
+    assert {row["line"] for row in [*data["nodes"], *data["groups"]]} == {""}  # no line is the user's
     assert data["parameters"] == 64 * 16 + 16 + 16 * 10 + 10
 
 

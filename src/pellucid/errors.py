@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_COMMANDS = os.path.join(_PACKAGE, "cli", "")
 _NUMBERS = (int, float, complex, np.integer, np.floating, np.bool_)
 
 
@@ -37,10 +38,13 @@ def in_package(frame: FrameType) -> bool:
 
 
 def user_frame() -> FrameType | None:
-    """The stack frame of the innermost caller outside of pellucid; None if there is none."""
+    """The stack frame of the innermost caller outside of pellucid; None if there is none.
+
+    Nor is there one where pellucid's own command line calls: outside of it are only the libraries that read it.
+    """
     frame = inspect.currentframe()
     while frame is not None and in_package(frame):
-        frame = frame.f_back
+        frame = None if frame.f_code.co_filename.startswith(_COMMANDS) else frame.f_back
     return frame
 
 

@@ -125,6 +125,8 @@ function place() {
   if (scene) scene.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
 }
 
+let fitted = null; // the view as it was fitted: another one is the reader's own
+
 function fit(legible = false) {
   const box = svg.getBoundingClientRect();
   const whole = Math.min(box.width / bounds.width, box.height / bounds.height, 1.25);
@@ -138,6 +140,7 @@ function fit(legible = false) {
     y: tall ? -bounds.y * scale : (box.height - bounds.height * scale) / 2 - bounds.y * scale,
   };
   if (wide && !tall && !across) view.x = (box.width - bounds.width * scale) / 2 - bounds.x * scale;
+  fitted = view;
   place();
 }
 

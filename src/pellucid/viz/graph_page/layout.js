@@ -95,18 +95,51 @@ function oneSide(boxes, clusters, links, mine) {
   if (!keys.length) return { width: 0, height: 0 };
   dagre.layout(graph);
   keys.forEach((key) => Object.assign(boxes.get(key), { x: graph.node(key).x, y: graph.node(key).y }));
-  frames.sort((a, b) => ancestors(`g${b}`).length - ancestors(`g${a}`).length); // those inside first
-  for (const group of frames) { // a frame has its name in its upper left corner, and so needs room there
-    const { x, y, width: w, height: h } = graph.node(`g${group}`);
-    const inside = layout.frames.filter((frame) => groups[frame.group].parent === group).map((frame) => frame.y);
-    const top = Math.min(y - h / 2 - 20, ...inside.map((at) => at - 24));
-    layout.frames.push({ group, x: x - w / 2, y: top, width: w, height: y + h / 2 - top });
-  }
   for (const link of inner) {
     const { points } = graph.edge(...ends(link));
     link.points = link.back ? [...points].reverse() : [...points];
   }
-  return { width: graph.graph().width, height: graph.graph().height };
+  const made = frames.map((group) => {
+    const { x, y, width: w, height: h } = graph.node(`g${group}`);
+    return { group, depth: ancestors(`g${group}`).length, x: x - w / 2, y: y - h / 2, width: w, height: h };
+  });
+  let named = withNames(made), added = 0;
+  const within = (a, b) => a.x >= b.x - 1 && a.x + a.width <= b.x + b.width + 1 && a.y >= b.y - 1 && a.y + a.height <= b.y + b.height + 1;
+  const apart = (a, b) => a.x >= b.x + b.width || b.x >= a.x + a.width || a.y >= b.y + b.height || b.y >= a.y + a.height;
+  const meet = (a, b) => a !== b && !apart(a, b) && !within(a, b) && !within(b, a);
+  if (across || named.some((frame) => named.some((other) => meet(frame, other)))) {
+    added = makeRoom(made, keys.map((key) => boxes.get(key)), inner);
+    named = withNames(made);
+  }
+  layout.frames.push(...named);
+  return { width: graph.graph().width, height: graph.graph().height + added };
+}
+
+// A frame has its name in its upper left corner, and so needs room there.
+function withNames(frames) {
+  const found = [];
+  for (const { depth, ...frame } of [...frames].sort((a, b) => b.depth - a.depth)) { // those inside first
+    const inside = found.filter((other) => groups[other.group].parent === frame.group).map((other) => other.y);
+    const top = Math.min(frame.y - 20, ...inside.map((at) => at - 24));
+    found.push({ ...frame, y: top, height: frame.y + frame.height - top });
+  }
+  return found;
+}
+
+// Where something else is in the room for a name, and from left to right always: all that is below is moved down.
+function makeRoom(frames, boxes, links) {
+  const before = new Map(); // frames side by side share their room, one inside another does not
+  frames.forEach((frame) => before.set(`${Math.round(frame.y)} ${frame.depth}`, frame.y));
+  const tops = [...before.values()].sort((a, b) => a - b);
+  const moved = (y) => y + 26 * tops.filter((top) => top <= y).length;
+  frames.forEach((frame) => {
+    const bottom = moved(frame.y + frame.height);
+    frame.y = moved(frame.y);
+    frame.height = bottom - frame.y;
+  });
+  boxes.forEach((box) => { box.y = moved(box.y); });
+  links.forEach((link) => { link.points = link.points.map(({ x, y }) => ({ x, y: moved(y) })); });
+  return 26 * tops.length;
 }
 
 // From the side of one box to the side of another.

@@ -39,14 +39,14 @@ function legend() {
   nodes.forEach((node) => present.add(className(`n${node.id}`).split(" ")[0]));
   groups.forEach((group) => present.add(group.kind));
   const entries = LEGEND.filter(([kind]) => present.has(kind)).map(([kind, words]) => {
-    const picture = element("svg", { width: 26, height: 16, class: `node ${kind}` });
+    const picture = element("svg", { width: 26, height: 16, class: `node ${kind}`, "aria-hidden": "true" });
     const round = /^(input|leaf|output|gradient)$/.test(kind) ? 7 : /^(parameter|buffer)$/.test(kind) ? 0 : 3;
     picture.append(element("rect", { class: "box", x: 2, y: 2, width: 22, height: 12, rx: round }));
     if (/^(module|parameter)$/.test(kind)) picture.append(element("rect", { class: "stripe", x: 2, y: 2, width: 4, height: 12 }));
     return html("span", {}, picture, words);
   });
   if (nodes.some(isBackward)) {
-    const picture = element("svg", { width: 26, height: 16 }, element("path", { class: "edge saved", d: "M2,8H24" }));
+    const picture = element("svg", { width: 26, height: 16, "aria-hidden": "true" }, element("path", { class: "edge saved", d: "M2,8H24" }));
     entries.push(html("span", {}, picture, "kept for backward"));
   }
   if (nodes.some((node) => node.gradient)) entries.push(html("span", {}, "∂: gradient"));
@@ -102,8 +102,9 @@ function listen() {
     zoom(Math.exp(-Math.sign(event.deltaY) * Math.min(Math.abs(event.deltaY), 60) * 0.004), event.clientX - box.left, event.clientY - box.top);
   }, { passive: false });
   const moves = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
-  root.addEventListener("keydown", (event) => {
-    if (event.target.tagName === "INPUT") {
+  (page ? document : root).addEventListener("keydown", (event) => { // a page of its own answers at once
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.type === "search") {
       if (event.key === "Enter") next(event.shiftKey ? -1 : 1);
       if (event.key === "Escape") { event.target.value = ""; search(""); }
       return;
@@ -134,8 +135,13 @@ function listen() {
     svg.querySelector(".scene")?.removeAttribute("transform");
   });
   addEventListener("afterprint", () => { theme(); svg.removeAttribute("viewBox"); place(); });
-  let seen = false; // in a part of a page that is folded away there is no size yet to fit to
-  new ResizeObserver(() => { if (!seen && svg.getBoundingClientRect().width > 0) { seen = true; begin(); } }).observe(svg);
+  let seen = 0; // in a part of a page that is folded away there is no size yet to fit to
+  new ResizeObserver(() => {
+    const { width } = svg.getBoundingClientRect();
+    if (!seen && width > 0) begin();
+    else if (page && width > 0 && width !== seen && view === fitted) fit(true); // the window changed, and nothing was moved
+    seen = width || seen;
+  }).observe(svg);
 }
 
 function hover(key, event) {
