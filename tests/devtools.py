@@ -64,6 +64,19 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyDown", key=name, windowsVirtualKeyCode=code, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=name, windowsVirtualKeyCode=code)
 
+    def read_out(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """What a screen reader finds, in its order: role, name, properties such as "live" and "keyshortcuts"."""
+        self.call("Accessibility.enable")
+        rows = [row for row in self.call("Accessibility.getFullAXTree")["nodes"] if not row.get("ignored")]
+        return [
+            (
+                row.get("role", {}).get("value", ""),
+                row.get("name", {}).get("value", ""),
+                {found["name"]: found["value"].get("value") for found in row.get("properties", [])},
+            )
+            for row in rows
+        ]
+
     def shown_as(self, width: int, height: int = 900, dark: bool = False) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -503,6 +503,42 @@ def test_the_page_in_a_browser(address: str, tmp_path: Path) -> None:
         assert page.troubles == []
 
 
+SPOKEN = {"button", "link", "checkbox", "combobox", "spinbutton", "searchbox", "textbox", "image", "region", "table"}
+
+
+@pytest.mark.slow
+def test_a_screen_reader_finds_names_states_and_what_pictures_show(address: str, tmp_path: Path) -> None:
+    with tab(address, tmp_path) as page:
+        page.until("window.playground?.state.frame")
+        page.key("s")
+        page.until("/\\d+ gradients/.test(document.getElementById('histogram').ariaLabel) && playground.state.surface")
+        found = page.read_out()
+        assert [row for row in found if row[0] in SPOKEN and not row[1].strip()] == []
+        pictures = [name for role, name, _ in found if role == "image"]
+        assert len(pictures) == 5
+        for said in (
+            "A network 2-4-2-1",
+            "test loss 0.",
+            "The loss by epoch, from 0.",
+            "gradients by size",
+            "The loss is 0.",
+        ):
+            assert any(said in name for name in pictures), (said, pictures)
+        shortcuts = {kept["keyshortcuts"] for _, _, kept in found if "keyshortcuts" in kept}
+        assert shortcuts == set("psrgqdwfc")
+        page.key("q")  # what happens is said
+        page.until("playground.state.quiz")
+        page.evaluate("document.getElementById('look').click()")
+        page.until("/It is: /.test(document.getElementById('planted').textContent)")
+        live = page.evaluate(
+            "[...document.querySelectorAll('[role=status], [role=alert], [aria-live]')].map((e) => e.id)"
+        )
+        assert {"trouble", "summary", "planted", "doctor-state", "doctor-steps", "weight-said"} <= set(live)
+        page.evaluate("playground.send({ do: 'settings', settings: { rate: -1 } })")
+        page.until("!document.getElementById('trouble').hidden")
+        assert any(role == "alert" and kept.get("live") == "assertive" for role, _, kept in page.read_out())
+
+
 @pytest.mark.slow
 def test_ctrl_c_ends_it_and_a_port_that_is_taken_is_said() -> None:
     words = [sys.executable, "-m", "pellucid", "playground", "--no-browser", "--port"]

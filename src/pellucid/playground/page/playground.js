@@ -396,6 +396,7 @@ function write(now) {
   const { zeros, odd, all } = state.counted || { zeros: 0, odd: 0, all: 0 };
   state.written = now;
   $("histogram-said").textContent = `${all} gradients by size, above 0 up and below 0 down; ${zeros} are 0${odd ? `, ${odd} are no numbers` : ""}.`;
+  $("histogram").setAttribute("aria-label", `How many gradients are of which size: ${$("histogram-said").textContent}`);
   $("epoch").textContent = state.frame.epoch;
   $("steps").textContent = state.frame.step;
   $("train-loss").textContent = number(state.epochs[0].at(-1));
