@@ -113,7 +113,7 @@ def main() -> None:
         if chosen.mnist:
             SETTINGS["mnist"] = {"dataset": "mnist", "data": chosen.mnist, "model": "mlp:64"}, 4
         results = {}
-        for name in [*chosen.data.split(","), *(["mnist"] if chosen.mnist else [])]:
+        for name in dict.fromkeys([*chosen.data.split(","), *(["mnist"] if chosen.mnist else [])]):
             for optimizer in chosen.optimizers.split(","):
                 found = results[f"{name} {optimizer}"] = measure(name, optimizer, chosen.seeds)
                 print(
