@@ -7,9 +7,11 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions.causes.coverage import _are_rows
+from pellucid.doctor.examination import _doubted
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
+from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement, TensorCell, _at_full_length, _exact
 
 HEAD = """
@@ -385,3 +387,12 @@ def test_a_loss_that_explains_exactly_goes_before_one_that_does_nearly(
 )
 def test_a_window_of_a_series_is_no_row_of_it(base: np.ndarray, rows: np.ndarray, comparable: bool) -> None:
     assert _are_rows(base, SeenData(Keys(None, None, None), [Batch(rows)])) is comparable
+
+
+@pytest.mark.parametrize(("mistake", "first"), [("wrong-mask", "wrong-backward"), ("unknown", "lr-too-high")])
+def test_a_named_mistake_goes_before_a_condition(mistake: str, first: str) -> None:
+    wrong = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, details=[{"mistake": mistake}])
+    rate = Finding("lr-too-high", "warning", 0.9, "", "", "", verified=True)
+    found = _doubted([wrong], [rate])
+    assert found[0].cause == first
+    assert (wrong.severity == "error") == (first == "wrong-backward")

@@ -215,9 +215,17 @@ def _doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
     confirmed = [finding for finding in others if finding.verified]
     if not confirmed:
         return findings
+    if all(_is_named(finding) for finding in findings):  # correctness first: what is wrong is wrong beside all else
+        return [*findings, *confirmed]
     for finding in findings:
         finding.severity, finding.confidence = "info", 0.3
     return [*confirmed, *findings]
+
+
+def _is_named(finding: Finding) -> bool:
+    """Whether a mistake that was made on purpose in the recorded pass gave exactly the numbers of the program."""
+    kinds = {row["mistake"] for row in finding.details}
+    return bool(kinds) and not kinds & {"unknown", *FACTORS}
 
 
 FAR = 1000.0  # times its first size, which no parameter reaches by training that goes well

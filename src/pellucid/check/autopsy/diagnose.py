@@ -12,10 +12,12 @@ from pellucid.check.autopsy.evidence import Evidence, norm
 from pellucid.check.autopsy.hypothesis import TapeCase, forget_lines, line
 from pellucid.check.autopsy.numbers import Explanation, by_numbers, same
 from pellucid.check.autopsy.trial import Budget, Match, MistakeTrial
-from pellucid.check.mistakes import SIGN, UNKNOWN, WRONG_LOSS
+from pellucid.check.mistakes import DROPPED_TERM, SIGN, UNKNOWN, WRONG_LOSS
 from pellucid.check.record.reverse import Change, ReversePass, backward
 from pellucid.check.record.rules import ELEMENTWISE, has_ties
 from pellucid.check.record.tape import Array, Site, Tape
+
+SQUARES = ("square", "power", "multiply")  # by which a variance is written
 
 
 @dataclass
@@ -317,14 +319,16 @@ def _ratio(row: Evidence) -> None:
 
 def _best(found: list[Match], remaining: Collection[str]) -> Match | None:
     useful = [hit for hit in found if not hit.explains.isdisjoint(remaining)]
-    return max(
-        useful,
-        key=lambda hit: (
-            len(hit.explains.intersection(remaining)) - 0.5 * len(hit.breaks),
-            hit.hypothesis.weight,
-        ),
-        default=None,
-    )
+
+    def explained(hit: Match) -> float:
+        return len(hit.explains.intersection(remaining)) - 0.5 * len(hit.breaks)
+
+    best = max(useful, key=lambda hit: (explained(hit), hit.hypothesis.weight), default=None)
+    if best is None or best.hypothesis.node is None or best.hypothesis.node.op not in SQUARES:
+        return best
+    # What passes the squares of a variance wrongly may vanish on the way, since deviations sum to nothing: left out.
+    left_out = [h for h in useful if h.hypothesis.mistake == DROPPED_TERM and explained(h) >= explained(best)]
+    return max(left_out, key=lambda hit: hit.hypothesis.weight, default=best)
 
 
 def _from_simulation(best: Match, rivals: list[Match], numbers: list[Explanation]) -> Diagnosis:
