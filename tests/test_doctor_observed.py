@@ -670,6 +670,20 @@ def test_an_evaluation_with_a_graph_is_no_pass_of_the_training() -> None:
     assert [op.key for op in record.loss.body if op.key[0] == "relu"] == [("relu", 0)]
 
 
+def test_units_that_are_off_are_tried_with_a_slope() -> None:
+    def program() -> None:
+        x, y = classes()
+        network = net()
+        nn.init.constant_(network[0].bias, -6.0)
+        train(network, nn.CrossEntropyLoss(), x, y)
+
+    tried = [s.treatments[0] for s in model.dead(watched(program))]
+    assert [type(t).__name__ for t in tried] == ["FreshWeights", "Replace"]
+    x = torch.tensor([-1.0, 2.0])
+    assert tried[1].result(("relu", 0), (x,), F.relu(x)).tolist() == pytest.approx([-0.1, 2.0])
+    assert tried[1].result(("relu", 1), (x,), F.relu(x)).tolist() == [0.0, 2.0], "another rectifier"
+
+
 def test_which_programs_are_meant(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("import helper\n")
     (tmp_path / "helper.py").write_text("from torch import nn\n")

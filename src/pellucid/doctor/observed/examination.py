@@ -148,6 +148,8 @@ class _Search:
         found = {(f.cause, f.file, f.line) for f in self.found if f.severity == "error" or not f.fork}
         new: list[Suspicion] = []
         for rule in rules:
+            if rule is model.ignored and self.treatments:
+                continue  # it is measured on the network as it is written, without what a fork changes
             for suspicion in rule(self.current):
                 key = (suspicion.cause, *(suspicion.place or (None, None)))
                 if key not in found and (*key, len(self.treatments)) not in self.tried:

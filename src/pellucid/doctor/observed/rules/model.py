@@ -18,6 +18,7 @@ from ..treatments import (
     Replace,
     ScaleInputs,
     TrainMode,
+    Treatment,
     WeighClasses,
 )
 
@@ -26,6 +27,7 @@ LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
+ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may differ in a batch
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
 
@@ -60,7 +62,7 @@ def modes(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     """Outputs that are the same whatever comes in."""
-    still = record.ignored is not None and record.ignored < 1e-7
+    still = record.ignored is not None and record.ignored < ROUNDING
     if not still or len(record.optimizers) > 1 or not _targets_vary(record):
         return
     loss = record.loss
@@ -75,14 +77,16 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     if off is None and any(_saturated(op) for op in loss.body):
         return  # units at their limits: said elsewhere
     if off is not None:
-        yield Suspicion(
-            "dead-units",
-            f"Every unit of a {off.key[0]} is 0 on every row of a batch.",
-            "A layer that is off gives the same for every input, and gets no gradient.",
-            "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
-            off.place,
-            [FreshWeights()],
-        )
+        every = [op for op in loss.body if op.key[0] in RECTIFIERS and op.zero == 1.0]
+        for treatment in _revived(every):
+            yield Suspicion(
+                "dead-units",
+                f"Every unit of a {off.key[0]} is 0 on every row of a batch.",
+                "A layer that is off gives the same for every input, and gets no gradient.",
+                "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
+                off.place,
+                [treatment],
+            )
         return
     same = bool(record.rows) and all(len(r) > 1 and np.ptp(r) == 0 for r in record.rows[:5])
     yield Suspicion(
@@ -244,18 +248,23 @@ def decay(record: ProgramRecord) -> Iterator[Suspicion]:
             return
 
 
+def _revived(off: list[OpRecord]) -> tuple[Treatment, ...]:
+    """What may bring back units that are off: other weights at first, or a slope where there is none."""
+    return FreshWeights(), Replace(frozenset(RECTIFIERS), frozenset(op.key for op in off))
+
+
 def dead(record: ProgramRecord) -> Iterator[Suspicion]:
     """Rectifiers that are off on a whole batch, from the first."""
     first = (record.start or record.loss).body
-    off = [op for op in first if op.key[0] in ("relu", "relu6", "threshold") and op.zero > 0.6]
-    if off:
+    off = [op for op in first if op.key[0] in RECTIFIERS and op.zero > 0.6]
+    for treatment in _revived(off) if off else ():
         yield Suspicion(
             "dead-units",
             f"{off[0].zero:.0%} of the units of a {off[0].key[0]} are 0 on every row of a batch, from the first step.",
             "A unit that is always off gets no gradient, and stays off.",
             "initial weights and biases that are not negative on the whole, scaled inputs, or nn.LeakyReLU",
             off[0].place,
-            [FreshWeights()],
+            [treatment],
             strictly=True,
         )
 
