@@ -81,16 +81,23 @@ def is_bias(name: str) -> bool:
 
 
 def _is_memory(name: str, group: Group, named: dict[str, Group]) -> bool:
-    """Whether it belongs to another tensor: `vW1` beside `W1`, `m['W1']` beside `params['W1']`."""
-    last = _last(name)
+    """Whether it belongs to another tensor: `vW1` beside `W1`, `m['W1']` beside `params['W1']`, `vs[0]` beside
+    `params[0]`."""
+    last, at = _last(name), _position(name)
     for other, mate in named.items():
         if other == name or mate.shape != group.shape:
             continue
         prefixed = last != _last(other) and last.lower().endswith(_last(other).lower())
         beside = VELOCITY.search(root_of(name)) and not VELOCITY.search(root_of(other))
-        if prefixed or (last == _last(other) and beside):
+        if prefixed or (beside and (last == _last(other) or (at and at == _position(other)))):
             return True
     return False
+
+
+def _position(name: str) -> str:
+    """The number at the end: `[0]` of `params[0]`."""
+    found = re.search(r"\[\d+\]$", name)
+    return found[0] if found else ""
 
 
 def _last(name: str) -> str:
