@@ -1,6 +1,7 @@
 """Weights that no pass moves because of the values that they begin with."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.scout import Scout
 
 
-def slept(objects: dict[str, np.ndarray], moved: tuple[str, ...] = ()) -> set[str]:
+def slept(objects: dict[str, Any], moved: tuple[str, ...] = ()) -> set[str]:
     scope = Scope(None, {}, objects)
     scout = Scout()
     scout.enter(0)
@@ -33,13 +34,18 @@ RANDOM = np.random.default_rng(1).normal(0, 1, (3, 4))
         ({"W1": np.zeros((3, 4)), "W2": np.zeros((4, 1)), "b1": np.zeros((1, 4))}, (), {"W1", "W2"}),
         ({"W1": np.zeros((3, 4)), "W2": np.zeros((4, 1)), "b2": np.zeros(1)}, ("b2",), {"W1", "W2"}),
         ({"W1": np.zeros((3, 4)), "vW1": np.zeros((3, 4)), "W2": np.zeros((4, 1))}, (), {"W1", "W2"}),  # a velocity
+        (
+            {"params": [RANDOM.copy(), RANDOM.T.copy()], "vs": [np.zeros((3, 4)), np.zeros((4, 3))]},  # squares
+            (),
+            {"params[0]", "params[1]"},
+        ),
         ({"W1": RANDOM.copy(), "b1": np.full(4, -9.0), "W2": RANDOM.T.copy()}, (), {"W1", "b1", "W2"}),  # units off
         ({"W1": RANDOM.copy(), "W2": np.zeros((4, 1))}, ("W2",), set()),  # it moves first, and the other then
         ({"E": RANDOM.copy(), "W1": RANDOM.copy(), "W2": np.ones((4, 1))}, ("W1",), {"W2"}),
         ({"w": np.zeros((3, 1)), "b": np.zeros(1)}, (), set()),  # one layer learns from 0
     ],
 )
-def test_what_sleeps(objects: dict[str, np.ndarray], moved: tuple[str, ...], names: set[str]) -> None:
+def test_what_sleeps(objects: dict[str, Any], moved: tuple[str, ...], names: set[str]) -> None:
     assert slept({"x": X, **objects}, moved) == names
 
 
