@@ -382,6 +382,35 @@ def test_explain_shows_what_each_kernel_costs() -> None:
     assert "µs at the least" in run.explain(roofline=True) and "µs at the least" not in run.explain()
 
 
+@pytest.mark.parametrize("last", ["pass", "optimizer.zero_grad()"])
+@pytest.mark.parametrize("arguments", ["x, y", ""])
+def test_a_script_whose_step_is_called_like_a_method_in_it(arguments: str, last: str) -> None:
+    source = f"""
+import pellucid as torch
+from pellucid import nn, optim
+
+model = nn.Linear(8, 3)
+optimizer = optim.Adam(model.parameters(), lr=0.01)
+x, y = torch.randn(32, 8), torch.randint(0, 3, (32,))
+
+def step({arguments}):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    {last}
+    return loss
+
+step = torch.compile(step)
+for _ in range(6):
+    step({arguments})
+"""
+    names: dict[str, Any] = {}
+    exec(source, names)  # noqa: S102
+    assert names["step"].fallback is None
+    assert names["step"].runs == 4
+
+
 def test_options_of_pytorch_are_taken() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -9,6 +9,7 @@ Python: that a replay would not repeat, so it is refused.
 
 from __future__ import annotations
 
+import dis
 import sys
 import types
 from collections import deque
@@ -144,6 +145,8 @@ class Surroundings:
             self._optimizer(thing)
         elif is_schedule(thing):
             self._todo.append(thing.optimizer)
+        elif type(thing).__module__.startswith(f"{__package__}."):
+            self._todo.append(thing.function)  # compiled: what it has recorded is no part of what it does
         elif hasattr(type(thing), "__next__"):
             raise Refused(f"it reaches a {type(thing).__name__}, an iterator, which a replay would not move on")
         elif isinstance(getattr(thing, "__dict__", None), dict):
@@ -162,7 +165,7 @@ class Surroundings:
         if code in self._codes:
             return
         self._codes.add(code)
-        for name in code.co_names:
+        for name in _globals_of(code):
             if name in mapping:
                 self._entry(mapping, name, code)
         for constant in code.co_consts:
@@ -270,9 +273,16 @@ class Surroundings:
 
 
 _ABSENT: Any = object()
+_OF_GLOBALS = frozenset(f"{what}_{where}" for what in ("LOAD", "STORE", "DELETE") for where in ("GLOBAL", "NAME"))
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_step_pre_hooks",
           "_step_post_hooks")  # fmt: skip
 LIBRARIES = (*{str(Path(np.__file__).parent.parent), str(Path(types.__file__).parent)}, "<frozen ")
+
+
+def _globals_of(code: types.CodeType) -> set[str]:
+    """The global variables that a function's code reads or sets. `co_names` has its attributes, too: a global `step` is
+    none of what `optimizer.step()` reaches."""
+    return {each.argval for each in dis.get_instructions(code) if each.opname in _OF_GLOBALS}
 
 
 def is_schedule(thing: Any) -> bool:
