@@ -1,10 +1,11 @@
-"""Whole training steps: pellucid compiled, eager with its native kernels and without, NumPy by hand, and PyTorch.
+"""Whole training steps: pellucid compiled, eager with its kernels and without, NumPy and JAX by hand, and PyTorch.
 
     python benchmarks/steps.py [--threads 1] [--rounds 9] [NAME…]
 
 The same weights and batches; the losses of three steps must agree before anything is timed. Each side runs in a
 process of its own, which does a few steps when it is its turn. NumPy by hand is there for the MLP, whose forward and
-backward fit on half a page; torch.compile where this machine has a C++ compiler (g++ or clang), which it needs.
+backward fit on half a page, and so is JAX's jit, which donates the weights; torch.compile where this machine has a C++
+compiler (g++ or clang), which it needs. A side that ends before its first step is left out, and named.
 
 What is reported is the median over rounds of the ratio within a round, so that a machine that slows down for a while
 slows all of them; the seconds are those of the processor, so that other programs on the machine count less. The result
@@ -25,7 +26,15 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-SIDES = ("compiled", "pellucid", "without", "numpy", "torch.compile", "torch")  # `pellucid` with kernels is eager
+SIDES = (
+    "compiled",
+    "pellucid",
+    "without",
+    "numpy",
+    "jax",
+    "torch.compile",
+    "torch",
+)  # `pellucid` with kernels is eager
 
 
 def mlp(torch: Any, batch: int) -> Any:
@@ -156,9 +165,35 @@ def by_hand(model: Any, x: Any, y: Any) -> Callable[[], Any]:
     return step
 
 
+def in_jax(model: Any, x: Any, y: Any) -> Callable[[], Any]:
+    """The step of the MLP by JAX's jit, from the weights of the model."""
+    import jax
+
+    weights = [jax.numpy.asarray(parameter.detach().numpy()) for parameter in model.parameters()]
+    x, y = jax.numpy.asarray(x.numpy()), jax.numpy.asarray(y.numpy())
+
+    def loss_of(weights: Any, x: Any, y: Any) -> Any:
+        w1, b1, w2, b2 = weights
+        scores = jax.nn.log_softmax(jax.nn.relu(x @ w1.T + b1) @ w2.T + b2)
+        return -jax.numpy.take_along_axis(scores, y[:, None], axis=1).mean()
+
+    def update(weights: Any, x: Any, y: Any) -> Any:
+        loss, slopes = jax.value_and_grad(loss_of)(weights, x, y)
+        return [weight - 0.1 * slope for weight, slope in zip(weights, slopes, strict=True)], loss
+
+    compiled = jax.jit(update, donate_argnums=0)
+
+    def step() -> Any:
+        nonlocal weights
+        weights, loss = compiled(weights, x, y)
+        return loss.block_until_ready()
+
+    return step
+
+
 def sides_of(name: str) -> list[str]:
     """Those that can be measured here."""
-    found = [side for side in SIDES if side != "numpy" or name.startswith("MLP")]
+    found = [side for side in SIDES if side not in ("numpy", "jax") or name.startswith("MLP")]
     compiler = any(map(shutil.which, ("g++", "clang++")))
     return [side for side in found if side != "torch.compile" or compiler]
 
@@ -183,6 +218,8 @@ def serve(side: str, name: str, threads: int) -> None:
 
     if side == "numpy":
         step = by_hand(model, x, y)
+    elif side == "jax":
+        step = in_jax(model, x, y)
     elif side in ("compiled", "torch.compile"):
         compile: Any = torch.compile
         step = compile(step)
@@ -200,6 +237,8 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
     """The times of all, and their ratios to PyTorch's."""
     sides = sides_of(name)
     counts = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
+    if threads == 1:
+        counts["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     root = str(Path(__file__).resolve().parent.parent / "src")
     servers = {
         side: subprocess.Popen(
@@ -219,7 +258,11 @@ def measure(name: str, rounds: int, threads: int) -> dict[str, Any]:
         return float(server.stdout.readline())
 
     try:
-        losses = {side: json.loads(server.stdout.readline()) for side, server in servers.items() if server.stdout}
+        said = {side: server.stdout.readline() for side, server in servers.items() if server.stdout}
+        losses = {side: json.loads(line) for side, line in said.items() if line}
+        if broken := [side for side in sides if side not in losses]:
+            print(f"{name}: left out, since no step came of it: {', '.join(broken)}")
+            sides = [side for side in sides if side in losses]
         for side, found in losses.items():
             if any(abs(a - b) > 1e-4 * abs(b) for a, b in zip(found, losses["torch"], strict=True)):
                 raise SystemExit(f"{name}: {side} and torch do not compute the same: {losses}")
