@@ -72,6 +72,8 @@ def test_the_run_folder() -> None:
         "val_accuracy",
         "chance_accuracy",
         "chance_loss",
+        "first_val_loss",
+        "first_val_accuracy",
         "epochs",
         "steps",
         "seconds",
@@ -140,6 +142,7 @@ def test_a_run_that_did_not_learn_says_so(kind: str) -> None:
     assert "did not learn" not in learned.stdout
 
 
+LUCKY = {"chance_accuracy": 0.5, "first_val_accuracy": 0.7, "first_val_loss": 0.66}
 RARE = {"val_accuracy": 0.9, "chance_accuracy": 0.95, "chance_balanced_accuracy": 0.5}
 
 
@@ -151,6 +154,12 @@ RARE = {"val_accuracy": 0.9, "chance_accuracy": 0.95, "chance_balanced_accuracy"
         ({"val_accuracy": 0.55, "chance_accuracy": 0.5, "val_loss": 0.6}, False),
         ({"val_accuracy": 0.7, "chance_accuracy": 0.5, "val_loss": 0.6}, True),
         ({"val_accuracy": 1.0, "chance_accuracy": 1.0, "val_loss": 0.6}, True),
+        (LUCKY | {"val_accuracy": 0.7, "val_loss": 0.66}, False),  # it is where it began
+        (LUCKY | {"val_accuracy": 0.72, "val_loss": 0.9}, False),  # and within chance of it
+        (LUCKY | {"val_accuracy": 0.7, "val_loss": 0.5}, True),
+        (LUCKY | {"val_accuracy": 0.9, "val_loss": 3.0}, True),  # sure of what is wrong, but mostly right
+        ({"val_r2": 0.3, "first_val_r2": 0.3, "val_loss": 0.7, "first_val_loss": 0.7}, False),
+        ({"val_r2": 0.9, "first_val_r2": 0.3, "val_loss": 0.1, "first_val_loss": 0.7}, True),
         ({"val_accuracy": 0.2, "chance_accuracy": 0.15, "judged": 6000, "val_loss": 0.6}, True),
         ({"val_accuracy": 0.2, "chance_accuracy": 0.15, "val_loss": 0.6}, False),
         (RARE | {"val_balanced_accuracy": 0.8, "judged": 20}, True),
@@ -256,6 +265,8 @@ def test_a_real_target_from_a_csv_file() -> None:
         "val_loss",
         "val_r2",
         "val_mae",
+        "first_val_loss",
+        "first_val_r2",
         "epochs",
         "steps",
         "seconds",

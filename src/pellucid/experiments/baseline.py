@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 CERTAINTY = 2.0  # standard deviations of chance
+LEAST_MOVE = (
+    0.01  # part of the loss with the first weights, and points of R², by which a run has to be better than they
+)
 LEAST_GAIN = 0.03  # part of the loss of chance by which a loss has to be below it
 
 
@@ -70,4 +73,28 @@ def unlearned(summary: Mapping[str, Any], samples: int) -> str:
     score = summary.get("val_r2")
     if isinstance(score, float) and score <= 0:
         return f"It did not learn: its R² is {score:.3g}, and always answering the mean gets 0."
-    return ""
+    return _unmoved(summary, samples)
+
+
+def _unmoved(summary: Mapping[str, Any], samples: int) -> str:
+    """Why a run is no better than its first weights, which by luck may be better than chance."""
+    first, last = summary.get("first_val_loss"), summary.get("val_loss")
+    if not isinstance(first, float) or not isinstance(last, float) or first - last >= LEAST_MOVE * abs(first):
+        return ""
+    name = "accuracy" if "val_accuracy" in summary else "r2"
+    was, now = summary.get(f"first_val_{name}"), summary.get(f"val_{name}")
+    if not isinstance(was, float) or not isinstance(now, float):
+        return ""
+    judged = max(summary.get("judged", samples), 1)
+    spread = CERTAINTY * math.sqrt(max(was * (1 - was), 0.0) / judged) if name == "accuracy" else LEAST_MOVE
+    if now > was + spread:
+        return ""
+    what = (
+        f"an accuracy of {now:.1%}, and had {was:.1%}"
+        if name == "accuracy"
+        else f"an R² of {now:.3g}, and had {was:.3g}"
+    )
+    return (
+        f"It did not learn: on the validation part it has {what} before the first step; the loss was {first:.4g} and "
+        f"is {last:.4g}."
+    )

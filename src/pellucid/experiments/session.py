@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,13 @@ class RunSession:
         report.write_curves(record, self.folder.curves)
         report.write(record, self.folder.report)
 
+    @cached_property
+    def _begun(self) -> dict[str, float]:
+        """What the network gets on the validation part with its first weights, which the seed gives once more."""
+        config = dataclasses.replace(self.config, callback=(), compile=False)
+        found = build.learner(config, self.data, self.loaders, scheduled=False).evaluate()
+        return {f"first_val_{name}": found[name] for name in ("loss", self.metric)}
+
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""
         last = self.history.epochs[-1]
@@ -261,6 +269,7 @@ class RunSession:
             test = self.learner.evaluate(self.loaders.test)
             summary |= {f"test_{name}": test[name] for name in names}
         return summary | {
+            **self._begun,
             "epochs": self.learner.epoch,
             "steps": self.learner.step,
             "seconds": round(last["seconds"], 3),
