@@ -86,11 +86,14 @@ def strayed(session: TrainingSession, times: float = 30.0) -> bool:
 
 def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
     session = case.session
-    each = session.found.seconds
-    if each < SLOW:
+    if session.found.seconds < SLOW:
         case.look_for_outputs()
-    seconds = max(1.0, min(LONGEST, session.left() / 6), min(ENOUGH * each, session.left() / 2))
+    seconds = max(1.0, min(LONGEST, session.left() / 6))
     case.as_is = case.was = case.run(Remedy(), MOST_PASSES, seconds, case.asked)
+    if case.as_is.passes < ENOUGH and case.as_is.finite and not case.as_is.ended:
+        more = min(1.2 * ENOUGH * case.as_is.seconds / case.as_is.passes, 0.6 * session.left())
+        if more > 1.5 * case.as_is.seconds:
+            case.as_is = case.was = case.run(Remedy(), ENOUGH, more, case.asked)
     case.frozen = case.run(Remedy(scale=0.0), BURST, 1.5)
     if case.keys.labels is not None:
         seen = session.lab(

@@ -242,7 +242,8 @@ class Case:
             return None
         labels, outputs = (self.as_is.last.get(key or ("", ""), []) for key in (self.keys.labels, self.keys.outputs))
         pair = self.pair or Pair(self.candidate, 1.0)
-        guess = learning.guessed(pair.loss, y, labels, outputs)
+        turns = len(self.study.seen.get(pair.loss.output, [])) if pair.loss.which == "all" else 1
+        guess = learning.guessed(pair.loss, y, labels, outputs, max(turns, 1))
         return None if guess is None else pair.factor * guess
 
     @property

@@ -115,14 +115,18 @@ def hits(batch: Batch) -> Hits | None:
     return Hits(float(((o.ravel() > middle) == (known == known.max())).mean()), len(known))
 
 
-def guessed(candidate: Candidate, y: np.ndarray, labels: list[np.ndarray], outputs: list[np.ndarray]) -> float | None:
+def guessed(
+    candidate: Candidate, y: np.ndarray, labels: list[np.ndarray], outputs: list[np.ndarray], turns: int = 1
+) -> float | None:
     """The loss of some passes if every output were the mean of the labels; of numbers of classes, how often each is.
+
+    `turns`: how many of the outputs belong to one pass, whose loss is that of all of them.
 
     None where the loss was seen, not computed from outputs, or the shapes do not say which class is which.
     """
     if candidate.label is None or not labels or len(labels) != len(outputs):
         return None
-    found: list[float] = []
+    guesses: list[np.ndarray] = []
     two = candidate.kind == "log-logits"  # of one number a row, the logit
     for label, output in zip(labels, outputs, strict=True):
         if label.shape == output.shape and label.ndim == 2 and label.shape[1] == y.shape[1]:
@@ -136,7 +140,13 @@ def guessed(candidate: Candidate, y: np.ndarray, labels: list[np.ndarray], outpu
             return None
         if candidate.kind.endswith("logits"):
             said = np.log(np.maximum(said, 1e-12)) - two * np.log(np.maximum(1 - said, 1e-12))
-        found.append(candidate.value({candidate.output: [said.copy()], candidate.label: [label]}))
+        guesses.append(said.copy())
+    found = [
+        candidate.value({candidate.output: guesses[i : i + turns], candidate.label: labels[i : i + turns]})
+        for i in range(0, len(guesses) - turns + 1, turns)
+    ]
+    if not found:
+        return None
     return float(np.mean(found)) if np.isfinite(found).all() and min(found) > 0 else None
 
 
