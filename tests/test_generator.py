@@ -459,6 +459,12 @@ ERRORS: list[tuple[str, Callable[[Generator], Any], Callable[[], Any], str]] = [
         "without replacement: 4 of 3",
     ),
     (
+        "multinomial of too many categories",
+        lambda g: g.multinomial(np.broadcast_to(np.ones(1), 2**24 + 1), 3),
+        lambda: torch.multinomial(torch.ones(1).expand(2**24 + 1), 3),
+        r"number of categories cannot exceed 2\^24",
+    ),
+    (
         "multinomial zero",
         lambda g: g.multinomial(np.zeros(3), 2, True),
         lambda: torch.multinomial(torch.zeros(3), 2, True),

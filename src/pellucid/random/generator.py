@@ -332,7 +332,7 @@ class Generator(Twister):
         Shape: (n,) -> (num_samples,), or (m, n) -> (m, num_samples), int64. Without replacement, and for one sample,
         the places of the largest quotients weight / exponential number. (Among equal quotients, such as those of zero
         weights, the first is taken; PyTorch's choice there follows no rule.) Raises RuntimeError for other shapes,
-        too many samples, weights that are negative or not finite or sum to zero.
+        too many samples, more than 2²⁴ weights, weights that are negative or not finite or sum to zero.
 
         >>> Generator().manual_seed(0).multinomial(np.array([0.1, 0.0, 0.9], np.float32), 4, replacement=True)
         array([2, 2, 2, 2])
@@ -347,6 +347,8 @@ class Generator(Twister):
             raise RuntimeError(
                 f"cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} of {places}"
             )
+        if places > 2**24:
+            raise RuntimeError(f"number of categories cannot exceed 2^24: got {places:,}")
         if not ((weights >= 0) & np.isfinite(weights)).all():
             raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
         if (weights.sum(-1, dtype=np.float64) <= 0).any():
