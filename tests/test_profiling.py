@@ -143,6 +143,8 @@ def test_the_roofline_has_each_op_that_computes() -> None:
     step = torch.compile(training_step())
     with pytest.raises(ValueError, match="has not been recorded yet"):
         viz.roofline(step)
+    with pytest.raises(TypeError, match="obj must be a profile or a compiled step, but got int"):
+        viz.roofline(3)
     for _ in range(3):
         step()
     (axes,) = viz.roofline(step).axes

@@ -28,6 +28,10 @@ def roofline(obj: Any, *, title: str | None = None, ax: Any = None, save: Any = 
     Returns:
         The matplotlib figure.
 
+    Raises:
+        TypeError: `obj` is none of these.
+        ValueError: a compiled step has not run yet.
+
     Source: Williams, Waterman and Patterson, Roofline: an insightful visual performance model, 2009.
 
         >>> rows = [("matmul", 2e6, 1e4, 1e-4), ("add", 1e3, 1.2e4, 2e-6)]
@@ -35,6 +39,11 @@ def roofline(obj: Any, *, title: str | None = None, ax: Any = None, save: Any = 
         >>> figure.axes[0].get_xlabel()
         'operations for each byte'
     """
+    if not isinstance(obj, dict) and not hasattr(obj, "__roofline__"):
+        raise TypeError(
+            f"roofline: obj must be a profile or a compiled step, but got {type(obj).__name__}; write "
+            "viz.roofline(pellucid.profile(step))"
+        )
     known = obj if isinstance(obj, dict) else obj.__roofline__()
     peak, bandwidth = float(known["operations"]), float(known["bytes"])
     rows = [row for row in known["rows"] if row[1] > 0 and row[2] > 0]

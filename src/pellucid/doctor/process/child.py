@@ -19,6 +19,11 @@ from pellucid.doctor.process import sandbox
 BUSY = 3.0  # times the seconds of the processor that a fork may take by the clock, on a busy machine
 
 
+def patience(seconds: float, left: float) -> float:
+    """Seconds of the clock for a fork that may take these of the processor; `left`: of the whole examination."""
+    return max(seconds, min(BUSY * seconds, left / 2))
+
+
 class Lost(Exception):
     """A fork gave no answer: it crashed, or its time was up."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.process.asleep import asleep, awake, woken
-from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, Lost, fork
+from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork, patience
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters, parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
@@ -235,10 +235,6 @@ class TrainingSession:
     def left(self) -> float:
         return self.deadline - time.monotonic()
 
-    def patience(self, seconds: float) -> float:
-        """Seconds of the clock for a fork that may take these of the processor."""
-        return max(seconds, min(BUSY * seconds, self.left() / 2))
-
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork | None:
         """Begin `work` in a laboratory at this pass. In the fork, None: the program is to run on."""
         end = fork()
@@ -252,7 +248,7 @@ class TrainingSession:
                 seconds * 0.9,
                 end,
                 self.known,
-                self.patience(seconds),
+                patience(seconds, self.left()),
             )
             lab.pairs = self.program.loops.pairs
             self.controller.number = self.number
@@ -267,7 +263,7 @@ class TrainingSession:
         end = self.start(work, groups, seconds)
         if end is None:
             raise Forked
-        return end.result(self.patience(seconds))
+        return end.result(patience(seconds, self.left()))
 
 
 MOST_IN_VAIN = 6

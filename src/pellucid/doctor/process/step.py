@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from pellucid.doctor.process.child import BUSY, ChildAnswer, Fork, fork
+from pellucid.doctor.process.child import ChildAnswer, Fork, fork, patience
 from pellucid.doctor.process.instrument import Loops, ProgramLoop
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters
@@ -107,10 +107,6 @@ class StepSession:
     def left(self) -> float:
         return self.deadline - time.monotonic()
 
-    def patience(self, seconds: float) -> float:
-        """Seconds of the clock for a fork that may take these of the processor."""
-        return max(seconds, min(BUSY * seconds, self.left() / 2))
-
     def start(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Fork:
         """Begin `work` in a laboratory: a fork that calls the step until the work is done."""
         end = fork()
@@ -126,7 +122,7 @@ class StepSession:
                 seconds * 0.9,
                 end,
                 self.known,
-                self.patience(seconds),
+                patience(seconds, self.left()),
             )
             lab.pairs = self.program.loops.pairs
             scope = self.scope
@@ -141,4 +137,4 @@ class StepSession:
 
     def lab(self, work: Callable[[Lab], Any], groups: dict[str, Group], seconds: float) -> Any:
         """What `work` found. Raises Lost."""
-        return self.start(work, groups, seconds).result(self.patience(seconds))
+        return self.start(work, groups, seconds).result(patience(seconds, self.left()))
