@@ -16,7 +16,7 @@ import torch
 
 import pellucid
 from pellucid import kernels
-from pellucid.kernels import cache, compiler, pool, table
+from pellucid.kernels import cache, compiler, pool, products, table
 from pellucid.kernels.emitter import Emitter
 
 pytest.importorskip("llvmlite")
@@ -74,6 +74,10 @@ def batch_normed(t: Any, x: Any, *affine: Any) -> Any:
     mean, var = t.zeros(x.shape[1], dtype=x.dtype), t.ones(x.shape[1], dtype=x.dtype)
     out = t.nn.functional.batch_norm(x, mean, var, *affine, training=True)
     return t.cat([out.flatten(), mean, var])
+
+
+def multiplied(t: Any, *tensors: Any) -> Any:
+    return t.nn.functional.linear(*tensors)
 
 
 def attended(t: Any, *tensors: Any, **options: Any) -> Any:
@@ -138,6 +142,16 @@ CASES = [
     Case("softmax", lambda t, x: t.softmax(x, -1), [((3, 1),), ((2, 3000),), ((5, 9, 77),)],
          ("softmax", "softmax_backward"), bound=2),
     Case("softmax of columns", lambda t, x: t.softmax(x, 0), [((77, 45),)], (), bound=2),
+    *[
+        Case(f"product {name}", multiplied, [shapes], (kernel,), bound=5)
+        for name, kernel, shapes in (
+            ("of few rows", "product_dot", ((9, 301), (115, 301))),
+            ("of some rows", "product_outer", ((33, 150), (57, 150))),
+            ("of many rows", "product_outer", ((517, 97), (50, 97), (50,))),
+            ("of many matrices", "product_outer", ((9, 31, 97), (50, 97), (50,))),
+            ("of rows that lie far apart", "product_outer", ((65, 128), (128, 128), (128,))),
+        )
+    ],
     Case("attention", attended, [((2, 1, 1, 4),) * 3, ((2, 3, 37, 8),) * 3], ("softmax", "softmax_backward"), bound=5),
     Case("attention of what came before", partial(attended, is_causal=True), [((2, 3, 37, 8),) * 3],
          ("softmax", "softmax_backward"), bound=5),
@@ -171,6 +185,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The names of the kernels that ran."""
     names: set[str] = set()
     function = table.Kernel.function
+    monkeypatch.setattr(products, "_known", {})
 
     def noted(self: table.Kernel, *key: Any) -> Any:
         found = function(self, *key)
@@ -186,6 +201,7 @@ def line(monkeypatch: pytest.MonkeyPatch, case: Case, arrays: list[np.ndarray]) 
     """What the NumPy lines make of it."""
     with monkeypatch.context() as patched:
         patched.setattr(table.Kernel, "function", lambda self, *key: None)
+        patched.setattr(products, "_known", {})
         return computed(pellucid, case, arrays)
 
 

@@ -33,7 +33,6 @@ from .passes.lowering import stand_in
 from .segment import Later, kernel, texts
 
 _EACH = 1 << 14  # numbers that a thread takes at least
-_PRODUCTS = 1 << 18  # products of numbers, likewise
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -156,12 +155,11 @@ class Plan(Lines):
 
     def _multiply(self, made: products.Product) -> None:
         """A product: split among the threads where there are several, and it is large enough."""
-        if self._threads == 1 or made.items == 1 or made.work < 2 * _PRODUCTS:
+        if self._threads == 1 or made.items < 2 * made.least or made.items == 1:
             self._call_native(made.call)
             return
-        least = -(-_PRODUCTS * made.items // made.work)
         listed = ", ".join(texts(made.call.arguments[2:]))
-        self._say(f"share({self._name('product', made.function)}, {made.items}, {least}, {listed})")
+        self._say(f"share({self._name('product', made.function)}, {made.items}, {made.least}, {listed})")
 
     def _descent(self, node: Descent) -> None:
         """A product that goes into a weight; one after the other where that is not possible."""

@@ -1,23 +1,14 @@
-"""Which code computes a product of two matrices: a kernel of ours where it is small, else the BLAS that NumPy has.
-
-BLAS first packs both matrices. Where they are small that is much of the work, and where they lie well (the rows of B
-side by side, or those of A and of Bᵀ) our loops need none. Which it is depends on shapes and layout alone.
-"""
+"""Which code computes a product of two matrices: a kernel of ours where one fits, else the BLAS that NumPy has."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pellucid.kernels import blas, compiler
+from pellucid.kernels import blas
 from pellucid.kernels import products as native
 from pellucid.kernels.table import TYPES
 
 from . import segment
-
-LARGEST = 1 << 24  # products of numbers: above, BLAS is as fast
-SMALL = 1 << 20  # below, ours are the faster in any case
-_APART = 512  # bytes: rows of B that lie a multiple of it apart meet in few sets of the cache
-_DEEP = 512  # of k: above, what `dot` adds up at the end of a block counts little
 
 
 class Matrix(NamedTuple):
@@ -29,37 +20,26 @@ class Matrix(NamedTuple):
 
 
 class Product(NamedTuple):
-    """A call, and its function if threads may share it: `items` of them, with `work` products of numbers in all."""
+    """A call, and its function if threads may share it: `items` of them, `least` of which a thread takes."""
 
     call: segment.Call
     function: Any = None
-    items: int = 0
-    work: int = 0
+    items: int = 1
+    least: int = 0
 
 
 def own(label: str, dtype: Any, a: Matrix, b: Matrix, out: Any, weight: Any = 0, rate: Any = None) -> Product | None:
     """out = a · b by a kernel of ours, or weight -= rate · a · b, and `out` where it is not 0; None where none fits."""
     (m, k), n = a.shape, b.shape[1]
-    target = compiler.target()
-    if target is None or dtype not in TYPES or not 0 < m * n * k <= LARGEST:
+    found = native.choice(dtype, (m, k, n), a.steps, b.steps, descends=rate is not None, keeps=out != 0)
+    if found is None:
         return None
-    lanes, large = target.lanes * 4 // dtype.itemsize, m * n * k > SMALL
-    if large and b.steps[1] == 1 and b.steps[0] * dtype.itemsize % _APART == 0:
-        return None
-    if b.steps[1] == 1 or n == 1:
-        wide = native.VECTORS * lanes
-        function = native.OUTER.function(dtype, lanes, m % native.ROWS, n % wide, rate is not None, out != 0)
-        numbers = (m, n, k, *a.steps, b.steps[0], 0.0 if rate is None else rate)
-        items, pointers = -(-n // wide), (a.place, b.place, out, weight)
-    elif rate is None and b.steps[0] == a.steps[1] == 1 and (not large or k >= _DEEP):
-        rows, columns = min(4, m), min(3, n)
-        function = native.DOT.function(dtype, lanes, rows, columns, k % lanes)
-        items, pointers, numbers = -(-m // rows), (a.place, b.place, out), (m, n, k, a.steps[0], b.steps[1])
-    else:
-        return None
-    if function is None:
-        return None
-    return Product(segment.kernel(label, function, 0, items, *pointers, *numbers), function, items, m * n * k)
+    pointers: tuple[Any, ...] = (a.place, b.place, out)
+    numbers: tuple[Any, ...] = found.numbers
+    if found.outer:
+        pointers, numbers = (*pointers, weight), (*numbers, 0.0 if rate is None else rate)
+    call = segment.kernel(label, found.function, 0, found.items, *pointers, *numbers)
+    return Product(call, found.function, found.items, found.least)
 
 
 def by_blas(

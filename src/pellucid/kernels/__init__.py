@@ -6,7 +6,7 @@
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
-| `products` | products of small matrices, and their sum with a weight |
+| `products` | products of two matrices, and their sum with a bias or a weight |
 | `blas` | the product that NumPy's own BLAS has |
 | `recurrent` | LSTM and GRU over a whole sequence, and back |
 | `rows` | layer and batch norm, softmax, and their gradients |

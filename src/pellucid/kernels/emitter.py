@@ -265,29 +265,52 @@ class Emitter:
         self._declared.add(f"declare {lane} {called}({lane}, {value.type})")
         return self.add(lane, f"call reassoc {lane} {called}({lane} -0.0, {value.type} {value.name})")
 
-    def load_first(self, type: str, count: int, pointer: Value, index: Value) -> Value:
+    def load_first(self, type: str, count: int | Value, pointer: Value, index: Value) -> Value:
         """The first `count` lanes of a vector at entry `index` of an array; the others are 0, and are not read."""
-        lane, lanes = lane_of(type), int(type[1:-1].split(" x ")[0])
+        lane, lanes = lane_of(type), lanes_of(type)
         called = f"@llvm.masked.load.v{lanes}{'f32' if lane == 'float' else 'f64'}.p0"
-        mask = f"<{lanes} x i1>"
-        bits = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes))
-        place = self.at(pointer, index, lane)
-        self._declared.add(f"declare {type} {called}(ptr, i32, {mask}, {type})")
+        place, mask = self.at(pointer, index, lane), self._first(lanes, count)
+        self._declared.add(f"declare {type} {called}(ptr, i32, <{lanes} x i1>, {type})")
         return self.add(
-            type, f"call {type} {called}(ptr {place.name}, i32 {width(lane)}, {mask} <{bits}>, {type} zeroinitializer)"
+            type, f"call {type} {called}(ptr {place.name}, i32 {width(lane)}, {mask}, {type} zeroinitializer)"
         )
 
-    def store_first(self, value: Value, count: int, pointer: Value, index: Value) -> None:
+    def store_first(self, value: Value, count: int | Value, pointer: Value, index: Value) -> None:
         """Put the first `count` lanes of a vector at entry `index` of an array and after; nothing else is touched."""
-        lane, lanes = lane_of(value.type), int(value.type[1:-1].split(" x ")[0])
+        lane, lanes = lane_of(value.type), lanes_of(value.type)
         called = f"@llvm.masked.store.v{lanes}{'f32' if lane == 'float' else 'f64'}.p0"
-        mask = f"<{lanes} x i1>"
-        bits = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes))
-        place = self.at(pointer, index, lane)
-        self._declared.add(f"declare void {called}({value.type}, ptr, i32, {mask})")
-        self.line(
-            f"call void {called}({value.type} {value.name}, ptr {place.name}, i32 {width(lane)}, {mask} <{bits}>)"
-        )
+        place, mask = self.at(pointer, index, lane), self._first(lanes, count)
+        self._declared.add(f"declare void {called}({value.type}, ptr, i32, <{lanes} x i1>)")
+        self.line(f"call void {called}({value.type} {value.name}, ptr {place.name}, i32 {width(lane)}, {mask})")
+
+    def _first(self, lanes: int, count: int | Value) -> str:
+        """The mask of the first `count` lanes, which may be a number that is known when the kernel runs."""
+        kind = f"<{lanes} x i1>"
+        if isinstance(count, int):
+            return f"{kind} <{', '.join(f'i1 {str(i < count).lower()}' for i in range(lanes))}>"
+        numbers = vector(lanes, count.type)
+        places = Value(self, numbers, f"<{', '.join(f'{count.type} {i}' for i in range(lanes))}>")
+        return f"{kind} {self.compare('<', places, self.broadcast(count, numbers)).name}"
+
+    def scratch(self, type: str, count: int) -> Value:
+        """Memory for `count` numbers on the stack."""
+        self._count += 1
+        self._variables.append(f"  %p{self._count} = alloca [{count} x {type}], align 64")
+        return Value(self, "ptr", f"%p{self._count}")
+
+    def turned(self, rows: list[Value]) -> list[Value]:
+        """The columns of a square of numbers, from its rows: as many vectors as each has lanes."""
+        kind, lanes = rows[0].type, len(rows)
+        half = lanes // 2
+
+        def mixed(left: Value, right: Value, first: int) -> Value:
+            which = ", ".join(f"i32 {i}, i32 {i + lanes}" for i in range(first, first + half))
+            return self.add(kind, f"shufflevector {kind} {left.name}, {kind} {right.name}, <{lanes} x i32> <{which}>")
+
+        for _ in range(lanes.bit_length() - 1):
+            pairs = zip(rows[:half], rows[half:], strict=True)
+            rows = [mixed(left, right, first) for left, right in pairs for first in (0, half)]
+        return rows
 
     @contextmanager
     def loop(self, start: Value | int, stop: Value, step: Value | int = 1) -> Iterator[Value]:
@@ -310,6 +333,11 @@ class Emitter:
 def lane_of(type: str) -> str:
     """The type of a vector's lanes; of another type, that type."""
     return type[1:-1].split(" x ")[1] if type.startswith("<") else type
+
+
+def lanes_of(type: str) -> int:
+    """How many numbers a vector holds."""
+    return int(type[1:-1].split(" x ")[0])
 
 
 def width(type: str) -> int:

@@ -12,6 +12,7 @@ from pellucid.core.promotion import refused_dtype
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import is_list
 from pellucid.errors import ShapeError
+from pellucid.kernels import products as native
 from pellucid.reverse.vocabulary import sum_to
 from pellucid.types.dtypes import bool_
 
@@ -48,12 +49,18 @@ def matmul(xp: Any, input: Any, other: Any) -> Any:
         raise
 
 
-def _of_rows(xp: Any, a: Any, b: Any) -> Any:
-    """a · b; of many matrices with one, the product of all their rows at once, for which `b` is packed once."""
-    if a.ndim <= 2 or b.ndim != 2:
-        return xp.matmul(a, b)
-    rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
-    return xp.matmul(rows, b).reshape(*a.shape[:-1], b.shape[-1])
+def _of_rows(xp: Any, a: Any, b: Any, bias: Any = None) -> Any:
+    """a · b (+ bias); of many matrices with one, the product of all their rows, for which `b` is packed once."""
+    if a.ndim < 2 or b.ndim != 2:
+        out = xp.matmul(a, b)
+        return out if bias is None else xp.add(out, bias)
+    rows = a if a.ndim == 2 else a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
+    out = native.matmul(rows, b, bias)
+    if out is None:
+        out = xp.matmul(rows, b)
+        if bias is not None:
+            out += bias
+    return out if a.ndim == 2 else out.reshape(*a.shape[:-1], b.shape[-1])
 
 
 def check_product(name: str, a: Any, b: Any) -> None:
@@ -137,22 +144,23 @@ def linear(xp: Any, input: Any, weight: Any, bias: Any = None) -> Any:
     Shape: (…, in) with weight (out, in) and bias (out,) -> (…, out). A weight (in,) gives one number for each row;
     `pellucid.nn.functional.linear` sees to that.
     """
+    fits = bias is None or bias.shape == weight.shape[:1]
     if input.dtype is not weight.dtype or input.dtype == xp.float16 or weight.ndim != 2:
         check_product("linear", input, weight.T)
         out = _product(xp, input, weight.T)
+        if bias is not None and fits:
+            out += bias
     else:
         try:
-            out = _of_rows(xp, input, weight.T)
+            out = _of_rows(xp, input, weight.T, bias if fits else None)
         except ValueError:
             raise ShapeError(
                 f"{_mismatch(input.shape, weight.T.shape)}: "
                 f"shapes {tuple(input.shape)} and {tuple(weight.shape)} cannot be multiplied: the input must end in a "
                 f"dimension of {weight.shape[-1]}, the number of features that the layer takes"
             ) from None
-    if bias is not None:
-        if bias.shape != weight.shape[:1]:
-            raise ShapeError(f"the bias has shape {tuple(bias.shape)}, the layer has {len(weight)} outputs")
-        out += bias
+    if bias is not None and not fits:
+        raise ShapeError(f"the bias has shape {tuple(bias.shape)}, the layer has {len(weight)} outputs")
     return out
 
 
