@@ -82,7 +82,6 @@ def tell(console: Console, result: LRFinder, config: Config, given: Options, out
         "best": "by trying these and larger ones; half of the one that came furthest, or less",
         "steepest": "where the loss falls fastest",
         "valley": "two thirds into the fall",
-        "minimum/10": "a tenth of where the loss is least",
     }
     rows = [(f"{name}, {meaning[name]}", f"{rate:.2g}") for name, rate in result.suggestions.items() if rate]
     tried = f"{result.lrs[0]:.2g} to {result.lrs[-1]:.2g}, {len(result.lrs)} steps"

@@ -32,7 +32,7 @@ ABOUT = 0.8  # slopes of this part of the steepest count as steep
 # begun to do harm that shows only later. Far before it, a loss that fell fast did so because it was still large.
 SAFE = (10.0, 4.0)
 
-NAMES = ("steepest", "valley", "minimum/10")
+NAMES = ("steepest", "valley")
 
 
 def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
@@ -83,7 +83,6 @@ def read(lrs: np.ndarray, losses: np.ndarray, diverged: bool) -> Reading:
     suggestions: dict[str, float | None] = {
         "steepest": float(np.clip(lrs[steep], lrs[lowest] / SAFE[0], lrs[lowest] / SAFE[1])),
         "valley": float(lrs[begin + round((end - begin) * 2 / 3)]),
-        "minimum/10": float(lrs[lowest] / 10),
     }
     at_the_end = not diverged and lowest >= len(lrs) - 1 - 2 * round(WIDTH * len(lrs))
     reason = "the loss still falls at the largest rate: a larger `end` would show more" if at_the_end else ""
