@@ -201,6 +201,10 @@ DYNAMIC: list[tuple[str, Any, tuple[Any, ...], Any, tuple[Any, ...]]] = [
     ("convolution", lambda: nn.Conv2d(2, 3, 3, stride=2), (_x(1, 2, 8, 8),), {"input": [0, 2, 3]}, (_x(2, 2, 11, 9),)),
     ("attention", lambda: nn.MultiheadAttention(4, 2, batch_first=True), (_x(2, 3, 4),) * 3,
      {name: {0: "batch", 1: "time"} for name in ("query", "key", "value")}, (_x(5, 6, 4),) * 3),
+    ("mean over a part of a window", lambda: nn.Sequential(nn.Conv2d(3, 3, 1), nn.AvgPool2d(3, 2, 1, True, False)),
+     (_x(2, 3, 8, 7),), {"input": {0: "batch"}}, (_x(5, 3, 8, 7),)),
+    *((f"bags, {mode}", lambda mode=mode: nn.EmbeddingBag(10, 3, mode=mode), (pellucid.tensor([[1, 2, 4], [4, 3, 9]]),),
+       {"input": {0: "batch", 1: "words"}}, (pellucid.randint(0, 10, (5, 4)),)) for mode in ("sum", "mean", "max")),
 ]  # fmt: skip
 
 
@@ -235,6 +239,7 @@ REFUSED = [
     ("axis", lambda x: x, {"dynamic_axes": {"y": {0: "n"}}}, ("dynamic_axes names 'y', and the inputs are ['x']",)),
     ("axis number", lambda x: x, {"dynamic_axes": {"x": {2: "n"}}}, ("axis 2 of 'x', which has the shape (3, 4)",)),
     ("names", lambda x: x, {"input_names": ["a", "b"]}, ("1 tensors are given",)),
+    ("size", lambda x: x @ pellucid.ones(4, 2), {"dynamic_axes": {"x": {1: "n"}}}, ("takes no axis 'n' of 5", "leave")),
 ]  # fmt: skip
 
 
@@ -248,6 +253,35 @@ def test_what_has_no_form_is_refused_by_name(forward: Any, how: Any, parts: Any)
     said = _refusal(forward, **how)
     for part in parts:
         assert part in said, said
+
+
+WRONG: list[tuple[Any, Any, Any, dict[str, Any], type[Exception], str]] = [
+    (abs, _x(2), None, {}, TypeError, "writes a Module, and was given a builtin_function_or_method"),
+    (nn.ReLU(), np.ones(3), None, {}, TypeError, r"an array of shape \(3,\), .*torch.from_numpy"),
+    (nn.ReLU(), _x(2), None, {"opset": 18}, TypeError, "no setting opset"),
+    (nn.ReLU(), _x(2), "absent/relu.onnx", {}, FileNotFoundError, "there is no folder absent"),
+    (nn.ReLU(), _x(2), ".", {}, IsADirectoryError, r"\. is a folder"),
+    (nn.Bilinear(2, 2, 2), (_x(1, 2), _x(1, 2)), None, {"input_names": ["a", "a"]}, OnnxExporterError, "of its own"),
+    (nn.Linear(2, 2).bfloat16(), _x(1, 2).bfloat16(), None, {}, OnnxExporterError, r"model\.float\(\)"),
+    (nn.Conv1d(2, 2, 1).double(), _x(1, 2, 3).double(), None, {"verify": True}, OnnxExporterError, "cannot run it"),
+    (nn.Embedding(4, 2, max_norm=1.0), pellucid.tensor([1]), None, {}, OnnxExporterError, "in place, .*max_norm"),
+]
+
+
+@pytest.mark.parametrize(("model", "args", "path", "how", "kind", "said"), WRONG)
+def test_a_wrong_call_is_refused(model: Any, args: Any, path: Any, how: Any, kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        export(model, args, path, **how)
+
+
+def test_dynamic_shapes_are_dynamic_axes_in_another_form() -> None:
+    args = _x(1, 2), _x(1, 3)
+    model = nn.Bilinear(2, 3, 2)
+    wanted = export(model, args, dynamic_axes={"input1": {0: "batch"}, "input2": {0: "batch"}}).proto
+    named = {"input1": {0: "batch"}, "input2": {0: type("batch", (), {})}}
+    for shapes in (named, tuple(named.values()), [("batch", None), ["batch", 3]]):
+        assert export(model, args, dynamic_shapes=shapes).proto == wanted
+    assert "input float32 (input_dim_0, 2)" in repr(export(nn.ReLU(), _x(3, 2), dynamic_shapes=[{0: object()}]))
 
 
 def test_the_layer_without_a_form_is_named() -> None:

@@ -24,6 +24,22 @@ def axes_of(given: Any, names: list[str]) -> Axes:
     return axes
 
 
+def axes_of_shapes(given: Any, names: list[str]) -> dict[str, dict[int, str]]:
+    """`dynamic_shapes` as `dynamic_axes`: an axis is called by a string, by a `Dim`'s name, or by neither."""
+    if not given:
+        return {}
+    pairs = given.items() if isinstance(given, dict) else zip(names, given, strict=False)
+    found: dict[str, dict[int, str]] = {}
+    for name, of_input in pairs:
+        axes = of_input if isinstance(of_input, dict) else dict(enumerate(of_input or ()))
+        found[name] = {
+            axis: called if isinstance(called, str) else getattr(called, "__name__", f"{name}_dim_{axis}")
+            for axis, called in axes.items()
+            if called is not None and not isinstance(called, int)
+        }
+    return found
+
+
 def runs_of(axes: Axes, tensors: dict[str, Tensor]) -> list[dict[str, int]]:
     """The sizes to run with: those given (2 at least: a size of 1 broadcasts), each axis longer, all longer still."""
     first: dict[str, int] = {}

@@ -17,7 +17,8 @@ import numpy as np
 from ..core import no_grad
 from ..files import write_atomically
 from ..nn import Module
-from .axes import axes_of, runs_of, sized_as
+from .axes import Axes, axes_of, axes_of_shapes, runs_of, sized_as
+from .calls import check_call
 from .errors import OnnxExporterError
 from .graph import ModelGraph
 from .loading import OnnxModule
@@ -66,6 +67,7 @@ def export(
     output_names: Sequence[str] | None = None,
     opset_version: int | None = None,
     dynamic_axes: Any = None,
+    dynamic_shapes: Any = None,
     verify: bool = False,
     **settings: Any,
 ) -> Exported:
@@ -78,6 +80,8 @@ def export(
         opset_version: 18 to 23, ONNX's version of its operators; 18 if not given.
         dynamic_axes: which axes may have other sizes, `{"input": {0: "batch"}}` or `{"input": [0]}`. The model is then
             run on inputs of several sizes, to see what depends on them.
+        dynamic_shapes: the same in PyTorch's later form, by name or in the order of the inputs:
+            `({0: "batch"}, None)`.
         verify: compare the file's answer with the model's, by onnxruntime.
 
     Parameters and buffers keep their names. Raises OnnxExporterError, with the op, the layer and the line, for what has
@@ -88,6 +92,7 @@ def export(
     ONNX opset 18, 1 nodes, input float32 (batch, 3) -> output float32 (batch, 2)
     """
     need("onnx", "writing ONNX")
+    check_call(model, args, f, settings)
     opset = OPSET if opset_version is None else opset_version
     if opset not in OPSETS:
         raise OnnxExporterError(f"opset {opset_version} was asked for; pellucid writes {OPSETS[0]} to {OPSETS[-1]}")
@@ -97,12 +102,14 @@ def export(
     tensors = [tensor for _, tensor in leaves(args)]
     if len(names) != len(tensors):
         raise OnnxExporterError(f"{len(tensors)} tensors are given, and input_names has {len(names)}: {names}")
-    axes = axes_of(dynamic_axes, names)
+    if len(set(names)) != len(names):
+        raise OnnxExporterError(f"each input needs a name of its own, and input_names is {names}")
+    axes = axes_of(dynamic_axes or axes_of_shapes(dynamic_shapes, names), names)
     runs = runs_of(axes, dict(zip(names, tensors, strict=True)))
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        recordings = [record(model, call, sized_as(args, names, axes, run), names) for run in runs]
+        recordings = [_recorded(model, call, args, names, axes, run, runs[0]) for run in runs]
     finally:
         for module, training in modes:
             module.training = training
@@ -118,6 +125,24 @@ def export(
         exported.save(f)
     warn_of_reads(recordings[0].reads)
     return exported
+
+
+def _recorded(
+    model: Module, call: _Called, args: Any, names: list[str], axes: Axes, run: dict[str, int], first: dict[str, int]
+) -> Any:
+    """The model's run with dynamic axes of these sizes; where only other sizes than the first fail, that is said."""
+    try:
+        return record(model, call, sized_as(args, names, axes, run), names)
+    except OnnxExporterError:
+        raise
+    except Exception as error:
+        if run is first:
+            raise
+        sizes = " and ".join(f"{name!r} of {size}" for name, size in run.items())
+        raise OnnxExporterError(
+            f"the model takes no axis {sizes}, and dynamic_axes says that it may have other sizes than in the example: "
+            f"leave such an axis out ({type(error).__name__}: {error})"
+        ) from error
 
 
 class _Called:
@@ -171,10 +196,16 @@ def difference(exported: Exported, given: list[Any], wanted: list[Any]) -> float
     runtime = need("onnxruntime", "verifying an ONNX file")
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = runtime.InferenceSession(exported.proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [input.name for input in exported.proto.graph.input]
-    taken = {input.name for input in session.get_inputs()}
-    found = session.run(None, {name: array for name, array in zip(names, given, strict=True) if name in taken})
+    data = exported.proto.SerializeToString()
+    try:
+        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        taken = {input.name for input in session.get_inputs()}
+        found = session.run(None, {name: array for name, array in zip(names, given, strict=True) if name in taken})
+    except Exception as error:  # onnxruntime has a class of its own for each, and they share no other base
+        raise OnnxExporterError(
+            f"the file is ONNX by onnx's own checker, but onnxruntime cannot run it on a CPU: {error}"
+        ) from error
     apart = 0.0
     for ours, theirs in zip(wanted, found, strict=True):
         if ours.shape != theirs.shape or ours.dtype != theirs.dtype:

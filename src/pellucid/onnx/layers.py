@@ -108,7 +108,7 @@ def avg_pool(
     how = _window(kernel=kernel, stride=stride, padding=(0, 0))
     area = math.prod(kernel)
     total = w.AveragePool(w.Pad(input, w.ints(around), zero), **how) * area
-    counted = input.fixed[2:]
+    counted = input.fixed_from(2)
     ones = np.zeros([1, 1, *(counted[i] + around[2 + i] + around[6 + i] for i in (0, 1))], input.dtype)
     reach = [padding[i] if count_include_pad else 0 for i in (0, 1)]
     ones[:, :, *(slice(padding[i] - reach[i], padding[i] + counted[i] + reach[i]) for i in (0, 1))] = 1

@@ -111,7 +111,7 @@ class Recorder(Interpreter):
         if id(array) in self.weights:
             raise OnnxExporterError(
                 f"forward changes {self.weights[id(array)]!r} of the model in place, by {op.name} ({line}): an ONNX "
-                "file has no state. Export it in evaluation mode, or hand that state in and out"
+                "file has no state. Leave that out (of an embedding, max_norm), or hand that state in and out"
             )
         for place, value in enumerate(self.values):
             if value.array is not array and place != new and np.may_share_memory(value.array, array):

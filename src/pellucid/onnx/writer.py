@@ -42,9 +42,14 @@ class Term:
     @property
     def fixed(self) -> tuple[int, ...]:
         """The shape, if no dynamic axis is in it."""
-        if any(not isinstance(size, int) for size in self.known):
-            raise OnnxExporterError(f"the shape {self.known} has a dynamic axis, and must be fixed here")
-        return self.known  # type: ignore[return-value]
+        return self.fixed_from(0)
+
+    def fixed_from(self, axis: int) -> tuple[int, ...]:
+        """The sizes of `axis` and those behind it, if none is dynamic."""
+        if any(not isinstance(size, int) for size in self.known[axis:]):
+            where = f" from axis {axis} on" if axis else ""
+            raise OnnxExporterError(f"the shape {self.known} has a dynamic axis, and must be fixed here{where}")
+        return self.known[axis:]  # type: ignore[return-value]
 
     @property
     def floating(self) -> bool:
@@ -119,8 +124,9 @@ class Writer:
         """ONNX's number for a dtype."""
         dtype = np.dtype(dtype)
         if dtype.kind in "cV":
-            what = "complex numbers" if dtype.kind == "c" else "bfloat16"
-            raise OnnxExporterError(f"{what} are not written as ONNX")
+            if dtype.kind == "c":
+                raise OnnxExporterError("complex numbers are not written as ONNX")
+            raise OnnxExporterError("bfloat16 is not written as ONNX: convert model and inputs first, model.float()")
         return int(self.onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
     def __getattr__(self, op: str) -> Any:

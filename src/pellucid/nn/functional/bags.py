@@ -66,6 +66,13 @@ def embedding_bag(
             f"(got mode='{mode}')."
         )
     padding = -1 if padding_idx is None else _row(padding_idx, weight.shape[0])
+    if input.ndim == 2 and input.shape[1] and padding_idx is None:  # as many rows in each bag: no counting
+        rows = ops.embedding(weight, input.long(), scale_grad_by_freq=scale_grad_by_freq)
+        if mode == "max":
+            return rows.max(1).values
+        if mode == "mean":
+            return rows.mean(1)
+        return (rows if per_sample_weights is None else rows * per_sample_weights.unsqueeze(2)).sum(1)
     named = indices.detach().numpy()
     bags = np.repeat(np.arange(len(starts)), ends - starts)
     counted = np.concatenate([np.arange(a, b) for a, b in zip(starts, ends, strict=True)] or [bags])

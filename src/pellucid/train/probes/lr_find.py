@@ -43,8 +43,8 @@ class LRFinder:
             "valley": two thirds into its longest fall. None each where the curve is not usable; and the last two where
             they are larger than the best, or the trial of the rate came less than half as far as its.
         trials: by rate, the mean loss over the last third of the steps that it was tried for, each from the same
-            weights and on the same batches; infinity where it did not stay finite. Tried are the suggested rates, a tenth
-            and a half of the one where the loss is least, and its doubles while they are better.
+            weights and on the same batches; infinity where it did not stay finite. Tried are the suggested rates, a
+            tenth and a half of the one where the loss is least, and its doubles while they are better.
         usable: whether the curve says anything.
         reason: why it does not; or what to keep in mind; or "".
     """
