@@ -38,16 +38,17 @@ def conv(t: Any, *tensors: Any, **options: Any) -> Any:
     return t.nn.functional.conv2d(*tensors, **options)
 
 
-CONVOLUTIONS = [  # shapes of input, weight and bias; whether the gradient of the weight has a kernel, too
-    ("plain", [(9, 5, 21, 26), (7, 5, 3, 3), (7,)], True, {}),
-    ("padded", [(4, 16, 16, 16), (16, 16, 3, 3)], True, {"padding": 1}),
-    ("narrow", [(4, 32, 8, 8), (32, 32, 3, 3), (32,)], False, {"padding": 1}),
-    ("stride", [(4, 16, 35, 33), (24, 16, 3, 3), (24,)], True, {"stride": 2, "padding": 1}),
-    ("stride over pixels", [(7, 16, 40, 50), (16, 16, 2, 2), (16,)], True, {"stride": 3}),
-    ("uneven", [(4, 9, 23, 47), (13, 9, 5, 2), (13,)], True, {"stride": (1, 2), "padding": (4, 1), "dilation": (2, 1)}),
-    ("groups", [(4, 12, 20, 37), (20, 3, 3, 3), (20,)], True, {"padding": 2, "dilation": 2, "groups": 4}),
-    ("each channel", [(8, 16, 32, 32), (16, 1, 3, 3), (16,)], True, {"padding": 1, "groups": 16}),
-    ("wide", [(4, 4, 3, 301), (4, 4, 3, 9), (4,)], True, {"padding": 1}),
+CONVOLUTIONS = [  # shapes of input, weight and bias
+    ("plain", [(9, 5, 21, 26), (7, 5, 3, 3), (7,)], {}),
+    ("padded", [(4, 16, 16, 16), (16, 16, 3, 3)], {"padding": 1}),
+    ("narrow", [(4, 32, 8, 8), (32, 32, 3, 3), (32,)], {"padding": 1}),
+    ("stride", [(4, 16, 35, 33), (24, 16, 3, 3), (24,)], {"stride": 2, "padding": 1}),
+    ("stride over pixels", [(7, 16, 40, 50), (16, 16, 2, 2), (16,)], {"stride": 3}),
+    ("uneven", [(4, 9, 23, 47), (13, 9, 5, 2), (13,)], {"stride": (1, 2), "padding": (4, 1), "dilation": (2, 1)}),
+    ("groups", [(4, 12, 20, 37), (20, 3, 3, 3), (20,)], {"padding": 2, "dilation": 2, "groups": 4}),
+    ("each channel", [(8, 16, 32, 32), (16, 1, 3, 3), (16,)], {"padding": 1, "groups": 16}),
+    ("few outputs", [(32, 6, 35, 37), (6, 3, 3, 3), (6,)], {"groups": 2, "stride": (2, 1)}),
+    ("wide", [(4, 4, 3, 301), (4, 4, 3, 9), (4,)], {"padding": 1}),
 ]
 
 
@@ -112,8 +113,10 @@ CASES = [
          ("gelu_tanh", "gelu_tanh_backward")),
     *[
         Case(f"conv {name}", partial(conv, **options), [tuple(shapes)],
-             ("convolution", *["convolution_image"][: "padding" in options], *["convolution_weight"][:weight]), bound=3)
-        for name, shapes, weight, options in CONVOLUTIONS
+             (*(("convolution", "convolution_weight") if options.get("groups", 1) * 4 > shapes[1][0] else
+                ("convolution_windows", "convolution_windows_weight")),
+              *["convolution_image"][: "padding" in options]), bound=3)
+        for name, shapes, options in CONVOLUTIONS
     ],
     Case("lstm", lstm, [
         ((1, 1, 3), (1, 1, 2), (1, 1, 2), (8, 3), (8, 2), (8,), (8,)),

@@ -6,6 +6,7 @@
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
+| `windows` | its loops, as products of windows with weights |
 | `products` | products of two matrices, and their sum with a bias or a weight |
 | `blas` | the product that NumPy's own BLAS has |
 | `recurrent` | LSTM and GRU over a whole sequence, and back |

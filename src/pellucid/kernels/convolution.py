@@ -1,8 +1,11 @@
-"""Convolution in two dimensions without im2col: forward, and both gradients, by two loops.
+"""Convolution in two dimensions without im2col: forward, and both gradients.
 
-All three read an image that is prepared so that the pixels under one place of the kernel lie in rows, side by side.
-With a stride of 2, say, it is split into the pixels of even and of odd rows and columns. A *tap* is one number of the
-kernel for one channel; `offsets` says how far from a window's first pixel its pixel is.
+All three read an image with its padding. A *tap* is one number of the kernel for one channel; `offsets` says how far
+from a window's first pixel its pixel is. Where a group has outputs enough to fill vectors, `windows` has the loops.
+
+For the few outputs of a convolution of each channel, vectors are pixels, and the two loops are here. The image is then
+prepared so that the pixels under one place of the kernel lie in rows, side by side: with a stride of 2, say, it is
+split into the pixels of even and of odd rows and columns.
 
 `taps` computes out[o, y, x] = bias[o] + Σ_k weight[k, o] · image[offsets[k] + y · row + x] for a block of outputs and a
 few vectors of x at a time, which stay in registers over all taps (direct convolution: Georganas et al.,
@@ -15,13 +18,14 @@ An output's sum is made in one order, whatever the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid.backend import Array
 
-from . import compiler
+from . import compiler, windows
 from .emitter import Emitter, Value, vector
 from .pool import share
 from .table import TYPES, Kernel, address
@@ -29,6 +33,7 @@ from .table import TYPES, Kernel, address
 Pair = tuple[int, int]
 LEAST = 1 << 20  # products: below, preparing costs as much as it saves
 _EACH = 1 << 18  # products that a thread takes at least
+_ROOM = 1 << 17  # numbers of the images that are prepared at a time
 _TILE = 1 << 16  # numbers of the images that the gradient of the weight goes through at a time: they stay in cache
 
 
@@ -214,6 +219,10 @@ class _Image(NamedTuple):
     def row(self) -> int:
         return self.array.shape[-1]
 
+    def step(self, stride: Pair) -> Pair:
+        """How far a window is from the next, down and across, in a convolution of `stride`."""
+        return self.row * stride[0] // self.stride[0], stride[1] // self.stride[1]
+
     def offset(self, down: int, across: int) -> int:
         """How far the pixel at (down, across) is from the first, in a window."""
         (s, t), (rows, columns) = self.stride, self.array.shape[-2:]
@@ -270,25 +279,35 @@ def _packed(weight: Array, outputs: int) -> Array:
     return np.ascontiguousarray(made.reshape(groups, blocks, outputs, taps).swapaxes(2, 3))
 
 
-def _run(image: _Image, weight: Array, bias: Array | None, offsets: Array, out: Array, start: int = 0) -> bool:
-    """Fill out (n, groups · each, rows, columns) by `weight` (groups, each, taps); `start` is added to all offsets."""
-    n, _, rows, columns = out.shape
+def _filling(weight: Array, bias: Array | None, rows: int, columns: int) -> windows.Run | None:
+    """As `windows.forward`, for results of (rows, columns); lanes are pixels where outputs are too few to be that."""
+    found = windows.forward(weight, bias)
+    if found is not None:
+        return found
     groups, each, taps = weight.shape
-    block = _block(each, rows, columns, out.itemsize)
-    function = None if block is None else _forward.function(out.dtype, *block)
+    block = _block(each, rows, columns, weight.itemsize)
+    function = None if block is None else _forward.function(weight.dtype, *block)
     if block is None or function is None:
-        return False
+        return None
     blocks = -(-each // block.outputs)
-    shift = np.zeros(groups * each, out.dtype) if bias is None else np.ascontiguousarray(bias)
+    shift = np.zeros(groups * each, weight.dtype) if bias is None else np.ascontiguousarray(bias)
     packed = _packed(weight, block.outputs)
-    per_image = image.array[0].size
-    work = rows * columns * taps * block.outputs
-    share(
-        function, n * groups * blocks, -(-_EACH // work),
-        address(image.array) + start * out.itemsize, address(packed), address(shift), address(offsets), address(out),
-        groups, blocks, each, taps, rows, columns, image.row, per_image, per_image // groups,
-    )  # fmt: skip
-    return True
+
+    def run(image: Array, step: Pair, offsets: Array, out: Array, start: int) -> None:
+        per_image = image[0].size
+        share(
+            function, len(out) * groups * blocks, -(-_EACH // (rows * columns * taps * block.outputs)),
+            address(image) + start * out.itemsize, *map(address, (packed, shift, offsets, out)),
+            groups, blocks, each, taps, rows, columns, step[0], per_image, per_image // groups,
+        )  # fmt: skip
+
+    return run
+
+
+def _parts(n: int, numbers: int) -> Iterator[slice]:
+    """A batch in parts, images having `numbers` numbers each: what is prepared of a part stays in cache."""
+    step = max(1, _ROOM // max(numbers, 1))
+    return (slice(first, first + step) for first in range(0, n, step))
 
 
 def _fits(x: Array, y: Array, work: int) -> bool:
@@ -305,11 +324,14 @@ def forward(
         return None
     if kernel == [1, 1]:  # a product of matrices as it is
         return None
-    image = _prepared(x, padding, stride)
-    offsets = image.offsets((kernel[0], kernel[1]), dilation, c)
+    run = _filling(weight.reshape(groups, o // groups, -1), bias, *out)
+    if run is None:
+        return None
     made = np.empty((x.shape[0], o, *out), x.dtype)
-    done = _run(image, weight.reshape(groups, o // groups, -1), bias, offsets, made)
-    return made if done else None
+    for part in _parts(len(x), x[0].size):
+        image = _prepared(x[part], padding, stride if o // groups < windows.FEWEST else (1, 1))
+        run(image.array, image.step(stride), image.offsets((kernel[0], kernel[1]), dilation, c), made[part], 0)
+    return made
 
 
 def of_input(
@@ -328,12 +350,10 @@ def of_input(
     top, left = down[-1] // s, across[-1] // t
     oh, ow = g.shape[2:]
     rows, columns = -(-(h + p) // s) + top + 1, -(-(w + q) // t) + left + 1
-    room = np.empty((n, o, 1, 1, max(rows, oh + top), max(columns, ow + left)), g.dtype)
-    _placed(g, room[:, :, 0, 0], top, left)
-    image = _Image(room, (1, 1))
-    apart = room[0, 0].size
+    high, wide = max(rows, oh + top), max(columns, ow + left)
+    one = _Image(np.empty((1, o, 1, 1, high, wide), g.dtype), (1, 1))
     by_group = weight.reshape(groups, o // groups, c // groups, kh, kw).swapaxes(1, 2)  # (groups, c, o, kh, kw)
-    made = np.empty(shape, g.dtype) if s == t == 1 else np.zeros(shape, g.dtype)
+    steps: list[tuple[windows.Run, Array, int, Any]] = []
     for a in range(min(s, h)):
         for b in range(min(t, w)):
             i = [place for place, step in enumerate(down) if step % s == (a + p) % s]
@@ -341,34 +361,56 @@ def of_input(
             if not i or not j:
                 continue
             chosen = np.ascontiguousarray(by_group[..., i, :][..., j]).reshape(groups, c // groups, -1)
-            each = [image.offset(top - down[k] // s, left - across[m] // t) for k in i for m in j]
-            offsets = (np.arange(o // groups)[:, None] * apart + np.array(each)).ravel().astype(np.int64)
-            start = image.offset((a + p) // s, (b + q) // t)
-            size = (n, c, -(-(h - a) // s), -(-(w - b) // t))
-            part = made if s == t == 1 else np.empty(size, g.dtype)
-            if not _run(image, chosen, None, offsets, part, start):
+            each = [one.offset(top - down[k] // s, left - across[m] // t) for k in i for m in j]
+            offsets = (np.arange(o // groups)[:, None] * (high * wide) + np.array(each)).ravel().astype(np.int64)
+            run = _filling(chosen, None, -(-(h - a) // s), -(-(w - b) // t))
+            if run is None:
                 return None
-            if part is not made:
-                made[:, :, a::s, b::t] = part
+            start = one.offset((a + p) // s, (b + q) // t)
+            steps.append((run, offsets, start, (slice(None), slice(None), slice(a, None, s), slice(b, None, t))))
+    made = np.empty(shape, g.dtype) if s == t == 1 else np.zeros(shape, g.dtype)
+    for part in _parts(n, one.array.size):
+        some = g[part]
+        room = np.empty((len(some), *one.array.shape[1:]), g.dtype)
+        _placed(some, room[:, :, 0, 0], top, left)
+        for run, offsets, start, where in steps:
+            pixels = made[part][where]
+            out = pixels if s == t == 1 else np.empty(pixels.shape, g.dtype)
+            run(room, (wide, 1), offsets, out, start)
+            if out is not pixels:
+                pixels[...] = out
     return made
 
 
 def of_weight(g: Array, x: Array, shape: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array | None:
     """As `ops.convolution_weight`; None where the NumPy line is to run."""
     o, c, kh, kw = shape
-    n, _, rows, columns = g.shape
     target = compiler.target() if _fits(g, x, g.size * c * kh * kw) else None
     if target is None or kh * kw == 1:
         return None
-    lanes = target.lanes * 4 // g.itemsize
-    if columns < 2 * lanes:  # then most of the time would go into adding up lanes
+    g = np.ascontiguousarray(g)
+    if o // groups < windows.FEWEST:
+        return _of_few(g, x, shape, stride, padding, dilation, groups, target.lanes * 4 // g.itemsize)
+    sums = windows.of_weight(o, c * kh * kw, groups, g.dtype)
+    if sums is None:
         return None
-    function = _weight.function(g.dtype, lanes, columns % lanes)
-    if function is None:
+    for part in _parts(len(x), x[0].size):
+        image = _prepared(x[part], padding, (1, 1))
+        sums.add(g[part], image.array, image.step(stride), image.offsets((kh, kw), dilation, c))
+    return sums.whole().reshape(shape)
+
+
+def _of_few(
+    g: Array, x: Array, shape: Any, stride: Pair, padding: Pair, dilation: Pair, groups: int, lanes: int
+) -> Array | None:
+    """`of_weight` of few outputs in a group: lanes are pixels."""
+    o, c, kh, kw = shape
+    n, _, rows, columns = g.shape
+    function = _weight.function(g.dtype, lanes, columns % lanes) if columns >= 2 * lanes else None
+    if function is None:  # of narrow images most of the time would go into adding up lanes
         return None
     image = _prepared(x, padding, stride)
     offsets = image.offsets((kh, kw), dilation, c)
-    g = np.ascontiguousarray(g)
     each, per_image = o // groups, image.array[0].size
     blocks = -(-each // _OUTPUTS)
     total = np.zeros(shape, g.dtype)
