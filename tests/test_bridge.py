@@ -183,7 +183,16 @@ def test_every_module_that_exists_is_imported_under_pytorchs_name() -> None:
         print("\\n".join(found))
     """).split()  # fmt: skip
     assert {"torch", "torch.nn.functional", "torch.utils.data", "torch.optim.lr_scheduler", "torch.cuda.amp"} <= {*out}
+    assert {"torch.optim.adamw", "torch.nn.modules.fold", "torch.cuda.memory", "torch.signal.windows"} <= {*out}
     assert {"torch.backends.cudnn", "torch.jit", "torch.distributed", "torch.multiprocessing", "torch.hub"} <= {*out}
+
+
+def test_a_module_that_nobody_imported_is_there_all_the_same() -> None:
+    assert inside("""
+        from pellucid.bridge import as_torch
+        with as_torch() as torch:
+            print(torch.nn.attention.SDPBackend.MATH.name, torch.utils.checkpoint.__name__, hasattr(torch.nn, "graph"))
+    """) == "MATH pellucid.utils.checkpoint False\n"  # fmt: skip
 
 
 ABSENT = {

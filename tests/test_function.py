@@ -672,3 +672,62 @@ def test_its_name() -> None:
     assert repr(y.grad_fn).startswith("<torch.autograd.function.SquareBackward object at 0x")
     assert y.grad_fn.edges[0].name() == "SquareBackward"
     assert y.grad_fn.next_functions == y.grad_fn.edges[0].next_functions
+
+
+def with_jvp(library: Any, wrong: str = "") -> Any:
+    """A function of two tensors and a number that says itself how it changes."""
+
+    class Scaled(library.autograd.Function):
+        @staticmethod
+        def forward(x: Any, y: Any, k: float) -> Any:
+            return x * y * k, y + 1
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.save_for_forward(*inputs[:2])
+            ctx.k = inputs[2]
+
+        @staticmethod
+        def jvp(ctx: Any, dx: Any, dy: Any, dk: Any) -> Any:
+            assert dk is None
+            x, y = ctx.saved_tensors
+            if wrong == "count":
+                return (dx,)
+            return (dx * y + x * dy) * ctx.k, dy.sum() if wrong == "shape" else dy
+
+    return Scaled
+
+
+def forward_mode(library: Any) -> Any:
+    """PyTorch's answer comes from `jvp`: there is no backward at all."""
+    forward_ad = library.autograd.forward_ad
+    x, y = (library.tensor(data, dtype=library.float64) for data in (B, [2.0, 3.0, 4.0]))
+    apply = with_jvp(library).apply
+    with forward_ad.dual_level():
+        one, two = apply(forward_ad.make_dual(x * 1, x + 1), y, 0.5)
+        both, rest = apply(forward_ad.make_dual(x * 1, x + 1), forward_ad.make_dual(y * 1, y), 0.5)
+        found = [
+            *forward_ad.unpack_dual(one.sin()),
+            forward_ad.unpack_dual(two).primal,
+            *forward_ad.unpack_dual(both),
+            *forward_ad.unpack_dual(rest),
+        ]
+    along = library.func.jvp(lambda a, b: apply(a * b, b, 3.0)[0] ** 2, (x, y), (x + 1, y - 1))
+    return [tensor.detach() for tensor in (*found, *along)]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_forward_mode_of_a_function_that_says_how_it_changes() -> None:
+    same(forward_mode)
+
+
+@pytest.mark.parametrize("wrong", ["count", "shape"])
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_a_wrong_jvp_is_refused(wrong: str) -> None:
+    def program(library: Any) -> None:
+        forward_ad = library.autograd.forward_ad
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(library.ones(2), library.ones(2))
+            forward_ad.unpack_dual(with_jvp(library, wrong).apply(dual, library.ones(2), 1.0)[0])
+
+    both_raise(program)

@@ -23,6 +23,7 @@ from tests import op_samples
 from tests.numeric import check_gradients
 from tests.op_samples import ELSEWHERE, SAMPLES, Row
 from tests.rounding import Widened, rounding_alone
+from tests.twins import both_raise, same
 
 op_samples.load()
 
@@ -326,6 +327,23 @@ def test_row(name: str, index: int) -> None:
 
         if floats:
             check_gradients(of_floats, [sample.args[i] for i in floats])
+
+
+@pytest.mark.parametrize("reduce", [None, "add", "multiply"])
+def test_scatter_of_a_number_by_its_name(reduce: str | None) -> None:
+    how = {} if reduce is None else {"reduce": reduce}
+
+    def program(t: Any) -> Any:
+        index = t.tensor([[0, 2], [1, 1]])
+        x = t.arange(6.0).reshape(2, 3)
+        return t.scatter(x, 1, index, value=2.5, **how), x.scatter_(dim=1, index=index, value=2.5, **how)
+
+    same(program)
+
+
+@pytest.mark.parametrize("line", ["ldexp_(x)", "polygamma_(1)", "cumprod_(0, dtype=t.float32)"])
+def test_whole_numbers_do_not_become_floats_in_place(line: str) -> None:
+    both_raise(lambda t: eval(f"x.{line}", {"x": t.arange(1, 4), "t": t}))  # noqa: S307
 
 
 def test_scatter_that_multiplies_has_no_gradient() -> None:

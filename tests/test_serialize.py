@@ -208,7 +208,7 @@ TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE
 PICKLES: dict[str, tuple[bytes, str]] = {
     "a builtin": (b"\x80\x02cbuiltins\neval\nX\x03\x00\x00\x001+1\x85R.", r"asks for builtins\.eval"),
     "a name from the stack": (b"\x80\x04\x8c\x02os\x8c\x06system\x93.", r"asks for os\.system"),
-    "an instruction that makes objects": (b"\x80\x02ctorch\nSize\n)\x81.", "the pickle instruction"),
+    "an instruction that makes objects": (b"\x80\x02ctorch\nSize\n)\x81.", "makes an object"),
     "a call of what is no function": (b"\x80\x02ctorch\nfloat32\n)R.", "calls a dtype"),
     "a change of what was there before": (
         b"\x80\x02ctorch\nfloat32\n}X\x04\x00\x00\x00nameK\x01sb.",

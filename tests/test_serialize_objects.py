@@ -1,8 +1,12 @@
 """Whole modules, arrays and objects of one's own in PyTorch's format, both ways."""
 
+import argparse
+import enum
 import io
 import sys
 import warnings
+from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 
 import pellucid
+from pellucid.bridge.torch import serialization
 
 torch = pytest.importorskip("torch")
 MODELS = {
@@ -119,3 +124,59 @@ def test_nothing_is_executed_unless_the_program_says_so(how: dict[str, Any]) -> 
         assert sys.getrecursionlimit() == before + 1
     finally:
         sys.setrecursionlimit(before)
+
+
+class Colour(enum.Enum):
+    """An enumeration of the program."""
+
+    RED = 1
+
+
+Pair = namedtuple("Pair", "first second")
+
+
+class Settings(argparse.Namespace):
+    """A class that a program may allow."""
+
+
+NUMPY: list[Any] = [np.arange(1).__reduce__()[0], np.ndarray, np.dtype, np.dtypes.Float64DType]
+ALLOWED: dict[str, tuple[Callable[[], Any], list[Any]]] = {
+    "a class of the program": (lambda: Settings(lr=0.1, dims=[1, 2]), [Settings]),
+    "a member of an enumeration": (lambda: Colour.RED, [Colour]),
+    "a named tuple": (lambda: [Pair(1, 2)], [Pair]),
+    "an array": (lambda: np.arange(3.0), NUMPY),
+    "by another name": (lambda: Settings(lr=0.1), [(argparse.Namespace, f"{__name__}.Settings")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ALLOWED)
+def test_what_a_program_allows_is_made(what: str) -> None:
+    make, allowed = ALLOWED[what]
+    said = []
+    for lib, rules in ((torch, torch.serialization), (pellucid, serialization)):
+        file = io.BytesIO()
+        lib.save(make(), file)
+        file.seek(0)
+        said.append([sorted(rules.get_unsafe_globals_in_checkpoint(file))])
+        file.seek(0)
+        with pytest.raises(UnpicklingError):
+            lib.load(file)
+        file.seek(0)
+        with rules.safe_globals(allowed):
+            said[-1].append(repr(lib.load(file)))
+    if what != "an array":  # whose bytes PyTorch allows without saying so
+        assert said[0][0] == said[1][0]
+    assert said[0][1] == said[1][1]
+
+
+def test_plain_data_of_python_needs_no_leave() -> None:
+    plain = {"s": {1, 2}, "c": 1j, "b": b"\xff", "a": bytearray(b"x")}
+    assert there_and_back(plain, pellucid, pellucid) == plain == there_and_back(plain, torch, pellucid)
+
+
+def test_what_was_allowed_is_forgotten() -> None:
+    serialization.add_safe_globals([Settings])
+    assert serialization.get_safe_globals() == [Settings]
+    serialization.clear_safe_globals()
+    with pytest.raises(UnpicklingError, match=r"Settings.*add_safe_globals"):
+        there_and_back(Settings(), pellucid, pellucid)

@@ -40,6 +40,7 @@ def test_mnist_from_its_files(kind: Any, packed: bool, below: bool, tmp_path: Pa
     found = kind(str(tmp_path), train=True, download=True, transform=transforms.ToTensor())
     assert len(found) == 3 and found[0][1] == 7 and found.targets.tolist() == [7, 0, 2]
     assert torch.equal(found[1][0], torch.from_numpy(images[1:2]) / 255)
+    assert type(found.classes) is list and len(found.classes) == 10
     with pytest.raises(RuntimeError, match=r"t10k-images-idx3-ubyte.gz.*fetches nothing"):
         kind(str(tmp_path), train=False, download=True)
 

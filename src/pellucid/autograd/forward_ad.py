@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pellucid.core.context import state
-from pellucid.core.modes import enable_grad
+from pellucid.core.modes import enable_grad, pushing
 from pellucid.core.tensor import Tensor, zeros_like
 from pellucid.reverse import grad
 from pellucid.reverse.engine import reached
@@ -118,7 +118,8 @@ def _tangent(output: Tensor, level: _Level) -> Tensor | None:
         return None
     with enable_grad():
         along = zeros_like(output).requires_grad_()
-        pulled: Any = grad(output, duals, along, create_graph=True, allow_unused=True)
+        with pushing():
+            pulled: Any = grad(output, duals, along, create_graph=True, allow_unused=True)
         used = [(g, tangent) for g, (_, tangent) in zip(pulled, level.duals, strict=True) if g is not None]
         if not used:
             return None

@@ -7,6 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
+
 from pellucid import backend
 from pellucid.backend import Array
 from pellucid.core.context import state
@@ -29,6 +31,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.saved: Arguments = ()
+        self.saved_for_forward: Arguments | None = None
         self.guards: list[Guard] = []  # (counter, its value when saved, the tensor), as those of a node
         self.freed = False
         self.dirty: Arguments = ()
@@ -53,6 +56,10 @@ class FunctionCtx:
                     f"{type(tensor).__name__}; write ctx.name = value for everything else"
                 )
         self._kept.saved = tensors
+
+    def save_for_forward(self, *tensors: object) -> None:
+        """Keep inputs or outputs for `jvp`, which finds them in `saved_tensors`."""
+        self._kept.saved_for_forward = tensors
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Name the inputs that forward changed in place."""
@@ -173,6 +180,16 @@ class Function:
     def vjp(ctx: Any, *grads: Any) -> Any:
         """Another name for `backward`; a Function has one of the two."""
         raise NotImplementedError(_NO_BACKWARD)
+
+    @staticmethod
+    def jvp(ctx: FunctionCtx, *tangents: object) -> object:
+        """Turn tangents of the arguments (None for those that are no tensors) into tangents of the outputs.
+
+        For forward mode; without it, forward mode differentiates `backward`.
+        """
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -355,8 +372,10 @@ class FunctionNode(Node):
         ]
 
     def _rule(self) -> Callable[..., Any]:
-        """The user's `backward`, or `vjp`, which is another name for it."""
+        """The user's `backward`, or `vjp`, which is another name for it; in forward mode the transpose of `jvp`."""
         kind = self.kind
+        if state.pushing and kind.jvp is not Function.jvp:
+            return functools.partial(_transposed, self)
         if kind.vjp is Function.vjp:
             return kind.backward
         if kind.backward is not Function.backward:
@@ -387,6 +406,46 @@ class FunctionNode(Node):
     def free(self) -> None:
         self.kept.freed = True
         self.kept.guards, self.kept.saved = [], ()
+
+
+def _transposed(node: FunctionNode, ctx: FunctionCtx, *grads: object) -> Arguments:
+    """uᵀJ of a Function that says itself what Jt is, at the u = 0 at which forward mode asks for it."""
+    found = iter(_Transposed.apply(node, *grads))
+    return tuple(None if meta is None else next(found) for meta in node.metas)
+
+
+class _Transposed(Function):
+    """u ↦ uᵀJ at u = 0: zeros, whose gradient in direction t is the user's `jvp` of t."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, node: FunctionNode, *grads: object) -> Arguments:
+        vars(ctx)["node"] = node
+        return tuple(wrap(np.zeros(*meta)) for meta in node.metas if meta is not None)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, *tangents: object) -> Arguments:
+        node, given = cast("FunctionNode", vars(ctx)["node"]), iter(tangents)
+        kept, own = node.kept, (node.kept.saved, node.kept.guards)
+        if kept.saved_for_forward is not None:
+            kept.saved, kept.guards = kept.saved_for_forward, []
+        try:
+            result = node.kind.jvp(node.ctx, *(None if meta is None else next(given) for meta in node.metas))
+        finally:
+            kept.saved, kept.guards = own
+        found = _as_tuple(result)
+        if len(found) != len(node.outputs):
+            raise RuntimeError(
+                "Function's jvp returned an invalid number of forward gradients "
+                f"(expected {len(node.outputs)} but got {len(found)})"
+            )
+        for tangent, output in zip(found, node.outputs, strict=True):
+            if isinstance(tangent, Tensor) and output is not None and tuple(tangent.shape) != output[1]:
+                raise RuntimeError(
+                    "Trying to set a forward gradient that has a different size than that of the original Tensor, this "
+                    f"is not supported. Tensor is of size {list(output[1])} while the given forward gradient is of "
+                    f"size {list(tangent.shape)}."
+                )
+        return (None, *found)
 
 
 def _expands(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:

@@ -83,12 +83,32 @@ def module_of(name: str) -> str | None:
     own = f"{_OWN}.{name}"
     if _exists(own):
         return own
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     if top != "torch" or not rest:
         return None
     there = f"pellucid.{rest}"
     # Files of pellucid's own arrangement are no part of PyTorch: `torch.core` is not there, nor `torch.nn.graph`.
     return there if (name in torch_names.known().modules or name in _PRIVATE) and _exists(there) else None
 
+
+# Files of PyTorch's whose names are in another file here.
+_ELSEWHERE = {
+    "torch.optim.adamw": "pellucid.optim.adam",
+    "torch.nn.modules.channelshuffle": "pellucid.nn.modules.flatten",
+    "torch.nn.modules.distance": "pellucid.nn.modules.similarity",
+    "torch.nn.modules.fold": "pellucid.nn.modules.flatten",
+    "torch.nn.modules.pixelshuffle": "pellucid.nn.modules.flatten",
+    "torch.signal.windows": "pellucid.ops.windows",
+    "torch.cpu.amp.autocast_mode": "pellucid.bridge.torch.cpu.amp",
+    "torch.cpu.amp.grad_scaler": "pellucid.bridge.torch.cpu.amp",
+    "torch.cuda.amp.autocast_mode": "pellucid.bridge.torch.cuda.amp",
+    "torch.cuda.amp.grad_scaler": "pellucid.bridge.torch.cuda.amp",
+    "torch.cuda.memory": "pellucid.bridge.torch.cuda",
+    "torch.cuda.random": "pellucid.bridge.torch.cuda",
+    "torch.cuda.streams": "pellucid.bridge.torch.cuda",
+    "torch.profiler.profiler": "pellucid.bridge.torch.profiler",
+}
 
 # Modules that programs import though their names begin with an underscore, which the table of names leaves out.
 _PRIVATE = frozenset(
@@ -132,7 +152,10 @@ class _Alias(importlib.abc.Loader):
         self.answer = answer
 
     def exec_module(self, module: ModuleType) -> None:
-        sys.modules[module.__name__] = importlib.import_module(self.answer)
+        found = importlib.import_module(self.answer)
+        if not hasattr(found, "__path__") and any(name.startswith(f"{module.__name__}.") for name in _ELSEWHERE):
+            found.__path__ = []  # one file here, a folder there: Python looks for modules only in a package
+        sys.modules[module.__name__] = found
 
 
 class _Face(importlib.abc.Loader):

@@ -161,3 +161,14 @@ def is_grad_enabled() -> bool:
 def is_inference_mode_enabled() -> bool:
     """Whether a block of `inference_mode` is open."""
     return state.inference
+
+
+class pushing(_GradMode):
+    """The backward in the block runs at u = 0 for the sake of forward mode: a Function may say itself what Jt is."""
+
+    def __enter__(self) -> None:
+        self._before.append(state.pushing)
+        state.pushing = True
+
+    def __exit__(self, *_: object) -> None:
+        state.pushing = self._before.pop()

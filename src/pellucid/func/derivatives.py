@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core import Tensor, enable_grad
+from ..core.modes import pushing
 from ..core.tensor import ones_like, zeros_like
 from ..declare import FUNCTIONS
 from ..reverse import grad as _gradients
@@ -197,7 +198,9 @@ def _pulled(outputs: list[Tensor], inputs: list[Tensor], cotangents: list[Tensor
 
 def _pushed(outputs: list[Tensor], inputs: list[Tensor], tangents: list[Tensor]) -> list[Tensor]:
     duals = [zeros_like(output.detach()).requires_grad_() for output in outputs]
-    return _pulled(_pulled(outputs, inputs, duals), duals, tangents)
+    with pushing():
+        pulled = _pulled(outputs, inputs, duals)
+    return _pulled(pulled, duals, tangents)
 
 
 def _rows(output: Tensor, inputs: list[Tensor]) -> list[Tensor]:

@@ -12,6 +12,7 @@ from pellucid.core import Tensor, method
 from pellucid.core.tensor import wrap
 from pellucid.declare import FUNCTIONS
 from pellucid.errors import with_line
+from pellucid.types.dtypes import can_cast
 
 from .memory import RANKS
 
@@ -23,7 +24,12 @@ _IN_PLACE = (
 def _in_place(name: str) -> Callable[..., Tensor]:
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         compute: Any = getattr(Tensor, name)
-        return self.copy_(compute(self, *args, **kwargs))
+        result = compute(self, *args, **kwargs)
+        if not can_cast(result.dtype, self.dtype):
+            raise RuntimeError(with_line(
+                f"{name}_(): result type {result.dtype!r} can't be cast to the desired output type {self.dtype!r}"
+            ))  # fmt: skip
+        return self.copy_(result)
 
     change.__name__, change.__qualname__ = f"{name}_", f"Tensor.{name}_"
     change.__doc__ = f"`{name}`, its result written into this tensor."

@@ -56,6 +56,8 @@ def _offer(op: Op, public: bool) -> None:
     keyword = ["alpha", "include_self", *(["reduce"] if op.attributes.get("reduce", "") is None else [])]
 
     def call(input: Tensor, dim: int, *others: Any, **attributes: Any) -> Tensor:
+        if op.name.startswith("scatter") and "value" in attributes:  # the name of a src that is one number
+            attributes["src"] = attributes.pop("value")
         spare = len(others) - len(op.inputs) + 1
         if spare > 0:  # attributes without their names
             left = [name for name in op.attributes if name not in ("dim", *keyword)][:spare]

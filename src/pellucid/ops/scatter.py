@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid.core import Tensor, called
 from pellucid.declare import TABLE, function, op
-from pellucid.errors import ShapeError
+from pellucid.errors import ShapeError, warn
 
 from .dims import dim_of
 from .elements import check_number
@@ -267,6 +267,7 @@ def index_reduce(
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     if index.ndim > 1:
         raise IndexError(f"index_reduce_(): Index should have dimension 1 or 0 (got {index.ndim})")
+    warn("index_reduce() is in beta and the API may change at any time.")
     if source.ndim and index.numel() != source.shape[axis]:
         raise IndexError(
             f"index_reduce_(): Number of indices ({index.numel()}) should be equal to source.size(dim): "

@@ -7,6 +7,7 @@ what is there can be called, so nothing that is loaded executes code or changes 
 
 from __future__ import annotations
 
+import _compat_pickle
 import pickletools
 import struct
 from collections import Counter, OrderedDict
@@ -21,6 +22,7 @@ from ..core import device as device_type
 from ..core.tensor import wrap
 from ..types.dtypes import ALL
 from ..types.size import Size
+from . import allowed
 from .writer import STORAGES
 
 Storage = Callable[[str, np.dtype[Any], int], np.ndarray]
@@ -40,6 +42,22 @@ class _Callable:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+
+
+class _Allowed(_Callable):
+    """A class or function that the program itself has allowed (`add_safe_globals`)."""
+
+
+def _restore(made: Any, state: Any) -> None:
+    """Give an object its state, as unpickling does."""
+    if hasattr(made, "__setstate__"):
+        made.__setstate__(state)
+        return
+    plain, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
+    if plain:
+        made.__dict__.update(plain)
+    for name, value in (slots or {}).items():
+        setattr(made, name, value)
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
@@ -75,9 +93,20 @@ def _device(*args: Any) -> Any:
     return device_type(":".join(str(arg) for arg in args))
 
 
+def _encoded(text: Any, encoding: Any = "utf-8") -> bytes:
+    """Bytes, which a pickle of protocol 2 has as text."""
+    if not isinstance(text, str) or encoding not in ("latin1", "utf-8"):
+        raise UnpicklingError("bytes are not written as text")
+    return text.encode(encoding)
+
+
 _KNOWN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): _Callable(OrderedDict),
     ("collections", "Counter"): _Callable(Counter),
+    ("builtins", "set"): _Callable(set),
+    ("builtins", "complex"): _Callable(complex),
+    ("builtins", "bytearray"): _Callable(bytearray),
+    ("_codecs", "encode"): _Callable(_encoded),
     ("torch._utils", "_rebuild_tensor"): _Callable(_rebuild_tensor),
     ("torch._utils", "_rebuild_tensor_v2"): _Callable(_rebuild_tensor_v2),
     ("torch._utils", "_rebuild_parameter"): _Callable(_rebuild_parameter),
@@ -107,6 +136,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.loaded: dict[tuple[str, _StorageType], np.ndarray] = {}
+        self.made: list[Any] = []  # what the classes and functions made that the program has allowed
 
     def run(self) -> Any:
         """Run to the end, and return what is left on the stack."""
@@ -160,6 +190,8 @@ class _Machine:
             stack.append(self.named(module, name))
         elif code == b"R":
             self.call()
+        elif code == b"\x81":
+            self.make()
         elif code == b"b":
             self.set_state()
         elif code == b"Q":
@@ -209,19 +241,24 @@ class _Machine:
 
     def named(self, module: str, name: str) -> Any:
         """What a name means, if it is a known one."""
+        module, name = _today(module, name)
         found = _KNOWN.get((module, name))
+        if found is None:
+            own = allowed.find(module, name)
+            found = None if own is None else _Allowed(own)
         if found is None:
             raise UnpicklingError(
                 f"{self.source} asks for {self.wanted(module, name)}, which is neither a tensor nor plain data; it was "
                 "refused and nothing was executed. If you trust whoever wrote the file, write "
-                "torch.load(…, weights_only=False), which runs what it asks for"
+                "torch.load(…, weights_only=False), which runs what it asks for, or allow those names with "
+                "torch.serialization.add_safe_globals([…])"
             )
         return found
 
     def wanted(self, module: str, name: str) -> str:
         """The name that was met, and all others in the file that are as unknown."""
         try:
-            others = [found for found in _wanted(self.stream) if found != f"{module}.{name}"]
+            others = [found for found in wanted(self.stream) if found != f"{module}.{name}"]
         except ValueError:  # what follows is damaged
             others = []
         return ", ".join([f"{module}.{name}", *others])
@@ -231,11 +268,31 @@ class _Machine:
         arguments, called = self.stack.pop(), self.stack.pop()
         if not isinstance(called, _Callable) or not isinstance(arguments, tuple):
             raise UnpicklingError(f"{self.source} calls a {type(called).__name__}; it was refused")
-        self.stack.append(called.function(*arguments))
+        arguments = tuple(found.function if isinstance(found, _Allowed) else found for found in arguments)
+        self.stack.append(self.own(called, called.function(*arguments)))
+
+    def make(self) -> None:
+        """Make an object of a class that the program has allowed."""
+        arguments, kind = self.stack.pop(), self.stack.pop()
+        if not isinstance(kind, _Allowed) or not isinstance(arguments, tuple):
+            raise UnpicklingError(
+                f"{self.source} makes an object of a {type(kind).__name__}, which it may not; it was refused"
+            )
+        make: Any = kind.function.__new__
+        self.stack.append(self.own(kind, make(kind.function, *arguments)))
+
+    def own(self, maker: _Callable, made: Any) -> Any:
+        """What was made; where the program allowed its maker, its state may be set, too."""
+        if isinstance(maker, _Allowed):
+            self.made.append(made)
+        return made
 
     def set_state(self) -> None:
-        """The attributes of an object: a state_dict has one, ``_metadata``, and nothing else may have any."""
+        """The attributes of an object: a state_dict has one, ``_metadata``; else only what the program has allowed."""
         state = self.stack.pop()
+        if any(self.stack[-1] is made for made in self.made):
+            _restore(self.stack[-1], state)
+            return
         if not isinstance(self.stack[-1], OrderedDict) or not isinstance(state, dict):
             raise UnpicklingError(f"{self.source} sets attributes of a {type(self.stack[-1]).__name__}; it was refused")
         if isinstance(state.get("_metadata"), dict):
@@ -263,7 +320,13 @@ def storages(storage: Storage, source: str) -> Callable[[Any], np.ndarray]:
     return _Machine(b"", storage, source).stored
 
 
-def _wanted(stream: bytes) -> list[str]:
+def _today(module: str, name: str) -> tuple[str, str]:
+    """Python 3's name for one that protocol 2 writes as Python 2's."""
+    module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+    return _compat_pickle.IMPORT_MAPPING.get(module, module), name
+
+
+def wanted(stream: bytes) -> list[str]:
     """All names that a pickle asks for and that are not known, found without running it."""
     texts: list[str] = []
     found: list[str] = []
@@ -276,6 +339,7 @@ def _wanted(stream: bytes) -> list[str]:
             if isinstance(argument, str):
                 texts.append(argument)
             continue
+        module, name = _today(module, name)
         if (module, name) not in _KNOWN and f"{module}.{name}" not in found:
             found.append(f"{module}.{name}")
     return found

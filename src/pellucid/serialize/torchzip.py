@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from . import objects, reader, writer
+from . import allowed, objects, reader, writer
 
 _ALIGNMENT = 64  # of each storage in the file, so that it can be mapped into memory
 
@@ -56,6 +56,14 @@ def read(file: BinaryIO, source: str, weights_only: bool = True) -> Any:
         if type(error) is RuntimeError and source in str(error):
             raise
         raise _torn(source, error) from None
+
+
+def names(file: BinaryIO, source: str) -> list[str]:
+    """The names that a file asks for beside tensors, plain data, and what the program has allowed."""
+    with zipfile.ZipFile(file) as archive:
+        stream, _ = _read(archive, source)
+    found = [name.rpartition(".") for name in reader.wanted(stream)]
+    return [f"{module}.{name}" for module, _, name in found if allowed.find(module, name) is None]
 
 
 def _torn(source: str, error: Exception) -> RuntimeError:

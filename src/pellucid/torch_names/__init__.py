@@ -6,7 +6,9 @@ not there.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -124,6 +126,9 @@ def absent(module: str) -> Callable[[str], Any]:
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {where!r} has no attribute {name!r}")
+        if f"{where}.{name}" in known().modules:  # a module that nobody has imported yet
+            with contextlib.suppress(ModuleNotFoundError):
+                return importlib.import_module(f"{module}.{name}")
         there = sys.modules.get(module) or sys.modules[f"pellucid.bridge.{module}"]  # torchvision, in a program or here
         raise lacking(where, name, vars(there))
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Sequence
+import string
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,10 +41,10 @@ class MNIST(VisionDataset):
     `root`.
     """
 
-    classes: Sequence[str] = (
+    classes: ClassVar[list[str]] = [
         "0 - zero", "1 - one", "2 - two", "3 - three", "4 - four", "5 - five", "6 - six", "7 - seven", "8 - eight",
         "9 - nine",
-    )  # fmt: skip
+    ]  # fmt: skip
 
     def __init__(
         self, root: Any, train: bool = True, transform: Callable[[Any], Any] | None = None,
@@ -93,26 +94,33 @@ class MNIST(VisionDataset):
 class FashionMNIST(MNIST):
     """70,000 pictures of clothes, in MNIST's format (https://github.com/zalandoresearch/fashion-mnist)."""
 
-    classes = (
+    classes: ClassVar[list[str]] = [
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 class KMNIST(MNIST):
     """70,000 letters of old Japanese, in MNIST's format (https://github.com/rois-codh/kmnist)."""
 
-    classes = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+
+
+_EVERY = sorted(string.digits + string.ascii_letters)
+_MERGED = [letter for letter in _EVERY if letter not in "cijklmopsuvwxyz"]  # as large as small, nearly
+_SPLITS = {
+    "byclass": _EVERY, "bymerge": _MERGED, "balanced": _MERGED, "letters": ["N/A", *string.ascii_lowercase],
+    "digits": [*string.digits], "mnist": [*string.digits],
+}  # fmt: skip
 
 
 class EMNIST(MNIST):
     """Letters and digits in MNIST's format (https://www.nist.gov/itl/products-and-services/emnist-dataset)."""
 
-    classes = ()
-
     def __init__(self, root: Any, split: str, **kwargs: Any) -> None:
-        if split not in ("byclass", "bymerge", "balanced", "letters", "digits", "mnist"):
+        if split not in _SPLITS:
             raise ValueError(f"Unknown value '{split}' for argument split.")
         self.split = split
+        self.classes = _SPLITS[split]  # type: ignore[misc]
         super().__init__(root, **kwargs)
 
     def _names(self) -> tuple[str, str]:
