@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,131 @@ def test_the_words_of_each_mpiexec(code: int, ends: str, result: int, said: Any,
     assert capsys.readouterr().err == expected
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[proxy:1@b] launch_procs (pmip_cb.c:884): ", "on b nothing could be started in "),
+        (
+            "[proxy:0@a] HYDU_create_process (create.c:73): execvp error on file /x/python (No such",
+            "a has no /x/python: ",
+        ),
+        ("[mpiexec@a] ui_cmd_cb (pmiserv_pmci.c:51): Launch proxy failed.\n", "a machine of --hosts was not reached"),
+    ],
+)
+def test_what_a_machine_lacks_is_said(line: str, said: str, tmp_path: Path, capsys: Any) -> None:
+    from pellucid.distributed import launch as module
+
+    assert module._verdict(255, line.encode(), tmp_path, 2, "a process of 2") == 255
+    assert capsys.readouterr().err.startswith(f"pellucid launch: {said}")
+
+
+@pytest.mark.parametrize("hosts", ["", "a:x", "a:0", "a:1,", ":4", "a:2,a:2"])
+def test_machines_that_do_not_read_so(hosts: str) -> None:
+    from pellucid.distributed.launch import LaunchError, machines
+
+    with pytest.raises(LaunchError, match="each machine is named once"):
+        machines(hosts)
+    assert machines("a:4, b") == {"a": 4, "b": 1}
+
+
+# Two machines, made of network namespaces: each has its own network, name and memory to share -------------------------
+
+
+def _command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=SECONDS)
+
+
+@pytest.fixture
+def two_machines(tmp_path: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """Their names, and the environment in which `mpiexec` on the first reaches both."""
+    pytest.importorskip("mpi4py", reason="training by several processes needs mpi4py")
+    if sys.platform != "linux" or shutil.which("ip") is None or os.geteuid() != 0:
+        pytest.skip("machines made of network namespaces need Linux, the command ip, and root")
+    mark = os.getpid() % 100000
+    hosts, cable = [f"pa{mark}", f"pb{mark}"], [f"va{mark}", f"vb{mark}"]
+    reach = tmp_path / "reach"  # which mpiexec calls as ssh: MACHINE COMMAND
+    reach.write_text(
+        '#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nhost=$1; shift\n'
+        'exec ip netns exec "$host" unshare --uts --ipc sh -c "hostname $host; $*"\n',
+        encoding="utf-8",
+    )
+    reach.chmod(0o755)
+    try:
+        made = [_command("ip", "netns", "add", name) for name in hosts]
+        made.append(_command("ip", "link", "add", cable[0], "type", "veth", "peer", "name", cable[1]))
+        if any(done.returncode for done in made):
+            pytest.skip(f"network namespaces cannot be made here: {''.join(done.stderr for done in made)}")
+        for at, (name, end) in enumerate(zip(hosts, cable, strict=True)):
+            Path("/etc/netns", name).mkdir(parents=True)
+            Path("/etc/netns", name, "hosts").write_text(
+                f"127.0.0.1 localhost\n10.77.0.1 {hosts[0]}\n10.77.0.2 {hosts[1]}\n", encoding="utf-8"
+            )
+            _command("ip", "link", "set", end, "netns", name, "name", "eth0")
+            _command("ip", "-n", name, "addr", "add", f"10.77.0.{at + 1}/24", "dev", "eth0")
+            _command("ip", "-n", name, "link", "set", "eth0", "up")
+            _command("ip", "-n", name, "link", "set", "lo", "up")
+        # Messages go by the network alone: the memory of one machine is not the other's.
+        yield hosts, {"HYDRA_LAUNCHER": "ssh", "HYDRA_LAUNCHER_EXEC": str(reach), "UCX_TLS": "tcp,self"}
+    finally:
+        for name in hosts:
+            _command("ip", "netns", "delete", name)
+            shutil.rmtree(f"/etc/netns/{name}", ignore_errors=True)
+
+
+ON_TWO_MACHINES = """
+import datetime, socket, subprocess, sys, torch, torch.distributed as dist
+dist.init_process_group(timeout=datetime.timedelta(seconds=5))
+r, w = dist.get_rank(), dist.get_world_size()
+torch.manual_seed(0)
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1))
+x = torch.randn(8, 4)
+(model(x[r::w]) ** 2).mean().backward()
+print(r, socket.gethostname(), model.module.weight.grad[0].tolist())
+if sys.argv[1:] == ["cut"]:
+    dist.barrier()
+    if r == 1:
+        subprocess.run(["ip", "link", "set", "eth0", "down"], check=True)
+    dist.barrier()
+"""
+
+
+@pytest.mark.slow
+def test_two_machines_and_a_cable_that_is_cut(two_machines: tuple[list[str], dict[str, str]], tmp_path: Path) -> None:
+    hosts, variables = two_machines
+    script = tmp_path / "train.py"
+    script.write_text(ON_TWO_MACHINES, encoding="utf-8")
+    at = [
+        "ip",
+        "netns",
+        "exec",
+        hosts[0],
+        "unshare",
+        "--uts",
+        "--ipc",
+        "sh",
+        "-c",
+        f'hostname {hosts[0]}; exec "$@"',
+        "",
+    ]
+    start = [*at, sys.executable, "-m", "pellucid", "launch", "--hosts", f"{hosts[0]}:1,{hosts[1]}:1", str(script)]
+    environment = dict(os.environ, PYTHONPATH=str(SRC), **variables)
+    done, cut = (
+        subprocess.run([*start, *words], env=environment, capture_output=True, text=True, timeout=SECONDS)
+        for words in ([], ["cut"])
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    one = launch(1, script)  # the same batch in one process
+    _, _, expected = one.stdout.split(" ", 2)
+    for rank, line in enumerate(sorted(done.stdout.splitlines())):
+        which, host, gradient = line.split(" ", 2)
+        assert (which, host) == (str(rank), hosts[rank])
+        np.testing.assert_allclose(ast.literal_eval(gradient), ast.literal_eval(expected), rtol=1e-5)
+    assert cut.returncode == 1
+    assert "has waited for 5 seconds in barrier" in cut.stderr
+    assert "mpiexec@" not in cut.stderr
+
+
 # One process ----------------------------------------------------------------------------------------------------------
 
 
@@ -306,11 +432,12 @@ def test_the_banner_of_mpiexec_is_kept_from_the_output() -> None:
         line + b"\n=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n=   PID 7 RUNNING AT vm\n"
         b"=   EXIT CODE: 9\n" + line + b"\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\n"
         b"This typically refers to a problem.\nPlease see the FAQ page\n"
+        b"[proxy:0@a] main (pmip.c:123): demux engine error\n[mpiexec@a] main (mpiexec.c:270): process manager error\n"
     )
     for size in (1, 7, 4096):  # however it is cut on its way
         read, write = os.pipe()
         out_read, out_write = os.pipe()
-        text = b"an epoch ===\n" + banner + b"the end ="
+        text = b"an epoch ===\n[proxy: of the user]\n" + banner + b"the end ="
         for at in range(0, len(text), size):
             os.write(write, text[at : at + size])
         os.close(write)
@@ -318,5 +445,5 @@ def test_the_banner_of_mpiexec_is_kept_from_the_output() -> None:
         module._forward(os.fdopen(read, "rb", buffering=0), out_write, ends)
         os.close(out_write)
         with os.fdopen(out_read, "rb") as file:
-            assert file.read() == b"an epoch ===\nthe end ="
+            assert file.read() == b"an epoch ===\n[proxy: of the user]\nthe end ="
         assert b"".join(ends) == banner

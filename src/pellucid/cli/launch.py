@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pellucid.cli.errors import UsageError
-from pellucid.distributed.launch import LaunchError
+from pellucid.distributed.launch import LaunchError, machines
 from pellucid.distributed.launch import launch as launch_processes
 
 
@@ -20,7 +20,10 @@ def launch(
     args: Annotated[
         list[str] | None, typer.Argument(help="What the program is called with.", show_default=False)
     ] = None,
-    processes: Annotated[int, typer.Option("-n", "--processes", help="How many processes.")] = 2,
+    processes: Annotated[
+        int | None,
+        typer.Option("-n", "--processes", help="How many processes.", show_default="2, or those of --hosts together"),
+    ] = None,
     module: Annotated[bool, typer.Option("-m", help="SCRIPT is the name of a module, as in python -m.")] = False,
     hosts: Annotated[
         str | None,
@@ -36,14 +39,15 @@ def launch(
     """
     if script is None:
         raise UsageError("Which program? Give its file: pellucid launch -n 4 SCRIPT [ARGS]...")
-    if processes < 1:
+    if processes is not None and processes < 1:
         raise UsageError(f"-n is {processes}; it must be a whole number of at least 1.")
     if not module and not os.path.exists(script):
         raise UsageError(f"There is no file {script} to run.")
     options = ["-m"] if module else []
     command = [sys.executable, "-m", "pellucid", "run", *options, script, *(args or [])]
     try:
-        code = launch_processes(processes, command, hosts)
+        placed = sum(machines(hosts).values()) if hosts is not None else 2
+        code = launch_processes(processes or placed, command, hosts)
     except LaunchError as error:
         raise UsageError(str(error)) from None
     raise typer.Exit(code)

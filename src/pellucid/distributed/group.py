@@ -145,6 +145,14 @@ class Agreement:
             found[status.Get_source()] = int(number[0])
         return {rank for rank, call in found.items() if call >= self.number}
 
+    def take_notes(self) -> None:
+        """Once all have agreed to end, receive their notes: MPI over a network warns of each that nobody took."""
+        communicator = _communicator(self.group)
+        for rank in range(self.group.size()):
+            if rank != self.group.rank():
+                communicator.Recv(np.empty(0, np.uint8), rank, LEFT)
+        self._waiting()  # notes do not overtake each other: what was sent before is there
+
     def _absent(self) -> list[int]:
         here = {self.group.rank(), *self._waiting()}
         return [global_rank for rank, global_rank in enumerate(self.group.ranks) if rank not in here]
@@ -328,6 +336,7 @@ def _leave(groups: Sequence[ProcessGroup]) -> None:
                 communicator.Isend(np.empty(0, np.uint8), rank, LEFT)
     for agreement in agreements:
         agreement.check()
+        agreement.take_notes()
 
 
 def _leave_at_exit() -> None:

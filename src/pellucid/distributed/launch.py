@@ -20,25 +20,44 @@ from typing import IO
 
 from .environment import FOLDER
 
-__all__ = ["LaunchError", "launch", "mpiexec"]
+__all__ = ["LaunchError", "launch", "machines", "mpiexec"]
 
 # What mpiexec of MPICH prints where a process ended badly; the lines say nothing that a user could use.
 _BANNER = re.compile(
     rb"={83}\n=   BAD TERMINATION.*?={83}\n"
     rb"|-{74}\n(?:(?:prterun|mpirun|mpiexec) (?:noticed|detected|has exited)|MPI_ABORT was).*?-{74}\n[ \0]*"
     rb"|YOUR APPLICATION TERMINATED WITH[^\n]*\nThis typically refers[^\n]*\nPlease see the FAQ[^\n]*\n"
-    rb"|Abort\(\d+\) on node [^\n]*\n",
-    re.DOTALL,
+    rb"|^(?:Abort\(\d+\) on node |\[(?:proxy:\d+|mpiexec)@[^\]\n]+\] )[^\n]*\n",
+    re.DOTALL | re.MULTILINE,
 )
 _PLACES = ("PMI_", "PMIX_", "HYDI_", "MPI_LOCAL", "OMPI_COMM_", "PRTE_LAUNCHED")
 _BEGINS = (
-    b"=" * 83 + b"\n=   BAD TERMINATION", b"YOUR APPLICATION TERMINATED WITH", b"Abort(",
+    b"=" * 83 + b"\n=   BAD TERMINATION", b"YOUR APPLICATION TERMINATED WITH",
     b"-" * 74 + b"\nMPI_ABORT was",
     *(
         b"%s\n%s %s" % (b"-" * 74, name, verb)
         for name in (b"prterun", b"mpirun", b"mpiexec") for verb in (b"noticed", b"detected", b"has exited")
     ),
 )  # fmt: skip
+_LINES = (b"Abort(", b"[proxy:", b"[mpiexec@")  # which MPICH says in a line each
+# Of MPICH's lines, those that say why nothing began on a machine.
+_NOT_BEGUN = (
+    (
+        re.compile(rb"\[proxy:\d+@(\S+)\] launch_procs"),  # more of it is lost at times
+        "on {} nothing could be started in {folder}: the program must lie in the same place on each machine",
+    ),
+    (
+        re.compile(rb"\[proxy:\d+@(\S+)\][^\n]*execvp error on file (.+) \("),
+        "{} has no {}: Python, with pellucid, must lie in the same place on each machine",
+    ),
+    (
+        re.compile(rb"Launch proxy failed"),
+        (
+            "a machine of --hosts was not reached, or has no mpiexec where this one has it (ssh says more above). "
+            "`ssh MACHINE hostname` must answer without asking, and Python, with pellucid, lie in the same place"
+        ),
+    ),
+)
 # Of MPICH, of Intel MPI, of Open MPI: the process, its machine, and its exit code or the signal that ended it.
 _ENDED = (
     re.compile(rb"=   PID (?P<pid>\d+) RUNNING AT (?P<host>\S+)\n=   EXIT CODE: (?P<number>\d+)"),
@@ -66,6 +85,22 @@ def mpiexec() -> str:
             "There is no mpiexec here, which starts programs of several processes. Install it with: "
             'pip install "pellucid[mpi]"'
         )
+    return found
+
+
+def machines(hosts: str) -> dict[str, int]:
+    """The machines of "a:4,b:4", each with its number of processes, 1 where none is given.
+
+    Raises LaunchError where it does not read so.
+    """
+    found: dict[str, int] = {}
+    for part in hosts.split(","):
+        name, _, count = part.strip().rpartition(":") if ":" in part else (part.strip(), "", "1")
+        if not name or not count.isdecimal() or count == "0" or name in found:
+            raise LaunchError(
+                f"--hosts {hosts!r}: each machine is named once, with its number of processes: --hosts a:4,b:4"
+            )
+        found[name] = int(count)
     return found
 
 
@@ -122,7 +157,11 @@ def launch(processes: int, command: Sequence[str], hosts: str | None = None) -> 
         if by:
             print(f"pellucid launch: {signal.Signals(by).name} came, and all were ended.", file=sys.stderr)  # noqa: T201
             return 128 + by
-        who = f"rank {watch.first[0]} of {processes}" if len(watch.first) == 1 else f"a process of {processes}"
+        who = (
+            f"rank {watch.first[0]} of {processes}"
+            if watch.all and len(watch.first) == 1
+            else f"a process of {processes}"
+        )
         return _verdict(code, b"".join(ends), Path(folder), processes, who)
 
 
@@ -157,6 +196,7 @@ class _Watch(threading.Thread):
         super().__init__(daemon=True)
         self.folder, self.processes, self.over = folder, processes, threading.Event()
         self.first: list[int] = []  # several, where they were gone at the same moment
+        self.all = False  # whether it saw all ranks: of those on other machines it sees nothing
 
     def run(self) -> None:
         if sys.platform != "linux":
@@ -176,6 +216,7 @@ class _Watch(threading.Thread):
                             poll.register(descriptor, select.POLLIN)
                 ended = poll.poll(50 if len(ranks) < self.processes else 500)
                 self.first = [ranks[descriptor] for descriptor, _ in ended]
+                self.all = len(ranks) == self.processes
 
 
 def _verdict(code: int, ends: bytes, folder: Path, processes: int, who: str) -> int:
@@ -191,6 +232,11 @@ def _verdict(code: int, ends: bytes, folder: Path, processes: int, who: str) -> 
         return code if code < 128 and code not in (9, 15) else 1
     if not code:
         return 0
+    for pattern, words in _NOT_BEGUN:
+        if found := pattern.search(ends):
+            words = words.format(*(part.decode(errors="replace") for part in found.groups()), folder=os.getcwd())
+            print(f"pellucid launch: {words}.", file=sys.stderr)  # noqa: T201
+            return code
     found = next((found for pattern in _ENDED if (found := pattern.search(ends))), None)
     number = int(found["number"]) if found else code - 128 if code > 128 else code
     names = {int(known): known.name for known in signal.Signals}
@@ -206,7 +252,11 @@ def _forward(source: IO[bytes], target: int, ends: list[bytes]) -> None:
     held = b""
     while chunk := os.read(source.fileno(), 65536):
         held = _BANNER.sub(lambda found: ends.append(found[0]) or b"", held + chunk)
-        cut = min((at for mark in _BEGINS if (at := _begins(held, mark)) >= 0), default=len(held))
+        line = held.rfind(b"\n") + 1
+        begins = [_begins(held, mark) for mark in _BEGINS] + [
+            line + at for mark in _LINES if (at := _begins(held[line:], mark)) == 0
+        ]
+        cut = min((at for at in begins if at >= 0), default=len(held))
         _write(target, held[:cut])
         held = held[cut:]
     _write(target, held)
