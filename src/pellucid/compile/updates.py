@@ -199,21 +199,7 @@ def _count(type: str) -> Emitter:
     return k
 
 
-def _emit_plain(type: str) -> Emitter:
-    k = Emitter(f"sgd_plain_{type}", {"param": "ptr", "grad": "ptr", "lr": type})
-    with k.loop(k.start, k.stop) as i:
-        k.store(k.load(type, k.param, i) - k.load(type, k.grad, i) * k.lr, k.param, i)
-    return k
-
-
-_plain: dict[Any, Any] = {}
 _counts: dict[Any, Any] = {}
-
-
-def _of_plain(dtype: Any) -> Callable[..., None] | None:
-    if dtype not in _plain:
-        _plain[dtype] = compiler.function(_emit_plain(TYPES[dtype]))
-    return _plain[dtype]
 
 
 def native(node: Node, array_of: Callable[[Value], Array | None]) -> Native | None:
@@ -244,7 +230,7 @@ def _sgd(node: Node, held: list[Array | None]) -> Native | None:
     if buffer is None:
         if options["maximize"] or options["weight_decay"]:
             return None
-        function = _of_plain(param.dtype)
+        function = optimisers.OF_PLAIN.function(param.dtype)
         return None if function is None else Native(node, function, [param])
     function = optimisers.OF_SGD.function(param.dtype, bool(options["weight_decay"]), bool(options["nesterov"]))
     return None if function is None else Sgd(node, function, [param, buffer])

@@ -1,6 +1,14 @@
-"""Steps of optimisers in one pass over the parameter, its gradient and what is kept of former ones, in place."""
+"""Steps of optimisers in one pass over the parameter, its gradient and what is kept of former ones, in place.
+
+`adam` and `sgd` take the step of one parameter. `Rows` takes it for many at once: their addresses are in a table, which
+a kernel goes through, calling the same loop for each.
+"""
 
 from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +18,6 @@ from .emitter import Emitter, Value
 from .pool import share
 from .table import TYPES, Kernel, address, flat
 
-LEAST = 2048  # numbers: below, a call costs as much as it saves
 _EACH = 1 << 14  # numbers that a thread takes at least
 
 
@@ -53,48 +60,97 @@ def _sgd(name: str, type: str, decays: bool, nesterov: bool) -> Emitter:
     return k
 
 
+def _plain(name: str, type: str) -> Emitter:
+    k = Emitter(name, {"param": "ptr", "grad": "ptr", "rate": type})
+    with k.loop(k.start, k.stop) as i:
+        k.store(k.load(type, k.param, i) - k.load(type, k.grad, i) * k.rate, k.param, i)
+    return k
+
+
+def _rows(name: str, type: str, pointers: int, numbers: int) -> Emitter:
+    """update(0, size, pointers…, numbers…) for each row of a table, which has the pointers and the size."""
+    given = [f"n{i}" for i in range(numbers)]
+    k = Emitter(f"{name}_{pointers}_{numbers}", {"update": "ptr", "table": "ptr", **dict.fromkeys(given, type)})
+    with k.loop(k.start, k.stop) as row:
+        first = row * (pointers + 1)
+        places = [k.load("ptr", k.table, first + i) for i in range(pointers)]
+        size = k.load("i64", k.table, first + pointers)
+        k.call(k.update, [k.constant("i64", 0), size, *places, *(getattr(k, each) for each in given)])
+    return k
+
+
+OF_PLAIN = Kernel("sgd_plain", _plain)
+OF_ROWS = Kernel("optimiser_rows", _rows)
 OF_ADAM = Kernel("adam", _adam)
 OF_SGD = Kernel("sgd", _sgd)
 
 
-def _fit(*arrays: Array) -> bool:
+DType = np.dtype[Any]
+Loop = tuple[Any, tuple[float, ...]]  # and the numbers that follow its pointers
+
+
+def adam_loop(
+    dtype: Any, *, steps: float, lr: float, betas: tuple[float, float], eps: float, weight_decay: float,
+    decoupled: bool, maximize: bool,
+) -> Loop | None:  # fmt: skip
+    """The loop of `optim.Adam` or `AdamW`: parameter, gradient, mean, square."""
+    function = OF_ADAM.function(dtype, bool(weight_decay) and not decoupled)
+    if function is None:
+        return None
+    beta1, beta2 = betas
+    shrink = 1 - lr * weight_decay if decoupled else 1.0
+    numbers = (
+        -1 if maximize else 1, weight_decay, shrink, 1 - beta1, beta2, 1 - beta2,
+        (1 - beta2**steps) ** 0.5, eps, lr / (1 - beta1**steps),
+    )  # fmt: skip
+    return function, tuple(map(float, numbers))
+
+
+def sgd_loop(
+    dtype: Any, *, lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool, maximize: bool
+) -> Loop | None:
+    """The loop of `optim.SGD`: parameter, gradient, and with momentum the buffer."""
+    if not momentum:
+        function = None if weight_decay or maximize else OF_PLAIN.function(dtype)
+        return None if function is None else (function, (float(lr),))
+    function = OF_SGD.function(dtype, bool(weight_decay), bool(nesterov))
+    if function is None:
+        return None
+    return function, tuple(map(float, (-1 if maximize else 1, weight_decay, momentum, 1 - dampening, lr)))
+
+
+def fit(*arrays: Array) -> bool:
+    """Whether a loop can go through these, of which the first is a parameter."""
     first = arrays[0]
-    if type(first) is not np.ndarray or first.size < LEAST or first.dtype not in TYPES or not flat(*arrays):
+    if type(first) is not np.ndarray or not first.size or first.dtype not in TYPES or not flat(*arrays):
         return False
     return not any(np.may_share_memory(arrays[i], arrays[j]) for i in range(len(arrays)) for j in range(i))
 
 
-def adam(
-    param: Array, grad: Array, mean: Array, square: Array, *, steps: float, lr: float, betas: tuple[float, float],
-    eps: float, weight_decay: float, decoupled: bool, maximize: bool,
-) -> bool:  # fmt: skip
-    """The step of `optim.Adam` or `AdamW`; False where the NumPy lines are to run, and nothing was done."""
-    decays = bool(weight_decay) and not decoupled
-    function = OF_ADAM.function(param.dtype, decays) if _fit(param, grad, mean, square) else None
-    if function is None:
+def step(loop: Loop | None, *arrays: Array) -> bool:
+    """Take the step of one parameter; False where the NumPy lines are to run, and nothing was done."""
+    if loop is None:
         return False
-    beta1, beta2 = betas
-    shrink = 1 - lr * weight_decay if decoupled else 1.0
-    share(
-        function, param.size, _EACH, *map(address, (param, grad, mean, square)),
-        *map(float, (-1 if maximize else 1, weight_decay, shrink, 1 - beta1, beta2, 1 - beta2)),
-        *map(float, ((1 - beta2**steps) ** 0.5, eps, lr / (1 - beta1**steps))),
-    )  # fmt: skip
+    share(loop[0], arrays[0].size, _EACH, *map(address, arrays), *loop[1])
     return True
 
 
-def sgd(
-    param: Array, grad: Array, buffer: Array, *, lr: float, momentum: float, dampening: float, weight_decay: float,
-    nesterov: bool, maximize: bool,
-) -> bool:  # fmt: skip
-    """The step of `optim.SGD` with momentum; False where the NumPy lines are to run, and nothing was done."""
-    function = None
-    if _fit(param, grad, buffer):
-        function = OF_SGD.function(param.dtype, bool(weight_decay), bool(nesterov))
-    if function is None:
-        return False
-    share(
-        function, param.size, _EACH, *map(address, (param, grad, buffer)),
-        *map(float, (-1 if maximize else 1, weight_decay, momentum, 1 - dampening, lr)),
-    )  # fmt: skip
-    return True
+class Rows:
+    """Parameters and their state, (parameter, …) each."""
+
+    def __init__(self, arrays: Sequence[tuple[Array, ...]]) -> None:
+        self.dtype = arrays[0][0].dtype
+        places = [[address(own[0]), 0, *map(address, own[1:]), own[0].size] for own in arrays]
+        self.table = np.array(places, np.int64)
+        self.place = address(self.table)
+
+    def step(self, loop: Loop, gradients: list[int]) -> bool:
+        """The step of all, with gradients at these addresses; False where there is no kernel, and nothing was done."""
+        function, numbers = loop
+        rows = OF_ROWS.function(self.dtype, self.table.shape[1] - 1, len(numbers))
+        if rows is None:
+            return False
+        self.table[:, 1] = gradients
+        code = ctypes.cast(function, ctypes.c_void_p).value
+        share(rows, len(gradients), 1, code, self.place, *numbers)
+        return True

@@ -8,6 +8,7 @@ from ..backend import Array
 from ..core import Tensor
 from ..declare import op
 from ..kernels import optimisers as native
+from ..kernels.optimisers import DType, Loop
 from .names import Library, Options
 from .optimizer import Optimizer
 from .scratch import ascent, average, average_square, scratch
@@ -41,10 +42,11 @@ def adam_(
     """One step of `Adam` or `AdamW` on one parameter, in place."""
     step += 1
     steps = float(step)
-    if not (amsgrad or l1) and native.adam(
-        param, grad, exp_avg, exp_avg_sq, steps=steps, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
+    arrays = (param, grad, exp_avg, exp_avg_sq)
+    if not (amsgrad or l1) and native.fit(*arrays) and native.step(native.adam_loop(
+        param.dtype, steps=steps, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
         decoupled=decoupled_weight_decay, maximize=maximize,
-    ):  # fmt: skip
+    ), *arrays):  # fmt: skip
         return param
     s, t = scratch(xp, param)
     beta1, beta2 = betas
@@ -101,6 +103,12 @@ class Adam(Optimizer):
                 raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
         if not all(isinstance(beta, float) for beta in betas) and not all(isinstance(beta, Tensor) for beta in betas):
             raise ValueError(f"betas must be either both floats or both Tensors, but got {betas}")
+
+    def at_once(self, dtype: DType, steps: float, options: Options) -> Loop | None:
+        if options["amsgrad"] or options["l1"]:
+            return None
+        given = {name: options[name] for name in ("lr", "betas", "eps", "weight_decay", "maximize")}
+        return native.adam_loop(dtype, steps=steps, decoupled=options["decoupled_weight_decay"], **given)
 
 
 class AdamW(Adam):

@@ -12,6 +12,7 @@ from .. import backend
 from ..core import Tensor, apply, enable_grad, no_grad, state, wrap
 from ..declare import Op
 from ..errors import warn
+from ..kernels.optimisers import DType, Loop
 from ..sparse import SparseTensor
 from ..types.bfloat16 import filled
 from .constructor import constructor
@@ -25,6 +26,7 @@ from .hooks import (
 from .hyperparameters import plain
 from .names import Options
 from .saved import adopt, check_state, scalar_beside
+from .together import update_together
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
@@ -64,6 +66,7 @@ class Optimizer(OptimizerHooks):
     needs_closure: ClassVar[bool] = False  # whether a step computes the loss and the gradients anew
     foreach_follows: ClassVar[bool] = False  # whether PyTorch's foreach=True and differentiable=True go together
     known: ClassVar[set[str]] = set()  # the hyperparameters of all optimisers with a formula
+    _has_loop: ClassVar[bool] = False  # whether `at_once` may give one
     _slots: ClassVar[tuple[tuple[str, str | None], ...]] = ()  # each piece of state, and the option that asks for it
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -73,6 +76,9 @@ class Optimizer(OptimizerHooks):
             Optimizer.known.update(cls.formula.attributes)
             if "__init__" not in vars(cls) and {"formula", "own_defaults", "fixed"} & set(vars(cls)):
                 cls.__init__ = constructor(cls)  # type: ignore[method-assign]
+        if {"formula", "update"} & set(vars(cls)) and "at_once" not in vars(cls):
+            cls.at_once = Optimizer.at_once  # its base's loop is not what it does
+        cls._has_loop = cls.at_once is not Optimizer.at_once
         if "step" in vars(cls):
             cls.step = with_hooks(cls.step)  # type: ignore[method-assign]
 
@@ -122,6 +128,8 @@ class Optimizer(OptimizerHooks):
         try:
             for group in self.param_groups:
                 options = self.options(group)
+                if self._has_loop and update_together(self, group, options):
+                    continue
                 for param in group["params"]:
                     grad = param.grad
                     if grad is None:
@@ -168,6 +176,10 @@ class Optimizer(OptimizerHooks):
             follow(self.formula, (param, grad, *held), options, self.constants(new))
         else:
             apply(self.formula, (param, grad, *held), options)
+
+    def at_once(self, dtype: DType, steps: float, options: Options) -> Loop | None:
+        """The loop of a kernel, with its numbers, that is `update` for a parameter in its step number `steps`."""
+        return None
 
     def update_sparse(self, param: Tensor, grad: SparseTensor, state: Options, options: Options) -> None:
         """Change the rows of ``param`` that a sparse gradient has, each coordinate of it coming once."""
@@ -344,7 +356,11 @@ class Optimizer(OptimizerHooks):
 
     def __getstate__(self) -> Options:
         # Not the hooks, as in PyTorch; and ``step`` may hold a scheduler's wrapper, which refers to this very object.
-        return {name: value for name, value in vars(self).items() if name != "step" and not name.endswith("_hooks")}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name != "step" and not name.endswith("_hooks") and name != "_together"
+        }
 
     def __setstate__(self, state: Options) -> None:
         self._without_hooks()

@@ -8,6 +8,7 @@ from ..backend import Array
 from ..core import Tensor
 from ..declare import op
 from ..kernels import optimisers as native
+from ..kernels.optimisers import DType, Loop
 from ..sparse import SparseTensor
 from .names import Library, Options
 from .optimizer import Optimizer
@@ -37,13 +38,14 @@ def sgd_(
 ) -> Array:
     """One step of `SGD` on one parameter, in place."""
     b = momentum_buffer
+    arrays = (param, grad) if b is None else (param, grad, b)
+    if not l1 and native.fit(*arrays) and native.step(native.sgd_loop(
+        param.dtype, lr=lr, momentum=0 if b is None else momentum, dampening=dampening, weight_decay=weight_decay,
+        nesterov=nesterov, maximize=maximize,
+    ), *arrays):  # fmt: skip
+        return param
     if b is None and not (maximize or weight_decay or l1):
         return xp.subtract(param, grad * lr, out=param)
-    if b is not None and not l1 and native.sgd(
-        param, grad, b, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov,
-        maximize=maximize,
-    ):  # fmt: skip
-        return param
     s, t = scratch(xp, param)
     g = ascent(xp, param, grad, s, t, maximize=maximize, weight_decay=weight_decay, l1=l1)
     if b is not None:
@@ -105,6 +107,12 @@ class SGD(Optimizer):
         if options["momentum"] and state.get("momentum_buffer") is None:
             options = {**options, "dampening": 0.0}  # the first b is g: zero in the formula, and not dampened
         super().update(param, grad, state, options)
+
+    def at_once(self, dtype: DType, steps: float, options: Options) -> Loop | None:
+        if options["l1"]:
+            return None
+        names = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+        return native.sgd_loop(dtype, **{name: options[name] for name in names})
 
     def constants(self, new: bool) -> frozenset[int]:
         return frozenset((2,)) if new else frozenset()  # PyTorch's first b is a detached copy of the gradient
