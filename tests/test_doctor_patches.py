@@ -17,6 +17,8 @@ from pellucid.doctor import examine_script
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.observed.examination import GROUPS, STATED
 from pellucid.doctor.observed.observer import Observer
+from pellucid.doctor.observed.rules.crash import crashed
+from pellucid.doctor.observed.rules.data import unrelated
 from pellucid.doctor.patches import PATCHES
 from pellucid.doctor.repairs import repairs
 
@@ -197,6 +199,65 @@ EVALUATED = NORMED.replace("print(", "with torch.no_grad():\n    print(")
 LATE = "    optimizer.param_groups[0]['lr'] = 0.5 * 60 ** (epoch > 12)\n    for i in"
 GIVEN = "model(x[i : i + 20])"
 LOGS = PROGRAM.replace(f"cross_entropy({GIVEN}", f"nll_loss(F.log_softmax({GIVEN}, dim=1)")
+BY_METHOD = LOGS.replace(f"F.log_softmax({GIVEN}, dim=1)", f"{GIVEN}.log_softmax(1)")
+BEGUN = "for p in model.parameters():\n    nn.init.{}\nfor epoch"
+MIDDLE = ", ".join(["nn.Linear(16, 16), nn.ReLU()"] * 5)
+DEEP = PROGRAM.replace("nn.ReLU()", f"nn.ReLU(), {MIDDLE}").replace("0.3", "0.1")
+DEEP = DEEP.replace("SGD", "Adam").replace("lr=0.1", "lr=0.01").replace("range(6)", "range(15)")
+RING = PROGRAM.replace("y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()", "y = (x[:, :2].square().sum(1) > 1.4).long()")
+RING = RING.replace("range(6)", "range(25)")
+TWO = RING.replace("(16, 3))", "(16, 1), nn.Sigmoid())").replace("lr=0.3", "lr=1.0")
+TWO = TWO.replace("cross_entropy(", "binary_cross_entropy(").replace("20])\n", "20].float()[:, None])\n")
+TWO = TWO.replace("y[i : i + 20])", "y[i : i + 20].float()[:, None])").replace(".argmax(1)", ".round()[:, 0]")
+RARE = (
+    RING.replace("square().sum(1) > 1.4", "sum(1) > 3").replace("randn(240", "randn(1200").replace("0, 240", "0, 1200")
+)
+RARE = RARE.replace("(model(x).argmax(1) == y)", "(model(x).argmax(1) == y)[y == 1]").replace("range(25)", "range(3)")
+RARE = RARE.replace("lr=0.3", "lr=0.1").replace("20])\n", "20], weight=torch.tensor([0.5, 20.0, 1.0]))\n")
+SHARES = (
+    "p = model(x[i : i + 20]).relu()\n"
+    "        p = (p / (p.sum(1, keepdim=True) + 1e-6))[torch.arange(20), y[i : i + 20]]"
+)
+SHARES = PROGRAM.replace(
+    "loss = F.cross_entropy(model(x[i : i + 20]), y[i : i + 20])",
+    f"{SHARES}\n        p = p + 1e-3\n        loss = -torch.log(p).mean()",
+)
+ANEW = "loss = torch.tensor(loss.item(), requires_grad=True)"
+FEW = PROGRAM.replace("range(6)", "range(20)")
+SEQUENCES = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(200, 7, 2)
+y = (x[:, :, 0].sum(1) > 0).long()
+
+
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.read = nn.GRU(2, 12, batch_first=True)
+        self.say = nn.Linear(12, 2)
+
+    def forward(self, rows):
+        return self.say(self.read(rows)[0][:, -1])
+
+
+model = Reader()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for epoch in range(8):
+    for i in range(0, 200, 40):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[i : i + 40]), y[i : i + 40]).backward()
+        optimizer.step()
+print((model(x).argmax(1) == y).float().mean().item())
+"""
+AGAIN = SEQUENCES.replace("self.read = nn.GRU(2, 12, batch_first=True)", "self.read = nn.Linear(14, 14)").replace(
+    "12", "14"
+)
+AGAIN = AGAIN.replace("self.read(rows)[0][:, -1]", "self.turned(rows.flatten(1))").replace(
+    "model = Reader", "    def turned(self, h):\n        for _ in range(8):\n            h = self.read(h).relu()\n"
+    "        return h\n\n\nmodel = Reader"
+)  # fmt: skip
 RUN = [  # the cause, the right program, and what makes it wrong
     ("lr-too-low", PROGRAM, "lr=0.3", "lr=1e-5"),
     ("lr-too-high", PROGRAM, "lr=0.3", "lr=30.0"),
@@ -214,11 +275,32 @@ RUN = [  # the cause, the right program, and what makes it wrong
     ("softmax-wrong-axis", LOGS, "dim=1", "dim=0"),
     ("silent-broadcast-loss", LINE, "model(x[rows]).squeeze(-1)", "model(x[rows])"),
     ("train-eval-mode", EVALUATED, "model.eval()\n", ""),
+    ("init-too-small", PROGRAM, "for epoch", BEGUN.format("normal_(p, std=1e-6)")),
+    ("init-too-large", DEEP, "for epoch", BEGUN.format("normal_(p, std=4.0)")),
+    ("symmetric-init", PROGRAM, "for epoch", BEGUN.format("constant_(p, 0.1)")),
+    ("dead-units", PROGRAM, "for epoch", "nn.init.constant_(model[0].bias, -20.0)\nfor epoch"),
+    ("exploding-gradients", AGAIN, "for epoch", "nn.init.normal_(model.read.weight, std=2.0)\nfor epoch"),
+    ("vanishing-gradients", DEEP, MIDDLE, MIDDLE.replace("ReLU", "Sigmoid")),
+    ("no-nonlinearity", RING, "nn.ReLU(), ", ""),
+    ("input-not-scaled", PROGRAM, "x = torch.randn(240, 4)", "x = 5000 * torch.randn(240, 4)"),
+    ("feature-scale-mismatch", PROGRAM, "model = nn", "x[:, 2] *= 5000\nmodel = nn"),
+    ("softmax-single-unit", TWO, "nn.Sigmoid()", "nn.Softmax(dim=1)"),
+    ("samples-mixed", SEQUENCES, ", batch_first=True", ""),
+    ("too-few-updates", FEW, "range(20)", "range(1)"),
+    ("detached-gradient", PROGRAM, "        loss.b", f"        {ANEW}\n        loss.b"),
+    ("log-of-zero", SHARES, "        p = p + 1e-3\n", ""),
+    ("non-finite-data", PROGRAM, "model = nn", "x[7, 2] = float('nan')\nmodel = nn"),
+    ("labels-off-by-one", PROGRAM, "y[i : i + 20]", "y[i : i + 20] + 1"),
+    ("labels-out-of-range", TWO, "y[i : i + 20].float()[:, None]", "y[i : i + 20].float()[:, None] + 1"),
+    ("class-imbalance", RARE, ", weight=torch.tensor([0.5, 20.0, 1.0])", ""),
+    ("wrong-loss-for-task", BY_METHOD, ".log_softmax(1)", ""),
+    ("low-coverage", LOADED, "        optimizer.z", "        a, b = x[order][:20], y[order][:20]\n        optimizer.z"),
+    ("labels-misaligned", PROGRAM, "y[i : i + 20]", "y[torch.randperm(240)[:20]]"),
 ]  # fmt: skip
 
 
 def test_every_patched_cause_is_run() -> None:
-    assert [row[0] for row in RUN] == list(PATCHES)
+    assert {row[0] for row in RUN} == set(PATCHES)
 
 
 def judge(cause: str, right: str, old: str, new: str) -> None:
@@ -226,9 +308,13 @@ def judge(cause: str, right: str, old: str, new: str) -> None:
     faulty = right.replace(old, new)
     record = recorded(faulty)
     assert record is not None
-    rules = (*(rule for rule in STATED), *(rule for group in GROUPS for rule in group))
+    rules = (crashed, unrelated, *(rule for rule in STATED), *(rule for group in GROUPS for rule in group))
     said = [s for rule in rules for s in rule(record) if s.cause == cause]
-    fixes = [Finding(cause, "error", 1, "", "", s.fix, "t.py", s.place[1]) for s in said if s.place is not None]
+    fixes = [
+        Finding(cause, "error", 1, s.evidence, "", s.fix, "t.py", s.place[1], details=[s.measured])
+        for s in said
+        if s.place is not None
+    ]
     patches = list(dict.fromkeys(patch for finding in fixes for patch in repairs(finding, faulty)))
     assert patches, said
     was, meant = printed(faulty).score, printed(right).score

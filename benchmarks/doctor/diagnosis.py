@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.handwritten.cases import Case
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.observed.examination import curves
-from pellucid.doctor.repairs import repairs
+from pellucid.doctor.repairs import repairs, together
 
 from .plain import printed, recorded
 from .rivals import verdicts
@@ -60,7 +60,7 @@ def diagnose(case: Case, right: Case | None, better: str, budget: float) -> dict
         "others": {tool: [[said, list(causes)] for said, causes in found] for tool, found in verdicts(record).items()},
     }
     if right is not None and alarms and row["rank1"]:
-        row |= recovered(case, right, alarms[0], better)
+        row |= recovered(case, right, alarms, better)
     return row
 
 
@@ -89,14 +89,19 @@ def asked(case: Case, budget: float) -> tuple[dict[str, Any], int, str, float, f
     return report, code, errors, seconds, spent
 
 
-def recovered(case: Case, right: Case, finding: dict[str, Any], better: str) -> dict[str, Any]:
-    """The share of the gap to the right program that the first finding's fix makes up, in its fork and as a patch."""
+def recovered(case: Case, right: Case, findings: list[dict[str, Any]], better: str) -> dict[str, Any]:
+    """The share of the gap to the right program that is made up, by the first finding's fork and by patches.
+
+    Of a program in which more than one fault was found, the patches are of all of them, as `--fix` tries them.
+    """
     found: dict[str, Any] = {}
-    fork = finding.get("fork") or {}
+    fork = findings[0].get("fork") or {}
     if "with the fix" in fork:
         found["fork recovers"] = _by_fork(fork, right)
-    fields = {name: finding[name] for name in Finding.__dataclass_fields__ if name in finding}
-    patches = list(repairs(Finding(**fields), case.source))[:PATCHES]
+    named = [Finding(**{name: f[name] for name in Finding.__dataclass_fields__ if name in f}) for f in findings]
+    patches = list(repairs(named[0], case.source))[:PATCHES]
+    if len(named) > 1:
+        patches += list(together(named, case.source, each=2))[:PATCHES]
     if patches:
         wrong, meant = printed(case.source).score, _score(right)
         shares = [share(wrong, meant, printed(patch).score, better) for patch in patches]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 
 
 def statement_at(tree: ast.Module, line: int) -> ast.stmt | None:
@@ -27,6 +28,20 @@ class Text:
     def with_expression(self, node: ast.expr, new: str) -> str:
         start, end = self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
         return self.source[:start] + new + self.source[end:]
+
+    def with_expressions(self, pairs: Iterable[tuple[ast.expr, str]]) -> str:
+        """With several expressions replaced, none of them within another."""
+        source = self
+        for node, new in sorted(pairs, key=lambda pair: (pair[0].lineno, pair[0].col_offset), reverse=True):
+            source = Text(source.with_expression(node, new))
+        return source.source
+
+    def without(self, statement: ast.stmt) -> str:
+        """With `pass` in the place of a statement."""
+        first = self.lines[statement.lineno - 1]
+        indent = first[: len(first) - len(first.lstrip())]
+        head, tail = self.lines[: statement.lineno - 1], self.lines[statement.end_lineno or statement.lineno :]
+        return "".join(head) + f"{indent}pass\n" + "".join(tail)
 
     def with_line(self, line: int, old: str, new: str) -> str:
         lines = list(self.lines)

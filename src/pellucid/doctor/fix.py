@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.notebook import Book, is_notebook
-from pellucid.doctor.repairs import repairs
+from pellucid.doctor.repairs import repairs, together
 from pellucid.doctor.report import Finding, Report
 from pellucid.files import write_atomically
 
@@ -46,7 +46,8 @@ def fix(report: Report, script: Path, examine: Examine, budget: float) -> None:
     for _ in range(ROUNDS):
         alarms = [f for f in now.findings if f.severity in ("error", "warning") and _of(f, script)]
         better: tuple[str, Report] | None = None
-        for changed in (changed for finding in alarms[:2] for changed in repairs(finding, source)):
+        all_at_once = list(together(alarms, source)) if len(alarms) > 1 else []
+        for changed in [*all_at_once, *(changed for finding in alarms[:2] for changed in repairs(finding, source))]:
             left = end - time.monotonic()
             if left < 4:
                 break

@@ -6,42 +6,22 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
+from pellucid.doctor import patches_data, patches_networks
+from pellucid.doctor.calls import ACTIVATION, FUNCTION, MODULES, assigned, bracketed, calls, last, with_option
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
 
 Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
 
 
-def _calls(node: ast.AST, pattern: str) -> list[ast.Call]:
-    """Calls by the last part of what is called, in their order."""
-    calls = [inner for inner in ast.walk(node) if isinstance(inner, ast.Call) and re.fullmatch(pattern, _last(inner))]
-    return sorted(calls, key=lambda call: (call.lineno, call.col_offset))
-
-
-def _last(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
-def _option(call: ast.Call, name: str, value: str, text: Text) -> str:
-    """The source with an option of a call set, whether it is written there or not."""
-    for keyword in call.keywords:
-        if keyword.arg == name:
-            return text.with_expression(keyword.value, value)
-    start = text.offset(call.lineno, call.col_offset)
-    end = text.offset(call.end_lineno, call.end_col_offset) - 1
-    inner = text.source[start:end].rstrip()
-    comma = "" if inner.endswith(("(", ",")) else ", "
-    return text.source[:start] + f"{inner}{comma}{name}={value}" + text.source[end:]
-
-
 def _rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     found = re.search(r"lr=([\d.e+-]+)", finding.fix)
-    for call in _calls(statement, r"[A-Z]\w*") if found else ():
+    for call in calls(statement, r"[A-Z]\w*") if found else ():
         has = any(keyword.arg == "lr" for keyword in call.keywords)
         if not has and len(call.args) > 1:
             yield text.with_expression(call.args[1], found[1] if found else "")
         elif has or call.args:
-            yield _option(call, "lr", found[1] if found else "", text)
+            yield with_option(call, "lr", found[1] if found else "", text)
 
 
 def _lower_rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
@@ -55,30 +35,54 @@ def _lower_rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
             yield text.with_expression(node.value, f"min({text.of(node.value)}, {found[1] if found else ''})")
 
 
+def _constant_rate(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Without what changes the rate as the program goes: the steps of a scheduler, `group["lr"] = …`."""
+    tree = ast.parse(text.source)
+    made = [n for n in ast.walk(tree) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
+    schedulers = {
+        text.of(n.targets[0]) for n in made if isinstance(n.value, ast.Call) and re.search(r"LR$", last(n.value))
+    }
+    for node in ast.walk(tree):
+        call = node.value if isinstance(node, ast.Expr) else None
+        stepped = call.func if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
+        steps = stepped is not None and stepped.attr == "step" and text.of(stepped.value) in schedulers
+        if steps and isinstance(node, ast.Expr):
+            yield text.without(node)
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        key = target.slice if isinstance(target, ast.Subscript) else None
+        if isinstance(node, ast.Assign) and isinstance(key, ast.Constant) and key.value == "lr":
+            yield text.without(node)
+
+
 def _no_decay(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    for call in _calls(statement, r"[A-Z]\w*"):
+    for call in calls(statement, r"[A-Z]\w*"):
         if any(keyword.arg == "weight_decay" for keyword in call.keywords):
-            yield _option(call, "weight_decay", "1e-4", text)
+            yield with_option(call, "weight_decay", "1e-4", text)
 
 
 def _less_dropout(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    for call in _calls(statement, r"Dropout\w*"):
-        yield text.with_expression(call.args[0], "0.1") if call.args else _option(call, "p", "0.1", text)
+    for call in calls(statement, r"dropout\w*"):
+        if len(call.args) > 1:
+            yield text.with_expression(call.args[1], "0.1")
+        else:
+            yield with_option(call, "p", "0.1", text)
+    for call in calls(statement, r"Dropout\w*"):
+        yield text.with_expression(call.args[0], "0.1") if call.args else with_option(call, "p", "0.1", text)
 
 
 def _shuffled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    for call in _calls(statement, r"\w*DataLoader"):
+    for call in calls(statement, r"\w*DataLoader"):
         if len(call.args) < 3:
-            yield _option(call, "shuffle", "True", text)
+            yield with_option(call, "shuffle", "True", text)
 
 
 def _averaged(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """reduction="sum" becomes "mean", here or where the loss is made."""
-    for call in (*_calls(statement, r"\w+"), *_calls(ast.parse(text.source), r"\w+")):
+    for call in (*calls(statement, r"\w+"), *calls(ast.parse(text.source), r"\w+")):
         for keyword in call.keywords:
             if keyword.arg == "reduction" and isinstance(keyword.value, ast.Constant) and keyword.value.value == "sum":
                 yield text.with_expression(keyword.value, '"mean"')
-    for call in _calls(statement, "backward"):
+    for call in calls(statement, "backward"):
         receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
         if isinstance(receiver, ast.BinOp) and isinstance(receiver.op, ast.Mult | ast.Div):
             for side in (receiver.left, receiver.right):
@@ -87,18 +91,18 @@ def _averaged(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str
 
 
 def _descending(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    for call in _calls(statement, "backward"):
+    for call in calls(statement, "backward"):
         receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
         if isinstance(receiver, ast.UnaryOp) and isinstance(receiver.op, ast.USub):
             yield text.with_expression(call, f"{text.of(receiver.operand)}.backward()")
-    for call in _calls(statement, r"[A-Z]\w*"):
+    for call in calls(statement, r"[A-Z]\w*"):
         if any(keyword.arg == "maximize" for keyword in call.keywords):
-            yield _option(call, "maximize", "False", text)
+            yield with_option(call, "maximize", "False", text)
 
 
 def _optimizers(text: Text) -> list[str]:
     """What is stepped in the program, as it is written."""
-    steps = _calls(ast.parse(text.source), "step")
+    steps = calls(ast.parse(text.source), "step")
     written = [text.of(call.func.value) for call in steps if isinstance(call.func, ast.Attribute)]
     return sorted(dict.fromkeys(written), key=lambda name: "sched" in name.lower())
 
@@ -108,24 +112,18 @@ def _zeroed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
         yield text.before(statement, f"{name}.zero_grad()")
 
 
-def _assigned(tree: ast.AST) -> set[str]:
-    """Names that are assigned to, and arguments of functions."""
-    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return stored | {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
-
-
 def _optimized(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """The parameters of another network, no freezing, or the step that is missing."""
     tree = ast.parse(text.source)
     if "optimizer.step()" in finding.fix:
         for node in ast.walk(tree):
             made = node.value if isinstance(node, ast.Assign) else None
-            if isinstance(node, ast.Assign) and isinstance(made, ast.Call) and _calls(made, "parameters"):
+            if isinstance(node, ast.Assign) and isinstance(made, ast.Call) and calls(made, "parameters"):
                 yield text.after(statement, f"{text.of(node.targets[0])}.step()")
         return
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    named = _assigned(tree)
-    for call in _calls(statement, "parameters"):
+    named = assigned(tree)
+    for call in calls(statement, "parameters"):
         given = text.of(call.func.value) if isinstance(call.func, ast.Attribute) else ""
         if "." in given:  # a part of a network
             yield text.with_expression(call, f"{given.split('.')[0]}.parameters()")
@@ -136,22 +134,16 @@ def _optimized(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
             yield text.with_expression(node.value, "True")
 
 
-ACTIVATION = r"(?:Log)?Softmax|ReLU\w*|Sigmoid|Tanh|Hard\w+|Softsign"
-FUNCTION = r"(?:log_)?softmax|relu\w*|sigmoid|tanh|hard\w+|clamp|clip|softsign"
-
-
 def _without_activation(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """`nn.Softmax(dim=1)` becomes `nn.Identity()`, `F.softmax(x, dim=1)` and `x.softmax(1)` become `x`."""
     said = re.search(r"leave (?:the )?(\w+) out", finding.fix)
     name = (said[1] if said else "").replace("_", "").lower()
-    layers = [
-        c for c in _calls(statement, ACTIVATION) if isinstance(c.func, ast.Attribute) and _last(c).lower() == name
-    ]
+    layers = [c for c in calls(statement, ACTIVATION) if isinstance(c.func, ast.Attribute) and last(c).lower() == name]
     for call in reversed(layers):
         if isinstance(call.func, ast.Attribute):
             yield text.with_expression(call, f"{text.of(call.func.value)}.Identity()")
-    for call in reversed(_calls(statement, FUNCTION)):
-        if _last(call).replace("_", "") != name:
+    for call in reversed(calls(statement, FUNCTION)):
+        if last(call).replace("_", "") != name:
             continue
         module = isinstance(call.func, ast.Name) or text.of(call.func).rpartition(".")[0] in MODULES
         if module and call.args:
@@ -160,59 +152,55 @@ def _without_activation(finding: Finding, statement: ast.stmt, text: Text) -> It
             yield text.with_expression(call, text.of(call.func.value))
 
 
-MODULES = ("torch", "F", "nn.functional", "torch.nn.functional", "pellucid", "pellucid.nn.functional")
-
-
 def _axis(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     found = re.search(r"dim=(-?\d)", finding.fix)
-    for call in _calls(statement, rf"{ACTIVATION}|{FUNCTION}") if found else ():
-        if "softmax" not in _last(call).lower():
+    for call in calls(statement, rf"{ACTIVATION}|{FUNCTION}") if found else ():
+        if "softmax" not in last(call).lower():
             continue
         numbers = [a for a in call.args if isinstance(a, ast.Constant | ast.UnaryOp)]
         value = found[1] if found else ""
-        yield text.with_expression(numbers[-1], value) if numbers else _option(call, "dim", value, text)
+        yield text.with_expression(numbers[-1], value) if numbers else with_option(call, "dim", value, text)
 
 
 def _same_shape(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """The prediction loses its axis of length 1, or the target gets one."""
-    for call in _calls(statement, r"\w+"):
+    """The output of the network, or the prediction in the line, loses its axis of length 1, or the target gets one."""
+    forwards = [n for n in ast.walk(ast.parse(text.source)) if isinstance(n, ast.FunctionDef) and n.name == "forward"]
+    returned = [n.value for f in forwards for n in ast.walk(f) if isinstance(n, ast.Return) and n.value is not None]
+    if len(forwards) == len(returned) == 1 and re.search(r"prediction is \(\d+, 1\)", finding.evidence):
+        yield text.with_expression(returned[0], f"{bracketed(returned[0], text)}.squeeze(-1)")
+    for call in calls(statement, r"\w+"):
         if len(call.args) == 2 and "backward" not in text.of(call.func):
-            yield text.with_expression(call.args[0], f"{_bracketed(call.args[0], text)}.squeeze(-1)")
-            yield text.with_expression(call.args[1], f"{_bracketed(call.args[1], text)}.unsqueeze(-1)")
+            yield text.with_expression(call.args[0], f"{bracketed(call.args[0], text)}.squeeze(-1)")
+            yield text.with_expression(call.args[1], f"{bracketed(call.args[1], text)}.unsqueeze(-1)")
     for node in ast.walk(statement):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-            yield text.with_expression(node.left, f"{_bracketed(node.left, text)}.squeeze(-1)")
-            yield text.with_expression(node.right, f"{_bracketed(node.right, text)}.squeeze(-1)")
-
-
-def _bracketed(node: ast.expr, text: Text) -> str:
-    simple = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
-    return text.of(node) if simple else f"({text.of(node)})"
+            yield text.with_expression(node.left, f"{bracketed(node.left, text)}.squeeze(-1)")
+            yield text.with_expression(node.right, f"{bracketed(node.right, text)}.squeeze(-1)")
 
 
 def _mode(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """train() at the head of the loop that trains; eval() around an evaluation."""
     tree = ast.parse(text.source)
     if "before the evaluation" in finding.fix:
-        line, named = statement.lineno, _assigned(tree)
+        line, named = statement.lineno, assigned(tree)
         blocks = [n for n in ast.walk(tree) if isinstance(n, ast.With) and n.lineno <= line <= (n.end_lineno or 0)]
         whole = max(blocks, key=lambda node: node.lineno, default=statement)
-        for call in _calls(statement, r"\w+"):
+        for call in calls(statement, r"\w+"):
             if isinstance(call.func, ast.Name) and call.args and call.func.id in named:
                 trained = text.after(whole, f"{call.func.id}.train()")
                 yield Text(trained).before(whole, f"{call.func.id}.eval()")
         return
-    names = [text.of(c.func.value) for c in _calls(tree, "eval") if isinstance(c.func, ast.Attribute)]
-    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While) and _calls(n, "backward")]
+    names = [text.of(c.func.value) for c in calls(tree, "eval") if isinstance(c.func, ast.Attribute)]
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.For | ast.While) and calls(n, "backward")]
     for name in dict.fromkeys(names):
         for loop in sorted(loops, key=lambda node: -node.lineno):
             yield text.before(loop.body[0], f"{name}.train()")
 
 
-PATCHES: dict[str, tuple[Patch, ...]] = {
+OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "lr-too-low": (_rate,),
     "lr-too-high": (_lower_rate,),
-    "late-instability": (_lower_rate,),
+    "late-instability": (_constant_rate, _lower_rate),
     "excessive-weight-decay": (_no_decay,),
     "excessive-dropout": (_less_dropout,),
     "unshuffled-data": (_shuffled,),
@@ -226,4 +214,9 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "softmax-wrong-axis": (_axis,),
     "silent-broadcast-loss": (_same_shape,),
     "train-eval-mode": (_mode,),
+}
+# those of each cause, the likeliest first
+PATCHES: dict[str, tuple[Patch, ...]] = {
+    cause: (*OF_TRAINING.get(cause, ()), *patches_networks.PATCHES.get(cause, ()), *patches_data.PATCHES.get(cause, ()))
+    for cause in (*OF_TRAINING, *patches_networks.PATCHES, *patches_data.PATCHES)
 }

@@ -6,8 +6,10 @@ None of them is offered before it was tried (see `fix`): a repair may be a guess
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeGuard
 
 from pellucid.doctor.edits import Text, statement_at
@@ -42,6 +44,29 @@ def repairs(finding: Finding, source: str) -> Iterator[str]:
         if changed not in seen and _parses(changed):
             seen.add(changed)
             yield changed
+
+
+def together(findings: list[Finding], source: str, each: int = 1) -> Iterator[str]:
+    """The program with all of these findings repaired at once, by up to `each` repairs of each of them."""
+    made = [source]
+    for finding in findings:
+        changed = [
+            repaired for program in made for repaired in list(repairs(_moved(finding, source, program), program))[:each]
+        ]
+        made = changed or made
+    yield from (program for program in dict.fromkeys(made) if program != source)
+
+
+def _moved(finding: Finding, source: str, changed: str) -> Finding:
+    """A finding at the line where its own is in a program that was changed."""
+    if finding.line is None or source == changed:
+        return finding
+    matcher = difflib.SequenceMatcher(a=source.splitlines(), b=changed.splitlines(), autojunk=False)
+    at = finding.line - 1
+    for _, start, end, new, until in matcher.get_opcodes():
+        if start <= at < end:
+            return replace(finding, line=min(new + at - start, max(until - 1, new)) + 1)
+    return finding
 
 
 def _parses(source: str) -> bool:

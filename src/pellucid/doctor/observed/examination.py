@@ -305,6 +305,7 @@ def _finding(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
     if suspicion.place is not None:
         finding.file, finding.line = suspicion.place
         finding.code = linecache.getline(*suspicion.place).strip()
+    finding.details = [suspicion.measured] if suspicion.measured else []
     finding.fork = curves(was, now) if now is not None else dict(suspicion.curves)
     return finding
 

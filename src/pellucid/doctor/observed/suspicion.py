@@ -22,6 +22,7 @@ class Suspicion:
         by_held_out: what counts is how well it does on the rows of its own evaluation.
         curves: what the record itself proves, where that needs no fork: see `Finding.fork`.
         direction, beyond: of a change of the learning rate, whether it is up or down, and whether by more than tenfold.
+        measured: numbers that a repair needs, such as means and deviations of columns.
         otherwise: its severity where no fork confirms it; "" drops it.
     """
 
@@ -40,5 +41,6 @@ class Suspicion:
     direction: int = 0
     beyond: bool = False
     curves: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
     otherwise: str = ""
     confidence: float = 0.9

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..compare import chance
 from ..criterion import LINEAR, WEIGHTED
-from ..record import OpRecord, ProgramRecord
+from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import (
     FreshWeights,
@@ -206,6 +206,7 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "x = (x - x.mean(0)) / x.std(0)",
             place,
             [ScaleInputs(x.mean(0).reshape(record.shape), column)],
+            measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
         )
     if size > 4 or size < 0.1:
         yield Suspicion(
@@ -215,6 +216,7 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "x = (x - x.mean()) / x.std()",
             place,
             [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0))],
+            measured={"mean": float(x.mean()), "std": float(x.std() or 1.0)},
         )
 
 
@@ -314,17 +316,23 @@ def failed_classes(record: ProgramRecord) -> Iterator[Suspicion]:
         f"{share:.0%} of the rows are of class {common}. Of the other classes, {np.mean(rare):.0%} of the rows are "
         "recognised.",
         "Saying the common class is right nearly always, so the accuracy hides that the others are not learnt.",
-        _weights_for(record.loss.kind, counts),
+        _weights_for(record.loss, counts),
         record.loss.place,
         [WeighClasses(counts)],
         by_recall=True,
     )
 
 
-def _weights_for(kind: str, counts: dict[int, int]) -> str:
-    if kind == "binary_cross_entropy_with_logits":
+def _weights_for(loss: LossRecord, counts: dict[int, int]) -> str:
+    if loss.kind == "binary_cross_entropy_with_logits":
         return f"pos_weight=torch.tensor({counts.get(0, 1) / max(counts.get(1, 1), 1):.1f}), and recall beside accuracy"
-    return "weight= for the loss, each class by how rare it is (or a WeightedRandomSampler), and recall beside accuracy"
+    total = sum(counts.values())
+    shape = () if loss.prediction is None else loss.prediction.shape
+    named = range(shape[1] if len(shape) == 2 else 0)
+    if not max(counts) < len(named) <= 20:
+        return "weight= for the loss, each class by how rare it is, and recall beside accuracy"
+    each = ", ".join(f"{total / (len(counts) * counts.get(c, total)):.3g}" for c in named)
+    return f"weight=torch.tensor([{each}]) for the loss (or a WeightedRandomSampler), and recall beside accuracy"
 
 
 WEIGHABLE = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")

@@ -1,0 +1,270 @@
+"""Repairs of what a network learns from: rows and labels, the loss between them, graphs that are cut, epochs."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Callable, Iterator
+
+from pellucid.doctor.calls import assigned, bracketed, calls, last, loops, to_nn, trained, with_option
+from pellucid.doctor.edits import Text, statement_at
+from pellucid.doctor.finding import Finding
+
+Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
+DRAWN = r"randperm|randint|permutation|shuffle|choice"
+
+
+def _longer(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The outermost loop around a backward, `range(2)`, twenty times as long."""
+    for loop in loops(ast.parse(text.source))[:1]:
+        if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Call) and last(loop.iter) in ("range", "trange"):
+            end = loop.iter.args[0 if len(loop.iter.args) == 1 else 1]
+            fixed = isinstance(end, ast.Constant) and isinstance(end.value, int)
+            yield text.with_expression(end, str(20 * int(ast.literal_eval(end))) if fixed else f"20 * {text.of(end)}")
+
+
+def _faster_by_hand(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`w -= lr * w.grad`, times the factor that was tried, in each line of the update."""
+    found = re.search(r"the learning rate times ([\d.e+-]+)", finding.fix)
+    around = [loop for loop in loops(ast.parse(text.source)) if loop.lineno <= statement.lineno]
+    if not found or not around:
+        return
+    pairs: list[tuple[ast.expr, str]] = []
+    for node in ast.walk(around[-1]):
+        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub) and ".grad" in text.of(node.value):
+            pairs.append((node.value, f"{found[1]} * ({text.of(node.value)})"))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and ".grad" in text.of(node.right):
+            pairs.append((node.right, f"{found[1]} * ({text.of(node.right)})"))
+    if pairs:
+        yield text.with_expressions(pairs)
+
+
+def _not_negative(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`loss = -criterion(…)`, on which backward is called, without its minus."""
+    tree = ast.parse(text.source)
+    receivers = {
+        ast.unparse(call.func.value) for call in calls(tree, "backward") if isinstance(call.func, ast.Attribute)
+    }
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in receivers else None
+        if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+            yield text.with_expression(value, text.of(value.operand))
+
+
+def _connected(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """What cuts a graph, in the line or in what it is about: `.detach()`, `.data`, `.item()`, a tensor made anew."""
+    tree = ast.parse(text.source)
+    near = [statement]
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and {ast.unparse(target) for target in node.targets} & names:
+            near.append(node)
+    for around in near:
+        changed = _without_cuts(around, text)
+        if changed != text.source:
+            yield changed
+
+
+MAKERS = r"tensor|from_numpy|as_tensor|Tensor|FloatTensor|Variable"
+CUTS = r"detach|numpy|item|cpu"
+
+
+def _without_cuts(around: ast.stmt, text: Text) -> str:
+    """The source with the cuts of a statement taken out, one by one."""
+    source = text
+    for _ in range(8):
+        at = statement_at(ast.parse(source.source), around.lineno)
+        for node in ast.walk(at) if at is not None else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if re.fullmatch(CUTS, node.func.attr) and not node.args:
+                    source = Text(source.with_expression(node, source.of(node.func.value)))
+                    break
+                if re.fullmatch(MAKERS, node.func.attr) and node.args and not isinstance(node.args[0], ast.Constant):
+                    source = Text(source.with_expression(node, bracketed(node.args[0], source)))
+                    break
+            if isinstance(node, ast.Attribute) and node.attr == "data" and isinstance(node.ctx, ast.Load):
+                source = Text(source.with_expression(node, source.of(node.value)))
+                break
+        else:
+            break
+    return source.source
+
+
+def _within(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The edge kept off: a variable before the line, `log(x)` as `log((x).clamp(…))`, `a / b` as `a / (b + 1e-8)`."""
+    edges = [call.args[0] for call in calls(statement, r"log\w*|sqrt|rsqrt") if call.args]
+    for name in dict.fromkeys(node.id for node in edges if isinstance(node, ast.Name)):
+        yield text.before(statement, f"{name} = {name}.clamp(min=1e-3)")
+    for call in calls(statement, r"log\w*|sqrt|rsqrt"):
+        method = isinstance(call.func, ast.Attribute) and not call.args
+        given = (
+            call.func.value if method and isinstance(call.func, ast.Attribute) else call.args[0] if call.args else None
+        )
+        if given is not None:
+            yield text.with_expression(given, f"({text.of(given)}).clamp(min=1e-6)")
+    for node in ast.walk(statement):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not isinstance(node.right, ast.Constant):
+            yield text.with_expression(node.right, f"({text.of(node.right)} + 1e-8)")
+
+
+def _filled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """NaN and infinite values of the inputs become numbers, wherever the network is called."""
+    path = to_nn(text).removesuffix("nn")
+    for at, name in trained(ast.parse(text.source), text)[:1] if path and "in the inputs" in finding.evidence else ():
+        yield text.after(
+            at,
+            f"{name.split('.')[0]}.register_forward_pre_hook(lambda module, given: "
+            f"({path}nan_to_num(given[0], 0.0, 0.0, 0.0), *given[1:]))",
+        )
+
+
+def _targets(statement: ast.stmt) -> Iterator[ast.expr]:
+    """The second argument of each call of two: the targets of a loss."""
+    for call in calls(statement, r"\w+"):
+        if len(call.args) == 2:
+            yield call.args[1]
+
+
+def _from_zero(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Class ids less one."""
+    for target in _targets(statement):
+        if finding.fix == "y - 1":
+            yield text.with_expression(target, f"{bracketed(target, text)} - 1")
+
+
+def _between(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Targets that go from one number to another brought to 0 and 1."""
+    found = re.search(r"go from (\S+) to (\S+)\.$", finding.evidence)
+    for target in _targets(statement) if found else ():
+        low, high = (float(found[1]), float(found[2])) if found else (0.0, 1.0)
+        yield text.with_expression(target, f"({bracketed(target, text)} - {low:g}) / {high - low:g}")
+
+
+def _weighted(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """The weights of the classes, where the loss is made."""
+    found = re.search(r"(pos_weight|weight)=(torch\.tensor\((?:\[.*?\]|[\d.]+)\))", finding.fix)
+    path = to_nn(text).removesuffix("nn")
+    if not found or not path:
+        return
+    kinds = (
+        "BCEWithLogitsLoss|binary_cross_entropy_with_logits"
+        if found[1] == "pos_weight"
+        else r"CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss"
+    )
+    for call in calls(ast.parse(text.source), kinds):
+        yield with_option(call, found[1], found[2].replace("torch.", path), text)
+
+
+def _of_logits(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """nll_loss of what are no log-probabilities: log_softmax for softmax, or cross_entropy."""
+    tree = ast.parse(text.source)
+    for names in (
+        {"softmax": "log_softmax", "Softmax": "LogSoftmax"},
+        {"nll_loss": "cross_entropy", "NLLLoss": "CrossEntropyLoss"},
+    ):
+        found = [call for call in calls(tree, "|".join(names)) if isinstance(call.func, ast.Attribute)]
+        pairs = [
+            (call.func, f"{text.of(call.func.value)}.{names[last(call)]}")
+            for call in found
+            if isinstance(call.func, ast.Attribute)
+        ]
+        if pairs:
+            yield text.with_expressions(pairs)
+            return
+
+
+def _next_batch(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A batch that is drawn anew in each turn of a loop over batches goes: the loop's own is used."""
+    tree = ast.parse(text.source)
+    for loop in loops(tree):
+        if not isinstance(loop, ast.For):
+            continue
+        given = assigned(loop.target)
+        for node in loop.body:
+            if isinstance(node, ast.Assign) and given and given <= assigned(node) and len(given) > 1:
+                yield text.without(node)
+    for node in ast.walk(tree):  # `x, y = next(iter(loader))` before a loop that makes as many steps
+        body = getattr(node, "body", None)
+        for one, following in itertools.pairwise(body) if isinstance(body, list) else ():
+            if isinstance(one, ast.Assign) and isinstance(following, ast.For) and _first_of(one.value):
+                head = f"for {text.of(one.targets[0])} in {text.of(_first_of(one.value) or one.value)}:"
+                old = text.lines[following.lineno - 1]
+                indent = old[: len(old) - len(old.lstrip())]
+                lines = list(text.lines)
+                lines[following.lineno - 1] = f"{indent}{head}\n"
+                yield Text("".join(lines)).without(one)
+
+
+def _first_of(value: ast.expr) -> ast.expr | None:
+    """The loader of `next(iter(loader))`."""
+    if isinstance(value, ast.Call) and last(value) == "next" and value.args:
+        inner = value.args[0]
+        if isinstance(inner, ast.Call) and last(inner) == "iter" and inner.args:
+            return inner.args[0]
+    return None
+
+
+def _same_rows(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Two things that are indexed beside each other take the same index; an order that only one was given goes."""
+    tree = ast.parse(text.source)
+    for node in ast.walk(tree):
+        sides = node.elts if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Load) else []
+        indexed = [side for side in sides if isinstance(side, ast.Subscript)]
+        if len(indexed) == 2 and ast.unparse(indexed[0].slice) != ast.unparse(indexed[1].slice):
+            yield text.with_expression(indexed[1].slice, text.of(indexed[0].slice))
+    for loop in loops(tree)[-1:]:
+        rows = [
+            n
+            for n in ast.walk(loop)
+            if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Load) and isinstance(n.value, ast.Name)
+        ]
+        rows.sort(key=lambda n: (n.lineno, n.col_offset))
+        slices = {ast.unparse(n.slice): n for n in rows}
+        if len({ast.unparse(n.value) for n in rows}) >= 2 and len(slices) == 2:
+            first, second = rows[0], next(n for n in rows if ast.unparse(n.slice) != ast.unparse(rows[0].slice))
+            yield text.with_expression(second.slice, text.of(first.slice))
+    for node in ast.walk(tree):  # `y = y[torch.randperm(len(y))]`
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and calls(node.value.slice, DRAWN):
+            if ast.unparse(node.targets[0]) == ast.unparse(node.value.value):
+                yield text.without(node)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and last(node.value) == "shuffle":
+            yield text.without(node)
+
+
+def _in_any_order(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Rows that are cut out one slice after the other are put into an order by chance before."""
+    tree = ast.parse(text.source)
+    path = to_nn(text).removesuffix("nn")
+    around = loops(tree)
+    names: dict[str, None] = {}
+    for node in ast.walk(around[-1]) if around else ():
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and isinstance(node.value, ast.Name):
+            names[node.value.id] = None
+    if len(names) >= 2 and path:
+        both = ", ".join(names)
+        mixed = ", ".join(f"{name}[mixed]" for name in names)
+        one = next(iter(names))
+        yield Text(text.before(around[0], f"mixed = {path}randperm(len({one}))")).source.replace(
+            f"mixed = {path}randperm(len({one}))\n",
+            f"mixed = {path}randperm(len({one}))\n{' ' * around[0].col_offset}{both} = {mixed}\n",
+        )
+
+
+PATCHES: dict[str, tuple[Patch, ...]] = {
+    "too-few-updates": (_longer,),
+    "lr-too-low": (_faster_by_hand,),
+    "lr-too-high": (_faster_by_hand,),
+    "late-instability": (_faster_by_hand,),
+    "loss-sign-flipped": (_not_negative,),
+    "detached-gradient": (_connected,),
+    "log-of-zero": (_within,),
+    "non-finite-data": (_filled,),
+    "labels-off-by-one": (_from_zero,),
+    "labels-out-of-range": (_between,),
+    "class-imbalance": (_weighted,),
+    "wrong-loss-for-task": (_of_logits,),
+    "low-coverage": (_next_batch,),
+    "labels-misaligned": (_same_rows,),
+    "unshuffled-data": (_in_any_order,),
+}

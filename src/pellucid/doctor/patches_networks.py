@@ -1,0 +1,219 @@
+"""Repairs of networks: their first weights, their activations, the size of what they are given and of gradients."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+
+from pellucid.doctor.calls import FUNCTION, calls, last, loops, to_nn, trained, with_option
+from pellucid.doctor.edits import Text
+from pellucid.doctor.finding import Finding
+
+Patch = Callable[[Finding, ast.stmt, Text], Iterator[str]]
+LAYERS = r"Linear|Conv[123]d"
+
+
+def _drawn_anew(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """First weights as layers have them by themselves, right before the training; then, of the usual size."""
+    tree = ast.parse(text.source)
+    made = trained(tree, text)
+    for at, name in made[:1]:
+        whole = name.split(".")[0]
+        again = f"{whole}.apply(lambda layer: layer.reset_parameters() if hasattr(layer, 'reset_parameters') else None)"
+        drawn = f"[{to_nn(text)}.init.xavier_uniform_(p) for p in {whole}.parameters() if p.dim() > 1]"
+        around = [loop for loop in loops(tree) if loop.lineno > at.lineno and loop.col_offset == at.col_offset][:1]
+        yield text.before(around[0], again) if around else text.after(at, again)
+        yield text.before(around[0], drawn) if around else text.after(at, drawn)
+
+
+def _clipped(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Gradients clipped before each step; and first weights drawn anew beside that."""
+    tree = ast.parse(text.source)
+    names = list(dict.fromkeys(name.split(".")[0] for _, name in trained(tree, text)))
+    for node in ast.walk(tree):
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(node, ast.Expr) and isinstance(call, ast.Call) and last(call) == "step" and names:
+            given = f"{names[0]}.parameters()"
+            if "sched" in text.of(call.func):
+                continue
+            changed = text.before(node, f"{to_nn(text)}.utils.clip_grad_norm_({given}, 1.0)")
+            yield changed
+            yield from list(_drawn_anew(finding, statement, Text(changed)))[::-1]
+            return
+
+
+def _unclipped(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    found = re.search(r"reach: ([\d.e+-]+)", finding.fix)
+    for call in calls(statement, r"clip_grad_\w+") if found else ():
+        if len(call.args) > 1:
+            yield text.with_expression(call.args[1], f"{float(found[1]):g}" if found else "")
+
+
+BENT = {"Sigmoid": "ReLU", "Tanh": "ReLU", "sigmoid": "relu", "tanh": "relu"}
+
+
+def _rectified(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Sigmoids and tanhs between layers become rectifiers: all of them, or those of the line."""
+    tree = ast.parse(text.source)
+    outputs: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            outputs.add(id(node.value))
+        if isinstance(node, ast.Call) and last(node) == "Sequential" and node.args:
+            outputs.add(id(node.args[-1]))
+    every = [c for c in calls(tree, "|".join(BENT)) if id(c) not in outputs]
+    here = calls(statement, "|".join(BENT))
+    written = {(call.lineno, call.col_offset) for call in every}
+    for chosen in (every, [*every, *(c for c in here if (c.lineno, c.col_offset) not in written)]):
+        if chosen:
+            yield text.with_expressions(_renamed(call, BENT[last(call)], text) for call in chosen)
+
+
+def _renamed(call: ast.Call, new: str, text: Text) -> tuple[ast.expr, str]:
+    """What is called, under another name: `torch.tanh` as `torch.relu`."""
+    head = f"{text.of(call.func.value)}." if isinstance(call.func, ast.Attribute) else ""
+    return call.func, head + new
+
+
+def _leaky(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Rectifiers with a slope where they are off."""
+    named = {"ReLU": "LeakyReLU", "relu": "leaky_relu"}
+    found = calls(ast.parse(text.source), "ReLU|relu")
+    pairs: list[tuple[ast.expr, str]] = []
+    for call in found:
+        if last(call) == "relu":
+            method = isinstance(call.func, ast.Attribute) and not re.match(r"torch|F$|nn", text.of(call.func.value))
+            if method or not call.args:
+                return
+            pairs.append((call.func, f"{to_nn(text)}.functional.leaky_relu"))
+        else:
+            pairs.append(_renamed(call, named["ReLU"], text))
+    if pairs:
+        yield text.with_expressions(pairs)
+
+
+def _bent(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """An activation after each layer but the last: within Sequential, and where a forward calls one after the other."""
+    tree = ast.parse(text.source)
+    for stack in calls(tree, "Sequential"):
+        after: list[tuple[ast.expr, str]] = []
+        for one, following in zip(stack.args, stack.args[1:], strict=False):
+            if _is_layer(one) and _is_layer(following):
+                after.append((one, f"{text.of(one)}, {to_nn(text)}.ReLU()"))
+        if after:
+            last_one = stack.args[-1]
+            if not _next_is_output(stack, tree):
+                after.append((last_one, f"{text.of(last_one)}, {to_nn(text)}.ReLU()"))
+            yield text.with_expressions(after)
+            return
+    layers = {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_layer(node.value)
+    }
+    for forward in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "forward"):
+        used = [c for c in ast.walk(forward) if isinstance(c, ast.Call) and ast.unparse(c.func) in layers]
+        used.sort(key=lambda c: (c.end_lineno or 0, c.end_col_offset or 0))  # an inner call ends before its outer one
+        inner = used[:-1]
+        source = text
+        for call in sorted(inner, key=lambda c: (c.lineno, c.col_offset)):
+            at = next((c for c in _again(source) if ast.unparse(c) == ast.unparse(call)), None)
+            if at is not None:
+                source = Text(source.with_expression(at, f"{source.of(at)}.relu()"))
+        if source is not text:
+            yield source.source
+            return
+
+
+def _again(text: Text) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(text.source)) if isinstance(node, ast.Call)]
+
+
+def _is_layer(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and re.fullmatch(LAYERS, last(node)) is not None
+
+
+def _next_is_output(stack: ast.Call, tree: ast.AST) -> bool:
+    """Whether a stack of layers ends in the output of the network: nothing is called on its result."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and node.value is stack and ast.unparse(node.targets[0]).startswith("self."):
+            name = ast.unparse(node.targets[0])
+            uses = [c for c in ast.walk(tree) if isinstance(c, ast.Call) and ast.unparse(c.func) == name]
+            returned = [n.value for n in ast.walk(tree) if isinstance(n, ast.Return)]
+            return any(use is value for use in uses for value in returned)
+    return True
+
+
+def _to_scale(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """What the network is given, less its mean, over its spread, wherever it is called: in the evaluation, too."""
+    measured = next((d for d in finding.details if "mean" in d and "std" in d), None)
+    made = trained(ast.parse(text.source), text)
+    if measured is None or not made:
+        return
+    at, name = made[0]
+    package = to_nn(text).removesuffix(".nn") if to_nn(text) != "nn" else ""
+    numbers = {key: measured[key] for key in ("mean", "std")}
+    if any(isinstance(value, list) for value in numbers.values()) and not package:
+        return
+    mean, std = (
+        f"{package}.tensor({_short(value)})" if isinstance(value, list) else f"{value:.6g}"
+        for value in (numbers["mean"], numbers["std"])
+    )
+    yield text.after(
+        at,
+        f"{name.split('.')[0]}.register_forward_pre_hook("
+        f"lambda module, given: ((given[0] - {mean}) / {std}, *given[1:]))",
+    )
+
+
+def _short(values: list[float]) -> str:
+    return "[" + ", ".join(f"{value:.4g}" for value in values) + "]"
+
+
+def _one_unit(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A softmax over one unit becomes a sigmoid; before a loss that takes logits, it goes."""
+    for call in calls(statement, "Softmax|softmax"):
+        by_logits = re.search(r"with_?logits", text.source, re.I) is not None
+        if last(call) == "Softmax":
+            yield text.with_expression(call, f"{to_nn(text)}.{'Identity' if by_logits else 'Sigmoid'}()")
+        elif isinstance(call.func, ast.Attribute):
+            module = re.fullmatch(r"torch|F|(torch\.)?nn\.functional", text.of(call.func.value)) is not None
+            given = text.of(call.args[0] if module and call.args else call.func.value)
+            yield text.with_expression(call, given if by_logits else f"({given}).sigmoid()")
+
+
+def _batch_first(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A recurrence or attention that takes its axis of time first, told that the batch is."""
+    kinds = r"LSTM|GRU|RNN|MultiheadAttention|Transformer(?:Encoder|Decoder)Layer"
+    for call in calls(ast.parse(text.source), kinds):
+        if not any(keyword.arg == "batch_first" for keyword in call.keywords):
+            yield with_option(call, "batch_first", "True", text)
+
+
+def _kept_in_list(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """`self.layers = [nn.Linear(…), …]` becomes an nn.ModuleList of them."""
+    for node in ast.walk(ast.parse(text.source)):
+        if not isinstance(node, ast.Assign) or not ast.unparse(node.targets[0]).startswith("self."):
+            continue
+        plain = isinstance(node.value, ast.List | ast.ListComp | ast.BinOp | ast.Dict | ast.DictComp)
+        if plain and calls(node.value, f"{LAYERS}|{FUNCTION}|[A-Z]\\w+"):
+            kind = "ModuleDict" if isinstance(node.value, ast.Dict | ast.DictComp) else "ModuleList"
+            yield text.with_expression(node.value, f"{to_nn(text)}.{kind}({text.of(node.value)})")
+
+
+PATCHES: dict[str, tuple[Patch, ...]] = {
+    "init-too-small": (_drawn_anew,),
+    "init-too-large": (_drawn_anew,),
+    "symmetric-init": (_drawn_anew,),
+    "dead-units": (_drawn_anew, _leaky),
+    "exploding-gradients": (_clipped,),
+    "lr-too-low": (_unclipped,),
+    "vanishing-gradients": (_rectified,),
+    "no-nonlinearity": (_bent,),
+    "input-not-scaled": (_to_scale,),
+    "feature-scale-mismatch": (_to_scale,),
+    "softmax-single-unit": (_one_unit,),
+    "samples-mixed": (_batch_first,),
+    "parameter-not-optimized": (_kept_in_list,),
+}
