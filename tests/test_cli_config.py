@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_read() -> None:
 
 
 def test_each_option_of_a_run_can_be_in_a_file() -> None:
-    values = {"callback": '["ema"]', "categorical": '["a"]', "ignore": '["b"]'}
+    values = {"callback": '["ema"]', "categorical": '["a"]', "numeric": '["c"]', "ignore": '["b"]'}
     for name in SETTINGS:
         for value in (values.get(name), '"x"', '"cp1252"', "1", "true"):
             try:

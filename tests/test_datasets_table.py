@@ -114,6 +114,48 @@ def test_a_number_may_be_a_category(tmp_path):
     assert datasets.csv(path, "y", categorical=["zip"]).feature_names == ("zip=10115", "zip=20095")
 
 
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["01067", "10115"], "category"),
+        (["7", "007"], "category"),
+        (["01", "02", "00"], "category"),
+        (["0171", "none"], "category"),
+        (["0", "10"], "number"),
+        (["0.5", "00.7"], "number"),
+        (["-07", "12"], "number"),
+        ([*map(str, range(8, 48)), "07"], "number"),
+    ],
+)
+def test_codes_with_a_zero_before_are_categories(tmp_path, cells, kind):
+    path = write(tmp_path, "code,x,y\n" + "".join(f"{cell},{i},{'ab'[i % 2]}\n" for i, cell in enumerate(cells * 5)))
+    data = datasets.csv(path, "y")
+    row = next(row for row in data.facts["table"] if row["name"] == "code")
+    assert row["kind"] == kind
+    assert ("--numeric code takes them for numbers" in row["note"]) == (kind == "category")
+    if kind == "category":
+        assert set(data.facts["categories"]["code"]) == set(cells)
+
+
+def test_codes_may_be_numbers_all_the_same(tmp_path):
+    path = write(tmp_path, "code,y\n" + "007,01\n010,02\n" * 5)
+    data = datasets.csv(path, "y", numeric=["code"])
+    assert data.feature_names == ("code",)
+    assert data.class_names == ("01", "02")
+    assert datasets.csv(path, "y", numeric=["y"]).class_names == ("1", "2")
+    with pytest.raises(DataError, match="'code' cannot be categorical and numeric"):
+        datasets.csv(path, "y", numeric=["code"], categorical=["code"])
+    with pytest.raises(DataError, match=r"no column 'cod' to be the numeric column.*Did you mean 'code'"):
+        datasets.csv(path, "y", numeric=["cod"])
+
+
+def test_codes_of_which_each_is_another_are_left_out_with_a_sentence(tmp_path):
+    path = write(tmp_path, "code,x,y\n" + "".join(f"{i:05d},{i % 7},{'ab'[i % 2]}\n" for i in range(40)))
+    row = next(row for row in datasets.csv(path, "y").facts["table"] if row["name"] == "code")
+    assert row["role"] == "left out"
+    assert "--categorical code keeps it; --numeric code takes it for numbers" in row["note"]
+
+
 FORMS = [
     ("byte order mark", b"\xef\xbb\xbf" + PETS.encode()),
     ("CRLF", PETS.replace("\n", "\r\n")),

@@ -1,6 +1,7 @@
 """What the columns of a table hold: numbers, dates or categories, how they are written, and what is missing."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
 
 _IDENTIFIER = re.compile(r"(?i:(^|.*[\W_])(id|index|idx|nr|no|number|num|row|key|unnamed: 0))$|.*[a-z](Id|ID|Nr|No)$")
+_FEWEST_PADDED = 0.05  # of the cells of a column of codes, those with a zero before where not all are of one length
 
 
 def understand(
@@ -36,6 +38,7 @@ def understand(
     decimal: str | None = None,
     categorical: Sequence[str] = (),
     missing: Missing = "error",
+    numeric: Sequence[str] = (),
     learned: Mapping[str, Mapping[str, str]] | None = None,
 ) -> tuple[TableFile, dict[str, Column]]:
     """Every column of the table that can be learned from, and the table of the rows and columns that remain.
@@ -46,6 +49,7 @@ def understand(
     Args:
         decimal: "." or ",", where the cells do not say it themselves.
         categorical: columns whose cells are categories, whatever they look like.
+        numeric: columns whose cells are numbers, though they look like codes (007).
         missing: what a cell without a value is: an error, the end of its row, or a category of its own; with "mean" and
             "indicator", a category of its own among texts, NaN among numbers, for the caller to fill in, and in the
             target the end of its row.
@@ -57,7 +61,7 @@ def understand(
     """
     learned = learned or {}
     kinds: dict[str, Any] = {
-        name: learned[name]["kind"] if name in learned else _kind(table, name, name == target, categorical)
+        name: learned[name]["kind"] if name in learned else _kind(table, name, name == target, categorical, numeric)
         for name in table.columns
     }
     if not learned:
@@ -93,7 +97,8 @@ def understand(
         elif kinds[name] == "category":
             if name == target and name not in categorical and _are_names(cells):
                 raise _names_as_target(table, name)
-            columns[name] = Column(name, "category", np.array(cells), missing=counts[name])
+            note = "" if learned or name in categorical else _coded(name, cells)
+            columns[name] = Column(name, "category", np.array(cells), missing=counts[name], note=note)
         else:
             empty = gaps[name] if filled else ()
             columns[name] = numbers(table, name, marks[name], notes[name], counts[name], learned.get(name), empty)
@@ -126,10 +131,36 @@ def _useless(table: TableFile, name: str, kind: Kind) -> str:
         return f"holds dates such as {cell}, of which day or month may come first: write {dates.EXAMPLE}"
     distinct = len(set(cells))
     if kind == "category" and (distinct > MOST_CATEGORIES or _are_names(cells)):
-        return (
-            f"holds {distinct:,} different texts in {len(cells):,} rows: names? --categorical {quoted(name)} keeps it"
+        return f"holds {distinct:,} different texts in {len(cells):,} rows: names? " + (
+            f"As codes, with a zero before ({code}), --categorical {quoted(name)} keeps it; --numeric {quoted(name)} "
+            "takes it for numbers"
+            if (code := _code(cells))
+            else f"--categorical {quoted(name)} keeps it"
         )
     return ""
+
+
+def _coded(name: str, cells: Sequence[str]) -> str:
+    """What is said of a column whose digits were taken for codes."""
+    code = _code(cells)
+    return f"codes, as {code} has a zero before: --numeric {quoted(name)} takes them for numbers" if code else ""
+
+
+def _code(cells: Sequence[str]) -> str:
+    """A cell with a zero before its other digits, in a column of codes such as postal ones; empty in any other.
+
+    Codes are as long as one another (01067, 10115); where some are not, one in twenty has such a zero, as a single one
+    among numbers was typed by mistake.
+
+    >>> _code(["10115", "01067"]), _code(["12", "7", "007"]), _code(["0.5", "007"]), _code(["0", "10"])
+    ('01067', '007', '', '')
+    """
+    digits = [cell for cell in cells if numeral(cell) is not None]
+    if not all(cell.isdecimal() for cell in digits):
+        return ""
+    padded = [cell for cell in digits if len(cell) > 1 and unicodedata.decimal(cell[0]) == 0]
+    alike = len({len(cell) for cell in digits}) == 1
+    return padded[0] if padded and (alike or _FEWEST_PADDED * len(digits) <= len(padded)) else ""
 
 
 def _order(cells: Sequence[str], gaps: Sequence[int]) -> str | None:
@@ -159,10 +190,15 @@ def _dates(table: TableFile, name: str, order: str, missing: int, gaps: Sequence
     return Column(name, "number", np.array(values, np.float64), missing=missing, date=order, note=note)
 
 
-def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[str]) -> Kind:
-    """What a column holds: numbers or dates, if at least half of the cells with a value are some; else categories."""
+def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[str], numeric: Sequence[str]) -> Kind:
+    """What a column holds: numbers or dates, if at least half of the cells with a value are some; else categories.
+
+    Digits with a zero before them are codes, which are categories.
+    """
     if name in categorical:
         return "category"
+    if name in numeric:
+        return "number"
     present = [cell for cell in table.columns[name] if cell not in MISSING and cell.lower() not in MISSING_NUMBER]
     if not present:
         if any(cell not in MISSING for cell in table.columns[name]):
@@ -174,7 +210,7 @@ def _kind(table: TableFile, name: str, is_target: bool, categorical: Sequence[st
     plain = sum(not number.is_word for number in numerals)
     words = Counter(number.unit for number in numerals if number.is_word)
     if 2 * plain >= len(present):
-        return "number"
+        return "category" if _code(present) else "number"
     distinct = len(set(present))
     few = distinct <= MOST_CLASSES and 2 * distinct <= len(present)
     if 2 * (plain + words.total()) >= len(present) and not few:  # 12 kg; but few of such texts are names: 10a, 10b

@@ -39,6 +39,7 @@ def csv(
     seed: int = 0,
     task: Task | None = None,
     categorical: Sequence[str] = (),
+    numeric: Sequence[str] = (),
     ignore: Sequence[str] = (),
     decimal: str | None = None,
     missing: Missing = "error",
@@ -53,7 +54,8 @@ def csv(
     Columns: one whose cells are numbers is standardised, (x − mean) / std; one of texts becomes a column of 0 and 1 for
     each category. Means, deviations and categories are those of the training part alone: a category met only in
     validation is 0 in all of its columns (`facts["unseen"]` names such categories). If at least half of a column's
-    cells are numbers, it is a column of numbers and the others are mistakes.
+    cells are numbers, it is a column of numbers and the others are mistakes. Digits with a zero before them (007,
+    01067) are codes, and so categories.
 
     Numbers are read as people write them: 1,000.50 or 1.000,50 (a column has one decimal mark; where no cell says
     which, another column of the file may), 1 000 and 1'000, $2.50, 5% (which is 0.05), (3.2) for −3.2, 12 kg where all
@@ -71,6 +73,7 @@ def csv(
     Args:
         task: "classification" or "regression", where that guess is not what is wanted.
         categorical: columns to be taken as categories although their cells look like numbers (a postcode) or names.
+        numeric: columns to be taken as numbers although their cells look like codes (007).
         ignore: columns to be left out.
         decimal: "." or ",", the decimal mark of all columns, where the cells leave it open (1,234).
         missing: what an empty cell, NA, nan, None, null or ? is: an "error"; the reason to "drop" its row; or, among
@@ -113,16 +116,19 @@ def csv(
     table = without(table, ignore)
     if isinstance(target, str) and target not in table.columns:
         table = _joined(table, target)
-    for name, what in [(target, "target"), *((name, "categorical column") for name in categorical)]:
+    asked = [*((name, "categorical column") for name in categorical), *((name, "numeric column") for name in numeric)]
+    for name, what in [(target, "target"), *asked]:
         if name not in table.columns:
             raise no_such_column(name, table, what)
+    if both := set(categorical) & set(numeric):
+        raise DataError(f"{path}: column {min(both)!r} cannot be categorical and numeric: choose one of the two")
     if len(table.columns) == 1:
         raise DataError(f"{path} has no column but the target {target!r}: there is nothing to learn it from")
     n = len(table.row_numbers)
     if n < 2:
         raise DataError(f"{path} has {n} row{'' if n == 1 else 's'} below its header: at least 2 are needed")
     # Every cell is read before anything is split, so that a bad one is found wherever it falls.
-    table, columns = understand(table, target, decimal, categorical, missing)
+    table, columns = understand(table, target, decimal, categorical, missing, numeric)
     n = len(table.row_numbers)
 
     shown = [column.described("target" if name == target else "feature") for name, column in columns.items()]

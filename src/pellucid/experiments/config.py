@@ -123,6 +123,11 @@ class Config:
         (),
         field_default=(),
     )
+    numeric: tuple[str, ...] = setting(
+        "A column of the CSV file whose cells are numbers, though they look like codes (007). May be repeated.",
+        (),
+        field_default=(),
+    )
     ignore: tuple[str, ...] = setting("A column of the CSV file to leave out. May be repeated.", (), field_default=())
     decimal: str | None = setting(
         "The decimal mark of the CSV file, . or , where its cells leave it open (1,234).",

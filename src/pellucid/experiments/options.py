@@ -144,7 +144,7 @@ def from_json(stored: dict[str, Any]) -> Config:
         check({name: value for name, value in stored.items() if value is not None})
     except (TypeError, AttributeError) as error:
         raise UsageError(f"config.json of the run has a value of the wrong kind: {error}") from error
-    lists = {name: tuple(stored.get(name, ())) for name in ("callback", "categorical", "ignore")}
+    lists = {name: tuple(stored.get(name, ())) for name in ("callback", "categorical", "numeric", "ignore")}
     return Config(**{**stored, **lists})
 
 

@@ -91,7 +91,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 }
 DATASETS = tuple(name for name in RECIPES if name not in ("csv", "folder", "text"))
 
-_TABLE = ("target", "categorical", "ignore", "decimal", "missing", "header", "stratify", "folds", "fold")
+_TABLE = ("target", "categorical", "numeric", "ignore", "decimal", "missing", "header", "stratify", "folds", "fold")
 
 # Settings of some data sets alone, and the values that they have of others, whatever the model.
 BELONGS: dict[str, tuple[str, ...]] = {
