@@ -264,6 +264,9 @@ def two_machines(tmp_path: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
         yield hosts, {"HYDRA_LAUNCHER": "ssh", "HYDRA_LAUNCHER_EXEC": str(reach), "UCX_TLS": "tcp,self"}
     finally:
         for name in hosts:
+            for left in _command("ip", "netns", "pids", name).stdout.split():  # which waits for the other machine
+                with suppress(ProcessLookupError):
+                    os.kill(int(left), signal.SIGKILL)
             _command("ip", "netns", "delete", name)
             shutil.rmtree(f"/etc/netns/{name}", ignore_errors=True)
 
