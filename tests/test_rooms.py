@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "func": frozenset({"nn", "ops", "core"}),  # a module as a function of its parameters
     "distributions": frozenset({"linalg", "ops", "core"}),
     "fft": frozenset({"ops", "core"}),
-    "distributed": frozenset({"backend", "core", "types", "errors"}),
+    "distributed": frozenset({"backend", "core", "types", "errors", "autograd"}),  # collectives have gradients
     "nn": frozenset(
         {"sparse", "ops", "core", "record", "viz", "autograd", "distributed"}
     ),  # the report on ways to initialise draws itself; gradients are averaged over ranks

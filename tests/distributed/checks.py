@@ -621,11 +621,60 @@ class StopAt(train.Callback):
             learner.stop()
 
 
+def gradients_of_collectives():
+    """Against the program in one process: all ranks' inputs in one place, and the sum of all ranks' losses."""
+    functional = import_module("torch.distributed.nn.functional")
+    rows = {  # what a rank does with its tensor, and what comes to rank r of the tensors of all
+        "broadcast": (lambda x: functional.broadcast(x, size - 1), lambda xs, r: xs[size - 1]),
+        "all_reduce": (functional.all_reduce, lambda xs, r: sum(xs)),
+        "mean": (lambda x: functional.all_reduce(x, ReduceOp.AVG), lambda xs, r: sum(xs) / size),
+        "reduce": (lambda x: functional.reduce(x, 0), lambda xs, r: sum(xs) if r == 0 else xs[r].detach()),
+        "all_gather": (lambda x: torch.cat(functional.all_gather(x)), lambda xs, r: torch.cat(xs)),
+        "gather": (
+            lambda x: torch.cat(functional.gather(x, 0)), lambda xs, r: torch.cat(xs) * (1.0 if r == 0 else 0.0),
+        ),
+        "scatter": (
+            lambda x: functional.scatter([x * (r + 1) for r in range(size)], 0), lambda xs, r: xs[0] * (r + 1),
+        ),
+        "reduce_scatter": (
+            lambda x: functional.reduce_scatter(x, [x * (r + 1) for r in range(size)]), lambda xs, r: sum(xs) * (r + 1),
+        ),
+        "all_to_all": (
+            lambda x: torch.cat(functional.all_to_all([x] * size, [x * (r + 1) for r in range(size)])),
+            lambda xs, r: torch.cat(xs) * (r + 1),
+        ),
+        "all_to_all_single": (
+            lambda x: functional.all_to_all_single(
+                torch.zeros(2 * size, 3), torch.cat([x * (r + 1) for r in range(size)])
+            ),
+            lambda xs, r: torch.cat(xs) * (r + 1),
+        ),
+    }  # fmt: skip
+    wrong = []  # said when all have communicated: a rank that stops leaves the others waiting
+    for name, (together, alone) in rows.items():
+        mine = of(rank).requires_grad_()
+        out = together(mine)
+        (out**2 * (rank + 1)).sum().backward()
+        everyone = [of(r).requires_grad_() for r in range(size)]
+        expected = [alone(everyone, r) for r in range(size)]
+        sum((each**2 * (r + 1)).sum() for r, each in enumerate(expected)).backward()
+        gradient = torch.zeros_like(mine) if everyone[rank].grad is None else everyone[rank].grad
+        if not (torch.allclose(out, expected[rank]) and torch.allclose(mine.grad, gradient)):
+            wrong.append((name, out, expected[rank], mine.grad, gradient))
+    product = functional.all_reduce(of(rank).requires_grad_(), ReduceOp.PRODUCT)
+    fails(RuntimeError, "use SUM or AVG", product.sum().backward)
+    twice = of(rank).requires_grad_()  # and the gradient has one
+    (first,) = torch.autograd.grad((functional.all_reduce(twice) ** 3).sum(), twice, create_graph=True)
+    first.sum().backward()
+    assert not wrong, wrong
+    assert torch.allclose(twice.grad, 6 * size**2 * sum(of(r) for r in range(size))), twice.grad
+
+
 CHECKS = [
     reductions, bits, means, narrow_sums_are_rounded_at_the_end, copies, whole_tensors, not_contiguous, all_to_all,
     objects, later, messages, groups, disagreements, refusals, gradients, gradients_of_narrow_types, overlap,
     no_sync, unused_parameters, buffers, normalised_over_all, uneven_batches, other_models, parts_of_data, learner,
-    again,
+    again, gradients_of_collectives,
 ]  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def module_of(name: str) -> str | None:
         return None
     there = f"pellucid.{rest}"
     # Files of pellucid's own arrangement are no part of PyTorch: `torch.core` is not there, nor `torch.nn.graph`.
-    return there if (name in torch_names.known().modules or name in _PRIVATE) and _exists(there) else None
+    return there if (name in torch_names.known().modules or name in _BESIDE) and _exists(there) else None
 
 
 # Files of PyTorch's whose names are in another file here.
@@ -110,10 +110,14 @@ _ELSEWHERE = {
     "torch.profiler.profiler": "pellucid.bridge.torch.profiler",
 }
 
-# Modules that programs import though their names begin with an underscore, which the table of names leaves out.
-_PRIVATE = frozenset(
-    {"torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate", "torch._utils"}
-)
+# Modules that programs import though the table of names leaves them out: their names begin with an underscore, or
+# PyTorch does not import them by itself.
+_BESIDE = frozenset(
+    {
+        "torch.utils._pytree", "torch.utils.data._utils", "torch.utils.data._utils.collate", "torch._utils",
+        "torch.distributed.nn", "torch.distributed.nn.functional",
+    }
+)  # fmt: skip
 
 
 def _exists(name: str) -> bool:
