@@ -28,6 +28,11 @@ X = np.random.default_rng(0).normal(1, 1, (5, 3))
 RANDOM = np.random.default_rng(1).normal(0, 1, (3, 4))
 
 
+class Parameter:
+    def __init__(self, value: np.ndarray) -> None:
+        self.value, self.m = value, np.zeros_like(value)
+
+
 @pytest.mark.parametrize(
     ("objects", "moved", "names"),
     [
@@ -39,6 +44,8 @@ RANDOM = np.random.default_rng(1).normal(0, 1, (3, 4))
             (),
             {"params[0]", "params[1]"},
         ),
+        ({"W1": RANDOM.copy(), "p": {"w0": Parameter(RANDOM.copy())}}, ("W1",), set()),  # what is beside a value
+        ({"w_hidden": RANDOM.copy(), "w_out": np.full(4, 70.0)}, (), {"w_hidden", "w_out"}),  # one output unit
         ({"W1": RANDOM.copy(), "b1": np.full(4, -9.0), "W2": RANDOM.T.copy()}, (), {"W1", "b1", "W2"}),  # units off
         ({"W1": RANDOM.copy(), "W2": np.zeros((4, 1))}, ("W2",), set()),  # it moves first, and the other then
         ({"E": RANDOM.copy(), "W1": RANDOM.copy(), "W2": np.ones((4, 1))}, ("W1",), {"W2"}),

@@ -16,7 +16,7 @@ from pellucid.doctor.probes.data import Batch, Keys, SeenData, distinct, rows_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Trial
-from pellucid.doctor.process import orders, places
+from pellucid.doctor.process import culprits, orders, origins, rates
 from pellucid.doctor.report import Finding
 from tests.browser import in_browser
 from tests.pages import ROOT, blocks
@@ -137,7 +137,7 @@ def test_how_many_samples_labels_are_for(label: np.ndarray, outputs: np.ndarray 
     ],
 )
 def test_where_the_learning_rate_is_written(source: str, line: int, value: float) -> None:
-    found = places.rate({"a.py": source}, [("a.py", 1)])
+    found = rates.rate({"a.py": source}, [("a.py", 1)])
     assert found is not None
     assert (found.line, found.value) == (line, value)
 
@@ -320,7 +320,7 @@ def test_two_classes_that_a_rectifier_cuts_off() -> None:
     ],
 )
 def test_where_a_softmax_is_taken_of_a_softmax(source: str, line: int | None) -> None:
-    found = places.softmax_again({"a.py": source})
+    found = culprits.softmax_again({"a.py": source})
     assert (found and found.line) == line
 
 
@@ -354,7 +354,7 @@ def test_layers_that_are_one_linear_map(inputs: object, labels: object, output: 
     ],
 )
 def test_where_a_bare_logarithm_is(source: str, line: int | None) -> None:
-    found = places.logarithm({"a.py": source})
+    found = culprits.logarithm({"a.py": source})
     assert (found and found.line) == line
 
 
@@ -394,7 +394,7 @@ def test_where_the_rows_of_a_batch_are_chosen(source: str, names: set[str], line
     ],
 )
 def test_where_a_parameter_begins(name: str, source: str, line: int) -> None:
-    found = places.first_values({"a.py": source}, name)
+    found = origins.first_values({"a.py": source}, name)
     assert found is not None and found.line == line
 
 
@@ -474,7 +474,7 @@ def test_a_decay_is_what_an_update_takes_beside_the_slope(share: float, found: f
 
 
 def test_where_a_decay_is_written() -> None:
-    found = places.decay({"a.py": "lr, reg = 0.1, 8.0\nw -= lr * (g + reg * w)\n"})
+    found = rates.decay({"a.py": "lr, reg = 0.1, 8.0\nw -= lr * (g + reg * w)\n"})
     assert found is not None
     assert (found.line, found.value) == (1, 8.0)
 

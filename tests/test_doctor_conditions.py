@@ -12,7 +12,7 @@ from pellucid.doctor.probes import roles, tables, trials
 from pellucid.doctor.probes.data import Batch, Keys, SeenData, keys_of
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Trial
-from pellucid.doctor.process import orders, parameters, places, settings
+from pellucid.doctor.process import orders, origins, parameters, settings
 from pellucid.doctor.process.instrument import Loops, of_list
 from pellucid.doctor.process.paths import Scope, groups, leaves
 
@@ -41,7 +41,7 @@ def test_layers_whose_units_begin_alike(tensors, alike):
     ],
 )
 def test_where_the_row_of_a_dict_is_made_in_a_loop(source, name, line):
-    place = places.first_values({"a.py": source}, name)
+    place = origins.first_values({"a.py": source}, name)
     assert place is not None
     assert place.line == line
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pellucid.doctor.process import outputs, places
+from pellucid.doctor.process import origins, outputs
 
 LAYERS = """layers = [Dense(1, 32, "tanh"),
           Dense(32, 1, "relu")]
@@ -59,5 +59,5 @@ def test_where_an_output_is_activated(source: str, key: tuple[str, str], line: i
     ],
 )
 def test_a_matrix_that_is_filled_by_draws_begins_there(source: str, line: int) -> None:
-    place = places.first_values({"a.py": source}, "n.wi")
+    place = origins.first_values({"a.py": source}, "n.wi")
     assert place is not None and place.line == line

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import LONGEST, Case, Found, at
+from pellucid.doctor.conditions.case import LONGEST, MOST_PASSES, Case, Found, at
 from pellucid.doctor.conditions.causes import CAUSES, Cause, finite
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
-from pellucid.doctor.probes.trials import BURST, Remedy
+from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.probes.trials import rewind as put_back
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
@@ -24,7 +24,6 @@ from pellucid.doctor.rules import gradient
 
 __all__ = ["CAUSES", "Case", "Cause", "Found", "look", "of_outputs", "rewind", "spoilt", "strayed"]
 
-MOST_PASSES = 200_000
 SLOW = 0.5  # seconds that a pass takes, from which on only its loss is looked at: hundreds of passes are out of reach
 ENOUGH = 14  # passes, in which most programs that learn lose a part of their loss that is no accident
 MOST_CAUSES = 2  # of those that need a remedy: with more at once, the forks say little
@@ -39,7 +38,7 @@ def spoilt(session: TrainingSession) -> Finding | None:
     if found is None:
         return None
     finding, name = found
-    at(finding, places.last_values(session.program.loops.sources, name))
+    at(finding, origins.made_at(session.program.loops.sources, name))
     if finding.file is not None and finding.line is not None:
         finding.code = session.program.loops.line(finding.file, finding.line)
     return finding
@@ -94,7 +93,7 @@ def _look(case: Case, stages: tuple[str, ...]) -> list[Finding]:
         more = min(1.2 * ENOUGH * case.as_is.seconds / case.as_is.passes, 0.6 * session.left())
         if more > 1.5 * case.as_is.seconds:
             case.as_is = case.was = case.run(Remedy(), ENOUGH, more, case.asked)
-    case.frozen = case.run(Remedy(scale=0.0), BURST, 1.5)
+    case.frozen = case.run(Remedy(scale=0.0), case.burst, 1.5)
     if case.keys.labels is not None:
         seen = session.lab(
             lambda lab: probe.observe(lab, case.keys, case.candidate, 400, 2.0), session.found.groups, 4.0

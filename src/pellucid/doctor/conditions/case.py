@@ -13,8 +13,8 @@ from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.roles import Pair, pair_of, pair_of_sum, watched
-from pellucid.doctor.probes.trials import Change, Remedy, Trial, shaken, to_values, trial
-from pellucid.doctor.process import places, settings
+from pellucid.doctor.probes.trials import BURST, WIDE, Change, Remedy, Trial, shaken, to_values, trial
+from pellucid.doctor.process import culprits, places, settings
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.paths import Group
 from pellucid.doctor.process.scout import is_named, movers
@@ -22,6 +22,8 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
 LONGEST = 3.5  # seconds of the processor that a training in a fork may take
+MOST_PASSES = 200_000
+QUICK = 2e-3  # seconds of a pass, of which some hundreds are nothing
 PROVED = 0.2  # of the loss of the training so far: one that is there has shown enough
 WORSE = 1.5  # times the loss of a guess, for a training that got nowhere
 NOWHERE = 0.97  # of the loss of a guess: who ends there has learnt nothing that tells one row from another
@@ -140,12 +142,19 @@ class Case:
         enough: float | None = None,
     ) -> Trial:
         """A training from the first parameters on, in a fork; it may end where the loss is below `enough`."""
-        found = self.session.found
+        found, burst = self.session.found, self.burst
         return self.session.lab(
-            lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys, enough=enough),
+            lambda lab: trial(lab, found, self.candidate, self.initial, passes, seconds, remedy, keys, burst, enough),
             found.groups,
             max(min(seconds * 3 + 1, self.session.left()), seconds * 1.3 + 1),  # of the clock: the machine may be busy
         )
+
+    @property
+    def burst(self) -> int:
+        """The passes in a row that say what the loss is: of one row each, more of them."""
+        label = self.study.seen.get(self.keys.labels or ("", ""), [])
+        rows = probe.samples(label, self.study.seen.get(self.keys.outputs or ("", ""), [])) * len(label) if label else 8
+        return WIDE if rows < 8 and self.session.found.seconds < QUICK else BURST
 
     def alone(self, passes: int, seconds: float) -> Trial:
         """The training left alone, for a number of passes: the one that is known, where it had no more."""
@@ -159,7 +168,8 @@ class Case:
         """
         seconds = max(0.8, min(LONGEST, 2.2 * self.was.seconds, self.session.left() / 5))
         enough = self._enough() if again else None
-        self.tried = other = self.run(self.so_far.and_(remedy), max(self.was.passes, 1), seconds, self.asked, enough)
+        passes = max(self.was.passes, 1) if self.was.finite else MOST_PASSES  # one that blew up was broken off
+        self.tried = other = self.run(self.so_far.and_(remedy), passes, seconds, self.asked, enough)
         return other if self.better(other, worth) and (not again or self.again(remedy, other)) else None
 
     def _enough(self) -> float | None:
@@ -199,7 +209,7 @@ class Case:
         """Both branches once more, from parameters a little larger or smaller and with other random draws."""
         if self.session.left() < 4:
             return True
-        passes = max(40, min(first.passes, 4000))
+        passes = max(40, first.passes)
         seconds = max(0.6, min(2.0, self.session.left() / 8))
         shake = Remedy(begin=(shaken(self.session.found, 1),))
         known = self.shaken  # without the remedy nothing differs from remedy to remedy
@@ -269,7 +279,9 @@ class Case:
     ) -> Finding:
         """The finding of a remedy that helped, with both curves."""
         went = self.was.level if other.passes >= 0.9 * self.was.passes else self.was.level_at(other.passes)
-        proof = f"After {other.passes} passes the loss is {number(went)}; {remedy.what} it is {other.level:.4g} "
+        longer = other.passes > 1.1 * self.was.passes
+        proof = f"After {self.was.passes if longer else other.passes} passes the loss is {number(went)}; {remedy.what} "
+        proof += f"it is {other.level:.4g}{f' after {other.passes}' if longer else ''} "
         proof += f"(it begins at {self.frozen.level:.4g})."
         return Finding(
             cause or remedy.name,
@@ -300,7 +312,7 @@ class Case:
     def placed(self, finding: Finding) -> Finding:
         """With the line of the source, where the cause says which one it is."""
         if finding.line is None:
-            at(finding, places.of_cause(finding.cause, self.sources, self.keys))
+            at(finding, culprits.of_cause(finding.cause, self.sources, self.keys))
         if finding.file is not None and finding.line is not None:
             finding.code = self.session.program.loops.line(finding.file, finding.line)
         return finding

@@ -13,6 +13,7 @@ from pellucid.doctor.probes.trials import Trial
 LEARNS = 0.3  # of the loss at the beginning: who loses that much of it learns
 BARELY = 0.1
 GAINS = 0.2  # what a remedy has to gain at least
+FALLS = 0.03  # the same, where the loss explodes without it
 
 
 def share(begin: float, level: float) -> float:
@@ -41,7 +42,7 @@ def worsened(trained: Trial, frozen: Trial) -> int | None:
     if good < 0.3 * abs(frozen.level) or where == len(curve) - 1:
         return None
     lost = trained.level - best
-    return trained.at[min((where + 1) * 40, len(trained.at) - 1)] if lost > 0.7 * good else None
+    return trained.at[min((where + 1) * trained.burst, len(trained.at) - 1)] if lost > 0.7 * good else None
 
 
 def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
@@ -50,6 +51,8 @@ def confirmed(frozen: Trial, as_is: Trial, other: Trial) -> bool:
         return False
     was = as_is.level if other.passes >= 0.9 * as_is.passes else as_is.level_at(other.passes)
     gain, before = share(frozen.level, other.level), share(frozen.level, was)
+    if exploded(frozen, was) and other.passes >= as_is.passes:  # to go down at all is better
+        return gain > FALLS and other.level + 3 * (other.noise + frozen.noise) < frozen.level
     if gain < GAINS or (before > 0 and gain < 2.5 * before and not other.level < 0.35 * abs(was)):
         return False
     return exploded(frozen, was) or other.level + 3 * (other.noise + as_is.noise) < was

@@ -36,7 +36,12 @@ def together(case: Case, data: SeenData, more: bool = False) -> Rows | None:
         return None
     seen = {row.tobytes() for row in np.asarray(inputs, dtype=float)}
     excluded = frozenset(case.session.found.groups)
-    x = [a for a in probe.holders(case.session.scope, inputs.shape[1], excluded) if a.shape[1] == inputs.shape[1]]
+    width = inputs.shape[1]
+    x = [
+        a
+        for a in probe.holders(case.session.scope, width, excluded, deep=True)
+        if a.shape[1:] and a.shape[0] * width == _numbers(a)
+    ]
     y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
     for count in sorted({a.shape[0] for a in x} & {b.shape[0] for b in y}):
         own = [a for a in x if a.shape[0] == count]
@@ -44,6 +49,10 @@ def together(case: Case, data: SeenData, more: bool = False) -> Rows | None:
         if count >= max(FEWEST, len(seen) + more) and seen <= held:
             return Rows(own, [b for b in y if b.shape[0] == count])
     return None
+
+
+def _numbers(holder: Holder) -> int:
+    return int(np.prod(holder.shape))
 
 
 def redrawn(rows: Rows) -> Change:

@@ -6,25 +6,39 @@ import re
 
 import numpy as np
 
+from pellucid.doctor.process.asleep import is_bias
+
+SCALE = re.compile(r"gamma|beta|scale|gain|norm|mean|var|thresh", re.I)  # of a normalisation, say: no layer of weights
+
+
+def weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of layers: matrices, and vectors as long as a side of one, such as those of a single output unit.
+
+    A bias that is held as a row or a column is none.
+    """
+    known = {n: v for n, v in tensors.items() if v.ndim >= 2 and not (min(v.shape) == 1 and is_bias(n))}
+    sides = {side for values in known.values() for side in values.shape}
+    return {
+        name: values
+        for name, values in tensors.items()
+        if name in known
+        or (values.ndim == 1 and values.size > 1 and len(values) in sides and not (is_bias(name) or SCALE.search(name)))
+    }
+
 
 def symmetric(tensors: dict[str, np.ndarray]) -> list[str]:
-    """Weight matrices whose units all begin alike, in a network of several layers."""
-    matrices = {name: values for name, values in tensors.items() if values.ndim >= 2 and not _is_bias(name, values)}
-    if len(matrices) < 2:
+    """Weights whose units all begin alike, in a network of several layers: a matrix, and what else is alike then."""
+    layers = weights(tensors)
+    if len(layers) < 2:
         return []
-    return [name for name, values in matrices.items() if values.size > 1 and alike(values)]
-
-
-def _is_bias(name: str, values: np.ndarray) -> bool:
-    """Whether it is a bias that is held as a row or a column: it may well begin at one value."""
-    words = re.findall(r"[A-Za-z]\w*", name)
-    return min(values.shape) == 1 and bool(words) and words[-1].lower().startswith("b")
+    found = [name for name, values in layers.items() if values.size > 1 and alike(values)]
+    return found if any(layers[name].ndim > 1 for name in found) else []
 
 
 def alike(values: np.ndarray) -> bool:
     """Whether all units of a weight matrix, or all filters of a layer, are the same: along its first or last axis."""
     if values.ndim < 2:
-        return False
+        return bool(np.ptp(values) <= 1e-9 * float(np.abs(values).max()))
     first, last = values.reshape(len(values), -1), values.reshape(-1, values.shape[-1])
     size = max(float(np.abs(values).max()), 1e-300)
     rows, columns = np.abs(first - first[:1]).max() / size, np.abs(last - last[:, :1]).max() / size
@@ -32,11 +46,12 @@ def alike(values: np.ndarray) -> bool:
 
 
 def sizes(tensors: dict[str, np.ndarray]) -> dict[str, float]:
-    """By weight matrix, its root mean square times the root of the mean of its sides: about 1 keeps a signal's size."""
+    """By layer of weights, its root mean square times the root of the mean of its sides: about 1 keeps a signal's
+    size."""
     return {
-        name: float(np.sqrt(np.mean(values**2)) * np.sqrt(np.mean(values.shape)))
-        for name, values in tensors.items()
-        if values.ndim == 2 and values.size > 1
+        name: float(np.sqrt(np.mean(values**2)) * np.sqrt(np.mean((*values.shape, 1)[:2])))
+        for name, values in weights(tensors).items()
+        if values.ndim <= 2 and values.size > 1
     }
 
 

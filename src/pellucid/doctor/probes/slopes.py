@@ -16,7 +16,7 @@ from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
-from pellucid.doctor.process.places import rate_values
+from pellucid.doctor.process.rates import rate_values
 
 EACH = 260  # elements up to which every one is moved by itself
 DIRECTIONS = 6  # random ±1 directions per tensor, where there are more

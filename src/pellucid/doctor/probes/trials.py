@@ -17,6 +17,8 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope
 
 BURST = 40  # passes in a row whose losses are averaged
+SKIPPED = 8  # passes of a burst in a row that may have no loss
+WIDE = 240  # the same, where a pass sees one row or a few
 MOST_KEPT = 100_000  # numbers of a burst that are kept for the parent, and those of the pass that goes beyond
 GROWTH = 1.35  # from one burst to the next
 
@@ -32,7 +34,7 @@ class Remedy:
         scale: of every update.
         begin: change the state once, at the head of the first pass, after the parameters are put back.
         each: change the state at the head of every pass.
-        repeat: how often each pass is run.
+        repeat: how often each pass is run; `epochs`: how often each turn of the loop around the training loop is.
         undecayed: the shares of some parameters that are given back after each pass.
         units: what a loss is multiplied with, where labels were divided by a scale of their own.
     """
@@ -45,6 +47,7 @@ class Remedy:
     undecayed: tuple[tuple[str, float], ...] = ()
     each: tuple[Change, ...] = ()
     units: float = 1.0
+    epochs: int = 1
 
     def and_(self, other: Remedy) -> Remedy:
         return Remedy(
@@ -56,6 +59,7 @@ class Remedy:
             (*self.undecayed, *other.undecayed),
             (*self.each, *other.each),
             self.units * other.units,
+            self.epochs * other.epochs,
         )
 
 
@@ -66,6 +70,8 @@ class Trial:
     Attributes:
         at, losses: the pass of each loss that was taken down, in bursts of passes in a row.
         passes: how many passes there were; `ended`: the program left its loop then.
+        burst: how many passes in a row are averaged; `still`: no update was made, so that all of them are alike.
+        turns: how often the loop around the training loop came to its end.
         first, last: the values that were asked for, of the passes of the first and of the last burst.
         moved: by parameter, the size of the largest update seen as a share of the size of the parameter.
         values: the parameters after the last pass.
@@ -82,6 +88,9 @@ class Trial:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
+    burst: int = BURST
+    still: bool = False
+    turns: int = 0
 
     def curve(self, passes: int | None = None) -> list[float]:
         """The mean loss of each burst; of those that began in the first `passes`, and of two at least."""
@@ -104,11 +113,11 @@ class Trial:
     def _bursts(self) -> list[list[float]]:
         parts: list[list[float]] = []
         for i, (at, loss) in enumerate(zip(self.at, self.losses, strict=True)):
-            if i == 0 or at != self.at[i - 1] + 1 or len(parts[-1]) >= BURST:
+            if i == 0 or at > self.at[i - 1] + SKIPPED or len(parts[-1]) >= self.burst:
                 parts.append([])
             parts[-1].append(loss)
-        if len(parts) > 1 and len(parts[-1]) < BURST // 2:  # too few for a mean of their own
-            parts[-2:] = [[*parts[-2], *parts[-1]][-BURST:]]
+        if len(parts) > 1 and len(parts[-1]) < self.burst // 2:  # too few for a mean of their own
+            parts[-2:] = [[*parts[-2], *parts[-1]][-self.burst :]]
         return parts
 
     @property
@@ -120,7 +129,7 @@ class Trial:
         """The mean loss at the end; infinite where it is no number."""
         parts = self._bursts()
         part = parts[-1] if parts else []
-        if len(parts) == 1 and len(part) > 8:  # one short run: its last quarter
+        if len(parts) == 1 and len(part) > 8 and not self.still:  # one short run: its last quarter
             part = part[-max(4, len(part) // 4) :]
         return float(np.mean(part)) if part and np.isfinite(part).all() else float("inf")
 
@@ -159,7 +168,8 @@ def trial(
 
     Not of the clock: on a busy machine a training would be cut short, and a remedy that helps late would not be seen.
     """
-    result = Trial(remedy.what)
+    result = Trial(remedy.what, burst=burst, still=remedy.scale == 0.0)
+    lab.repeats, lab.turns = remedy.epochs, 0
     losses, all_keys = frozenset(candidate.keys), frozenset(candidate.keys) | keys
     started = time.process_time()
     following, collected = burst, 0
@@ -180,7 +190,7 @@ def trial(
                 )
                 result.passes += 1
                 result.values = outcome.after
-                if not taken:
+                if not taken or not losses <= outcome.seen.keys():  # a pass may have nothing to do: if i != j
                     continue
                 value = remedy.units * candidate.value(outcome.seen)
                 result.at.append(at)
@@ -207,6 +217,7 @@ def trial(
             result.ended = True
             result.error = str(end)
     result.seconds = time.process_time() - started
+    result.turns = lab.turns
     return result
 
 

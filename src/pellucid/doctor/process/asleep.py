@@ -14,7 +14,7 @@ import numpy as np
 
 from pellucid.doctor.process.lab import Ended, Lab, Next, Work
 from pellucid.doctor.process.parameters import VELOCITY, root_of
-from pellucid.doctor.process.paths import Group, Scope
+from pellucid.doctor.process.paths import NUMBER_NAMES, Group, Scope
 from pellucid.doctor.process.scout import Seen, is_named, movers
 
 FEWEST = 2  # of layers: a single one learns from 0
@@ -26,7 +26,9 @@ def asleep(seen: Seen, scope: Scope) -> dict[str, Group]:
     moved = {name for _, names in seen.moves for name in names}
     every = {name: group for name, group in movers(scope).items() if is_named(name)}
     named = {name: group for name, group in every.items() if _is_matrix(name, group)}
-    named = {name: group for name, group in named.items() if not _is_memory(name, group, named)}
+    sides = {side for group in named.values() for side in group.shape}
+    named |= {name: group for name, group in every.items() if _is_vector(name, group, sides)}
+    named = {name: group for name, group in named.items() if not _is_memory(name, group, every)}
     if len(named) < FEWEST:
         return {}
     still = {n: g for n, g in named.items() if n not in moved and _stands(seen.initial.get(n), g, scope)}
@@ -75,15 +77,27 @@ def _is_matrix(name: str, group: Group) -> bool:
     return len(group.shape) > 1 and group.size > 1 and not (min(group.shape) == 1 and is_bias(name))
 
 
+def _is_vector(name: str, group: Group, sides: set[int]) -> bool:
+    """Whether it connects units with one unit: as long as a side of a matrix, and no bias."""
+    return len(group.shape) == 1 and group.size > 1 and group.size in sides and not is_bias(name)
+
+
 def is_bias(name: str) -> bool:
-    """Whether it is called like a bias."""
-    return _last(name).lower().startswith("b")
+    """Whether it is called like a bias.
+
+    >>> is_bias("b1"), is_bias("net.layers[0].hidden_bias"), is_bias("w_out")
+    (True, True, False)
+    """
+    return re.search(r"^b|_b$|bias|intercept|offset", _last(name).lower()) is not None
 
 
 def _is_memory(name: str, group: Group, named: dict[str, Group]) -> bool:
     """Whether it belongs to another tensor: `vW1` beside `W1`, `m['W1']` beside `params['W1']`, `vs[0]` beside
-    `params[0]`."""
+    `params[0]`, `p.m` beside `p.value`."""
     last, at = _last(name), _position(name)
+    holder, _, attribute = name.rpartition(".")
+    if holder and attribute not in NUMBER_NAMES and any(f"{holder}.{other}" in named for other in NUMBER_NAMES):
+        return True
     for other, mate in named.items():
         if other == name or mate.shape != group.shape:
             continue

@@ -14,6 +14,7 @@ import numpy as np
 
 from pellucid.doctor.process.asleep import asleep, awake, woken
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork, patience
+from pellucid.doctor.process.instrument import made_anew
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters, parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
@@ -50,6 +51,7 @@ class Controller:
         self.scout = Scout()
         self.lab: Lab | None = None
         self.number = -1  # the training loop, once it is known
+        self.around = -1  # the loop around it that goes through its data again and again; -1 where there is none
         self.rejected: dict[int, Parameters | str] = {}
         self.failures: list[str] = []
         self.waiting: Waiting | None = None  # at a loop that trains only if no other does
@@ -77,7 +79,7 @@ class Controller:
             if number == self.number:
                 return self.lab.tail(self.program.scope(frame))
             self.lab.turn(number, frame)
-            return False
+            return number == self.around and self.lab.around()
         self.scout.tail(number, lambda: self.program.scope(frame))
         return False
 
@@ -229,6 +231,26 @@ class TrainingSession:
         return self.program.scope(self.frame)
 
     @property
+    def around(self) -> int:
+        """The loop whose turns are the epochs, in this function or in one that calls it: not one that makes the
+        parameters anew in each turn, as a loop over several rates does. -1 where there is none."""
+        loops, frame, number = self.program.loops.loops, self.frame, self.number
+        outer, here = loops[number].outer, True
+        while outer is None:
+            caller = frame.f_back
+            if caller is None:
+                return -1
+            frame, here = caller, False
+            outer = _loop_at(frame, self.program)
+        paths = [path for name in self.found.parameters for path in self.found.groups[name].paths]
+        if here:
+            return -1 if {root_name(path) for path in paths} & loops[number].anew else outer
+        scope, known = self.scope, {**frame.f_globals, **frame.f_locals}
+        held = {id(scope.get(path[:end])) for path in paths for end in (1, len(path))}
+        made = made_anew(self.program.loops.sources[loops[outer].file], loops[outer].line)
+        return -1 if any(id(known.get(name)) in held for name in made) else outer
+
+    @property
     def deadline(self) -> float:
         return self.controller.deadline
 
@@ -251,7 +273,7 @@ class TrainingSession:
                 patience(seconds, self.left()),
             )
             lab.pairs = self.program.loops.pairs
-            self.controller.number = self.number
+            self.controller.number, self.controller.around = self.number, self.around
             self.controller.lab = lab
             widen(self.scope, groups.values())
             lab.head(self.scope)
@@ -328,12 +350,19 @@ def _callers(frame: FrameType) -> Iterator[FrameType]:
 
 def _in_loop(frame: FrameType, program: UserProgram) -> bool:
     """Whether a frame is in the body of a loop."""
+    return _loop_at(frame, program) is not None
+
+
+def _loop_at(frame: FrameType, program: UserProgram) -> int | None:
+    """The innermost loop whose body a frame is in."""
     file, line = frame.f_code.co_filename, frame.f_lineno
     name = frame.f_code.co_name
-    return any(
-        loop.file == file and loop.line < line <= loop.last_line and loop.function.rpartition(".")[2] == name
+    inside = [
+        loop
         for loop in program.loops.loops.values()
-    )
+        if loop.file == file and loop.line < line <= loop.last_line and loop.function.rpartition(".")[2] == name
+    ]
+    return max(inside, key=lambda loop: loop.line).number if inside else None
 
 
 class Forked(BaseException):

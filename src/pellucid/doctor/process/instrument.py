@@ -284,6 +284,12 @@ def _assigned(body: Sequence[ast.stmt], inner: ast.stmt) -> set[str]:
     return found
 
 
+def made_anew(source: str, line: int) -> set[str]:
+    """Variables that the loop at a line sets to something that does not come from themselves."""
+    loops = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.For | ast.While | ast.AsyncFor))
+    return {name for node in loops if node.lineno == line for name in _assigned(node.body, node)}
+
+
 def _call(name: str, number: int, at: ast.AST) -> ast.Call:
     call = ast.Call(ast.Name(name, ast.Load()), [ast.Constant(number)], [])
     for node in ast.walk(call):

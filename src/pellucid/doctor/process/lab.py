@@ -103,6 +103,8 @@ class Lab:
         self.scope: Scope | None = None
         self.running = False
         self.passes = 0
+        self.repeats = 1  # how often each turn of the loop around this one is run
+        self.turns = 0  # of the loop around, that came to their end
         self.known: dict[str, Group] = known or {}  # what was seen at the end of a pass, and where
         self.pairs: set[tuple[str, str]] = set()  # names of what is subtracted from one another somewhere
 
@@ -155,6 +157,11 @@ class Lab:
         if again:
             self._begin()
         return again
+
+    def around(self) -> bool:
+        """The end of a turn of the loop around the training loop; whether to run it again."""
+        self.turns += 1
+        return self.turns % self.repeats != 0
 
     def turn(self, number: int, frame: FrameType) -> None:
         """A loop inside the pass ends a turn."""

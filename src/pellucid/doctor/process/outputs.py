@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from pellucid.doctor.process.places import OUT, SourcePlace, assigned, names_in, trees
+from pellucid.doctor.process.culprits import OUT
+from pellucid.doctor.process.places import SourcePlace, assigned, names_in, trees
 
 KINDS = re.compile(r"^(relu|leaky_?relu|sigmoid|logistic|tanh|softmax|softplus)$", re.I)
 LONGEST = 8  # statements of a function that is an activation

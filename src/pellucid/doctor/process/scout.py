@@ -181,7 +181,9 @@ def movers(scope: Scope) -> dict[str, Group]:
 
 
 PARAMETER_NAME = re.compile(
-    r"^(w|b|u|v|wt|weights?|bias(es)?|theta|gamma|beta|kernel|filters?|embeddings?|emb|syn|coef|intercept|params?)(_?[a-z0-9]{0,3})$"
+    r"^((hidden|inputs?|outputs?|in|out|layer\d*|l\d)_)?"
+    r"(w|b|u|v|wt|weights?|bias(es)?|theta|gamma|beta|kernel|filters?|embeddings?|emb|syn|coef|intercept|params?)"
+    r"(_?[a-z0-9]{0,3}|_?(hidden|inputs?|outputs?|layer|first|second|in|out)(_?(hidden|outputs?|layer|out))?_?\d{0,2})$"
 )
 
 

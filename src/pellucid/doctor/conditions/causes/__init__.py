@@ -35,6 +35,7 @@ from pellucid.doctor.conditions.causes import (
     symmetry,
     targets,
     updates,
+    vanishing,
 )
 from pellucid.doctor.report import Finding
 
@@ -79,6 +80,7 @@ CAUSES = [
     Cause(("init-too-large",), first_weights.find_large, "training"),
     Cause(("init-too-small",), first_weights.find_small, "training"),
     Cause(("dead-units",), dead.find_all, "training"),
+    Cause(("vanishing-gradients",), vanishing.find, "training"),
     Cause(("excessive-weight-decay",), decay.find, "training"),
     Cause(("lr-too-high", "lr-too-low", "late-instability"), rate.find, "training"),
     Cause(("too-few-updates",), updates.find, "training"),

@@ -7,7 +7,7 @@ import numpy as np
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.losses import LABEL_NAME
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 from pellucid.doctor.report import Finding
 
 
@@ -43,7 +43,7 @@ def find(case: Case) -> Finding | None:
                     if where is not None:
                         finding.file, finding.line = where
                     else:  # no statement that stores it: the line that makes the labels is the one to change
-                        at(finding, places.first_values(case.sources, label_key[1]))
+                        at(finding, origins.first_values(case.sources, label_key[1]))
                     return finding
     return None
 
@@ -66,7 +66,7 @@ def _widened(case: Case) -> Finding | None:
                 "Every output is compared with every label, and the parameter is widened to one column a sample.",
                 f"give both one shape: {label.name} = {label.name}.reshape(-1, 1)",
             )
-            at(finding, places.last_values(case.sources, label.name))
+            at(finding, origins.made_at(case.sources, label.name))
             finding.patch = {"insert": f"{label.name} = {label.name}.reshape(-1, 1)"}
             return finding
     return None

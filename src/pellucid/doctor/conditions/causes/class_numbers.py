@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes.losses import LABEL_NAME
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins, places
 from pellucid.doctor.report import Finding
 
 
@@ -24,7 +24,7 @@ def find(case: Case) -> Finding | None:
         # beside an output with as many classes, another distribution is something else: what a token attends to
         found = [out_of_range(label, width, key[1]) for width in sorted(widths)]
         if found and all(found) and found[-1] is not None:
-            at(found[-1], places.last_values(case.sources, key[1]))
+            at(found[-1], origins.made_at(case.sources, key[1]))
             return found[-1]
     return None
 

@@ -7,14 +7,15 @@ import numpy as np
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 
 FAR = 2.0  # from 0, for a first bias: a sum of inputs of unit scale seldom makes up for more
 
 
 def find(case: Case) -> Found | None:
     """Biases far from 0, and weights behind them that no pass moves. Confirmed by a training that begins them at 0."""
-    far = {name: values for name, values in case.begun.items() if is_far(values)}
+    layers = start.weights(case.begun)
+    far = {name: values for name, values in case.begun.items() if name not in layers and is_far(values)}
     stuck = [*case.still, *(name for name in case.tensors if case.tensors[name].size > 1 and is_stuck(case, name))]
     if not far or not stuck:
         return None
@@ -31,7 +32,7 @@ def find(case: Case) -> Found | None:
         "The units are off (or at their end) for every row of the data: no gradient comes through them.",
         "begin the biases at 0",
     )  # fmt: skip
-    at(finding, places.first_values(case.sources, name))
+    at(finding, origins.first_values(case.sources, name))
     return Found(finding, remedy, other)
 
 
@@ -64,7 +65,7 @@ def find_all(case: Case) -> Found | None:
         "The units are off (or at their end) for every row of the data: no gradient comes through them.",
         "begin with random numbers around 0: np.random.randn(n_in, n_out) / np.sqrt(n_in)",
     )  # fmt: skip
-    at(finding, places.first_values(case.sources, name))
+    at(finding, origins.first_values(case.sources, name))
     return Found(finding, remedy, other)
 
 

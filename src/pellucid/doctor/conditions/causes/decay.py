@@ -8,7 +8,7 @@ from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import rates
 
 
 def find(case: Case) -> Found | None:
@@ -34,7 +34,7 @@ def find(case: Case) -> Found | None:
         "The weight decay outweighs the data: the parameters are held near 0.",
         "divide the weight decay by 100, or leave it away",
     )  # fmt: skip
-    place = places.decay(case.sources)
+    place = rates.decay(case.sources)
     at(finding, place)
     if place is not None and place.text and place.value is not None:
         old = case.session.program.loops.line(place.file, place.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
-from pellucid.doctor.process import places
+from pellucid.doctor.process import culprits
 from pellucid.doctor.report import Finding
 
 
@@ -20,7 +20,7 @@ def find(case: Case) -> Finding | None:
     outputs = case.last.outputs
     if outputs is None or not np.isfinite(outputs).all() or not (outputs.min() == 0 or outputs.max() == 1):
         return None
-    place = places.logarithm(case.sources)
+    place = culprits.logarithm(case.sources)
     if place is None:
         return None
     at_pass = next(at for at, loss in zip(was.at, was.losses, strict=True) if not np.isfinite(loss))

@@ -7,7 +7,7 @@ import numpy as np
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 
 
 def find_large(case: Case) -> Found | None:
@@ -36,5 +36,5 @@ def _resized(case: Case, odd: dict[str, float], name: str, what: str) -> Found |
         else "So large weights saturate the units, or blow the outputs up, before anything is learnt.",
         "begin with np.random.randn(n_in, n_out) / np.sqrt(n_in)",
     )  # fmt: skip
-    at(finding, places.first_values(case.sources, tensor))
+    at(finding, origins.first_values(case.sources, tensor))
     return Found(finding, remedy, other)

@@ -9,7 +9,7 @@ from pellucid.doctor.conditions.rows import Rows, balanced, together
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import Batch, SeenData, classes
 from pellucid.doctor.probes.trials import Remedy, Trial
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 from pellucid.doctor.report import Finding
 
 COMMON = 0.9  # the share of the labels from which on a class may hide the others
@@ -44,7 +44,7 @@ def find(case: Case) -> Finding | None:
     }
     key = data.keys.labels
     if key is not None:
-        at(found, places.first_values(case.sources, held.labels[0].name))
+        at(found, origins.first_values(case.sources, held.labels[0].name))
     return found
 
 

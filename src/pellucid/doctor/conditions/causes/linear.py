@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import Batch
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import culprits
+from pellucid.doctor.process.places import SourcePlace
 from pellucid.doctor.report import Finding
 
 LINEAR = 1e-7  # what is left of an output that is a linear map of the inputs, as a share of its spread
@@ -18,7 +20,7 @@ FEW = 16  # rows that cannot be divided into those to fit and those to ask
 
 def find(case: Case) -> Finding | None:
     """Asked of a training's result, standing still: whether it is linear, and whether the labels are not."""
-    layers = [name for name, values in case.tensors.items() if values.ndim == 2 and values.size > 1]
+    layers = [name for name, values in start.weights(case.tensors).items() if values.ndim <= 2 and values.size > 1]
     if len(layers) < 2 or case.keys.inputs is None or case.keys.outputs is None or not case.as_is.values:
         return None
     still = case.run(case.fixed_at(case.as_is, Remedy()), 80, 1.0, case.keys.known)
@@ -27,9 +29,16 @@ def find(case: Case) -> Finding | None:
         if finding is not None:
             if len(np.unique(_rows(batch), axis=0)) <= FEW and case.learns:
                 return None
-            at(finding, places.product(case.sources, layers[0]))
+            at(finding, _stacked(case, layers) or culprits.product(case.sources, layers[0]))
             return finding
     return None
+
+
+def _stacked(case: Case, layers: list[str]) -> SourcePlace | None:
+    """Where layers that are objects are put one behind the other."""
+    held = [case.session.scope.get(case.session.found.groups[name].paths[0][:-1]) for name in layers]
+    kinds = {type(layer).__name__ for layer in held}
+    return culprits.stacked(case.sources, kinds.pop()) if len({*map(id, held)}) > 1 and len(kinds) == 1 else None
 
 
 def only_linear(batch: Batch) -> Finding | None:

@@ -83,7 +83,7 @@ def _shuffled(case: Case, data: SeenData) -> Remedy | None:
     if labels is None or inputs is None:
         return None
     excluded = frozenset(case.session.found.groups)
-    x = probe.holders(case.session.scope, inputs.shape[1], excluded)
+    x = probe.holders(case.session.scope, inputs.shape[1], excluded, deep=True)
     y = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
     pairs = [(a, b) for a in x for b in y if a.shape[0] == b.shape[0] and a.shape[0] >= 20]
     if not pairs:

@@ -6,8 +6,8 @@ import itertools
 
 from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, Found, at
-from pellucid.doctor.probes.trials import BURST, Remedy, Trial
-from pellucid.doctor.process import places
+from pellucid.doctor.probes.trials import Remedy, Trial
+from pellucid.doctor.process import places, rates
 from pellucid.doctor.process.source import Assignments
 from pellucid.doctor.report import Finding
 
@@ -76,10 +76,10 @@ def _finding(case: Case, other: Trial, remedy: Remedy, off: int | None) -> Findi
     groups = case.session.found.groups
     source = Assignments.of(case.sources)
     updates = [(u.file, u.line) for name in case.session.found.parameters for u in source.updates(groups[name])]
-    place = places.rate(case.sources, updates)
+    place = rates.rate(case.sources, updates)
     high = remedy.scale < 1
     new = f"{place.value * remedy.scale:.3g}" if place is not None and place.value is not None else ""
-    late = high and off is not None and off > 2 * BURST
+    late = high and off is not None and off > 2 * case.was.burst
     finding = case.confirmed(
         remedy, other,
         (f"The learning rate is {place.text}." if place is not None and place.text else "")

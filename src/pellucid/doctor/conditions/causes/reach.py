@@ -11,7 +11,7 @@ from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import INPUT_NAME, Batch, classes
 from pellucid.doctor.probes.losses import Key
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import outputs, places
+from pellucid.doctor.process import culprits, origins, outputs
 from pellucid.doctor.report import Finding
 
 
@@ -19,11 +19,18 @@ def find(case: Case) -> Finding | None:
     """Asked of a program that learns, too: it does so as far as its outputs reach."""
     finding = out_of_reach(case.first, case.last)
     if finding is not None:
-        if classes(case.last.labels) is not None and case.keys.labels is not None:
-            at(finding, places.last_values(case.sources, case.keys.labels[1]))
+        wrong_labels = classes(case.last.labels) is not None or _are_inputs(case.last)
+        if wrong_labels and case.keys.labels is not None:
+            at(finding, origins.made_at(case.sources, case.keys.labels[1]))
         if finding.line is None and case.keys.outputs is not None:
             at(finding, outputs.activation(case.sources, case.keys.outputs))
     return finding
+
+
+def _are_inputs(batch: Batch) -> bool:
+    """Whether the inputs are their own labels, as those of an autoencoder: then they are what is to be scaled."""
+    x, y = batch.inputs, batch.labels
+    return x is not None and y is not None and x.shape == y.shape and np.array_equal(x, y)
 
 
 def find_half(case: Case) -> Finding | None:
@@ -61,7 +68,7 @@ def find_half(case: Case) -> Finding | None:
             continue
         finding = out_of_reach(first, last, half=True)
         if finding is not None:
-            nested = places.softmax(case.sources, "", finding.cause)
+            nested = culprits.softmax(case.sources, "", finding.cause)
             at(finding, nested or outputs.activation(case.sources, key))
             return finding
     return None

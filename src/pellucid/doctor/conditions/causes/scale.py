@@ -11,7 +11,7 @@ from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at, called
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.trials import Change, Remedy, transformed
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 
 SMALL = 0.12  # the share of the gain that unscaled inputs may leave: they are a fault that is seen by itself
 
@@ -92,7 +92,10 @@ def find(case: Case) -> Found | None:
     )
     x = called(case.data.keys.inputs if case.data else None) or "X"
     holders.sort(key=lambda group: (-max(group.shape), group.name != x))
-    written = {group.name: places.first_values(case.sources, group.name) for group in holders}
+    written = {
+        group.name: origins.scaled_at(case.sources, group.name) or origins.first_values(case.sources, group.name)
+        for group in holders
+    }
     holder = next((group for group in holders if written[group.name] is not None), holders[0])
     last = re.sub(r"\[.*", "", holder.name).split(".")[-1]
     pixels = not big and rows.min() >= 0 and 100 < rows.max() <= 255 and rows.shape[1] >= 16

@@ -11,7 +11,7 @@ from pellucid.doctor.conditions.case import Case, at, error
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.data import Batch
 from pellucid.doctor.probes.losses import Key, Seen
-from pellucid.doctor.process import places
+from pellucid.doctor.process import culprits
 from pellucid.doctor.report import Finding
 
 
@@ -30,12 +30,12 @@ def find(case: Case) -> Finding | None:
             return finding
     whole = [(key, study.seen[key][-1]) for key in sorted(study.depends)] + [(key, p) for key, _, p in changed]
     known = [(key, p) for key, p in whole if p.ndim == 2 and p.shape[1] > 1 and _rows_sum_to_one(p)]
-    again = places.softmax_again(case.sources)
+    again = culprits.softmax_again(case.sources)
     for key, p in known:
         finding = twice(study.seen, study.depends, p) or rectified(p)
         if finding is not None:
             name = key[1] if key[1] != "return" else ""
-            at(finding, places.softmax(case.sources, name, finding.cause))
+            at(finding, culprits.softmax(case.sources, name, finding.cause))
             return finding
         if again is not None and _is_flat(p):
             finding = _twice(p)

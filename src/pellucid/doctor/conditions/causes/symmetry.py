@@ -7,7 +7,7 @@ import numpy as np
 from pellucid.doctor.conditions import start
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.probes.trials import Remedy
-from pellucid.doctor.process import places
+from pellucid.doctor.process import origins
 
 
 def find(case: Case) -> Found | None:
@@ -32,14 +32,14 @@ def find(case: Case) -> Found | None:
         "Units that begin alike get the same gradient and stay alike: the layer is as good as one unit.",
         "begin with random numbers: np.random.randn(n_in, n_out) / np.sqrt(n_in)",
     )  # fmt: skip
-    at(finding, places.first_values(case.sources, names[0]))
+    at(finding, origins.first_values(case.sources, names[0]))
     return Found(finding, remedy, other)
 
 
 def stay_alike(case: Case) -> bool:
     """Units of a hidden layer that began alike and are still alike at the end: it may learn, but not as it could."""
     groups = case.session.found.groups
-    hidden = [name for name in start.symmetric(case.tensors) if min(case.tensors[name].shape) > 1]
+    hidden = [name for name in start.symmetric(case.tensors) if min((*case.tensors[name].shape, 1)[:2]) > 1]
     return any(
         name in case.was.values and start.alike(case.was.values[name].reshape(groups[name].shape)) for name in hidden
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pellucid.doctor.conditions import learning
 from pellucid.doctor.conditions.case import Case, Found, at
 from pellucid.doctor.conditions.causes.rate import noisy
+from pellucid.doctor.probes.data import SeenData
 from pellucid.doctor.probes.trials import Remedy
 from pellucid.doctor.process import places, settings
 
 FEW = 40  # passes that nobody takes for a training: asked before what else would speed it up
+MANY = 200  # passes, or epochs of a program that learns nothing, beyond which a run is no short one
+MORE = 20  # times as many
 
 
 def find_very_few(case: Case) -> Found | None:
@@ -16,14 +19,18 @@ def find_very_few(case: Case) -> Found | None:
 
 
 def find(case: Case) -> Found | None:
-    """Confirmed by a training in which each pass is run many times."""
+    """Confirmed by a training of 20 times as many epochs; of passes that see all of the data, of 20 times as many."""
     was = case.was
     falls = was.finite and learning.share(case.frozen.level, was.level) > 0.01
-    if not was.ended or was.passes > 200 or len(was.losses) < 2 or not falls or noisy(was):
+    count = was.passes if case.learns else epochs(case)
+    if not was.ended or count > MANY or len(was.losses) < 2 or not falls or noisy(was):
         return None
-    remedy = Remedy("too-few-updates", "with each pass run 20 times", repeat=20)
+    by_epoch = case.session.around >= 0 and was.turns > 0
+    remedy = Remedy("too-few-updates", f"with each pass run {MORE} times", repeat=MORE)
+    if by_epoch:
+        remedy = Remedy("too-few-updates", f"with {MORE} times as many epochs", epochs=MORE)
     seconds = max(1.0, min(4.0, case.session.left() / 5))
-    other = case.run(case.so_far.and_(remedy), was.passes * 20, seconds, case.asked)
+    other = case.run(case.so_far.and_(remedy), was.passes * MORE, seconds, case.asked)
     if not other.losses or not other.finite:
         return None
     gains, went = (learning.share(case.frozen.level, done.level) for done in (other, was))
@@ -37,8 +44,23 @@ def find(case: Case) -> Found | None:
         "Nothing is wrong with the updates; there are too few of them.",
         "train for more epochs",
     )  # fmt: skip
-    loop = case.session.program.loops.loops[case.session.number]
-    while loop.outer is not None:
+    loop = case.session.program.loops.loops[case.session.around if by_epoch else case.session.number]
+    while loop.outer is not None and not by_epoch:
         loop = case.session.program.loops.loops[loop.outer]
     at(finding, settings.count(case.sources, loop.file, loop.line) or places.SourcePlace(loop.file, loop.line))
     return Found(finding, remedy, other)
+
+
+def epochs(case: Case) -> float:
+    """How often the training went through its data, by the rows that came again or by the loop around it; each pass is
+    one where neither is known."""
+    period = repeated_after(case.data) if case.data is not None else None
+    known = [case.was.turns] if case.was.turns else []
+    known += [case.was.passes / period] if period else []
+    return max(known, default=case.was.passes)
+
+
+def repeated_after(data: SeenData) -> int | None:
+    """After how many passes a row of the first one is seen again."""
+    rows = [{row.tobytes() for row in batch.inputs} for batch in data.batches if batch.inputs is not None]
+    return next((i for i, seen in enumerate(rows) if i and seen & rows[0]), None)

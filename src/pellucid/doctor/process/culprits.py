@@ -1,0 +1,139 @@
+"""The lines of the source that a cause points to by itself: a softmax over the wrong axis, a bare logarithm."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from pellucid.doctor.process.origins import first_values
+from pellucid.doctor.process.places import SourcePlace, assigned, first, last, names_in, trees
+
+OUT = re.compile(r"softmax|sigmoid|tanh|relu|exp|maximum", re.I)
+DATA_CAUSES = ("non-finite-data", "constant-target", "class-imbalance", "unshuffled-data")
+
+
+def of_cause(cause: str, sources: dict[str, str], keys: Any) -> SourcePlace | None:
+    """The line that a cause points to by itself."""
+    names = {key[1].split(".")[-1] for key in (keys.outputs,) if key is not None and not key[1].startswith("return")}
+    if cause == "softmax-wrong-axis":
+        return (
+            first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, "0"))
+            or first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, None))
+            or first(sources, lambda node: isinstance(node, ast.Return | ast.Assign) and _sums(node, "1"))
+        )  # fmt: skip
+    if cause in ("output-range-mismatch", "softmax-single-unit", "activation-before-loss"):
+        return last(
+            sources,
+            lambda node: (
+                isinstance(node, ast.Assign)
+                and bool(names & set(assigned(node)))
+                and any(
+                    isinstance(part, ast.Call) and OUT.search(ast.unparse(part.func)) for part in ast.walk(node.value)
+                )
+            ),
+        )
+    key = keys.inputs if cause == "non-finite-data" else keys.labels
+    return first_values(sources, key[1]) if key is not None and cause in DATA_CAUSES else None
+
+
+def softmax(sources: dict[str, str], name: str, cause: str) -> SourcePlace | None:
+    """Where a softmax takes what it should not: another softmax, or rectified scores; else where `name` is assigned."""
+    inner = {"double-softmax": "softmax"}.get(cause, r"relu|maximum|\bmax\(")
+    nested = re.compile(rf"[\w.]*(?:softmax|sigmoid|expit|logistic)\w*\(.*(?:{inner})", re.I)
+    called = first(sources, lambda node: isinstance(node, ast.Call) and nested.match(ast.unparse(node)) is not None)
+    if called is not None or not name:
+        return called
+    wanted = re.split(r"[.\[]", name.removeprefix("self."))[0]
+    return last(sources, lambda node: isinstance(node, ast.Assign | ast.AugAssign) and wanted in assigned(node))
+
+
+def product(sources: dict[str, str], name: str) -> SourcePlace | None:
+    """The first line that multiplies something by a parameter and is no gradient: where its layer is computed."""
+    wanted = re.findall(r"\w+", name)[-1]
+
+    def multiplies(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Assign | ast.Return) or node.value is None:
+            return False
+        if any(re.match(r"d[A-Z_]|grad|delta|g[A-Z]|back", target) for target in assigned(node)):
+            return False
+        return any(
+            wanted in set(names_in(part))
+            for part in ast.walk(node.value)
+            if (isinstance(part, ast.BinOp) and isinstance(part.op, ast.MatMult))
+            or (isinstance(part, ast.Call) and re.search(r"(dot|matmul|einsum)$", ast.unparse(part.func)))
+        )
+
+    return first(sources, multiplies)
+
+
+def squashing(sources: dict[str, str]) -> SourcePlace | None:
+    """Where a sigmoid is computed, or the first line that calls one: the activation of the hidden layers."""
+    own = re.compile(r"1(\.0?)? / \(1(\.0?)? \+ [\w.]*exp\(-")
+    made = first(sources, lambda n: isinstance(n, ast.Return | ast.Assign) and own.search(ast.unparse(n)) is not None)
+    called = re.compile(r"sigmoid|expit|logistic|tanh", re.I)
+    return made or first(
+        sources, lambda node: isinstance(node, ast.Call) and called.search(ast.unparse(node.func)) is not None
+    )
+
+
+def stacked(sources: dict[str, str], kind: str) -> SourcePlace | None:
+    """Where the second layer of a class is made, `Dense(64, 3)` behind `Dense(2, 64)`; the first, if that has its
+    activation as an argument."""
+    for file, tree in trees(sources):
+        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).split(".")[-1] == kind]
+        calls.sort(key=lambda node: (node.lineno, node.col_offset))
+        if len(calls) > 1:
+            given = any(keyword.arg and "activ" in keyword.arg for keyword in calls[0].keywords)
+            given = given or re.search(r"linear|identity|None", ast.unparse(calls[0])) is not None
+            return SourcePlace(file, calls[0 if given else 1].lineno)
+    return None
+
+
+def logarithm(sources: dict[str, str]) -> SourcePlace | None:
+    """The first line that takes a logarithm of something bare: without a small number that is added to it."""
+    return first(
+        sources,
+        lambda node: (
+            isinstance(node, ast.Call)
+            and re.search(r"(^|\.)log(2|10)?$", ast.unparse(node.func)) is not None
+            and bool(node.args)
+            and not re.search(r"eps|e-\d+|clip|tiny|maximum|exp|sum\(", ast.unparse(node.args[0]))
+        ),
+    )
+
+
+def softmax_again(sources: dict[str, str]) -> SourcePlace | None:
+    """Where what a softmax gave goes through another one: `p = e / e.sum()`, later `np.exp(p) / np.exp(p).sum()`."""
+    for file, tree in trees(sources):
+        for scope in ast.walk(tree):
+            if not isinstance(scope, ast.Module | ast.FunctionDef):
+                continue
+            nodes = [node for node in ast.walk(scope) if isinstance(node, ast.Assign | ast.Return) and node.value]
+            given: dict[str, int] = {}
+            for node in sorted(nodes, key=lambda node: node.lineno):
+                value = ast.unparse(node.value) if node.value is not None else ""
+                makes = re.search(r"softmax\(", value) or ("/" in value and "sum" in value)
+                if not makes:
+                    for name in assigned(node):
+                        given.pop(name, None)
+                    continue
+                for name, line in given.items():
+                    inner = rf"(softmax|exp)\({re.escape(name)}( - [^()]*)?[(),]"
+                    if line < node.lineno and re.search(inner, value):
+                        return SourcePlace(file, node.lineno)
+                given |= {name: node.lineno for name in assigned(node) if len(name) > 0}
+    return None
+
+
+def _sums(node: ast.AST, axis: str | None) -> bool:
+    """Whether a statement divides by a sum over an axis, `sum(…, axis=0)`."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and ast.unparse(part.func).endswith("sum"):
+            axes = [ast.unparse(keyword.value) for keyword in part.keywords if keyword.arg == "axis"]
+            if (axis in axes) if axis is not None else not axes:
+                divides = any(isinstance(p, ast.BinOp) and isinstance(p.op, ast.Div) for p in ast.walk(node))
+                exp = "exp" in ast.unparse(node) or divides
+                if exp:
+                    return True
+    return False

@@ -1,0 +1,199 @@
+"""Where in the source data comes from, and which tensors are layers of weights."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.conditions import learning, start
+from pellucid.doctor.conditions.causes import updates
+from pellucid.doctor.probes.data import Batch, Keys, SeenData
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.trials import Remedy, Trial, trial
+from pellucid.doctor.process import culprits, origins
+from pellucid.doctor.process.instrument import made_anew
+from pellucid.doctor.process.lab import Lab
+from pellucid.doctor.process.parameters import Parameters
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "line"),
+    [
+        ("y = load()\ny = y + 1\norder = f(9)\nX, y = X[order], y[order]\n", "y", 2),
+        ("xs, ys = [], []\nfor i in range(9):\n    ys.append(5.0)\n", "ys", 3),
+        ("t = load() * 2\na, b, y_tr, y_te = train_test_split(X, t)\nyb = y_tr[0:9]\n", "yb", 1),
+        (
+            """rows = []
+for i in f():
+    rows.append([i, 2])
+def fit(train):
+    for row in train:
+        step(row)
+fit(scaled)
+scaled = rows[0:9]
+""",
+            "row[-1]",
+            3,
+        ),
+        ("data = load().data\nclass A:\n    def train(self, x):\n        return x\nA().train(data[0:5])\n", "x", 1),
+        ("for x, t in zip(images, labels):\n    pass\nimages = f()\nlabels = g()\n", "t", 4),
+        ("y = np.asarray(target).reshape(-1)\ntarget = f()\n", "y", 2),
+    ],
+)
+def test_where_data_is_made(source: str, name: str, line: int) -> None:
+    place = origins.made_at({"a.py": source}, name)
+    assert place is not None and place.line == line
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("X = load().T\nmu = X.mean()\nX = X - mu\nX, y = X[order], y[order]\n", 3),
+        ("X = load()\nX_train = X[:9]\n", None),
+        ("def relu(X):\n    X = X * (X > 0)\n    return X\nX = load()\n", None),  # no line of the data's own
+        ("def make_data():\n    X = 300 * rand()\n    return X\nX = make_data()\n", 2),
+    ],
+)
+def test_where_inputs_are_scaled(source: str, line: int | None) -> None:
+    place = origins.scaled_at({"a.py": source}, "X")
+    assert (place.line if place else None) == line
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'p = {}\nfor l in f():\n    p["W" + str(l)] = rand()\ngrads["W1"] = A.T @ dZ\n',
+        'def backward():\n    return {"W1": A.T @ dZ}\nx = 1\nparams["W1"] = rand()\n',
+    ],
+)
+def test_a_gradient_of_the_same_key_is_no_first_value(source: str) -> None:
+    place = origins.first_values({"a.py": source}, "params['W1']")
+    assert place is not None and "rand" in source.splitlines()[place.line - 1]
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("class Dense:\n    pass\nnet = Net([Dense(2, 48), Dense(48, 3)])\n", 3),
+        ("net.add(Dense(2, 48))\nnet.add(Dense(48, 3))\n", 2),
+        ("net.add(Dense(2, 48, activation=f))\nnet.add(Dense(48, 3))\n", 1),
+        ("for a, b in sizes:\n    layers.append(Dense(a, b))\n", None),
+    ],
+)
+def test_where_layers_are_put_one_behind_the_other(source: str, line: int | None) -> None:
+    place = culprits.stacked({"a.py": source}, "Dense")
+    assert (place.line if place else None) == line
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("def act(z):\n    return 1 / (1 + np.exp(-z))\n", 2),
+        ("def act(z):\n    return 1.0 / (1.0 + math.exp(-z))\n", 2),
+        ("a = np.maximum(0, z)\nh = expit(z)\n", 2),
+        ("a = np.maximum(0, z)\n", None),
+    ],
+)
+def test_where_a_sigmoid_is_computed(source: str, line: int | None) -> None:
+    place = culprits.squashing({"a.py": source})
+    assert (place.line if place else None) == line
+
+
+def test_a_vector_may_be_a_layer_of_weights() -> None:
+    tensors = {
+        "w_hidden": np.ones((4, 2)),
+        "b_hidden": np.zeros(4),
+        "w_out": np.full(4, 50.0),
+        "gamma": np.ones(4),
+        "history": np.ones(7),  # as long as no side
+    }
+    assert [*start.weights(tensors)] == ["w_hidden", "w_out"]
+    assert start.symmetric(tensors) == ["w_hidden", "w_out"]
+    assert start.sizes(tensors)["w_out"] > 4
+    tensors["w_hidden"] = np.random.default_rng(0).normal(size=(4, 2))
+    assert start.symmetric(tensors) == []  # a last layer may well begin at one value
+
+
+# Epochs --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_loop_around_is_run_again() -> None:
+    lab: Any = SimpleNamespace(repeats=3, turns=0)
+    assert [Lab.around(lab) for _ in range(6)] == [True, True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("for rate in rates:\n    w = f()\n    for i in r:\n        w = w - g\n", {"w"}),
+        ("for epoch in r:\n    w = train(w)\n", set()),
+        ("w = f()\nfor epoch in r:\n    order = f()\n    for i in order:\n        w -= 1\n", {"order"}),
+    ],
+)
+def test_what_a_loop_makes_anew(source: str, names: set[str]) -> None:
+    line = next(i for i, text in enumerate(source.splitlines(), 1) if text.startswith("for"))
+    assert made_anew(source, line) == names
+
+
+def test_epochs_are_counted_by_rows_or_by_the_loop_around() -> None:
+    rows = np.arange(8.0)[:, None]
+    seen = SeenData(Keys(None, None, None), [Batch(inputs=rows[i % 4 : i % 4 + 1]) for i in range(12)])
+    assert updates.repeated_after(seen) == 4
+    assert updates.repeated_after(SeenData(Keys(None, None, None), seen.batches[:3])) is None
+    case: Any = SimpleNamespace(data=seen, was=Trial(passes=400, turns=99))
+    assert updates.epochs(case) == 100
+    case.data = None
+    assert updates.epochs(case) == 99
+    case.was = Trial(passes=400)
+    assert updates.epochs(case) == 400
+
+
+def test_the_loss_of_a_training_that_stands_still_is_that_of_all_its_passes() -> None:
+    losses = [1.0, 0.0] * 20 + [1.0, 1.0, 1.0, 0.0]
+    still = Trial(at=[*range(44)], losses=losses, passes=44, still=True, burst=240)
+    assert still.level == pytest.approx(np.mean(losses))
+    assert Trial(at=still.at, losses=losses, passes=44, burst=240).level == pytest.approx(np.mean(losses[-11:]))
+
+
+def test_where_a_loss_explodes_to_come_down_at_all_is_better() -> None:
+    def levels(*values: float) -> Trial:
+        return Trial(
+            at=[*range(40 * len(values))], losses=[v for v in values for _ in range(40)], passes=40 * len(values)
+        )
+
+    frozen, exploded = levels(3.14), levels(3.14, float("inf"))
+    assert learning.confirmed(frozen, exploded, levels(3.1, 2.9))
+    assert not learning.confirmed(frozen, exploded, levels(3.14, 3.13))
+    assert not learning.confirmed(frozen, levels(3.14, 3.0), levels(3.1, 2.9))
+
+
+def test_a_trial_counts_the_turns_of_the_loop_around() -> None:
+    lab: Any = SimpleNamespace(left=lambda: 100.0, groups={}, before={}, turns=7, repeats=1)
+    work = trial(lab, Parameters({}, [], {}), Candidate("seen", ("", "loss")), {}, 3, 60.0, Remedy(epochs=20), burst=40)
+    next(work)
+    assert (lab.repeats, lab.turns) == (20, 0)
+    lab.turns = 5
+    outcome: Any = SimpleNamespace(before={}, after={}, seen={("", "loss"): [np.array(1.0)]})
+    work.send(outcome)
+    work.send(outcome)
+    with pytest.raises(StopIteration) as end:
+        work.send(outcome)
+    assert end.value.value.turns == 5
+
+
+def test_a_pass_that_has_nothing_to_do_has_no_loss() -> None:
+    key = ("", "loss")
+    lab: Any = SimpleNamespace(left=lambda: 100.0, groups={}, before={})
+    work = trial(lab, Parameters({}, [], {}), Candidate("seen", key), {}, 60, 60.0, Remedy())
+    next(work)
+    outcomes: list[Any] = [
+        SimpleNamespace(before={}, after={}, seen={key: [np.array(1.0)]} if i % 5 else {}) for i in range(60)
+    ]
+    for outcome in outcomes[:-1]:
+        work.send(outcome)
+    with pytest.raises(StopIteration) as end:
+        work.send(outcomes[-1])
+    done = end.value.value
+    assert (done.passes, len(done.losses), done.level) == (60, 48, 1.0)
+    assert len(done.curve()) == 1
