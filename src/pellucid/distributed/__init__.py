@@ -22,26 +22,21 @@ from .buffers import ReduceOp
 from .collectives import (
     all_gather,
     all_gather_into_tensor,
-    all_gather_object,
     all_reduce,
     all_to_all,
     all_to_all_single,
     barrier,
     broadcast,
-    broadcast_object_list,
     gather,
-    gather_object,
     monitored_barrier,
     reduce,
     reduce_scatter,
     reduce_scatter_tensor,
     scatter,
-    scatter_object_list,
 )  # fmt: skip
 from .environment import launched_size, place
 from .group import (
     GroupMember,
-    ProcessGroup,
     destroy_process_group,
     get_backend,
     get_global_rank,
@@ -57,7 +52,9 @@ from .group import (
     new_subgroups,
     new_subgroups_by_enumeration,
 )  # fmt: skip
+from .objects import all_gather_object, broadcast_object_list, gather_object, scatter_object_list
 from .point_to_point import P2POp, batch_isend_irecv, irecv, isend, recv, recv_object_list, send, send_object_list
+from .ranks import ProcessGroup
 from .work import Work
 
 __all__ = [

@@ -17,7 +17,8 @@ from pellucid.errors import describe, with_line
 
 from .buffers import check_tensor, outgoing, put
 from .collectives import root_of
-from .group import FIRST_TAG, LEFT, ProcessGroup, member
+from .group import member
+from .ranks import FIRST_TAG, LEFT, ProcessGroup
 from .work import Work
 
 __all__ = [

@@ -18,8 +18,9 @@ from pellucid.core import Tensor, wrap
 from pellucid.errors import describe, with_line
 
 from .buffers import ReduceOp, Reduction, outgoing, put
-from .collectives import all_gather_object, broadcast
-from .group import Agreement, ProcessGroup
+from .collectives import broadcast
+from .objects import all_gather_object
+from .ranks import Agreement, ProcessGroup
 
 __all__ = ["Bucket", "Reducer", "broadcast_all", "check_same"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from .group import Agreement, ProcessGroup
+from .ranks import Agreement, ProcessGroup
 from .wire import Request
 
 __all__ = ["Work"]

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from ...autograd.function import Function
 from ...core import Tensor, no_grad
 from ...distributed.collectives import all_reduce
-from ...distributed.group import ProcessGroup, is_initialized, member
+from ...distributed.group import is_initialized, member
+from ...distributed.ranks import ProcessGroup
 from ...types.dtypes import int64
 from .. import functional as F
 from .. import init

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Tensor, is_grad_enabled
-from pellucid.distributed.group import ProcessGroup, begun, member
+from pellucid.distributed.group import begun, member
+from pellucid.distributed.ranks import ProcessGroup
 from pellucid.distributed.reducer import Reducer, broadcast_all, check_same
 from pellucid.errors import with_line
 from pellucid.reverse.engine import reached
