@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer.main
 from typer.testing import CliRunner
@@ -19,6 +20,7 @@ from pellucid.experiments.config import SETTINGS, Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.muon import MuonAndAdamW, groups_of
 from pellucid.experiments.session import RunSession, resume, start
+from pellucid.safetensors import read
 from pellucid.train import EMA, Callback, EarlyStopping
 
 
@@ -169,6 +171,35 @@ def test_an_optimiser_that_computes_the_loss_again_resumes_to_the_same_bits() ->
     assert pellucid("train", "--resume", "part", "--epochs", 2).exit_code == 0
     assert Path("part/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
     assert [row["train_loss"] for row in rows("part")] == [row["train_loss"] for row in rows("whole")]
+
+
+def test_lbfgs_ends_before_it_overfits_a_small_table_and_keeps_its_best() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 6))
+    y = x[:, 0] + x[:, 1] + rng.normal(size=120)
+    header = ",".join([*"abcdef", "y"])
+    np.savetxt("noisy.csv", np.column_stack([x, y]), delimiter=",", header=header, comments="")
+    words = ["noisy.csv", "--target", "y", "--optimizer", "lbfgs", "--out", "run"]
+    result = pellucid("train", *words)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(Path("run/summary.json").read_text())
+    losses = [float(row["val_loss"]) for row in rows("run") if row["kind"] == "epoch"]
+    assert summary["epochs"] == len(losses) < 30
+    assert summary["val_loss"] == pytest.approx(min(losses))
+    assert summary["val_loss"] < losses[-1]
+    assert "the model has the weights of then" in result.output and "To predict:" in result.output
+    learner = resume(Path("run")).learner  # and these are the weights in the file
+    saved = read("run/model.safetensors").arrays
+    learner.model.load_state_dict({name: tensor(array) for name, array in saved.items()})
+    assert learner.evaluate()["loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_lbfgs_ends_as_asked_where_that_is_said() -> None:
+    ends = ["--callback", "early-stopping:patience=2,restore_best=false"]
+    words = ["moons", "--optimizer", "lbfgs:max_iter=4", "--epochs", 2, "--out", "run"]
+    assert pellucid("train", *words, *ends).exit_code == 0
+    config = json.loads(Path("run/config.json").read_text())["config"]
+    assert (config["callback"], config["optimizer"]) == ([ends[1]], "lbfgs:max_iter=4")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import make_blobs, make_classification, make_regression
+from sklearn.datasets import load_diabetes, make_blobs, make_classification, make_regression
 from sklearn.ensemble import AdaBoostClassifier
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -129,6 +130,14 @@ def test_early_stopping_keeps_the_best_of_a_part_of_each_class() -> None:
     assert int(np.argmin(curve)) == model.n_iter_ - 5  # four epochs after the best were waited for
     with pytest.raises(ValueError, match="early_stopping=False"):
         model.partial_fit(X, y)
+
+
+def test_lbfgs_sees_all_samples_in_each_iteration() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    model = Regressor(hidden=(), optimizer="lbfgs", epochs=60, batch_size=7, random_state=0).fit(X, y)
+    exact = LinearRegression().fit(X, y)
+    np.testing.assert_allclose(model.predict(X), exact.predict(X), atol=0.5)
+    assert model.n_iter_ == 60
 
 
 def test_partial_fit_goes_on_and_warm_start_too() -> None:

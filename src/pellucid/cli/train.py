@@ -200,13 +200,13 @@ def _where(session: RunSession, reported: bool) -> str:
         if reported
         else f"\nTo look at it: pellucid report {shell.quote(folder.path)}"
     )
-    if session.verdict:
-        return f"{session.verdict}\n{where}"
     path = shell.quote(folder.path)
     if session.written is not None:
         where += f"\nTo have it write: pellucid sample {path}"
     else:
         where += f"\nTo predict: pellucid predict {path} FILE"
+    if session.verdict:
+        return f"{session.verdict}\n{where}"
     if not choices.spread(session.config.schedule):
         where += f"\nTo train on: {again} --epochs {2 * epochs}"
     return where

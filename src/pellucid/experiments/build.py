@@ -43,7 +43,7 @@ def learner(
     random.seed(config.seed)  # somebody's data set or callback may draw from these two
     np.random.seed(config.seed % 2**32)  # noqa: NPY002
     network = model(config, data.sample_shape, classes).to(config.device)
-    steps = optimizer(config, network)
+    steps = optimizer(config, network, one_batch=len(loaders.train) == 1)
     schedule = choices.schedule(config.schedule, config.lr, steps) if scheduled else []
     if config.augment:
         callbacks = [*callbacks, train.Augment(flip=config.source == "folder")]
@@ -123,10 +123,10 @@ def metrics(classes: int | None, target_std: float = 1.0, *, balanced: bool = Fa
     return {"accuracy": train.Accuracy}
 
 
-def optimizer(config: Config, network: nn.Module) -> Any:
-    """The optimiser of `--optimizer` over the parameters of a network."""
+def optimizer(config: Config, network: nn.Module, one_batch: bool = False) -> Any:
+    """The optimiser of `--optimizer` over the parameters of a network; `one_batch` holds all samples, or not."""
     given = {name: getattr(config, name) for name in choices.OF_OPTIMIZERS}
-    return choices.make_optimizer(choices.OPTIMIZERS, config.optimizer, network, **given)
+    return choices.make_optimizer(choices.OPTIMIZERS, config.optimizer, network, one_batch, **given)
 
 
 def _outputs(config: Config, classes: int | None) -> int:

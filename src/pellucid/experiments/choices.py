@@ -59,6 +59,9 @@ OPTIMIZERS = Words(
 _RATES = {"sgd": 0.1}  # PyTorch's default of 0.001 is for no network of these
 # What an optimiser has beside that unless its words say otherwise: L-BFGS at its rate of 1 needs a line search.
 USUAL: dict[str, dict[str, Any]] = {"lbfgs": {"line_search_fn": "strong_wolfe"}}
+# Where one batch holds all samples: one iteration a step, so that after each one can see whether new samples gain by it
+# and stop; twenty overfit a small table in the first step. The search along a line keeps its evaluations.
+USUAL_OF_ONE_BATCH: dict[str, dict[str, Any]] = {"lbfgs": {"max_iter": 1, "max_eval": 25}}
 
 
 def optimizer_settings(text: str) -> dict[str, Any]:
@@ -69,15 +72,18 @@ def optimizer_settings(text: str) -> dict[str, Any]:
     return own | ({"lr": _RATES[name]} if name in _RATES else {})
 
 
-def make_optimizer(words: Words, text: str, network: Any, **given: Any) -> Any:
-    """The optimiser that the words ask for, over the parameters of a network.
+def make_optimizer(words: Words, text: str, network: Any, one_batch: bool, **given: Any) -> Any:
+    """The optimiser that the words ask for, over the parameters of a network; `one_batch` holds all samples, or not.
 
     Raises:
         UsageError: an argument makes no sense, or the network has nothing for this optimiser.
     """
     name = words.name(text)
     parameters = groups_of(network) if words.kind(text) is MuonAndAdamW else network.parameters()
-    return words.make(text, parameters, **USUAL.get(name, {}), **given)
+    usual = USUAL.get(name, {})
+    if one_batch and ":" not in text:
+        usual = usual | USUAL_OF_ONE_BATCH.get(name, {})
+    return words.make(text, parameters, **usual, **given)
 
 
 def defaults_of(name: str) -> dict[str, float]:

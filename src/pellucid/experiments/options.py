@@ -19,6 +19,7 @@ from pellucid.experiments.setting import UNSET, Setting
 from pellucid.experiments.sources import source_of
 from pellucid.experiments.stored import check as check_shape
 
+EARLY = "early-stopping:patience=10,restore_best=true"  # how such an optimiser ends
 LARGE_BATCH = 10_000  # samples of which an optimiser that needs the curvature of them all has one step
 
 
@@ -123,6 +124,9 @@ def complete(options: Options, classes: int | None) -> Config:
         recipe = {name: value for name, value in recipe.items() if name not in choices.OF_OPTIMIZERS}
     if choices.OPTIMIZERS.kind(optimizer).needs_closure:  # the curvature is that of all samples, not of a few
         recipe |= {"batch_size": LARGE_BATCH, "log_every": 1}
+        own_end = any(text.startswith("early-stopping") for text in options.get("callback", ()))
+        if not own_end:  # it fits a small table to the last digit, and far beyond what new rows gain by
+            options = {**options, "callback": (EARLY, *options.get("callback", ()))}
     defaults = {name: known.default for name, known in SETTINGS.items() if known.default is not UNSET}
     defaults |= dict.fromkeys(choices.OF_OPTIMIZERS, 0.0) | own
     return Config(**{**defaults, **recipe, **options, "model": model, "loss": loss, "optimizer": optimizer})

@@ -255,9 +255,16 @@ class RunSession:
         found = build.learner(config, self.data, self.loaders, scheduled=False).evaluate()
         return {f"first_val_{name}": found[name] for name in ("loss", self.metric)}
 
+    @property
+    def _kept(self) -> dict[str, Any]:
+        """What was measured of the network that is kept: that of the last epoch, or of the best that was restored."""
+        early = [callback for callback in self.learner.callbacks if isinstance(callback, EarlyStopping)]
+        epochs = {callback.kept_epoch for callback in early} - {None}
+        return next((row for row in self.history.epochs if row["epoch"] in epochs), self.history.epochs[-1])
+
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""
-        last = self.history.epochs[-1]
+        last = self._kept
         balanced = self.config.class_weights == "balanced"
         names = list(build.metrics(self.classes, balanced=balanced))
         summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
@@ -272,7 +279,7 @@ class RunSession:
             **self._begun,
             "epochs": self.learner.epoch,
             "steps": self.learner.step,
-            "seconds": round(last["seconds"], 3),
+            "seconds": round(self.history.epochs[-1]["seconds"], 3),
             "seed": self.config.seed,
             "parameters": self.parameters,
         }

@@ -31,7 +31,7 @@ class Classifier(ClassifierMixin, Estimator):
         optimizer: a name, with arguments where wanted ("adam", "sgd:momentum=0.9"), or a class of `optim`.
         lr: learning rate; None is the optimiser's own (0.1 for SGD).
         weight_decay: None is the optimiser's own.
-        batch_size: samples per step.
+        batch_size: samples per step; with "lbfgs", all of them, and an epoch is one iteration.
         epochs: passes over the data; at most as many with `early_stopping`.
         early_stopping: keep a part of the data, of each class alike, out of training; stop when its loss has not
             become less for `patience` epochs, and take the parameters of the best.

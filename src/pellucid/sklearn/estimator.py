@@ -125,8 +125,10 @@ class Estimator(BaseEstimator):
         dataset = TensorDataset(*(from_data(np.ascontiguousarray(array)) for array in arrays))
         if seed is None:
             return DataLoader(dataset, batch_size=max(self.batch_size, 1000))
+        # What asks for the loss again learns the curvature of the samples, and needs the same ones in each step.
+        size = len(dataset) if self.optimizer_.needs_closure else self.batch_size
         return DataLoader(
-            dataset, batch_size=self.batch_size, shuffle=True, generator=Generator().manual_seed(seed)
+            dataset, batch_size=size, shuffle=True, generator=Generator().manual_seed(seed)
         )  # fmt: skip
 
     def _split(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> list[Any]:
@@ -174,7 +176,7 @@ class Estimator(BaseEstimator):
             return self.optimizer(network.parameters(), **given)
         name = self.optimizer.partition(":")[0]
         given = {"lr": optimizer_settings(name).get("lr"), **given}
-        return make_optimizer(_OPTIMIZERS, self.optimizer, network, **given)
+        return make_optimizer(_OPTIMIZERS, self.optimizer, network, one_batch=True, **given)
 
     def _check_arguments(self) -> None:
         """ValueError for the first argument that makes no sense. The rest is refused by what it is given to."""

@@ -49,8 +49,14 @@ class EarlyStopping(Callback):
         self.best_epoch: int | None = None
         self.stopped_epoch: int | None = None
         self.waited = 0
+        self._kept: int | None = None
         self._weights: dict[str, Any] | None = None
         self._evaluated: dict[str, Any] | None = None
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """After a fit, the epoch whose parameters the model got back; None where it has its last ones."""
+        return self._kept
 
     @property
     def verdict(self) -> str:
@@ -58,6 +64,7 @@ class EarlyStopping(Callback):
         if self.best is None:
             return f"{self.monitor} has not been measured yet."
         best = f"{self.monitor} was best after epoch {self.best_epoch}: {self.best:.4g}"
+        best += "" if self._kept is None else ", and the model has the weights of then"
         return best + ("." if self.stopped_epoch is None else f". Stopped after epoch {self.stopped_epoch}.")
 
     def before_fit(self, learner: Loop) -> None:
@@ -90,6 +97,7 @@ class EarlyStopping(Callback):
     def _restore(self, learner: Loop) -> None:
         if self._weights is not None and (self.stopped_epoch is not None or learner.epoch >= learner.epochs):
             learner.model.load_state_dict(self._weights)
+            self._kept = self.best_epoch
 
     def state_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _STATE}
