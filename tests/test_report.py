@@ -476,3 +476,32 @@ def test_a_page_runs_its_own_scripts_and_no_other(tmp_path: Path) -> None:
         script = "const found = [document.title, ...troubles]; troubles.length = 0; return found"
         title, *refused = in_browser(attacked, folder, script)
         assert title != "mine" and len(refused) == 1 and refused[0].startswith("policy: script-src")
+
+
+def test_a_drawing_is_set_in_the_letters_of_the_page_and_holds_no_name_that_nothing_refers_to() -> None:
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.plot([0.123456789, 1], [0, 1], marker="o")
+    axes.set(yscale="log", ylim=(1e-3, 1), xlabel="0.123456 of font-family: Serif; at step 2.71828, id")
+    text = document.svg(figure, "f7", "", "")
+    assert "0.123456 of font-family: Serif; at step 2.71828, id</text>" in text  # what the user wrote stays
+    written = set(re.findall(r'style="[^"]*font-family: ([^;"]+)', text))
+    assert written == {"var(--font)"}
+    names = re.findall(r' id="([^"]+)"', text)
+    used = re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text)
+    assert set(names) == {"".join(pair) for pair in used} and all(name.startswith("f7-") for name in names)
+    places = re.findall(r' (?:x|y)="([^"]+)"', text)
+    assert places and all(len(place.partition(".")[2]) <= 2 for place in places)
+
+
+def test_what_was_too_large_as_a_drawing_is_laid_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MOST_SVG", 10)
+    figure = Figure(layout="constrained")
+    figure.subplots()
+    engine = figure.get_layout_engine()
+    count = []
+    monkeypatch.setattr(type(engine), "execute", lambda *_: count.append(1))
+    assert document.embed(Picture(figure, "a"), "f").startswith("<img")
+    assert count == [1] and figure.get_layout_engine() is engine
+    document.embed(Picture(figure, "a", pixels=True), "f")
+    assert len(count) > 1

@@ -441,6 +441,34 @@ def test_epochs_on_the_axis_grow_evenly_with_the_steps() -> None:
 
 def test_a_loss_that_spans_factors_has_a_logarithmic_axis() -> None:
     assert viz.curves(run(60)).axes[0].get_yscale() == "log"
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [(1e-3, 10, "10⁻³ 10⁻² 10⁻¹ 10⁰ 10¹"), (0.2, 0.5, "2 × 10⁻¹")])
+def test_powers_of_ten_are_letters_of_the_font_and_no_formulas(low: float, high: float, said: str) -> None:
+    from pellucid.viz import style
+
+    with style.sheet(None, None, "powers") as sheet:
+        axes = sheet.axes()
+        axes.set(yscale="log", ylim=(low, high))
+    sheet.figure.draw_without_rendering()
+    labels = [label.get_text() for label in axes.get_yticklabels(which="both") if label.get_text()]
+    assert "$" not in "".join(labels)
+    assert all(part in labels for part in ([said] if "×" in said else said.split()))
+
+
+def test_labels_above_each_other_are_in_one_line_and_clear_of_the_ticks() -> None:
+    """Also where a panel's own numbers are narrower than those of the others."""
+    entry = {"class": "Linear", "step": np.arange(1, 9), "mean": np.linspace(0, 1, 8), "std": np.ones(8) / 8}
+    small = {**entry, "mean": np.linspace(0, 1e-3, 8), "std": np.full(8, 1e-5)}
+    figure = viz.activation_heatmap({"a": entry, "b": small, "c": entry}, show=("mean",))
+    figure.draw_without_rendering()
+    boxes = [axes.yaxis.label.get_window_extent() for axes in figure.axes]
+    assert np.ptp([box.x0 for box in boxes]) < 1
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        shown = [label for label in axes.get_yticklabels() if low <= label.get_position()[1] <= high]
+        ticks = [label.get_window_extent().x0 for label in shown]
+        assert 0 < min(ticks) - max(box.x1 for box in boxes) < 80
     assert viz.curves(run(10)).axes[0].get_yscale() == "linear"
 
 

@@ -90,7 +90,7 @@ def activation_heatmap(
                 style.few_ticks(axes, whole=True, count=4)
             row[0].set_title(style.plain(labels[name], 50), loc="left", fontweight="bold")
         for panels in grid.T:
-            sheet.figure.align_ylabels(list(panels))
+            style.align_labels(panels)
         if image is not None:
             bar = sheet.figure.colorbar(image, ax=list(grid[:, columns.index("histogram")]), location="bottom",
                                         shrink=0.8, aspect=40)  # fmt: skip

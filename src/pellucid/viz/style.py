@@ -176,6 +176,7 @@ def sheet(ax: Any, save: Any, name: str, width: float = 8.0, height: float = 3.6
             for axes in made.figure.axes:  # ticks are made when first needed, and would be in the user's style then
                 for axis in (getattr(axes, f"{letter}axis", None) for letter in "xyz"):
                     if axis is not None:
+                        _plain_powers(axis)
                         axis.get_major_ticks(1)
                         axis.get_minor_ticks(1)
             save_figure(made.figure, save, name)
@@ -183,6 +184,31 @@ def sheet(ax: Any, save: Any, name: str, width: float = 8.0, height: float = 3.6
         made = Sheet(ax, width, height)
         yield made
         save_figure(made.figure, save, name)
+
+
+def _plain_powers(axis: Any) -> None:
+    """Write the powers of ten of a logarithmic axis in the raised digits of the font: as formulas, the parser of
+    formulas has to be loaded for them, and each is set by it again whenever it is measured."""
+    from matplotlib.ticker import LogFormatterMathtext
+
+    def written(self: Any, x: Any, pos: Any = None) -> str:
+        return _POWER.sub(lambda found: _in_digits(*found.groups()), super(type(self), self).__call__(x, pos))
+
+    for known, use in ((axis.get_major_formatter(), axis.set_major_formatter),
+                       (axis.get_minor_formatter(), axis.set_minor_formatter)):  # fmt: skip
+        if isinstance(known, LogFormatterMathtext):
+            made = type("Plain", (type(known),), {"__call__": written})()
+            made.__dict__.update(known.__dict__)
+            use(made)
+
+
+_POWER = re.compile(r"^\$\\mathdefault\{(-?)(?:([\d.]+)\\times)?10\^\{(-?\d+)\}\}\$$")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _in_digits(sign: str, factor: str | None, power: str) -> str:
+    times = f"{factor} × " if factor else ""
+    return f"{sign.replace('-', '−')}{times}10{power.translate(_RAISED)}"
 
 
 def save_figure(figure: Any, save: Any, name: str) -> Path | None:
@@ -345,6 +371,31 @@ def few_ticks(axes: Any, whole: bool = False, count: int = 5) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(count, integer=whole))
+
+
+def align_labels(panels: Sequence[Any]) -> None:
+    """The labels of the y axes of panels above each other in one line, with as many ticks whatever their height.
+
+    As `Figure.align_ylabels`, which measures every panel again for each of them.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+    from matplotlib.ticker import MaxNLocator
+    from matplotlib.transforms import ScaledTranslation
+
+    widest = 0.0
+    font = FontProperties(size=STYLE["ytick.labelsize"])
+    for axes in panels:
+        axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        low, high = sorted(axes.get_ylim())
+        ticks = axes.yaxis.get_major_formatter().format_ticks(
+            [place for place in axes.yaxis.get_majorticklocs() if low <= place <= high]
+        )
+        widest = max([widest, *(text_to_path.get_text_width_height_descent(tick, font, False)[0] for tick in ticks)])
+    for axes in panels:
+        aside = widest + 11  # points: a tick, its distance from its label, and that of the label from the axis' own
+        moved = ScaledTranslation(-aside / 72, 0, axes.figure.dpi_scale_trans)
+        axes.yaxis.set_label_coords(0, 0.5, axes.transAxes + moved)
 
 
 def number(value: float) -> str:
