@@ -67,6 +67,40 @@ def test_an_interrupt_names_the_folder_and_the_command() -> None:
     session.lock.close()
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("run", "what the last checkpoint holds is in my run; to go on: pellucid train --resume 'my run'"),
+        ("write_report", "the run is whole in my run. Its page: pellucid report 'my run'"),
+    ],
+)
+def test_a_second_interrupt_does_too(place: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it ends the training, or the writing of the page when the run is complete."""
+
+    def interrupt(self: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.RunSession, place, interrupt)
+    result = pellucid("train", "moons", "--epochs", 1, "--out", "my run")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == f"pellucid: interrupted; {said}"
+
+
+def test_interrupts_of_a_sweep_name_its_folder_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pellucid.cli.sweep import Sweep
+
+    def interrupt(self: Sweep, jobs: int) -> None:
+        print(self._ending())  # pyright: ignore[reportPrivateUsage]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sweep, "run", interrupt)
+    result = pellucid("sweep", "moons", "--grid", "lr=0.1", "--out", "my sweep")
+    assert result.exit_code == 130
+    again = "to go on: pellucid sweep --resume 'my sweep'"
+    assert result.stdout == f"finishing the steps under way, then saving to my sweep; {again}\n"
+    assert result.stderr.startswith("pellucid: interrupted; ") and result.stderr.endswith(f"in my sweep; {again}\n")
+
+
 def test_commands_to_go_on_are_quoted_as_a_shell_takes_them() -> None:
     start({"dataset": "moons", "epochs": 1}, Path("my runs")).lock.close()
     with pytest.raises(RunFolderError, match="--resume 'my runs'; or"):

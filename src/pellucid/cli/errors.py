@@ -39,8 +39,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except Diverged as error:
             _say(str(error))
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            _say("interrupted; what the last checkpoint holds is saved.")
+        except KeyboardInterrupt as interrupt:  # with what is left, where there is something
+            _say(str(interrupt) or "interrupted.")
             raise typer.Exit(INTERRUPTED) from None
 
     # Each paragraph on one line, for the terminal to break where it ends and not where our lines do.

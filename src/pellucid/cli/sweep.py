@@ -117,7 +117,13 @@ def sweep(
         search.storage, search.study = storage or search.storage, study or search.study
     else:
         search = Search.new(fixed, grid or [], random or [], trials, sampler, metric, threads, out, storage, study)
-    Sweep(search, console, grace).run(jobs)
+    try:
+        Sweep(search, console, grace).run(jobs)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the trials that ended, and the last checkpoints of the others, are in {search.path}; to go "
+            f"on: {_again(search)}"
+        ) from None
     best = search.best()
     if quiet and best is not None:
         print(search.command(best))
@@ -182,7 +188,7 @@ class Sweep:
 
         columns = (TextColumn("trials"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
         bar = Progress(*columns, console=self.console, expand=True, disable=not self.console.is_terminal)
-        with stop_on_signal(workers.stop, lambda: "finishing the steps under way, then saving") as received, bar:
+        with stop_on_signal(workers.stop, self._ending) as received, bar:
             task = bar.add_task("", total=search.trials, completed=done)
             for outcome in self._outcomes(study, workers, tasks, received):
                 value = outcome.summary.get(search.metric) if outcome.state == "complete" else None
@@ -191,6 +197,10 @@ class Sweep:
                     bar.advance(task)
                     self.console.print(f"{outcome.index:4d}  {self._line(outcome, value, params[outcome.index])}")
         return received.exit_code
+
+    def _ending(self) -> str:
+        path = self.search.path
+        return f"finishing the steps under way, then saving to {path}; to go on: {_again(self.search)}"
 
     def _outcomes(
         self, study: Study | SharedStudy, workers: Workers, tasks: Callable[[], Iterator[Task]], received: Received
@@ -260,7 +270,7 @@ class Sweep:
             console.print(f"Its run folder: {search.folder(best['index'])}", soft_wrap=True)
             console.print(f"All trials: {search.path / 'sweep.csv'}, {search.path / 'sweep.png'}", soft_wrap=True)
         if done < search.trials:
-            again = f"pellucid sweep --resume {shell.quote(search.path)}"
+            again = _again(search)
             why = "Stopped" if ended else "Some failed"
             console.print(
                 f"{why}: {done} of {search.trials} trials are done.\nTo go on: {again}",
@@ -299,6 +309,10 @@ class Sweep:
 
     def _too_wide(self, widths: dict[str, int]) -> bool:
         return sum(width + 3 for width in widths.values()) + 1 > self.console.width  # with its lines and spaces
+
+
+def _again(search: Search) -> str:
+    return f"pellucid sweep --resume {shell.quote(search.path)}"
 
 
 def _with_summary(record: dict[str, Any], folder: Path) -> dict[str, Any]:

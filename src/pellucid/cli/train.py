@@ -61,7 +61,10 @@ def train(
         raise UsageError(f"--out and --resume exclude each other: a resumed run goes on in its own folder, {resume}.")
     else:
         session = sessions.resume(resume, given, quiet)
-    _run(session, console, with_report)
+    try:
+        _run(session, console, with_report)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(session)) from None
     if quiet:
         print(session.folder.path)
 
@@ -149,6 +152,17 @@ def _ending(session: RunSession) -> str:
     path = session.folder.path
     return (
         f"finishing step {session.learner.step + 1}, then saving to {path}; to go on: pellucid train --resume "
+        f"{shell.quote(path)}"
+    )
+
+
+def _interrupted(session: RunSession) -> str:
+    """What is left where nothing was waited for: after a second Ctrl-C, or one while the page was written."""
+    path = session.folder.path
+    if session.learner.epoch >= session.config.epochs:
+        return f"interrupted; the run is whole in {path}. Its page: pellucid report {shell.quote(path)}"
+    return (
+        f"interrupted; what the last checkpoint holds is in {path}; to go on: pellucid train --resume "
         f"{shell.quote(path)}"
     )
 
