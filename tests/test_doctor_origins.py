@@ -1,20 +1,23 @@
 """Where in the source data comes from, and which tensors are layers of weights."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pellucid.doctor import NoProgram, examine_script
 from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import updates
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.trials import Remedy, Trial, trial
-from pellucid.doctor.process import culprits, origins
+from pellucid.doctor.process import culprits, origins, rates, settings
 from pellucid.doctor.process.instrument import made_anew
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import Parameters
+from pellucid.doctor.process.paths import Scope, groups, leaves
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,62 @@ def test_a_vector_may_be_a_layer_of_weights() -> None:
     assert start.symmetric(tensors) == []  # a last layer may well begin at one value
 
 
+@pytest.mark.parametrize(
+    ("source", "name", "line"),
+    [
+        ("def init(n, m):\n    return np.random.randn(n, m) * 50\nW1 = init(2, 3)\n", "W1", 2),
+        ("def init(n, m, s):\n    return s * np.random.randn(n, m)\nW1 = init(2, 3, s=9)\n", "W1", 3),
+        ("def init(n):\n    a = rand(n)\n    b = np.zeros(n) - 9\n    return a, b\nW, b0 = init(2)\n", "b0", 3),
+        (
+            """def init(sizes):
+    out = []
+    for n in sizes:
+        W = rand(n)
+        b = np.zeros(n) - 10
+        out.append([W, b])
+    return out
+net = init([3, 20])
+""",
+            "net[0][1]",
+            5,
+        ),
+        ("W1 = load(2, 3)\n", "W1", 1),  # no function of the program's own
+    ],
+)
+def test_first_values_are_made_within_a_function(source: str, name: str, line: int) -> None:
+    place = origins.first_values({"a.py": source}, name)
+    assert place is not None and place.line == line
+
+
+def test_a_row_beside_a_matrix_is_its_bias() -> None:
+    tensors = {"net[0][0]": np.eye(3, 20), "net[0][1]": np.full((1, 20), -9.0), "net[1][0]": np.eye(20, 1)}
+    assert [*start.weights(tensors)] == ["net[0][0]", "net[1][0]"]
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("layers = [\n    Linear(2, 24), ReLU(),\n    Linear(24, 1), ReLU(),\n    Sigmoid(),\n]\n", 3),
+        ("layers = [Linear(2, 24), ReLU(), Linear(24, 1), Sigmoid()]\n", None),
+    ],
+)
+def test_a_rectifier_before_the_last_sigmoid(source: str, line: int | None) -> None:
+    place = culprits.rectifier_before_last({"a.py": source})
+    assert (place.line if place else None) == line
+
+
+def test_arrays_of_several_shapes_in_one_list_are_tensors_of_their_own() -> None:
+    net = [[np.eye(2, 3), np.zeros(3)], [np.eye(3, 1), np.zeros(1)], [np.eye(4), np.ones((4, 4))]]
+    found = groups(leaves(Scope(None, {"m": {"net": net}})))
+    assert {name: group.shape for name, group in found.items()} == {
+        "net[0][0]": (2, 3),
+        "net[0][1]": (3,),
+        "net[1][0]": (3, 1),
+        "net[1][1]": (1,),
+        "net[2][*]": (2, 4, 4),
+    }
+
+
 # Epochs --------------------------------------------------------------------------------------------------------------
 
 
@@ -197,3 +256,71 @@ def test_a_pass_that_has_nothing_to_do_has_no_loss() -> None:
     done = end.value.value
     assert (done.passes, len(done.losses), done.level) == (60, 48, 1.0)
     assert len(done.curve()) == 1
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ('parser.add_argument("--epochs", type=int)\nparser.add_argument("--lr", type=float, default=0.5)\n', 2),
+        ('parser.add_argument("-l", "--learning-rate", default=0.5)\n', 1),
+        ('config = {\n    "epochs": 20,\n    "lr": 0.5,\n}\n', 3),
+    ],
+)
+def test_where_the_rate_of_a_program_with_options_is_written(source: str, line: int) -> None:
+    place = rates.rate({"a.py": source}, [])
+    assert place is not None and (place.line, place.value) == (line, 0.5)
+
+
+def test_where_the_decay_and_the_epochs_of_a_program_with_options_are_written() -> None:
+    decay = rates.decay({"a.py": 'parser.add_argument("--weight-decay", default=2.0)\n'})
+    assert decay is not None and decay.value == 2.0
+    source = 'config = {"lr": 0.1,\n          "epochs": 3}\nfor i in range(config["epochs"]):\n    step()\n'
+    epochs = settings.count({"a.py": source}, "a.py", 3)
+    assert epochs is not None and (epochs.line, epochs.value) == (2, 3.0)
+
+
+# As a newcomer types it ----------------------------------------------------------------------------------------------
+
+LINE = """import sys
+import numpy as np
+import matplotlib
+matplotlib.use("TkAgg")
+import matplotlib.pyplot as plt
+if len(sys.argv) > 1:
+    sys.exit(2)
+X = np.random.RandomState(0).randn(40, 2)
+y = X @ np.array([1.0, 2.0])
+w = np.zeros(2)
+for i in range(200):
+    e = X @ w - y
+    loss = (e ** 2).mean()
+    w -= 0.1 * X.T @ e / 40
+    if i == 0:
+        plt.switch_backend("TkAgg")
+        plt.figure()
+"""
+
+
+def test_a_loss_that_is_not_there_is_said_so_and_no_window_is_opened(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(LINE)
+    report = examine_script(script, loss="nope")
+    assert report.status == "inconclusive"
+    assert report.reason == (
+        "No number called nope that depends on the parameters was seen in a pass. Those that do are loss."
+    )
+
+
+def test_what_wants_arguments_is_to_be_given_them(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(LINE.replace("> 1", "< 2"))
+    report = examine_script(script)
+    assert report.reason.endswith("Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS")
+
+
+def test_a_folder_without_programs(tmp_path: Path) -> None:
+    with pytest.raises(NoProgram, match="There is no Python file and no notebook in .*: name the script itself"):
+        examine_script(tmp_path)

@@ -129,6 +129,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     odd = conditions.of_outputs(session, judgement, seen) if whole else []
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
+    if options.loss is not None and judgement is not None and not judgement.candidate.is_called(options.loss):
+        return Report("inconclusive", facts=facts, reason=_no_such_loss(options.loss, seen))
     if judgement is not None:
         facts |= _loss_facts(judgement)
         if seen.passes and (rule := update.of(seen, judgement)):
@@ -329,6 +331,13 @@ def _facts(session: TrainingSession) -> dict[str, Any]:
         "memory": dict(found.memory),
         "repeatable": found.repeatable,
     }
+
+
+def _no_such_loss(name: str, seen: SlopeStudy) -> str:
+    """What is said where the loss that was asked for is no number that a pass sees."""
+    known = sorted({candidate.output[1] for candidate in seen.candidates if candidate.is_seen})[:8]
+    said = f"No number called {name} that depends on the parameters was seen in a pass. "
+    return said + (f"Those that do are {', '.join(known)}" if known else "Leave --loss out") + "."
 
 
 def _loss_facts(judgement: gradient.Judgement) -> dict[str, Any]:

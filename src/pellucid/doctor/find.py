@@ -53,6 +53,8 @@ def find(path: Path) -> Path:
     scored = [(_score(file, by_name), file.path.stem not in imported, file) for file in files if file.runs]
     best = max(scored, key=lambda item: item[:2], default=None)
     if best is None or best[0] <= 0:
+        if not files:
+            raise NoProgram(f"There is no Python file and no notebook in {path}: name the script itself.")
         raise NoProgram(
             f"None of the {len(files)} Python files in {path} has a loop that updates numbers when it is run: "
             "name the script itself."

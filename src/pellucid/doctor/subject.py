@@ -107,6 +107,8 @@ def _nothing_found(controller: Controller, error: BaseException | None, late: bo
             None,
         )
         where = f" ({place.filename}, line {place.lineno}: {place.line})" if place else ""
+        if isinstance(error, SystemExit) and not controller.program.args:  # as one does that wants arguments
+            where += ". Give it the arguments that it takes: pellucid doctor SCRIPT -- ARGS"
         return Report("inconclusive", reason=f"The program ended with {shown}{where}", facts={"error": shown})
     if controller.failures:
         more = ". Give it more: pellucid doctor SCRIPT --budget 300" if late else ""

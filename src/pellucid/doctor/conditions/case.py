@@ -96,10 +96,13 @@ class Case:
             values = case.initial.get(name)
             if values is not None and values.size == session.found.groups[name].size:
                 case.tensors[name] = values.reshape(session.found.groups[name].shape)
+        beside = {_numbered(name) for name in session.found.parameters}
         case.still = {
             name: group
             for name, group in movers(session.scope).items()
-            if is_named(name) and name not in session.found.groups and _unmoved(case.initial.get(name), group, session)
+            if (is_named(name) or _numbered(name) in beside)
+            and name not in session.found.groups
+            and _unmoved(case.initial.get(name), group, session)
         }
         return case
 
@@ -316,6 +319,11 @@ class Case:
         if finding.file is not None and finding.line is not None:
             finding.code = self.session.program.loops.line(finding.file, finding.line)
         return finding
+
+
+def _numbered(name: str) -> str:
+    """A name without the numbers in it, which tell layers apart: `net[0][1]` is to a layer what `net[1][1]` is."""
+    return re.sub(r"\d+", "#", name) if "[" in name else name
 
 
 def _goes_with(study: SlopeStudy, candidate: Candidate) -> bool:

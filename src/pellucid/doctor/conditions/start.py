@@ -14,9 +14,13 @@ SCALE = re.compile(r"gamma|beta|scale|gain|norm|mean|var|thresh", re.I)  # of a 
 def weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The weights of layers: matrices, and vectors as long as a side of one, such as those of a single output unit.
 
-    A bias that is held as a row or a column is none.
+    A bias that is held as a row or a column is none, by its name or as what is held beside a matrix: `[W1, b1]`.
     """
-    known = {n: v for n, v in tensors.items() if v.ndim >= 2 and not (min(v.shape) == 1 and is_bias(n))}
+    known = {
+        n: v
+        for n, v in tensors.items()
+        if v.ndim >= 2 and not (min(v.shape) == 1 and (is_bias(n) or _beside_matrix(n, v, tensors)))
+    }
     sides = {side for values in known.values() for side in values.shape}
     return {
         name: values
@@ -24,6 +28,18 @@ def weights(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if name in known
         or (values.ndim == 1 and values.size > 1 and len(values) in sides and not (is_bias(name) or SCALE.search(name)))
     }
+
+
+def _beside_matrix(name: str, values: np.ndarray, tensors: dict[str, np.ndarray]) -> bool:
+    """Whether a row is held in one list with a matrix of as many columns, `net[0][1]` with `net[0][0]`, or a column
+    with one of as many rows."""
+    holder, found, _ = name.rpartition("[")
+    axis = int(np.argmax(values.shape))
+    return bool(found) and any(
+        other != name and other.rpartition("[")[0] == holder and v.ndim == 2 and min(v.shape) > 1
+        and v.shape[axis] == values.shape[axis]
+        for other, v in tensors.items()
+    )  # fmt: skip
 
 
 def symmetric(tensors: dict[str, np.ndarray]) -> list[str]:

@@ -20,6 +20,7 @@ LOSS_NAME = re.compile(
     r"(^|[^a-z])(loss(es)?|cost(s)?|mse|bce|sse|rmse|nll|ce|j|l|objective|energy|criterion|err(or)?s?|entropy|likelihood)"
     r"([^a-z]|$)|loss|cost|entropy|criterion"
 )
+TOTAL = re.compile(r"(^|[^a-z])(total|running|sum|acc(um)?)([^a-z]|$)")  # a loss that is summed, or another sum
 NOT_A_LOSS = re.compile(
     r"acc(uracy)?|grad|delta|correct|^d[A-Z]|^d_|norm|learning|rate|val_|valid|test|best|prev|old|last"
 )
@@ -53,6 +54,10 @@ class Candidate:
         more = tuple(key for pair in self.also for key in pair)
         return (self.output,) if self.label is None else (self.output, self.label, *more)
 
+    def is_called(self, name: str) -> bool:
+        """Whether it is a number of the program's own of this name, or what a function of this name returns."""
+        return self.is_seen and name in (self.output[1], self.output[1].split(".")[-1], self.output[0])
+
     @property
     def title(self) -> str:
         name = _called(self.output)
@@ -76,7 +81,8 @@ class Candidate:
                 if self.output[1] == "return"
                 else self.output[1]
             )
-            return (2 if LOSS_NAME.search(text.lower()) else 0) - (2 if NOT_A_LOSS.search(text) else 0)
+            known = 2 if LOSS_NAME.search(text.lower()) else 1 if TOTAL.search(text.lower()) else 0
+            return known - (2 if NOT_A_LOSS.search(text) else 0)
         if self.subtracted:
             return 2
         return int(self.label is not None and LABEL_NAME.search(self.label[1].lower()) is not None)
@@ -297,7 +303,7 @@ def candidates(
     if len(likely) >= ENOUGH:  # then a pair whose names say nothing is by chance
         found = likely
     if wanted is not None:
-        named = [c for c in found if c.is_seen and wanted in (c.output[1], c.output[1].split(".")[-1], c.output[0])]
+        named = [c for c in found if c.is_called(wanted)]
         return named or found
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from typing import Any
 
@@ -75,6 +76,18 @@ def squashing(sources: dict[str, str]) -> SourcePlace | None:
     return made or first(
         sources, lambda node: isinstance(node, ast.Call) and called.search(ast.unparse(node.func)) is not None
     )
+
+
+def rectifier_before_last(sources: dict[str, str]) -> SourcePlace | None:
+    """Where a rectifier that is an object is put before the last sigmoid: `[…, ReLU(), Sigmoid()]`."""
+    for file, tree in trees(sources):
+        for node in ast.walk(tree):
+            parts = node.elts if isinstance(node, ast.List | ast.Tuple) else getattr(node, "args", [])
+            for part, following in itertools.pairwise(parts) if isinstance(parts, list) else ():
+                names = [ast.unparse(c.func) if isinstance(c, ast.Call) else "" for c in (part, following)]
+                if re.search("relu", names[0], re.I) and re.search("sigmoid|logistic", names[1], re.I):
+                    return SourcePlace(file, part.lineno)
+    return None
 
 
 def stacked(sources: dict[str, str], kind: str) -> SourcePlace | None:

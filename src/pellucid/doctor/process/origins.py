@@ -10,7 +10,46 @@ from pellucid.doctor.process.places import INPUTS, LABELS, SourcePlace, assigned
 
 
 def first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
-    """Where a parameter gets its first values: the first assignment to its name that is no update of it; else its row
+    """Where a parameter gets its first values, in the function that makes it where there is one."""
+    found = _first_values(sources, name)
+    return _made_within(sources, found, name) or found if found is not None else None
+
+
+def _made_within(sources: dict[str, str], place: SourcePlace, name: str) -> SourcePlace | None:
+    """The line of a function of the program, `W1, b1 = init(2, 8)`, that makes what it returns: followed by its place
+    among what is returned, or in the lists that are gathered, `layers.append([W, b])`."""
+    functions = {
+        f.name: (file, f) for file, tree in trees(sources) for f in tree.body if isinstance(f, ast.FunctionDef)
+    }
+    here = [n for n in ast.walk(ast.parse(sources[place.file])) if getattr(n, "lineno", 0) == place.line]
+    node = next((n for n in here if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)), None)
+    call = node.value if node is not None else None
+    if node is None or not isinstance(call, ast.Call) or call.keywords or ast.unparse(call.func) not in functions:
+        return None
+    file, function = functions[ast.unparse(call.func)]
+    target, last = node.targets[0], re.sub(r"\[.*", "", name).split(".")[-1]
+    gives = [part.value for part in ast.walk(function) if isinstance(part, ast.Return) and part.value is not None]
+    if isinstance(target, ast.Tuple):
+        at = next((i for i, part in enumerate(target.elts) if last in set(names_in(part))), -1)
+    else:
+        added = [part for part in ast.walk(function) if isinstance(part, ast.Call)]
+        gathers = [c.args[0] for c in added if ast.unparse(c.func).endswith(".append") and len(c.args) == 1]
+        gives, at = gathers or gives, int((re.findall(r"\[(\d+)\]$", name) or ["-1"])[0])
+    if len(gives) != 1:
+        return None
+    given = gives[0]
+    if isinstance(given, ast.Tuple | ast.List):
+        if not 0 <= at < len(given.elts):
+            return None
+        given = given.elts[at]
+    if isinstance(given, ast.Name):
+        own = [n for n in ast.walk(function) if isinstance(n, ast.Assign) and given.id in assigned(n)]
+        return SourcePlace(file, min(n.lineno for n in own)) if own else None
+    return SourcePlace(file, given.lineno) if isinstance(given, ast.BinOp | ast.Call) else None
+
+
+def _first_values(sources: dict[str, str], name: str) -> SourcePlace | None:
+    """The first assignment to its name that is no update of it; else its row
     of a dict, or the first `append` to its list."""
     last = re.sub(r"\[[^\]]*\]", "", name).split(".")
     wanted = next((part for part in reversed(last) if part not in ("data", "value", "val")), last[-1])

@@ -317,6 +317,13 @@ def groups(found: dict[Path, Any]) -> dict[str, Group]:
         if len(paths) == 1:
             shape = np.shape(values[0])
             name = show(paths[0])
+        elif len({np.shape(value) for value in values}) > 1 and all(np.ndim(value) for value in values):
+            # net = [[W1, b1], [W2, b2]]: arrays of several shapes are tensors of their own
+            result |= {
+                show(p): Group(show(p), (p,), (int(np.size(v)),), np.shape(v))
+                for p, v in zip(paths, values, strict=True)
+            }
+            continue
         elif len(set(sizes)) == 1:
             shape = (len(paths), *np.shape(values[0]))
         else:

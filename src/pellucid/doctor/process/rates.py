@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from pellucid.doctor.process.places import SourcePlace, names_in, number_of, placed, trees
+from pellucid.doctor.process.places import SourcePlace, names_in, number_at, number_of, placed, trees
 
 RATE = re.compile(r"^(lr\w*|\w*learning_?rate|learn_?rate|alpha|eta|step_?size|l_?rate|rate|LR|ALPHA|ETA)\d*$", re.I)
 
@@ -47,6 +47,9 @@ def _rates(sources: dict[str, str]) -> tuple[list[SourcePlace], list[tuple[str, 
                     for keyword in node.keywords
                     if keyword.arg and RATE.match(keyword.arg) and (number := number_of(keyword.value)) is not None
                 ]
+                calls += option(file, node, RATE)
+            elif isinstance(node, ast.Dict):
+                calls += entries(file, node, RATE)
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 for item in node.body:
@@ -65,6 +68,24 @@ def _rates(sources: dict[str, str]) -> tuple[list[SourcePlace], list[tuple[str, 
                     if 0 <= where < len(node.args) and (number := number_of(node.args[where])) is not None:
                         calls.append(placed(file, node.args[where], number))
     return calls, assigned, defaults
+
+
+def option(file: str, call: ast.Call, wanted: re.Pattern[str]) -> list[SourcePlace]:
+    """The default of an option of the command line, `add_argument("--lr", type=float, default=0.1)`."""
+    names = [str(part.value).lstrip("-").replace("-", "_") for part in call.args if isinstance(part, ast.Constant)]
+    if not ast.unparse(call.func).endswith("add_argument") or not any(wanted.match(name) for name in names):
+        return []
+    return [place for k in call.keywords if k.arg == "default" for place in number_at(file, k.value)]
+
+
+def entries(file: str, node: ast.Dict, wanted: re.Pattern[str]) -> list[SourcePlace]:
+    """The number of a row of settings, `{"lr": 0.1, "epochs": 20}`."""
+    return [
+        place
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant) and wanted.match(str(key.value))
+        for place in number_at(file, value)
+    ]
 
 
 def _named_numbers(file: str, targets: Sequence[ast.expr], value: ast.expr) -> list[tuple[str, SourcePlace]]:
@@ -126,7 +147,10 @@ def decay(sources: dict[str, str]) -> SourcePlace | None:
     found: list[tuple[int, SourcePlace]] = []
     for file, tree in trees(sources):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Dict):
+                found += [(0, place) for place in entries(file, node, DECAY)]
+            elif isinstance(node, ast.Call):
+                found += [(0, place) for place in option(file, node, DECAY)]
                 named = [(keyword.arg or "", keyword.value) for keyword in node.keywords]
                 found += [
                     (0, placed(file, v, n)) for k, v in named if DECAY.match(k) and (n := number_of(v)) is not None

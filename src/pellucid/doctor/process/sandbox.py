@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib.abc
+import importlib.machinery
 import io
 import os
 import subprocess
@@ -43,6 +45,7 @@ def isolate() -> None:
 def quiet() -> None:
     """For the program itself, too: no window, no waiting, and nobody at the keyboard."""
     os.environ["MPLBACKEND"] = "Agg"
+    sys.meta_path.insert(0, _Drawing())
     builtins.input = _no_input  # type: ignore[assignment]
     time.sleep = _nothing  # type: ignore[assignment]
 
@@ -60,7 +63,29 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
 
 
 def _no_input(prompt: Any = "") -> str:
-    raise EOFError("nobody is at the keyboard while the doctor runs the program")
+    raise EOFError(
+        "nobody is at the keyboard while the doctor runs the program: write the answer into it, or take it from "
+        "sys.argv"
+    )
+
+
+class _Drawing(importlib.abc.MetaPathFinder):
+    """Matplotlib as it is, but for the choice of what draws: `matplotlib.use("TkAgg")` would open windows."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> Any:
+        asked = {"matplotlib": "use", "matplotlib.pyplot": "switch_backend"}.get(name)
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if asked is not None else None
+        if spec is None or spec.loader is None or asked is None:
+            return None
+        make = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            make(module)
+            own = getattr(module, asked)
+            setattr(module, asked, lambda *_args, **_named: own("Agg"))
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
 
 
 class _Refused:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 
 from pellucid.doctor.process.instrument import of_list
-from pellucid.doctor.process.places import SourcePlace, assigned, number_at, trees
+from pellucid.doctor.process.places import SourcePlace, assigned, names_in, number_at, trees
+from pellucid.doctor.process.rates import entries, option
 
 
 def count(sources: dict[str, str], file: str, line: int) -> SourcePlace | None:
@@ -14,8 +16,7 @@ def count(sources: dict[str, str], file: str, line: int) -> SourcePlace | None:
     for _, tree in trees({file: sources[file]} if file in sources else {}):
         for node in ast.walk(tree):
             if isinstance(node, ast.For) and node.lineno == line:
-                names = {p.id for p in ast.walk(node.iter) if isinstance(p, ast.Name)}
-                names |= {p.attr for p in ast.walk(node.iter) if isinstance(p, ast.Attribute)}
+                names = set(names_in(node.iter))  # range(epochs), range(config["epochs"])
                 return _given(sources, names - {"range", "self", "tqdm", "trange", "len"})
     return None
 
@@ -51,6 +52,7 @@ def _counted(loop: ast.For | ast.comprehension) -> set[str]:
 def _given(sources: dict[str, str], wanted: set[str]) -> SourcePlace | None:
     """Where one of some names is given a number: a call before an assignment, that before a default."""
     found: list[tuple[int, SourcePlace]] = []
+    whole = re.compile(f"({'|'.join(map(re.escape, sorted(wanted)))})$" if wanted else "$^")
     for file, tree in trees(sources):
         positions: dict[str, tuple[int, bool]] = {}
         for node in ast.walk(tree):
@@ -68,7 +70,10 @@ def _given(sources: dict[str, str], wanted: set[str]) -> SourcePlace | None:
                 back = where - len(names) + len(node.args.defaults)
                 found += [(2, place) for place in number_at(file, node.args.defaults[back])] if back >= 0 else []
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
+            if isinstance(node, ast.Dict):
+                found += [(0, place) for place in entries(file, node, whole)]
+            elif isinstance(node, ast.Call):
+                found += [(0, place) for place in option(file, node, whole)]
                 named = [keyword.value for keyword in node.keywords if keyword.arg in wanted]
                 where, method = positions.get(ast.unparse(node.func).split(".")[-1], (-1, False))
                 placed = node.args[where - method : where - method + 1] if where >= method else []

@@ -69,6 +69,7 @@ def find_half(case: Case) -> Finding | None:
         finding = out_of_reach(first, last, half=True)
         if finding is not None:
             nested = culprits.softmax(case.sources, "", finding.cause)
+            nested = nested or culprits.rectifier_before_last(case.sources)
             at(finding, nested or outputs.activation(case.sources, key))
             return finding
     return None
