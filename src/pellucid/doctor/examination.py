@@ -20,6 +20,7 @@ from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.source import Assignments, draws_units, suspect, undoing
+from pellucid.doctor.progress import NO_GRADIENT, NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss
 from pellucid.doctor.proof import prove
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding, Report
@@ -40,7 +41,7 @@ class Options:
 
 def examine(session: TrainingSession, options: Options) -> Report:
     """Measure, judge, prove. Whatever goes wrong here is said to be the doctor's fault, not the program's."""
-    progress = Progress(_facts(session))
+    progress = Progress(facts_of(session))
     try:
         if not options.conditions:  # a step of a program that goes on: its alarms are its own
             return _examine(session, options, progress)
@@ -54,39 +55,11 @@ def examine(session: TrainingSession, options: Options) -> Report:
         shown = "".join(traceback.format_exception_only(error)).strip()
         place = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"The doctor itself failed, which is a mistake of pellucid: {shown} ({place.filename}:{place.lineno})"
-        return Report("inconclusive", facts=_facts(session), reason=reason)
+        return Report("inconclusive", facts=facts_of(session), reason=reason)
 
 
 SPARE = 1.0  # seconds beyond the deadline, which the last answers may take
 SLOW = 150  # passes that the slopes of a loss and the proof may take
-NO_LOOP = (
-    "No loop was seen that moves numbers a little in each pass, as training by gradients does. A search by chance, an "
-    "evolution, k-means or a table of values has no slope that could be compared. Where a step of yours does follow "
-    "a gradient, call it by itself: pellucid.doctor.examine(step)"
-)
-NO_GRADIENT = (
-    "Where the rule follows the gradient of no loss (Hebb's rule, a search by chance, an evolution, a table of "
-    "values), there is no slope that it could be compared with"
-)
-UNTOLD = "The time was up before the slopes of a loss were measured: give it more, --budget 300"
-
-
-class Progress:
-    """What is to be reported if the time is up now."""
-
-    def __init__(self, facts: dict[str, Any]) -> None:
-        self.facts = facts
-        self.report = Report("inconclusive", facts=facts, reason=UNTOLD)
-
-    def right(self, judgement: gradient.Judgement, passes: int) -> None:
-        """The gradient is right; what else there may be was not looked at to the end."""
-        said = f"Every update follows the slope of {judgement.candidate.title} in {passes} passes, but the time was up "
-        said += "before all else was looked at: give it more, --budget 300"
-        self.report = Report("inconclusive", facts=self.facts, reason=said)
-
-    def wrong(self, findings: list[Finding]) -> None:
-        """The gradient is wrong; its line, or the proof, may not be known yet."""
-        self.report = Report("faults", findings, self.facts)
 
 
 def _examine(session: TrainingSession, options: Options, progress: Progress) -> Report:
@@ -130,9 +103,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
     if options.loss is not None and judgement is not None and not judgement.candidate.is_called(options.loss):
-        return Report("inconclusive", facts=facts, reason=_no_such_loss(options.loss, seen))
+        return Report("inconclusive", facts=facts, reason=no_such_loss(options.loss, seen))
     if judgement is not None:
-        facts |= _loss_facts(judgement)
+        facts |= loss_facts(judgement)
         if seen.passes and (rule := update.of(seen, judgement)):
             facts["update"] = rule
         if not judgement.wrong and not judgement.climbs and gradient.tells(judgement):
@@ -312,46 +285,6 @@ def _in_own_names(finding: Finding, session: TrainingSession) -> None:
 def _trusted(judgement: gradient.Judgement) -> bool:
     """Whether the loss is known well enough to call a program wrong by it."""
     return not judgement.wrong or gradient.explains_some(judgement)
-
-
-def _facts(session: TrainingSession) -> dict[str, Any]:
-    loop = session.program.loops.loops[session.number]
-    found = session.found
-    return {
-        "loop": {
-            "file": loop.file,
-            "line": loop.line,
-            "function": loop.function,
-            "code": session.program.loops.line(loop.file, loop.line),
-        },
-        "parameters": [
-            {"name": name, "shape": list(found.groups[name].shape), "elements": found.groups[name].size}
-            for name in found.parameters
-        ],
-        "memory": dict(found.memory),
-        "repeatable": found.repeatable,
-    }
-
-
-def _no_such_loss(name: str, seen: SlopeStudy) -> str:
-    """What is said where the loss that was asked for is no number that a pass sees."""
-    known = sorted({candidate.output[1] for candidate in seen.candidates if candidate.is_seen})[:8]
-    said = f"No number called {name} that depends on the parameters was seen in a pass. "
-    return said + (f"Those that do are {', '.join(known)}" if known else "Leave --loss out") + "."
-
-
-def _loss_facts(judgement: gradient.Judgement) -> dict[str, Any]:
-    candidate = judgement.candidate
-    return {
-        "loss": {
-            "title": candidate.title,
-            "how": "seen in the pass"
-            if candidate.is_seen
-            else "not computed in the pass; the usual loss that explains the updates best",
-            "kind": candidate.kind,
-        },
-        "rate": abs(judgement.ratio),
-    }
 
 
 def _sizes(seen: SlopeStudy, found: Any) -> set[int]:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.doctor.conditions.causes import class_numbers
-from pellucid.doctor.examination import NO_LOOP, Options, examine
+from pellucid.doctor.examination import Options, examine
 from pellucid.doctor.notebook import by_cells, is_notebook
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import Controller, Finished, TrainingSession
 from pellucid.doctor.process.program import UserProgram, silence
+from pellucid.doctor.progress import NO_LOOP
 from pellucid.doctor.report import Finding, Report
 
 # An engine of the program's own makes some ten thousand nodes in a pass: to go through all of them again after each 700

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.doctor.probes.losses import LABEL_NAME, NO_OUTPUT, Candidate, Key, Seen, aligned
+from pellucid.doctor.probes.losses import LABEL_NAME, NO_OUTPUT, Candidate, Key, Seen
 from pellucid.doctor.probes.tables import Holder, parts
+from pellucid.doctor.probes.usual import aligned
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.paths import Scope, groups, leaves
 

@@ -7,11 +7,13 @@ have slopes in one direction, and a learning rate absorbs the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from pellucid.doctor.probes.usual import SIGNED, USUAL, aligned, signs
 
 Key = tuple[str, str]
 Seen = dict[Key, list[np.ndarray]]
@@ -115,7 +117,7 @@ class Candidate:
         total: Any = 0.0
         for output, label in zip(outputs, labels, strict=True):
             pair = aligned(output, label, USUAL[self.kind].classes)
-            if pair is None or (self.kind in SIGNED and not _signs(*pair)):
+            if pair is None or (self.kind in SIGNED and not signs(*pair)):
                 return float("nan")
             total = total + function(*pair)
         for output, label in self.also:
@@ -134,134 +136,6 @@ def _chosen(series: list[np.ndarray] | None, which: str) -> list[np.ndarray]:
     if not series:
         return []
     return series[:1] if which == "first" else series[-1:] if which == "last" else series
-
-
-# Usual losses -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Usual:
-    title: str
-    function: Callable[[Any, Any], Any]
-    classes: bool = False  # takes one-hot labels along the last axis
-    fits: Callable[[np.ndarray, np.ndarray], bool] = lambda output, label: True
-
-
-def _logs(x: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(x, 1e-300))
-
-
-def _binary(o: Any, y: Any) -> Any:
-    return -(np.where(y != 0, y * _logs(o), 0.0) + np.where(y != 1, (1 - y) * _logs(1 - o), 0.0)).sum()
-
-
-def _cross(o: Any, y: Any) -> Any:
-    return -np.where(y != 0, y * _logs(o), 0.0).sum()
-
-
-def _binary_logits(o: Any, y: Any) -> Any:
-    return (np.logaddexp(0.0, o) - y * o).sum()
-
-
-def _cross_logits(o: Any, y: Any) -> Any:
-    top = np.array(np.asarray(o).max(-1, keepdims=True))
-    return ((np.log(np.exp(o - top).sum(-1, keepdims=True)) + top) * y.sum(-1, keepdims=True)).sum() - (o * y).sum()
-
-
-def _huber(o: Any, y: Any) -> Any:
-    e = np.abs(o - y)
-    return np.where(e <= 1, 0.5 * e * e, e - 0.5).sum()
-
-
-def _unit(o: np.ndarray) -> bool:
-    return bool((o >= 0).all() and (o <= 1).all())
-
-
-def _probabilities(o: np.ndarray, y: np.ndarray) -> bool:
-    return _unit(o) and _unit(y)
-
-
-def _signs(o: np.ndarray, y: np.ndarray) -> bool:
-    return bool(np.isin(y, (-1.0, 1.0)).all())
-
-
-def _counts(o: np.ndarray, y: np.ndarray) -> bool:
-    return bool((y >= 0).all() and np.equal(np.mod(y, 1), 0).all() and y.max(initial=0) > 1 and o.max(initial=0) < 30)
-
-
-def _rates_of_counts(o: np.ndarray, y: np.ndarray) -> bool:
-    return bool((o > 0).all()) and _counts(o, y)
-
-
-def _binary_labels(o: np.ndarray, y: np.ndarray) -> bool:
-    return bool(np.isin(y, (0.0, 1.0)).all())
-
-
-def _labels01(o: np.ndarray, y: np.ndarray) -> bool:
-    return _unit(y)
-
-
-def _distribution(o: np.ndarray, y: np.ndarray) -> bool:
-    return _unit(y) and o.shape[-1:] != (1,) and bool(np.abs(y.sum(-1) - 1).max() < 1e-6)
-
-
-SIGNED = ("hinge", "squared-hinge", "perceptron")  # for labels of -1 and 1
-PIECEWISE = ("hinge", "squared-hinge", "perceptron", "perceptron-01")  # without a slope where an output is right
-
-USUAL: dict[str, Usual] = {
-    "squared": Usual("squared error", lambda o, y: 0.5 * ((o - y) ** 2).sum()),
-    "log": Usual("log loss", _binary, fits=_probabilities),
-    "cross": Usual("cross entropy", _cross, True, lambda o, y: _probabilities(o, y) and _distribution(o, y)),
-    "log-logits": Usual("log loss of the sigmoid", _binary_logits, fits=_labels01),
-    "cross-logits": Usual("cross entropy of the softmax", _cross_logits, True, _distribution),
-    "nll": Usual(
-        "negative log likelihood",
-        lambda o, y: -(o * y).sum(),
-        True,
-        lambda o, y: _distribution(o, y) and bool((o <= 1e-12).all()),
-    ),
-    "absolute": Usual("absolute error", lambda o, y: np.abs(o - y).sum()),
-    "huber": Usual("Huber loss", _huber),
-    "poisson": Usual("Poisson loss", lambda o, y: (o - y * _logs(o)).sum(), fits=_rates_of_counts),
-    "poisson-logs": Usual("Poisson loss of the exponential", lambda o, y: (np.exp(o) - y * o).sum(), fits=_counts),
-    "hinge": Usual("hinge loss", lambda o, y: np.maximum(0, 1 - y * o).sum(), fits=_signs),
-    "perceptron": Usual("perceptron loss", lambda o, y: np.maximum(0, -y * o).sum(), fits=_signs),
-    "perceptron-01": Usual(
-        "perceptron loss",
-        lambda o, y: np.where(y > 0.5, np.maximum(0, -o), np.maximum(0, o)).sum(),
-        fits=_binary_labels,
-    ),
-    "squared-hinge": Usual("squared hinge loss", lambda o, y: (np.maximum(0, 1 - y * o) ** 2).sum(), fits=_signs),
-}
-
-
-def aligned(output: np.ndarray, label: np.ndarray, classes: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
-    """The two in one shape; class numbers become one-hot rows, and classes go to the last axis."""
-    if output.size == label.size:
-        if output.shape != label.shape:
-            if _squeezed(output) != _squeezed(label) and _squeezed(output) != _squeezed(label)[::-1]:
-                return None
-            output, label = output.reshape(_squeezed(output)), label.reshape(_squeezed(output))
-        if classes and output.ndim == 2 and label.ndim == 2:
-            rows, columns = np.abs(label.sum(-1) - 1).max(), np.abs(label.sum(0) - 1).max()
-            if rows > 1e-6 and columns <= 1e-6:
-                return output.T, label.T
-        return output, label
-    if output.size > label.size and label.size and np.equal(np.mod(label, 1), 0).all() and label.min() >= 0:
-        out, numbers = output.reshape(_squeezed(output)), label.astype(int).ravel()
-        if out.ndim == 1 and numbers.size == 1:
-            out = out[None]
-        if out.ndim == 2 and out.shape[0] != numbers.size and out.shape[1] == numbers.size:
-            out = out.T
-        if out.ndim > 2:
-            out = out.reshape(-1, out.shape[-1])
-        if out.ndim == 2 and out.shape[0] == numbers.size and numbers.max() < out.shape[1]:
-            return out, np.eye(out.shape[1])[numbers]
-    return None
-
-
-def _squeezed(array: np.ndarray) -> tuple[int, ...]:
-    return tuple(n for n in array.shape if n != 1)
 
 
 # Candidates ---------------------------------------------------------------------------------------------------------

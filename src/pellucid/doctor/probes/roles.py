@@ -14,14 +14,13 @@ import numpy as np
 from pellucid.doctor.probes.losses import (
     LABEL_NAME,
     NO_OUTPUT,
-    USUAL,
     Candidate,
     Key,
     Seen,
-    aligned,
     distinct_keys,
     liking_output,
 )
+from pellucid.doctor.probes.usual import USUAL, aligned
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 
 PASSES = 4

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.joint import together
-from pellucid.doctor.probes.losses import PIECEWISE, Candidate, Key, Seen, candidates
+from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
+from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Scope

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pellucid.doctor.probes.losses import PIECEWISE, SIGNED, Candidate
+from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
+from pellucid.doctor.probes.usual import PIECEWISE, SIGNED
 
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
