@@ -324,3 +324,59 @@ def test_what_wants_arguments_is_to_be_given_them(tmp_path: Path) -> None:
 def test_a_folder_without_programs(tmp_path: Path) -> None:
     with pytest.raises(NoProgram, match="There is no Python file and no notebook in .*: name the script itself"):
         examine_script(tmp_path)
+
+
+PENALTY = """import numpy as np
+
+np.random.seed(0)
+X = np.random.randn(300, 6)
+y = (X @ np.array([2.0, -1.0, 0.5, 0.0, 1.0, -2.0]) > 0).astype(float)
+REG_LAMBDA = 5.0
+w = np.random.randn(6) * 0.01
+b = 0.0
+for step in range(600):
+    p = 1 / (1 + np.exp(-(X @ w + b)))
+    loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)) + REG_LAMBDA / 2 * np.sum(w**2)
+    w -= 0.1 * (X.T @ (p - y) / len(y) + REG_LAMBDA * w)
+    b -= 0.1 * np.mean(p - y)
+"""
+UNITS_OFF = """import numpy as np
+
+np.random.seed(10)
+X = np.random.uniform(-1, 1, (200, 3))
+Y = X[:, 0:1] ** 2 + X[:, 1:2]
+
+
+def init(sizes):
+    out = []
+    for n, m in zip(sizes, sizes[1:]):
+        W = np.random.randn(n, m) * np.sqrt(2.0 / n)
+        b = np.zeros((1, m)) - 10
+        out.append([W, b])
+    out[-1][1][:] = 0
+    return out
+
+
+net = init([3, 20, 1])
+for i in range(800):
+    (W1, b1), (W2, b2) = net
+    z = X @ W1 + b1
+    h = z * (z > 0)
+    mse = np.mean((h @ W2 + b2 - Y) ** 2)
+    d = 2 * (h @ W2 + b2 - Y) / len(X)
+    dz = d @ W2.T * (z > 0)
+    net = [[W1 - 0.1 * X.T @ dz, b1 - 0.1 * dz.sum(0)], [W2 - 0.1 * h.T @ d, b2 - 0.1 * d.sum(0)]]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "cause", "line"),
+    [(PENALTY, "excessive-weight-decay", "REG_LAMBDA = 5.0"), (UNITS_OFF, "dead-units", "b = np.zeros((1, m)) - 10")],
+    ids=["a penalty in the loss itself", "layers in lists"],
+)
+def test_programs_that_were_missed(tmp_path: Path, source: str, cause: str, line: str) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(source)
+    report = examine_script(script, budget=100.0)
+    assert [(finding.cause, finding.code.strip()) for finding in report.findings] == [(cause, line)]

@@ -121,6 +121,12 @@ class Case:
         if self.pair is not None:
             self.keys = probe.keys_of(self.study.seen, depends, self.pair.loss, excluded)
 
+    def by_usual_loss(self) -> None:
+        """From here on, outputs and labels are those of the candidate, a usual loss of the two."""
+        self.pair = Pair(self.candidate, 1.0)
+        excluded = frozenset(self.session.found.groups)
+        self.keys = probe.keys_of(self.study.seen, self.study.depends, self.candidate, excluded)
+
     @property
     def begun(self) -> dict[str, np.ndarray]:
         """The first values of all parameters, also of those that no pass moves: weights that no gradient reaches."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pellucid.doctor.conditions.case import Case, Found, at
+from pellucid.doctor.conditions.case import LONGEST, Case, Found, at
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
 from pellucid.doctor.probes.trials import Remedy
@@ -12,15 +12,20 @@ from pellucid.doctor.process import rates
 
 
 def find(case: Case) -> Found | None:
-    """Confirmed by a training in which what decays is given back after each pass."""
-    found = case.session.found
-    if not case.study.passes:
-        return None
-    shares: dict[str, float] = {}
-    for name in found.parameters:
-        each = [share for entry in case.study.passes if (share := decay(entry, case.candidate, name)) is not None]
-        if len(each) > len(case.study.passes) / 2 and np.std(each) < 0.05 * np.mean(each):
-            shares[name] = float(np.mean(each))
+    """Confirmed by a training in which what decays is given back after each pass.
+
+    Where the loss of the program has the penalty in it, its updates follow the slope of that, and the decay is what
+    they have beside the slope of a usual loss. That loss is then what the trainings are asked by.
+    """
+    shares = _shares(case, case.candidate)
+    if not shares and not case.learns:
+        usual = (c for c in case.study.candidates if c.label is not None)
+        without = next(((c, found) for c in usual if (found := _shares(case, c))), None)
+        if without is not None:
+            case.candidate, shares = without
+            case.by_usual_loss()
+            case.frozen = case.run(Remedy(scale=0.0), case.burst, 1.5)
+            case.as_is = case.was = case.run(Remedy(), max(case.as_is.passes, 1), LONGEST, case.asked)
     if not shares:
         return None
     remedy = Remedy("excessive-weight-decay", "without the decay", undecayed=tuple(shares.items()))
@@ -40,6 +45,16 @@ def find(case: Case) -> Found | None:
         old = case.session.program.loops.line(place.file, place.line)
         finding.patch = {"old": old, "new": old.replace(place.text, f"{place.value / 100:.3g}", 1)}
     return Found(finding, remedy, other)
+
+
+def _shares(case: Case, candidate: Candidate) -> dict[str, float]:
+    """The share of each tensor that every pass takes away, beside what this loss asks for."""
+    shares: dict[str, float] = {}
+    for name in case.session.found.parameters:
+        each = [share for entry in case.study.passes if (share := decay(entry, candidate, name)) is not None]
+        if len(each) > len(case.study.passes) / 2 and np.std(each) < 0.05 * np.mean(each):
+            shares[name] = float(np.mean(each))
+    return shares
 
 
 def decay(entry: StudiedPass, candidate: Candidate, name: str) -> float | None:

@@ -25,6 +25,8 @@ def find(case: Case) -> Finding | None:
         return None
     held = together(case, data)
     if held is None:
+        key = data.keys.labels
+        at(found, origins.made_at(case.sources, key[1]) if key is not None else None)
         return found if _one_answer(case.last) else None
     remedy = Remedy("class-imbalance", "with as many rows of each class", begin=balanced(case, held))
     passes = max(60, min(case.as_is.passes, 4000))
