@@ -64,6 +64,8 @@ def _rectified(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[st
             outputs.add(id(node.args[-1]))
     every = [c for c in calls(tree, "|".join(BENT)) if id(c) not in outputs]
     here = calls(statement, "|".join(BENT))
+    if "torch.tanh" in finding.fix and calls(statement, "sigmoid"):
+        yield text.with_expressions(_renamed(call, "tanh", text) for call in calls(statement, "sigmoid"))
     written = {(call.lineno, call.col_offset) for call in every}
     for chosen in (every, [*every, *(c for c in here if (c.lineno, c.col_offset) not in written)]):
         if chosen:

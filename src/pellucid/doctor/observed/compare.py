@@ -134,7 +134,9 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
         return False
     noise = 3 * (a.noise + b.noise)
     if b.loss + noise >= a.loss or a.loss <= 0:
-        return bool(a.loss <= 0 and b.loss + noise < a.loss - 0.3 * abs(a.loss))
+        fell = b.loss + noise < a.loss - 0.3 * abs(a.loss)
+        fell = fell and not (strictly and a.begin - a.loss > 0.5 * (a.begin - b.loss))
+        return bool(a.loss <= 0 and fell)
     if strictly:
         return b.loss < 0.4 * a.loss and a.progress < 0.8 * b.progress
     return b.loss < 0.7 * a.loss

@@ -24,7 +24,7 @@ STATED: tuple[Rule, ...] = (
     *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
-    (*model.CONDITIONS, *numbers.CONDITIONS), model.CLASSES, (rate.near,), (rate.further,)
+    (*gradients.CONDITIONS, *model.CONDITIONS, *numbers.CONDITIONS), model.CLASSES, (rate.near,), (rate.further,)
 )  # fmt: skip
 # what may be wrong beside a fault of the training, and does not hide it
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
@@ -242,10 +242,13 @@ class _Search:
             if not of_rate:
                 for suspicion in suspicions:
                     self._is_tried(suspicion)
+            if rules[0] is rate.near and any(s.beyond and s.direction > 0 for s, _ in confirmed):
+                more = list(rate.up_to_usual(self.current))
+                confirmed += [
+                    (s, r) for s, r in zip(more, self._try(more), strict=True) if r and confirms(s, self.current, r)
+                ]
             if confirmed:
-                best = max(confirmed, key=lambda pair: _quality(pair[1]))
-                chosen = next(pair for pair in confirmed if _quality(pair[1]) >= 0.9 * _quality(best[1]))
-                suspicion, run = chosen
+                suspicion, run = _as_good_as_best(confirmed, of_rate)
                 finding = _finding(suspicion, self.current, run)
                 finding.verified = True
                 self.found.append(finding)
@@ -266,6 +269,20 @@ class _Search:
 def _rank(finding: Finding) -> tuple[int, bool, float]:
     """The worst first; of errors, what is wrong before what does not suit."""
     return SEVERITIES.index(finding.severity), finding.cause in OF_SCALE, -finding.confidence
+
+
+def _as_good_as_best(pairs: list[tuple[Suspicion, ProgramRecord]], of_rate: bool) -> tuple[Suspicion, ProgramRecord]:
+    """The first of those that do about as well as the best; of rates, which are easily compared, nearly as well."""
+    best = outcome(max(pairs, key=lambda pair: _quality(pair[1]))[1])
+    for suspicion, run in pairs:
+        end = outcome(run)
+        if not of_rate and _quality(run) >= 0.9 * (best.progress if best.accuracy is None else best.accuracy):
+            return suspicion, run
+        if of_rate and end.accuracy is not None and best.accuracy is not None and end.accuracy >= best.accuracy - 0.01:
+            return suspicion, run
+        if of_rate and end.accuracy is None and end.loss <= best.loss + 0.1 * abs(best.loss):
+            return suspicion, run
+    return pairs[0]
 
 
 def _quality(record: ProgramRecord) -> float:

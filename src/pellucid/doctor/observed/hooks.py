@@ -34,6 +34,7 @@ class Watching(Protocol):
     parameters: ParameterNotes
     treatments: list[Treatment]
     inside: int
+    stack: list[Any]
 
     @property
     def looking(self) -> bool: ...
@@ -121,8 +122,15 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
     @functools.wraps(detach)
     def detached(tensor: Any) -> Any:
         result = detach(tensor)
-        if not observer.inside and tensor.requires_grad and tensor.grad_fn is not None and observer.looking:
+        if observer.inside or not tensor.requires_grad or tensor.grad_fn is None:
+            return result
+        if observer.looking:
             observer.record.cut = observer.record.cut or place()
+        if observer.stack:
+            if not observer.record.steps:
+                observer.record.detached[place()] += 1
+            if not all(treatment.detaches() for treatment in observer.treatments):
+                return tensor
         return result
 
     hooks.set(Tensor, "backward", run_backward)

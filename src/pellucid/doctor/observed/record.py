@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -245,6 +246,9 @@ class ProgramRecord:
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
+    detached: Counter[Place | None] = field(
+        default_factory=Counter
+    )  # in the first pass: calls of detach() in a network
     bad_inputs: bool = False
     bad_targets: bool = False
     first_bad: str = ""  # the op that first gave what is not finite; "backward of …" where its gradient was

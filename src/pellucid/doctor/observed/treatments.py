@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.core import Tensor, no_grad
-from pellucid.nn.functional import log_softmax, relu
+from pellucid.nn.functional import log_softmax, relu, tanh
 from pellucid.ops.choice import clamp
 
 from .criterion import BINARY, QUOTIENTS
@@ -50,6 +50,10 @@ class Treatment:
         """Whether gradients are clipped where the program says so."""
         return True
 
+    def detaches(self) -> bool:
+        """Whether detach() within a network cuts the graph."""
+        return True
+
     def after_backward(self, parameters: list[Any], optimizers: int) -> None:
         """A backward has run, in a program with that many optimisers."""
 
@@ -85,6 +89,14 @@ class NoClip(Treatment):
     """Gradients are not clipped."""
 
     def clips(self) -> bool:
+        return False
+
+
+@dataclass
+class Attached(Treatment):
+    """Within a network, detach() cuts nothing."""
+
+    def detaches(self) -> bool:
         return False
 
 
@@ -348,15 +360,16 @@ class Rectify(Treatment):
 
 @dataclass
 class Replace(Treatment):
-    """Activations of one kind by a leaky rectifier, whose slope is nowhere 0."""
+    """Activations of one kind by a leaky rectifier, whose slope is nowhere 0, or by tanh, which is bounded."""
 
     names: frozenset[str]
     keys: frozenset[tuple[str, int]]
+    bounded: bool = False
 
     def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
         if key[0] not in self.names or key not in self.keys:
             return result
-        return relu(args[0]) * 0.9 + args[0] * 0.1
+        return tanh(args[0]) if self.bounded else relu(args[0]) * 0.9 + args[0] * 0.1
 
 
 @dataclass

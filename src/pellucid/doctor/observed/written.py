@@ -4,6 +4,7 @@
     -(y * log(p) + (1 - y) * log(1 - p)).mean()             binary_cross_entropy
     -log_p[range(n), y].mean(), -(one_hot * log_p).sum()    nll_loss, LIKELIHOOD
     -p[range(n), y].log().mean()                            LIKELIHOOD
+    (s.log() + ((m - y) / s) ** 2 / 2).mean()               gaussian_nll_loss
 
 What is weighted row by row is no loss of classes: rewards weigh the logarithms of a policy so.
 """
@@ -31,7 +32,7 @@ def written_out(ops: list[SeenOp], root: Any) -> LossCall | None:
     made = producers(ops)
     if id(root) not in made:
         return None
-    return _distance(made, root) or _logarithms(made, root)
+    return _distance(made, root) or _logarithms(made, root) or _gaussian(made, root)
 
 
 @dataclass
@@ -122,6 +123,44 @@ def _distance(made: Made, root: Any) -> LossCall | None:
         at = _with_gradient(seen)
         if at is None:
             return None
+    return None
+
+
+def _gaussian(made: Made, root: Any) -> LossCall | None:
+    """The mean or sum of the logarithm of a spread and of a square error over it."""
+    at, path = root, _Path()
+    for _ in range(LONGEST):
+        seen = made.get(id(at))
+        if seen is None:
+            return None
+        if seen.key[0] in ("add", "sub") and _number(seen) is None and path.name:
+            terms = [term for _, term in _terms(made, at) if term is not None]
+            found = next((pair for term in terms if (pair := _square_error(made, term)) is not None), None)
+            if found is None or len(terms) < 2:
+                return None
+            return LossCall("gaussian_nll_loss", *found, path.name, seen.place, path.loss(1.0))
+        if not path.passes(seen) and seen.key[0] not in ("mul", "add"):
+            return None
+        at = _with_gradient(seen)
+    return None
+
+
+def _square_error(made: Made, seen: SeenOp) -> tuple[Tensor, Tensor] | None:
+    """The prediction and the target of a square of their difference, which something may be multiplied with."""
+    todo, squared = [(seen, False)], False
+    for _ in range(2 * LONGEST):
+        if not todo:
+            return None
+        now, squared = todo.pop()
+        name = now.key[0]
+        if name == "sub" and squared and all(isinstance(a, Tensor) for a in now.args):
+            left, right = now.args
+            if left.requires_grad != right.requires_grad and left.shape == right.shape:
+                return (left, right) if left.requires_grad else (right, left)
+        elif name in ("square", "pow", "mul", "true_divide", "div", "neg", *SHAPING):
+            square = squared or name == "square" or (name == "pow" and _number(now) == 2)
+            square = square or (name == "mul" and now.args[0] is now.args[1])
+            todo += [(made[id(a)], square) for a in now.args if id(a) in made]
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..compare import outcome
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import OptimizeAll, TrainStrangers, Treatment, ZeroGradients
+from ..treatments import Attached, OptimizeAll, TrainStrangers, Treatment, ZeroGradients
 
 HALF_WAY = 0.5  # from chance, or the loss at first, to what could be reached
 
@@ -40,6 +40,19 @@ def no_history(record: ProgramRecord) -> Iterator[Suspicion]:
             "compute on tensors all the way, without detach(), .data, numpy() and torch.tensor(…)",
             record.cut or lost[-1].place,
             certain=True,
+        )
+
+
+def cut_within(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A network that detaches a state at each step of a sequence."""
+    for at in [place for place, times in record.detached.items() if times > 1][:1]:
+        yield Suspicion(
+            "detached-gradient",
+            f"In one pass, the network calls detach() {record.detached[at]} times here.",
+            "The graph is cut at each step, so that what comes early is not trained for what it does later.",
+            "leave detach() out: it is meant for what is not to be trained, or for the state between two batches",
+            at,
+            [Attached()],
         )
 
 
@@ -144,4 +157,5 @@ def functions(record: ProgramRecord) -> Iterator[Suspicion]:
             return
 
 
+CONDITIONS = (cut_within,)
 RULES = (no_history, unknown, stale, functions)

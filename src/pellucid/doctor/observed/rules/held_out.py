@@ -17,6 +17,7 @@ from ..treatments import DropRows, Shrink, Treatment
 from .data import rounded
 
 FEW = 20
+LEARNT = -0.6  # minus the square error over the variance of the targets, for a network that says something of them
 BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
 
 
@@ -79,6 +80,8 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
     if found is None:
         return
     gained = found.was is not None and found.now is not None and found.now - found.was > max(0.08, 0.1 * abs(found.was))
+    if found.was is not None and found.was < 0 and found.now is not None and found.now < LEARNT:
+        gained = False  # what explains nothing of the targets explains no more by chance
     gained = gained or (found.off > 1.5 and _row_by_row(found) and _come_again(record))
     if not gained and not (found.was is None and found.overall and found.off > 4):
         return

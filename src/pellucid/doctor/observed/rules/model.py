@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,6 +29,8 @@ LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may differ in a batch
+LONG = 5  # sigmoids in a row
+SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
 
@@ -141,7 +144,7 @@ def linear(record: ProgramRecord) -> Iterator[Suspicion]:
 def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
     """Units that are the same at first and stay so."""
     same = [p for p in record.parameters.values() if p.alike and p.same_gradients]
-    flat = [p for p in record.parameters.values() if p.alike and len(p.shape) >= 2 and p.std == 0]
+    flat = [p for p in record.parameters.values() if p.alike and len(p.shape) >= 2 and p.std <= SAME * abs(p.mean)]
     if not same and len(flat) < 2:
         return
     names = ", ".join(p.name for p in (same or flat)[:3])
@@ -157,7 +160,7 @@ def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
     """Weights at first that are far from 1 / √fan_in."""
-    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > 0 and p.reached]
+    weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > SAME * abs(p.mean) and p.reached]
     body = (record.start or record.loss).body
     tables = {op.weight for op in body if op.key[0] == "embedding"}
     tables |= {p.name for p in weights if _table(p.name)}
@@ -280,7 +283,9 @@ def fading(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     sizes = [_gradient(record, op) for op in layers]
     last, first = sizes[0], sizes[-1]
-    if last <= 0 or first > 0.02 * last:
+    again = max(Counter(op.weight for op in layers).values())
+    through_time = min(again, sum(op.key[0] == "sigmoid" for op in bent)) >= LONG
+    if last <= 0 or (first > 0.02 * last and not through_time):
         return
     yield Suspicion(
         "vanishing-gradients",
@@ -288,9 +293,11 @@ def fading(record: ProgramRecord) -> Iterator[Suspicion]:
         f"{bent[0].key[0]}s.",
         f"The slope of {bent[0].key[0]} is {'at most 1/4' if bent[0].key[0] == 'sigmoid' else '1 only at 0'}, and "
         "slopes multiply through depth.",
-        "nn.ReLU() in the hidden layers, fewer layers, or batch norm",
+        "torch.tanh for the state, or nn.LSTM"
+        if through_time
+        else "nn.ReLU() in the hidden layers, fewer layers, or batch norm",
         bent[-1].place,
-        [Replace(frozenset(("sigmoid", "tanh")), frozenset(op.key for op in bent))],
+        [Replace(frozenset(("sigmoid", "tanh")), frozenset(op.key for op in bent), through_time)],
         strictly=True,
     )
 

@@ -12,6 +12,7 @@ from ..criterion import EDGES, QUOTIENTS
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Clip, Contract, FreshWeights, NoClip, Treatment, Within
+from . import rate
 
 LARGE = 20.0  # for the norm of all gradients at first
 STRETCHED = 1.1  # by a weight that is multiplied with over and over
@@ -69,10 +70,12 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     if record.loss.reduction == "sum" and record.loss.prediction is not None:
         finite = finite / max(len(np.atleast_1d(record.loss.prediction)), 1)  # as of a mean over the rows
-    begin = float(np.median(finite[:3]))
+    begin = float(finite[:3].min())  # a rate that is too high makes large what began small
     high, middle = float(finite.max()), float(np.median(finite))
     broken = len(finite) < len(norms) or not outcome(record).finite
     again = _multiplied(record)
+    if begin < LARGE and again is None and not broken and high >= 30 * max(middle, 1e-12):
+        yield from rate.lower(record)  # jumps that a lower rate ends as well are its own
     stretched = again is not None and again.gain > STRETCHED
     if begin < LARGE and (broken or high < 30 * max(middle, 1e-12)) and not (broken and stretched):
         return  # what begins small and ends in no number is thrown off by its steps: the rate is asked about next

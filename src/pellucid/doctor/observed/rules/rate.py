@@ -24,8 +24,29 @@ def further(record: ProgramRecord) -> Iterator[Suspicion]:
     end = outcome(record)
     if not end.finite or end.loss > 10 * abs(end.begin):
         yield from trials(record, tuple(1 / factor for factor in FURTHER))
-    elif abs(end.begin - end.loss) < 0.05 * abs(end.begin):
+    elif abs(end.begin - end.loss) < (0.25 if _far_below_usual(record) else 0.05) * abs(end.begin):
         yield from trials(record, (*FURTHER, *_up_to_usual(record)))
+
+
+def lower(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A tenth and a hundredth."""
+    yield from trials(record, (0.1, 0.01))
+
+
+def up_to_usual(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Beyond a hundredfold, for a rate that is confirmed to be too low, as far as rates are usual."""
+    if not record.optimizers or not record.optimizers[0].options.get("lr"):
+        return
+    _, high = USUAL.get(record.optimizers[0].name, ADAM)
+    rate = float(record.optimizers[0].options["lr"])
+    yield from trials(record, tuple(factor for factor in FURTHER if factor * rate <= high))
+
+
+def _far_below_usual(record: ProgramRecord) -> bool:
+    if not record.optimizers:
+        return False
+    low, _ = USUAL.get(record.optimizers[0].name, ADAM)
+    return 0 < float(record.optimizers[0].options.get("lr") or low) <= low / 50
 
 
 def _up_to_usual(record: ProgramRecord) -> Iterator[float]:
