@@ -1,4 +1,4 @@
-"""Networks that cut their own graph, states that fade through time, and likelihoods with a spread of their own."""
+"""Graphs that are cut, states that fade through time, losses that are written out, networks without modules."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pellucid.doctor.observed.examination import confirms
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.rules import data, gradients, model, rate
+from pellucid.doctor.observed.rules import loss as loss_rules
 from pellucid.doctor.observed.treatments import LearningRate, Treatment
 
 RECALL = """import pellucid as torch
@@ -101,3 +102,72 @@ def test_rates_go_as_far_as_is_usual_and_no_further() -> None:
     factors = [t.factor for s in rate.up_to_usual(record) for t in s.treatments if isinstance(t, LearningRate)]
     assert factors == [1e3, 1e4]
     assert [s.cause for s in rate.lower(record)] == ["lr-too-high"] * 2
+
+
+# Losses that are written out, networks without modules, and rows beside those with labels -----------------------------
+
+BY_HAND = """import pellucid as torch
+from pellucid import nn
+from pellucid.nn import functional as F
+
+torch.manual_seed(3)
+x = torch.randn(200, 4)
+y = (x[:, 0] + x[:, 1] > 0).float()
+net = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1), nn.Sigmoid())
+optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+for step in range(60):
+    rows = torch.randperm(200)[:50]
+    p = net(x[rows])
+    loss = -(y[rows] * torch.log(p + 1e-6) + (1 - y[rows]) * torch.log(1 - p + 1e-6)).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+TWICE = BY_HAND.replace("(16, 1), nn.Sigmoid()", "(16, 2), nn.Softmax(dim=1)")
+TWICE = TWICE.replace(
+    "-(y[rows] * torch.log(p + 1e-6) + (1 - y[rows]) * torch.log(1 - p + 1e-6)).mean()",
+    "F.nll_loss(F.log_softmax(p, dim=1), y[rows].long())",
+)
+BARE = """import pellucid as torch
+from pellucid.nn import functional as F
+
+torch.manual_seed(3)
+x = torch.rand(200, 2) * torch.tensor([1.0, 9000.0])
+y = (x[:, 0] + x[:, 1] / 9000 > 1).float()[:, None]
+w, b = (torch.randn(2, 12) * 0.5).requires_grad_(), torch.zeros(12, requires_grad=True)
+v = (torch.randn(12, 1) * 0.3).requires_grad_()
+optimizer = torch.optim.Adam([w, b, v], lr=0.02)
+for step in range(120):
+    rows = torch.randperm(200)[:50]
+    loss = F.binary_cross_entropy_with_logits(torch.tanh(x[rows] @ w + b) @ v, y[rows])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "rule", "cause", "line"),
+    [
+        (BY_HAND, loss_rules.broadcast, "silent-broadcast-loss", 13),
+        (TWICE, loss_rules.normalised_twice, "double-softmax", 8),
+        (BARE, model.scale, "feature-scale-mismatch", 12),
+    ],
+)
+def test_what_is_written_by_hand_is_treated(source: str, rule: Any, cause: str, line: int) -> None:
+    was = watched(source)
+    said = next(rule(was))
+    assert said.cause == cause
+    assert said.place is not None and said.place[1] == line
+    assert confirms(said, was, watched(source, *said.treatments))
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_network_that_is_given_rows_without_labels_is_shown_them(beside: bool) -> None:
+    few = TWICE.replace("rows = torch.randperm(200)[:50]", "rows = torch.arange(40)\n    x[rows]")
+    other = "p = net(x[rows])\n    near = net(x[torch.randperm(200)[:60]]).mean()"
+    record = watched(
+        few.replace("p = net(x[rows])", other).replace("long())\n", "long()) + 0 * near\n") if beside else few
+    )
+    record.available = record.distinct = 200
+    assert bool(list(data.same_rows(record))) is not beside

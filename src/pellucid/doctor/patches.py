@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from pellucid.doctor import patches_data, patches_networks
-from pellucid.doctor.calls import ACTIVATION, FUNCTION, MODULES, assigned, bracketed, calls, last, with_option
+from pellucid.doctor.calls import ACTIVATION, FUNCTION, MODULES, assigned, bracketed, calls, last, trained, with_option
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
 
@@ -168,6 +168,13 @@ def _same_shape(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[s
     returned = [n.value for f in forwards for n in ast.walk(f) if isinstance(n, ast.Return) and n.value is not None]
     if len(forwards) == len(returned) == 1 and re.search(r"prediction is \(\d+, 1\)", finding.evidence):
         yield text.with_expression(returned[0], f"{bracketed(returned[0], text)}.squeeze(-1)")
+    tree = ast.parse(text.source)
+    near = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    networks = {name for _, name in trained(tree, text)}
+    for node in ast.walk(tree):
+        value = node.value if isinstance(node, ast.Assign) and assigned(node) & near else None
+        if isinstance(value, ast.Call) and text.of(value.func) in networks:
+            yield text.with_expression(value, f"{text.of(value)}.squeeze(-1)")
     for call in calls(statement, r"\w+"):
         if len(call.args) == 2 and "backward" not in text.of(call.func):
             yield text.with_expression(call.args[0], f"{bracketed(call.args[0], text)}.squeeze(-1)")

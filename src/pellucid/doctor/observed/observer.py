@@ -207,6 +207,7 @@ class Observer(Interpreter):
             if self.passes.batch is None and isinstance(first, Tensor) and not first.requires_grad:
                 self.passes.given, self.passes.network = args, module
             self.passes.mode = bool(module.training)
+            self.record.calls += 1
             if "forward" not in self.record.lines and (at := place()) is not None:
                 self.record.lines["forward"] = at
             with self.aside():

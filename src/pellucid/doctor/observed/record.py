@@ -246,6 +246,7 @@ class ProgramRecord:
     refused: tuple[tuple[int, ...], float, float] | None = None  # see `criterion.refused`
     leaf_loss: bool = False  # backward began at a tensor that nothing was computed from
     cut: Place | None = None
+    calls: int = 0  # of networks, in passes that train
     detached: Counter[Place | None] = field(
         default_factory=Counter
     )  # in the first pass: calls of detach() in a network

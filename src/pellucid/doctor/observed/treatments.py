@@ -14,6 +14,8 @@ from pellucid.ops.choice import clamp
 from .criterion import BINARY, QUOTIENTS
 from .rows import inside, numbers
 
+PRODUCTS = ("linear", "matmul", "mm", "addmm")
+
 
 class Treatment:
     """One change. Each hook leaves the program as it is; a treatment overrides those that it needs."""
@@ -335,14 +337,20 @@ class LogProbabilities(Treatment):
 
 @dataclass
 class SameShape(Treatment):
-    """In a difference, the side without a gradient takes the shape of the other."""
+    """In a difference, the side without a gradient takes the shape of the other; or in all products of that size."""
 
-    key: tuple[str, int]
+    key: tuple[str, int] | None
+    size: int = 0  # of what the products become
 
     def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
-        if key != self.key or len(args) != 2 or args[0].numel() != args[1].numel():
+        two = len(args) == 2 and all(isinstance(a, Tensor) for a in args)
+        if not two or (self.key != key if self.key else key[0] != "mul") or args[0].numel() != args[1].numel():
             return args, kwargs
         left, right = args
+        if left.requires_grad == right.requires_grad or left.shape == right.shape:
+            return args, kwargs
+        if self.key is None and int(np.prod(np.broadcast_shapes(tuple(left.shape), tuple(right.shape)))) != self.size:
+            return args, kwargs
         if left.requires_grad:
             return (left, right.reshape(left.shape)), kwargs
         return (left.reshape(right.shape), right), kwargs
@@ -378,13 +386,33 @@ class ScaleInputs(Treatment):
 
     mean: np.ndarray
     std: np.ndarray
+    shape: tuple[int, ...] = ()  # of a row
+    by_module: bool = False
 
     def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
             return args
-        x = args[0]
+        self.by_module = True
+        return (self._scaled(args[0]), *args[1:])
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Of a program without modules: where rows meet the first weights."""
+        if (
+            self.by_module
+            or key[0] not in PRODUCTS
+            or len(args) < 2
+            or not all(isinstance(a, Tensor) for a in args[:2])
+        ):
+            return args, kwargs
+        x, weight = args[-2:] if key[0] == "addmm" else args[:2]
+        if x.requires_grad or not weight.requires_grad or tuple(x.shape[1:]) != self.shape or not x.is_floating_point():
+            return args, kwargs
+        scaled = self._scaled(x)
+        return ((args[0], scaled, weight) if key[0] == "addmm" else (scaled, *args[1:])), kwargs
+
+    def _scaled(self, x: Any) -> Any:
         array = ((x.detach().numpy() - self.mean) / self.std).astype(x.detach().numpy().dtype)
-        return (x.new_tensor(array), *args[1:])
+        return x.new_tensor(array)
 
 
 @dataclass

@@ -26,7 +26,9 @@ def first(chain: list[OpRecord], *names: str) -> OpRecord | None:
 def broadcast(record: ProgramRecord) -> Iterator[Suspicion]:
     """(N, 1) against (N,): every prediction is compared with every target."""
     loss = record.start or record.loss
-    if loss.subtraction is None or loss.prediction is None or loss.target is None:
+    if (loss.subtraction is None and loss.kind != "binary_cross_entropy") or loss.prediction is None:
+        return
+    if loss.target is None:
         return
     p, t = loss.prediction.shape, loss.target.shape
     made = int(np.prod(np.broadcast_shapes(p, t)))
@@ -34,12 +36,12 @@ def broadcast(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     yield Suspicion(
         "silent-broadcast-loss",
-        f"The prediction is {p} and the target {t}: their difference is {np.broadcast_shapes(p, t)}.",
+        f"The prediction is {p} and the target {t}: they become {np.broadcast_shapes(p, t)}.",
         "Prediction and target broadcast against each other, so every prediction is drawn to every target; the best "
         "that can be learnt is the mean.",
         "give both the same shape: target.view_as(prediction), or prediction.squeeze(1)",
         loss.place,
-        [SameShape(loss.subtraction)],
+        [SameShape(loss.subtraction, made)],
         certain=True,
     )
 
@@ -72,7 +74,18 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
             same_loss=False,
         )
         return
-    if loss.kind == "cross_entropy" and soft.key[0] == "softmax":
+    inner = first(loss.chain[loss.chain.index(soft) + 1 :], "softmax", "log_softmax")
+    if inner is not None and _axis(inner) == dim:
+        yield Suspicion(
+            "double-softmax",
+            f"{inner.key[0]} of shape {inner.shape} is followed by {soft.key[0]}.",
+            f"{soft.key[0]} takes logits. Of probabilities it makes almost equal ones, and gradients fade.",
+            f"hand the logits to {soft.key[0]}: leave the {inner.key[0]} before it out",
+            inner.place,
+            [Bypass(inner.key)],
+            certain=True,
+        )
+    elif loss.kind == "cross_entropy" and soft.key[0] == "softmax":
         classes = soft.shape[dim] if dim is not None else 2
         floor = np.log(np.e + classes - 1) - 1
         yield Suspicion(

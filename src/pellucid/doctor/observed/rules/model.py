@@ -198,7 +198,9 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
     if not used.size:
         return
     size = float(np.sqrt((x**2).mean()))
+    first = [op for op in (record.start or record.loss).body if op.key[0] in LEARNT][-1:]
     place = record.loaders[0].place if record.loaders else record.lines.get("forward")
+    place = place or next((op.place for op in first), None)
     per_column = used.max() > 30 * float(np.median(used)) or (used.max() > 30 * used.min() and len(record.shape) == 1)
     if per_column and x.shape[1] > 1 and used.max() > 5:
         column = np.where(spread > 0, spread, 1.0).reshape(record.shape)
@@ -208,7 +210,7 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "The large columns drown the others, and no learning rate suits both.",
             "x = (x - x.mean(0)) / x.std(0)",
             place,
-            [ScaleInputs(x.mean(0).reshape(record.shape), column)],
+            [ScaleInputs(x.mean(0).reshape(record.shape), column, record.shape)],
             measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
         )
     if size > 4 or size < 0.1:
@@ -218,7 +220,7 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             "Layers are initialised for inputs of about unit size.",
             "x = (x - x.mean()) / x.std()",
             place,
-            [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0))],
+            [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0), record.shape)],
             measured={"mean": float(x.mean()), "std": float(x.std() or 1.0)},
         )
 
