@@ -369,11 +369,61 @@ for i in range(800):
 """
 
 
+STRAIGHT = """import numpy as np
+
+np.random.seed(0)
+X = np.random.uniform(-1, 1, (200, 2))
+y = (X[:, 0] * X[:, 1] > 0).astype(float)
+W = np.random.randn(2, 8) * 0.5
+v = np.random.randn(8) * 0.5
+for i in range(500):
+    h = X @ W
+    p = 1 / (1 + np.exp(-(h @ v)))
+    loss = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    d = (p - y) / len(y)
+    dW = X.T @ np.outer(d, v)
+    v -= 0.5 * h.T @ d
+    W -= 0.5 * dW
+"""
+FEW = """import random
+import numpy as np
+
+random.seed(0)
+np.random.seed(0)
+inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+targets = np.array([0, 1, 1, 0])
+w_hidden = np.random.uniform(-1, 1, (4, 2))
+b_hidden = np.zeros(4)
+w_out = np.random.uniform(-1, 1, 4)
+b_out = 0.0
+epochs = 100
+for epoch in range(epochs):
+    order = [0, 1, 2, 3]
+    random.shuffle(order)
+    for k in order:
+        x, t = inputs[k], targets[k]
+        h = 1 / (1 + np.exp(-(w_hidden @ x + b_hidden)))
+        o = 1 / (1 + np.exp(-(w_out @ h + b_out)))
+        loss = (t - o) ** 2
+        d_o = (t - o) * o * (1 - o)
+        d_h = d_o * w_out * h * (1 - h)
+        w_out = w_out + 0.5 * d_o * h
+        b_out = b_out + 0.5 * d_o
+        w_hidden = w_hidden + 0.5 * np.outer(d_h, x)
+        b_hidden = b_hidden + 0.5 * d_h
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "cause", "line"),
-    [(PENALTY, "excessive-weight-decay", "REG_LAMBDA = 5.0"), (UNITS_OFF, "dead-units", "b = np.zeros((1, m)) - 10")],
-    ids=["a penalty in the loss itself", "layers in lists"],
+    [
+        (STRAIGHT, "no-nonlinearity", "h = X @ W"),
+        (FEW, "too-few-updates", "epochs = 100"),
+        (PENALTY, "excessive-weight-decay", "REG_LAMBDA = 5.0"),
+        (UNITS_OFF, "dead-units", "b = np.zeros((1, m)) - 10"),
+    ],
+    ids=["no activation", "epochs of four rows", "a penalty in the loss itself", "layers in lists"],
 )
 def test_programs_that_were_missed(tmp_path: Path, source: str, cause: str, line: str) -> None:
     script = tmp_path / "train.py"

@@ -36,8 +36,9 @@ def find(case: Case) -> Finding | None:
 
 def _stacked(case: Case, layers: list[str]) -> SourcePlace | None:
     """Where layers that are objects are put one behind the other."""
-    held = [case.session.scope.get(case.session.found.groups[name].paths[0][:-1]) for name in layers]
-    kinds = {type(layer).__name__ for layer in held}
+    paths = [case.session.found.groups[name].paths[0] for name in layers]
+    held = [case.session.scope.get(path[:-1]) for path in paths if len(path) > 1]
+    kinds = {type(layer).__name__ for layer in held if not isinstance(layer, list | tuple | dict)}
     return culprits.stacked(case.sources, kinds.pop()) if len({*map(id, held)}) > 1 and len(kinds) == 1 else None
 
 

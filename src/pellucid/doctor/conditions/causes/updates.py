@@ -33,10 +33,11 @@ def find(case: Case) -> Found | None:
     other = case.run(case.so_far.and_(remedy), was.passes * MORE, seconds, case.asked)
     if not other.losses or not other.finite:
         return None
-    gains, went = (learning.share(case.frozen.level, done.level) for done in (other, was))
-    if not learning.worthwhile(case.guess, was, other, (case.hits(was), case.hits(other))):
-        return None
-    if not case.learns and gains < 2.5 * max(0.08, went):
+    if case.learns:
+        better = learning.worthwhile(case.guess, was, other, (case.hits(was), case.hits(other)))
+    else:
+        better = learning.confirmed(case.frozen, was, other)
+    if not better:
         return None
     finding = case.confirmed(
         remedy, other,
