@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from pellucid.cli.program import app
 from pellucid.doctor import NoProgram, examine_script
 from pellucid.doctor.conditions import learning, start
 from pellucid.doctor.conditions.causes import updates
@@ -280,6 +282,16 @@ def test_where_the_decay_and_the_epochs_of_a_program_with_options_are_written() 
     source = 'config = {"lr": 0.1,\n          "epochs": 3}\nfor i in range(config["epochs"]):\n    step()\n'
     epochs = settings.count({"a.py": source}, "a.py", 3)
     assert epochs is not None and (epochs.line, epochs.value) == (2, 3.0)
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_folder_that_is_not_there_is_said_before_the_examination(tmp_path: Path, option: str) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("raise RuntimeError\n")  # what is not run
+    result = CliRunner().invoke(app, ["doctor", str(script), option, str(tmp_path / "out" / "report")])
+    assert result.exit_code == 2
+    assert "There is no folder" in result.output
+    assert "to write report to" in " ".join(result.output.split())
 
 
 # As a newcomer types it ----------------------------------------------------------------------------------------------

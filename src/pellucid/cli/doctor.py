@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from pellucid.cli.errors import UsageError
+from pellucid.cli.options import check_file
 from pellucid.doctor import Exists, NoProgram, Report, examine_script
 from pellucid.doctor.page import save as save_page
 from pellucid.doctor.text import show
@@ -47,6 +48,8 @@ def doctor(
 
     Example: pellucid doctor train.py --html report.html
     """
+    check_file("--json", json)  # before the minute that an examination takes
+    check_file("--html", html)
     try:
         if (script / "config.json").is_file():
             report = _of_run(script, budget, fix)
