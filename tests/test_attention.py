@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pellucid
+from pellucid.compile.tracer import trace
 
 torch = pytest.importorskip("torch")
 
@@ -45,6 +46,32 @@ def test_attention(call: Any) -> None:
     for expected, got in zip(*found, strict=True):
         expected, got = expected.detach().numpy(), got.detach().numpy()
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"attn_mask": True}], ids=str)
+@pytest.mark.parametrize("length", [5, 64])
+def test_backward_in_one_op_is_what_it_consists_of(length: int, options: dict[str, Any]) -> None:
+    """attention_gradients: as the ops that are differentiated in its place, and one op in a trace."""
+    pellucid.manual_seed(0)
+    leaves = [pellucid.randn(2, length, 8, requires_grad=True) for _ in range(3)]
+    given = {**options}
+    if given.pop("attn_mask", False):
+        leaves.append(pellucid.randn(2, length, length, requires_grad=True))
+
+    def loss(*tensors: Any) -> Any:
+        out = pellucid.nn.functional.scaled_dot_product_attention(*tensors, **given)
+        return (out * out).sum()
+
+    plain: Any = pellucid.autograd.grad(loss(*leaves), leaves)
+    composed: Any = pellucid.autograd.grad(loss(*leaves), leaves, create_graph=True)
+    for whole, parts in zip(plain, composed, strict=True):
+        whole, parts = whole.numpy(), parts.detach().numpy()
+        np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-5 * np.abs(whole).max())
+    program = trace(lambda *tensors: pellucid.autograd.grad(loss(*tensors), tensors)[0], *leaves)
+    assert [step.op.name for step in program.steps].count("attention_gradients") == 1
+    if length < 6:
+        wide = [leaf.detach().double().requires_grad_() for leaf in leaves]
+        assert pellucid.autograd.gradgradcheck(loss, wide)
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")

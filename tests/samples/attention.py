@@ -25,3 +25,5 @@ SAMPLES = {
     ],
     "future": [row(real(2, 3, 4), reference=_future, gradient=False)],
 }
+
+ELSEWHERE = {"attention_gradients": "tests/test_attention.py"}

@@ -9,6 +9,7 @@
 | `windows` | its loops, as products of windows with weights |
 | `products` | products of two matrices, and their sum with a bias or a weight |
 | `blas` | the product that NumPy's own BLAS has |
+| `attention` | attention of each head, forward and backward |
 | `recurrent` | LSTM and GRU over a whole sequence, and back |
 | `rows` | layer and batch norm, softmax, and their gradients |
 | `optimisers` | Adam and SGD in one pass over a parameter |

@@ -265,6 +265,13 @@ class Emitter:
         self._declared.add(f"declare {lane} {called}({lane}, {value.type})")
         return self.add(lane, f"call reassoc {lane} {called}({lane} -0.0, {value.type} {value.name})")
 
+    def largest_of(self, value: Value) -> Value:
+        """The largest of a vector's lanes; NaN where one is."""
+        lane, lanes = lane_of(value.type), lanes_of(value.type)
+        called = f"@llvm.vector.reduce.fmaximum.v{lanes}{'f32' if lane == 'float' else 'f64'}"
+        self._declared.add(f"declare {lane} {called}({value.type})")
+        return self.add(lane, f"call {lane} {called}({value.type} {value.name})")
+
     def load_first(self, type: str, count: int | Value, pointer: Value, index: Value) -> Value:
         """The first `count` lanes of a vector at entry `index` of an array; the others are 0, and are not read."""
         lane, lanes = lane_of(type), lanes_of(type)
@@ -284,13 +291,17 @@ class Emitter:
         self.line(f"call void {called}({value.type} {value.name}, ptr {place.name}, i32 {width(lane)}, {mask})")
 
     def _first(self, lanes: int, count: int | Value) -> str:
-        """The mask of the first `count` lanes, which may be a number that is known when the kernel runs."""
+        """The mask of the first `count` lanes, with its type."""
         kind = f"<{lanes} x i1>"
         if isinstance(count, int):
             return f"{kind} <{', '.join(f'i1 {str(i < count).lower()}' for i in range(lanes))}>"
+        return f"{kind} {self.below(lanes, count).name}"
+
+    def below(self, lanes: int, count: Value) -> Value:
+        """Whether a lane is one of the first `count`, a number that is known when the kernel runs."""
         numbers = vector(lanes, count.type)
         places = Value(self, numbers, f"<{', '.join(f'{count.type} {i}' for i in range(lanes))}>")
-        return f"{kind} {self.compare('<', places, self.broadcast(count, numbers)).name}"
+        return self.compare("<", places, self.broadcast(count, numbers))
 
     def scratch(self, type: str, count: int) -> Value:
         """Memory for `count` numbers on the stack."""

@@ -8,8 +8,11 @@ from typing import Any
 from pellucid.core import Tensor, called
 from pellucid.declare import FUNCTIONS, TABLE, function, op
 from pellucid.errors import ShapeError
-from pellucid.kernels import rows as native
+from pellucid.kernels import attention as native
+from pellucid.kernels import rows
+from pellucid.reverse.vocabulary import of_array
 
+from .in_row import in_row, out_of_row
 from .node_names import attended
 from .reduction import widened
 
@@ -31,12 +34,15 @@ def attention(
     """
     kind = query.dtype
     query, key, value = widened(xp, query), widened(xp, key), widened(xp, value)
+    found = native.forward(query, key, value, scale, causal) if mask is None else None
+    if found is not None:
+        return found[0].astype(kind, copy=False), found[1]
     scores = xp.matmul(query * query.dtype.type(scale), key.swapaxes(-1, -2))
     if causal:
         scores += _future(xp, scores)
     if mask is not None:
         scores += mask
-    if native.softmax_(scores, zero=True):
+    if rows.softmax_(scores, zero=True):
         return xp.matmul(scores, value).astype(kind, copy=False), scores
     largest = xp.maximum.reduce(scores, axis=-1, keepdims=True)
     scores -= xp.where(xp.isneginf(largest), largest.dtype.type(0), largest)
@@ -64,18 +70,55 @@ def future(xp: Any, scores: Any) -> Any:
     return _future(xp, scores)
 
 
-def _attention_delta(m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, probs: Any) -> Any:
-    """The gradient of the scores; query, key and mask are asked for so that they are kept."""
-    return m.softmax_backward(g @ m.transpose(value, dim0=-2, dim1=-1), probs, dim=-1)
+def _gradients(
+    m: Any, grad: Any, query: Any, key: Any, value: Any, probs: Any, mask: Any = None, *, scale: float,
+    causal: bool = False,
+) -> Any:  # fmt: skip
+    """The gradients of query, key, value, and with a mask of the scores, one behind the other."""
+    delta = m.softmax_backward(grad @ m.transpose(value, dim0=-2, dim1=-1), probs, dim=-1)
+    parts = [
+        delta @ (key * scale),
+        m.transpose(delta, dim0=-2, dim1=-1) @ (query * scale),
+        m.transpose(probs, dim0=-2, dim1=-1) @ grad,
+        *([] if mask is None else [delta]),
+    ]
+    return in_row(m, *parts)
+
+
+@op(public=False, method=False)
+def attention_gradients(
+    xp: Any, grad: Any, query: Any, key: Any, value: Any, probs: Any, mask: Any = None, *, scale: float,
+    causal: bool = False,
+) -> Any:  # fmt: skip
+    """The gradients of `attention`'s query, key, value, and with a mask of the scores, one behind the other."""
+    if mask is None:
+        made = xp.empty(query.size + key.size + value.size, query.dtype)
+        parts = out_of_row(of_array(made), made, *[array.shape for array in (query, key, value)])
+        if native.backward(grad, query, key, value, probs, scale, causal, parts):
+            return made
+    return _gradients(of_array(probs), grad, query, key, value, probs, mask, scale=scale, causal=causal)
+
+
+attention_gradients.composes(_gradients)
+
+
+def _shared(
+    m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, probs: Any, scale: float, causal: bool
+) -> list[Any]:
+    """What `attention_gradients` gives, apart; the mask is asked for so that it is kept."""
+    row = m.attention_gradients(g, query, key, value, probs, mask, scale=scale, causal=causal)
+    return out_of_row(
+        m, row, *[tuple(array.shape) for array in (query, key, value, *([] if mask is None else [probs]))]
+    )
 
 
 attention.recomputes(probs=_probabilities)
-attention.shares(delta=_attention_delta)
+attention.shares(parts=_shared)
 attention.vjp(
-    query=lambda m, g, delta, key, scale: delta @ (key * scale),
-    key=lambda m, g, delta, query, scale: m.transpose(delta, dim0=-2, dim1=-1) @ (query * scale),
-    value=lambda m, g, probs: m.transpose(probs, dim0=-2, dim1=-1) @ g,
-    mask=lambda m, g, delta: delta,
+    query=lambda m, g, parts: parts[0],
+    key=lambda m, g, parts: parts[1],
+    value=lambda m, g, parts: parts[2],
+    mask=lambda m, g, parts: parts[3],
 )
 
 

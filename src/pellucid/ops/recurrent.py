@@ -21,6 +21,7 @@ from pellucid.errors import ShapeError
 from pellucid.kernels import recurrent as native
 from pellucid.reverse.vocabulary import of_array
 
+from .in_row import in_row, out_of_row
 from .reduction import widened
 
 # ----------------------------------------------------------------------------------------- what the three share
@@ -46,22 +47,6 @@ def _outer(m: Any, left: Any, right: Any) -> Any:
     left = m.reshape(left, shape=(-1, left.shape[-1]))
     right = m.reshape(right, shape=(-1, right.shape[-1]))
     return m.transpose(left, dim0=0, dim1=1) @ right
-
-
-def _row(m: Any, *parts: Any) -> Any:
-    """Arrays one after the other in a row."""
-    return m.cat(*[m.reshape(part, shape=(-1,)) for part in parts], dim=0)
-
-
-def _parts(m: Any, row: Any, *shapes: tuple[int, ...]) -> list[Any]:
-    """What `_row` put together, as views."""
-    made: list[Any] = []
-    start = 0
-    for shape in shapes:
-        stop = start + math.prod(shape)
-        made.append(m.reshape(row[start:stop], shape=shape))
-        start = stop
-    return made
 
 
 def _check(name: str, gates: Any, weight: Any, hidden: Any, times: int, size: int) -> None:
@@ -123,7 +108,7 @@ def _rnn_steps(m: Any, grad: Any, out: Any, weight: Any, mask: Any = None, *, re
         carried = row @ weight
         if mask is not None:
             carried = carried + whole * ~mask[t]
-    return _row(m, m.stack(*_ordered(rows, reverse)), carried)
+    return in_row(m, m.stack(*_ordered(rows, reverse)), carried)
 
 
 @op(public=False, method=False)
@@ -137,7 +122,7 @@ def rnn_delta(
 def _rnn_delta(m: Any, g: Any, out: Any, weight: Any, hidden: Any, mask: Any, relu: bool, reverse: bool) -> Any:
     """(The gradient of the gates, that of the first state)."""
     row = m.rnn_delta(g, out, weight, mask, relu=relu, reverse=reverse)
-    return _parts(m, row, tuple(out.shape), tuple(hidden.shape))
+    return out_of_row(m, row, tuple(out.shape), tuple(hidden.shape))
 
 
 rnn_delta.composes(_rnn_steps)
@@ -280,7 +265,7 @@ def _lstm_steps(
         if projection is not None:
             wholes.append(whole)
     rest = [m.stack(*_ordered(wholes, reverse))] if wholes else []
-    return _row(m, m.stack(*_ordered(rows, reverse)), along, inner, *rest)
+    return in_row(m, m.stack(*_ordered(rows, reverse)), along, inner, *rest)
 
 
 @op(public=False, method=False)
@@ -295,7 +280,7 @@ def lstm_delta(
     steps, batch = gated.shape[:2]
     if projection is None and mask is None:
         made = xp.empty(gated.size + 2 * cell.size, gated.dtype)
-        delta, along, inner = _parts(of_array(made), made, gated.shape, hidden.shape, cell.shape)
+        delta, along, inner = out_of_row(of_array(made), made, gated.shape, hidden.shape, cell.shape)
         of_states, of_cells = _lstm_parts(of_array(grad), grad, steps, hidden, cell)
         cells = packed[-steps * batch * cell.shape[-1] :].reshape(steps, *cell.shape)
         if native.lstm_sequence_backward(of_states, of_cells, weight, cell, gated, cells, delta, inner, reverse):
@@ -319,7 +304,7 @@ def _lstm_delta(
     """
     row = m.lstm_delta(g, out, gated, weight, hidden, cell, projection, mask, reverse=reverse)
     shapes = [tuple(array.shape) for array in (gated, hidden, cell)]
-    return _parts(m, row, *shapes, *([] if projection is None else [(len(gated), *shapes[1])]))
+    return out_of_row(m, row, *shapes, *([] if projection is None else [(len(gated), *shapes[1])]))
 
 
 def _of_projection(m: Any, of_hidden: Any, gated: Any, out: Any, hidden: Any, cell: Any) -> Any:
@@ -429,7 +414,7 @@ def _gru_steps(
             along = along + whole * (update[t] * mask[t] + ~mask[t])
         rows.append(row)
     whole = m.stack(*_ordered(rows, reverse))
-    return _row(m, m.cat(whole[..., : 2 * size], whole[..., 3 * size :], dim=-1), whole[..., : 3 * size], along)
+    return in_row(m, m.cat(whole[..., : 2 * size], whole[..., 3 * size :], dim=-1), whole[..., : 3 * size], along)
 
 
 @op(public=False, method=False)
@@ -440,7 +425,7 @@ def gru_delta(
     if mask is None:
         sums = (*gated.shape[:2], 3 * hidden.shape[-1])
         made = xp.empty(2 * math.prod(sums) + hidden.size, gated.dtype)
-        of_gates, of_u, along = _parts(of_array(made), made, sums, sums, hidden.shape)
+        of_gates, of_u, along = out_of_row(of_array(made), made, sums, sums, hidden.shape)
         if native.gru_sequence_backward(grad, weight, hidden, gated, states, of_gates, of_u, along, reverse):
             along += of_u[-1 if reverse else 0] @ weight
             return made
@@ -459,7 +444,7 @@ def _gru_delta(
     """
     row = m.gru_delta(g, out, gated, weight, hidden, mask, reverse=reverse)
     sums = (*gated.shape[:2], 3 * hidden.shape[-1])
-    return _parts(m, row, sums, sums, tuple(hidden.shape))
+    return out_of_row(m, row, sums, sums, tuple(hidden.shape))
 
 
 gru_scan.recomputes(gated=_gru_gated)
