@@ -86,6 +86,7 @@ ROWS_OF: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "class_weights": row(x(2, 3), np.array([0, 2])),
     "binary_cross_entropy": row(x(3, low=0, high=1), np.array([1.0, 0.0, 1.0])),
     "layer_norm": row(x(2, 3), x(3), x(3), dims=(1,)), "batch_norm": row(x(3, 2), x(2), x(2), dims=(0,)),
+    "normalize_gradients": row(x(2, 3), x(3), x(2, 3), x(2, 1, low=0), dims=(1,), channel=False),
     "normalize_backward": row(x(1, 3), x(1, 3), x(1, 1, low=0), dims=(1,)),
     "update_running_stats_": row(x(2), x(2, low=0), x(2), x(2, low=0), momentum=0.1, count=8),
     # shapes

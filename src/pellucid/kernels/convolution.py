@@ -18,6 +18,8 @@ An output's sum is made in one order, whatever the number of threads.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -230,9 +232,14 @@ class _Image(NamedTuple):
 
     def offsets(self, kernel: Pair, dilation: Pair, channels: int) -> Array:
         """Those of all taps of `channels` channels."""
-        each = [self.offset(i * dilation[0], j * dilation[1]) for i in range(kernel[0]) for j in range(kernel[1])]
-        apart = int(np.prod(self.array.shape[2:]))
-        return (np.arange(channels)[:, None] * apart + np.array(each)).ravel().astype(np.int64)
+        return _offsets(self.array.shape[2:], self.stride, kernel, dilation, channels)
+
+
+@functools.lru_cache(256)
+def _offsets(shape: tuple[int, ...], stride: Pair, kernel: Pair, dilation: Pair, channels: int) -> Array:
+    one = _Image(np.empty((1, 1, *shape), np.int8), stride)
+    each = [one.offset(i * dilation[0], j * dilation[1]) for i in range(kernel[0]) for j in range(kernel[1])]
+    return (np.arange(channels)[:, None] * math.prod(shape) + np.array(each)).ravel().astype(np.int64)
 
 
 def _prepared(x: Array, padding: Pair, stride: Pair) -> _Image:

@@ -23,8 +23,11 @@ Expression = Callable[..., Value]
 class Elementwise:
     """The kernel of an expression in one element of each array."""
 
-    def __init__(self, name: str, expression: Expression, count: int = 1, types: tuple[str, ...] = ("float", "double")):
-        self.expression, self.count = expression, count
+    def __init__(
+        self, name: str, expression: Expression, count: int = 1, types: tuple[str, ...] = ("float", "double"),
+        least: int = LEAST,
+    ) -> None:  # fmt: skip
+        self.expression, self.count, self.least = expression, count, least
         self.kernel = Kernel(name, self._emit, types)
 
     def _emit(self, name: str, type: str) -> Emitter:
@@ -38,7 +41,7 @@ class Elementwise:
     def __call__(self, *arrays: Array) -> Array | None:
         """The result in new memory, laid out as the arrays are; None where the NumPy line is to run."""
         first = arrays[0]
-        if type(first) is not np.ndarray or first.size < LEAST or first.dtype not in TYPES or not flat(*arrays):
+        if type(first) is not np.ndarray or first.size < self.least or first.dtype not in TYPES or not flat(*arrays):
             return None
         function = self.kernel.function(first.dtype)
         if function is None:
@@ -78,7 +81,12 @@ def _silu_backward(k: Emitter, g: Value, x: Value) -> Value:
     return g * (gate * (1 + x * (1 - gate)))
 
 
+def _relu_backward(k: Emitter, g: Value, x: Value) -> Value:
+    return k.select(x <= 0, k.like(g, 0.0), g)  # NaN lets it through, as in PyTorch
+
+
 exp = Elementwise("exp", m.exp)
+relu_backward = Elementwise("relu_backward", _relu_backward, 2, least=1 << 14)
 tanh = Elementwise("tanh", m.tanh)
 sigmoid = Elementwise("sigmoid", m.sigmoid)
 silu = Elementwise("silu", _silu)

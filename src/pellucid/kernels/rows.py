@@ -91,25 +91,63 @@ def _normalise(name: str, type: str, by_unit: bool) -> Emitter:
     return k
 
 
-def _normalise_backward(name: str, type: str) -> Emitter:
-    """out = scale · (grad - mean(grad) - normal · mean(grad · normal))."""
-    pointers = ("grad", "normal", "scale", "out")
-    k = Emitter(name, {**dict.fromkeys(pointers, "ptr"), **_PLACES})
+def _normalise_gradients(name: str, type: str, by_unit: bool) -> Emitter:
+    """With h = grad · weight: out = scale · (h - mean(h) - normal · mean(h · normal)).
+
+    With a weight of each unit also what it and the bias get, Σ grad · normal and Σ grad of the unit.
+    """
+    pointers = ("grad", "weight", "normal", "scale", "out", "of_weight", "of_bias")
+    k = Emitter(f"{name}_{int(by_unit)}", {**dict.fromkeys(pointers, "ptr"), **_PLACES})
     count = k.convert(k.segments * k.length, "double")
     with k.loop(k.start, k.stop) as unit:
-        plain, along = _sums(
-            k, unit, type,
-            lambda place: k.load(type, k.grad, place),
-            lambda place: k.load(type, k.grad, place) * k.load(type, k.normal, place),
-        )  # fmt: skip
+
+        def given(place: Value, unit: Value = unit) -> Value:
+            found = k.load(type, k.grad, place)
+            return found if by_unit else found * k.load(type, k.weight, place - unit * k.step)
+
+        plain, along = _sums(k, unit, type, given, lambda place: given(place) * k.load(type, k.normal, place))
         mean, slope = k.convert(plain / count, type), k.convert(along / count, type)
         scale = k.load(type, k.scale, unit)
+        if by_unit:
+            k.store(k.convert(along, type), k.of_weight, unit)
+            k.store(k.convert(plain, type), k.of_bias, unit)
+            scale = scale * k.load(type, k.weight, unit)
         with k.loop(0, k.segments) as segment:
             first = unit * k.step + segment * k.apart
             with k.loop(0, k.length) as j:
-                place = first + j
-                rest = k.load(type, k.grad, place) - mean - k.load(type, k.normal, place) * slope
-                k.store(rest * scale, k.out, place)
+                rest = given(first + j) - mean - k.load(type, k.normal, first + j) * slope
+                k.store(rest * scale, k.out, first + j)
+    return k
+
+
+_TALL = 256  # rows that are added up before their sum is added to those of others: rounding then grows less
+
+
+def _sums_of_columns(name: str, type: str) -> Emitter:
+    """of_weight[j] = Σ grad · normal and of_bias[j] = Σ grad over rows of `length`; items are columns j."""
+    pointers = ("grad", "normal", "of_weight", "of_bias", "part_weight", "part_bias")
+    k = Emitter(name, {**dict.fromkeys(pointers, "ptr"), "rows": "i64", "length": "i64"})
+    zero = k.constant(type, 0.0)
+
+    def clear(*arrays: Value) -> None:
+        with k.loop(k.start, k.stop) as j:
+            for array in arrays:
+                k.store(zero, array, j)
+
+    def gather(total: Value, part: Value) -> None:
+        with k.loop(k.start, k.stop) as j:
+            k.store(k.load(type, total, j) + k.load(type, part, j), total, j)
+
+    clear(k.of_weight, k.of_bias)
+    with k.loop(0, k.rows, _TALL) as begin:
+        clear(k.part_weight, k.part_bias)
+        with k.loop(begin, k.smaller(begin + _TALL, k.rows)) as row, k.loop(k.start, k.stop) as j:
+            grad = k.load(type, k.grad, row * k.length + j)
+            along = grad * k.load(type, k.normal, row * k.length + j)
+            k.store(k.load(type, k.part_weight, j) + along, k.part_weight, j)
+            k.store(k.load(type, k.part_bias, j) + grad, k.part_bias, j)
+        gather(k.of_weight, k.part_weight)
+        gather(k.of_bias, k.part_bias)
     return k
 
 
@@ -151,7 +189,8 @@ def _softmax_backward(name: str, type: str) -> Emitter:
 
 
 _forward = Kernel("normalise", _normalise)
-_backward = Kernel("normalise_backward", _normalise_backward)
+_gradients = Kernel("normalise_gradients", _normalise_gradients)
+_columns = Kernel("sums_of_columns", _sums_of_columns)
 _soft = Kernel("softmax", _softmax)
 _soft_back = Kernel("softmax_backward", _softmax_backward)
 
@@ -190,17 +229,30 @@ def normalise(
     return out, normal, mean, var, scale
 
 
-def normalise_backward(grad: Array, normal: Array, scale: Array, dims: tuple[int, ...]) -> Array | None:
-    """scale · (grad - mean(grad) - normal · mean(grad · normal)); None where the NumPy lines are to run."""
-    layout = _layout(grad.shape, dims) if _large(grad) and rows(grad, normal, scale) else None
+def normalise_gradients(
+    grad: Array, weight: Array | None, normal: Array, scale: Array, dims: tuple[int, ...], by_unit: bool,
+    out: list[Array],
+) -> bool:  # fmt: skip
+    """Put the gradients of what was normalised, of weight and of bias into `out`; False where the lines are to run."""
+    layout = _layout(grad.shape, dims) if _large(grad) and rows(grad, normal, scale, *out) else None
     if layout is None or layout.length < _SHORT or grad.shape != normal.shape or scale.size != layout.units:
-        return None
-    function = _backward.function(grad.dtype)
-    if function is None:
-        return None
-    out = np.empty_like(grad)
-    share(function, layout.units, _least(layout), *map(address, (grad, normal, scale, out)), *layout[1:])
-    return out
+        return False
+    size = layout.units if by_unit else layout.length
+    factor: Array = np.ones(size, grad.dtype) if weight is None else weight
+    if not rows(grad, factor) or any(each.size != size for each in (factor, *out[1:])):
+        return False
+    if not by_unit and layout.segments != 1:
+        return False
+    function = _gradients.function(grad.dtype, by_unit)
+    columns = None if by_unit else _columns.function(grad.dtype)
+    if function is None or (columns is None and not by_unit):
+        return False
+    share(function, layout.units, _least(layout), *map(address, (grad, factor, normal, scale, *out)), *layout[1:])
+    if columns is not None:
+        parts = np.empty((2, size), grad.dtype)
+        least = max(16, -(-_EACH // layout.units))  # columns: whole lines of the cache
+        share(columns, size, least, *map(address, (grad, normal, *out[1:], *parts)), layout.units, size)
+    return True
 
 
 def softmax_(x: Array, zero: bool) -> bool:

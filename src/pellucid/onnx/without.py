@@ -45,7 +45,8 @@ _REASONS = {
     _BACKWARD: """
         along attention_gradients avg_pool_spread class_weights convolution_weight cross_entropy_backward
         cumprod_backward diagonal_embed future gather_embed index_embed index_zeros_put log_softmax_backward mask_rows
-        max_pool_gather normalize_backward others part_embed pick piece piece_embed place repeat_rows
+        max_pool_gather normalize_backward normalize_gradients others part_embed pick piece piece_embed place
+        repeat_rows
         gru_delta lstm_delta rnn_delta softmax_backward spread standard_gamma_slope strided_embed take_embed
         threshold_backward view_embed view_replay view_zero windows_add
     """,

@@ -13,8 +13,10 @@ from typing import Any
 from pellucid.core import Tensor, called, real
 from pellucid.declare import TABLE, function, op
 from pellucid.kernels import rows as native
+from pellucid.reverse.vocabulary import of_array
 from pellucid.types.dtypes import finfo, float32
 
+from .in_row import in_row, out_of_row
 from .reduce import sum as _sum
 from .reduction import count_of, widened
 from .refusals import without
@@ -63,16 +65,9 @@ def _scale(m: Any, input: Any, dims: Any, eps: float) -> Any:
     return 1 / m.sqrt(m.mean(apart * apart, dim=dims, keepdim=True) + eps)
 
 
-def _input_rule(m: Any, g: Any, normal: Any, scale: Any, dims: Any) -> Any:
-    return m.normalize_backward(g, normal, scale, dims=dims)
-
-
 @op(public=False, method=False)
 def normalize_backward(xp: Any, grad: Any, normal: Any, scale: Any, *, dims: Any) -> Any:
     """scale · (grad - mean(grad) - normal · mean(grad · normal)): the gradient of what normalises over `dims`."""
-    found = native.normalise_backward(grad, normal, scale, dims)
-    if found is not None:
-        return found
     made = grad * normal
     along = average(xp, made, dims)
     xp.multiply(normal, along, out=made)
@@ -169,20 +164,56 @@ for _one, _channel in ((_layer_norm, False), (_batch_norm, True)):
         normal=lambda m, input, dims, eps: _normal(m, input, dims, eps),
         scale=lambda m, input, dims, eps: _scale(m, input, dims, eps),
     )
-_layer_norm.vjp(
-    input=lambda m, g, input, weight, normal, scale, dims: _input_rule(
-        m, g if weight is None else g * weight, normal, scale, dims
-    ),
-    weight=lambda m, g, input, normal, weight_shape: _weight_rule(m, g * normal, weight_shape, False),
-    bias=lambda m, g, bias_shape: _weight_rule(m, g, bias_shape, False),
-)
-_batch_norm.vjp(
-    input=lambda m, g, input, weight, normal, scale, dims: _input_rule(
-        m, g if weight is None else g * _along_channels(m, weight, len(g.shape), True), normal, scale, dims
-    ),
-    weight=lambda m, g, input, normal, weight_shape: _weight_rule(m, g * normal, weight_shape, True),
-    bias=lambda m, g, bias_shape: _weight_rule(m, g, bias_shape, True),
-)
+
+
+def _gradients(m: Any, grad: Any, weight: Any, normal: Any, scale: Any, *, dims: Any, channel: bool) -> Any:
+    """The gradients of the input, of the weight and of the bias, one behind the other."""
+    rank, shape = len(grad.shape), _affine_shape(normal, dims, channel)
+    widened = grad if weight is None else grad * _along_channels(m, weight, rank, channel)
+    return in_row(
+        m,
+        m.normalize_backward(widened, normal, scale, dims=dims),
+        _weight_rule(m, grad * normal, shape, channel),
+        _weight_rule(m, grad, shape, channel),
+    )
+
+
+def _affine_shape(normal: Any, dims: Any, channel: bool) -> tuple[int, ...]:
+    shape = tuple(normal.shape)
+    return shape[1:2] if channel else shape[len(shape) - len(dims) :]
+
+
+@op(public=False, method=False)
+def normalize_gradients(xp: Any, grad: Any, weight: Any, normal: Any, scale: Any, *, dims: Any, channel: bool) -> Any:
+    """What `layer_norm` and (`channel`) `batch_norm` hand on: the gradients of input, weight, bias in a row."""
+    shape = _affine_shape(normal, dims, channel)
+    made = xp.empty(grad.size + 2 * math.prod(shape), grad.dtype)
+    parts = out_of_row(of_array(made), made, tuple(grad.shape), shape, shape)
+    if native.normalise_gradients(grad, weight, normal, scale, dims, channel, parts):
+        return made
+    return _gradients(of_array(grad), grad, weight, normal, scale, dims=dims, channel=channel)
+
+
+normalize_gradients.composes(_gradients)
+
+
+def _sharing(channel: bool) -> Any:
+    def shared(m: Any, g: Any, input: Any, weight: Any, normal: Any, scale: Any, dims: Any) -> Any:
+        """The gradients, apart; the input is asked for so that it is kept."""
+        row = m.normalize_gradients(g, weight, normal, scale, dims=dims, channel=channel)
+        shape = _affine_shape(normal, dims, channel)
+        return out_of_row(m, row, tuple(g.shape), shape, shape)
+
+    return shared
+
+
+for _one, _channel in ((_layer_norm, False), (_batch_norm, True)):
+    _one.shares(parts=_sharing(_channel))
+    _one.vjp(
+        input=lambda m, g, parts: parts[0],
+        weight=lambda m, g, parts: parts[1],
+        bias=lambda m, g, parts: parts[2],
+    )
 
 
 @op(public=False, method=False, mutates=(0, 1))
