@@ -136,20 +136,24 @@ def _lstm(name: str, type: str, lanes: int, height: int, rows: int, units: int) 
     return k
 
 
-def _lstm_backward(name: str, type: str, lanes: int, height: int, rows: int, units: int) -> Emitter:
-    """From the gradients of all states and cells those of the four sums (`delta`), and of the first cell (in `inner`).
+Cell = Callable[[Value, Value, Value, int, Value, Value], None]
 
-    The steps are given in the order of backward; `inner` begins as zeros.
+
+def _steps_back(
+    v: _Lanes, gates: int, delta: Value, kept: tuple[Value, Value], sizes: tuple[int, int, int], cell: Cell
+) -> None:
+    """Go through the steps of a backward pass: what the states get is their own gradient and what comes through time.
+
+    The latter is the product of the weight with the gradient of the `gates` of the step after, in `delta`. `kept` has
+    what was kept of all steps, and the first. `cell` is called for the units of a vector: with their place in a batch,
+    their row and column in all steps, how many they are, what they get, and where those of the step before are.
     """
-    pointers = ("of_states", "of_cells", "weight", "cell", "gated", "cells", "inner", "delta")
-    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
-                {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
-    v, wide = _Lanes(k, type, lanes), _VECTORS * lanes
-    row_of = k.size * 4
+    k, type, lanes = v.k, v.type, v.lanes
+    wide, row_of = _VECTORS * lanes, k.size * gates
     with k.loop(0, k.steps) as s:
         t = k.first + s * k.turn
-        later = k.at(k.delta, (t - k.turn) * k.batch * row_of, type)
-        before = k.select(s + 1 < k.steps, k.at(k.cells, (t + k.turn) * k.batch * k.size, type), k.cell)
+        later = k.at(delta, (t - k.turn) * k.batch * row_of, type)
+        before = k.select(s + 1 < k.steps, k.at(kept[0], (t + k.turn) * k.batch * k.size, type), kept[1])
         depth = k.select(s > 0, row_of, 0)
 
         def block(
@@ -164,23 +168,39 @@ def _lstm_backward(name: str, type: str, lanes: int, height: int, rows: int, uni
             for row, totals in enumerate(sums):
                 for (part, own), total in zip(parts, totals, strict=False):
                     at = (i + row) * k.size + j + part
-                    place = t * k.batch * k.size + at
-                    gates = [((t * k.batch + i + row) * 4 + gate) * k.size + j + part for gate in range(4)]
-                    inward, forget, new, outward = (v.load(k.gated, gate, own) for gate in gates)
-                    shown, raw = m.tanh(k, v.load(k.cells, place, own)), total.get()
-                    change = v.load(k.of_cells, place, own) + v.load(k.inner, at, own)
-                    change = change + raw * (outward * (1 - shown * shown))
-                    slopes = (
-                        change * (new * inward * (1 - inward)),
-                        change * (v.load(before, at, own) * forget * (1 - forget)),
-                        change * (inward * (1 - new * new)),
-                        raw * (shown * outward * (1 - outward)),
-                    )
-                    for gate, slope in zip(gates, slopes, strict=True):
-                        v.store(slope, k.delta, gate, own)
-                    v.store(change * forget, k.inner, at, own)
+                    cell(at, t * k.batch + i + row, j + part, own, total.get(), before)
 
-        _blocks(k, height, rows, wide, units, block)
+        _blocks(k, *sizes[:2], wide, sizes[2], block)
+
+
+def _lstm_backward(name: str, type: str, lanes: int, height: int, rows: int, units: int) -> Emitter:
+    """From the gradients of all states and cells those of the four sums (`delta`), and of the first cell (in `inner`).
+
+    The steps are given in the order of backward; `inner` begins as zeros.
+    """
+    pointers = ("of_states", "of_cells", "weight", "cell", "gated", "cells", "inner", "delta")
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
+                {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
+    v = _Lanes(k, type, lanes)
+
+    def cell(at: Value, line: Value, column: Value, own: int, raw: Value, before: Value) -> None:
+        gates = [(line * 4 + gate) * k.size + column for gate in range(4)]
+        inward, forget, new, outward = (v.load(k.gated, gate, own) for gate in gates)
+        place = line * k.size + column
+        shown = m.tanh(k, v.load(k.cells, place, own))
+        change = v.load(k.of_cells, place, own) + v.load(k.inner, at, own)
+        change = change + raw * (outward * (1 - shown * shown))
+        slopes = (
+            change * (new * inward * (1 - inward)),
+            change * (v.load(before, at, own) * forget * (1 - forget)),
+            change * (inward * (1 - new * new)),
+            raw * (shown * outward * (1 - outward)),
+        )
+        for gate, slope in zip(gates, slopes, strict=True):
+            v.store(slope, k.delta, gate, own)
+        v.store(change * forget, k.inner, at, own)
+
+    _steps_back(v, 4, k.delta, (k.cells, k.cell), (height, rows, units), cell)
     return k
 
 
@@ -229,38 +249,21 @@ def _gru_backward(name: str, type: str, lanes: int, height: int, rows: int, unit
     pointers = ("of_states", "weight", "hidden", "gated", "states", "inner", "of_gates", "of_u")
     k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}",
                 {**dict.fromkeys(pointers, "ptr"), **dict.fromkeys(_STEPS, "i64")}, blocked=True)  # fmt: skip
-    v, wide = _Lanes(k, type, lanes), _VECTORS * lanes
-    row_of = k.size * 3
-    with k.loop(0, k.steps) as s:
-        t = k.first + s * k.turn
-        later = k.at(k.of_u, (t - k.turn) * k.batch * row_of, type)
-        before = k.select(s + 1 < k.steps, k.at(k.states, (t + k.turn) * k.batch * k.size, type), k.hidden)
-        depth = k.select(s > 0, row_of, 0)
+    v = _Lanes(k, type, lanes)
 
-        def block(
-            i: Value, height: int, panel: Value, width: int, t=t, later=later, before=before, depth=depth
-        ) -> None:
-            j = panel * wide
-            parts = [(part, min(lanes, width - part)) for part in range(0, width, lanes)]
-            lines = [(t * k.batch + i + row) * k.size + j for row in range(height)]
-            sums = [[k.variable(v.load(k.of_states, line + part, own)) for part, own in parts] for line in lines]
-            sums = [[*line, *(k.variable(k.zero(v.kind)) for _ in range(_VECTORS - len(line)))] for line in sums]
-            v.product(sums, k.at(later, i * row_of, type), row_of, k.at(k.weight, panel * row_of * wide, type), depth)
-            for row, totals in enumerate(sums):
-                for (part, own), total in zip(parts, totals, strict=False):
-                    at, line = (i + row) * k.size + j + part, t * k.batch + i + row
-                    place, gates = line * row_of + j + part, line * 4 * k.size + j + part
-                    reset, update, new, last = (v.load(k.gated, gates + k.size * gate, own) for gate in range(4))
-                    whole = total.get() + v.load(k.inner, at, own)
-                    to_new = whole * ((1 - update) * (1 - new * new))
-                    of_reset = to_new * (last * reset * (1 - reset))
-                    of_update = whole * ((v.load(before, at, own) - new) * update * (1 - update))
-                    for pointer, of_last in ((k.of_gates, to_new), (k.of_u, to_new * reset)):
-                        for gate, value in enumerate((of_reset, of_update, of_last)):
-                            v.store(value, pointer, place + k.size * gate, own)
-                    v.store(whole * update, k.inner, at, own)
+    def cell(at: Value, line: Value, column: Value, own: int, raw: Value, before: Value) -> None:
+        place, gates = line * k.size * 3 + column, line * 4 * k.size + column
+        reset, update, new, last = (v.load(k.gated, gates + k.size * gate, own) for gate in range(4))
+        whole = raw + v.load(k.inner, at, own)
+        to_new = whole * ((1 - update) * (1 - new * new))
+        of_reset = to_new * (last * reset * (1 - reset))
+        of_update = whole * ((v.load(before, at, own) - new) * update * (1 - update))
+        for pointer, of_last in ((k.of_gates, to_new), (k.of_u, to_new * reset)):
+            for gate, value in enumerate((of_reset, of_update, of_last)):
+                v.store(value, pointer, place + k.size * gate, own)
+        v.store(whole * update, k.inner, at, own)
 
-        _blocks(k, height, rows, wide, units, block)
+    _steps_back(v, 3, k.of_u, (k.states, k.hidden), (height, rows, units), cell)
     return k
 
 
