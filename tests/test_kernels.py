@@ -157,6 +157,7 @@ CASES = [
         Case(f"product {name}", multiplied, [shapes], (kernel,), bound=5)
         for name, kernel, shapes in (
             ("of few rows", "product_dot", ((9, 301), (115, 301))),
+            ("of few rows with a bias", "product_dot", ((9, 301), (115, 301), (115,))),
             ("of some rows", "product_outer", ((33, 150), (57, 150))),
             ("of many rows", "product_outer", ((517, 97), (50, 97), (50,))),
             ("of many matrices", "product_outer", ((9, 31, 97), (50, 97), (50,))),

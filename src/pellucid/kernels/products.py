@@ -33,7 +33,7 @@ ASIDE, TURNED = "aside", "turned"  # how `outer` puts B side by side: by rows, b
 LEAST = 1 << 18  # products of numbers: below, a call costs as much as it saves
 LARGEST = 1 << 30  # above, BLAS is as fast
 _PART = 1 << 18  # products of numbers that a thread takes at least
-_PACKED, _ALWAYS = 48, 128  # rows of C from which on it pays to put B side by side: where its rows meet in few sets
+_PACKED, _ALWAYS = 48, 512  # rows of C from which on it pays to put B side by side: where its rows meet in few sets
 _APART = 512  # of the cache, since they lie a multiple of this many bytes apart; and in any case
 _DEEP = 512  # of k: above, what `dot` adds up at the end of a block counts little
 _MOST = 1024  # shapes that `matmul` remembers
@@ -194,7 +194,10 @@ def choice(
     dtype: Any, shape: tuple[int, int, int], a: tuple[int, int], b: tuple[int, int], *, biased: bool = False,
     descends: bool = False, keeps: bool = True,
 ) -> Choice | None:  # fmt: skip
-    """The kernel for matrices (m, k) and (k, n) with these distances between neighbours; None where none fits."""
+    """The kernel for matrices (m, k) and (k, n) with these distances between neighbours; None where none fits.
+
+    One that is not `outer` leaves the bias to be added.
+    """
     m, k, n = shape
     target = compiler.target()
     if target is None or dtype not in TYPES or not 0 < m * n * k <= LARGEST:
@@ -202,7 +205,7 @@ def choice(
     lanes = target.lanes * 4 // dtype.itemsize
     by_rows, by_columns = b[1] == 1 or n == 1, b[0] == 1 or k == 1
     few = m < _PACKED // 2 or (m < _PACKED and k >= _DEEP)
-    if by_columns and not by_rows and a[1] == 1 and few and not (biased or descends):
+    if by_columns and not by_rows and a[1] == 1 and few and not descends:
         rows, columns = min(4, m), min(3, n)
         function = DOT.function(dtype, lanes, rows, columns)
         items, numbers, outer = -(-m // rows), (m, n, k, a[0], b[1]), False
@@ -242,6 +245,8 @@ def matmul(a: Array, b: Array, bias: Array | None = None, out: Array | None = No
         share(found.function, found.items, found.least, *places, extra, *found.numbers, 0.0)
     else:
         share(found.function, found.items, found.least, *places, *found.numbers)
+        if bias is not None:
+            out += bias
     return out
 
 
