@@ -122,6 +122,22 @@ def test_a_patched_program_has_the_fault_no_more(cause: str) -> None:
     assert any(sorted(program.splitlines()) == right for program in plain), source
 
 
+def test_a_shape_is_mended_where_it_comes_from() -> None:
+    source = SEQUENCES.replace("nn.functional.cross_entropy(", "nn.functional.mse_loss(")
+    line = source.count("\n", 0, source.index("mse_loss")) + 1
+    tall = Finding("silent-broadcast-loss", "error", 1, "The prediction is (40, 1) and", "", "", "t.py", line)
+    assert "return self.say(self.read(rows)[0][:, -1]).squeeze(-1)" in next(repairs(tall, source))
+    flat = Finding("silent-broadcast-loss", "error", 1, "The prediction is (40,) and", "", "", "t.py", line)
+    assert "y[i : i + 40].squeeze(-1)" in next(repairs(flat, source))
+
+
+def test_a_class_id_is_mended_where_1_is_added() -> None:
+    source = SEQUENCES.replace("y[i : i + 40])", "labels[i : i + 40] + 1)")
+    line = source.count("\n", 0, source.index("cross_entropy")) + 1
+    found = Finding("labels-off-by-one", "error", 1, "", "", "y - 1", "t.py", line)
+    assert "labels[i : i + 40]).backward()" in next(repairs(found, source))
+
+
 @pytest.mark.parametrize("line", ["eval", "train"])
 def test_a_mode_is_set_around_what_it_is_for(line: str) -> None:
     if line == "train":

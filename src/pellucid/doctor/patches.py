@@ -162,15 +162,33 @@ def _axis(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
         yield text.with_expression(numbers[-1], value) if numbers else with_option(call, "dim", value, text)
 
 
+def _outputs(tree: ast.AST, networks: set[str]) -> Iterator[ast.expr]:
+    """What the forward of each of these networks returns, where it returns one thing."""
+    kinds = {
+        last(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and assigned(node) & networks
+    }
+    for kind in ast.walk(tree):
+        if isinstance(kind, ast.ClassDef) and kind.name in kinds:
+            forward = [n for n in kind.body if isinstance(n, ast.FunctionDef) and n.name == "forward"]
+            returned = [n.value for f in forward for n in ast.walk(f) if isinstance(n, ast.Return) and n.value]
+            yield from returned if len(returned) == 1 else ()
+
+
 def _same_shape(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """The output of the network, or the prediction in the line, loses its axis of length 1, or the target gets one."""
-    forwards = [n for n in ast.walk(ast.parse(text.source)) if isinstance(n, ast.FunctionDef) and n.name == "forward"]
-    returned = [n.value for f in forwards for n in ast.walk(f) if isinstance(n, ast.Return) and n.value is not None]
-    if len(forwards) == len(returned) == 1 and re.search(r"prediction is \(\d+, 1\)", finding.evidence):
-        yield text.with_expression(returned[0], f"{bracketed(returned[0], text)}.squeeze(-1)")
     tree = ast.parse(text.source)
-    near = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
     networks = {name for _, name in trained(tree, text)}
+    flat = re.search(r"prediction is \(\d+,\)", finding.evidence) is not None  # and the target has the axis
+    if flat:
+        for call in calls(statement, r"\w+"):
+            if len(call.args) == 2 and "backward" not in text.of(call.func):
+                yield text.with_expression(call.args[1], f"{bracketed(call.args[1], text)}.squeeze(-1)")
+                yield text.with_expression(call.args[0], f"{bracketed(call.args[0], text)}.unsqueeze(-1)")
+    for value in [] if flat else _outputs(tree, networks):
+        yield text.with_expression(value, f"{bracketed(value, text)}.squeeze(-1)")
+    near = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
     for node in ast.walk(tree):
         value = node.value if isinstance(node, ast.Assign) and assigned(node) & near else None
         if isinstance(value, ast.Call) and text.of(value.func) in networks:

@@ -127,7 +127,12 @@ def _targets(statement: ast.stmt) -> Iterator[ast.expr]:
 
 
 def _from_zero(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """Class ids less one."""
+    """Class ids without the 1 that is added to them, or less one."""
+    for node in ast.walk(ast.parse(text.source)):
+        more = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and ast.unparse(node.right) == "1"
+        left = text.of(node.left) if more and isinstance(node, ast.BinOp) else ""
+        if isinstance(node, ast.BinOp) and re.search(r"label|target|class|digit|kind|(^|\W|_)y(\W|_|$)", left):
+            yield text.with_expression(node, left)
     for target in _targets(statement):
         if finding.fix == "y - 1":
             yield text.with_expression(target, f"{bracketed(target, text)} - 1")
