@@ -101,6 +101,16 @@ def test_docstrings_are_taken_literally() -> None:
     )
 
 
+def test_the_theme_goes_on_to_follow_the_system() -> None:
+    """What matches first is what is kept for a reader who never chose: one palette of light or dark would stay."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert re.findall(r'media: "\((.*)\)"', text) == [
+        "prefers-color-scheme",
+        "prefers-color-scheme: light",
+        "prefers-color-scheme: dark",
+    ]
+
+
 def test_the_notebooks_are_written_as_notebooks_too() -> None:
     """With the cells of the text that the build runs, and without outputs."""
     pytest.importorskip("jupytext", reason='jupytext is not installed: pip install "pellucid[test]"')
