@@ -204,6 +204,7 @@ def _histogram(axes: Any, name: str, weight: Array, earlier: Array | None, bins:
     axes.axvline(0, color="black", linewidth=0.6)
     odd = weight.size - values.size
     told = f"mean {values.mean():.2g}\nstd {values.std():.2g}" + (f"\nnot finite: {odd:,}" if odd else "")
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.4)  # room above the bars for what is written there
     style.note(axes, told)
     axes.set_ylabel("count", fontsize=8)
     style.clean(axes)
