@@ -285,3 +285,13 @@ def test_an_answer_that_fails_is_shown_with_its_line(
     outcome = check(answer(tmp_path, "relu", text))
     assert "while" not in text or "relu.py, line " in outcome.lines[-1]
     assert not outcome.right and said in "\n".join(outcome.lines), outcome.lines
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_an_empty_file_is_not_written_yet(name: str, tmp_path: Path) -> None:
+    assert check(answer(tmp_path, name, "")).lines[0].startswith("Not written yet: the file defines no ")
+
+
+def test_what_a_function_gives_and_the_check_cannot_use_is_said(tmp_path: Path) -> None:
+    outcome = check(answer(tmp_path, "dropout", "def dropout(x, p, rng):\n    return None\n"))
+    assert outcome.lines[-1].startswith("What a function of the file gives cannot be used")

@@ -34,6 +34,17 @@ class _Endless(Exception):
     """The answer took too long."""
 
 
+class _Lacking(Exception):
+    """The answer defines no such name."""
+
+
+class _Given(dict[str, Any]):
+    """What an answer defines."""
+
+    def __missing__(self, name: str) -> Any:
+        raise _Lacking(f"the file defines no {name}")
+
+
 @dataclass
 class Outcome:
     """What a check found.
@@ -62,18 +73,21 @@ def check(path: Path, exercise: Exercise | None = None) -> Outcome:
     try:
         with _limited(), _nobody_types(), contextlib.redirect_stdout(sys.stderr):
             given = runpy.run_path(str(path), run_name="__pellucid_check__")
-            return _checked(exercise, given)
+            return _checked(exercise, _Given(given))
     except NotImplementedError as error:
         return Outcome(False, [f"Not written yet: {_where(path, error) or error}"])
     except _Endless as error:
         where = _where(path, error)
         return Outcome(False, [f"It does not end: it was interrupted after {error}.", *([where] if where else [])])
+    except _Lacking as error:
+        return Outcome(False, [f"Not written yet: {error}."])
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever an answer raises is shown with its line)
         where = _where(path, error)
         if isinstance(error, SyntaxError) and where:
             return Outcome(False, [f"It is no Python yet: {error.msg}", where])
         shown = "".join(traceback.format_exception_only(error)).strip()
-        return Outcome(False, [f"It ends in an error: {shown}", *([where] if where else [])])
+        unused = "What a function of the file gives cannot be used: is it what the head of the file asks for?"
+        return Outcome(False, [f"It ends in an error: {shown}", where or unused])
 
 
 @contextlib.contextmanager
@@ -185,7 +199,7 @@ def _arrays(found: Any) -> list[Any]:
 def _needs(given: Names, *names: str) -> None:
     for name in names:
         if not callable(given.get(name)):
-            raise TypeError(f"the file defines no function {name}")
+            raise _Lacking(f"the file defines no function {name}")
 
 
 def _by_hand(given: Names) -> Outcome:
