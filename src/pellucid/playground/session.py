@@ -111,9 +111,9 @@ class Session:
             if not made:
                 threading.Event().wait(0.005)
         else:
-            training.run(10**9, SLICE)
+            made = training.run(10**9, SLICE)
         self._last = now
-        if self._wanted:
+        if self._wanted and made:
             self._show()
 
     def _show(self) -> None:
@@ -206,7 +206,7 @@ class Session:
         self._speed, self._last, self._credit = speed, perf_counter(), 0.0
 
     def _do_frame(self, order: dict[str, Any]) -> None:
-        """The page has drawn: it takes the next frame."""
+        """The page paints, and takes a new state: it is sent once there is one; asked twice meanwhile, it gets one."""
         self._wanted = True
 
     def _do_surface(self, order: dict[str, Any]) -> None:

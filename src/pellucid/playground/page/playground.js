@@ -49,7 +49,6 @@ function arrived(data) {
   }
   state.frame = { ...header, weights, gradients, units, output: out };
   state.fresh = true;
-  if (!document.hidden) send({ do: "frame" }); // the next one is made while this one is drawn
 }
 
 const answers = {
@@ -414,6 +413,7 @@ function drawSurface() {
 function draw(now) {
   requestAnimationFrame(draw);
   state.frames++;
+  if (state.playing) send({ do: "frame" }); // one for each that is painted, while the one before is still on its way
   if (state.frame && state.fresh) {
     const begun = performance.now();
     state.fresh = false;
@@ -459,7 +459,6 @@ function redraw() {
 
 new ResizeObserver(redraw).observe(document.body);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-document.addEventListener("visibilitychange", () => !document.hidden && send({ do: "frame" }));
 
 // Beginning -------------------------------------------------------------------------------------------------------
 
