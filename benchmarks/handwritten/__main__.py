@@ -1,7 +1,7 @@
 """How well `pellucid doctor` reads programs that use no framework.
 
-    python -m benchmarks.handwritten [--only GLOB] [--sample K] [--seed S] [--jobs N] [--budget SECONDS] [--append]
-                                     [--out FILE]
+    python -m benchmarks.handwritten [--only GLOB] [--gradients] [--sample K] [--seed S] [--jobs N]
+                                     [--budget SECONDS] [--append] [--out FILE]
 
 Writes each case into an empty folder, as the plain script that its author has, runs the doctor on it in a process of
 its own, and prints how many faulty programs were detected, how many faults were named at rank 1, how often the line was
@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.handwritten.cases import HERE, Case, cases, sample
+from pellucid.check.mistakes import TABLE
 
 RESULTS = Path(__file__).parent.parent / "results" / "handwritten.json"
 PATIENCE = 120  # seconds until a doctor that does not answer is ended
@@ -81,6 +82,11 @@ def diagnose(case: Case, budget: float | None) -> dict[str, Any]:
         "cpu": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
         "stderr": text if code not in (0, 1) else "",
     }
+
+
+def backward(case: Case) -> bool:
+    """Whether the case has mistakes, and all are of the vocabulary of `pellucid check`."""
+    return bool(case.mistakes) and all(mistake.id in TABLE for mistake in case.mistakes)
 
 
 @functools.cache
@@ -145,6 +151,7 @@ def main(about: str = __doc__ or "", folder: Path = HERE, results: Path = RESULT
     """The command, for the programs of a folder."""
     parser = argparse.ArgumentParser(description=about.split("\n")[0])
     parser.add_argument("--only", default="*")
+    parser.add_argument("--gradients", action="store_true", help="those with mistakes of the backward pass alone")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
@@ -155,7 +162,8 @@ def main(about: str = __doc__ or "", folder: Path = HERE, results: Path = RESULT
     given = parser.parse_args()
     out: Path = given.out
     known = {row["name"]: row for row in json.loads(out.read_text())} if given.append and out.is_file() else {}
-    found = sample(list(cases(given.only, folder)), given.sample, given.seed)
+    found = [case for case in cases(given.only, folder) if not given.gradients or backward(case)]
+    found = sample(found, given.sample, given.seed)
     todo = [case for case in found if known.get(case.name, {}).get("commit") != commit()]
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ThreadPoolExecutor(given.jobs) as pool:
