@@ -335,10 +335,20 @@ def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     sizes = _sizes(seen, found)
     files = session.program.loops.sources
     agreed = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
+    untold = [name for name, verdict in judgement.verdicts.items() if verdict == "unknown"]
     try:
         result: Autopsy = session.lab(
             lambda lab: autopsy(
-                lab, found, judgement.candidate, entry, seen.passes[:index], sizes, files, agreed, judgement.factors
+                lab,
+                found,
+                judgement.candidate,
+                entry,
+                seen.passes[:index],
+                sizes,
+                files,
+                agreed,
+                judgement.factors,
+                untold,
             ),
             found.groups,
             min(10.0, session.left() / 3),

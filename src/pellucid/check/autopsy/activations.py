@@ -22,6 +22,7 @@ from pellucid.check.record.tape import Array, TapeNode
 
 # What is a step of a formula more often than an activation.
 ARITHMETIC = {"square", "sqrt", "exp", "log", "1/z"}
+SIGMOIDAL = ("tanh", "sigmoid")  # whose derivatives are taken for one another
 LONG = 150  # steps of a program of whose loops the passes are not looked at one by one for this
 MOST_POINTS = 40  # other arrays at which a derivative is tried
 
@@ -86,6 +87,16 @@ def activations(case: TapeCase) -> Iterator[Hypothesis]:
                 region.out,
                 1.2,
             )
+            for other in SIGMOIDAL if name in SIGMOIDAL else ():
+                if other != name:
+                    yield Hypothesis(
+                        DERIVATIVE_AT_WRONG_POINT,
+                        instead(group, [KNOWN[other][3](member.out.value) for member in group]),
+                        f"The derivative is that of {other}, {KNOWN[other][2]}; {where} is {name}.",
+                        f"dz = da * ({by_output}), with a what comes out of {name}",
+                        region.out,
+                        0.9,
+                    )
         if not isinstance(case.only, int) or len(case.tape.useful()) <= LONG:
             yield from _elsewhere(case, group, slopes, called)
         yield Hypothesis(
@@ -144,7 +155,8 @@ def _elsewhere(case: TapeCase, group: list[Region], slopes: list[Array], called:
         count = 0
         for node in case.tape.useful():
             shapes = [member for member in group if member.out.shape == node.shape]
-            if not shapes or node.value.ndim == 0 or node.op == "assign" or count >= MOST_POINTS:
+            far = case.near is not None and node.index not in case.near
+            if far or not shapes or node.value.ndim == 0 or node.op == "assign" or count >= MOST_POINTS:
                 continue
             points = [] if by_output is None else [by_output(node.value)]
             points.append(region.derivative_at(node.value)[0] if region.start.shape == node.shape else None)

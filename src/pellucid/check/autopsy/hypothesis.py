@@ -54,6 +54,7 @@ class TapeCase:
     updated: dict[str, Array] = field(default_factory=dict)  # the parameters after the program's own update
     elsewhere: list[tuple[ReversePass, dict[str, Evidence]]] = field(default_factory=list)  # other points, for a factor
     only: int | str | None = None  # the number of a pass; "calls": each place from which a helper is called; "depth"
+    near: frozenset[int] | None = None  # the nodes at which a mistake is looked for; None: at all
 
     @property
     def tape(self) -> Tape:
@@ -68,12 +69,13 @@ class TapeCase:
 
     def loops(self) -> dict[Any, list[TapeNode]]:
         """The same, apart by the calls that led there: what stands together are passes of a loop."""
-        return _by_calls(self.tape.groups(), lambda node: node, 0)
+        return self._nearby(_by_calls(self.tape.groups(), lambda node: node, 0), lambda node: node)
 
     def selected(
         self, groups: dict[Any, list[Any]], node: Callable[[Any], TapeNode] = lambda member: member
     ) -> dict[Any, list[Any]]:
         """Of the groups of what stands at the same place, those that are looked at."""
+        groups = self._nearby(groups, node)
         if self.only is None:
             return groups
         if self.only == "depth":
@@ -85,6 +87,12 @@ class TapeCase:
             for key, passes in groups.items()
             if self.only < len(passes) and 1 < len(passes) <= FEW
         }
+
+    def _nearby(self, groups: dict[Any, list[Any]], node: Callable[[Any], TapeNode]) -> dict[Any, list[Any]]:
+        near = self.near
+        if near is None:
+            return groups
+        return {key: found for key, found in groups.items() if any(node(member).index in near for member in found)}
 
     def _by_depth(self, groups: dict[Any, list[Any]], node: Callable[[Any], TapeNode]) -> dict[Any, list[Any]]:
         """Apart by how many products lie behind: one line in a loop over layers, in a loop over samples."""

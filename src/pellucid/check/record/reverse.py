@@ -74,12 +74,12 @@ class ReversePass:
             old: list[tuple[TapeNode, Array]] = []
             if index in special:
                 before = self.raw.get(index, self.adjoints.get(index, np.zeros(node.shape)))
-                _, old = _contributions(node, before, self.change)
-                after, new = _contributions(node, before if delta is None else before + delta, both)
+                _, old = contributions(node, before, self.change)
+                after, new = contributions(node, before if delta is None else before + delta, both)
                 if node.op == "parameter":
                     deltas[index] = after - self.adjoints.get(index, np.zeros(node.shape))
             else:
-                _, new = _contributions(node, np.asarray(delta), _UNCHANGED)
+                _, new = contributions(node, np.asarray(delta), _UNCHANGED)
             for source, value in (*new, *((source, -value) for source, value in old)):
                 odd = source.op == "parameter" and value.shape != source.shape
                 into = misshapen if odd else deltas
@@ -118,14 +118,14 @@ def backward(tape: Tape, change: Change | None = None) -> ReversePass:
                 continue
             if node.index in change.adjoints:
                 found.raw[node.index] = adjoint
-            adjoints[node.index], contributions = _contributions(node, adjoint, change)
-            for source, value in contributions:
+            adjoints[node.index], given = contributions(node, adjoint, change)
+            for source, value in given:
                 known = adjoints.get(source.index)
                 adjoints[source.index] = value if known is None else known + value
     return found
 
 
-def _contributions(node: TapeNode, adjoint: Array, change: Change) -> tuple[Array, list[tuple[TapeNode, Array]]]:
+def contributions(node: TapeNode, adjoint: Array, change: Change) -> tuple[Array, list[tuple[TapeNode, Array]]]:
     """The adjoint of a node as the change leaves it, and what its inputs get of it."""
     alter = change.adjoints.get(node.index)
     if alter is not None:

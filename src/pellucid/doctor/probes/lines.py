@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.check.record.reverse import backward
+from pellucid.check.record.reverse import ReversePass, backward
 from pellucid.check.record.tape import Site, Tape, TapeNode
+from pellucid.doctor.probes.truths import Truth, along, truths
 
 
 def place(site: Site | None, files: Any) -> tuple[str, int] | None:
@@ -27,8 +28,8 @@ def first_wrong(
     that goes in is right, or a parameter that was updated already (`moved`).
     Single numbers that one place computes, turn by turn of a loop, are one value together.
     """
-    right = _Right(tape, moved)
-    last = _first_alike(right, wrong, given)
+    right = Values(tape, moved)
+    last = first_alike(right, wrong, given)
     places: dict[tuple[str, int], int] = {}
     for step in last.values():
         culprit = _back(step, right)
@@ -40,9 +41,9 @@ def first_wrong(
     return max(places, key=lambda at: places[at], default=None)
 
 
-def _first_alike(right: _Right, names: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[str, _Values]:
+def first_alike(right: Values, names: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[str, Value]:
     """For each tensor the first value of the backward pass that is its given gradient, up to a factor."""
-    found: dict[str, _Values] = {}
+    found: dict[str, Value] = {}
     for step in right.steps.values():
         for name in names:
             value = given.get(name)
@@ -50,7 +51,7 @@ def _first_alike(right: _Right, names: Iterable[str], given: Mapping[str, np.nda
                 continue
             if step.nodes[0].index in right.forward or step.value.size != value.size:
                 continue
-            if _along(step.value, value) if value.size > 1 else _as_large(step.value, value):
+            if along(step.value, value) if value.size > 1 else _as_large(step.value, value):
                 found[name] = step
     return found
 
@@ -74,13 +75,13 @@ def of_factors(
     that number changes by the factor, and no tensor that is right (`agreed`) comes by; where none does, and the factor
     is −1, that of the update; else the one that computes the tensor's gradient.
     """
-    right = _Right(tape, moved)
+    right = Values(tape, moved)
     lines: dict[str, tuple[str, int]] = {}
     turned: list[tuple[str, int]] = []
     cleared = {
-        passed.index for step in _first_alike(right, agreed, given).values() for passed in (step, *_chain(step, right))
+        passed.index for step in first_alike(right, agreed, given).values() for passed in (step, *_chain(step, right))
     }
-    for name, step in _first_alike(right, factors, given).items():
+    for name, step in first_alike(right, factors, given).items():
         steps = [step, *_chain(step, right)] if step.value.size > 1 else [step, *_numbers(step, right)]
         jumps = [
             after
@@ -108,7 +109,7 @@ def of_factors(
     return lines
 
 
-def _chain(step: _Values, right: _Right) -> Iterator[_Values]:
+def _chain(step: Value, right: Values) -> Iterator[Value]:
     """What a value was made of that is a true gradient up to a factor, back to the loss."""
     seen = {step.index}
     while True:
@@ -124,7 +125,7 @@ def _chain(step: _Values, right: _Right) -> Iterator[_Values]:
         yield step
 
 
-def _numbers(step: _Values, right: _Right) -> Iterator[_Values]:
+def _numbers(step: Value, right: Values) -> Iterator[Value]:
     """The single numbers of the backward pass that a number was made of, each of the one before it alone: `lr * db`."""
     while True:
         before = [s for s in right.sources(step) if s.needs and s.nodes[0].index not in right.forward]
@@ -134,7 +135,7 @@ def _numbers(step: _Values, right: _Right) -> Iterator[_Values]:
         yield step
 
 
-def _puts_in(factor: float, after: _Values, before: _Values, right: _Right) -> bool:
+def _puts_in(factor: float, after: Value, before: Value, right: Values) -> bool:
     """Whether a step puts a factor in; one of −1 may come with another, that of a mean."""
     if after.value.size == 1 == before.value.size:
         was, now = float(before.value.ravel()[0]), float(after.value.ravel()[0])
@@ -147,7 +148,7 @@ def _near(value: float, other: float) -> bool:
     return abs(value - other) <= 1e-3 * abs(other)
 
 
-class _Values:
+class Value:
     """The value of a node, or of all nodes of one place that compute a single number each."""
 
     def __init__(self, nodes: list[TapeNode]) -> None:
@@ -157,10 +158,11 @@ class _Values:
         self.value = first.value if len(nodes) == 1 else np.concatenate([node.value.ravel() for node in nodes])
 
 
-class _Right:
+class Values:
     """Whether a value is the true gradient of something in the forward pass."""
 
-    def __init__(self, tape: Tape, moved: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, tape: Tape, moved: Mapping[str, np.ndarray], way: ReversePass | None = None) -> None:
+        """`way`: the way back with the mistakes in it that are known already."""
         self.moved = moved
         self.forward = {node.index for node in tape.useful()}
         together: dict[Any, list[TapeNode]] = {}
@@ -169,63 +171,77 @@ class _Right:
             calls = () if node.site is None else node.site.calls
             key = node.index if alone else (node.site, calls, node.op, node.index in self.forward)
             together.setdefault(key, []).append(node)
-        self.steps = {nodes[-1].index: _Values(nodes) for nodes in together.values()}
+        self.steps = {nodes[-1].index: Value(nodes) for nodes in together.values()}
         self.of = {node.index: step for step in self.steps.values() for node in step.nodes}
-        self.by_size: dict[int, list[np.ndarray]] = {}
-        adjoints = backward(tape).adjoints
-        for step in self.steps.values():
-            found = [adjoints[node.index] for node in step.nodes if node.index in adjoints]
-            if step.nodes[0].index in self.forward and len(found) == len(step.nodes):
-                value = found[0] if len(found) == 1 else np.concatenate([part.ravel() for part in found])
-                if value.size > 0 and value.any():
-                    self.by_size.setdefault(value.size, []).append(value)
-        self.known: dict[int, float] = {}
+        values = [step.nodes for step in self.steps.values() if step.nodes[0].index in self.forward]
+        self.truths = truths(way or backward(tape), values)
+        self.known: dict[int, Truth | None] = {}
+        self.after: dict[tuple[int, str | None], bool] = {}
 
-    def __call__(self, step: _Values) -> bool:
-        return self.times(step) != 0.0
+    def __call__(self, step: Value) -> bool:
+        return self.truth(step) is not None
 
-    def times(self, step: _Values) -> float:
-        """How many times a true gradient a value is; 0 where it is none."""
+    def times(self, step: Value) -> float:
+        """How many times a true gradient, or a part of one, a value is; 0 where it is none."""
+        found = self.truth(step)
+        return 0.0 if found is None else found.times
+
+    def truth(self, step: Value) -> Truth | None:
+        """Which gradient a value is."""
         if step.index not in self.known:
-            self.known[step.index] = self._times(step) if step.value.any() else 0.0
+            found = self.truths.of(step.value) if step.value.any() else None
+            if found is None and len(step.nodes) > 1:
+                found = self.truths.of(step.value[::-1])
+            self.known[step.index] = found
         return self.known[step.index]
 
-    def _times(self, step: _Values) -> float:
-        for other in self.by_size.get(step.value.size, ()):
-            for value in (step.value, step.value[::-1]) if len(step.nodes) > 1 else (step.value,):
-                if _along(value, other):
-                    return _along(value, other) * float(np.linalg.norm(value) / np.linalg.norm(other))
-        return 0.0
-
-    def updated(self, step: _Values, name: str | None = None) -> bool:
+    def updated(self, step: Value, name: str | None = None) -> bool:
         """Whether a value is a parameter after the update; the one of that name."""
-        flat = step.value.ravel()
-        after = self.moved.values() if name is None else [self.moved[name]]
-        return any(flat.size == m.size and np.allclose(flat, m.ravel(), rtol=1e-12, atol=0.0) for m in after)
+        if (step.index, name) not in self.after:
+            flat, after = step.value.ravel(), self.moved.values() if name is None else [self.moved[name]]
+            found = any(flat.size == m.size and np.allclose(flat, m.ravel(), rtol=1e-12, atol=0.0) for m in after)
+            self.after[step.index, name] = found
+        return self.after[step.index, name]
 
-    def sources(self, step: _Values) -> list[_Values]:
+    def sources(self, step: Value) -> list[Value]:
         """What a value was computed from, but for itself."""
         found = {self.of[source.index].index for node in step.nodes for source in node.inputs} - {step.index}
         return [self.steps[index] for index in sorted(found)]
 
 
-def _back(step: _Values, right: _Right) -> _Values | None:
+def _back(step: Value, right: Values) -> Value | None:
     seen: set[int] = set()
     while step.index not in seen:
         seen.add(step.index)
-        sources = [
-            s for s in right.sources(step)
-            if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
-            and s.index not in seen and not right(s) and not right.updated(s) and not _of_forward(s, right)
-        ]  # fmt: skip
-        sources = [s for s in sources if s.value.size > 1] or sources
+        sources = _wrong_sources(step, right, seen)
         if not sources:
             return step
         step = max(sources, key=lambda s: s.index)
     return step
 
 
-def _of_helper(step: _Values, right: _Right) -> _Values | None:
+def origins(step: Value, right: Values) -> list[Value]:
+    """All values on the way back that are wrong though what they were computed from is right; the first one first."""
+    todo, seen, found = [step], {step.index}, list[Value]()
+    while todo:
+        here = todo.pop()
+        sources = _wrong_sources(here, right, set())
+        found += [] if sources else [here]
+        todo += [s for s in sources if s.index not in seen]
+        seen |= {s.index for s in sources}
+    return sorted(found, key=lambda s: s.index)
+
+
+def _wrong_sources(step: Value, right: Values, seen: set[int]) -> list[Value]:
+    sources = [
+        s for s in right.sources(step)
+        if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
+        and s.index not in seen and not right(s) and not right.updated(s) and not _of_forward(s, right)
+    ]  # fmt: skip
+    return [s for s in sources if s.value.size > 1] or sources
+
+
+def _of_helper(step: Value, right: Values) -> Value | None:
     """Where a product goes wrong of a right gradient and a factor that a function of the program computes from the
     forward pass alone, as an activation's derivative, that factor."""
     sources = [s for s in right.sources(step) if s.needs]
@@ -236,7 +252,7 @@ def _of_helper(step: _Values, right: _Right) -> _Values | None:
     return inner[0] if len(inner) == 1 else None
 
 
-def _of_forward(step: _Values, right: _Right) -> bool:
+def _of_forward(step: Value, right: Values) -> bool:
     """Whether a value is a mere function of the forward pass, as an activation's derivative is."""
     todo, seen = [step], set[int]()
     while todo:
@@ -252,19 +268,3 @@ def _of_forward(step: _Values, right: _Right) -> bool:
             return False
         todo += right.sources(item)
     return True
-
-
-def _unit(value: np.ndarray) -> np.ndarray:
-    size = float(np.sqrt((value * value).sum()))
-    return value / size if size else value
-
-
-def _along(first: np.ndarray, other: np.ndarray) -> int:
-    """1 or −1 if two values are multiples of each other, up to a transposition and axes of length 1; else 0."""
-    a, b = _unit(np.squeeze(np.asarray(first, float))), _unit(np.squeeze(np.asarray(other, float)))
-    for turned in (b, b.T):
-        if a.shape == turned.shape:
-            inner = float((a * turned).sum())
-            if abs(abs(inner) - 1) < 1e-9:
-                return 1 if inner > 0 else -1
-    return 0

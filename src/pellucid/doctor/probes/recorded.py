@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,10 +19,12 @@ from pellucid.check.record.traced import ArrayRecorder, Traced
 from pellucid.doctor.probes.lines import first_wrong, of_factors, place
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.probes.stepwise import Step, stepwise
 from pellucid.doctor.process.lab import Lab, Next, PassOutcome, PassRun
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves
 
+LONG = 250  # steps of a forward pass in which a mistake is looked for only where the backward pass goes wrong
 LARGEST = 2**25  # bytes of an array of data that is taken along
 MAKERS = (
     *("zeros", "ones", "empty", "full", "eye", "identity", "zeros_like", "ones_like", "empty_like", "full_like"),
@@ -71,10 +73,12 @@ def autopsy(
     files: Any,
     agreed: list[str],
     factors: dict[str, float],
+    untold: Collection[str] = (),
 ) -> Steps:
     """In a laboratory at the first pass that was studied: go on to `entry`, record that pass, name its mistakes.
 
-    `agreed`: the tensors that are right; `factors`: by how much others are off.
+    `agreed`: the tensors that are right; `factors`: by how much others are off; `untold`: those of which nothing is
+    known.
     """
     for _ in range(entry.index):
         yield Next()
@@ -82,7 +86,7 @@ def autopsy(
     if isinstance(tape, str):
         return Autopsy("inconclusive", notes=[tape])
     shapes = {name: found.groups[name].shape for name in found.parameters}
-    given = {name: entry.gradient[name].reshape(shapes[name]) for name in entry.gradient}
+    given = {name: entry.gradient[name].reshape(shapes[name]) for name in entry.gradient if name not in untold}
     truth = backward(tape).gradients()
     agrees = all(_agrees(truth[name], entry, candidate, name) for name in entry.gradient)
     if not agrees:
@@ -92,6 +96,15 @@ def autopsy(
     moved = {name: entry.values[name] + entry.update[name] for name in entry.values}
     first = first_wrong(tape, wrong or list(given), given, moved, files)
     lines = of_factors(tape, factors, agreed, given, moved, files)
+    by_steps: list[Named] = []
+    left = set(wrong)
+    if wrong:
+        steps, left = stepwise(
+            tape, given, wrong, agreed, moved, sizes, lab.left() / (2 if len(tape.useful()) > LONG else 4)
+        )
+        by_steps = [named for step in steps for named in _of_step(step, files)]
+        if by_steps and not left and len(tape.useful()) > LONG:
+            return Autopsy("wrong", by_steps, [], True, first, lines)
     before: list[Any] = [
         (None, {n: g.reshape(shapes[n]) for n, g in p.gradient.items()}) for p in earlier if p is not entry
     ]
@@ -111,17 +124,30 @@ def autopsy(
                 right=agreed,
             )
     except TimeoutError:
-        return Autopsy(
-            "wrong", notes=["the autopsy of the recording took too long"], agrees=True, first_wrong=first, lines=lines
-        )
+        notes = [] if by_steps else ["the autopsy of the recording took too long"]
+        return Autopsy("wrong", by_steps, notes, True, first, lines)
     named = [
         Named(
             f.tensor, str(f.mistake), f.confidence, f.text, f.fix, place(f.forward, files), place(f.backward, files),
             [str(o) for o in f.others], str(f.second),
         )
-        for f in result.findings
+        for f in result.findings if f.tensor not in untold
     ]  # fmt: skip
+    unknown = {item.tensor for item in named if item.mistake == "unknown"}
+    if by_steps and len(left) < len(unknown):
+        named = [*by_steps, *(item for item in named if item.tensor in left)]
     return Autopsy(result.status, named, list(result.notes), agrees, first, lines)
+
+
+def _of_step(step: Step, files: Any) -> list[Named]:
+    """What a step of the way back says of each tensor that it spoils."""
+    made = step.hypothesis
+    forward = place(made.node.site if made.node is not None else None, files)
+    at = place(step.site, files)
+    return [
+        Named(tensor, str(made.mistake), 0.9 if made.weight >= 0.7 else 0.75, made.explanation, made.fix, forward, at)
+        for tensor in step.tensors
+    ]
 
 
 @contextmanager
