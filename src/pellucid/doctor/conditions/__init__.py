@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from pellucid.doctor.conditions.case import LONGEST, MOST_PASSES, Case, Found, at
-from pellucid.doctor.conditions.causes import CAUSES, Cause, finite
+from pellucid.doctor.conditions.causes import CAUSES, Cause, domain, finite
 from pellucid.doctor.probes import data as probe
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.trials import Remedy
@@ -22,7 +22,7 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
-__all__ = ["CAUSES", "Case", "Cause", "Found", "look", "of_outputs", "rewind", "spoilt", "strayed"]
+__all__ = ["CAUSES", "Case", "Cause", "Found", "look", "no_number", "of_outputs", "rewind", "spoilt", "strayed"]
 
 SLOW = 0.5  # seconds that a pass takes, from which on only its loss is looked at: hundreds of passes are out of reach
 ENOUGH = 14  # passes, in which most programs that learn lose a part of their loss that is no accident
@@ -42,6 +42,14 @@ def spoilt(session: TrainingSession) -> Finding | None:
     if finding.file is not None and finding.line is not None:
         finding.code = session.program.loops.line(finding.file, finding.line)
     return finding
+
+
+def no_number(session: TrainingSession, study: SlopeStudy) -> Finding | None:
+    """The line that makes a parameter or the loss NaN or infinite within one pass."""
+    try:
+        return domain.in_one_pass(session, study)
+    except Lost:
+        return None
 
 
 def of_outputs(session: TrainingSession, judgement: gradient.Judgement | None, study: SlopeStudy) -> list[Finding]:

@@ -24,6 +24,7 @@ DIRECTIONS = 6  # random ±1 directions per tensor, where there are more
 CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 WORTH = 3e-4  # how much of a slope may be rounding
+TELLING = 0.9  # how far the updates have to go along the slope of a loss whose name says nothing
 RELATIVE = 1e-5  # of a tensor's size: how far it is moved
 
 
@@ -272,7 +273,14 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int) -> list[Cand
             share = 0.5  # of a sample that is right already it says nothing
         if share > 0.2 or (some and candidate.named > 0):
             kept.append((share, candidate))
-    kept.sort(key=lambda item: (-item[1].named if item[1].is_seen else 0, -round(item[0], 4)))
+    # What has no name that speaks for it goes along with the updates by chance, where there are many.
+    kept.sort(
+        key=lambda item: (
+            -item[1].named if item[1].is_seen else 0,
+            item[1].named < 2 and item[0] < TELLING,
+            -round(item[0], 4),
+        )
+    )
     return [candidate for _, candidate in kept[:most]]
 
 

@@ -23,7 +23,7 @@ CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Truth:
-    """What a value of the backward pass is: a multiple of the gradient of nodes of the forward pass, or of parts of it."""
+    """What a value of the backward pass is: a multiple of the gradient of forward nodes, or of parts of it."""
 
     times: float
     nodes: frozenset[int]

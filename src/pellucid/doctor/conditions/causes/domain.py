@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from pellucid.doctor.conditions.case import Case, at, error
+from pellucid.doctor.probes.losses import Candidate
+from pellucid.doctor.probes.overflow import leavings, origin
+from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.process import culprits
+from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.report import Finding
+
+BEGINS = re.compile(r"min|max|lowest|least")  # a record that begins with infinity
+
+
+def in_one_pass(session: TrainingSession, study: SlopeStudy) -> Finding | None:
+    """Where the next pass makes a parameter, or what the program calls its loss, no number: the line that does."""
+    bad = [
+        key[1]
+        for key, series in study.seen.items()
+        if Candidate("seen", key).named > 0
+        and not BEGINS.search(key[1])
+        and all(v.size == 1 for v in series)
+        and not np.isfinite(series).all()
+    ]
+    found, spoilt = session.lab(lambda lab: leavings(lab, session.found), session.found.groups, 5.0)
+    event = origin(found)
+    if event is None or not (spoilt or bad):
+        return None
+    code = session.program.loops.line(event.file, event.line).strip()
+    if event.kind == "overflow":
+        said = "A power grows beyond all numbers and becomes infinite; infinity divided by infinity is no number."
+        fix = "subtract the largest score first, np.exp(z - z.max(axis=-1, keepdims=True)), and scale the inputs"
+    elif "log" in code:
+        said = "A logarithm of 0 is taken: an output rounds to exactly 0 or 1, and 0 times infinity is no number."
+        fix = "keep the outputs off the ends: p = np.clip(p, 1e-12, 1 - 1e-12)"
+    else:
+        said = "A division or a root has no number for its result here."
+        fix = "keep what is divided by, or what the root is taken of, above 0: add 1e-12"
+    what = spoilt or bad[:1]
+    finding = error(
+        "log-of-zero",
+        0.9,
+        f"Within one pass NumPy meets here: {event.kind}. At its end {', '.join(what[:3])} is no finite number.",
+        said,
+        fix,
+    )
+    finding.file, finding.line, finding.code = event.file, event.line, code
+    return finding
 
 
 def find(case: Case) -> Finding | None:

@@ -1,0 +1,254 @@
+"""What is wrong with gradients that do not follow the slope, and where: mistake and line, by a recorded pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pellucid.doctor import engines
+from pellucid.doctor.probes.passes import SlopeStudy
+from pellucid.doctor.probes.recorded import Autopsy, Named, autopsy
+from pellucid.doctor.process.child import Lost
+from pellucid.doctor.process.controller import TrainingSession
+from pellucid.doctor.process.source import Assignments, suspect, undoing
+from pellucid.doctor.repairs import repairs
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules import backward, gradient
+
+FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
+OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
+OTHERS = 4  # losses of which it is asked whether they and a mistake explain all that is seen
+PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
+RESERVE = 12.0  # seconds that are left to what comes after
+
+
+def by_another_loss(
+    session: TrainingSession, seen: SlopeStudy, first: gradient.Judgement, by_name: bool
+) -> tuple[gradient.Judgement, list[Finding], list[Finding]] | None:
+    """Where no loss explains even a part: one by which a mistake that is made on purpose gives exactly the updates.
+
+    Those come first of which the program subtracts a label, and the usual ones.
+    """
+    others = [found for found in gradient.ranked(seen) if found.wrong and found.candidate.kind in PLAUSIBLE]
+    others = [found for found in others if found.candidate.named > 0 and not found.candidate.frozen]
+    others.sort(key=lambda found: (-found.candidate.named, PLAUSIBLE.index(found.candidate.kind)))
+    for found in others[: 3 * OTHERS]:
+        accumulating = backward.findings(found, seen, session.found, set())
+        if accumulating and accumulating[0].mistake == "accumulated":
+            return found, accumulating, []
+    for found in [found for found in others if found.candidate != first.candidate][:OTHERS]:
+        if session.left() < RESERVE:
+            break
+        findings = backward.findings(found, seen, session.found, sizes_of(seen, session.found))
+        if len(findings) != 1 or findings[0].cause != "wrong-backward":
+            continue
+        more = explain(findings[0], session, found, seen)
+        guessed = not found.candidate.is_seen and any(row["mistake"] == "wrong-loss" for row in findings[0].details)
+        if sure(findings[0], found, by_name) and not guessed:  # another loss than one that is a guess says nothing
+            return found, findings, more
+    return None
+
+
+def explain(
+    finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
+) -> list[Finding]:
+    """Where a finding about the gradient is, and what mistake it is; further mistakes are findings of their own."""
+    more: list[Finding] = []
+    _place(finding, session, judgement, seen)
+    if finding.cause == "wrong-backward":
+        more = _name(finding, session, judgement, seen)
+    elif finding.cause == "loss-sign-flipped":
+        _where_it_turns(finding, session, judgement, seen)
+    for found in (finding, *more):
+        if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
+            _in_own_names(found, session)
+    return more
+
+
+def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool:
+    """Whether a program may be called wrong: by a loss that explains a part of it, or that was asked for (`by_name`);
+    or by a mistake that, made on purpose, gives exactly the numbers that were found."""
+    if finding.cause != "wrong-backward" or _trusted(judgement) or finding.confidence == engines.CERTAIN:
+        return True
+    asked = by_name and judgement.candidate.is_seen
+    named = {row["tensor"] for row in finding.details if row["mistake"] != "unknown"}
+    return asked or (bool(named) and named >= set(judgement.wrong))
+
+
+def is_named(finding: Finding) -> bool:
+    """Whether a mistake that was made on purpose in the recorded pass gave exactly the numbers of the program."""
+    kinds = {row["mistake"] for row in finding.details}
+    return bool(kinds) and not kinds & {"unknown", *FACTORS}
+
+
+def _trusted(judgement: gradient.Judgement) -> bool:
+    """Whether the loss is known well enough to call a program wrong by it."""
+    return not judgement.wrong or gradient.explains_some(judgement)
+
+
+def sizes_of(seen: SlopeStudy, found: Any) -> set[int]:
+    """Lengths of axes of what was seen, but for those of the parameters: a batch may be one of them."""
+    sizes = {n for series in seen.seen.values() for value in series[:1] for n in value.shape}
+    sizes |= {len(series) for series in seen.seen.values()}
+    return {n for n in sizes if n > 1}
+
+
+def _name(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> list[Finding]:
+    """The mistake and its line, by a recording of the pass; further mistakes, each of other tensors, are returned."""
+    found = session.found
+    index = next(
+        (i for i, entry in enumerate(seen.passes) if any(_is_wrong(judgement, name, i) for name in judgement.wrong)), 0
+    )
+    entry = seen.passes[index]
+    sizes = sizes_of(seen, found)
+    files = session.program.loops.sources
+    agreed = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
+    untold = [name for name, verdict in judgement.verdicts.items() if verdict == "unknown"]
+    try:
+        result: Autopsy = session.lab(
+            lambda lab: autopsy(
+                lab,
+                found,
+                judgement.candidate,
+                entry,
+                seen.passes[:index],
+                sizes,
+                files,
+                agreed,
+                judgement.factors,
+                untold,
+            ),
+            found.groups,
+            min(10.0, session.left() / 3),
+        )
+    except Lost as lost:
+        finding.notes.append(f"the pass could not be recorded: {lost}")
+        return []
+    finding.notes += result.notes
+    if not result.named:
+        at = result.first_wrong if finding.mistake not in FACTORS else _line_of(result, judgement.wrong)
+        if at is not None:
+            _put(finding, session, at)
+        return []
+    finding.details = [vars(item) for item in result.named]
+    kinds = list(dict.fromkeys(item.mistake for item in result.named))
+    whole = replace(finding, notes=[], details=[])
+    more: list[Finding] = []
+    for kind in kinds:
+        own = [item for item in result.named if item.mistake == kind]
+        other = finding if kind == kinds[0] else replace(whole)
+        if kind == kinds[0] or kind != "unknown":
+            _of_autopsy(other, own, result, session, judgement, seen, alone=len(kinds) == 1)
+        if other is not finding and kind != "unknown":
+            more.append(other)
+    return more
+
+
+def _where_it_turns(
+    finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
+) -> None:
+    """The line by which a recorded gradient has the other sign, where the update is a descent: `W -= lr * dW`."""
+    groups = session.found.groups
+    source = Assignments.of(session.program.loops.sources)
+    signs = {update.sign for name in judgement.verdicts for update in source.updates(groups[name])}
+    if 1 in signs:
+        return
+    found, files = session.found, session.program.loops.sources
+    factors = dict.fromkeys(judgement.verdicts, -1.0)
+    entry, sizes = seen.passes[0], sizes_of(seen, found)
+    try:
+        result: Autopsy = session.lab(
+            lambda lab: autopsy(lab, found, judgement.candidate, entry, [], sizes, files, [], factors),
+            groups,
+            min(8.0, session.left() / 4),
+        )
+    except Lost:
+        return
+    at = _line_of(result, list(judgement.verdicts))
+    if at is not None and not any((u.file, u.line) == at for name in factors for u in source.updates(groups[name])):
+        _put(finding, session, at)
+
+
+def _of_autopsy(
+    finding: Finding,
+    named: list[Named],
+    result: Autopsy,
+    session: TrainingSession,
+    judgement: gradient.Judgement,
+    seen: SlopeStudy,
+    alone: bool,
+) -> None:
+    """What the autopsy says of some tensors, all by one mistake. `alone`: there is no other mistake."""
+    best, tensors = named[0], [item.tensor for item in named]
+    files = session.program.loops.sources
+    if best.mistake != "unknown" or not finding.mistake:
+        if best.mistake in FACTORS and (not alone or finding.mistake != best.mistake):
+            finding.mistake = best.mistake
+            _place(finding, session, judgement, seen, tensors)
+        finding.mistake, finding.explanation, finding.fix = best.mistake, best.text, best.fix
+        finding.confidence = min(finding.confidence, best.confidence)
+    if not alone:
+        finding.tensors = [row for row in finding.tensors if row["name"] in tensors]
+        if finding.tensors:
+            said = "; ".join(row["said"] for row in finding.tensors)
+            finding.evidence = f"Against the slope of {judgement.candidate.title} by differences: {said}."
+    at = best.backward
+    if at is None:
+        at = _line_of(result, tensors) if best.mistake in FACTORS else result.first_wrong
+    if best.forward is not None and best.mistake in OF_A_STEP:
+        at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
+    if at is not None:
+        _put(finding, session, at)
+
+
+def _in_own_names(finding: Finding, session: TrainingSession) -> None:
+    """What to write instead of the line, by the names of the program."""
+    source = session.program.loops.sources.get(finding.file or "", "")
+    changed = list(repairs(finding, source))
+    if len(changed) == 1 and finding.line is not None:
+        finding.fix = changed[0].splitlines()[finding.line - 1].strip()
+
+
+def _place(
+    finding: Finding,
+    session: TrainingSession,
+    judgement: gradient.Judgement,
+    seen: SlopeStudy,
+    tensors: Sequence[str] = (),
+) -> None:
+    """The line, by the source; of these tensors, or of all that are wrong."""
+    groups = session.found.groups
+    source = Assignments.of(session.program.loops.sources)
+    wrong = [groups[name] for name in (tensors or judgement.wrong or judgement.verdicts) if name in groups]
+    right = (
+        [groups[name] for name, verdict in judgement.verdicts.items() if verdict == "right"] if judgement.wrong else []
+    )
+    at = suspect(source, wrong, right)
+    moved = [line for group in wrong for line in seen.update_lines.get(group.name, ())]
+    if at is None and moved:  # nothing in the source says more than where it was moved
+        at = moved[0]
+    if finding.cause == "loss-sign-flipped":
+        at = source.climbing(wrong) or at
+    elif finding.mistake == "sign":
+        at = source.other_way(wrong, right) or at
+    if at is not None:
+        _put(finding, session, at)
+
+
+def _put(finding: Finding, session: TrainingSession, at: tuple[str, int]) -> None:
+    finding.file, finding.line = at
+    finding.code = session.program.loops.line(*at)
+
+
+def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:
+    """The line by which most of these tensors are off by their factor."""
+    lines = [result.lines[name] for name in tensors if name in result.lines]
+    return max(lines, key=lines.count, default=None)
+
+
+def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:
+    cell = judgement.cells[name][index]
+    if cell.state == "along":
+        return abs(cell.ratio / judgement.ratios[index] - 1) > gradient.EXACT or cell.residual > gradient.EXACT
+    return cell.state != "silent"
