@@ -9,6 +9,7 @@ Each function returns a `DataSet` (`text` a `TextSet`); nothing in it depends on
 file, a column or an argument is a `DataError`, whose message says what was asked for, what was found and what to do.
 """
 
+from pellucid.datasets.another import read_features
 from pellucid.datasets.arrays import read_arrays
 from pellucid.datasets.characters import TextSet, text
 from pellucid.datasets.folder import folder
@@ -18,7 +19,7 @@ from pellucid.datasets.passages import passages
 from pellucid.datasets.points import circle, moons, spirals
 from pellucid.datasets.record import DataError, DataSet, standardised
 from pellucid.datasets.sheet import read_table
-from pellucid.datasets.table import csv, read_features
+from pellucid.datasets.table import csv
 
 __all__ = [
     "DataError",

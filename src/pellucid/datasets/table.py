@@ -9,27 +9,12 @@ from typing import Any
 import numpy as np
 
 from pellucid.datasets.amounts import check_distinct
-from pellucid.datasets.column import (
-    FILLED,
-    MISSING,
-    MOST_CATEGORIES,
-    MOST_CLASSES,
-    WAYS,
-    Column,
-    Missing,
-)
+from pellucid.datasets.column import FILLED, WAYS, Missing
+from pellucid.datasets.features import features, scale
 from pellucid.datasets.reading import understand
-from pellucid.datasets.record import (
-    DataError,
-    DataSet,
-    Task,
-    generator,
-    mean_and_std,
-    split,
-    split_by_class,
-    split_fold,
-)
+from pellucid.datasets.record import DataError, DataSet, Task, generator, split, split_by_class, split_fold
 from pellucid.datasets.sheet import TableFile, no_such_column, read_table
+from pellucid.datasets.target import class_numbers, guess_task, joined
 
 
 def csv(
@@ -115,7 +100,7 @@ def csv(
         raise DataError(f"{path}: the target {target!r} cannot be ignored, too: choose another target")
     table = without(table, ignore)
     if isinstance(target, str) and target not in table.columns:
-        table = _joined(table, target)
+        table = joined(table, target)
     asked = [*((name, "categorical column") for name in categorical), *((name, "numeric column") for name in numeric)]
     for name, what in [(target, "target"), *asked]:
         if name not in table.columns:
@@ -165,7 +150,7 @@ def csv(
                 f"{path}: the target {target!r} holds texts, and a regression needs numbers: ask for a classification"
             )
         check_distinct(table, goal)
-        mean, std = _scale(goal, train, path)
+        mean, std = scale(goal, train, path)
         y = ((goal.values - mean) / std).astype(np.float32)[:, None]  # (N,) -> (N, 1)
         facts["target_mean"], facts["target_std"] = float(mean), float(std)
     for row in shown:
@@ -188,169 +173,6 @@ def csv(
     )
 
 
-def features(
-    columns: Mapping[str, Column], train: np.ndarray, path: Path, indicator: bool = False
-) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
-    """Columns by name -> `x` (N, features) as the training rows scale it, the names of its columns, and facts.
-
-    A number that is missing becomes the mean, which is 0 when it is scaled; with `indicator`, a column says where.
-    """
-    blocks: list[np.ndarray] = []
-    names: list[str] = []
-    facts: dict[str, Any] = {
-        "columns": list(columns),
-        "feature_mean": {},
-        "feature_std": {},
-        "categories": {},
-        "units": {name: column.unit for name, column in columns.items() if column.unit},
-        "decimals": {name: column.decimal for name, column in columns.items() if column.decimal},
-        "unseen_categories": 0,
-        "unseen": {},
-    }
-    if any(column.date for column in columns.values()):
-        facts["dates"] = {name: column.date for name, column in columns.items() if column.date}
-        facts["clocks"] = [name for name, column in columns.items() if column.has_clock]
-    if indicator:
-        facts["indicators"] = [name for name, column in columns.items() if column.kind == "number" and column.missing]
-    for name, column in columns.items():
-        if column.kind == "number":
-            mean, std = _scale(column, train, path)
-            blocks.append(_scaled(column.values, mean, std))
-            names.append(name)
-            if name in facts.get("indicators", ()):
-                blocks.append(np.isnan(column.values)[:, None])
-                names.append(f"{name} missing")
-            if name in facts.get("clocks", ()):
-                blocks.append(_on_clock(column.values, column.date))
-                names += clock_names(name)
-            facts["feature_mean"][name], facts["feature_std"][name] = float(mean), float(std)
-            continue
-        categories = np.unique(column.values[train])
-        if len(categories) > MOST_CATEGORIES:
-            raise DataError(
-                f"{path}: column {name!r} holds {len(categories)} different texts ({str(categories[0])!r}, "
-                f"{str(categories[1])!r}, …): more than {MOST_CATEGORIES} are no categories to learn from; "
-                f"leave the column out with --ignore"
-            )
-        one_hot = column.values[:, None] == categories  # (N, 1), (C,) -> (N, C)
-        blocks.append(one_hot)
-        names.extend(f"{name}={category}" for category in categories)
-        facts["categories"][name] = categories.tolist()
-        new = column.values[~one_hot.any(axis=1)]
-        if len(new):
-            facts["unseen_categories"] += len(new)
-            facts["unseen"][name] = np.unique(new).tolist()
-    return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32), tuple(names), facts
-
-
-def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | None = None) -> np.ndarray:
-    """The rows of another file as `csv` would give them: by the means, deviations and categories in `facts`.
-
-    The file needs the columns that were learned from, in any order, and may have others. Its numbers may be written in
-    another way (52,4 for 52.4), in the units that were learned from. A category that training did not meet is 0 in all
-    of its columns; `unseen` finds them.
-
-    Shape: (N, features) float32.
-    """
-    numbers, texts = facts["feature_mean"], facts["categories"]
-    order = facts.get("columns") or [*numbers, *texts]
-    if not table.row_numbers:
-        raise DataError(f"{table.path} has no rows below its header")
-    learned = {
-        name: {
-            "kind": _kind_of(name, facts),
-            "date": facts.get("dates", {}).get(name, ""),
-            "unit": facts.get("units", {}).get(name, ""),
-            "decimal": facts.get("decimals", {}).get(name, ""),
-        }
-        for name in order
-    }
-    keep = facts["missing"] if facts.get("missing") in ("category", *FILLED) else "error"
-    there = [name for name in order if name in table.columns]
-    _, columns = understand(_only(table, there), decimal=decimal, missing=keep, learned=learned)
-    blocks: list[np.ndarray] = []
-    absent = [name for name in order if name not in columns]
-    if absent:
-        raise no_such_column(absent[0], table, "feature that was learned from", also=absent[1:])
-    for name in order:
-        values = columns[name].values
-        if name in numbers:
-            blocks.append(_scaled(values, numbers[name], facts["feature_std"][name]))
-            if name in facts.get("indicators", ()):
-                blocks.append(np.isnan(values)[:, None])
-            if name in facts.get("clocks", ()):
-                blocks.append(_on_clock(values, facts["dates"][name]))
-        else:
-            blocks.append(values[:, None] == np.array(texts[name]))
-    return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
-
-
-def unseen(table: TableFile, facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """For each column of categories, those of a file that training did not meet, and how many cells hold each."""
-    found: dict[str, dict[str, int]] = {}
-    for name, categories in facts["categories"].items():
-        for cell in table.columns[name]:
-            if cell not in categories:
-                counts = found.setdefault(name, {})
-                counts[cell] = counts.get(cell, 0) + 1
-    return found
-
-
-def read_target(
-    table: TableFile, target: str, facts: Mapping[str, Any], classes: bool, decimal: str | None = None
-) -> list[str | float | None]:
-    """The target's cells in another file: the names of classes, or numbers; None where a row has none."""
-    cells = table.columns[target]
-    there = [
-        row for row, cell in enumerate(cells) if cell not in MISSING or (classes and cell in facts.get("classes", ()))
-    ]
-    found: list[str | float | None] = [None] * len(cells)
-    if not there:
-        return found
-    goal = facts.get("target", {"kind": "category" if classes else "number"})
-    _, columns = understand(
-        _only(table.keep(there), [target]), decimal=decimal, missing="category", learned={target: goal}
-    )
-    column = columns[target]
-    names = _names(column) if classes else column.values.tolist()
-    for row, name in zip(there, names, strict=True):
-        found[row] = name
-    return found
-
-
-def _kind_of(name: str, facts: Mapping[str, Any]) -> str:
-    if name in facts.get("dates", {}):
-        return "date"
-    return "number" if name in facts["feature_mean"] else "category"
-
-
-def guess_task(target: Column) -> tuple[Task, str]:
-    """Whether a target, of texts or of numbers, holds classes or a quantity; and the reason in words."""
-    if target.kind == "category":
-        return "classification", "its cells are texts"
-    if target.unit:
-        return "regression", f"its cells are numbers in {target.unit}"
-    if target.exact is None:
-        return "regression", "its cells are real numbers"
-    distinct = len(set(target.exact))
-    if distinct <= MOST_CLASSES and 2 * distinct <= len(target.exact):
-        return "classification", f"it holds {distinct} different whole numbers"
-    return "regression", f"it holds {distinct} different whole numbers in {len(target.exact)} rows"
-
-
-def class_numbers(table: TableFile, target: Column) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Each row's class number (N,) int64, and the names of the classes: in the order of numbers, or of texts."""
-    values: Sequence[Any] = target.exact or target.values.tolist()
-    distinct = sorted(set(values))
-    number = {value: k for k, value in enumerate(distinct)}
-    names = tuple(_name(value) for value in distinct)
-    if len(names) == 1:
-        raise DataError(
-            f"{table.path}: the target {target.name!r} is {names[0]!r} in every row: there is nothing to learn"
-        )
-    return np.array([number[value] for value in values], dtype=np.int64), names
-
-
 def without(table: TableFile, names: Iterable[str]) -> TableFile:
     """The table without these columns, which it must have."""
     names = list(names)
@@ -359,87 +181,6 @@ def without(table: TableFile, names: Iterable[str]) -> TableFile:
             raise no_such_column(name, table, "column to be ignored")
     rest = {name: cells for name, cells in table.columns.items() if name not in names}
     return replace(table, columns=rest, notes=(*table.notes, *((name, "as asked, --ignore") for name in names)))
-
-
-def _only(table: TableFile, names: Iterable[str]) -> TableFile:
-    return replace(table, columns={name: table.columns[name] for name in names})
-
-
-def _names(column: Column) -> list[str]:
-    return [_name(value) for value in (column.exact or column.values.tolist())]
-
-
-def _name(value: str | float) -> str:
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
-
-
-def _joined(table: TableFile, target: str) -> TableFile:
-    """The table with one column `target` for one-hot ones, such as pandas makes of it: kind_cat, kind_dog."""
-    parts = {
-        name: name[len(target) + 1 :]
-        for name, cells in table.columns.items()
-        if name.startswith(target)
-        and name[len(target) : len(target) + 1] in tuple("_=.-: ")
-        and len(name) > len(target) + 1
-        and all(cell.lower() in _BITS for cell in cells)
-    }
-    if len(parts) < 2:
-        return table
-    joined: list[str] = []
-    for row in range(len(table.row_numbers)):
-        held = [part for name, part in parts.items() if _BITS[table.columns[name][row].lower()]]
-        if len(held) != 1:
-            raise DataError(
-                f"{table.path}, row {table.row_numbers[row]}: {len(held)} of the columns {', '.join(parts)} hold a 1, "
-                f"and exactly one of them does where they say in one-hot which {target!r} a row is; name one column "
-                f"as the target"
-            )
-        joined.append(held[0])
-    rest = {name: cells for name, cells in table.columns.items() if name not in parts}
-    notes = tuple((name, f"one-hot for {target} = {part}, joined to the target") for name, part in parts.items())
-    return replace(table, columns={**rest, target: joined}, notes=(*table.notes, *notes))
-
-
-_BITS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
-
-
-def _scaled(values: np.ndarray, mean: Any, std: Any) -> np.ndarray:
-    """(N,) -> (N, 1); a value that is missing is the mean, and so 0."""
-    return np.nan_to_num((values - mean) / std, nan=0.0, posinf=np.inf, neginf=-np.inf)[:, None]
-
-
-def clock_names(name: str) -> list[str]:
-    """The features that say where the hand of a clock is, for a column of timestamps or of times of day."""
-    return [f"{name} (sine of the hour)", f"{name} (cosine of the hour)"]
-
-
-def _on_clock(values: np.ndarray, date: str) -> np.ndarray:
-    """(N,) days or hours -> (N, 2): the hand of a clock that goes round once a day, so that 23:59 is beside 0:00.
-
-    A moment that is missing is (0, 0), the middle of the clock.
-    """
-    turn = 2 * np.pi * (values / 24 if date == "time" else values % 1)
-    return np.nan_to_num(np.stack([np.sin(turn), np.cos(turn)], axis=1))
-
-
-def _scale(column: Column, train: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and deviation of the training rows, in float64."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        there = column.values[train]
-        there = there[~np.isnan(there)]
-        if not len(there):
-            raise DataError(
-                f"{path}: column {column.name!r} has no value in the rows that are trained on: leave it out with "
-                "--ignore"
-            )
-        mean, std = mean_and_std(there)
-    if not (np.isfinite(mean) and np.isfinite(std)):
-        largest = np.abs(column.values).max()
-        raise DataError(
-            f"{path}: column {column.name!r} holds numbers up to {largest:.3g}, whose deviation no float64 can hold: "
-            f"write it in a larger unit"
-        )
-    return mean, std
 
 
 def _remark(row: Mapping[str, Any], facts: Mapping[str, Any], classes: Sequence[str], task: Task, why: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.datasets.table import clock_names
+from pellucid.datasets.features import clock_names
 
 MOST_ROWS, MOST_COLUMNS, TIMES = 1000, 60, 5
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from pellucid.datasets import DataError, read_features, read_image
+from pellucid.datasets.another import read_target, unseen
 from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
 from pellucid.datasets.columnar import ENDINGS as TABLES
 from pellucid.datasets.image import frame_count, read_picture
 from pellucid.datasets.sheet import TableFile, read_table
-from pellucid.datasets.table import read_target, unseen
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import probabilities
