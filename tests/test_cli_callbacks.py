@@ -19,6 +19,7 @@ from pellucid.experiments.choices import CALLBACKS, OPTIMIZERS, SCHEDULERS
 from pellucid.experiments.config import SETTINGS, Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.muon import MuonAndAdamW, groups_of
+from pellucid.experiments.runs import read as read_runs
 from pellucid.experiments.session import RunSession, resume, start
 from pellucid.safetensors import read
 from pellucid.train import EMA, Callback, EarlyStopping
@@ -187,6 +188,9 @@ def test_lbfgs_ends_before_it_overfits_a_small_table_and_keeps_its_best() -> Non
     assert summary["epochs"] == len(losses) < 30
     assert summary["val_loss"] == pytest.approx(min(losses))
     assert summary["val_loss"] < losses[-1]
+    assert losses[summary["kept_epoch"] - 1] == min(losses)
+    (kept,) = read_runs([Path("run")])  # which the page, `runs` and `compare` show
+    assert kept.kept["val_loss"] == pytest.approx(min(losses))
     assert "the model has the weights of then" in result.output and "To predict:" in result.output
     learner = resume(Path("run")).learner  # and these are the weights in the file
     saved = read("run/model.safetensors").arrays

@@ -146,6 +146,14 @@ def test_a_folder_is_predicted_and_judged_by_its_folders() -> None:
     assert result.exit_code == 0 and "of 6 right" in result.output, result.output
     assert len(Path("out.csv").read_text().splitlines()) == 7
     assert "right" not in pellucid("predict", "run", "new/discs").output
+    Path("new/discs/bad.png").write_bytes(b"no")
+    result = pellucid("predict", "run", "new")
+    assert (
+        result.exit_code == 0
+        and "of 6 right" in result.output
+        and "Left out: new/discs/bad.png is no image" in (result.output.replace(os.sep, "/"))
+    )
+    assert "bad.png is no image" in pellucid("predict", "run", "new/discs/bad.png").stderr
     Path("none").mkdir()
     assert "none holds no file to predict from" in pellucid("predict", "run", "none").stderr
 

@@ -156,6 +156,21 @@ def test_codes_of_which_each_is_another_are_left_out_with_a_sentence(tmp_path):
     assert "--categorical code keeps it; --numeric code takes it for numbers" in row["note"]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([*range(100), 10**6], "1 value lies far from the others, such as 1000000"),
+        ([*range(99), -(10**6), 10**5], "2 values lie far from the others, such as -1000000"),
+        ([*range(100), 300], ""),
+        ([0] * 99 + [10**6, 2], ""),
+    ],
+)
+def test_numbers_far_from_the_others_are_told(tmp_path, numbers, said):
+    path = write(tmp_path, "x,y\n" + "".join(f"{number},{'ab'[i % 2]}\n" for i, number in enumerate(numbers)))
+    (row,) = (row for row in datasets.csv(path, "y").facts["table"] if row["name"] == "x")
+    assert row["note"] == said
+
+
 FORMS = [
     ("byte order mark", b"\xef\xbb\xbf" + PETS.encode()),
     ("CRLF", PETS.replace("\n", "\r\n")),

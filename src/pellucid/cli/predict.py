@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pellucid.datasets import DataError
 from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
-from pellucid.experiments.prediction import Samples, files_in, in_unit, judged, predictions, samples
+from pellucid.experiments.prediction import IMAGES, Samples, files_in, in_unit, judged, predictions, samples
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder, write_atomically
 
@@ -62,16 +63,22 @@ def predict(
     with readable(run):
         network = trained(folder, config, data)
         names = [str(name) for name in data["classes"]]
-        asked = [pair for file in files for pair in files_in(file, config, names)]
-        files = [file for file, _ in asked]
-        read = [_of_class(samples(file, config, data, decimal, encoding), name) for file, name in asked]
-        answers = [
-            Answer(file, held, predictions(forward(network, held.x), config, data))
-            for file, held in zip(files, read, strict=True)
-        ]
+        answers, damaged = [], []
+        for place in files:
+            for file, name in files_in(place, config, names):
+                try:
+                    held = _of_class(samples(file, config, data, decimal, encoding), name)
+                except DataError as error:  # of a folder of pictures, as in training, those that can be read
+                    if not place.is_dir() or file.suffix.lower() not in IMAGES:
+                        raise
+                    damaged.append(error)
+                    continue
+                answers.append(Answer(file, held, predictions(forward(network, held.x), config, data)))
+        if not answers:
+            raise damaged[0]
         unit = str(data["facts"].get("target", {}).get("unit", ""))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    several = len(files) > 1
+    several = len(answers) > 1
     if out is not None:
         every = [({"file": str(answer.file)} if several else {}) | row for answer in answers for row in answer.rows]
         write_atomically(out, to_csv(every))
@@ -84,6 +91,8 @@ def predict(
             if several:
                 console.print(f"{answer.file}:")
             _show(console, answer, names, unit, whole=out is not None)
+    for error in damaged:
+        console.print(f"Left out: {error}")
     if several and any(answer.read.targets is not None for answer in answers):
         judgable = [answer for answer in answers if answer.read.targets is not None]
         rows = [row for answer in judgable for row in answer.rows]

@@ -21,6 +21,7 @@ MISSING = frozenset(
 # Beside numbers, these are no texts either; among texts they are categories ("none" of three kinds of fur).
 MISSING_NUMBER = frozenset({"na", "none", "n.a.", "missing", "unknown"})
 FILLED = frozenset({"mean", "indicator"})  # the ways with missing values that fill them in
+MOST_FAR = 0.02  # of the numbers of a column, those that can be far from the others
 MOST_CATEGORIES = 256  # a text column with more is a name or an identifier, not a category
 MOST_CLASSES = 20  # a target of whole numbers with more different values is a quantity
 
@@ -64,6 +65,20 @@ class Column:
             return False
         return max(numbers) - min(numbers) == len(numbers) - 1
 
+    def _far(self) -> str:
+        """What is said of a few numbers ten times as far from the others as these are from one another."""
+        if self.kind != "number" or self.date:
+            return ""
+        there = self.values[~np.isnan(self.values)]
+        low, high = np.percentile(there, [25, 75])
+        with np.errstate(over="ignore"):
+            reach = 10 * (high - low)
+            far = there[(there < low - reach) | (there > high + reach)]
+        if not reach or not len(far) or len(far) > MOST_FAR * len(there):
+            return ""
+        what = "1 value lies" if len(far) == 1 else f"{len(far)} values lie"
+        return f"{what} far from the others, such as {short(float(far[np.abs(far).argmax()]))}"
+
     def _held(self) -> str:
         if self.kind == "category":
             names, counts = np.unique(self.values, return_counts=True)
@@ -82,7 +97,12 @@ class Column:
         """A row of the table that is shown before training."""
         numbering = f"numbers the rows: an identifier? --ignore {shell.quote(self.name)} leaves it out"
         read = f"{self.note}, and on a clock" if self.has_clock else self.note
-        told = (self.unit and f"in {self.unit}", read, role == "feature" and self.numbers_rows and numbering)
+        told = (
+            self.unit and f"in {self.unit}",
+            read,
+            self._far(),
+            role == "feature" and self.numbers_rows and numbering,
+        )
         note = "; ".join(part for part in told if part)
         return {
             "name": self.name,

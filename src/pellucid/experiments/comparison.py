@@ -26,8 +26,8 @@ def comparison(runs: list[Run]) -> Tables:
 
 
 def _figures(run: Run) -> dict[str, Any]:
-    """The last and the best of what was measured, and what it took."""
-    last = run.epochs[-1] if run.epochs else {}
+    """What was measured of the network that is kept, the best of the run, and what it took."""
+    last = run.kept
     figures: dict[str, Any] = {"complete": run.complete}
     for name in last:
         if name.startswith(("train_", "val_")):

@@ -113,7 +113,7 @@ def _listed(path: Path, root: Path) -> Listed:
             "asked": asked,
             "seconds": run.rows[-1].get("seconds") if run.rows else None,
             "state": state_of(run),
-            **{name: last.get(name) for name in ("val_accuracy", "val_r2", "val_loss")},
+            **{name: run.kept.get(name) for name in ("val_accuracy", "val_r2", "val_loss")},
             **{name: settings.get(name) for name in ("model", "lr")},
         }
         changed = (path / "config.json").stat().st_mtime

@@ -61,6 +61,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         state=_state(run, bool(failure), bool(unlearned)),
         problem=failure.strip() or unlearned,
         recorder=run.rows,
+        kept=run.summary.get("kept_epoch"),
         headlines=_headlines(run, config, model),
         data=_data(config, described, data, where),
         predictions=None if model is None or data is None else _predictions(config, described, data, model),

@@ -43,6 +43,12 @@ class Run:
         return [row for row in self.rows if row["kind"] == "epoch"]
 
     @property
+    def kept(self) -> Row:
+        """What was measured of the network in its folder: the row of the last epoch, or of the one that it kept."""
+        epoch = self.summary.get("kept_epoch")
+        return next((row for row in self.epochs if row["epoch"] == epoch), self.epochs[-1] if self.epochs else {})
+
+    @property
     def steps(self) -> int:
         """How far it went, by its last checkpoint or row."""
         return max([*self.checkpoints, *(row["step"] for row in self.rows)], default=0)

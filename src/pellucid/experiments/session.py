@@ -256,7 +256,7 @@ class RunSession:
         return {f"first_val_{name}": found[name] for name in ("loss", self.metric)}
 
     @property
-    def _kept(self) -> dict[str, Any]:
+    def _of_the_kept(self) -> dict[str, Any]:
         """What was measured of the network that is kept: that of the last epoch, or of the best that was restored."""
         early = [callback for callback in self.learner.callbacks if isinstance(callback, EarlyStopping)]
         epochs = {callback.kept_epoch for callback in early} - {None}
@@ -264,7 +264,7 @@ class RunSession:
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""
-        last = self._kept
+        last = self._of_the_kept
         balanced = self.config.class_weights == "balanced"
         names = list(build.metrics(self.classes, balanced=balanced))
         summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
@@ -275,6 +275,8 @@ class RunSession:
         if self.loaders.test is not None:
             test = self.learner.evaluate(self.loaders.test)
             summary |= {f"test_{name}": test[name] for name in names}
+        if last is not self.history.epochs[-1]:
+            summary["kept_epoch"] = last["epoch"]
         return summary | {
             **self._begun,
             "epochs": self.learner.epoch,

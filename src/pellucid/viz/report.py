@@ -41,6 +41,7 @@ class RunReport:
         state: "complete", "unfinished", "diverged", "did not learn": a word beside the title.
         problem: what went wrong, shown first.
         recorder: a `Recorder`, or its rows.
+        kept: the epoch whose network was kept, where it is not the last.
         headlines: more figures beside those that the rows give: (name, value, note).
         data, predictions, text: see there.
         activations, gradients: `ActivationStats` and `GradientStats`, or their records.
@@ -58,6 +59,7 @@ class RunReport:
     state: str = ""
     problem: str = ""
     recorder: Any = None
+    kept: int | None = None
     headlines: Sequence[tuple[str, Any, str]] = ()
     data: TrainingData | None = None
     predictions: Predictions | None = None
@@ -127,7 +129,7 @@ def compose(record: RunReport) -> Document:
         subtitle=record.subtitle,
         state=record.state,
         headlines=[
-            *_headlines(rows),
+            *_headlines(rows, record.kept),
             *(Headline(name, page.cell(value), note) for name, value, note in record.headlines),
         ],
         sections=found,
@@ -152,12 +154,12 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _headlines(rows: Sequence[Mapping[str, Any]]) -> list[Headline]:
-    """Metrics and losses at the end, each with its best."""
+def _headlines(rows: Sequence[Mapping[str, Any]], kept: int | None) -> list[Headline]:
+    """Metrics and losses of the network that was kept, by default the last, each with the best of the run."""
     epochs = [row for row in rows if row.get("kind") == "epoch"]
     if not epochs:
         return []
-    last = epochs[-1]
+    last = next((row for row in epochs if row.get("epoch") == kept), epochs[-1])
     columns = [name for name in last if name.startswith("val_") and _number(last, name) is not None]
     columns.sort(key=lambda name: name == "val_loss")  # the metrics first
     found: list[Headline] = []
@@ -171,7 +173,8 @@ def _headlines(rows: Sequence[Mapping[str, Any]]) -> list[Headline]:
             word = "least" if falls else "best"
             note = f"the {word} of the run" if value == last[column] else f"{word}: {page.number(value)}, epoch {epoch}"
         found.append(Headline(name_of(column), page.cell(_number(last, column)), note))
-    found.append(Headline("training loss", page.cell(_number(last, "train_loss")), "mean of the last epoch"))
+    of = "mean of the last epoch" if last is epochs[-1] else f"mean of epoch {kept}, which is kept"
+    found.append(Headline("training loss", page.cell(_number(last, "train_loss")), of))
     return found
 
 
