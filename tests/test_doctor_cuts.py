@@ -171,3 +171,9 @@ def test_a_network_that_is_given_rows_without_labels_is_shown_them(beside: bool)
     )
     record.available = record.distinct = 200
     assert bool(list(data.same_rows(record))) is not beside
+
+
+def test_a_log_softmax_of_log_probabilities_changes_nothing() -> None:
+    record = watched(TWICE.replace("nn.Softmax(dim=1)", "nn.LogSoftmax(dim=1)").replace("range(60)", "range(3)"))
+    assert [op.key[0] for op in record.loss.chain] == ["log_softmax", "log_softmax"]
+    assert not list(loss_rules.normalised_twice(record))

@@ -74,8 +74,8 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
             same_loss=False,
         )
         return
-    inner = first(loss.chain[loss.chain.index(soft) + 1 :], "softmax", "log_softmax")
-    if inner is not None and _axis(inner) == dim:
+    inner = first(loss.chain[loss.chain.index(soft) + 1 :], "softmax")
+    if inner is not None and _axis(inner) == dim:  # after log_softmax, both change nothing
         yield Suspicion(
             "double-softmax",
             f"{inner.key[0]} of shape {inner.shape} is followed by {soft.key[0]}.",
