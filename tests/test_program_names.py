@@ -218,3 +218,113 @@ def test_attention_has_one_kernel() -> None:
         assert pellucid.nn.functional.scaled_dot_product_attention(*[pellucid.ones(1, 2, 3)] * 3).shape == (1, 2, 3)
     with pytest.raises(AssertionError), attention.sdpa_kernel("math"):
         pass
+
+
+OLDER = {
+    "add": lambda t, x, a, b: [t.add(x, 2, a), x.add(2, a), x.clone().add_(-0.5, a)],
+    "sub": lambda t, x, a, b: [x.sub(2, a), x.clone().sub_(0.5, a)],
+    "addcmul": lambda t, x, a, b: [t.addcmul(x, 2, a, b), x.clone().addcmul_(0.5, a, b)],
+    "addcdiv": lambda t, x, a, b: [t.addcdiv(x, 2, a, b), x.clone().addcdiv_(-0.1, a, b)],
+    "addmm": lambda t, x, a, b: [t.addmm(2, x, 3, a, b), t.addmm(2, x, a, b), x.addmm(2, 3, a, b),
+                                 x.clone().addmm_(1, -2, a, b), x.clone().addmm_(3, a, b)],
+    "addmv": lambda t, x, a, b: [x[0].addmv(2, 3, a, b[0])],
+    "addr": lambda t, x, a, b: [x.addr(2, a[0], b[0])],
+    "baddbmm": lambda t, x, a, b: [t.baddbmm(0.5, x[None], 2, a[None], b[None])],
+    "addbmm": lambda t, x, a, b: [x.addbmm(2, a[None], b[None])],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OLDER)
+@pytest.mark.filterwarnings("ignore:This overload")
+def test_numbers_before_tensors_as_in_old_programs(name: str) -> None:
+    def program(t: Any) -> list[Any]:
+        x = t.arange(1.0, 10.0).reshape(3, 3)
+        return OLDER[name](t, x, x.t() + 1, x * 0.5 + 2)
+
+    same(program)
+
+
+@pytest.mark.parametrize("line", ["x.add(1, 2, x)", "x.add(x, x, 2)", "x.addmm(1, 2, 3, x, x)", "x.addcmul(1, x)"])
+def test_other_orders_are_refused(line: str) -> None:
+    both_raise(lambda t: eval(line, {"x": t.ones(2, 2)}), kind=TypeError)  # noqa: S307
+
+
+def test_the_older_order_is_said_to_be_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("pellucid.declare.older_order"), "_warned", set())
+    with pytest.warns(UserWarning, match=r"This overload of addcmul_ is deprecated:\n\taddcmul_\(Number value, "):
+        pellucid.ones(2).addcmul_(2, pellucid.ones(2), pellucid.ones(2))
+
+
+def test_an_optimiser_that_a_program_brings_may_require_a_number() -> None:
+    def program(t: Any, **given: float) -> Any:
+        required = module(t, "optim.optimizer").required
+
+        class Steps(t.optim.Optimizer):
+            def __init__(self, params: Any, lr: Any = required) -> None:
+                super().__init__(params, {"lr": lr})
+
+            def step(self, closure: Any = None) -> None:
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        p.data.add_(-group["lr"], p.grad.data)
+
+        weight = t.nn.Parameter(t.ones(2))
+        optimizer = Steps([{"params": [weight], **given}])
+        (weight**2).sum().backward()
+        optimizer.step()
+        return [weight.detach(), repr(optimizer), repr(required)]
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This overload")
+        same(lambda t: program(t, lr=0.25))
+    both_raise(program, "required optimization parameter", kind=ValueError)
+
+
+DEPRECATED = {
+    "a copy of a tensor": lambda t: t.tensor(t.ones(2)),
+    "a mask of bytes": lambda t: t.arange(3)[t.tensor([1, 0, 1], dtype=t.uint8)],
+    "a condition of bytes": lambda t: t.where(t.tensor([1, 0], dtype=t.uint8), 1.0, 2.0),
+    "a grid without its indexing": lambda t: t.meshgrid(t.ones(2), t.ones(3)),
+    "pinned memory": lambda t: next(iter(t.utils.data.DataLoader([1], pin_memory=True))),
+}
+
+
+@pytest.mark.parametrize("name", DEPRECATED)
+def test_what_pytorch_warns_of(name: str) -> None:
+    with warnings.catch_warnings(record=True) as theirs:
+        warnings.simplefilter("always")
+        wanted = DEPRECATED[name](torch)
+    with warnings.catch_warnings(record=True) as ours:
+        warnings.simplefilter("always")
+        found = DEPRECATED[name](pellucid)
+    assert repr(found) == repr(wanted)
+    assert ours  # PyTorch gives some of its warnings once a process
+    assert [str(said.message).split(" (Triggered")[0] for said in theirs] in ([], [str(said.message) for said in ours])
+
+
+PLACES = [
+    "torch._tensor: Tensor",
+    "torch.nn.init: _no_grad_trunc_normal_",
+    "torch.nn.modules.activation: MultiheadAttention",
+    "torch.nn.modules.transformer: _get_clones, _get_activation_fn",
+    "torch.nn.modules.utils: _quadruple, _reverse_repeat_tuple",
+    "torch.optim.adamw: AdamW",
+    "torch.optim.optimizer: Optimizer, required, ParamsT",
+    "torch.utils.model_zoo: load_url",
+    "torchvision.datasets.folder: pil_loader, has_file_allowed_extension",
+    "torchvision.io: read_image, ImageReadMode",
+    "torchvision.transforms.transforms: Compose",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_published_programs_import_from(place: str) -> None:
+    from pellucid.bridge.importing import module_of
+
+    where, _, names = place.partition(": ")
+    found = importlib.import_module(module_of(where) or where)
+    assert all(hasattr(found, name) for name in names.split(", "))
+
+
+def test_a_tuple_for_padding() -> None:
+    same(lambda t: module(t, "nn.modules.utils")._reverse_repeat_tuple((1, 2, 3), 2))

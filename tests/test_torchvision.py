@@ -172,3 +172,25 @@ def test_names_and_shapes_of_models() -> None:
     assert model(torch.ones(2, 3, 32, 32)).shape == (2, 3)
     names = list(models.mobilenet_v2().state_dict())
     assert "features.2.conv.0.0.weight" in names and names[-1] == "classifier.1.bias"
+
+
+def test_pictures_are_read_and_written_as_bytes(tmp_path: Path) -> None:
+    from pellucid.bridge.torchvision import io
+
+    picture = torch.from_numpy(np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
+    io.write_png(picture, tmp_path / "p.png")
+    assert torch.equal(io.read_image(str(tmp_path / "p.png")), picture)
+    assert io.read_image(tmp_path / "p.png", io.ImageReadMode.GRAY).shape == (1, 4, 5)
+
+
+def test_transforms_say_what_they_are_set_to() -> None:
+    # As torchvision 0.29 prints them.
+    assert repr(transforms.RandomRotation(10)) == (
+        "RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)"
+    )
+    assert repr(transforms.RandomErasing(p=0.3)) == (
+        "RandomErasing(p=0.3, scale=(0.02, 0.33), ratio=(0.3, 3.3), value=0, inplace=False)"
+    )
+    assert repr(transforms.RandomAffine(10, (0.1, 0.1))) == (
+        "RandomAffine(degrees=[-10.0, 10.0], translate=(0.1, 0.1))"
+    )

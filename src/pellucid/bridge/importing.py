@@ -94,6 +94,7 @@ def module_of(name: str) -> str | None:
 
 # Files of PyTorch's whose names are in another file here.
 _ELSEWHERE = {
+    "torch.utils.model_zoo": "pellucid.bridge.torch._model_zoo",
     "torch.optim.adamw": "pellucid.optim.adam",
     "torch.nn.modules.channelshuffle": "pellucid.nn.modules.flatten",
     "torch.nn.modules.distance": "pellucid.nn.modules.similarity",
@@ -181,7 +182,7 @@ class _Torch(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
             return [name for name in sorted(torch_names.known().names["torch"]) if hasattr(self, name)]
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__config__":
             raise AttributeError(f"module 'torch' has no attribute {name!r}")
         rest = importlib.import_module(f"{_OWN}.torch")
         found = getattr(rest, name, _MISSING) if name in rest.__all__ else _MISSING

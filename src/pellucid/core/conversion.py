@@ -82,7 +82,10 @@ def _from_lists(data: Any, floating: bool) -> tuple[Any, bool]:
         array = np.array(data, np.float64)
     if array.dtype.kind in "OUS":
         odd: Any = next((kind for kind in types if not issubclass(kind, _NUMBERS)), cast("Any", type(data)))
-        raise TypeError(f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}")
+        said = f"can't make a tensor from {type(data).__name__} with elements of type {odd.__name__}"
+        if issubclass(odd, str):
+            raise TypeError(f"new(): invalid data type 'str': {said}")
+        raise RuntimeError(f"Could not infer dtype of {odd.__name__}: {said}")
     python = array.dtype == np.float64 and np.float64 not in types
     python = python or (array.dtype == np.complex128 and np.complex128 not in types)
     return array, python and np.ndarray not in types

@@ -19,6 +19,7 @@ from pellucid.errors import is_wide, too_wide, with_line, wrong_type
 from pellucid.types.devices import device
 from pellucid.types.dtypes import dtype
 
+from .older_order import newer_order
 from .outputs import stored
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -183,9 +184,12 @@ def parsed(function: F, name: str, outs: bool = False) -> F:
             parser.check(args, kwargs)
         except TypeError:
             own = method_of_sparse(name, args)
-            if own is None:
+            if own is not None:
+                return own(*args, **kwargs)
+            newer = newer_order(name, args, kwargs)
+            if newer is None:
                 raise
-            return own(*args, **kwargs)
+            args, kwargs = newer
         return function(*args, **kwargs)
 
     call.parses = True  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]

@@ -39,6 +39,7 @@ from pellucid.errors import ShapeError, with_line, wrong_type
 from pellucid.types.dtypes import bfloat16, category, refuse_wide
 
 from .arguments import is_number, kind_of_argument, method_of_sparse
+from .older_order import newer_order
 from .outputs import stored
 
 _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}  # PyTorch takes both
@@ -137,6 +138,10 @@ class Op(Declaration):
         if len(arrays) < self.required:
             missing = ", ".join(self.inputs[len(arrays) : self.required])
             raise TypeError(f"{self.name}() is missing {missing}; it is called as {self.usage()}")
+        if extra and isinstance(extra[-1], Tensor):
+            newer = newer_order(self.name, args, kwargs)
+            if newer is not None:
+                return self.bind(*newer)
         if len(extra) > len(self.attributes):
             raise TypeError(f"{self.name}() takes at most {len(self.inputs) + len(self.attributes)} arguments "
                             f"({len(args)} given); it is called as {self.usage()}")  # fmt: skip

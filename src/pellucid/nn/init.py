@@ -272,6 +272,7 @@ def _former(name: str) -> Any:
 
 constant = _former("constant_")
 dirac = _former("dirac_")
+_no_grad_trunc_normal_ = trunc_normal_  # the name that programs import which bring an initialisation of their own
 eye = _former("eye_")
 kaiming_normal = _former("kaiming_normal_")
 kaiming_uniform = _former("kaiming_uniform_")

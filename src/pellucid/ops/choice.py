@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.core import Tensor, real, result_type
 from pellucid.declare import TABLE, elementwise, function
+from pellucid.errors import warn
 from pellucid.types.dtypes import number_in
 
 from .elements import check_number, check_numbers, is_integral
@@ -44,6 +45,10 @@ def _where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         raise TypeError("where() takes a condition alone, or a condition, an input and an other")
     kind = condition.dtype.numpy
     if kind == np.uint8:
+        warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead."
+        )
         condition = condition.bool()  # pyright: ignore[reportAttributeAccessIssue]
     elif kind.kind != "b":
         raise RuntimeError(

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from pellucid.core import Tensor, called
-from pellucid.declare import function, op
+from pellucid.declare import FUNCTIONS, function, op
 from pellucid.declare.arguments import is_integer
 from pellucid.errors import ShapeError, with_line
 from pellucid.types.dtypes import int64
@@ -312,38 +312,6 @@ def repeat_interleave(
 
 
 @function(method=False)
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """For vectors, the coordinates of the grid that they span: the i-th result varies along dimension i alone.
-
-    `indexing="xy"` exchanges the first two dimensions. The results are expanded views.
-    """
-    vectors = _listed("meshgrid", tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors)
-    for vector in vectors:
-        if vector.ndim > 1:
-            raise RuntimeError(
-                with_line(
-                    f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got shape {tuple(vector.shape)}"
-                )
-            )
-        if vector.dtype is not vectors[0].dtype:
-            raise RuntimeError(with_line("torch.meshgrid expects all tensors to have the same dtype"))
-    if indexing not in ("ij", "xy"):
-        raise RuntimeError(with_line(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}'))
-    rank = len(vectors)
-    swap = indexing == "xy" and rank > 1
-    order = [1, 0, *range(2, rank)] if swap else list(range(rank))
-    lengths = [vector.numel() for vector in vectors]
-    size = tuple(lengths[i] for i in order)
-    grids: list[Tensor] = []
-    for i, vector in enumerate(vectors):
-        at = order[i]
-        grids.append(
-            expand_to(reshape_view(vector, shape=(1,) * at + (lengths[i],) + (1,) * (rank - at - 1)), size=size)
-        )
-    return tuple(grids)
-
-
-@function(method=False)
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All combinations of one element from each vector, as rows; of a single vector, the vector itself.
 
@@ -359,7 +327,8 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
             raise RuntimeError(with_line(f"Expect a 1D vector, but got shape {list(tensor.shape)}"))
     if len(tensors) == 1:
         return tensors[0]
-    return stack([reshape_view(grid, shape=(-1,)) for grid in meshgrid(*tensors)], 1)
+    grids = FUNCTIONS["meshgrid"](*tensors, indexing="ij")
+    return stack([reshape_view(grid, shape=(-1,)) for grid in grids], 1)
 
 
 @function()

@@ -16,7 +16,7 @@ import numpy as np
 from pellucid.core import Tensor, apply, from_data, method
 from pellucid.declare import TABLE, function, op
 from pellucid.declare.arguments import is_list
-from pellucid.errors import DimensionError, ShapeError, with_line
+from pellucid.errors import DimensionError, ShapeError, warn, with_line
 from pellucid.reverse.vocabulary import sum_to
 from pellucid.types.dtypes import SCALAR_TYPES, int64, number_in
 
@@ -193,6 +193,7 @@ def _index_tensor(entry: Any) -> Tensor:
     if kind in _INTEGERS or kind.kind == "b":
         return found
     if kind == np.uint8:
+        warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
         return TABLE["cast"](found, dtype=_BOOL)
     raise DimensionError(
         with_line(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +27,18 @@ from .hyperparameters import plain
 from .names import Options
 from .saved import adopt, check_state, scalar_beside
 from .together import update_together
+
+ParamsT = Collection[object]  # what an optimiser takes: parameters, groups, or pairs of names and parameters
+
+
+class _Required:
+    """The default of a hyperparameter that each group must be given, in optimisers that programs bring with them."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
 
@@ -256,6 +268,8 @@ class Optimizer(OptimizerHooks):
         if named:
             param_group["param_names"] = [name for name, _ in named]
         for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
             param_group.setdefault(name, default)
         self.param_groups.append(param_group)
 

@@ -6,6 +6,11 @@ from typing import Any
 
 from pellucid import backend
 
+_KINDS = (
+    "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy",
+    "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
+)  # fmt: skip
+
 
 class device:
     """A device by PyTorch's names: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
@@ -22,6 +27,8 @@ class device:
                 f'device({type}) is the number of an accelerator, and there is none; write "cpu" or "cuda"'
             )
         kind, _, number = type.partition(":")
+        if kind not in _KINDS:
+            raise RuntimeError(f"Expected one of {', '.join(_KINDS)} device type at start of device string: {kind}")
         if number and not number.isdigit():
             raise RuntimeError(f'invalid device string {type!r}: write "cpu", "cuda" or "cuda:0"')
         self.type = kind

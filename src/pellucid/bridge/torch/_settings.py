@@ -8,6 +8,7 @@ from typing import Any
 import pellucid
 from pellucid import kernels
 from pellucid.core import device as device_type
+from pellucid.errors import warn
 from pellucid.types import devices
 
 _kept: dict[str, Any] = {
@@ -133,6 +134,10 @@ def get_device_module(device: Any = None) -> Any:
 
 def set_default_tensor_type(t: Any) -> None:
     """Make the dtype of a type of tensors, `torch.DoubleTensor`, the one that Python floats become."""
+    warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() as alternatives."
+    )
     name = t if isinstance(t, str) else f"torch.{t.__name__}"
     kinds = {"torch.FloatTensor": "float32", "torch.DoubleTensor": "float64", "torch.HalfTensor": "float16",
              "torch.BFloat16Tensor": "bfloat16"}  # fmt: skip

@@ -10,6 +10,7 @@ from .. import functional as F
 from .. import init
 from ..parameter import Parameter
 from ..vocabulary import empty
+from .attention import MultiheadAttention as MultiheadAttention  # PyTorch has it in this file
 from .module import Module
 
 __all__ = [

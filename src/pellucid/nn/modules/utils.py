@@ -18,3 +18,9 @@ def _ntuple(n: int) -> Any:
 _single = _ntuple(1)
 _pair = _ntuple(2)
 _triple = _ntuple(3)
+_quadruple = _ntuple(4)
+
+
+def _reverse_repeat_tuple(t: tuple[Any, ...], n: int) -> tuple[Any, ...]:
+    """The entries from the last to the first, each n times: of (height, width) the order of `pad`."""
+    return tuple(entry for entry in reversed(t) for _ in range(n))

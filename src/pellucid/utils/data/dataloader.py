@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
+from ...errors import warn
 from ...random import Generator
 from . import draws
 from .collate import default_collate, default_convert
@@ -161,6 +162,11 @@ class DataLoader(Generic[T_co]):
             )
 
     def __iter__(self) -> Iterator[Any]:
+        if self.pin_memory:
+            warn(
+                "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be "
+                "used."
+            )
         if self.num_workers and forks():
             return self._by_processes()
         # PyTorch draws a seed for worker processes here, with or without workers: the order that follows depends on it.

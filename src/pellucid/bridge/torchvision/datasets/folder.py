@@ -9,15 +9,30 @@ from typing import Any
 from ..pictures import image_module
 from .vision import VisionDataset
 
-__all__ = ["DatasetFolder", "ImageFolder", "default_loader"]
+__all__ = [
+    "DatasetFolder", "ImageFolder", "default_loader", "has_file_allowed_extension", "is_image_file", "pil_loader",
+]  # fmt: skip
 
 IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
-def default_loader(path: str) -> Any:
+def pil_loader(path: str) -> Any:
     """A picture of Pillow's, in RGB."""
     with open(path, "rb") as file:
         return image_module().open(file).convert("RGB")
+
+
+default_loader = pil_loader
+
+
+def has_file_allowed_extension(filename: str, extensions: str | tuple[str, ...]) -> bool:
+    """Whether a file's name ends in one of the extensions."""
+    return filename.lower().endswith(extensions)
+
+
+def is_image_file(filename: str) -> bool:
+    """Whether a file's name is that of a picture."""
+    return has_file_allowed_extension(filename, IMG_EXTENSIONS)
 
 
 class DatasetFolder(VisionDataset):

@@ -382,6 +382,12 @@ class RandomRotation(_TransformModule):
         self.degrees = [-float(degrees), float(degrees)] if isinstance(degrees, numbers.Number) else list(degrees)  # type: ignore[arg-type]
         self.interpolation, self.expand, self.center, self.fill = interpolation, expand, center, fill
 
+    def __repr__(self) -> str:
+        center = f", center={self.center}" if self.center is not None else ""
+        fill = f", fill={self.fill}" if self.fill is not None else ""
+        name = F.mode_name(self.interpolation)
+        return f"RandomRotation(degrees={self.degrees}, interpolation={name}, expand={self.expand}{center}{fill})"
+
     def forward(self, img: Any) -> Any:
         fill = self.fill
         channels = F.get_dimensions(img)[0]
@@ -403,6 +409,12 @@ class RandomAffine(_TransformModule):
             translate, scale, interpolation, fill, center,
         )  # fmt: skip
         self.shear = [-float(shear), float(shear)] if isinstance(shear, numbers.Number) else shear  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        usual = {"translate": None, "scale": None, "shear": None, "interpolation": "nearest", "fill": 0, "center": None}
+        values = {**{name: getattr(self, name) for name in usual}, "interpolation": F.mode_name(self.interpolation)}
+        shown = [f", {name}={values[name]}" for name, default in usual.items() if values[name] != default]
+        return f"RandomAffine(degrees={self.degrees}{''.join(shown)})"
 
     def forward(self, img: Any) -> Any:
         width, height = F.get_image_size(img)
@@ -471,6 +483,8 @@ class GaussianBlur(_TransformModule):
 
 class RandomErasing(_TransformModule):
     """A part of a tensor overwritten, perhaps."""
+
+    shown = ("p", "scale", "ratio", "value", "inplace")
 
     def __init__(
         self, p: float = 0.5, scale: Any = (0.02, 0.33), ratio: Any = (0.3, 3.3), value: Any = 0, inplace: bool = False
