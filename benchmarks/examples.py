@@ -1,19 +1,22 @@
 """The example programs under PyTorch and under pellucid: how far the losses are apart, and the CPU time of each.
 
-    python -m benchmarks.examples [NAME…] [--steps 50]
+    python -m benchmarks.examples [NAME…] [--steps 50] [--rounds 3] [--out benchmarks/results/examples.md]
 
-Needs torch. Each program runs in a process of its own, on one thread. The CPU time of a run of two steps, most of
-which is that of the imports, is taken off that of the whole.
+Needs torch. Each program runs in a process of its own, on one thread, as many steps as it takes by itself unless
+`--steps` says otherwise. The CPU time of a run of two steps, most of which is that of the imports, is taken off that of
+the whole. Rounds are interleaved; the times are medians, the ratio is the median of the rounds' ratios.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/train.py"))
@@ -49,25 +52,42 @@ def apart(ours: list[float], theirs: list[float]) -> float:
     return worst
 
 
+def own_steps(name: str) -> int:
+    """How many steps a program takes by itself."""
+    text = (ROOT / "examples" / name / "train.py").read_text(encoding="utf-8")
+    found = re.search(r'"--steps", type=int, default=(\d+)', text)
+    if found is None:
+        raise ValueError(f"examples/{name}/train.py does not say how many steps it takes: --steps has no default")
+    return int(found[1])
+
+
 def main() -> None:
     """Run the programs and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=EXAMPLES)
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--steps", type=int, help="steps of each program; its own number, if not said")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, help="also write the table here, as Markdown")
     asked = parser.parse_args()
-    print(f"{'program':12} {'losses apart':>12} {'torch s':>8} {'pellucid s':>10} {'ratio':>6}")
+    rows = ["| program | steps | losses apart | torch s | pellucid s | ratio |", "|---|---|---|---|---|---|"]
+    print(*rows, sep="\n", flush=True)
     for name in asked.names:
-        curves, seconds = [], []
-        for pellucid in (False, True):
-            _, start = run(name, 2, pellucid)
-            losses, whole = run(name, asked.steps, pellucid)
-            curves.append(losses)
-            seconds.append(max(whole - start, 1e-3))
-        ratio = seconds[1] / seconds[0]
-        print(
-            f"{name:12} {apart(curves[1], curves[0]):12.1e} {seconds[0]:8.2f} {seconds[1]:10.2f} {ratio:6.2f}",
-            flush=True,
-        )
+        steps = asked.steps or own_steps(name)
+        curves: list[list[float]] = [[], []]
+        seconds: list[list[float]] = [[], []]
+        for _ in range(asked.rounds):
+            for at, pellucid in enumerate((False, True)):
+                _, start = run(name, 2, pellucid)
+                curves[at], whole = run(name, steps, pellucid)
+                seconds[at].append(max(whole - start, 1e-3))
+        ratio = median(ours / theirs for theirs, ours in zip(*seconds, strict=True))
+        torch_s, pellucid_s = (median(found) for found in seconds)
+        apart_by = apart(curves[1], curves[0])
+        rows.append(f"| {name} | {steps} | {apart_by:.1e} | {torch_s:.2f} | {pellucid_s:.2f} | {ratio:.2f} |")
+        print(rows[-1], flush=True)
+    if asked.out:
+        begin = "# Example programs\n\nCPU seconds on one thread, by `python -m benchmarks.examples`.\n\n"
+        asked.out.write_text(begin + "\n".join(rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

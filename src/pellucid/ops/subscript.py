@@ -211,9 +211,29 @@ def _beside(tensor: Tensor, indices: Tensor) -> Tensor:
     return indices if type(indices._array) is type(tensor._array) else indices.to(tensor.device)
 
 
+def _simple(key: Any, rank: int) -> tuple[Any, ...] | None:
+    """The view's key where it has integers and plain slices alone, as most that programs write; None for any other."""
+    entries = cast("tuple[Any, ...]", key if type(key) is tuple else (key,))
+    if len(entries) > rank:
+        return None
+    for entry in entries:
+        if type(entry) is slice:
+            if entry.step is not None or type(entry.start) not in _BOUNDS or type(entry.stop) not in _BOUNDS:
+                return None
+        elif type(entry) is not int:
+            return None
+    return (*entries, ...)
+
+
+_BOUNDS = (int, type(None))
+
+
 def _sort(self: Tensor, key: Any) -> _Sorted:
-    entries = _as_tuple(key)
     rank = self._array.ndim
+    simple = _simple(key, rank)
+    if simple is not None:
+        return _Sorted(simple, [], [])
+    entries = _as_tuple(key)
     known: list[Any] = []  # integers, slices, None, Ellipsis, Tensor
     taken, open_end, beyond = 0, False, False
     for position, entry in enumerate(entries):
