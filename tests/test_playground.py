@@ -480,6 +480,12 @@ def test_the_page_in_a_browser(address: str, tmp_path: Path) -> None:
         page.key("c")
         page.until("document.getElementById('source').textContent.includes('pellucid playground')")
         assert page.evaluate("document.getElementById('download').href").startswith("blob:")
+        # A field that is left empty is named as it is on the page.
+        change = "share.dispatchEvent(new Event('change', { bubbles: true }))"
+        page.evaluate(f"(() => {{ const {{ share }} = settings.elements; share.value = ''; {change}; }})()")
+        page.until("document.getElementById('trouble').textContent.startsWith('For training, %: ')")
+        page.evaluate(f"(() => {{ const {{ share }} = settings.elements; share.value = 70; {change}; }})()")
+        page.until("document.getElementById('trouble').hidden")
         page.key("q")
         page.until("playground.state.quiz && !document.getElementById('quiz-panel').hidden")
         page.evaluate("document.getElementById('look').click()")

@@ -239,7 +239,6 @@ $("add-layer").addEventListener("click", () => {
 
 function setPlaying(playing, tell = true) {
   state.playing = playing;
-  $("play").setAttribute("aria-pressed", String(playing));
   $("play").firstChild.textContent = playing ? "Pause " : "Play ";
   if (tell) send({ do: playing ? "play" : "pause" });
   if (!playing) summarise();
