@@ -509,6 +509,12 @@ def test_updates_without_a_backward() -> None:
     assert not list(gradients.no_backward(watched(healthy)))
 
 
+def test_a_wrong_function_is_shown_by_its_def() -> None:
+    (found,) = gradients.functions(watched(wrong_function))
+    assert found.place is not None
+    assert Path(found.place[0]).read_text(encoding="utf-8").splitlines()[found.place[1] - 1].lstrip().startswith("def ")
+
+
 def test_labels_that_go_with_nothing() -> None:
     def program(torn: bool) -> None:
         x, y = classes(400)

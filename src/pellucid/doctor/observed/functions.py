@@ -58,10 +58,12 @@ def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: fl
 
 
 def _line_of(kind: type[Any]) -> Place | None:
+    """Where `backward` is defined: the line of its `def`, not that of a decorator."""
     function = getattr(kind, "backward", None)
     try:
         file = inspect.getsourcefile(function)  # type: ignore[arg-type]
-        code = function.__code__  # type: ignore[union-attr]
-    except (TypeError, AttributeError):
+        lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]
+    except (TypeError, OSError):
         return None
-    return (file, code.co_firstlineno) if file else None
+    down = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
+    return (file, first + down) if file else None
