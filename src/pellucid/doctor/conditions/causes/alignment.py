@@ -191,8 +191,9 @@ def _ordered(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
         found.append((inputs[first], labels[first]))
     excluded = frozenset(case.session.found.groups)
     x = probe.holders(case.session.scope, inputs.shape[1], excluded)
+    held = probe.label_holders(case.session.scope, excluded, {group.shape[0] for group in x})
     for group in x:
-        for label in probe.label_holders(case.session.scope, excluded, {group.shape[0]}):
+        for label in (label for label in held if label.shape[0] == group.shape[0]):
             y = label.read(case.session.scope).reshape(label.shape[0], -1)
             found.append((group.read(case.session.scope).reshape(group.shape), y))
     fit = [(a, _as_numbers(b)) for a, b in found if len(a) == len(b) >= FEWEST and np.isfinite(a).all()]
