@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -127,7 +128,11 @@ def test_pieces_at_their_edges(program, dtype):
         y = run(f"F.{program}", T, x=x)
         return y.detach(), T.autograd.grad(y.sum(), x)[0]
 
+    points = np.isinf(POINTS * 32)
     for ours, theirs in zip(results(pellucid), results(torch), strict=True):
+        if program == "gelu(x)":  # of which PyTorch has NaN at infinities on some processors, and limits on others
+            at = points & np.isnan(theirs.numpy())
+            ours, theirs = (torch.tensor(np.where(at, 0.0, each.numpy())) for each in (ours, theirs))
         assert_close(ours, theirs, *((4e-3, 1e-3) if dtype == "float16" else (2e-6, 1e-6)))
 
 

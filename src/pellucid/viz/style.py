@@ -191,13 +191,16 @@ def _plain_powers(axis: Any) -> None:
     formulas has to be loaded for them, and each is set by it again whenever it is measured."""
     from matplotlib.ticker import LogFormatterMathtext
 
-    def written(self: Any, x: Any, pos: Any = None) -> str:
-        return _POWER.sub(lambda found: _in_digits(*found.groups()), super(type(self), self).__call__(x, pos))
+    def made_of(kind: type[LogFormatterMathtext]) -> Any:
+        def written(self: Any, x: Any, pos: Any = None) -> str:
+            return _POWER.sub(lambda found: _in_digits(*found.groups()), kind.__call__(self, x, pos))
+
+        return type("Plain", (kind,), {"__call__": written})()
 
     for known, use in ((axis.get_major_formatter(), axis.set_major_formatter),
                        (axis.get_minor_formatter(), axis.set_minor_formatter)):  # fmt: skip
         if isinstance(known, LogFormatterMathtext):
-            made = type("Plain", (type(known),), {"__call__": written})()
+            made = made_of(type(known))
             made.__dict__.update(known.__dict__)
             use(made)
 
