@@ -13,7 +13,7 @@ import numpy
 from . import numpy_namespace
 from .library import Array, Backend, Moves
 
-__all__ = ["NUMPY", "Array", "Backend", "Moves", "of_array", "of_device", "register"]
+__all__ = ["NUMPY", "Array", "Backend", "Moves", "is_registered", "of_array", "of_device", "register"]
 
 
 def _same(array: Array, /) -> Array:
@@ -28,6 +28,11 @@ _by_device: dict[str, Backend] = {"cpu": NUMPY}
 def register(backend: Backend) -> None:
     """Make `backend` the array library of its device."""
     _by_device[backend.device] = backend
+
+
+def is_registered(kind: str) -> bool:
+    """Whether an array library was registered for a device type."""
+    return kind in _by_device
 
 
 def of_device(kind: str) -> Backend:

@@ -27,7 +27,7 @@ class device:
                 f'device({type}) is the number of an accelerator, and there is none; write "cpu" or "cuda"'
             )
         kind, _, number = type.partition(":")
-        if kind not in _KINDS:
+        if kind not in _KINDS and not backend.is_registered(kind):
             raise RuntimeError(f"Expected one of {', '.join(_KINDS)} device type at start of device string: {kind}")
         if number and not number.isdigit():
             raise RuntimeError(f'invalid device string {type!r}: write "cpu", "cuda" or "cuda:0"')
