@@ -58,7 +58,7 @@ def main() -> None:
     apart = found["samples_differing"]
     samples = re.findall(r"^  (\w+) +([\d,]+)   differing +([\d,]+)$", said, re.MULTILINE)
     rows = [
-        "| PyTorch's table | entries | right |",
+        "| PyTorch's table | entries | here |",
         "|---|---|---|",
         f"| `op_db`: ops that are here ({apart} samples differ) | {found['ops_in_table']} | {found['ops_compared']} |",
         f"| `module_db`: modules right in all their inputs | {modules[1]} | {modules[0]} |",

@@ -650,6 +650,7 @@ def test_reading_a_constant_is_allowed() -> None:
     assert program(pellucid.tensor([2.0, 4.0])).tolist() == [1.0, 2.0]
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct")
 def test_copying_by_hand_is_refused() -> None:
     """tensor(t) takes the numbers of t; clone() and deepcopy() are recorded."""
     with pytest.raises(TraceError, match="a value was read while tracing"):
