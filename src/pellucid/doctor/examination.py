@@ -189,9 +189,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
 def _doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:
     """With the right gradient a fork went no better: a condition that one confirmed goes before what slopes said.
 
-    Where numbers overflow or units are saturated, slopes mislead.
+    Where numbers overflow or units are saturated, slopes mislead. More updates do not make them right.
     """
-    confirmed = [finding for finding in others if finding.verified]
+    confirmed = [finding for finding in others if finding.verified and finding.cause != "too-few-updates"]
     if not confirmed:
         return findings
     if all(is_named(finding) for finding in findings):  # correctness first: what is wrong is wrong beside all else
