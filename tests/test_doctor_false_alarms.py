@@ -12,6 +12,7 @@ from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
 from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.backward import moves_any
 from pellucid.doctor.rules.gradient import Judgement, TensorCell, _at_full_length, _exact
 
 HEAD = """
@@ -396,3 +397,11 @@ def test_a_named_mistake_goes_before_a_condition(mistake: str, first: str) -> No
     found = _doubted([wrong], [rate])
     assert found[0].cause == first
     assert (wrong.severity == "error") == (first == "wrong-backward")
+
+
+def test_a_loop_that_moves_no_tensor_of_the_loss_is_not_the_one_that_trains():
+    row = Judgement(Candidate("seen", ("", "loss")), 0.5, 1.0, [1.0])
+    row.verdicts = {"total": "unknown", "w": "zero", "b": "zero"}
+    assert not moves_any(row)
+    row.verdicts["w"] = "right"
+    assert moves_any(row)

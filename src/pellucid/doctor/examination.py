@@ -118,6 +118,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             reason="No number that was seen in a pass, and no usual loss of what was seen, depends on the parameters. "
             "Name the loss: pellucid doctor SCRIPT --loss NAME",
         )
+    if judgement.wrong and not backward.moves_any(judgement):
+        return Report("inconclusive", facts=facts, reason=NO_LOOP)
     findings = backward.findings(judgement, seen, session.found, sizes_of(seen, session.found))
     wrong_rules = bool(rules) and any(finding.cause == rules[0].cause for finding in findings)
     if wrong_rules:

@@ -49,6 +49,12 @@ def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: 
     )
 
 
+def moves_any(judgement: Judgement) -> bool:
+    """Whether a tensor that the loss depends on is moved at all; where none is, the loop only adds up what is trained
+    elsewhere, as a loop over the samples adds up a loss."""
+    return any(verdict not in ("zero", "unknown") for verdict in judgement.verdicts.values())
+
+
 def _gravity(still: list[str], study: SlopeStudy) -> str:
     """A parameter that never moves may be meant to: not where its gradient is computed, or its like are moved."""
     moving = {_kind(name) for entry in study.passes for name in entry.given if name not in still}
