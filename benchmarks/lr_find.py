@@ -35,7 +35,7 @@ SETTINGS = {
     "circle": ({"dataset": "circle"}, 8),
     "moons": ({"dataset": "moons"}, 20),
     "table": ({"dataset": "table.csv", "target": "price"}, 20),
-    "digits-cnn": ({"dataset": "digits", "model": "cnn", "batch_size": 64}, 3),
+    "digits-cnn": ({"dataset": "digits", "model": "cnn", "batch_size": 64}, 10),
 }
 
 
