@@ -15,7 +15,7 @@ from pellucid.kernels import blas
 from pellucid.kernels import products as native
 from pellucid.kernels.table import address
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
 
 
 def compiled_whole(function: Any) -> Any:

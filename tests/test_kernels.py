@@ -19,7 +19,7 @@ from pellucid import kernels
 from pellucid.kernels import cache, compiler, pool, products, table
 from pellucid.kernels.emitter import Emitter
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
 
 

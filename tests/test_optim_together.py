@@ -8,7 +8,7 @@ import pytest
 from pellucid import nn, optim
 from pellucid.core import wrap
 
-pytest.importorskip("llvmlite")
+pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
 
 OPTIMISERS = [
     ("SGD", {"lr": 0.1}),
