@@ -13,12 +13,21 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.core import state
 from pellucid.doctor import examine_script
-from pellucid.doctor.observed.compare import better, does_well, is_worse, outcome
+from pellucid.doctor.observed import joint
+from pellucid.doctor.observed.compare import better, does_well, is_worse, outcome, stands
 from pellucid.doctor.observed.criterion import LIKELIHOOD
 from pellucid.doctor.observed.examination import STATED
 from pellucid.doctor.observed.observer import Observer
-from pellucid.doctor.observed.record import LossRecord, MatchRecord, OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.record import (
+    LossRecord,
+    MatchRecord,
+    OptimizerRecord,
+    ParameterRecord,
+    ProgramRecord,
+    StepRecord,
+)
 from pellucid.doctor.observed.rules import crash, data, gradients, held_out, model, numbers, rate
+from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
@@ -599,8 +608,34 @@ def test_a_direction_of_rates_that_is_left() -> None:
     assert is_worse(falling, run(*[1.0] * 50)) and is_worse(falling, run(*[float("nan")] * 50))
     assert not is_worse(falling, falling) and not is_worse(falling, None), "what is no worse may be better further on"
     assert not is_worse(run(*[float("nan")] * 50), run(*[float("nan")] * 50))
-    beyond = [s.direction for s in rate.near(run(*[1.0] * 50)) if s.beyond]
-    assert sorted(beyond) == [-1, 1]
+    flat = run(*[1.0] * 50)
+    flat.loss.kind = "mse_loss"
+    flat.parameters["w"] = ParameterRecord("w", (2, 2), moved=0.5)
+    assert sorted(s.direction for s in rate.near(flat) if s.beyond) == [-1, 1]
+    flat.parameters["w"].moved = 0.001
+    assert {s.direction for s in rate.near(flat)} == {1}, "what moved nothing cannot have stepped too far"
+    assert {s.direction for s in rate.near(run(*[1.0] * 20, *[float("nan")] * 30))} == {-1}
+
+
+def classified(accuracy: float, loss: float) -> ProgramRecord:
+    record = ProgramRecord(steps=[StepRecord(loss, accuracy=accuracy, count=50) for _ in range(40)])
+    record.targets = [np.arange(50) % 2]
+    record.optimizers = [OptimizerRecord("Adam", {"lr": 1e-6})]
+    return record
+
+
+def test_treatments_that_help_only_together() -> None:
+    stood, learnt = classified(0.5, 0.7), classified(0.9, 0.2)
+    assert stands(stood) and not stands(learnt)
+    off = [Suspicion("dead-units", "", "", "", measured={"way": way}) for way in (1, 2)]
+    decayed = Suspicion("excessive-weight-decay", "", "", "")
+    alone = [(off[0], stood), (off[1], classified(0.5, 0.6)), (decayed, stood)]
+    tried = joint.attempts(stood, alone)
+    assert tried[0] == [off[1], decayed], "of each cause the treatment that did best"
+    assert [off[0], decayed] in tried and any(part.cause == "lr-too-low" for parts in tried for part in parts)
+    assert joint.attempts(stood, []) == []
+    assert joint.helps([off[0], decayed], stood, learnt) and not joint.helps([off[0]], stood, classified(0.6, 0.6))
+    assert joint.as_good([decayed], stood, learnt, learnt) and not joint.as_good([decayed], stood, stood, learnt)
 
 
 def test_what_decays_by_itself_is_looked_at_where_it_takes_much() -> None:
@@ -735,6 +770,9 @@ WHOLE = [
     ((("optimizer.step()", "pass"),), "parameter-not-optimized", 16),
     ((("Linear(32, 3))", "Linear(32, 3), nn.Softmax(1))"),), "double-softmax", 8),
 ]
+OFF = """optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=2)
+nn.init.constant_(model[0].bias, -9.0)
+"""
 
 
 @pytest.mark.parametrize(
@@ -753,6 +791,13 @@ def test_whole_programs(tmp_path: Path, pairs: Any, cause: str | None, line: int
     assert [(f.cause, f.line) for f in report.findings] == [(cause, line)]
     assert report.findings[0].code == changed(*pairs).splitlines()[line - 1].strip()
     assert report.findings[0].fork or cause == "parameter-not-optimized"
+
+
+@pytest.mark.slow
+def test_two_faults_that_hide_each_other(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(changed(("optimizer = torch.optim.Adam(model.parameters(), lr=0.01)\n", OFF)))
+    report = examine_script(tmp_path / "train.py", budget=60)
+    assert {f.cause for f in report.findings if f.verified} == {"dead-units", "excessive-weight-decay"}
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,8 @@ import numpy as np
 from .matching import curve, held_out
 from .record import ProgramRecord
 
+LITTLE = 0.25  # of the way from chance to all answers right
+UNMOVED = 0.03  # of the size of a parameter
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
 
@@ -101,6 +103,22 @@ def does_well(record: ProgramRecord) -> bool:
         return end.accuracy >= 0.97 and end.accuracy > end.chance and end.loss < 2 * max(_by_chance(record), 0.7)
     share = explained(record)
     return share is not None and share > 0.95
+
+
+def stands(record: ProgramRecord) -> bool:
+    """Whether it says hardly more at the end than who knows nothing of the inputs."""
+    return reached(record) < LITTLE
+
+
+def goes_far(record: ProgramRecord) -> bool:
+    """Whether a parameter came far from where it was at first; where none did, no step can have been too long."""
+    return any(p.moved >= UNMOVED for p in record.parameters.values())
+
+
+def reached(record: ProgramRecord) -> float:
+    """How far a run came at the end: `Outcome.progress`, or for a regression the share that is explained."""
+    share = explained(record)
+    return outcome(record).progress if share is None else share
 
 
 def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False, same_loss: bool = True) -> bool:

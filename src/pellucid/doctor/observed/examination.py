@@ -12,7 +12,8 @@ from typing import Any
 from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding, Report
 
-from .compare import better, better_held_out, does_well, is_worse, outcome
+from . import joint
+from .compare import better, better_held_out, does_well, is_worse, outcome, stands
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import crash, data, gradients, held_out, loss, model, numbers, rate
@@ -57,7 +58,8 @@ def examine(laboratory: Laboratory) -> Report:
     if base is None:
         return Report("inconclusive", reason=f"The program gave no record: {laboratory.lost}")
     laboratory.alone = base.seconds - base.own_seconds
-    laboratory.deadline -= max(whole - max(LONG, 7 * base.seconds), 0.0)
+    busy = base.seconds / max(base.processor_seconds, 0.5)  # above 1 on a machine that has other work
+    laboratory.deadline -= max(whole - max(LONG * max(busy, 1.0), 7 * base.seconds), 0.0)
     if base.bad_at is not None and not base.bad_inputs:
         _look_closer(laboratory, base)
     for name in base.modules:
@@ -114,18 +116,51 @@ class _Search:
         self.treatments: list[Treatment] = []
         self.found: list[Finding] = []
         self.tried: set[tuple[Any, ...]] = set()
-        self.seconds = max(2.0 * base.seconds + 1.0, 2.0)
+        self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what did not help by itself, since something did
+        self.seconds = 3.0 * base.seconds + 2.0
 
     def findings(self) -> list[Finding]:
         for _ in range(ROUNDS):
             while self._stated() and len(self.treatments) < 2 * ROUNDS:
                 pass
-            if not self._by_data() or self._blocked() or not self._conditions():
+            if not self._by_data() or self._blocked():
+                break
+            if not self._conditions():
+                self._jointly()
                 break
         nowhere = outcome(self.current).progress < 0.25
         if self._by_data() and nowhere and not any(f.severity == "error" for f in self.found):
             self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
         return sorted(self.found, key=_rank)
+
+    def _jointly(self) -> None:
+        """Faults that hide each other, where a program stands still and no treatment helps by itself.
+
+        All of them at once, with rates that are usual; where that helps, those without which it does not are found.
+        """
+        if not stands(self.current) or any(f.severity == "error" and f.cause not in BESIDE for f in self.found):
+            return
+        attempts = joint.attempts(self.current, self.alone)
+        runs = [run for start in range(0, len(attempts), 2) for run in self._runs_of(attempts[start : start + 2])]
+        for parts, run in zip(attempts, runs, strict=True):
+            if run is None or not joint.helps(parts, self.current, run):
+                continue
+            for part in list(parts):
+                rest = [other for other in parts if other is not part]
+                known = next((r for s, r in self.alone if rest == [s]), None)
+                without = known or (self._runs_of([rest])[0] if rest else None)
+                if without is not None and joint.as_good(rest, self.current, without, run):
+                    parts, run = rest, without
+            for part in parts:
+                finding = _finding(part, self.current, run)
+                finding.verified = True
+                self._add(finding)
+                self.treatments += part.treatments
+            self.current = run
+            return
+
+    def _runs_of(self, attempts: list[list[Suspicion]]) -> list[ProgramRecord | None]:
+        return self._try([replace(a[0], treatments=[t for part in a for t in part.treatments]) for a in attempts])
 
     def _by_data(self) -> bool:
         """Whether the program learns from data by a loss that is to fall, so that rates and scales can be asked about.
@@ -198,7 +233,11 @@ class _Search:
                 self.treatments += suspicion.treatments
                 self.current = run
                 return True
+        self._did_not_help(suspicions, runs)
         return self._in_pairs(list(zip(suspicions, runs, strict=True)))
+
+    def _did_not_help(self, suspicions: list[Suspicion], runs: list[ProgramRecord | None]) -> None:
+        self.alone += [(s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and not s.certain]
 
     def _in_pairs(self, tried: list[tuple[Suspicion, ProgramRecord | None]]) -> bool:
         """A fault that the record proves, whose treatment alone makes it worse, with that of another one beside it.
@@ -240,6 +279,7 @@ class _Search:
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
             ]
             if not of_rate:
+                self._did_not_help(suspicions, runs)
                 for suspicion in suspicions:
                     self._is_tried(suspicion)
             if rules[0] is rate.near and any(s.beyond and s.direction > 0 for s, _ in confirmed):

@@ -57,7 +57,7 @@ class Observer(Interpreter):
     ) -> None:
         self.record = ProgramRecord()
         self.treatments, self.most = list(treatments), steps
-        self.started = time.monotonic()
+        self.started, self.began = time.monotonic(), time.process_time()
         self.until = self.started + seconds
         self.enough = enough
         self.parameters = ParameterNotes(self.record)
@@ -98,6 +98,7 @@ class Observer(Interpreter):
             record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call))
             self.evaluations.finish(roots)
         record.seconds = time.monotonic() - self.started
+        record.processor_seconds = time.process_time() - self.began
         record.modules = sorted({name.split(".")[0] for name in sys.modules} & COSTLY)
         return record
 

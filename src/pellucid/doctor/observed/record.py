@@ -259,6 +259,7 @@ class ProgramRecord:
     error: str = ""
     error_place: Place | None = None
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     named: int = 0  # backwards at which the loss that was named by the user was there
     numbers: list[str] = field(default_factory=list)  # what else could be named
     modules: list[str] = field(default_factory=list)  # third-party modules that it imported

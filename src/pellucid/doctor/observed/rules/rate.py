@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..compare import outcome
+from ..compare import goes_far, outcome
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import LearningRate
@@ -13,6 +13,7 @@ from ..treatments import LearningRate
 FACTORS = (0.1, 0.01, 10.0, 100.0)
 FURTHER = (1e3, 1e4, 1e5)
 FURTHEST = 1e12
+BEYOND = 10.0  # times the largest rate that is usual
 STILL = 0.02  # of the loss, by which a program that hardly moves gets better
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
@@ -25,7 +26,14 @@ def further(record: ProgramRecord) -> Iterator[Suspicion]:
     if not end.finite or end.loss > 10 * abs(end.begin):
         yield from trials(record, tuple(1 / factor for factor in FURTHER))
     elif abs(end.begin - end.loss) < (0.25 if _far_below_usual(record) else 0.05) * abs(end.begin):
-        yield from trials(record, (*FURTHER, *_up_to_usual(record)))
+        yield from trials(record, tuple(_within_usual(record, (*FURTHER, *_up_to_usual(record)))))
+
+
+def _within_usual(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator[float]:
+    """Those that do not lead far beyond what is usual for the optimiser, where its steps move the parameters."""
+    rate = float(record.optimizers[0].options.get("lr") or 0.0) if record.optimizers else 0.0
+    _, high = USUAL.get(record.optimizers[0].name, ADAM) if record.optimizers else ADAM
+    yield from (factor for factor in factors if factor * rate <= BEYOND * high or not goes_far(record))
 
 
 def lower(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -40,6 +48,15 @@ def up_to_usual(record: ProgramRecord) -> Iterator[Suspicion]:
     _, high = USUAL.get(record.optimizers[0].name, ADAM)
     rate = float(record.optimizers[0].options["lr"])
     yield from trials(record, tuple(factor for factor in FURTHER if factor * rate <= high))
+
+
+def usual(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Two rates that are usual for the optimiser, where they are far from the program's own."""
+    rate = float(record.optimizers[0].options.get("lr") or 0) if record.optimizers else 0.0
+    if rate > 0:
+        low, high = USUAL.get(record.optimizers[0].name, ADAM)
+        factors = (math.sqrt(low * high) / rate, high / 3 / rate)
+        yield from trials(record, tuple(factor for factor in factors if not 1 / 3 < factor < 3))
 
 
 def _far_below_usual(record: ProgramRecord) -> bool:
@@ -68,7 +85,12 @@ def near(record: ProgramRecord) -> Iterator[Suspicion]:
     end = outcome(record)
     if 0 < rate < low / 300 and end.finite and abs(end.begin - end.loss) < STILL * abs(end.begin):
         return
-    yield from trials(record)
+    factors = FACTORS
+    if record.parameters and not goes_far(record):
+        factors = tuple(factor for factor in FACTORS if factor > 1)
+    elif not end.finite:
+        factors = tuple(factor for factor in FACTORS if factor < 1)
+    yield from trials(record, factors)
 
 
 def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Iterator[Suspicion]:
@@ -98,7 +120,8 @@ def trials(record: ProgramRecord, factors: tuple[float, ...] = FACTORS) -> Itera
 def _by_hand(record: ProgramRecord, factors: tuple[float, ...]) -> Iterator[Suspicion]:
     """Of a program that makes its updates by itself, whose rate is not known, nor whether it goes down the slope."""
     end, negative = outcome(record), record.factor < 0
-    if factors == FACTORS and record.loss.kind and not end.loss < end.begin:
+    near = any(factor in (0.1, 10.0) for factor in factors)
+    if near and record.loss.kind and not end.loss < end.begin:
         yield Suspicion(
             "loss-sign-flipped",
             f"The loss goes up from {end.begin:.4g}, and with the sign of each update turned it goes down.",
