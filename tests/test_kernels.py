@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -92,6 +93,14 @@ def of_parts(t: Any, x: Any) -> Any:
     return attended(t, *parts, is_causal=True).transpose(1, 2)
 
 
+def padded(t: Any, *tensors: Any) -> Any:
+    """Some keys are padding, and the last query sees none."""
+    mask = t.ones(2, 1, 37, 37, dtype=t.bool)
+    mask[1, :, :, 30:] = False
+    mask[:, :, 36] = False
+    return attended(t, *tensors, attn_mask=mask)
+
+
 def stepped(t: Any, param: Any, gradient: Any, name: str = "", **options: Any) -> Any:
     """Three steps of an optimiser, and a gradient of both of what they get, so that the table can ask for one."""
     own = param.detach().clone().requires_grad_()
@@ -171,8 +180,13 @@ CASES = [
     ], ("attention", "attention_backward"), bound=5, skips=True),
     Case("attention of parts of a product", of_parts, [((2, 45, 3 * 40),)],
          ("attention", "attention_backward"), bound=5, skips=True),
+    Case("attention of whole vectors", partial(attended, is_causal=True),
+         [((2, 67, 32), (2, 67, 32), (2, 67, 16)), ((3, 75, 32),) * 3], ("attention", "attention_backward"), bound=5,
+         skips=True),
     Case("attention with a mask", lambda t, q, k, v, mask: attended(t, q, k, v, attn_mask=mask),
-         [((2, 3, 37, 8),) * 3 + ((2, 3, 37, 37),)], ("softmax", "softmax_backward"), bound=5),
+         [((2, 3, 37, 13),) * 3 + ((2, 3, 37, 37),)], ("attention", "attention_backward"), bound=5),
+    Case("attention with a mask for all heads", padded, [((2, 3, 37, 13),) * 3], ("attention", "attention_backward"),
+         bound=5),
     *[Case(f"{name} {i}", partial(stepped, name=name, **options), [((1,), (1,)), ((61, 47), (61, 47))], (kernel,),
            bound=3) for i, (kernel, name, options) in enumerate(STEPS)],
 ]  # fmt: skip
@@ -233,7 +247,7 @@ def near(found: list[np.ndarray], wanted: list[np.ndarray], dtype: str, bound: f
         np.testing.assert_allclose(a, b, rtol=bound * relative * 4, atol=bound * (relative * size + absolute))
 
 
-SAMPLE = ("gelu", "conv stride", "lstm", "batch norm", "softmax", "adam 1")
+SAMPLE = ("gelu", "conv stride", "lstm", "batch norm", "softmax", "adam 1", "attention of whole vectors")
 ROWS = [
     pytest.param(
         case, dtype, i, id=f"{case.name}-{dtype}-{i}",
@@ -305,6 +319,17 @@ def test_the_number_of_threads_changes_no_bit(case: Case, threads: Callable[[int
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_attention_keeps_no_matrix_of_all_scores() -> None:
+    length, width = 700, 16
+    leaves = [pellucid.randn(2, length, width, requires_grad=True) for _ in range(3)]
+    attended(pellucid, *leaves, is_causal=True).sum().backward()  # what is made once is there
+    tracemalloc.start()
+    attended(pellucid, *leaves, is_causal=True).sum().backward()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * length * length * 4 / 2
 
 
 def test_work_is_shared_once_and_whole(threads: Callable[[int], None]) -> None:

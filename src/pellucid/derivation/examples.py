@@ -70,7 +70,7 @@ ROWS_OF: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "spread": row(x(2), shape=(2, 3), dim=1), "cast_like": row(x(3), x(3)), "others": row(x(3), dim=0),
     "repeat_rows": row(x(3), mask="off"), "mask_rows": row(x(3, 3), mask="off"),
     "softmax": row(x(2, 3), dim=1), "log_softmax": row(x(2, 3), dim=1),
-    "attention_gradients": row(x(2, 2), x(2, 3), x(2, 3), x(2, 2), np.array([[0.2, 0.8], [0.5, 0.5]]), scale=0.5),
+    "attention_gradients": row(x(2, 2), x(2, 3), x(2, 3), x(2, 2), scale=0.5),
     "softmax_backward": row(x(3), np.array([0.2, 0.5, 0.3]), dim=0),
     "log_softmax_backward": row(x(3), np.log([0.2, 0.5, 0.3]), dim=0),
     "cumsum": row(x(4), dim=0), "cumprod": row(x(4), dim=0), "logcumsumexp": row(x(4), dim=0),

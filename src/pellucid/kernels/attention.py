@@ -1,8 +1,10 @@
 """Attention of each head in one call, forward and backward: small products, and the softmax of their rows in between.
 
-A head's queries go through four rows at a time, whose scores, probabilities and results stay in cache. With `causal`,
-the keys after the last of the four are never looked at, which is nearly half of the work. Keys and values may be views,
-as those are which are parts of one product, as long as the numbers of a row lie side by side.
+A head's queries go through four rows at a time, and backward some of these together. Their scores and probabilities are
+in a room that is used again for the rows after: no matrix of all scores is there at any time, and backward computes the
+probabilities anew (Dao et al., arXiv:2205.14135; Rabe and Staats, arXiv:2112.05682). With `causal`, the keys after the
+last of the rows are never looked at, which is nearly half of the work. Queries, keys and values may be views, as those
+are which are parts of one product, as long as the numbers of a row lie side by side.
 """
 
 from __future__ import annotations
@@ -24,60 +26,134 @@ from .table import TYPES, Kernel, address
 
 LEAST = 1 << 14  # products of a head's scores: below, NumPy's calls cost no more
 _ROWS, _VECTORS = 4, 2  # of a block of a product
+_TOGETHER = 32  # queries whose probabilities backward has at a time
+_MARGIN = _ROWS - 1  # rows before them, since the last four queries may begin before they do
 _EACH = 1 << 16  # products that a thread takes at least
+
+Store = Callable[[int, Value, Value], None]  # which row, which column is the first of the vector, the vector
+
+BLOCKS, VECTORS = "blocks", "vectors"  # what the rows of a matrix may fill
 
 
 class _Maker:
-    """An emitter, and what the kernels below have in common."""
+    """An emitter, and what the kernels below have in common.
 
-    def __init__(self, e: Emitter, type: str, lanes: int) -> None:
-        self.e, self.type, self.lanes = e, type, lanes
+    `fills` says what the rows of queries, keys and values fill: "blocks", "vectors", so that none needs a mask, or "".
+    """
+
+    def __init__(self, e: Emitter, type: str, lanes: int, fills: str) -> None:
+        self.e, self.type, self.lanes, self.fills, self.whole = e, type, lanes, fills, bool(fills)
         self.kind = vector(lanes, type)
 
+    def load(self, pointer: Value, at: Value, left: Value, whole: bool) -> Value:
+        return self.e.load(self.kind, pointer, at) if whole else self.e.load_first(self.kind, left, pointer, at)
+
+    def store(self, value: Value, pointer: Value, at: Value, left: Value, whole: bool) -> None:
+        if whole:
+            self.e.store(value, pointer, at)
+        else:
+            self.e.store_first(value, left, pointer, at)
+
     def product(
-        self, lefts: list[Value], along: Value | int, right: Value, row: Value, columns: Value,
-        begin: Value | int, end: Value, store: Callable[[int, Value, Value, Value], None],
+        self, lefts: list[Value], along: Value | int, right: Value, row: Value, out: Value, out_row: Value,
+        columns: Value, begin: Value | int, end: Value, *, room: bool = False, adds: bool = False,
+        scale: Value | None = None,
     ) -> None:  # fmt: skip
-        """Σ_p left[p · along] · right[p · row + j] for each of `lefts`; `store(which, j, how many are left, sums)`."""
-        e, lanes = self.e, self.lanes
-        with e.loop(0, columns, _VECTORS * lanes) as j:
-            places = [j + v * lanes for v in range(_VECTORS)]
-            sums = [[e.variable(e.zero(self.kind)) for _ in places] for _ in lefts]
+        """out[i · out_row + j] = Σ_p left_i[p · along] · right[p · row + j], times `scale`, or added to what is there.
+
+        In the `room` rows have numbers enough for whole vectors.
+        """
+        e, lanes, whole = self.e, self.lanes, room or self.whole
+
+        def block(j: Value, vectors: int) -> None:
+            parts = [(j + v * lanes, columns - (j + v * lanes), whole or v < vectors - 1) for v in range(vectors)]
+            places = [(i, v) for i in range(len(lefts)) for v in range(vectors)]
+            sums = {
+                (i, v): e.variable(
+                    self.load(out, out_row * i + parts[v][0], *parts[v][1:]) if adds else e.zero(self.kind)
+                )
+                for i, v in places
+            }
             with e.loop(begin, end) as p:
-                loaded = [e.load_first(self.kind, columns - at, right, p * row + at) for at in places]
-                for left, own in zip(lefts, sums, strict=True):
+                loaded = [self.load(right, p * row + at, left, plain) for at, left, plain in parts]
+                for i, left in enumerate(lefts):
                     factor = e.broadcast(e.load(self.type, left, p * along), self.kind)
-                    for total, entry in zip(own, loaded, strict=True):
+                    for v, entry in enumerate(loaded):
+                        total = sums[i, v]
                         total.set(e.intrinsic("fmuladd", factor, entry, total.get()))
-            for which, own in enumerate(sums):
-                for at, total in zip(places, own, strict=True):
-                    store(which, at, columns - at, total.get())
+            for i, v in places:
+                value = sums[i, v].get()
+                if scale is not None:
+                    value = value * e.broadcast(scale, self.kind)
+                at, left, plain = parts[v]
+                self.store(value, out, out_row * i + at, left, plain)
 
-    def storing(
-        self, out: Value, first: Value, row: Value, scale: Value | None = None
-    ) -> Callable[[int, Value, Value, Value], None]:
-        """A `store` into the rows from `first` on of a matrix."""
+        with e.loop(0, columns, _VECTORS * lanes) as j:
+            if self.fills == BLOCKS and not room:
+                block(j, _VECTORS)
+                return
+            more = columns - j > lanes
+            with e.when(more):
+                block(j, _VECTORS)
+            with e.when(e.compare("==", e.select(more, e.constant("i64", 1), 0), 0)):
+                block(j, 1)
 
-        def store(which: int, j: Value, left: Value, sums: Value) -> None:
-            value = sums if scale is None else sums * self.e.broadcast(scale, self.kind)
-            self.e.store_first(value, left, out, (first + which) * row + j)
-
-        return store
-
-    def rows(self, pointer: Value, first: Value, row: Value) -> list[Value]:
+    def rows(self, pointer: Value, first: Value, row: Value, count: int = _ROWS) -> list[Value]:
         """Where the rows of a block begin."""
-        return [self.e.at(pointer, (first + t) * row, self.type) for t in range(_ROWS)]
+        return [self.e.at(pointer, (first + t) * row, self.type) for t in range(count)]
 
     def turn(self, matrix: Value, row: Value, count: Value, width: Value, room: Value, pad: Value) -> None:
         """Put the columns of a matrix side by side, `pad` numbers from each other."""
         e, lanes = self.e, self.lanes
         with e.loop(0, count, lanes) as j, e.loop(0, width, lanes) as p:
             places = [e.smaller(j + c, count - 1) * row + p for c in range(lanes)]
-            for c, line in enumerate(e.turned([e.load_first(self.kind, width - p, matrix, at) for at in places])):
+            for c, line in enumerate(e.turned([self.load(matrix, at, width - p, self.whole) for at in places])):
                 e.store(line, room, (p + c) * pad + j)
 
+    def softmax(self, row: Value, seen: Value, end: Value, mask: Value | None) -> None:
+        """The first `seen` numbers of a row become their softmax, those after up to `end` 0.
 
-_LENGTHS = dict.fromkeys(("queries", "keys", "width", "depth", "pad", "each"), "i64")
+        The mask is added first. Where all are -inf, all become 0.
+        """
+        e, kind, lanes, type = self.e, self.kind, self.lanes, self.type
+        low = e.constant(type, -math.inf)
+        highest = e.variable(e.broadcast(low, kind))
+        with e.loop(0, seen, lanes) as j:
+            found = e.load(kind, row, j)
+            if mask is not None:
+                found = found + e.load_first(kind, seen - j, mask, j)
+            found = e.select(e.below(lanes, seen - j), found, -math.inf)
+            e.store(found, row, j)
+            highest.set(e.intrinsic("maximum", highest.get(), found))
+        top = e.largest_of(highest.get())
+        none = e.compare("==", top, low)
+        peak = e.broadcast(e.select(none, e.constant(type, 0.0), top), kind)
+        total = e.variable(e.zero(kind))
+        with e.loop(0, seen, lanes) as j:
+            power = m.exp(e, e.load(kind, row, j) - peak)
+            e.store(power, row, j)
+            total.set(total.get() + power)
+        part = e.broadcast(1.0 / e.select(none, e.constant(type, 1.0), e.total_of(total.get())), kind)
+        with e.loop(0, seen, lanes) as j:
+            e.store(e.select(e.below(lanes, seen - j), e.load(kind, row, j) * part, 0.0), row, j)
+        beyond = (seen + (lanes - 1)) / lanes * lanes
+        with e.loop(beyond, end, lanes) as j:
+            e.store(e.zero(kind), row, j)
+
+    def softmax_backward(self, probs: Value, delta: Value, seen: Value, end: Value, scale: Value) -> None:
+        """delta = scale · probs · (delta - Σ delta · probs) for the first `seen` numbers, 0 for those up to `end`."""
+        e, kind, lanes = self.e, self.kind, self.lanes
+        total = e.variable(e.zero(kind))
+        with e.loop(0, seen, lanes) as j:
+            found = e.select(e.below(lanes, seen - j), e.load(kind, delta, j), 0.0)
+            total.set(e.intrinsic("fmuladd", e.load(kind, probs, j), found, total.get()))
+        mean, factor = e.broadcast(e.total_of(total.get()), kind), e.broadcast(scale, kind)
+        with e.loop(0, end, lanes) as j:
+            found = e.load(kind, probs, j) * factor * (e.load(kind, delta, j) - mean)
+            e.store(e.select(e.below(lanes, seen - j), found, 0.0), delta, j)
+
+
+_LENGTHS = dict.fromkeys(("queries", "keys", "width", "depth", "pad", "each", "second", "third", "fourth"), "i64")
 
 
 def _operands(*names: str) -> dict[str, str]:
@@ -85,106 +161,101 @@ def _operands(*names: str) -> dict[str, str]:
     return {f"{name}{part}": "i64" if part == "_row" else "ptr" for name in names for part in ("", "_at", "_row")}
 
 
-def _seen(e: Emitter, first: Value, causal: bool, more: int) -> Value:
-    """How many keys the queries up to `first + more - 1` see."""
-    return e.smaller(first + more, e.keys) if causal else e.keys
+def _seen(e: Emitter, more: Value, causal: bool) -> Value:
+    """How many keys the queries before `more` see."""
+    return e.smaller(more, e.keys) if causal else e.keys
 
 
-def _forward(name: str, type: str, lanes: int, causal: bool) -> Emitter:
-    own = {"out": "ptr", "probs": "ptr", "room": "ptr", **_LENGTHS, "scale": type}
-    e = Emitter(f"{name}_{lanes}_{int(causal)}", {**_operands("q", "k", "v"), **own}, blocked=True)
-    made = _Maker(e, type, lanes)
+def _begin(name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str, *operands: str, **own: str) -> Any:
+    """(The emitter, the maker) of a kernel."""
+    given = _operands(*operands, *(["mask"] if masked else []))
+    flags = f"{int(causal)}{int(masked)}{fills}"
+    e = Emitter(f"{name}_{lanes}_{flags}", {**given, **own, **_LENGTHS, "scale": type}, blocked=True)
+    return e, _Maker(e, type, lanes, fills)
+
+
+def _of_head(e: Emitter, head: Value, type: str, *names: str) -> list[Value]:
+    """Where the head begins in each of the operands."""
+    return [e.at(getattr(e, each), e.load("i64", getattr(e, f"{each}_at"), head), type) for each in names]
+
+
+def _forward(name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str) -> Emitter:
+    """out = softmax(scale · q kᵀ + mask) v of the heads from start to stop."""
+    e, made = _begin(name, type, lanes, causal, masked, fills, "q", "k", "v", out="ptr", room="ptr")
+    room = e.at(e.room, e.start * e.each, type)  # one for all heads that are done one after the other
+    scores = e.at(room, e.second, type)
     with e.loop(e.start, e.stop) as head:
-        q, k, v = (
-            e.at(getattr(e, each), e.load("i64", getattr(e, f"{each}_at"), head), type) for each in ("q", "k", "v")
-        )
+        q, k, v = _of_head(e, head, type, "q", "k", "v")
+        (mask,) = _of_head(e, head, type, "mask") if masked else [None]
         out = e.at(e.out, head * e.queries * e.depth, type)
-        probs = e.at(e.probs, head * e.queries * e.keys, type)
-        room = e.at(e.room, head * e.each, type)
         made.turn(k, e.k_row, e.keys, e.width, room, e.pad)
         with e.loop(0, e.queries, _ROWS) as start:
             i = e.smaller(start, e.queries - _ROWS)  # the last rows may be done twice
-            seen = _seen(e, i, causal, _ROWS)
+            seen = _seen(e, i + _ROWS, causal)
             made.product(
-                made.rows(q, i, e.q_row), 1, room, e.pad, seen, 0, e.width, made.storing(probs, i, e.keys, e.scale)
+                made.rows(q, i, e.q_row), 1, room, e.pad, scores, e.pad, seen, 0, e.width, room=True, scale=e.scale
             )
             with e.loop(i, i + _ROWS) as r:
-                _softmax(made, e.at(probs, r * e.keys, type), _seen(e, r, causal, 1), e.keys)
-            made.product(made.rows(probs, i, e.keys), 1, v, e.v_row, e.depth, 0, seen, made.storing(out, i, e.depth))
+                of_mask = e.at(mask, r * e.mask_row, type) if masked else None
+                made.softmax(e.at(scores, (r - i) * e.pad, type), _seen(e, r + 1, causal), seen, of_mask)
+            lefts = made.rows(scores, e.constant("i64", 0), e.pad)
+            made.product(lefts, 1, v, e.v_row, e.at(out, i * e.depth, type), e.depth, e.depth, 0, seen)
     return e
 
 
-def _softmax(made: _Maker, row: Value, seen: Value, whole: Value) -> None:
-    """The first `seen` numbers of a row become their softmax, the others 0; where all are -inf, all become 0."""
-    e, kind, lanes, type = made.e, made.kind, made.lanes, made.type
-    low = e.constant(type, -math.inf)
-    highest = e.variable(e.broadcast(low, kind))
-    with e.loop(0, seen, lanes) as j:
-        found = e.select(e.below(lanes, seen - j), e.load_first(kind, seen - j, row, j), -math.inf)
-        highest.set(e.intrinsic("maximum", highest.get(), found))
-    top = e.largest_of(highest.get())
-    none = e.compare("==", top, low)
-    peak = e.broadcast(e.select(none, e.constant(type, 0.0), top), kind)
-    total = e.variable(e.zero(kind))
-    with e.loop(0, seen, lanes) as j:
-        power = m.exp(e, e.load_first(kind, seen - j, row, j) - peak)
-        power = e.select(e.below(lanes, seen - j), power, 0.0)
-        e.store_first(power, seen - j, row, j)
-        total.set(total.get() + power)
-    part = e.broadcast(1.0 / e.select(none, e.constant(type, 1.0), e.total_of(total.get())), kind)
-    with e.loop(0, whole, lanes) as j:
-        power = e.load_first(kind, seen - j, row, j) * part
-        e.store_first(e.select(e.below(lanes, seen - j), power, 0.0), whole - j, row, j)
-
-
-def _backward(name: str, type: str, lanes: int, causal: bool) -> Emitter:
-    own = {**dict.fromkeys(("probs", "of_q", "of_k", "of_v", "delta", "room"), "ptr"), **_LENGTHS, "scale": type}
-    e = Emitter(f"{name}_{lanes}_{int(causal)}", {**_operands("g", "q", "k", "v"), **own}, blocked=True)
-    made = _Maker(e, type, lanes)
+def _backward(name: str, type: str, lanes: int, causal: bool, masked: bool, fills: str) -> Emitter:
+    """The gradients of q, and added to what is there those of k and v, of the heads from start to stop."""
+    own = dict.fromkeys(("of_q", "of_k", "of_v", "room"), "ptr")
+    e, made = _begin(name, type, lanes, causal, masked, fills, "g", "q", "k", "v", **own)
+    of_keys = e.at(e.room, e.start * e.each, type)
+    of_values, probs, delta = (e.at(of_keys, place, type) for place in (e.second, e.third, e.fourth))
+    one = e.constant("i64", 1)
     with e.loop(e.start, e.stop) as head:
-        g, q, k, v = (
-            e.at(getattr(e, each), e.load("i64", getattr(e, f"{each}_at"), head), type) for each in ("g", "q", "k", "v")
-        )
-        probs, delta = (e.at(each, head * e.queries * e.keys, type) for each in (e.probs, e.delta))
+        g, q, k, v = _of_head(e, head, type, "g", "q", "k", "v")
+        (mask,) = _of_head(e, head, type, "mask") if masked else [None]
         of_q = e.at(e.of_q, head * e.queries * e.width, type)
         of_k, of_v = e.at(e.of_k, head * e.keys * e.width, type), e.at(e.of_v, head * e.keys * e.depth, type)
-        room = e.at(e.room, head * e.each, type)
-        made.turn(v, e.v_row, e.keys, e.depth, room, e.pad)
-        with e.loop(0, e.queries, _ROWS) as start:
-            i = e.smaller(start, e.queries - _ROWS)
-            seen = _seen(e, i, causal, _ROWS)
-            made.product(made.rows(g, i, e.g_row), 1, room, e.pad, seen, 0, e.depth, made.storing(delta, i, e.keys))
-            with e.loop(i, i + _ROWS) as r:
-                own = [e.at(each, r * e.keys, type) for each in (probs, delta)]
-                _softmax_backward(made, own[0], own[1], _seen(e, r, causal, 1), e.keys)
-            made.product(
-                made.rows(delta, i, e.keys), 1, k, e.k_row, e.width, 0, seen, made.storing(of_q, i, e.width, e.scale)
-            )
-        with e.loop(0, e.keys, _ROWS) as start:
-            j = e.smaller(start, e.keys - _ROWS)
-            first = j if causal else 0
-            one = e.constant("i64", 1)
-            made.product(
-                made.rows(delta, j, one), e.keys, q, e.q_row, e.width, first, e.queries,
-                made.storing(of_k, j, e.width, e.scale),
-            )  # fmt: skip
-            made.product(
-                made.rows(probs, j, one), e.keys, g, e.g_row, e.depth, first, e.queries, made.storing(of_v, j, e.depth)
-            )
+        made.turn(k, e.k_row, e.keys, e.width, of_keys, e.pad)
+        made.turn(v, e.v_row, e.keys, e.depth, of_values, e.pad)
+        with e.loop(0, e.queries, _TOGETHER) as first:
+            last = e.smaller(first + _TOGETHER, e.queries)
+            widest = _seen(e, last, causal)
+            with e.loop(first, last, _ROWS) as start:
+                i = e.smaller(start, e.queries - _ROWS)
+                seen, at = _seen(e, i + _ROWS, causal), (i - first + _MARGIN) * e.pad
+                here, there = e.at(probs, at, type), e.at(delta, at, type)
+                made.product(
+                    made.rows(q, i, e.q_row), 1, of_keys, e.pad, here, e.pad, seen, 0, e.width, room=True, scale=e.scale
+                )
+                made.product(made.rows(g, i, e.g_row), 1, of_values, e.pad, there, e.pad, seen, 0, e.depth, room=True)
+                with e.loop(i, i + _ROWS) as r:
+                    mine, row = _seen(e, r + 1, causal), (r - i) * e.pad
+                    of_mask = e.at(mask, r * e.mask_row, type) if masked else None
+                    made.softmax(e.at(here, row, type), mine, widest, of_mask)
+                    made.softmax_backward(e.at(here, row, type), e.at(there, row, type), mine, widest, e.scale)
+                lefts = made.rows(there, e.constant("i64", 0), e.pad)
+                made.product(lefts, 1, k, e.k_row, e.at(of_q, i * e.width, type), e.width, e.width, 0, seen)
+            here, there = (e.at(each, e.pad * _MARGIN, type) for each in (probs, delta))
+            q, g = e.at(q, first * e.q_row, type), e.at(g, first * e.g_row, type)
+
+            def gather(j: Value, count: int, here=here, there=there, q=q, g=g, first=first, last=last) -> None:
+                """Add what these queries give to some keys."""
+                begin = e.larger(j - first, e.constant("i64", 0)) if causal else 0
+                for left, right, row, out, width in (
+                    (there, q, e.q_row, of_k, e.width), (here, g, e.g_row, of_v, e.depth),
+                ):  # fmt: skip
+                    lefts = made.rows(left, j, one, count)
+                    made.product(
+                        lefts, e.pad, right, row, e.at(out, j * width, type), width, width, begin, last - first,
+                        adds=True,
+                    )  # fmt: skip
+
+            even = widest / _ROWS * _ROWS
+            with e.loop(0, even, _ROWS) as j:
+                gather(j, _ROWS)
+            with e.loop(even, widest) as j:
+                gather(j, 1)
     return e
-
-
-def _softmax_backward(made: _Maker, probs: Value, delta: Value, seen: Value, whole: Value) -> None:
-    """delta = probs · (delta - Σ delta · probs) for the first `seen` numbers of a row, 0 for the others."""
-    e, kind, lanes = made.e, made.kind, made.lanes
-    total = e.variable(e.zero(kind))
-    with e.loop(0, seen, lanes) as j:
-        along = e.load_first(kind, seen - j, probs, j) * e.load_first(kind, seen - j, delta, j)
-        total.set(total.get() + along)
-    mean = e.broadcast(e.total_of(total.get()), kind)
-    with e.loop(0, whole, lanes) as j:
-        found = e.load_first(kind, seen - j, probs, j) * (e.load_first(kind, seen - j, delta, j) - mean)
-        e.store_first(e.select(e.below(lanes, seen - j), found, 0.0), whole - j, delta, j)
 
 
 FORWARD = Kernel("attention", _forward)
@@ -201,9 +272,9 @@ class _Sizes(NamedTuple):
     depth: int
 
 
-def _sizes(query: Array, key: Array, value: Array, *others: Array) -> _Sizes | None:
+def _sizes(query: Array, key: Array, value: Array, mask: Array | None, *others: Array) -> _Sizes | None:
     """None where the NumPy lines are to run."""
-    arrays = (query, key, value, *others)
+    arrays = (query, key, value, *([] if mask is None else [mask]), *others)
     if query.dtype not in TYPES or any(type(each) is not np.ndarray or each.dtype != query.dtype for each in arrays):
         return None
     lead, (queries, width), (keys, depth) = query.shape[:-2], query.shape[-2:], value.shape[-2:]
@@ -214,7 +285,14 @@ def _sizes(query: Array, key: Array, value: Array, *others: Array) -> _Sizes | N
     size = query.itemsize
     if any(each.strides[-1] != size or any(step % size for step in each.strides) for each in arrays):
         return None
+    if mask is not None and mask.shape[-2:] != (queries, keys):
+        return None
     return _Sizes(math.prod(lead), queries, keys, width, depth)
+
+
+def _lying(array: Array) -> Array:
+    """The array with the numbers of a row side by side."""
+    return array if type(array) is not np.ndarray or array.strides[-1] == array.itemsize else array.copy()
 
 
 @functools.lru_cache(256)
@@ -226,58 +304,75 @@ def _places(shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> Arra
     return np.ascontiguousarray(grid.ravel())
 
 
-def _given(*arrays: Array) -> list[int]:
+def _given(*arrays: Array | None) -> list[int]:
     """Address, table of heads and distance of rows of each."""
     found: list[int] = []
     for array in arrays:
+        if array is None:
+            continue
         size = array.itemsize
         table = _places(array.shape[:-2], array.strides[:-2], size)
         found += [address(array), address(table), array.strides[-2] // size]
     return found
 
 
-def _room(sizes: _Sizes, width: int, lanes: int, dtype: Any) -> tuple[Array, int, int]:
-    """Memory for a turned matrix of each head; how far its rows are from each other, and its parts."""
-    pad = -(-sizes.keys // lanes) * lanes
-    each = pad * (-(-width // lanes) * lanes)
-    return np.empty(sizes.heads * each, dtype), pad, each
-
-
-def forward(query: Array, key: Array, value: Array, scale: float, causal: bool) -> tuple[Array, Array] | None:
-    """(softmax(scale · query keyᵀ) value, the probabilities); None where the NumPy lines are to run."""
-    sizes, target = _sizes(query, key, value), compiler.target()
-    if sizes is None or target is None or not sizes.heads:
-        return None
-    lanes = target.lanes * 4 // query.itemsize
-    function = FORWARD.function(query.dtype, lanes, causal)
-    if function is None:
-        return None
-    out = np.empty((*query.shape[:-1], sizes.depth), query.dtype)
-    probs = np.empty((*query.shape[:-1], sizes.keys), query.dtype)
-    room, pad, each = _room(sizes, sizes.width, lanes, query.dtype)
-    share(
-        function, sizes.heads, -(-_EACH // (sizes.queries * sizes.keys * sizes.width)), *_given(query, key, value),
-        *map(address, (out, probs, room)), *sizes[1:], pad, each, float(scale),
-    )  # fmt: skip
-    return out, probs
-
-
-def backward(
-    grad: Array, query: Array, key: Array, value: Array, probs: Array, scale: float, causal: bool, out: list[Array]
+def _run(
+    kernel: Kernel, sizes: _Sizes, causal: bool, operands: tuple[Array | None, ...], outs: list[Array], scale: float
 ) -> bool:
-    """Put the gradients of query, key and value into `out`; False where the NumPy lines are to run."""
-    sizes, target = _sizes(query, key, value, grad, probs), compiler.target()
-    if sizes is None or target is None or not sizes.heads or not probs.flags.c_contiguous:
+    """Call a kernel on the heads; False where there is none."""
+    target, dtype, masked = compiler.target(), outs[0].dtype, operands[-1] is not None
+    if target is None:
         return False
-    lanes = target.lanes * 4 // query.itemsize
-    function = BACKWARD.function(query.dtype, lanes, causal)
-    if function is None or not all(each.flags.c_contiguous and each.dtype == query.dtype for each in out):
+    lanes = target.lanes * 4 // dtype.itemsize
+    common = math.gcd(sizes.width, sizes.depth)
+    fills = "" if common % lanes else VECTORS if common % (lanes * _VECTORS) else BLOCKS
+    function = kernel.function(dtype, lanes, causal, masked, fills)
+    if function is None:
         return False
-    delta = np.empty_like(probs)
-    room, pad, each = _room(sizes, sizes.depth, lanes, query.dtype)
+
+    def padded(length: int) -> int:
+        return -(-length // lanes) * lanes
+
+    pad, rows = padded(sizes.keys), _TOGETHER + _MARGIN
+    of_keys, of_values = padded(sizes.width) * pad, padded(sizes.depth) * pad
+    if kernel is FORWARD:
+        each, parts, times = of_keys + _ROWS * pad, (of_keys, 0, 0), 1
+    else:
+        second = of_keys + of_values
+        each, parts, times = second + 2 * rows * pad, (of_keys, second, second + rows * pad), 3
+    # Each head could have a room, but only those are touched in which a thread begins: the others take no memory.
+    room = np.empty(sizes.heads * each, dtype)
+    least = -(-_EACH // (times * sizes.queries * sizes.keys * sizes.width))
     share(
-        function, sizes.heads, -(-_EACH // (2 * sizes.queries * sizes.keys * sizes.width)),
-        *_given(grad, query, key, value), *map(address, (probs, *out, delta, room)), *sizes[1:], pad, each,
+        function, sizes.heads, least, *_given(*operands), *map(address, (*outs, room)), *sizes[1:], pad, each, *parts,
         float(scale),
     )  # fmt: skip
     return True
+
+
+def forward(query: Array, key: Array, value: Array, mask: Array | None, scale: float, causal: bool) -> Array | None:
+    """softmax(scale · query keyᵀ + mask) value; None where the NumPy lines are to run."""
+    query, key, value = map(_lying, (query, key, value))
+    sizes = _sizes(query, key, value, mask)
+    if sizes is None or not sizes.heads:
+        return None
+    out = np.empty((*query.shape[:-1], sizes.depth), query.dtype)
+    return out if _run(FORWARD, sizes, causal, (query, key, value, mask), [out], scale) else None
+
+
+def backward(
+    grad: Array, query: Array, key: Array, value: Array, mask: Array | None, scale: float, causal: bool,
+    out: list[Array],
+) -> bool:  # fmt: skip
+    """Put the gradients of query, key and value into `out`; False where the NumPy lines are to run."""
+    grad, query, key, value = map(_lying, (grad, query, key, value))
+    sizes = _sizes(query, key, value, mask, grad)
+    if (
+        sizes is None
+        or not sizes.heads
+        or not all(each.flags.c_contiguous and each.dtype == query.dtype for each in out)
+    ):
+        return False
+    for each in out[1:]:
+        each.fill(0)
+    return _run(BACKWARD, sizes, causal, (grad, query, key, value, mask), out, scale)

@@ -187,6 +187,10 @@ class Emitter:
         """The smaller of two numbers."""
         return self.select(left < right, left, right)
 
+    def larger(self, left: Value, right: Value) -> Value:
+        """The larger of two numbers."""
+        return self.select(left < right, right, left)
+
     def remainder(self, left: Value, right: Value) -> tuple[Value, Value]:
         """(left mod right, left / right) of integers that are not negative."""
         quotient = left / right

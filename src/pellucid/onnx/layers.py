@@ -182,7 +182,7 @@ def batch_norm(
 @writes("attention")
 def attention(
     w: Writer, query: Term, key: Term, value: Term, mask: Term | None = None, *, scale: float, causal: bool = False
-) -> tuple[Term, Term]:
+) -> Term:
     order = [*range(key.rank - 2), key.rank - 1, key.rank - 2]
     scores = w.MatMul(query * scale, w.permute(key, order))
     if causal:
@@ -195,4 +195,4 @@ def attention(
     probs = w.Softmax(scores, axis=-1)
     if mask is not None:  # a query that may see no key gets zeros
         probs = w.where(w.IsNaN(probs, dtype=bool), 0.0, probs)
-    return w.MatMul(probs, value), probs
+    return w.MatMul(probs, value)

@@ -20,7 +20,6 @@ from .reduction import widened
 @op(
     public=False,
     method=False,
-    aux=("probs",),
     reference="torch.nn.functional.scaled_dot_product_attention",
     node="ScaledDotProductFlashAttentionForCpuBackward0",
 )
@@ -30,38 +29,30 @@ def attention(
     """softmax(scale · query keyᵀ + mask) value, over the keys; `causal` leaves out the keys after each query.
 
     Shape: query (…, L, E), key (…, S, E), value (…, S, V), mask (…, L, S) -> (…, L, V). A query that may see no key
-    gets zeros. Source: Vaswani et al., arXiv:1706.03762.
+    gets zeros. Source: Vaswani et al., arXiv:1706.03762; without a matrix of all scores, Dao et al., arXiv:2205.14135.
     """
     kind = query.dtype
     query, key, value = widened(xp, query), widened(xp, key), widened(xp, value)
-    found = native.forward(query, key, value, scale, causal) if mask is None else None
+    found = native.forward(query, key, value, mask, scale, causal)
     if found is not None:
-        return found[0].astype(kind, copy=False), found[1]
+        return found.astype(kind, copy=False)
     scores = xp.matmul(query * query.dtype.type(scale), key.swapaxes(-1, -2))
     if causal:
         scores += _future(xp, scores)
     if mask is not None:
         scores += mask
-    if rows.softmax_(scores, zero=True):
-        return xp.matmul(scores, value).astype(kind, copy=False), scores
-    largest = xp.maximum.reduce(scores, axis=-1, keepdims=True)
-    scores -= xp.where(xp.isneginf(largest), largest.dtype.type(0), largest)
-    xp.exp(scores, out=scores)
-    total = xp.add.reduce(scores, axis=-1, keepdims=True)
-    scores /= xp.where(total == 0, total.dtype.type(1), total)
-    return xp.matmul(scores, value).astype(kind, copy=False), scores
+    if not rows.softmax_(scores, zero=True):
+        largest = xp.maximum.reduce(scores, axis=-1, keepdims=True)
+        scores -= xp.where(xp.isneginf(largest), largest.dtype.type(0), largest)
+        xp.exp(scores, out=scores)
+        total = xp.add.reduce(scores, axis=-1, keepdims=True)
+        scores /= xp.where(total == 0, total.dtype.type(1), total)
+    return xp.matmul(scores, value).astype(kind, copy=False)
 
 
 def _future(xp: Any, scores: Any) -> Any:
     """-inf for the keys after each query, else 0: (L, S)."""
     return xp.triu(xp.full(scores.shape[-2:], -xp.inf, scores.dtype), 1)
-
-
-def _probabilities(m: Any, query: Any, key: Any, mask: Any, scale: float, causal: bool) -> Any:
-    scores = (query * scale) @ m.transpose(key, dim0=-2, dim1=-1)
-    if causal:
-        scores = scores + m.future(scores)
-    return m.softmax(scores if mask is None else scores + mask, dim=-1)
 
 
 @op(public=False, method=False)
@@ -70,55 +61,66 @@ def future(xp: Any, scores: Any) -> Any:
     return _future(xp, scores)
 
 
+def _probabilities(m: Any, query: Any, key: Any, mask: Any, scale: float, causal: bool) -> Any:
+    scores = (query * scale) @ m.transpose(key, dim0=-2, dim1=-1)
+    if causal:
+        scores = scores + m.future(scores)
+    if mask is None:
+        return m.softmax(scores, dim=-1)
+    scores = scores + mask
+    blind = m.amax(scores, dim=-1, keepdim=True) == -math.inf
+    return m.where(blind, 0.0, m.softmax(m.where(blind, 0.0, scores), dim=-1))
+
+
+def _of_scores(m: Any, grad: Any, value: Any, probs: Any) -> Any:
+    return m.softmax_backward(grad @ m.transpose(value, dim0=-2, dim1=-1), probs, dim=-1)
+
+
 def _gradients(
-    m: Any, grad: Any, query: Any, key: Any, value: Any, probs: Any, mask: Any = None, *, scale: float,
-    causal: bool = False,
-) -> Any:  # fmt: skip
-    """The gradients of query, key, value, and with a mask of the scores, one behind the other."""
-    delta = m.softmax_backward(grad @ m.transpose(value, dim0=-2, dim1=-1), probs, dim=-1)
-    parts = [
+    m: Any, grad: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False
+) -> Any:
+    """The gradients of query, key and value, one behind the other."""
+    probs = _probabilities(m, query, key, mask, scale, causal)
+    delta = _of_scores(m, grad, value, probs)
+    return in_row(
+        m,
         delta @ (key * scale),
         m.transpose(delta, dim0=-2, dim1=-1) @ (query * scale),
         m.transpose(probs, dim0=-2, dim1=-1) @ grad,
-        *([] if mask is None else [delta]),
-    ]
-    return in_row(m, *parts)
+    )
 
 
 @op(public=False, method=False)
 def attention_gradients(
-    xp: Any, grad: Any, query: Any, key: Any, value: Any, probs: Any, mask: Any = None, *, scale: float,
-    causal: bool = False,
-) -> Any:  # fmt: skip
-    """The gradients of `attention`'s query, key, value, and with a mask of the scores, one behind the other."""
-    if mask is None:
-        made = xp.empty(query.size + key.size + value.size, query.dtype)
-        parts = out_of_row(of_array(made), made, *[array.shape for array in (query, key, value)])
-        if native.backward(grad, query, key, value, probs, scale, causal, parts):
-            return made
-    return _gradients(of_array(probs), grad, query, key, value, probs, mask, scale=scale, causal=causal)
+    xp: Any, grad: Any, query: Any, key: Any, value: Any, mask: Any = None, *, scale: float, causal: bool = False
+) -> Any:
+    """The gradients of `attention`'s query, key and value, one behind the other. The probabilities are made anew."""
+    made = xp.empty(query.size + key.size + value.size, query.dtype)
+    parts = out_of_row(of_array(made), made, *[array.shape for array in (query, key, value)])
+    if native.backward(grad, query, key, value, mask, scale, causal, parts):
+        return made
+    return _gradients(of_array(query), grad, query, key, value, mask, scale=scale, causal=causal)
 
 
 attention_gradients.composes(_gradients)
 
 
-def _shared(
-    m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, probs: Any, scale: float, causal: bool
-) -> list[Any]:
-    """What `attention_gradients` gives, apart; the mask is asked for so that it is kept."""
-    row = m.attention_gradients(g, query, key, value, probs, mask, scale=scale, causal=causal)
-    return out_of_row(
-        m, row, *[tuple(array.shape) for array in (query, key, value, *([] if mask is None else [probs]))]
-    )
+def _shared(m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, scale: float, causal: bool) -> list[Any]:
+    """What `attention_gradients` gives, apart."""
+    row = m.attention_gradients(g, query, key, value, mask, scale=scale, causal=causal)
+    return out_of_row(m, row, *[tuple(array.shape) for array in (query, key, value)])
 
 
-attention.recomputes(probs=_probabilities)
+def _of_mask(m: Any, g: Any, query: Any, key: Any, value: Any, mask: Any, scale: float, causal: bool) -> Any:
+    return _of_scores(m, g, value, _probabilities(m, query, key, mask, scale, causal))
+
+
 attention.shares(parts=_shared)
 attention.vjp(
     query=lambda m, g, parts: parts[0],
     key=lambda m, g, parts: parts[1],
     value=lambda m, g, parts: parts[2],
-    mask=lambda m, g, parts: parts[3],
+    mask=_of_mask,
 )
 
 
@@ -162,7 +164,7 @@ def scaled_dot_product_attention(
             mask = TABLE["where"](mask, zero, -math.inf)
         mask = FUNCTIONS["broadcast_to"](mask, (*lead, query.shape[-2], key.shape[-2]))
     if not dropout_p:
-        return TABLE["attention"](query, key, value, mask, scale=scale, causal=is_causal)[0]
+        return TABLE["attention"](query, key, value, mask, scale=scale, causal=is_causal)
     scores: Any = (query * scale) @ key.mT
     if is_causal:
         scores = scores + future(scores.detach())
