@@ -1,5 +1,6 @@
 """Runs handed to Weights & Biases and MLflow, by stand-ins that hold to the arguments of the real packages."""
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -9,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import CliRunner
 
+from pellucid import nn
 from pellucid.cli.program import app
 from pellucid.train import Checkpoint, Mlflow, OneCycle, Tracker, Wandb, load_checkpoint
 from tests.recorded import learner
@@ -22,6 +24,7 @@ class Service:
         self.settings: dict[str, dict[str, Any]] = {}
         self.opened: list[str] = []
         self.running: str | None = None
+        self.ended: list[Any] = []  # the status of each run that was closed, as the package is told it
 
     def begin(self, run: str | None) -> str:
         assert self.running is None, "a run is begun while another is open"
@@ -34,8 +37,9 @@ class Service:
         assert self.running is not None and all(type(value) is float for value in values.values())
         self.figures[self.running].setdefault(step, {}).update(values)
 
-    def end(self) -> None:
+    def end(self, status: Any) -> None:
         self.running = None
+        self.ended.append(status)
 
 
 @pytest.fixture
@@ -46,7 +50,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     def init(*, project: str, name: str | None, id: str | None, resume: str, config: dict[str, Any]) -> Any:
         run = kept.begin(id)
         kept.settings[run] = {"project": project, "name": name, **config}
-        return SimpleNamespace(id=run, url=f"https://wandb.test/{run}", log=kept.log, finish=kept.end)
+        url = None if os.environ.get("WANDB_MODE") == "offline" else f"https://wandb.test/{run}"
+
+        def finish(exit_code: int) -> None:
+            kept.end(exit_code)
+
+        return SimpleNamespace(id=run, url=url, dir=f"wandb/offline-{run}/files", log=kept.log, finish=finish)
 
     wandb.init = init
     mlflow: Any = ModuleType("mlflow")
@@ -54,11 +63,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     mlflow.get_tracking_uri = lambda: "file:///runs"
 
     def start_run(*, run_id: str | None, run_name: str | None) -> Any:
+        mlflow.name = run_name
         return SimpleNamespace(info=SimpleNamespace(run_id=kept.begin(run_id)))
 
     def log_params(params: dict[str, Any]) -> None:
         assert kept.running not in kept.settings, "MLflow refuses other values of a parameter"
-        kept.settings[str(kept.running)] = {"project": mlflow.experiment, **params}
+        kept.settings[str(kept.running)] = {"project": mlflow.experiment, "name": mlflow.name, **params}
 
     mlflow.start_run, mlflow.log_params = start_run, log_params
     mlflow.log_metrics, mlflow.end_run = kept.log, kept.end
@@ -107,6 +117,9 @@ def test_a_run_that_fails_is_closed(kind: type[Tracker], service: Service) -> No
     with pytest.raises(ZeroDivisionError):
         run.fit(1)
     assert service.running is None and len(service.opened) == 1
+    run.loss_function = nn.CrossEntropyLoss()
+    run.fit(1)
+    assert service.ended in (["FAILED", "FINISHED"], [1, 0])
 
 
 @pytest.mark.parametrize(("kind", "package"), [(Wandb, "wandb"), (Mlflow, "mlflow")])
@@ -127,8 +140,14 @@ def test_the_command_says_where_a_run_can_be_seen(
     assert result.exit_code == 0, result.output
     assert "TensorBoard: tensorboard --logdir run/tensor-board" in result.output.replace("tensorboard\n", "")
     assert "Weights & Biases: https://wandb.test/run-1" in result.output
-    result = CliRunner().invoke(app, [*how[:-1], "other", *callbacks[4:]])
-    assert "MLflow: file:///runs, experiment pellucid, run run-2" in result.output
+    result = CliRunner().invoke(app, [*how[:-1], "runs/other", *callbacks[4:]])
+    assert "MLflow: mlflow ui --backend-store-uri file:///runs (experiment pellucid, run run-2)" in result.output
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    result = CliRunner().invoke(app, [*how[:-1], "third", *callbacks[2:4]])
+    assert "Weights & Biases: wandb sync wandb/offline-run-3" in result.output
+    assert [found["name"] for found in service.settings.values()] == ["run", "other", "third"]
+    told = service.settings["run-2"]
+    assert (told["dataset"], told["model"], told["batch_size"], told["seed"]) == ("circle", "mlp:32,32", 256, 0)
 
 
 def test_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

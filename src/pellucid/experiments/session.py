@@ -32,6 +32,7 @@ from pellucid.train import (
 )
 from pellucid.train.files import run_lock
 from pellucid.train.files.environment import environment
+from pellucid.train.records.tracker import RemoteTracker
 
 
 def start(given: Options, out: Path | None = None, quiet: bool = True) -> RunSession:
@@ -138,6 +139,10 @@ class RunSession:
             own.append(self.written)
         self.learner = build.learner(config, data, self.loaders, own, folder=folder.path)
         self.model = self.learner.model
+        known = {name: value for name, value in dataclasses.asdict(config).items() if value not in (None, ())}
+        for tracker in self.learner.callbacks:
+            if isinstance(tracker, RemoteTracker):
+                tracker.describe(folder.path.name, known)
         self.stopped = False
         self.notes: list[str] = []
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pellucid import shell
 from pellucid.train.files.extras import need
 from pellucid.train.loop import Callback, Loop
 from pellucid.train.records.hyperparameters import Hyperparameters
@@ -67,13 +70,23 @@ class Tracker(Callback):
             self._hyperparameters.load_state_dict(found)
 
 
-class _Remote(Tracker):
+class RemoteTracker(Tracker):
     """A tracker whose runs have names: a run that goes on later goes on under the same one."""
 
     def __init__(self, project: str, name: str | None, every: int) -> None:
         super().__init__(every)
         self.project, self.name = project, name
         self.run_id: str | None = None
+        self.failed = False
+        self._more: dict[str, object] = {}
+
+    def describe(self, name: str, settings: dict[str, object]) -> None:
+        """Add settings of the run to those that the Learner shows; and its name, where none was asked for."""
+        self.name, self._more = self.name or name, settings
+
+    def after_fit(self, learner: Loop) -> None:
+        self.failed = learner.failure is not None
+        super().after_fit(learner)
 
     def state_dict(self) -> dict[str, object]:
         return {**super().state_dict(), "run_id": self.run_id}
@@ -92,13 +105,15 @@ class _Remote(Tracker):
             "optimizer": type(learner.optimizer).__name__,
             "epochs": learner.epochs,
             **{name: value for name, value in numbers.items() if not isinstance(value, bool)},
+            **self._more,
         }
 
 
-class Wandb(_Remote):
+class Wandb(RemoteTracker):
     """Hands a run to Weights & Biases, through the package wandb: losses, metrics, learning rates, by step.
 
-    Who is not logged in can set the variable WANDB_MODE to offline. A resumed run goes on in the same run.
+    Who is not logged in can set the variable WANDB_MODE to offline. A resumed run goes on in the same run, and one that
+    failed is marked so.
 
     Args:
         project: which the run is put into.
@@ -120,7 +135,9 @@ class Wandb(_Remote):
             project=self.project, name=self.name, id=self.run_id, resume="allow", config=self.settings(learner)
         )
         self.run_id = str(self._run.id)
-        self.where = f"Weights & Biases: {self._run.url or f'project {self.project}, run {self.run_id}'}"
+        # Without a page, as in offline mode, the run lies in a folder, which a later command hands over.
+        folder = Path(self._run.dir).parent
+        self.where = f"Weights & Biases: {self._run.url or f'wandb sync {shell.quote(folder)}'}"
 
     def log(self, values: dict[str, float], step: int) -> None:
         if self._run is not None:
@@ -128,14 +145,15 @@ class Wandb(_Remote):
 
     def end(self) -> None:
         if self._run is not None:
-            self._run.finish()
+            self._run.finish(exit_code=int(self.failed))
             self._run = None
 
 
-class Mlflow(_Remote):
+class Mlflow(RemoteTracker):
     """Hands a run to MLflow, through the package mlflow: losses, metrics, learning rates, by step.
 
-    Where it keeps them MLflow's own variable MLFLOW_TRACKING_URI says. A resumed run goes on in the same run.
+    Where it keeps them MLflow's own variable MLFLOW_TRACKING_URI says. A resumed run goes on in the same run, and one
+    that failed is marked so.
 
     Args:
         project: the experiment that the run is put into.
@@ -157,7 +175,10 @@ class Mlflow(_Remote):
         going_on = self.run_id is not None
         run = mlflow.start_run(run_id=self.run_id, run_name=None if going_on else self.name)
         self.run_id, self._running = str(run.info.run_id), True
-        self.where = f"MLflow: {mlflow.get_tracking_uri()}, experiment {self.project}, run {self.run_id}"
+        uri = mlflow.get_tracking_uri()
+        served = uri.startswith(("http:", "https:", "databricks"))
+        place = uri if served else f"mlflow ui --backend-store-uri {shell.quote(uri)}"
+        self.where = f"MLflow: {place} (experiment {self.project}, run {self.run_id})"
         if not going_on:  # MLflow refuses to change what it once noted
             mlflow.log_params(self.settings(learner))
 
@@ -166,5 +187,5 @@ class Mlflow(_Remote):
 
     def end(self) -> None:
         if self._running:
-            need("mlflow", None, "MLflow").end_run()
+            need("mlflow", None, "MLflow").end_run("FAILED" if self.failed else "FINISHED")
             self._running = False
