@@ -79,6 +79,8 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self._open.append(tag)
+        if tag == "pre":
+            self.words.setdefault("pre", []).append("")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
@@ -87,7 +89,10 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words.setdefault(self._open[-1] if self._open else "", []).append(data)
+        if "pre" in self._open:  # whatever its parts are
+            self.words["pre"][-1] += data
+        else:
+            self.words.setdefault(self._open[-1] if self._open else "", []).append(data)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]

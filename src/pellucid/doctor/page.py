@@ -34,19 +34,20 @@ section { border-top: 1px solid var(--line); padding: 20px 0 4px; margin: 20px 0
 .mark { display: inline-block; border: 1px solid currentColor; border-radius: 999px; padding: 0 9px; margin-right: 8px;
   font-size: .8rem; font-weight: 600; vertical-align: 2px; color: var(--bad); }
 .mark.warning { color: var(--unsure); } .mark.info { color: var(--soft); }
-pre { margin: 0; padding: 10px 0; background: var(--box); border-radius: 8px; overflow-x: auto;
+pre { margin: 0; padding: 10px 0; background: var(--box); border-radius: 8px;
+  white-space: pre-wrap; overflow-wrap: anywhere;
   font: 13.5px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-pre > span { display: block; min-width: max-content; padding: 0 14px 0 0; border-left: 4px solid transparent; }
+pre > span { display: block; padding: 0 14px 0 3.4em; text-indent: -3.4em; border-left: 4px solid transparent; }
 pre .is { background: var(--bad-box); border-left-color: var(--bad); font-weight: 600; }
 pre .should { background: var(--good-box); border-left-color: var(--good); }
-pre i { display: inline-block; width: 3.4em; padding-right: 1em; text-align: right; color: var(--soft);
+pre i { display: inline-block; width: 3.4em; padding-right: 1em; text-indent: 0; text-align: right; color: var(--soft);
   font-style: normal; font-weight: 400; user-select: none; }
-pre.diff > span { padding-left: 12px; }
+pre.diff > span { padding-left: calc(12px + 2em); text-indent: -2em; }
 .fix { padding: 10px 14px; background: var(--good-box); border-left: 4px solid var(--good); border-radius: 0 8px 8px 0;
   margin: 14px 0; overflow-wrap: anywhere; }
 figure { margin: 18px 0 0; } figcaption { margin-top: 10px; }
 svg { display: block; width: 100%; height: auto; max-width: 640px; }
-svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }
+svg text { font: 15px system-ui, sans-serif; fill: var(--soft); }
 .axis { stroke: var(--line); stroke-width: 1; } .curve { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
 .was { stroke: var(--bad); } .fixed { stroke: var(--fixed); stroke-dasharray: 7 4; }
 svg text.was { fill: var(--bad); stroke: none; } svg text.fixed { fill: var(--fixed); stroke: none; }
@@ -54,7 +55,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; margin-top: 12
 th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere;
   vertical-align: top; }
 th { white-space: nowrap; }
-@media (max-width: 480px) { main { padding-top: 20px; } h1 { font-size: 1.45rem; } svg text { font-size: 20px; } }
+@media (max-width: 480px) { main { padding-top: 20px; } h1 { font-size: 1.45rem; } svg text { font-size: 24px; } }
 """
 
 
@@ -182,8 +183,8 @@ def _patch(fix: dict[str, Any] | None) -> str:
     )
 
 
-WIDTH, HEIGHT, TOP, BOTTOM = 640, 270, 14, 70
-LETTER = 13  # of the labels of the axis, where they are largest: on a narrow screen
+WIDTH, HEIGHT, TOP, BOTTOM = 640, 286, 16, 84
+LETTER = 15  # of the labels of the axis, where they are largest: on a narrow screen
 HIGHEST = 1e3  # times where the curves begin: a loss that goes beyond leaves the picture
 
 
@@ -217,17 +218,17 @@ def _proof(fork: dict[str, Any]) -> str:
         first, last = whole[name][0], whole[name][-1]
         lasts = "no number" if last is None or not math.isfinite(last) else f"{last:.4g}"
         words.append(f"{name}: from {_short(first)} to {lasts}")
-        y = HEIGHT - 34 + 24 * i
+        y = HEIGHT - 40 + 28 * i
         legend.append(
             f'<line class="curve {kind}" x1="{left}" y1="{y}" x2="{left + 28}" y2="{y}"/>'
-            f'<text class="{kind}" x="{left + 36}" y="{y + 5}">{escape(name)}</text>'
+            f'<text class="{kind}" x="{left + 36}" y="{y + 7}">{escape(name)}</text>'
         )
     bottom = HEIGHT - BOTTOM
     axes = (
         f'<path class="axis" fill="none" d="M{left} {TOP}V{bottom}H{WIDTH - 12}"/>'
-        f'<text x="{left - 6}" y="{TOP + 9}" text-anchor="end">{top}</text>'
+        f'<text x="{left - 6}" y="{TOP + 10}" text-anchor="end">{top}</text>'
         f'<text x="{left - 6}" y="{bottom}" text-anchor="end">{base}</text>'
-        f'<text x="{WIDTH - 12}" y="{bottom + 18}" text-anchor="end">passes</text>'
+        f'<text x="{WIDTH - 12}" y="{bottom + 22}" text-anchor="end">passes</text>'
     )
     said = f"{what}; " + "; ".join(words)
     return (

@@ -12,6 +12,7 @@ from pellucid.files import write_atomically
 from pellucid.viz.graph import _fragment  # pyright: ignore[reportPrivateUsage]
 from pellucid.viz.graph_view import GraphView
 from pellucid.viz.policy import secured
+from pellucid.viz.sideways import SIDEWAYS
 
 _OPEN = 70  # nodes up to which every module of a walk is open at first
 _MOST = 12  # rows and columns shown of a matrix
@@ -78,9 +79,13 @@ def derivation_fragment(made: Any) -> str:
     for argument in made.differentiable:
         parts.append(_section(f"The Jacobian ∂{made.letter}/∂{argument.letter}, by the rule and by differences",
                               _jacobian(made, argument)))  # fmt: skip
-    parts.append(_section("Source", f"<pre><code>{_text(made.forward)}</code></pre>"
-                          + (f"<pre><code>{_text(made.rule)}</code></pre>" if made.rule else "")))  # fmt: skip
-    style = _STYLE(encoding="utf-8")
+    sources = "".join(
+        f"<pre class='pellucid-sideways'><code>{_text(source)}</code></pre>"
+        for source in (made.forward, made.rule)
+        if source
+    )
+    parts.append(_section("Source", sources))
+    style = SIDEWAYS + _STYLE(encoding="utf-8")
     return f'<style>\n{style}</style>\n<article class="pellucid-derivation">\n{"".join(parts)}\n</article>'
 
 
@@ -128,7 +133,7 @@ def _matrix(array: Any, caption: str = "") -> str:
         lines.append(f"<tr>{''.join(cells)}{'<td>…</td>' if len(row) > _MOST else ''}</tr>")
     if len(rows) > _MOST:
         lines.append("<tr><td>⋮</td></tr>")
-    return f"<figure>{head}<table class='numbers'>{''.join(lines)}</table></figure>"
+    return f"<figure class='pellucid-sideways'>{head}<table class='numbers'>{''.join(lines)}</table></figure>"
 
 
 def _row(*parts: str) -> str:

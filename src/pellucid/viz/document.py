@@ -20,7 +20,9 @@ import numpy as np
 
 from pellucid.files import write_atomically
 from pellucid.viz.policy import secured
+from pellucid.viz.sideways import SIDEWAYS
 
+SHORT, LONG = 20, 40  # characters in a table's cell
 MOST_SVG = 250_000  # characters; a drawing with more is thousands of marks, and smaller as pixels
 
 
@@ -179,6 +181,8 @@ def render(document: Document) -> str:
     page = environment.from_string(source).render(
         document=document,
         cell=cell,
+        kind=_kind,
+        sideways=SIDEWAYS,
         # Each picture is drawn where the template comes upon it, and numbered in that order.
         drawn=lambda picture: Safe(embed(picture, f"f{next(pictures)}")),
         tiles=lambda gallery: [tile(image, *limits(gallery.images)) for image in np.asarray(gallery.images)],
@@ -205,6 +209,14 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+def _kind(is_number: bool, shown: str) -> Any:
+    """The attribute of a table's cell: a date stays on its line, and a sentence gets room."""
+    from markupsafe import Markup as Safe
+
+    name = "number" if is_number else "short" if len(shown) <= SHORT else "long" if len(shown) > LONG else ""
+    return Safe(f' class="{name}"' if name else "")
+
+
 def number(value: float) -> str:
     """A real number in few digits: 0.9321, 3.2e-05, 12,345."""
     if value != value:
@@ -229,7 +241,8 @@ def embed(picture: Picture, name: str) -> str:
     width, height = picture.figure.get_size_inches()
     # A square figure is as legible small; one of many rows is not.
     classes = "plot tall" if height > 0.85 * width and picture.width >= 96 * width else "plot"
-    how = f'class="{classes}" style="max-width:{min(round(96 * width), picture.width)}px"'
+    wide = min(round(96 * width), picture.width)
+    how = f'class="{classes}" style="max-width:{wide}px;--wide:{wide}px"'
     if not picture.pixels:
         drawing = svg(picture.figure, name, alt, how)
         if len(drawing) <= MOST_SVG:

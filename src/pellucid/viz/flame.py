@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pellucid.viz.derivation import framed, save_page
 from pellucid.viz.policy import secured
+from pellucid.viz.sideways import SIDEWAYS
 
 _FOLDER = Path(__file__).parent / "flame_page"
 
@@ -65,7 +66,7 @@ class Flame:
         return secured(
             read["page.html"]
             .replace("{{title}}", html.escape(self.title))
-            .replace("{{style}}", read["page.css"])
+            .replace("{{style}}", SIDEWAYS + read["page.css"])
             .replace("{{script}}", read["page.js"])
             .replace("{{text}}", html.escape(self.text))
             .replace("{{data}}", listed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +95,9 @@ def data_section(data: TrainingData | None) -> Section | None:
         blocks.append(Picture(figure, told, told, pixels=len(x) > MOST_MARKS))
     if data.head is not None:
         header, rows = data.head
-        blocks.append(Table(header, rows, data.caption))
+        shown = [[_shortened(cell) for cell in row] for row in rows]
+        said = data.caption if shown == [list(row) for row in rows] else f"{data.caption} Long numbers are shortened."
+        blocks.append(Table(header, shown, said))
     if data.columns:
         heads, folded = data.column_heads or ("column", "holds"), len(data.columns) > 20
         blocks.append(Table(heads, data.columns, "What the columns of the file hold.", folded=folded))
@@ -114,6 +117,11 @@ def data_section(data: TrainingData | None) -> Section | None:
     if data.facts:
         blocks.append(Facts(list(data.facts.items()), "Found while the data were made"))
     return Section("Data", blocks, data.description)
+
+
+def _shortened(cell: str) -> str:
+    """A number of many digits in few: what a program wrote of a float32 or float64 says no more in 17 than in 5."""
+    return number(float(cell)) if re.fullmatch(r"[-+]?\d*\.\d{7,}([eE][-+]?\d+)?", cell) else cell
 
 
 def _some_of_each(y: np.ndarray, count: int) -> np.ndarray:

@@ -63,5 +63,11 @@ def _read(characters: str, bits: Sequence[float | None]) -> str:
             share = round(60 * min(cost, 10) / 10)
             ground = f"color-mix(in srgb, #d9480f {share}%, transparent)"
             marks.append(f'<span title="{cost:.1f} bits" style="background:{ground}">{shown}</span>')
-    style = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:ui-monospace,monospace;line-height:1.7"
+    columns = "columns:9rem;" if _are_names(characters) else ""
+    style = f"{columns}white-space:pre-wrap;overflow-wrap:anywhere;font-family:ui-monospace,monospace;line-height:1.7"
     return f'<div style="{style}">{"".join(marks)}</div>'
+
+
+def _are_names(characters: str) -> bool:
+    """Whether the lines are so short that several stand beside each other."""
+    return max(map(len, characters.split("\n"))) <= 16 and characters.count("\n") > 8
