@@ -116,9 +116,16 @@ def goes_far(record: ProgramRecord) -> bool:
 
 
 def reached(record: ProgramRecord) -> float:
-    """How far a run came at the end: `Outcome.progress`, or for a regression the share that is explained."""
+    """How far a run came at the end: `Outcome.progress`, or for a regression the share that is explained.
+
+    Where the loss weighs rare classes more, it is by them that it came far, and not by the share of right answers.
+    """
     share = explained(record)
-    return outcome(record).progress if share is None else share
+    if share is not None:
+        return share
+    recalls = list(record.final.recalls.values()) if record.final is not None else []
+    by_class = (sum(recalls) / len(recalls) - 1 / len(recalls)) / (1 - 1 / len(recalls)) if len(recalls) > 1 else 0.0
+    return max(outcome(record).progress, by_class)
 
 
 def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False, same_loss: bool = True) -> bool:

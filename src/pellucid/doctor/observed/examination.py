@@ -128,8 +128,7 @@ class _Search:
             if not self._conditions():
                 self._jointly()
                 break
-        nowhere = outcome(self.current).progress < 0.25
-        if self._by_data() and nowhere and not any(f.severity == "error" for f in self.found):
+        if self._by_data() and stands(self.current) and not any(f.severity == "error" for f in self.found):
             self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
         return sorted(self.found, key=_rank)
 
@@ -172,6 +171,8 @@ class _Search:
             return False
         if not base.optimizers:
             return "step" in base.lines
+        if len(base.optimizers) == 1 and base.optimizers[0].name != "LBFGS":
+            return base.optimizers[0].steps >= ENOUGH  # gradients of several backwards may add up
         return all(optimizer.steps >= 0.9 * len(base.steps) for optimizer in base.optimizers)
 
     def _blocked(self) -> bool:
@@ -185,6 +186,8 @@ class _Search:
         for rule in rules:
             if rule is model.ignored and self.treatments:
                 continue  # it is measured on the network as it is written, without what a fork changes
+            if rule in held_out.RULES and any(treatment.of_function for treatment in self.treatments):
+                continue
             for suspicion in rule(self.current):
                 key = (suspicion.cause, *(suspicion.place or (None, None)))
                 if key not in found and (*key, len(self.treatments)) not in self.tried:

@@ -15,6 +15,8 @@ from .criterion import LossCall
 from .record import FinalRecord, ProgramRecord
 
 ROWS = 1000
+MOST_PARTS = 64  # of a row, that are looked at one by one
+FEW_ROWS = 32
 
 
 def quietly(network: Any, x: Any) -> Any:
@@ -36,29 +38,68 @@ def quietly(network: Any, x: Any) -> Any:
 
 
 def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
-    """By how much, as a share of its spread, the output of the last row changes with the order of the others."""
+    """By how much, as a share of its spread, the output of the last row changes with the order of the others.
+
+    Where each number of a row has a target of its own, as in a text, the first axis may be that of time, along which
+    outputs do depend on each other: then the other axis is asked, too, and only what mixes both mixes samples.
+    """
     if len(networks) != 1 or len(batch) < 4 or call is None or not isinstance(call.target, Tensor):
         return 0.0
-    if call.target.dim() == 0 or len(call.target) != len(batch):
+    if call.target.dim() == 0 or not batch.dim():
         return 0.0
-
-    def outputs(x: Any) -> np.ndarray | None:
-        out = quietly(networks[0], x)
-        if not isinstance(out, Tensor) or out.dim() == 0 or len(out) != len(batch):
-            return None
-        return out.detach().numpy()
-
+    each = batch.dim() >= 2 and batch.shape[1] >= 4 and len(call.target) == batch.shape[0] * batch.shape[1]
+    if len(call.target) != len(batch) and not each:
+        return 0.0
     try:
-        array = batch.detach().numpy()
-        other = array.copy()
-        other[:-1] = array[:-1][::-1]
-        was, now = outputs(batch), outputs(batch.new_tensor(other))
+        return min(_mixed(networks[0], batch, axis) for axis in ((0, 1) if each else (0,)))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return 0.0
-    if was is None or now is None:
+
+
+def _mixed(network: Any, batch: Any, axis: int) -> float:
+    """See `measure`: along an axis of the batch."""
+    array = np.moveaxis(batch.detach().numpy(), axis, 0)
+    other = array.copy()
+    other[:-1] = array[:-1][::-1]
+    was, now = (first_of(quietly(network, x)) for x in (batch, batch.new_tensor(np.moveaxis(other, 0, axis).copy())))
+    if not isinstance(was, Tensor) or not isinstance(now, Tensor) or was.dim() <= axis:
         return 0.0
-    spread = float(np.abs(was - was.mean(0)).mean()) or 1.0
-    return float(np.abs(was[-1] - now[-1]).max()) / spread
+    a, b = was.detach().numpy(), now.detach().numpy()
+    flat = axis == 1 or a.shape[0] != len(batch)
+    if flat and a.shape[:2] != tuple(batch.shape[:2]):
+        if a.shape[0] != batch.shape[0] * batch.shape[1]:
+            return 0.0
+        a, b = (x.reshape(batch.shape[0], batch.shape[1], *x.shape[1:]) for x in (a, b))
+    a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
+    spread = float(np.abs(a - a.mean(0)).mean()) or 1.0
+    return float(np.abs(a[-1] - b[-1]).max()) / spread
+
+
+def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
+    """Of the parts of a row along its first axis, as steps of time or columns, how many change nothing at all in the
+    output, and how many vary; None where it cannot be told."""
+    if len(networks) != 1 or batch.dim() < 2 or not 2 <= batch.shape[1] <= MOST_PARTS or len(batch) < 4:
+        return None
+    array = batch.detach().numpy()[:FEW_ROWS]
+    try:
+        was, again = (first_of(quietly(networks[0], batch.new_tensor(array))) for _ in range(2))
+        if not isinstance(was, Tensor) or not np.array_equal(was.detach().numpy(), again.detach().numpy()):
+            return None
+        varied = [i for i in range(array.shape[1]) if float(np.ptp(array[:, i].astype(float), axis=0).max()) > 0]
+        without = 0
+        for i in varied:
+            other = array.copy()
+            other[:, i] = array[::-1, i]
+            now = first_of(quietly(networks[0], batch.new_tensor(other)))
+            without += bool(np.array_equal(was.detach().numpy(), now.detach().numpy()))
+    except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+        return None
+    return without, len(varied)
+
+
+def first_of(result: Any) -> Any:
+    """What a network gives first, where it gives several things, as logits and a loss."""
+    return result[0] if isinstance(result, tuple | list) and result else result
 
 
 def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | None:
@@ -84,7 +125,7 @@ def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | N
 def _differs(network: Any, batch: Any, array: np.ndarray) -> float | None:
     try:
         rows, other = batch.new_tensor(array), batch.new_tensor(array[::-1].copy())
-        a, b, c = (quietly(network, x).detach().numpy().astype(float) for x in (rows, rows, other))
+        a, b, c = (first_of(quietly(network, x)).detach().numpy().astype(float) for x in (rows, rows, other))
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return None
     if a.ndim == 0 or len(a) != len(array) or not np.isfinite(a).all() or not np.allclose(a, b):
@@ -106,7 +147,7 @@ def final(networks: list[Any], record: ProgramRecord, call: LossCall | None) -> 
         if width != x.shape[1]:
             return None
         rows = _like(networks[0], x[some].reshape(len(some), *record.shape), record)
-        out = quietly(networks[0], rows)
+        out = first_of(quietly(networks[0], rows))
         shape = tuple(call.prediction.shape[1:])
         if not isinstance(out, Tensor) or len(out) != len(some) or out.numel() != len(some) * int(np.prod(shape)):
             return None
@@ -127,7 +168,8 @@ def _doubted(network: Any, x: np.ndarray, record: ProgramRecord, call: LossCall)
     rows = np.concatenate(record.rows[: len(record.inputs)])
     if len(rows) != len(x):
         return np.empty(0)
-    parts = [quietly(network, _like(network, part.reshape(len(part), *record.shape), record)) for part in _parts(x)]
+    given = (_like(network, part.reshape(len(part), *record.shape), record) for part in _parts(x))
+    parts = [first_of(quietly(network, part)) for part in given]
     answers = _answers(call, np.concatenate([part.detach().numpy() for part in parts]))
     labels = _labels(np.concatenate(record.targets))
     return np.unique(rows[answers != labels]) if answers.shape == labels.shape else np.empty(0)

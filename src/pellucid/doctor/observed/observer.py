@@ -18,6 +18,7 @@ from pellucid.nn.modules import loss as losses
 
 from . import criterion, mixing
 from .batches import BatchNotes
+from .compare import stands
 from .criterion import LossCall, SeenOp
 from .evaluations import EvaluationNotes
 from .functions import examine as slope_of
@@ -96,6 +97,8 @@ class Observer(Interpreter):
             self.parameters.finish(list(self.roots.values()), [optimizer for optimizer, _ in self.optimizers.values()])
             roots = list(self.roots.values())
             record.final = self.apart(lambda: mixing.final(roots, record, self.passes.last_call))
+            if self.passes.last_batch is not None and stands(record):
+                record.unused = self.apart(lambda: mixing.unused(roots, self.passes.last_batch))
             self.evaluations.finish(roots)
         record.seconds = time.monotonic() - self.started
         record.processor_seconds = time.process_time() - self.began
@@ -319,6 +322,7 @@ class Observer(Interpreter):
         """An optimiser was made."""
         options = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float)}
         note = OptimizerRecord(type(optimizer).__name__, options, place())
+        note.shared = self.parameters.knows(optimizer)
         self.optimizers[id(optimizer)] = (optimizer, note)
         self.record.optimizers.append(note)
         self.parameters.are_known(optimizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .places import place
 from .record import ParameterRecord, Place, ProgramRecord
 
+EARLY = 3  # updates of an optimiser, of which one has a gradient: the first of L-BFGS begins without
 WIDEST = 512  # of a square weight whose largest singular value is computed
 
 
@@ -22,6 +24,7 @@ class ParameterNotes:
         self.names: dict[int, str] = {}
         self.first: dict[int, np.ndarray] = {}
         self.known: set[int] = set()  # to an optimiser
+        self.updates: Counter[int] = Counter()  # by the id of an optimiser
         self.loaded: set[int] = set()
         self._alive: list[Any] = []  # so that an id stays that of one object
 
@@ -36,6 +39,10 @@ class ParameterNotes:
 
     def were_loaded(self, module: Any) -> None:
         self.loaded |= {id(parameter) for parameter in module.parameters()}
+
+    def knows(self, optimizer: Any) -> bool:
+        """Whether another optimiser was given all the parameters of this one."""
+        return all(id(p) in self.known for group in optimizer.param_groups for p in group["params"])
 
     def are_known(self, optimizer: Any) -> None:
         """An optimiser was made."""
@@ -98,8 +105,9 @@ class ParameterNotes:
         return None
 
     def note_gradients(self, optimizer: Any) -> None:
-        """Before an update: the size of gradients at the first, and whether the units of a layer all have the same."""
-        first = len(self.record.steps) <= 1
+        """Before an update: how large its first gradients are, and whether the units of a layer all have the same."""
+        self.updates[id(optimizer)] += 1
+        first = self.updates[id(optimizer)] <= EARLY
         late = len(self.record.steps) == 20
         if not first and not late:
             return
@@ -110,7 +118,7 @@ class ParameterNotes:
                 if parameter.grad is None:
                     continue
                 gradient = parameter.grad.detach().numpy()
-                if first:
+                if first and not note.gradient:
                     note.gradient = float(np.linalg.norm(gradient))
                 if late and gradient.ndim >= 2 and gradient.shape[0] > 1:
                     scale = float(np.abs(gradient).max())

@@ -47,6 +47,7 @@ class PassNotes:
         self.mode: bool | None = None  # of the network
         self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
         self.last_call: LossCall | None = None
+        self.last_batch: Any = None
         self.pending: dict[int, tuple[Any, float]] = {}  # optimiser -> a parameter, and its gradient at the last step
 
     @property
@@ -119,7 +120,7 @@ class PassNotes:
             differs = self.apart(lambda: mixing.ignored(roots, batch, call))
             if differs is not None:  # what saturates later on, or stands still at first, does not ignore its input
                 record.ignored = max(differs, record.ignored or 0.0)
-        self.last_call = call or self.last_call
+        self.last_call, self.last_batch = call or self.last_call, self.batch
         if not np.isfinite(step.loss) and not record.first_bad:
             record.first_bad = "loss"
         if record.first_bad and record.bad_at is None:
@@ -152,6 +153,8 @@ class PassNotes:
                 record.loss = described
                 record.start = record.start or described
             source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
+            if source is not None and source.place is not None:
+                record.lines["rows"] = source.place
             if source is not None and len(source.args[0].shape) and len(source.args[0]) > record.available:
                 record.available, record.distinct = len(source.args[0]), distinct(source.args[0])
 

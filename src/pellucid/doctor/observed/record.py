@@ -99,6 +99,7 @@ class OptimizerRecord:
     options: dict[str, Any]
     place: Place | None = None
     steps: int = 0
+    shared: bool = False  # whether all its parameters were in another one before
 
 
 @dataclass
@@ -237,6 +238,7 @@ class ProgramRecord:
     distinct: int = 0  # … that differ: a row may be there several times, as where rare ones are repeated
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
+    unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
     final: FinalRecord | None = None
     held_out: list[HeldOutRecord] = field(default_factory=list)
     matched: MatchRecord | None = None

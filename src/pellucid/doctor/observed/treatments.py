@@ -18,7 +18,14 @@ PRODUCTS = ("linear", "matmul", "mm", "addmm")
 
 
 class Treatment:
-    """One change. Each hook leaves the program as it is; a treatment overrides those that it needs."""
+    """One change. Each hook leaves the program as it is; a treatment overrides those that it needs.
+
+    Attributes:
+        of_function: what a network computes is changed, or what its output is compared with, in passes that train: the
+            evaluations of the program are left as they were, and say nothing any more.
+    """
+
+    of_function = False
 
     def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments with which the outermost network is called in a pass that trains."""
@@ -136,6 +143,8 @@ class WeighClasses(Treatment):
 @dataclass
 class Within(Treatment):
     """A logarithm, root or quotient is kept off the edge of its domain."""
+
+    of_function = True
 
     names: frozenset[str]
     edge: float = 1e-6
@@ -307,6 +316,8 @@ class TrainStrangers(Treatment):
 class Bypass(Treatment):
     """An op hands on what it was given."""
 
+    of_function = True
+
     key: tuple[str, int]
 
     def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
@@ -316,6 +327,8 @@ class Bypass(Treatment):
 @dataclass
 class Attribute(Treatment):
     """An op with another attribute, such as the axis of a softmax."""
+
+    of_function = True
 
     key: tuple[str, int]
     name: str
@@ -339,6 +352,8 @@ class LogProbabilities(Treatment):
 class SameShape(Treatment):
     """In a difference, the side without a gradient takes the shape of the other; or in all products of that size."""
 
+    of_function = True
+
     key: tuple[str, int] | None
     size: int = 0  # of what the products become
 
@@ -360,6 +375,8 @@ class SameShape(Treatment):
 class Rectify(Treatment):
     """A rectifier after the ops with weights, but for the last."""
 
+    of_function = True
+
     keys: frozenset[tuple[str, int]]
 
     def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
@@ -369,6 +386,8 @@ class Rectify(Treatment):
 @dataclass
 class Replace(Treatment):
     """Activations of one kind by a leaky rectifier, whose slope is nowhere 0, or by tanh, which is bounded."""
+
+    of_function = True
 
     names: frozenset[str]
     keys: frozenset[tuple[str, int]]
@@ -383,6 +402,8 @@ class Replace(Treatment):
 @dataclass
 class ScaleInputs(Treatment):
     """What the network is called with, less its mean, over its standard deviation; each by column where asked."""
+
+    of_function = True
 
     mean: np.ndarray
     std: np.ndarray

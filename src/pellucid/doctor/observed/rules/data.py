@@ -76,7 +76,7 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
             f"Of {again} times that a row came again, it had another label {differ} times.",
             "Inputs and targets are put into different orders, so labels belong to other rows.",
             "draw one permutation for both: p = torch.randperm(n); x, y = x[p], y[p]",
-            record.loss.place,
+            record.lines.get("rows") or record.loss.place,
             certain=True,
         )
 
@@ -91,9 +91,14 @@ def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     return rounded(np.concatenate(rows)), np.concatenate(labels).astype(float)
 
 
+def _rows_at(record: ProgramRecord) -> tuple[str, int] | None:
+    """The line by which the rows of a batch are taken, or that of the loss."""
+    return record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place
+
+
 def rounded(rows: np.ndarray) -> np.ndarray:
     """The numbers of rows without what rounding makes of the same row in another place of a batch."""
-    return np.round(rows / (float(np.abs(rows).max()) or 1.0), 10)
+    return np.round(rows / (float(np.abs(rows).max(initial=0.0)) or 1.0), 10)
 
 
 def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -112,7 +117,7 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             "times each.",
             "The network sees the same part of the data again and again, and never the rest.",
             "take the next batch in each step: for x, y in loader: …",
-            record.loaders[0].place if record.loaders else record.loss.place,
+            _rows_at(record),
             certain=True,
         )
 
@@ -136,7 +141,7 @@ def in_order(record: ProgramRecord) -> Iterator[Suspicion]:
         f"The labels of a batch have an entropy of {own:.2f} on average, and those of all the data {whole:.2f}.",
         "The rows come in the order of their classes, so each batch pulls the network to one of them.",
         "shuffle=True in the DataLoader, or a new permutation in each epoch",
-        record.loaders[0].place if record.loaders else record.loss.place,
+        _rows_at(record),
         [Shuffle(record.available, size)],
         by_final=True,
     )
@@ -173,8 +178,13 @@ def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
     rows, labels = pairs
     _, first = np.unique(rows, return_index=True)
     first = first[:MOST]
-    if len(first) < 150 or len(np.unique(labels[first])) < 2:
-        return
+    counts = np.unique(labels[first], return_counts=True)[1]
+    if (
+        len(first) < 150
+        or len(counts) < 2
+        or (record.classes and counts.min() < min(0.1 * len(first), 0.5 * counts.max()))
+    ):
+        return  # of a class with few rows the neighbours say little
     x, y = np.concatenate(record.inputs)[first].astype(float), labels[first]
     shown = (y[:, None] == np.unique(y)[None]).astype(float) if record.classes else y[:, None]
     alike = agreement(shown, nearest(x))
@@ -185,7 +195,7 @@ def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
             "and it learns next to nothing.",
             "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
             "keep rows and labels together in all that sorts, shuffles or cuts them",
-            record.loaders[0].place if record.loaders else record.loss.place,
+            _rows_at(record),
             certain=True,
             confidence=0.5,
         )

@@ -79,6 +79,7 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
     if strangers:
         half_way = outcome(record).progress >= HALF_WAY
         by_chance = not half_way and not any(p.loaded for p in reached) and len(record.optimizers) == 1
+        twice = next((o for o in record.optimizers if o.shared), None)  # made of what another one has
         tried: list[list[Treatment]] = [[OptimizeAll()], *([[TrainStrangers()]] if listed_all and by_chance else [])]
         for treatments in tried:
             yield Suspicion(
@@ -88,9 +89,9 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
                 "They stay as they were at first. The optimiser was given the parameters of something else, or layers "
                 "are kept in a plain list, where parameters() does not find them.",
                 "make the optimiser with the parameters of the network that is trained; keep layers in nn.ModuleList",
-                record.optimizers[0].place if strangers[0].listed else strangers[0].place,
+                (twice or record.optimizers[0]).place if strangers[0].listed else strangers[0].place,
                 treatments,
-                certain=not listed_all or not any(p.known for p in reached),
+                certain=twice is not None or not listed_all or not any(p.known for p in reached),
                 # a head that is trained alone, on features as they are, may well be meant, where it does well
                 strictly=listed_all and (half_way or treatments is not tried[0]),
                 otherwise="" if any(p.loaded for p in reached) or treatments is not tried[0] else "info",
@@ -106,6 +107,24 @@ def unknown(record: ProgramRecord) -> Iterator[Suspicion]:
             [OptimizeAll()],
             strictly=True,
         )
+
+
+def forgotten(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Gradients that are there after a backward, and no longer when the optimiser makes its step."""
+    known = [p for p in record.parameters.values() if p.known and p.reached and not p.frozen]
+    norms = [step.norm for step in record.steps if step.norm is not None]
+    made = sum(optimizer.steps for optimizer in record.optimizers)
+    if made < 3 or not known or any(p.gradient for p in known) or not norms or not max(norms) > 0:
+        return
+    yield Suspicion(
+        "parameter-not-optimized",
+        f"backward() gives gradients, and at each of {made} steps the optimiser finds none.",
+        "They are cleared between backward() and step(), so no step changes anything.",
+        "optimizer.zero_grad() before loss.backward(), or after optimizer.step()",
+        record.lines.get("zero_grad") or record.lines.get("step"),
+        certain=True,
+        confidence=0.95,
+    )
 
 
 def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -124,13 +143,14 @@ def no_backward(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def stale(record: ProgramRecord) -> Iterator[Suspicion]:
     """Gradients of the update before are still in when the next backward adds to them."""
-    later = record.steps[1:]
-    if len(later) < 3 or sum(step.stale for step in later) < 0.45 * len(later):
+    later, stale = record.steps[1:], sum(step.stale for step in record.steps[1:])
+    updates = sum(optimizer.steps for optimizer in record.optimizers) or len(later)  # fewer, where gradients add up
+    after = min(len(later), updates)
+    if after < 3 or stale < 3 or stale < 0.45 * after:
         return
     yield Suspicion(
         "missing-zero-grad",
-        f"In {sum(step.stale for step in later)} of {len(later)} backwards the gradients of the update before were "
-        "still in.",
+        f"In {stale} of {after} backwards that follow an update its gradients were still in.",
         "Gradients add up over all steps, so each update is made of old ones, too.",
         "optimizer.zero_grad() before loss.backward()",
         record.lines.get("backward"),
@@ -158,4 +178,4 @@ def functions(record: ProgramRecord) -> Iterator[Suspicion]:
 
 
 CONDITIONS = (cut_within,)
-RULES = (no_history, unknown, stale, functions)
+RULES = (no_history, unknown, forgotten, stale, functions)

@@ -26,6 +26,7 @@ from ..treatments import (
 RECTIFIERS = ("relu", "relu6", "threshold")
 LEARNT = ("linear", "matmul", "mm", "addmm", "convolution")
 
+TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take a part of what they are given
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may differ in a batch
@@ -102,6 +103,24 @@ def ignored(record: ProgramRecord) -> Iterator[Suspicion]:
         record.lines.get("forward") if same else _last_line(record),
         certain=True,
         confidence=0.95,
+    )
+
+
+def partly_ignored(record: ProgramRecord) -> Iterator[Suspicion]:
+    """Outputs on which most of a row has no effect, of a network that learns nothing."""
+    without, varied = record.unused or (0, 0)
+    dead = any(op.key[0] in RECTIFIERS and op.zero > 0.6 for op in record.loss.body)
+    if varied < 3 or not varied / 2 < without < varied or dead or not _targets_vary(record):
+        return
+    yield Suspicion(
+        "input-ignored",
+        f"Of the {varied} parts of a row along its first axis, {without} can be exchanged with those of another row, "
+        "and nothing changes in the output, and it learns next to nothing.",
+        "What it says depends on a small part of its input only: on one step of a sequence, or on some columns.",
+        "follow the input through forward(): out[:, -1] is the last step of a sequence, out[:, 0] the first",
+        next((op.place for op in record.loss.body if op.key[0] in TAKING), None) or _last_line(record),
+        certain=True,
+        confidence=0.7,
     )
 
 
@@ -345,6 +364,6 @@ def _weights_for(loss: LossRecord, counts: dict[int, int]) -> str:
 
 
 WEIGHABLE = ("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
-STATED = (ignored, modes, linear, symmetric)
+STATED = (ignored, partly_ignored, modes, linear, symmetric)
 CONDITIONS = (first_weights, scale, dropout, decay, dead, fading)
 CLASSES = (failed_classes,)
