@@ -101,6 +101,18 @@ def padded(t: Any, *tensors: Any) -> Any:
     return attended(t, *tensors, attn_mask=mask)
 
 
+def classified(t: Any, scores: Any, **options: Any) -> Any:
+    """With `odd`, some rows are left out: kernels leave that to the lines."""
+    target = t.arange(len(scores)) * 7 % scores.shape[1]
+    if options.pop("odd", False):
+        target[::3] = -100
+    return t.nn.functional.cross_entropy(scores, target, **options)
+
+
+def looked_up(t: Any, weight: Any) -> Any:
+    return t.nn.functional.embedding(t.arange(1000).reshape(10, 100) * 7 % (len(weight) // 2), weight)
+
+
 def stepped(t: Any, param: Any, gradient: Any, name: str = "", **options: Any) -> Any:
     """Three steps of an optimiser, and a gradient of both of what they get, so that the table can ask for one."""
     own = param.detach().clone().requires_grad_()
@@ -187,6 +199,12 @@ CASES = [
          [((2, 3, 37, 13),) * 3 + ((2, 3, 37, 37),)], ("attention", "attention_backward"), bound=5),
     Case("attention with a mask for all heads", padded, [((2, 3, 37, 13),) * 3], ("attention", "attention_backward"),
          bound=5),
+    Case("cross entropy", classified, [((1, 2),), ((61, 11),), ((33, 700),)],
+         ("cross_entropy", "cross_entropy_backward"), bound=3),
+    Case("cross entropy in all", partial(classified, reduction="sum"), [((61, 11),)],
+         ("cross_entropy", "cross_entropy_backward"), bound=3),
+    Case("cross entropy of some", partial(classified, odd=True), [((61, 11),)], ("cross_entropy",), bound=3),
+    Case("embedding", looked_up, [((2, 1),), ((41, 33),)], ("embedding_gradient",)),
     *[Case(f"{name} {i}", partial(stepped, name=name, **options), [((1,), (1,)), ((61, 47), (61, 47))], (kernel,),
            bound=3) for i, (kernel, name, options) in enumerate(STEPS)],
 ]  # fmt: skip

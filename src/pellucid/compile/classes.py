@@ -1,4 +1,4 @@
-"""Cross-entropy over classes as machine code: the loss with the probabilities, and the gradient of the scores.
+"""Cross-entropy over classes in a plan: the loss with the probabilities, and the gradient of the scores.
 
 For scores (N, C) and one class for each row, as a mean or a sum over the rows, without weights or smoothing. A class
 out of range is left to eager mode, which says what is wrong; so is `ignore_index`, where a row has it.
@@ -12,73 +12,11 @@ from typing import Any
 import numpy as np
 
 from pellucid.backend import Array
-from pellucid.kernels import compiler
-from pellucid.kernels import mathematics as m
-from pellucid.kernels.emitter import Emitter, Variable
-from pellucid.kernels.emitter import Value as Scalar
+from pellucid.kernels.classes import SLOPE, of_loss
 from pellucid.kernels.table import TYPES, address
 
 from .graph import Node, Value
 from .segment import Call, kernel
-
-_made: dict[Any, Callable[..., None] | None] = {}
-
-
-def _forward(type: str, classes: int) -> Emitter:
-    """loss = Σ (log Σ exp(z) - z[target]) / divisor over the rows, summed in float64; probs = softmax(scores).
-
-    `count` becomes the number of rows whose class is out of range, which is then not looked up.
-    """
-    pointers = dict.fromkeys(("scores", "target", "probs", "loss", "count"), "ptr")
-    k = Emitter(f"cross_entropy_{classes}_{type}", {**pointers, "divisor": "double"})
-    width = k.constant("i64", classes)
-    total, odd = k.variable(k.constant("double", 0.0)), k.variable(k.constant("double", 0.0))
-    with k.loop(k.start, k.stop) as row:
-        first = row * classes
-        peak = k.variable(k.load(type, k.scores, first))
-        with k.loop(1, width) as j:
-            z = k.load(type, k.scores, first + j)
-            peak.set(k.intrinsic("maximum", peak.get(), z))
-        top = peak.get()
-        with k.loop(0, width) as j:
-            k.store(m.exp(k, k.load(type, k.scores, first + j) - top), k.probs, first + j)
-        summed = k.variable(k.constant(type, 0.0))
-        with k.loop(0, width) as j:
-            summed.add(k.load(type, k.probs, first + j), reassociate=True)
-        whole = summed.get()
-        share = 1 / whole
-        with k.loop(0, width) as j:
-            k.store(k.load(type, k.probs, first + j) * share, k.probs, first + j)
-        own = k.load(type, k.scores, first + _class(k, row, classes, odd)) - top
-        total.add(k.convert(k.intrinsic("log", whole) - own, "double"))
-    k.store(k.convert(total.get() / k.divisor, type), k.loss)
-    k.store(odd.get(), k.count)
-    return k
-
-
-def _class(k: Emitter, row: Scalar, classes: int, odd: Variable) -> Scalar:
-    """The class of a row; 0 for one that is out of range, which is counted."""
-    given = k.load("i64", k.target, row)
-    raised = k.select(given < 0, k.constant("i64", classes), given)
-    within = raised < classes
-    odd.add(k.select(within, k.constant("double", 0.0), 1.0))
-    return k.select(within, raised, 0)
-
-
-def _backward(type: str, classes: int) -> Emitter:
-    """out = scale · probs, less `scale` at each row's class; scale = grad / rows, or grad."""
-    pointers = dict.fromkeys(("probs", "target", "grad", "out", "count"), "ptr")
-    k = Emitter(f"cross_entropy_backward_{classes}_{type}", {**pointers, "rows": type})
-    scale = k.load(type, k.grad) / k.rows
-    odd = k.variable(k.constant("double", 0.0))
-    with k.loop(k.start, k.stop) as row:
-        first = row * classes
-        with k.loop(0, k.constant("i64", classes)) as j:
-            k.store(k.load(type, k.probs, first + j) * scale, k.out, first + j)
-        at = first + _class(k, row, classes, odd)
-        k.store(k.load(type, k.out, at) - scale, k.out, at)
-    k.store(odd.get(), k.count)
-    return k
 
 
 def usual(node: Node) -> bool:
@@ -131,12 +69,9 @@ class Classes:
 
 def native(node: Node) -> Classes | None:
     """Machine code for an application of the usual kind."""
-    if not usual(node) or compiler.target() is None:
+    if not usual(node):
         return None
     scores: Any = node.args[0 if node.name == "cross_entropy" else 1]
-    key = node.name, scores.dtype, scores.shape[1]
-    if key not in _made:
-        emit = _forward if node.name == "cross_entropy" else _backward
-        _made[key] = compiler.function(emit(TYPES[scores.dtype], scores.shape[1]))
-    function = _made[key]
+    dtype, classes = scores.dtype, scores.shape[1]
+    function = of_loss(dtype, classes) if node.name == "cross_entropy" else SLOPE.function(dtype, classes)
     return None if function is None else Classes(node, function)

@@ -11,6 +11,7 @@
 | `blas` | the product that NumPy's own BLAS has |
 | `attention` | attention of each head, forward and backward |
 | `recurrent` | LSTM and GRU over a whole sequence, and back |
+| `classes` | cross-entropy, and the gradient of an embedding |
 | `rows` | layer and batch norm, softmax, and their gradients |
 | `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |

@@ -6,6 +6,7 @@ from typing import Any
 
 from pellucid.declare import op
 from pellucid.errors import ShapeError
+from pellucid.kernels import classes as native
 
 from .dims import dim_of
 from .elements import check_number
@@ -43,7 +44,7 @@ def index_select(xp: Any, input: Any, index: Any, *, dim: int) -> Any:
 def index_embed(xp: Any, input: Any, index: Any, *, shape: tuple[int, ...], dim: int) -> Any:
     """Zeros of `shape`, to which each slice of `input` along `dim` is added where the vector `index` says."""
     out = xp.zeros(shape, input.dtype)
-    if index.size:
+    if index.size and not (dim == 0 and native.place(input, index, out)):
         add_at(
             xp,
             out,

@@ -11,6 +11,7 @@ from typing import Any
 from pellucid.core import Tensor, apply, called, real
 from pellucid.declare import TABLE, op
 from pellucid.errors import DimensionError, ShapeError
+from pellucid.kernels import classes as native
 from pellucid.types.dtypes import SCALAR_TYPES
 
 from .node_names import of_classes
@@ -29,6 +30,10 @@ def class_cross_entropy(
 
     It keeps the probabilities p, from which the gradient is p - onehot(target).
     """
+    if weight is None and not label_smoothing:
+        made = native.loss(input, target, ignore_index, reduction)
+        if made is not None:
+            return made
     classes = class_axis(input)
     safe, valid = checked_target(xp, input, target, ignore_index)
     if input.ndim == 2 and input.shape[1] <= 64:  # each class's scores side by side: reductions run along memory
@@ -85,6 +90,9 @@ def cross_entropy_backward(
         made -= q
         made *= xp.expand_dims(grad, classes) if grad.ndim else grad
         return made
+    slope = native.slope(grad, probs, target, ignore_index, reduction)
+    if slope is not None:
+        return slope
     # The usual case again, in two passes.
     safe, valid = checked_target(xp, probs, target, ignore_index)
     scale = grad

@@ -46,7 +46,7 @@ def _outer(m: Any, left: Any, right: Any) -> Any:
     """Σ over steps and batch of left · rightᵀ: (T, B, n) and (T, B, k) -> (n, k)."""
     left = m.reshape(left, shape=(-1, left.shape[-1]))
     right = m.reshape(right, shape=(-1, right.shape[-1]))
-    return m.transpose(left, dim0=0, dim1=1) @ right
+    return m.matmul(m.transpose(left, dim0=0, dim1=1), right)
 
 
 def _check(name: str, gates: Any, weight: Any, hidden: Any, times: int, size: int) -> None:
