@@ -224,7 +224,8 @@ def test_list_start_check() -> None:
     code, output = pellucid("check", "mine.py", "--solution")
     assert code == 0 and "return dy * (x > 0)" in output
     Path("relu.py").write_text(output)
-    assert pellucid("check", "relu.py")[0] == 0
+    assert pellucid("check", "relu") == pellucid("check", "relu.py")
+    assert pellucid("check", "relu")[0] == 0 and "Next: pellucid exercise start sigmoid" in pellucid("check", "relu")[1]
     output = pellucid("list")[1]
     assert (
         "✓  1  relu " in output
@@ -238,6 +239,10 @@ def test_list_start_check() -> None:
     Path("tanh.py").write_text(skeleton(EXERCISES["tanh"]))
     code, output = pellucid("check")
     assert code == 1 and "relu.py: right" in output and "tanh.py: Not written yet" in output
+    Path("tanh.py").write_text(
+        skeleton(EXERCISES["tanh"]).replace('raise NotImplementedError("write this")', "return dy")
+    )
+    assert "tanh.py: dx is wrong: at [" in pellucid("check")[1]
 
 
 def test_the_page_shows_what_is_said() -> None:
@@ -276,6 +281,9 @@ def test_what_cannot_be_done_is_said(words: tuple[str, ...], said: str) -> None:
         ("def backward(dy, x):\n    while True:\n        pass\n", "It does not end: it was interrupted after"),
         ("def backward(dy, x):\n    exit()\n", "It ends in an error: SystemExit"),
         ("def backward(dy, x):\n    return float(input())\n", "EOFError"),
+        ("def backward(dy, x):\n    return dy.tolist()\n", "returns a list, and one array is asked for."),
+        ("def backward(dy, x):\n    return dy * (x > 0), x\n", "returns 2 values, and one array is asked for."),
+        ("def backward(dy, x):\n    return dy * x > 0\n", "a * (b > 0) has the product last"),
     ],
 )
 def test_an_answer_that_fails_is_shown_with_its_line(
@@ -285,6 +293,14 @@ def test_an_answer_that_fails_is_shown_with_its_line(
     outcome = check(answer(tmp_path, "relu", text))
     assert "while" not in text or "relu.py, line " in outcome.lines[-1]
     assert not outcome.right and said in "\n".join(outcome.lines), outcome.lines
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh"])
+def test_what_is_not_known_is_not_said(name: str, tmp_path: Path) -> None:
+    """No line says that it looks like something unknown, or that what is missing looks like zero."""
+    for line in ("return None", "return dy * float('nan')", "return dy + 3.14159 * (dy > 0.1)"):
+        outcome = check(answer(tmp_path, name, f"def backward(dy, cache):\n    {line}\n"))
+        assert not outcome.right and not any("unknown" in one or "zero-gradient" in one for one in outcome.lines)
 
 
 @pytest.mark.parametrize("name", EXERCISES)

@@ -64,7 +64,7 @@ def exercise(
             name = Path(what) if what else None
             print(solution(exercise_of(name) if name and name.suffix == ".py" else known(what or "")), end="")
         else:
-            _check([Path(what)] if what else _answers(), hint)
+            _check([_file(what)] if what else _answers(), hint)
     except ExerciseError as error:
         raise UsageError(str(error)) from error
 
@@ -83,6 +83,12 @@ def _list() -> None:
                 console.print(f"{mark} {number:>2}  {found.name:<{width}}  {found.title}{after}{state}")
     right = list(states.values()).count("right")
     console.print(f"\nFrom easy to hard. Right in this folder: {right} of {len(EXERCISES)}.")
+    _next(console)
+
+
+def _next(console: Console) -> None:
+    """The command that goes on from here."""
+    states = progress.states(Path())
     following = progress.next_of(states)
     if following is not None:
         begun = following.name in states
@@ -107,6 +113,12 @@ def _start(name: str | None) -> None:
     print(f"Then: pellucid exercise check {shell.quote(path)}")
 
 
+def _file(what: str) -> Path:
+    """The answer: its file, or that of the exercise of this name."""
+    path = Path(what)
+    return path.with_suffix(".py") if what in EXERCISES and not path.exists() else path
+
+
 def _answers() -> list[Path]:
     found = [Path(f"{name}.py") for name in EXERCISES if Path(f"{name}.py").is_file()]
     if not found:
@@ -122,14 +134,21 @@ def _check(paths: list[Path], hint: int) -> None:
         progress.note(path, outcome)
         right = right and outcome.right
         if len(paths) > 1:
-            console.print(f"{path}: {'right' if outcome.right else outcome.lines[0]}")
+            console.print(f"{path}: {'right' if outcome.right else _first(outcome)}")
             continue
         for line in outcome.lines:
             console.print(line)
-        if not outcome.right:
+        if outcome.right:
+            _next(console)
+        else:
             _hint(console, path, outcome, hint)
     if not right:
         raise typer.Exit(1)
+
+
+def _first(outcome: Outcome) -> str:
+    """The line that says most; one that ends in a colon only leads to the next."""
+    return next((line for line in outcome.lines if not line.endswith(":") and not line.endswith("is right.")), "")
 
 
 def _hint(console: Console, path: Path, outcome: Outcome, count: int) -> None:

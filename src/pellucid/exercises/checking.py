@@ -45,6 +45,10 @@ class _Given(dict[str, Any]):
         raise _Lacking(f"the file defines no {name}")
 
 
+class _Misgiven(Exception):
+    """A function of the answer gives something else than it is asked for."""
+
+
 @dataclass
 class Outcome:
     """What a check found.
@@ -81,6 +85,8 @@ def check(path: Path, exercise: Exercise | None = None) -> Outcome:
         return Outcome(False, [f"It does not end: it was interrupted after {error}.", *([where] if where else [])])
     except _Lacking as error:
         return Outcome(False, [f"Not written yet: {error}."])
+    except _Misgiven as error:
+        return Outcome(False, [str(error)])
     except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever an answer raises is shown with its line)
         where = _where(path, error)
         if isinstance(error, SyntaxError) and where:
@@ -154,6 +160,7 @@ def _checked(exercise: Exercise, given: Names) -> Outcome:
     right = _solved(exercise)
     lines: list[str] = []
     for x, params in examples(exercise.name):
+        _gives(right["forward"], right["backward"], given["backward"], x, params)
         report = layer(right["forward"], given["backward"], x, params)
         outcome = _of_report(report, "d")
         if not outcome.right:
@@ -190,6 +197,24 @@ def _usual(exercise: Exercise, forward: Any, answer: Any, x: Any, params: Names)
     return ""
 
 
+def _gives(forward: Any, solved: Any, answer: Any, x: Any, params: Names) -> None:
+    """Raises _Misgiven where what the answer gives cannot be meant as gradients, and says what it gives."""
+    y, cache = forward(x, **params)
+    dy = np.random.default_rng(0).normal(size=np.shape(y))
+    wanted, found = solved(dy, cache), answer(dy, cache)
+    count = len(_arrays(wanted))
+    asked = "one array" if count == 1 else f"{count} arrays"
+    if isinstance(found, list):
+        raise _Misgiven(f"backward returns a list, and {asked} is asked for" + ("." if count == 1 else ", as a tuple."))
+    if isinstance(found, tuple) and len(found) != count:
+        raise _Misgiven(f"backward returns {len(found)} values, and {asked} {'is' if count == 1 else 'are'} asked for.")
+    if any(np.asarray(one).dtype == bool for one in _arrays(found) if isinstance(one, np.ndarray)):
+        raise _Misgiven(
+            "backward returns an array of truth values: in a * b > 0 the product comes before the comparison; "
+            "a * (b > 0) has the product last."
+        )
+
+
 def _arrays(found: Any) -> list[Any]:
     if isinstance(found, dict):
         return list(found.values())
@@ -223,6 +248,12 @@ def _of_report(report: Report, before: str) -> Outcome:
         lines.append(f"{before}{name} is right." if not evidence.wrong else _off(f"{before}{name}", evidence))
     fix = ""
     for diagnosis, names in report.causes():
+        if (
+            not names
+            or str(diagnosis.mistake) == "unknown"
+            or all(report.tensors[name].given is None for name in names)
+        ):
+            continue  # nothing is known beyond the lines above
         sentence = getattr(diagnosis.mistake, "sentence", "")
         listed = ", ".join(before + name for name in names)
         lines.append(f"{listed}: it looks like {diagnosis.mistake}: {sentence}.")
