@@ -124,3 +124,20 @@ def test_the_notebooks_are_written_as_notebooks_too() -> None:
         assert all(line in source for line in code[3].splitlines())
         assert not any(cell.get("outputs") for cell in cells)
         assert f"({Path(name).name})" in (ROOT / "docs" / "notebooks" / "index.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["circle", "from_the_foundations"])
+def test_a_notebook_runs_as_it_is_handed_out(name: str, tmp_path: Path) -> None:
+    """Every cell of the `.ipynb`, in Jupyter's kernel, in an empty folder; .ci/run does so beside the documentation."""
+    nbclient = pytest.importorskip("nbclient", reason='nbclient is not installed: pip install "pellucid[docs]"')
+    pytest.importorskip("ipykernel", reason='ipykernel is not installed: pip install "pellucid[docs]"')
+    pytest.importorskip("jupytext", reason='jupytext is not installed: pip install "pellucid[docs]"')
+    import nbformat  # pyright: ignore[reportMissingImports]  (of the extra docs)
+
+    book = nbformat.reads(reference.notebooks()[f"notebooks/{name}.ipynb"], as_version=4)
+    nbformat.validate(book)
+    nbclient.NotebookClient(book, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert cells and all(cell.execution_count for cell in cells)
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
