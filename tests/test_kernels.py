@@ -17,6 +17,7 @@ import torch
 
 import pellucid
 from pellucid import kernels
+from pellucid.compile import loops, segment
 from pellucid.kernels import cache, compiler, pool, products, table
 from pellucid.kernels.emitter import Emitter
 
@@ -266,6 +267,7 @@ def near(found: list[np.ndarray], wanted: list[np.ndarray], dtype: str, bound: f
 
 
 SAMPLE = ("gelu", "conv stride", "lstm", "batch norm", "softmax", "adam 1", "attention of whole vectors")
+OLDER = ("gelu", "softmax", "adam 1", "cross entropy")
 ROWS = [
     pytest.param(
         case, dtype, i, id=f"{case.name}-{dtype}-{i}",
@@ -318,6 +320,80 @@ def test_numbers_that_are_none_come_out_as_in_pytorch(
         relative, absolute = 1e-4, 1e-5 * min(size, 1e3)
         whole &= np.isclose(c, b, relative, absolute)  # sums of 1e30 and small numbers depend on their order
         np.testing.assert_allclose(a[whole], b[whole], relative, absolute)
+
+
+PROCESSORS = {  # older ones whose code runs on this: LLVM's name and the features
+    "avx2": ("x86-64-v3", "+avx,+avx2,+fma,-avx512f"),
+    "avx": ("sandybridge", "+avx,-avx2,-fma,-avx512f"),
+    "sse": ("x86-64", "-avx,-avx2,-fma,-avx512f"),
+}
+
+
+@pytest.fixture(params=PROCESSORS)
+def older(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> compiler.Target:
+    """Kernels are made for an older processor."""
+    host = compiler.target()
+    if host is None or not host.triple.startswith("x86_64"):
+        pytest.skip("the older processors are those of x86-64")
+    name, features = PROCESSORS[request.param]
+    needed = [feature for feature in features.split(",") if feature.startswith("+")]
+    if any(feature not in host.features for feature in needed):
+        pytest.skip(f"this processor has not all of {needed}")
+    target = compiler.Target(name, features)
+    monkeypatch.setattr(compiler, "_target", lambda: target)
+    monkeypatch.setattr(products, "_known", {})
+    for holder in (*kernels.KERNELS.values(), loops, segment):
+        monkeypatch.setattr(holder, "_made", {})
+    return target
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=() if case.name in OLDER else pytest.mark.slow) for case in CASES],
+)
+def test_an_older_processor_gives_the_same(
+    case: Case, older: compiler.Target, ran: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert older.lanes < 16
+    arrays = inputs(case, case.shapes[-1], "float32")
+    found = computed(pellucid, case, arrays)
+    assert ran >= set(case.kernels)
+    near(found, line(monkeypatch, case, arrays), "float32", case.bound)
+
+
+def test_code_for_an_older_processor_has_its_registers(older: compiler.Target) -> None:
+    module = older.binding.parse_assembly(doubling().text())
+    options = older.binding.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = True
+    machine = older.machine()
+    builder = older.binding.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    text = machine.emit_assembly(module)
+    registers = {4: "xmm", 8: "ymm", 16: "zmm"}
+    assert registers[older.lanes] in text
+    assert not any(name in text for lanes, name in registers.items() if lanes > older.lanes)
+
+
+def test_a_compiled_step_runs_on_an_older_processor(older: compiler.Target) -> None:
+    nn = pellucid.nn
+    losses = []
+    for compiled in (False, True):
+        pellucid.manual_seed(0)
+        model = nn.Sequential(nn.Linear(70, 90), nn.GELU(), nn.LayerNorm(90), nn.Linear(90, 11))
+        optimizer = pellucid.optim.AdamW(model.parameters(), lr=0.01)
+        x, y = pellucid.randn(50, 70), pellucid.arange(50) % 11
+
+        def step(model: Any = model, optimizer: Any = optimizer, x: Any = x, y: Any = y) -> Any:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = pellucid.compile(step, fullgraph=True) if compiled else step
+        losses.append([run().item() for _ in range(6)])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
+    assert losses[0][-1] < losses[0][0]
 
 
 @pytest.fixture

@@ -38,17 +38,17 @@ _failure: str | None = None
 
 
 class Target:
-    """The processor at hand, as LLVM knows it."""
+    """The processor at hand, as LLVM knows it; or another whose code runs here, by LLVM's name, and its features."""
 
-    def __init__(self) -> None:
+    def __init__(self, processor: str | None = None, features: str | None = None) -> None:
         import llvmlite
         from llvmlite import binding
 
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         self.binding: Any = binding
-        self.processor: str = binding.get_host_cpu_name()
-        self.features: str = binding.get_host_cpu_features().flatten()
+        self.processor: str = binding.get_host_cpu_name() if processor is None else processor
+        self.features: str = binding.get_host_cpu_features().flatten() if features is None else features
         self.triple: str = binding.get_process_triple()
         self.key = f"{llvmlite.__version__} {self.triple} {self.processor} {self.features}"
 
