@@ -18,7 +18,7 @@ import torch
 import pellucid
 from pellucid import kernels
 from pellucid.compile import loops, segment
-from pellucid.kernels import cache, compiler, pool, products, table
+from pellucid.kernels import cache, compiler, elementwise, pool, products, table
 from pellucid.kernels.emitter import Emitter
 
 pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
@@ -404,12 +404,22 @@ def threads() -> Iterator[Callable[[int], None]]:
 
 
 @pytest.mark.parametrize("case", SAMPLED)
-def test_the_number_of_threads_changes_no_bit(case: Case, threads: Callable[[int], None]) -> None:
+def test_the_number_of_threads_changes_no_bit(
+    case: Case, threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut: list[int] = []
+
+    def pieces(self: Any, total: int, least: int) -> int:  # as many as there can be, however small the work
+        cut.append(min(4 * self.count(), total))
+        return cut[-1]
+
+    monkeypatch.setattr(pool._Pool, "pieces", pieces)
     arrays = inputs(case, case.shapes[-1], "float32")
     found = []
     for count in (1, 2, 3):
         threads(count)
         found.append(computed(pellucid, case, arrays))
+    assert max(cut, default=0) > 1 or not case.kernels or case.kernels[0] == "cross_entropy"  # which is for one thread
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -424,6 +434,36 @@ def test_attention_keeps_no_matrix_of_all_scores() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * length * length * 4 / 2
+
+
+def test_threads_that_share_at_once_each_get_their_own(threads: Callable[[int], None]) -> None:
+    threads(3)
+    x = np.linspace(-3, 3, 400_000, dtype=np.float32)
+    wanted, wrong = np.exp(x[:5000]), []
+
+    def work() -> None:
+        for _ in range(20):
+            found = elementwise.exp(x)
+            if found is None or not np.allclose(found[:5000], wanted) or not (found[1:] >= found[:-1]).all():
+                wrong.append(found)
+
+    at_work = [threading.Thread(target=work) for _ in range(4)]
+    for thread in at_work:
+        thread.start()
+    threads(2)  # the old threads end when they have done what there is
+    for thread in at_work:
+        thread.join()
+    assert not wrong
+
+
+def test_an_error_in_a_piece_is_raised(threads: Callable[[int], None]) -> None:
+    def work(start: int, stop: int) -> None:
+        if start <= 500 < stop:
+            raise ValueError("in a piece")
+
+    threads(2)
+    with pytest.raises(ValueError, match="in a piece"):
+        pool.share(work, 1000, 10)
 
 
 def test_work_is_shared_once_and_whole(threads: Callable[[int], None]) -> None:
@@ -544,11 +584,11 @@ def test_threads_that_ask_at_once_get_the_same(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_fork_goes_on(threads: Callable[[int], None]) -> None:
     threads(2)
-    x = pellucid.from_numpy(np.linspace(-3, 3, 100_000, dtype=np.float32))
+    x = pellucid.from_numpy(np.linspace(-3, 3, 300_000, dtype=np.float32))
     wanted = pellucid.tanh(x).numpy()
     child = os.fork()
     if child == 0:  # pragma: no cover  another process
-        same = (pellucid.tanh(x).numpy() == wanted).all() and pool._pool.executor is not None and doubled()
+        same = (pellucid.tanh(x).numpy() == wanted).all() and pool._pool.queue is not None and doubled()
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 

@@ -32,7 +32,7 @@ from .passes.fusion import Loop, is_sum
 from .passes.lowering import stand_in
 from .segment import Later, kernel, texts
 
-_EACH = 1 << 14  # numbers that a thread takes at least
+_EACH = 1 << 16  # numbers that a thread takes at least
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 

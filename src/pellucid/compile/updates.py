@@ -23,7 +23,7 @@ from .graph import Node, Value
 from .guards import Conditions
 from .segment import Call, Later, kernel
 
-_EACH = 1 << 14  # numbers that a thread takes at least
+_EACH = 1 << 16  # numbers that a thread takes at least
 
 
 class Owner:

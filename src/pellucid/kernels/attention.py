@@ -28,7 +28,7 @@ LEAST = 1 << 14  # products of a head's scores: below, NumPy's calls cost no mor
 _ROWS, _VECTORS = 4, 2  # of a block of a product
 _TOGETHER = 32  # queries whose probabilities backward has at a time
 _MARGIN = _ROWS - 1  # rows before them, since the last four queries may begin before they do
-_EACH = 1 << 16  # products that a thread takes at least
+_EACH = 1 << 19  # products that a thread takes at least
 
 Store = Callable[[int, Value, Value], None]  # which row, which column is the first of the vector, the vector
 

@@ -23,7 +23,7 @@ LEAST = 129  # scores: below, NumPy's calls cost less than the package that comp
 _MOST = 1 << 16  # classes: above, the lines of NumPy cost no more
 _PLACED = 2048  # numbers of a gradient: below, a call costs as much as it saves
 _LINE = 16  # columns that a thread takes at least: a line of the cache
-_EACH = 1 << 15  # numbers that a thread takes at least
+_EACH = 1 << 16  # numbers that a thread takes at least
 
 
 def _cross_entropy(name: str, type: str, lanes: int, classes: int) -> Emitter:

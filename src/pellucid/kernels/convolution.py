@@ -34,7 +34,7 @@ from .table import TYPES, Kernel, address
 
 Pair = tuple[int, int]
 LEAST = 1 << 20  # products: below, preparing costs as much as it saves
-_EACH = 1 << 18  # products that a thread takes at least
+_EACH = 1 << 20  # products that a thread takes at least
 _ROOM = 1 << 17  # numbers of the images that are prepared at a time
 _TILE = 1 << 16  # numbers of the images that the gradient of the weight goes through at a time: they stay in cache
 

@@ -15,7 +15,7 @@ from .pool import share
 from .table import TYPES, Kernel, address, flat
 
 LEAST = 2048  # elements: below, a call costs as much as it saves
-_EACH = 16384  # elements that a thread takes at least
+_EACH = 1 << 16  # elements that a thread takes at least
 
 Expression = Callable[..., Value]
 

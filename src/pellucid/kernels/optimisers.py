@@ -18,7 +18,7 @@ from .emitter import Emitter, Value
 from .pool import share
 from .table import TYPES, Kernel, address, flat
 
-_EACH = 1 << 14  # numbers that a thread takes at least
+_EACH = 1 << 16  # numbers that a thread takes at least
 
 
 def _ascent(k: Emitter, type: str, i: Value, param: Value, decays: bool) -> Value:
@@ -143,6 +143,7 @@ class Rows:
         places = [[address(own[0]), 0, *map(address, own[1:]), own[0].size] for own in arrays]
         self.table = np.array(places, np.int64)
         self.place = address(self.table)
+        self.least = -(-_EACH * len(arrays) // max(1, sum(own[0].size for own in arrays)))
 
     def step(self, loop: Loop, gradients: list[int]) -> bool:
         """The step of all, with gradients at these addresses; False where there is no kernel, and nothing was done."""
@@ -152,5 +153,5 @@ class Rows:
             return False
         self.table[:, 1] = gradients
         code = ctypes.cast(function, ctypes.c_void_p).value
-        share(rows, len(gradients), 1, code, self.place, *numbers)
+        share(rows, len(gradients), self.least, code, self.place, *numbers)
         return True

@@ -32,7 +32,7 @@ ASIDE, TURNED = "aside", "turned"  # how `outer` puts B side by side: by rows, b
 
 LEAST = 1 << 18  # products of numbers: below, a call costs as much as it saves
 LARGEST = 1 << 30  # above, BLAS is as fast
-_PART = 1 << 18  # products of numbers that a thread takes at least
+_PART = 1 << 21  # products of numbers that a thread takes at least
 _PACKED, _ALWAYS = 48, 512  # rows of C from which on it pays to put B side by side: where its rows meet in few sets
 _APART = 512  # of the cache, since they lie a multiple of this many bytes apart; and in any case
 _DEEP = 512  # of k: above, what `dot` adds up at the end of a block counts little

@@ -23,8 +23,8 @@ from .pool import share
 from .table import TYPES, Kernel, address, rows
 
 LEAST = 512  # cells of a step: below, a call costs as much as it saves
-_EACH = 1 << 14  # cells that a thread takes at least
-_PRODUCTS = 1 << 18  # products of numbers, likewise
+_EACH = 1 << 15  # cells that a thread takes at least
+_PRODUCTS = 1 << 21  # products of numbers, likewise
 _VECTORS = 2  # of a row of a block in backward
 _STEPS = ("batch", "size", "steps", "first", "turn")  # `turn` is 1, or -1 from the last step to the first
 

@@ -20,7 +20,7 @@ from .pool import share
 from .table import TYPES, Kernel, address, rows
 
 LEAST = 2048  # numbers: below, a call costs as much as it saves
-_EACH = 1 << 14  # numbers that a thread takes at least
+_EACH = 1 << 16  # numbers that a thread takes at least
 _SHORT = 8  # numbers of a run: below, a vector is not filled
 
 

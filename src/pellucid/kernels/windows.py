@@ -29,7 +29,7 @@ FEWEST = 4  # outputs of a group: below, most lanes would be idle
 DEPTH = 96  # of a sum that is gone through at a time
 _ROWS = {1: 8, 2: 6, 3: 4}  # of a block, for each number of vectors
 _SPAN = 96  # taps of an item of the gradient of the weight: whole blocks
-_EACH = 1 << 18  # products that a thread takes at least
+_EACH = 1 << 20  # products that a thread takes at least
 
 
 class Block(NamedTuple):
