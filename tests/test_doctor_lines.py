@@ -70,4 +70,21 @@ def test_a_factor_has_its_line(
 
 def test_a_helper_that_holds_the_mistake_is_named(tmp_path: Path) -> None:
     tape, given, moved, file = recorded(PROGRAM.replace("return 1 - square", "return 1 + square"), tmp_path)
-    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""}) == (file, 5)
+    assert first_wrong(tape, ["w1", "b1"], given, moved, {file: ""}) == ((file, 5), False)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "tensor"),
+    [
+        ("db1 = dh.sum(0)", "db1 = dh.sum()", "b1"),  # one number, which NumPy broadcasts in the update
+        ("d = 2 * (out - y)", "d = abs(out * out)", "w2"),  # nothing that it takes is a gradient
+    ],
+)
+def test_the_line_of_what_has_no_gradient_behind_or_beside_it(
+    right: str, wrong: str, tensor: str, tmp_path: Path
+) -> None:
+    source = PROGRAM.replace(right, wrong)
+    assert source != PROGRAM
+    tape, given, moved, file = recorded(source, tmp_path)
+    line = next(number for number, row in enumerate(source.splitlines(), 1) if wrong in row)
+    assert first_wrong(tape, [tensor], given, moved, {file: ""})[0] == (file, line)

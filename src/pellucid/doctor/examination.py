@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.doctor import conditions, engines
@@ -53,6 +53,7 @@ def examine(session: TrainingSession, options: Options) -> Report:
         return Report("inconclusive", facts=facts_of(session), reason=reason)
 
 
+FAR_BETTER = 1.5  # times what the program itself gains in as many passes
 SPARE = 1.0  # seconds beyond the deadline, which the last answers may take
 SLOW = 150  # passes that the slopes of a loss and the proof may take
 
@@ -144,10 +145,11 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         if told is not None:
             judgement, findings, more = told
             facts |= loss_facts(judgement)
-    if all(sure(finding, judgement, named) for finding in findings):
+    certain = all(sure(finding, judgement, named) for finding in findings)
+    if certain or _proven(findings, session, judgement, seen):
         if findings:
             progress.wrong([*findings, *more])
-        for finding in findings:
+        for finding in findings if certain else []:
             prove(finding, session, judgement)
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
@@ -186,6 +188,22 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
+
+
+def _proven(
+    findings: list[Finding], session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
+) -> bool:
+    """Whether what the program calls its loss falls far better by its own slope, which the updates hardly follow."""
+    candidate = judgement.candidate
+    if len(findings) != 1 or not (candidate.is_seen and candidate.named > 0):
+        return False
+    rate = gradient.at_odds(seen.passes, judgement)
+    if not rate:
+        return False
+    prove(findings[0], session, replace(judgement, ratio=rate))
+    curves = findings[0].fork or {}
+    was, better = curves.get("as it is", []), curves.get("with the right gradient", [])
+    return bool(findings[0].verified) and len(better) > 2 and better[0] - better[-1] > FAR_BETTER * (was[0] - was[-1])
 
 
 def _doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:

@@ -11,7 +11,7 @@ from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.recorded import Autopsy, Named, autopsy
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
-from pellucid.doctor.process.source import Assignments, suspect, undoing
+from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient
@@ -36,7 +36,7 @@ def by_another_loss(
     for found in others[: 3 * OTHERS]:
         accumulating = backward.findings(found, seen, session.found, set())
         if accumulating and accumulating[0].mistake == "accumulated":
-            return found, accumulating, []
+            return found, accumulating, explain(accumulating[0], session, found, seen)
     for found in [found for found in others if found.candidate != first.candidate][:OTHERS]:
         if session.left() < RESERVE:
             break
@@ -55,6 +55,12 @@ def explain(
 ) -> list[Finding]:
     """Where a finding about the gradient is, and what mistake it is; further mistakes are findings of their own."""
     more: list[Finding] = []
+    if finding.mistake == "accumulated":
+        groups = [session.found.groups[name] for name in judgement.verdicts]
+        at = Assignments.of(session.program.loops.sources).adding(groups)
+        if at is not None:
+            _put(finding, session, at)
+        return more
     _place(finding, session, judgement, seen)
     if finding.cause == "wrong-backward":
         more = _name(finding, session, judgement, seen)
@@ -198,6 +204,10 @@ def _of_autopsy(
         at = _line_of(result, tensors) if best.mistake in FACTORS else result.first_wrong
     if best.forward is not None and best.mistake in OF_A_STEP:
         at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
+    if best.mistake == OF_A_STEP[0]:
+        at = (result.first_wrong if result.derived else None) or handed_on(files, at) or at
+    if best.mistake == "sign":
+        at = _other_way(tensors, session, judgement) or at
     if at is not None:
         _put(finding, session, at)
 
@@ -239,6 +249,15 @@ def _place(
 def _put(finding: Finding, session: TrainingSession, at: tuple[str, int]) -> None:
     finding.file, finding.line = at
     finding.code = session.program.loops.line(*at)
+
+
+def _other_way(tensors: list[str], session: TrainingSession, judgement: gradient.Judgement) -> tuple[str, int] | None:
+    """The update with the other sign than those of the tensors that are right, or, where none is, than most."""
+    groups = session.found.groups
+    right = [name for name, verdict in judgement.verdicts.items() if verdict == "right"]
+    right = right or [name for name in judgement.verdicts if name not in tensors]
+    source = Assignments.of(session.program.loops.sources)
+    return source.other_way([groups[name] for name in tensors], [groups[name] for name in right])
 
 
 def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:

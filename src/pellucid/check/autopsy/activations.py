@@ -17,7 +17,7 @@ from pellucid.check.mistakes import (
     WRONG_MASK,
 )
 from pellucid.check.record.reverse import Change
-from pellucid.check.record.rules import extreme_mask, vjp
+from pellucid.check.record.rules import ELEMENTWISE, extreme_mask, vjp
 from pellucid.check.record.tape import Array, TapeNode
 
 # What is a step of a formula more often than an activation.
@@ -25,6 +25,7 @@ ARITHMETIC = {"square", "sqrt", "exp", "log", "1/z"}
 SIGMOIDAL = ("tanh", "sigmoid")  # whose derivatives are taken for one another
 LONG = 150  # steps of a program of whose loops the passes are not looked at one by one for this
 MOST_POINTS = 40  # other arrays at which a derivative is tried
+MOST_FORMULAS = 12  # of the program, that are tried as a derivative
 
 
 def instead(found: list[Region], slopes: list[Array]) -> Change:
@@ -61,6 +62,16 @@ def activations(case: TapeCase) -> Iterator[Hypothesis]:
             region.out,
             (0.75 if name in ARITHMETIC else 1.5 if name else 1.0) - steps,
         )
+        if name != "exp" and not fixed:
+            yield Hypothesis(
+                DERIVATIVE_AT_WRONG_POINT,
+                instead(group, [member.out.value for member in group]),
+                f"The gradient is multiplied by what {called} of {where} gives, and not by its derivative.",
+                f"dz = da * ({derivative})",
+                region.out,
+                (0.85 if name and name not in ARITHMETIC else 0.6) - steps,
+            )
+        yield from _of_the_program(case, group, called, derivative)
         switching = all(_is_switch(slope) for slope in slopes)
         if switching:
             yield from _wrong_masks(case, group, slopes, masks, called)
@@ -108,6 +119,55 @@ def activations(case: TapeCase) -> Iterator[Hypothesis]:
             0.5 - steps,
         )
     yield from _pools(case)
+
+
+def _of_the_program(case: TapeCase, group: list[Region], called: str, derivative: str) -> Iterator[Hypothesis]:
+    """Whatever the backward pass computes, element by element, from the forward pass alone, taken for a derivative:
+    a wrong formula where it comes of this activation, else the derivative of another."""
+    if len(group) > 1 or case.only not in (None, "calls"):  # of one step of many it says too little
+        return
+    region = group[0]
+    own = {region.start.index, *(node.index for node in region.nodes)}
+    useful = {node.index for node in case.tape.useful()}
+    seen: set[bytes] = set()
+    for node in case.tape.nodes[region.out.index :]:
+        if node.index in useful or not node.needs or node.op not in ELEMENTWISE or node.value.size < 2:
+            continue
+        if not _broadcasts(node.shape, region.out.shape) or node.value.tobytes() in seen:
+            continue
+        origins = _origins(node, useful)
+        if not origins:
+            continue
+        seen.add(node.value.tobytes())
+        if len(seen) > MOST_FORMULAS:
+            return
+        yield Hypothesis(
+            DERIVATIVE_AT_WRONG_POINT,
+            instead(group, [node.value]),
+            f"What {line(node)} computes is not the derivative of {called} of {line(region.out)}.",
+            f"dz = da * ({derivative})",
+            region.out,
+            0.6 if origins <= own else 0.5,
+        )
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    return len(shape) == len(to) and all(n in (1, m) for n, m in zip(shape, to, strict=True))
+
+
+def _origins(node: TapeNode, useful: set[int]) -> set[int]:
+    """The values of the forward pass that one of the backward pass is computed from, if from nothing else."""
+    todo, found, steps = [node], set[int](), 0
+    while todo:
+        for source in todo.pop().inputs:
+            steps += 1
+            if source.index in useful:
+                found.add(source.index)
+            elif source.needs and source.op in ELEMENTWISE and steps < MOST_POINTS:
+                todo.append(source)
+            elif source.needs or source.value.size > 1:
+                return set()
+    return found
 
 
 def _is_fixed(region: Region) -> bool:

@@ -432,7 +432,10 @@ class ArrayRecorder:
         """An operation that only moves elements: what it does to the places tells where each value came from."""
         source = self.node(array)
         if not np.issubdtype(source.value.dtype, np.floating):
-            return function(strip(array))
+            moved = function(strip(array))
+            if type(moved) is np.ndarray and moved.ndim and moved.dtype.kind in "iu":
+                return self.wrap(self.tape.add("constant", (), moved, needs=False))  # its `.dot` takes what is recorded
+            return moved
         places = function(_places(source.shape))
         moved = function(strip(array)) if values is None else values
         if isinstance(places, list | tuple):

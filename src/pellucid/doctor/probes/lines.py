@@ -13,6 +13,9 @@ from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.probes.truths import Truth, along, truths
 
 
+TERMS = ("add", "subtract")  # of which each is a gradient; of a product one is, and the other a derivative
+
+
 def place(site: Site | None, files: Any) -> tuple[str, int] | None:
     """A site as a file and a line, if it is in the user's files."""
     return (site.file, site.line) if site is not None and site.file in files else None
@@ -20,8 +23,9 @@ def place(site: Site | None, files: Any) -> tuple[str, int] | None:
 
 def first_wrong(
     tape: Tape, wrong: list[str], given: dict[str, np.ndarray], moved: Mapping[str, np.ndarray], files: Any
-) -> tuple[str, int] | None:
+) -> tuple[tuple[str, int] | None, bool]:
     """The line of the backward pass that goes wrong: it takes right values, and what it makes is none.
+    And whether a value that it takes is multiplied elsewhere by what makes of it another true gradient.
 
     A value of the backward pass is right if it is, up to a factor and a transposition, the true gradient of a value of
     the forward pass. From the update of a wrong tensor the way leads back through what it was computed from, until all
@@ -31,28 +35,54 @@ def first_wrong(
     right = Values(tape, moved)
     last = first_alike(right, wrong, given)
     places: dict[tuple[str, int], int] = {}
+    derived: set[tuple[str, int]] = set()
     for step in last.values():
         culprit = _back(step, right)
-        if culprit is not None:
-            culprit = _of_helper(culprit, right) or culprit
-        at = place(culprit.site, files) if culprit is not None else None
+        if culprit is None:
+            continue
+        at = place((_of_helper(culprit, right) or culprit).site, files)
         if at is not None:
             places[at] = places.get(at, 0) + 1
-    return max(places, key=lambda at: places[at], default=None)
+            derived |= {at} if _is_derived(culprit, right) else set()
+    first = max(places, key=lambda at: places[at], default=None)
+    return first, first in derived
 
 
-def first_alike(right: Values, names: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[str, Value]:
+def _is_derived(culprit: Value, right: Values) -> bool:
+    taken = {s.index for s in right.sources(culprit) if s.value.size > 1 and s.needs and right(s)}
+    products = [s for s in right.steps.values() if s.op in ("multiply", "mul") and s.index not in (culprit.index, *taken)]
+    return any(taken & {s.index for s in right.sources(product)} and right(product) for product in products)
+
+
+def first_alike(right: Values, wanted: Iterable[str], given: Mapping[str, np.ndarray]) -> dict[str, Value]:
     """For each tensor the first value of the backward pass that is its given gradient, up to a factor."""
+    names = list(wanted)
     found: dict[str, Value] = {}
     for step in right.steps.values():
         for name in names:
             value = given.get(name)
             if value is None or name in found or step.op == "parameter" or step.site is None:
                 continue
-            if step.nodes[0].index in right.forward or step.value.size != value.size:
+            if step.nodes[0].index in right.forward or step.value.size != value.size or right.updated(step, name):
                 continue
             if along(step.value, value) if value.size > 1 else _as_large(step.value, value):
                 found[name] = step
+    for name in names:
+        if name not in found and given.get(name) is not None and (step := _by_update(right, name)) is not None:
+            found[name] = step
+    return found
+
+
+def _by_update(right: Values, name: str) -> Value | None:
+    """Back from the update, where no value has the size of the tensor: one that NumPy broadcast, `db = np.sum(d)`."""
+    move = next((s for s in right.steps.values() if s.site is not None and right.updated(s, name)), None)
+    found: Value | None = None
+    while move is not None:
+        before = [s for s in right.sources(move) if s.needs and s.op != "parameter" and s.site is not None]
+        before = [s for s in before if s.nodes[0].index not in right.forward]
+        if len(before) != 1 or (found is not None and before[0].value.size != found.value.size):
+            break
+        move = found = before[0]
     return found
 
 
@@ -148,6 +178,14 @@ def _near(value: float, other: float) -> bool:
     return abs(value - other) <= 1e-3 * abs(other)
 
 
+def _is_moved(step: Value, right: Values) -> bool:
+    """Whether a value is one of the forward pass, or one that was turned or copied."""
+    node = step.nodes[0]
+    while node.op == "move" and node.index not in right.forward:
+        node = node.inputs[0]
+    return node.index in right.forward
+
+
 class Value:
     """The value of a node, or of all nodes of one place that compute a single number each."""
 
@@ -198,7 +236,7 @@ class Values:
     def updated(self, step: Value, name: str | None = None) -> bool:
         """Whether a value is a parameter after the update; the one of that name."""
         if (step.index, name) not in self.after:
-            flat, after = step.value.ravel(), self.moved.values() if name is None else [self.moved[name]]
+            flat, after = step.value.ravel(), [m for n, m in self.moved.items() if name in (None, n)]
             found = any(flat.size == m.size and np.allclose(flat, m.ravel(), rtol=1e-12, atol=0.0) for m in after)
             self.after[step.index, name] = found
         return self.after[step.index, name]
@@ -215,9 +253,28 @@ def _back(step: Value, right: Values) -> Value | None:
         seen.add(step.index)
         sources = _wrong_sources(step, right, seen)
         if not sources:
-            return step
+            return _beginning(step, right)
         step = max(sources, key=lambda s: s.index)
     return step
+
+
+def _beginning(step: Value, right: Values) -> Value:
+    """Where nothing that goes in is a gradient, a backward pass begins with what it makes of the outputs: `d = p - y`.
+
+    The first step that does more than copy them.
+    """
+    first = step
+    while not any(s.needs and right(s) for s in right.sources(step)):
+        before = [
+            s for s in right.sources(step)
+            if s.needs and s.op != "parameter" and s.value.size > 1 and not _is_moved(s, right)
+        ]  # fmt: skip
+        if not before:
+            break
+        step = max(before, key=lambda s: s.index)
+        if step.op != "move":
+            first = step
+    return first
 
 
 def origins(step: Value, right: Values) -> list[Value]:
@@ -236,7 +293,8 @@ def _wrong_sources(step: Value, right: Values, seen: set[int]) -> list[Value]:
     sources = [
         s for s in right.sources(step)
         if s.nodes[0].index not in right.forward and s.needs and s.op not in ("parameter", "constant")
-        and s.index not in seen and not right(s) and not right.updated(s) and not _of_forward(s, right)
+        and s.index not in seen and not right(s) and not right.updated(s)
+        and ((step.op in TERMS and s.value.any()) or not _of_forward(s, right))
     ]  # fmt: skip
     return [s for s in sources if s.value.size > 1] or sources
 

@@ -64,6 +64,9 @@ def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
     update = plain.after[name] - plain.before[name]
     memories = [m for m, owner in found.memory.items() if owner == name and m in plain.after]
     linear = {_kind(m, found) for m in found.signs if m in plain.after and _signed(m, plain, found)}
+    beside = plain.after.get(f"{name.rpartition('.')[0]}.grad")
+    if found.shared and not memories and beside is not None and beside.shape == update.shape and beside @ update < 0:
+        return beside  # of one memory for all, which makes steps of gradients that the engine keeps beside its numbers
     best: np.ndarray | None = None
     for memory in memories:
         share = found.response.get(memory, 0.0)

@@ -58,6 +58,7 @@ class Autopsy:
     agrees: bool = False  # whether the recorded gradient is the measured one
     first_wrong: tuple[str, int] | None = None  # the line of the backward pass, by the values on the tape
     lines: dict[str, tuple[str, int]] = field(default_factory=dict)  # of each tensor that is off by a factor
+    derived: bool = False  # whether the gradient that goes wrong is multiplied by a derivative elsewhere
 
 
 Steps = Generator[PassRun, PassOutcome, Any]
@@ -94,7 +95,7 @@ def autopsy(
     largest = max((float(np.abs(v).max(initial=0)) for v in given.values()), default=0.0)
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
     moved = {name: entry.values[name] + entry.update[name] for name in entry.values}
-    first = first_wrong(tape, wrong or list(given), given, moved, files)
+    first, derived = first_wrong(tape, wrong or list(given), given, moved, files)
     lines = of_factors(tape, factors, agreed, given, moved, files)
     by_steps: list[Named] = []
     left = set(wrong)
@@ -104,7 +105,7 @@ def autopsy(
         )
         by_steps = [named for step in steps for named in _of_step(step, files)]
         if by_steps and not left and len(tape.useful()) > LONG:
-            return Autopsy("wrong", by_steps, [], True, first, lines)
+            return Autopsy("wrong", by_steps, [], True, first, lines, derived)
     before: list[Any] = [
         (None, {n: g.reshape(shapes[n]) for n, g in p.gradient.items()}) for p in earlier if p is not entry
     ]
@@ -125,7 +126,7 @@ def autopsy(
             )
     except TimeoutError:
         notes = [] if by_steps else ["the autopsy of the recording took too long"]
-        return Autopsy("wrong", by_steps, notes, True, first, lines)
+        return Autopsy("wrong", by_steps, notes, True, first, lines, derived)
     named = [
         Named(
             f.tensor, str(f.mistake), f.confidence, f.text, f.fix, place(f.forward, files), place(f.backward, files),
@@ -136,7 +137,7 @@ def autopsy(
     unknown = {item.tensor for item in named if item.mistake == "unknown"}
     if by_steps and len(left) < len(unknown):
         named = [*by_steps, *(item for item in named if item.tensor in left)]
-    return Autopsy(result.status, named, list(result.notes), agrees, first, lines)
+    return Autopsy(result.status, named, list(result.notes), agrees, first, lines, derived)
 
 
 def _of_step(step: Step, files: Any) -> list[Named]:

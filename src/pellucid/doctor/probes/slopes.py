@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -261,12 +261,9 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int) -> list[Cand
     for candidate in chosen:
         shares: list[float] = []
         for name, slopes in entry.slopes[candidate].items():
-            given = entry.given[name]
             fine = np.isfinite(slopes)
-            if fine.any() and np.abs(slopes[fine]).max() > 0 and np.abs(given[fine]).max() > 0:
-                inner = float(slopes[fine] @ given[fine])
-                size = float((slopes[fine] @ slopes[fine]) * (given[fine] @ given[fine]))
-                shares.append(inner**2 / size if size > 0 else 0.0)
+            if fine.any() and np.abs(slopes[fine]).max() > 0 and np.abs(entry.given[name][fine]).max() > 0:
+                shares.append(max(_share(slopes[fine], given[fine]) for given in _added(entry, name)))
         some = any(np.isfinite(s).any() and np.nanmax(np.abs(s)) > 0 for s in entry.slopes[candidate].values())
         share = float(np.mean(shares)) + 0.1 * max(shares) if shares else 0.0
         if not some and candidate.kind in PIECEWISE:
@@ -282,6 +279,19 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int) -> list[Cand
         )
     )
     return [candidate for _, candidate in kept[:most]]
+
+
+def _added(entry: StudiedPass, name: str) -> Iterator[np.ndarray]:
+    """What a tensor is moved by, and what the pass adds to a gradient that is never set to zero."""
+    yield entry.given[name]
+    for share, before, after in entry.memories.get(name, ()):
+        if abs(share - 1) < 1e-4 and before.size == after.size == entry.directions[name].shape[1]:
+            yield entry.directions[name] @ (after - before)
+
+
+def _share(slopes: np.ndarray, given: np.ndarray) -> float:
+    size = float((slopes @ slopes) * (given @ given))
+    return float(slopes @ given) ** 2 / size if size > 0 else 0.0
 
 
 def _explains(entry: StudiedPass, candidate: Candidate) -> bool:

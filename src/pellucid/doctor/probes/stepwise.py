@@ -28,6 +28,7 @@ from pellucid.doctor.probes.truths import along
 MOST = 4  # mistakes
 DEPTH = 6  # steps of the forward pass before those whose gradients are right
 WEAKEST = 0.4
+SHORT = 250  # steps of a forward pass in which all mistakes may be tried for what one explains
 FITS = 1e-5
 LEFT_OUT = (DROPPED_TERM, MISSING_STEP)
 
@@ -154,7 +155,9 @@ class _Search:
             best = max(self._explaining(giving, way, True), best, key=_score)
             if best is not None and best[0] == len(self.left):
                 return best
-        return best or self._explaining(able, way, False)
+        if best is None or (best[0] == 0 and len(self.tape.useful()) < SHORT):  # what gives a part of a product only
+            return max(best, self._explaining(able, way, False), key=_score)
+        return best
 
     def _hypotheses(self, case: TapeCase, near: frozenset[int]) -> Iterator[Hypothesis]:
         for hypothesis in itertools.chain.from_iterable(generator(case) for generator in GENERATORS):

@@ -90,16 +90,21 @@ def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
             orders |= set(assigned(node))
     taken: dict[str, list[tuple[str, int]]] = {}
     everything: set[str] = set()
+    changed: set[tuple[str, str]] = set()
     for node in _own(scope):
         if isinstance(node, ast.Subscript):
             base = ast.unparse(node.value).removeprefix("self.")
             everything.add(base)
             for order in orders & set(names_in(node.slice)):
-                taken.setdefault(order, []).append((base, node.lineno))
+                if isinstance(node.ctx, ast.Load):
+                    taken.setdefault(order, []).append((base, node.lineno))
+                else:  # some rows are changed where they are: y[flipped] = 1 - y[flipped]
+                    changed.add((order, base))
         if isinstance(node, ast.Name):
             everything.add(node.id)
     labels = {name for name in everything if LABELS.match(name)}
     for order, bases in taken.items():
+        bases = [item for item in bases if (order, item[0]) not in changed]
         x = [item for item in bases if INPUTS.match(item[0]) and not LABELS.match(item[0])]
         y = [item for item in bases if LABELS.match(item[0])]
         if x and not y and labels and not any(b not in [n for n, _ in x] for b, _ in bases):

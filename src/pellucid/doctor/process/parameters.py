@@ -31,6 +31,7 @@ class Parameters:
     response: dict[str, float] = field(default_factory=dict)  # how much of a change of it is left after the pass
     signs: dict[str, float] = field(default_factory=dict)  # which way a memory moves its parameter
     still: list[str] = field(default_factory=list)  # parameters that never move
+    shared: list[str] = field(default_factory=list)  # memories of which each is that of several parameters
     repeatable: bool = True
     seconds: float = 0.0  # of the processor that a pass takes
 
@@ -306,6 +307,7 @@ def classify(
     response: dict[str, float] = {}
     affects: dict[str, list[str]] = {}
     local: dict[str, bool] = {}
+    spreads: dict[str, bool] = {}
     for name, changes in answers.items():
         step = shifts[name]
         own = changes.get(name)
@@ -326,7 +328,17 @@ def classify(
             and np.abs(changes[other][still]).max(initial=0) <= _noise(after[other], before[other], scale, noise)
             for other in touched
         )
+        spreads[name] = spread
     kept = {name for name, share in response.items() if abs(share) > 1e-3}
+    shared: list[str] = []
+    for name in kept:  # one list for the memory of all parameters
+        step, touched = shifts[name], [other for other in affects[name] if other in kept]
+        if len(touched) > 1 and step.size > 1 and not local[name] and not spreads[name]:
+            least = float(np.abs(step).max())
+            changed = [np.abs(answers[name][o]) > _noise(after[o], before[o], least, noise) for o in touched]
+            if sum(int(found.sum()) for found in changed) <= int((step != 0).sum()):
+                local[name] = True
+                shared.append(name)
     memory: dict[str, str] = {}
     for name in kept:
         partners = [other for other in affects[name] if other in kept and before[other].size == before[name].size]
@@ -352,7 +364,11 @@ def classify(
     ]
     memory = {name: owner for name, owner in memory.items() if owner in found}
     signs = {name: float(np.sign((answers[name][owner] * shifts[name]).sum())) for name, owner in memory.items()}
-    return Parameters({name: known[name] for name in (*found, *memory)}, found, memory, response, signs, [], repeatable)
+    groups = {name: known[name] for name in (*found, *memory)}
+    if shared:  # then gradients are read where an engine keeps them
+        beside = [f"{name.rpartition('.')[0]}.grad" for name in found]
+        groups |= {name: known[name] for name in beside if name in known and name not in groups}
+    return Parameters(groups, found, memory, response, signs, [], shared, repeatable)
 
 
 def _is_memory_of(name: str, partner: str, affects: dict[str, list[str]], response: dict[str, float]) -> bool:

@@ -105,6 +105,14 @@ class Assignments:
         odd = [u for group in wrong for u in self.updates(group) if u.sign and {u.sign} != signs]
         return (odd[0].file, odd[0].line) if odd and len(signs) == 1 and 0 not in signs else None
 
+    def adding(self, groups: list[Group]) -> tuple[str, int] | None:
+        """The first line that adds to what a parameter is moved by: `dW += …`, `v = v + d`."""
+        names = {_last_name(group) for group in groups}
+        taken = [a.sources for a in self.assignments if a.update and (a.targets & names or a.sign < 0)]
+        used = set[str]().union(*taken) - NOISE - names
+        added = [a for a in self.assignments if a.update and a.sign > 0 and a.targets & used and not a.targets & names]
+        return min(((a.file, a.line) for a in added), default=None)
+
     def climbing(self, groups: list[Group]) -> tuple[str, int] | None:
         """Where a program that climbs has its sign wrong.
 
@@ -212,6 +220,28 @@ def undoing(
             return None
     ends = ends or [node for node in ast.walk(twins[0]) if isinstance(node, ast.Assign | ast.AugAssign)]
     return (file, max(node.lineno for node in ends)) if ends else None
+
+
+def handed_on(sources: dict[str, str], at: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Where a gradient that a line computes gets another name, unchanged: `dz = da`, behind `da = d @ W.T`."""
+    if at is None:
+        return None
+    try:
+        tree = ast.parse(sources.get(at[0], ""))
+    except SyntaxError:
+        return None
+    scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and _holds(node, at[1])]
+    scope = max(scopes, key=lambda node: node.lineno, default=tree)
+    assigns = [node for node in ast.walk(scope) if isinstance(node, ast.Assign)]
+    made = {name for node in assigns if _holds(node, at[1]) for target in node.targets for name in _targets(target)}
+    found: list[int] = []
+    for node in assigns:
+        value = node.value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "copy":
+            value = value.func.value
+        if isinstance(value, ast.Name) and value.id in made and not _holds(node, at[1]):
+            found.append(node.lineno)
+    return (at[0], found[0]) if len(found) == 1 else None
 
 
 def _holds(node: Any, line: int) -> bool:

@@ -16,6 +16,8 @@ from pellucid.doctor.probes.usual import PIECEWISE, SIGNED
 EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
 WRONG = 1e-3  # one that nothing but a mistake explains
+SEVERAL = 4  # passes in which a single number has one ratio by no chance
+ALONG = 0.8  # the cosine of updates that go along with a slope
 
 
 @dataclass
@@ -103,9 +105,33 @@ def explains_some(found: Judgement) -> bool:
     for name, row in found.cells.items():
         telling = [c for c in row if c.state not in ("silent", "drift")]
         along = sum(c.state == "along" for c in telling)
-        if name not in found.single and along > len(telling) / 2:
+        if along > len(telling) / 2 and (name not in found.single or _is_steady(found, telling)):
             agreeing += along
     return agreeing > 1
+
+
+def _is_steady(found: Judgement, telling: list[TensorCell]) -> bool:
+    """Whether a single number, which is a multiple of any other, is the same multiple of its slope in many passes."""
+    ratios = [c.ratio for c in telling if c.state == "along"]
+    return len(ratios) >= SEVERAL and found.candidate.kind not in PIECEWISE and all(_near(r, ratios[0]) for r in ratios)
+
+
+def at_odds(passes: list[StudiedPass], found: Judgement) -> float:
+    """The rate of a loss whose slope the updates hardly follow, by their lengths; 0 where they go along with it.
+
+    A rule that scales each element, or turns the slope by its curvature, goes along with it.
+    """
+    cosines: list[float] = []
+    rates: list[float] = []
+    for entry in passes:
+        for name, slopes in entry.slopes[found.candidate].items():
+            fine = np.isfinite(slopes)
+            s, g = slopes[fine], entry.given[name][fine]
+            size = float((s @ s) * (g @ g))
+            if size > 0 and len(s) > 2:
+                cosines.append(float(s @ g) / math.sqrt(size))
+                rates.append(math.sqrt(float(g @ g) / float(s @ s)))
+    return float(np.median(rates)) if len(cosines) > 2 and float(np.median(cosines)) < ALONG else 0.0
 
 
 def tells(found: Judgement) -> bool:
