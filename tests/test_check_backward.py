@@ -305,7 +305,8 @@ def grads(p):
     exec(compile(source, "by_name.py", "exec"), names)  # noqa: S102 (a program of ours)
     report = check.backward(names["loss"], names["grads"], names["params"])
     assert not report.notes
-    assert report.diagnoses["w"].mistake in ("derivative-at-wrong-point", "missing-activation-derivative", "dropped-term", "unknown")
+    half = ("derivative-at-wrong-point", "missing-activation-derivative", "dropped-term", "unknown")
+    assert report.diagnoses["w"].mistake in half
     from math import exp
 
     assert names["exp"] is exp  # and set back

@@ -190,9 +190,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
 
 
-def _proven(
-    findings: list[Finding], session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
-) -> bool:
+def _proven(findings: list[Finding], session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> bool:
     """Whether what the program calls its loss falls far better by its own slope, which the updates hardly follow."""
     candidate = judgement.candidate
     if len(findings) != 1 or not (candidate.is_seen and candidate.named > 0):

@@ -12,7 +12,6 @@ from pellucid.check.record.reverse import ReversePass, backward
 from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.probes.truths import Truth, along, truths
 
-
 TERMS = ("add", "subtract")  # of which each is a gradient; of a product one is, and the other a derivative
 
 
@@ -50,7 +49,9 @@ def first_wrong(
 
 def _is_derived(culprit: Value, right: Values) -> bool:
     taken = {s.index for s in right.sources(culprit) if s.value.size > 1 and s.needs and right(s)}
-    products = [s for s in right.steps.values() if s.op in ("multiply", "mul") and s.index not in (culprit.index, *taken)]
+    products = [
+        s for s in right.steps.values() if s.op in ("multiply", "mul") and s.index not in (culprit.index, *taken)
+    ]
     return any(taken & {s.index for s in right.sources(product)} and right(product) for product in products)
 
 
