@@ -147,6 +147,21 @@ def test_how_it_ends(end: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_rank_that_has_ended_says_for_whom_it_waits(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, time, datetime, torch.distributed as dist\n"
+        "sys.modules['pellucid.distributed.group'].LONG = 1\n"
+        "dist.init_process_group(timeout=datetime.timedelta(hours=1))\n"
+        "if dist.get_rank() == 1: time.sleep(4)\n",
+        encoding="utf-8",
+    )
+    done = launch(3, script)
+    assert done.returncode == 0 and done.stderr.count("\n") == 1
+    assert "rank 0 of 3 has come to the end of the program and waits for rank 1, for up to 60 minutes" in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with that which started it")
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_the_launcher_ends_the_ranks(by: signal.Signals, tmp_path: Path) -> None:

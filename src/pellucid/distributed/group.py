@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from pellucid.errors import warn, with_line
 
 from .ending import GRACE, abort, claim, leaving, sign, tell, watched
 from .environment import complete, launched_size, place
-from .ranks import Agreement, ProcessGroup
+from .ranks import Agreement, ProcessGroup, named
 from .wire import Alone, Wire, over_mpi
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
 ]  # fmt: skip
 
 _TIMEOUT = 30 * 60.0
+LONG = 20.0
+"""Seconds that a rank which came to its end waits for the others before it says so."""
 
 # The groups that there are --------------------------------------------------------------------------------------------
 
@@ -92,7 +95,8 @@ def init_process_group(
 
     Args:
         backend: "mpi"; other names of PyTorch's are taken for it.
-        timeout: how long a rank waits for the others before it raises an error; 30 minutes.
+        timeout: how long a rank waits for the others before it raises an error; 30 minutes. At the end of the program
+            it waits for no less than 30 minutes, as one rank may still evaluate, and says for whom.
 
     Raises:
         ValueError: it was called already, or `rank` and `world_size` are not those of this process.
@@ -126,6 +130,7 @@ def init_process_group(
         raise ValueError(f"rank={rank} was asked for, but this process is rank {wire.rank} of {wire.size}")
     if shared is not None:
         shared.agree("init_process_group").check(seconds)
+        shared.seconds = max(_TIMEOUT, seconds)  # at the end: one rank may evaluate while the others are done
         wire = shared.wire.copied()
         if name.split(":")[-1] not in ("mpi", "undefined") and wire.rank == 0:
             warn(f"backend {name!r}: pellucid sends by MPI, whatever the name")
@@ -166,22 +171,46 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
         _groups.remove(each)
 
 
-def _leave(groups: Sequence[ProcessGroup]) -> None:
-    """Tell the others of these groups that this rank ends, and wait until they do; RuntimeError where they do not."""
+def _leave(groups: Sequence[ProcessGroup], saying: bool = False) -> None:
+    """Tell the others of these groups that this rank ends, and wait until they do; RuntimeError where they do not.
+
+    `saying`: where that takes long, print for whom.
+    """
     agreements: list[Agreement] = []
     for each in groups:
         if each.broken or each.size() == 1:
             continue
         agreements.append(each.leave())
     for agreement in agreements:
-        agreement.check()
+        agreement.check(look=_patience(agreement) if saying else None)
         agreement.take_notes()
+
+
+def _patience(agreement: Agreement) -> Callable[[], None]:
+    """What to call while a rank waits for others to end: after a while the first of those that wait says so, once."""
+    late, group = time.monotonic() + LONG, agreement.group
+
+    def look() -> None:
+        nonlocal late
+        if time.monotonic() < late:
+            return
+        late = math.inf
+        absent = agreement.absent()
+        if absent and group.rank() == min(set(group.ranks) - set(absent)):
+            sys.stderr.write(
+                f"rank {group.rank()} of {group.size()} has come to the end of the program and waits for "
+                f"{named(absent)}, for up to {group.seconds / 60:g} minutes. If nothing goes on there, or its machine "
+                "cannot be reached, Ctrl-C ends all.\n"
+            )
+            sys.stderr.flush()
+
+    return look
 
 
 def _leave_at_exit() -> None:
     """End all groups as the program ends; where the others go on communicating, see that all processes end."""
     try:
-        _leave([*_entered, *_groups])
+        _leave([*_entered, *_groups], saying=True)
     except RuntimeError as error:
         time.sleep(GRACE)  # the rank that was left alone raises an error where it stands, which says more
         rank, size = _entered[0].rank(), _entered[0].size()

@@ -17,7 +17,7 @@ from pellucid.errors import user_line, with_line
 
 from .wire import Request, Wire, until
 
-__all__ = ["FIRST_TAG", "LEFT", "Agreement", "ProcessGroup"]
+__all__ = ["FIRST_TAG", "LEFT", "Agreement", "ProcessGroup", "named"]
 
 END = "the end of the program, or destroy_process_group"
 # Tags of messages: that a rank has ended; that it waits, and in which of its group's calls; and the user's tag 0.
@@ -72,7 +72,7 @@ class ProcessGroup:
         if until(request, seconds, look):
             return
         ranks = absent() if absent is not None else []
-        who = f"{_named(ranks)} did not come to it" if ranks else "the other ranks did not follow"
+        who = f"{named(ranks)} did not come to it" if ranks else "the other ranks did not follow"
         raise RuntimeError(
             with_line(
                 f"rank {self.rank()} of {self.size()} has waited for {seconds:g} seconds in {what}, and {who}. Does "
@@ -105,13 +105,19 @@ class Agreement:
         """Whether all lines are there."""
         return self.request is None or self.request.Test()
 
-    def check(self, seconds: float | None = None) -> None:
-        """Raise RuntimeError where a rank does something else, or does not come in `seconds`."""
+    def check(self, seconds: float | None = None, look: Callable[[], None] | None = None) -> None:
+        """Raise RuntimeError where a rank does something else, or does not come in `seconds`; meanwhile call `look`."""
         if self.request is None:
             return
         limit = self.group.seconds if seconds is None else seconds
+
+        def looking() -> None:
+            self._say_that_it_waits(limit)
+            if look is not None:
+                look()
+
         try:
-            self.group.wait(self.request, self.what, lambda: self._say_that_it_waits(limit), limit, self._absent)
+            self.group.wait(self.request, self.what, looking, limit, self.absent)
         except RuntimeError:
             self.group.broken = True
             self.group.notes += [self.request, self._mine, self._lines]  # which MPI may write to when they come late
@@ -150,7 +156,8 @@ class Agreement:
                 communicator.Recv(np.empty(0, np.uint8), rank, LEFT)
         self._waiting()  # notes do not overtake each other: what was sent before is there
 
-    def _absent(self) -> list[int]:
+    def absent(self) -> list[int]:
+        """The ranks, among all, that have not said that they wait in this call."""
         here = {self.group.rank(), *self._waiting()}
         return [global_rank for rank, global_rank in enumerate(self.group.ranks) if rank not in here]
 
@@ -158,10 +165,10 @@ class Agreement:
         ranks: dict[str, list[int]] = {}
         for rank, line in zip(self.group.ranks, self._lines, strict=True):
             ranks.setdefault(bytes(line).rstrip(b"\0").decode(errors="replace"), []).append(rank)
-        rows = [f"  {_named(those)}: {text}" for text, those in ranks.items()]
+        rows = [f"  {named(those)}: {text}" for text, those in ranks.items()]
         if END in ranks:
             advice = (
-                f"{_named(ranks[END]).capitalize()} came to the end while the others still communicate. Where it had "
+                f"{named(ranks[END]).capitalize()} came to the end while the others still communicate. Where it had "
                 "fewer batches than they: give each the same number (DistributedSampler does), or train within "
                 "`with model.join():` of DistributedDataParallel"
             )
@@ -175,5 +182,6 @@ def _communicator(group: ProcessGroup) -> Any:
     return group.wire.communicator  # type: ignore[attr-defined]  # a group of several has one
 
 
-def _named(ranks: list[int]) -> str:
+def named(ranks: list[int]) -> str:
+    """ "rank 1", or "ranks 0, 2"."""
     return f"rank {ranks[0]}" if len(ranks) == 1 else f"ranks {', '.join(map(str, ranks))}"
