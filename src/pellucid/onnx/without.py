@@ -39,7 +39,6 @@ _REASONS = {
         angle fourier from_half_spectrum half_spectrum imag make_complex phase view_as_complex view_as_real
     """,
     _UPDATE: """
-        adadelta_ adafactor_ adagrad_ adam_ adamax_ asgd_ muon_ nadam_ radam_ rmsprop_ rprop_ sgd_
         embedding_renorm_ update_running_stats_
     """,
     _BACKWARD: """
