@@ -236,3 +236,10 @@ def test_without_scikit_learn_the_error_says_what_to_install() -> None:
     program = "import sys; sys.modules['sklearn'] = None\nimport pellucid.sklearn"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert 'pellucid.sklearn needs the package scikit-learn: pip install "pellucid[sklearn]"' in done.stderr
+
+
+def test_that_few_rows_decide_when_to_stop_is_said() -> None:
+    """Of four rows one is held out: whether its loss falls is chance."""
+    X = np.arange(4.0)[:, None]
+    with pytest.warns(UserWarning, match="^1 row held out decides, of 4, when Regressor stops"):
+        Regressor(epochs=1, early_stopping=True).fit(X, X[:, 0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -28,6 +29,7 @@ from pellucid.utils.data import DataLoader, TensorDataset
 
 # As on the command line, but that all arguments of an optimiser beside the rate and the decay are words.
 _OPTIMIZERS = Words("optimizer", lambda: OPTIMIZERS.kinds, own=("params", "lr", "weight_decay"), option="optimizer")
+FEW = 5  # rows, by whose loss nothing can be told
 
 
 class Estimator(BaseEstimator):
@@ -93,6 +95,13 @@ class Estimator(BaseEstimator):
             *parts, _, _ = self._split(X, y, weights)
             X, held_out_X, y, held_out_y, weights, held_out_weights = parts
             held_out = (held_out_X, held_out_y, held_out_weights)
+            if len(held_out_y) < FEW:
+                who = "1 row held out decides" if len(held_out_y) == 1 else f"{len(held_out_y)} rows held out decide"
+                warnings.warn(
+                    f"{who}, of {len(held_out_y) + len(y)}, when {type(self).__name__} stops: that is "
+                    "chance. Give more rows, a larger validation_fraction, or early_stopping=False.",
+                    stacklevel=3,
+                )
         seed = int(self._rng.integers(2**31 - 1))
         with _drawing_from(seed):
             if anew:
