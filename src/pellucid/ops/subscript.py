@@ -24,6 +24,7 @@ from .parts import part
 from .placing import add_at, writes
 
 _ALL = slice(None)
+_ROWS = (True,)  # the slots of `x[rows]`
 _INTEGERS = frozenset((np.dtype(np.int64), np.dtype(np.int32)))
 
 
@@ -43,7 +44,11 @@ def index(xp: Any, input: Any, *indices: Any, slots: tuple[bool, ...]) -> Any:
     Such a tensor holds integers, or is a mask, which stands for as many dimensions as it has. Raises IndexError for an
     index out of range, for a mask of another shape, for indices that do not broadcast together.
     """
-    _check_masks(input, indices, slots)
+    if slots == _ROWS and indices[0].dtype.kind != "b":
+        if input.ndim > 1 and len(input) and type(input) is np.ndarray and input.flags.c_contiguous:
+            return input.take(indices[0], axis=0)  # as below, in less time
+    else:
+        _check_masks(input, indices, slots)
     return input[_key(indices, slots)]
 
 
@@ -364,7 +369,7 @@ def __getitem__(self: Tensor, key: Any) -> Tensor:
         if self._array.ndim:
             return apply(part, (self,), {"key": (key, ...)})
     elif isinstance(key, Tensor) and key._array.dtype in _INTEGERS and key._array.ndim and self._array.ndim:
-        return apply(index, (self, _beside(self, key)), {"slots": (True,)})
+        return apply(index, (self, _beside(self, key)), {"slots": _ROWS})
     found = _sort(self, key)
     if not found.indices:
         return apply(part, (self,), {"key": found.basic})
