@@ -212,3 +212,16 @@ def test_a_kernel_that_is_made_while_a_function_is_recorded(tmp_path: Path, monk
         x = pellucid.randn(rows, 64)
         np.testing.assert_allclose(run(x).numpy(), nn.functional.gelu(x).numpy(), rtol=1e-5, atol=1e-6)
     assert kernel._made and run.runs >= 1
+
+
+def test_the_kernels_are_shown_as_ir_and_as_instructions() -> None:
+    run = pellucid.compile(lambda x: (x * 2 + 1).relu().sum(), fullgraph=True)
+    for _ in range(2):
+        run(pellucid.ones(100, 100))
+    plain, ir, instructions = run.explain(), run.explain(ir=True), run.explain(assembly=True)
+    assert "define void @" not in plain
+    added = ir.removeprefix(plain)
+    assert added.lstrip().startswith("; ")  # what a kernel is for
+    assert "define void @" in added and "ret void" in added
+    assert "define void @" not in instructions and ".globl" in instructions
+    assert len(run.explain(ir=True, assembly=True)) > len(ir)

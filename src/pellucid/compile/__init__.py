@@ -15,6 +15,7 @@
 | `watching` | what a function depends on beside its arguments, and does beside its results |
 | `guards` | whether all that is as it was, in one function |
 | `apart` | forward and backward as two plans |
+| `listing` | the kernels as text, and as instructions |
 | `cost` | bytes and operations of each kernel, against the machine's peaks |
 | `recording`, `compiled` | one recorded call; the function that has several |
 """

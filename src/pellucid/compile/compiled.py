@@ -17,6 +17,7 @@ from typing import Any
 from pellucid.core import Tensor, get_default_dtype, state
 
 from .cost import measured
+from .listing import listing
 from .recording import Recording, record
 from .watching import Refused
 
@@ -85,10 +86,12 @@ class Compiled:
     def _called(self) -> str:
         return getattr(self.function, "__qualname__", None) or type(self.function).__name__
 
-    def explain(self, *, roofline: bool = False) -> str:
+    def explain(self, *, roofline: bool = False, ir: bool = False, assembly: bool = False) -> str:
         """What was recorded, what the passes made of it, and what runs, as text.
 
-        With `roofline`, also the bytes and operations of each kernel beside what the machine can do, which is measured.
+        With `roofline`, also the bytes and operations of each kernel beside what the machine can do, which is measured;
+        with `ir`, each kernel as LLVM's intermediate representation, as pellucid writes it; with `assembly`, as the
+        instructions that LLVM makes of it for this processor.
         """
         if self.fallback is not None:
             return f"{self._called()} runs as it is: {self.fallback}"
@@ -96,7 +99,10 @@ class Compiled:
         if not recordings:
             return f"{self._called()} has not been recorded yet: it is when it is called"
         peak = measured() if roofline else None
-        return "\n\n".join(recording.explain(peak) for recording in recordings)
+        shown = [recording.explain(peak) for recording in recordings]
+        if ir or assembly:
+            shown += listing([segment for recording in recordings for segment in recording.segments()], ir, assembly)
+        return "\n\n".join(shown)
 
     def __roofline__(self) -> dict[str, Any]:
         """What `viz.roofline` draws: the machine's peaks, measured now, and the kernels of the latest recording."""

@@ -23,6 +23,7 @@ from .graph import INPUT, Graph, build, leaves
 from .guards import Conditions
 from .passes import PASSES
 from .plan import Plan
+from .segment import Segment
 from .tracer import Tracer
 from .updates import Owner
 from .watching import LIBRARIES, ROOT, SETTINGS, Refused, Surroundings, is_schedule, settings_of
@@ -333,6 +334,12 @@ class Recording:
         first = self._explained(self.apart.forward, self.apart.plan, peak)
         second = self._explained(self.apart.backward, self.apart.second, peak)
         return f"{head}\nthe forward pass, {first}\n\nthe backward pass, {second}"
+
+    def segments(self) -> list[Segment]:
+        """The machine code that runs, in its order."""
+        if self.apart is None:
+            return self.plan.segments
+        return [*self.apart.plan.segments, *self.apart.second.segments]
 
     def costs(self) -> list[Cost]:
         """What each kernel costs, in the order in which they run."""

@@ -34,6 +34,7 @@ class _Lock:
 
 _lock = _Lock()
 _engines: list[Any] = []  # they own the machine code
+_sources: dict[int, Emitter] = {}  # by the address of the code: who asks for it is shown it
 _failure: str | None = None
 
 
@@ -107,6 +108,7 @@ def function(kernel: Emitter) -> Callable[..., None] | None:
             return None
     if not loaded:
         return None
+    _sources[loaded] = kernel
     kinds = [_TYPES[type] for type in kernel.parameters.values()]
     return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *kinds)(loaded)
 
@@ -126,8 +128,29 @@ def _function(target: Target, kernel: Emitter) -> int | None:
     return loaded
 
 
+def source(address: int) -> Emitter | None:
+    """The kernel whose code begins there; None where it is none of ours."""
+    return _sources.get(address)
+
+
+def assembly(kernel: Emitter) -> str:
+    """What LLVM makes of a kernel for this processor, as text. Raises RuntimeError where it cannot be had."""
+    found = target()
+    if found is None:
+        raise RuntimeError(f"there is no machine code to show: {status()}")
+    with _lock.lock:
+        module, machine = _optimised(found, kernel.text(), kernel.blocked)
+        return machine.emit_assembly(module)
+
+
 def _compiled(target: Target, text: str, blocked: bool) -> bytes:
     """Machine code in the format of the system's object files."""
+    module, machine = _optimised(target, text, blocked)
+    return machine.emit_object(module)
+
+
+def _optimised(target: Target, text: str, blocked: bool) -> tuple[Any, Any]:
+    """The module after LLVM's passes, and the machine that it is for."""
     binding = target.binding
     module = binding.parse_assembly(text)
     module.triple = target.triple
@@ -137,7 +160,7 @@ def _compiled(target: Target, text: str, blocked: bool) -> bytes:
     options.loop_vectorization = options.loop_interleaving = options.loop_unrolling = not blocked
     builder = binding.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)
+    return module, machine
 
 
 def _load(target: Target, code: bytes, name: str) -> int | None:
