@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
-from pellucid.doctor.observed.compare import reached, stands
+from pellucid.doctor.observed.compare import better, outcome, reached, stands
+from pellucid.doctor.observed.examination import _astray
 from pellucid.doctor.observed.observer import Observer
-from pellucid.doctor.observed.record import FinalRecord, ProgramRecord, StepRecord
-from pellucid.doctor.observed.rules import data, gradients, model
-from pellucid.doctor.observed.treatments import Clip, SameShape, ScaleInputs
+from pellucid.doctor.observed.record import FinalRecord, LossRecord, OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate
+from pellucid.doctor.observed.treatments import Clip, ConstantRate, SameShape, ScaleInputs
 from pellucid.nn import functional as F
 
 
@@ -70,9 +72,9 @@ def in_order(*calls: str) -> Callable[[], None]:
         network, x = nn.Linear(4, 3), torch.randn(20, 4)
         optimizer = optim.SGD(network.parameters(), lr=0.1)
         for _ in range(6):
-            loss = F.cross_entropy(network(x), (x[:, 0] > 0).long())
+            wrong = F.cross_entropy(network(x), (x[:, 0] > 0).long())
             for name in calls:
-                (loss.backward if name == "backward" else getattr(optimizer, name))()
+                (wrong.backward if name == "backward" else getattr(optimizer, name))()
 
     return program
 
@@ -93,9 +95,9 @@ def by_closure() -> None:
 
     def closure() -> Any:
         optimizer.zero_grad()
-        loss = F.mse_loss(network(x), x[:, :1])
-        loss.backward()
-        return loss
+        wrong = F.mse_loss(network(x), x[:, :1])
+        wrong.backward()
+        return wrong
 
     for _ in range(6):
         optimizer.step(closure)
@@ -124,6 +126,28 @@ def test_an_optimiser_that_was_given_the_parameters_of_another_one() -> None:
         ("parameter-not-optimized", True, record.optimizers[1].place)
     ]
     assert causes(gradients.unknown, watched(adversaries(own=True))) == []
+
+
+def test_the_line_of_data_that_cuts_a_graph() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.outer = nn.Linear(4, 5), nn.Linear(5, 2)
+
+        def forward(self, x: Any) -> Any:
+            return self.outer(self.inner(x).data)
+
+    def program() -> None:
+        network, x = Net(), torch.randn(20, 4)
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(6):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), (x[:, 0] > 0).long()).backward()
+            optimizer.step()
+
+    found = list(gradients.no_history(watched(program)))
+    line = inspect.getsourcelines(Net.forward)[1] + 1
+    assert [(s.cause, s.place and s.place[1]) for s in found] == [("detached-gradient", line)]
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------
@@ -234,3 +258,139 @@ def test_labels_of_a_rare_class_are_not_compared_with_their_neighbours() -> None
 def test_what_changes_the_function_leaves_evaluations_behind() -> None:
     assert SameShape(None).of_function and ScaleInputs(np.zeros(1), np.ones(1)).of_function
     assert not Clip().of_function
+
+
+# Rates ----------------------------------------------------------------------------------------------------------------
+
+
+def falling(rates: list[float], losses: list[float]) -> ProgramRecord:
+    record = ProgramRecord([StepRecord(loss, count=20) for loss in losses])
+    record.optimizers = [OptimizerRecord("SGD", {"lr": rates[0]}, ("train.py", 3), len(rates), rates)]
+    record.lines["schedule"] = ("train.py", 9)
+    return record
+
+
+def test_a_schedule_is_shown_where_it_is_stepped() -> None:
+    fast = falling([0.1 * 0.7**i for i in range(60)], [1.0] * 60)
+    found = list(rate.scheduled(fast))
+    assert [(s.cause, s.place, s.treatments) for s in found] == [("lr-too-low", ("train.py", 9), [ConstantRate(0.1)])]
+    assert not list(rate.scheduled(falling([0.1 * 0.97**i for i in range(60)], [1.0] * 60)))
+    up_again = [*[1.0 - i / 40 for i in range(30)], *[2.0] * 30]
+    grown = list(rate.scheduled(falling([*[0.1] * 30, *[5.0] * 30], up_again)))
+    assert [(s.cause, s.place) for s in grown] == [("late-instability", ("train.py", 9))]
+
+
+def test_a_constant_rate_is_given_back() -> None:
+    optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=0.5)
+    held = ConstantRate(0.1)
+    held.before_step(optimizer, [])
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    held.after_step(optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.5
+
+
+def test_a_loss_that_the_first_steps_threw_up_is_no_late_instability() -> None:
+    assert rate.late(falling([1.0] * 60, [*[1.0 - i / 40 for i in range(30)], *[2.0] * 30])) is not None
+    assert rate.late(falling([1.0] * 60, [1.0, *[300.0 - 5 * i for i in range(29)], *[400.0] * 30])) is None
+
+
+def regression(begin: float, end: float) -> ProgramRecord:
+    record = ProgramRecord([StepRecord(begin, count=20)] + [StepRecord(end, count=20)] * 60)
+    record.loss = LossRecord("mse_loss", reduction="mean")
+    record.targets = [np.arange(40.0).reshape(-1, 1) / 11.5]
+    return record
+
+
+def test_a_program_that_ends_after_a_few_updates() -> None:
+    few = regression(1.0, 1.0)
+    few.steps, few.optimizers = few.steps[:4], [OptimizerRecord("SGD", {"lr": 0.1}, ("train.py", 3), 4)]
+    assert causes(rate.hardly_any, few) == [], "it was stopped"
+    few.ended = True
+    assert causes(rate.hardly_any, few) == ["too-few-updates"]
+    few.optimizers[0].steps = 400
+    assert causes(rate.hardly_any, few) == []
+
+
+def test_progress_of_a_regression_is_by_its_targets() -> None:
+    thrown, learnt = regression(50.0, 1.0), regression(1.0, 0.01)
+    assert outcome(thrown).progress > 0.9, "from where the first steps threw it"
+    assert better(thrown, learnt, strictly=True)
+
+
+# The direction of a policy --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sign", "found"), [(1.0, ["loss-sign-flipped"]), (-1.0, [])])
+def test_a_policy_that_is_drawn_away_from_rewards(sign: float, found: list[str]) -> None:
+    def program() -> None:
+        policy = nn.Linear(3, 2)
+        optimizer = optim.Adam(policy.parameters(), lr=0.01)
+        for _ in range(8):
+            log_probs, rewards = [], []
+            for _ in range(6):
+                chances = torch.softmax(policy(torch.randn(3)), 0)
+                action = int(torch.multinomial(chances, 1))
+                log_probs.append(torch.log(chances[action]))
+                rewards.append(float(action == 0) + 0.1 * len(rewards))
+            weights = torch.tensor(rewards) - 0.5
+            optimizer.zero_grad()
+            (sign * (torch.stack(log_probs) * weights).sum()).backward()
+            optimizer.step()
+
+    assert causes(loss.punishing, watched(program)) == found
+
+
+# Targets and order ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_a_softmax_where_several_labels_hold_at_once(several: bool) -> None:
+    def program() -> None:
+        network = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(6):
+            x = torch.randn(30, 4)
+            y = (x[:, :3] > 0).float() if several else F.one_hot(x[:, :3].argmax(1), 3).float()
+            optimizer.zero_grad()
+            F.mse_loss(network(x), y).backward()
+            optimizer.step()
+
+    assert causes(loss.unreachable, watched(program)) == (["output-range-mismatch"] if several else [])
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_single_rows_in_the_order_of_their_classes(ordered: bool) -> None:
+    def program() -> None:
+        network = nn.Linear(4, 3)
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for row in range(60):
+            label = row // 20 if ordered else row * 7 % 3
+            optimizer.zero_grad()
+            F.cross_entropy(network(torch.randn(1, 4)), torch.tensor([label])).backward()
+            optimizer.step()
+
+    assert causes(data.in_order, watched(program)) == (["unshuffled-data"] if ordered else [])
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_labels_that_are_guessed_on_other_rows(apart: bool) -> None:
+    def program() -> None:
+        x, x_test = torch.randn(60, 30), torch.randn(200, 30)
+        y, y_test = (x[:, 0] > 0).long(), (x_test[:, 0] > 0).long()
+        if apart:
+            y, y_test = y[torch.randperm(60)], y_test[torch.randperm(200)]
+        network = nn.Linear(30, 2)
+        optimizer = optim.Adam(network.parameters(), lr=0.1)
+        for _ in range(40):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x), y).backward()
+            optimizer.step()
+        with torch.no_grad():
+            said = network(x_test).argmax(1)
+        print((said[y_test == 1] == 1).float().mean().item())
+
+    assert causes(held_out.by_chance, watched(program)) == (["labels-misaligned"] if apart else [])
+
+
+def test_a_loss_that_rises_is_not_called_healthy() -> None:
+    assert "1" in _astray(falling([0.1] * 40, [1.0, *[50.0] * 39])) and not _astray(falling([0.1] * 40, [1.0] * 40))

@@ -72,7 +72,7 @@ def chance(record: ProgramRecord) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _by_chance(record: ProgramRecord) -> float:
+def by_guessing(record: ProgramRecord) -> float:
     """The cross entropy of saying the shares of the classes; 0 where none were kept."""
     if not record.targets:
         return 0.0
@@ -82,7 +82,7 @@ def _by_chance(record: ProgramRecord) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def explained(record: ProgramRecord) -> float | None:
+def explained(record: ProgramRecord, steps: int | None = None) -> float | None:
     """For a regression, the share of the variance of the targets that is explained at the end; None where unknown."""
     if record.loss.kind != "mse_loss" or record.loss.reduction != "mean" or not record.targets or record.classes:
         return None
@@ -90,7 +90,7 @@ def explained(record: ProgramRecord) -> float | None:
         variance = float(np.concatenate([t.reshape(len(t), -1) for t in record.targets if t.ndim]).var(0).mean())
     except ValueError:
         return None
-    end = outcome(record)
+    end = outcome(record, steps)
     return 1 - end.loss / variance if variance > 0 and end.finite else None
 
 
@@ -100,7 +100,7 @@ def does_well(record: ProgramRecord) -> bool:
     if not end.finite:
         return False
     if end.accuracy is not None:
-        return end.accuracy >= 0.97 and end.accuracy > end.chance and end.loss < 2 * max(_by_chance(record), 0.7)
+        return end.accuracy >= 0.97 and end.accuracy > end.chance and end.loss < 2 * max(by_guessing(record), 0.7)
     share = explained(record)
     return share is not None and share > 0.95
 
@@ -113,6 +113,13 @@ def stands(record: ProgramRecord) -> bool:
 def goes_far(record: ProgramRecord) -> bool:
     """Whether a parameter came far from where it was at first; where none did, no step can have been too long."""
     return any(p.moved >= UNMOVED for p in record.parameters.values())
+
+
+def stays(record: ProgramRecord) -> bool:
+    """Whether a run is at its end where it was at first, in its parameters and by its loss."""
+    end = outcome(record)
+    near = abs(end.begin - end.loss) <= max(0.05 * abs(end.begin), 3 * end.noise)
+    return bool(record.parameters) and not goes_far(record) and end.finite and near
 
 
 def reached(record: ProgramRecord) -> float:
@@ -145,7 +152,7 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
         gain = b.accuracy - a.accuracy
         if not a.finite:
             return b.progress > 0.2
-        if same_loss and a.loss > 3 * max(_by_chance(was), 0.7) and b.loss < 0.3 * a.loss and gain > -spread:
+        if same_loss and a.loss > 3 * max(by_guessing(was), 0.7) and b.loss < 0.3 * a.loss and gain > -spread:
             return b.progress > 0.2  # the answers may be right, but what it is sure of is wrong
         if strictly:
             return gain > max(0.12, 3 * spread) and a.progress < 0.6 * b.progress
@@ -163,7 +170,9 @@ def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False
         fell = fell and not (strictly and a.begin - a.loss > 0.5 * (a.begin - b.loss))
         return bool(a.loss <= 0 and fell)
     if strictly:
-        return b.loss < 0.4 * a.loss and a.progress < 0.8 * b.progress
+        share, other = explained(was, steps), explained(now, steps)  # what the first steps threw up came down far
+        far, further = (a.progress, b.progress) if share is None or other is None else (share, other)
+        return b.loss < 0.4 * a.loss and far < 0.8 * further
     return b.loss < 0.7 * a.loss
 
 

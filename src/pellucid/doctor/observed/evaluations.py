@@ -21,6 +21,7 @@ from .rows import numbers
 NOISY = ("Dropout", "BatchNorm")
 KEPT = 3000  # rows of the last evaluation that are kept
 MOST = 2000  # evaluations that are noted
+CLASSES = 20  # that labels may have, where only their use says that they are labels
 COMPARING = ("eq", "ne")
 
 
@@ -97,7 +98,11 @@ class EvaluationNotes:
     def op(self, name: str, args: Any, result: Any) -> None:
         """An op under no_grad(), of which the one that compares outputs with labels is looked for."""
         noted = self._open
-        if noted is None or not any(id(a) in self._derived for a in args if isinstance(a, Tensor)):
+        if noted is None:
+            return
+        if not any(id(a) in self._derived for a in args if isinstance(a, Tensor)):
+            if name in COMPARING and noted.target is None and noted.inputs is not None:
+                self._labels(noted, args)
             return
         if name == "round":
             self.record.rounded = True
@@ -113,6 +118,14 @@ class EvaluationNotes:
         for value in result if isinstance(result, tuple) else (result,):
             self._derived.add(id(value))
             self._alive.append(value)
+
+    def _labels(self, noted: HeldOutRecord, args: Any) -> None:
+        """Labels of the rows that are compared with a number, as those of a class are counted: `p[y == 1]`."""
+        one = args[0] if len(args) == 2 and isinstance(args[1], int | float) else None
+        if isinstance(one, Tensor) and one.dim() == 1 and len(one) == len(noted.rows):
+            labels = one.detach().numpy()
+            if len(np.unique(labels)) <= CLASSES and (labels == np.round(labels)).all():
+                noted.target = labels.copy()
 
     def loss(self, name: str, args: Any, kwargs: Any, result: Any) -> None:
         """A loss under no_grad()."""

@@ -13,7 +13,7 @@ from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding, Report
 
 from . import joint
-from .compare import better, better_held_out, does_well, is_worse, outcome, stands
+from .compare import better, better_held_out, by_guessing, does_well, explained, is_worse, outcome, stands, stays
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import crash, data, gradients, held_out, loss, model, numbers, rate
@@ -22,11 +22,15 @@ from .treatments import Treatment
 
 Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
 STATED: tuple[Rule, ...] = (
-    *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES
+    *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES,
+    rate.hardly_any,
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
-    (*gradients.CONDITIONS, *model.CONDITIONS, *numbers.CONDITIONS), model.CLASSES, (rate.near,), (rate.further,)
-)  # fmt: skip
+    (*gradients.CONDITIONS, *model.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
+    model.CLASSES,
+    (rate.near,),
+    (rate.further,),
+)
 # what may be wrong beside a fault of the training, and does not hide it
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
 # what a wrong gradient or wrong data may look like, and never the other way round
@@ -36,6 +40,7 @@ OF_SCALE = (
 NO_BACKWARD = "backward() was never called: no training was seen in the program."
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ROUNDS = 4
+ASTRAY = 10.0  # times the loss at first
 POINTS = 60
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
@@ -82,7 +87,10 @@ def examine(laboratory: Laboratory) -> Report:
             return Report(status_of(findings), findings, facts)
         return Report("inconclusive", [], facts, reason=NO_BACKWARD)
     if not findings:
-        findings = _Search(laboratory, base).findings()
+        search = _Search(laboratory, base)
+        findings = search.findings()
+        if search.learns and status_of(findings) == "healthy" and (reason := _astray(base)):
+            return Report("inconclusive", findings, facts, reason=reason)
     return Report(status_of(findings), findings, facts)
 
 
@@ -108,6 +116,17 @@ def status_of(findings: Iterable[Finding]) -> str:
     return "faults" if faults else "healthy"
 
 
+def _astray(record: ProgramRecord) -> str:
+    """What is said of a run whose loss ends far above where it began, of which nothing was found; "" of others."""
+    end, share = outcome(record), explained(record)
+    if end.finite and (end.loss <= ASTRAY * max(abs(record.losses[0]), by_guessing(record)) or (share or 0.0) > 0):
+        return ""
+    return (
+        f"The loss is {record.losses[0]:.4g} at first and {end.loss:.4g} at the end, and nothing that was tried in "
+        "forks (a lower rate, other first weights, clipped gradients, …) prevents that."
+    )
+
+
 class _Search:
     """The findings of a program, one fault after the other: each is looked for with those before it treated."""
 
@@ -123,13 +142,15 @@ class _Search:
         for _ in range(ROUNDS):
             while self._stated() and len(self.treatments) < 2 * ROUNDS:
                 pass
-            if not self._by_data() or self._blocked():
+            if not self.learns or self._blocked():
                 break
             if not self._conditions():
                 self._jointly()
                 break
-        if self._by_data() and stands(self.current) and not any(f.severity == "error" for f in self.found):
+        if self.learns and stands(self.current) and not any(f.severity == "error" for f in self.found):
             self.found += [_finding(s, self.current, None) for s in data.unrelated(self.base)]
+        if self.learns and not any(f.severity == "error" for f in self.found):
+            self.found += [_finding(s, self.base, None) for s in held_out.by_chance(self.base)]
         return sorted(self.found, key=_rank)
 
     def _jointly(self) -> None:
@@ -139,8 +160,10 @@ class _Search:
         """
         if not stands(self.current) or any(f.severity == "error" and f.cause not in BESIDE for f in self.found):
             return
-        attempts = joint.attempts(self.current, self.alone)
-        runs = [run for start in range(0, len(attempts), 2) for run in self._runs_of(attempts[start : start + 2])]
+        single = joint.best_alone(self.current, self.alone)
+        attempts = [[single]] if single is not None else joint.attempts(self.current, self.alone)
+        known = [next((r for s, r in self.alone if [s] == parts), None) for parts in attempts]
+        runs = [run for run in known if run] or self._runs_of(attempts)
         for parts, run in zip(attempts, runs, strict=True):
             if run is None or not joint.helps(parts, self.current, run):
                 continue
@@ -161,7 +184,8 @@ class _Search:
     def _runs_of(self, attempts: list[list[Suspicion]]) -> list[ProgramRecord | None]:
         return self._try([replace(a[0], treatments=[t for part in a for t in part.treatments]) for a in attempts])
 
-    def _by_data(self) -> bool:
+    @property
+    def learns(self) -> bool:
         """Whether the program learns from data by a loss that is to fall, so that rates and scales can be asked about.
 
         Not of games and of adversaries, whose losses need not fall, nor where a network makes the targets.
@@ -281,8 +305,8 @@ class _Search:
             confirmed = [
                 (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
             ]
+            self._did_not_help(suspicions, runs)
             if not of_rate:
-                self._did_not_help(suspicions, runs)
                 for suspicion in suspicions:
                     self._is_tried(suspicion)
             if rules[0] is rate.near and any(s.beyond and s.direction > 0 for s, _ in confirmed):
@@ -349,7 +373,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         if was.final.loss is not None and now.final.loss is not None:
             return now.final.loss < 0.6 * was.final.loss
         return False
-    return better(was, now, suspicion.strictly, suspicion.same_loss)
+    strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
+    return better(was, now, strictly, suspicion.same_loss)
 
 
 def _recall(record: ProgramRecord) -> float:

@@ -133,6 +133,14 @@ def _tensors(observer: Watching, hooks: Hooks) -> None:
                 return tensor
         return result
 
+    data: property = next(vars(kind)["data"] for kind in Tensor.__mro__ if "data" in vars(kind))
+
+    def bare(tensor: Any) -> Any:
+        if observer.looking and observer.stack and not observer.inside and tensor.grad_fn is not None:
+            observer.record.cut = observer.record.cut or place()
+        return data.__get__(tensor)
+
+    hooks.set(Tensor, "data", property(bare, data.fset))
     hooks.set(Tensor, "backward", run_backward)
     hooks.set(Tensor, "detach", detached)
 
@@ -149,6 +157,9 @@ def _optimizers(observer: Watching, hooks: Hooks) -> None:
         observer.optimizer(optimizer)
         return result
 
+    for kind in {optim.lr_scheduler.LRScheduler, *_subclasses(optim.lr_scheduler.LRScheduler)}:
+        if "step" in vars(kind):
+            hooks.set(kind, "step", _scheduled(observer, vars(kind)["step"]))
     hooks.set(optim.Optimizer, "_begin", begun)
     hooks.set(optim.Optimizer, "zero_grad", _zero_grad(observer, optim.Optimizer.zero_grad))
 
@@ -166,6 +177,18 @@ def _step(observer: Watching, step: Callable[..., Any]) -> Callable[..., Any]:
                 result = step(optimizer, *args, **kwargs)
         observer.after_step(optimizer)
         return result
+
+    return stepped
+
+
+def _scheduled(observer: Watching, step: Callable[..., Any]) -> Callable[..., Any]:
+    """The line by which a schedule goes on: that of its last step, as its first is made with it."""
+
+    @functools.wraps(step)
+    def stepped(scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+        if (at := place()) is not None:
+            observer.record.lines["schedule"] = at
+        return step(scheduler, *args, **kwargs)
 
     return stepped
 

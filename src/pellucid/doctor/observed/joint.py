@@ -16,11 +16,12 @@ def attempts(record: ProgramRecord, alone: list[tuple[Suspicion, ProgramRecord]]
     a cause has another treatment, that instead.
 
     Args:
-        alone: what was tried by itself, with its run.
+        alone: what was tried by itself, with its run. Rates are taken from those that are usual, and what does not show
+            in how a program learns is left out.
     """
     tried: dict[str, list[tuple[Suspicion, ProgramRecord]]] = {}
     for suspicion, run in alone:
-        if not (suspicion.by_recall or suspicion.by_held_out):  # which do not show in how it learns
+        if not (suspicion.by_recall or suspicion.by_held_out or suspicion.direction):
             tried.setdefault(suspicion.cause, []).append((suspicion, run))
     if not tried:
         return []
@@ -31,6 +32,13 @@ def attempts(record: ProgramRecord, alone: list[tuple[Suspicion, ProgramRecord]]
     if len(best) > 1:
         found += [[*best[:i], pairs[1][0], *best[i + 1 :]] for i, pairs in enumerate(ordered) if len(pairs) > 1]
     return found
+
+
+def best_alone(record: ProgramRecord, alone: list[tuple[Suspicion, ProgramRecord]]) -> Suspicion | None:
+    """What brings a program that stands still far by itself, though it was not confirmed as strictly as it has to be
+    where a program learns."""
+    far = [(s, run) for s, run in alone if not (s.by_recall or s.by_held_out) and helps([s], record, run)]
+    return max(far, key=lambda pair: _end(pair[1]))[0] if far else None
 
 
 def helps(parts: list[Suspicion], was: ProgramRecord, now: ProgramRecord) -> bool:

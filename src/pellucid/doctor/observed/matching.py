@@ -117,7 +117,7 @@ def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarra
         yield "channels in the opposite order", x[:, ::-1].copy(), 0.0
 
 
-def _hits(outputs: np.ndarray, target: np.ndarray | None) -> np.ndarray | None:
+def hits(outputs: np.ndarray, target: np.ndarray | None) -> np.ndarray | None:
     """For each row, whether it is answered rightly; None where the targets are no classes."""
     if target is None or len(target) != len(outputs):
         return None
@@ -133,7 +133,7 @@ def _hits(outputs: np.ndarray, target: np.ndarray | None) -> np.ndarray | None:
 
 def _changed(was: np.ndarray, now: np.ndarray, target: np.ndarray | None) -> tuple[int, int]:
     """How many rows are answered rightly now only, and before only."""
-    before, after = _hits(was, target), _hits(now, target)
+    before, after = hits(was, target), hits(now, target)
     if before is None or after is None:
         return 0, 0
     return int((after & ~before).sum()), int((before & ~after).sum())
@@ -141,9 +141,9 @@ def _changed(was: np.ndarray, now: np.ndarray, target: np.ndarray | None) -> tup
 
 def _score(outputs: np.ndarray, target: np.ndarray | None) -> float | None:
     """The share of right answers, or minus the mean square error over the variance of the targets."""
-    hits = _hits(outputs, target)
-    if hits is not None:
-        return float(hits.mean())
+    right = hits(outputs, target)
+    if right is not None:
+        return float(right.mean())
     if target is not None and len(target) == len(outputs) and target.size == outputs.size:
         y = target.reshape(len(target), -1).astype(float)
         return -float(((outputs.reshape(len(outputs), -1) - y) ** 2).mean() / (y.var() or 1.0))

@@ -36,6 +36,7 @@ LOOKS = frozenset(
 EVENTS = 40
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
+FOLLOWED = frozenset(("eq", "ne", "argmax", "part", "index", "gt", "ge", "squeeze", "view", "reshape", "round"))
 UPDATES = ("sub", "sub_", "add", "add_", "isub", "copy_", "copy", "addcdiv", "addcmul")
 
 
@@ -140,6 +141,8 @@ class Observer(Interpreter):
                     result = treatment.result(key, args, result)
         else:
             result = below(self, op, args, kwargs)
+        if name in FOLLOWED and self.record.held_out and not result.requires_grad:
+            self.evaluations.op(name, args, result)  # what is counted once the block without gradients has ended
         if self.looking or self.passes.written:
             at = self._place_of_op() if self.looking else None
             self.passes.seen.append(SeenOp(key, args, kwargs, result, at, tuple(self.stack[-1:])))
@@ -299,7 +302,9 @@ class Observer(Interpreter):
 
     def before_step(self, optimizer: Any) -> None:
         """An optimiser is about to make an update."""
-        self.optimizers[id(optimizer)][1].steps += 1
+        note = self.optimizers[id(optimizer)][1]
+        note.steps += 1
+        note.rates.append(float(optimizer.param_groups[0].get("lr") or 0.0))
         self.event("step")
         with self.aside():
             began = time.monotonic()

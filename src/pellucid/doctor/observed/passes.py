@@ -11,7 +11,7 @@ import numpy as np
 from pellucid.core import Tensor
 from pellucid.nn import Parameter
 
-from . import criterion, mixing, named, written
+from . import criterion, mixing, named, policy, written
 from .batches import BatchNotes
 from .criterion import LossCall, SeenOp
 from .parameters import ParameterNotes
@@ -131,6 +131,8 @@ class PassNotes:
         """The forward pass in full: what the loss is made of, and which parameters it reaches."""
         record = self.record
         self.edge = None
+        if call is None and (turned := policy.direction(self.seen, root)):
+            record.rewarded.append(turned)
         for leaf in criterion.leaves(root):
             bare = not self._optimizers and leaf.requires_grad and leaf.is_floating_point()
             if isinstance(leaf, Parameter) or bare or leaf in self.parameters:

@@ -99,6 +99,7 @@ class OptimizerRecord:
     options: dict[str, Any]
     place: Place | None = None
     steps: int = 0
+    rates: list[float] = field(default_factory=list)  # the learning rate at each step
     shared: bool = False  # whether all its parameters were in another one before
 
 
@@ -238,6 +239,7 @@ class ProgramRecord:
     distinct: int = 0  # … that differ: a row may be there several times, as where rare ones are repeated
     mixing: float = 0.0  # how much the output of a row depends on the other rows
     ignored: float | None = None  # how much outputs differ when the inputs do, as a share of their size; None: unknown
+    rewarded: list[int] = field(default_factory=list)  # in passes that were looked at: see `policy.direction`
     unused: tuple[int, int] | None = None  # of a network that learns nothing: see `mixing.unused`
     final: FinalRecord | None = None
     held_out: list[HeldOutRecord] = field(default_factory=list)

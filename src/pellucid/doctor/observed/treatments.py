@@ -86,6 +86,22 @@ class LearningRate(Treatment):
             _scale(parameters, self.factor)
 
 
+@dataclass
+class ConstantRate(Treatment):
+    """The learning rate as it was made, or this one, whatever a scheduler does."""
+
+    rate: float
+
+    def before_step(self, optimizer: Any, parameters: list[Any]) -> None:
+        self.held = [group["lr"] for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group["lr"] = self.rate
+
+    def after_step(self, optimizer: Any) -> None:
+        for group, rate in zip(optimizer.param_groups, self.held, strict=True):
+            group["lr"] = rate
+
+
 def _scale(parameters: list[Any], factor: float) -> None:
     for parameter in parameters:
         if parameter.grad is not None:

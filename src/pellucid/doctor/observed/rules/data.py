@@ -12,6 +12,10 @@ from ..record import ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Shuffle
 
+FEW = 4  # rows of a batch, which say nothing of their order
+WINDOW = 12
+LEARNT = 0.95  # of the answers right at the end
+
 
 def not_finite(record: ProgramRecord) -> Iterator[Suspicion]:
     for what, bad in (("inputs", record.bad_inputs), ("targets", record.bad_targets)):
@@ -127,23 +131,31 @@ def in_order(record: ProgramRecord) -> Iterator[Suspicion]:
     if not record.classes or len(record.targets) < 4:
         return
     batches = [t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t.ravel() for t in record.targets]
+    single = len(batches[0]) < FEW  # one after the other, several of them are looked at as one batch
+    if single:
+        together = np.concatenate(batches)
+        batches = [together[i : i + WINDOW] for i in range(0, len(together), WINDOW)]
     size = len(batches[0])
     whole = _entropy(np.concatenate(batches))
-    if size < 4 or whole == 0 or (record.loaders and record.loaders[0].shuffled):
+    if size < FEW or whole == 0 or (record.loaders and record.loaders[0].shuffled):
         return
     own = float(np.mean([_entropy(batch) for batch in batches]))
     draw = np.random.default_rng(0).permutation(np.concatenate(batches))
     mixed = float(np.mean([_entropy(draw[i : i + size]) for i in range(0, len(draw), size)]))
-    if own > 0.6 * mixed:
+    if own > (0.3 if single else 0.6) * mixed:
         return
+    accuracy = record.final.accuracy if record.final is not None else None
+    of = "rows that follow each other" if single else "a batch"
     yield Suspicion(
         "unshuffled-data",
-        f"The labels of a batch have an entropy of {own:.2f} on average, and those of all the data {whole:.2f}.",
+        f"The labels of {of} have an entropy of {own:.2f} on average, and those of all the data {whole:.2f}.",
         "The rows come in the order of their classes, so each batch pulls the network to one of them.",
         "shuffle=True in the DataLoader, or a new permutation in each epoch",
         _rows_at(record),
-        [Shuffle(record.available, size)],
+        [] if single else [Shuffle(record.available, size)],
+        certain=single and accuracy is not None and accuracy < LEARNT,  # there is no loader that a fork could shuffle
         by_final=True,
+        confidence=0.7 if single else 0.9,
     )
 
 

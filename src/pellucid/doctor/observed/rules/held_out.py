@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..compare import chance, outcome
-from ..matching import curve, held_out, is_named, trained_rows
+from ..compare import chance, outcome, reached
+from ..matching import curve, held_out, hits, is_named, trained_rows
 from ..record import MatchRecord, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
@@ -18,6 +18,8 @@ from .data import rounded
 
 FEW = 20
 LEARNT = -0.6  # minus the square error over the variance of the targets, for a network that says something of them
+LEARNS = 0.1  # of the way from chance to all answers right, on the rows of the training
+MANY, FEW_OF_CLASS = 100, 10  # rows of an evaluation, and of each class in it, that say something
 BITS = 48  # that a row has to be able to hold for two that are the same by chance to be out of the question
 
 
@@ -116,7 +118,7 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
     if not end.finite or not found:
         return
     losses = [(step, loss) for step, loss, _ in found if loss is not None and np.isfinite(loss)]
-    hits = [(step, accuracy) for step, _, accuracy in found if accuracy is not None]
+    right = [(step, accuracy) for step, _, accuracy in found if accuracy is not None]
     train = record.final.accuracy if record.final is not None else end.accuracy
     worse = gap = False
     said = ""
@@ -126,7 +128,7 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
         best = int(values.argmin())
         last = float(values[-2:].mean())
         rise = last > 1.3 * values[best] + 0.02 and best < 0.7 * len(values) and end.loss < 0.5 * last
-        lost = not hits or train is None or train - hits[-1][1] > 0.08
+        lost = not right or train is None or train - right[-1][1] > 0.08
         worse = bool(rise and lost)
         said = (
             f"The loss of the evaluation was lowest after {losses[best][0]} steps ({values[best]:.3g}) and is "
@@ -137,12 +139,12 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
             "with the fix": [float(v) for v in values[: best + 1]],
             "what": "loss of the evaluation, and of a run that stops where it is lowest",
         }
-    if not worse and hits and train is not None:
-        reached = max(accuracy for _, accuracy in hits)
-        last_hit = float(np.mean([accuracy for _, accuracy in hits[-2:]]))
+    if not worse and right and train is not None:
+        highest = max(accuracy for _, accuracy in right)
+        last_hit = float(np.mean([accuracy for _, accuracy in right[-2:]]))
         weights = sum(int(np.prod(p.shape)) for p in record.parameters.values())
         rows = len(trained_rows(record))
-        gap = train > 0.97 and train - last_hit > 0.2 and (reached - last_hit > 0.04 or weights > 20 * rows)
+        gap = train > 0.97 and train - last_hit > 0.2 and (highest - last_hit > 0.04 or weights > 20 * rows)
         said = (
             f"On the rows of the training {train:.0%} of the answers are right, on those of the evaluation "
             f"{last_hit:.0%}; the network has {weights} numbers for {rows} rows."
@@ -166,11 +168,11 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
     """The network does better on other rows than on those it is trained on: their labels are wrong."""
-    hits = [accuracy for _, _, accuracy in curve(record) if accuracy is not None]
+    right = [accuracy for _, _, accuracy in curve(record) if accuracy is not None]
     train = record.final.accuracy if record.final is not None else None
-    if not hits or train is None or sum(len(h.rows) for h in held_out(record) if h.target is not None) < 50:
+    if not right or train is None or sum(len(h.rows) for h in held_out(record) if h.target is not None) < 50:
         return
-    best = hits[-1]
+    best = right[-1]
     learnt = outcome(record).progress > 0.2 and train > chance(record) + 0.15
     if best - train > 0.12 and train < 0.85 and learnt:
         yield Suspicion(
@@ -186,6 +188,40 @@ def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
             otherwise="warning",
             confidence=0.8,
         )
+
+
+def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A network that learns its rows, and of others says no more than by chance. Where nothing else was found."""
+    last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
+    if not last or reached(record) < LEARNS or not record.classes:
+        return
+    try:
+        outputs = np.concatenate([np.asarray(h.outputs) for h in last])
+        labels = np.concatenate([np.asarray(h.target).ravel() for h in last])
+    except ValueError:
+        return
+    right = hits(outputs, labels)
+    if right is None or len(right) < MANY:
+        return
+    parts = [right[labels == c] for c in np.unique(labels)]
+    known = [part for part in parts if len(part) >= FEW_OF_CLASS]
+    if len(known) < 2 or len(known) < len(parts):
+        return
+    share, chance_level = float(np.mean([part.mean() for part in known])), 1 / len(parts)
+    spread = math.sqrt(sum(chance_level * (1 - chance_level) / len(part) for part in known)) / len(parts)
+    if share > chance_level + spread:
+        return
+    yield Suspicion(
+        "labels-misaligned",
+        f"Of {len(right)} rows of the evaluation, {share:.0%} of each class are answered rightly on average, which is "
+        f"what guessing gives ({chance_level:.0%}), though on its own rows the network comes far beyond that.",
+        "What it learnt of its rows says nothing of others: the labels have nothing to do with the inputs, as where "
+        "one of them was shuffled or shifted alone.",
+        "keep rows and labels together in all that sorts, shuffles or cuts them",
+        record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place,
+        certain=True,
+        confidence=0.5,
+    )
 
 
 RULES = (leak, prepared, overfitted, mislabelled)

@@ -13,6 +13,7 @@ from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, ScaleGradients, Treatment
 
+LOOKS = 3  # passes that were looked at, from which the direction of a policy is known
 LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf),
@@ -195,6 +196,8 @@ def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
     targets = np.concatenate([t.ravel() for t in record.targets]).astype(float)
     outside = float(((targets < low - 1e-6) | (targets > high + 1e-6)).mean())
     if outside < 0.02:
+        if op.key[0] == "softmax" and op is loss.chain[0]:
+            yield from _sums(record, op)
         return
     yield Suspicion(
         "output-range-mismatch",
@@ -207,6 +210,26 @@ def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
         certain=outside > 0.25 and op.key[0] != "relu",
         otherwise="error" if outside > 0.25 and loss.kind == "mse_loss" else "",
     )
+
+
+def _sums(record: ProgramRecord, op: OpRecord) -> Iterator[Suspicion]:
+    """Targets of which several hold at once, or none, and outputs that sum to 1."""
+    dim = _axis(op)
+    rows = [t for t in record.targets if t.shape[1:] == op.shape[1:] and t.ndim == 2]
+    if dim != 1 or not rows:
+        return
+    sums = np.concatenate(rows).astype(float).sum(1)
+    other = float((np.abs(sums - 1) > 0.1).mean())
+    if other > 0.2:
+        yield Suspicion(
+            "output-range-mismatch",
+            f"The outputs of a row sum to 1 by its softmax, and {other:.0%} of the targets do not: their sums go from "
+            f"{sums.min():.3g} to {sums.max():.3g}.",
+            "A softmax says which one of several holds. Where several hold at once, each wants a sigmoid of its own.",
+            "leave softmax out at the output, with binary_cross_entropy_with_logits",
+            op.place,
+            certain=True,
+        )
 
 
 def class_ids(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -333,7 +356,25 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A policy gradient that makes rewarded actions less likely."""
+    rising = sum(sign > 0 for sign in record.rewarded)
+    if len(record.rewarded) < LOOKS or rising < 0.8 * len(record.rewarded):
+        return
+    yield Suspicion(
+        "loss-sign-flipped",
+        f"In {rising} of {len(record.rewarded)} passes that were looked at, the loss rises with "
+        "the log-probability of actions that were rewarded more than others.",
+        "Each step makes what was rewarded less likely.",
+        "a minus before the loss: loss = -(log_probs * returns).sum()",
+        record.lines.get("backward"),
+        certain=True,
+        confidence=0.85,
+    )
+
+
 RULES = (
+    punishing,
     broadcast,
     nll_of_no_logs,
     normalised_twice,

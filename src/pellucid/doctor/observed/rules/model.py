@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -30,6 +31,7 @@ TAKING = ("part", "index", "index_select", "select", "narrow")  # ops that take 
 APART = ("AdamW", "SGDW", "Lion", "NAdamW", "Adafactor")  # whose weight decay is
 LEAST = 0.1  # of the weights, that such a decay has to take off in the whole run to be looked at
 ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may differ in a batch
+RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
@@ -182,7 +184,7 @@ def first_weights(record: ProgramRecord) -> Iterator[Suspicion]:
     weights = [p for p in record.parameters.values() if len(p.shape) >= 2 and p.std > SAME * abs(p.mean) and p.reached]
     body = (record.start or record.loss).body
     tables = {op.weight for op in body if op.key[0] == "embedding"}
-    tables |= {p.name for p in weights if _table(p.name)}
+    tables |= {p.name for p in weights if _table(p.name) or RECURRENT.search(p.name)}
     ratios = {p.name: p.std * np.sqrt(p.fan_in) for p in weights if p.name not in tables}
     large = [name for name, ratio in ratios.items() if ratio > 4]
     small = [name for name, ratio in ratios.items() if ratio < FADING]

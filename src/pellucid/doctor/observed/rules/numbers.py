@@ -74,7 +74,7 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
     high, middle = float(finite.max()), float(np.median(finite))
     broken = len(finite) < len(norms) or not outcome(record).finite
     again = _multiplied(record)
-    if begin < LARGE and again is None and not broken and high >= 30 * max(middle, 1e-12):
+    if again is None and not broken and (begin >= LARGE or high >= 30 * max(middle, 1e-12)):
         yield from rate.lower(record)  # jumps that a lower rate ends as well are its own
     stretched = again is not None and again.gain > STRETCHED
     if begin < LARGE and (broken or high < 30 * max(middle, 1e-12)) and not (broken and stretched):

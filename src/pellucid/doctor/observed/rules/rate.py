@@ -5,19 +5,81 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..compare import goes_far, outcome
+from ..compare import goes_far, outcome, stands
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import LearningRate
+from ..treatments import ConstantRate, LearningRate
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
 FURTHER = (1e3, 1e4, 1e5)
 FURTHEST = 1e12
+HARDLY_ANY = 10  # updates in all
+FEW_RATES = 20
+FADED = 0.01  # of its highest, for a rate that does next to nothing
+GROWN = 3.0  # times the rate that it was made with
+BELOW_FIRST = 0.95  # of the loss before any step, for a training that went well
 BEYOND = 10.0  # times the largest rate that is usual
 STILL = 0.02  # of the loss, by which a program that hardly moves gets better
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
 FEW = 60
+
+
+def scheduled(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A schedule by which the rate is next to nothing for most of the run, or grows far above what it was made with."""
+    if len(record.optimizers) != 1 or len(record.optimizers[0].rates) < FEW_RATES:
+        return
+    optimizer = record.optimizers[0]
+    rates, made = optimizer.rates, float(optimizer.options.get("lr") or 0.0)
+    middle, high = sorted(rates)[len(rates) // 2], max(rates)
+    place = record.lines.get("schedule") or optimizer.place
+    if high > 0 and middle < FADED * high:
+        below = next(i for i, rate in enumerate(rates) if rate == high)
+        below += next((i for i, rate in enumerate(rates[below:]) if rate < FADED * high), 0)
+        yield Suspicion(
+            "lr-too-low",
+            f"The learning rate goes from {high:.3g} to less than {FADED * high:.2g} after {below} of {len(rates)} "
+            "updates, and stays there.",
+            "A schedule that is stepped for each batch instead of each epoch, or that decays too fast, ends the "
+            "training early.",
+            "scheduler.step() once an epoch, or a slower decay",
+            place,
+            [ConstantRate(high)],
+            strictly=True,
+            confidence=0.9,
+        )
+    grown = late(record)
+    if made > 0 and high > GROWN * made and grown is not None:
+        yield Suspicion(
+            "late-instability",
+            f"The learning rate grows from {made:.3g} to {high:.3g}, and the loss went down until step {grown}, and "
+            "then up again.",
+            "The schedule raises the learning rate beyond what the training can bear.",
+            f"a schedule that does not go beyond lr={made:g}",
+            place,
+            [ConstantRate(made)],
+            strictly=True,
+            confidence=0.9,
+        )
+
+
+def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A program that ends after a few updates, and learnt nothing by then."""
+    updates = sum(optimizer.steps for optimizer in record.optimizers) or len(record.steps)
+    by_closure = any(optimizer.name == "LBFGS" for optimizer in record.optimizers)
+    if not record.ended or not 0 < updates < HARDLY_ANY or not record.loss.kind or by_closure or not stands(record):
+        return
+    optimizer = record.optimizers[0].place if record.optimizers else None
+    yield Suspicion(
+        "too-few-updates",
+        f"The program makes {updates} update{'s' if updates > 1 else ''} in all, and at the end it says hardly more "
+        "than who knows nothing of the inputs.",
+        "Each update is a small step: hundreds of them are usual.",
+        "more epochs, or smaller batches",
+        record.loaders[0].place if record.loaders else optimizer,
+        certain=True,
+        confidence=0.7,
+    )
 
 
 def further(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -178,6 +240,8 @@ def late(record: ProgramRecord) -> int | None:
     at = means.index(best)
     end = outcome(record)
     good = means[0] - best
+    if best > BELOW_FIRST * abs(losses[0]) and losses[0] > 0:
+        return None  # what came down was thrown up by the first steps
     if good > 0.3 * abs(means[0]) and 2 <= at < len(means) - 2 and (not end.finite or end.loss - best > 0.7 * good):
         return (at + 1) * size
     return None
