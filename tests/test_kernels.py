@@ -341,6 +341,7 @@ def older(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> co
         pytest.skip(f"this processor has not all of {needed}")
     target = compiler.Target(name, features)
     monkeypatch.setattr(compiler, "_target", lambda: target)
+    monkeypatch.setattr(compiler, "_known", target)
     monkeypatch.setattr(products, "_known", {})
     for holder in (*kernels.KERNELS.values(), loops, segment):
         monkeypatch.setattr(holder, "_made", {})
@@ -464,6 +465,14 @@ def test_an_error_in_a_piece_is_raised(threads: Callable[[int], None]) -> None:
     threads(2)
     with pytest.raises(ValueError, match="in a piece"):
         pool.share(work, 1000, 10)
+
+
+def test_an_address_is_where_numpy_says_it_is() -> None:
+    whole = np.arange(24.0).reshape(4, 6)
+    for array in (whole, whole[1:, 2:], whole[::-1], whole.T, np.empty(0), np.array(3.0), np.float32([1])):
+        assert table.address(array) == array.ctypes.data
+    frozen = np.frombuffer(b"abcdefgh")
+    assert table.address(frozen) == frozen.ctypes.data
 
 
 def test_work_is_shared_once_and_whole(threads: Callable[[int], None]) -> None:

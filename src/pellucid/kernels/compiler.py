@@ -36,6 +36,7 @@ _lock = _Lock()
 _engines: list[Any] = []  # they own the machine code
 _sources: dict[int, Emitter] = {}  # by the address of the code: who asks for it is shown it
 _failure: str | None = None
+_known: Target | None = None  # what `target` gives at once, since each call of some kernels asks
 
 
 class Target:
@@ -84,8 +85,11 @@ def _target() -> Target | None:
 
 def target() -> Target | None:
     """The processor, or None where no kernel can be made."""
-    with _lock.lock:
-        return _target() if _failure is None else None
+    global _known
+    if _known is None:
+        with _lock.lock:
+            _known = _target() if _failure is None else None
+    return _known
 
 
 def status() -> str:

@@ -16,6 +16,7 @@ from ..backend import Array
 from ..core import Tensor, state
 from ..core.tensor import counter_of
 from ..kernels.optimisers import DType, Loop, Rows, fit
+from ..kernels.table import address as address_of
 from .names import Options
 
 _ndarray = np.ndarray
@@ -83,7 +84,7 @@ class Together:
                 return None
             if found.shape != shape or found.strides != strides:
                 return None
-            place = found.__array_interface__["data"][0]
+            place = address_of(found)
             if -nbytes < place - address < nbytes:
                 return None
             places.append(place)
@@ -142,7 +143,7 @@ def _made(optimizer: Stepping, params: list[Tensor], options: Options) -> Togeth
         arrays = [array, *(memory for name, _, memory in held if name not in counting)]
         if not fit(*arrays) or not all(each.flags.c_contiguous and each.flags.writeable for each in arrays):
             return None
-        place = array.__array_interface__["data"][0]
+        place = address_of(array)
         entries.append(Entry(param, array, array.shape, array.strides, place, array.nbytes, held))
     dtypes = {entry.array.dtype for entry in entries if entry is not None}
     return Together(entries, counting) if len(dtypes) == 1 else None
