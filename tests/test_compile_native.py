@@ -1,5 +1,6 @@
 """What a plan runs as machine code: products of matrices, segments of kernels, memory that is used again."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,72 @@ def test_the_kernels_are_shown_as_ir_and_as_instructions() -> None:
     assert "define void @" in added and "ret void" in added
     assert "define void @" not in instructions and ".globl" in instructions
     assert len(run.explain(ir=True, assembly=True)) > len(ir)
+
+
+def relued(norm: Any, x: Any, past: Any) -> Any:
+    return pellucid.relu(norm(x))
+
+
+def relued_with_past(norm: Any, x: Any, past: Any) -> Any:
+    """What is added is made after the normalisation: its running statistics are taken before."""
+    out = norm(x)
+    return pellucid.relu(out + pellucid.tanh(past))
+
+
+def bent(norm: Any, x: Any, past: Any) -> Any:
+    return pellucid.relu(norm(x) * 2 - past)
+
+
+def wanted_twice(norm: Any, x: Any, past: Any) -> Any:
+    out = norm(x)
+    return pellucid.relu(out) + past * out.mean()
+
+
+NORMS = {
+    "images": (lambda: nn.BatchNorm2d(6), (5, 6, 9, 10)),
+    "images without weights": (lambda: nn.BatchNorm2d(6, affine=False), (5, 6, 9, 10)),
+    "a few numbers": (lambda: nn.BatchNorm2d(3), (2, 3, 2, 2)),  # by NumPy's lines
+    "rows": (lambda: nn.LayerNorm(40), (60, 40)),
+}
+
+
+@pytest.mark.parametrize("dtype", [pellucid.float32, pellucid.float64], ids=str)
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize(
+    ("function", "behind", "in_front"),
+    [(relued, True, True), (relued_with_past, True, False), (bent, True, False), (wanted_twice, False, True)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)  # fmt: skip
+@pytest.mark.parametrize("native", [True, False], ids=["kernels", "lines"])
+def test_a_loop_becomes_part_of_a_normalisation(
+    function: Any, behind: bool, in_front: bool, kind: str, dtype: Any, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(kernels.table.Kernel, "function", lambda self, *key: None)
+    make, shape = NORMS[kind]
+    found: list[list[Any]] = []
+    for whole in (False, True):
+        pellucid.manual_seed(0)
+        norm = make().to(dtype)
+        held = [pellucid.randn(shape, dtype=dtype, requires_grad=True) for _ in range(2)]
+        weight = pellucid.randn(math.prod(shape[1:]), 3, dtype=dtype) / 30
+        optimizer = optim.SGD([*norm.parameters(), *held], lr=0.1, momentum=0.5)
+
+        def step(norm: Any = norm, held: Any = held, weight: Any = weight, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            loss = (function(norm, *(each * 1 for each in held)).flatten(1) @ weight).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = compiled_whole(step) if whole else step
+        losses = [run().item() for _ in range(4)]
+        found.append([losses, *(each.detach().numpy() for each in (*held, *norm.parameters(), *norm.buffers()))])
+        if whole:
+            after = run.explain().split("after the passes")[1].split("what runs")[0]
+            ends = [line for line in after.splitlines() if line.endswith(" with")]
+            assert any("layer_norm" in line or "batch_norm" in line for line in ends) == behind
+            assert any("normalize_gradients" in line for line in ends) == (in_front and kind != "rows")
+    tolerance = 5e-4 if dtype is pellucid.float32 else 1e-10
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=tolerance, atol=tolerance)

@@ -96,20 +96,12 @@ def emit(loop: Loop, strides: dict[int, tuple[int, ...]]) -> tuple[Emitter, list
             name, own = values[id(value)]
             known[id(value)] = k.load(type, getattr(k, name), place(own))
 
-        def found(argument: Any) -> Any:
-            if not isinstance(argument, Value):
-                return argument
-            if is_number(argument) and argument.array is not None:
-                return k.constant(type, float(argument.array.item()))
-            return known[id(argument)]
-
+        scalars.through(k, type, loop.body, known, is_number)
         for node in loop.body:
-            made = scalars.EXPRESSIONS[node.name](k, *map(found, node.args), **node.kwargs)
             out = node.outputs[0]
-            known[id(out)] = made
             if id(out) in values:
                 name, own = values[id(out)]
-                k.store(made, getattr(k, name), place(own))
+                k.store(known[id(out)], getattr(k, name), place(own))
         for source, out in loop.sums:
             name, own = values[id(out)]
             at = place(own)

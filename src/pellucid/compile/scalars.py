@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from pellucid.kernels import mathematics as m
 from pellucid.kernels.emitter import Emitter, Value
+
+from .graph import Node
+from .graph import Value as GraphValue
 
 Expression = Callable[..., Value]
 
@@ -123,3 +126,23 @@ def can(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if name == "spread":
         return kwargs.get("dim") is None
     return name != "clone" or not kwargs.get("memory_format")
+
+
+def through(
+    k: Emitter, type: str, body: Iterable[Node], known: dict[int, Any], is_number: Callable[[Any], bool]
+) -> dict[int, Any]:
+    """The values that a loop's applications make of those that are `known` by the id of their graph value; with these.
+
+    `is_number` says which arguments are constants that stand in the code itself.
+    """
+
+    def found(argument: Any) -> Any:
+        if not isinstance(argument, GraphValue):
+            return argument
+        if is_number(argument) and argument.array is not None:
+            return k.constant(type, float(argument.array.item()))
+        return known[id(argument)]
+
+    for node in body:
+        known[id(node.outputs[0])] = EXPRESSIONS[node.name](k, *map(found, node.args), **node.kwargs)
+    return known

@@ -100,7 +100,7 @@ def status() -> str:
 
 def function(kernel: Emitter) -> Callable[..., None] | None:
     """The function `(start, stop, parameters…)` of a kernel; None where none can be made. It runs without the GIL."""
-    global _failure
+    global _failure, _known
     with _lock.lock:
         found = _target() if _failure is None else None
         if found is None:
@@ -108,7 +108,7 @@ def function(kernel: Emitter) -> Callable[..., None] | None:
         try:
             loaded = _function(found, kernel)
         except Exception as failure:  # noqa: BLE001  another LLVM, a processor that it does not know
-            _failure = f"llvmlite does not run here: {failure}"
+            _failure, _known = f"llvmlite does not run here: {failure}", None
             return None
     if not loaded:
         return None

@@ -8,6 +8,7 @@ float64.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,10 +64,30 @@ def _sums(k: Emitter, unit: Value, type: str, *terms: Any) -> list[Value]:
 _PLACES = {"segments": "i64", "length": "i64", "step": "i64", "apart": "i64"}
 
 
-def _normalise(name: str, type: str, by_unit: bool) -> Emitter:
-    """normal = (x - mean) / √(var + eps), out = normal · weight + bias: these of each unit or of each number of one."""
+class Expression:
+    """What is made of a number of each of several arrays: `emit(emitter, type, *numbers)`; `text` tells which it is."""
+
+    def __init__(self, text: str, count: int, emit: Callable[..., Value]) -> None:
+        self.text, self.count, self.emit = text, count, emit
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+def _normalise(name: str, type: str, by_unit: bool, then: Expression | None = None) -> Emitter:
+    """normal = (x - mean) / √(var + eps), out = normal · weight + bias: these of each unit or of each number of one.
+
+    With `then`, out is what it makes of that and of a number of each of the other arrays.
+    """
     pointers = ("x", "weight", "bias", "out", "normal", "mean", "var", "scale")
-    k = Emitter(f"{name}_{int(by_unit)}", {**dict.fromkeys(pointers, "ptr"), "eps": type, **_PLACES})
+    others = [f"other{i}" for i in range(then.count - 1 if then else 0)]
+    k = Emitter(
+        f"{name}_{int(by_unit)}",
+        {**dict.fromkeys(pointers, "ptr"), "eps": type, **_PLACES, **dict.fromkeys(others, "ptr")},
+    )
     count = k.convert(k.segments * k.length, "double")
     with k.loop(k.start, k.stop) as unit:
         (total,) = _sums(k, unit, type, lambda place: k.load(type, k.x, place))
@@ -87,22 +108,28 @@ def _normalise(name: str, type: str, by_unit: bool) -> Emitter:
                 normal = (k.load(type, k.x, first + j) - mean) * scale
                 k.store(normal, k.normal, first + j)
                 which = unit if by_unit else j
-                k.store(normal * k.load(type, k.weight, which) + k.load(type, k.bias, which), k.out, first + j)
+                made = normal * k.load(type, k.weight, which) + k.load(type, k.bias, which)
+                if then is not None:
+                    made = then.emit(k, type, made, *(k.load(type, getattr(k, each), first + j) for each in others))
+                k.store(made, k.out, first + j)
     return k
 
 
-def _normalise_gradients(name: str, type: str, by_unit: bool) -> Emitter:
+def _normalise_gradients(name: str, type: str, by_unit: bool, first_of_all: Expression | None = None) -> Emitter:
     """With h = grad · weight: out = scale · (h - mean(h) - normal · mean(h · normal)).
 
-    With a weight of each unit also what it and the bias get, Σ grad · normal and Σ grad of the unit.
+    With a weight of each unit also what it and the bias get, Σ grad · normal and Σ grad of the unit. With
+    `first_of_all`, grad is what it makes of a number of each of several arrays.
     """
-    pointers = ("grad", "weight", "normal", "scale", "out", "of_weight", "of_bias")
-    k = Emitter(f"{name}_{int(by_unit)}", {**dict.fromkeys(pointers, "ptr"), **_PLACES})
+    given_arrays = [f"given{i}" for i in range(first_of_all.count)] if first_of_all else ["grad"]
+    pointers = ("weight", "normal", "scale", "out", "of_weight", "of_bias")
+    k = Emitter(f"{name}_{int(by_unit)}", {**dict.fromkeys([*given_arrays, *pointers], "ptr"), **_PLACES})
     count = k.convert(k.segments * k.length, "double")
     with k.loop(k.start, k.stop) as unit:
 
         def given(place: Value, unit: Value = unit) -> Value:
-            found = k.load(type, k.grad, place)
+            loaded = [k.load(type, getattr(k, each), place) for each in given_arrays]
+            found = first_of_all.emit(k, type, *loaded) if first_of_all else loaded[0]
             return found if by_unit else found * k.load(type, k.weight, place - unit * k.step)
 
         plain, along = _sums(k, unit, type, given, lambda place: given(place) * k.load(type, k.normal, place))
@@ -204,11 +231,19 @@ def _least(layout: Layout) -> int:
 
 
 def normalise(
-    x: Array, weight: Array | None, bias: Array | None, dims: tuple[int, ...], eps: float, by_unit: bool
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    dims: tuple[int, ...],
+    eps: float,
+    by_unit: bool,
+    then: Expression | None = None,
+    others: Sequence[Array] = (),
 ) -> tuple[Array, Array, Array, Array, Array] | None:
     """(normal · weight + bias, normal, mean, variance, 1 / √(var + eps)); None where the NumPy lines are to run.
 
-    Weight and bias are `by_unit` of each channel, else of each place of the last dimensions.
+    Weight and bias are `by_unit` of each channel, else of each place of the last dimensions. With `then`, the first is
+    what it makes of that and of each of `others`, which have the shape of `x`.
     """
     layout = _layout(x.shape, dims) if _large(x) else None
     if layout is None or layout.length < _SHORT:
@@ -216,16 +251,18 @@ def normalise(
     size = layout.units if by_unit else layout.length
     factor: Array = np.ones(size, x.dtype) if weight is None else weight
     shift: Array = np.zeros(size, x.dtype) if bias is None else bias
-    if not rows(x, factor, shift) or factor.size != size or shift.size != size:
+    if not rows(x, factor, shift, *others) or factor.size != size or shift.size != size:
         return None
-    function = _forward.function(x.dtype, by_unit)
+    if any(each.shape != x.shape for each in others):
+        return None
+    function = _forward.function(x.dtype, by_unit, *([] if then is None else [then]))
     if function is None:
         return None
     kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
     out, normal = np.empty_like(x), np.empty_like(x)
     mean, var, scale = (np.empty(kept, x.dtype) for _ in range(3))
     arrays = (x, factor, shift, out, normal, mean, var, scale)
-    share(function, layout.units, _least(layout), *map(address, arrays), eps, *layout[1:])
+    share(function, layout.units, _least(layout), *map(address, arrays), eps, *layout[1:], *map(address, others))
     return out, normal, mean, var, scale
 
 
@@ -253,6 +290,30 @@ def normalise_gradients(
         least = max(16, -(-_EACH // layout.units))  # columns: whole lines of the cache
         share(columns, size, least, *map(address, (grad, normal, *out[1:], *parts)), layout.units, size)
     return True
+
+
+def joined_gradients(
+    first_of_all: Expression, given: Sequence[Array], weight: Array | None, normal: Array, scale: Array,
+    dims: tuple[int, ...],
+) -> Array | None:  # fmt: skip
+    """The gradients of what was normalised by channel, of weight and of bias in a row; None where the lines are to run.
+
+    The gradient that comes in is what `first_of_all` makes of each number of the arrays `given`.
+    """
+    layout = _layout(normal.shape, dims) if _large(normal) and rows(normal, scale, *given) else None
+    if layout is None or layout.length < _SHORT or scale.size != layout.units:
+        return None
+    factor: Array = np.ones(layout.units, normal.dtype) if weight is None else weight
+    if not rows(normal, factor) or factor.size != layout.units or any(each.shape != normal.shape for each in given):
+        return None
+    function = _gradients.function(normal.dtype, True, first_of_all)
+    if function is None:
+        return None
+    made = np.empty(normal.size + 2 * layout.units, normal.dtype)
+    of_weight, of_bias = made[normal.size :].reshape(2, layout.units)
+    arrays = (*given, factor, normal, scale, made, of_weight, of_bias)
+    share(function, layout.units, _least(layout), *map(address, arrays), *layout[1:])
+    return made
 
 
 def softmax_(x: Array, zero: bool) -> bool:

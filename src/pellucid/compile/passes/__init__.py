@@ -7,13 +7,14 @@
 | `common` | what is computed twice is computed once |
 | `dead` | what nobody reads is not computed |
 | `fusion` | chains of elementwise ops become loops |
+| `normalising` | the loop after a normalisation, or before its gradient, becomes part of it |
 | `descent` | a product that makes a gradient takes it off the weight |
 """
 
 from collections.abc import Callable
 
 from ..graph import Graph
-from . import common, constants, dead, descent, fusion, lowering
+from . import common, constants, dead, descent, fusion, lowering, normalising
 
 PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
     ("constants", constants.run),
@@ -21,6 +22,7 @@ PASSES: tuple[tuple[str, Callable[[Graph], None]], ...] = (
     ("common", common.run),
     ("dead", dead.run),
     ("fusion", fusion.run),
+    ("normalising", normalising.run),
     ("descent", descent.run),
 )
 
