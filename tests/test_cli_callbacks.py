@@ -109,10 +109,23 @@ def test_callbacks_come_back_on_resume_and_may_not_change() -> None:
     assert whole.exit_code == part.exit_code == 0
     wrong = pellucid("train", "--resume", "part", "--epochs", 4, "--callback", "ema:decay=0.5")
     assert wrong.exit_code == 2
-    assert "--callback" in wrong.stderr
+    assert "--callback ema:decay=0.5 changes what is computed, and the run" in wrong.stderr
     assert pellucid("train", "--resume", "part", "--epochs", 4).exit_code == 0
     without = [{k: v for k, v in row.items() if k != "seconds"} for row in rows("part")]
     assert without == [{k: v for k, v in row.items() if k != "seconds"} for row in rows("whole")]
+
+
+def test_a_run_whose_time_is_over_says_so_and_goes_on_with_more() -> None:
+    how = ["--epochs", 2, "--no-report", "--callback", "ema"]
+    assert pellucid("train", "moons", *how, "--out", "whole").exit_code == 0
+    part = pellucid("train", "moons", *how, "--callback", "time-limit:limit=0.000001s", "--out", "part")
+    assert "The time limit of 1e-06 s is over. Stopped after step 0 (epoch 1 of 2)" in part.output
+    assert "pellucid train --resume part --callback time-limit:limit=2e-06s" in part.output
+    more = pellucid("train", "--resume", "part", "--callback", "time-limit:limit=1h", "--callback", "csv-logger")
+    assert more.exit_code == 0, more.output
+    kept = json.loads(Path("part/config.json").read_text())["config"]["callback"]
+    assert kept == ["ema", "time-limit:limit=1h", "csv-logger"]
+    assert Path("part/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "linear", "one-cycle"])

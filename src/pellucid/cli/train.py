@@ -203,9 +203,13 @@ def _where(session: RunSession, reported: bool) -> str:
     learner, folder, epochs = session.learner, session.folder, session.config.epochs
     again = f"pellucid train --resume {shell.quote(folder.path)}"
     if not session.verdict and learner.epoch < epochs:
+        limit, why = session.time_limit, ""
+        if limit is not None:
+            why = f"The time limit of {limit.limit:g} s is over. "
+            again += f" --callback time-limit:limit={2 * limit.limit:g}s"
         return (
-            f"Stopped after step {learner.step} (epoch {learner.epoch + 1} of {epochs}); saved in {folder.path}.\n"
-            f"To go on: {again}"
+            f"{why}Stopped after step {learner.step} (epoch {learner.epoch + 1} of {epochs}); saved in {folder.path}.\n"
+            f"To go on: {again}" + (f"\nReport: {folder.report}" if reported else "")
         )
     where = f"Run folder: {folder.path}"
     where += "".join(f"\n{each.where}" for each in learner.callbacks if isinstance(each, Tracker) and each.where)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pellucid import nn, optim, train
+from pellucid.experiments.errors import UsageError
 from pellucid.experiments.muon import MuonAndAdamW, groups_of
 from pellucid.experiments.schedules import Scheduled
 from pellucid.experiments.words import Words, dashed
@@ -174,3 +175,26 @@ def _callbacks() -> dict[str, type]:
 
 
 CALLBACKS = Words("callback", _callbacks)
+
+
+def with_observers(own: tuple[str, ...], given: tuple[str, ...]) -> tuple[str, ...]:
+    """The callbacks `own` of a run when it goes on with `given` beside them, or in the place of those of that name.
+
+    Only those that look on may be new or changed, as with another of the rest it would be another run: else UsageError.
+
+    >>> with_observers(("time-limit:limit=9s", "gradient-clip:norm=1"), ("time-limit:limit=2h", "ema"))
+    Traceback (most recent call last):
+    ...
+    pellucid.experiments.errors.UsageError: --callback ema changes what is computed, ...
+    >>> with_observers(("time-limit:limit=9s", "gradient-clip:norm=1"), ("time-limit:limit=2h", "csv-logger"))
+    ('gradient-clip:norm=1', 'time-limit:limit=2h', 'csv-logger')
+    """
+    fresh = [text for text in given if text not in own]
+    for text in fresh:
+        if not CALLBACKS.kind(text).observes:
+            raise UsageError(
+                f"--callback {text} changes what is computed, and the run that is to go on has "
+                f"{', '.join(own) or 'none'}. Leave it out, or start a new run without --resume."
+            )
+    names = {CALLBACKS.name(text) for text in fresh}
+    return (*(text for text in own if CALLBACKS.name(text) not in names), *fresh)

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pellucid.experiments import baseline, build, report
+from pellucid.experiments import baseline, build, choices, report
 from pellucid.experiments import data as source
 from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config, Options
@@ -28,6 +28,7 @@ from pellucid.train import (
     Recorder,
     RunFolder,
     RunFolderError,
+    TimeLimit,
     write_atomically,
 )
 from pellucid.train.files import run_lock
@@ -76,6 +77,8 @@ def _take_up(folder: RunFolder, given: Options, quiet: bool) -> RunSession:
     check_data(stored.get("data", {}), f"{folder.config}, data")
     own = {"dataset": config.dataset} | ({"target": config.target} if config.target else {})
     given = settings.check({**own, **given})
+    if "callback" in given:
+        config = dataclasses.replace(config, callback=choices.with_observers(config.callback, given.pop("callback")))
     settings.check_same(given, config, path)
     config = dataclasses.replace(config, **{name: given[name] for name in settings.RESUMABLE if name in given})
     data = source.load({**{k: v for k, v in dataclasses.asdict(config).items() if v is not None}, "quiet": quiet})
@@ -224,6 +227,12 @@ class RunSession:
         """Why a callback ended the run early; empty where none did."""
         early = [callback for callback in self.learner.callbacks if isinstance(callback, EarlyStopping)]
         return next((callback.verdict for callback in early if callback.stopped_epoch is not None), "")
+
+    @property
+    def time_limit(self) -> TimeLimit | None:
+        """The limit whose time is over, if it is."""
+        limits = (callback for callback in self.learner.callbacks if isinstance(callback, TimeLimit))
+        return next((limit for limit in limits if limit.spent >= limit.limit), None)
 
     @property
     def unlearned(self) -> str:
