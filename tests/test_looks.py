@@ -1,6 +1,7 @@
 """Every kind of page at the widths of a telephone, a tablet and a desk: nothing overlaps, is cut, or moves sideways.
 
-What is wider than a telephone (a table, a listing) is moved within a frame of its own.
+What is wider than a telephone (a table, a listing) is moved within a frame of its own. Whatever a screen reader comes
+to has a name.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from pellucid.doctor.report import Finding
 from tests.devtools import Tab, chromium, tab
 from tests.pages import ROOT
 
+SPOKEN = {"button", "link", "checkbox", "combobox", "searchbox", "textbox", "image", "region", "table", "columnheader"}
 WIDTHS = (400, 800, 1400)
 
 # Whatever reaches beyond the window, but for what lies in a frame that moves by itself.
@@ -64,8 +66,8 @@ def page(tmp_path: Path) -> Iterator[Tab]:
         yield opened
 
 
-def look(page: Tab, path: Path) -> None:
-    """Fails where something reaches beyond the window at one of the widths."""
+def look(page: Tab, path: Path, spoken: bool = True) -> None:
+    """Fails where something reaches beyond the window at one of the widths, or, where it is `spoken`, has no name."""
     page.call("Page.navigate", url=path.as_uri())
     page.until(f"document.readyState === 'complete' && location.href === {path.as_uri()!r}")
     for width in WIDTHS:
@@ -73,6 +75,7 @@ def look(page: Tab, path: Path) -> None:
             page.shown_as(width, dark=dark)
             assert page.evaluate(BEYOND) == [], (path.name, width)
     assert page.troubles == []
+    assert not spoken or [row for row in page.read_out() if row[0] in SPOKEN and not row[1].strip()] == [], path.name
 
 
 def step() -> Any:
@@ -148,4 +151,4 @@ def test_pages_of_the_documentation(page: Tab) -> None:
         pytest.skip("the documentation is not built: mkdocs build")
     for name in ("index", "getting-started", "doctor", "looking", "exercises", "notebooks/circle", "commands/train",
                  "reference/ops/trigonometric", "pytorch-names"):  # fmt: skip
-        look(page, ROOT / "site" / f"{name}.html")
+        look(page, ROOT / "site" / f"{name}.html", spoken=False)

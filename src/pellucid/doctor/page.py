@@ -111,7 +111,11 @@ def _content(report: Examined) -> str:
         f'<h1 class="{escape(report.status)}">{escape(_title(report))}</h1>\n{reason}{_lead(report)}{findings}'
         f"{_patch(report.fix)}"
         "<section>\n<h2>How the program was understood</h2>\n"
-        + (f"<table><tbody>{understood}</tbody></table>\n" if understood else "<p>No training loop was found.</p>\n")
+        + (
+            f'<table aria-label="How the program was understood"><tbody>{understood}</tbody></table>\n'
+            if understood
+            else "<p>No training loop was found.</p>\n"
+        )
         + f'<p class="soft">Examined in {report.seconds:.1f} seconds by pellucid doctor.</p>\n</section>\n'
     )
 
@@ -149,8 +153,9 @@ def _finding(finding: Finding) -> str:
     wrong = [t for t in finding.tensors if t.get("said")]
     if wrong:
         rows = "".join(f"<tr><td>{escape(str(t['name']))}</td><td>{escape(str(t['said']))}</td></tr>" for t in wrong)
+        heads = "<tr><th>Parameter</th><th>Its updates</th></tr>"
         parts.append(
-            f"<table><thead><tr><th>Parameter</th><th>Its updates</th></tr></thead><tbody>{rows}</tbody></table>\n"
+            f'<table aria-label="Parameters and their updates"><thead>{heads}</thead><tbody>{rows}</tbody></table>\n'
         )
     parts.append(_proof(finding.fork))
     return "".join(parts) + "</section>\n"

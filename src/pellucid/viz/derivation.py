@@ -51,7 +51,7 @@ def _page(title: str, body: str, style: str) -> str:
     return secured(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -116,6 +116,7 @@ def _matrix(array: Any, caption: str = "") -> str:
     """A table of numbers, tinted by size: blue for positive, orange for negative."""
     array = np.asarray(array)
     shape = " × ".join(map(str, array.shape))
+    name = _text(f"{caption or 'numbers'}, {shape}")
     head = f"<figcaption>{_text(caption)} <small>{shape}</small></figcaption>" if caption else ""
     if array.ndim == 0:
         return f"<figure>{head}<span class='single'>{_figure(array.item())}</span></figure>"
@@ -133,7 +134,8 @@ def _matrix(array: Any, caption: str = "") -> str:
         lines.append(f"<tr>{''.join(cells)}{'<td>…</td>' if len(row) > _MOST else ''}</tr>")
     if len(rows) > _MOST:
         lines.append("<tr><td>⋮</td></tr>")
-    return f"<figure class='pellucid-sideways'>{head}<table class='numbers'>{''.join(lines)}</table></figure>"
+    table = f"<table class='numbers' role='table' aria-label='{name}'>{''.join(lines)}</table>"
+    return f"<figure class='pellucid-sideways'>{head}{table}</figure>"
 
 
 def _row(*parts: str) -> str:
@@ -207,7 +209,8 @@ def _elements(made: Any, argument: Any) -> str:
         cells.append("kink" if np.diagonal(argument.kinks)[i] else f"{abs(slopes[i] - numeric[i]):.0e}")
         lines.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     heads = "".join(f"<th>{_text(name)}</th>" for name in head)
-    return f"<div class='wide'><table class='elements'><tr>{heads}</tr>{''.join(lines)}</table></div>"
+    table = f"<table class='elements' aria-label='Element by element'><tr>{heads}</tr>{''.join(lines)}</table>"
+    return f"<div class='pellucid-sideways'>{table}</div>"
 
 
 def _curve(made: Any) -> str:
@@ -260,7 +263,7 @@ def _curve(made: Any) -> str:
         if low <= a <= high and bottom <= s <= top:
             parts.append(f"<rect class='of-slope' x='{px(a) - 4:.1f}' y='{py(s) - 4:.1f}' width='8' height='8'/>")
     label = f"{made.op} and its derivative"
-    sample = "<svg width='34' height='12'><path class='{}' d='M2,6H32'/></svg>"
+    sample = "<svg width='34' height='12' aria-hidden='true'><path class='{}' d='M2,6H32'/></svg>"
     key = f"<span>{sample.format('of-value')} {_text(made.op)}({_text(argument.letter)})</span>"
     key += f"<span>{sample.format('of-slope')} its derivative</span>"
     return (

@@ -1,7 +1,7 @@
 // What the panel at the side and the hint at the mouse say of a box.
 
 function facts(rows) {
-  const table = html("table");
+  const table = html("table", { "aria-label": "facts" });
   for (const [name, value] of rows) if (value !== "" && value !== null && value !== undefined) table.append(html("tr", {}, html("th", {}, name), html("td", {}, value)));
   return table;
 }
@@ -68,16 +68,16 @@ function values(name, value, style, brief) {
   const few = value.numbers !== null && flat(value.numbers).length <= (brief ? 16 : 64) && value.shape.length <= 2;
   const found = [html("h4", {}, name)];
   if (few && value.shape.length === 0) found.push(html("p", {}, number(value.numbers)));
-  else if (few) found.push(matrix(value));
+  else if (few) found.push(matrix(value, name));
   if (!few || value.shape.length) found.push(html("p", {}, spread(value)));
   if (value.counts.length && !brief) found.push(histogram(value, style));
   return found;
 }
 
-function matrix(value) {
+function matrix(value, name) {
   const rows = value.shape.length === 2 ? value.numbers : [value.numbers];
   const most = Math.max(...flat(value.numbers).filter((one) => typeof one === "number").map(Math.abs), 0);
-  const table = html("table", { class: "numbers" });
+  const table = html("table", { class: "numbers", role: "table", "aria-label": `${name}, ${shape(value.shape)}` });
   for (const row of rows) {
     table.append(html("tr", {}, ...row.map((one) => {
       const part = most && typeof one === "number" ? Math.abs(one) / most : 0;

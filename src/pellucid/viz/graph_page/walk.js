@@ -34,16 +34,16 @@ function rowsOf(matrix) {
   return found;
 }
 
-function table(matrix_) {
+function table(matrix_, name) {
   const rows = rowsOf(matrix_);
   if (!matrix_) return html("span", {}, "–");
   if (rows === null) return html("span", { class: "kind" }, `${shape(matrix_.shape)}: too many numbers to show`);
   if (!matrix_.shape.length) return html("span", { class: "single" }, number(matrix_.numbers));
-  return matrix({ shape: [rows.length, rows[0]?.length ?? 0], numbers: rows });
+  return matrix({ shape: [rows.length, rows[0]?.length ?? 0], numbers: rows }, name);
 }
 
 function named(symbol, matrix_) {
-  return html("figure", {}, html("figcaption", {}, symbol, html("small", {}, matrix_ && matrix_.shape.length ? ` ${shape(matrix_.shape)}` : "")), table(matrix_));
+  return html("figure", {}, html("figcaption", {}, symbol, html("small", {}, matrix_ && matrix_.shape.length ? ` ${shape(matrix_.shape)}` : "")), table(matrix_, symbol));
 }
 
 function equation(terms) {
@@ -112,7 +112,7 @@ function arrived(id) {
     found.push(html("p", {}, `It is used ${flows.length} times, so ${flows.length} shares are added up:`), equation(terms));
     for (const flow of flows) found.push(html("details", {}, html("summary", {}, use(flow)), equation(flow.terms)));
   } else if (flows.length) found.push(html("p", {}, use(flows[0])), equation(flows[0].terms));
-  if (walk.rest[id]) found.push(html("p", {}, "A part came by a way that the record does not show (a Function of your own, a change in place):"), table(walk.rest[id]));
+  if (walk.rest[id]) found.push(html("p", {}, "A part came by a way that the record does not show (a Function of your own, a change in place):"), table(walk.rest[id], "that part"));
   return found;
 }
 
@@ -145,7 +145,7 @@ function computed(id) {
   const found = [];
   if (it.kind === "op") {
     found.push(html("p", {}, html("code", {}, walk.calls[id])), html("p", { class: "kind" }, it.formula));
-    for (const [source, argument] of into[id]) found.push(html("div", { class: "given" }, html("span", {}, `${argument}: `, go(source)), table(nodes[source].value)));
+    for (const [source, argument] of into[id]) found.push(html("div", { class: "given" }, html("span", {}, `${argument}: `, go(source)), table(nodes[source].value, argument)));
   }
   found.push(head(it.kind === "op" ? "Its result" : "Its numbers"), named(nameOf(id), it.value));
   if (it.line) found.push(...yourLine(it.line));
@@ -249,7 +249,7 @@ function keys(event) {
 
 $(".legend .hint").textContent = "← →: steps · click: why its gradient · drag: move · Ctrl+wheel: zoom";
 for (const [style, words] of [["of-value", "value: blue +, orange −"], ["of-gradient", "gradient"]]) {
-  const picture = element("svg", { width: 34, height: 16 });
+  const picture = element("svg", { width: 34, height: 16, "aria-hidden": "true" });
   sketch(picture, { shape: [1, 3], numbers: [[1, -1, 0.4]] }, 3, 3, true, style);
   $(".legend .hint").before(html("span", {}, picture, words));
 }
