@@ -19,9 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pellucid.kernels import normal
 from pellucid.random import generator as module
-from pellucid.random.box_muller import fused_multiply_add
+from pellucid.random.box_muller import fused_multiply_add, normal_blocks
 from pellucid.random.generator import Generator, default_generator, sampler_seed
+from pellucid.random.twister import units_of
 
 try:
     import torch
@@ -243,6 +245,16 @@ def assert_same_bits(actual: np.ndarray, expected: np.ndarray) -> None:
     if actual.dtype.kind == "f" and actual.tobytes() != expected.tobytes():
         np.testing.assert_array_max_ulp(actual, expected, 0)
     np.testing.assert_array_equal(actual, expected)
+
+
+def test_a_kernel_draws_the_normal_numbers_of_the_numpy_lines() -> None:
+    words = np.random.RandomState(1).randint(0, 2**32, 1 << 18).astype(np.uint64)
+    words[:64] = np.repeat([0, 0xFFFFFF, 1, 0x800000], 16)
+    found = normal.normal_blocks(words, 0.25, 3.0)
+    if found is None:
+        pytest.skip(f"no kernel runs here: {normal.target()}")
+    lines = normal_blocks(units_of(words), 0.25, 3.0)
+    assert np.array_equal(found.view(np.int32), lines.view(np.int32))
 
 
 @comparable

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "declare": frozenset({"core"}),
     "reverse": frozenset({"declare", "core"}),
     "printing": frozenset({"declare", "core"}),
-    "random": frozenset({"declare", "core"}),
+    "random": frozenset({"declare", "core", "kernels"}),
     "record": frozenset({"reverse", "declare", "core"}),
     "kernels": frozenset({"backend", "files"}),
     "ops": frozenset({"core", "declare", "reverse", "random", "kernels"}),

@@ -24,6 +24,8 @@ from .declaration import Declaration, Forward
 from .node import OUT, VALUE, Arguments, Attributes, Node, Source, Vocabulary, next_number
 from .tensor import Chain, Tensor, View, counter_of, pass_on_retain
 
+_new: Any = object.__new__
+
 
 def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> None:
     """Note that `out`, the result of the view op `op` on `source`, shares its memory (reshape may have copied)."""
@@ -36,6 +38,25 @@ def mark(out: Tensor, op: Declaration, source: Tensor, kwargs: Attributes) -> No
         out._view = View(source, ((op, kwargs),), version, not state.grad)
     else:
         out._view = View(known.base, (*known.chain, (op, kwargs)), version, not state.grad or known.untracked)
+
+
+def pieces(op: Declaration, source: Tensor, keys: list[tuple[Any, ...]]) -> tuple[Tensor, ...] | None:
+    """What the view op gives for each `key`, made in one go; None where a history is to be recorded, or tools watch."""
+    array, known = source._array, source._view
+    if state.interpreters or type(array) is not np.ndarray or (state.grad and source.requires_grad):
+        return None
+    counter = counter_of(source)
+    version = counter[0]
+    base, before, untracked = source, (), not state.grad
+    if known is not None:
+        base, before, untracked = known.base, known.chain, untracked or known.untracked
+    made: list[Tensor] = []
+    for key in keys:
+        tensor: Tensor = _new(Tensor)
+        tensor._array, tensor._counter = array[key], counter
+        tensor._view = View(base, (*before, (op, {"key": key})), version, untracked)
+        made.append(tensor)
+    return tuple(made)
 
 
 def _shares(array: Array, other: Array) -> bool:
@@ -145,7 +166,9 @@ def _check_writable(op: Declaration, target: Tensor) -> None:
 
 
 def _check_memory(op: Declaration, array: Array) -> None:
-    if any(step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)):
+    if 0 in array.strides and any(
+        step == 0 and length > 1 for step, length in zip(array.strides, array.shape, strict=True)
+    ):
         raise RuntimeError(
             with_line(
                 f"{op.name}: unsupported operation: more than one element of the written-to tensor refers to a single "

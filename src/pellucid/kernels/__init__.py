@@ -13,6 +13,7 @@
 | `recurrent` | LSTM and GRU over a whole sequence, and back |
 | `classes` | cross-entropy, and the gradient of an embedding |
 | `rows` | layer and batch norm, softmax, and their gradients |
+| `normal` | normal numbers from the generator's words |
 | `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |
 | `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |

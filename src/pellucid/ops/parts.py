@@ -7,10 +7,12 @@ All that Python's slicing can name is one op, `part`, with a key of integers, sl
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 from pellucid.core import Tensor, apply, called, method
+from pellucid.core.views import pieces
 from pellucid.declare import function, op
 from pellucid.declare.arguments import integer, is_list
 from pellucid.errors import DimensionError, ShapeError, with_line
@@ -51,6 +53,12 @@ def along(dim: int, what: Any) -> tuple[Any, ...]:
 def piece(input: Tensor, dim: int, what: Any) -> Tensor:
     """The part of `input` at `what` (an index or a slice) along `dim`, as a view."""
     return apply(part, (input,), {"key": along(dim, what)})
+
+
+def _at(input: Tensor, dim: int, those: Iterable[Any]) -> tuple[Tensor, ...]:
+    """A view at each of `those` (indices or slices) along `dim`."""
+    found = pieces(part, input, [along(dim, what) for what in those])
+    return tuple(piece(input, dim, what) for what in those) if found is None else found
 
 
 # --- slices -----------------------------------------------------------------------------------------------------------
@@ -138,8 +146,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """
     if input.ndim == 0:
         raise DimensionError(with_line("Dimension specified as 0 but tensor has no dimensions"))
-    dim = dim_of(dim, input.ndim)
-    return tuple(piece(input, dim, i) for i in range(input.shape[dim]))
+    return _at(input, dim_of(dim, input.ndim), range(input._array.shape[dim]))
 
 
 @method
@@ -151,11 +158,7 @@ def __iter__(self: Tensor) -> Iterator[Tensor]:
 
 
 def _cut(input: Tensor, dim: int, ends: Any) -> tuple[Tensor, ...]:
-    start, parts = 0, list[Tensor]()
-    for end in ends:
-        parts.append(piece(input, dim, slice(start, end)))
-        start = end
-    return tuple(parts)
+    return _at(input, dim, [slice(start, end) for start, end in itertools.pairwise((0, *ends))])
 
 
 @function()
@@ -253,10 +256,7 @@ def tensor_split(
     dim = dim_of(dim, input.ndim)
     size = input.shape[dim]
     if is_list(indices_or_sections):
-        return tuple(
-            piece(input, dim, slice(*pair))
-            for pair in zip([0, *indices_or_sections], [*indices_or_sections, size], strict=True)
-        )
+        return _cut(input, dim, [*indices_or_sections, size])
     count = integer(indices_or_sections, "sections")
     if count <= 0:
         raise RuntimeError(with_line(f"number of sections must be larger than 0, got {count}"))

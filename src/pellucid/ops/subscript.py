@@ -221,13 +221,18 @@ def _simple(key: Any, rank: int) -> tuple[Any, ...] | None:
     entries = cast("tuple[Any, ...]", key if type(key) is tuple else (key,))
     if len(entries) > rank:
         return None
-    for entry in entries:
+    numbers: tuple[Any, ...] = ()  # those after which a tensor of one integer stood, and that integer
+    for place, entry in enumerate(entries):
         if type(entry) is slice:
             if entry.step is not None or type(entry.start) not in _BOUNDS or type(entry.stop) not in _BOUNDS:
                 return None
+        elif type(entry) is Tensor:
+            if entry._array.ndim or entry._array.dtype not in _INTEGERS:
+                return None
+            numbers = (*numbers, *entries[len(numbers) : place], entry.item())
         elif type(entry) is not int:
             return None
-    return (*entries, ...)
+    return (*numbers, *entries[len(numbers) :], ...)
 
 
 _BOUNDS = (int, type(None))

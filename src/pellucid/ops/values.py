@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pellucid import backend
 from pellucid.core import Tensor, method
 from pellucid.core.context import note_read, state
@@ -24,6 +26,8 @@ def item(self: Tensor) -> Any:
             "write .tolist()"
         )
     note_read(self)
+    if type(self._array) is np.ndarray and self._array.dtype.kind != "V":  # most often
+        return self._array.item()
     if not backend.of_array(self._array).has_numbers:
         raise RuntimeError(with_line("Tensor.item() cannot be called on meta tensors: they have no numbers"))
     return (widened(self._array) if is_narrow(self._array) else self._array).item()

@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.kernels import normal as kernels
 from pellucid.types.bfloat16 import converted, rounded, widened
 from pellucid.types.dtypes import bfloat16, finfo
 
 from .box_muller import BLOCK, fused_multiply_add, libm, normal_blocks
-from .twister import Twister
+from .twister import Twister, units_of
 
 Array = npt.NDArray[Any]
 Shape = Sequence[int]
@@ -119,18 +120,29 @@ class Generator(Twister):
         count = math.prod(shape)
         if count < BLOCK or not contiguous:
             return _narrowed(fused_multiply_add(self._normal_pairs(count, kind), std, mean), kind).reshape(shape)
-        unit = self._unit64 if kind == np.float64 else self._unit32
         whole = count - count % BLOCK
         # PyTorch draws uniforms for the unfinished block too, except in 16 bits, and then forgets them.
-        uniforms = unit(whole if kind.itemsize == 2 else count)[:whole]
-        normals = np.empty(count, np.float32 if kind.kind == "V" else kind)
-        normals[:whole] = normal_blocks(uniforms, mean, std)
+        normals = self._normal_blocks(whole if kind.itemsize == 2 else count, mean, std, kind)
         if whole < count:
-            normals[-BLOCK:] = normal_blocks(unit(BLOCK), mean, std)
-        return (rounded(normals) if kind.kind == "V" else normals).reshape(shape)
+            last = self._normal_blocks(BLOCK, mean, std, kind)
+            normals = np.concatenate([normals[: count - BLOCK], last])
+        if kind.kind == "V":
+            normals = rounded(normals)
+        return normals.astype(kind, copy=False).reshape(shape)
+
+    def _normal_blocks(self, count: int, mean: float, std: float, kind: np.dtype[Any]) -> Array:
+        """Normal numbers of as many uniforms as fill blocks, of the `count` that are drawn; in float32 at least."""
+        whole = count - count % BLOCK
+        if kind == np.float64:
+            return normal_blocks(self._unit64(count)[:whole], mean, std)
+        words = self._words(count)[:whole]
+        found = kernels.normal_blocks(words, mean, std)
+        return normal_blocks(units_of(words), mean, std) if found is None else found
 
     def _normal_pairs(self, count: int, dtype: npt.DTypeLike) -> Array:
         """Standard normal numbers in float64, for a result of dtype; the last of an odd number of them is kept."""
+        if count < BLOCK:
+            return np.array(self._few_normals(count))
         normals = np.empty(count)
         filled = 0
         if count and self._spare_normal is not None:
@@ -143,6 +155,21 @@ class Generator(Twister):
         normals[filled:] = drawn.ravel()[: count - filled]
         if (count - filled) % 2:
             self._spare_normal = float(drawn[-1, 1])
+        return normals
+
+    def _few_normals(self, count: int) -> list[float]:
+        """The same as a list, where arrays would cost more than what they hold."""
+        normals: list[float] = []
+        if count and self._spare_normal is not None:
+            normals.append(self._spare_normal)
+            self._spare_normal = None
+        words = self._words(2 * (count - len(normals) + 1 & ~1)).tolist()
+        for i in range(0, len(words), 4):
+            u, v = ((high << 32 | low) % 2**53 * 2.0**-53 for high, low in (words[i : i + 2], words[i + 2 : i + 4]))
+            radius, angle = math.sqrt(-2.0 * math.log1p(-v)), 2.0 * math.pi * u
+            normals += (radius * math.cos(angle), radius * math.sin(angle))
+        if len(normals) > count:
+            self._spare_normal = normals.pop()
         return normals
 
     def log_normal(self, shape: Shape, mean: float = 1.0, std: float = 2.0, dtype: npt.DTypeLike = np.float32) -> Array:

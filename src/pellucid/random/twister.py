@@ -149,11 +149,16 @@ class Twister:
 
     def _unit32(self, count: int) -> Array:
         """Uniform on [0, 1) with 24 bits, float32."""
-        return (self._words(count).astype(np.int32) & 0xFFFFFF).astype(np.float32) * np.float32(2.0**-24)
+        return units_of(self._words(count))
 
     def _unit64(self, count: int) -> Array:
         """Uniform on [0, 1) with 53 bits, float64."""
         return (self._words64(count) & np.uint64(2**53 - 1)) * 2.0**-53
+
+
+def units_of(words: Array) -> Array:
+    """32-bit words as float32 uniform on [0, 1): their low 24 bits."""
+    return (words.astype(np.int32) & 0xFFFFFF).astype(np.float32) * np.float32(2.0**-24)
 
 
 # A fork while another thread draws would leave the child with a lock that nobody opens: a draw holds the lock of its
