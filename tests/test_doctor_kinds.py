@@ -16,8 +16,9 @@ from pellucid.doctor.observed.examination import _astray
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import FinalRecord, LossRecord, OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate
-from pellucid.doctor.observed.treatments import Clip, ConstantRate, SameShape, ScaleInputs
+from pellucid.doctor.observed.treatments import Clip, ConstantRate, Longer, SameShape, ScaleInputs, Treatment
 from pellucid.nn import functional as F
+from pellucid.utils.data import DataLoader, TensorDataset
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +29,8 @@ def seeded() -> Iterator[None]:
     torch.set_rng_state(kept)
 
 
-def watched(program: Callable[[], Any]) -> ProgramRecord:
-    observer = Observer()
+def watched(program: Callable[[], Any], *treatments: Treatment) -> ProgramRecord:
+    observer = Observer(treatments)
     observer.start()
     try:
         program()
@@ -200,7 +201,7 @@ def test_one_long_row_of_all_words_is_no_batch_of_rows() -> None:
                 return head(network(words, starts))
 
         net, rows = Net(), torch.arange(60)
-        loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows), batch_size=10, shuffle=True)
+        loader = DataLoader(TensorDataset(rows), batch_size=10, shuffle=True)
         for _ in range(4):
             for (batch,) in loader:
                 words = torch.randint(0, 9, (50,))
@@ -309,6 +310,28 @@ def test_a_program_that_ends_after_a_few_updates() -> None:
     assert causes(rate.hardly_any, few) == ["too-few-updates"]
     few.optimizers[0].steps = 400
     assert causes(rate.hardly_any, few) == []
+
+
+def trained_by_loader() -> None:
+    network = nn.Linear(4, 2)
+    optimizer = optim.SGD(network.parameters(), lr=0.1)
+    x = torch.randn(60, 4)
+    loader = DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=5)
+    for a, b in loader:
+        optimizer.zero_grad()
+        F.cross_entropy(network(a), b).backward()
+        optimizer.step()
+    with torch.no_grad():
+        assert len(list(loader)) == 12, "an evaluation sees each row once"
+
+
+def test_more_updates_are_tried_where_a_loader_gives_the_batches() -> None:
+    assert [len(watched(trained_by_loader, *made).steps) for made in ((), (Longer(3),))] == [12, 36]
+    record = watched(trained_by_loader)
+    record.ended = True
+    assert [(s.cause, s.times) for s in rate.few(record)] == [("too-few-updates", 10)]
+    record.loaders.clear()
+    assert causes(rate.few, record) == []
 
 
 def test_progress_of_a_regression_is_by_its_targets() -> None:

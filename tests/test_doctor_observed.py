@@ -614,7 +614,9 @@ def test_a_direction_of_rates_that_is_left() -> None:
     assert sorted(s.direction for s in rate.near(flat) if s.beyond) == [-1, 1]
     flat.parameters["w"].moved = 0.001
     assert {s.direction for s in rate.near(flat)} == {1}, "what moved nothing cannot have stepped too far"
-    assert {s.direction for s in rate.near(run(*[1.0] * 20, *[float("nan")] * 30))} == {-1}
+    lost = run(*[1.0] * 20, *[float("nan")] * 30)
+    lost.parameters["w"] = ParameterRecord("w", (2, 2), moved=float("nan"))
+    assert {s.direction for s in rate.near(lost)} == {-1}
 
 
 def classified(accuracy: float, loss: float) -> ProgramRecord:

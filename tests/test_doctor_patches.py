@@ -274,6 +274,23 @@ AGAIN = AGAIN.replace("self.read(rows)[0][:, -1]", "self.turned(rows.flatten(1))
     "model = Reader", "    def turned(self, h):\n        for _ in range(8):\n            h = self.read(h).relu()\n"
     "        return h\n\n\nmodel = Reader"
 )  # fmt: skip
+OWN = """class Bend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.tanh(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * (1 - torch.tanh(ctx.saved_tensors[0]) ** 2)
+
+
+torch.manual_seed(0)
+"""
+OWN = PROGRAM.replace("torch.manual_seed(0)\n", OWN).replace(
+    "F.cross_entropy(model(x[i : i + 20])", "F.cross_entropy(model[2](Bend.apply(model[0](x[i : i + 20])))"
+)
+OWN = OWN.replace("print((model(x)", "print((model[2](Bend.apply(model[0](x)))")
 RUN = [  # the cause, the right program, and what makes it wrong
     ("lr-too-low", PROGRAM, "lr=0.3", "lr=1e-5"),
     ("lr-too-high", PROGRAM, "lr=0.3", "lr=30.0"),
@@ -310,6 +327,7 @@ RUN = [  # the cause, the right program, and what makes it wrong
     ("labels-out-of-range", TWO, "y[i : i + 20].float()[:, None]", "y[i : i + 20].float()[:, None] + 1"),
     ("class-imbalance", RARE, ", weight=torch.tensor([0.5, 20.0, 1.0])", ""),
     ("wrong-loss-for-task", BY_METHOD, ".log_softmax(1)", ""),
+    ("wrong-backward", OWN, "return g * (1", "return -g * (1"),
     ("low-coverage", LOADED, "        optimizer.z", "        a, b = x[order][:20], y[order][:20]\n        optimizer.z"),
     ("labels-misaligned", PROGRAM, "y[i : i + 20]", "y[torch.randperm(240)[:20]]"),
 ]  # fmt: skip

@@ -204,6 +204,21 @@ def _kept_in_list(finding: Finding, statement: ast.stmt, text: Text) -> Iterator
             yield text.with_expression(node.value, f"{to_nn(text)}.{kind}({text.of(node.value)})")
 
 
+def _by_its_forward(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """A Function whose own backward is left out: what its forward computes is differentiated as it is."""
+    line = finding.line or 0
+    for kind in ast.walk(ast.parse(text.source)):
+        if not isinstance(kind, ast.ClassDef) or not kind.lineno <= line <= (kind.end_lineno or 0):
+            continue
+        forward = next((n for n in kind.body if isinstance(n, ast.FunctionDef) and n.name == "forward"), None)
+        if forward is None or not any("Function" in ast.unparse(base) for base in kind.bases):
+            continue
+        kept = '"save_for_backward": lambda *kept: None, "mark_non_differentiable": lambda *kept: None'
+        context = forward.args.args and forward.args.args[0].arg == "ctx"
+        given = f'type("Context", (), {{{kept}}})(), *given' if context else "*given"
+        yield text.after(kind, f"{kind.name}.apply = lambda *given: {kind.name}.forward({given})")
+
+
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "init-too-small": (_drawn_anew,),
     "init-too-large": (_drawn_anew,),
@@ -216,6 +231,7 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "input-not-scaled": (_to_scale,),
     "feature-scale-mismatch": (_to_scale,),
     "softmax-single-unit": (_one_unit,),
+    "wrong-backward": (_by_its_forward,),
     "samples-mixed": (_batch_first,),
     "parameter-not-optimized": (_kept_in_list,),
 }

@@ -112,7 +112,7 @@ def stands(record: ProgramRecord) -> bool:
 
 def goes_far(record: ProgramRecord) -> bool:
     """Whether a parameter came far from where it was at first; where none did, no step can have been too long."""
-    return any(p.moved >= UNMOVED for p in record.parameters.values())
+    return any(not p.moved < UNMOVED for p in record.parameters.values())  # what is no number went furthest
 
 
 def stays(record: ProgramRecord) -> bool:

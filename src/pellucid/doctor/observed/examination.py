@@ -13,7 +13,18 @@ from pellucid.doctor.finding import SEVERITIES
 from pellucid.doctor.report import Finding, Report
 
 from . import joint
-from .compare import better, better_held_out, by_guessing, does_well, explained, is_worse, outcome, stands, stays
+from .compare import (
+    better,
+    better_held_out,
+    by_guessing,
+    does_well,
+    explained,
+    is_worse,
+    outcome,
+    reached,
+    stands,
+    stays,
+)
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import crash, data, gradients, held_out, loss, model, numbers, rate
@@ -27,6 +38,7 @@ STATED: tuple[Rule, ...] = (
 )  # fmt: skip
 GROUPS: tuple[tuple[Rule, ...], ...] = (
     (*gradients.CONDITIONS, *model.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
+    (rate.few,),
     model.CLASSES,
     (rate.near,),
     (rate.further,),
@@ -41,6 +53,7 @@ NO_BACKWARD = "backward() was never called: no training was seen in the program.
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ROUNDS = 4
 ASTRAY = 10.0  # times the loss at first
+FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
 POINTS = 60
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
@@ -226,7 +239,7 @@ class _Search:
         runs = iter(
             self.laboratory.several(
                 [[*self.treatments, *s.treatments] for s in suspicions if s.treatments],
-                max(len(self.current.steps), ENOUGH) + beyond,
+                max(len(self.current.steps), ENOUGH) * max((s.times for s in suspicions), default=1) + beyond,
                 self.seconds,
             )
         )
@@ -373,6 +386,8 @@ def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
         if was.final.loss is not None and now.final.loss is not None:
             return now.final.loss < 0.6 * was.final.loss
         return False
+    if suspicion.times > 1:
+        return reached(now) - max(reached(was), 0.0) > FAR
     strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
     return better(was, now, strictly, suspicion.same_loss)
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import pellucid.optim as optim
-from pellucid.core import Tensor
+from pellucid.core import Tensor, state
 from pellucid.nn import Module, init, utils
 from pellucid.nn import functional as F
 from pellucid.nn.modules import loss as losses
@@ -214,16 +214,18 @@ def _loaders(observer: Watching, hooks: Hooks) -> None:
         observer.loader(made)
 
     def iterated(made: Any) -> Any:
-        with observer.aside():
-            batches = iter(iterate(made))
-        while True:
+        times = max((treatment.epochs() for treatment in observer.treatments), default=1) if state.grad else 1
+        for _ in range(times):
             with observer.aside():
-                try:
-                    batch = next(batches)
-                except StopIteration:
-                    return
-            observer.evaluations.loader = made
-            yield batch
+                batches = iter(iterate(made))
+            while True:
+                with observer.aside():
+                    try:
+                        batch = next(batches)
+                    except StopIteration:
+                        break
+                observer.evaluations.loader = made
+                yield batch
 
     hooks.set(DataLoader, "__init__", loader)
     hooks.set(DataLoader, "__iter__", iterated)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from ..compare import goes_far, outcome, stands
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
-from ..treatments import ConstantRate, LearningRate
+from ..treatments import ConstantRate, LearningRate, Longer
 
 FACTORS = (0.1, 0.01, 10.0, 100.0)
 FURTHER = (1e3, 1e4, 1e5)
 FURTHEST = 1e12
+MORE = 10  # times as many updates, that are tried
 HARDLY_ANY = 10  # updates in all
 FEW_RATES = 20
 FADED = 0.01  # of its highest, for a rate that does next to nothing
@@ -79,6 +80,22 @@ def hardly_any(record: ProgramRecord) -> Iterator[Suspicion]:
         record.loaders[0].place if record.loaders else optimizer,
         certain=True,
         confidence=0.7,
+    )
+
+
+def few(record: ProgramRecord) -> Iterator[Suspicion]:
+    """A few updates by a DataLoader, of which there might be more."""
+    updates = len(record.steps)
+    if not record.ended or not record.loaders or not HARDLY_ANY <= updates <= FEW or len(record.optimizers) != 1:
+        return
+    yield Suspicion(
+        "too-few-updates",
+        f"The program makes {updates} updates in all, and with {MORE} times as many, at the same rate, it comes far.",
+        "Each update is a small step: hundreds of them are usual.",
+        "more epochs, or smaller batches",
+        record.optimizers[0].place,
+        [Longer(MORE)],
+        times=MORE,
     )
 
 

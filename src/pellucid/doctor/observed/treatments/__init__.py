@@ -1,0 +1,51 @@
+"""What may be changed in a fork of a program while it runs, by hooks in what it calls, to see if it learns better."""
+
+from .data import DropRows, Longer, ScaleInputs, Shuffle
+from .loss import Attribute, Bypass, LogProbabilities, SameShape, WeighClasses, Within
+from .network import Attached, Contract, FreshWeights, LessDropout, Rectify, Replace, TrainMode
+from .treatment import Treatment
+from .updates import (
+    Clip,
+    ConstantRate,
+    Descend,
+    LearningRate,
+    NoClip,
+    NoWeightDecay,
+    OptimizeAll,
+    ScaleGradients,
+    Shrink,
+    TrainStrangers,
+    ZeroGradients,
+)
+
+__all__ = [
+    "Attached",
+    "Attribute",
+    "Bypass",
+    "Clip",
+    "ConstantRate",
+    "Contract",
+    "Descend",
+    "DropRows",
+    "FreshWeights",
+    "LearningRate",
+    "LessDropout",
+    "Longer",
+    "LogProbabilities",
+    "NoClip",
+    "NoWeightDecay",
+    "OptimizeAll",
+    "Rectify",
+    "Replace",
+    "SameShape",
+    "ScaleGradients",
+    "ScaleInputs",
+    "Shrink",
+    "Shuffle",
+    "TrainMode",
+    "TrainStrangers",
+    "Treatment",
+    "WeighClasses",
+    "Within",
+    "ZeroGradients",
+]

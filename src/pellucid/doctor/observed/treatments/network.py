@@ -1,0 +1,107 @@
+"""Changes of a network: its first weights, its activations, its mode, and where its graph is cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.core import no_grad
+from pellucid.nn.functional import relu, tanh
+
+from .treatment import Treatment
+
+
+@dataclass
+class Attached(Treatment):
+    """Within a network, detach() cuts nothing."""
+
+    def detaches(self) -> bool:
+        return False
+
+
+@dataclass
+class Rectify(Treatment):
+    """A rectifier after the ops with weights, but for the last."""
+
+    of_function = True
+
+    keys: frozenset[tuple[str, int]]
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        return relu(result) if key in self.keys else result
+
+
+@dataclass
+class Replace(Treatment):
+    """Activations of one kind by a leaky rectifier, whose slope is nowhere 0, or by tanh, which is bounded."""
+
+    of_function = True
+
+    names: frozenset[str]
+    keys: frozenset[tuple[str, int]]
+    bounded: bool = False
+
+    def result(self, key: tuple[str, int], args: Any, result: Any) -> Any:
+        if key[0] not in self.names or key not in self.keys:
+            return result
+        return tanh(args[0]) if self.bounded else relu(args[0]) * 0.9 + args[0] * 0.1
+
+
+@dataclass
+class FreshWeights(Treatment):
+    """Before the first pass, weights are drawn anew, uniform within 1 / √fan_in, and biases are 0."""
+
+    done: bool = False
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self.done:
+            self.done = True
+            draw = np.random.default_rng(0)
+            with no_grad():
+                for name, parameter in module.named_parameters():
+                    if parameter.dim() < 2:
+                        if name.endswith("bias"):
+                            parameter.zero_()
+                        continue
+                    bound = 1.7 / np.sqrt(max(int(np.prod(parameter.shape[1:])), 1))
+                    parameter.copy_(parameter.new_tensor(draw.uniform(-bound, bound, tuple(parameter.shape))))
+        return args
+
+
+@dataclass
+class Contract(Treatment):
+    """Before the first pass, square weights are divided by their largest singular value, where that is above 1."""
+
+    done: bool = False
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self.done:
+            self.done = True
+            with no_grad():
+                for parameter in module.parameters():
+                    if parameter.dim() == 2 and parameter.shape[0] == parameter.shape[1]:
+                        gain = float(np.linalg.norm(parameter.detach().numpy().astype(float), 2))
+                        if gain > 1:
+                            parameter.copy_(parameter / gain)
+        return args
+
+
+@dataclass
+class TrainMode(Treatment):
+    """train() before each pass that trains."""
+
+    def module(self, module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        module.train()
+        return args
+
+
+@dataclass
+class LessDropout(Treatment):
+    """Dropout with another probability."""
+
+    p: float = 0.1
+
+    def op(self, key: tuple[str, int], args: Any, kwargs: Any) -> tuple[Any, Any]:
+        return (args, {**kwargs, "p": self.p}) if key[0] == "dropout_mask" else (args, kwargs)
