@@ -70,6 +70,13 @@ def gru(t: Any, x: Any, hidden: Any, *weights: Any, **options: Any) -> Any:
     return t.cat([out.flatten(), last.flatten()])
 
 
+def rnn(t: Any, x: Any, hidden: Any, *weights: Any, **options: Any) -> Any:
+    layer = t.nn.RNN(x.shape[2], hidden.shape[2], dtype=x.dtype, **options)
+    named = dict(zip((name for name, _ in layer.named_parameters()), [w * 0.1 for w in weights], strict=True))
+    out, last = t.func.functional_call(layer, named, (x, hidden))
+    return t.cat([out.flatten(), last.flatten()])
+
+
 def normed(t: Any, x: Any, weight: Any, bias: Any) -> Any:
     return t.nn.functional.layer_norm(x, tuple(weight.shape), weight, bias)
 
@@ -162,6 +169,13 @@ CASES = [
     Case("gru both ways", partial(gru, bidirectional=True), [
         ((3, 17, 10), (2, 17, 32), *[(96, 10), (96, 32), (96,), (96,)] * 2),
     ], ("gru_sequence", "gru_sequence_backward"), bound=3),
+    Case("rnn", rnn, [
+        ((1, 1, 3), (1, 1, 2), (2, 3), (2, 2), (2,), (2,)),
+        ((7, 9, 10), (1, 9, 65), (65, 10), (65, 65), (65,), (65,)),
+    ], ("rnn_sequence", "rnn_sequence_backward"), bound=3),
+    Case("rnn both ways", partial(rnn, bidirectional=True, nonlinearity="relu"), [
+        ((3, 17, 10), (2, 17, 32), *[(32, 10), (32, 32), (32,), (32,)] * 2),
+    ], ("rnn_sequence", "rnn_sequence_backward"), bound=3),
     Case("lstm projected", partial(lstm, proj_size=9), [
         ((3, 17, 10), (1, 17, 9), (1, 17, 32), (128, 10), (128, 9), (128,), (128,), (9, 32)),
     ], ("lstm",), bound=3),

@@ -10,7 +10,7 @@
 | `products` | products of two matrices, and their sum with a bias or a weight |
 | `blas` | the product that NumPy's own BLAS has |
 | `attention` | attention of each head, forward and backward |
-| `recurrent` | LSTM and GRU over a whole sequence, and back |
+| `recurrent`, `gates` | LSTM, GRU and plain recurrences over a whole sequence, and back; one step of LSTM |
 | `classes` | cross-entropy, and the gradient of an embedding |
 | `rows` | layer and batch norm, softmax, and their gradients |
 | `normal` | normal numbers from the generator's words |

@@ -1,16 +1,17 @@
-"""Long short-term memory and gated recurrent units over a whole sequence, forward and back, each in one call.
+"""Recurrences over a whole sequence (LSTM, gated recurrent units, plain ones), forward and back, each in one call.
 
 A step is the product of the states with the weight, and what the gates make of it. The weight is packed once for all
 steps, in *panels*: for forward a panel has the columns of all gates of a few units, so that the sums of a block of
 rows and these units are in registers when the gates are computed; for backward it has some columns of the weight.
 The rows of a batch do not meet: threads share them.
 
-With a mask or a projection, the gates alone are a kernel (`lstm`), which the op calls for each step.
+With a mask or a projection, the gates of LSTM alone are a kernel (see `gates`), which the op calls for each step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,7 @@ from .pool import share
 from .table import TYPES, Kernel, address, rows
 
 LEAST = 512  # cells of a step: below, a call costs as much as it saves
-_EACH = 1 << 15  # cells that a thread takes at least
-_PRODUCTS = 1 << 21  # products of numbers, likewise
+_PRODUCTS = 1 << 21  # products of numbers that a thread takes at least
 _VECTORS = 2  # of a row of a block in backward
 _STEPS = ("batch", "size", "steps", "first", "turn")  # `turn` is 1, or -1 from the last step to the first
 
@@ -140,13 +140,15 @@ Cell = Callable[[Value, Value, Value, int, Value, Value], None]
 
 
 def _steps_back(
-    v: _Lanes, gates: int, delta: Value, kept: tuple[Value, Value], sizes: tuple[int, int, int], cell: Cell
-) -> None:
+    v: _Lanes, gates: int, delta: Value, kept: tuple[Value, Value], sizes: tuple[int, int, int], cell: Cell,
+    begin: Value | None = None,
+) -> None:  # fmt: skip
     """Go through the steps of a backward pass: what the states get is their own gradient and what comes through time.
 
     The latter is the product of the weight with the gradient of the `gates` of the step after, in `delta`. `kept` has
     what was kept of all steps, and the first. `cell` is called for the units of a vector: with their place in a batch,
-    their row and column in all steps, how many they are, what they get, and where those of the step before are.
+    their row and column in all steps, how many they are, what they get, and where those of the step before are. The
+    first step has no product, unless `begin` is what it multiplies.
     """
     k, type, lanes = v.k, v.type, v.lanes
     wide, row_of = _VECTORS * lanes, k.size * gates
@@ -154,7 +156,9 @@ def _steps_back(
         t = k.first + s * k.turn
         later = k.at(delta, (t - k.turn) * k.batch * row_of, type)
         before = k.select(s + 1 < k.steps, k.at(kept[0], (t + k.turn) * k.batch * k.size, type), kept[1])
-        depth = k.select(s > 0, row_of, 0)
+        depth = row_of if begin is not None else k.select(s > 0, row_of, 0)
+        if begin is not None:
+            later = k.select(s > 0, later, begin)
 
         def block(
             i: Value, height: int, panel: Value, width: int, t=t, later=later, before=before, depth=depth
@@ -267,14 +271,47 @@ def _gru_backward(name: str, type: str, lanes: int, height: int, rows: int, unit
     return k
 
 
+def _rnn(name: str, type: str, lanes: int, height: int, rows: int, units: int, relu: bool) -> Emitter:
+    """state = tanh(of_states + state · weight), or max(·, 0): all steps, `of_states` being what the gates are given."""
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}_{int(relu)}",
+                {**dict.fromkeys(("of_states", "weight", "hidden", "states"), "ptr"), **dict.fromkeys(_STEPS, "i64")},
+                blocked=True)  # fmt: skip
+    v = _Lanes(k, type, lanes)
+
+    def cell(at: Value, line: Value, column: Value, own: int, raw: Value, before: Value) -> None:
+        made = k.select(raw < 0, k.like(raw, 0.0), raw) if relu else m.tanh(k, raw)
+        v.store(made, k.states, line * k.size + column, own)
+
+    _steps_back(v, 1, k.states, (k.states, k.hidden), (height, rows, units), cell, begin=k.hidden)
+    return k
+
+
+def _rnn_backward(name: str, type: str, lanes: int, height: int, rows: int, units: int, relu: bool) -> Emitter:
+    """From the gradients of all states those of the gates (`delta`). The steps are given in the order of backward."""
+    k = Emitter(f"{name}_{lanes}_{height}_{rows}_{units}_{int(relu)}",
+                {**dict.fromkeys(("of_states", "weight", "states", "delta"), "ptr"), **dict.fromkeys(_STEPS, "i64")},
+                blocked=True)  # fmt: skip
+    v = _Lanes(k, type, lanes)
+
+    def cell(at: Value, line: Value, column: Value, own: int, raw: Value, before: Value) -> None:
+        place = line * k.size + column
+        shown = v.load(k.states, place, own)
+        slope = k.select(shown > 0, k.like(raw, 1.0), 0.0) if relu else 1 - shown * shown
+        v.store(raw * slope, k.delta, place, own)
+
+    _steps_back(v, 1, k.delta, (k.states, k.states), (height, rows, units), cell)
+    return k
+
+
 _lstm_all, _lstm_all_back = Kernel("lstm_sequence", _lstm), Kernel("lstm_sequence_backward", _lstm_backward)
 _gru_all, _gru_all_back = Kernel("gru_sequence", _gru), Kernel("gru_sequence_backward", _gru_backward)
+_rnn_all, _rnn_all_back = Kernel("rnn_sequence", _rnn), Kernel("rnn_sequence_backward", _rnn_backward)
 
 
 class _Run:
     """A kernel over a sequence, for arrays of these shapes."""
 
-    def __init__(self, kernel: Kernel, like: Array, steps: int, reverse: bool, back: bool) -> None:
+    def __init__(self, kernel: Kernel, like: Array, steps: int, reverse: bool, back: bool, *options: Any) -> None:
         target = compiler.target()
         self.batch, self.size = like.shape
         self.steps, self.reverse = steps, reverse
@@ -285,8 +322,8 @@ class _Run:
         many = target.lanes == 16  # 32 vector registers, else 16
         self.height = (8 if many else 4) if back else (4 if many else 3)
         self.wide = self.lanes * (_VECTORS if back else 1)
-        options = self.lanes, self.height, self.batch % self.height, self.size % self.wide
-        self.function = kernel.function(like.dtype, *options)
+        sizes = self.lanes, self.height, self.batch % self.height, self.size % self.wide
+        self.function = kernel.function(like.dtype, *sizes, *options)
 
     def __call__(self, *arrays: Array) -> None:
         if self.function is None:
@@ -371,6 +408,7 @@ def gru_sequence_backward(
 
     False where the NumPy lines are to run.
     """
+    of_states = np.ascontiguousarray(of_states) if type(of_states) is np.ndarray else of_states
     if not rows(of_states, hidden, gated, states, of_gates, of_u, inner) or weight.dtype != hidden.dtype:
         return False
     run = _Run(_gru_all_back, hidden, len(gated), not reverse, back=True)
@@ -381,47 +419,27 @@ def gru_sequence_backward(
     return True
 
 
-# ----------------------------------------------------------------------------------------------- a step by itself
-
-
-def _gates(name: str, type: str) -> Emitter:
-    """i, f, g, o = σ, σ, tanh, σ of product + gates; cell = f · before + i · g; state = o · tanh(cell). By rows."""
-    pointers = ("product", "gates", "before", "gated", "cell", "state")
-    k = Emitter(name, {**dict.fromkeys(pointers, "ptr"), "size": "i64"})
-    with k.loop(k.start, k.stop) as row, k.loop(0, k.size) as j:
-        made = []
-        for part, function in enumerate((m.sigmoid, m.sigmoid, m.tanh, m.sigmoid)):
-            place = (row * 4 + part) * k.size + j
-            made.append(function(k, k.load(type, k.product, place) + k.load(type, k.gates, place)))
-            k.store(made[-1], k.gated, place)
-        inward, forget, new, outward = made
-        place = row * k.size + j
-        cell = forget * k.load(type, k.before, place) + inward * new
-        k.store(cell, k.cell, place)
-        k.store(outward * m.tanh(k, cell), k.state, place)
-    return k
-
-
-_step = Kernel("lstm", _gates)
-
-Step = Callable[..., None]
-
-
-def lstm(gates: Array, cell: Array) -> Step | None:
-    """What does a step of `gates` (T, B, 4H), the first cell being `cell` (B, H); None where NumPy's lines are to run.
-
-    It is called as step(product, gates, before, gated, cell, state), all of one step and row by row; it fills the last
-    three.
-    """
-    if not rows(gates, cell) or cell.dtype not in TYPES or cell.size < LEAST:
+def rnn_sequence(gates: Array, weight: Array, hidden: Array, relu: bool, reverse: bool) -> Array | None:
+    """All states (T, B, H); None where the NumPy lines are to run."""
+    if not rows(gates, hidden) or weight.dtype != gates.dtype:
         return None
-    found = _step.function(cell.dtype)
-    if found is None:
+    run = _Run(_rnn_all, hidden, len(gates), reverse, True, relu)
+    if run.function is None:
         return None
-    batch, size = cell.shape
-    least = -(-_EACH // size)
+    states = np.empty_like(gates)
+    run(gates, run.columns(weight.T), hidden, states)
+    return states
 
-    def step(*arrays: Array) -> None:
-        share(found, batch, least, *map(address, arrays), size)
 
-    return step
+def rnn_sequence_backward(
+    of_states: Array, weight: Array, states: Array, delta: Array, relu: bool, reverse: bool
+) -> bool:
+    """Fill `delta` (T, B, H), the gradient of the gates; False where the NumPy lines are to run."""
+    of_states = np.ascontiguousarray(of_states) if type(of_states) is np.ndarray else of_states
+    if not rows(of_states, states, delta) or weight.dtype != states.dtype:
+        return False
+    run = _Run(_rnn_all_back, states[0], len(states), not reverse, True, relu)
+    if run.function is None:
+        return False
+    run(of_states, run.columns(weight), states, delta)
+    return True

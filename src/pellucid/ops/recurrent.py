@@ -18,6 +18,7 @@ from typing import Any
 
 from pellucid.declare import op
 from pellucid.errors import ShapeError
+from pellucid.kernels import gates as gates_of_step
 from pellucid.kernels import recurrent as native
 from pellucid.reverse.vocabulary import of_array
 
@@ -79,6 +80,9 @@ def rnn_scan(
     _check("rnn_scan", gates, weight, hidden, 1, weight.shape[-1])
     kind = gates.dtype
     gates, weight, hidden = widened(xp, gates), widened(xp, weight), widened(xp, hidden)
+    found = native.rnn_sequence(gates, weight, hidden, relu, reverse) if mask is None else None
+    if found is not None:
+        return found.astype(kind, copy=False)
     back = xp.ascontiguousarray(weight.T)
     states = xp.empty(gates.shape, gates.dtype)
     for t in _steps(len(gates), reverse):
@@ -116,6 +120,13 @@ def rnn_delta(
     xp: Any, grad: Any, states: Any, weight: Any, mask: Any = None, *, relu: bool = False, reverse: bool = False
 ) -> Any:
     """The gradients of the gates and of the first state of `rnn_scan`, in a row, from that of its result `states`."""
+    if mask is None:
+        shape = states.shape[1:]
+        made = xp.empty(states.size + math.prod(shape), states.dtype)
+        delta, along = out_of_row(of_array(made), made, states.shape, shape)
+        if native.rnn_sequence_backward(grad, weight, states, delta, relu, reverse):
+            xp.matmul(delta[-1 if reverse else 0], weight, out=along)
+            return made
     return _rnn_steps(of_array(grad), grad, states, weight, mask, relu=relu, reverse=reverse)
 
 
@@ -174,7 +185,7 @@ def lstm_scan(
             return packed.astype(kind, copy=False), gated
     across = None if projection is None else xp.ascontiguousarray(widened(xp, projection).T)
     room = xp.empty((batch, 4 * size), gates.dtype)
-    fused = native.lstm(gates, cell)
+    fused = gates_of_step.lstm(gates, cell)
     if fused is not None:
         gated, back = xp.empty(gates.shape, gates.dtype), xp.ascontiguousarray(weight.T)
         shown = None if across is None else xp.empty((batch, size), gates.dtype)
