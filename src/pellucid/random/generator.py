@@ -306,6 +306,14 @@ class Generator(Twister):
         kind = np.dtype(dtype)
         if n - 1 > (largest := _EXACT_INTEGERS.get(kind.char, _integer_bounds(kind)[1])):
             raise RuntimeError(f"randperm: n={n} is too large for {kind}, which counts up to {largest}")
+        return np.array(self.order(n), kind)
+
+    def order(self, n: int) -> list[int]:
+        """What `randperm` makes an array of; samplers go through it number by number.
+
+        >>> Generator().manual_seed(0).order(4)
+        [0, 1, 3, 2]
+        """
         if n < _LARGE_PERMUTATION:
             steps = max(n - 1, 0)
             partners = self._words(steps).astype(np.uint32) % np.arange(n, n - steps, -1, dtype=np.uint32)
@@ -315,7 +323,7 @@ class Generator(Twister):
         order = list(range(n))
         for i, j in enumerate(partners.tolist()):
             order[i], order[j] = order[j], order[i]
-        return np.array(order, kind)
+        return order
 
     def bernoulli(self, p: float | Array, shape: Shape | None = None, dtype: npt.DTypeLike = np.float32) -> Array:
         """1 with probability p, else 0: `bernoulli_`, `torch.bernoulli`. dtype: any.

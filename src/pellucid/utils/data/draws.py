@@ -16,7 +16,7 @@ __all__ = ["index_tensor", "integers", "permutation", "sampler_seed"]
 
 def permutation(n: int, generator: Generator | None) -> list[int]:
     """0 … n - 1 in random order."""
-    return (generator or default_generator).randperm(n).tolist()
+    return (generator or default_generator).order(n)
 
 
 def integers(n: int, count: int, generator: Generator | None) -> list[int]:
