@@ -180,6 +180,22 @@ def test_the_page(tmp_path: Path) -> None:
         measured.save(tmp_path / "profile.png")
 
 
+def test_the_names_of_a_roofline_cover_no_mark_and_stay_within_the_axes() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    rows = [("batch_norm", 2e5, 1.5e6, 1e-3), ("adding gradients", 3e3, 2.4e4, 2e-5), ("linear", 5e5, 1.5e5, 1e-4),
+            ("relu", 1e4, 1e5, 3e-5), ("add", 2.1e5, 1.5e6, 1e-3)]  # fmt: skip
+    figure = viz.roofline({"operations": 1e11, "bytes": 2e10, "rows": rows})
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (axes,) = figure.axes
+    names = [text.get_bbox_patch().get_window_extent() for text in axes.texts]
+    marks = axes.transData.transform([(operations / moved, operations / s / 1e9) for _, operations, moved, s in rows])
+    assert not any(name.contains(*mark) for name in names for mark in marks)
+    assert all(axes.bbox.y0 <= name.y0 and name.y1 <= axes.bbox.y1 for name in names)
+    assert not any(a.overlaps(b) for i, a in enumerate(names) for b in names[i + 1 :])
+
+
 @pytest.mark.slow
 def test_the_page_in_a_browser(tmp_path: Path) -> None:
     frames = [

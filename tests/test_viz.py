@@ -472,6 +472,18 @@ def test_labels_above_each_other_are_in_one_line_and_clear_of_the_ticks() -> Non
     assert viz.curves(run(10)).axes[0].get_yscale() == "linear"
 
 
+@pytest.mark.parametrize("layers", [1, 12])
+def test_the_bar_below_the_activations_is_whole_and_near(layers: int) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = viz.activation_heatmap({str(i): layer(20) for i in range(layers)})
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    *panels, bar = [axes.get_tightbbox(canvas.get_renderer()) for axes in figure.axes]
+    assert bar.y0 >= 0
+    assert 0 < (min(panel.y0 for panel in panels) - bar.y1) / figure.dpi < 0.3
+
+
 def test_compared_runs_each_have_their_own_line_and_place_in_the_legend() -> None:
     figure = viz.compare_curves({name: run() for name in "abc"}, show=["val_loss", "val_accuracy"])
     names = [text.get_text() for text in figure.legends[0].get_texts()]

@@ -92,8 +92,10 @@ def activation_heatmap(
         for panels in grid.T:
             style.align_labels(panels)
         if image is not None:
-            bar = sheet.figure.colorbar(image, ax=list(grid[:, columns.index("histogram")]), location="bottom",
-                                        shrink=0.8, aspect=40)  # fmt: skip
+            # Parts of the height of all rows: a bar needs no more of it below many rows than below few.
+            room: dict[str, Any] = {"pad": 0.06 / len(chosen), "fraction": 0.3 / len(chosen)}
+            above = list(grid[:, columns.index("histogram")])
+            bar = sheet.figure.colorbar(image, ax=above, location="bottom", shrink=0.8, aspect=40, **room)
             bar.set_label("share of the layer's activations")
         _one_legend(grid, columns)
         more = f" ({len(chosen)} of {len(record)} layers)" if left_out > 0 else ""

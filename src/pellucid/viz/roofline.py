@@ -103,20 +103,27 @@ def _point(row: Sequence[Any], peak: float, bandwidth: float) -> tuple[float, fl
 
 
 def _name(axes: Any, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write the names beside their points, on the right; those that would cover each other below each other."""
+    """Write the names beside their points, on the right; one that would cover another, or a mark, as near as it can."""
     low, high = (math.log10(edge) for edge in axes.get_xlim())
     bottom, top = (math.log10(edge) for edge in axes.get_ylim())
-    taken: list[tuple[float, float, float]] = []  # left, right, middle, in parts of the axes
+    # Left, right and middle, in parts of the axes: first of the marks, then of the names.
+    marks = [((math.log10(x) - low) / (high - low), (math.log10(y) - bottom) / (top - bottom)) for x, y, _ in points]
+    taken = [(x - 0.015, x + 0.015, y) for x, y in marks]
     for x, y, name in sorted(points, key=lambda point: -point[1]):
         name = name if len(name) <= 28 else name[:27] + "…"
-        left, height = (math.log10(x) - low) / (high - low) + 0.02, (math.log10(y) - bottom) / (top - bottom)
-        wide, start = 0.013 * len(name), height
+        left, start = (math.log10(x) - low) / (high - low) + 0.02, (math.log10(y) - bottom) / (top - bottom)
+        wide = 0.013 * len(name)
         if left + wide > 1:
             left -= wide + 0.05
-        while any(left < end and begin < left + wide and abs(height - at) < 0.055 for begin, end, at in taken):
-            height -= 0.01
+        beside = [at for begin, end, at in taken if left < end and begin < left + wide]
+        free = [
+            start + step / 100
+            for step in range(-100, 101)
+            if 0.03 < start + step / 100 < 0.97 and all(abs(start + step / 100 - at) >= 0.055 for at in beside)
+        ]
+        height = min(free, key=lambda at: abs(at - start), default=start)
         taken.append((left, left + wide, height))
-        line = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.5} if height < start - 0.02 else None
+        line = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.5} if abs(height - start) > 0.02 else None
         axes.annotate(
             style.plain(name), (x, y), (left, height), textcoords="axes fraction", fontsize=9, va="center",
             arrowprops=line, bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}, zorder=4,
