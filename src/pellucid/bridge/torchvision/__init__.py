@@ -5,9 +5,9 @@ Pictures are Pillow's, as there; Pillow is imported where a picture is made.
 
 from pellucid.torch_names import absent
 
-from . import datasets, io, models, transforms, utils
+from . import datasets, io, models, ops, transforms, utils
 
-__all__ = ["datasets", "get_image_backend", "io", "models", "set_image_backend", "transforms", "utils"]
+__all__ = ["datasets", "get_image_backend", "io", "models", "ops", "set_image_backend", "transforms", "utils"]
 __version__ = "0.28.0+pellucid"
 
 

@@ -9,10 +9,10 @@ from pellucid.core import Tensor
 
 from .weights import refuse
 
-__all__ = ["MobileNetV2", "mobilenet_v2"]
+__all__ = ["MobileNetV2", "divisible", "mobilenet_v2"]
 
 
-def _divisible(value: float, divisor: int = 8) -> int:
+def divisible(value: float, divisor: int = 8) -> int:
     """The nearest multiple of 8 that is not below nine tenths."""
     near = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return near + divisor if near < 0.9 * value else near
@@ -56,11 +56,11 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, num_classes: int = 1000, width_mult: float = 1.0, dropout: float = 0.2) -> None:
         super().__init__()
-        before = _divisible(32 * width_mult)
-        self.last_channel = _divisible(1280 * max(1.0, width_mult))
+        before = divisible(32 * width_mult)
+        self.last_channel = divisible(1280 * max(1.0, width_mult))
         features: list[nn.Module] = [_convolved(3, before, stride=2)]
         for t, c, n, s in _SETTING:
-            after = _divisible(c * width_mult)
+            after = divisible(c * width_mult)
             for i in range(n):
                 features.append(InvertedResidual(before, after, s if i == 0 else 1, t))
                 before = after

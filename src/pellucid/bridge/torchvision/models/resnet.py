@@ -10,7 +10,8 @@ from pellucid.core import Tensor
 from .weights import refuse
 
 __all__ = [
-    "ResNet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "wide_resnet50_2",
+    "ResNet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d",
+    "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2",
 ]  # fmt: skip
 
 
@@ -165,3 +166,14 @@ def resnext50_32x4d(*, weights: Any = None, progress: bool = True, **kwargs: Any
 def wide_resnet50_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 50 layers, twice as wide."""
     return _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], weights, {"width_per_group": 128, **kwargs})
+
+
+def resnext101_32x8d(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+    """`ResNet` of 101 layers with 32 groups."""
+    settings = {"groups": 32, "width_per_group": 8, **kwargs}
+    return _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], weights, settings)
+
+
+def wide_resnet101_2(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> ResNet:
+    """`ResNet` of 101 layers, twice as wide."""
+    return _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], weights, {"width_per_group": 128, **kwargs})
