@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import pellucid as torch
 from pellucid import nn, optim
+from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, outcome, reached, stands
 from pellucid.doctor.observed.examination import _astray
 from pellucid.doctor.observed.observer import Observer
@@ -417,3 +419,22 @@ def test_labels_that_are_guessed_on_other_rows(apart: bool) -> None:
 
 def test_a_loss_that_rises_is_not_called_healthy() -> None:
     assert "1" in _astray(falling([0.1] * 40, [1.0, *[50.0] * 39])) and not _astray(falling([0.1] * 40, [1.0] * 40))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("y = np.random.RandomState(0).permutation(data.target)", True),
+        ("rng.shuffle(labels)", True),
+        ("x, y = shuffle(x, y)", False),
+        ("order = torch.randperm(40)", False),
+        ("y = y[order]", False),
+    ],
+)
+def test_the_line_that_orders_labels_alone(tmp_path: Path, line: str, found: bool) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(f"import numpy\n{line}\nloss.backward()\n")
+    assert orders.alone((str(script), 3)) == ((str(script), 2) if found else None)
+    script.write_text(f"{line}\n{line}\n")
+    assert orders.alone((str(script), 1)) is None, "one of two cannot be told from the other"
+    assert orders.alone((str(tmp_path / "none.py"), 1)) is None and orders.alone(None) is None

@@ -77,7 +77,7 @@ def examine(laboratory: Laboratory) -> Report:
         return Report("inconclusive", reason=f"The program gave no record: {laboratory.lost}")
     laboratory.alone = base.seconds - base.own_seconds
     busy = base.seconds / max(base.processor_seconds, 0.5)  # above 1 on a machine that has other work
-    laboratory.deadline -= max(whole - max(LONG * max(busy, 1.0), 7 * base.seconds), 0.0)
+    laboratory.deadline -= max(whole - max(LONG * max(busy, 1.0), 5 * base.seconds), 0.0)
     if base.bad_at is not None and not base.bad_inputs:
         _look_closer(laboratory, base)
     for name in base.modules:

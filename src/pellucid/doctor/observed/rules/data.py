@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, agreement, nearest
 
+from .. import orders
 from ..record import ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Shuffle
@@ -80,7 +81,7 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
             f"Of {again} times that a row came again, it had another label {differ} times.",
             "Inputs and targets are put into different orders, so labels belong to other rows.",
             "draw one permutation for both: p = torch.randperm(n); x, y = x[p], y[p]",
-            record.lines.get("rows") or record.loss.place,
+            orders.alone(record.lines.get("backward")) or record.lines.get("rows") or record.loss.place,
             certain=True,
         )
 
@@ -207,7 +208,7 @@ def unrelated(record: ProgramRecord) -> Iterator[Suspicion]:
             "and it learns next to nothing.",
             "The labels have nothing to do with the inputs, as where one of them was shuffled or shifted alone.",
             "keep rows and labels together in all that sorts, shuffles or cuts them",
-            _rows_at(record),
+            orders.alone(record.lines.get("backward")) or _rows_at(record),
             certain=True,
             confidence=0.5,
         )

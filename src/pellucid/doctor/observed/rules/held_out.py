@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import orders
 from ..compare import chance, outcome, reached
 from ..matching import curve, held_out, hits, is_named, trained_rows
 from ..record import MatchRecord, ProgramRecord
@@ -218,7 +219,8 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
         "What it learnt of its rows says nothing of others: the labels have nothing to do with the inputs, as where "
         "one of them was shuffled or shifted alone.",
         "keep rows and labels together in all that sorts, shuffles or cuts them",
-        record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place,
+        orders.alone(record.lines.get("backward"))
+        or (record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place),
         certain=True,
         confidence=0.5,
     )
