@@ -9,7 +9,8 @@ from typing import Any
 
 from pellucid.doctor import conditions, engines
 from pellucid.doctor.conditions import regime
-from pellucid.doctor.naming import by_another_loss, explain, is_named, sizes_of, sure
+from pellucid.doctor.naming import by_another_loss, by_classes, explain, is_named, sizes_of, sure
+from pellucid.doctor.probes.losses import of_classes
 from pellucid.doctor.probes.noise import drawn
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.slopes import study
@@ -18,7 +19,8 @@ from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.source import draws_units
+from pellucid.doctor.process.parameters import root_of
+from pellucid.doctor.process.source import Assignments, draws_units
 from pellucid.doctor.progress import NO_GRADIENT, NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss
 from pellucid.doctor.proof import prove
 from pellucid.doctor.report import Finding, Report
@@ -73,6 +75,11 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         progress.wrong(rules)
         if session.found.seconds * SLOW > session.left():  # a rule that was tried by itself needs no slopes
             return progress.report
+    lines = {name: at for name in session.found.crossed if (at := _replaced(session, name)) is not None}
+    if crossed := backward.crossed(session.found, lines):
+        for finding in crossed:
+            finding.code = session.program.loops.line(*lines[finding.tensors[0]["name"]])
+        return Report("faults", crossed, facts, time.monotonic() - started)
     try:
         try:
             seen, judgement = _judged(session, options)
@@ -146,6 +153,9 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             judgement, findings, more = told
             facts |= loss_facts(judgement)
     certain = all(sure(finding, judgement, named) for finding in findings)
+    if not certain and (told := by_classes(session, seen, judgement)) is not None:
+        judgement, findings, more = told
+        facts |= loss_facts(judgement)
     if certain or _proven(findings, session, judgement, seen):
         if findings:
             progress.wrong([*findings, *more])
@@ -190,10 +200,15 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     return Report("faults" if faults else "healthy", findings, facts, time.monotonic() - started)
 
 
+def _replaced(session: TrainingSession, name: str) -> tuple[str, int] | None:
+    return Assignments.of(session.program.loops.sources).replaced(root_of(name))
+
+
 def _proven(findings: list[Finding], session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy) -> bool:
     """Whether what the program calls its loss falls far better by its own slope, which the updates hardly follow."""
     candidate = judgement.candidate
-    if len(findings) != 1 or not (candidate.is_seen and candidate.named > 0):
+    meant = (candidate.is_seen and candidate.named > 0) or of_classes(candidate, seen.seen)
+    if len(findings) != 1 or not meant:
         return False
     rate = gradient.at_odds(seen.passes, judgement)
     if not rate:

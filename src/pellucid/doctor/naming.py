@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pellucid.doctor import engines
+from pellucid.doctor.probes.losses import Candidate, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.recorded import Autopsy, Named, autopsy
 from pellucid.doctor.process.child import Lost
@@ -18,7 +19,7 @@ from pellucid.doctor.rules import backward, gradient
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
-OTHERS = 4  # losses of which it is asked whether they and a mistake explain all that is seen
+OTHERS = 3  # losses of which it is asked whether they and a mistake explain all that is seen
 PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
 RESERVE = 12.0  # seconds that are left to what comes after
 
@@ -32,7 +33,7 @@ def by_another_loss(
     """
     others = [found for found in gradient.ranked(seen) if found.wrong and found.candidate.kind in PLAUSIBLE]
     others = [found for found in others if found.candidate.named > 0 and not found.candidate.frozen]
-    others.sort(key=lambda found: (-found.candidate.named, PLAUSIBLE.index(found.candidate.kind)))
+    others.sort(key=lambda found: (-found.candidate.named, _order(found.candidate, seen)))
     for found in others[: 3 * OTHERS]:
         accumulating = backward.findings(found, seen, session.found, set())
         if accumulating and accumulating[0].mistake == "accumulated":
@@ -50,6 +51,22 @@ def by_another_loss(
     return None
 
 
+def _order(candidate: Candidate, seen: SlopeStudy) -> int:
+    """Probabilities of classes and class numbers go together by the cross entropy; everything else as it is usual."""
+    return -1 if of_classes(candidate, seen.seen) else PLAUSIBLE.index(candidate.kind)
+
+
+def by_classes(
+    session: TrainingSession, seen: SlopeStudy, first: gradient.Judgement
+) -> tuple[gradient.Judgement, list[Finding], list[Finding]] | None:
+    """The judgement by the cross entropy of what can hardly be meant for anything else."""
+    others = [found for found in gradient.ranked(seen) if found.wrong and of_classes(found.candidate, seen.seen)]
+    if not others or first.candidate.is_seen or session.left() < RESERVE:
+        return None
+    findings = backward.findings(others[0], seen, session.found, sizes_of(seen, session.found))
+    return others[0], findings, [m for finding in findings for m in explain(finding, session, others[0], seen)]
+
+
 def explain(
     finding: Finding, session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
 ) -> list[Finding]:
@@ -62,7 +79,7 @@ def explain(
             _put(finding, session, at)
         return more
     _place(finding, session, judgement, seen)
-    if finding.cause == "wrong-backward":
+    if finding.cause == "wrong-backward" and judgement.wrong:
         more = _name(finding, session, judgement, seen)
     elif finding.cause == "loss-sign-flipped":
         _where_it_turns(finding, session, judgement, seen)

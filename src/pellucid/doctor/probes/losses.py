@@ -182,6 +182,16 @@ def candidates(
     return found
 
 
+def of_classes(candidate: Candidate, seen: Seen) -> bool:
+    """Whether an output is a probability of each class, and a label by its name is the number of one."""
+    if candidate.kind != "cross" or candidate.named <= 0 or candidate.label is None:
+        return False
+    output, label = seen.get(candidate.output, []), seen.get(candidate.label, [])
+    if not output or not label or output[0].ndim != 2 or label[0].size * output[0].shape[1] != output[0].size:
+        return False
+    return abs(float(output[0].sum(1).mean()) - 1) < 1e-6 or abs(float(output[0].sum()) - 1) < 1e-6
+
+
 def _stays(key: Key, series: list[np.ndarray], seen: Seen) -> bool:
     """Whether a value seen in a loop inside the pass is the same at each of its turns, and is known otherwise."""
     if not key[0].startswith("loop") or ("", key[1]) not in seen or len(series) < 2:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.doctor.probes.joint import together
-from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates
+from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
@@ -53,7 +53,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
             names, values = frozenset(found.groups), _values(plain, found)
             result.candidates = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running)
             rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
-            chosen = _pruned(result.candidates, rough, 24)
+            chosen = _pruned(result.candidates, rough, 24, result.seen)
             if any(_explains(rough, candidate) for candidate in chosen):
                 break
         hold = tuple(found.parameters)
@@ -81,7 +81,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
                 other = yield from _measure(lab, found, slow, step, DIRECTIONS, seconds * 0.1, hold)
                 _merge(entry, other)
             result.passes.append(entry)
-            chosen = _pruned(chosen, entry, 12) if len(result.passes) == 1 else chosen
+            chosen = _pruned(chosen, entry, 12, result.seen) if len(result.passes) == 1 else chosen
             yield Next()
             step += 1
             if len(result.passes) == passes - 2:  # the last ones later in the training
@@ -255,7 +255,7 @@ def _directions(rng: np.random.Generator, size: int, gradient: np.ndarray, count
     return np.array(rows)
 
 
-def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int) -> list[Candidate]:
+def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int, seen: Seen) -> list[Candidate]:
     """Without those that do not depend on the parameters smoothly, or explain nothing of any update."""
     kept: list[tuple[float, Candidate]] = []
     for candidate in chosen:
@@ -273,6 +273,7 @@ def _pruned(chosen: list[Candidate], entry: StudiedPass, most: int) -> list[Cand
     # What has no name that speaks for it goes along with the updates by chance, where there are many.
     kept.sort(
         key=lambda item: (
+            not of_classes(item[1], seen),
             -item[1].named if item[1].is_seen else 0,
             item[1].named < 2 and item[0] < TELLING,
             -round(item[0], 4),

@@ -32,6 +32,7 @@ class Parameters:
     signs: dict[str, float] = field(default_factory=dict)  # which way a memory moves its parameter
     still: list[str] = field(default_factory=list)  # parameters that never move
     shared: list[str] = field(default_factory=list)  # memories of which each is that of several parameters
+    crossed: dict[str, str] = field(default_factory=dict)  # what is overwritten by a step from another parameter
     repeatable: bool = True
     seconds: float = 0.0  # of the processor that a pass takes
 
@@ -368,7 +369,36 @@ def classify(
     if shared:  # then gradients are read where an engine keeps them
         beside = [f"{name.rpartition('.')[0]}.grad" for name in found]
         groups |= {name: known[name] for name in beside if name in known and name not in groups}
-    return Parameters(groups, found, memory, response, signs, [], shared, repeatable)
+    crossed = _crossed(found, response, before, after, shifts, answers)
+    return Parameters(groups, found, memory, response, signs, [], shared, crossed, repeatable)
+
+
+def _crossed(
+    found: list[str],
+    response: dict[str, float],
+    before: dict[str, np.ndarray],
+    after: dict[str, np.ndarray],
+    shifts: dict[str, np.ndarray],
+    answers: dict[str, dict[str, np.ndarray]],
+) -> dict[str, str]:
+    """What is called a parameter and alters how a parameter moves, and itself becomes another one with a step added:
+    `b = w - lr * db`. A mere copy, of the values before or after, is a memory."""
+    crossed: dict[str, str] = {}
+    for name, share in response.items():
+        if abs(share) > 1e-3 or not is_named(name) or KEPT.search(name):
+            continue
+        for owner in found:
+            change, step = answers[owner].get(name), shifts[owner]
+            if change is None or change.shape != step.shape or not np.any(answers[name].get(owner, 0.0)):
+                continue
+            share = float((change * step).sum() / (step * step).sum())
+            copied = any(np.allclose(after[name], values[owner], rtol=1e-12, atol=0.0) for values in (before, after))
+            if abs(share - 1) < 0.3 and not copied:
+                crossed[name] = owner
+    return crossed
+
+
+KEPT = re.compile(r"prev|old|new|last|best|av(era)?g|mean|target|copy|ema|shadow", re.I)
 
 
 def _is_memory_of(name: str, partner: str, affects: dict[str, list[str]], response: dict[str, float]) -> bool:

@@ -10,6 +10,11 @@ from pellucid.doctor.process.places import SourcePlace, names_in, number_at, num
 
 RATE = re.compile(r"^(lr\w*|\w*learning_?rate|learn_?rate|alpha|eta|step_?size|l_?rate|rate|LR|ALPHA|ETA)\d*$", re.I)
 
+# Of a drawing, alpha is how opaque it is.
+DRAWS = re.compile(
+    r"(plt|pyplot|matplotlib|sns|seaborn|fig\w*|ax\w*|axs?\[.*\])\.|.*\.(plot|scatter|hist|grid|legend)$"
+)
+
 
 def rate(sources: dict[str, str], updates: list[tuple[str, int]]) -> SourcePlace | None:
     """Where the learning rate is given: as an argument of a call, an assignment, a default, or in the update itself."""
@@ -44,7 +49,7 @@ def _rates(sources: dict[str, str]) -> tuple[list[SourcePlace], list[tuple[str, 
             elif isinstance(node, ast.Call):
                 calls += [
                     placed(file, keyword.value, number)
-                    for keyword in node.keywords
+                    for keyword in ([] if DRAWS.match(ast.unparse(node.func)) else node.keywords)
                     if keyword.arg and RATE.match(keyword.arg) and (number := number_of(keyword.value)) is not None
                 ]
                 calls += option(file, node, RATE)

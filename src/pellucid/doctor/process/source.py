@@ -105,6 +105,11 @@ class Assignments:
         odd = [u for group in wrong for u in self.updates(group) if u.sign and {u.sign} != signs]
         return (odd[0].file, odd[0].line) if odd and len(signs) == 1 and 0 not in signs else None
 
+    def replaced(self, name: str) -> tuple[str, int] | None:
+        """The line that sets a name to something else with a step added to it: `b = w - lr * db`."""
+        found = [a for a in self.assignments if name in a.targets and a.sign and name not in a.sources]
+        return (found[0].file, found[0].line) if len(found) == 1 else None
+
     def adding(self, groups: list[Group]) -> tuple[str, int] | None:
         """The first line that adds to what a parameter is moved by: `dW += …`, `v = v + d`."""
         names = {_last_name(group) for group in groups}

@@ -12,7 +12,7 @@ import numpy as np
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
-from pellucid.doctor.rules.gradient import Judgement, cell
+from pellucid.doctor.rules.gradient import Judgement, by_its_loss, cell
 
 
 def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: set[int]) -> list[Finding]:
@@ -20,7 +20,7 @@ def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: 
     if judgement.climbs and not judgement.wrong:
         return [_climbs(judgement)]
     if not judgement.wrong:
-        return []
+        return [_times_itself(judgement)] if by_its_loss(study.passes, judgement) else []
     if _accumulates(judgement, study):
         return [_accumulated(judgement)]
     tensors = [_tensor(judgement, name) for name in judgement.verdicts]
@@ -109,6 +109,41 @@ def _accumulated(judgement: Judgement) -> Finding:
         mistake="accumulated",
         tensors=[{"name": name, "verdict": "accumulated", "said": ""} for name in judgement.verdicts],
     )
+
+
+def _times_itself(judgement: Judgement) -> Finding:
+    title = judgement.candidate.title
+    return Finding(
+        "wrong-backward",
+        "error",
+        0.93,
+        f"From pass to pass the updates are the slope of {title} times a factor that rises and falls with it.",
+        "Each gradient is multiplied by the loss: it is the gradient of half its square, and becomes tiny before the "
+        "loss is small.",
+        "leave the loss out of the update: W -= lr * dW",
+        mistake="wrong-loss",
+        tensors=[{"name": name, "verdict": "factor", "said": ""} for name in judgement.verdicts],
+    )
+
+
+def crossed(found: Parameters, at: dict[str, tuple[str, int]]) -> list[Finding]:
+    """What is set to another parameter with a step added; `at`: the lines that do so."""
+    return [
+        Finding(
+            "wrong-backward",
+            "error",
+            0.95,
+            f"A change of {owner} before a pass is in {name} after it, and one of {name} itself is not.",
+            f"{name} is set to {owner} with a step added: the step should start from {name}.",
+            f"start from {name} itself",
+            at[name][0],
+            at[name][1],
+            mistake="swapped-tensors",
+            tensors=[{"name": name, "verdict": "across", "said": f"{name} is overwritten"}],
+        )
+        for name, owner in found.crossed.items()
+        if name in at
+    ]
 
 
 def _climbs(judgement: Judgement) -> Finding:

@@ -116,6 +116,22 @@ def _is_steady(found: Judgement, telling: list[TensorCell]) -> bool:
     return len(ratios) >= SEVERAL and found.candidate.kind not in PIECEWISE and all(_near(r, ratios[0]) for r in ratios)
 
 
+def by_its_loss(passes: list[StudiedPass], found: Judgement) -> bool:
+    """Whether the rate is no constant and no schedule, but a multiple of the loss of each pass."""
+    pairs = [
+        (ratio, entry.losses.get(found.candidate, math.nan))
+        for entry, ratio in zip(passes, found.ratios, strict=True)
+        if math.isfinite(ratio)
+    ]
+    if len(pairs) < SEVERAL or any(not (math.isfinite(loss) and loss > 0 and ratio > 0) for ratio, loss in pairs):
+        return False
+    shares = [ratio / loss for ratio, loss in pairs]
+    losses, rates = [loss for _, loss in pairs], [ratio for ratio, _ in pairs]
+    spread = min(max(losses) / min(losses), max(rates) / min(rates))
+    turns = [b > a for a, b in itertools.pairwise(losses)]
+    return spread > 2 and any(turns) and not all(turns) and max(shares) < 1.05 * min(shares)
+
+
 def at_odds(passes: list[StudiedPass], found: Judgement) -> float:
     """The rate of a loss whose slope the updates hardly follow, by their lengths; 0 where they go along with it.
 

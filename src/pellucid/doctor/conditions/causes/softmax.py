@@ -58,6 +58,15 @@ def softmax_axis(batch: Batch) -> Finding | None:
     o = batch.outputs
     if o is None or o.ndim != 2 or min(o.shape) < 2 or not np.isfinite(o).all() or o.min() < 0 or o.max() > 1:
         return None
+    if batch.labels is not None and len(batch.labels) == len(o) and abs(float(o.sum()) - 1) < 1e-6:
+        return error(
+            "softmax-wrong-axis",
+            0.97,
+            f"The outputs, {o.shape[0]} samples of {o.shape[1]} classes, sum to 1 all together, and to "
+            f"{o[0].sum():.3g} over the classes of the first sample.",
+            "The softmax is taken over the whole batch: it should make the classes of each sample sum to 1.",
+            "sum over the axis of the classes, with keepdims=True",
+        )
     over_samples, over_classes = np.abs(o.sum(0) - 1).max(), np.abs(o.sum(1) - 1).max()
     if over_samples > 1e-6 or over_classes < 1e-3:
         return None
