@@ -84,6 +84,9 @@ def descent(name: str, plain: PassOutcome, found: Parameters) -> np.ndarray:
             gradient = -update * (np.sqrt(values) + 1e-12)
             if _parallel(fresh, gradient * gradient):  # a mean or a sum of squares of the gradient
                 return _rooted(fresh, values, gradient)
+            added = _below_the_root(update, values, fresh)
+            if added is not None:
+                return -update * np.sqrt(values + added)
     return -update
 
 
@@ -98,6 +101,20 @@ def _rooted(fresh: np.ndarray, values: np.ndarray, gradient: np.ndarray) -> np.n
     if not rate > 0:
         return gradient
     return np.where(told, np.sign(gradient) * np.sqrt(np.where(told, fresh, 0.0)), gradient / rate)
+
+
+def _below_the_root(update: np.ndarray, values: np.ndarray, fresh: np.ndarray) -> float | None:
+    """The number that is added to the squares where it is not small beside them, g / √(v + ε): of u² (v + ε) = r² g²,
+    where g² is what the pass adds to v, ε and r² are the solution of least squares. None where that does not fit."""
+    squares = update * update
+    if (fresh < 0).any() or not fresh.any() or fresh.size < 4:
+        return None
+    columns = np.stack([fresh / np.linalg.norm(fresh), -squares / np.linalg.norm(squares)], 1)
+    target = squares * values
+    (rate, added), *_ = np.linalg.lstsq(columns, target, rcond=None)
+    rest = float(np.linalg.norm(target - columns @ np.array([rate, added])))
+    added = float(added / np.linalg.norm(squares))
+    return added if rate > 0 and added > 0 and rest < 1e-4 * float(np.linalg.norm(target)) else None
 
 
 def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:

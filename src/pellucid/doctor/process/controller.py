@@ -289,7 +289,7 @@ class TrainingSession:
 
 
 MOST_IN_VAIN = 6
-PATIENCE = 8.0  # seconds that another loop has, once a fork waits at one
+PATIENCE = 6.0  # seconds of the processor that another loop has, once a fork waits at one
 
 
 @dataclass
@@ -299,10 +299,10 @@ class Waiting:
     fork: Fork
     telling: int
     depth: int  # of calls: the loop of fewer calls is waited at
-    since: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.process_time)
 
     def late(self) -> bool:
-        return time.monotonic() > self.since + PATIENCE
+        return time.process_time() > self.since + PATIENCE
 
     def go(self, seconds: float) -> Any:
         os.write(self.telling, b"1")
@@ -312,6 +312,10 @@ class Waiting:
     def end(self) -> None:
         os.close(self.telling)
         self.fork.end()
+
+
+# How the state of a recurrent network is called.
+STATE = re.compile(r"(h|c|s|hs|hc)(_?(prev|last|t|0|1|2|n))?$|\w*(state|hidden|cell|memory)\w*$", re.I)
 
 
 def of_one_call(session: TrainingSession) -> bool:
@@ -324,7 +328,9 @@ def of_one_call(session: TrainingSession) -> bool:
     code = frame.f_code
     if code.co_name == "<module>" or not any(_in_loop(caller, session.program) for caller in _callers(frame)):
         return False
-    own = set(code.co_varnames[code.co_argcount + code.co_kwonlyargcount :]) | set(code.co_cellvars)
+    given = code.co_argcount + code.co_kwonlyargcount
+    own = set(code.co_varnames[given:]) | set(code.co_cellvars)
+    own |= {name for name in code.co_varnames[:given] if STATE.match(name)}  # `def sample(h, seed, n)`
     scope, found = session.scope, session.found
     beyond = {
         id(value)

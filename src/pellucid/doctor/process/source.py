@@ -51,6 +51,7 @@ class Assignment:
     update: bool  # X -= e, X += e, X = X - e
     sign: int = 0  # of an update, or of a difference: −1 where something is subtracted
     computes: bool = False  # an update that computes the gradient itself
+    empty: bool = False  # zeros, to which something is added later
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Assignments:
         for _ in range(steps):
             more: set[str] = set()
             for a in self.assignments:
-                if a.targets & names and not a.update:
+                if a.targets & names and not (a.update and own in a.targets) and not a.empty:
                     if (a.file, a.line) not in lines:
                         lines.append((a.file, a.line))
                     more |= a.sources - NOISE
@@ -314,8 +315,27 @@ class _Visitor(ast.NodeVisitor):
         )
         product = update and len(_names(step) - targets - NOISE - {"self"}) > 1
         self.found.assignments.append(
-            Assignment(self.file, node.lineno, targets, sources, self.functions[-1], update, sign, computes or product)
+            Assignment(
+                self.file,
+                node.lineno,
+                targets,
+                sources,
+                self.functions[-1],
+                update,
+                sign,
+                computes or product,
+                not isinstance(node, ast.AugAssign) and _is_empty(value),
+            )
         )
+
+
+def _is_empty(value: ast.expr) -> bool:
+    """Whether a value is zeros, `np.zeros_like(W)`, or several of them."""
+    if isinstance(value, ast.Tuple | ast.List):
+        return bool(value.elts) and all(_is_empty(item) for item in value.elts)
+    if isinstance(value, ast.Call):
+        return re.search(r"(zeros|empty)(_like)?$", ast.unparse(value.func)) is not None
+    return isinstance(value, ast.Constant) and value.value == 0
 
 
 def _targets(node: ast.expr) -> list[str]:
