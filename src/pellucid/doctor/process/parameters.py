@@ -369,12 +369,11 @@ def classify(
     if shared:  # then gradients are read where an engine keeps them
         beside = [f"{name.rpartition('.')[0]}.grad" for name in found]
         groups |= {name: known[name] for name in beside if name in known and name not in groups}
-    crossed = _crossed(found, response, before, after, shifts, answers)
+    crossed = _crossed(response, before, after, shifts, answers)
     return Parameters(groups, found, memory, response, signs, [], shared, crossed, repeatable)
 
 
 def _crossed(
-    found: list[str],
     response: dict[str, float],
     before: dict[str, np.ndarray],
     after: dict[str, np.ndarray],
@@ -385,9 +384,9 @@ def _crossed(
     `b = w - lr * db`. A mere copy, of the values before or after, is a memory."""
     crossed: dict[str, str] = {}
     for name, share in response.items():
-        if abs(share) > 1e-3 or not is_named(name) or KEPT.search(name):
+        if abs(share) > 0.3 or not is_named(name) or KEPT.search(name) or VELOCITY.search(root_of(name)):
             continue
-        for owner in found:
+        for owner in (other for other, own in response.items() if 0.5 < own < 1.5):
             change, step = answers[owner].get(name), shifts[owner]
             if change is None or change.shape != step.shape or not np.any(answers[name].get(owner, 0.0)):
                 continue

@@ -17,7 +17,7 @@ EXACT = 1e-3  # a residual, or a difference of ratios, that differences and roun
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
 WRONG = 1e-3  # one that nothing but a mistake explains
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
-ALONG = 0.8  # the cosine of updates that go along with a slope
+ALONG = 0.4  # the cosine of updates that go along with a slope; of a slope and its signs it is 0.8, or a little less
 
 
 @dataclass

@@ -1,0 +1,141 @@
+"""What is read off measured passes: the gradient behind an update, memories, and losses that updates do not follow."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.conditions.causes.softmax import softmax_axis
+from pellucid.doctor.probes.data import Batch
+from pellucid.doctor.probes.losses import Candidate, of_classes
+from pellucid.doctor.probes.passes import StudiedPass, descent
+from pellucid.doctor.process.lab import PassOutcome
+from pellucid.doctor.process.parameters import Parameters, classify
+from pellucid.doctor.rules.gradient import Judgement, TensorCell, at_odds, by_its_loss, explains_some
+
+LOSS = Candidate("seen", ("", "loss"))
+
+
+def outcome(before: dict[str, Any], after: dict[str, Any]) -> PassOutcome:
+    return PassOutcome(before=before, after=after, seen={})
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-4, 1.0])
+def test_adagrad_gives_its_gradient_whatever_is_added_below_the_root(size: float) -> None:
+    rng = np.random.default_rng(0)
+    gradient = size * rng.normal(size=50)
+    old = (size * rng.normal(size=50)) ** 2
+    squares = old + gradient**2
+    w = rng.normal(size=50)
+    plain = outcome({"w": w, "m": old}, {"w": w - 0.01 * gradient / np.sqrt(squares + 1e-8), "m": squares})
+    found = Parameters({}, ["w"], {"m": "w"}, {"m": 1.0}, {"m": 0.0})
+    given = descent("w", plain, found)
+    ratio = (given @ gradient) / (gradient @ gradient)
+    assert np.abs(given - ratio * gradient).max() < 1e-4 * np.abs(given).max()
+
+
+def test_with_one_memory_for_all_the_gradient_is_what_the_engine_keeps() -> None:
+    gradient = np.array([0.5, -1.0, 2.0])
+    w = np.zeros(3)
+    after = {"net.w.data": w - 0.01 * np.sign(gradient), "net.w.grad": gradient}
+    plain = outcome({"net.w.data": w, "net.w.grad": w}, after)
+    alone = Parameters({}, ["net.w.data"], {})
+    assert np.array_equal(descent("net.w.data", plain, alone), 0.01 * np.sign(gradient))
+    shared = Parameters({}, ["net.w.data"], {}, shared=["v"])
+    assert np.array_equal(descent("net.w.data", plain, shared), gradient)
+
+
+def response(function: Any, values: dict[str, np.ndarray]) -> Parameters:
+    """`classify` of a pass that is a function of its values; half of each tensor is changed."""
+    after = function(values)
+    shifts = {name: np.where(np.arange(v.size) % 2 == 0, 1e-4, 0.0) for name, v in values.items()}
+    shifts = {name: np.full(1, 1e-4) if step.size == 1 else step for name, step in shifts.items()}
+    answers: dict[str, dict[str, np.ndarray]] = {}
+    for name, step in shifts.items():
+        moved = function({**values, name: values[name] + step})
+        answers[name] = {other: moved[other] - after[other] for other in values}
+    known: dict[str, Any] = dict.fromkeys(values)
+    return classify(known, [*values], values, after, shifts, answers, True)
+
+
+def test_a_list_that_remembers_for_several_parameters_is_none() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(4, 3)), rng.normal(size=(2, 4))
+
+    def step(v: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        hidden = np.tanh(a @ v["w1"])
+        out = b @ (hidden * v["w2"])
+        d2, d1 = (b.T @ out) * hidden, a.T @ ((b.T @ out) * v["w2"] * (1 - hidden**2))
+        memory = 0.9 * v["ms"] + 0.1 * np.concatenate([d1, d2])
+        return {"w1": v["w1"] - 0.1 * memory[:3], "w2": v["w2"] - 0.1 * memory[3:], "ms": memory}
+
+    found = response(step, {"w1": rng.normal(size=3), "w2": rng.normal(size=4), "ms": rng.normal(size=7)})
+    assert (found.parameters, found.shared) == (["w1", "w2"], ["ms"])
+
+
+@pytest.mark.parametrize(("start", "crossed"), [("w", {"b": "w"}), ("b", {})])
+def test_a_parameter_that_starts_from_another_one(start: str, crossed: dict[str, str]) -> None:
+    x, y = np.array([0.5, 1.0, 2.0]), np.array([1.0, 3.0, 2.0])
+
+    def step(v: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        error = v["w"] * x + v["b"] - y
+        return {"w": v["w"] - 0.01 * (error @ x), "b": v[start] - 0.01 * error.sum()}
+
+    assert response(step, {"w": np.array([0.3]), "b": np.array([0.1])}).crossed == crossed
+
+
+def passes(ratios: list[float], losses: list[float]) -> list[StudiedPass]:
+    return [StudiedPass(i, losses={LOSS: loss}) for i, loss in enumerate(losses[: len(ratios)])]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "found"),
+    [
+        ([0.01, 0.2, 0.04, 0.5], True),  # a hundredth of each loss
+        ([0.1, 0.1, 0.1, 0.1], False),
+        ([0.5, 0.4, 0.3, 0.2], False),  # a schedule
+    ],
+)
+def test_a_rate_that_is_a_multiple_of_the_loss(ratios: list[float], found: bool) -> None:
+    losses = [1.0, 20.0, 4.0, 50.0]
+    assert by_its_loss(passes(ratios, losses), Judgement(LOSS, 1.0, 0.1, ratios)) is found
+
+
+def test_a_single_number_speaks_for_a_loss_by_one_ratio_in_many_passes() -> None:
+    def judged(ratios: list[float]) -> bool:
+        cells = {"b": [TensorCell("along", ratio) for ratio in ratios]}
+        return explains_some(Judgement(LOSS, 1.0, 0.1, ratios, cells=cells, single=frozenset(["b"])))
+
+    assert judged([0.1, 0.1, 0.1, 0.1])
+    assert not judged([0.1, 0.1])
+    assert not judged([0.1, 0.3, -0.2, 0.1])
+
+
+def test_updates_that_go_along_with_a_slope_are_not_at_odds_with_it() -> None:
+    rng = np.random.default_rng(0)
+    slopes = rng.normal(size=8)
+    judgement = Judgement(LOSS, 0.0, np.nan, [])
+
+    def rate(given: np.ndarray) -> float:
+        entries = [StudiedPass(i, given={"w": given}, slopes={LOSS: {"w": slopes}}) for i in range(3)]
+        return at_odds(entries, judgement)
+
+    assert rate(0.1 * np.sign(slopes)) == 0.0
+    assert rate(-0.2 * slopes) == pytest.approx(0.2)
+
+
+def test_probabilities_of_classes_and_class_numbers_mean_the_cross_entropy() -> None:
+    p = np.full((4, 3), 1 / 3)
+    seen = {("", "probs"): [p], ("", "y"): [np.array([0, 2, 1, 1])], ("", "scores"): [3 * p]}
+    assert of_classes(Candidate("cross", ("", "probs"), ("", "y")), seen)
+    assert not of_classes(Candidate("cross", ("", "scores"), ("", "y")), seen)
+    assert not of_classes(Candidate("squared", ("", "probs"), ("", "y")), seen)
+
+
+def test_a_softmax_over_everything_is_told_and_one_over_the_classes_is_not() -> None:
+    e = np.exp(np.random.default_rng(0).normal(size=(6, 3)))
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    found = softmax_axis(Batch(outputs=e / e.sum(), labels=labels))
+    assert found is not None
+    assert found.cause == "softmax-wrong-axis"
+    assert softmax_axis(Batch(outputs=e / e.sum(1, keepdims=True), labels=labels)) is None

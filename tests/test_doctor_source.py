@@ -1,0 +1,72 @@
+"""Lines read from the source: what hands a gradient on, adds to one, sets a parameter to another, and what does not."""
+
+import numpy as np
+import pytest
+
+from pellucid.doctor.process import orders, rates
+from pellucid.doctor.process.paths import Group
+from pellucid.doctor.process.source import Assignments, handed_on
+
+FILE = "train.py"
+
+
+def group(name: str) -> Group:
+    return Group(name, ((("global", (0, name)),),), (4,), (4,))
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("da = d @ W.T\ndz = da\ndW = x.T @ dz\n", 2),
+        ("def back(d):\n    da = d @ W.T\n    dz = da.copy()\n    return x.T @ dz\n", 3),
+        ("da = d @ W.T\ndz = da * (1 - a * a)\n", None),
+        ("da = d @ W.T\nfirst = da\nlast = da\n", None),  # two names: neither is told
+    ],
+)
+def test_where_a_gradient_gets_another_name_unchanged(source: str, line: int | None) -> None:
+    made = next(number for number, row in enumerate(source.splitlines(), 1) if "W.T" in row)
+    assert handed_on({FILE: source}, (FILE, made)) == (None if line is None else (FILE, line))
+
+
+def test_the_line_that_adds_to_what_a_parameter_is_moved_by() -> None:
+    source = "total = 0\nfor x in data:\n    total += f(x)\n    dW += x * d\n    W -= 0.1 * dW\n"
+    assert Assignments.of({FILE: source}).adding([group("W")]) == (FILE, 4)
+    velocity = "for p, d in pairs:\n    v = v + d\n    p -= lr * v\n"
+    assert Assignments.of({FILE: velocity}).adding([group("W")]) == (FILE, 2)
+
+
+def test_zeros_are_no_line_of_a_gradient_and_sums_are() -> None:
+    source = "dW, db = np.zeros_like(W), np.zeros_like(b)\nfor t in steps:\n    dW += d @ x\nW -= 0.1 * dW\n"
+    assert Assignments.of({FILE: source}).slice(group("W")) == [(FILE, 3)]
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("w = w - lr * dw\nb = w - lr * db\n", 2),
+        ("w = w - lr * dw\nb = b - lr * db\n", None),
+        ("b = w0\n", None),
+    ],
+)
+def test_the_line_that_starts_from_another_parameter(source: str, line: int | None) -> None:
+    assert Assignments.of({FILE: source}).replaced("b") == (None if line is None else (FILE, line))
+
+
+def test_labels_that_are_changed_where_they_are_keep_their_order() -> None:
+    drawn = "X, y = load()\nflipped = rng.choice(150, 15)\n"
+    assert orders.torn({FILE: drawn + "y[flipped] = 1 - y[flipped]\n"}) is None
+    assert orders.torn({FILE: drawn + "y[flipped] += noise\n"}) is None
+    torn = orders.torn({FILE: drawn + "y = y[flipped]\n"})
+    assert torn is not None
+    assert torn.place.line == 3
+
+
+def test_how_opaque_a_drawing_is_is_no_learning_rate() -> None:
+    source = "step_size = 1.0\nplt.contourf(a, b, c, alpha=0.4)\nax[0].scatter(a, b, alpha=0.9)\n"
+    found = rates.rate({FILE: source}, [])
+    assert found is not None
+    assert (found.line, found.value) == (1, 1.0)
+    given = rates.rate({FILE: "train(X, y, alpha=0.4)\n"}, [])
+    assert given is not None
+    assert given.value == 0.4
+    assert np.isclose(list(rates.rate_values({FILE: source})), [1.0]).all()
