@@ -377,7 +377,7 @@ def test_numbers_too_large_to_scale(tmp_path):
     [
         ({"decimal": "x"}, r"a decimal mark is '\.' or ',', received 'x'"),
         ({"missing": "keep"}, r"'category' or 'mean' or 'indicator', received 'keep'"),
-        ({"ignore": ["z"]}, r"no column 'z' to be the column to be ignored"),
+        ({"ignore": ["z"]}, r"no column 'z' to be ignored"),
         ({"ignore": ["y"]}, r"the target 'y' cannot be ignored"),
     ],
 )

@@ -145,7 +145,7 @@ def test_codes_may_be_numbers_all_the_same(tmp_path):
     assert datasets.csv(path, "y", numeric=["y"]).class_names == ("1", "2")
     with pytest.raises(DataError, match="'code' cannot be categorical and numeric"):
         datasets.csv(path, "y", numeric=["code"], categorical=["code"])
-    with pytest.raises(DataError, match=r"no column 'cod' to be the numeric column.*Did you mean 'code'"):
+    with pytest.raises(DataError, match=r"no column 'cod' to be taken as numbers.*Did you mean 'code'"):
         datasets.csv(path, "y", numeric=["cod"])
 
 
@@ -251,7 +251,7 @@ def test_errors_say_what_and_where(tmp_path, content, target, words):
     [
         ({"task": "ranking"}, "'classification' or 'regression', received 'ranking'"),
         ({"task": "regression"}, "holds texts, and a regression needs numbers"),
-        ({"categorical": ["furr"]}, r"no column 'furr' to be the categorical column.* Did you mean 'fur'\?"),
+        ({"categorical": ["furr"]}, r"no column 'furr' to be taken as categories.* Did you mean 'fur'\?"),
         ({"val_fraction": 2}, "less than 1, received 2"),
         ({"seed": -3}, "received -3"),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pellucid.datasets.column import Column, as_category, leave_out, short
+from pellucid.datasets.column import Column, as_category, leave_out, otherwise, short
 from pellucid.datasets.numerals import LARGEST_EXACT, Numeral, numeral
 from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
@@ -95,8 +95,8 @@ def numbers(
             how = f" with a decimal {_MARKS[mark]}" if numerals[i] is not None and mark else ""
             raise DataError(
                 f"{table.place(name, i)}: {cells[i]!r} is not a number{how}, and the column holds numbers in "
-                f"{sum(v is not None for v in values)} of its {len(values)} rows: correct the cell, "
-                f"{leave_out(name)}, or, where its cells are categories, {as_category(name)}"
+                f"{sum(v is not None for v in values)} of its {len(values)} rows: correct the cell"
+                f"{otherwise(name, learned is not None)}"
             )
     present = [number for number in numerals if number is not None]
     unit = _unit(table, name, present, learned)
@@ -143,8 +143,7 @@ def _unit(table: TableFile, name: str, numerals: Sequence[Numeral], learned: Map
         row = next(i for i, number in enumerate(numerals) if number.unit.rstrip(".") == other)
         raise DataError(
             f"{table.place(name, row)}: {numerals[row].text!r} is in {other!r}, where {units[usual]} other cells of "
-            f"the column are in {usual!r}: write all in one unit, {leave_out(name)}, or, where its cells are "
-            f"categories, {as_category(name)}"
+            f"the column are in {usual!r}: write all in one unit{otherwise(name, learned is not None)}"
         )
     unit = next(iter(units), "")
     money = bool(unit) and not any(number.is_word for number in numerals) and unit not in ("%", "‰")

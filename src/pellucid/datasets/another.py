@@ -42,7 +42,7 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
     blocks: list[np.ndarray] = []
     absent = [name for name in order if name not in columns]
     if absent:
-        raise no_such_column(absent[0], table, "feature that was learned from", also=absent[1:])
+        raise no_such_column(absent[0], table, "that the network learned from", also=absent[1:])
     for name in order:
         values = columns[name].values
         if name in numbers:

@@ -122,6 +122,13 @@ def as_category(name: str) -> str:
     return f"say so with --categorical {quoted(name)}"
 
 
+def otherwise(name: str, learned: bool) -> str:
+    """What to do beside correcting the cells of a column: nothing, where a network has learned what it holds."""
+    if learned:
+        return ", as the column was read so when the network learned from it"
+    return f", {leave_out(name)}, or, where its cells are categories, {as_category(name)}"
+
+
 def quoted(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() else f'"{name}"'
 

@@ -21,7 +21,7 @@ from pellucid.datasets.column import (
     Kind,
     Missing,
     as_category,
-    leave_out,
+    otherwise,
     quoted,
 )
 from pellucid.datasets.numerals import is_date_or_time, numeral
@@ -79,7 +79,7 @@ def understand(
     gaps = {name: _gaps(cells, kinds[name], ways[name]) for name, cells in table.columns.items()}
     for name, rows in gaps.items():
         if rows and missing != "drop" and not filled:
-            raise _gap(table, name, rows, kinds[name], name == target)
+            raise _gap(table, name, rows, kinds[name], name == target, name in learned)
     counts = {name: len(rows) for name, rows in gaps.items()}
     out = {row for name, rows in gaps.items() if not filled or name == target for row in rows}
     if out:
@@ -93,7 +93,8 @@ def understand(
     for name, cells in table.columns.items():
         if kinds[name] == "date":
             order = learned[name]["date"] if name in learned else _order(cells, gaps[name])
-            columns[name] = _dates(table, name, order or "", counts[name], gaps[name] if filled else ())
+            empty = gaps[name] if filled else ()
+            columns[name] = _dates(table, name, order or "", counts[name], empty, name in learned)
         elif kinds[name] == "category":
             if name == target and name not in categorical and _are_names(cells):
                 raise _names_as_target(table, name)
@@ -172,7 +173,7 @@ def _order(cells: Sequence[str], gaps: Sequence[int]) -> str | None:
     return order if order is None else order or "date"
 
 
-def _dates(table: TableFile, name: str, order: str, missing: int, gaps: Sequence[int]) -> Column:
+def _dates(table: TableFile, name: str, order: str, missing: int, gaps: Sequence[int], learned: bool) -> Column:
     """A column of dates or of times, every cell of which is one, but for `gaps`, which are NaN."""
     cells = table.columns[name]
     values = [dates.when(cell, order) for cell in cells]
@@ -183,8 +184,7 @@ def _dates(table: TableFile, name: str, order: str, missing: int, gaps: Sequence
             what = "time of day" if order == "time" else "date"
             raise DataError(
                 f"{table.place(name, row)}: {cell!r} is no {what}{f' with the {order}' if ' ' in order else ''}, and "
-                f"the column holds others: correct the cell, {leave_out(name)}, or, where its cells are categories, "
-                f"{as_category(name)}"
+                f"the column holds others: correct the cell{otherwise(name, learned)}"
             )
     note = "as hours" if order == "time" else "as days" + (f", the {order}" if " " in order else "")
     return Column(name, "number", np.array(values, np.float64), missing=missing, date=order, note=note)
@@ -242,10 +242,15 @@ def _gaps(cells: Sequence[str], kind: str, missing: Missing) -> list[int]:
     ]
 
 
-def _gap(table: TableFile, name: str, rows: Sequence[int], kind: str, is_target: bool) -> DataError:
+def _gap(table: TableFile, name: str, rows: Sequence[int], kind: str, is_target: bool, learned: bool) -> DataError:
     cell = table.columns[name][rows[0]]
     shown = f"holds {cell!r} for a missing value" if cell else "is empty"
     others = f" (and {len(rows) - 1:,} more cells of the column)" if len(rows) > 1 else ""
+    if learned:
+        return DataError(
+            f"{table.place(name, rows[0])} {shown}{others}: fill it in, or remove the row; the network learned from "
+            "rows without gaps (it is trained with --missing mean to take them)"
+        )
     column = "" if is_target else f", --ignore {quoted(name)} the column"
     fill = "" if is_target else ", or fill it in with --missing mean (indicator: with a column that says where)"
     own = "" if kind == "number" else ", or take it for a category of its own with --missing category"

@@ -100,10 +100,11 @@ def read_table(path: Path, header: bool = True, encoding: str | None = None) -> 
     return TableFile(path, {names[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
 
 
-def no_such_column(name: object, table: TableFile, what: str, also: Sequence[str] = ()) -> DataError:
+def no_such_column(name: object, table: TableFile, purpose: str, also: Sequence[str] = ()) -> DataError:
     """The error for a column that is not there, with those that are and the nearest to what was asked for.
 
     Args:
+        purpose: of the column, in words that go on after its name.
         also: others that are not there either.
     """
     columns = list(table.columns)
@@ -117,7 +118,7 @@ def no_such_column(name: object, table: TableFile, what: str, also: Sequence[str
         hint += " Are its cells separated by something else than commas, semicolons, tabs or vertical bars?"
     shown = ", ".join(columns[:20]) + (f", … ({len(columns)} in all)" if len(columns) > 20 else "")
     more = f" (nor {', '.join(map(repr, also))})" if also else ""
-    return DataError(f"{table.path} has no column {name!r} to be the {what}{more}; its columns are: {shown}.{hint}")
+    return DataError(f"{table.path} has no column {name!r}{more} {purpose}; its columns are: {shown}.{hint}")
 
 
 def _declared(content: str) -> tuple[str | None, str, int]:

@@ -101,10 +101,13 @@ def csv(
     table = without(table, ignore)
     if isinstance(target, str) and target not in table.columns:
         table = joined(table, target)
-    asked = [*((name, "categorical column") for name in categorical), *((name, "numeric column") for name in numeric)]
-    for name, what in [(target, "target"), *asked]:
+    asked = [
+        *((name, "to be taken as categories") for name in categorical),
+        *((name, "to be taken as numbers") for name in numeric),
+    ]
+    for name, purpose in [(target, "to be the target"), *asked]:
         if name not in table.columns:
-            raise no_such_column(name, table, what)
+            raise no_such_column(name, table, purpose)
     if both := set(categorical) & set(numeric):
         raise DataError(f"{path}: column {min(both)!r} cannot be categorical and numeric: choose one of the two")
     if len(table.columns) == 1:
@@ -178,7 +181,7 @@ def without(table: TableFile, names: Iterable[str]) -> TableFile:
     names = list(names)
     for name in names:
         if name not in table.columns:
-            raise no_such_column(name, table, "column to be ignored")
+            raise no_such_column(name, table, "to be ignored")
     rest = {name: cells for name, cells in table.columns.items() if name not in names}
     return replace(table, columns=rest, notes=(*table.notes, *((name, "as asked, --ignore") for name in names)))
 
