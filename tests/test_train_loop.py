@@ -10,6 +10,8 @@ from pellucid.train import (
     HOOKS,
     Accuracy,
     Callback,
+    Checkpoint,
+    GradientClip,
     Learner,
     MeanAbsoluteError,
     SkipBatch,
@@ -518,3 +520,17 @@ def test_a_hook_that_is_put_into_an_object_is_called() -> None:
     own.after_epoch = lambda: None  # type: ignore[method-assign,assignment]
     with pytest.raises(TypeError, match="cannot be called with the learner alone"):
         run.fit(1)
+
+
+def test_callbacks_print_what_they_were_made_with() -> None:
+    class Own(Callback):
+        def __init__(self, often: int) -> None:
+            self.often = often
+
+    shown = {
+        Own(3): "Own(often=3)",
+        GradientClip(norm=0.5): "GradientClip(norm=0.5, value=None)",
+        Accuracy(): "Accuracy(threshold=0.0)",
+        Checkpoint("folder", keep=2): "Checkpoint(monitor='val_loss', mode='min', keep=2, keep_first=False)",
+    }
+    assert {repr(thing): text for thing, text in shown.items()} == {text: text for text in shown.values()}

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from pellucid.core import Tensor
+from pellucid.train.files.described import describe
 from pellucid.train.hook_names import check_hooks
 from pellucid.train.undo import Changes
 
@@ -52,6 +53,9 @@ class Callback:
     order: int = 0
     changes_step: bool = False  # whether it changes what a step computes, and so takes part in `lr_find`
     observes: bool = False  # whether it only looks at the run: a checkpoint then does without it
+
+    def __repr__(self) -> str:
+        return describe(self)
 
     def before_fit(self, learner: Loop) -> None:
         """Once, before the first epoch of this call of `fit`."""

@@ -35,9 +35,6 @@ class Accumulate(Callback):
         self._kept: list[Any] | None = None  # the gradients, while no fit is under way
         self._parameters: list[Any] = []
 
-    def __repr__(self) -> str:
-        return f"Accumulate({self.batches})"
-
     def before_fit(self, learner: Loop) -> None:
         self._parameters = [p for group in learner.optimizer.param_groups for p in group["params"]]
         if self._kept is not None:

@@ -6,15 +6,12 @@ between the layers: a checkpoint with tensors of the same shapes would be taken 
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from pellucid.core import Tensor
+from pellucid.train.files.described import ANONYMOUS, describe
 from pellucid.train.loop import Callback, Loop
-
-ANONYMOUS = "a function without a name of its own"  # which may be the same as any other
 
 
 def identity(learner: Loop, callbacks: list[tuple[str, Callback]]) -> dict[str, Any]:
@@ -74,53 +71,6 @@ def differences(saved: dict[str, Any], own: dict[str, Any]) -> list[str]:
                     found.append(f"{what} was {before[name]} and is {now[name]}")
                 break
     return found
-
-
-def describe(thing: Any) -> str:
-    """An object by its class and those arguments of its constructor that it keeps; a function by its name.
-
-    >>> from pellucid import nn
-    >>> describe(nn.LeakyReLU(0.2))
-    'LeakyReLU(negative_slope=0.2, inplace=False)'
-    >>> describe(functools.partial(max, default=3))
-    'max(default=3)'
-    """
-    if isinstance(thing, functools.partial):
-        options = [_value(item) for item in thing.args] + [f"{k}={_value(v)}" for k, v in thing.keywords.items()]
-        return f"{describe(thing.func)}({', '.join(options)})"
-    if inspect.isroutine(thing) or isinstance(thing, type):
-        name = getattr(thing, "__qualname__", repr(thing))
-        return ANONYMOUS if "<" in name else name
-    options: list[str] = []
-    for name in _arguments(type(thing)):
-        value = vars(thing).get(name, _ABSENT) if hasattr(thing, "__dict__") else _ABSENT
-        if value is not _ABSENT and (text := _value(value)):
-            options.append(f"{name}={text}")
-    return f"{type(thing).__name__}({', '.join(options)})"
-
-
-_ABSENT = object()
-
-
-@functools.cache
-def _arguments(cls: type) -> list[str]:
-    try:
-        return list(inspect.signature(cls).parameters)
-    except (TypeError, ValueError):  # one that is written in C
-        return []
-
-
-def _value(value: Any) -> str:
-    """A setting as text; "" for what is none, such as a layer, which is described on its own."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return repr(value)
-    if isinstance(value, Tensor):
-        return f"tensor{tuple(value.shape)}"
-    if isinstance(value, tuple | list):
-        return f"({', '.join(map(_value, value))})"
-    if inspect.isroutine(value):
-        return getattr(value, "__qualname__", "")
-    return ""
 
 
 def _layers(model: Any) -> list[tuple[str, Any]]:

@@ -36,6 +36,9 @@ class RunFolder:
         self.environment = self.path / "environment.json"
         self.report = self.path / "report.html"
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     def check_free(self) -> None:
         """Refuse, before anything is computed, a folder that is taken or that cannot be written."""
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.train.files.described import describe
 from pellucid.types.dtypes import bfloat16
 
 
@@ -35,6 +36,9 @@ class Metric:
 
     def __init__(self) -> None:
         self.reset()
+
+    def __repr__(self) -> str:
+        return describe(self)
 
     def reset(self) -> None:
         """Forget the batches seen."""
