@@ -14,6 +14,7 @@ from pellucid.train import (
     GradientClip,
     Learner,
     MeanAbsoluteError,
+    Scheduler,
     SkipBatch,
     SkipEpoch,
     StopFit,
@@ -534,3 +535,56 @@ def test_callbacks_print_what_they_were_made_with() -> None:
         Checkpoint("folder", keep=2): "Checkpoint(monitor='val_loss', mode='min', keep=2, keep_first=False)",
     }
     assert {repr(thing): text for thing, text in shown.items()} == {text: text for text in shown.values()}
+
+
+@pytest.mark.parametrize(
+    ("make", "every", "expected"),
+    [
+        (lambda o: optim.lr_scheduler.StepLR(o, 1, 0.5), None, [0.1, 0.05, 0.025]),
+        (lambda o: optim.lr_scheduler.ExponentialLR(o, 0.5), "batch", [0.1, 0.00625, 0.000390625]),
+        (lambda o: optim.lr_scheduler.OneCycleLR(o, 1.0, total_steps=12), None, [0.04, 0.933012970, 0.283060998]),
+        (lambda o: optim.lr_scheduler.ReduceLROnPlateau(o, "max", 0.5, patience=0), None, [0.1, 0.1, 0.05]),
+    ],
+    ids=["epochs", "batches", "one cycle", "a measurement"],
+)
+def test_a_scheduler_of_pytorchs_kind_steps_and_is_in_the_checkpoint(
+    make: Any, every: str | None, expected: list[float]
+) -> None:
+    def learner() -> tuple[Learner, list[float]]:
+        manual_seed(0)
+        model, rates = nn.Linear(2, 1), []
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        class Rates(Callback):
+            def before_epoch(self, learner: Learner) -> None:
+                rates.append(learner.optimizer.param_groups[0]["lr"])
+
+        data = [(ones(3, 2), ones(3, 1))] * 4
+        scheduler = Scheduler(make(optimizer), every)
+        return Learner(model, data, nn.MSELoss(), optimizer, callbacks=[scheduler, Rates()], defaults=()), rates
+
+    whole, rates = learner()
+    whole.fit(3)
+    assert rates == pytest.approx(expected)
+    first, _ = learner()
+    first.fit(1)
+    again, rest = learner()
+    again.load_state_dict(first.state_dict())
+    again.fit(until=3)
+    assert rest == rates[1:]
+    assert [p.tolist() for p in again.model.parameters()] == [p.tolist() for p in whole.model.parameters()]
+
+
+def test_a_scheduler_that_does_not_belong_is_refused() -> None:
+    model = nn.Linear(2, 1)
+    optimizer, other = (optim.SGD(model.parameters(), lr=0.1) for _ in range(2))
+    data = [(ones(3, 2), ones(3, 1))]
+    scheduler = optim.lr_scheduler.StepLR(other, 1)
+    with pytest.raises(TypeError, match=r"Write Scheduler\(StepLR\(optimizer, …\)\)"):
+        Learner(model, data, nn.MSELoss(), optimizer, callbacks=[scheduler], defaults=())  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="StepLR of this Scheduler was made with another optimiser"):
+        Learner(model, data, nn.MSELoss(), optimizer, callbacks=[Scheduler(scheduler)], defaults=()).fit(1)
+    with pytest.raises(TypeError, match="is no scheduler"):
+        Scheduler(optimizer)
+    with pytest.raises(ValueError, match="'epoch' or 'batch'"):
+        Scheduler(scheduler, every="step")

@@ -17,6 +17,7 @@ from pellucid.train.callbacks.mixup import MixUp
 from pellucid.train.callbacks.overfit import OverfitOneBatch
 from pellucid.train.callbacks.progress import Progress
 from pellucid.train.callbacks.schedule import CosineDecay, OneCycle, ParamScheduler, WarmUp
+from pellucid.train.callbacks.scheduler import Scheduler
 from pellucid.train.callbacks.snapshots import Snapshots
 from pellucid.train.callbacks.time_limit import TimeLimit
 from pellucid.train.files.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -67,6 +68,7 @@ __all__ = [
     "first_difference",
     "Difference",
     "Progress",
+    "Scheduler",
     "Checkpoint",
     "CheckpointError",
     "save_checkpoint",

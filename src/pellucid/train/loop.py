@@ -368,6 +368,8 @@ class Loop:
         for callback in callbacks:
             if not isinstance(callback, Callback):
                 hint = f"{callback.__name__}()" if isinstance(callback, type) else "a subclass of Callback"
+                if hasattr(callback, "step") and hasattr(callback, "optimizer"):
+                    hint = f"Scheduler({type(callback).__name__}(optimizer, …))"
                 raise TypeError(f"A callback is an object of a subclass of Callback, not {callback!r}. Write {hint}.")
         self._hang([*self.callbacks, *callbacks])
 
