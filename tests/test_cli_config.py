@@ -53,7 +53,7 @@ def test_the_command_line_wins_and_the_run_keeps_what_was_used() -> None:
         ("epochs = 2.5", "epochs is 2.5, where a whole number was expected"),
         ("epochs = true", "epochs is True"),
         ("model = 3", "where a text was expected"),
-        ("[train]\nlr = 1", "Unknown key"),
+        ("[train]\nlr = 1", "settings.toml: [train] is a section, where none is known"),
         ("callback = [1]", "callback is [1], where a list of texts was expected"),
         ("batch-size = 1\nbatch_size = 2", "twice"),
         ("lr = -1", "--lr is -1.0; it must be a number above 0"),

@@ -35,6 +35,8 @@ def read_settings(path: Path) -> Options:
     hints, options = get_type_hints(Config), {}
     for key, value in found.items():
         name = key.replace("-", "_")
+        if isinstance(value, dict):
+            raise UsageError(f"--config {path}: [{key}] is a section, where none is known: write its lines without it.")
         if name not in SETTINGS:
             known = [setting.replace("_", "-") for setting in SETTINGS]
             raise unknown(f"key in {path}", key, known)
