@@ -20,7 +20,7 @@ class Accumulate(Callback):
     `learner.step` counts batches, so schedules go by them too; `after_step` comes for the steps of the optimiser.
 
     >>> Accumulate(4)  # batches of 16, steps as with batches of 64
-    Accumulate(4)
+    Accumulate(batches=4)
     """
 
     order = -20  # before those who look at the gradients of the step: the others see them only when they are whole
