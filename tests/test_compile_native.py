@@ -295,3 +295,25 @@ def test_a_loop_becomes_part_of_a_normalisation(
     tolerance = 5e-4 if dtype is pellucid.float32 else 1e-10
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(other, one, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", [(40, 50, 70), (2, 3, 70)], ids=str)  # the second by NumPy
+def test_a_product_of_what_lies_in_memory_as_a_run_has_it(shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = pellucid.randn(70, 60)
+    ours: list[bool] = []
+    matmul = native.matmul
+
+    def noted(*given: Any, **options: Any) -> Any:
+        found = matmul(*given, **options)
+        ours.append(found is not None)
+        return found
+
+    run = compiled_whole(lambda x: (x.transpose(0, 1).reshape(-1, 70) @ weight).relu())
+    x = pellucid.randn(*shape)
+    for _ in range(2):
+        run(x)
+    monkeypatch.setattr(native, "matmul", noted)
+    found = run(x)
+    wanted = np.maximum(x.numpy().swapaxes(0, 1).reshape(-1, 70) @ weight.numpy(), 0)
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)
+    assert ours == [shape[0] > 2]

@@ -17,6 +17,7 @@ from pellucid.kernels.table import address
 
 from .graph import CONSTANT, HELD, INPUT, Graph, Value
 from .memory import Kept
+from .products import multiplied
 from .segment import Call, Later, Named, Segment
 
 
@@ -26,7 +27,7 @@ class Lines:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.names: dict[str, Any] = {
-            "matmul": np.matmul, "asarray": np.asarray, "address": address, "share": share,
+            "matmul": multiplied, "asarray": np.asarray, "address": address, "share": share,
             "laid": laid_out,
         }  # fmt: skip
         self.early: list[str] = []  # memory for what is handed out

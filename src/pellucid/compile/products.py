@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from pellucid.backend import Array
 from pellucid.kernels import blas
 from pellucid.kernels import products as native
 from pellucid.kernels.table import TYPES
@@ -65,3 +68,8 @@ def _layout(matrix: Matrix) -> tuple[int, int] | None:
     if down == 1 and across >= max(1, rows):
         return blas.TURNED, across
     return None
+
+
+def multiplied(a: Array, b: Array, out: Array) -> Array:
+    """a · b into `out`, which lies in one piece, where it is known in a run only how the two lie."""
+    return out if native.matmul(a, b, out=out) is not None else np.matmul(a, b, out)
