@@ -92,6 +92,35 @@ def packed(t: Any) -> list[Any]:
     return [first, slope, x.grad]
 
 
+def entered_and_left_within(t: Any) -> list[Any]:
+    """Hooks that a backward enters or leaves stand as before when it is done; an error of theirs comes out as it is."""
+    graph = module(t, "graph")
+    x, calls = leaf(t, A), []
+    outer = graph.saved_tensors_hooks(
+        lambda saved: saved, lambda saved: calls.append("out") or outer.__exit__() or saved
+    )
+    with outer:
+        x.sin().sum().backward()
+    late = graph.saved_tensors_hooks(lambda saved: calls.append("late") or saved, lambda saved: saved)
+    with graph.saved_tensors_hooks(lambda saved: saved, lambda saved: late.__enter__() or saved):
+        x.cos().sum().backward()
+    x.exp().sum().backward()
+    with graph.saved_tensors_hooks(lambda saved: saved, lambda saved: saved.nothing):
+        y = x.exp().sum()
+    with pytest.raises(AttributeError, match="nothing"):
+        y.backward()
+    return [len(calls), x.grad]
+
+
+def after_accumulating(t: Any) -> list[Any]:
+    """Several hooks on one leaf, called one after the other."""
+    x = leaf(t, A)
+    x.register_post_accumulate_grad_hook(lambda tensor: (tensor.sub_(tensor.grad), None)[1])
+    x.register_post_accumulate_grad_hook(lambda tensor: (tensor.mul_(4.0), None)[1])
+    x.sum().backward()
+    return [x]
+
+
 def packed_function(t: Any) -> list[Any]:
     class Square(t.autograd.Function):
         @staticmethod
@@ -192,7 +221,8 @@ def duals(t: Any) -> list[Any]:
 
 
 PROGRAMS = [
-    nodes, twice_the_same, of_a_function, packed, packed_function, changed_in_place, several, edges, batched, duals,
+    nodes, twice_the_same, of_a_function, packed, packed_function, changed_in_place,
+    entered_and_left_within, after_accumulating, several, edges, batched, duals,
 ]  # fmt: skip
 
 

@@ -147,6 +147,9 @@ def test_as_torch_undoes_itself_and_refuses_beside_the_real_one() -> None:
             from torch import nn
             from torch.utils.data import DataLoader
             assert F is pellucid.nn.functional and nn is pellucid.nn and torch.Tensor is pellucid.Tensor
+            from torch.autograd.gradcheck import GradcheckError  # the module is not put over the function of its name
+            assert torch.autograd.gradcheck is pellucid.autograd.gradcheck and callable(torch.autograd.gradcheck)
+            assert torch.profiler.itt.is_available() is False
             assert not hasattr(torch, "train") and not hasattr(torch, "scalar")
         assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
         outer, inner = as_torch(), as_torch()

@@ -17,6 +17,7 @@ R = [[1.5, -2.0], [0.25, 3.0]]
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "products": lambda t, z, w, r: (z * w * r + z / w - r * 1j).abs(),
     "powers": lambda t, z, w, r: (z**2 + z**-1 + z**0.5 + 2.0**z + z**w).real,
+    "of a negative number": lambda t, z, w, r: ((-2.0) ** z).real,
     "exponential": lambda t, z, w, r: (t.exp(z) + t.log(w) + t.sqrt(z) + t.rsqrt(w)).imag,
     "circular": lambda t, z, w, r: (t.sin(z) * t.cos(w) + t.tan(z)).abs(),
     "hyperbolic": lambda t, z, w, r: (t.sinh(z) * t.cosh(w) + t.tanh(z) + t.sigmoid(z)).abs(),

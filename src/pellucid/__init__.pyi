@@ -282,9 +282,11 @@ from pellucid.ops.quantize import fake_quantize_per_tensor_affine as fake_quanti
 from pellucid.ops.random import bernoulli as bernoulli
 from pellucid.ops.random import normal as normal
 from pellucid.ops.random import rand as rand
+from pellucid.ops.random import rand_like as rand_like
 from pellucid.ops.random import randint as randint
 from pellucid.ops.random import randint_like as randint_like
 from pellucid.ops.random import randn as randn
+from pellucid.ops.random import randn_like as randn_like
 from pellucid.ops.random import randperm as randperm
 from pellucid.ops.random import rrelu as rrelu
 from pellucid.ops.reduce import nanmean as nanmean
@@ -1092,12 +1094,6 @@ def rad2deg(input: Tensor) -> Tensor:
 
 def rad2deg_(input: Tensor) -> Tensor:
     """In place: Radians to degrees: x · 180 / π."""
-
-def rand_like(input: Tensor, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None, layout: Any = None) -> Tensor:
-    """Numbers uniform on [0, 1) in the shape and dtype of `input`."""
-
-def randn_like(input: Tensor, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None, layout: Any = None) -> Tensor:
-    """Normal numbers of mean 0 and standard deviation 1 in the shape and dtype of `input`."""
 
 def reciprocal(input: Tensor) -> Tensor:
     """1 / x of each element; infinite at 0."""

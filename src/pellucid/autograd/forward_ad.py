@@ -140,4 +140,8 @@ def _left(tensor: Tensor, level: _Level) -> Tensor:
     return tensor if leads_out else tensor.detach()
 
 
-__getattr__ = absent(__name__)
+_lacking = absent(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    return len(_levels) - 1 if name == "_current_level" else _lacking(name)

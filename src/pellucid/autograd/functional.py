@@ -8,7 +8,7 @@ derivative zero, or is an error with `strict=True`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pellucid.core import Tensor, enable_grad, wrap
@@ -25,30 +25,67 @@ def _tuple(value: Any) -> Arguments:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
+def _checked(value: Any, what: str, name: str) -> tuple[Tensor, ...]:
+    """One tensor or several, as a tuple."""
+    found = _tuple(value)
+    for index, tensor in enumerate(found):
+        if not isinstance(tensor, Tensor):
+            one = f"given {what}" if found != value else f"value at index {index}"
+            raise TypeError(
+                f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the {one} has type "
+                f"{type(tensor)}."
+            )
+    return found
+
+
+def _leaves(inputs: Any, create_graph: bool, name: str) -> tuple[Tensor, ...]:
     """The inputs as tensors that require a gradient; connected to their history if the result should be."""
-    found: list[Tensor] = []
-    for tensor in _tuple(inputs):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"the inputs must be a Tensor or a tuple of Tensors, got {type(tensor).__name__}")
-        connected = create_graph and tensor.requires_grad
-        found.append(tensor.view_as(tensor) if connected else tensor.detach().requires_grad_())
-    return tuple(found)
+    return tuple(
+        tensor.view_as(tensor) if create_graph and tensor.requires_grad else tensor.detach().requires_grad_()
+        for tensor in _checked(inputs, "inputs", name)
+    )
 
 
-def _outputs(function: Function, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return _checked(_tuple(function(*inputs)))
+def _outputs(function: Function, inputs: tuple[Tensor, ...], name: str, strict: bool) -> tuple[Any, tuple[Any, ...]]:
+    """What the function returned, as it is and as a tuple."""
+    result = function(*inputs)
+    outputs = _checked(result, "outputs of the user-provided function", name)
+    if strict:
+        _depend(
+            outputs,
+            "Output {} of the user-provided function does not require gradients. The outputs must be computed in a "
+            "differentiable manner from the input when running in strict mode.",
+        )
+    return result, outputs
 
 
-def _checked(outputs: Arguments) -> tuple[Tensor, ...]:
-    for tensor in outputs:
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"the function must return a Tensor or a tuple of Tensors, got {type(tensor).__name__}")
-    return outputs
+def _depend(tensors: Iterable[Tensor | None], refusal: str) -> None:
+    for index, tensor in enumerate(tensors):
+        if tensor is None or not tensor.requires_grad:
+            raise RuntimeError(refusal.format(index))
 
 
-def _grad(outputs: Any, inputs: Any, seeds: Any, create_graph: bool, strict: bool) -> list[Tensor]:
-    """Gradients with zeros where there is no dependence."""
+_LINEAR = (
+    "While computing the hessian, found that the jacobian of the user-provided function with respect to input {} is "
+    "independent of the input. This is not allowed in strict mode. You should ensure that your function is twice "
+    "differentiable and that the jacobian depends on the inputs (this would be violated by a linear function for "
+    "example)."
+)
+
+
+_FIXED = (
+    "The jacobian of the user-provided function is independent of input {}. This is not allowed in strict mode when "
+    "create_graph=True."
+)
+
+
+def _grad(
+    outputs: Any, inputs: Any, seeds: Any, create_graph: bool, refusal: str | None = None, fixed: str = _FIXED
+) -> list[Tensor]:  # fmt: skip
+    """Gradients, with zeros where there is no dependence; or an error, if there is a `refusal`.
+
+    `fixed` is the error for a gradient that does not change, where it is to be differentiated further.
+    """
     live = [(out, seed) for out, seed in zip(outputs, seeds, strict=True) if out.requires_grad]
     if not live:
         found: Any = [None] * len(inputs)
@@ -57,10 +94,16 @@ def _grad(outputs: Any, inputs: Any, seeds: Any, create_graph: bool, strict: boo
             [out for out, _ in live], inputs, [seed for _, seed in live], retain_graph=True,
             create_graph=create_graph, allow_unused=True,
         )  # fmt: skip
-    if strict and any(gradient is None for gradient in found):
-        index = [gradient is None for gradient in found].index(True)
-        raise RuntimeError(f"the output of the function is independent of input {index}; strict=True does not allow it")
+    if refusal is not None:
+        for index, gradient in enumerate(found):
+            if gradient is None:
+                raise RuntimeError(f"{refusal.format(index)} This is not allowed in strict mode.")
+        if create_graph:
+            _depend(found, fixed)
     return [zeros_like(tensor) if got is None else got for tensor, got in zip(inputs, found, strict=True)]
+
+
+_CONSTANT = "The output of the user-provided function is independent of input {}."
 
 
 def _like(given: Any, values: Any) -> Any:
@@ -68,67 +111,88 @@ def _like(given: Any, values: Any) -> Any:
 
 
 def _scalar(name: str, outputs: tuple[Tensor, ...]) -> Tensor:
-    if len(outputs) != 1 or outputs[0].numel() != 1:
-        shapes = [tuple(output.shape) for output in outputs]
-        raise RuntimeError(f"{name} takes a function that returns one number, this one returned shape(s) {shapes}")
+    if len(outputs) != 1:
+        raise RuntimeError(
+            f"The function given to {name} should return a single Tensor, this one returned {len(outputs)}"
+        )
+    if outputs[0].numel() != 1:
+        raise RuntimeError(
+            f"The Tensor returned by the function given to {name} should contain a single element, this one has shape "
+            f"{tuple(outputs[0].shape)}"
+        )
     return outputs[0]
 
 
-def _vectors(v: Any, like: tuple[Tensor, ...], what: str) -> tuple[Tensor, ...]:
+def _vectors(v: Any, like: tuple[Tensor, ...], given: Any, where: str, name: str) -> tuple[Tensor, ...]:
+    """The vector of a product: of the shapes of `like`, which is the tuple of what was `given`."""
     if v is None:
         if len(like) == 1 and like[0].numel() == 1:
             return (ones_like(like[0]),)
-        raise RuntimeError(f"the vector v can only be None if the {what} is a single number; pass one of its shape")
-    given = _tuple(v)
-    if [tuple(tensor.shape) for tensor in given] != [tuple(tensor.shape) for tensor in like]:
+        raise RuntimeError(f"The vector v can only be None if {where} a single Tensor with a single element.")
+    found = _checked(v, "v", name)
+    several = isinstance(given, tuple | list)
+    if len(found) != len(like):
         raise RuntimeError(
-            f"v must have the shape(s) of the {what}, {[tuple(tensor.shape) for tensor in like]}, got "
-            f"{[tuple(tensor.shape) for tensor in given]}"
+            f"v is a tuple of invalid length: should be {len(like)} but got {len(found)}."
+            if several
+            else "The given v should contain a single Tensor."
         )
-    return given
+    for index, (vector, other) in enumerate(zip(found, like, strict=True)):
+        if vector.shape != other.shape:
+            entry = f"Entry {index} in " if several else ""
+            raise RuntimeError(f"{entry}v has invalid size: should be {other.shape!r} but got {vector.shape!r}.")
+    return found
+
+
+_TO_ONE = "the user-provided function returns"
+_OF_ONE = "the input to the user-provided function is"
 
 
 def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """(outputs, vᵀ · J): the product of a vector with the Jacobian. `v` has the shape of the outputs."""
     with enable_grad():
-        at = _leaves(inputs, create_graph)
-        outputs = _outputs(func, at)
-        seeds = _vectors(v, outputs, "output")
-        found = _grad(outputs, at, seeds, create_graph, strict)
-    return _like_result(outputs, func, create_graph), _like(inputs, found)
+        at = _leaves(inputs, create_graph, "vjp")
+        result, outputs = _outputs(func, at, "vjp", strict)
+        seeds = _vectors(v, outputs, result, _TO_ONE, "vjp")
+        found = _grad(outputs, at, seeds, create_graph, _CONSTANT if strict else None)
+    return _left(result, outputs, create_graph), _like(inputs, found)
 
 
-def _like_result(outputs: tuple[Tensor, ...], func: Function, create_graph: bool) -> Any:
-    done = outputs if create_graph else tuple(output.detach() for output in outputs)
-    return done[0] if len(done) == 1 else done
+def _left(result: Any, outputs: tuple[Tensor, ...], create_graph: bool) -> Any:
+    return _like(result, outputs if create_graph else tuple(output.detach() for output in outputs))
 
 
 def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """(outputs, J · v), by differentiating u ↦ uᵀ · J twice. `v` has the shape of the inputs."""
     with enable_grad():
-        at = _leaves(inputs, create_graph)
-        vectors = _vectors(v, at, "input")
-        outputs = _outputs(func, at)
+        at = _leaves(inputs, create_graph, "jvp")
+        vectors = _vectors(v, at, inputs, _OF_ONE, "jvp")
+        result, outputs = _outputs(func, at, "jvp", strict)
         dummies = tuple(zeros_like(output).requires_grad_() for output in outputs)
-        pulled = _grad(outputs, at, dummies, True, strict)
-        found = _grad(pulled, dummies, vectors, create_graph, False)
-    return _like_result(outputs, func, create_graph), (tuple(found) if len(found) > 1 else found[0])
+        pulled = _grad(outputs, at, dummies, True, _CONSTANT if strict else None)
+        found = _grad(pulled, dummies, vectors, create_graph)
+    return _left(result, outputs, create_graph), _like(result, found)
 
 
 def hvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """(value, H · v): the product of the Hessian of a scalar function with a vector of the inputs' shape."""
-    with enable_grad():
-        at = _leaves(inputs, create_graph)
-        vectors = _vectors(v, at, "input")
-        output = _scalar("hvp", _outputs(func, at))
-        slopes = _grad((output,), at, (ones_like(output),), True, strict)
-        found = _grad(slopes, at, vectors, create_graph, strict)
-    return (output if create_graph else output.detach()), _like(inputs, found)
+    return _product("hvp", func, inputs, v, create_graph, strict)
 
 
 def vhp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """(value, vᵀ · H), equal to `hvp` since the Hessian is symmetric."""
-    return hvp(func, inputs, v, create_graph, strict)
+    return _product("vhp", func, inputs, v, create_graph, strict)
+
+
+def _product(name: str, func: Function, inputs: Any, v: Any, create_graph: bool, strict: bool) -> Any:
+    with enable_grad():
+        at = _leaves(inputs, create_graph, name)
+        vectors = _vectors(v, at, inputs, _OF_ONE, name)
+        output = _scalar(name, _outputs(func, at, name, strict)[1])
+        slopes = _grad((output,), at, (ones_like(output),), True, _CONSTANT if strict else None, _LINEAR)
+        linear = "The jacobian of the user-provided function is independent of input {}."
+        found = _grad(slopes, at, vectors, create_graph, linear if strict else None)
+    return (output if create_graph else output.detach()), _like(inputs, found)
 
 
 def jacobian(
@@ -137,26 +201,40 @@ def jacobian(
 ) -> Any:  # fmt: skip
     """J[i, j] = ∂ output[i] / ∂ input[j], with shape (*output.shape, *input.shape).
 
-    A tuple of outputs and inputs gives a tuple of tuples. `vectorize` and `strategy` are accepted and change nothing.
+    A tuple of outputs and inputs gives a tuple of tuples. `vectorize` and `strategy` change no number; beside `strict`
+    they are refused, as in PyTorch.
 
     >>> import pellucid
     >>> jacobian(lambda x: x * x, pellucid.tensor([1.0, 2.0]))
     tensor([[2., 0.],
             [0., 4.]])
     """
+    if strict and strategy == "forward-mode":
+        raise RuntimeError(_together('`strategy="forward-mode"`', '`strategy="reverse-mode"`'))
+    if strict and vectorize:
+        raise RuntimeError(_together("`vectorized=True`", "`vectorize=False`"))
     with enable_grad():
-        at = _leaves(inputs, create_graph)
-        result = func(*at)
-        outputs = _checked(_tuple(result))
-        blocks = [_rows(output, at, create_graph, strict) for output in outputs]
+        at = _leaves(inputs, create_graph, "jacobian")
+        result, outputs = _outputs(func, at, "jacobian", strict)
+        blocks = [_rows(i, output, at, create_graph, strict) for i, output in enumerate(outputs)]
     nested = tuple(_like(inputs, block) for block in blocks)
-    return nested if isinstance(result, tuple | list) else nested[0]
+    return _like(result, nested)
 
 
-def _rows(output: Tensor, inputs: tuple[Tensor, ...], create_graph: bool, strict: bool) -> list[Tensor]:
+def _together(asked: str, instead: str) -> str:
+    return (
+        f"torch.autograd.functional.jacobian: `strict=True` and {asked} are not supported together. Please either set "
+        f"`strict=False` or {instead}."
+    )
+
+
+def _rows(
+    index: int, output: Tensor, inputs: tuple[Tensor, ...], create_graph: bool, strict: bool
+) -> list[Tensor]:  # fmt: skip
     stack = FUNCTIONS["stack"]
     flat = output.reshape(-1)
-    found = [_grad((flat[i],), inputs, (ones_like(flat[i]),), create_graph, strict) for i in range(flat.numel())]
+    constant = f"Output {index} of the user-provided function is independent of input {{}}." if strict else None
+    found = [_grad((flat[i],), inputs, (ones_like(flat[i]),), create_graph, constant) for i in range(flat.numel())]
     if not found:
         return [wrap(input._array[:0].reshape(*output.shape, *input.shape)) for input in inputs]  # pyright: ignore[reportPrivateUsage]
     return [stack([row[j] for row in found]).reshape(*output.shape, *input.shape) for j, input in enumerate(inputs)]
@@ -174,14 +252,13 @@ def hessian(
             [ 0., 12.]])
     """
 
+    _checked(inputs, "inputs", "hessian")
+
     def slope(*at: Tensor) -> Any:
-        output = _scalar("hessian", _outputs(func, at))
-        found = _grad((output,), at, (ones_like(output),), True, strict)
-        if strict and not all(gradient.requires_grad for gradient in found):
-            raise RuntimeError(
-                "the gradient of the function is independent of its inputs (the function is linear in one); "
-                "strict=True does not allow it"
-            )
+        output = _scalar("hessian", _outputs(func, at, "hessian", strict)[1])
+        found = _grad((output,), at, (ones_like(output),), True)
+        if strict:
+            _depend(found, _LINEAR)
         return tuple(found) if isinstance(inputs, tuple | list) else found[0]
 
     return jacobian(slope, inputs, create_graph, strict)

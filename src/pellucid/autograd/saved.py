@@ -43,18 +43,17 @@ class saved_tensors_hooks:
 
     def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
-        self._opened: list[_Packing] = []
 
     def __enter__(self) -> None:
         if _forbidden:
             raise RuntimeError(_forbidden[-1])
-        pushed = _Packing(self.pack_hook, self.unpack_hook)
-        self._opened.append(pushed)
+        pushed = _Packing(self)
         state.interpreters = (*state.interpreters, pushed)
         state.packers = (*state.packers, pushed)
 
     def __exit__(self, *error: object) -> None:
-        pushed = self._opened.pop()
+        # Found by its owner, not remembered: a hook may have left the block before, within a backward pass.
+        pushed = next((other for other in reversed(state.packers) if cast("_Packing", other).owner is self), None)
         state.interpreters = tuple(other for other in state.interpreters if other is not pushed)
         state.packers = tuple(other for other in state.packers if other is not pushed)
 
@@ -125,8 +124,8 @@ def pack(tensor: Tensor) -> Packed:
 class _Packing(Interpreter):
     """Packs what the nodes keep that are recorded while it is on."""
 
-    def __init__(self, pack_hook: Callable[[Tensor], Any], unpack_hook: Callable[[Any], Tensor]) -> None:
-        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+    def __init__(self, owner: saved_tensors_hooks) -> None:
+        self.owner, self.pack_hook, self.unpack_hook = owner, owner.pack_hook, owner.unpack_hook
 
     def apply(self, op: Declaration, args: Arguments, kwargs: Attributes) -> Any:
         result = below(self, op, args, kwargs)
@@ -169,7 +168,16 @@ class PackedNode(OpNode):
 
     @property
     def saved(self) -> list[Array]:  # type: ignore[override]
-        return [_unpacked(value) for value in vars(self)["packed"]]
+        try:
+            return [_unpacked(value) for value in vars(self)["packed"]]
+        except AttributeError as error:
+            vars(self)["failure"] = error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "saved":  # Python comes here where the property raised AttributeError: the hook's own is to be seen
+            raise vars(self).pop("failure")
+        return super().__getattr__(name)
 
     @saved.setter
     def saved(self, values: list[Array]) -> None:

@@ -158,9 +158,20 @@ class _Alias(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         found = importlib.import_module(self.answer)
-        if not hasattr(found, "__path__") and any(name.startswith(f"{module.__name__}.") for name in _ELSEWHERE):
-            found.__path__ = []  # one file here, a folder there: Python looks for modules only in a package
-        sys.modules[module.__name__] = found
+        sys.modules[module.__name__] = _with_room(found, module.__name__)
+        # What is loaded below it counts as imported: Python would otherwise put the module over the function of the
+        # same name, `torch.autograd.gradcheck`, where a program imports something from that module.
+        for name in [name for name in sys.modules if name.startswith(f"{self.answer}.")]:
+            there = module.__name__ + name.removeprefix(self.answer)
+            if there not in _ELSEWHERE and module_of(there) == name:
+                sys.modules.setdefault(there, _with_room(sys.modules[name], there))
+
+
+def _with_room(found: ModuleType, name: str) -> ModuleType:
+    """The module that answers `name`, as a package where PyTorch has one: a file here may be a folder there."""
+    if not hasattr(found, "__path__") and any(other.startswith(f"{name}.") for other in _ELSEWHERE):
+        found.__path__ = []  # Python looks for modules only in a package
+    return found
 
 
 class _Face(importlib.abc.Loader):

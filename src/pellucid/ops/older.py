@@ -13,6 +13,7 @@ from pellucid.core.tensor import wrap
 from pellucid.declare import FUNCTIONS
 from pellucid.errors import with_line
 from pellucid.types.dtypes import can_cast
+from pellucid.types.size import Size
 
 from .memory import RANKS
 
@@ -43,6 +44,8 @@ for _name in _IN_PLACE:
 @method
 def new(self: Tensor, *args: Any, device: Any = None) -> Tensor:
     """An older name: a tensor of this dtype, of the given sizes or with the given numbers."""
+    if len(args) == 1 and isinstance(args[0], Size):
+        return wrap(np.zeros(tuple(args[0]), self._array.dtype))
     if args and not all(isinstance(size, int) for size in args):
         data = args[0]
         return FUNCTIONS["tensor"](data, dtype=self.dtype) if not isinstance(data, Tensor) else data.to(self.dtype)
@@ -76,6 +79,8 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     size = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     if self.requires_grad:
         raise RuntimeError(with_line("cannot resize variables that require grad"))
+    if size == self._array.shape and memory_format is None:
+        return self
     count = math.prod(size)
     if count * self._array.itemsize >= 2**63:
         raise RuntimeError(with_line(f"Storage size calculation overflowed with sizes={list(size)}"))

@@ -58,11 +58,11 @@ def _base_rule(m: Any, g: Any, input: Any, exponent: Any) -> Any:
 
 
 def _exponent_rule(m: Any, g: Any, input: Any, exponent: Any, out: Any) -> Any:
-    if isinstance(input, int | float):
+    if isinstance(input, int | float) and kind_of(exponent) != "c":
         logarithm = math.log(input) if input > 0 else -math.inf if input == 0 else math.nan
         slope = g * (out * logarithm)
         return m.where(exponent >= 0, 0, slope) if input == 0 else slope
-    if isinstance(input, complex):
+    if isinstance(input, int | float | complex) and input != 0:
         return g * (out * cmath.log(input))
     size = m.real(exponent) if kind_of(exponent) == "c" else exponent
     return m.where((input == 0) & (size >= 0), 0, g * (out * m.log(input)))

@@ -181,8 +181,8 @@ def _after(xp: Any, array: Any, kind: Any, draw: Callable[[Any], Any]) -> Any:
     return _fill(xp.empty_like(array, dtype=kind), lambda shape: xp.asarray(draw(shape)))
 
 
-@op(method=False, tensors=("input",), any_dtype=True)
-def rand_like(
+@op(name="rand_like", method=False, public=False, tensors=("input",), any_dtype=True)
+def _rand_like(
     xp: Any, input: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
     layout: Any = None,
 ) -> Any:  # fmt: skip
@@ -191,8 +191,8 @@ def rand_like(
     return _after(xp, input, kind, lambda shape: _of(generator).uniform(shape, dtype=kind))
 
 
-@op(method=False, tensors=("input",), any_dtype=True)
-def randn_like(
+@op(name="randn_like", method=False, public=False, tensors=("input",), any_dtype=True)
+def _randn_like(
     xp: Any, input: Any, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
     layout: Any = None,
 ) -> Any:  # fmt: skip
@@ -201,6 +201,26 @@ def randn_like(
     made = xp.empty_like(input, dtype=kind)
     dense = bool(made.flags.c_contiguous)
     return _fill(made, lambda shape: xp.asarray(_of(generator).normal(shape, dtype=kind, contiguous=dense)))
+
+
+@function(method=False)
+def rand_like(
+    input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
+    layout: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Numbers uniform on [0, 1) in the shape and dtype of `input`."""
+    made = TABLE["rand_like"](input, generator=generator, dtype=dtype, device=device, memory_format=memory_format)
+    return made.requires_grad_() if requires_grad else made
+
+
+@function(method=False)
+def randn_like(
+    input: Tensor, *, generator: Any = None, dtype: Any = None, device: Any = None, memory_format: Any = None,
+    layout: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Normal numbers of mean 0 and standard deviation 1 in the shape and dtype of `input`."""
+    made = TABLE["randn_like"](input, generator=generator, dtype=dtype, device=device, memory_format=memory_format)
+    return made.requires_grad_() if requires_grad else made
 
 
 @op(name="randint_like", method=False, public=False, any_dtype=True)

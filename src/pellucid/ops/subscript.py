@@ -142,6 +142,8 @@ def _positions(xp: Any, shape: tuple[int, ...], indices: Any, slots: Any) -> Any
         for numbers in xp.nonzero(found) if found.dtype.kind == "b" else (found,):
             length = shape[dim]
             if numbers.size and (numbers.min() < -length or numbers.max() >= length):
+                if not length:
+                    raise IndexError("index is out of bounds for dimension with size 0")
                 bad = numbers.min() if numbers.min() < -length else numbers.max()
                 raise IndexError(f"index {bad} is out of bounds for dimension {dim} with size {length}")
             places = places + numbers.astype(xp.int64) % max(length, 1) * strides[dim]

@@ -58,7 +58,7 @@ def run(
     """
     keep_freed()
     outer, state.walk = state.walk, Walk(roots, targets)
-    before, pushed = state.grad, state.interpreters
+    before, pushed, packers = state.grad, state.interpreters, state.packers
     try:
         if pushed:
             state.interpreters = tuple(interpreter for interpreter in pushed if interpreter.in_backward)
@@ -67,7 +67,8 @@ def run(
         state.grad = create
         return _run(roots, seeds, keep, create, True, targets)
     finally:
-        state.grad, state.walk, state.interpreters = before, outer, pushed
+        # What a hook has entered or left meanwhile does not outlast the pass.
+        state.grad, state.walk, state.interpreters, state.packers = before, outer, pushed, packers
 
 
 def _run(

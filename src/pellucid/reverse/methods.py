@@ -40,7 +40,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook: Callable[[Tensor], An
     if not self.is_leaf:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     self._after_hooks = self._after_hooks or Hooks()
-    awaiting.add(self)
+    awaiting[id(self)] = self
     return hang(self._after_hooks, hook)
 
 
