@@ -87,6 +87,11 @@ ROWS: dict[str, Any] = {
         data.DataLoader(data.StackDataset(a=range(5), b=dataset(torch, data, 5)), batch_size=2)
     ),
     "stacked by position": lambda torch, data: data.StackDataset(range(5), dataset(torch, data, 5))[3],
+    "stacked, several at once": lambda torch, data: [
+        data.StackDataset(range(5), data.StackDataset(a=range(5), b=dataset(torch, data, 5))).__getitems__([4, 0]),
+        data.DataLoader(range(5))._auto_collation,
+        data.DataLoader(range(5), batch_size=None)._auto_collation,
+    ],
     "stream": lambda torch, data: list(data.DataLoader(stream(data), batch_size=3)),
     "stream, whole batches": lambda torch, data: list(data.DataLoader(stream(data), batch_size=3, drop_last=True)),
     "stream without batches": lambda torch, data: list(data.DataLoader(stream(data), batch_size=None)),
@@ -269,7 +274,7 @@ ERRORS: dict[str, tuple[Any, type[Exception], str]] = {
     "joining nothing": (lambda: ours.ConcatDataset([]), ValueError, "empty"),
     "joining streams": (lambda: ours.ConcatDataset([stream(ours)]), ValueError, "does not support IterableDataset"),
     "beyond the joined": (lambda: (dataset(pellucid, ours) + dataset(pellucid, ours))[46], IndexError, "out of range"),
-    "stacking both ways": (lambda: ours.StackDataset(RANGE, a=RANGE), ValueError, "either all by position"),
+    "stacking both ways": (lambda: ours.StackDataset(RANGE, a=RANGE), ValueError, "but both types are given"),
     "stacking unequal": (lambda: ours.StackDataset(RANGE, range(4)), ValueError, r"lengths \[5, 4\]"),
     "uneven samples": (
         lambda: ours.default_collate([[1], [1, 2]]),

@@ -121,7 +121,8 @@ def written_into(t: Any) -> list[Any]:
     return [a.clone().tril_(), a.clone().triu_(1), a.clone().cumsum_(0), a.clone().addmm_(a, b), leaf.grad,
             a.clone().cumprod_(1), a.clone().apply_(lambda n: n + 1), a.clone().map_(b, lambda n, m: n - m),
             a.new([1, 2]), a.new(2, 2).shape, a.new(t.Size([2, 3])).shape,
-            t.randn_like(a, requires_grad=True).requires_grad, t.ones(6).resize_(2, 3), a.is_cpu, a.is_meta, a.is_pinned()]  # fmt: skip
+            t.randn_like(a, requires_grad=True).requires_grad,
+            t.ones(6).resize_(2, 3), a.is_cpu, a.is_meta, a.is_pinned()]  # fmt: skip
 
 
 def older(t: Any) -> list[Any]:

@@ -191,6 +191,11 @@ class DataLoader(Generic[T_co]):
     def _indices(self) -> Iterator[Any]:
         return iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
 
+    @property
+    def _auto_collation(self) -> bool:
+        """Whether samples are put together into batches (under PyTorch's name, which programs read)."""
+        return self.batch_sampler is not None
+
     def __len__(self) -> int:
         if not self._iterable:
             return len(self.sampler if self.batch_sampler is None else self.batch_sampler)

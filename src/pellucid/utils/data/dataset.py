@@ -60,7 +60,10 @@ class ChainDataset(IterableDataset[Any]):
         self.datasets = list(datasets)
 
     def __iter__(self) -> Iterator[Any]:
-        return itertools.chain.from_iterable(self.datasets)  # type: ignore[arg-type]
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise AssertionError("ChainDataset only supports IterableDataset")
+            yield from dataset
 
     def __len__(self) -> int:
         return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type]
@@ -99,11 +102,13 @@ class StackDataset(Dataset[Any]):
     """Several data sets side by side: a tuple (or a dict, by keyword) of their samples."""
 
     def __init__(self, *args: Dataset[Any], **kwargs: Dataset[Any]) -> None:
-        if bool(args) == bool(kwargs):
+        if args and kwargs:
             raise ValueError(
-                "StackDataset takes data sets either all by position (samples are tuples) or all by keyword "
-                "(samples are dicts), and at least one"
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, but both "
+                "types are given."
             )
+        if not args and not kwargs:
+            raise ValueError("At least one dataset should be passed")
         self.datasets: Any = args or kwargs
         sizes = [len(dataset) for dataset in (args or kwargs.values())]  # type: ignore[arg-type]
         if len(set(sizes)) > 1:
@@ -115,8 +120,24 @@ class StackDataset(Dataset[Any]):
             return {name: dataset[index] for name, dataset in self.datasets.items()}
         return tuple(dataset[index] for dataset in self.datasets)
 
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """The samples at several indices, asked for at once of each data set that has such a method itself."""
+        if isinstance(self.datasets, dict):
+            columns = [_several(dataset, indices) for dataset in self.datasets.values()]
+            return [dict(zip(self.datasets, row, strict=True)) for row in zip(*columns, strict=True)]
+        return list(zip(*(_several(dataset, indices) for dataset in self.datasets), strict=True))
+
     def __len__(self) -> int:
         return self._length
+
+
+def _several(dataset: Any, indices: list[int]) -> list[Any]:
+    if not callable(getattr(dataset, "__getitems__", None)):
+        return [dataset[index] for index in indices]
+    found = dataset.__getitems__(indices)
+    if len(found) != len(indices):
+        raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(found)}")
+    return found
 
 
 class ConcatDataset(Dataset[T_co]):
