@@ -143,5 +143,5 @@ def _left(tensor: Tensor, level: _Level) -> Tensor:
 _lacking = absent(__name__)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     return len(_levels) - 1 if name == "_current_level" else _lacking(name)

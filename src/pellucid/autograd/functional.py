@@ -25,7 +25,7 @@ def _tuple(value: Any) -> Arguments:
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
-def _checked(value: Any, what: str, name: str) -> tuple[Tensor, ...]:
+def _checked(value: object, what: str, name: str) -> tuple[Tensor, ...]:
     """One tensor or several, as a tuple."""
     found = _tuple(value)
     for index, tensor in enumerate(found):
@@ -38,7 +38,7 @@ def _checked(value: Any, what: str, name: str) -> tuple[Tensor, ...]:
     return found
 
 
-def _leaves(inputs: Any, create_graph: bool, name: str) -> tuple[Tensor, ...]:
+def _leaves(inputs: object, create_graph: bool, name: str) -> tuple[Tensor, ...]:
     """The inputs as tensors that require a gradient; connected to their history if the result should be."""
     return tuple(
         tensor.view_as(tensor) if create_graph and tensor.requires_grad else tensor.detach().requires_grad_()
@@ -46,7 +46,9 @@ def _leaves(inputs: Any, create_graph: bool, name: str) -> tuple[Tensor, ...]:
     )
 
 
-def _outputs(function: Function, inputs: tuple[Tensor, ...], name: str, strict: bool) -> tuple[Any, tuple[Any, ...]]:
+def _outputs(
+    function: Function, inputs: tuple[Tensor, ...], name: str, strict: bool
+) -> tuple[object, tuple[Tensor, ...]]:
     """What the function returned, as it is and as a tuple."""
     result = function(*inputs)
     outputs = _checked(result, "outputs of the user-provided function", name)
@@ -123,7 +125,7 @@ def _scalar(name: str, outputs: tuple[Tensor, ...]) -> Tensor:
     return outputs[0]
 
 
-def _vectors(v: Any, like: tuple[Tensor, ...], given: Any, where: str, name: str) -> tuple[Tensor, ...]:
+def _vectors(v: object, like: tuple[Tensor, ...], given: object, where: str, name: str) -> tuple[Tensor, ...]:
     """The vector of a product: of the shapes of `like`, which is the tuple of what was `given`."""
     if v is None:
         if len(like) == 1 and like[0].numel() == 1:
@@ -158,7 +160,7 @@ def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     return _left(result, outputs, create_graph), _like(inputs, found)
 
 
-def _left(result: Any, outputs: tuple[Tensor, ...], create_graph: bool) -> Any:
+def _left(result: object, outputs: tuple[Tensor, ...], create_graph: bool) -> object:
     return _like(result, outputs if create_graph else tuple(output.detach() for output in outputs))
 
 

@@ -174,7 +174,7 @@ class PackedNode(OpNode):
             vars(self)["failure"] = error
             raise
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name == "saved":  # Python comes here where the property raised AttributeError: the hook's own is to be seen
             raise vars(self).pop("failure")
         return super().__getattr__(name)
