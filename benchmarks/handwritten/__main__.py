@@ -105,7 +105,7 @@ def wilson(hits: int, of: int) -> str:
     z, p = 1.96, hits / of
     middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
     low, high = (middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of)
-    return f"{hits} of {of}, {100 * p:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+    return f"{hits} of {of}, {100 * p:.0f} % ({100 * max(low, 0.0):.0f} to {100 * high:.0f})"
 
 
 def table(rows: list[dict[str, Any]]) -> str:

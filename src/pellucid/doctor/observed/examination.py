@@ -413,9 +413,8 @@ def _finding(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None
 def curves(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
     """Both runs, for the report."""
     classes = was.classes and now.classes
-    values = [
-        [step.accuracy if classes else step.loss for step in record.steps[: len(was.steps)]] for record in (was, now)
-    ]
+    most = len(now.steps) if len(now.steps) > 2 * len(was.steps) else len(was.steps)  # where more updates are the fix
+    values = [[step.accuracy if classes else step.loss for step in record.steps[:most]] for record in (was, now)]
     return {
         "as it was": _thinned(values[0]),
         "with the fix": _thinned(values[1]),
