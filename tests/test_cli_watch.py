@@ -91,9 +91,11 @@ def test_a_running_run_comes_before_a_newer_one_that_ended(tmp_path: Path) -> No
         config.parent.mkdir(parents=True)
         config.write_text("{}")
         os.utime(config, (1e9 + second, 1e9 + second))
-    assert newest(tmp_path) == tmp_path / "b/second"
+    assert newest(tmp_path) == (tmp_path / "b/second", [])
     with run_lock(tmp_path / "first"):
-        assert newest(tmp_path) == tmp_path / "first"
+        assert newest(tmp_path) == (tmp_path / "first", [])
+        with run_lock(tmp_path / "b/second"):
+            assert newest(tmp_path) == (tmp_path / "b/second", [tmp_path / "first"])
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 40), (40, 15)])

@@ -43,7 +43,9 @@ def watch(
     Example: pellucid watch runs/slow
     """
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    path = newest(Path("runs")) if run is None else run
+    path, others = newest(Path("runs")) if run is None else (run, [])
+    if others:
+        console.print(f"Running beside it: {', '.join(shell.quote(other) for other in others)}; pellucid watch RUN")
     moments = follow(path, lambda: time.sleep(every))
     try:
         last = _moving(moments, console) if console.is_terminal else _lines(moments, console)

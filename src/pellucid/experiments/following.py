@@ -39,8 +39,10 @@ class Moment:
         return min(1.0, len(self.run.epochs) / self.epochs) if self.epochs else 0.0
 
 
-def newest(root: Path) -> Path:
+def newest(root: Path) -> tuple[Path, list[Path]]:
     """The folder of the run below `root` that began last, or went on last; one that is running before those that ended.
+
+    Beside it, the others that are running.
 
     Raises:
         UsageError: there is none.
@@ -49,7 +51,8 @@ def newest(root: Path) -> Path:
     folders = [path.parent for path in found]
     if not folders:
         raise UsageError(f"There are no runs in {root} to watch. Name the folder of one, or start one: pellucid train.")
-    return next((folder for folder in folders if is_locked(folder)), folders[0])
+    running = [folder for folder in folders if is_locked(folder)]
+    return (running[0], running[1:]) if running else (folders[0], [])
 
 
 def follow(path: Path, wait: Callable[[], None]) -> Iterator[Moment]:

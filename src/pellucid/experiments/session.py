@@ -309,7 +309,7 @@ class Diverged(Exception):
         what = "\n".join(line for line in str(error).splitlines() if not line.startswith("  at "))
         super().__init__(
             f"{what}\nWhat there is was saved in {session.folder.path}, as it was before that step. A smaller "
-            f"learning rate often helps: --lr {session.config.lr / 10:g}."
+            f"learning rate often helps: --lr {min(session.config.lr / 10, 0.1):g}."
         )
 
 
