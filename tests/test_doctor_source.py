@@ -70,3 +70,17 @@ def test_how_opaque_a_drawing_is_is_no_learning_rate() -> None:
     assert given is not None
     assert given.value == 0.4
     assert np.isclose(list(rates.rate_values({FILE: source})), [1.0]).all()
+
+
+@pytest.mark.parametrize(
+    ("update", "line"),
+    [
+        ("b1 -= lr * 0 * db1\n", 3),  # its own update
+        ("", 4),  # that of its like
+        ("b1 -= lr * extra\n", None),  # of something else
+    ],
+)
+def test_where_a_parameter_with_a_gradient_should_be_moved(update: str, line: int | None) -> None:
+    source = f"db1 = d.sum(0)\nW2 -= lr * dW2\n{update or 'pass' + chr(10)}W1 -= lr * dW1\n"
+    found = Assignments.of({FILE: source}).unmoved([group("b1")], [group("W2"), group("W1")], {"db1", "dW1"})
+    assert found == (None if line is None else (FILE, line))

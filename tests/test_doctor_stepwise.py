@@ -70,13 +70,13 @@ def line(text: str, source: str) -> int:
 @pytest.mark.parametrize(
     ("planted", "mistakes"),
     [
-        ({"dz = dgate * gate * (1 - gate)": "dz = dgate"}, [("missing-activation-derivative", "dwg +")]),
+        ({"dz = dgate * gate * (1 - gate)": "dz = dgate"}, [("missing-activation-derivative", "dgate =")]),
         ({"da = dnew * (1 - new ** 2)": "da = dnew * new * (1 - new)"}, [("derivative-at-wrong-point", "da =")]),
         ({"dh * gate + dz @ ug.T + da @ un.T": "dz @ ug.T + da @ un.T"}, [("dropped-term", "dh = dz")]),
         ({"+ dz @ ug.T + da @ un.T": "+ da @ un.T"}, [("dropped-term", "dh = dh")]),
         (
             {"da @ un.T": "da @ un", "dz = dgate * gate * (1 - gate)": "dz = dgate"},
-            [("missing-activation-derivative", "dwg +"), ("transpose", "dh = dh")],
+            [("missing-activation-derivative", "dgate ="), ("transpose", "dh = dh")],
         ),
     ],
 )

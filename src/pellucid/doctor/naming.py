@@ -259,6 +259,9 @@ def _place(
         at = source.climbing(wrong) or at
     elif finding.mistake == "sign":
         at = source.other_way(wrong, right) or at
+    elif finding.mistake == "zero-gradient":
+        computed = {key[1].split(".")[-1] for key, series in seen.seen.items() if series[0].any()}
+        at = source.unmoved(wrong, right, computed) or at
     if at is not None:
         _put(finding, session, at)
 

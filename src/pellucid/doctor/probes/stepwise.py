@@ -19,7 +19,7 @@ import numpy as np
 from pellucid.check.autopsy.diagnose import conventions
 from pellucid.check.autopsy.hypothesis import Hypothesis, TapeCase
 from pellucid.check.autopsy.trial import GENERATORS
-from pellucid.check.mistakes import DROPPED_TERM, MISSING_STEP
+from pellucid.check.mistakes import DROPPED_TERM, MISSING_ACTIVATION_DERIVATIVE, MISSING_STEP
 from pellucid.check.record.reverse import Change, ReversePass, backward, contributions
 from pellucid.check.record.tape import Site, Tape, TapeNode
 from pellucid.doctor.probes.lines import Value, Values, first_alike, origins
@@ -107,6 +107,8 @@ class _Search:
             return False
         _, hypothesis, spoilt = best
         part = _unfinished(culprit, values) if hypothesis.mistake in LEFT_OUT else None
+        if hypothesis.mistake == MISSING_ACTIVATION_DERIVATIVE:  # the line that makes what should have been multiplied
+            part = _handed_on(culprit, values)
         self.found.append(Step(hypothesis, (part or culprit).site, spoilt))
         self.change = self.change | hypothesis.change
         gradients = backward(self.tape, self.change).gradients()
@@ -227,6 +229,15 @@ def _unfinished(culprit: Value, values: Values) -> Value | None:
         if truth is not None and not truth.whole and source.site is not None:
             return source
     return None
+
+
+def _handed_on(culprit: Value, values: Values) -> Value | None:
+    """The one gradient that a value was computed from, where there is but one."""
+    found = [
+        s for s in values.sources(culprit)
+        if s.value.size > 1 and s.needs and s.site is not None and s.nodes[0].index not in values.forward and values(s)
+    ]  # fmt: skip
+    return found[0] if len(found) == 1 else None
 
 
 def fits(gradient: np.ndarray, given: np.ndarray) -> bool:

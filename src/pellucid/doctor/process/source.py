@@ -111,6 +111,21 @@ class Assignments:
         found = [a for a in self.assignments if name in a.targets and a.sign and name not in a.sources]
         return (found[0].file, found[0].line) if len(found) == 1 else None
 
+    def unmoved(self, wrong: list[Group], right: list[Group], computed: set[str]) -> tuple[str, int] | None:
+        """Where a parameter whose gradient is computed should be moved: its own update, or, where it has none, that of
+        the one whose name is most like its own."""
+        for group in wrong:
+            name = _last_name(group)
+            gradients = {f"{prefix}{name}" for prefix in ("d", "d_", "g_", "grad_", "delta_", "nabla_")}
+            own = self.updates(group)
+            if not gradients & computed or (own and not own[0].sources & gradients):
+                continue
+            alike = max(right, key=lambda g: _alike(_last_name(g), name), default=None)
+            found = own or (self.updates(alike) if alike is not None else [])
+            if found:
+                return found[0].file, found[0].line
+        return None
+
     def adding(self, groups: list[Group]) -> tuple[str, int] | None:
         """The first line that adds to what a parameter is moved by: `dW += …`, `v = v + d`."""
         names = {_last_name(group) for group in groups}
@@ -248,6 +263,11 @@ def handed_on(sources: dict[str, str], at: tuple[str, int] | None) -> tuple[str,
         if isinstance(value, ast.Name) and value.id in made and not _holds(node, at[1]):
             found.append(node.lineno)
     return (at[0], found[0]) if len(found) == 1 else None
+
+
+def _alike(first: str, other: str) -> int:
+    """How many last letters two names share."""
+    return next((i for i, (a, b) in enumerate(zip(first[::-1], other[::-1], strict=False)) if a != b), len(first))
 
 
 def _holds(node: Any, line: int) -> bool:
