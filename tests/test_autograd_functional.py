@@ -67,6 +67,8 @@ CALLS: dict[str, Any] = {
     "jvp": lambda f, x, w: f.jvp(vector, x, x * 2),
     "jvp of two": lambda f, x, w: f.jvp(of_two, (x, w), (x, w)),
     "jvp to a pair": lambda f, x, w: f.jvp(pair, (x, w), (x, w)),
+    "jacobian at one number": lambda f, x, w: f.jacobian(lambda t: t * t, x[0]),
+    "hessian at one number": lambda f, x, w: f.hessian(lambda t: t**3, x[0]),
     "jvp of one number": lambda f, x, w: f.jvp(vector, x[0]),
     "jvp of a linear function": lambda f, x, w: f.jvp(linear, x, x),
     "hvp": lambda f, x, w: f.hvp(scalar, x, x * 2),

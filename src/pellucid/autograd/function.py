@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
+from pellucid.core.application import SECOND_TIME
 from pellucid.core.context import state
 from pellucid.core.hooks import NodeHooks
 from pellucid.core.modes import set_grad_enabled
@@ -77,12 +78,7 @@ class FunctionCtx:
     def saved_tensors(self) -> Arguments:
         """What `save_for_backward` kept."""
         if self._kept.freed:
-            raise RuntimeError(
-                with_line(
-                    "Trying to backward through the graph a second time (or directly access saved tensors after they "
-                    "have already been freed). Write backward(retain_graph=True) there if you need two"
-                )
-            )
+            raise RuntimeError(with_line(SECOND_TIME))
         for counter, version, tensor in self._kept.guards:
             if counter[0] != version:
                 raise RuntimeError(

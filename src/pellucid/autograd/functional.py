@@ -238,8 +238,8 @@ def _rows(
     constant = f"Output {index} of the user-provided function is independent of input {{}}." if strict else None
     found = [_grad((flat[i],), inputs, (ones_like(flat[i]),), create_graph, constant) for i in range(flat.numel())]
     if not found:
-        return [wrap(input._array[:0].reshape(*output.shape, *input.shape)) for input in inputs]  # pyright: ignore[reportPrivateUsage]
-    return [stack([row[j] for row in found]).reshape(*output.shape, *input.shape) for j, input in enumerate(inputs)]
+        return [wrap(input._array[:0].reshape((*output.shape, *input.shape))) for input in inputs]  # pyright: ignore[reportPrivateUsage]
+    return [stack([row[j] for row in found]).reshape((*output.shape, *input.shape)) for j, input in enumerate(inputs)]
 
 
 def hessian(

@@ -42,6 +42,13 @@ def recompute(
     raise explain(op, args, kwargs, failure) from None
 
 
+SECOND_TIME = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
 _SAVED = "_saved_"
 
 
@@ -87,13 +94,7 @@ class OpNode(Node):
 
     def _kept(self, slot: int, which: int | None) -> Any:
         if self.freed:
-            raise RuntimeError(
-                with_line(
-                    "Trying to backward through the graph a second time (or directly access saved tensors after they "
-                    f"have already been freed): what {self.op.name} had saved was freed when backward() ran. Write "
-                    "backward(retain_graph=True) there"
-                )
-            )
+            raise RuntimeError(with_line(f"{SECOND_TIME} Here: what {self.op.name} had saved"))
         value = self.saved[slot]
         if which is not None and not hasattr(value, "dtype"):
             return value

@@ -19,7 +19,7 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
-from pellucid.core.application import OpNode
+from pellucid.core.application import SECOND_TIME, OpNode
 from pellucid.core.context import is_reentry, run_within, state
 from pellucid.core.node import AUX, OUT, VALUE, Node, Source, Vocabulary
 from pellucid.core.tensor import Tensor, wrap
@@ -228,10 +228,8 @@ def saved_by(node: OpNode) -> list[Any]:
     if node.freed:
         raise RuntimeError(
             with_line(
-                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-                f"already been freed): what {node.op.name} had saved for backward was "
-                "freed when backward() ran first. Write backward(retain_graph=True) there if you need two, or "
-                "compute the loss anew; a value carried from one step to the next wants .detach()"
+                f"{SECOND_TIME} What {node.op.name} had saved for backward was freed by the first: compute the loss "
+                "anew; a value carried from one step to the next wants .detach()"
             )
         )
     for counter, version, slot in node.guards:
