@@ -290,11 +290,6 @@ def _sizes(query: Array, key: Array, value: Array, mask: Array | None, *others: 
     return _Sizes(math.prod(lead), queries, keys, width, depth)
 
 
-def _lying(array: Array) -> Array:
-    """The array with the numbers of a row side by side."""
-    return array if type(array) is not np.ndarray or array.strides[-1] == array.itemsize else array.copy()
-
-
 @functools.lru_cache(256)
 def _places(shape: tuple[int, ...], strides: tuple[int, ...], size: int) -> Array:
     """Where each head begins, in numbers."""
@@ -352,7 +347,6 @@ def _run(
 
 def forward(query: Array, key: Array, value: Array, mask: Array | None, scale: float, causal: bool) -> Array | None:
     """softmax(scale · query keyᵀ + mask) value; None where the NumPy lines are to run."""
-    query, key, value = map(_lying, (query, key, value))
     sizes = _sizes(query, key, value, mask)
     if sizes is None or not sizes.heads:
         return None
@@ -365,7 +359,8 @@ def backward(
     out: list[Array],
 ) -> bool:  # fmt: skip
     """Put the gradients of query, key and value into `out`; False where the NumPy lines are to run."""
-    grad, query, key, value = map(_lying, (grad, query, key, value))
+    if type(grad) is np.ndarray and grad.strides[-1] != grad.itemsize:  # as that of a sum, which has one number
+        grad = grad.copy()
     sizes = _sizes(query, key, value, mask, grad)
     if (
         sizes is None
