@@ -148,7 +148,7 @@ class _Search:
         self.treatments: list[Treatment] = []
         self.found: list[Finding] = []
         self.tried: set[tuple[Any, ...]] = set()
-        self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what did not help by itself, since something did
+        self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what was tried by itself
         self.seconds = 3.0 * base.seconds + 2.0
 
     def findings(self) -> list[Finding]:
@@ -171,7 +171,8 @@ class _Search:
 
         All of them at once, with rates that are usual; where that helps, those without which it does not are found.
         """
-        if not stands(self.current) or any(f.severity == "error" and f.cause not in BESIDE for f in self.found):
+        wrong = any(f.severity == "error" and f.cause not in BESIDE for f in self.found)
+        if self.treatments or wrong or not stands(self.current):  # runs by themselves were made without any other
             return
         single = joint.best_alone(self.current, self.alone)
         attempts = [[single]] if single is not None else joint.attempts(self.current, self.alone)
