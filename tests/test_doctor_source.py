@@ -40,6 +40,12 @@ def test_zeros_are_no_line_of_a_gradient_and_sums_are() -> None:
     assert Assignments.of({FILE: source}).slice(group("W")) == [(FILE, 3)]
 
 
+def test_the_update_of_another_parameter_is_no_line_of_a_gradient() -> None:
+    source = Assignments.of({FILE: "w -= rate * x * (w * x + b - y)\nb -= rate * (w * x + b - y)\n"})
+    assert source.slice(group("w")) == [(FILE, 1)]
+    assert source.slice(group("b")) == [(FILE, 2)]
+
+
 @pytest.mark.parametrize(
     ("source", "line"),
     [

@@ -90,7 +90,8 @@ class Assignments:
         for _ in range(steps):
             more: set[str] = set()
             for a in self.assignments:
-                if a.targets & names and not (a.update and own in a.targets) and not a.empty:
+                added = not a.update or any(_gradient_like(name) for name in a.targets - {own})  # dW += d @ x
+                if a.targets & names and added and not a.empty:
                     if (a.file, a.line) not in lines:
                         lines.append((a.file, a.line))
                     more |= a.sources - NOISE
