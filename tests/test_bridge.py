@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import pellucid
 from pellucid import torch_names
-from pellucid.bridge import check_program
+from pellucid.bridge import check_program, coverage
 from pellucid.bridge.lacking import has
 from pellucid.cli.program import app
 from tests.sampled import sampled
@@ -287,13 +287,26 @@ def test_the_page_of_what_is_covered_names_every_name() -> None:
         assert all(f"`{name}`" in section for name in found)
 
 
+def test_the_page_gives_each_op_of_pytorchs_table_that_is_absent_its_reason_and_its_neighbour() -> None:
+    from tools import coverage_page
+
+    section = coverage_page.page().partition("\n## op_db\n")[2]
+    here, absent = coverage.ops()
+    assert f"Of the {len(torch_names.known().ops)} ops" in section and f"{len(here)} are here" in section
+    assert all(f"`{name}`" in section for name in absent) and {"masked.softmax", "addcmul", "__radd__"} <= {*here}
+    assert "Absent, it compiles a function for a graphics card: `jiterator_2inputs_2outputs`" in section
+    unexplained = [name for name in absent if coverage.reason(f"torch.{name}") == "not written yet"]
+    assert unexplained == ["hash_tensor", "histogramdd"]
+    assert "`native_layer_norm` (nearest: `" in section
+
+
 @pytest.mark.parametrize(
     ("prefix", "said"),
     [
         (["torch.nn.utils.prune"], [f"{'torch.nn.utils.prune':40}    17    17", "here: BasePruningMethod"]),
         (["nn.Linear"], ["torch.nn.Linear: here"]),
         (["torch.uint16"], ["torch.uint16: absent: a dtype that pellucid does not have"]),
-        (["torch.masked"], ["absent, of a tool of PyTorch's"]),
+        (["torch.masked"], ["here: amax", "absent, of an experiment of PyTorch's"]),
         (["optim"], ["torch.optim.lr_scheduler ", "torch.optim.swa_utils "]),
         ([], ["torch.Tensor "]),
     ],

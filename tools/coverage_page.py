@@ -5,8 +5,10 @@ python tools/coverage_page.py        prints how many names of each module there 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pellucid import torch_names
-from pellucid.bridge.coverage import listing, reason, tables
+from pellucid.bridge.coverage import by_reason, listing, ops, tables
 
 PATH = "pytorch-names.md"
 
@@ -28,12 +30,25 @@ def page() -> str:
         parts.append(f"\n## {where}\n")
         if here:
             parts.append("Here: " + ", ".join(f"`{name}`" for name in here) + ".\n")
-        by_reason: dict[str, list[str]] = {}
-        for name in absent:
-            by_reason.setdefault(reason(f"{where}.{name}"), []).append(name)
-        for why, those in sorted(by_reason.items()):
-            parts.append(f"Absent, {why}: " + ", ".join(f"`{name}`" for name in those) + ".\n")
+        parts += lacking(where, absent, here)
+    here, absent = ops()
+    every = len(here) + len(absent)
+    parts.append(
+        f"\n## op_db\n\nOf the {every} ops in `op_db`, the table by which PyTorch {known.version} tests its ops, "
+        f"{len(here)} are here.\n"
+    )
+    parts += lacking("torch", absent, here)
     return "\n".join(parts)
+
+
+def lacking(where: str, absent: list[str], here: list[str]) -> Iterator[str]:
+    """Paragraphs of absent names, those with one reason together, each with the nearest name that is here."""
+    for why, those in by_reason(where, absent):
+        shown: list[str] = []
+        for name in those:
+            near = torch_names.nearest(name, here)
+            shown.append(f"`{name}`" + (f" (nearest: `{near}`)" if near else ""))
+        yield f"{why[0].upper()}{why[1:]}: " + ", ".join(shown) + ".\n"
 
 
 if __name__ == "__main__":

@@ -78,7 +78,11 @@ def modules() -> list[str]:
 warnings.simplefilter("ignore")
 listed = {where: names(importlib.import_module(where), where) for where in LISTED}
 classes = {where: sorted(name for name in dir(cls) if not name.startswith("_")) for where, cls in CLASSES.items()}
+found = modules()
+# PyTorch's own table of ops, by which it tests them; to import it puts more into the modules, so it comes last.
+table = importlib.import_module("torch.testing._internal.common_methods_invocations").op_db
+ops = sorted({op.name for op in table})
 text = json.dumps(
-    {"version": torch.__version__.split("+")[0], "modules": modules(), "names": listed, "classes": classes}
+    {"version": torch.__version__.split("+")[0], "modules": found, "names": listed, "classes": classes, "ops": ops}
 )
 OUT.write_text(text.replace('], "', '],\n "').replace('": ["', '": [\n  "') + "\n", encoding="utf-8")

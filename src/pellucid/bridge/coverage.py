@@ -9,11 +9,12 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+import pellucid
 from pellucid import torch_names
 
 from .lacking import has
 
-__all__ = ["REASONS", "listing", "reason", "tables"]
+__all__ = ["REASONS", "by_reason", "listing", "ops", "reason", "tables"]
 
 _INSIDES = (
     r".*(Script|Graph|Schema|Alias|Block|CompilationUnit|ExecutionPlan|Future|parse_|import_ir|IODescriptor|ErrorReport|"
@@ -29,10 +30,16 @@ REASONS = (
     (r".*(Storage|storage).*", "tensors lie in NumPy's arrays: there are no storages"),
     (r".*(native_|batch_norm_(elemt|gather|stats|update|backward)|_cell|grid_sampler|convolution|cudnn|thnn).*",
      "the inside of another function, which is here"),
+    (r".*__rdiv__", "of Python 2: / calls __rtruediv__"),
+    (r".*jiterator.*", "it compiles a function for a graphics card"),
+    (r".*scaled_(grouped_)?mm.*", "a dtype that pellucid does not have"),
+    (r".*ops\.aten\..*|torch\._.*|torch\.slice|.*_indices_backward", "the inside of another function, which is here"),
+    (r".*ldl_.*", "PyTorch has no derivative of it either: write torch.linalg.solve, or torch.linalg.lu_factor"),
     (r"torch\.(cuda|xpu|mps|accelerator|cpu|backends)\..*", "of a device that is not there"),
     (r"torch\.(distributed|multiprocessing)\..*", "of several processes"),
-    (r"torch\.(onnx|jit|compiler|profiler|export|package|fx|overrides|library|nested|masked|serialization|hub|monitor).*",
+    (r"torch\.(onnx|jit|compiler|profiler|export|package|fx|overrides|library|nested|serialization|hub|monitor).*",
      "of a tool of PyTorch's that has no counterpart here"),
+    (r".*([mM]asked_?[tT]ensor).*", "of an experiment of PyTorch's: its functions take the mask beside the tensor"),
     (r".*(vulkan|mkldnn|ipu|maia|hpu|mtia|xla|lazy|is_(mps|xpu|meta)).*", "of a device that is not there"),
     (r".*(named|_names|rename|refine_names|align_).*", "named dimensions"),
     (r".*(sparse|csc|bsr|bsc|csr|coalesce|crow|ccol|hspmm|sspaddmm|saddmm|spmm|smm|dsmm|hsmm).*", "sparse, in part"),
@@ -54,6 +61,22 @@ def tables(prefix: str = "torch") -> Iterator[tuple[str, list[str], list[str]]]:
         yield where, here, sorted(found - {*here})
 
 
+def ops() -> tuple[list[str], list[str]]:
+    """The ops of `op_db`, the table by which PyTorch tests its ops: those that are here, as functions or as methods of
+    Tensor, and those that are not.
+    """
+    known = sorted(torch_names.known().ops)
+    here = [name for name in known if _is_op(name)]
+    return here, sorted({*known} - {*here})
+
+
+def _is_op(name: str) -> bool:
+    if "." in name:
+        return has(f"torch.{name}")
+    methods = [name + end for end in ("", "_") if name + end not in vars(object)]
+    return hasattr(pellucid, name) or any(hasattr(pellucid.Tensor, method) for method in methods)
+
+
 def listing(prefix: str = "torch") -> Iterator[str]:
     """What `pellucid run --names PREFIX` prints: a row a module, and for a single module or class its names too.
 
@@ -73,7 +96,7 @@ def listing(prefix: str = "torch") -> Iterator[str]:
         if prefix != "torch":
             for module, here, absent in found:
                 yield from ("", module, *_wrapped("here", here))
-                yield from (line for why, those in _by_reason(module, absent) for line in _wrapped(why, those))
+                yield from (line for why, those in by_reason(module, absent) for line in _wrapped(why, those))
     elif name in known.names.get(where, ()) or name in known.classes.get(where, ()) or prefix in known.modules:
         yield f"{prefix}: " + ("here" if has(prefix) else f"absent: {reason(prefix)}")
     else:
@@ -82,8 +105,8 @@ def listing(prefix: str = "torch") -> Iterator[str]:
         raise KeyError(f"PyTorch has no {given!r}" + (f"; did you mean {near}?" if near else "."))
 
 
-def _by_reason(where: str, absent: list[str]) -> list[tuple[str, list[str]]]:
-    """The absent names of a module, those with the same reason together."""
+def by_reason(where: str, absent: list[str]) -> list[tuple[str, list[str]]]:
+    """Absent names of a module, those with the same reason together."""
     found: dict[str, list[str]] = {}
     for name in absent:
         found.setdefault(f"absent, {reason(f'{where}.{name}')}", []).append(name)

@@ -31,12 +31,14 @@ class Names(NamedTuple):
         modules: the full names of its modules.
         names: module -> the names in it, of the modules that programs use.
         classes: class -> its public attributes, of the classes that programs use most.
+        ops: the names in PyTorch's table of ops, `op_db`, by which it tests them.
     """
 
     version: str
     modules: frozenset[str]
     names: dict[str, frozenset[str]]
     classes: dict[str, frozenset[str]]
+    ops: frozenset[str]
 
 
 @functools.cache
@@ -45,7 +47,7 @@ def known() -> Names:
     data = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
     names = {where: frozenset(found) for where, found in data["names"].items()}
     classes = {where: frozenset(found) for where, found in data["classes"].items()}
-    return Names(data["version"], frozenset(data["modules"]), names, classes)
+    return Names(data["version"], frozenset(data["modules"]), names, classes, frozenset(data["ops"]))
 
 
 def nearest(name: str, there: Iterable[str]) -> str | None:
@@ -87,7 +89,7 @@ _INSTEAD = {
     "torch.library": "it adds operators to PyTorch's dispatcher. Write a torch.autograd.Function with forward and "
     "backward, or declare an op: pellucid.declare.op",
     "torch.nested": "pad the rows with torch.nn.utils.rnn.pad_sequence, and hand on a mask of what is padding",
-    "torch.masked": "keep the mask beside the tensor: torch.where(mask, x, 0), x.masked_fill(~mask, 0), x[mask]",
+    "torch.masked.MaskedTensor": "keep the mask beside the tensor: torch.masked.sum(x, mask=mask), x[mask]",
     "torch.export": "there is no other runtime to export to: save the state_dict, and call the model",
     "torch.ao": "there are no quantised tensors: torch.fake_quantize_per_tensor_affine gives the numbers that "
     "quantising would leave, with gradients",
