@@ -145,3 +145,15 @@ def test_a_model_is_found_by_its_name() -> None:
         models.get_model("resnet5")
     with pytest.raises(RuntimeError, match="no trained weights"):
         models.vit_b_16(weights="DEFAULT")
+
+
+def test_names_of_weights_are_there_and_say_that_there_are_none() -> None:
+    from pellucid.bridge.torchvision.models import ResNet18_Weights  # type: ignore[attr-defined]
+
+    assert ResNet18_Weights is models.ResNet18_Weights and models.ViT_B_16_Weights.DEFAULT
+    with pytest.raises(RuntimeError, match=r"resnet18\(weights=ResNet18_Weights.DEFAULT\): .*no trained weights"):
+        models.resnet18(weights=ResNet18_Weights.DEFAULT)
+    with pytest.raises(RuntimeError, match="no trained weights"):
+        models.ResNet18_Weights.IMAGENET1K_V1.transforms()
+    with pytest.raises(AttributeError, match="torchvision.models"):
+        _ = models.NoSuchNet_Weights

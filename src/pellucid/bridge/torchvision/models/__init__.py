@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pellucid.torch_names import absent, nearest
+from pellucid.torch_names import lacking, nearest
 
 from .alexnet import AlexNet, alexnet
 from .convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
@@ -37,6 +37,7 @@ from .resnet import (
 from .squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vision_transformer import VisionTransformer, vit_b_16, vit_b_32, vit_h_14, vit_l_16, vit_l_32
+from .weights import weights_of
 
 __all__ = [
     "AlexNet",
@@ -119,4 +120,10 @@ def get_model(name: str, **config: Any) -> Any:
     return get_model_builder(name)(**config)
 
 
-__getattr__ = absent("torchvision.models")
+def __getattr__(name: str) -> Any:
+    if name.endswith("_Weights") and name.removesuffix("_Weights").lower() in _BUILDERS:
+        globals()[name] = weights_of(name, __name__)
+        return globals()[name]
+    if name.startswith("__"):
+        raise AttributeError(f"module 'torchvision.models' has no attribute {name!r}")
+    raise lacking("torchvision.models", name, globals())
