@@ -23,16 +23,17 @@ _EACH = 1024  # blocks that a thread takes at least
 
 _LANES = BLOCK // 2
 _FLOATS, _INTEGERS, _WORDS = (vector(_LANES, lane) for lane in ("float", "i32", "i64"))
-# Cephes logf.c and sinf.c.
-_LOG = (
+# Cephes logf.c: ln(1 + x) = x − x²/2 + x³·P(x) for √½ ≤ 1 + x < √2, and ln 2 in two parts.
+LOG = (
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
     2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
-_LN2_LOW, _LN2_HIGH = -2.12194440e-4, 0.693359375
-_ROOT_HALF_BITS = 0x3F3504F3
-_QUARTER_PI = (0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
-_SIN = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+LN2_LOW, LN2_HIGH = -2.12194440e-4, 0.693359375
+ROOT_HALF_BITS = 0x3F3504F3
+# Cephes sinf.c: π/4 in three parts, and the polynomials of sin and cos on [−π/4, π/4].
+QUARTER_PI = (0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
+SIN = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+COS = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 
 
 def _whole(k: Emitter, word: str, left: Value, right: int | Value) -> Value:
@@ -55,16 +56,16 @@ def _polynomial(k: Emitter, coefficients: Sequence[float], x: Value) -> Value:
 def _log(k: Emitter, x: Value) -> Value:
     """ln x for x in (0, 1]."""
     bits = k.bits(x, _INTEGERS)
-    exponent = _whole(k, "ashr", _whole(k, "sub", bits, _ROOT_HALF_BITS), 23)
+    exponent = _whole(k, "ashr", _whole(k, "sub", bits, ROOT_HALF_BITS), 23)
     mantissa = k.bits(_whole(k, "sub", bits, _whole(k, "shl", exponent, 23)), _FLOATS)
     e = k.convert(exponent, _FLOATS)
     x = mantissa - 1.0
     square = x * x
-    y = _polynomial(k, _LOG, x)
+    y = _polynomial(k, LOG, x)
     y = _rounded(k, y, x)
-    y = _fused(k, y, square, _rounded(k, e, _LN2_LOW))
+    y = _fused(k, y, square, _rounded(k, e, LN2_LOW))
     y = _fused(k, square, -0.5, y)
-    return _fused(k, e, _LN2_HIGH, k.add(_FLOATS, f"fadd {_FLOATS} {x.name}, {y.name}"))
+    return _fused(k, e, LN2_HIGH, k.add(_FLOATS, f"fadd {_FLOATS} {x.name}, {y.name}"))
 
 
 def _rounded(k: Emitter, left: Value, right: Value | float) -> Value:
@@ -77,14 +78,14 @@ def _sin_cos(k: Emitter, x: Value) -> tuple[Value, Value]:
     octant = k.add(_INTEGERS, f"fptosi {_FLOATS} {_rounded(k, x, 4 / math.pi).name} to {_INTEGERS}")
     octant = _whole(k, "and", _whole(k, "add", octant, 1), ~1)
     multiple, reduced = k.convert(octant, _FLOATS), x
-    for part in _QUARTER_PI:
+    for part in QUARTER_PI:
         reduced = _fused(k, multiple, -part, reduced)
     square = _rounded(k, reduced, reduced)
-    cos = _rounded(k, _polynomial(k, _COS, square), square)
+    cos = _rounded(k, _polynomial(k, COS, square), square)
     cos = k.add(
         _FLOATS, f"fadd {_FLOATS} {_fused(k, cos, square, _rounded(k, square, -0.5)).name}, {k.like(x, 1.0).name}"
     )
-    sin = _fused(k, _rounded(k, _polynomial(k, _SIN, square), square), reduced, reduced)
+    sin = _fused(k, _rounded(k, _polynomial(k, SIN, square), square), reduced, reduced)
     swapped = k.compare("==", _whole(k, "and", octant, 2), 2)
     sin, cos = k.select(swapped, cos, sin), k.select(swapped, sin, cos)
     turned = _whole(k, "xor", _whole(k, "sub", octant, 2), -1)

@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pellucid.kernels import normal as kernels
+
 Array = npt.NDArray[Any]
 
 BLOCK = 16
@@ -111,24 +113,9 @@ def _float32_constants(*values: float) -> tuple[float, ...]:
     return tuple(float(np.float32(value)) for value in values)
 
 
-# Cephes logf.c: ln(1 + x) = x − x²/2 + x³·P(x) for √½ ≤ 1 + x < √2, and ln 2 in two parts.
-_LOG = _float32_constants(
-    7.0376836292e-2,
-    -1.1514610310e-1,
-    1.1676998740e-1,
-    -1.2420140846e-1,
-    1.4249322787e-1,
-    -1.6668057665e-1,
-    2.0000714765e-1,
-    -2.4999993993e-1,
-    3.3333331174e-1,
-)
-_LN2_LOW, _LN2_HIGH = _float32_constants(-2.12194440e-4, 0.693359375)
-_SQRT_HALF_BITS = 0x3F3504F3
-# Cephes sinf.c: π/4 in three parts, and the polynomials of sin and cos on [−π/4, π/4].
-_QUARTER_PI = _float32_constants(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
-_SIN = _float32_constants(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS = _float32_constants(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+_LOG, _SIN, _COS = (_float32_constants(*values) for values in (kernels.LOG, kernels.SIN, kernels.COS))
+_QUARTER_PI = _float32_constants(*kernels.QUARTER_PI)
+_LN2_LOW, _LN2_HIGH = _float32_constants(kernels.LN2_LOW, kernels.LN2_HIGH)
 
 
 def _round(x: Array) -> Array:
@@ -146,7 +133,7 @@ def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
 def _log(x: Array) -> Array:
     """ln x for float32 x in (0, 1]."""
     bits = x.view(np.int32)
-    exponent = (bits - _SQRT_HALF_BITS) >> 23
+    exponent = (bits - kernels.ROOT_HALF_BITS) >> 23
     mantissa = (bits - (exponent << 23)).view(np.float32)  # x = mantissa·2**exponent, √½ ≤ mantissa < √2
     e = exponent.astype(np.float64)
     x = mantissa.astype(np.float64) - 1.0  # exact
