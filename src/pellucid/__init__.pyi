@@ -106,6 +106,7 @@ from .bridge.torch import is_storage as is_storage
 from .bridge.torch import is_warn_always_enabled as is_warn_always_enabled
 from .bridge.torch import jit as jit
 from .bridge.torch import margin_ranking_loss as margin_ranking_loss
+from .bridge.torch import masked as masked
 from .bridge.torch import mps as mps
 from .bridge.torch import multiprocessing as multiprocessing
 from .bridge.torch import nan as nan
