@@ -218,7 +218,7 @@ def test_float_of_what_requires_a_gradient(call: Callable[[Any], Any], monkeypat
 @pytest.mark.parametrize(
     ("name", "said"),
     [("fx", "register_forward_hook"), ("library", "autograd.Function"), ("nested", "pad_sequence"),
-     ("masked", "masked_fill"), ("export", "state_dict"), ("ao", "fake_quantize"), ("quint8", "fake_quantize"),
+     ("export", "state_dict"), ("ao", "fake_quantize"), ("quint8", "fake_quantize"),
      ("float8_e4m3fn", "bfloat16")],
 )  # fmt: skip
 def test_what_is_absent_is_refused_with_what_to_do(name: str, said: str) -> None:
