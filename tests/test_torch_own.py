@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,6 +58,32 @@ def test_mode_of_several_nan(row: list[list[int]]) -> None:
         return lib.mode(lib.tensor([[float("nan") if n == 2 else float(n) for n in line] for line in row]))
 
     assert text(pellucid, found) == text(torch, found)
+
+
+# --- test_sort_and_select ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("shape", [(6,), (16,), (12, 1), (6, 2), (2, 4, 2)])
+def test_unique_of_several_nan(shape: tuple[int, ...], dtype: str) -> None:
+    """Each NaN differs from every other; along a dimension it stays where sorting by insertion leaves it."""
+    numbers = np.random.default_rng(0).integers(-1, 3, (9, *shape))
+
+    def found(lib: Any) -> Any:
+        given = [lib.tensor(row, dtype=getattr(lib, dtype)) for row in np.where(numbers < 0, np.nan, numbers)]
+        return [
+            [lib.unique(x, return_inverse=True, return_counts=True, **how) for x in given]
+            for how in ({}, *({"dim": dim} for dim in range(len(shape))))
+        ]
+
+    assert text(pellucid, found) == text(torch, found)
+
+
+def test_many_slices_with_nan() -> None:
+    x = pellucid.tensor([[float("nan"), 1.0], [2.0, 0.0], [0.0, 3.0]]).repeat(7, 1)
+    values, inverse, counts = x.unique(dim=0, return_inverse=True, return_counts=True)
+    assert counts.tolist() == [7, 7, *([1] * 7)]
+    assert repr(values[inverse]) == repr(x)
 
 
 # --- test_autograd ----------------------------------------------------------------------------------------------------

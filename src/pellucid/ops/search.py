@@ -93,7 +93,37 @@ def wrap_indices(xp: Any, input: Any, *, size: int) -> Any:
 @op(name="unique", public=False, method=False, aux=("inverse", "counts"))
 def unique_op(xp: Any, input: Any, *, dim: int | None) -> Any:
     """The different elements (or slices along `dim`) in order, where each element is among them, how often each is."""
-    return xp.unique(input, return_inverse=True, return_counts=True, axis=dim)
+    if dim is None:
+        return xp.unique(input, return_inverse=True, return_counts=True, equal_nan=False)
+    if input.dtype.kind != "f" or not xp.isnan(input).any():
+        return xp.unique(input, return_inverse=True, return_counts=True, axis=dim)
+    order = _order_with_nan(xp, xp.moveaxis(input, dim, 0).reshape(input.shape[dim], -1))
+    values, runs, counts = _runs(xp, xp.take(input, order, dim), dim)
+    inverse = xp.empty_like(runs)
+    inverse[order] = runs
+    return values, inverse, counts
+
+
+def _order_with_nan(xp: Any, lines: Any) -> Any:
+    """The order of lines of which some have NaN, which is neither less nor more than any number.
+
+    So it depends on who compares with whom. Up to 16 lines: by insertion, as PyTorch's sort does; NaN last if more.
+    """
+    if len(lines) > 16:
+        return xp.lexsort(lines.T[::-1])
+
+    def less(one: int, other: int) -> bool:
+        apart = (lines[one] < lines[other]) | (lines[one] > lines[other])
+        first = apart.argmax()
+        return bool(apart[first] and lines[one, first] < lines[other, first])
+
+    order: list[int] = []
+    for line in range(len(lines)):
+        at = 0 if order and less(line, order[0]) else len(order)
+        while at and less(line, order[at - 1]):
+            at -= 1
+        order.insert(at, line)
+    return xp.asarray(order)
 
 
 @function()
@@ -107,6 +137,7 @@ def unique(
     """The different elements of `input` in order, or its different slices along `dim`.
 
     With `return_inverse` also, for each element, its index among them; with `return_counts`, how often each occurs.
+    NaN is not equal to itself, so each one counts as different.
 
     >>> import pellucid
     >>> pellucid.tensor([3, 1, 3]).unique(return_counts=True)
@@ -131,6 +162,10 @@ def _chosen(values: Any, inverse: Any, counts: Any, with_inverse: bool, with_cou
 @op(name="unique_consecutive", public=False, method=False, aux=("inverse", "counts"))
 def runs_op(xp: Any, input: Any, *, dim: int | None) -> Any:
     """The first of each run of equal neighbours, the run of each element, the lengths of the runs."""
+    return _runs(xp, input, dim)
+
+
+def _runs(xp: Any, input: Any, dim: int | None) -> Any:
     if (input.size if dim is None else input.shape[dim]) == 0:
         empty = xp.zeros(0, xp.int64)
         return (input.reshape(-1) if dim is None else input.copy()), empty, empty
