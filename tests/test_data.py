@@ -1,6 +1,8 @@
 """Data sets, samplers and loaders: the same batches in the same order as PyTorch's after the same seed."""
 
+import os
 import threading
+import warnings
 from collections import namedtuple
 from collections.abc import Iterator
 from itertools import islice
@@ -384,3 +386,21 @@ def test_refused_as_in_pytorch(name: str) -> None:
         assert found is None
     else:
         assert isinstance(found, type(expected)), f"PyTorch: {expected!r}, here: {found!r}"
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_more_workers_than_cores(persistent: bool) -> None:
+    """The loader says so, in PyTorch's words, where it is made, and again where its processes begin."""
+    torch = pytest.importorskip("torch")
+    many = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+    def said(data: Any) -> list[str]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            loader = data.DataLoader(range(2), num_workers=many, persistent_workers=persistent)
+            list(loader), list(loader)
+        return [str(warning.message) for warning in caught if "worker" in str(warning.message)]
+
+    told = said(ours)
+    assert len(told) == (2 if persistent else 3)
+    assert told == said(torch.utils.data)

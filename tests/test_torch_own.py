@@ -60,6 +60,37 @@ def test_mode_of_several_nan(row: list[list[int]]) -> None:
     assert text(pellucid, found) == text(torch, found)
 
 
+# --- test_shape_ops ---------------------------------------------------------------------------------------------------
+
+INDICES: dict[str, Callable[[Any, Any], Any]] = {
+    **{name: lambda lib, out, f=name: getattr(lib, f)(lib.ones(2, 2), out=out) for name in ("nonzero", "argmax")},
+    "argmin": lambda lib, out: lib.argmin(lib.ones(2, 2), 1, out=out),
+    **{
+        name: lambda lib, out, f=name, k=k: getattr(lib, f)(lib.arange(4.0).reshape(2, 2), k, out=(lib.empty(0), out))[
+            1
+        ]
+        for name, k in {"sort": 0, "max": 1, "min": 0, "median": 1, "mode": 0, "cummax": 1, "topk": 1}.items()
+    },
+    "searchsorted": lambda lib, out: lib.searchsorted(lib.ones(2), lib.ones(2), out=out),
+    "bucketize": lambda lib, out: lib.bucketize(lib.ones(2), lib.ones(2), out_int32=True, out=out),
+}
+SAME = ("neg", "negative", "sgn", "sign", "ceil", "floor", "round", "trunc", "fix", "frac", "nan_to_num", "amax", "exp")
+
+
+@pytest.mark.parametrize("name", [*INDICES, *SAME])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int32", "uint8", "bool", "int64"])
+def test_what_is_not_cast(dtype: str, name: str) -> None:
+    def stored(lib: Any) -> Any:
+        try:
+            if name in SAME:
+                return getattr(lib, name)(lib.ones(2), out=lib.empty(0, dtype=getattr(lib, dtype)))
+            return INDICES[name](lib, lib.empty(0, dtype=getattr(lib, dtype)))
+        except RuntimeError:
+            return "refused"
+
+    assert text(pellucid, stored) == text(torch, stored)
+
+
 # --- test_sort_and_select ---------------------------------------------------------------------------------------------
 
 

@@ -13,14 +13,22 @@ from pellucid.core.modes import is_grad_enabled, no_grad
 from pellucid.core.node import Arguments, Attributes
 from pellucid.core.tensor import Tensor
 from pellucid.errors import warn, with_line
-from pellucid.types.dtypes import can_cast
+from pellucid.types.dtypes import SCALAR_TYPES, can_cast
+
+# The results that are not cast: indices (here by the name that one of several results has), and what has the dtype of
+# the input because it gives numbers of it, or near them.
+_NOT_CAST = {
+    "indices", "nonzero", "argmax", "argmin", "searchsorted", "bucketize",
+    "amax", "amin", "neg", "negative", "sign", "sgn", "ceil", "floor", "round", "trunc", "fix", "frac", "nan_to_num",
+    "bitwise_not",
+}  # fmt: skip
 
 
 def stored(name: str, function: Callable[..., Any], args: Arguments, kwargs: Attributes) -> Any:
     """What `function(*args, **kwargs)` gives, in the tensor (or the tuple of tensors) that `kwargs["out"]` is.
 
-    Raises RuntimeError where a gradient would be wanted, and for a dtype that the result cannot be cast to. An `out` of
-    another shape is resized, with a warning if it has elements.
+    Raises RuntimeError where a gradient would be wanted, and for a dtype that the result cannot be cast to: some are
+    not cast at all. An `out` of another shape is resized, with a warning if it has elements.
     """
     out: Any = kwargs.pop("out")
     if out is None:
@@ -37,9 +45,15 @@ def stored(name: str, function: Callable[..., Any], args: Arguments, kwargs: Att
     with no_grad():
         result: Any = function(*args, **kwargs)
     results: Arguments = tuple(cast("Any", result)) if isinstance(result, tuple) else (result,)
+    fields: tuple[str, ...] = getattr(cast("Any", result), "_fields", (name,) * len(results))
     if len(results) != len(outs):
         raise TypeError(with_line(f"{name}(): out= must be {len(results)} tensors, got {len(outs)}"))
-    for target, value in zip(outs, results, strict=True):
+    for target, value, field in zip(outs, results, fields, strict=True):
+        if field in _NOT_CAST and target.dtype is not value.dtype:
+            raise RuntimeError(with_line(
+                f"{name}: Expected out tensor to have scalar type {SCALAR_TYPES[value.dtype.name]} but got scalar type "
+                f"{SCALAR_TYPES[target.dtype.name]}; write out=torch.empty(0, dtype={value.dtype!r})"
+            ))  # fmt: skip
         _store(name, target, value)
     made = cast("Callable[..., Any]", type(cast("Any", result)))
     return made(*outs) if hasattr(made, "_fields") else cast("Any", out)

@@ -9,8 +9,13 @@ import pellucid
 from pellucid.core import Tensor
 
 __all__ = [
-    "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors", "_unflatten_dense_tensors",
+    "_element_size", "_flatten_dense_tensors", "_reorder_tensors_as", "_take_tensors", "_unflatten_dense_tensors",
 ]  # fmt: skip
+
+
+def _element_size(dtype: pellucid.dtype) -> int:
+    """The bytes of a number of this dtype."""
+    return dtype.itemsize
 
 
 def _flatten_dense_tensors(tensors: Sequence[Tensor]) -> Tensor:

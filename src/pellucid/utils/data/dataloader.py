@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -125,6 +126,7 @@ class DataLoader(Generic[T_co]):
         self.in_order = in_order
         self._kept: LoaderWorkers | None = None  # the processes, where they outlive a pass
         self._ready = True
+        self._check_cores()
 
     _ready = False
     _FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
@@ -161,12 +163,33 @@ class DataLoader(Generic[T_co]):
                 f"method, but got multiprocessing_context={context!r}"
             )
 
+    def _check_cores(self) -> None:
+        """Warn of more workers than cores that this process may use."""
+        counted = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if counted else os.cpu_count()
+        if not self.num_workers or (cores is not None and self.num_workers <= cores):
+            return
+        most = (
+            "DataLoader is not able to compute a suggested max number of worker in current system."
+            if cores is None
+            else f"Our suggested max number of worker in current system is {cores}"
+            f"{'' if counted else ' (`cpuset` is not taken into account)'}, which is smaller than what this DataLoader "
+            "is going to create."
+        )
+        warn(
+            f"This DataLoader will create {self.num_workers} worker processes in total. {most} Please be aware that "
+            "excessive worker creation might get DataLoader running slow or even freeze, lower the worker number to "
+            "avoid potential slowness/freeze if necessary."
+        )
+
     def __iter__(self) -> Iterator[Any]:
         if self.pin_memory:
             warn(
                 "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory won't be "
                 "used."
             )
+        if self._kept is None:
+            self._check_cores()
         if self.num_workers and forks():
             return self._by_processes()
         # PyTorch draws a seed for worker processes here, with or without workers: the order that follows depends on it.
