@@ -365,6 +365,18 @@ def test_a_policy_that_is_drawn_away_from_rewards(sign: float, found: list[str])
     assert causes(loss.punishing, watched(program)) == found
 
 
+def test_rewards_that_are_tensors_of_one_number() -> None:
+    def program() -> None:
+        policy = nn.Linear(3, 2)
+        for _ in range(3):
+            terms = []
+            for reward in torch.tensor([[1.0], [0.5], [-1.0]]):
+                terms.append(-torch.log(torch.softmax(policy(torch.randn(3)), 0)[:1]) * reward)
+            (-torch.ones(()) - torch.cat(terms).sum()).backward()
+
+    assert causes(loss.punishing, watched(program)) == []
+
+
 # Targets and order ----------------------------------------------------------------------------------------------------
 
 

@@ -43,12 +43,12 @@ def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterat
         return
     name, tensors = seen.key[0], [a for a in seen.args if isinstance(a, Tensor)]
     numbers = [float(a) for a in seen.args if isinstance(a, int | float)]
-    numbers += [float(t.detach().numpy()) for t in tensors if not t.requires_grad and t.numel() == 1]
+    numbers += [t.item() for t in tensors if not t.requires_grad and t.numel() == 1]
     inner = [t for t in tensors if t.requires_grad]
     if name in SUMS or (name in ("add", "clone", "stack", "cat", "view", "reshape", "squeeze") and inner):
         for other in inner:
             yield from _products(other, made, sign, depth + 1)
-    elif name == "neg":
+    elif name == "neg" and inner:
         yield from _products(inner[0], made, -sign, depth + 1)
     elif name == "sub":
         for number, other in enumerate(tensors):
