@@ -6,12 +6,24 @@ import numpy as np
 import pytest
 
 from pellucid.doctor.conditions.causes.softmax import softmax_axis
+from pellucid.doctor.naming import sure
 from pellucid.doctor.probes.data import Batch
-from pellucid.doctor.probes.losses import Candidate, of_classes
+from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, of_classes
 from pellucid.doctor.probes.passes import StudiedPass, descent
+from pellucid.doctor.probes.recorded import DISAGREES
 from pellucid.doctor.process.lab import PassOutcome
 from pellucid.doctor.process.parameters import Parameters, classify
-from pellucid.doctor.rules.gradient import Judgement, TensorCell, at_odds, by_its_loss, explains_some
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.gradient import (
+    Judgement,
+    TensorCell,
+    accuses,
+    at_odds,
+    by_its_loss,
+    explains_some,
+    passes_by,
+    strays,
+)
 
 LOSS = Candidate("seen", ("", "loss"))
 
@@ -139,3 +151,50 @@ def test_a_softmax_over_everything_is_told_and_one_over_the_classes_is_not() -> 
     assert found is not None
     assert found.cause == "softmax-wrong-axis"
     assert softmax_axis(Batch(outputs=e / e.sum(1, keepdims=True), labels=labels)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("loss", True), ("sum_loss", True), ("batch_sum", True), ("sum_h1", False), ("z2", False)]
+)
+def test_a_number_that_is_not_called_a_loss_accuses_nobody(name: str, says: bool) -> None:
+    assert accuses(Candidate("seen", ("", name))) is says
+    assert accuses(Candidate("squared", ("", name), ("", "y")))
+
+
+def judged(states: dict[str, str], score: float, candidate: Candidate) -> Judgement:
+    verdicts = {name: "right" if state == "along" else "unknown" for name, state in states.items()}
+    return Judgement(
+        candidate, score, 0.1, [0.1], verdicts, cells={name: [TensorCell(state, 0.1)] for name, state in states.items()}
+    )
+
+
+def test_what_is_moved_where_a_guessed_loss_has_no_slope_is_beyond_its_output() -> None:
+    guess = Candidate("squared", ("", "h1"), ("", "y"))
+    hidden = judged({"w1": "along", "b1": "along", "w2": "drift", "b2": "drift"}, 0.3, guess)
+    assert passes_by(hidden)
+    assert strays(hidden)
+    assert not passes_by(judged({"w1": "along", "b1": "along", "w2": "drift", "b2": "drift"}, 0.3, LOSS))
+    whole = judged({"w1": "along", "b1": "along", "w2": "along", "count": "drift"}, 0.9, guess)
+    assert not passes_by(whole)
+    assert not strays(whole)
+
+
+def test_a_loss_that_the_recording_does_not_agree_with_and_factors_of_single_numbers_are_not_sure() -> None:
+    guess = Candidate("squared", ("", "out"), ("", "y"))
+    wrong = Judgement(guess, 0.3, 0.1, [0.1], {"w": "factor"}, {"w": 3.0}, {"w": [TensorCell("along", 0.3)]})
+    named = [{"tensor": "w", "mistake": "constant-factor"}]
+
+    def finding(**more: Any) -> Finding:
+        return Finding("wrong-backward", "error", 0.9, "", "", "", details=named, **more)
+
+    assert sure(finding(), wrong, False)
+    assert not sure(finding(notes=[DISAGREES]), wrong, False)
+    wrong.single = frozenset({"w"})
+    assert not sure(finding(), wrong, False)
+
+
+def test_derivatives_by_their_names_are_no_outputs() -> None:
+    assert NO_OUTPUT.search("dh1_db1")
+    assert NO_OUTPUT.search("dypred_dw5")
+    assert not NO_OUTPUT.search("decoded")
+    assert not NO_OUTPUT.search("out_d1")

@@ -21,7 +21,7 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import root_of
 from pellucid.doctor.process.source import Assignments, draws_units
-from pellucid.doctor.progress import NO_GRADIENT, NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss
+from pellucid.doctor.progress import NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss, no_usual_loss
 from pellucid.doctor.proof import prove
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient, update
@@ -128,6 +128,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         )
     if judgement.wrong and not backward.moves_any(judgement):
         return Report("inconclusive", facts=facts, reason=NO_LOOP)
+    if not judgement.wrong and gradient.strays(judgement) and not named:
+        return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
     findings = backward.findings(judgement, seen, session.found, sizes_of(seen, session.found))
     wrong_rules = bool(rules) and any(finding.cause == rules[0].cause for finding in findings)
     if wrong_rules:
@@ -173,13 +175,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         if whole:  # what is wrong with the data is so whatever the gradient is
             findings = [f for f in conditions.look(session, judgement, seen, ("data",)) if f.severity == "error"]
         if not findings:
-            return Report(
-                "inconclusive",
-                facts=facts,
-                reason=f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
-                "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME. "
-                f"{NO_GRADIENT}.",
-            )
+            return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
     if whole and not findings and (nothing := conditions.no_number(session, seen)) is not None:
         findings = [nothing]
     if not findings and session.unfinished:

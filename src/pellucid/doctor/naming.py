@@ -9,7 +9,8 @@ from typing import Any
 from pellucid.doctor import engines
 from pellucid.doctor.probes.losses import Candidate, of_classes
 from pellucid.doctor.probes.passes import SlopeStudy
-from pellucid.doctor.probes.recorded import Autopsy, Named, autopsy
+from pellucid.doctor.probes.recorded import DISAGREES, Autopsy, Named, autopsy
+from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
@@ -18,6 +19,7 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
+OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
 OF_A_STEP = ("missing-activation-derivative", "derivative-at-wrong-point", "wrong-mask", "dropped-term")
 OTHERS = 3  # losses of which it is asked whether they and a mistake explain all that is seen
 PLAUSIBLE = ("seen", "squared", "log", "cross", "log-logits", "cross-logits", "nll")
@@ -92,10 +94,22 @@ def explain(
 def sure(finding: Finding, judgement: gradient.Judgement, by_name: bool) -> bool:
     """Whether a program may be called wrong: by a loss that explains a part of it, or that was asked for (`by_name`);
     or by a mistake that, made on purpose, gives exactly the numbers that were found."""
-    if finding.cause != "wrong-backward" or _trusted(judgement) or finding.confidence == engines.CERTAIN:
+    if finding.cause == "parameter-not-optimized" and judgement.candidate.kind in PIECEWISE:
+        return _trusted(judgement)  # such a loss has no slope but in the outputs of one side
+    if finding.cause != "wrong-backward" or not judgement.wrong or finding.confidence == engines.CERTAIN:
         return True
     asked = by_name and judgement.candidate.is_seen
-    named = {row["tensor"] for row in finding.details if row["mistake"] != "unknown"}
+    doubtful = DISAGREES in finding.notes or not gradient.accuses(judgement.candidate) or gradient.passes_by(judgement)
+    if doubtful and not asked:
+        return False
+    if _trusted(judgement):
+        return True
+    named = {
+        row["tensor"]
+        for row in finding.details
+        # one number is always a multiple of another one
+        if row["mistake"] not in ({"unknown", *OF_ONE_NUMBER} if row["tensor"] in judgement.single else {"unknown"})
+    }
     return asked or (bool(named) and named >= set(judgement.wrong))
 
 

@@ -65,6 +65,15 @@ def no_such_loss(name: str, seen: SlopeStudy) -> str:
     return said + (f"Those that do are {', '.join(known)}" if known else "Leave --loss out") + "."
 
 
+def no_usual_loss(judgement: gradient.Judgement) -> str:
+    """What is said where no loss that was tried explains the updates."""
+    return (
+        f"No usual loss explains the updates; {judgement.candidate.title} comes nearest. "
+        "Name the loss, as a variable that holds it in each pass: pellucid doctor SCRIPT --loss NAME. "
+        f"{NO_GRADIENT}."
+    )
+
+
 def loss_facts(judgement: gradient.Judgement) -> dict[str, Any]:
     candidate = judgement.candidate
     return {

@@ -22,7 +22,8 @@ LOSS_NAME = re.compile(
     r"(^|[^a-z])(loss(es)?|cost(s)?|mse|bce|sse|rmse|nll|ce|j|l|objective|energy|criterion|err(or)?s?|entropy|likelihood)"
     r"([^a-z]|$)|loss|cost|entropy|criterion"
 )
-TOTAL = re.compile(r"(^|[^a-z])(total|running|sum|acc(um)?)([^a-z]|$)")  # a loss that is summed, or another sum
+# A loss that is summed, or another sum; but `sum_h1` is what a unit takes.
+TOTAL = re.compile(r"(^|[^a-z])(total|running|acc(um)?)([^a-z]|$)|(^|[^a-z])sum$")
 NOT_A_LOSS = re.compile(
     r"acc(uracy)?|grad|delta|correct|^d[A-Z]|^d_|norm|learning|rate|val_|valid|test|best|prev|old|last"
 )
@@ -306,7 +307,7 @@ def _numbered(key: Key) -> str:
 
 
 NO_OUTPUT = re.compile(
-    r"grad|delta|nabla|^d[A-Z_0-9]|^d_|^d[wbzahoypsx]\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
+    r"grad|delta|nabla|^d[A-Z_0-9]|^d_|^d\w*_d|^d[wbzahoypsx]\d?$|loss|cost|error|err$|^lr$|learning|alpha|^eta$|epoch"
 )
 
 

@@ -25,6 +25,7 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.process.paths import Group, Scope, leaves
 
 LONG = 250  # steps of a forward pass in which a mistake is looked for only where the backward pass goes wrong
+DISAGREES = "what was recorded of the loss does not agree with its slopes"
 LARGEST = 2**25  # bytes of an array of data that is taken along
 MAKERS = (
     *("zeros", "ones", "empty", "full", "eye", "identity", "zeros_like", "ones_like", "empty_like", "full_like"),
@@ -91,7 +92,7 @@ def autopsy(
     truth = backward(tape).gradients()
     agrees = all(_agrees(truth[name], entry, candidate, name) for name in entry.gradient)
     if not agrees:
-        return Autopsy("inconclusive", notes=["what was recorded of the loss does not agree with its slopes"])
+        return Autopsy("inconclusive", notes=[DISAGREES])
     largest = max((float(np.abs(v).max(initial=0)) for v in given.values()), default=0.0)
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
     moved = {name: entry.values[name] + entry.update[name] for name in entry.values}

@@ -72,6 +72,7 @@ def judge(study: SlopeStudy) -> Judgement | None:
         whole = [found for found in judged if good(found) and tells(found)]
         if whole:
             return _exact(whole, max(whole, key=lambda found: found.score))
+    judged = [f for f in judged if accuses(f.candidate)] or judged
     # Nothing explains everything. What the program calls its loss is its loss, unless another explains far more: all of
     # a tensor at least.
     named = max(
@@ -81,6 +82,12 @@ def judge(study: SlopeStudy) -> Judgement | None:
     if named is None or best is None or (explains_some(best) and not explains_some(named)):
         return best
     return named if best.score < named.score + 0.3 else best
+
+
+def accuses(candidate: Candidate) -> bool:
+    """Whether a program may be called wrong by it: not by a number whose name does not say that it is a loss, as the
+    sum that a unit takes. Were it one, a loss of outputs and labels would explain as much."""
+    return not candidate.is_seen or candidate.named > 0
 
 
 def _exact(whole: list[Judgement], best: Judgement) -> Judgement:
@@ -154,6 +161,19 @@ def tells(found: Judgement) -> bool:
     """Whether a judgement speaks of most of the parameters, and of one rate."""
     known = sum(verdict != "unknown" for verdict in found.verdicts.values())
     return known > 0.5 * len(found.verdicts) and found.score > 0.4
+
+
+def passes_by(found: Judgement) -> bool:
+    """Whether as many tensors are moved where a guessed loss has no slope in them as it says anything of: its output
+    lies before them, such as that of a hidden unit."""
+    rows = [{c.state for c in row} - {"silent"} for row in found.cells.values()]
+    beyond = sum(states == {"drift"} for states in rows)
+    return not found.candidate.is_seen and beyond > 0 and 2 * beyond >= sum(bool(states) for states in rows)
+
+
+def strays(found: Judgement) -> bool:
+    """Whether what agrees with a loss does so at no common rate, and other tensors are moved where it has no slope."""
+    return not tells(found) and any(c.state == "drift" for row in found.cells.values() for c in row)
 
 
 def ranked(study: SlopeStudy) -> list[Judgement]:
