@@ -71,9 +71,9 @@ def test_a_loss_that_explodes_leaves_the_picture_and_its_axis_has_room() -> None
     page = render(Report("faults", [Finding("lr-too-high", "warning", 0.9, "", "", "", fork=fork)]))
     was = re.findall(r'<polyline class="curve was" points="([^"]*)"', page)[0].split()
     assert len(was) == 3  # the last of which is at the upper edge
-    label = re.findall(r'<text x="(\d+)" y="23" text-anchor="end">(.*?)</text>', page)[0]
+    label = re.findall(r'<text x="(\d+)" y="26" text-anchor="end">(.*?)</text>', page)[0]
     assert label[1] == "2e+03"
-    assert int(label[0]) >= 13 * len(label[1])  # what 20 pixels high letters take
+    assert int(label[0]) >= 13 * len(label[1])  # what 24 pixels high letters take
 
 
 def test_every_loss_of_a_short_training_is_drawn() -> None:
