@@ -237,6 +237,32 @@ def test_a_network_that_reads_one_step_of_a_sequence(last: int) -> None:
     assert causes(model.partly_ignored, record) == (["input-ignored"] if last == 0 else [])
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_columns_that_have_no_effect(taken: bool) -> None:
+    def program() -> None:
+        inner, out = nn.Linear(1 if taken else 6, 8), nn.Linear(8, 1)
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner, self.out = inner, out
+
+            def forward(self, x: Any) -> Any:
+                return self.out(torch.tanh(self.inner(x[:, :1] if taken else x)))
+
+        net = Net()
+        optimizer = optim.SGD(net.parameters(), lr=1e-3)
+        for _ in range(25):
+            x = torch.randn(32, 6)
+            y = x[:, 3:].sum(1, keepdim=True)
+            optimizer.zero_grad()
+            F.mse_loss(net(x if taken else x * torch.tensor([1e9, 1, 1, 1, 1, 1])), y).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert causes(model.partly_ignored, record) == (["input-ignored"] if taken else [])
+
+
 # How far a run came ---------------------------------------------------------------------------------------------------
 
 

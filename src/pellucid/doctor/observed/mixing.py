@@ -77,24 +77,45 @@ def _mixed(network: Any, batch: Any, axis: int) -> float:
 
 def unused(networks: list[Any], batch: Any) -> tuple[int, int] | None:
     """Of the parts of a row along its first axis, as steps of time or columns, how many change nothing at all in the
-    output, and how many vary; None where it cannot be told."""
+    output, and how many vary; None where it cannot be told.
+
+    Asked of the rows as they are, and at unit scale, as in `ignored`: what has an effect in either is used.
+    """
     if len(networks) != 1 or batch.dim() < 2 or not 2 <= batch.shape[1] <= MOST_PARTS or len(batch) < 4:
         return None
     array = batch.detach().numpy()[:FEW_ROWS]
-    try:
-        was, again = (first_of(quietly(networks[0], batch.new_tensor(array))) for _ in range(2))
-        if not isinstance(was, Tensor) or not np.array_equal(was.detach().numpy(), again.detach().numpy()):
+    varied = [i for i in range(array.shape[1]) if float(np.ptp(array[:, i].astype(float), axis=0).max()) > 0]
+    left = varied
+    for rows in _scales(array):
+        try:
+            left = _without_effect(networks[0], batch, rows, left)
+        except Exception:  # noqa: BLE001 (a network that cannot be called like this)
             return None
-        varied = [i for i in range(array.shape[1]) if float(np.ptp(array[:, i].astype(float), axis=0).max()) > 0]
-        without = 0
-        for i in varied:
-            other = array.copy()
-            other[:, i] = array[::-1, i]
-            now = first_of(quietly(networks[0], batch.new_tensor(other)))
-            without += bool(np.array_equal(was.detach().numpy(), now.detach().numpy()))
-    except Exception:  # noqa: BLE001 (a network that cannot be called like this)
+        if left is None:
+            return None
+    return len(left), len(varied)
+
+
+def _without_effect(network: Any, batch: Any, array: np.ndarray, parts: list[int]) -> list[int] | None:
+    """Those parts that can be exchanged with those of another row, and nothing changes; None of what draws numbers."""
+    was, again = (first_of(quietly(network, batch.new_tensor(array))) for _ in range(2))
+    if not isinstance(was, Tensor) or not np.array_equal(was.detach().numpy(), again.detach().numpy()):
         return None
-    return without, len(varied)
+    found = []
+    for i in parts:
+        other = array.copy()
+        other[:, i] = array[::-1, i]
+        now = first_of(quietly(network, batch.new_tensor(other)))
+        if np.array_equal(was.detach().numpy(), now.detach().numpy()):
+            found.append(i)
+    return found
+
+
+def _scales(array: np.ndarray) -> list[np.ndarray]:
+    """Rows as they are, and at unit scale."""
+    if array.dtype.kind != "f" or not np.isfinite(array).all():
+        return [array]
+    return [array, ((array - array.mean(0)) / (array.std(0) + 1e-12)).astype(array.dtype)]
 
 
 def first_of(result: Any) -> Any:
@@ -112,10 +133,7 @@ def ignored(networks: list[Any], batch: Any, call: LossCall | None) -> float | N
         return None
     array = batch.detach().numpy()
     spread = np.ptp(array.reshape(len(array), -1).astype(float), axis=0)
-    given = [array]
-    if array.dtype.kind == "f" and np.isfinite(array).all():
-        given.append(((array - array.mean(0)) / (array.std(0) + 1e-12)).astype(array.dtype))
-    found = [_differs(networks[0], batch, rows) for rows in given]
+    found = [_differs(networks[0], batch, rows) for rows in _scales(array)]
     known = [differs for differs in found if differs is not None]
     if not known:
         return None

@@ -112,14 +112,23 @@ def partly_ignored(record: ProgramRecord) -> Iterator[Suspicion]:
     """Outputs on which most of a row has no effect, of a network that learns nothing."""
     without, varied = record.unused or (0, 0)
     dead = any(op.key[0] in RECTIFIERS and op.zero > 0.6 for op in record.loss.body)
+    steps = len(record.shape) > 1 or record.whole_numbers
+    if not steps and any(p.fan_in in (varied, *record.shape) for p in record.parameters.values()):
+        return  # all columns are given to a layer: that they have no effect has other reasons, such as their scale
     if varied < 3 or not varied / 2 < without < varied or dead or not _targets_vary(record):
         return
     yield Suspicion(
         "input-ignored",
         f"Of the {varied} parts of a row along its first axis, {without} can be exchanged with those of another row, "
         "and nothing changes in the output, and it learns next to nothing.",
-        "What it says depends on a small part of its input only: on one step of a sequence, or on some columns.",
-        "follow the input through forward(): out[:, -1] is the last step of a sequence, out[:, 0] the first",
+        "What it says depends on a small part of its input only: on few "
+        + ("steps of a sequence." if steps else "columns."),
+        "follow the input through forward(): "
+        + (
+            "out[:, -1] is the last step of a sequence, out[:, 0] the first"
+            if steps
+            else "what it takes of x, and what it leaves"
+        ),
         next((op.place for op in record.loss.body if op.key[0] in TAKING), None) or _last_line(record),
         certain=True,
         confidence=0.7,
