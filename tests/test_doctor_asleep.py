@@ -44,6 +44,14 @@ class Parameter:
             (),
             {"params[0]", "params[1]"},
         ),
+        (  # the squares of an optimiser of the program's own
+            {
+                "net": [{"W": RANDOM.copy()}, {"W": RANDOM.T.copy()}],
+                "opt": {"v": [{"W": np.zeros((3, 4))}, {"W": np.zeros((4, 3))}]},
+            },
+            (),
+            {"net[0]['W']", "net[1]['W']"},
+        ),
         ({"W1": RANDOM.copy(), "p": {"w0": Parameter(RANDOM.copy())}}, ("W1",), set()),  # what is beside a value
         ({"w_hidden": RANDOM.copy(), "w_out": np.full(4, 70.0)}, (), {"w_hidden", "w_out"}),  # one output unit
         ({"W1": RANDOM.copy(), "b1": np.full(4, -9.0), "W2": RANDOM.T.copy()}, (), {"W1", "b1", "W2"}),  # units off

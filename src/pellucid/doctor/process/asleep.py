@@ -18,6 +18,7 @@ from pellucid.doctor.process.paths import NUMBER_NAMES, Group, Scope
 from pellucid.doctor.process.scout import Seen, is_named, movers
 
 FEWEST = 2  # of layers: a single one learns from 0
+MOMENTS = re.compile(r"(m|v|s|[mvs]_?[twdh]|vel\w*|mom\w*|cache)$", re.I)  # what an optimiser calls them
 
 
 def asleep(seen: Seen, scope: Scope) -> dict[str, Group]:
@@ -61,7 +62,7 @@ def woken(lab: Lab, values: dict[str, np.ndarray]) -> Work:
             before = {**outcome.before, **start}
             masks.append(
                 {
-                    name: outcome.after[name] != before[name]
+                    name: (outcome.after[name] != before[name]) & np.isfinite(outcome.after[name])  # NaN is no step
                     for name in values
                     if name in outcome.after and outcome.after[name].shape == before[name].shape
                 }
@@ -93,7 +94,7 @@ def is_bias(name: str) -> bool:
 
 def _is_memory(name: str, group: Group, named: dict[str, Group]) -> bool:
     """Whether it belongs to another tensor: `vW1` beside `W1`, `m['W1']` beside `params['W1']`, `vs[0]` beside
-    `params[0]`, `p.m` beside `p.value`."""
+    `params[0]`, `opt.v[0]['W']` beside `net[0].p['W']`, `p.m` beside `p.value`."""
     last, at = _last(name), _position(name)
     holder, _, attribute = name.rpartition(".")
     if holder and attribute not in NUMBER_NAMES and any(f"{holder}.{other}" in named for other in NUMBER_NAMES):
@@ -103,9 +104,15 @@ def _is_memory(name: str, group: Group, named: dict[str, Group]) -> bool:
             continue
         prefixed = last != _last(other) and last.lower().endswith(_last(other).lower())
         beside = VELOCITY.search(root_of(name)) and not VELOCITY.search(root_of(other))
-        if prefixed or (beside and (last == _last(other) or (at and at == _position(other)))):
+        moment = last == _last(other) and _of_moments(name) and not _of_moments(other)
+        if prefixed or moment or (beside and (last == _last(other) or (at and at == _position(other)))):
             return True
     return False
+
+
+def _of_moments(name: str) -> bool:
+    """Whether what holds the tensor is called like the memory of an optimiser."""
+    return any(MOMENTS.match(word) for word in re.findall(r"\w+", name)[:-1])
 
 
 def _position(name: str) -> str:
