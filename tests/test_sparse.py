@@ -59,6 +59,40 @@ def saved_by_a_function(T: Any) -> Any:
     return [values.grad, dense.grad]
 
 
+def gradient_of_a_sparse_leaf(T: Any) -> Any:
+    """The coordinate (0, 2) comes twice, and its gradient once."""
+    x = made(T)
+    asked = x.requires_grad_() is x
+    (x.to_dense() ** 2).sum().backward()
+    (T.sparse.mm(x, T.arange(6.0).reshape(3, 2)) ** 2).sum().backward()
+    return [asked, x.requires_grad, x.is_leaf, x.grad_fn, repr(x), *parts(x.grad.coalesce())]
+
+
+def flags(T: Any) -> Any:
+    values = T.tensor([3.0, 4.0, 5.0, 1.0]).requires_grad_()
+    of_values = coo(T, [[0, 1, 1, 0], [2, 0, 2, 2]], values, (2, 3))
+    asked = made(T, requires_grad=True)
+    no_longer = made(T, requires_grad=True)
+    no_longer.requires_grad = False
+    return [
+        [x.requires_grad, x.is_leaf]
+        for x in (of_values, asked, no_longer, made(T), asked.detach(), asked.clone(), asked * 2)
+    ]
+
+
+def assigned(T: Any, grad: Any, step: Any = None) -> Any:
+    """A gradient that a program assigns, a step with it, a gradient that is added, and what zero_grad leaves."""
+    param = T.nn.Parameter(T.ones(2, 3))
+    param.grad = grad
+    (step or T.optim.SGD)([param], lr=0.1).step()
+    after = param.detach().clone()
+    (param * 2).sum().backward()
+    added = param.grad.clone()
+    param.grad = grad
+    T.optim.SGD([param]).zero_grad(set_to_none=False)
+    return [after, added, param.grad.is_sparse, param.grad._nnz(), param.grad.is_coalesced(), param.grad.to_dense()]
+
+
 ROWS: dict[str, Callable[[Any], Any]] = {
     "dense": lambda T: made(T).to_dense(),
     "coalesced": lambda T: parts(made(T).coalesce()),
@@ -82,6 +116,16 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "text": lambda T: repr(made(T)),
     "gradients": gradients,
     "through to_dense": through_dense,
+    "a leaf": gradient_of_a_sparse_leaf,
+    "flags": flags,
+    "an assigned gradient": lambda T: assigned(T, made(T)),
+    "an assigned gradient, SparseAdam": lambda T: assigned(T, made(T), T.optim.SparseAdam),
+    "an assigned gradient, Adam": lambda T: assigned(T, made(T), T.optim.Adam),
+    "an assigned gradient of another shape": lambda T: assigned(T, coo(T, [[0], [0]], [1.0], (2, 4))),
+    "an assigned gradient of another dtype": lambda T: assigned(T, made(T, dtype=T.float64)),
+    "integers": lambda T: coo(T, [[0]], [1], (2,)).requires_grad_(),
+    "no longer": lambda T: (made(T, requires_grad=True) * 2).requires_grad_(False),
+    "emptied": lambda T: [made(T).zero_()._nnz(), made(T).zero_().to_dense()],
     "not coalesced": lambda T: made(T).indices(),
     "outside": lambda T: coo(T, [[0, 5], [2, 0]], [3.0, 4.0], (2, 3)),
     "negative": lambda T: coo(T, [[0, -1], [2, 0]], [3.0, 4.0], (2, 3)),

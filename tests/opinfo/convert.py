@@ -69,6 +69,9 @@ class Converter:
     def tensor(self, tensor: torch.Tensor) -> Any:
         """A tensor of the same values, strides and offset, on memory of its own."""
         if id(tensor) not in self.tensors:
+            if tensor.layout is torch.sparse_coo and hasattr(self.module, "sparse_coo_tensor"):
+                indices, values = self(tensor._indices()), self(tensor._values())
+                return self.module.sparse_coo_tensor(indices, values, tuple(tensor.shape))
             if tensor.layout is not torch.strided:
                 raise CannotConvert(f"the layout {tensor.layout}")
             if tensor.device.type != "cpu":

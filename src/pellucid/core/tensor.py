@@ -141,9 +141,10 @@ class Tensor(Source, Declared):
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
-            if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+            # A sparse gradient is of the room `sparse`, above.
+            if not isinstance(value, Tensor) and not getattr(type(value), "is_sparse", False):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
-            if (value._array.shape, value._array.dtype) != (self._array.shape, self._array.dtype):
+            if (tuple(value.shape), value.dtype) != (self._array.shape, self.dtype):
                 raise RuntimeError(
                     f"attempting to assign a gradient of {value.dtype.name} {tuple(value.shape)} as the grad of a "
                     f"tensor of {self.dtype.name} {tuple(self.shape)}: they must be the same"

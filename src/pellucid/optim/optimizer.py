@@ -327,7 +327,7 @@ class Optimizer(OptimizerHooks):
         self.state = defaultdict(dict)
         for number, saved in state_dict["state"].items():
             param = params.get(number)
-            self.state[number if param is None else param] = adopt(saved, param)
+            self.state[number if param is None else param] = adopt(saved, param, "step" in dict(self._slots))
         for saved, own in zip(saved_groups, self.param_groups, strict=True):
             kept = {name: own[name] for name in ("params", "param_names") if name in own}
             defaults = {name: value for name, value in self.defaults.items() if name not in saved}

@@ -46,19 +46,24 @@ def check_state(optimizer: Any, state_dict: Options) -> None:
             )
 
 
-def adopt(value: Any, param: Tensor | None, name: str | None = None) -> Any:
-    """A copy of one saved value, with the device and dtype of the parameter it belongs to (a counter keeps its own)."""
+def adopt(value: Any, param: Tensor | None, counts: bool, name: str | None = None) -> Any:
+    """A copy of one saved value, with the device and dtype of the parameter it belongs to (a counter keeps its own).
+
+    Where the formula `counts` steps, a counter that is a plain number becomes a tensor.
+    """
     if isinstance(value, Tensor):
         if param is None or name == "step":
             return value.detach().clone()
         dtype = param.dtype if param.is_floating_point() else value.dtype
         return value.detach().to(device=param.device, dtype=dtype, copy=True)
-    if name == "step" and param is not None and isinstance(value, (int, float)):  # as PyTorch before 1.12 counted
+    if (
+        name == "step" and counts and param is not None and isinstance(value, (int, float))
+    ):  # as PyTorch before 1.12 counted
         return scalar_beside(param, value)
     if isinstance(value, dict):
-        return {key: adopt(item, param, key) for key, item in value.items()}
+        return {key: adopt(item, param, counts, key) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(adopt(item, param) for item in value)
+        return type(value)(adopt(item, param, counts) for item in value)
     return value
 
 

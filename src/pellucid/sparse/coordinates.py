@@ -31,6 +31,7 @@ class SparseTensor:
 
     def __init__(self, indices: Tensor, values: Tensor, size: Any, coalesced: bool = False) -> None:
         self._at, self._numbers, self.shape, self._coalesced = indices, values, Size(size), coalesced
+        self._asked = False  # whether a gradient is wanted for this tensor itself, not for what its values come from
 
     # ------------------------------------------------------------------------------------------------ what it is
 
@@ -48,6 +49,43 @@ class SparseTensor:
     def requires_grad(self) -> bool:
         """Whether a gradient flows to the values."""
         return self._numbers.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> SparseTensor:
+        """Ask for a gradient with respect to this tensor (or no longer), in place; returns the tensor."""
+        if not self.is_leaf:
+            if not requires_grad:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want a computed tensor without "
+                    "its history, write sparse.detach()"
+                )
+            return self
+        self._numbers = self._numbers.detach().requires_grad_(requires_grad)
+        self._asked = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no gradient flows through this tensor to what its values were made from."""
+        return self._asked or not self._numbers.requires_grad
+
+    @property
+    def grad_fn(self) -> Any:
+        """The recorded op application that made the values; None for a leaf."""
+        return self._numbers.grad_fn
+
+    @property
+    def grad(self) -> SparseTensor | None:
+        """The gradient that `backward` left, at the coordinates of this tensor: for a leaf that requires one."""
+        found = self._numbers.grad if self._asked else None
+        if found is None:
+            return None
+        kept = self.detach().coalesce()
+        _, place = FUNCTIONS["unique"](self._flat()[0], return_inverse=True)  # of a coordinate that comes twice, either
+        return kept._with(FUNCTIONS["zeros_like"](kept._numbers).index_copy(0, place, found))
 
     @property
     def ndim(self) -> int:
@@ -177,6 +215,11 @@ class SparseTensor:
         """A copy in memory of its own."""
         return SparseTensor(self._at.clone(), self._numbers.clone(), self.shape, self._coalesced)
 
+    def zero_(self) -> SparseTensor:
+        """Leave nothing, in place; returns the tensor."""
+        self._at, self._numbers, self._coalesced = self._at[:, :0], self._numbers[:0], True
+        return self
+
     def float(self) -> SparseTensor:
         """With float32 values."""
         return self._with(self._numbers.float())
@@ -279,7 +322,7 @@ def sparse_coo_tensor(
     at = FUNCTIONS["as_tensor"](indices).long()
     numbers = FUNCTIONS["as_tensor"](values, dtype=dtype)
     if requires_grad:
-        numbers = numbers.detach().requires_grad_()
+        numbers = numbers.detach()
     if at.ndim != 2 or numbers.ndim < 1 or at.shape[1] != numbers.shape[0]:
         raise RuntimeError(
             "number of dimensions and nnz must fit: indices must be of shape (sparse_dim, nnz) and values of (nnz, …), "
@@ -301,7 +344,8 @@ def sparse_coo_tensor(
             )
     if at.shape[1] and int(at.min()) < 0:
         raise RuntimeError(f"found negative index {int(at.min())} in the indices")
-    return SparseTensor(at, numbers, size, bool(is_coalesced))
+    made = SparseTensor(at, numbers, size, bool(is_coalesced))
+    return made.requires_grad_() if requires_grad else made
 
 
 def mm(mat1: SparseTensor, mat2: Tensor) -> Tensor:
