@@ -187,6 +187,36 @@ def test_rows_of_a_text_that_are_mixed(mixed: bool, letters_first: bool) -> None
     assert causes(data.mixed, watched(program)) == (["samples-mixed"] if mixed else [])
 
 
+@pytest.mark.parametrize(
+    ("turn", "anew", "found"),
+    [
+        (lambda x: x.reshape(x.shape[1], x.shape[0], -1), True, ["samples-mixed"]),
+        (lambda x: x.transpose(0, 1), True, []),
+        (lambda x: x.reshape(x.shape[1], x.shape[0], -1), False, []),  # always the same: it may be one graph
+    ],
+    ids=["reshaped", "transposed", "the same rows"],
+)
+def test_sequences_of_which_time_comes_first(turn: Callable[[Any], Any], anew: bool, found: list[str]) -> None:
+    def program() -> None:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner, self.out = nn.GRU(3, 8, batch_first=True), nn.Linear(8, 2)
+
+            def forward(self, x: Any) -> Any:
+                return self.out(self.inner(turn(x))[0][:, -1])
+
+        net, x = Net(), torch.randn(5, 12, 3)
+        optimizer = optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(8):
+            x = torch.randn(5, 12, 3) if anew else x
+            optimizer.zero_grad()
+            F.cross_entropy(net(x), (x[:, :, 0].sum(0) > 0).long()).backward()
+            optimizer.step()
+
+    assert causes(data.mixed, watched(program)) == found
+
+
 def test_one_long_row_of_all_words_is_no_batch_of_rows() -> None:
     def program() -> None:
         network = nn.EmbeddingBag(9, 4)

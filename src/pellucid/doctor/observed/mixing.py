@@ -13,6 +13,7 @@ from pellucid.random import get_rng_state, set_rng_state
 
 from .criterion import LossCall
 from .record import FinalRecord, ProgramRecord
+from .rows import told_apart
 
 ROWS = 1000
 MOST_PARTS = 64  # of a row, that are looked at one by one
@@ -37,40 +38,56 @@ def quietly(network: Any, x: Any) -> Any:
         set_rng_state(kept)
 
 
-def measure(networks: list[Any], batch: Any, call: LossCall | None) -> float:
+def measure(networks: list[Any], batch: Any, call: LossCall | None, before: Any = None) -> float:
     """By how much, as a share of its spread, the output of the last row changes with the order of the others.
 
     Where each number of a row has a target of its own, as in a text, the first axis may be that of time, along which
-    outputs do depend on each other: then the other axis is asked, too, and only what mixes both mixes samples.
+    outputs do depend on each other: then the other axis is asked, too, and only what mixes both mixes samples. Where
+    there are as many targets as places along the second axis, that of the samples is the second: so in sequences of
+    which time comes first. They have to be others than in the batch before, as those of one graph are not.
     """
     if len(networks) != 1 or len(batch) < 4 or call is None or not isinstance(call.target, Tensor):
         return 0.0
     if call.target.dim() == 0 or not batch.dim():
         return 0.0
-    each = batch.dim() >= 2 and batch.shape[1] >= 4 and len(call.target) == batch.shape[0] * batch.shape[1]
-    if len(call.target) != len(batch) and not each:
+    several, rows = batch.dim() >= 2 and batch.shape[1] >= 4, len(call.target)
+    each = several and rows == batch.shape[0] * batch.shape[1]
+    second = several and batch.dim() >= 3 and rows == batch.shape[1] != len(batch) and _others(before, batch)
+    if rows != len(batch) and not each and not second:
         return 0.0
+    axes = ((1, 0),) if second else ((0, 0), (1, 1)) if each else ((0, 0),)
     try:
-        return min(_mixed(networks[0], batch, axis) for axis in ((0, 1) if each else (0,)))
+        return min(_mixed(networks[0], batch, axis, of_output) for axis, of_output in axes)
     except Exception:  # noqa: BLE001 (a network that cannot be called like this)
         return 0.0
 
 
-def _mixed(network: Any, batch: Any, axis: int) -> float:
-    """See `measure`: along an axis of the batch."""
+def _others(before: Any, batch: Any) -> bool:
+    """Whether the samples along the second axis are others than in the batch before."""
+    if not isinstance(before, Tensor) or before.shape != batch.shape:
+        return False
+    samples = (np.moveaxis(x.detach().numpy(), 1, 0).reshape(x.shape[1], -1) for x in (before, batch))
+    then, now = (np.sort(told_apart(rows)) for rows in samples)
+    return not np.allclose(then, now)
+
+
+def _mixed(network: Any, batch: Any, axis: int, of_output: int) -> float:
+    """See `measure`: along an axis of the batch, which is that axis of the output."""
     array = np.moveaxis(batch.detach().numpy(), axis, 0)
     other = array.copy()
     other[:-1] = array[:-1][::-1]
     was, now = (first_of(quietly(network, x)) for x in (batch, batch.new_tensor(np.moveaxis(other, 0, axis).copy())))
-    if not isinstance(was, Tensor) or not isinstance(now, Tensor) or was.dim() <= axis:
+    if not isinstance(was, Tensor) or not isinstance(now, Tensor) or was.dim() <= of_output:
         return 0.0
     a, b = was.detach().numpy(), now.detach().numpy()
-    flat = axis == 1 or a.shape[0] != len(batch)
-    if flat and a.shape[:2] != tuple(batch.shape[:2]):
+    if of_output != axis:
+        if len(a) != len(array) or not np.array_equal(a, first_of(quietly(network, batch)).detach().numpy()):
+            return 0.0  # it draws numbers, or keeps a state
+    elif (axis == 1 or a.shape[0] != len(batch)) and a.shape[:2] != tuple(batch.shape[:2]):
         if a.shape[0] != batch.shape[0] * batch.shape[1]:
             return 0.0
         a, b = (x.reshape(batch.shape[0], batch.shape[1], *x.shape[1:]) for x in (a, b))
-    a, b = np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0)
+    a, b = np.moveaxis(a, of_output, 0), np.moveaxis(b, of_output, 0)
     spread = float(np.abs(a - a.mean(0)).mean()) or 1.0
     return float(np.abs(a[-1] - b[-1]).max()) / spread
 

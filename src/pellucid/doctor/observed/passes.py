@@ -19,6 +19,7 @@ from .record import Place, ProgramRecord, StepRecord
 from .rows import distinct
 
 TAKING = ("part", "index", "index_select")  # ops that take rows
+VIEWS = ("view", "reshape")  # and those that give numbers another shape, in their order
 
 
 class PassNotes:
@@ -113,8 +114,8 @@ class PassNotes:
         if self._looking:
             self._look(root, call)
         if len(record.steps) == 5 and self.batch is not None:
-            roots, batch = self._networks, self.batch
-            record.mixing = self.apart(lambda: mixing.measure(roots, batch, call)) or 0.0
+            roots, batch, before = self._networks, self.batch, self.last_batch
+            record.mixing = self.apart(lambda: mixing.measure(roots, batch, call, before)) or 0.0
         if len(record.steps) in (0, 5, 20) and self.batch is not None:
             roots, batch = self._networks, self.batch
             differs = self.apart(lambda: mixing.ignored(roots, batch, call))
@@ -154,6 +155,9 @@ class PassNotes:
             if described.chain or described.body or not record.loss.kind:
                 record.loss = described
                 record.start = record.start or described
+            turned = next((s for s in self.seen if s.key[0] in VIEWS and s.args and s.args[0] is self.batch), None)
+            if turned is not None and turned.place is not None and turned.output.shape[:1] != self.batch.shape[:1]:
+                record.lines["turned"] = turned.place
             source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
             if source is not None and source.place is not None:
                 record.lines["rows"] = source.place

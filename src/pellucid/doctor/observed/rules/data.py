@@ -169,7 +169,8 @@ def _entropy(labels: np.ndarray) -> float:
 def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
     """A row's output that depends on other rows."""
     varied = len(record.rows) > 1 and len(record.rows[0]) == len(record.rows[1])
-    if record.mixing > 1e-3 and varied and not np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1])):
+    same = varied and len(record.rows[0]) > 0 and np.allclose(np.sort(record.rows[0]), np.sort(record.rows[1]))
+    if record.mixing > 1e-3 and varied and not same:
         yield Suspicion(
             "samples-mixed",
             f"In eval(), the output of the last row changes by {record.mixing:.2g} of its spread when other rows of "
@@ -177,7 +178,8 @@ def mixed(record: ProgramRecord) -> Iterator[Suspicion]:
             "Samples are mixed: a view() or reshape() where a transpose was meant, or an axis of time taken for that "
             "of the batch.",
             "keep the axis of the batch apart: transpose() or permute() instead of view(), batch_first=True",
-            next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None) or record.loss.place,
+            next((op.place for op in record.loss.body if op.key[0] in ("view", "reshape")), None)
+            or record.lines.get("turned", record.loss.place),
             certain=True,
             confidence=0.8,
         )
