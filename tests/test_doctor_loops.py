@@ -128,3 +128,33 @@ def test_the_loop_that_trains(source: str, code: str, parameters: set[str], tmp_
     assert report.facts["loop"]["code"] == code
     assert {p["name"].removesuffix("[*]") for p in report.facts["parameters"]} == parameters
     assert report.status == "healthy", report
+
+
+ROW_BY_ROW = """
+import numpy as np
+rng = np.random.default_rng(0)
+W, V = rng.normal(size=(2, 6)), rng.normal(size=(6, 1))
+for step in range(400):
+    X = rng.normal(size=(8, 2))
+    rows, deltas = [], []
+    loss = 0.0
+    for i in range(8):
+        h = np.tanh(X[i:i + 1] @ W)
+        p = h @ V
+        rows.append(h)
+        deltas.append(p - np.sin(X[i, 0]))
+        loss += 0.5 * float((deltas[-1] ** 2).sum())
+    for i in range(8):
+        dh = deltas[i] @ V.T
+        V -= 0.03 * rows[i].T @ deltas[i]
+        W -= 0.03 * X[i:i + 1].T @ (dh * (1 - rows[i] ** 2))
+"""
+
+
+@pytest.mark.slow
+def test_a_loop_that_only_applies_what_was_measured_before_it_is_not_the_one_that_trains(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(ROW_BY_ROW, encoding="utf-8")
+    report = examine_script(script, budget=40)
+    assert report.facts["loop"]["line"] == 5
+    assert report.findings[0].tensors[0]["name"] == "W", str(report)  # V is moved before it hands errors back

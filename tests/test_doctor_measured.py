@@ -8,7 +8,7 @@ import pytest
 from pellucid.doctor.conditions.causes.softmax import softmax_axis
 from pellucid.doctor.naming import sure
 from pellucid.doctor.probes.data import Batch
-from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, of_classes
+from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, candidates, of_classes
 from pellucid.doctor.probes.passes import StudiedPass, descent
 from pellucid.doctor.probes.recorded import DISAGREES
 from pellucid.doctor.process.lab import PassOutcome
@@ -198,3 +198,13 @@ def test_derivatives_by_their_names_are_no_outputs() -> None:
     assert NO_OUTPUT.search("dypred_dw5")
     assert not NO_OUTPUT.search("decoded")
     assert not NO_OUTPUT.search("out_d1")
+
+
+def test_an_error_that_is_below_zero_is_no_loss() -> None:
+    seen = {("", "error"): [np.array(0.4)], ("loop", "error"): [np.array(-0.1), np.array(0.4)]}
+    moved = {("", "error"): [np.array(0.5)], ("loop", "error"): [np.array(-0.2), np.array(0.5)]}
+    assert candidates(seen, moved) == []
+    over = {key: [np.abs(value) for value in series] for key, series in seen.items()}
+    assert candidates(over, {key: [np.abs(v) for v in series] for key, series in moved.items()})
+    called = [{("", name): series for (place, name), series in one.items() if not place} for one in (seen, moved)]
+    assert candidates(*called)

@@ -120,6 +120,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if judgement is None and not seen.passes and not seen.complete:
         return Report("inconclusive", facts=facts, reason=UNTOLD)
     if judgement is None:
+        session.lossless = True
         return Report(
             "inconclusive",
             facts=facts,

@@ -42,7 +42,7 @@ def main() -> None:
     def examined(session: TrainingSession) -> Report:
         alone.append(time.monotonic() - began - controller.scout.spent)
         reports.append(examine(session, options))
-        return reports[0]
+        return reports[-1]
 
     controller = Controller(program, examined, deadline)
     gc.freeze()
@@ -60,7 +60,8 @@ def main() -> None:
         controller.lab.end(error)
         os._exit(1)
     late = time.monotonic() > deadline
-    report = reports[0] if reports else _of_waiting(controller) or _nothing_found(controller, error, late)
+    told = [report for report in reports if report.status != "inconclusive"] or reports
+    report = told[-1] if told else _of_waiting(controller) or _nothing_found(controller, error, late)
     report.seconds = time.monotonic() - started
     if alone:
         report.overhead = report.seconds / max(alone[0], 1e-3)

@@ -22,6 +22,7 @@ LOSS_NAME = re.compile(
     r"(^|[^a-z])(loss(es)?|cost(s)?|mse|bce|sse|rmse|nll|ce|j|l|objective|energy|criterion|err(or)?s?|entropy|likelihood)"
     r"([^a-z]|$)|loss|cost|entropy|criterion"
 )
+ERROR_NAME = re.compile(r"^(?!.*(loss|cost|likelihood|entropy|total)).*err(or)?s?([^a-z]|$)")
 # A loss that is summed, or another sum; but `sum_h1` is what a unit takes.
 TOTAL = re.compile(r"(^|[^a-z])(total|running|acc(um)?)([^a-z]|$)|(^|[^a-z])sum$")
 NOT_A_LOSS = re.compile(
@@ -233,7 +234,7 @@ def _all(
     count = 0
     for key in sorted(depends, key=lambda k: -Candidate("seen", k).named):
         series = seen[key]
-        if all(value.size == 1 for value in series) and count < MOST:
+        if all(value.size == 1 for value in series) and count < MOST and not _is_difference(key, seen, moved):
             for which in ("all",) if len(series) == 1 else ("first", "last", "all"):
                 yield Candidate("seen", key, None, which)
             count += 1
@@ -282,6 +283,14 @@ def _all(
             count += len(found)
             if found or count >= MOST:
                 break
+
+
+def _is_difference(key: Key, *passes: Seen) -> bool:
+    """Whether a number is called an error and is below zero now and then: an output less its label."""
+    if not ERROR_NAME.search(key[1].lower()):
+        return False
+    series = [series for seen in passes for (_, name), series in seen.items() if name == key[1]]
+    return min((float(value.min(initial=0)) for values in series for value in values), default=0.0) < 0
 
 
 def _by_value(subtracted: Collection[tuple[str, str]], seen: Seen) -> set[tuple[str, str]]:

@@ -133,6 +133,9 @@ class Controller:
             return
         self._end_waiting()
         self.examine(session)
+        if session.lossless and self.program.loops.loops[number].outer is not None:
+            seen.tested = MOST_TESTS  # the way back through a sequence: its loss is in the loop around it
+            return
         raise Finished
 
     def _wake(self, seen: Seen, session: TrainingSession) -> list[tuple[Group, np.ndarray]]:
@@ -223,6 +226,7 @@ class TrainingSession:
         self.doubtful = False  # what moves is made anew in each call: only updates that follow a slope are training
         self.returned = False  # the parameters were put back to what they were at first
         self.unfinished = False  # it does not learn, and there was no time to ask all causes of that
+        self.lossless = False  # nothing that a pass sees depends on what it moves
         self.blown_up = False  # its loss becomes infinite or no number, and no cause of that was found
         self.known: dict[str, Group] = {}  # what a pass leaves behind, and where: known once a laboratory saw it all
 
