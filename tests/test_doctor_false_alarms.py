@@ -11,6 +11,7 @@ from pellucid.doctor.examination import _doubted
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import StudiedPass, _rooted
+from pellucid.doctor.proof import as_note, at_ties
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
 from pellucid.doctor.rules.gradient import Judgement, TensorCell, _at_full_length, _exact
@@ -405,3 +406,22 @@ def test_a_loop_that_moves_no_tensor_of_the_loss_is_not_the_one_that_trains():
     assert not moves_any(row)
     row.verdicts["w"] = "right"
     assert moves_any(row)
+
+
+@pytest.mark.parametrize(
+    ("right", "better", "no_mistake"),
+    [
+        (5, [2.3, 2.1001, 1.9], True),
+        (5, [2.3, 1.8, 1.4], False),  # the right gradient trains better
+        (3, [2.3, 2.1001, 1.9], False),
+        (6, [2.3, 2.1001], False),  # curves that cannot be compared
+    ],
+)
+def test_a_gradient_that_differs_at_ties_alone_is_a_note(right: int, better: list[float], no_mistake: bool) -> None:
+    row = Judgement(Candidate("seen", ("", "loss")), 0.5, 0.1, [0.1] * 6, {"w": "partly"})
+    row.cells = {"w": [TensorCell("along", 0.1)] * right + [TensorCell("across", 0.1, 0.3)] * (6 - right)}
+    fork = {"what": "loss", "as it is": [2.3, 2.1, 1.9], "with the right gradient": better}
+    finding = Finding("wrong-backward", "error", 0.9, "", "", "", "a.py", 31, mistake="wrong-mask", fork=fork)
+    assert at_ties(finding, row) is no_mistake
+    note = as_note(finding)
+    assert (note.severity, note.title, note.where) == ("info", "wrong-backward", "")

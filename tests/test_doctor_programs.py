@@ -287,6 +287,11 @@ def test_the_backward_pass_of_a_step(forward: int, missing: bool, line: int | No
     assert found == (None if line is None else ("a.py", line))
 
 
+def test_a_line_that_returns_nothing_is_no_place() -> None:
+    text = LAYERS.replace("        return grad\n", "        self.dx = grad\n        return None\n")
+    assert undoing({"a.py": text}, ("a.py", 4), ("a.py", 22), True) == ("a.py", 7)
+
+
 @pytest.mark.parametrize(
     ("source", "drawn"),
     [

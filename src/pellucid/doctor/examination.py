@@ -22,7 +22,7 @@ from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.parameters import root_of
 from pellucid.doctor.process.source import Assignments, draws_units
 from pellucid.doctor.progress import NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss, no_usual_loss
-from pellucid.doctor.proof import prove
+from pellucid.doctor.proof import as_note, at_ties, prove
 from pellucid.doctor.report import Finding, Report
 from pellucid.doctor.rules import backward, gradient, update
 
@@ -167,10 +167,15 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more
+        notes: list[Finding] = []
+        if findings and all(at_ties(finding, judgement) for finding in findings):
+            notes, findings = [as_note(findings[0])], []
+            progress.right(judgement, len(seen.passes))
         if whole and not any(finding.severity == "error" for finding in findings):
             findings += conditions.look(session, judgement, seen)
         elif whole and all(finding.verified is False for finding in findings):
             findings = _doubted(findings, conditions.look(session, judgement, seen))
+        findings += notes
     else:
         findings = []
         if whole:  # what is wrong with the data is so whatever the gradient is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
 PASSES = 200
+SAME = 0.02  # of the range of a curve: two that are no farther apart are one training
+SOME = 4  # passes, the fewest that say how often a gradient is right
+MOSTLY = 0.75  # of the passes: a gradient that is wrong at ties alone is right in as many
 FEW = 400  # elements up to which the gradient may be taken by differences
 
 
@@ -52,3 +56,28 @@ def _trained(session: TrainingSession, candidate: Any, passes: int, seconds: flo
     return session.lab(
         lambda lab: train(lab, found, candidate, passes, seconds * 0.85, what, **more), found.groups, seconds
     )
+
+
+def at_ties(finding: Finding, judgement: gradient.Judgement) -> bool:
+    """Whether each tensor follows the slope in nearly all passes, and the right gradient trains by the same curve.
+
+    A maximum of equal numbers and a kink have several slopes, of which a program may take any: no mistake.
+    """
+    curves = [np.array(curve) for name, curve in (finding.fork or {}).items() if name != "what"]
+    if finding.cause != "wrong-backward" or len(curves) != 2 or len(curves[0]) != len(curves[1]):
+        return False
+    for name in judgement.wrong:
+        told = [i for i, cell in enumerate(judgement.cells[name]) if cell.state != "silent"]
+        right = sum(gradient.follows(judgement, name, i) for i in told)
+        if judgement.verdicts[name] != "partly" or len(told) < SOME or right < MOSTLY * len(told):
+            return False
+    return bool(np.abs(curves[0] - curves[1]).max() <= SAME * np.ptp(curves[0]))
+
+
+def as_note(finding: Finding) -> Finding:
+    """What is left to say of a gradient that differs at ties alone."""
+    text = "At a maximum of equal numbers, or at a kink, there are several slopes; the training goes on alike with any."
+    return replace(
+        finding, severity="info", confidence=0.3, mistake="", explanation=text, fix="", details=[], file=None,
+        line=None, code="",
+    )  # fmt: skip

@@ -235,13 +235,18 @@ def undoing(
         return None  # a whole network in a class is no layer
     if len(twins) != 1 or (at is not None and at[0] == file and _holds(scope if classes else twins[0], at[1])):
         return None
-    ends = [node for node in ast.walk(twins[0]) if isinstance(node, ast.Return) and node.value is not None]
+    ends = [node for node in ast.walk(twins[0]) if isinstance(node, ast.Return) and _returns(node)]
     if not classes and not (missing and any(isinstance(node.value, ast.Name) for node in ends)):
         first = twins[0].args.args[0].arg if twins[0].args.args else ""
         if missing or not (OUTPUT.match(first) and any(f"{own.name}({first})" in ast.unparse(node) for node in ends)):
             return None
     ends = ends or [node for node in ast.walk(twins[0]) if isinstance(node, ast.Assign | ast.AugAssign)]
     return (file, max(node.lineno for node in ends)) if ends else None
+
+
+def _returns(node: ast.Return) -> bool:
+    """Whether anything is returned: not by `return` or `return None`."""
+    return node.value is not None and not isinstance(node.value, ast.Constant)
 
 
 def handed_on(sources: dict[str, str], at: tuple[str, int] | None) -> tuple[str, int] | None:

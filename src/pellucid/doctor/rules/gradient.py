@@ -409,7 +409,7 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
     if not telling:
         found.verdicts[name] = "unknown"
         return
-    right = [c.state == "along" and _near(c.ratio, found.ratios[i]) for i, c in telling]
+    right = [follows(found, name, i) for i, _ in telling]
     if all(right) or _scaled_down(found, passes, name, telling):
         found.verdicts[name] = "right"
         return
@@ -434,6 +434,12 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
         found.verdicts[name] = "partly"
     else:
         found.verdicts[name] = "across"
+
+
+def follows(found: Judgement, name: str, index: int) -> bool:
+    """Whether a tensor follows the slope in one pass, at the rate of the others."""
+    told = found.cells[name][index]
+    return told.state == "along" and _near(told.ratio, found.ratios[index])
 
 
 def _near(value: float, other: float, tolerance: float = WRONG) -> bool:
