@@ -807,3 +807,48 @@ def seeded() -> Iterator[None]:
     kept = torch.get_rng_state()
     yield
     torch.set_rng_state(kept)
+
+
+LAYERS_AND_A_RATE = """
+import torch
+import torch.nn as nn
+
+torch.manual_seed(0)
+x = torch.randn(400, 2)
+y = (LABELS).long()
+model = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
+for epoch in range(30):
+    for batch in torch.randperm(400).split(40):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x[batch]), y[batch])
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [("x[:, 0] + x[:, 1].abs() > 0.8", {"lr-too-low", "no-nonlinearity"}), ("x[:, 0] + x[:, 1] > 0", {"lr-too-low"})],
+    ids=["curved", "straight"],
+)
+def test_layers_whose_lack_of_activations_shows_at_a_higher_rate(labels: str, found: set[str], tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(LAYERS_AND_A_RATE.replace("LABELS", labels))
+    report = examine_script(tmp_path / "train.py", budget=60)
+    assert {finding.cause for finding in report.findings if finding.severity == "error"} == found
+
+
+def test_which_higher_rates_are_tried_with_activations() -> None:
+    def program() -> None:
+        x, y = classes()
+        train(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3)), nn.CrossEntropyLoss(), x, y)
+
+    bare = watched(program)
+    rates = list(rate.trials(bare, (0.1, 10.0, 100.0, 1000.0)))
+    confirmed = [(s, bare) for s in rates]
+    tried = joint.at_higher_rates(rates[1], confirmed)
+    assert [s.cause for s, _ in tried] == ["no-nonlinearity"] * 2
+    assert [s.treatments[0] for s, _ in tried] == [r.treatments[0] for r in rates[2:]], "with the rate of its run"
+    assert joint.at_higher_rates(rates[-1], confirmed) == []
+    assert joint.at_higher_rates(rates[0], [(s, watched(healthy)) for s in rates]) == [], "there are activations"

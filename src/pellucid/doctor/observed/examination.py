@@ -339,12 +339,26 @@ class _Search:
                     finding.severity, finding.confidence = "info", 0.3
                     self.found += [_finding(s, self.current, None) for s in unrelated]
                     return False
+                before = list(self.treatments)
                 self.treatments += suspicion.treatments
                 self.current = run
-                if of_rate:  # what a rate hid can be told now
-                    self._stated()
+                if of_rate and not self._stated():  # what a rate hid can be told now
+                    self._at_higher(joint.at_higher_rates(suspicion, confirmed), before)
                 return not of_rate
         return False
+
+    def _at_higher(self, tried: list[tuple[Suspicion, ProgramRecord]], before: list[Treatment]) -> None:
+        """See `joint.at_higher_rates`: each brings its rate, in the place of the one that was chosen."""
+        kept, self.treatments = self.treatments, before
+        runs = self._try([suspicion for suspicion, _ in tried])
+        self.treatments = kept
+        for (suspicion, alone), run in zip(tried, runs, strict=True):
+            if run is not None and confirms(suspicion, alone, run) and better(self.current, run):
+                finding = _finding(suspicion, alone, run)
+                finding.verified = True
+                self._add(finding)
+                self.treatments, self.current = [*before, *suspicion.treatments], run
+                return
 
 
 def _rank(finding: Finding) -> tuple[int, bool, float]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from .compare import better, chance, reached
 from .record import ProgramRecord
-from .rules import rate
+from .rules import model, rate
 from .suspicion import Suspicion
 
 MOST = 4  # causes that are treated at once
@@ -39,6 +42,26 @@ def best_alone(record: ProgramRecord, alone: list[tuple[Suspicion, ProgramRecord
     where a program learns."""
     far = [(s, run) for s, run in alone if not (s.by_recall or s.by_held_out) and helps([s], record, run)]
     return max(far, key=lambda pair: _end(pair[1]))[0] if far else None
+
+
+def at_higher_rates(
+    chosen: Suspicion, confirmed: Sequence[tuple[Suspicion, ProgramRecord]]
+) -> list[tuple[Suspicion, ProgramRecord]]:
+    """Layers with nothing between them, tried at the highest rates that were confirmed beside the one that was chosen.
+
+    A network that is one linear layer does as well at a low rate as at a high one, so the low one is chosen, at which
+    activations need more steps than there are to do better.
+
+    Returns:
+        each with the run at the same rate without activations, with which that of a fork is to be compared.
+    """
+    after = next(i for i, (s, _) in enumerate(confirmed) if s is chosen) + 1
+    higher = [(s, run) for s, run in confirmed[after:] if s.direction > 0][-2:]
+    return [
+        (replace(bare, treatments=[*rated.treatments, *bare.treatments]), run)
+        for rated, run in higher
+        for bare in model.linear(run)
+    ]
 
 
 def helps(parts: list[Suspicion], was: ProgramRecord, now: ProgramRecord) -> bool:
