@@ -159,6 +159,7 @@ class _Packing(Interpreter):
             state.interpreters = outer
         node.guards = []
         node.by_products = True  # so that what was packed is freed
+        del node.saved
         node.__class__ = PackedNode
         node.saved = held
 
