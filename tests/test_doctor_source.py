@@ -90,3 +90,18 @@ def test_where_a_parameter_with_a_gradient_should_be_moved(update: str, line: in
     source = f"db1 = d.sum(0)\nW2 -= lr * dW2\n{update or 'pass' + chr(10)}W1 -= lr * dW1\n"
     found = Assignments.of({FILE: source}).unmoved([group("b1")], [group("W2"), group("W1")], {"db1", "dW1"})
     assert found == (None if line is None else (FILE, line))
+
+
+@pytest.mark.parametrize("call", ["np.random.default_rng(3).permutation(y)", "random.sample(y, len(y))"])
+def test_labels_that_are_replaced_by_themselves_in_another_order(call: str) -> None:
+    before, after = "X, y = load()\n", "for i in range(9):\n    p = X @ w\n"
+    torn = orders.torn({FILE: before + f"y = {call}\n" + after})
+    assert torn is not None and torn.place.line == 2 and torn.before_training
+    for right in (
+        "rng.seed(1)\nX = rng.permutation(X)\nrng.seed(1)\ny = rng.permutation(y)\n",
+        "order = rng.permutation(len(y))\nX, y = X[order], y[order]\n",
+        "shuffled = rng.permutation(y)\n",
+        "y = random.sample(y, 20)\n",
+        "X = rng.permutation(X)\n",
+    ):
+        assert orders.torn({FILE: before + right + after}) is None

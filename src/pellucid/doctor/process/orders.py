@@ -52,6 +52,11 @@ def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
                 and isinstance(node.args[0], ast.Name | ast.Attribute)
             ):
                 shuffles.append((ast.unparse(node.args[0]).removeprefix("self."), node.lineno))
+    drawn = [
+        (name, node.lineno) for node in _own(scope) if isinstance(node, ast.Assign) and (name := _drawn_anew(node))
+    ]
+    if not any(INPUTS.match(name) for name, _ in (*shuffles, *drawn)):  # both may be drawn from one state
+        shuffles += drawn
     pairs = {  # for x, y in data: what is shuffled holds both
         ast.unparse(node.iter.value if isinstance(node.iter, ast.Subscript) else node.iter).removeprefix("self.")
         for node in loops
@@ -70,6 +75,17 @@ def _shuffled_apart(file: str, scope: ast.AST) -> Torn | None:
     a, b = (x[0][0] if x else "X"), (y[0][0] if y else "y")
     fix = f"order = np.random.permutation(len({a})); {a}, {b} = {a}[order], {b}[order]"
     return Torn(SourcePlace(file, line), fix, not inside)
+
+
+def _drawn_anew(node: ast.Assign) -> str | None:
+    """What is replaced by itself in another order: `y = rng.permutation(y)`."""
+    if not isinstance(node.value, ast.Call) or len(node.targets) != 1:
+        return None
+    call, name = node.value, ast.unparse(node.targets[0])
+    draws = ast.unparse(call.func).rpartition(".")[2] in ("permutation", "permuted", "shuffle", "sample")
+    given = [ast.unparse(argument) for argument in call.args]
+    alone = given[:1] == [name] and given[1:] in ([], [f"len({name})"])
+    return name.removeprefix("self.") if draws and alone else None
 
 
 def _ordered_apart(file: str, scope: ast.AST) -> Torn | None:
