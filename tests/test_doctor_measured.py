@@ -1,10 +1,12 @@
 """What is read off measured passes: the gradient behind an update, memories, and losses that updates do not follow."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from pellucid.doctor import examine_script
 from pellucid.doctor.conditions.causes.softmax import softmax_axis
 from pellucid.doctor.naming import sure
 from pellucid.doctor.probes.data import Batch
@@ -208,3 +210,36 @@ def test_an_error_that_is_below_zero_is_no_loss() -> None:
     assert candidates(over, {key: [np.abs(v) for v in series] for key, series in moved.items()})
     called = [{("", name): series for (place, name), series in one.items() if not place} for one in (seen, moved)]
     assert candidates(*called)
+
+
+ADAGRAD = """import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(80, 3))
+y = (X[:, :1] * X[:, 1:2] > 0).astype(float)
+W1, W2 = rng.normal(size=(3, 12)), rng.normal(size=(12, 1)) * 0.3
+s1, s2 = np.zeros_like(W1), np.zeros_like(W2)
+for i in range(600):
+    h = np.tanh(X @ W1)
+    p = 1 / (1 + np.exp(-h @ W2))
+    loss = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p))
+    d = p - y
+    dW2 = h.T @ d
+    dW1 = X.T @ (d @ W2.T)
+    s1 += dW1 * dW1
+    s2 += dW2 * dW2
+    W1 -= 0.1 * dW1 / np.sqrt(s1 + 1e-8)
+    W2 -= 0.1 * dW2 / np.sqrt(s2 + 1e-8)
+"""
+
+
+@pytest.mark.slow
+def test_the_right_gradient_is_tried_with_steps_as_long_as_the_program_s(tmp_path: Path) -> None:
+    """The slope itself, at the rate of a rule that divides by its memory, climbs: the loss is a sum over the rows."""
+    script = tmp_path / "train.py"
+    script.write_text(ADAGRAD)
+    report = examine_script(script, budget=200.0)
+    assert report.facts["update"]["rule"] == "AdaGrad"
+    assert [finding.title for finding in report.findings] == ["wrong-backward: missing-activation-derivative"]
+    curve = report.findings[0].fork["with the right gradient"]
+    assert curve[-1] < 0.8 * curve[0] and max(curve) < 1.1 * curve[0]

@@ -163,7 +163,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         if findings:
             progress.wrong([*findings, *more])
         for finding in findings if certain else []:
-            prove(finding, session, judgement)
+            prove(finding, session, judgement, facts.get("update", {}).get("rule", ""))
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more

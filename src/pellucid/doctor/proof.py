@@ -15,14 +15,15 @@ from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import gradient
 
 PASSES = 200
+BY_MEMORY = ("AdaGrad", "RMSProp", "Adam")  # rules whose steps are no multiple of the gradient
 SAME = 0.02  # of the range of a curve: two that are no farther apart are one training
 SOME = 4  # passes, the fewest that say how often a gradient is right
 MOSTLY = 0.75  # of the passes: a gradient that is wrong at ties alone is right in as many
 FEW = 400  # elements up to which the gradient may be taken by differences
 
 
-def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgement) -> None:
-    """Put both curves into the finding, and whether the right gradient did better.
+def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgement, rule: str = "") -> None:
+    """Put both curves into the finding, and whether the right gradient did better. `rule`: how the program updates.
 
     The right gradient is that of the recorded pass; where a pass cannot be recorded and the parameters are few, by
     differences.
@@ -32,6 +33,8 @@ def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
     elements = sum(found.groups[name].size for name in found.parameters)
     if not np.isfinite(rate) or rate <= 0:
         return
+    still = any(verdict == "zero" for verdict in judgement.verdicts.values())
+    by_memory = rule in BY_MEMORY and bool(judgement.wrong) and not still
     ways: list[Any] = [by_recording(found, candidate)]
     if elements <= FEW:
         ways.insert(0 if elements <= 40 else 1, by_differences(found, candidate))
@@ -39,8 +42,9 @@ def prove(finding: Finding, session: TrainingSession, judgement: gradient.Judgem
         seconds = min(8.0, session.left() / 4)
         if seconds < 0.5:
             return
+        how = {"gradient": way, "rate": None if by_memory else rate, "wrong": judgement.wrong}
         try:
-            better = _trained(session, candidate, PASSES, seconds, "with the right gradient", gradient=way, rate=rate)
+            better = _trained(session, candidate, PASSES, seconds, "with the right gradient", **how)
             if len(better.losses) < 3:
                 continue
             was = _trained(session, candidate, len(better.losses), seconds, "as it is")

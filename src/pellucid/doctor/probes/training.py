@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,9 +55,13 @@ def train(
     scale: float = 1.0,
     begin: Callable[[Scope], Any] | None = None,
     gradient: Callable[[Lab], Generator[PassRun, PassOutcome, Values]] | None = None,
-    rate: float = 0.0,
+    rate: float | None = 0.0,
+    wrong: Collection[str] = (),
 ) -> Generator[PassRun, PassOutcome, Curve]:
     """In a laboratory: train on, with updates `scale` times as large, or by another `gradient` at a rate.
+
+    Without a rate, as where the rule scales each element by its memory, the tensors that are `wrong` go along the other
+    gradient as far as the program itself moves them, and the others are left to the program.
 
     `begin` may change the state first: other weights, scaled inputs.
     """
@@ -68,7 +72,9 @@ def train(
         while len(curve.losses) < passes and time.process_time() < end and lab.left() > 0.2:
             other = (yield from gradient(lab)) if gradient is not None else None
             outcome = yield Next(
-                watch=keys, before=begin if not curve.losses else None, after=_moving(lab, found, scale, other, rate)
+                watch=keys,
+                before=begin if not curve.losses else None,
+                after=_moving(lab, found, scale, other, rate, wrong),
             )
             value = candidate.value(outcome.seen)
             curve.losses.append(value)
@@ -80,7 +86,7 @@ def train(
 
 
 def _moving(
-    lab: Lab, found: Parameters, scale: float, gradient: Values | None, rate: float
+    lab: Lab, found: Parameters, scale: float, gradient: Values | None, rate: float | None, wrong: Collection[str]
 ) -> Callable[[Scope], Any] | None:
     if gradient is None and scale == 1.0:
         return None
@@ -91,12 +97,24 @@ def _moving(
             if old is None:
                 continue
             if gradient is not None:
-                if name in gradient:
+                if name in gradient and rate is not None:
                     group.write(scope, old - rate * gradient[name])
+                elif name in gradient and name in wrong:
+                    group.write(scope, old - _as_far(gradient[name], group.read(scope) - old))
             else:
                 group.write(scope, old + scale * (group.read(scope) - old))
 
     return after
+
+
+def _as_far(gradient: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A gradient, as long as a step.
+
+    >>> _as_far(np.array([3.0, 4.0]), np.array([0.0, -0.1]))
+    array([0.06, 0.08])
+    """
+    length = float(np.linalg.norm(gradient))
+    return gradient * (float(np.linalg.norm(step)) / length if length > 0 else 0.0)
 
 
 def by_differences(found: Parameters, candidate: Candidate) -> Callable[[Lab], Generator[PassRun, PassOutcome, Values]]:
