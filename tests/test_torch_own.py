@@ -117,6 +117,34 @@ def test_many_slices_with_nan() -> None:
     assert repr(values[inverse]) == repr(x)
 
 
+# --- test_view_ops: memory formats ------------------------------------------------------------------------------------
+
+MADE: dict[str, Callable[..., Any]] = {
+    "empty": lambda lib, shape, **how: lib.empty(shape, **how),
+    "zeros_like": lambda lib, shape, **how: lib.zeros_like(lib.ones(shape), **how),
+    "ones_like": lambda lib, shape, **how: lib.ones_like(lib.zeros(shape), dtype=lib.int64, **how),
+    "empty_like": lambda lib, shape, **how: lib.empty_like(lib.ones(shape), **how),
+    "full_like": lambda lib, shape, **how: lib.full_like(lib.ones(shape), 3, requires_grad=True, **how),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("wanted", ["channels_last", "channels_last_3d", "contiguous_format"])
+def test_new_tensors_in_a_memory_format(wanted: str, name: str) -> None:
+    def made(lib: Any) -> Any:
+        found = []
+        for shape in ((2, 3, 4, 5), (2, 3, 4, 5, 2), (1, 3, 2, 2), (3,)):
+            try:
+                x = MADE[name](lib, shape, memory_format=getattr(lib, wanted))
+            except RuntimeError:
+                found.append("refused")
+                continue
+            found.append((x.stride(), x.is_leaf, x.requires_grad, x.shape, x.dtype))
+        return found
+
+    assert text(pellucid, made) == text(torch, made)
+
+
 # --- test_autograd ----------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from pellucid.types.devices import CPU, default
 from pellucid.types.dtypes import bool_, int64, number_in, of_number, refuse_wide
 
 from .elements import check_number
+from .memory import RANKS, clone
 
 # --- from data -------------------------------------------------------------------------------------------------------
 
@@ -233,6 +234,14 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     made = apply(
         TABLE["empty"], (), {"size": as_size(_sizes(size, ignored, "empty", needed=True)), **attributes(dtype, device)}
     )
+    return _as_asked(made, requires_grad, ignored)
+
+
+def _as_asked(made: Tensor, requires_grad: bool, others: dict[str, Any]) -> Tensor:
+    """A new tensor in its `memory_format`, where that is another than row after row, and as a leaf."""
+    wanted = others.get("memory_format")
+    if wanted in RANKS:
+        made = clone(made, memory_format=wanted)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -284,7 +293,7 @@ def zeros_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
                **ignored: Any) -> Tensor:  # fmt: skip
     """Zeros in the shape, dtype and device of `input` unless told otherwise."""
     _sizes((), ignored, "zeros_like")
-    return zeros(input.shape, **_like(input, dtype, device), requires_grad=requires_grad)
+    return _as_asked(zeros(input.shape, **_like(input, dtype, device)), requires_grad, ignored)
 
 
 @function(method=False)
@@ -292,7 +301,7 @@ def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_
               **ignored: Any) -> Tensor:  # fmt: skip
     """Ones in the shape, dtype and device of `input` unless told otherwise."""
     _sizes((), ignored, "ones_like")
-    return ones(input.shape, **_like(input, dtype, device), requires_grad=requires_grad)
+    return _as_asked(ones(input.shape, **_like(input, dtype, device)), requires_grad, ignored)
 
 
 @function(method=False)
@@ -300,7 +309,7 @@ def empty_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires
                **ignored: Any) -> Tensor:  # fmt: skip
     """Undefined values in the shape, dtype and device of `input` unless told otherwise."""
     _sizes((), ignored, "empty_like")
-    return empty(input.shape, **_like(input, dtype, device), requires_grad=requires_grad)
+    return _as_asked(empty(input.shape, **_like(input, dtype, device)), requires_grad, ignored)
 
 
 @function(method=False)
@@ -308,7 +317,7 @@ def full_like(input: Tensor, fill_value: Number, *, dtype: Any = None, device: A
               **ignored: Any) -> Tensor:  # fmt: skip
     """`fill_value` in the shape, dtype and device of `input` unless told otherwise."""
     _sizes((), ignored, "full_like")
-    return full(input.shape, fill_value, **_like(input, dtype, device), requires_grad=requires_grad)
+    return _as_asked(full(input.shape, fill_value, **_like(input, dtype, device)), requires_grad, ignored)
 
 
 @function(public=False)
