@@ -13,6 +13,7 @@ from pellucid.doctor.probes.data import Batch
 from pellucid.doctor.probes.losses import NO_OUTPUT, Candidate, candidates, of_classes
 from pellucid.doctor.probes.passes import StudiedPass, descent
 from pellucid.doctor.probes.recorded import DISAGREES
+from pellucid.doctor.probes.roles import pair_of
 from pellucid.doctor.process.lab import PassOutcome
 from pellucid.doctor.process.parameters import Parameters, classify
 from pellucid.doctor.report import Finding
@@ -243,3 +244,10 @@ def test_the_right_gradient_is_tried_with_steps_as_long_as_the_program_s(tmp_pat
     assert [finding.title for finding in report.findings] == ["wrong-backward: missing-activation-derivative"]
     curve = report.findings[0].fork["with the right gradient"]
     assert curve[-1] < 0.8 * curve[0] and max(curve) < 1.1 * curve[0]
+
+
+def test_the_loss_is_not_its_own_output() -> None:
+    """Where a function returns it, it has a second name; with a label of 0 it is its own absolute error."""
+    cost, again, b = ("fit", "cost"), ("propagate", "return[1]"), ("", "b")
+    seen = [{cost: [np.array(v)], again: [np.array(v)], b: [np.zeros(1)]} for v in (0.7, 8.3, 3.6)]
+    assert pair_of(seen, {cost, again}, frozenset(), Candidate("seen", cost)) is None

@@ -80,6 +80,8 @@ def _pair(series: list[Seen], own: np.ndarray, depends: set[Key], excluded: froz
     for candidate in _candidates(series[0], depends, excluded):
         if not all(key in seen for seen in series for key in candidate.keys):
             continue
+        if all(np.array_equal(np.ravel(seen[candidate.output]), [o]) for seen, o in zip(series, own, strict=True)):
+            continue  # the loss itself: with a label of 0, its own absolute error
         values = np.array([candidate.value(seen) for seen in series])
         if not np.isfinite(values).all() or not (values != 0).all():
             continue
