@@ -225,6 +225,14 @@ def test_a_directory_without_a_training(tmp_path: Path) -> None:
         find(tmp_path)
     with pytest.raises(NoProgram, match="no file"):
         find(tmp_path / "nothing.py")
+    with pytest.raises(NoProgram, match="no option --fastt"):
+        find(Path("--fastt"))
+    (tmp_path / "empty.py").write_text("\n")
+    with pytest.raises(NoProgram, match="is empty"):
+        find(tmp_path / "empty.py")
+    (tmp_path / "points.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(NoProgram, match="holds data"):
+        find(tmp_path / "points.csv")
 
 
 def test_a_directory_is_examined(tmp_path: Path) -> None:

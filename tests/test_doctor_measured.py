@@ -17,6 +17,7 @@ from pellucid.doctor.probes.roles import pair_of
 from pellucid.doctor.process.lab import PassOutcome
 from pellucid.doctor.process.parameters import Parameters, classify
 from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.backward import _tensor
 from pellucid.doctor.rules.gradient import (
     Judgement,
     TensorCell,
@@ -251,3 +252,12 @@ def test_the_loss_is_not_its_own_output() -> None:
     cost, again, b = ("fit", "cost"), ("propagate", "return[1]"), ("", "b")
     seen = [{cost: [np.array(v)], again: [np.array(v)], b: [np.zeros(1)]} for v in (0.7, 8.3, 3.6)]
     assert pair_of(seen, {cost, again}, frozenset(), Candidate("seen", cost)) is None
+
+
+@pytest.mark.parametrize(
+    ("cosine", "said"), [(1.0, "nearly along it"), (0.948, "another direction"), (-1.0, "another")]
+)
+def test_a_cosine_of_one_is_called_no_other_direction(cosine: float, said: str) -> None:
+    cells = [TensorCell("across", ratio, 0.4, cosine) for ratio in (1.0, 3.0)]
+    found = Judgement(LOSS, 0.3, 0.1, [0.1, 0.1], {"w": "across"}, {}, {"w": cells})
+    assert said in _tensor(found, "w")["said"]

@@ -74,7 +74,8 @@ def examine(script: Path, seed: int = 0) -> Report:
         have = ", ".join(sorted(name for name in names if not name.startswith("_"))) or "nothing"
         raise UsageError(
             f"{script} defines no {' and no '.join(missing)}. A script defines params (a dict of arrays), "
-            f"loss(params) (a number) and grads(params) (a dict of arrays by the same names); it defines {have}."
+            f"loss(params) (a number) and grads(params) (a dict of arrays by the same names); it defines {have}. "
+            f"Why a training script as it is does not learn, says pellucid doctor {script}."
         )
     params, loss, grads = (names[name] for name in ("params", "loss", "grads"))
     if not isinstance(params, Mapping):

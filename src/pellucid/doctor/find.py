@@ -18,6 +18,7 @@ LEFT_OUT = {
     "venv",
     ".venv",
 }
+DATA = (".csv", ".tsv", ".txt", ".json", ".npy", ".npz", ".parquet", ".feather", ".arrow", ".xlsx")
 
 
 class NoProgram(Exception):
@@ -44,7 +45,13 @@ class File:
 def find(path: Path) -> Path:
     """The script or notebook itself; of a directory, the one whose loops look most like training. Raises NoProgram."""
     if path.is_file():
+        if path.suffix.lower() in DATA:
+            raise NoProgram(f"{path} holds data, not a program: name the script that trains on it.")
+        if not path.read_text(encoding="utf-8", errors="replace").strip():
+            raise NoProgram(f"{path} is empty: there is no program in it.")
         return path
+    if str(path).startswith("-") and not path.is_dir():
+        raise NoProgram(f"There is no option {path}: pellucid doctor --help shows those that there are.")
     if not path.is_dir():
         raise NoProgram(f"There is no file {path} to examine.")
     files = [read(file) for file in sorted(path.rglob("*")) if _may_be(file.relative_to(path)) and file.is_file()]

@@ -14,6 +14,8 @@ from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.gradient import Judgement, by_its_loss, cell
 
+NEARLY = 0.995  # a cosine that would be shown as that of the same direction
+
 
 def findings(judgement: Judgement, study: SlopeStudy, found: Parameters, sizes: set[int]) -> list[Finding]:
     """What the comparison of updates and slopes says."""
@@ -170,7 +172,9 @@ def _tensor(judgement: Judgement, name: str) -> dict[str, Any]:
         "sign": f"{name} is moved up the slope",
         "factor": f"{name} is moved {_number(factor)} times as far as the others" if factor is not None else "",
         "partly": f"{name} follows it in {_share(judgement, name)} passes",
-        "across": f"{name} is moved in another direction (cosine {cosine:.3g})",
+        "across": f"{name} is moved nearly along it (cosine {cosine:.4g}), but at no common rate"
+        if cosine >= NEARLY
+        else f"{name} is moved in another direction (cosine {cosine:.3g})",
     }[verdict]
     return {"name": name, "verdict": verdict, "factor": factor, "cosine": cosine, "said": said}
 
