@@ -146,9 +146,13 @@ def measure(name: str, processes: int, rounds: int, threads: int) -> dict[str, A
 
 def about() -> dict[str, Any]:
     """The machine and the versions, as they stand in each row."""
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+
+    def git(*command: str) -> str:
+        done = subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = git("status", "--porcelain", "src")  # what is written here while it measures does not count
     versions = {"python": platform.python_version()}
     for name in ("numpy", "llvmlite", "torch", "jax", "autograd", "mygrad", "tinygrad"):
         try:
@@ -156,7 +160,7 @@ def about() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "commit": found.stdout.strip() or "unknown",
+        "commit": f"{commit}-dirty" if changed else commit,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "versions": versions,

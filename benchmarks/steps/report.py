@@ -99,7 +99,8 @@ def chart(rows: list[dict[str, Any]]) -> None:
             label = sides[side][0] if place == 0 else None  # the first row has them all
             at = place + (turn - (len(here) - 1) / 2) * height
             ax.barh(at, value, 0.9 * height, color=sides[side][1], label=label)
-            ax.text(value + 0.03, at, f"{value:.2f}", va="center", fontsize=7)
+            room = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # the line at 1 goes behind a number
+            ax.text(value + 0.03, at, f"{value:.2f}", va="center", fontsize=7, bbox=room)
     ax.axvline(1, color="black", linewidth=1)
     ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
     ax.invert_yaxis()
