@@ -439,3 +439,17 @@ def leaves(args: list[Any]) -> list[Any]:
         elif hasattr(leaf, "requires_grad"):
             found.append(leaf)
     return found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "complex64"])
+@pytest.mark.parametrize("shapes", [((3, 1), (1, 4)), ((0, 1), (1, 4)), ((3, 1), (1, 0)), ((2, 3, 1), (1, 4))], ids=str)
+def test_a_column_times_a_row_is_pytorchs_product(shapes: Any, dtype: str) -> None:
+    """It takes a way of its own; signs of zero, infinities and layouts are as in a product."""
+    left, right = (np.arange(-3, np.prod(shape) - 3).reshape(shape).astype(dtype) for shape in shapes)
+    if dtype.startswith("float") and left.size:
+        left.reshape(-1)[:3] = -0.0, np.inf, np.nan
+    for a in (left, np.asfortranarray(left)):
+        found = pellucid.from_numpy(a) @ pellucid.from_numpy(right)
+        wanted = torch.from_numpy(a) @ torch.from_numpy(right)
+        np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+        assert found.numpy().dtype == wanted.numpy().dtype and found.is_contiguous()

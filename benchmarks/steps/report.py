@@ -6,7 +6,7 @@ from typing import Any
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 CHART = RESULTS.parent.parent / "docs" / "pictures" / "speed.png"
-# The names of issue and reader, and the aims: eager and compiled against torch, compiled against the best of its peers.
+# What was aimed at: eager and compiled against torch, compiled against the best of its peers.
 AIMS = {
     "MLP, batch 16": (1.7, 5.0, 2.2), "MLP, batch 64": (1.5, 2.8, 1.9), "MLP, batch 512": (1.1, 1.5, 1.35),
     "CNN": (1.1, 1.5, 1.5), "residual net": (1.1, 1.6, 1.2), "char-GPT": (1.0, 1.5, 1.4), "LSTM": (1.0, 1.4, 1.3),

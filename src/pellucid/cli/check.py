@@ -16,6 +16,7 @@ from rich.console import Console
 from pellucid import check as checks
 from pellucid.check import Report
 from pellucid.experiments.errors import UsageError
+from pellucid.shell import join
 
 
 def check(
@@ -75,7 +76,7 @@ def examine(script: Path, seed: int = 0) -> Report:
         raise UsageError(
             f"{script} defines no {' and no '.join(missing)}. A script defines params (a dict of arrays), "
             f"loss(params) (a number) and grads(params) (a dict of arrays by the same names); it defines {have}. "
-            f"Why a training script as it is does not learn, says pellucid doctor {script}."
+            f"Why a training script as it is does not learn, says {join(['pellucid', 'doctor', str(script)])}."
         )
     params, loss, grads = (names[name] for name in ("params", "loss", "grads"))
     if not isinstance(params, Mapping):

@@ -57,7 +57,12 @@ def _of_rows(xp: Any, a: Any, b: Any, bias: Any = None) -> Any:
     rows = a if a.ndim == 2 else a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
     out = native.matmul(rows, b, bias)
     if out is None:
-        out = xp.matmul(rows, b)
+        if rows.shape[1] == len(b) == 1 and type(rows) is np.ndarray:
+            out = np.multiply(
+                rows, b, order="C"
+            )  # as the gradient of a weight by one row: BLAS takes four times as long
+        else:
+            out = xp.matmul(rows, b)
         if bias is not None:
             out += bias
     return out if a.ndim == 2 else out.reshape(*a.shape[:-1], b.shape[-1])
