@@ -17,7 +17,7 @@ from pellucid.errors import with_line
 
 from .creation import attributes
 from .dims import dim_of, dims_of
-from .node_names import frames, of_reals
+from .node_names import of_reals
 
 Dims = tuple[int, ...]
 
@@ -97,7 +97,7 @@ def _norm(norm: str | None) -> str:
     return norm or "backward"
 
 
-def _numbers(name: str, input: Tensor, complex: bool | None) -> Any:
+def numbers_of(name: str, input: Tensor, complex: bool | None) -> Any:
     """`input` in a type that can be transformed: complex, or real where `complex` is False."""
     found: Any = input
     if not (found.is_floating_point() or found.is_complex()):
@@ -140,7 +140,7 @@ def _refuse_empty(lengths: list[int]) -> None:
             raise RuntimeError(with_line(f"Invalid number of data points ({length}) specified"))
 
 
-def _resized(input: Any, dims: Dims, lengths: list[int]) -> Any:
+def resized(input: Any, dims: Dims, lengths: list[int]) -> Any:
     """`input` cut off or filled up with zeros to these lengths."""
     for axis, length in zip(dims, lengths, strict=True):
         known = input.shape[axis]
@@ -153,30 +153,30 @@ def _resized(input: Any, dims: Dims, lengths: list[int]) -> Any:
 
 
 def _complex(name: str, input: Tensor, s: Any, dim: Any, norm: str | None, inverse: bool) -> Tensor:
-    found, norm = _numbers(name, input, True), _norm(norm)
+    found, norm = numbers_of(name, input, True), _norm(norm)
     dims, lengths = _axes(found, s, dim)
     _refuse_empty(lengths)
-    return fourier(_resized(found, dims, lengths), dims=dims, norm=norm, inverse=inverse)
+    return fourier(resized(found, dims, lengths), dims=dims, norm=norm, inverse=inverse)
 
 
 def _to_half(name: str, input: Tensor, s: Any, dim: Any, norm: str | None) -> Tensor:
-    found, norm = _numbers(name, input, False), _norm(norm)
+    found, norm = numbers_of(name, input, False), _norm(norm)
     dims, lengths = _axes(found, s, dim)
     if not dims:
         raise RuntimeError(with_line(f"{name} must transform at least one axis"))
     _refuse_empty(lengths)
-    return half_spectrum(_resized(found, dims, lengths), dims=dims, norm=norm)
+    return half_spectrum(resized(found, dims, lengths), dims=dims, norm=norm)
 
 
 def _from_half(name: str, input: Tensor, s: Any, dim: Any, norm: str | None) -> Tensor:
-    found, norm = _numbers(name, input, True), _norm(norm)
+    found, norm = numbers_of(name, input, True), _norm(norm)
     dims, lengths = _axes(found, s, dim)
     if not dims:
         raise RuntimeError(with_line(f"{name} must transform at least one axis"))
     n = _last_length(found, dims, s)
     _refuse_empty([*lengths[:-1], n])
     lengths[-1] = n // 2 + 1
-    return from_half_spectrum(_resized(found, dims, lengths), dims=dims, n=n, norm=norm)
+    return from_half_spectrum(resized(found, dims, lengths), dims=dims, n=n, norm=norm)
 
 
 def _last_length(input: Any, dims: Dims, s: Any) -> int:
@@ -274,26 +274,26 @@ def irfftn(input: Tensor, s: Any = None, dim: Any = None, norm: str | None = Non
 
 
 def _hermitian(name: str, input: Tensor, s: Any, dim: Any, norm: str | None) -> Tensor:
-    found, norm = _numbers(name, input, True), _norm(norm)
+    found, norm = numbers_of(name, input, True), _norm(norm)
     dims, lengths = _axes(found, s, dim)
     if not dims:
         raise RuntimeError(with_line(f"{name} must transform at least one axis"))
     n = _last_length(found, dims, s)
     _refuse_empty([*lengths[:-1], n])
     lengths[-1] = n // 2 + 1
-    found = _resized(found, dims, lengths)
+    found = resized(found, dims, lengths)
     if len(dims) > 1:
         found = fourier(found, dims=dims[:-1], norm=norm, inverse=False)
     return from_half_spectrum(TABLE["conj"](found), dims=dims[-1:], n=n, norm=_OPPOSITE[norm])
 
 
 def _to_hermitian(name: str, input: Tensor, s: Any, dim: Any, norm: str | None) -> Tensor:
-    found, norm = _numbers(name, input, False), _norm(norm)
+    found, norm = numbers_of(name, input, False), _norm(norm)
     dims, lengths = _axes(found, s, dim)
     if not dims:
         raise RuntimeError(with_line(f"{name} must transform at least one axis"))
     _refuse_empty(lengths)
-    half = half_spectrum(_resized(found, dims, lengths), dims=dims[-1:], norm=_OPPOSITE[norm])
+    half = half_spectrum(resized(found, dims, lengths), dims=dims[-1:], norm=_OPPOSITE[norm])
     made = TABLE["conj"](half)
     return fourier(made, dims=dims[:-1], norm=norm, inverse=True) if len(dims) > 1 else made
 
@@ -380,153 +380,3 @@ def fftshift(input: Tensor, dim: Any = None) -> Tensor:
 def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
     """The inverse of `fftshift`."""
     return _shifted(input, dim, lambda length: (length + 1) // 2)
-
-
-# --- of windows that move along ---------------------------------------------------------------------------------------
-
-
-def _window(name: str, window: Any, win_length: int, n_fft: int, like: Any) -> Any:
-    """The window in the middle of `n_fft` numbers, ones if none is given."""
-    if window is None:
-        window = TABLE["full"](size=(win_length,), fill_value=1, dtype=like.dtype.to_real())
-    if window.ndim != 1 or window.shape[0] != win_length:
-        raise RuntimeError(
-            with_line(
-                f"{name}: expected a 1D window tensor of size equal to win_length={win_length}, but got window with "
-                f"size {list(window.shape)}"
-            )
-        )
-    left = (n_fft - win_length) // 2
-    if win_length == n_fft:
-        return window
-    return TABLE["part_embed"](window, shape=(n_fft,), key=(slice(left, left + win_length),))
-
-
-def _hop(name: str, n_fft: int, hop_length: int | None, win_length: int | None) -> tuple[int, int]:
-    hop = n_fft // 4 if hop_length is None else hop_length
-    length = n_fft if win_length is None else win_length
-    if hop <= 0:
-        raise RuntimeError(with_line(f"{name}: expected hop_length > 0, but got hop_length={hop}"))
-    if not 0 < length <= n_fft:
-        raise RuntimeError(with_line(f"{name}: expected 0 < win_length <= n_fft, but got win_length={length}"))
-    return hop, length
-
-
-@function()
-@called(frames)
-def stft(
-    input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
-    center: bool = True, pad_mode: str = "reflect", normalized: bool = False, onesided: bool | None = None,
-    return_complex: bool | None = None, align_to_window: bool | None = None,
-) -> Tensor:  # fmt: skip
-    """The transforms of windows of `n_fft` numbers, `hop_length` (n_fft // 4) apart: (…, length) -> (…, bins, frames).
-
-    With `center` the windows are around each place, and the signal is continued by `pad_mode`. `return_complex=False`
-    gives pairs of real numbers. Real signals give half a spectrum unless `onesided` is False.
-    """
-    name, signal = "stft", _numbers("stft", input, None)
-    hop, length = _hop(name, n_fft, hop_length, win_length)
-    if input.ndim not in (1, 2):
-        raise RuntimeError(with_line(f"{name}: expected a 1D or 2D tensor, got {input.ndim}D"))
-    is_complex = signal.is_complex() or (window is not None and window.is_complex())
-    if return_complex is None:
-        if not is_complex:
-            raise RuntimeError(with_line("stft requires the return_complex parameter be given for real inputs"))
-        return_complex = True
-    batched = signal if signal.ndim == 2 else signal[None]
-    if center:
-        batched = _continued(batched, n_fft // 2, pad_mode)
-    if not 0 < n_fft <= batched.shape[-1]:
-        raise RuntimeError(with_line(f"{name}: expected 0 < n_fft <= {batched.shape[-1]}, but got n_fft={n_fft}"))
-    frames = batched.unfold(-1, n_fft, hop)  # (batch, frames, n_fft)
-    if window is not None or length < n_fft:
-        frames = frames * _window(name, window, length, n_fft, signal)
-    onesided = not is_complex if onesided is None else onesided
-    if onesided and is_complex:
-        raise RuntimeError(with_line("Cannot have onesided output if window or input is complex"))
-    norm = "ortho" if normalized else "backward"
-    found: Any
-    if onesided:
-        found = half_spectrum(frames, dims=(2,), norm=norm)
-    else:
-        found = fourier(frames.to(frames.dtype.to_complex()), dims=(2,), norm=norm, inverse=False)
-    found = found.transpose(1, 2)
-    found = found if signal.ndim == 2 else found[0]
-    return found if return_complex else TABLE["view_as_real"](found.contiguous())
-
-
-def _continued(batched: Any, by: int, mode: str) -> Any:
-    from .padding import pad_indices
-
-    if not by:
-        return batched
-    if mode == "constant":
-        return TABLE["constant_pad_nd"](batched, pad=(by, by))
-    if mode == "reflect" and by >= batched.shape[-1]:
-        raise RuntimeError(
-            with_line(
-                f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
-                f"({by}, {by}) at dimension 2 of input {list(batched.shape)}"
-            )
-        )
-    index = pad_indices(length=batched.shape[-1], before=by, after=by, mode=mode)
-    return TABLE["index_select"](batched, index, dim=1)
-
-
-@function()
-def istft(
-    input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None, window: Any = None,
-    center: bool = True, normalized: bool = False, onesided: bool | None = None, length: int | None = None,
-    return_complex: bool = False,
-) -> Tensor:  # fmt: skip
-    """The signal of which `input` is the `stft`: the windows added up, over the sum of the squares of `window`."""
-    name = "istft"
-    hop, window_length = _hop(name, n_fft, hop_length, win_length)
-    spectrum: Any = input
-    if not spectrum.is_complex():
-        raise RuntimeError(with_line("istft requires a complex-valued input tensor matching the output from stft with "
-                                     "return_complex=True."))  # fmt: skip
-    if spectrum.ndim not in (2, 3) or not spectrum.numel():
-        raise RuntimeError(with_line(f"{name}: expected a tensor with 2 or 3 dimensions, got {tuple(input.shape)}"))
-    batched = spectrum if spectrum.ndim == 3 else spectrum[None]
-    onesided = (batched.shape[1] != n_fft) if onesided is None else onesided
-    bins = n_fft // 2 + 1 if onesided else n_fft
-    if batched.shape[1] != bins:
-        raise RuntimeError(
-            with_line(f"{name}: expected {bins} frequencies (onesided={onesided}), but got {batched.shape[1]}")
-        )
-    if hop > window_length:
-        raise RuntimeError(with_line(f"{name}: expected 0 < hop_length <= win_length, got {hop} and {window_length}"))
-    norm = "ortho" if normalized else "backward"
-    frames = batched.transpose(1, 2)  # (batch, frames, bins)
-    found: Any
-    if return_complex:
-        if onesided:
-            raise RuntimeError(with_line("cannot have onesided output if window or input is complex"))
-        found = fourier(frames, dims=(2,), norm=norm, inverse=True)
-    else:
-        frames = frames if onesided else frames[..., : n_fft // 2 + 1]
-        found = from_half_spectrum(frames, dims=(2,), n=n_fft, norm=norm)
-    shape = _window(name, window, window_length, n_fft, found)
-    count = found.shape[1]
-    total = n_fft + hop * (count - 1)
-    signal = _overlapped(found * shape, total, hop)
-    weight = _overlapped((shape * shape).expand(1, count, n_fft), total, hop)
-    start = n_fft // 2 if center else 0
-    end = start + length if length is not None else total - n_fft // 2 if center else total
-    taken = min(end, total)
-    signal, weight = signal[:, start:taken], weight[:, start:taken]
-    if bool((weight.detach().abs() < 1e-11).any()):
-        raise RuntimeError(
-            with_line("window overlap add min: 1: the window leaves parts of the signal out; write center=True")
-        )
-    signal = signal / weight
-    if end > taken:
-        signal = _resized(signal, (1,), [end - start])
-    return signal if spectrum.ndim == 3 else signal[0]
-
-
-def _overlapped(frames: Any, total: int, hop: int) -> Any:
-    """(batch, frames, n) added up at places `hop` apart: (batch, total)."""
-    shape = (frames.shape[0], total)
-    return TABLE["windows_add"](frames, shape=shape, dimension=1, size=frames.shape[-1], step=hop)

@@ -335,7 +335,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
 @called("StackBackward0")
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All choices of `r` elements of a vector, as rows, in the order of `itertools.combinations`."""
-    from .creation import tensor
+    from .from_data import tensor
 
     if input.ndim != 1:
         raise RuntimeError(with_line(f"Expect a 1D vector, but got shape {list(input.shape)}"))

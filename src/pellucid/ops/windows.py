@@ -12,7 +12,9 @@ from typing import Any
 from pellucid.core import Tensor, as_dtype, get_default_dtype
 
 from .bessel import i0
-from .creation import arange, linspace, ones, tensor
+from .creation import ones
+from .from_data import tensor
+from .ranges import arange, linspace
 
 __all__ = [
     "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine", "general_hamming", "hamming", "hann",
