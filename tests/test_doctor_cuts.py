@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-import pellucid as torch
-from pellucid.doctor.observed.examination import confirms
-from pellucid.doctor.observed.observer import Observer
-from pellucid.doctor.observed.record import ProgramRecord
+from pellucid.doctor.observed.confirmation import confirms
 from pellucid.doctor.observed.rules import data, gradients, model, rate
 from pellucid.doctor.observed.rules import loss as loss_rules
-from pellucid.doctor.observed.treatments import LearningRate, Treatment
+from pellucid.doctor.observed.treatments import LearningRate
+from tests.watching import watched, written
 
 RECALL = """import pellucid as torch
 from pellucid import nn
@@ -61,18 +59,6 @@ for step in range(120):
 """
 
 
-def watched(source: str, *treatments: Treatment) -> ProgramRecord:
-    kept = torch.get_rng_state()
-    observer = Observer(treatments)
-    observer.start()
-    try:
-        exec(compile(source, "train.py", "exec"), {"__name__": "__main__"})  # noqa: S102 (the programs above)
-    finally:
-        observer.stop()
-        torch.set_rng_state(kept)
-    return observer.finish()
-
-
 @pytest.mark.parametrize(
     ("source", "rule", "cause"),
     [
@@ -83,22 +69,22 @@ def watched(source: str, *treatments: Treatment) -> ProgramRecord:
     ],
 )  # fmt: skip
 def test_what_is_cut_or_spread_is_named(source: str, rule: Any, cause: str) -> None:
-    was = watched(source)
+    was = watched(written(source))
     said = list(rule(was))
     assert [s.cause for s in said] == [cause]
     if said[0].treatments:
-        assert confirms(said[0], was, watched(source, *said[0].treatments))
+        assert confirms(said[0], was, watched(written(source), *said[0].treatments))
 
 
 def test_a_written_likelihood_with_a_spread_is_a_loss() -> None:
-    record = watched(SPREAD.replace("range(120)", "range(3)"))
+    record = watched(written(SPREAD.replace("range(120)", "range(3)")))
     assert record.loss.kind == "gaussian_nll_loss"
     assert record.targets[0].shape == (40, 1)
     assert record.factor == 1.0
 
 
 def test_rates_go_as_far_as_is_usual_and_no_further() -> None:
-    record = watched(SPREAD.replace("lr=0.01", "lr=1e-6").replace("range(120)", "range(3)"))
+    record = watched(written(SPREAD.replace("lr=0.01", "lr=1e-6").replace("range(120)", "range(3)")))
     factors = [t.factor for s in rate.up_to_usual(record) for t in s.treatments if isinstance(t, LearningRate)]
     assert factors == [1e3, 1e4]
     assert [s.cause for s in rate.lower(record)] == ["lr-too-high"] * 2
@@ -155,25 +141,26 @@ for step in range(120):
     ],
 )
 def test_what_is_written_by_hand_is_treated(source: str, rule: Any, cause: str, line: int) -> None:
-    was = watched(source)
+    was = watched(written(source))
     said = next(rule(was))
     assert said.cause == cause
     assert said.place is not None and said.place[1] == line
-    assert confirms(said, was, watched(source, *said.treatments))
+    assert confirms(said, was, watched(written(source), *said.treatments))
 
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_a_network_that_is_given_rows_without_labels_is_shown_them(beside: bool) -> None:
     few = TWICE.replace("rows = torch.randperm(200)[:50]", "rows = torch.arange(40)\n    x[rows]")
     other = "p = net(x[rows])\n    near = net(x[torch.randperm(200)[:60]]).mean()"
-    record = watched(
-        few.replace("p = net(x[rows])", other).replace("long())\n", "long()) + 0 * near\n") if beside else few
-    )
+    both = few.replace("p = net(x[rows])", other).replace("long())\n", "long()) + 0 * near\n")
+    record = watched(written(both if beside else few))
     record.available = record.distinct = 200
     assert bool(list(data.same_rows(record))) is not beside
 
 
 def test_a_log_softmax_of_log_probabilities_changes_nothing() -> None:
-    record = watched(TWICE.replace("nn.Softmax(dim=1)", "nn.LogSoftmax(dim=1)").replace("range(60)", "range(3)"))
+    record = watched(
+        written(TWICE.replace("nn.Softmax(dim=1)", "nn.LogSoftmax(dim=1)").replace("range(60)", "range(3)"))
+    )
     assert [op.key[0] for op in record.loss.chain] == ["log_softmax", "log_softmax"]
     assert not list(loss_rules.normalised_twice(record))

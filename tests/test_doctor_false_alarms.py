@@ -14,7 +14,8 @@ from pellucid.doctor.probes.passes import StudiedPass, _rooted
 from pellucid.doctor.proof import as_note, at_ties
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import moves_any
-from pellucid.doctor.rules.gradient import Judgement, TensorCell, _at_full_length, _exact
+from pellucid.doctor.rules.cells import TensorCell, _at_full_length
+from pellucid.doctor.rules.gradient import Judgement, _exact
 
 HEAD = """
 import numpy as np

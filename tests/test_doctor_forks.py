@@ -15,32 +15,14 @@ from pellucid import nn, optim
 from pellucid.doctor import examine, examine_script
 from pellucid.doctor.finding import Finding
 from pellucid.doctor.observed.compare import better_held_out
-from pellucid.doctor.observed.examination import _rank
-from pellucid.doctor.observed.observer import Observer
+from pellucid.doctor.observed.findings import rank
 from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rows import distinct, inside, told_apart
 from pellucid.doctor.observed.rules import data, gradients, held_out, numbers, rate
 from pellucid.doctor.observed.rules import model as model_rules
 from pellucid.doctor.observed.treatments import Contract, DropRows, LearningRate, Shrink, Treatment
 from pellucid.nn import functional as F
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    kept = torch.get_rng_state()
-    torch.manual_seed(0)
-    yield
-    torch.set_rng_state(kept)
-
-
-def watched(program: Callable[[], Any], *treatments: Treatment) -> ProgramRecord:
-    observer = Observer(treatments)
-    observer.start()
-    try:
-        program()
-    finally:
-        observer.stop()
-    return observer.finish()
+from tests.watching import watched
 
 
 def run(losses: Sequence[float], lr: float = 0.1, name: str = "SGD") -> ProgramRecord:
@@ -102,7 +84,7 @@ def test_what_is_wrong_comes_before_what_does_not_suit() -> None:
         Finding("labels-misaligned", "error", 0.8, "", "", ""),
         Finding("parameter-not-optimized", "info", 0.9, "", "", ""),
     ]
-    said = [f.cause for f in sorted(findings, key=_rank)]
+    said = [f.cause for f in sorted(findings, key=rank)]
     assert said == [
         "labels-misaligned", "missing-zero-grad", "lr-too-high", "input-not-scaled", "parameter-not-optimized"
     ]  # fmt: skip

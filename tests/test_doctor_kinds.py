@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +15,12 @@ from pellucid import nn, optim
 from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, outcome, reached, stands
 from pellucid.doctor.observed.examination import _astray
-from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import FinalRecord, LossRecord, OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate
-from pellucid.doctor.observed.treatments import Clip, ConstantRate, Longer, SameShape, ScaleInputs, Treatment
+from pellucid.doctor.observed.treatments import Clip, ConstantRate, Longer, SameShape, ScaleInputs
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    kept = torch.get_rng_state()
-    torch.manual_seed(0)
-    yield
-    torch.set_rng_state(kept)
-
-
-def watched(program: Callable[[], Any], *treatments: Treatment) -> ProgramRecord:
-    observer = Observer(treatments)
-    observer.start()
-    try:
-        program()
-    finally:
-        observer.stop()
-    return observer.finish()
+from tests.watching import watched
 
 
 def causes(rule: Callable[[ProgramRecord], Any], record: ProgramRecord) -> list[str]:

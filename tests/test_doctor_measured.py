@@ -18,9 +18,9 @@ from pellucid.doctor.process.lab import PassOutcome
 from pellucid.doctor.process.parameters import Parameters, classify
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import _tensor
+from pellucid.doctor.rules.cells import TensorCell
 from pellucid.doctor.rules.gradient import (
     Judgement,
-    TensorCell,
     accuses,
     at_odds,
     by_its_loss,

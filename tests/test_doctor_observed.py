@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from pellucid.doctor import examine_script
 from pellucid.doctor.observed import joint
 from pellucid.doctor.observed.compare import better, does_well, is_worse, outcome, stands
 from pellucid.doctor.observed.criterion import LIKELIHOOD
-from pellucid.doctor.observed.examination import STATED
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.record import (
     LossRecord,
@@ -27,22 +26,12 @@ from pellucid.doctor.observed.record import (
     StepRecord,
 )
 from pellucid.doctor.observed.rules import crash, data, gradients, held_out, model, numbers, rate
+from pellucid.doctor.observed.search import STATED
 from pellucid.doctor.observed.suspicion import Suspicion
 from pellucid.doctor.observed.uses import uses_framework
 from pellucid.nn import functional as F
 from pellucid.utils.data import DataLoader, TensorDataset
-
-
-def watched(program: Callable[[], Any]) -> ProgramRecord:
-    """What the observer notes of a program in this process."""
-    torch.manual_seed(0)
-    observer = Observer()
-    observer.start()
-    try:
-        program()
-    finally:
-        observer.stop()
-    return observer.finish()
+from tests.watching import watched
 
 
 def suspected(program: Callable[[], Any]) -> set[str]:
@@ -800,13 +789,6 @@ def test_two_faults_that_hide_each_other(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(changed(("optimizer = torch.optim.Adam(model.parameters(), lr=0.01)\n", OFF)))
     report = examine_script(tmp_path / "train.py", budget=60)
     assert {f.cause for f in report.findings if f.verified} == {"dead-units", "excessive-weight-decay"}
-
-
-@pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
-    kept = torch.get_rng_state()
-    yield
-    torch.set_rng_state(kept)
 
 
 LAYERS_AND_A_RATE = """

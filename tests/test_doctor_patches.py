@@ -15,10 +15,10 @@ import pytest
 
 from pellucid.doctor import examine_script
 from pellucid.doctor.finding import Finding
-from pellucid.doctor.observed.examination import GROUPS, STATED
 from pellucid.doctor.observed.observer import Observer
 from pellucid.doctor.observed.rules.crash import crashed
 from pellucid.doctor.observed.rules.data import unrelated
+from pellucid.doctor.observed.search import GROUPS, STATED
 from pellucid.doctor.patches import PATCHES
 from pellucid.doctor.repairs import repairs
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.handwritten.cases import Case
 from pellucid.doctor.finding import Finding
-from pellucid.doctor.observed.examination import curves
+from pellucid.doctor.observed.findings import curves
 from pellucid.doctor.repairs import repairs, together
 
 from .plain import printed, recorded

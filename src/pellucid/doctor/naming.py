@@ -17,6 +17,7 @@ from pellucid.doctor.process.source import Assignments, handed_on, suspect, undo
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules import backward, gradient
+from pellucid.doctor.rules.cells import EXACT
 
 FACTORS = ("sign", "constant-factor", "batch-factor", "zero-gradient", "swapped-tensors")
 OF_ONE_NUMBER = ("constant-factor", "batch-factor", "zero-gradient")
@@ -303,5 +304,5 @@ def _line_of(result: Autopsy, tensors: list[str]) -> tuple[str, int] | None:
 def _is_wrong(judgement: gradient.Judgement, name: str, index: int) -> bool:
     cell = judgement.cells[name][index]
     if cell.state == "along":
-        return abs(cell.ratio / judgement.ratios[index] - 1) > gradient.EXACT or cell.residual > gradient.EXACT
+        return abs(cell.ratio / judgement.ratios[index] - 1) > EXACT or cell.residual > EXACT
     return cell.state != "silent"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from pellucid.core import state
-from pellucid.doctor.observed.examination import findings_of_error, report_on
+from pellucid.doctor.observed.examination import report_on
+from pellucid.doctor.observed.findings import findings_of_error
 from pellucid.doctor.observed.laboratory import MOST, Laboratory, note_error
 from pellucid.doctor.observed.record import ProgramRecord
 from pellucid.doctor.observed.treatments import Treatment

@@ -12,7 +12,8 @@ import numpy as np
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.process.parameters import Parameters
 from pellucid.doctor.report import Finding
-from pellucid.doctor.rules.gradient import Judgement, by_its_loss, cell
+from pellucid.doctor.rules.cells import cell
+from pellucid.doctor.rules.gradient import Judgement, by_its_loss
 
 NEARLY = 0.995  # a cosine that would be shown as that of the same direction
 

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pellucid.doctor.probes.losses import Candidate
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass
 from pellucid.doctor.probes.usual import PIECEWISE, SIGNED
+from pellucid.doctor.rules.cells import TensorCell, near, shared, table
 
-EXACT = 1e-3  # a residual, or a difference of ratios, that differences and rounding explain
 NEARLY = 3e-5  # a residual that differences and rounding of 64 bits do not reach
-WRONG = 1e-3  # one that nothing but a mistake explains
 SEVERAL = 4  # passes in which a single number has one ratio by no chance
 ALONG = 0.4  # the cosine of updates that go along with a slope; of a slope and its signs it is 0.8, or a little less
-
-
-@dataclass
-class TensorCell:
-    """One tensor in one pass: `given ≈ ratio · slope`, but for `residual`, a share of given.
-
-    `state`: "silent" (both zero), "zero" (no update where there is a slope), "drift" (an update where there is no
-    slope), "along" (one factor), "across" (another direction).
-    """
-
-    state: str
-    ratio: float = math.nan
-    residual: float = 0.0
-    cosine: float = math.nan
 
 
 @dataclass
@@ -120,7 +104,7 @@ def explains_some(found: Judgement) -> bool:
 def _is_steady(found: Judgement, telling: list[TensorCell]) -> bool:
     """Whether a single number, which is a multiple of any other, is the same multiple of its slope in many passes."""
     ratios = [c.ratio for c in telling if c.state == "along"]
-    return len(ratios) >= SEVERAL and found.candidate.kind not in PIECEWISE and all(_near(r, ratios[0]) for r in ratios)
+    return len(ratios) >= SEVERAL and found.candidate.kind not in PIECEWISE and all(near(r, ratios[0]) for r in ratios)
 
 
 def by_its_loss(passes: list[StudiedPass], found: Judgement) -> bool:
@@ -190,14 +174,8 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
     """What is right and wrong if this is the loss. `rates`: the learning rates that the program writes."""
     if candidate.kind in SIGNED and any(math.isnan(entry.losses.get(candidate, 0.0)) for entry in passes):
         return None  # the labels of another pass are none of its
-    names = list(dict.fromkeys(name for entry in passes for name in entry.given))
-    cells = {name: [cell(entry, candidate, name) for entry in passes] for name in names}
-    _without_clipped(passes, candidate, cells)
-    _at_full_length(passes, cells)
-    for name, row in cells.items():
-        ratios = [c.ratio for c in row if c.state == "along"]
-        if any(c.state == "across" for c in row) or not all(_near(ratio, ratios[0]) for ratio in ratios):
-            cells[name] = _decaying(passes, candidate, name, row)
+    cells = table(passes, candidate)
+    names = list(cells)
     for i in range(len(passes)):  # where the loss is flat, behind a guard or saturated, there is nothing to compare
         if all(row[i].state in ("silent", "drift") for row in cells.values()):
             for row in cells.values():
@@ -213,7 +191,7 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
     telling = sum(c.state != "silent" for row in cells.values() for c in row)
     written = rates if candidate.is_seen else frozenset[float]()
     sizes = {name: float(passes[0].values[name].size) if name in passes[0].values else 1.0 for name in names}
-    whole = _shared([(ratio, sizes[name]) for _, name, ratio in along], written=written)
+    whole = shared([(ratio, sizes[name]) for _, name, ratio in along], written=written)
     for name, row in cells.items():  # a slope that rounding hides is not 0
         for i, c in enumerate(row):
             if c.state == "drift" and float(np.abs(passes[i].given[name]).max()) < 1e4 * abs(whole) * _noise(
@@ -221,12 +199,11 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
             ):
                 row[i] = TensorCell("silent")
     ratios = [
-        _shared([(ratio, sizes[name]) for j, name, ratio in along if j == i], whole, written)
-        for i in range(len(passes))
+        shared([(ratio, sizes[name]) for j, name, ratio in along if j == i], whole, written) for i in range(len(passes))
     ]
-    fixed = sum(_near(ratio, whole) for _, _, ratio in along) / telling
-    each = sum(_near(ratio, ratios[i]) for i, _, ratio in along) / telling
-    flips = sum(_near(abs(ratio), abs(whole)) for _, _, ratio in along) / telling
+    fixed = sum(near(ratio, whole) for _, _, ratio in along) / telling
+    each = sum(near(ratio, ratios[i]) for i, _, ratio in along) / telling
+    flips = sum(near(abs(ratio), abs(whole)) for _, _, ratio in along) / telling
     steady = _steady(ratios)
     score = max(fixed, 0.9 * each * steady, 0.85 * flips)
     if not along:
@@ -260,143 +237,16 @@ def alike(passes: list[StudiedPass], first: Candidate, other: Candidate) -> bool
     return min(sizes) > 0 and together > 0.99 * math.sqrt(sizes[0] * sizes[1])
 
 
-def cell(entry: StudiedPass, candidate: Candidate, name: str) -> TensorCell:
-    """One tensor in one pass."""
-    if name not in entry.given or _stands_still(entry):
-        return TensorCell("silent")
-    slopes, given = entry.slopes[candidate][name], entry.given[name]
-    fine = np.isfinite(slopes) & np.isfinite(given)
-    if not fine.any():
-        return TensorCell("silent")
-    s, g = slopes[fine], given[fine]
-    most_s = max((np.nanmax(np.abs(v), initial=0) for v in entry.slopes[candidate].values()), default=0.0)
-    most_g = max((np.abs(v[np.isfinite(v)]).max(initial=0) for v in entry.given.values()), default=0.0)
-    ss, gg = float(s @ s), float(g @ g)
-    no_slope, no_step = math.sqrt(ss) <= 1e-7 * most_s * math.sqrt(len(s)), math.sqrt(gg) <= 1e-9 * most_g
-    if (no_slope and no_step) or (no_slope and gg == 0):
-        return TensorCell("silent")
-    if no_slope:
-        return TensorCell("drift")
-    if no_step:
-        return TensorCell("zero", 0.0, 0.0)
-    ratio = float(s @ g) / ss
-    residual = math.sqrt(max(0.0, float(((g - ratio * s) ** 2).sum())) / gg)
-    cosine = float(s @ g) / math.sqrt(ss * gg)
-    if residual >= WRONG and len(s) >= 4:  # weights that decay beside: given ≈ ratio · slope + decay · weight
-        w = _weights(entry, name)[fine]
-        (own, decay), *_ = np.linalg.lstsq(np.stack([s, w], 1), g, rcond=None)
-        rest = math.sqrt(float(((g - own * s - decay * w) ** 2).sum()) / gg)
-        if rest < WRONG / 10 and own * decay > 0:
-            return TensorCell("along", float(own), rest, cosine)
-    return TensorCell("along" if residual < WRONG else "across", ratio, residual, cosine)
-
-
-def _stands_still(entry: StudiedPass) -> bool:
-    """Whether what the pass does to all parameters is no more than rounding: at a saddle point, zero weights say."""
-    moved = max((np.abs(update).max(initial=0.0) for update in entry.update.values()), default=0.0)
-    size = max((np.abs(values).max(initial=0.0) for values in entry.values.values()), default=0.0)
-    return bool(0 < moved < 1e-15 * max(size, 1.0))
-
-
-def _without_clipped(passes: list[StudiedPass], candidate: Candidate, cells: dict[str, list[TensorCell]]) -> None:
-    """Where gradients were clipped by value there is nothing to compare: their largest elements are one number."""
-    if not any(entry.clips for entry in passes):
-        return
-    counts: Counter[str] = Counter()
-    for entry in passes:
-        for gradient in entry.gradient.values():
-            size = np.abs(gradient)
-            counts[f"{size.max(initial=0):.6e}"] += int((size >= size.max(initial=0) * (1 - 1e-8)).sum())
-    for i, entry in enumerate(passes):
-        for name, gradient in entry.gradient.items():
-            if gradient.any() and (
-                counts[f"{np.abs(gradient).max():.6e}"] > 1 or _largest_is_cut(entry, candidate, name, cells[name][i])
-            ):
-                cells[name][i] = TensorCell("silent")
-
-
-def _largest_is_cut(entry: StudiedPass, candidate: Candidate, name: str, found: TensorCell) -> bool:
-    """Whether the tensor follows the slope, but for its largest element, which should be larger."""
-    slopes, given, directions = entry.slopes[candidate][name], entry.given[name], entry.directions[name]
-    fine = np.isfinite(slopes) & np.isfinite(given)
-    if found.state != "across" or fine.sum() < 3:
-        return False
-    largest = int(np.abs(entry.gradient[name]).argmax())
-    columns = np.stack([slopes, directions[:, largest]], 1)[fine]
-    (ratio, lacking), *_ = np.linalg.lstsq(columns, given[fine], rcond=None)
-    rest = float(np.linalg.norm(given[fine] - columns @ np.array([ratio, lacking])))
-    return rest < WRONG * float(np.linalg.norm(given[fine])) and lacking * entry.gradient[name][largest] < 0
-
-
-def _at_full_length(passes: list[StudiedPass], cells: dict[str, list[TensorCell]]) -> None:
-    """Where each tensor is clipped by a norm of its own, those that were cut have one norm, which is the largest: they
-    follow the slope, and the rate is that of the others."""
-    along = [(name, i) for name, row in cells.items() for i, c in enumerate(row) if c.state == "along" and c.ratio > 0]
-    norms = {(name, i): float(np.linalg.norm(passes[i].gradient[name])) for name, i in along}
-    longest = max(norms.values(), default=0.0)
-    cut = [at for at in along if _near(norms[at], longest, 1e-7)]
-    whole = [cells[name][i].ratio for name, i in along if (name, i) not in cut]
-    if len({passes[i].gradient[name].size for name, i in cut}) < 2 or len(cut) < 3 or not whole:
-        return
-    rate = _shared([(ratio, 1.0) for ratio in whole])
-    if not all(_near(ratio, rate) for ratio in whole) or any(cells[n][i].ratio > rate * (1 + WRONG) for n, i in cut):
-        return
-    for name, i in cut:
-        cells[name][i] = replace(cells[name][i], ratio=rate)
-
-
 def _scaled_down(found: Judgement, passes: list[StudiedPass], name: str, telling: list[tuple[int, TensorCell]]) -> bool:
     """Whether the tensor follows the slope in all passes, only less far where its norm would be larger than allowed."""
     if not any(entry.clips for entry in passes) or not all(c.state == "along" for _, c in telling):
         return False
-    less = [(i, c) for i, c in telling if not _near(c.ratio, found.ratios[i])]
+    less = [(i, c) for i, c in telling if not near(c.ratio, found.ratios[i])]
     if not all(0 < c.ratio / found.ratios[i] < 1 for i, c in less):
         return False
     norms = [float(np.linalg.norm(passes[i].gradient[name])) for i, _ in less]
     others = [float(np.linalg.norm(g)) for entry in passes for g in entry.gradient.values()]
-    return 2 * len(less) <= len(telling) or all(sum(_near(n, other, 1e-6) for other in others) > 1 for n in norms)
-
-
-def _decaying(passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell]) -> list[TensorCell]:
-    """The same cells, if in all passes together one rate, one decay of the weights and one share of each momentum
-    explain what each pass, with few directions, cannot tell: given = ratio · slope + decay · weight."""
-    return _explained(passes, candidate, name, row, False) or _explained(passes, candidate, name, row, True) or row
-
-
-def _explained(
-    passes: list[StudiedPass], candidate: Candidate, name: str, row: list[TensorCell], momentum: bool
-) -> list[TensorCell] | None:
-    told: list[tuple[int, np.ndarray, np.ndarray]] = []
-    for i, entry in enumerate(passes):
-        if row[i].state not in ("along", "across"):
-            continue
-        slopes, given = entry.slopes[candidate][name], entry.given[name]
-        columns = [slopes, _weights(entry, name)]
-        if momentum:  # the update itself, not what is left of it without what its memory is thought to add
-            given = -(entry.directions[name] @ entry.update[name])
-            columns = [slopes, *(entry.directions[name] @ values for values in entry.memory.get(name, ()))]
-        fine = np.isfinite(slopes) & np.isfinite(given)
-        told.append((i, np.stack(columns, 1)[fine], given[fine]))
-    if momentum and len(told[0][1][0] if told and len(told[0][1]) else ()) < 2:
-        return None
-    if sum(len(given) for _, _, given in told) < 6 or len(told) < 2:
-        return None
-    design, target = np.concatenate([t[1] for t in told]), np.concatenate([t[2] for t in told])
-    (ratio, *shares), *_ = np.linalg.lstsq(design, target, rcond=None)
-    if ratio == 0 or (not momentum and not ratio * shares[0] > 0):
-        return None
-    rests = {
-        i: float(np.linalg.norm(g - columns @ np.array([ratio, *shares])) / max(np.linalg.norm(g), 1e-300))
-        for i, columns, g in told
-    }
-    if max(rests.values()) >= WRONG:
-        return None
-    return [TensorCell("along", float(ratio), rests[i], c.cosine) if i in rests else c for i, c in enumerate(row)]
-
-
-def _weights(entry: StudiedPass, name: str) -> np.ndarray:
-    """The weights along the directions; of an embedding, only the rows that the pass moved decay."""
-    return entry.directions[name] @ np.where(entry.update[name] != 0, entry.values[name], 0.0)
+    return 2 * len(less) <= len(telling) or all(sum(near(n, other, 1e-6) for other in others) > 1 for n in norms)
 
 
 def _noise(entry: StudiedPass, candidate: Candidate, name: str) -> float:
@@ -424,12 +274,12 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
         (i, c) for i, c in telling if c.state == "along" and math.isfinite(found.ratios[i]) and found.ratios[i] != 0
     ]
     factors = [c.ratio / found.ratios[i] for i, c in along]
-    if len(along) == len(telling) and all(_near(f, factors[0], 0.01) for f in factors):
-        if _near(factors[0], 1.0, 0.01):  # where outputs are saturated, rounding is seen in the slopes
+    if len(along) == len(telling) and all(near(f, factors[0], 0.01) for f in factors):
+        if near(factors[0], 1.0, 0.01):  # where outputs are saturated, rounding is seen in the slopes
             found.verdicts[name] = "right"
             return
         found.factors[name] = float(np.median(factors))
-        found.verdicts[name] = "sign" if _near(factors[0], -1.0) else "factor"
+        found.verdicts[name] = "sign" if near(factors[0], -1.0) else "factor"
     elif any(right) and not all(right):
         found.verdicts[name] = "partly"
     else:
@@ -439,31 +289,7 @@ def _verdict(found: Judgement, name: str, passes: list[StudiedPass]) -> None:
 def follows(found: Judgement, name: str, index: int) -> bool:
     """Whether a tensor follows the slope in one pass, at the rate of the others."""
     told = found.cells[name][index]
-    return told.state == "along" and _near(told.ratio, found.ratios[index])
-
-
-def _near(value: float, other: float, tolerance: float = WRONG) -> bool:
-    return math.isfinite(value) and math.isfinite(other) and abs(value - other) <= tolerance * abs(other)
-
-
-def _shared(
-    found: list[tuple[float, float]], preferred: float = math.nan, written: frozenset[float] = frozenset()
-) -> float:
-    """The ratio that most agree on, each with the size of its tensor.
-
-    Of several, the preferred one, one that the program writes for its rate, a descent, and that of the larger tensors.
-    """
-    found = [(ratio, size) for ratio, size in found if math.isfinite(ratio) and ratio != 0]
-    if not found:
-        return math.nan
-
-    def votes(ratio: float) -> tuple[float, ...]:
-        alike = [size for other, size in found if _near(other, ratio)]
-        known = any(_near(ratio, rate) for rate in written)
-        return len(alike), _near(ratio, preferred), known, ratio > 0, sum(alike)
-
-    best = max((ratio for ratio, _ in found), key=votes)
-    return float(np.median([other for other, _ in found if _near(other, best)]))
+    return told.state == "along" and near(told.ratio, found.ratios[index])
 
 
 def _steady(ratios: list[float]) -> float:

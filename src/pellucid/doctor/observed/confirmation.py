@@ -1,0 +1,56 @@
+"""Whether a fork confirms a suspicion, and which of several that were confirmed is the one to name."""
+
+from __future__ import annotations
+
+from .compare import better, better_held_out, outcome, reached, stays
+from .record import ProgramRecord
+from .suspicion import Suspicion
+
+FAR = 0.3  # of the way from chance to all answers right, that more updates have to gain
+
+
+def confirms(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> bool:
+    """Whether a fork with the treatment did better, by what counts for this suspicion."""
+    if now is None:
+        return False
+    if suspicion.by_recall:
+        return was.final is not None and now.final is not None and _recall(now) - _recall(was) > 0.12
+    if suspicion.by_held_out:
+        return better_held_out(was, now)
+    if suspicion.by_final:
+        if was.final is None or now.final is None:
+            return False
+        if was.final.accuracy is not None and now.final.accuracy is not None:
+            return now.final.accuracy - was.final.accuracy > 0.08
+        if was.final.loss is not None and now.final.loss is not None:
+            return now.final.loss < 0.6 * was.final.loss
+        return False
+    if suspicion.times > 1:
+        return reached(now) - max(reached(was), 0.0) > FAR
+    strictly = suspicion.strictly and not (suspicion.direction > 0 and stays(was))  # of no step at all, any is better
+    return better(was, now, strictly, suspicion.same_loss)
+
+
+def _recall(record: ProgramRecord) -> float:
+    """The mean over the classes of what is recognised of each."""
+    recalls = list(record.final.recalls.values()) if record.final is not None else []
+    return sum(recalls) / len(recalls) if recalls else 0.0
+
+
+def as_good_as_best(pairs: list[tuple[Suspicion, ProgramRecord]], of_rate: bool) -> tuple[Suspicion, ProgramRecord]:
+    """The first of those that do about as well as the best; of rates, which are easily compared, nearly as well."""
+    best = outcome(max(pairs, key=lambda pair: _quality(pair[1]))[1])
+    for suspicion, run in pairs:
+        end = outcome(run)
+        if not of_rate and _quality(run) >= 0.9 * (best.progress if best.accuracy is None else best.accuracy):
+            return suspicion, run
+        if of_rate and end.accuracy is not None and best.accuracy is not None and end.accuracy >= best.accuracy - 0.01:
+            return suspicion, run
+        if of_rate and end.accuracy is None and end.loss <= best.loss + 0.1 * abs(best.loss):
+            return suspicion, run
+    return pairs[0]
+
+
+def _quality(record: ProgramRecord) -> float:
+    end = outcome(record)
+    return end.progress if end.accuracy is None else end.accuracy

@@ -1,0 +1,92 @@
+"""What a report says: findings with their curves, their order, and how the program was understood."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterable
+from typing import Any
+
+from pellucid.doctor.finding import SEVERITIES
+from pellucid.doctor.report import Finding
+
+from .record import ProgramRecord
+from .rules import crash
+from .suspicion import Suspicion
+
+# what a wrong gradient or wrong data may look like, and never the other way round
+OF_SCALE = (
+    "lr-too-low", "lr-too-high", "late-instability", "too-few-updates", "exploding-gradients", "excessive-weight-decay"
+)  # fmt: skip
+POINTS = 60
+
+
+def finding_of(suspicion: Suspicion, was: ProgramRecord, now: ProgramRecord | None) -> Finding:
+    finding = Finding(
+        suspicion.cause, "error", suspicion.confidence, suspicion.evidence, suspicion.explanation, suspicion.fix
+    )
+    if suspicion.place is not None:
+        finding.file, finding.line = suspicion.place
+        finding.code = linecache.getline(*suspicion.place).strip()
+    finding.details = [suspicion.measured] if suspicion.measured else []
+    finding.fork = curves(was, now) if now is not None else dict(suspicion.curves)
+    return finding
+
+
+def findings_of_error(record: ProgramRecord) -> list[Finding]:
+    """What the error says that ended a run."""
+    return [finding_of(suspicion, record, None) for suspicion in crash.crashed(record)]
+
+
+def status_of(findings: Iterable[Finding]) -> str:
+    faults = any(f.severity == "error" or (f.severity == "warning" and f.verified) for f in findings)
+    return "faults" if faults else "healthy"
+
+
+def rank(finding: Finding) -> tuple[int, bool, float]:
+    """The worst first; of errors, what is wrong before what does not suit."""
+    return SEVERITIES.index(finding.severity), finding.cause in OF_SCALE, -finding.confidence
+
+
+def curves(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
+    """Both runs, for the report."""
+    classes = was.classes and now.classes
+    most = len(now.steps) if len(now.steps) > 2 * len(was.steps) else len(was.steps)  # where more updates are the fix
+    values = [[step.accuracy if classes else step.loss for step in record.steps[:most]] for record in (was, now)]
+    return {
+        "as it was": _thinned(values[0]),
+        "with the fix": _thinned(values[1]),
+        "what": "share of right answers in the batch" if classes else "loss",
+    }
+
+
+def _thinned(values: list[float | None]) -> list[float | None]:
+    known = [0.0 if value is None else value for value in values]
+    size = max(len(known) // POINTS, 1)
+    return [sum(known[i : i + size]) / len(known[i : i + size]) for i in range(0, len(known), size)]
+
+
+def facts_of(record: ProgramRecord) -> dict[str, Any]:
+    """How the program was understood."""
+    facts: dict[str, Any] = {
+        "parameters": [
+            {"name": p.name, "shape": list(p.shape), "elements": _size(p.shape)}
+            for p in record.parameters.values()
+            if p.known
+        ],
+        "steps": len(record.steps),
+    }
+    at = record.lines.get("backward")
+    if at is not None:
+        facts["loop"] = {"file": at[0], "line": at[1], "function": "", "code": linecache.getline(*at).strip()}
+    if record.loss.kind:
+        facts["loss"] = {"title": record.loss.kind, "how": "seen as it was called", "kind": record.loss.kind}
+    if record.optimizers:
+        facts["optimizer"] = {"name": record.optimizers[0].name, **record.optimizers[0].options}
+    return facts
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    count = 1
+    for length in shape:
+        count *= length
+    return count

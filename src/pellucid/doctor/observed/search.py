@@ -1,0 +1,257 @@
+"""The search for faults: the record is asked, what is suspected is tried in forks, and what is left is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from pellucid.doctor.report import Finding
+
+from . import joint
+from .compare import better, does_well, is_worse, outcome, stands
+from .confirmation import as_good_as_best, confirms
+from .findings import finding_of, rank
+from .laboratory import Laboratory
+from .record import ProgramRecord
+from .rules import data, gradients, held_out, loss, model, numbers, rate
+from .suspicion import Suspicion
+from .treatments import Treatment
+
+Rule = Callable[[ProgramRecord], Iterator[Suspicion]]
+STATED: tuple[Rule, ...] = (
+    *numbers.STATED, *model.STATED, *data.RULES, *gradients.RULES, *loss.RULES, *held_out.RULES,
+    rate.hardly_any,
+)  # fmt: skip
+GROUPS: tuple[tuple[Rule, ...], ...] = (
+    (*gradients.CONDITIONS, *model.CONDITIONS, rate.scheduled, *numbers.CONDITIONS),
+    (rate.few,),
+    model.CLASSES,
+    (rate.near,),
+    (rate.further,),
+)
+# what may be wrong beside a fault of the training, and does not hide it
+BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
+ROUNDS = 4
+ENOUGH = 10  # backwards without which a run says nothing of how it learns
+
+
+class Search:
+    """The findings of a program, one fault after the other: each is looked for with those before it treated."""
+
+    def __init__(self, laboratory: Laboratory, base: ProgramRecord) -> None:
+        self.laboratory, self.base, self.current = laboratory, base, base
+        self.treatments: list[Treatment] = []
+        self.found: list[Finding] = []
+        self.tried: set[tuple[Any, ...]] = set()
+        self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what was tried by itself
+        self.seconds = 3.0 * base.seconds + 2.0
+
+    def findings(self) -> list[Finding]:
+        for _ in range(ROUNDS):
+            while self._stated() and len(self.treatments) < 2 * ROUNDS:
+                pass
+            if not self.learns or self._blocked():
+                break
+            if not self._conditions():
+                self._jointly()
+                break
+        if self.learns and stands(self.current) and not any(f.severity == "error" for f in self.found):
+            self.found += [finding_of(s, self.current, None) for s in data.unrelated(self.base)]
+        if self.learns and not any(f.severity == "error" for f in self.found):
+            self.found += [finding_of(s, self.base, None) for s in held_out.by_chance(self.base)]
+        return sorted(self.found, key=rank)
+
+    def _jointly(self) -> None:
+        """Faults that hide each other, where a program stands still and no treatment helps by itself.
+
+        All of them at once, with rates that are usual; where that helps, those without which it does not are found.
+        """
+        wrong = any(f.severity == "error" and f.cause not in BESIDE for f in self.found)
+        if self.treatments or wrong or not stands(self.current):  # runs by themselves were made without any other
+            return
+        single = joint.best_alone(self.current, self.alone)
+        attempts = [[single]] if single is not None else joint.attempts(self.current, self.alone)
+        known = [next((r for s, r in self.alone if [s] == parts), None) for parts in attempts]
+        runs = [run for run in known if run] or self._runs_of(attempts)
+        for parts, run in zip(attempts, runs, strict=True):
+            if run is None or not joint.helps(parts, self.current, run):
+                continue
+            for part in list(parts):
+                rest = [other for other in parts if other is not part]
+                known = next((r for s, r in self.alone if rest == [s]), None)
+                without = known or (self._runs_of([rest])[0] if rest else None)
+                if without is not None and joint.as_good(rest, self.current, without, run):
+                    parts, run = rest, without
+            for part in parts:
+                finding = finding_of(part, self.current, run)
+                finding.verified = True
+                self._add(finding)
+                self.treatments += part.treatments
+            self.current = run
+            return
+
+    def _runs_of(self, attempts: list[list[Suspicion]]) -> list[ProgramRecord | None]:
+        return self._try([replace(a[0], treatments=[t for part in a for t in part.treatments]) for a in attempts])
+
+    @property
+    def learns(self) -> bool:
+        """Whether the program learns from data by a loss that is to fall, so that rates and scales can be asked about.
+
+        Not of games and of adversaries, whose losses need not fall, nor where a network makes the targets.
+        """
+        base = self.base
+        if not base.loss.kind or len(base.steps) < ENOUGH or base.without_grad > 0.9 * len(base.steps) > 0:
+            return False
+        if not base.optimizers:
+            return "step" in base.lines
+        if len(base.optimizers) == 1 and base.optimizers[0].name != "LBFGS":
+            return base.optimizers[0].steps >= ENOUGH  # gradients of several backwards may add up
+        return all(optimizer.steps >= 0.9 * len(base.steps) for optimizer in base.optimizers)
+
+    def _blocked(self) -> bool:
+        """Whether a fault that no fork can treat hides whatever else there may be."""
+        return any(f.severity == "error" and f.verified is None and f.cause not in BESIDE for f in self.found)
+
+    def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
+        """What the record of now speaks for, but what was found, or tried with nothing changed since."""
+        found = {(f.cause, f.file, f.line) for f in self.found if f.severity == "error" or not f.fork}
+        new: list[Suspicion] = []
+        for rule in rules:
+            if rule is model.ignored and self.treatments:
+                continue  # it is measured on the network as it is written, without what a fork changes
+            if rule in held_out.RULES and any(treatment.of_function for treatment in self.treatments):
+                continue
+            for suspicion in rule(self.current):
+                key = (suspicion.cause, *(suspicion.place or (None, None)))
+                if key not in found and (*key, len(self.treatments)) not in self.tried:
+                    new.append(suspicion)
+        return new
+
+    def _is_tried(self, suspicion: Suspicion) -> None:
+        self.tried.add((suspicion.cause, *(suspicion.place or (None, None)), len(self.treatments)))
+
+    def _try(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
+        beyond = any(s.by_held_out for s in suspicions)  # to the evaluation that follows the last step
+        runs = iter(
+            self.laboratory.several(
+                [[*self.treatments, *s.treatments] for s in suspicions if s.treatments],
+                max(len(self.current.steps), ENOUGH) * max((s.times for s in suspicions), default=1) + beyond,
+                self.seconds,
+            )
+        )
+        return [next(runs, None) if s.treatments else None for s in suspicions]
+
+    def _try_rates(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
+        """Tenfold changes of the rate first; further ones only in a direction that does not make it worse."""
+        near = [s for s in suspicions if not s.beyond]
+        runs = dict(zip(map(id, near), self._try(near), strict=True))
+        worse = {s.direction for s in near if is_worse(self.current, runs[id(s)])}
+        far = [s for s in suspicions if s.beyond and s.direction not in worse]
+        runs |= dict(zip(map(id, far), self._try(far), strict=True))
+        return [runs.get(id(s)) for s in suspicions]
+
+    def _stated(self) -> bool:
+        """Faults that the record states. Whether one was found that was treated, after which to look again."""
+        suspicions = self._ask(STATED)
+        runs = self._try(suspicions)
+        for suspicion, run in zip(suspicions, runs, strict=True):
+            self._is_tried(suspicion)
+            helped = confirms(suspicion, self.current, run)
+            if not (suspicion.certain or helped or suspicion.otherwise):
+                continue
+            finding = finding_of(suspicion, self.current, run)
+            finding.verified = helped if run is not None else True if suspicion.curves else None
+            if not suspicion.certain and not helped:
+                finding.severity, finding.confidence = suspicion.otherwise, 0.4
+            self._add(finding)
+            harmless = run is not None and len(run.steps) >= len(self.current.steps) and not better(run, self.current)
+            if run is not None and (helped or (finding.severity == "error" and harmless)):
+                self.treatments += suspicion.treatments
+                self.current = run
+                return True
+        self._did_not_help(suspicions, runs)
+        return self._in_pairs(list(zip(suspicions, runs, strict=True)))
+
+    def _did_not_help(self, suspicions: list[Suspicion], runs: list[ProgramRecord | None]) -> None:
+        self.alone += [(s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and not s.certain]
+
+    def _in_pairs(self, tried: list[tuple[Suspicion, ProgramRecord | None]]) -> bool:
+        """A fault that the record proves, whose treatment alone makes it worse, with that of another one beside it.
+
+        Where the second is confirmed, with the first treated, both were there.
+        """
+        proved = [(s, run) for s, run in tried if s.certain and s.treatments and run is not None]
+        others = [s for s, _ in tried if s.treatments and not s.certain]
+        for first, alone in proved[:1]:
+            both = self._try([replace(s, treatments=[*first.treatments, *s.treatments]) for s in others])
+            for suspicion, run in zip(others, both, strict=True):
+                if run is not None and confirms(suspicion, alone, run) and better(self.current, run):
+                    finding = finding_of(suspicion, alone, run)
+                    finding.verified = True
+                    self._add(finding)
+                    self.treatments += [*first.treatments, *suspicion.treatments]
+                    self.current = run
+                    return True
+        return False
+
+    def _add(self, finding: Finding) -> None:
+        """Enter a finding, in the place of what was said of the same before."""
+        place = (finding.cause, finding.file, finding.line)
+        self.found = [f for f in self.found if (f.cause, f.file, f.line) != place]
+        self.found.append(finding)
+
+    def _conditions(self) -> bool:
+        """Faults of scale, which only a fork can tell: the first group in which one is confirmed ends the search.
+
+        Whether one was found after which to look again.
+        """
+        for rules in GROUPS:
+            if does_well(self.current) and rules is not model.CLASSES:
+                continue
+            suspicions = self._ask(rules)
+            of_rate = rules[0] in (rate.near, rate.further)
+            runs = self._try_rates(suspicions) if rules[0] is rate.near else self._try(suspicions)
+            confirmed = [
+                (s, r) for s, r in zip(suspicions, runs, strict=True) if r is not None and confirms(s, self.current, r)
+            ]
+            self._did_not_help(suspicions, runs)
+            if not of_rate:
+                for suspicion in suspicions:
+                    self._is_tried(suspicion)
+            if rules[0] is rate.near and any(s.beyond and s.direction > 0 for s, _ in confirmed):
+                more = list(rate.up_to_usual(self.current))
+                confirmed += [
+                    (s, r) for s, r in zip(more, self._try(more), strict=True) if r and confirms(s, self.current, r)
+                ]
+            if confirmed:
+                suspicion, run = as_good_as_best(confirmed, of_rate)
+                finding = finding_of(suspicion, self.current, run)
+                finding.verified = True
+                self.found.append(finding)
+                badly = outcome(self.current).progress < 0.6
+                unrelated = list(data.unrelated(self.base)) if of_rate and badly else []
+                if unrelated:  # another rate only learns by heart what goes with nothing
+                    finding.severity, finding.confidence = "info", 0.3
+                    self.found += [finding_of(s, self.current, None) for s in unrelated]
+                    return False
+                before = list(self.treatments)
+                self.treatments += suspicion.treatments
+                self.current = run
+                if of_rate and not self._stated():  # what a rate hid can be told now
+                    self._at_higher(joint.at_higher_rates(suspicion, confirmed), before)
+                return not of_rate
+        return False
+
+    def _at_higher(self, tried: list[tuple[Suspicion, ProgramRecord]], before: list[Treatment]) -> None:
+        """See `joint.at_higher_rates`: each brings its rate, in the place of the one that was chosen."""
+        kept, self.treatments = self.treatments, before
+        runs = self._try([suspicion for suspicion, _ in tried])
+        self.treatments = kept
+        for (suspicion, alone), run in zip(tried, runs, strict=True):
+            if run is not None and confirms(suspicion, alone, run) and better(self.current, run):
+                finding = finding_of(suspicion, alone, run)
+                finding.verified = True
+                self._add(finding)
+                self.treatments, self.current = [*before, *suspicion.treatments], run
+                return
