@@ -17,6 +17,7 @@
 | `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |
 | `compiler`, `cache` | from text to a function that can be called; machine code kept on disk |
+| `loader`, `processor` | code from the disk into memory, and for which processor it is, without LLVM |
 | `pool` | the threads that share a kernel's work |
 
 A call gives the result, or None where the dtype, the layout or the size is not one for a kernel: then the line beside

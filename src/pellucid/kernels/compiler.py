@@ -1,7 +1,8 @@
 """From the text of a kernel to a function that can be called, by LLVM (the package llvmlite) for this processor.
 
-llvmlite is imported when the first kernel is needed. Without it there are no kernels, and no error: `function` gives
-None. What it makes is kept on disk (see `cache`).
+llvmlite is imported when the first kernel is needed, and LLVM itself when the first is compiled. Without it there are
+no kernels, and no error: `function` gives None. What it makes is kept on disk (see `cache`), and goes from there into
+memory without LLVM on the systems that `loader` knows.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import platform
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from .emitter import Emitter
+from .loader import loaded
+from .processor import Processor, described
 
 _TYPES: dict[str, Any] = {
     "ptr": ctypes.c_void_p, "i64": ctypes.c_int64, "float": ctypes.c_float, "double": ctypes.c_double,
@@ -40,32 +45,53 @@ _known: Target | None = None  # what `target` gives at once, since each call of 
 
 
 class Target:
-    """The processor at hand, as LLVM knows it; or another whose code runs here, by LLVM's name, and its features."""
+    """The processor at hand; or another whose code runs here, by LLVM's name, and its features.
+
+    LLVM itself is loaded when something is compiled: code that is on disk needs it for nothing.
+    """
 
     def __init__(self, processor: str | None = None, features: str | None = None) -> None:
         import llvmlite
+
+        self._processor, self._features = processor, features
+        here = described() if processor is None else None
+        if here is None:
+            processor = self.binding.get_host_cpu_name() if processor is None else processor
+            listed = self.features if features is None else features
+            here = Processor(processor or "", frozenset(each[1:] for each in listed.split(",") if each[:1] == "+"))
+        self._here = here
+        self.named = f"llvmlite {llvmlite.__version__} for {here.name}"
+        self.key = f"{llvmlite.__version__} {sys.platform} {platform.machine()} {here.key}"
+        self.lanes = 16 if self.has("avx512f") else 8 if self.has("avx") else 4  # floats that a vector register takes
+
+    def has(self, feature: str) -> bool:
+        """Whether the processor has what LLVM calls so: `fma`."""
+        return feature in self._here.features
+
+    @functools.cached_property
+    def binding(self) -> Any:
+        """LLVM."""
         from llvmlite import binding
 
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
-        self.binding: Any = binding
-        self.processor: str = binding.get_host_cpu_name() if processor is None else processor
-        self.features: str = binding.get_host_cpu_features().flatten() if features is None else features
-        self.triple: str = binding.get_process_triple()
-        self.key = f"{llvmlite.__version__} {self.triple} {self.processor} {self.features}"
+        return binding
+
+    @property
+    def triple(self) -> str:
+        """The processor's kind and the system, as LLVM writes them."""
+        return self.binding.get_process_triple()
+
+    @functools.cached_property
+    def features(self) -> str:
+        """What LLVM may use of the processor, as it writes it: `+avx,-avx512f`."""
+        return self.binding.get_host_cpu_features().flatten() if self._features is None else self._features
 
     def machine(self) -> Any:
         """A generator of machine code."""
+        name = self.binding.get_host_cpu_name() if self._processor is None else self._processor
         found = self.binding.Target.from_triple(self.triple)
-        return found.create_target_machine(cpu=self.processor, features=self.features, opt=3, jit=True)
-
-    @functools.cached_property
-    def lanes(self) -> int:
-        """How many floats go into a vector register."""
-        features = self.features.split(",")
-        if "+avx512f" in features:
-            return 16
-        return 8 if "+avx" in features else 4
+        return found.create_target_machine(cpu=name, features=self.features, opt=3, jit=True)
 
 
 @functools.cache
@@ -95,7 +121,7 @@ def target() -> Target | None:
 def status() -> str:
     """What the kernels run on, or why there are none."""
     found = target()
-    return f"llvmlite {found.key.split(' ')[0]} for {found.processor}" if found else f"none: {_failure}"
+    return found.named if found else f"none: {_failure}"
 
 
 def function(kernel: Emitter) -> Callable[..., None] | None:
@@ -106,15 +132,15 @@ def function(kernel: Emitter) -> Callable[..., None] | None:
         if found is None:
             return None
         try:
-            loaded = _function(found, kernel)
+            address = _function(found, kernel)
         except Exception as failure:  # noqa: BLE001  another LLVM, a processor that it does not know
             _failure, _known = f"llvmlite does not run here: {failure}", None
             return None
-    if not loaded:
+    if not address:
         return None
-    _sources[loaded] = kernel
+    _sources[address] = kernel
     kinds = [_TYPES[type] for type in kernel.parameters.values()]
-    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *kinds)(loaded)
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, *kinds)(address)
 
 
 def _function(target: Target, kernel: Emitter) -> int | None:
@@ -124,12 +150,12 @@ def _function(target: Target, kernel: Emitter) -> int | None:
     text = kernel.text()
     key = f"{target.key} blocked" if kernel.blocked else target.key
     code = cache.read(text, key)
-    loaded = None if code is None else _load(target, code, kernel.name)
-    if loaded is None:
+    address = None if code is None else _load(target, code, kernel.name)
+    if address is None:
         code = _compiled(target, text, kernel.blocked)
         cache.write(text, key, code)
-        loaded = _load(target, code, kernel.name)
-    return loaded
+        address = _load(target, code, kernel.name)
+    return address
 
 
 def source(address: int) -> Emitter | None:
@@ -169,6 +195,9 @@ def _optimised(target: Target, text: str, blocked: bool) -> tuple[Any, Any]:
 
 def _load(target: Target, code: bytes, name: str) -> int | None:
     """The address of the function in `code`."""
+    address = loaded(code, name)
+    if address is not None:
+        return address
     binding = target.binding
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target.machine())
     engine.add_object_file(binding.ObjectFileRef.from_data(code))

@@ -126,7 +126,7 @@ def normal_blocks(words: Array, mean: float, std: float) -> Array | None:
     Shape: (16·k,) -> (16·k,).
     """
     made = target() if words.size >= LEAST else None
-    if made is None or "+fma" not in made.features.split(","):
+    if made is None or not made.has("fma"):
         return None
     function = _blocks.function(np.dtype(np.float32))
     if function is None:
