@@ -264,7 +264,7 @@ def test_a_column_that_numbers_the_rows_is_noticed() -> None:
     other = table.replace("customer no", "distance so far")
     notes = {row["name"]: row["note"] for row in read_csv(write(other), "kind").facts["table"]}
     assert notes["distance so far"] == "numbers the rows: an identifier? --ignore 'distance so far' leaves it out"
-    gaps = table.replace("\n1001,", "\n2001,")
+    gaps = other.replace("\n1001,", "\n2001,")
     assert read_csv(write(gaps), "kind").facts["table"][0]["note"] == ""
     target = read_csv(write(table), "customer no", ignore=["kind"]).facts["table"][0]
     assert target["role"] == "target" and "--ignore" not in target["note"]

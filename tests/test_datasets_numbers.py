@@ -313,8 +313,9 @@ def test_the_separator_is_what_divides_the_rows_evenly(tmp_path, content, header
         ("a b\n1 2\n", r"no column 'y'.*separated by something else"),
         (
             "5.1,3.5,setosa\n4.9,3.0,virginica\n",
-            r"no column 'y'.*lack a header row \(--no-header\)\? Its first row holds 5\.1",
+            r"looks like those below it \(5\.1, 3\.5, setosa\).*--no-header",
         ),
+        ("Berlin,3,4\nRome,5,6\n", r"no column 'y'.*lack a header row \(--no-header\)\? Its first row holds 3"),
     ],
 )
 def test_tables_that_cannot_be_divided(tmp_path, content, words):

@@ -222,7 +222,6 @@ ERRORS = [
     ("no header", "1,2\n3,4\n", "y", r"first row must name the columns, and holds only numbers \(1, 2\)"),
     ("duplicate", "a,b,a,y\n1,2,3,u\n", "y", r"columns 1 and 3 are both named 'a': rename"),
     ("a semicolon too many", "a;y\n1;u\n2;v;w\n", "y", r"row 3 has 3 cells .*a text with a semicolon needs quotes"),
-    ("nameless", ",a,y\n0,1,u\n5,2,v\n", "y", r"column 1 has no name in the header row"),
     ("short row", "a,b,y\n1,2,u\n3,v\n", "y", r"row 3 has 2 cells where the header names 3 columns: a separator"),
     ("long row", "a,y\n1,u\n2,v,w\n", "y", r"row 3 has 3 cells where the header names 2 columns: a text with"),
     ("open quote", 'a,y\n1,"u\n2,v\n', "y", r"not well-formed CSV .*quotation mark left open"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +20,7 @@ from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import forward, trained
 from pellucid.experiments.prediction import IMAGES, Samples, files_in, in_unit, judged, predictions, samples
+from pellucid.experiments.seen import trained_on
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder, write_atomically
 
@@ -41,6 +44,14 @@ def predict(
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="The encoding of a CSV file, such as cp1252.", show_default="as in training")
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first row of a CSV file names its columns; else they go by their places in training.",
+            show_default="as in training",
+        ),
     ] = None,
 ) -> None:
     """Predict with the network of RUN for each sample in FILE.
@@ -67,20 +78,23 @@ def predict(
         for place in files:
             for file, name in files_in(place, config, names):
                 try:
-                    held = _of_class(samples(file, config, data, decimal, encoding), name)
+                    held = _of_class(samples(file, config, data, decimal, encoding, header), name)
                 except DataError as error:  # of a folder of pictures, as in training, those that can be read
                     if not place.is_dir() or file.suffix.lower() not in IMAGES:
                         raise
                     damaged.append(error)
                     continue
-                answers.append(Answer(file, held, predictions(forward(network, held.x), config, data)))
+                seen = trained_on(held.x, config, data["fingerprint"]) if config.source == "csv" else None
+                answers.append(
+                    Answer(file, held, predictions(forward(network, held.x), config, data, held.places), seen)
+                )
         if not answers:
             raise damaged[0]
         unit = str(data["facts"].get("target", {}).get("unit", ""))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     several = len(answers) > 1
     if out is not None:
-        every = [({"file": str(answer.file)} if several else {}) | row for answer in answers for row in answer.rows]
+        every = [({"file": str(answer.file)} if several else {}) | row for answer in answers for row in _whole(answer)]
         write_atomically(out, to_csv(every))
     if several and names and all(len(answer.rows) == 1 for answer in answers):
         console.print(_pictures(answers))
@@ -113,6 +127,15 @@ class Answer:
     file: Path
     read: Samples
     rows: list[dict[str, Any]]
+    seen: np.ndarray | None = None  # for each row whether one like it was trained on, where that is known
+
+
+def _whole(answer: Answer) -> Iterator[dict[str, Any]]:
+    """The rows of a file with all that it says of each, as the file has it, and then the answers."""
+    own = {name for row in answer.rows[:1] for name in row} | {"file"}
+    given = {f"{name} (given)" if name in own else name: cells for name, cells in answer.read.columns.items()}
+    for i, row in enumerate(answer.rows):
+        yield {"row": row["row"]} | {name: cells[i] for name, cells in given.items()} | row
 
 
 def _show(console: Console, answer: Answer, names: list[str], unit: str, whole: bool) -> None:
@@ -130,11 +153,27 @@ def _show(console: Console, answer: Answer, names: list[str], unit: str, whole: 
         console.print(note)
     if answer.read.targets is not None:
         console.print(judged(rows, answer.read.targets, names, unit))
+    if answer.seen is not None:
+        for line in _by_heart(answer, names, unit):
+            console.print(line)
+
+
+def _by_heart(answer: Answer, names: list[str], unit: str) -> Iterator[str]:
+    """What is to be said of rows that were trained on, where they are many; and how right the others are."""
+    seen, targets = answer.seen, answer.read.targets
+    if seen is None or 2 * seen.sum() < len(seen) or (targets is None and not seen.all()):
+        return
+    count = "Every row is" if seen.all() else f"{seen.sum():,} of the {len(seen):,} rows are"
+    yield f"{count} among those that the network was trained on: how right it is there says little of new rows."
+    others = np.flatnonzero(~seen)
+    if targets is not None and len(others):
+        yield "The others: " + judged([answer.rows[i] for i in others], [targets[i] for i in others], names, unit)
 
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)  # several files may have other columns
+    writer = csv.DictWriter(text, list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.datasets.column import FILLED, MISSING
+from pellucid.datasets.column import FILLED, MISSING, is_missing
 from pellucid.datasets.features import on_clock, scaled
 from pellucid.datasets.reading import understand
 from pellucid.datasets.record import DataError
@@ -54,6 +54,25 @@ def read_features(table: TableFile, facts: Mapping[str, Any], decimal: str | Non
         else:
             blocks.append(values[:, None] == np.array(texts[name]))
     return np.concatenate(blocks, axis=1, dtype=np.float64).astype(np.float32)
+
+
+def filled(table: TableFile, facts: Mapping[str, Any]) -> dict[str, int]:
+    """For each column of numbers of a file, how many cells have no value and are filled in with the mean."""
+    counts = {name: sum(map(is_missing, table.columns[name])) for name in facts["feature_mean"]}
+    return {name: count for name, count in counts.items() if count}
+
+
+def gaps(table: TableFile, facts: Mapping[str, Any]) -> dict[str, list[int]]:
+    """For each column that was learned from, the rows, from 0, in which it has no value; those that have some."""
+    texts = facts["categories"]
+    found = {
+        name: [
+            i for i, cell in enumerate(table.columns[name]) if (cell in MISSING if name in texts else is_missing(cell))
+        ]
+        for name in (facts.get("columns") or [*facts["feature_mean"], *texts])
+        if name in table.columns
+    }
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def unseen(table: TableFile, facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:

@@ -156,6 +156,16 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         ) from error
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether a file holds letters beyond ASCII that are UTF-8, which those of another encoding hardly ever are."""
+    try:
+        data = path.read_bytes()
+        data.decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return not data.isascii()
+
+
 def check_encoding(name: str) -> None:
     """DataError unless Python knows an encoding of texts by this name."""
     try:

@@ -7,6 +7,7 @@ import numpy as np
 
 from pellucid import shell
 from pellucid.datasets import dates
+from pellucid.datasets.numerals import numeral
 
 Kind = Literal["number", "category", "date", "nothing"]
 Missing = Literal["error", "drop", "category", "mean", "indicator"]
@@ -58,12 +59,9 @@ class Column:
         return self.date == "time" or bool(self.date and np.nan_to_num(self.values % 1).any())
 
     @property
-    def numbers_rows(self) -> bool:
-        """Whether it holds each number once, without a gap: a network would learn the order of the rows."""
-        numbers = self.exact or ()
-        if len(numbers) < LEAST_NUMBERED or self.missing or len(set(numbers)) < len(numbers):
-            return False
-        return max(numbers) - min(numbers) == len(numbers) - 1
+    def quoted(self) -> str:
+        """Its name as a command line takes it."""
+        return shell.quote(self.name)
 
     def _far(self) -> str:
         """What is said of a few numbers ten times as far from the others as these are from one another."""
@@ -93,15 +91,14 @@ class Column:
             return f"{low} to {high}"
         return f"{short(low)} to {short(high)}"
 
-    def described(self, role: str) -> dict[str, Any]:
-        """A row of the table that is shown before training."""
-        numbering = f"numbers the rows: an identifier? --ignore {shell.quote(self.name)} leaves it out"
+    def described(self, role: str, suspicion: str = "") -> dict[str, Any]:
+        """A row of the table that is shown before training; `suspicion` is what else may be said of it."""
         read = f"{self.note}, and on a clock" if self.has_clock else self.note
         told = (
             self.unit and f"in {self.unit}",
             read,
             self._far(),
-            role == "feature" and self.numbers_rows and numbering,
+            suspicion,
         )
         note = "; ".join(part for part in told if part)
         return {
@@ -112,6 +109,11 @@ class Column:
             "holds": self._held(),
             "note": note,
         }
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell of a column of numbers or dates has no value."""
+    return cell in MISSING or (cell.lower() in MISSING_NUMBER and numeral(cell) is None)
 
 
 def leave_out(name: str) -> str:

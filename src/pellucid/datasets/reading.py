@@ -1,6 +1,5 @@
 """What the columns of a table hold: numbers, dates or categories, how they are written, and what is missing."""
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,14 +20,15 @@ from pellucid.datasets.column import (
     Kind,
     Missing,
     as_category,
+    is_missing,
     otherwise,
     quoted,
 )
+from pellucid.datasets.identifiers import identifies
 from pellucid.datasets.numerals import is_date_or_time, numeral
 from pellucid.datasets.record import DataError
 from pellucid.datasets.sheet import TableFile
 
-_IDENTIFIER = re.compile(r"(?i:(^|.*[\W_])(id|index|idx|nr|no|number|num|row|key|unnamed: 0))$|.*[a-z](Id|ID|Nr|No)$")
 _FEWEST_PADDED = 0.05  # of the cells of a column of codes, those with a zero before where not all are of one length
 
 
@@ -104,10 +104,12 @@ def understand(
             empty = gaps[name] if filled else ()
             columns[name] = numbers(table, name, marks[name], notes[name], counts[name], learned.get(name), empty)
     if not learned:
-        numbering = [
-            name for name in columns if name != target and _IDENTIFIER.match(name) and columns[name].numbers_rows
-        ]
-        table = _left_out(table, dict.fromkeys(numbering, "numbers the rows: an identifier"), target)
+        reasons = {
+            name: identifies(column)
+            for name, column in columns.items()
+            if name != target and name not in numeric and name not in categorical
+        }
+        table = _left_out(table, reasons, target)
         columns = {name: columns[name] for name in table.columns}
     return table, columns
 
@@ -235,11 +237,7 @@ def _gaps(cells: Sequence[str], kind: str, missing: Missing) -> list[int]:
         return (
             [] if missing == "category" or missing in FILLED else [i for i, cell in enumerate(cells) if cell in MISSING]
         )
-    return [
-        i
-        for i, cell in enumerate(cells)
-        if cell in MISSING or (numeral(cell) is None and cell.lower() in MISSING_NUMBER)
-    ]
+    return [i for i, cell in enumerate(cells) if is_missing(cell)]
 
 
 def _gap(table: TableFile, name: str, rows: Sequence[int], kind: str, is_target: bool, learned: bool) -> DataError:

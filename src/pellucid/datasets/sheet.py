@@ -12,6 +12,7 @@ from typing import Any
 
 from pellucid.datasets.characters import read_text
 from pellucid.datasets.columnar import is_columnar, read_columns
+from pellucid.datasets.header import NAMELESS, named
 from pellucid.datasets.numerals import numeral
 from pellucid.datasets.record import DataError
 
@@ -28,37 +29,40 @@ class TableFile:
     columns: dict[str, list[str]]
     row_numbers: list[int]
     notes: tuple[tuple[str, str], ...] = ()  # a column that was left out, and why
+    first: tuple[str, ...] = ()  # the names as the file has them, empty ones, too
 
     def keep(self, rows: Sequence[int]) -> "TableFile":
         """The table of these rows, counted from 0."""
         columns = {name: [cells[i] for i in rows] for name, cells in self.columns.items()}
-        return TableFile(self.path, columns, [self.row_numbers[i] for i in rows], self.notes)
+        return TableFile(self.path, columns, [self.row_numbers[i] for i in rows], self.notes, self.first)
 
     def place(self, name: str, row: int) -> str:
         """Where a cell lies, `row` counted from 0: the beginning of a message about it."""
         return f"{self.path}, row {self.row_numbers[row]}, column {name!r}"
 
 
-def read_table(path: Path, header: bool = True, encoding: str | None = None) -> TableFile:
-    """The columns of a table whose first row names them; without a `header`, they are called c1, c2, …
+def read_table(path: Path, header: bool | None = None, encoding: str | None = None) -> TableFile:
+    """The columns of a table whose first row names them; where `header` is False, they are called c1, c2, …
+
+    A first row that looks like those below it is refused, unless `header` is True. A column without a name is left out
+    where it is empty or an index.
 
     Its cells are separated by commas, semicolons, tabs or vertical bars: by the one that the first line names, if it
     is Excel's `sep=;`; else by the one that divides the first row and those below it into equally many cells, quotation
     marks respected. A Parquet or Arrow (Feather) file has names and columns of its own (`columnar`).
 
     Raises:
-        DataError: the file cannot be read, is empty, is not CSV, has a header that does not name each column once, or
+        DataError: the file cannot be read, is empty, is not CSV, has no header or one that names two columns alike, or
             a row of another length; or two marks divide it equally well.
     """
     if is_columnar(path):
-        columns = read_columns(path)
-        _check_header(list(columns), list(range(len(columns))), path)
+        columns = {name or NAMELESS: cells for name, cells in read_columns(path).items()}
         count = len(next(iter(columns.values()), ()))
-        return TableFile(path, columns, list(range(1, count + 1)))
+        return TableFile(path, columns, list(range(1, count + 1)), first=tuple(columns))
     content = read_text(path, encoding)
     if not content.strip():
-        named = "a header row that names the columns, and rows below it," if header else "rows"
-        raise DataError(f"{path} is empty: {named} were expected")
+        wanted = "rows" if header is False else "a header row that names the columns, and rows below it,"
+        raise DataError(f"{path} is empty: {wanted} were expected")
     if "\0" in content:
         raise DataError(f"{path} is not a text file: it holds NUL characters. Save the table as CSV in UTF-8")
     separator, content, skipped = _declared(content)
@@ -73,7 +77,7 @@ def read_table(path: Path, header: bool = True, encoding: str | None = None) -> 
             cells = [cell.strip() for cell in row]
             if not any(cells) and (len(cells) <= 1 or names is None):
                 continue  # an empty line
-            if names is None and header:
+            if names is None and header is not False:
                 names = cells
                 continue
             if names is None:
@@ -90,14 +94,8 @@ def read_table(path: Path, header: bool = True, encoding: str | None = None) -> 
             f"{path} is not well-formed CSV ({error}), near line {lines.line_num + skipped}: a quotation mark left "
             f"open?"
         ) from error
-    names = names or []
-    empty = [i for i, name in enumerate(names) if not name and not any(row[i] for row in rows)]
-    numbering = [i for i, name in enumerate(names) if not name and _count_rows([row[i] for row in rows])]
-    kept = [i for i in range(len(names)) if i not in empty and i not in numbering]
-    _check_header([names[i] for i in kept], kept, path)
-    notes = tuple((f"column {i + 1}", "has neither a name nor a value") for i in empty)
-    notes += tuple((f"column {i + 1}", "numbers the rows, and has no name") for i in numbering)
-    return TableFile(path, {names[i]: [row[i] for row in rows] for i in kept}, row_numbers, notes)
+    columns, notes = named(names or [], rows, path, sure=header is not None)
+    return TableFile(path, columns, row_numbers, notes, tuple(names or ()))
 
 
 def no_such_column(name: object, table: TableFile, purpose: str, also: Sequence[str] = ()) -> DataError:
@@ -192,29 +190,3 @@ def _ragged(path: Path, row_number: int, cells: list[str], header: list[str], se
     return DataError(
         f"{path}, row {row_number} has {len(cells)} cells where the header names {len(header)} columns: {hint}"
     )
-
-
-def _count_rows(cells: Sequence[str]) -> bool:
-    """Whether cells count from 0 or 1, as pandas writes them into a column without a name."""
-    return any(cells == [str(i) for i in range(first, first + len(cells))] for first in (0, 1)) and bool(cells)
-
-
-def _check_header(header: list[str], places: list[int], path: Path) -> None:
-    """Raise unless the first row names each column once."""
-    for i, name in enumerate(header):
-        if not name:
-            raise DataError(
-                f"{path}: column {places[i] + 1} has no name in the header row. Name it, or remove it if it holds "
-                f"nothing to learn from"
-            )
-        if name in header[:i]:
-            raise DataError(
-                f"{path}: columns {places[header.index(name)] + 1} and {places[i] + 1} are both named {name!r}: rename "
-                f"one of them" + (", or is this no header (--no-header)?" if numeral(name) is not None else "")
-            )
-    if all(numeral(name) is not None and not numeral(name).is_word for name in header):  # type: ignore[union-attr]
-        raise DataError(
-            f"{path}: the first row must name the columns, and holds only numbers ({', '.join(header[:5])}"
-            f"{', …' if len(header) > 5 else ''}): add a header row, or say that there is none, "
-            f"--no-header, which calls the columns c1, c2, …"
-        )

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from pellucid.datasets.amounts import check_distinct
-from pellucid.datasets.column import FILLED, WAYS, Missing
+from pellucid.datasets.column import FILLED, WAYS, Column, Missing
 from pellucid.datasets.features import features, scale
+from pellucid.datasets.header import NAMELESS
+from pellucid.datasets.identifiers import suspicion
 from pellucid.datasets.reading import understand
 from pellucid.datasets.record import DataError, DataSet, Task, generator, split, split_by_class, split_fold
 from pellucid.datasets.sheet import TableFile, no_such_column, read_table
@@ -28,7 +30,7 @@ def csv(
     ignore: Sequence[str] = (),
     decimal: str | None = None,
     missing: Missing = "error",
-    header: bool = True,
+    header: bool | None = None,
     encoding: str | None = None,
     stratify: bool = True,
     folds: int | None = None,
@@ -64,7 +66,8 @@ def csv(
         missing: what an empty cell, NA, nan, None, null or ? is: an "error"; the reason to "drop" its row; or, among
             texts, a "category" of its own. "mean" fills it in, with the mean of the training part (among texts it is a
             category of its own); "indicator" does so, too, and adds a column of 0 and 1 that says where it was.
-        header: whether the first row names the columns; else they are called c1, c2, …
+        header: False where the first row names no columns: they are called c1, c2, …; True where it does although it
+            looks like those below it.
         encoding: of the file, such as "cp1252"; by default UTF-8, or what its byte order mark says.
         stratify: whether the validation part has the same share of each class.
         folds, fold: cross-validation: the rows are dealt into `folds` parts, of which number `fold`, from 1, is the
@@ -95,7 +98,7 @@ def csv(
         if value not in choices:
             raise DataError(f"a {what} is {' or '.join(map(repr, filter(None, choices)))}, received {value!r}")
     table = read_table(path, header, encoding)
-    names = list(table.columns)
+    names = list(table.first)
     if target in ignore:
         raise DataError(f"{path}: the target {target!r} cannot be ignored, too: choose another target")
     table = without(table, ignore)
@@ -112,14 +115,17 @@ def csv(
         raise DataError(f"{path}: column {min(both)!r} cannot be categorical and numeric: choose one of the two")
     if len(table.columns) == 1:
         raise DataError(f"{path} has no column but the target {target!r}: there is nothing to learn it from")
-    n = len(table.row_numbers)
-    if n < 2:
-        raise DataError(f"{path} has {n} row{'' if n == 1 else 's'} below its header: at least 2 are needed")
+    n_read = len(table.row_numbers)
+    if n_read < 2:
+        raise DataError(f"{path} has {n_read} row{'' if n_read == 1 else 's'} below its header: at least 2 are needed")
     # Every cell is read before anything is split, so that a bad one is found wherever it falls.
     table, columns = understand(table, target, decimal, categorical, missing, numeric)
     n = len(table.row_numbers)
 
-    shown = [column.described("target" if name == target else "feature") for name, column in columns.items()]
+    shown = [
+        column.described("target") if name == target else column.described("feature", suspicion(column))
+        for name, column in columns.items()
+    ]
     goal = columns.pop(target)
     for column in columns.values():
         check_distinct(table, column)
@@ -140,8 +146,10 @@ def csv(
     facts["target"] = {"kind": goal.kind, "unit": goal.unit, "decimal": goal.decimal}
     if missing != "error":
         facts["missing"] = missing
-    if not header:
-        facts["names"] = names
+    facts["names"] = names
+    left_out = _left_out(n_read - n, [*columns.values(), goal], missing)
+    if left_out:
+        facts["rows_left_out"] = n_read - n
     if decided == "classification":
         met = set(y[train].tolist())
         facts["unseen_classes"] = [name for k, name in enumerate(class_names) if k not in met]
@@ -164,7 +172,7 @@ def csv(
     ]
     return DataSet(
         name=path.name,
-        description=f"{n:,} rows of {path.name}; {decided} of {target!r} ({why})",
+        description=f"{n:,} rows of {path.name}{left_out}; {decided} of {target!r} ({why})",
         task=decided,
         x_train=x[train],
         y_train=y[train],
@@ -178,12 +186,23 @@ def csv(
 
 def without(table: TableFile, names: Iterable[str]) -> TableFile:
     """The table without these columns, which it must have."""
-    names = list(names)
+    nameless = [name for name in table.columns if name.startswith(NAMELESS)]
+    names = [each for name in names for each in ([name] if name or "" not in table.first else nameless)]
     for name in names:
         if name not in table.columns:
             raise no_such_column(name, table, "to be ignored")
     rest = {name: cells for name, cells in table.columns.items() if name not in names}
     return replace(table, columns=rest, notes=(*table.notes, *((name, "as asked, --ignore") for name in names)))
+
+
+def _left_out(count: int, columns: Sequence[Column], missing: Missing) -> str:
+    """How many rows are left out, and for which columns' sake; empty where none is."""
+    if not count:
+        return ""
+    blamed = [column for column in columns if column.missing and (missing == "drop" or column is columns[-1])]
+    blamed.sort(key=lambda column: -column.missing)
+    shown = [f"{column.name} {column.missing:,}" for column in blamed]
+    return f" ({count:,} rows left out for a missing value: {_listed(shown)})".replace("(1 rows", "(1 row")
 
 
 def _remark(row: Mapping[str, Any], facts: Mapping[str, Any], classes: Sequence[str], task: Task, why: str) -> str:

@@ -43,7 +43,7 @@ def check(options: Options) -> Options:
     if source == "csv" and "target" not in options:
         if not Path(dataset).is_file():
             raise UsageError(f"There is no file {dataset} to train on.")
-        table = read_table(Path(dataset), options.get("header", True), options.get("encoding"))
+        table = read_table(Path(dataset), options.get("header"), options.get("encoding"))
         names = ", ".join(table.columns)
         raise UsageError(f"Which column of {dataset} is to be predicted? Name it, --target COLUMN, of these: {names}.")
     for option, belongs in BELONGS.items():

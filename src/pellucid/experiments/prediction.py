@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pellucid.datasets import DataError, read_features, read_image
-from pellucid.datasets.another import read_target, unseen
+from pellucid.datasets import DataError, read_image
 from pellucid.datasets.arrays import class_labels, columns, pictures, read_arrays
 from pellucid.datasets.columnar import ENDINGS as TABLES
 from pellucid.datasets.image import frame_count, read_picture
-from pellucid.datasets.sheet import TableFile, read_table
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.network import probabilities
+from pellucid.experiments.rows import rows_of, scaled
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 ARRAYS = (".npy", ".npz")
@@ -31,11 +29,15 @@ class Samples:
         x: (N, *sample_shape) float32.
         targets: for each sample its class or number, None where the file has none; None where it has no such column.
         notes: what is to be said about the file.
+        columns: those of a table, as it has them.
+        places: which row of the table each is, from 0; None for all of them.
     """
 
     x: np.ndarray
     targets: list[str | float | None] | None = None
     notes: list[str] = field(default_factory=list)
+    columns: dict[str, list[str]] = field(default_factory=dict)
+    places: list[int] | None = None
 
 
 def files_in(path: Path, config: Config, classes: list[str]) -> list[tuple[Path, str | None]]:
@@ -62,11 +64,16 @@ def files_in(path: Path, config: Config, classes: list[str]) -> list[tuple[Path,
 
 
 def samples(
-    path: Path, config: Config, data: dict[str, Any], decimal: str | None = None, encoding: str | None = None
+    path: Path,
+    config: Config,
+    data: dict[str, Any],
+    decimal: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
 ) -> Samples:
     """Read a table, an image or arrays; `data` is what config.json says of the data that were learned from.
 
-    A table has a header, or none, as that which was learned from, and its encoding unless another is given.
+    A table has a header, or none, as that which was learned from, and its encoding, unless something else is said.
     """
     if not path.is_file():
         raise UsageError(f"There is no file {path} to predict from.")
@@ -91,20 +98,23 @@ def samples(
         return Samples(read_image(path, (shape[1], shape[2]))[None, None], notes=_of_frames(path))
     if kind in IMAGES:
         raise UsageError(f"{path}: the run learned from the columns {', '.join(data['features'])}, not from images.")
-    table = read_table(path, config.header is not False, encoding or config.encoding)
-    return _from_table(_named(table, config, data), config, data, decimal)
+    rows = rows_of(path, config, data, decimal, encoding, header)
+    return Samples(rows.x, rows.targets, rows.notes, rows.columns, rows.places)
 
 
-def predictions(outputs: np.ndarray, config: Config, data: dict[str, Any]) -> list[dict[str, Any]]:
+def predictions(
+    outputs: np.ndarray, config: Config, data: dict[str, Any], places: list[int] | None = None
+) -> list[dict[str, Any]]:
     """A row for each sample: of classes the likeliest and all probabilities, else the number in the file's units."""
+    places = list(range(len(outputs))) if places is None else places
     names = [str(name) for name in data["classes"]]
     if not names:
         values = outputs[:, 0] * data["facts"].get("target_std", 1.0) + data["facts"].get("target_mean", 0.0)
-        return [{"row": i + 1, "prediction": float(value)} for i, value in enumerate(values)]
+        return [{"row": i + 1, "prediction": float(value)} for i, value in zip(places, values, strict=True)]
     return [
         {"row": i + 1, "prediction": names[int(row.argmax())]}
         | {f"p({name})": float(p) for name, p in zip(names, row, strict=True)}
-        for i, row in enumerate(probabilities(outputs, config))
+        for i, row in zip(places, probabilities(outputs, config), strict=True)
     ]
 
 
@@ -165,7 +175,7 @@ def _from_arrays(path: Path, shape: tuple[int, ...], data: dict[str, Any]) -> Sa
     if len(shape) == 3:
         x = pictures(array, (shape[1], shape[2]), str(path))
     else:
-        x = _scaled(columns(array, shape[0], str(path)), data)
+        x = scaled(columns(array, shape[0], str(path)), data)
     names = [str(name) for name in data["classes"]]
     if labels is None:
         return Samples(x)
@@ -174,56 +184,3 @@ def _from_arrays(path: Path, shape: tuple[int, ...], data: dict[str, Any]) -> Sa
     if labels.size != len(x):
         raise DataError(f"{path}: x has {len(x):,} samples and y, of shape {labels.shape}, {labels.size:,} targets")
     return Samples(x, [float(value) if np.isfinite(value) else None for value in labels.reshape(-1)])
-
-
-def _named(table: TableFile, config: Config, data: dict[str, Any]) -> TableFile:
-    """A table without a header by the names that its columns had in training, where it was without the target."""
-    names = data["facts"].get("names", [])
-    rest = [name for name in names if name != config.target]
-    if not names or len(table.columns) == len(names):
-        return table
-    if len(table.columns) != len(rest):
-        raise DataError(
-            f"{table.path} has {len(table.columns)} columns, and the run learned from {len(names)}, of which "
-            f"{config.target} is the target: a file without a header has all of them, or all but the target"
-        )
-    return dataclasses.replace(table, columns=dict(zip(rest, table.columns.values(), strict=True)))
-
-
-def _from_table(table: TableFile, config: Config, data: dict[str, Any], decimal: str | None) -> Samples:
-    facts, names = data["facts"], [str(name) for name in data["classes"]]
-    if config.source != "csv":  # points: their columns are numbers, scaled as an array is
-        missing = [name for name in data["features"] if name not in table.columns]
-        if missing:
-            raise DataError(
-                f"{table.path} has no column {missing[0]!r}; the run learned from {', '.join(data['features'])}, and "
-                f"the file has {', '.join(table.columns)}"
-            )
-        plain = {
-            "columns": list(data["features"]),
-            "feature_mean": dict.fromkeys(data["features"], 0.0),
-            "feature_std": dict.fromkeys(data["features"], 1.0),
-            "categories": {},
-        }
-        return Samples(_scaled(read_features(table, plain, decimal), data))
-    x = read_features(table, facts, decimal)
-    notes = [_new(name, counts) for name, counts in unseen(table, facts).items()]
-    target = config.target
-    if target is None or target not in table.columns:
-        return Samples(x, notes=notes)
-    return Samples(x, read_target(table, target, {**facts, "classes": names}, bool(names), decimal), notes)
-
-
-def _new(name: str, counts: dict[str, int]) -> str:
-    cells = sum(counts.values())
-    shown = ", ".join(list(counts)[:4]) + (f" and {len(counts) - 4} more" if len(counts) > 4 else "")
-    return (
-        f"Column {name!r}: {cells:,} {'cell holds a category' if cells == 1 else 'cells hold categories'} that "
-        f"training did not meet ({shown}), taken as none of those that it did"
-    )
-
-
-def _scaled(x: np.ndarray, data: dict[str, Any]) -> np.ndarray:
-    """As the training data were standardised, if they were by column."""
-    mean, std = data["facts"].get("feature_mean"), data["facts"].get("feature_std")
-    return ((x - np.array(mean)) / np.array(std)).astype(np.float32) if isinstance(mean, list) else x.astype(np.float32)

@@ -274,7 +274,7 @@ def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def _head(path: Path, config: Config) -> tuple[list[str], list[list[str]]]:
     """The header and the first rows of a CSV file, as they are written there."""
-    columns = list(read_table(path, config.header is not False, config.encoding).columns.items())
+    columns = list(read_table(path, config.header, config.encoding).columns.items())
     more = ["…"] if len(columns) > WIDTH else []
     rows = zip(*(cells[:HEAD] for _, cells in columns[:WIDTH]), strict=True)
     return [*(name for name, _ in columns[:WIDTH]), *more], [[*row, *more] for row in rows]
