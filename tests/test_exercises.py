@@ -219,6 +219,8 @@ def test_list_start_check() -> None:
     assert "Hint" not in output
     code, output = pellucid("check", "mine.py", "--hint")
     assert output.count("Hint ") == 1 and "--hint --hint" in output
+    assert pellucid("check", "mine.py", "--hint", "2")[1].count("Hint ") == 2
+    assert pellucid("check", "--hint", "2", "mine.py")[1].count("Hint ") == 2
     code, output = pellucid("check", "mine.py", "--hint", "--hint", "--hint")
     assert "Hint 3 of 3: Write: " in output and "--solution" in output
     code, output = pellucid("check", "mine.py", "--solution")
@@ -262,6 +264,9 @@ def test_the_page_shows_what_is_said() -> None:
         (("check", "linear.py"), "there is no file linear.py"),
         (("check", "--solution"), "there is no exercise"),
         (("check", "notes.py"), "there is no exercise 'notes'"),
+        (("check", "."), "is a folder"),
+        (("check", "notes.py", "2"), "what is '2'?"),
+        (("start", "relu", "--hint"), "--hint goes with check"),
     ],
 )
 def test_what_cannot_be_done_is_said(words: tuple[str, ...], said: str) -> None:
@@ -284,6 +289,9 @@ def test_what_cannot_be_done_is_said(words: tuple[str, ...], said: str) -> None:
         ("def backward(dy, x):\n    return dy.tolist()\n", "returns a list, and one array is asked for."),
         ("def backward(dy, x):\n    return dy * (x > 0), x\n", "returns 2 values, and one array is asked for."),
         ("def backward(dy, x):\n    return dy * x > 0\n", "a * (b > 0) has the product last"),
+        ("def backward(dy, x):\n    return 1.0 * (x > 0)\n", "what comes from above is not used"),
+        ("def backward(dy, x):\n    return 'dx'\n", "backward returns 'dx', which is no array of numbers"),
+        ("def backward(dy, x):\n    return (dy * (x > 0))[None]\n", "shape (1, 3, 4)"),
     ],
 )
 def test_an_answer_that_fails_is_shown_with_its_line(

@@ -42,8 +42,9 @@ def exercise(
         ),
     ] = None,
     hint: Annotated[
-        int, typer.Option("--hint", count=True, help="With check: a hint; given twice, the next one, and so on.")
+        int, typer.Option("--hint", count=True, help="With check: a hint; given twice, or as --hint 2, two; and so on.")
     ] = 0,
+    number: Annotated[str | None, typer.Argument(hidden=True)] = None,  # the 2 of `--hint 2`
     show: Annotated[bool, typer.Option("--solution", help="With check: print the solution instead.")] = False,
 ) -> None:
     """Write a backward pass, an engine, an optimiser, or find a fault; a hidden check says what is right.
@@ -55,6 +56,18 @@ def exercise(
 
     Example: pellucid exercise start linear
     """
+    if what is not None and what.isdecimal() and hint:  # --hint 2 mse.py
+        what, number = number, what
+    if number is not None:
+        if not (hint and number.isdecimal() and int(number)):
+            raise UsageError(
+                f"what is {number!r}? One exercise or file can be named, and a number of hints after --hint: "
+                f"pellucid exercise {action.value} {what} --hint 2"
+            )
+        hint = int(number)
+    if (hint or show) and action is not Action.CHECK:
+        asked = "--hint" if hint else "--solution"
+        raise UsageError(f"{asked} goes with check: pellucid exercise check {what or 'NAME'} {asked}")
     try:
         if action is Action.LIST:
             _list()
@@ -116,6 +129,11 @@ def _start(name: str | None) -> None:
 def _file(what: str) -> Path:
     """The answer: its file, or that of the exercise of this name."""
     path = Path(what)
+    if path.is_dir():
+        raise UsageError(
+            f"{path} is a folder. pellucid exercise check FILE checks one answer; without a name it checks all answers "
+            "of the folder where it is run."
+        )
     return path.with_suffix(".py") if what in EXERCISES and not path.exists() else path
 
 

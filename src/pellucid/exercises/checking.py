@@ -164,12 +164,17 @@ def _checked(exercise: Exercise, given: Names) -> Outcome:
         report = layer(right["forward"], given["backward"], x, params)
         outcome = _of_report(report, "d")
         if not outcome.right:
-            hint = _usual(exercise, right["forward"], given["backward"], x, params)
+            hint = _unmoved(right["forward"], given["backward"], x, params) or _usual(
+                exercise, right["forward"], given["backward"], x, params
+            )
             if hint:
                 outcome.lines = [*(line for line in outcome.lines if "it looks like" not in line), hint]
                 outcome.fix = ""
             shapes = f"With x {np.shape(x)}" + "".join(f", {name} {value.shape}" for name, value in params.items())
             return Outcome(False, [f"{shapes}:", *outcome.lines], outcome.fix)
+        other = _shaped(right["forward"], given["backward"], x, params, [f"d{name}" for name in report.tensors])
+        if other:
+            return Outcome(False, [other])
         lines = outcome.lines
     return Outcome(True, [*lines, "All of it is right."])
 
@@ -181,6 +186,30 @@ def _solved(exercise: Exercise, old: str = "", new: str = "") -> Names:
         text = solution(exercise)
         path.write_text(text.replace(old, new) if old else text, encoding="utf-8")
         return runpy.run_path(str(path), run_name="__pellucid_check__")
+
+
+def _shaped(forward: Any, answer: Any, x: Any, params: Names, names: list[str]) -> str:
+    """What to say of a right gradient in another shape than what it is the gradient of, as `keepdims=True` leaves."""
+    y, cache = forward(x, **params)
+    found = answer(np.random.default_rng(0).normal(size=np.shape(y)), cache)
+    wanted = [value for value in (x, *params.values()) if np.asarray(value).dtype.kind == "f"]
+    for name, value, one in zip(names, wanted, () if isinstance(found, dict) else _arrays(found), strict=False):
+        if np.shape(one) != np.shape(value):
+            shape = np.shape(value)
+            return f"{name} has the right numbers in shape {np.shape(one)}; {shape} is needed, that of {name[1:]}."
+    return ""
+
+
+def _unmoved(forward: Any, answer: Any, x: Any, params: Names) -> str:
+    """What to say of an answer whose gradients stay as they are when dy, what comes from above, is another."""
+    rng = np.random.default_rng(0)
+    runs = (forward(x, **params) for _ in range(2))
+    one, other = (_arrays(answer(rng.normal(size=np.shape(y)), cache)) for y, cache in runs)
+    deaf = [np.array_equal(a, b) and bool(np.any(a)) for a, b in zip(one, other, strict=True)]
+    if not any(deaf):
+        return ""
+    which = "The gradient stays" if len(deaf) == 1 else "They stay" if all(deaf) else "One of them stays"
+    return f"{which} the same for another dy: what comes from above is not used. The chain rule multiplies by it."
 
 
 def _usual(exercise: Exercise, forward: Any, answer: Any, x: Any, params: Names) -> str:
@@ -203,6 +232,9 @@ def _gives(forward: Any, solved: Any, answer: Any, x: Any, params: Names) -> Non
     dy = np.random.default_rng(0).normal(size=np.shape(y))
     wanted, found = solved(dy, cache), answer(dy, cache)
     count = len(_arrays(wanted))
+    for one in _arrays(found):
+        if one is not None and np.asarray(one).dtype.kind not in "biufc":
+            raise _Misgiven(f"backward returns {one!r}, which is no array of numbers: return the gradient itself.")
     asked = "one array" if count == 1 else f"{count} arrays"
     if isinstance(found, list):
         raise _Misgiven(f"backward returns a list, and {asked} is asked for" + ("." if count == 1 else ", as a tuple."))
