@@ -102,7 +102,8 @@ def find(case: Case) -> Found | None:
     new = f"{last} / 255" if pixels else f"({last} - {last}.mean(axis=0)) / ({last}.std(axis=0) + 1e-8)"
     finding = case.confirmed(
         remedy, other, evidence,
-        "Inputs of this size saturate the units or make every step too long for some weights.",
+        "With inputs of this size one rate is too long for some weights and too short for others, and tanh and "
+        "sigmoid saturate.",
         f"scale them before the training, all rows by the numbers of the training rows: {last} = {new}",
     )  # fmt: skip
     at(finding, written[holder.name])
