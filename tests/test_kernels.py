@@ -18,7 +18,7 @@ import torch
 import pellucid
 from pellucid import kernels
 from pellucid.compile import loops, segment
-from pellucid.kernels import cache, compiler, elementwise, pool, products, table
+from pellucid.kernels import cache, compiler, elementwise, pool, products, table, winograd
 from pellucid.kernels.emitter import Emitter
 
 pytest.importorskip("llvmlite", reason="kernels are compiled by llvmlite")
@@ -35,6 +35,7 @@ class Case(NamedTuple):
     dtypes: tuple[str, ...] = ("float32", "float64")
     bound: float = 1.0  # times the tolerance
     skips: bool = False  # whether it leaves out what counts for nothing, be it NaN, which others multiply by 0
+    tiled: bool = False  # whether an error is one of the largest number near by, be it left out in the end
 
 
 def conv(t: Any, *tensors: Any, **options: Any) -> Any:
@@ -43,8 +44,8 @@ def conv(t: Any, *tensors: Any, **options: Any) -> Any:
 
 CONVOLUTIONS = [  # shapes of input, weight and bias
     ("plain", [(9, 5, 21, 26), (7, 5, 3, 3), (7,)], {}),
-    ("padded", [(4, 16, 16, 16), (16, 16, 3, 3)], {"padding": 1}),
-    ("narrow", [(4, 32, 8, 8), (32, 32, 3, 3), (32,)], {"padding": 1}),
+    ("padded", [(4, 16, 16, 16), (16, 16, 5, 3)], {"padding": 1}),
+    ("narrow", [(4, 32, 8, 8), (32, 32, 3, 5), (32,)], {"padding": 1}),
     ("stride", [(4, 16, 35, 33), (24, 16, 3, 3), (24,)], {"stride": 2, "padding": 1}),
     ("stride over pixels", [(7, 16, 40, 50), (16, 16, 2, 2), (16,)], {"stride": 3}),
     ("uneven", [(4, 9, 23, 47), (13, 9, 5, 2), (13,)], {"stride": (1, 2), "padding": (4, 1), "dilation": (2, 1)}),
@@ -52,6 +53,13 @@ CONVOLUTIONS = [  # shapes of input, weight and bias
     ("each channel", [(8, 16, 32, 32), (16, 1, 3, 3), (16,)], {"padding": 1, "groups": 16}),
     ("few outputs", [(32, 6, 35, 37), (6, 3, 3, 3), (6,)], {"groups": 2, "stride": (2, 1)}),
     ("wide", [(4, 4, 3, 301), (4, 4, 3, 9), (4,)], {"padding": 1}),
+]
+
+FILTERED = [  # those of 3 by 3 with fewer multiplications
+    ("even", [(4, 16, 16, 16), (16, 16, 3, 3)], {"padding": 1}),
+    ("odd", [(3, 70, 13, 17), (67, 70, 3, 3), (67,)], {}),
+    ("wide", [(1, 30, 6, 77), (31, 30, 3, 3), (31,)], {"padding": (3, 2)}),
+    ("small", [(41, 31, 3, 4), (47, 31, 3, 3), (47,)], {"padding": 1}),
 ]
 
 
@@ -154,6 +162,11 @@ CASES = [
                 ("convolution_windows", "convolution_windows_weight")),
               *["convolution_image"][: "padding" in options]), bound=3)
         for name, shapes, options in CONVOLUTIONS
+    ],
+    *[
+        Case(f"filtered {name}", partial(conv, **options), [tuple(shapes)],
+             ("winograd", "winograd_kernel", "winograd_weight", "winograd_weight_whole"), bound=3, tiled=True)
+        for name, shapes, options in FILTERED
     ],
     Case("lstm", lstm, [
         ((1, 1, 3), (1, 1, 2), (1, 1, 2), (8, 3), (8, 2), (8,), (8,)),
@@ -280,7 +293,16 @@ def near(found: list[np.ndarray], wanted: list[np.ndarray], dtype: str, bound: f
         np.testing.assert_allclose(a, b, rtol=bound * relative * 4, atol=bound * (relative * size + absolute))
 
 
-SAMPLE = ("gelu", "conv stride", "lstm", "batch norm", "softmax", "adam 1", "attention of whole vectors")
+SAMPLE = (
+    "gelu",
+    "conv stride",
+    "filtered small",
+    "lstm",
+    "batch norm",
+    "softmax",
+    "adam 1",
+    "attention of whole vectors",
+)
 OLDER = ("gelu", "softmax", "adam 1", "cross entropy")
 ROWS = [
     pytest.param(
@@ -331,7 +353,7 @@ def test_numbers_that_are_none_come_out_as_in_pytorch(
         assert not (differ & np.isnan(a) if case.skips else differ).any()
         whole = np.isfinite(a) & np.isfinite(b)
         size = float(np.abs(b[whole]).max()) if whole.any() else 0.0
-        relative, absolute = 1e-4, 1e-5 * min(size, 1e3)
+        relative, absolute = 1e-4, 1e-5 * (size if case.tiled else min(size, 1e3))
         whole &= np.isclose(c, b, relative, absolute)  # sums of 1e30 and small numbers depend on their order
         np.testing.assert_allclose(a[whole], b[whole], relative, absolute)
 
@@ -438,6 +460,64 @@ def test_the_number_of_threads_changes_no_bit(
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_filtering_is_as_exact_as_it_says(dtype: str) -> None:
+    random, unit = np.random.default_rng(0), np.finfo(dtype).eps / 2
+    x, weight = random.standard_normal((2, 45, 14, 19)), random.standard_normal((37, 45, 3, 3))
+    g = random.standard_normal((2, 37, 14, 19))
+    x[0, :, :, :7] *= 1e4  # what a number is made of decides, not what is elsewhere
+    x, weight, g = (array.astype(dtype) for array in (x, weight, g))
+    found = (
+        winograd.forward(x, weight, None, (14, 19), (1, 1)),
+        winograd.forward(g, weight, None, (14, 19), (1, 1), turned=True),
+        winograd.of_weight(g, x, weight.shape, (1, 1)),
+    )
+    exact = [torch.from_numpy(array.astype(np.float64)) for array in (x, weight, g)]
+    whole = torch.nn.functional.conv2d(exact[0], exact[1], padding=1)
+    wanted = (
+        whole,
+        torch.nn.grad.conv2d_input(exact[0].shape, exact[1], exact[2], padding=1),
+        torch.nn.grad.conv2d_weight(exact[0], exact[1].shape, exact[2], padding=1),
+    )
+
+    def largest(array: Any, step: int) -> Any:
+        """Of the 4 by 4 pixels of each tile, or the 2 by 2: (images, channels, tiles down, tiles across)."""
+        room = np.pad(np.abs(array), ((0, 0), (0, 0), (step, 3), (step, 3)))
+        size = 2 + 2 * step
+        tiles = np.lib.stride_tricks.sliding_window_view(room, (size, size), axis=(2, 3))[:, :, ::2, ::2]
+        return tiles.max((4, 5))[:, :, :7, :10]
+
+    def spread(tiles: Any) -> Any:
+        return tiles.repeat(2, 2).repeat(2, 3)[:, :, :14, :19]
+
+    peaks = np.abs(weight).max((2, 3))
+    bounds = (
+        64 * (45 + 12) * np.einsum("nchw,oc->nohw", spread(largest(x, 1)), peaks),
+        64 * (37 + 12) * np.einsum("nohw,oc->nchw", spread(largest(g, 1)), peaks),
+        36 * (140 + 12) * np.einsum("nohw,nchw->oc", largest(g, 0), largest(x, 1))[:, :, None, None],
+    )
+    for got, value, bound in zip(found, wanted, bounds, strict=True):
+        assert got is not None
+        error = np.abs(got - value.numpy())
+        assert (error <= bound * unit).all()
+        if dtype == "float32":
+            assert np.sqrt((error**2).mean() / (value.numpy() ** 2).mean()) < 8 * unit
+
+
+def test_filtering_leaves_what_is_not_finite_to_others() -> None:
+    x, weight = np.ones((1, 16, 8, 8), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    g = np.ones((1, 16, 8, 8), np.float32)
+    for value in (np.nan, np.inf, -np.inf):
+        for array in (x, weight, g):
+            at = (0, 3, 2, 1)
+            kept, array[at] = array[at], value
+            with np.errstate(all="ignore"):
+                assert (winograd.forward(x, weight, None, (8, 8), (1, 1)) is None) == (array is not g)
+                assert (winograd.forward(g, weight, None, (8, 8), (1, 1), turned=True) is None) == (array is not x)
+                assert (winograd.of_weight(g, x, weight.shape, (1, 1)) is None) == (array is not weight)
+            array[at] = kept
 
 
 def test_attention_keeps_no_matrix_of_all_scores() -> None:

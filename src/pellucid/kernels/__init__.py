@@ -6,7 +6,8 @@
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
-| `windows` | its loops, as products of windows with weights |
+| `winograd`, `transformations` | convolution by 3 by 3 with fewer multiplications |
+| `windows` | its other loops, as products of windows with weights |
 | `products` | products of two matrices, and their sum with a bias or a weight |
 | `blas` | the product that NumPy's own BLAS has |
 | `attention` | attention of each head, forward and backward |

@@ -27,7 +27,7 @@ import numpy as np
 
 from pellucid.backend import Array
 
-from . import compiler, windows
+from . import compiler, windows, winograd
 from .emitter import Emitter, Value, vector
 from .pool import share
 from .table import TYPES, Kernel, address
@@ -331,6 +331,10 @@ def forward(
         return None
     if kernel == [1, 1]:  # a product of matrices as it is
         return None
+    if winograd.pays(weight.shape, stride, dilation, groups, len(x), out, x.itemsize):
+        made = winograd.forward(x, weight, bias, out, padding)
+        if made is not None:
+            return made
     run = _filling(weight.reshape(groups, o // groups, -1), bias, *out)
     if run is None:
         return None
@@ -352,6 +356,10 @@ def of_input(
     (s, t), (p, q) = stride, padding
     if kh * kw == 1:
         return None
+    if winograd.pays(weight.shape, stride, dilation, groups, n, (h, w), g.itemsize, turned=True):
+        made = winograd.forward(g, weight, None, (h, w), (2 - p, 2 - q), turned=True)
+        if made is not None:
+            return made
     # The pixels with remainder r of the stride see the taps i with i · dilation = r + padding, up to a multiple of it.
     down, across = [i * dilation[0] for i in range(kh)], [j * dilation[1] for j in range(kw)]
     top, left = down[-1] // s, across[-1] // t
@@ -395,6 +403,10 @@ def of_weight(g: Array, x: Array, shape: Any, stride: Pair, padding: Pair, dilat
     target = compiler.target() if _fits(g, x, g.size * c * kh * kw) else None
     if target is None or kh * kw == 1:
         return None
+    if winograd.pays(shape, stride, dilation, groups, len(x), g.shape[2:], g.itemsize):
+        found = winograd.of_weight(g, x, shape, padding)
+        if found is not None:
+            return found
     g = np.ascontiguousarray(g)
     if o // groups < windows.FEWEST:
         return _of_few(g, x, shape, stride, padding, dilation, groups, target.lanes * 4 // g.itemsize)
