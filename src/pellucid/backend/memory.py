@@ -12,6 +12,10 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ctypes
 
 KEPT = 512 << 20
 _LARGEST = 32 << 20  # of a block that is kept: the most that glibc allows
@@ -24,9 +28,21 @@ def keep_freed() -> bool:
     """Do so, once; whether it is done."""
     if sys.platform != "linux" or os.environ.get("PELLUCID_KEEP_MEMORY") == "0" or any(map(os.environ.get, _OWN)):
         return False
+    library = _glibc()
+    return bool(library and library.mallopt(_MMAP_THRESHOLD, _LARGEST) and library.mallopt(_TRIM_THRESHOLD, KEPT))
+
+
+def give_back() -> None:
+    """Give what is free now to the system: after work that was done once, and took more than what follows."""
+    library = _glibc() if keep_freed() else None
+    if library is not None:
+        library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The GNU C library, if that is the one."""
     import ctypes
 
     library = ctypes.CDLL(None)
-    if not (hasattr(library, "gnu_get_libc_version") and hasattr(library, "mallopt")):
-        return False
-    return bool(library.mallopt(_MMAP_THRESHOLD, _LARGEST) and library.mallopt(_TRIM_THRESHOLD, KEPT))
+    names = ("gnu_get_libc_version", "mallopt", "malloc_trim")
+    return library if all(hasattr(library, name) for name in names) else None

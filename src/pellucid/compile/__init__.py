@@ -11,6 +11,7 @@
 | `plan`, `lines` | from the graph to one Python function that runs it |
 | `segment` | kernels that follow one another, run by one call |
 | `products` | which code computes a product |
+| `lifetimes` | how long each value is needed, and memory that those share which are not needed at once |
 | `memory` | memory of what is handed out |
 | `watching` | what a function depends on beside its arguments, and does beside its results |
 | `guards` | whether all that is as it was, in one function |

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from pellucid.backend.memory import give_back
 from pellucid.core import Tensor, get_default_dtype, state
 
 from .cost import measured
@@ -67,6 +68,7 @@ class Compiled:
         result, made = record(self.function, args, kwargs, inputs, strict=strict, first=first)
         if isinstance(made, Recording):
             self._made += 1
+            give_back()  # what the eager run that was recorded held at once
             self._recordings.setdefault(key, []).insert(0, made)
         elif not first:
             self._refuse(made)

@@ -44,6 +44,11 @@ class Value:
         return size
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
     def dense(self) -> bool:
         """Whether it lies in one piece of memory, the last index first."""
         step = self.dtype.itemsize

@@ -6,6 +6,7 @@ it is handed out, in memory of its own (see `memory`), else *dynamic*: a variabl
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,26 @@ from pellucid.kernels.pool import share
 from pellucid.kernels.table import address
 
 from .graph import CONSTANT, HELD, INPUT, Graph, Value
+from .lifetimes import Pool, unite
 from .memory import Kept
 from .products import multiplied
 from .segment import Call, Later, Named, Segment
+
+_NAME = re.compile(r"\b[vd]\d+\b")
 
 
 class Lines:
     """Lines, calls, names and memory."""
 
     def __init__(self, graph: Graph) -> None:
+        unite(graph)
         self.graph = graph
         self.names: dict[str, Any] = {
             "matmul": multiplied, "asarray": np.asarray, "address": address, "share": share,
-            "laid": laid_out,
+            "laid": laid_out, "separate": separate,
         }  # fmt: skip
         self.early: list[str] = []  # memory for what is handed out
-        self.lines: list[str] = []
+        self.lines: list[str] = []  # statements, each of one line or more: names are in use until its end
         self.segments: list[Segment] = []
         self._open: Segment | None = None
         self._kept: dict[int, Kept] = {}
@@ -39,7 +44,8 @@ class Lines:
         self._alive: list[Value] = []  # values made here: an id means one of them
         self.static: dict[int, Array] = {}
         self.dynamic: dict[int, str] = {}
-        self.buffers: dict[int, Array] = {}
+        self.pool = Pool()
+        self._blocks: dict[int, Array] = {}  # by the memory of the values that lie in one
         self._fresh: set[int] = set()  # handed-out values that are in memory of their own anyway
         self._handed_out = {value.memory for value in graph.escaping()}
         self.held: list[tuple[Tensor, Array]] = []
@@ -82,8 +88,24 @@ class Lines:
             self._fresh.add(id(value))
             return name
         if id(value) not in self.static:
-            self.static[id(value)] = self.buffers[id(value)] = np.empty(value.shape, value.dtype)
+            self.static[id(value)], self._blocks[value.memory] = self.pool.take(value.shape, value.dtype)
         return self._read(value)
+
+    def _bury(self, memories: set[int]) -> None:
+        """Let what is made next lie where these did."""
+        for memory in memories:
+            if memory in self._blocks:
+                self.pool.give(self._blocks.pop(memory))
+
+    def _overwrite(self, old: Value, new: Value) -> None:
+        """Have a value lie where another one did, which dies now."""
+        if id(old) in self.static:
+            self.static[id(new)] = self.static[id(old)].view()
+            if old.memory in self._blocks:
+                self._blocks[new.memory] = self._blocks.pop(old.memory)
+        else:
+            self.dynamic[id(new)] = self.dynamic[id(old)]
+            self._fresh.add(id(new))  # it lies as it is said to
 
     def _address(self, value: Value, strides: tuple[int, ...]) -> str:
         """The address of an array that lies as `strides` say."""
@@ -127,14 +149,24 @@ class Lines:
         table = self._name("table", memoryview(segment.table))
         function = self._name("segment", segment.function)
         where = address(segment.table)
-        self.lines += [f"{table}[{place}] = {expression}" for place, expression in segment.named]
+        lines = [f"{table}[{place}] = {expression}" for place, expression in segment.named]
         labels = ", ".join(call.label for call in segment.calls)
-        self.lines.append(f"{function}(0, 0, {where})  # {labels}")
+        lines.append(f"{function}(0, 0, {where})  # {labels}")
         if segment.stops:
-            self.lines.append(f"while {table}[0]:")
+            lines.append(f"while {table}[0]:")
             for i in segment.stops:
-                self.lines.append(f"    if {table}[0] == {i + 1}: {self._odd[i]}")
-            self.lines.append(f"    {function}({table}[0], 0, {where})")
+                lines.append(f"    if {table}[0] == {i + 1}: {self._odd[i]}")
+            lines.append(f"    {function}({table}[0], 0, {where})")
+        self.lines.append("\n".join(lines))
+
+    def _let_go(self, after: list[str]) -> list[str]:
+        """The lines, each variable that `after` does not name deleted behind the last statement that does."""
+        own = set(self.dynamic.values()).difference(*map(_NAME.findall, after))
+        last = {name: i for i, text in enumerate(self.lines) for name in _NAME.findall(text) if name in own}
+        gone: dict[int, list[str]] = {}
+        for name, i in last.items():
+            gone.setdefault(i, []).append(name)
+        return [f"{text}\ndel {', '.join(gone[i])}" if i in gone else text for i, text in enumerate(self.lines)]
 
     def _strides(self, value: Value) -> tuple[int, ...]:
         return self.static[id(value)].strides if id(value) in self.static else value.strides
@@ -147,6 +179,17 @@ class Lines:
         if id(value) in self.static:
             return self.static[id(value)].flags.c_contiguous
         return value.dense and (id(value) in self._kept or value.kind == INPUT)
+
+
+def separate(made: Array, *given: Array) -> Array:
+    """What an op made of `given`; a copy where it lies in the memory of one, though it did not when it was recorded.
+
+    Whether a reshape copies depends on how its argument lies, and the loops of a plan may lay it otherwise.
+    """
+    for each in given:
+        if made is each or (made.base is not None and np.may_share_memory(made, each)):
+            return made.copy()
+    return made
 
 
 def laid_out(array: Array, strides: tuple[int, ...]) -> Array:

@@ -23,7 +23,10 @@ _TYPES = {"float32": "float", "float64": "double"}
 
 
 class Native(NamedTuple):
-    """The function `(start, stop, addresses of reads…, addresses of outputs…)` of a loop, and its range."""
+    """The function `(start, stop, addresses of reads…, addresses of outputs…)` of a loop, and its range.
+
+    An output that lies over what is read has no address of its own.
+    """
 
     function: Callable[..., None]
     total: int  # of the first dimension
@@ -58,8 +61,14 @@ def collapsed(shape: tuple[int, ...], steps: list[list[int]]) -> tuple[list[int]
     return (lengths, kept) if lengths else ([1], [[0] for _ in steps])
 
 
-def emit(loop: Loop, strides: dict[int, tuple[int, ...]]) -> tuple[Emitter, list[int]] | None:
-    """The kernel of a loop, and its lengths; `strides` has those of what it reads, by the value's id."""
+def emit(
+    loop: Loop, strides: dict[int, tuple[int, ...]], over: dict[int, Value] | None = None
+) -> tuple[Emitter, list[int]] | None:
+    """The kernel of a loop, and its lengths; `strides` has those of what it reads, by the value's id.
+
+    `over` says, by an output's id, in place of which argument it is written: the two are one parameter.
+    """
+    over = over or {}
     type = _TYPES[str(loop.body[0].outputs[0].dtype)]
     summed = {id(out) for _, out in loop.sums}
     steps: list[list[int]] = []
@@ -73,8 +82,11 @@ def emit(loop: Loop, strides: dict[int, tuple[int, ...]]) -> tuple[Emitter, list
     of_sums = [own for value, own in zip(loop.outputs, steps[len(loop.args) :], strict=True) if id(value) in summed]
     if any(own[-1] != 1 or any(own[:-1]) for own in of_sums):
         return None
-    k = Emitter("loop", dict.fromkeys(names, "ptr"))
     values = dict(zip([*map(id, loop.args), *map(id, loop.outputs)], zip(names, steps, strict=True), strict=True))
+    for out, old in over.items():
+        names.remove(values[out][0])
+        values[out] = values[id(old)]
+    k = Emitter("loop", dict.fromkeys(names, "ptr"))
     for _, out in loop.sums:
         with k.loop(0, k.constant("i64", lengths[-1])) as j:
             k.store(k.constant(type, 0.0), getattr(k, values[id(out)][0]), j)
@@ -122,11 +134,11 @@ def sum_of_rows(rows: int, columns: int, type: str) -> Callable[..., None] | Non
     return _made[key]
 
 
-def native(loop: Loop, strides: dict[int, tuple[int, ...]]) -> Native | None:
+def native(loop: Loop, strides: dict[int, tuple[int, ...]], over: dict[int, Value] | None = None) -> Native | None:
     """Machine code for a loop; None where there is none, and then its applications run one by one."""
     if compiler.target() is None:
         return None
-    emitted = emit(loop, strides)
+    emitted = emit(loop, strides, over)
     if emitted is None:
         return None
     kernel, lengths = emitted

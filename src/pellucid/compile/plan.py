@@ -12,6 +12,7 @@ by another, `bound()` is False and the plan is made anew.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from pellucid.kernels.table import TYPES, address
 
 from . import classes, loops, products, scalars, updates
 from .graph import HELD, INPUT, Graph, Node, Value, mapped
+from .lifetimes import deaths
 from .lines import Lines
 from .loops import native
 from .passes.descent import Descent
@@ -33,6 +35,7 @@ from .passes.lowering import stand_in
 from .segment import Later, kernel, texts
 
 _EACH = 1 << 16  # numbers that a thread takes at least
+_LARGE = 1 << 19  # bytes
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -46,8 +49,9 @@ class Plan(Lines):
         self.natives = 0
         self._threads = get_num_threads()
         self.groups = updates.groups(graph.nodes)
-        for node in graph.nodes:
+        for node, self._dying in zip(graph.nodes, deaths(graph), strict=True):
             self._node(node)
+            self._bury(self._dying)
         self._close()
         self._finish()
 
@@ -109,8 +113,9 @@ class Plan(Lines):
         self._ids = {id(array) for array in self.static.values()}
         head = ", ".join(f"x{i}" for i in range(len(self.graph.inputs)))
         given = outputs[0] if self._single else f"({''.join(name + ', ' for name in outputs)})"
-        body = [*before, *self.early, *self.lines, *after, f"return {given}"]
-        self.source = "\n".join([f"def run({head}):", *("    " + line for line in body)])
+        after.append(f"return {given}")
+        body = [*before, *self.early, *self._let_go(after), *after]
+        self.source = f"def run({head}):\n" + textwrap.indent("\n".join(body), "    ")
         namespace = dict(self.names)
         exec(compile(self.source, "<pellucid.compile>", "exec"), namespace)  # noqa: S102  the text made above
         self._run: Callable[..., Any] = namespace["run"]
@@ -228,7 +233,8 @@ class Plan(Lines):
 
     def _loop(self, loop: Loop) -> None:
         strides = {id(value): self._strides(value) for value in loop.args}
-        made = native(loop, strides) if all(v.dtype.isnative for v in loop.args) else None
+        over = self._overwritten(loop)
+        made = native(loop, strides, over) if all(v.dtype.isnative for v in loop.args) else None
         if made is None:
             for node in loop.body:
                 self._call(node)
@@ -238,9 +244,13 @@ class Plan(Lines):
                 self._fresh.add(id(out))
             return
         self.natives += 1
+        each = [(value, strides[id(value)]) for value in loop.args]
         for value in loop.outputs:
-            self._buffer(value)
-        each = [(value, strides[id(value)]) for value in loop.args] + [(v, v.strides) for v in loop.outputs]
+            if id(value) in over:
+                self._overwrite(over[id(value)], value)
+            else:
+                self._buffer(value)
+                each.append((value, value.strides))
         if made.splits and made.total * made.row >= 2 * _EACH and self._threads > 1:
             listed = ", ".join(self._address(value, own) for value, own in each)
             function = self._name("loop", made.function)
@@ -249,6 +259,28 @@ class Plan(Lines):
         label = f"loop for {', '.join(map(repr, loop.outputs))}"
         places = [self._place(value, own) for value, own in each]
         self._call_native(kernel(label, made.function, 0, made.total, *places))
+
+    def _overwritten(self, loop: Loop) -> dict[int, Value]:
+        """By an output's id, the argument in whose memory it can lie: one that dies here, and lies as it will.
+
+        Where the argument is a variable of the text, only if it is large: memory that is the same in each run is faster
+        to get at.
+        """
+        sums = {id(out) for _, out in loop.sums}
+        memories = [value.memory for value in loop.args]
+        free = [
+            value for value in loop.args
+            if value.memory in self._dying and memories.count(value.memory) == 1 and value.shape == loop.shape
+            and value.dense and (value.memory in self._blocks or value.nbytes >= _LARGE)
+            and (id(value) not in self.static or self.static[id(value)].flags.c_contiguous)
+        ]  # fmt: skip
+        found: dict[int, Value] = {}
+        for out in loop.outputs:
+            like = [value for value in free if value.dtype == out.dtype]
+            if like and out.shape == loop.shape and id(out) not in sums and out.memory not in self._handed_out:
+                found[id(out)] = like[0]
+                free = [value for value in free if value is not like[0]]
+        return found
 
     def _call(self, node: Node) -> None:
         """An elementwise op by NumPy alone, into memory that is there already where one call does it."""
@@ -316,9 +348,13 @@ class Plan(Lines):
             return
         names = [self._name_of(value) for value in node.outputs]
         self._say(f"{', '.join(names)} = {function}({given})")
+        near = {value.memory for value in node.reads()}
+        arguments = ", ".join(dict.fromkeys(map(self._argument, node.reads())))
         for value, name in zip(node.outputs, names, strict=True):
             if not value.shape:
                 self._say(f"{name} = asarray({name})")
+            elif near and value.memory not in near:
+                self._say(f"{name} = separate({name}, {arguments})")
 
 
 def _lowered(node: Node) -> bool:

@@ -348,8 +348,7 @@ class Recording:
         return [*costs(self.apart.forward), *costs(self.apart.backward)]
 
     def _explained(self, graph: Graph, plan: Plan, peak: Peak | None) -> str:
-        size = sum(array.nbytes for array in plan.buffers.values())
-        compiled = f"{plan.natives} of {len(plan.loops)} loops as machine code, {size:,} bytes of buffers"
+        compiled = f"{plan.natives} of {len(plan.loops)} loops as machine code, {plan.pool.size:,} bytes of buffers"
         return "\n".join([
             f"after the passes ({', '.join(name for name, _ in PASSES)}), {len(graph.nodes)} nodes, {compiled}:",
             str(graph), "", "what runs:", plan.source, *([] if peak is None else ["", roofline(graph, peak)]),

@@ -84,7 +84,8 @@ def run(graph: Graph) -> None:
             while id(summed) in source:
                 summed = source[id(summed)]
             at = position.get(id(summed))
-            if at is not None and isinstance(items[at], Loop) and node.outputs[0].memory not in written:
+            steady = summed.memory not in written and node.outputs[0].memory not in written
+            if at is not None and isinstance(items[at], Loop) and steady:
                 loop = items[at]
                 if not isinstance(loop, Loop) or summed.shape != loop.shape or loop.shape[-1] < 2:
                     loop = None
