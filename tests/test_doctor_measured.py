@@ -15,7 +15,7 @@ from pellucid.doctor.probes.passes import StudiedPass, descent
 from pellucid.doctor.probes.recorded import DISAGREES
 from pellucid.doctor.probes.roles import pair_of
 from pellucid.doctor.process.lab import PassOutcome
-from pellucid.doctor.process.parameters import Parameters, classify
+from pellucid.doctor.process.moving import Parameters, classify
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import _tensor
 from pellucid.doctor.rules.cells import TensorCell

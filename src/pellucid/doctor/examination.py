@@ -19,7 +19,7 @@ from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.clock import OutOfTime, until
 from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.parameters import root_of
+from pellucid.doctor.process.moving import root_of
 from pellucid.doctor.process.source import Assignments, draws_units
 from pellucid.doctor.progress import NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss, no_usual_loss
 from pellucid.doctor.proof import as_note, at_ties, prove
@@ -135,10 +135,11 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     wrong_rules = bool(rules) and any(finding.cause == rules[0].cause for finding in findings)
     if wrong_rules:
         findings = rules
-    random = _drawn(session, judgement) if judgement.wrong else set[str]()
+    asks = bool(judgement.wrong) and not wrong_rules  # a rule that was tried by itself is wrong whatever is drawn
+    random = _drawn(session, judgement) if asks else set[str]()
     depends = {key[1].split(".")[-1] for key in seen.depends}
-    units = bool(judgement.wrong) and draws_units(session.program.loops.sources, depends)
-    if judgement.wrong and (random >= set(judgement.wrong) or units):
+    units = asks and draws_units(session.program.loops.sources, depends)
+    if asks and (random >= set(judgement.wrong) or units):
         names = ", ".join(judgement.wrong)
         return Report(
             "inconclusive",

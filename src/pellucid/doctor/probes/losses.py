@@ -7,7 +7,7 @@ have slopes in one direction, and a learning rate absorbs the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,17 +156,18 @@ def candidates(
     subtracted: Collection[tuple[str, str]] = (),
     least: int | None = None,
     running: Collection[Key] = (),
+    tensors: Sequence[np.ndarray] = (),
 ) -> list[Candidate]:
     """Every loss that the values seen in a pass suggest. `moved` is the same pass with other parameters.
 
     `parameters` are the values of the parameters: a number that is one of them is another name for it. `subtracted` are
     the names of what the program subtracts from one another: an output and its label, often. `least`: how much a name
     has to speak for a candidate. `running`: sums that go on from pass to pass: what a pass adds to one may be its loss,
-    and it is nobody's output.
+    and it is nobody's output. `tensors`: the parameters, of which a multiple is a penalty's slope, and no output.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
-    seen = {key: series for key, series in seen.items() if not _stays(key, series, seen)}
+    seen = {k: series for k, series in seen.items() if not (_stays(k, series, seen) or _is_multiple(series, tensors))}
     for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running), key=_rank):
         if least is not None and candidate.named < least:
             continue
@@ -199,6 +200,19 @@ def _stays(key: Key, series: list[np.ndarray], seen: Seen) -> bool:
     if not key[0].startswith("loop") or ("", key[1]) not in seen or len(series) < 2:
         return False
     return all(value.shape == series[0].shape and np.array_equal(value, series[0]) for value in series[1:])
+
+
+def _is_multiple(series: list[np.ndarray], tensors: Sequence[np.ndarray]) -> bool:
+    """Whether a value is a parameter times a number, such as the slope of its penalty, `2 * lam * w`."""
+    first = series[0].ravel()
+    if first.size < 2 or not np.isfinite(first).all() or not first.any():
+        return False
+    for values in tensors:
+        if values.size == first.size and (size := float(values @ values)) > 0:
+            share = float(first @ values) / size
+            if share not in (0.0, 1.0) and np.abs(first - share * values).max() <= 1e-12 * np.abs(first).max():
+                return True
+    return False
 
 
 def _rank(candidate: Candidate) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from pellucid.doctor.process.paths import Group, Scope, leaves
 
 LONG = 250  # steps of a forward pass in which a mistake is looked for only where the backward pass goes wrong
 DISAGREES = "what was recorded of the loss does not agree with its slopes"
+LONGEST = 600.0  # seconds, where a laboratory has no end
 LARGEST = 2**25  # bytes of an array of data that is taken along
 MAKERS = (
     *("zeros", "ones", "empty", "full", "eye", "identity", "zeros_like", "ones_like", "empty_like", "full_like"),
@@ -93,6 +95,9 @@ def autopsy(
     agrees = all(_agrees(truth[name], entry, candidate, name) for name in entry.gradient)
     if not agrees:
         return Autopsy("inconclusive", notes=[DISAGREES])
+    for name in agreed:  # what decays, or follows a velocity, beside its slope is as right as the slope
+        if name in given and not _multiple(given[name], truth[name].reshape(given[name].shape), 0.0):
+            given[name] = _along(given[name], truth[name].reshape(given[name].shape), entry.values[name])
     largest = max((float(np.abs(v).max(initial=0)) for v in given.values()), default=0.0)
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
     moved = {name: entry.values[name] + entry.update[name] for name in entry.values}
@@ -101,9 +106,8 @@ def autopsy(
     by_steps: list[Named] = []
     left = set(wrong)
     if wrong:
-        steps, left = stepwise(
-            tape, given, wrong, agreed, moved, sizes, lab.left() / (2 if len(tape.useful()) > LONG else 4)
-        )
+        until = lab.left() * (1 / 2 if len(tape.useful()) > LONG else 3 / 4)
+        steps, left = stepwise(tape, given, wrong, agreed, moved, sizes, lambda: lab.left() > until)
         by_steps = [named for step in steps for named in _of_step(step, files)]
         if by_steps and not left and len(tape.useful()) > LONG:
             return Autopsy("wrong", by_steps, [], True, first, lines, derived)
@@ -111,7 +115,7 @@ def autopsy(
         (None, {n: g.reshape(shapes[n]) for n, g in p.gradient.items()}) for p in earlier if p is not entry
     ]
     try:
-        with _limit(max(1.0, lab.left() - 0.5)):
+        with _limit(lab):
             result = examine(
                 tape,
                 {name: entry.values[name].reshape(shapes[name]) for name in entry.values},
@@ -153,19 +157,25 @@ def _of_step(step: Step, files: Any) -> list[Named]:
 
 
 @contextmanager
-def _limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in what takes longer."""
+def _limit(lab: Lab) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer than the laboratory is open: by the processor, and by the clock."""
 
     def late(signum: int, frame: Any) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = (
+        (signal.SIGPROF, signal.ITIMER_PROF, lab.deadline - time.process_time()),
+        (signal.SIGALRM, signal.ITIMER_REAL, lab.closes - time.monotonic()),
+    )
+    before = [signal.signal(number, late) for number, _, _ in timers]
+    for _, timer, seconds in timers:
+        signal.setitimer(timer, min(max(1.0, seconds - 0.5), LONGEST))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for (number, timer, _), old in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(number, old)
 
 
 def _multiple(given: np.ndarray, true: np.ndarray, largest: float) -> bool:
@@ -174,6 +184,13 @@ def _multiple(given: np.ndarray, true: np.ndarray, largest: float) -> bool:
         return float(np.abs(given).max(initial=0)) <= 1e-9 * largest
     ratio = float((given * true).sum()) / size
     return bool(np.abs(given - ratio * true).max(initial=0) <= 1e-6 * max(np.abs(given).max(initial=0), 1e-9 * largest))
+
+
+def _along(given: np.ndarray, true: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The part of a gradient that is the true one, where the rest is a multiple of the weights."""
+    design = np.stack([true.ravel(), weights.ravel()], 1)
+    ratio = float(np.linalg.lstsq(design, given.ravel(), rcond=None)[0][0])
+    return ratio * true
 
 
 def taped(lab: Lab, found: Parameters, candidate: Candidate) -> Generator[PassRun, PassOutcome, Tape | str]:

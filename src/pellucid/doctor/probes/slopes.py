@@ -15,7 +15,7 @@ from pellucid.doctor.probes.losses import Candidate, Key, Seen, candidates, of_c
 from pellucid.doctor.probes.passes import SlopeStudy, StudiedPass, descent
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.lab import Ended, Lab, Next, PassOutcome, PassRun
-from pellucid.doctor.process.parameters import Parameters
+from pellucid.doctor.process.parameters import Parameters, next_move
 from pellucid.doctor.process.paths import Scope
 from pellucid.doctor.process.rates import rate_values
 
@@ -25,6 +25,7 @@ CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 WORTH = 3e-4  # how much of a slope may be rounding
 TELLING = 0.9  # how far the updates have to go along the slope of a loss whose name says nothing
+SLOW_ONES = 8  # losses that are measured with the parameters held
 RELATIVE = 1e-5  # of a tensor's size: how far it is moved
 
 
@@ -51,7 +52,9 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
     try:
         for least in (2, None) if wanted is None else (None,):  # by their names first; then whatever else there is
             names, values = frozenset(found.groups), _values(plain, found)
-            result.candidates = candidates(plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running)
+            result.candidates = candidates(
+                plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running, [*start.values()]
+            )
             rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
             chosen = _pruned(result.candidates, rough, 24, result.seen)
             if any(_explains(rough, candidate) for candidate in chosen):
@@ -65,7 +68,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
             result.late = {c for c in chosen if not _close(c.value(plain.seen), c.value(fast.seen))}
         early_ones = [c for c in chosen if c not in result.late]
         if result.late and not any(c.named > 0 and c.is_seen for c in early_ones):
-            slow = [c for c in result.late if c.named > 0][:2]
+            slow = [c for c in chosen if c in result.late and c.named > 0][:SLOW_ONES]
         else:
             slow = []
         chosen = early_ones
@@ -84,6 +87,8 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
             chosen = _pruned(chosen, entry, 12, result.seen) if len(result.passes) == 1 else chosen
             yield Next()
             step += 1
+            if not any(update.any() for update in entry.update.values()):
+                yield from next_move(lab, found.parameters)
             if len(result.passes) == passes - 2:  # the last ones later in the training
                 end = lab.left() - seconds * 0.07
                 for _ in range(60):

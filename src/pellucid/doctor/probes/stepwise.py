@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -56,16 +55,15 @@ def stepwise(
     right: Iterable[str],
     moved: Mapping[str, np.ndarray],
     sizes: Iterable[int],
-    seconds: float,
+    goes_on: Callable[[], bool],
 ) -> tuple[list[Step], set[str]]:
     """The mistakes, the one nearest to the loss first, and the tensors whose gradients they do not explain.
 
-    All is compared up to a factor.
+    All is compared up to a factor, for as long as `goes_on` says that there is time.
     """
-    ends = time.monotonic() + seconds
     base = _convention(tape, given, right)
-    search = _Search(tape, given, set(wrong), set(right), dict(moved), tuple(sizes), ends, base)
-    while search.left and len(search.found) < MOST and time.monotonic() < ends and search.next():
+    search = _Search(tape, given, set(wrong), set(right), dict(moved), tuple(sizes), goes_on, base)
+    while search.left and len(search.found) < MOST and goes_on() and search.next():
         pass
     return search.found, search.left
 
@@ -90,7 +88,7 @@ class _Search:
     right: set[str]
     moved: dict[str, np.ndarray]
     sizes: tuple[int, ...]
-    ends: float
+    goes_on: Callable[[], bool]
     change: Change
     found: list[Step] = field(default_factory=list)
 
@@ -163,7 +161,7 @@ class _Search:
 
     def _hypotheses(self, case: TapeCase, near: frozenset[int]) -> Iterator[Hypothesis]:
         for hypothesis in itertools.chain.from_iterable(generator(case) for generator in GENERATORS):
-            if time.monotonic() > self.ends:
+            if not self.goes_on():
                 return
             if hypothesis.weight >= WEAKEST and hypothesis.change.places() & near:
                 yield hypothesis
@@ -174,7 +172,7 @@ class _Search:
         fine = [name for name in self.given if name not in self.left and fits(truth[name], self.given[name])]
         best: Hit | None = None
         for hypothesis in able:
-            if time.monotonic() > self.ends:
+            if not self.goes_on():
                 break
             with np.errstate(all="ignore"):
                 try:

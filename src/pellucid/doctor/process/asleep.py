@@ -13,7 +13,7 @@ import re
 import numpy as np
 
 from pellucid.doctor.process.lab import Ended, Lab, Next, Work
-from pellucid.doctor.process.parameters import VELOCITY, root_of
+from pellucid.doctor.process.moving import VELOCITY, root_of
 from pellucid.doctor.process.paths import NUMBER_NAMES, Group, Scope
 from pellucid.doctor.process.scout import Seen, is_named, movers
 

@@ -105,7 +105,7 @@ class Watch:
     def _keep(self, place: str, name: str, value: Any, frame: FrameType) -> None:
         for label, leaf in _parts(name, value, self.modules):
             key = (place, label)
-            if self.wanted is not None and key not in self.wanted:
+            if (self.wanted is not None and key not in self.wanted) or np.size(leaf) > LARGEST:
                 continue
             series = self.series.get(key)
             if series is None:
@@ -115,7 +115,7 @@ class Watch:
                 self.lines[key] = (frame.f_code.co_filename, frame.f_lineno)
             if len(series) >= MOST_TIMES:
                 self.too_long.add(key)
-            elif np.size(leaf) <= LARGEST:
+            else:
                 series.append(self.take(leaf))
 
     # At its end -------------------------------------------------------------------------------------------------

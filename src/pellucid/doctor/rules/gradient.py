@@ -213,6 +213,7 @@ def by(passes: list[StudiedPass], candidate: Candidate, rates: frozenset[float] 
     score += {"squared": 0.02, "log": 0.01, "cross": 0.01, "hinge": 0.005}.get(candidate.kind, 0.0)
     score += 0.03 * max(0, min(candidate.named, 2)) + (0.02 if candidate.is_seen and candidate.named > 0 else 0.0)
     score -= 0.08 * candidate.output[0].startswith("loop") + 0.04 * (candidate.which in ("first", "last"))
+    score -= 0.05 * candidate.frozen  # a label that is known explains more than one that the network makes
     score -= 0.15 * (whole < 0) + (0.2 if candidate.is_seen and candidate.named < 0 else 0.0)
     constant = fixed >= 0.9 * each * steady
     found = Judgement(candidate, score, whole, [whole] * len(passes) if constant else ratios, cells=cells)

@@ -15,6 +15,7 @@ from pellucid.doctor.report import Finding
 
 LINEAR = 1e-7  # what is left of an output that is a linear map of the inputs, as a share of its spread
 GAINS = 0.25  # of the variance of the labels, that a curved map has to explain more than a straight one
+USUAL = 0.3  # the size of weights below which what an activation gets may be tiny
 FEW = 16  # rows that cannot be divided into those to fit and those to ask
 
 
@@ -29,9 +30,27 @@ def find(case: Case) -> Finding | None:
         if finding is not None:
             if len(np.unique(_rows(batch), axis=0)) <= FEW and case.learns:
                 return None
+            if _bends(case, layers):
+                return None
             at(finding, _stacked(case, layers) or culprits.product(case.sources, layers[0]))
             return finding
     return None
+
+
+def _bends(case: Case, layers: list[str]) -> bool:
+    """Whether larger weights would make the outputs curved: an activation is nearly straight while what it gets is
+    tiny."""
+    sizes = {name: float(np.sqrt(np.mean(case.as_is.values[name] ** 2))) for name in layers}
+    begin = [
+        case.to_values(name, case.as_is.values[name] / size)
+        for name, size in sizes.items()
+        if 0 < size < USUAL and name in case.session.found.parameters
+    ]
+    if not begin:
+        return False
+    larger = case.fixed_at(case.as_is, Remedy())
+    still = case.run(larger.and_(Remedy(scale=0.0, begin=tuple(begin))), 80, 1.0, case.keys.known)
+    return only_linear(probe.rows_of(still.last, case.keys)) is None
 
 
 def _stacked(case: Case, layers: list[str]) -> SourcePlace | None:

@@ -10,7 +10,21 @@ from pellucid.doctor.report import Finding
 
 
 def find(case: Case) -> Finding | None:
-    return constant_target(case.data) if case.data is not None else None
+    if case.data is None or (_are_questions(case.data) and case.candidate.kind not in OF_CLASSES):
+        return None
+    return constant_target(case.data)
+
+
+OF_CLASSES = ("cross", "cross-logits", "nll")
+
+
+def _are_questions(data: SeenData) -> bool:
+    """Whether each row of labels answers several questions by yes and no, and the outputs are no shares of one: of a
+    pair that belongs together and others that are drawn, the first is always a yes."""
+    labels, outputs = data.all("labels"), data.all("outputs")
+    if labels is None or outputs is None or labels.ndim < 2 or set(np.unique(labels)) != {0.0, 1.0}:
+        return False
+    return outputs.ndim == 2 and not np.allclose(outputs.sum(1), 1, atol=1e-6)
 
 
 def constant_target(data: SeenData) -> Finding | None:
