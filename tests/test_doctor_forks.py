@@ -14,8 +14,9 @@ import pellucid as torch
 from pellucid import nn, optim
 from pellucid.doctor import examine, examine_script
 from pellucid.doctor.finding import Finding
-from pellucid.doctor.observed.compare import better_held_out
+from pellucid.doctor.observed.compare import better_held_out, says_nothing
 from pellucid.doctor.observed.findings import rank
+from pellucid.doctor.observed.observer import Enough
 from pellucid.doctor.observed.record import FinalRecord, HeldOutRecord, OptimizerRecord, ProgramRecord, StepRecord
 from pellucid.doctor.observed.rows import distinct, inside, told_apart
 from pellucid.doctor.observed.rules import data, gradients, held_out, numbers, rate
@@ -371,3 +372,42 @@ def test_weights_are_contracted_once() -> None:
         layer.weight.mul_(3.0)
     contract.module(layer, ())
     assert math.isclose(np.linalg.norm(layer.weight.detach().numpy(), 2), 3.0, rel_tol=1e-5)
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_cut_off_says_nothing_and_what_ran_away_does() -> None:
+    was = run([1.0] * 100)
+    assert says_nothing(was, run([1.0] * 40))
+    assert not says_nothing(was, run([1.0] * 70))
+    assert not says_nothing(was, run([1.0, *[math.nan] * 20]))
+
+
+def test_a_fork_in_which_the_loss_became_no_number_ends() -> None:
+    def program() -> None:
+        network = nn.Linear(2, 1)
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for _ in range(60):
+            optimizer.zero_grad()
+            (network(torch.ones(4, 2)) ** 2).mean().backward()
+            optimizer.step()
+
+    with pytest.raises(Enough):
+        watched(program, LearningRate(1e30))
+    assert len(watched(program).steps) == 60
+
+
+@pytest.mark.slow
+def test_where_the_time_was_up_nothing_is_called_healthy(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import time, torch\nfrom torch import nn\ntorch.manual_seed(0)\nx = torch.randn(200, 4)\n"
+        "y = (x[:, 0] > 0).long()\nnet = nn.Linear(4, 2)\no = torch.optim.SGD(net.parameters(), lr=1e-7)\n"
+        "for step in range(100):\n    o.zero_grad()\n    loss = nn.functional.cross_entropy(net(x), y)\n"
+        "    loss.backward()\n    o.step()\n    time.sleep(0.02)\n"
+    )
+    report = examine_script(script, budget=4)
+    assert report.status == "inconclusive"
+    assert "--budget" in report.reason
+    assert [f.cause for f in examine_script(script, budget=60).findings] == ["lr-too-low"]

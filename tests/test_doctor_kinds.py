@@ -403,6 +403,25 @@ def test_a_policy_that_is_drawn_away_from_rewards(sign: float, found: list[str])
     assert causes(loss.punishing, watched(program)) == found
 
 
+@pytest.mark.parametrize("by_stack", [True, False])
+@pytest.mark.parametrize(("sign", "found"), [(1.0, ["loss-sign-flipped"]), (-1.0, [])])
+def test_a_policy_whose_terms_are_made_one_by_one(sign: float, found: list[str], by_stack: bool) -> None:
+    def program() -> None:
+        policy = nn.Linear(3, 2)
+        for _ in range(4):
+            log_probs, returns = [], torch.tensor([2.0, -1.0, 0.5, 3.0, -2.0] * 8)
+            for _ in returns:
+                chances = torch.distributions.Categorical(policy(torch.randn(3)).softmax(0))
+                log_probs.append(chances.log_prob(chances.sample()))
+            terms = [sign * log_prob * R for log_prob, R in zip(log_probs, returns, strict=True)]
+            (torch.stack(terms).sum() if by_stack else sum(terms)).backward()
+
+    record = watched(program)
+    assert causes(loss.punishing, record) == found
+    line = inspect.getsourcelines(program)[1] + 7
+    assert not found or next(loss.punishing(record)).place == (__file__, line)
+
+
 def test_rewards_that_are_tensors_of_one_number() -> None:
     def program() -> None:
         policy = nn.Linear(3, 2)

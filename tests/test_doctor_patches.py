@@ -138,6 +138,32 @@ def test_a_class_id_is_mended_where_1_is_added() -> None:
     assert "labels[i : i + 40]).backward()" in next(repairs(found, source))
 
 
+MADE = "y = (x[:, 0] > 0).long() + (x[:, 1] > 0).long()"
+SPLIT = "y_train, y_val = torch.tensor(a), torch.tensor(b)"
+OF_LOADER = "labels = draw()\nset_of = TensorDataset(x, labels[:200])\nloader = DataLoader(set_of, 20)"
+EACH = "for i in range(9):\n    loss = F.cross_entropy(net(x[i]), {})\n    loss.backward()\n"
+OVER = "for a, b in loader:\n    loss = F.cross_entropy(net(a), b)\n    loss.backward()\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "loop", "below"),
+    [
+        (MADE, EACH.format("y[i]"), "y = y - 1"),
+        (SPLIT, EACH.format("y_train[i].long()"), "y_train = y_train - 1\ny_val = y_val - 1"),
+        (OF_LOADER, OVER, "labels = labels - 1"),
+    ],
+)
+def test_class_ids_are_mended_where_all_of_them_are_made(made: str, loop: str, below: str) -> None:
+    source = f"import torch\n{made}\n{loop}print(y)\n"
+    line = source.count("\n", 0, source.index("cross_entropy")) + 1
+    found = Finding("labels-off-by-one", "error", 1, "", "", "y - 1", "t.py", line)
+    (first, *_) = made.splitlines()
+    assert any(f"{first}\n{below}\n" in program for program in repairs(found, source))
+    odd = Finding("labels-out-of-range", "error", 1, "Target 8 is out of bounds: 0 … 2", "", "", "t.py", line)
+    numbered = below.replace(" - 1", ", return_inverse=True)[1]").replace("= ", "= torch.unique(")
+    assert any(f"{first}\n{numbered}\n" in program for program in repairs(odd, source))
+
+
 @pytest.mark.parametrize("line", ["eval", "train"])
 def test_a_mode_is_set_around_what_it_is_for(line: str) -> None:
     if line == "train":

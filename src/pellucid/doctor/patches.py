@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 
-from pellucid.doctor import patches_data, patches_networks
+from pellucid.doctor import patches_data, patches_labels, patches_networks
 from pellucid.doctor.calls import ACTIVATION, FUNCTION, MODULES, assigned, bracketed, calls, last, trained, with_option
 from pellucid.doctor.edits import Text
 from pellucid.doctor.finding import Finding
@@ -240,8 +240,8 @@ OF_TRAINING: dict[str, tuple[Patch, ...]] = {
     "silent-broadcast-loss": (_same_shape,),
     "train-eval-mode": (_mode,),
 }
+KINDS = (OF_TRAINING, patches_networks.PATCHES, patches_labels.PATCHES, patches_data.PATCHES)
 # those of each cause, the likeliest first
 PATCHES: dict[str, tuple[Patch, ...]] = {
-    cause: (*OF_TRAINING.get(cause, ()), *patches_networks.PATCHES.get(cause, ()), *patches_data.PATCHES.get(cause, ()))
-    for cause in (*OF_TRAINING, *patches_networks.PATCHES, *patches_data.PATCHES)
+    cause: tuple(patch for kind in KINDS for patch in kind.get(cause, ())) for cause in {c: 0 for k in KINDS for c in k}
 }

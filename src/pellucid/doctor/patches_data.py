@@ -119,33 +119,6 @@ def _filled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
         )
 
 
-def _targets(statement: ast.stmt) -> Iterator[ast.expr]:
-    """The second argument of each call of two: the targets of a loss."""
-    for call in calls(statement, r"\w+"):
-        if len(call.args) == 2:
-            yield call.args[1]
-
-
-def _from_zero(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """Class ids without the 1 that is added to them, or less one."""
-    for node in ast.walk(ast.parse(text.source)):
-        more = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and ast.unparse(node.right) == "1"
-        left = text.of(node.left) if more and isinstance(node, ast.BinOp) else ""
-        if isinstance(node, ast.BinOp) and re.search(r"label|target|class|digit|kind|(^|\W|_)y(\W|_|$)", left):
-            yield text.with_expression(node, left)
-    for target in _targets(statement):
-        if finding.fix == "y - 1":
-            yield text.with_expression(target, f"{bracketed(target, text)} - 1")
-
-
-def _between(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    """Targets that go from one number to another brought to 0 and 1."""
-    found = re.search(r"go from (\S+) to (\S+)\.$", finding.evidence)
-    for target in _targets(statement) if found else ():
-        low, high = (float(found[1]), float(found[2])) if found else (0.0, 1.0)
-        yield text.with_expression(target, f"({bracketed(target, text)} - {low:g}) / {high - low:g}")
-
-
 def _weighted(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
     """The weights of the classes, where the loss is made."""
     found = re.search(r"(pos_weight|weight)=(torch\.tensor\((?:\[.*?\]|[\d.]+)\))", finding.fix)
@@ -265,8 +238,6 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "detached-gradient": (_connected,),
     "log-of-zero": (_within,),
     "non-finite-data": (_filled,),
-    "labels-off-by-one": (_from_zero,),
-    "labels-out-of-range": (_between,),
     "class-imbalance": (_weighted,),
     "wrong-loss-for-task": (_of_logits,),
     "low-coverage": (_next_batch,),

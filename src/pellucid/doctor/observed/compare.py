@@ -11,6 +11,7 @@ from .matching import curve, held_out
 from .record import ProgramRecord
 
 LITTLE = 0.25  # of the way from chance to all answers right
+ENOUGH_OF_IT = 0.6  # of the steps of a run, that another needs to be compared with it
 UNMOVED = 0.03  # of the size of a parameter
 SAME_ROWS = 0.7  # of the spread of a share, where both runs answer for the same rows, most of them alike
 
@@ -135,13 +136,23 @@ def reached(record: ProgramRecord) -> float:
     return max(outcome(record).progress, by_class)
 
 
+def is_too_short(was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether a run ended long before another, so that the two cannot be compared."""
+    return not now.steps or len(now.steps) < ENOUGH_OF_IT * len(was.steps)
+
+
+def says_nothing(was: ProgramRecord, now: ProgramRecord) -> bool:
+    """Whether a run was cut off before it could be compared; one that ran away was not."""
+    return not now.ended and not now.error and is_too_short(was, now) and outcome(now).finite
+
+
 def better(was: ProgramRecord, now: ProgramRecord | None, strictly: bool = False, same_loss: bool = True) -> bool:
     """Whether a run came further than another in as many steps, beyond noise.
 
     `strictly` asks for much, as for hyperparameters: most programs could do a little better. Without `same_loss` the
     losses are not the same function, and only accuracies are compared, where there are any.
     """
-    if now is None or not now.steps or len(now.steps) < 0.6 * len(was.steps):
+    if now is None or is_too_short(was, now):
         return False
     steps = min(len(was.steps), len(now.steps))
     a, b = outcome(was, steps), outcome(now, steps)

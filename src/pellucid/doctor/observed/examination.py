@@ -7,7 +7,7 @@ import traceback
 
 from pellucid.doctor.report import Finding, Report
 
-from .compare import by_guessing, explained, outcome
+from .compare import by_guessing, explained, outcome, stands
 from .findings import facts_of, finding_of, findings_of_error, status_of
 from .laboratory import Laboratory
 from .record import ProgramRecord
@@ -15,6 +15,10 @@ from .rules import gradients
 from .search import ENOUGH, Search
 
 NO_BACKWARD = "backward() was never called: no training was seen in the program."
+LATE = (
+    "It learns next to nothing, and the time was up before all was tried that might help: ask again with a larger "
+    "budget (--budget SECONDS)."
+)
 LONG = 26.0  # seconds that an examination takes, but of a program that takes long itself
 ASTRAY = 10.0  # times the loss at first
 
@@ -63,8 +67,10 @@ def examine(laboratory: Laboratory) -> Report:
     if not findings:
         search = Search(laboratory, base)
         findings = search.findings()
-        if search.learns and status_of(findings) == "healthy" and (reason := _astray(base)):
-            return Report("inconclusive", findings, facts, reason=reason)
+        if search.learns and status_of(findings) == "healthy":
+            reason = _astray(base) or (LATE if search.unfinished and stands(base) else "")
+            if reason:
+                return Report("inconclusive", findings, facts, reason=reason)
     return Report(status_of(findings), findings, facts)
 
 

@@ -6,6 +6,7 @@ classes of pellucid are, from `start` on, in a process of the doctor's own (see 
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ LOOKS = frozenset(
     (0, 1, 2, 3, 5, 20, 60, 150, 400, 1000)
 )  # the backwards before which the forward pass is looked at in full
 EVENTS = 40
+AWAY = 8  # losses in a row that are no number
 COSTLY = frozenset(("sklearn", "scipy", "pandas", "matplotlib"))  # to import
 LOSSES = frozenset(kind for kind in vars(losses).values() if isinstance(kind, type) and kind is not Module)
 FOLLOWED = frozenset(("eq", "ne", "argmax", "part", "index", "gt", "ge", "squeeze", "view", "reshape", "round"))
@@ -265,11 +267,16 @@ class Observer(Interpreter):
                 treatment.before_backward(parameters)
         self.record.own_seconds += time.monotonic() - began
         self.passes.forget()
-        if len(self.record.steps) >= self.most or time.monotonic() > self.until:
+        if len(self.record.steps) >= self.most or time.monotonic() > self.until or self._ran_away():
             if self.enough is not None:
                 self.finish()
                 self.enough()
             raise Enough
+
+    def _ran_away(self) -> bool:
+        """Whether a treatment made the loss no number, from which it does not come back."""
+        last = self.record.steps[-AWAY:]
+        return bool(self.treatments) and len(last) == AWAY and not any(math.isfinite(step.loss) for step in last)
 
     def after_backward(self) -> None:
         """A backward has run."""

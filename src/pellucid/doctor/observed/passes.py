@@ -132,8 +132,11 @@ class PassNotes:
         """The forward pass in full: what the loss is made of, and which parameters it reaches."""
         record = self.record
         self.edge = None
-        if call is None and (turned := policy.direction(self.seen, root)):
-            record.rewarded.append(turned)
+        rewarded, at = policy.direction(self.seen, root) if call is None else (0, None)
+        if rewarded:
+            record.rewarded.append(rewarded)
+        if at is not None:
+            record.lines["rewarded"] = at
         for leaf in criterion.leaves(root):
             bare = not self._optimizers and leaf.requires_grad and leaf.is_floating_point()
             if isinstance(leaf, Parameter) or bare or leaf in self.parameters:

@@ -12,42 +12,53 @@ from pellucid.core import Tensor
 from pellucid.errors import user_frame
 
 from .criterion import SeenOp, producers
+from .record import Place
 
 REWARDS = re.compile(r"reward|return|advantage|^advs?$|^rets?$|^G$|^R$", re.IGNORECASE)
+Term = tuple[int, np.ndarray, Place | None]
 SUMS, LOGS = ("sum", "mean"), ("log_softmax", "log", "logsumexp")
-DEEP = 12  # ops between a loss and the product of log-probabilities with rewards
+SAME = ("add", "clone", "stack", "cat", "view", "reshape", "squeeze", "unsqueeze")
+DEEP = 12  # ops between a loss and the product of log-probabilities with rewards, but for sums
 FEW = 3  # actions of which a correlation says something
 ALIKE = 0.5  # for it
 
 
-def direction(ops: list[SeenOp], root: Any) -> int:
+def direction(ops: list[SeenOp], root: Any) -> tuple[int, Place | None]:
     """-1 where the loss falls as actions with more reward get likelier, +1 where it rises; 0 where it is none of these.
+    And the line where the two are multiplied.
 
     The rewards are told by the names of the program's variables.
     """
-    made = producers(ops)
-    for sign, weights in _products(root, made, 1, 0):
-        values = weights.detach().numpy().ravel().astype(float)
-        for given in _rewards(values.size):
-            if np.ptp(values) > 0 and np.ptp(given) > 0:
-                alike = float(np.corrcoef(values, given)[0, 1])
+    for sign, weights, at in _terms(root, producers(ops)):
+        for given in _rewards(weights.size):
+            if np.ptp(weights) > 0 and np.ptp(given) > 0:
+                alike = float(np.corrcoef(weights, given)[0, 1])
                 if abs(alike) > ALIKE:
-                    return sign if alike > 0 else -sign
-    return 0
+                    return (sign if alike > 0 else -sign), at
+    return 0, None
 
 
-def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterator[tuple[int, Any]]:
-    """What log-probabilities are multiplied with, and with which sign that enters the loss."""
+def _terms(root: Any, made: dict[int, SeenOp]) -> list[Term]:
+    """What log-probabilities are multiplied with in a loss, and with which sign; single ones of a sum are put together,
+    in their order."""
+    found = list(_products(root, made, 1, 0))
+    single = [[term for term in found if term[0] == sign and term[1].size == 1] for sign in (1, -1)]
+    together = [(terms[0][0], np.array([w.item() for _, w, _ in terms]), terms[0][2]) for terms in single if terms]
+    return [term for term in (*found, *together) if term[1].size >= FEW]
+
+
+def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterator[Term]:
     seen = made.get(id(at))
     if seen is None or depth > DEEP or not seen.args:
         return
     name, tensors = seen.key[0], [a for a in seen.args if isinstance(a, Tensor)]
+    tensors += [t for a in seen.args if isinstance(a, list | tuple) for t in a if isinstance(t, Tensor)]
     numbers = [float(a) for a in seen.args if isinstance(a, int | float)]
     numbers += [t.item() for t in tensors if not t.requires_grad and t.numel() == 1]
     inner = [t for t in tensors if t.requires_grad]
-    if name in SUMS or (name in ("add", "clone", "stack", "cat", "view", "reshape", "squeeze") and inner):
+    if name in SUMS or (name in SAME and inner):
         for other in inner:
-            yield from _products(other, made, sign, depth + 1)
+            yield from _products(other, made, sign, depth + (name != "add" or len(inner) == 1))
     elif name == "neg" and inner:
         yield from _products(inner[0], made, -sign, depth + 1)
     elif name == "sub":
@@ -56,11 +67,16 @@ def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterat
     elif name in ("mul", "div", "true_divide") and len(inner) == 1:
         weights = next((t for t in tensors if not t.requires_grad and t.numel() >= FEW), None)
         if numbers and weights is None:
-            yield from _products(inner[0], made, sign if numbers[0] > 0 else -sign, depth + 1)
+            within = list(_products(inner[0], made, sign, depth + 1))
+            turned = 0 if within or name != "mul" or inner[0].numel() > 1 else _log_probabilities(inner[0], made)
+            yield from [(sign * turned, np.array(numbers[:1]), seen.place)] if turned else ()
+            for way, of, at in within:  # a single term takes the number into its weight
+                single = of.size == 1
+                yield (way, of * numbers[0], seen.place) if single else (way if numbers[0] > 0 else -way, of, at)
         elif name == "mul" and weights is not None and weights.numel() == inner[0].numel():
             turned = _log_probabilities(inner[0], made)
             if turned:
-                yield sign * turned, weights
+                yield sign * turned, weights.detach().numpy().ravel().astype(float), seen.place
 
 
 def _log_probabilities(x: Any, made: dict[int, SeenOp]) -> int:

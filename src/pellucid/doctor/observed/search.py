@@ -9,7 +9,7 @@ from typing import Any
 from pellucid.doctor.report import Finding
 
 from . import joint
-from .compare import better, does_well, is_worse, outcome, stands
+from .compare import better, does_well, is_worse, outcome, says_nothing, stands
 from .confirmation import as_good_as_best, confirms
 from .findings import finding_of, rank
 from .laboratory import Laboratory
@@ -45,6 +45,7 @@ class Search:
         self.found: list[Finding] = []
         self.tried: set[tuple[Any, ...]] = set()
         self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what was tried by itself
+        self.unfinished = False  # whether something that was to be tried could not be, for want of time
         self.seconds = 3.0 * base.seconds + 2.0
 
     def findings(self) -> list[Finding]:
@@ -133,14 +134,12 @@ class Search:
 
     def _try(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
         beyond = any(s.by_held_out for s in suspicions)  # to the evaluation that follows the last step
-        runs = iter(
-            self.laboratory.several(
-                [[*self.treatments, *s.treatments] for s in suspicions if s.treatments],
-                max(len(self.current.steps), ENOUGH) * max((s.times for s in suspicions), default=1) + beyond,
-                self.seconds,
-            )
-        )
-        return [next(runs, None) if s.treatments else None for s in suspicions]
+        treated = [[*self.treatments, *s.treatments] for s in suspicions if s.treatments]
+        steps = max(len(self.current.steps), ENOUGH) * max((s.times for s in suspicions), default=1) + beyond
+        runs = self.laboratory.several(treated, steps, self.seconds)
+        self.unfinished |= any(run is None or says_nothing(self.current, run) for run in runs)
+        each = iter(runs)
+        return [next(each, None) if s.treatments else None for s in suspicions]
 
     def _try_rates(self, suspicions: list[Suspicion]) -> list[ProgramRecord | None]:
         """Tenfold changes of the rate first; further ones only in a direction that does not make it worse."""

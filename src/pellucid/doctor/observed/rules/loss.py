@@ -367,7 +367,7 @@ def punishing(record: ProgramRecord) -> Iterator[Suspicion]:
         "the log-probability of actions that were rewarded more than others.",
         "Each step makes what was rewarded less likely.",
         "a minus before the loss: loss = -(log_probs * returns).sum()",
-        record.lines.get("backward"),
+        record.lines.get("rewarded") or record.lines.get("backward"),
         certain=True,
         confidence=0.85,
     )

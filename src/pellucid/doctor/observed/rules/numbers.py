@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..compare import outcome
+from ..compare import goes_far, outcome
 from ..criterion import EDGES, QUOTIENTS
 from ..record import ParameterRecord, ProgramRecord
 from ..suspicion import Suspicion
@@ -74,9 +74,11 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
     high, middle = float(finite.max()), float(np.median(finite))
     broken = len(finite) < len(norms) or not outcome(record).finite
     again = _multiplied(record)
+    stretched = again is not None and again.gain > STRETCHED
+    if not broken and not stretched and record.parameters and not goes_far(record):
+        return  # no step was too long, as none came far
     if again is None and not broken and (begin >= LARGE or high >= 30 * max(middle, 1e-12)):
         yield from rate.lower(record)  # jumps that a lower rate ends as well are its own
-    stretched = again is not None and again.gain > STRETCHED
     if begin < LARGE and (broken or high < 30 * max(middle, 1e-12)) and not (broken and stretched):
         return  # what begins small and ends in no number is thrown off by its steps: the rate is asked about next
     said = (
