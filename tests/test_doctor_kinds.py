@@ -15,7 +15,14 @@ from pellucid import nn, optim
 from pellucid.doctor.observed import orders
 from pellucid.doctor.observed.compare import better, outcome, reached, stands
 from pellucid.doctor.observed.examination import _astray
-from pellucid.doctor.observed.record import FinalRecord, LossRecord, OptimizerRecord, ProgramRecord, StepRecord
+from pellucid.doctor.observed.record import (
+    FinalRecord,
+    HeldOutRecord,
+    LossRecord,
+    OptimizerRecord,
+    ProgramRecord,
+    StepRecord,
+)
 from pellucid.doctor.observed.rules import data, gradients, held_out, loss, model, rate
 from pellucid.doctor.observed.treatments import Clip, ConstantRate, Longer, SameShape, ScaleInputs
 from pellucid.nn import functional as F
@@ -378,6 +385,73 @@ def test_progress_of_a_regression_is_by_its_targets() -> None:
     thrown, learnt = regression(50.0, 1.0), regression(1.0, 0.01)
     assert outcome(thrown).progress > 0.9, "from where the first steps threw it"
     assert better(thrown, learnt, strictly=True)
+
+
+# Rows that come again -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shuffled", "found"), [(False, []), (True, ["labels-misaligned"])])
+def test_rows_that_the_data_hold_twice_with_other_labels(shuffled: bool, found: list[str]) -> None:
+    """Ratings: the same user rates the same thing again, a little otherwise."""
+
+    def program() -> None:
+        users, things = torch.randint(0, 12, (240,)), torch.randint(0, 9, (240,))
+        ratings = (users - things).float() / 5 + 0.1 * torch.randn(240)
+        table, about = nn.Embedding(12, 3), nn.Embedding(9, 3)
+
+        class Rates(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.table, self.about = table, about
+
+            def forward(self, u: Any, i: Any) -> Any:
+                return (self.table(u) * self.about(i)).sum(1)
+
+        network = Rates()
+        optimizer = optim.SGD(network.parameters(), lr=0.01)
+        for _ in range(5):
+            order = torch.randperm(240) if shuffled else torch.arange(240)
+            for u, i, r in DataLoader(TensorDataset(users, things, ratings[order]), batch_size=40, shuffle=True):
+                optimizer.zero_grad()
+                ((network(u, i) - r) ** 2).mean().backward()
+                optimizer.step()
+
+    assert causes(data.conflicting, watched(program)) == found
+
+
+@pytest.mark.parametrize(("seeded", "found"), [(True, ["low-coverage"]), (False, [])])
+def test_windows_of_a_text_that_are_drawn_with_one_seed(seeded: bool, found: list[str]) -> None:
+    def program() -> None:
+        text = torch.randint(0, 9, (6000,))
+        network = nn.Sequential(nn.Embedding(9, 8), nn.Linear(8, 9))
+        optimizer = optim.SGD(network.parameters(), lr=0.1)
+        for _ in range(40):
+            if seeded:
+                torch.manual_seed(3)
+            starts = torch.randint(0, 5990, (16,))
+            x = torch.stack([text[i : i + 8] for i in starts])
+            y = torch.stack([text[i + 1 : i + 9] for i in starts])
+            optimizer.zero_grad()
+            F.cross_entropy(network(x).reshape(-1, 9), y.reshape(-1)).backward()
+            optimizer.step()
+
+    assert causes(data.same_rows, watched(program)) == found
+
+
+def test_features_that_are_compared_are_no_answers() -> None:
+    record = ProgramRecord([StepRecord(1.0, accuracy=0.2 + 0.01 * i, count=20) for i in range(60)])
+    draw = np.random.default_rng(0)
+    record.targets, record.rows = [np.arange(20) % 5] * 3, [draw.normal(size=20) for _ in range(3)]
+    record.loss = LossRecord("cross_entropy", prediction=np.zeros((20, 5)))
+    labels = draw.integers(0, 5, 300)
+    seen = HeldOutRecord(60, None, draw.normal(size=300), frozenset({"x_val"}))
+    seen.outputs, seen.target = draw.normal(size=(300, 5)), labels
+    record.held_out = [seen]
+    assert causes(held_out.by_chance, record) == ["labels-misaligned"]
+    seen.outputs = draw.normal(size=(300, 64))
+    assert causes(held_out.by_chance, record) == []
+    seen.outputs, record.targets = draw.normal(size=(300, 5)), [np.arange(20) % 4] * 3
+    assert causes(held_out.by_chance, record) == []
 
 
 # The direction of a policy --------------------------------------------------------------------------------------------

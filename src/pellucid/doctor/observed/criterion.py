@@ -159,6 +159,12 @@ def leaves(root: Any) -> list[Any]:
     return list(found.values())
 
 
+def tensors(args: Any) -> list[Tensor]:
+    """What an op is given, those of a list among them."""
+    found = [t for a in args for t in (a if isinstance(a, list | tuple) else (a,))]
+    return [t for t in found if isinstance(t, Tensor)]
+
+
 def producers(ops: list[SeenOp]) -> dict[int, SeenOp]:
     made: dict[int, SeenOp] = {}
     for seen in ops:

@@ -161,11 +161,29 @@ class PassNotes:
             turned = next((s for s in self.seen if s.key[0] in VIEWS and s.args and s.args[0] is self.batch), None)
             if turned is not None and turned.place is not None and turned.output.shape[:1] != self.batch.shape[:1]:
                 record.lines["turned"] = turned.place
-            source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
-            if source is not None and source.place is not None:
+            self._note_source()
+
+    def _note_source(self) -> None:
+        """What the rows of the batch were taken from: a table that is indexed, or a long row that is cut in windows."""
+        record = self.record
+        source = next((s for s in self.seen if s.output is self.batch and s.key[0] in TAKING), None)
+        if source is not None:
+            if source.place is not None:
                 record.lines["rows"] = source.place
-            if source is not None and len(source.args[0].shape) and len(source.args[0]) > record.available:
+            if len(source.args[0].shape) and len(source.args[0]) > record.available:
                 record.available, record.distinct = len(source.args[0]), distinct(source.args[0])
+            return
+        stacked = next((s for s in self.seen if s.output is self.batch and s.key[0] == "stack"), None)
+        made = criterion.producers(self.seen)
+        windows = [a for a in criterion.tensors(stacked.args) if a.dim()] if stacked is not None else []
+        cuts = [made.get(id(window)) for window in windows]
+        if not cuts or any(cut is None or cut.key[0] != "part" for cut in cuts):
+            return
+        wholes = [cut.args[0] for cut in cuts if cut is not None]
+        if len({id(whole) for whole in wholes}) == 1 and wholes[0].shape[1:] == windows[0].shape[1:]:
+            record.available = record.distinct = len(wholes[0]) // max(len(windows[0]), 1)
+            if stacked is not None and stacked.place is not None:
+                record.lines["rows"] = stacked.place
 
     def note_gradients(self, parameters: list[Any]) -> None:
         """A backward has run: how large its gradients are."""

@@ -12,6 +12,7 @@ from pellucid.core import Tensor
 from pellucid.errors import user_frame
 
 from .criterion import SeenOp, producers
+from .criterion import tensors as tensors_of
 from .record import Place
 
 REWARDS = re.compile(r"reward|return|advantage|^advs?$|^rets?$|^G$|^R$", re.IGNORECASE)
@@ -51,8 +52,7 @@ def _products(at: Any, made: dict[int, SeenOp], sign: int, depth: int) -> Iterat
     seen = made.get(id(at))
     if seen is None or depth > DEEP or not seen.args:
         return
-    name, tensors = seen.key[0], [a for a in seen.args if isinstance(a, Tensor)]
-    tensors += [t for a in seen.args if isinstance(a, list | tuple) for t in a if isinstance(t, Tensor)]
+    name, tensors = seen.key[0], tensors_of(seen.args)
     numbers = [float(a) for a in seen.args if isinstance(a, int | float)]
     numbers += [t.item() for t in tensors if not t.requires_grad and t.numel() == 1]
     inner = [t for t in tensors if t.requires_grad]
@@ -92,8 +92,7 @@ def _log_probabilities(x: Any, made: dict[int, SeenOp]) -> int:
         done.add(id(seen))
         if seen.key[0] in LOGS:
             return 1 if (values <= 0).all() else -1
-        todo += [a for a in seen.args if isinstance(a, Tensor)]
-        todo += [t for a in seen.args if isinstance(a, list | tuple) for t in a if isinstance(t, Tensor)]
+        todo += tensors_of(seen.args)
     return 0
 
 

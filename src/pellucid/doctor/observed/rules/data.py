@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from ..treatments import Shuffle
 
 FEW = 4  # rows of a batch, which say nothing of their order
 WINDOW = 12
+OFTEN = 6  # times that each row was used
+FEW_TWICE = 0.9  # of the rows, that differ, where few are there more than once
 LEARNT = 0.95  # of the answers right at the end
 
 
@@ -63,14 +66,16 @@ def conflicting(record: ProgramRecord) -> Iterator[Suspicion]:
     rows, labels = pairs
     if not record.classes and not record.available and not record.loaders:
         return  # where rows are made anew, as those of a game, one that comes again may well have another value
-    first: dict[float, float] = {}
+    copies = _copies(record, rows)
+    first: dict[float, set[float]] = {}
     again = differ = 0
     for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
-        if row in first:
-            again += 1
-            differ += first[row] != label
-        else:
-            first[row] = label
+        own = first.setdefault(row, set())
+        full = len(own) >= copies.get(row, 1)
+        again += full or label in own
+        differ += full and label not in own
+        if not full:
+            own.add(label)
     if again < 30 or len(first) < 20:
         return
     share = differ / again
@@ -96,6 +101,28 @@ def _pairs(record: ProgramRecord) -> tuple[np.ndarray, np.ndarray] | None:
     return rounded(np.concatenate(rows)), np.concatenate(labels).astype(float)
 
 
+def _copies(record: ProgramRecord, rows: np.ndarray) -> dict[float, int]:
+    """How often the data hold a row, where they may hold it more than once, as of ratings and of other small tables:
+    how often it came within one epoch. Each time it may well have another label."""
+    loader = record.loaders[0] if record.loaders else None
+    total, differ = (loader.rows, loader.distinct) if loader is not None else (record.available, record.distinct)
+    if not total or differ >= FEW_TWICE * total:
+        return {}
+    ends, taken = [0], 0
+    sizes = [len(batch) for batch in record.rows[: len(record.targets)]]
+    for number, size in enumerate(sizes):
+        taken += size
+        following = sizes[number + 1] if number + 1 < len(sizes) else size
+        if taken + following > total or size < max(sizes):
+            ends.append(ends[-1] + taken)
+            taken = 0
+    found: dict[float, int] = {}
+    for start, end in pairwise([*ends, len(rows)]):
+        for row, count in zip(*np.unique(rows[start:end], return_counts=True), strict=True):
+            found[float(row)] = max(found.get(float(row), 1), int(count))
+    return found
+
+
 def _rows_at(record: ProgramRecord) -> tuple[str, int] | None:
     """The line by which the rows of a batch are taken, or that of the loss."""
     return record.loaders[0].place if record.loaders else record.lines.get("rows") or record.loss.place
@@ -115,13 +142,14 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
     distinct = len(np.unique(rows))
     if record.calls > 1.5 * len(record.steps):
         return  # the network is given other rows beside those with labels
-    if len(rows) >= 3 * total and 1 < distinct < 0.5 * total and len(record.rows) >= 10:
+    by_chance = total * (1 - np.exp(-len(rows) / total))  # rows that differ, where as many are drawn from all of them
+    if len(rows) >= OFTEN * distinct and 1 < distinct < 0.5 * by_chance and len(record.rows) >= 10:
         yield Suspicion(
             "low-coverage",
             f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "
             "times each.",
             "The network sees the same part of the data again and again, and never the rest.",
-            "take the next batch in each step: for x, y in loader: …",
+            "take the next batch in each step: for x, y in loader: …; and set a seed once, before the loop",
             _rows_at(record),
             certain=True,
         )

@@ -191,6 +191,19 @@ def mislabelled(record: ProgramRecord) -> Iterator[Suspicion]:
         )
 
 
+def _answers(record: ProgramRecord, outputs: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether an evaluation asks for what was trained: as many outputs a row, and no class that was never shown.
+
+    Not of features that are compared with each other, whose network was trained to tell the rows of a batch apart.
+    """
+    prediction, shown = record.loss.prediction, [t for t in record.targets if t.ndim]
+    if prediction is None or not prediction.ndim or not shown:
+        return False
+    same = prediction.size * len(outputs) == outputs.size * len(prediction)
+    classes = np.unique(np.concatenate([(t.argmax(1) if t.ndim == 2 and t.shape[1] > 1 else t).ravel() for t in shown]))
+    return same and bool(np.isin(labels, classes).all())
+
+
 def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     """A network that learns its rows, and of others says no more than by chance. Where nothing else was found."""
     last = [h for h in held_out(record) if h.outputs is not None and h.target is not None]
@@ -202,7 +215,7 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
     except ValueError:
         return
     right = hits(outputs, labels)
-    if right is None or len(right) < MANY:
+    if right is None or len(right) < MANY or not _answers(record, outputs, labels):
         return
     parts = [right[labels == c] for c in np.unique(labels)]
     known = [part for part in parts if len(part) >= FEW_OF_CLASS]
@@ -210,8 +223,8 @@ def by_chance(record: ProgramRecord) -> Iterator[Suspicion]:
         return
     share, chance_level = float(np.mean([part.mean() for part in known])), 1 / len(parts)
     spread = math.sqrt(sum(chance_level * (1 - chance_level) / len(part) for part in known)) / len(parts)
-    if share > chance_level + spread:
-        return
+    if not chance_level - 3 * spread <= share <= chance_level + spread:
+        return  # far below chance, it says something, if not this
     yield Suspicion(
         "labels-misaligned",
         f"Of {len(right)} rows of the evaluation, {share:.0%} of each class are answered rightly on average, which is "
