@@ -60,6 +60,7 @@ FILTERED = [  # those of 3 by 3 with fewer multiplications
     ("odd", [(3, 70, 13, 17), (67, 70, 3, 3), (67,)], {}),
     ("wide", [(1, 30, 6, 77), (31, 30, 3, 3), (31,)], {"padding": (3, 2)}),
     ("small", [(41, 31, 3, 4), (47, 31, 3, 3), (47,)], {"padding": 1}),
+    ("large", [(2, 33, 23, 38), (34, 33, 3, 3), (34,)], {"padding": (0, 2)}),
 ]
 
 
@@ -463,50 +464,52 @@ def test_the_number_of_threads_changes_no_bit(
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_filtering_is_as_exact_as_it_says(dtype: str) -> None:
-    random, unit = np.random.default_rng(0), np.finfo(dtype).eps / 2
-    x, weight = random.standard_normal((2, 45, 14, 19)), random.standard_normal((37, 45, 3, 3))
-    g = random.standard_normal((2, 37, 14, 19))
-    x[0, :, :, :7] *= 1e4  # what a number is made of decides, not what is elsewhere
+@pytest.mark.parametrize(("tile", "of_channels", "of_tiles", "more"), [(2, 64, 36, 12), (4, 752, 1096, 30)])
+def test_filtering_is_as_exact_as_it_says(tile: int, of_channels: int, of_tiles: int, more: int, dtype: str) -> None:
+    random, unit, high, wide = np.random.default_rng(0), np.finfo(dtype).eps / 2, 14, 19
+    x, weight, g = (
+        random.standard_normal(shape) for shape in ((2, 45, high, wide), (37, 45, 3, 3), (2, 37, high, wide))
+    )
+    x[0, :, :, :7] *= 1e4
     x, weight, g = (array.astype(dtype) for array in (x, weight, g))
     found = (
-        winograd.forward(x, weight, None, (14, 19), (1, 1)),
-        winograd.forward(g, weight, None, (14, 19), (1, 1), turned=True),
-        winograd.of_weight(g, x, weight.shape, (1, 1)),
+        winograd.forward(x, weight, None, (high, wide), (1, 1), tile),
+        winograd.forward(g, weight, None, (high, wide), (1, 1), tile, turned=True),
+        winograd.of_weight(g, x, weight.shape, (1, 1), tile),
     )
     exact = [torch.from_numpy(array.astype(np.float64)) for array in (x, weight, g)]
-    whole = torch.nn.functional.conv2d(exact[0], exact[1], padding=1)
     wanted = (
-        whole,
+        torch.nn.functional.conv2d(exact[0], exact[1], padding=1),
         torch.nn.grad.conv2d_input(exact[0].shape, exact[1], exact[2], padding=1),
         torch.nn.grad.conv2d_weight(exact[0], exact[1].shape, exact[2], padding=1),
     )
+    tiles = -(-high // tile), -(-wide // tile)
 
-    def largest(array: Any, step: int) -> Any:
-        """Of the 4 by 4 pixels of each tile, or the 2 by 2: (images, channels, tiles down, tiles across)."""
-        room = np.pad(np.abs(array), ((0, 0), (0, 0), (step, 3), (step, 3)))
-        size = 2 + 2 * step
-        tiles = np.lib.stride_tricks.sliding_window_view(room, (size, size), axis=(2, 3))[:, :, ::2, ::2]
-        return tiles.max((4, 5))[:, :, :7, :10]
+    def largest(array: Any, around: int) -> Any:
+        """Of the pixels that each tile sees: (images, channels, tiles down, tiles across)."""
+        room = np.pad(np.abs(array), ((0, 0), (0, 0), (around, tile + 1), (around, tile + 1)))
+        seen = np.lib.stride_tricks.sliding_window_view(room, (tile + 2 * around,) * 2, axis=(2, 3))
+        return seen[:, :, ::tile, ::tile].max((4, 5))[:, :, : tiles[0], : tiles[1]]
 
-    def spread(tiles: Any) -> Any:
-        return tiles.repeat(2, 2).repeat(2, 3)[:, :, :14, :19]
+    def of_each(array: Any) -> Any:
+        return array.repeat(tile, 2).repeat(tile, 3)[:, :, :high, :wide]
 
-    peaks = np.abs(weight).max((2, 3))
+    peaks, count = np.abs(weight).max((2, 3)), 2 * tiles[0] * tiles[1]
     bounds = (
-        64 * (45 + 12) * np.einsum("nchw,oc->nohw", spread(largest(x, 1)), peaks),
-        64 * (37 + 12) * np.einsum("nohw,oc->nchw", spread(largest(g, 1)), peaks),
-        36 * (140 + 12) * np.einsum("nohw,nchw->oc", largest(g, 0), largest(x, 1))[:, :, None, None],
+        of_channels * (45 + more) * np.einsum("nchw,oc->nohw", of_each(largest(x, 1)), peaks),
+        of_channels * (37 + more) * np.einsum("nohw,oc->nchw", of_each(largest(g, 1)), peaks),
+        of_tiles * (count + more) * np.einsum("nohw,nchw->oc", largest(g, 0), largest(x, 1))[:, :, None, None],
     )
     for got, value, bound in zip(found, wanted, bounds, strict=True):
         assert got is not None
         error = np.abs(got - value.numpy())
         assert (error <= bound * unit).all()
         if dtype == "float32":
-            assert np.sqrt((error**2).mean() / (value.numpy() ** 2).mean()) < 8 * unit
+            assert np.sqrt((error**2).mean() / (value.numpy() ** 2).mean()) < (8 if tile == 2 else 24) * unit
 
 
-def test_filtering_leaves_what_is_not_finite_to_others() -> None:
+@pytest.mark.parametrize("tile", [2, 4])
+def test_filtering_leaves_what_is_not_finite_to_others(tile: int) -> None:
     x, weight = np.ones((1, 16, 8, 8), np.float32), np.ones((16, 16, 3, 3), np.float32)
     g = np.ones((1, 16, 8, 8), np.float32)
     for value in (np.nan, np.inf, -np.inf):
@@ -514,10 +517,25 @@ def test_filtering_leaves_what_is_not_finite_to_others() -> None:
             at = (0, 3, 2, 1)
             kept, array[at] = array[at], value
             with np.errstate(all="ignore"):
-                assert (winograd.forward(x, weight, None, (8, 8), (1, 1)) is None) == (array is not g)
-                assert (winograd.forward(g, weight, None, (8, 8), (1, 1), turned=True) is None) == (array is not x)
-                assert (winograd.of_weight(g, x, weight.shape, (1, 1)) is None) == (array is not weight)
+                forward = winograd.forward(x, weight, None, (8, 8), (1, 1), tile)
+                of_input = winograd.forward(g, weight, None, (8, 8), (1, 1), tile, turned=True)
+                of_weight = winograd.of_weight(g, x, weight.shape, (1, 1), tile)
+            assert (forward is None) == (array is not g)
+            assert (of_input is None) == (array is not x)
+            assert (of_weight is None) == (array is not weight)
             array[at] = kept
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "images", "out", "tile"),
+    [(1, 32, 64, 26, 0), (3, 16, 32, 32, 0), (16, 16, 32, 32, 4), (32, 64, 64, 24, 4), (256, 256, 4, 7, 2),
+     (512, 512, 1, 2, 0)],
+)  # fmt: skip
+def test_a_tile_is_as_large_as_pays(channels: int, outputs: int, images: int, out: int, tile: int) -> None:
+    asked = partial(winograd.tile_of, (outputs, channels, 3, 3), images=images, out=(out, out), size=4)
+    assert asked(stride=(1, 1), dilation=(1, 1), groups=1) == tile
+    assert asked(stride=(2, 1), dilation=(1, 1), groups=1) == 0
+    assert asked(stride=(1, 1), dilation=(1, 2), groups=1) == 0
 
 
 def test_attention_keeps_no_matrix_of_all_scores() -> None:

@@ -331,8 +331,9 @@ def forward(
         return None
     if kernel == [1, 1]:  # a product of matrices as it is
         return None
-    if winograd.pays(weight.shape, stride, dilation, groups, len(x), out, x.itemsize):
-        made = winograd.forward(x, weight, bias, out, padding)
+    tile = winograd.tile_of(weight.shape, stride, dilation, groups, len(x), out, x.itemsize)
+    if tile:
+        made = winograd.forward(x, weight, bias, out, padding, tile)
         if made is not None:
             return made
     run = _filling(weight.reshape(groups, o // groups, -1), bias, *out)
@@ -356,8 +357,9 @@ def of_input(
     (s, t), (p, q) = stride, padding
     if kh * kw == 1:
         return None
-    if winograd.pays(weight.shape, stride, dilation, groups, n, (h, w), g.itemsize, turned=True):
-        made = winograd.forward(g, weight, None, (h, w), (2 - p, 2 - q), turned=True)
+    tile = winograd.tile_of(weight.shape, stride, dilation, groups, n, (h, w), g.itemsize, turned=True)
+    if tile:
+        made = winograd.forward(g, weight, None, (h, w), (2 - p, 2 - q), tile, turned=True)
         if made is not None:
             return made
     # The pixels with remainder r of the stride see the taps i with i · dilation = r + padding, up to a multiple of it.
@@ -403,8 +405,9 @@ def of_weight(g: Array, x: Array, shape: Any, stride: Pair, padding: Pair, dilat
     target = compiler.target() if _fits(g, x, g.size * c * kh * kw) else None
     if target is None or kh * kw == 1:
         return None
-    if winograd.pays(shape, stride, dilation, groups, len(x), g.shape[2:], g.itemsize):
-        found = winograd.of_weight(g, x, shape, padding)
+    tile = winograd.tile_of(shape, stride, dilation, groups, len(x), g.shape[2:], g.itemsize)
+    if tile:
+        found = winograd.of_weight(g, x, shape, padding, tile)
         if found is not None:
             return found
     g = np.ascontiguousarray(g)

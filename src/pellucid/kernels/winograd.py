@@ -1,26 +1,27 @@
 """Winograd's minimal filtering: 3 by 3 convolution with fewer multiplications (Lavin, Gray: arXiv:1509.09308).
 
-The result is computed in tiles of 2 by 2 pixels. One sees 4 by 4 pixels of the image, d:
+The result is computed in tiles of 2 by 2 or 4 by 4 pixels. One sees 4 by 4 or 6 by 6 pixels of the image, d:
 
-    Y = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ d B) ] A        16 multiplications for each channel and output, where 36 are usual
+    Y = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ d B) ] A        16 (36) multiplications for each channel and output for the usual 36 (144)
 
-The transformations are additions, of each channel and of each output by itself. Of many channels and outputs, ⊙ is 16
-products of matrices, (tiles, channels) by (channels, outputs). The gradient of the input is the same with the weight
-turned round, and that of the weight the transpose: Gᵀ [ Σ (A g Aᵀ) ⊙ (Bᵀ d B) ] G, the sum being over all tiles.
+The transformations are few operations, of each channel and of each output by itself. Of many channels and outputs, ⊙ is
+as many products of matrices, (tiles, channels) by (channels, outputs). The gradient of the input is the same with the
+weight turned round, and that of the weight the transpose: Gᵀ [ Σ (A g Aᵀ) ⊙ (Bᵀ d B) ] G, the sum being over all tiles.
 
 Lanes are channels, then outputs: squares of numbers are turned on the way in and on the way out. What is made of some
 tiles stays in the second cache until their products are done.
 
-A pixel of the result is made of what its window sees, and of nothing else. With u = 2⁻²⁴ in float32 and n channels, it
-is wrong by at most 64 (n + 12) u Σ_c max|d_c| max|w_c|, where a direct sum has 81 n for 64 (n + 12); a number of the
-gradient of the weight by 36 (t + 12) u Σ_t max|g_t| max|d_t| of the t tiles. These are bounds by the largest numbers: a
-small weight beside a large one in the same kernel counts for less than in a direct sum, and so does a small pixel at
-the border of an image beside a large one in its gradient. Where a result is not finite, the direct loops are to run,
-since ∞ - ∞ would have made NaN of it.
+A number made of n channels is wrong by at most c (n + k) u Σ_n max|d_n| max|w_n|, with u = 2⁻²⁴ in float32. The largest
+number that a tile sees counts, be it left out of what is made in the end; so beside a large number a small one counts
+for less than in a direct sum, which has 81 n for c (n + k). For small tiles c is 64 and k is 12, for large ones 752 and
+30; for the gradient of the weight, where t tiles stand for the n channels, c is 36 and 1096. Measured, root mean
+squares of the errors are 1 to 2 and 2 to 6 times those of direct loops. Where a result is not finite, the direct loops
+are to run, since ∞ - ∞ would have made NaN of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -34,30 +35,45 @@ from .pool import share
 from .table import TYPES, Kernel, address
 from .transformations import (
     DEEP,
+    FILTERINGS,
     GATHER,
     WEIGHT,
+    Filtering,
     Values,
     both_ways,
-    of_gradient,
-    of_image,
-    of_products,
 )
 from .windows import block_of
 
 PANEL = 64  # outputs that are gone through at a time, as many as channels
 _ROWS = {1: 8, 2: 6, 3: 4}  # of a block of tiles, for each number of vectors
 _CHANNELS = {1: 8, 2: 4, 3: 4}  # and of channels
-_SPARE = 16  # numbers between the 16 planes of something: else they would meet in few sets of the cache
-_PARTS = 4  # that the gradient of the weight is added up in, where it has no others
+_SPARE = 16  # numbers between the planes of something: else they would meet in few sets of the cache
+_PARTS = 2  # that the gradient of the weight is added up in, where it has no others
 _EACH = 1 << 20  # products that a thread takes at least
 _SQUARES = 256  # and squares of the weight
 
 Pair = tuple[int, int]
 
 
-def _tiles(type: str) -> int:
+class _Cost(NamedTuple):
+    """What was measured, in the time of one of the products."""
+
+    product: float  # of each channel and output of a tile
+    pixels: float  # of each channel, and of each output, of a tile
+    weight: float  # of each channel and output
+
+
+_COSTS = {2: _Cost(16, 82, 134), 4: _Cost(43, 312, 1300)}
+
+
+def _most(tile: int, type: str) -> int:
     """Tiles that are gone through at a time: whole blocks."""
-    return 48 if type == "float" else 24
+    return {2: 48, 4: 24}[tile] // (1 if type == "float" else 2)
+
+
+def _room(most: int, tile: int, lanes: int) -> int:
+    """Numbers of the pixels that `most` tiles see, however they lie, with what goes too far."""
+    return (tile * tile * most + 2 * tile * (most + 1) + 4 + lanes) * lanes
 
 
 # ---------------------------------------------------------------------------------------------------- from images
@@ -103,46 +119,50 @@ class _Pixels(NamedTuple):
 
 
 def _stage(
-    e: Emitter, kind: str, pixels: _Pixels, image: Value, channel: Value, room: Value, where: Any, more: int
+    e: Emitter, kind: str, pixels: _Pixels, image: Value, channel: Value, room: Value, where: Any, more: int, tile: int
 ) -> None:
-    """Put a strip's pixels of some channels into `room`, (rows, columns, lanes): two for each tile, and `more`."""
+    """Put a strip's pixels of some channels into `room`, (rows, columns, lanes): `tile` for each tile, and `more`."""
     lane, lanes = lane_of(kind), lanes_of(kind)
     y, x, tall, wide = where
-    rows, columns = tall * 2 + more, wide * 2 + more
-    begin = x * 2 - pixels.left  # the column of the image where the strip begins
+    rows, columns = tall * tile + more, wide * tile + more
+    begin = x * tile - pixels.left  # the column of the image where the strip begins
     lead = e.smaller(e.larger(begin * -1, e.constant("i64", 0)), columns)
+    filled = e.smaller(columns, pixels.wide - begin)
     own = [image * pixels.channels + e.smaller(channel + c, pixels.channels - 1) for c in range(lanes)]
     planes = [e.at(pixels.pointer, each * (pixels.high * pixels.wide), lane) for each in own]
     with e.loop(0, rows) as r:
         line = e.at(room, r * columns * lanes, lane)
-        source = y * 2 + r - pixels.top
+        source = y * tile + r - pixels.top
         none = e.constant("i64", 0)
         there = e.select(source < 0, none, e.select(source < pixels.high, pixels.wide, none))  # numbers of the row
         with e.loop(0, lead) as s:
             e.store(e.zero(kind), line, s * lanes)
-        with e.loop(lead, columns, lanes) as s:  # what goes too far is written over by the next row
+        with e.loop(lead, filled, lanes) as s:  # what goes too far is written over
             column = begin + s
             loaded = [e.load_first(kind, there - column, plane, source * pixels.wide + column) for plane in planes]
             for c, pixel in enumerate(e.turned(loaded)):
                 e.store(pixel, line, (s + c) * lanes)
+        with e.loop(e.larger(filled, lead), columns) as s:
+            e.store(e.zero(kind), line, s * lanes)
 
 
 def _put(
     e: Emitter, kind: str, pixels: _Pixels, strip: _Strip, range_: tuple[Value, Value], room: Value, planes: Value,
-    stride: Value, plane: Value, along: Callable[[Values], Values], size: int,
+    stride: Value, plane: Value, along: Callable[[Values], Values], size: int, tile: int,
 ) -> None:  # fmt: skip
-    """Transform squares of `size` of the channels of a range, into planes (16, tiles, stride)."""
+    """Transform squares of `size` of the channels of a range, into planes (places, tiles, stride)."""
     lane, lanes = lane_of(kind), lanes_of(kind)
-    more = size - 2
+    more = size - tile
     with e.loop(0, strip.images) as m, e.loop(range_[0], range_[1], lanes) as channel:
-        _stage(e, kind, pixels, strip.image + m, channel, room, (strip.y, strip.x, strip.tall, strip.wide), more)
-        columns = strip.wide * 2 + more
+        _stage(e, kind, pixels, strip.image + m, channel, room, (strip.y, strip.x, strip.tall, strip.wide), more, tile)
+        columns = strip.wide * tile + more
         with e.loop(0, strip.tall) as ty:
-            line = e.at(room, ty * 2 * columns * lanes, lane)
+            line = e.at(room, ty * tile * columns * lanes, lane)
             to = e.at(planes, (m * strip.tall + ty) * strip.wide * stride + channel - range_[0], lane)
             with e.loop(0, strip.wide) as tx:
                 square = [
-                    [e.load(kind, line, (columns * i + tx * 2 + j) * lanes) for j in range(size)] for i in range(size)
+                    [e.load(kind, line, (columns * i + tx * tile + j) * lanes) for j in range(size)]
+                    for i in range(size)
                 ]
                 for place, value in enumerate(both_ways(along, square)):
                     e.store(value, to, tx * stride + plane * place)
@@ -164,16 +184,18 @@ def _product(
     return [[total.get() for total in own] for own in sums]
 
 
-def _forward(name: str, type: str, lanes: int, vectors: int) -> Emitter:
+def _forward(name: str, type: str, tile: int, lanes: int, vectors: int) -> Emitter:
     """Items are strips of tiles; `odd` becomes NaN for those that make a number that is not finite."""
     numbers = (*_STRIP, "channels", "high", "across", "top", "left", "outputs", "rows", "columns", "blocks")
     pointers = dict.fromkeys(("image", "weight", "bias", "out", "odd"), "ptr")
-    e = Emitter(f"{name}_{lanes}_{vectors}", {**pointers, **dict.fromkeys(numbers, "i64")}, blocked=True)
-    kind, height, block, most = vector(lanes, type), _ROWS[vectors], lanes * vectors, _tiles(type)
+    e = Emitter(f"{name}_{tile}_{lanes}_{vectors}", {**pointers, **dict.fromkeys(numbers, "i64")}, blocked=True)
+    kind, height, block, most = vector(lanes, type), _ROWS[vectors], lanes * vectors, _most(tile, type)
+    filtering = FILTERINGS[tile]
+    places = filtering.places
     side = max(1, PANEL // block)
-    staged = e.scratch(type, (10 * most + 32) * lanes)
-    planes = e.scratch(type, 16 * (most * DEEP + _SPARE))
-    products = e.scratch(type, 16 * (most * side * block + _SPARE))
+    staged = e.scratch(type, _room(most, tile, lanes))
+    planes = e.scratch(type, places * (most * DEEP + _SPARE))
+    products = e.scratch(type, places * (most * side * block + _SPARE))
     pixels = _Pixels(e.image, e.channels, e.high, e.across, e.top, e.left)
     chunks = (e.channels + (DEEP - 1)) / DEEP
     with e.loop(e.start, e.stop) as item:
@@ -189,9 +211,22 @@ def _forward(name: str, type: str, lanes: int, vectors: int) -> Emitter:
                 deep = (end - begin + (lanes - 1)) / lanes * lanes
                 layer = deep * most + _SPARE
                 with e.when(e.select(e.compare("==", first, 0), e.constant("i64", 2), chunks) > 1):
-                    _put(e, kind, pixels, strip, (begin, end), staged, planes, deep, layer, of_image, 4)
-                with e.loop(0, e.constant("i64", 16)) as place, e.loop(0, beside) as b:
-                    right = e.at(e.weight, (((first + b) * 16 + place) * e.channels + begin) * block, type)
+                    _put(
+                        e,
+                        kind,
+                        pixels,
+                        strip,
+                        (begin, end),
+                        staged,
+                        planes,
+                        deep,
+                        layer,
+                        filtering.of_image,
+                        filtering.size,
+                        tile,
+                    )
+                with e.loop(0, e.constant("i64", places)) as place, e.loop(0, beside) as b:
+                    right = e.at(e.weight, (((first + b) * places + place) * e.channels + begin) * block, type)
                     left, to = e.at(planes, place * layer, type), e.at(products, place * plane + b * block, type)
                     with e.loop(0, count, height) as i:  # the last tile once more, where there are too few
                         lefts = [e.at(left, e.smaller(i + t, count - 1) * deep, type) for t in range(height)]
@@ -206,36 +241,36 @@ def _forward(name: str, type: str, lanes: int, vectors: int) -> Emitter:
             with e.loop(0, strip.images) as m, e.loop(0, width, lanes) as v:
                 output = first * block + v
                 shift = e.load(kind, e.bias, output)
-                _made(e, kind, strip, m, e.at(products, v, type), width, plane, shift, staged, odd, output)
+                _made(e, kind, filtering, strip, m, e.at(products, v, type), width, plane, shift, staged, odd, output)
         e.store(e.total_of(odd.get()), e.odd, item)
     return e
 
 
 def _made(
-    e: Emitter, kind: str, strip: _Strip, m: Value, products: Value, width: Value, plane: Value, shift: Value,
-    room: Value, odd: Variable, output: Value,
+    e: Emitter, kind: str, filtering: Filtering, strip: _Strip, m: Value, products: Value, width: Value, plane: Value,
+    shift: Value, room: Value, odd: Variable, output: Value,
 ) -> None:  # fmt: skip
     """The pixels of the tiles of an image, of some outputs: into `room` with the outputs side by side, then out."""
     lanes = lanes_of(kind)
-    across = e.smaller(strip.wide * 2, e.columns - strip.x * 2)
-    down = e.smaller(strip.tall * 2, e.rows - strip.y * 2)
+    tile, size = filtering.tile, filtering.size
+    across = e.smaller(strip.wide * tile, e.columns - strip.x * tile)
+    down = e.smaller(strip.tall * tile, e.rows - strip.y * tile)
     with e.loop(0, strip.tall) as ty, e.loop(0, strip.wide) as tx:
-        tile = ((m * strip.tall + ty) * strip.wide + tx) * width
-        square = [[e.load(kind, products, plane * (4 * i + j) + tile) for j in range(4)] for i in range(4)]
-        values = [value + shift for value in both_ways(of_products, square)]
-        corner = ty * 2 * across + tx * 2
-        for i in range(2):
-            e.store(values[2 * i], room, (corner + across * i) * lanes)
-        with e.when(tx * 2 + 1 < across):
-            for i in range(2):
-                e.store(values[2 * i + 1], room, (corner + across * i + 1) * lanes)
+        place = ((m * strip.tall + ty) * strip.wide + tx) * width
+        square = [[e.load(kind, products, plane * (size * i + j) + place) for j in range(size)] for i in range(size)]
+        values = [value + shift for value in both_ways(filtering.of_products, square)]
+        corner = ty * tile * across + tx * tile
+        for j in range(tile):
+            with e.when(tx * tile + j < across) if j else contextlib.nullcontext():
+                for i in range(tile):
+                    e.store(values[tile * i + j], room, (corner + across * i + j) * lanes)
         for value in values:
             odd.set(e.intrinsic("fmuladd", value, e.zero(kind), odd.get()))
     whole = e.compare("==", across, e.columns)  # then the rows are side by side
     lines, length = e.select(whole, e.like(down, 1), down), e.select(whole, down * across, across)
     own = (strip.image + m) * e.outputs + output
     with e.loop(0, lines) as line:
-        start = (strip.y * 2 + line) * e.columns + strip.x * 2
+        start = (strip.y * tile + line) * e.columns + strip.x * tile
         with e.loop(0, length, lanes) as p:
             rows = [e.load(kind, room, (line * across + p + c) * lanes) for c in range(lanes)]
             for c, values_ in enumerate(e.turned(rows)):
@@ -246,43 +281,74 @@ def _made(
 # ------------------------------------------------------------------------------------------- gradient of the weight
 
 
-def _correlate(name: str, type: str, lanes: int, vectors: int) -> Emitter:
-    """total (parts, panels, chunks, 16, DEEP, width) += Σ (A g Aᵀ) ⊙ (Bᵀ d B). Items are a chunk, a panel, a part."""
+def _correlate(name: str, type: str, tile: int, lanes: int, vectors: int) -> Emitter:
+    """total (parts, panels, chunks, places, DEEP, width): Σ (A g Aᵀ) ⊙ (Bᵀ d B). Items are its first three."""
     numbers = (*_STRIP, "strips", "parts", "panels", "chunks", "channels", "high", "across", "top", "left", "outputs",
                "rows", "columns")  # fmt: skip
     pointers = dict.fromkeys(("gradient", "image", "total"), "ptr")
-    e = Emitter(f"{name}_{lanes}_{vectors}", {**pointers, **dict.fromkeys(numbers, "i64")}, blocked=True)
-    kind, height, block, most = vector(lanes, type), _CHANNELS[vectors], lanes * vectors, _tiles(type)
+    e = Emitter(f"{name}_{tile}_{lanes}_{vectors}", {**pointers, **dict.fromkeys(numbers, "i64")}, blocked=True)
+    kind, height, block, most = vector(lanes, type), _CHANNELS[vectors], lanes * vectors, _most(tile, type)
+    filtering = FILTERINGS[tile]
+    places = filtering.places
     width = max(1, PANEL // block) * block
-    staged = e.scratch(type, (10 * most + 32) * lanes)
-    planes = e.scratch(type, 16 * (most * DEEP + _SPARE))
-    spread = e.scratch(type, 16 * (most * width + _SPARE))
+    staged = e.scratch(type, _room(most, tile, lanes))
+    planes = e.scratch(type, places * (most * DEEP + _SPARE))
+    spread = e.scratch(type, places * (most * width + _SPARE))
     zero = e.constant("i64", 0)
     pixels = _Pixels(e.image, e.channels, e.high, e.across, e.top, e.left)
     gradients = _Pixels(e.gradient, e.outputs, e.rows, e.columns, zero, zero)
     with e.loop(e.start, e.stop) as item:
         chunk, rest = e.remainder(item, e.chunks)
         panel, part = e.remainder(rest, e.panels)
-        total = e.at(e.total, item * (16 * DEEP * width), type)
+        total = e.at(e.total, item * (places * DEEP * width), type)
         begin, first = chunk * DEEP, panel * width
         end, last = e.smaller(begin + DEEP, e.channels), e.smaller(first + width, e.outputs)
         deep = (end - begin + (lanes - 1)) / lanes * lanes
         beside = (last - first + (block - 1)) / block * block
         layer, plane = deep * most + _SPARE, beside * most + _SPARE
-        with e.loop(e.strips * part / e.parts, e.strips * (part + 1) / e.parts) as which:
+        earliest = e.strips * part / e.parts
+        with e.loop(earliest, e.strips * (part + 1) / e.parts) as which:
             strip = _strip(e, which)
-            _put(e, kind, pixels, strip, (begin, end), staged, planes, deep, layer, of_image, 4)
-            _put(e, kind, gradients, strip, (first, last), staged, spread, beside, plane, of_gradient, 2)
+            _put(
+                e,
+                kind,
+                pixels,
+                strip,
+                (begin, end),
+                staged,
+                planes,
+                deep,
+                layer,
+                filtering.of_image,
+                filtering.size,
+                tile,
+            )
+            _put(
+                e,
+                kind,
+                gradients,
+                strip,
+                (first, last),
+                staged,
+                spread,
+                beside,
+                plane,
+                filtering.of_gradient,
+                tile,
+                tile,
+            )
             count = strip.count
-            with e.loop(0, e.constant("i64", 16)) as place, e.loop(0, beside, block) as b:
+            with e.loop(0, e.constant("i64", places)) as place, e.loop(0, beside, block) as b:
                 left, right = e.at(planes, place * layer, type), e.at(spread, place * plane + b, type)
                 with e.loop(0, deep, height) as c:
                     lefts = [e.at(left, c + t, type) for t in range(height)]
                     sums = _product(e, kind, lefts, deep, right, beside, count, vectors)
                     for t, own in enumerate(sums):
                         for v, found in enumerate(own):
-                            line = (place * DEEP + c + t) * width + b + v * lanes
-                            e.store(e.load(kind, total, line) + found, total, line)
+                            line, kept = (place * DEEP + c + t) * width + b + v * lanes, e.variable(found)
+                            with e.when(which > earliest):
+                                kept.set(found + e.load(kind, total, line))
+                            e.store(kept.get(), total, line)
     return e
 
 
@@ -290,10 +356,10 @@ FORWARD = Kernel("winograd", _forward)
 CORRELATE = Kernel("winograd_weight", _correlate)
 
 
-def _strips(n: int, out: Pair, most: int) -> tuple[int, tuple[int, ...]]:
-    """How many strips of at most `most` tiles there are, and the numbers of `_STRIP`."""
-    down, across = -(-out[0] // 2), -(-out[1] // 2)
-    wide = -(-across // -(-across // 16))
+def _strips(n: int, out: Pair, tile: int, type: str) -> tuple[int, tuple[int, ...]]:
+    """How many strips there are, and the numbers of `_STRIP`."""
+    most, (down, across) = _most(tile, type), (-(-length // tile) for length in out)
+    wide = -(-across // -(-across // min(32 // tile, most)))
     tall = min(down, most // wide)
     tall = -(-down // -(-down // tall))
     many = min(n, max(1, most // (wide * tall))) if (tall, wide) == (down, across) else 1
@@ -301,26 +367,29 @@ def _strips(n: int, out: Pair, most: int) -> tuple[int, tuple[int, ...]]:
     return -(-n // many) * downs * acrosses, (n, many, tall, wide, downs, acrosses, down, across)
 
 
-def pays(
+def tile_of(
     weight: tuple[int, ...], stride: Pair, dilation: Pair, groups: int, images: int, out: Pair, size: int,
     turned: bool = False,
-) -> bool:  # fmt: skip
-    """Whether this is how to convolve, by a weight of this shape, numbers having `size` bytes; `turned` as below."""
+) -> int:  # fmt: skip
+    """The tile that is best for a weight of this shape, numbers having `size` bytes; 0 where the direct loops are."""
     if weight[2:] != (3, 3) or stride != (1, 1) or dilation != (1, 1) or groups != 1:
-        return False
+        return 0
     outputs, channels = (weight[1], weight[0]) if turned else weight[:2]
     block = block_of(outputs, size)
     if block is None:
-        return False
+        return 0
     deep, wide = -(-channels // block.lanes) * block.lanes, -(-outputs // block.wide) * block.wide
-    tiles = images * -(-out[0] // 2) * -(-out[1] // 2)
-    direct = images * out[0] * out[1] * 9 * channels * wide
-    # The transformations of a tile take the time of as many products, and those of the weight: measured.
-    return direct > 1.1 * (tiles * (16 * deep * wide + 82 * (deep + wide)) + 134 * deep * wide)
+    best, found = images * out[0] * out[1] * 9 * channels * wide / 1.1, 0
+    for tile, cost in _COSTS.items():
+        tiles = images * -(-out[0] // tile) * -(-out[1] // tile)
+        work = tiles * (cost.product * deep * wide + cost.pixels * (deep + wide)) + cost.weight * deep * wide
+        if work < best:
+            best, found = work, tile
+    return found
 
 
 def forward(
-    x: Array, weight: Array, bias: Array | None, out: Pair, padding: Pair, turned: bool = False
+    x: Array, weight: Array, bias: Array | None, out: Pair, padding: Pair, tile: int, turned: bool = False
 ) -> Array | None:
     """The convolution of x by a weight (outputs, channels, 3, 3), of which the first (rows, columns) `out`.
 
@@ -333,11 +402,11 @@ def forward(
     block = block_of(outputs, x.itemsize)
     if block is None:
         return None
-    transform, function = WEIGHT.function(x.dtype, block.lanes, turned), FORWARD.function(x.dtype, *block)
+    transform, function = WEIGHT.function(x.dtype, block.lanes, tile, turned), FORWARD.function(x.dtype, tile, *block)
     if transform is None or function is None:
         return None
     blocks, squares = -(-outputs // block.wide), [-(-length // block.lanes) for length in weight.shape[:2]]
-    made = np.empty((blocks, 16, channels, block.wide), x.dtype)
+    made = np.empty((blocks, FILTERINGS[tile].places, channels, block.wide), x.dtype)
     share(
         transform, math.prod(squares), _SQUARES, address(weight), address(made), *weight.shape[:2], squares[1],
         block.wide,
@@ -346,7 +415,7 @@ def forward(
     if bias is not None:
         shift[:outputs] = bias
     result = np.empty((n, outputs, *out), x.dtype)
-    strips, numbers = _strips(n, out, _tiles(TYPES[x.dtype]))
+    strips, numbers = _strips(n, out, tile, TYPES[x.dtype])
     odd = np.empty(strips, x.dtype)
     share(
         function, strips, -(-_EACH * strips // (result.size * channels * 4)),
@@ -355,7 +424,7 @@ def forward(
     return None if odd.any() else result
 
 
-def of_weight(g: Array, x: Array, shape: tuple[int, ...], padding: Pair) -> Array | None:
+def of_weight(g: Array, x: Array, shape: tuple[int, ...], padding: Pair, tile: int) -> Array | None:
     """The gradient of the weight, which has this shape; None as in `forward`."""
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
     outputs, channels = shape[:2]
@@ -363,14 +432,14 @@ def of_weight(g: Array, x: Array, shape: tuple[int, ...], padding: Pair) -> Arra
     if block is None:
         return None
     width = max(1, PANEL // block.wide) * block.wide
-    function, gather = CORRELATE.function(x.dtype, *block), GATHER.function(x.dtype, block.lanes, width)
+    function, gather = CORRELATE.function(x.dtype, tile, *block), GATHER.function(x.dtype, block.lanes, tile, width)
     if function is None or gather is None:
         return None
     out = g.shape[2], g.shape[3]
-    strips, numbers = _strips(len(x), out, _tiles(TYPES[x.dtype]))
+    strips, numbers = _strips(len(x), out, tile, TYPES[x.dtype])
     panels, chunks = -(-outputs // width), -(-channels // DEEP)
     parts = min(strips, max(1, _PARTS // (panels * chunks)))
-    total = np.zeros((parts, panels, chunks, 16, DEEP, width), x.dtype)
+    total = np.empty((parts, panels, chunks, FILTERINGS[tile].places, DEEP, width), x.dtype)
     share(
         function, parts * panels * chunks, -(-_EACH * len(total) * panels * chunks // (g.size * channels * 4)),
         *map(address, (g, x, total)), *numbers, strips, parts, panels, chunks, channels, *x.shape[2:], *padding,
