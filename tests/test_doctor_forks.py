@@ -374,6 +374,50 @@ def test_weights_are_contracted_once() -> None:
     assert math.isclose(np.linalg.norm(layer.weight.detach().numpy(), 2), 3.0, rel_tol=1e-5)
 
 
+# Faults that hide each other ------------------------------------------------------------------------------------------
+
+BOTH = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(200, 6)
+y = (x[:, 0] > 0).long() + 2 * (x[:, 1] > 0).long()
+net = nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 4), nn.Softmax(dim=1))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
+for step in range(200):
+    rows = torch.randint(0, 200, (20,))
+    loss = nn.functional.cross_entropy(net(x[rows]), y[rows])
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.slow
+def test_a_fault_that_only_helps_beside_another_is_proved_beside_it(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(BOTH)
+    report = examine_script(script)
+    assert {(f.cause, f.verified) for f in report.findings} == {("missing-zero-grad", True), ("double-softmax", True)}
+    for finding in report.findings:
+        before, after = finding.fork["as it was"], finding.fork["with the fix"]
+        assert after[-1] > before[-1] + 0.2
+
+
+def test_ops_have_the_keys_that_they_have_in_later_passes() -> None:
+    def program() -> None:
+        x, y = torch.randn(60, 3), torch.randn(60)
+        y = (y - y.mean()) / y.std()  # a difference ahead of the first pass, and of no other
+        network = nn.Linear(3, 1)
+        optimizer = optim.SGD(network.parameters(), lr=0.05)
+        for i in range(0, 60, 20):
+            optimizer.zero_grad()
+            nn.MSELoss()(network(x[i : i + 20]), y[i : i + 20]).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert record.start is not None and record.start.subtraction == record.loss.subtraction == ("sub", 0)
+
+
 # Time -----------------------------------------------------------------------------------------------------------------
 
 

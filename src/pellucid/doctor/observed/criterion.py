@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -204,6 +204,16 @@ def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRe
     if behind is not None:
         record.body = [_described(seen, names) for seen in _behind(behind, made)]
     return record
+
+
+def with_keys_of(first: LossRecord, later: LossRecord) -> LossRecord:
+    """What was seen in the first pass, with the keys that its ops have in all later ones: ahead of the first, the
+    program prepares its data."""
+    pairs = ((first.chain, later.chain), (first.body, later.body))
+    if any([a.key[0] for a in ops] != [b.key[0] for b in others] for ops, others in pairs):
+        return first
+    chain, body = ([replace(a, key=b.key) for a, b in zip(*pair, strict=True)] for pair in pairs)
+    return replace(first, chain=chain, body=body, subtraction=later.subtraction)
 
 
 def inputs_of(call: LossCall, ops: list[SeenOp]) -> tuple[Any, ...]:

@@ -68,7 +68,7 @@ class Laboratory:
                 self.runs += 1
             for running in forks:
                 try:
-                    found.append(running.result(allowed + 3.0))
+                    found.append(running.result(allowed + max(3.0, min(allowed, self.left()) / 2)))
                 except Lost as lost:
                     self.lost = str(lost).strip().splitlines()[-1]
                     found.append(None)

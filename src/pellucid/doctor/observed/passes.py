@@ -157,6 +157,8 @@ class PassNotes:
             described = criterion.describe(call, self.seen, self.parameters.names)
             if described.chain or described.body or not record.loss.kind:
                 record.loss = described
+                if record.start is not None and len(record.steps) == 1:
+                    record.start = criterion.with_keys_of(record.start, described)
                 record.start = record.start or described
             turned = next((s for s in self.seen if s.key[0] in VIEWS and s.args and s.args[0] is self.batch), None)
             if turned is not None and turned.place is not None and turned.output.shape[:1] != self.batch.shape[:1]:

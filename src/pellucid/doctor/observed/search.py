@@ -11,7 +11,7 @@ from pellucid.doctor.report import Finding
 from . import joint
 from .compare import better, does_well, is_worse, outcome, says_nothing, stands
 from .confirmation import as_good_as_best, confirms
-from .findings import finding_of, rank
+from .findings import curves, finding_of, rank
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import data, gradients, held_out, loss, model, numbers, rate
@@ -45,6 +45,7 @@ class Search:
         self.found: list[Finding] = []
         self.tried: set[tuple[Any, ...]] = set()
         self.alone: list[tuple[Suspicion, ProgramRecord]] = []  # what was tried by itself
+        self.unproved: list[tuple[Finding, Suspicion]] = []  # what is treated, though that did not help by itself
         self.unfinished = False  # whether something that was to be tried could not be, for want of time
         self.seconds = 3.0 * base.seconds + 2.0
 
@@ -57,11 +58,25 @@ class Search:
             if not self._conditions():
                 self._jointly()
                 break
+        self._prove()
         if self.learns and stands(self.current) and not any(f.severity == "error" for f in self.found):
             self.found += [finding_of(s, self.current, None) for s in data.unrelated(self.base)]
         if self.learns and not any(f.severity == "error" for f in self.found):
             self.found += [finding_of(s, self.base, None) for s in held_out.by_chance(self.base)]
         return sorted(self.found, key=rank)
+
+    def _prove(self) -> None:
+        """A fault that helps only where another one is treated, too: all treatments are tried without its own."""
+        for finding, suspicion in self.unproved[:1]:
+            rest = [t for t in self.treatments if all(t is not own for own in suspicion.treatments)]
+            if not rest or finding not in self.found:
+                continue
+            kept, self.treatments = self.treatments, rest[:-1]
+            (without,) = self._try([replace(suspicion, treatments=rest[-1:])])
+            self.treatments = kept
+            if without is not None and confirms(suspicion, without, self.current):
+                finding.verified, finding.confidence = True, suspicion.confidence
+                finding.fork = curves(without, self.current)
 
     def _jointly(self) -> None:
         """Faults that hide each other, where a program stands still and no treatment helps by itself.
@@ -116,7 +131,8 @@ class Search:
 
     def _ask(self, rules: Iterable[Rule]) -> list[Suspicion]:
         """What the record of now speaks for, but what was found, or tried with nothing changed since."""
-        found = {(f.cause, f.file, f.line) for f in self.found if f.severity == "error" or not f.fork}
+        settled = [f for f in self.found if not f.fork or (f.severity == "error" and f.verified is not False)]
+        found = {(f.cause, f.file, f.line) for f in settled}
         new: list[Suspicion] = []
         for rule in rules:
             if rule is model.ignored and self.treatments:
@@ -168,6 +184,8 @@ class Search:
             if run is not None and (helped or (finding.severity == "error" and harmless)):
                 self.treatments += suspicion.treatments
                 self.current = run
+                if not helped:
+                    self.unproved.append((finding, suspicion))
                 return True
         self._did_not_help(suspicions, runs)
         return self._in_pairs(list(zip(suspicions, runs, strict=True)))
