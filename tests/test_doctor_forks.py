@@ -403,6 +403,7 @@ def test_a_fault_that_only_helps_beside_another_is_proved_beside_it(tmp_path: Pa
         assert after[-1] > before[-1] + 0.2
 
 
+@pytest.mark.filterwarnings("ignore:Using a target size")
 def test_ops_have_the_keys_that_they_have_in_later_passes() -> None:
     def program() -> None:
         x, y = torch.randn(60, 3), torch.randn(60)

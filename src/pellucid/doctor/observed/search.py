@@ -67,7 +67,8 @@ class Search:
 
     def _prove(self) -> None:
         """A fault that helps only where another one is treated, too: all treatments are tried without its own."""
-        for finding, suspicion in self.unproved[:1]:
+        while self.unproved and self.current is not self.base:
+            finding, suspicion = self.unproved.pop()
             rest = [t for t in self.treatments if all(t is not own for own in suspicion.treatments)]
             if not rest or finding not in self.found:
                 continue
@@ -255,6 +256,7 @@ class Search:
                 before = list(self.treatments)
                 self.treatments += suspicion.treatments
                 self.current = run
+                self._prove()
                 if of_rate and not self._stated():  # what a rate hid can be told now
                     self._at_higher(joint.at_higher_rates(suspicion, confirmed), before)
                 return not of_rate
