@@ -496,6 +496,36 @@ def test_a_policy_whose_terms_are_made_one_by_one(sign: float, found: list[str],
     assert not found or next(loss.punishing(record)).place == (__file__, line)
 
 
+@pytest.mark.parametrize(("sign", "found"), [(1.0, ["loss-sign-flipped"]), (-1.0, [])])
+def test_a_policy_beside_a_loss_of_values(sign: float, found: list[str]) -> None:
+    def program() -> None:
+        actor, critic, best = nn.Linear(4, 3), nn.Linear(4, 1), torch.randn(4, 3)
+        optimizer = optim.SGD([*actor.parameters(), *critic.parameters()], lr=0.05)
+        for _ in range(20):
+            x = torch.randn(30, 4)
+            log_p = torch.log_softmax(actor(x), 1)
+            action = torch.multinomial(log_p.exp(), 1)[:, 0]
+            rewards, values = (x @ best)[torch.arange(30), action], critic(x)[:, 0]
+            gained = (log_p[torch.arange(30), action] * (rewards - values).detach()).mean()
+            optimizer.zero_grad()
+            (sign * 5 * gained + F.smooth_l1_loss(values, rewards)).backward()
+            optimizer.step()
+
+    record = watched(program)
+    assert causes(loss.punishing, record) == found
+    assert record.rewarded and not record.is_multiple
+    assert causes(loss.scaled, record) == causes(loss.climbing, record) == []
+
+
+def test_a_softmax_over_the_batch_of_one_row() -> None:
+    def program() -> None:
+        network, x = nn.Linear(4, 3), torch.randn(12, 4)
+        for i in range(12):
+            F.nll_loss(torch.log_softmax(network(x[i : i + 1]), dim=0), torch.tensor([i % 3])).backward()
+
+    assert causes(loss.normalised_twice, watched(program)) == ["softmax-wrong-axis"]
+
+
 def test_rewards_that_are_tensors_of_one_number() -> None:
     def program() -> None:
         policy = nn.Linear(3, 2)

@@ -132,7 +132,8 @@ class PassNotes:
         """The forward pass in full: what the loss is made of, and which parameters it reaches."""
         record = self.record
         self.edge = None
-        rewarded, at = policy.direction(self.seen, root) if call is None else (0, None)
+        written_alone = call is not None and not self.calls
+        rewarded, at = (0, None) if written_alone else policy.direction(self.seen, root)
         if rewarded:
             record.rewarded.append(rewarded)
         if at is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Place = tuple[str, int]  # file and line of the user's
+STEADY = 0.25  # of a factor, by which it may change where it is one
 
 
 @dataclass
@@ -275,8 +276,17 @@ class ProgramRecord:
     @property
     def factor(self) -> float:
         """The median of what backward was called on, over the loss; 1 where it is not known."""
-        known = [s.factor for s in self.steps if s.factor is not None and np.isfinite(s.factor)]
+        known = self._factors
         return float(np.median(known)) if known else 1.0
+
+    @property
+    def is_multiple(self) -> bool:
+        """Whether backward was called on a multiple of the loss, not on a sum of it and something else."""
+        return sum(abs(f - self.factor) <= STEADY * abs(self.factor) for f in self._factors) >= 0.8 * len(self._factors)
+
+    @property
+    def _factors(self) -> list[float]:
+        return [s.factor for s in self.steps if s.factor is not None and np.isfinite(s.factor)]
 
     @property
     def classes(self) -> bool:

@@ -118,6 +118,8 @@ class Search:
         Not of games and of adversaries, whose losses need not fall, nor where a network makes the targets.
         """
         base = self.base
+        if base.rewarded:
+            return False
         if not base.loss.kind or len(base.steps) < ENOUGH or base.without_grad > 0.9 * len(base.steps) > 0:
             return False
         if not base.optimizers:

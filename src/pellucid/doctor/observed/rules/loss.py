@@ -60,7 +60,8 @@ def normalised_twice(record: ProgramRecord) -> Iterator[Suspicion]:
         yield from _other_axes(loss)
         return
     dim = _axis(soft)
-    if soft.shape and dim is not None and soft.shape[dim] == 1:
+    one_row = dim == 0 and len(soft.shape) >= 2 and soft.shape[1] > 1  # in a batch of one
+    if soft.shape and dim is not None and soft.shape[dim] == 1 and not one_row:
         yield _single(soft.place, f"{soft.key[0]} of shape {soft.shape} over axis {dim}")
         return
     if dim == 0 and len(soft.shape) >= 2 and record.steps and record.steps[0].count in (0, soft.shape[0]):
@@ -329,6 +330,8 @@ def scaled(record: ProgramRecord) -> Iterator[Suspicion]:
     factor = record.factor
     if not record.loss.kind or len(record.optimizers) != 1 or 0.2 < factor < 5 or factor <= 0:
         return
+    if not record.is_multiple:
+        return  # of which the loss is a part
     yield Suspicion(
         "loss-reduction-scale",
         f"backward() is called on {factor:.3g} times the loss.",
@@ -345,6 +348,8 @@ def climbing(record: ProgramRecord) -> Iterator[Suspicion]:
     negative = record.factor < 0
     if not record.loss.kind or len(record.optimizers) != 1 or maximises == negative:
         return
+    if negative and not record.is_multiple:
+        return  # of which the loss is a part
     yield Suspicion(
         "loss-sign-flipped",
         "backward() is called on minus the loss." if negative else "The optimiser was made with maximize=True.",
