@@ -86,6 +86,11 @@ def rnn(t: Any, x: Any, hidden: Any, *weights: Any, **options: Any) -> Any:
     return t.cat([out.flatten(), last.flatten()])
 
 
+def pooled(t: Any, x: Any, **options: Any) -> Any:
+    out, indices = t.nn.functional.max_pool2d(x, return_indices=True, **options)
+    return t.cat([out.flatten(), indices.flatten().to(x.dtype)])
+
+
 def normed(t: Any, x: Any, weight: Any, bias: Any) -> Any:
     return t.nn.functional.layer_norm(x, tuple(weight.shape), weight, bias)
 
@@ -168,6 +173,15 @@ CASES = [
         Case(f"filtered {name}", partial(conv, **options), [tuple(shapes)],
              ("winograd", "winograd_kernel", "winograd_weight", "winograd_weight_whole"), bound=3, tiled=True)
         for name, shapes, options in FILTERED
+    ],
+    *[
+        Case(f"max pool {name}", partial(pooled, **options), [((1, 1, 7, 8),), shapes], ("max_pool", kernel))
+        for name, kernel, shapes, options in (
+            ("apart", "max_pool_spread", ((3, 5, 17, 38),), {"kernel_size": 2}),
+            ("overlapping", "max_pool_add", ((3, 5, 17, 23),), {"kernel_size": 3, "stride": 2, "padding": 1}),
+            ("uneven", "max_pool_add", ((4, 3, 29, 31),),
+             {"kernel_size": (2, 3), "stride": (3, 1), "dilation": (2, 3), "ceil_mode": True}),
+        )
     ],
     Case("lstm", lstm, [
         ((1, 1, 3), (1, 1, 2), (1, 1, 2), (8, 3), (8, 2), (8,), (8,)),

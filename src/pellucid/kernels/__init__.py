@@ -8,6 +8,7 @@
 | `convolution` | convolution in two dimensions, and both gradients |
 | `winograd`, `transformations` | convolution by 3 by 3 with fewer multiplications |
 | `windows` | its other loops, as products of windows with weights |
+| `pooling` | the largest number of each window, and its gradient |
 | `products` | products of two matrices, and their sum with a bias or a weight |
 | `blas` | the product that NumPy's own BLAS has |
 | `attention` | attention of each head, forward and backward |

@@ -11,6 +11,7 @@ from pellucid.core.promotion import refused_dtype
 from pellucid.declare import FUNCTIONS, TABLE, function, op
 from pellucid.declare.arguments import is_list
 from pellucid.errors import DimensionError, ShapeError
+from pellucid.kernels import pooling as native
 from pellucid.types.dtypes import float16, float32
 
 from .convolution import Geometry, Pair, numbers
@@ -78,6 +79,8 @@ def max_pool(
     best = xp.empty((*input.shape[:2], oh, ow), input.dtype)
     count = kernel[0] * kernel[1]
     place = xp.full(best.shape, count - 1, xp.uint8 if count < 255 else xp.uint32)
+    if native.largest(whole, best, place, kernel, stride, dilation):
+        return best, place
     for part in _parts(xp, len(best), best[:1].size):
         # Copied, so that all that follows runs along memory and not with the windows' stride.
         pixels = [xp.ascontiguousarray(whole[part][spot]) for _, spot in _spots(kernel, geometry, oh, ow)]
@@ -111,7 +114,10 @@ def max_pool_scatter(
     """`input`, a number for each window, added into images of `shape` at the windows' places."""
     geometry = Geometry(stride, padding, dilation)
     oh, ow = input.shape[2:]
+    p, q = padding
     whole = _surround(xp, xp.zeros(shape, input.dtype), kernel, geometry, (oh, ow), 0)
+    if native.scatter(input, place, whole, kernel, stride, dilation):
+        return whole[:, :, p : p + shape[2], q : q + shape[3]]
     apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
     # Chosen numbers are themselves, the others 0, even beside an infinity: the bits, as an integer, times 1 or 0.
     kind = xp.dtype(_BITS[input.dtype.itemsize])
@@ -122,7 +128,6 @@ def max_pool_scatter(
                 xp.multiply(bits, where == k, out=target.view(kind)[spot])
             else:
                 target[spot] += xp.multiply(bits, where == k).view(input.dtype)
-    p, q = padding
     return whole[:, :, p : p + shape[2], q : q + shape[3]]
 
 
