@@ -53,6 +53,7 @@ CONVOLUTIONS = [  # shapes of input, weight and bias
     ("each channel", [(8, 16, 32, 32), (16, 1, 3, 3), (16,)], {"padding": 1, "groups": 16}),
     ("few outputs", [(32, 6, 35, 37), (6, 3, 3, 3), (6,)], {"groups": 2, "stride": (2, 1)}),
     ("wide", [(4, 4, 3, 301), (4, 4, 3, 9), (4,)], {"padding": 1}),
+    ("one by one", [(16, 16, 35, 33), (24, 16, 1, 1), (24,)], {"stride": 2}),
 ]
 
 FILTERED = [  # those of 3 by 3 with fewer multiplications

@@ -329,7 +329,7 @@ def forward(
     o, c, *kernel = weight.shape
     if not _fits(x, weight, x.shape[0] * out[0] * out[1] * weight.size):
         return None
-    if kernel == [1, 1]:  # a product of matrices as it is
+    if kernel == [1, 1] and stride == (1, 1):  # a product of matrices as it is
         return None
     tile = winograd.tile_of(weight.shape, stride, dilation, groups, len(x), out, x.itemsize)
     if tile:
@@ -403,7 +403,7 @@ def of_weight(g: Array, x: Array, shape: Any, stride: Pair, padding: Pair, dilat
     """As `ops.convolution_weight`; None where the NumPy line is to run."""
     o, c, kh, kw = shape
     target = compiler.target() if _fits(g, x, g.size * c * kh * kw) else None
-    if target is None or kh * kw == 1:
+    if target is None:
         return None
     tile = winograd.tile_of(shape, stride, dilation, groups, len(x), g.shape[2:], g.itemsize)
     if tile:
