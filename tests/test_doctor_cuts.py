@@ -164,3 +164,65 @@ def test_a_log_softmax_of_log_probabilities_changes_nothing() -> None:
     )
     assert [op.key[0] for op in record.loss.chain] == ["log_softmax", "log_softmax"]
     assert not list(loss_rules.normalised_twice(record))
+
+
+EQUATION = """import pellucid as torch
+from pellucid import nn
+
+torch.manual_seed(0)
+layers = []
+for a, b in ((1, 16), (16, 1)):
+    layers += [nn.Linear(a, b), nn.Tanh()]
+net = nn.Sequential(*layers)
+optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+zero = torch.zeros(1, 1)
+for step in range(150):
+    t = torch.rand(40, 1).requires_grad_()
+    u = net(t)
+    slope = torch.autograd.grad(u, t, torch.ones_like(u), create_graph=True)[0]
+    loss = (slope - u).pow(2).mean() + 5 * (net(zero) - 3.0).abs().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_an_equation_whose_solution_the_last_activation_cannot_give() -> None:
+    was = watched(written(EQUATION))
+    assert was.loss.kind == "sum_of_squares" and len(was.loss.outermost) == 2
+    (said,) = loss_rules.held_back(was)
+    assert (said.cause, said.place) == ("output-range-mismatch", ("train.py", 7))
+    assert confirms(said, was, watched(written(EQUATION), *said.treatments))
+    reached = EQUATION.replace("- 3.0", "- 0.3").replace("range(150)", "range(60)")
+    assert not list(loss_rules.held_back(watched(written(reached))))
+
+
+@pytest.mark.parametrize("term", ["u.exp().mean()", "u.mean()", "-u.pow(2).mean()", "(u * net(zero)).mean()"])
+def test_what_is_no_sum_of_squares(term: str) -> None:
+    source = EQUATION.replace("(slope - u).pow(2).mean()", term).replace("range(150)", "range(2)")
+    assert watched(written(source)).loss.kind == ""
+
+
+OWN_LAYER = """import pellucid as torch
+from pellucid import nn
+
+
+class Dense(nn.Module):
+    def __init__(self, a, b):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(a, b) * 20)
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+torch.manual_seed(0)
+net, x = nn.Sequential(Dense(5, 9), nn.ReLU(), Dense(9, 2)), torch.randn(40, 5)
+for step in range(3):
+    nn.functional.cross_entropy(net(x), (x[:, 0] > 0).long()).backward()
+"""
+
+
+def test_a_weight_is_shown_where_it_is_made() -> None:
+    (said,) = model.first_weights(watched(written(OWN_LAYER)))
+    assert (said.cause, said.place) == ("init-too-large", ("train.py", 8))

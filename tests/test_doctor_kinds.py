@@ -387,6 +387,16 @@ def test_progress_of_a_regression_is_by_its_targets() -> None:
     assert better(thrown, learnt, strictly=True)
 
 
+@pytest.mark.parametrize(("pixels", "cause"), [(True, "input-not-scaled"), (False, "feature-scale-mismatch")])
+def test_pixels_at_the_edge_are_in_the_same_unit_as_others(pixels: bool, cause: str) -> None:
+    draw = np.random.default_rng(0)
+    record = ProgramRecord([StepRecord(1.0, count=300)])
+    x = draw.integers(0, 255, (300, 20)).astype(float)
+    x[:, :3] *= draw.random((300, 3)) < 0.01 if pixels else 0.01
+    record.inputs, record.shape = [x], (20,)
+    assert causes(model.scale, record)[0] == cause
+
+
 # Rows that come again -------------------------------------------------------------------------------------------------
 
 

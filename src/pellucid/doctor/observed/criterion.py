@@ -20,6 +20,7 @@ FUNCTIONS = (
 )  # fmt: skip
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 LIKELIHOOD = "negative_log_likelihood"  # written out, of probabilities
+SQUARES = "sum_of_squares"  # written out, of what is to be 0
 BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 WEIGHTED = frozenset(
     ("linear", "matmul", "mm", "addmm", "bmm", "convolution", "conv_transpose", "lstm_scan", "gru_scan", "rnn_scan",
@@ -197,6 +198,9 @@ def describe(call: LossCall, ops: list[SeenOp], names: dict[int, str]) -> LossRe
         if seen.key[0] in WEIGHTED:
             behind = seen
             break
+        if not record.chain:
+            alike = [s.key for s in ops if s.key[0] == seen.key[0] and s.place == seen.place and _of_same(s, seen)]
+            record.outermost = alike
         record.chain.append(_described(seen, names))
         at = next((a for a in seen.args if isinstance(a, Tensor) and a.requires_grad), None)
         if len(record.chain) > 60:
@@ -214,6 +218,11 @@ def with_keys_of(first: LossRecord, later: LossRecord) -> LossRecord:
         return first
     chain, body = ([replace(a, key=b.key) for a, b in zip(*pair, strict=True)] for pair in pairs)
     return replace(first, chain=chain, body=body, subtraction=later.subtraction)
+
+
+def _of_same(seen: SeenOp, other: SeenOp) -> bool:
+    """Whether two ops are of the same module."""
+    return len(seen.module) == len(other.module) and all(a is b for a, b in zip(seen.module, other.module, strict=True))
 
 
 def inputs_of(call: LossCall, ops: list[SeenOp]) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pellucid.optim as optim
 from pellucid.core import Tensor, state
-from pellucid.nn import Module, init, utils
+from pellucid.nn import Module, Parameter, init, utils
 from pellucid.nn import functional as F
 from pellucid.nn.modules import loss as losses
 from pellucid.nn.utils import clip_grad
@@ -88,6 +88,7 @@ def install(observer: Watching) -> Hooks:
 
 def _modules(observer: Watching, hooks: Hooks) -> None:
     module_call, module_init, load = Module.__call__, Module.__init__, Module.load_state_dict
+    parameter_init = Parameter.__init__
 
     @functools.wraps(module_call)
     def call(module: Any, *args: Any, **kwargs: Any) -> Any:
@@ -98,6 +99,13 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
         module_init(module, *args, **kwargs)
         observer.parameters.was_made(module)
 
+    @functools.wraps(parameter_init)
+    def born(parameter: Any, *args: Any, **kwargs: Any) -> None:
+        parameter_init(parameter, *args, **kwargs)
+        at = place()
+        if at is not None and sys._getframe(1).f_code.co_filename == at[0]:
+            observer.parameters.was_written(parameter, at)
+
     @functools.wraps(load)
     def loaded(module: Any, *args: Any, **kwargs: Any) -> Any:
         observer.parameters.were_loaded(module)
@@ -106,6 +114,7 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
     hooks.set(Module, "__call__", call)
     hooks.set(Module, "__init__", made)
     hooks.set(Module, "load_state_dict", loaded)
+    hooks.set(Parameter, "__init__", born)
     hooks.set(Module, "zero_grad", _zero_grad(observer, Module.zero_grad))
 
 

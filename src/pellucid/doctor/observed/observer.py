@@ -190,9 +190,12 @@ class Observer(Interpreter):
                     return self._evaluation(call, module, args, kwargs)
         self.stack.append(module)
         try:
-            return call(module, *args, **kwargs)
+            result = call(module, *args, **kwargs)
         finally:
             self.stack.pop()
+        if outermost and state.grad and type(module) not in LOSSES:
+            self.passes.output = mixing.first_of(result)
+        return result
 
     def _evaluation(self, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
         with self.aside():

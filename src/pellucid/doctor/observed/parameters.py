@@ -20,6 +20,7 @@ class ParameterNotes:
     def __init__(self, record: ProgramRecord) -> None:
         self.record = record
         self.made: dict[int, tuple[Any, Place | None]] = {}  # modules and where they were made
+        self.written: dict[int, tuple[Any, Place]] = {}  # parameters that the program makes by itself, and where
         self.parameters: dict[int, Any] = {}
         self.names: dict[int, str] = {}
         self.first: dict[int, np.ndarray] = {}
@@ -36,6 +37,9 @@ class ParameterNotes:
 
     def was_made(self, module: Any) -> None:
         self.made[id(module)] = (module, place())
+
+    def was_written(self, parameter: Any, at: Place) -> None:
+        self.written[id(parameter)] = (parameter, at)
 
     def were_loaded(self, module: Any) -> None:
         self.loaded |= {id(parameter) for parameter in module.parameters()}
@@ -77,7 +81,7 @@ class ParameterNotes:
     def note(self, parameter: Any, name: str = "", at: Place | None = None) -> ParameterRecord:
         """The record of a parameter, made where it is new."""
         if id(parameter) not in self.parameters:
-            at = at or self._home(parameter)
+            at = self.written.get(id(parameter), (None, None))[1] or at or self._home(parameter)
             self.parameters[id(parameter)] = parameter
             given, n = name or f"tensor {tuple(parameter.shape)}", 2
             name = given

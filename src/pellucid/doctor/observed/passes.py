@@ -45,6 +45,7 @@ class PassNotes:
         self.calls: list[LossCall] = []
         self.given: tuple[Any, ...] = ()  # what the outermost network is called with
         self.network: Any = None  # the network that was given it
+        self.output: Any = None  # what the outermost network gave last
         self.mode: bool | None = None  # of the network
         self.edge: tuple[str, Place | None] | None = None  # an op at the edge of its domain
         self.last_call: LossCall | None = None
@@ -67,7 +68,7 @@ class PassNotes:
 
     def forget(self) -> None:
         """The next pass begins."""
-        self.seen, self.calls, self.given, self.network = [], [], (), None
+        self.seen, self.calls, self.given, self.network, self.output = [], [], (), None, None
         self.counts.clear()
 
     def end(self, root: Any, networks: list[Any], optimizers: int, looking: bool) -> None:
@@ -77,7 +78,7 @@ class PassNotes:
         loss = float(root.detach().numpy().mean())
         if root.grad_fn is None:
             record.leaf_loss = True
-        call = self.calls[-1] if self.calls else written.written_out(self.seen, root)
+        call = self.calls[-1] if self.calls else written.written_out(self.seen, root, self.output)
         step = StepRecord(loss, mode=self.mode)
         meant = named.find(self.named) if self.named else None
         if self.named and (value := named.number(meant)) is not None:

@@ -54,6 +54,7 @@ class LossRecord:
     subtraction: tuple[str, int] | None = None  # the op that subtracts the target, where their shapes differ
     chain: list[OpRecord] = field(default_factory=list)
     body: list[OpRecord] = field(default_factory=list)
+    outermost: list[tuple[str, int]] = field(default_factory=list)  # the first of the chain, each time in the pass
 
 
 @dataclass

@@ -5,6 +5,7 @@
     -log_p[range(n), y].mean(), -(one_hot * log_p).sum()    nll_loss, LIKELIHOOD
     -p[range(n), y].log().mean()                            LIKELIHOOD
     (s.log() + ((m - y) / s) ** 2 / 2).mean()               gaussian_nll_loss
+    residual(p).pow(2).mean() + 5 * (q - y).abs().mean()    SQUARES, of what the network gave
 
 What is weighted row by row is no loss of classes: rewards weigh the logarithms of a policy so.
 """
@@ -19,7 +20,7 @@ import numpy as np
 
 from pellucid.core import Tensor
 
-from .criterion import LIKELIHOOD, SHAPING, LossCall, SeenOp, one_hot, producers
+from .criterion import LIKELIHOOD, SHAPING, SQUARES, LossCall, SeenOp, one_hot, producers, tensors
 
 Made = dict[int, SeenOp]
 KEEPING = ("clamp", "add", "maximum", "minimum", *SHAPING - {"part", "cat", "stack"})  # a logarithm off its edge
@@ -27,12 +28,34 @@ SMALL = 0.01  # what is added to keep a logarithm off 0
 LONGEST = 12  # ops from the loss to what it is made of
 
 
-def written_out(ops: list[SeenOp], root: Any) -> LossCall | None:
-    """The loss at whose end `root` is; None where it is none of those that are known."""
+def written_out(ops: list[SeenOp], root: Any, output: Any = None) -> LossCall | None:
+    """The loss at whose end `root` is; None where it is none of those that are known. `output`: of the network."""
     made = producers(ops)
     if id(root) not in made:
         return None
-    return _distance(made, root) or _logarithms(made, root) or _gaussian(made, root)
+    found = _distance(made, root) or _logarithms(made, root) or _gaussian(made, root)
+    if found is None and id(output) in made and _squares(made, root):
+        return LossCall(SQUARES, output, None, "mean", made[id(root)].place, float(root.detach().numpy().mean()))
+    return found
+
+
+def _squares(made: Made, root: Any) -> bool:
+    """Whether a loss is a sum of squares and of sizes of differences, which is 0 at best, as of an equation."""
+    todo, seen = [(root, 0)], made.get(id(root))
+    while todo:
+        at, depth = todo.pop()
+        seen = made.get(id(at))
+        if seen is None or depth > 2 * LONGEST:
+            return False
+        name, by = seen.key[0], _number(seen)
+        squared = name in ("square", "abs") or (name == "pow" and by is not None and by % 2 == 0)
+        if squared or (name == "mul" and seen.args[0] is seen.args[1]):
+            continue
+        weighed = name in ("mul", "true_divide", "div") and by is not None and by > 0
+        if not (weighed or name in ("mean", "sum", "add", "sqrt", *SHAPING)):
+            return False
+        todo += [(a, depth + 1) for a in tensors(seen.args) if a.requires_grad]
+    return True
 
 
 @dataclass

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.doctor.probes.neighbours import MOST, nearest
 
-from ..criterion import BINARY, DISTANCES
+from ..criterion import BINARY, DISTANCES, SQUARES
 from ..record import LossRecord, OpRecord, ProgramRecord
 from ..suspicion import Suspicion
 from ..treatments import Attribute, Bypass, Descend, LogProbabilities, SameShape, ScaleGradients, Treatment
@@ -18,6 +18,9 @@ LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits")
 CUTTING = ("relu", "tanh", "sigmoid", "hardtanh", "clamp", "clip", "relu6", "softsign", "hardsigmoid", "threshold")
 RANGES = {"sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "relu": (0.0, np.inf),
           "hardtanh": (-1.0, 1.0), "relu6": (0.0, 6.0), "hardsigmoid": (0.0, 1.0)}  # fmt: skip
+
+
+EDGES = {"sigmoid": (0.02, 0.98), "tanh": (-0.98, 0.98), "hardtanh": (-0.999, 0.999)}
 
 
 def first(chain: list[OpRecord], *names: str) -> OpRecord | None:
@@ -213,6 +216,27 @@ def unreachable(record: ProgramRecord) -> Iterator[Suspicion]:
     )
 
 
+def held_back(record: ProgramRecord) -> Iterator[Suspicion]:
+    """An output that lies at the edge of the range of its activation, where what it is compared with is not known."""
+    loss = record.loss
+    op = loss.chain[0] if loss.kind == SQUARES and loss.chain else None
+    if op is None or op.key[0] not in EDGES:
+        return
+    low, high = EDGES[op.key[0]]
+    if op.low > low and op.high < high:
+        return
+    yield Suspicion(
+        "output-range-mismatch",
+        f"The output of {op.key[0]} reaches {op.low if op.low <= low else op.high:.3g}, the edge of what it can give, "
+        "and without it the loss becomes much smaller.",
+        f"The output passes {op.key[0]}, which never gives what is wanted, however long it is trained.",
+        f"leave {op.key[0]} out at the output",
+        op.place,
+        [Bypass(key) for key in loss.outermost],
+        strictly=True,
+    )
+
+
 def _sums(record: ProgramRecord, op: OpRecord) -> Iterator[Suspicion]:
     """Targets of which several hold at once, or none, and outputs that sum to 1."""
     dim = _axis(op)
@@ -385,6 +409,7 @@ RULES = (
     normalised_twice,
     cut_logits,
     unreachable,
+    held_back,
     real_targets,
     class_ids,
     no_logarithms,

@@ -34,6 +34,7 @@ ROUNDING = 1e-6  # of the size of outputs, by which those of the same input may 
 RECURRENT = re.compile(r"weight_[ih]h_l\d")  # which are drawn by the number of units, whatever comes in
 LONG = 5  # sigmoids in a row
 SAME = 1e-6  # of its mean, for the spread of numbers that are one number, by rounding
+DWARFED, FEW_COLUMNS = 30.0, 0.1  # times as large as others; the share of these
 FADING = 0.1  # times 1 / √fan_in: weights through which signals fade
 
 
@@ -231,14 +232,15 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
     first = [op for op in (record.start or record.loss).body if op.key[0] in LEARNT][-1:]
     place = record.loaders[0].place if record.loaders else record.lines.get("forward")
     place = place or next((op.place for op in first), None)
-    per_column = used.max() > 30 * float(np.median(used)) or (used.max() > 30 * used.min() and len(record.shape) == 1)
+    apart = used.max() > DWARFED * used.min() and len(record.shape) == 1 and _dwarfed(x) >= FEW_COLUMNS
+    per_column = used.max() > DWARFED * float(np.median(used)) or apart
     if per_column and x.shape[1] > 1 and used.max() > 5:
         column = np.where(spread > 0, spread, 1.0).reshape(record.shape)
         yield Suspicion(
             "feature-scale-mismatch",
             f"Column {int(spread.argmax())} has a standard deviation of {used.max():.3g}, and others {used.min():.3g}.",
             "The large columns drown the others, and no learning rate suits both.",
-            "x = (x - x.mean(0)) / x.std(0)",
+            "x = (x - x.mean(0)) / x.std(0)" + ("" if used.size == spread.size else ".clamp(min=1e-6)"),
             place,
             [ScaleInputs(x.mean(0).reshape(record.shape), column, record.shape)],
             measured={"mean": x.mean(0).tolist(), "std": column.tolist()} if len(record.shape) == 1 else {},
@@ -253,6 +255,15 @@ def scale(record: ProgramRecord) -> Iterator[Suspicion]:
             [ScaleInputs(np.asarray(x.mean()), np.asarray(x.std() or 1.0), record.shape)],
             measured={"mean": float(x.mean()), "std": float(x.std() or 1.0)},
         )
+
+
+def _dwarfed(x: np.ndarray) -> float:
+    """The share of columns, of those that vary, whose values all stay within a small part of what others reach.
+
+    Pixels at the edge of pictures vary little, and still reach far where they do.
+    """
+    reach = np.abs(x - x.mean(0)).max(0)
+    return float((DWARFED * reach[reach > 0] < reach.max()).mean())
 
 
 def dropout(record: ProgramRecord) -> Iterator[Suspicion]:
