@@ -403,6 +403,34 @@ def test_a_fault_that_only_helps_beside_another_is_proved_beside_it(tmp_path: Pa
         assert after[-1] > before[-1] + 0.2
 
 
+RING = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(500, 2)
+y = (x.square().sum(1) > 1.4).long()
+x_train, y_train, x_val, y_val = x[:400], y[:400], 9 * x[400:] + 20, y[400:]
+net = nn.Sequential(nn.Linear(2, 16), nn.Linear(16, 2))
+optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+for epoch in range(12):
+    for rows in torch.randperm(400).split(20):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x_train[rows]), y_train[rows]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        print((net(x_val).argmax(1) == y_val).float().mean().item())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("as_trained", [False, True])
+def test_an_evaluation_of_rows_far_off_beside_another_fault(tmp_path: Path, as_trained: bool) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(RING.replace("9 * x[400:] + 20", "x[400:]") if as_trained else RING)
+    said = {f.cause for f in examine_script(script).findings}
+    assert said == {"no-nonlinearity"} | ({"train-val-preprocessing-mismatch"} if not as_trained else set())
+
+
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_ops_have_the_keys_that_they_have_in_later_passes() -> None:
     def program() -> None:

@@ -16,6 +16,8 @@ from .rows import inside
 
 HELD = re.compile(r"(^|_)(val|valid|validation|va|test|te|dev|heldout|holdout|eval)\d*(_|$)|^[xX](val|test|te|va|dev)$")
 FEW = 20
+FAR = 8.0  # standard deviations of the training, or times its spread
+ALIKE = 0.45  # of the spread, by which quantiles of as many rows as an evaluation has may differ by chance
 ALL = "another mean and standard deviation"
 
 
@@ -67,7 +69,14 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
     outputs = np.concatenate([h.outputs for h in last if h.outputs is not None])
     was = _score(outputs, target)
     found = MatchRecord("", was, None, 0.0, "")
+    said = (
+        f"Its inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}, those of the "
+        f"training {trained.mean():.3g} and {trained.std():.3g}."
+    )
+    far = ""
     for how, other, off in _others(x, trained):
+        if off > FAR and not far and _spread_alike(other, trained):
+            far = how
         if not off and (was is None or record.final is None or (record.final.accuracy or 0) - was < 0.2):
             continue
         now, won, lost = None, 0, 0
@@ -82,12 +91,18 @@ def matched(network: Any, record: ProgramRecord) -> MatchRecord | None:
                 return None
         better = now is not None and was is not None and (found.now is None or now > found.now)
         if better or (now is None and off > found.off and not found.overall):
-            said = (
-                f"Its inputs have a mean of {x.mean():.3g} and a standard deviation of {x.std():.3g}, those of the "
-                f"training {trained.mean():.3g} and {trained.std():.3g}."
-            )
             found = MatchRecord(how, was, now, off, said, how == ALL, won, lost)
-    return found if found.how else None
+    found.said, found.far = said, far
+    return found if found.how or far else None
+
+
+def _spread_alike(x: np.ndarray, trained: np.ndarray) -> bool:
+    """Whether columns go from their low values to their high ones alike, in most of them."""
+    shares = (0.1, 0.25, 0.5, 0.75, 0.9)
+    own, theirs = (np.quantile(rows.reshape(len(rows), -1), shares, axis=0) for rows in (trained, x))
+    spread = trained.reshape(len(trained), -1).std(0)
+    apart = np.abs(own - theirs).max(0)[spread > 0] / spread[spread > 0]
+    return bool(apart.size) and float(np.quantile(apart, 0.9)) < ALIKE
 
 
 def _others(x: np.ndarray, trained: np.ndarray) -> Iterator[tuple[str, np.ndarray, float]]:

@@ -168,6 +168,7 @@ class MatchRecord:
         off: by how many standard deviations of the training its inputs are off, or the factor of their scale.
         won, lost: rows that are answered rightly only with that, and only without it.
         overall: whether that is of all columns together; single ones differ by noise that is added in the training.
+        far: how they differ where they are far off, and spread as those of the training once brought to their scale.
     """
 
     how: str
@@ -178,6 +179,7 @@ class MatchRecord:
     overall: bool = False
     won: int = 0
     lost: int = 0
+    far: str = ""
 
 
 @dataclass

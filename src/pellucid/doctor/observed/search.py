@@ -32,6 +32,7 @@ GROUPS: tuple[tuple[Rule, ...], ...] = (
 )
 # what may be wrong beside a fault of the training, and does not hide it
 BESIDE = ("train-eval-mode", "train-val-leak", "train-val-preprocessing-mismatch", "overfitting", "noisy-labels")
+OF_EVALUATION = ("train-val-preprocessing-mismatch", "train-val-leak", "train-eval-mode")
 ROUNDS = 4
 ENOUGH = 10  # backwards without which a run says nothing of how it learns
 
@@ -171,7 +172,8 @@ class Search:
 
     def _stated(self) -> bool:
         """Faults that the record states. Whether one was found that was treated, after which to look again."""
-        suspicions = self._ask(STATED)
+        # what is wrong with an evaluation first: it is not asked once what the network computes is treated
+        suspicions = sorted(self._ask(STATED), key=lambda s: s.cause not in OF_EVALUATION or bool(s.treatments))
         runs = self._try(suspicions)
         for suspicion, run in zip(suspicions, runs, strict=True):
             self._is_tried(suspicion)

@@ -86,19 +86,31 @@ def prepared(record: ProgramRecord) -> Iterator[Suspicion]:
     if found.was is not None and found.was < 0 and found.now is not None and found.now < LEARNT:
         gained = False  # what explains nothing of the targets explains no more by chance
     gained = gained or (found.off > 1.5 and _row_by_row(found) and _come_again(record))
-    if not gained and not (found.was is None and found.overall and found.off > 4):
+    far = bool(found.far) and not _does_well_there(record, found.was)
+    if not gained and not far and not (found.was is None and found.overall and found.off > 4):
         return
+    how = found.how if gained or not far else found.far
     what = "right answers" if found.was is not None and found.was >= 0 else "the score"
     measured = f" Without that, {what} go from {found.was:.3g} to {found.now:.3g}." if gained else ""
     yield Suspicion(
         "train-val-preprocessing-mismatch",
-        f"The rows of the evaluation have {found.how}. {found.said}{measured}",
+        f"The rows of the evaluation have {how}. {found.said}{measured}",
         "They are prepared in another way than the rows of the training, so the network has never seen their like.",
         "prepare both with the same numbers: those of the training set",
         next((h.place for h in reversed(held_out(record))), None),
         certain=True,
-        confidence=0.95 if gained else 0.6,
+        confidence=0.95 if gained else 0.85 if far else 0.6,
     )
+
+
+def _does_well_there(record: ProgramRecord, score: float | None) -> bool:
+    """Whether the evaluation goes as well as the training, as where the network brings rows to scale by itself."""
+    if score is None:
+        return False
+    if score < 0:
+        return score > LEARNT
+    train = outcome(record).accuracy
+    return train is not None and train > chance(record) + 0.2 and train - score < 0.1
 
 
 def _row_by_row(found: MatchRecord) -> bool:
