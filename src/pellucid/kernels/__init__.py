@@ -15,6 +15,7 @@
 | `recurrent`, `gates` | LSTM, GRU and plain recurrences over a whole sequence, and back; one step of LSTM |
 | `classes` | cross-entropy, and the gradient of an embedding |
 | `rows` | layer and batch norm, softmax, and their gradients |
+| `shuffling` | numbers in random order |
 | `normal` | normal numbers from the generator's words |
 | `optimisers` | Adam and SGD in one pass over a parameter |
 | `table` | what a kernel is, and when it runs |

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pellucid.kernels import normal as kernels
+from pellucid.kernels.shuffling import shuffled
 from pellucid.types.bfloat16 import converted, rounded, widened
 from pellucid.types.dtypes import bfloat16, finfo
 
@@ -320,6 +321,9 @@ class Generator(Twister):
             partners += np.arange(steps, dtype=np.uint32)
         else:
             partners = self._words64(n) % np.arange(1, n + 1, dtype=np.uint64)
+        made = shuffled(n, partners)
+        if made is not None:
+            return made.tolist()
         order = list(range(n))
         for i, j in enumerate(partners.tolist()):
             order[i], order[j] = order[j], order[i]

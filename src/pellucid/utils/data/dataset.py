@@ -12,7 +12,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ...core import Tensor
+import numpy as np
+
+from ...core import Tensor, state
+from ...core.tensor import wrap
 from ...random import Generator
 from . import draws
 
@@ -92,10 +95,23 @@ class TensorDataset(Dataset[tuple[Tensor, ...]]):
 
     def __getbatch__(self, indices: Sequence[int]) -> list[Tensor]:
         rows = draws.index_tensor(indices)
-        return [tensor[rows] for tensor in self.tensors]
+        if state.interpreters or any(not _is_plain(tensor) for tensor in self.tensors):
+            return [tensor[rows] for tensor in self.tensors]
+        try:
+            return [wrap(tensor._array.take(rows._array, 0)) for tensor in self.tensors]  # the same, past the door
+        except IndexError:
+            return [tensor[rows] for tensor in self.tensors]  # says which index it is
 
     def __len__(self) -> int:
         return self.tensors[0].shape[0]
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether rows of it are numbers and nothing more: no gradient flows there, and no other type sees to them."""
+    array = tensor._array
+    return (
+        type(tensor) is Tensor and type(array) is np.ndarray and array.flags.c_contiguous and not tensor.requires_grad
+    )
 
 
 class StackDataset(Dataset[Any]):
