@@ -1,6 +1,8 @@
 """`pellucid train table.csv --folds K`: each row judges once, the figures are over the folds, and one run is kept."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from typer.testing import CliRunner
 from pellucid import datasets
 from pellucid.cli.program import app
 from pellucid.datasets.record import DataError, split_fold
+from pellucid.experiments.folds import CrossValidation
+from pellucid.train import RunFolder
 
 PETS = "weight,kind,price\n" + "".join(
     f"{4 + i % 3},cat,{90 + 7 * (i % 5)}\n{18 + i % 7},dog,{200 - 3 * (i % 11)}\n" for i in range(23)
@@ -88,3 +92,43 @@ def test_folds_that_make_no_sense(words: list[object], said: str, tmp_path: Path
 def test_folds_belong_to_tables() -> None:
     answer = pellucid("train", "digits", "--folds", 3)
     assert "--folds belongs to a CSV file" in answer.output
+
+
+def test_what_is_done_is_kept_where_folds_are_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pets.csv").write_text(PETS)
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    how = ["--target", "kind", "--epochs", 2, "--model", "mlp:4", "--no-report"]
+    table = tmp_path / "pets.csv"
+    trained = CrossValidation._of_fold
+
+    def interrupted(judging: CrossValidation, number: int) -> Any:
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return trained(judging, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CrossValidation, "_of_fold", interrupted)
+        answer = pellucid("train", table, *how, "--folds", 4, "--out", run)
+    assert answer.exit_code == 130
+    assert "Over 2 of 4 folds" in answer.output and f"to go on: pellucid train --resume {run}" in answer.output
+    again = pellucid("train", "--resume", run, "--seed", 3)
+    assert again.exit_code == 2 and "--seed is 3, and the folds in" in again.output
+    again = pellucid("train", "--resume", run, "--no-report")
+    assert again.exit_code == 0 and "Fold 1 of 4" in again.output and "Over 4 folds" in again.output
+    assert pellucid("train", table, *how, "--folds", 4, "--out", whole).exit_code == 0
+    assert (run / "folds.json").read_bytes() == (whole / "folds.json").read_bytes()
+    assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert not (run / "folds-unfinished.json").exists()
+
+
+def test_folds_do_not_go_on_with_another_table(tmp_path: Path) -> None:
+    table = tmp_path / "pets.csv"
+    table.write_text(PETS)
+    judging = CrossValidation({"dataset": str(table), "target": "kind", "folds": 3}, RunFolder(tmp_path / "run"))
+    judging.done.append({"fold": 1, "train": 30, "val": 16, "val_loss": 1.0})
+    judging._keep()
+    table.write_text(PETS.replace("cat", "owl"))
+    answer = pellucid("train", "--resume", tmp_path / "run")
+    assert answer.exit_code == 2 and "has changed since its first folds were trained" in answer.output
+    (tmp_path / "run" / "folds-unfinished.json").write_text("{}")
+    assert "Was the file changed?" in pellucid("train", "--resume", tmp_path / "run").output

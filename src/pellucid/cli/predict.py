@@ -28,7 +28,9 @@ SHOWN = 20  # rows of a table that one still reads
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The run folder.", metavar="RUN", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(help="The run folder, or a checkpoint in it.", metavar="RUN", show_default=False)
+    ],
     files: Annotated[
         list[Path],
         typer.Argument(
@@ -63,8 +65,7 @@ def predict(
 
     Example: pellucid predict runs/digits-mlp-64-20260101-120000 seven.png
     """
-    if not run.is_dir():
-        raise UsageError(f"There is no run folder {run}.")
+    run, checkpoint = _of_run(run)
     folder = RunFolder(run)
     stored = folder.read_config()
     config = settings.from_json(stored.get("config", {}))
@@ -72,7 +73,7 @@ def predict(
     if decimal not in (None, ".", ","):
         raise UsageError(f"--decimal is {decimal!r}; it must be . or ,")
     with readable(run):
-        network = trained(folder, config, data)
+        network = trained(folder, config, data, checkpoint)
         names = [str(name) for name in data["classes"]]
         answers, damaged = [], []
         for place in files:
@@ -113,6 +114,19 @@ def predict(
         console.print("All files: " + judged(rows, [t for a in judgable for t in a.read.targets or ()], names, unit))
     if out is not None:
         console.print(f"Written: {out}")
+
+
+def _of_run(path: Path) -> tuple[Path, Path | None]:
+    """The folder of a run, and the checkpoint in it that is asked for, if one is: RUN/checkpoints/best.safetensors."""
+    if path.is_dir():
+        return path, None
+    if not path.is_file():
+        raise UsageError(f"There is no run folder {path}.")
+    if path.suffix != ".safetensors":
+        raise UsageError(f"{path} is a file, where the folder of a run was expected: pellucid predict RUN FILE.")
+    if path.parent.name == "checkpoints":
+        return path.parent.parent, path
+    return path.parent, None  # model.safetensors: the network of the run
 
 
 def _of_class(read: Samples, name: str | None) -> Samples:

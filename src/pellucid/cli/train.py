@@ -12,9 +12,10 @@ from rich.table import Table
 
 from pellucid import shell
 from pellucid.cli.interrupt import stop_on_signal
+from pellucid.cli.judging import cross_validation, judge
 from pellucid.cli.options import of_config
 from pellucid.cli.screen import Lines, Screen, table
-from pellucid.experiments import choices, folds
+from pellucid.experiments import choices, folds, overfitting
 from pellucid.experiments import session as sessions
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.session import Diverged, RunSession
@@ -50,15 +51,15 @@ def train(
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=quiet)
     if config is not None:
         given = {**read_settings(config), **given}
-    if resume is None:
-        judged = _cross_validated(given, console) if given.get("folds") and not given.get("fold") else []
-        if judged:
-            given = {**given, "fold": folds.best(judged)}
-        session = sessions.start(given, out, quiet)
-        if judged:
-            folds.write(session.folder, judged)
-    elif out is not None:
+    if resume is not None and out is not None:
         raise UsageError(f"--out and --resume exclude each other: a resumed run goes on in its own folder, {resume}.")
+    judging = cross_validation(given, out, resume)
+    if judging is not None:
+        judge(judging, console)
+        session = sessions.start({**judging.options, "fold": folds.best(judging.done)}, judging.folder.path, quiet)
+        folds.write(session.folder, judging.done)
+    elif resume is None:
+        session = sessions.start(given, out, quiet)
     else:
         session = sessions.resume(resume, given, quiet)
     try:
@@ -67,28 +68,6 @@ def train(
         raise KeyboardInterrupt(_interrupted(session)) from None
     if quiet:
         print(session.folder.path)
-
-
-def _cross_validated(given: dict[str, Any], console: Console) -> list[folds.Fold]:
-    """Train for each fold, and show what came of it."""
-    count = given["folds"]
-
-    def tell(fold: folds.Fold) -> None:
-        figures = ", ".join(f"{_spoken(name)} {fold[name]:.4f}" for name in fold if name.startswith("val_"))
-        console.print(f"Fold {fold['fold']} of {count}: {fold['train']:,} train, {fold['val']:,} validation; {figures}")
-
-    judged = folds.cross_validate(given, tell)
-    rows = [(_spoken(name), f"{mean:.4f} ± {spread:.4f}") for name, mean, spread in folds.measured(judged)]
-    console.print(table(f"Over {count} folds, mean ± standard deviation", rows))
-    console.print(
-        f"These are what to expect of new rows. Kept is the run of fold {folds.best(judged)}, the one with the least "
-        "validation loss: its own figures flatter.\n"
-    )
-    return judged
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _run(session: RunSession, console: Console, with_report: bool) -> None:
@@ -114,6 +93,8 @@ def _run(session: RunSession, console: Console, with_report: bool) -> None:
         if session.unlearned:
             console.print(f"{session.unlearned} {_WHAT_TO_TRY}")
             console.print(f"To ask why: pellucid doctor {shell.quote(session.folder.path)}")
+        elif told := session.overfitted:
+            console.print(f"{told} {overfitting.advice(session.kept_epoch)}")
         if session.config.source == "csv" and len(session.data.x_val) < FEW and session.config.folds is None:
             rows = "1 row judges" if len(session.data.x_val) == 1 else f"{len(session.data.x_val)} rows judge"
             console.print(f"Only {rows} it, which leaves much to chance: with --folds 5 every row does, once.")
@@ -225,6 +206,6 @@ def _where(session: RunSession, reported: bool) -> str:
         where += f"\nTo predict: pellucid predict {path} FILE"
     if session.verdict:
         return f"{session.verdict}\n{where}"
-    if not choices.spread(session.config.schedule):
+    if not choices.spread(session.config.schedule) and session.kept_epoch == learner.epoch:
         where += f"\nTo train on: {again} --epochs {2 * epochs}"
     return where

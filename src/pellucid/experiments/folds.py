@@ -8,6 +8,7 @@ Source: Stone, Cross-Validatory Choice and Assessment of Statistical Predictions
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 import tempfile
@@ -15,44 +16,126 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pellucid.experiments import build
+from pellucid.experiments import baseline, build, overfitting
 from pellucid.experiments import data as source
 from pellucid.experiments import options as settings
 from pellucid.experiments.config import Options
 from pellucid.experiments.errors import UsageError
-from pellucid.train import NaNGuard, NonFiniteError, RunFolder, write_atomically
+from pellucid.train import Learner, NaNGuard, NonFiniteError, RunFolder, write_json
 
 FILE = "folds.json"
+UNFINISHED = "folds-unfinished.json"  # what a cross-validation has so far, and what it was asked for
 
 Fold = dict[str, Any]  # fold, train, val (rows), and what was measured: val_loss, val_accuracy, …
 
 
-def cross_validate(given: Options, each: Callable[[Fold], None] = lambda fold: None) -> list[Fold]:
-    """Train once for each fold, and keep nothing but the figures; `each` is called with those of a fold.
+class CrossValidation:
+    """A training for each fold, of which nothing is kept but the figures, in the folder of the run that will be kept.
 
-    Raises:
-        UsageError: a training came apart, or the options make no sense.
+    Args:
+        options: checked ones, with `folds`.
+        done: what is known of the first folds.
     """
-    options = settings.check(given)
-    found: list[Fold] = []
-    for number in range(1, options["folds"] + 1):
-        own = {**options, "fold": number}
+
+    def __init__(self, options: Options, folder: RunFolder, done: list[Fold] | None = None) -> None:
+        self.options, self.folder = options, folder
+        self.done: list[Fold] = done or []
+        self.stopped = False
+        self._learner: Learner | None = None  # that of the fold which is trained now
+
+    @property
+    def count(self) -> int:
+        return self.options["folds"]
+
+    def stop(self) -> None:
+        """End after the step that is under way: the fold that it belongs to begins anew when it is gone on with."""
+        self.stopped = True
+        if self._learner is not None:
+            self._learner.stop()
+
+    def run(self, each: Callable[[Fold], None] = lambda fold: None) -> bool:
+        """Train those that are left, and call `each` with the figures of one; whether all are done.
+
+        Raises:
+            UsageError: a training came apart, or the options make no sense.
+        """
+        self.folder.check_free(besides=[UNFINISHED])
+        for number in range(len(self.done) + 1, self.count + 1):
+            found = self._of_fold(number)
+            if self.stopped:
+                return False
+            self.done.append(found)
+            if number < self.count:
+                self._keep()
+            each(found)
+        return True
+
+    def _of_fold(self, number: int) -> Fold:
+        own = {**self.options, "fold": number}
         data = source.load({**own, "quiet": True})
         config = settings.complete(own, source.classes_of(data))
         loaders = source.loaders(data, config.batch_size, config.seed, config.device)
         with tempfile.TemporaryDirectory() as folder:  # for what callbacks write
-            learner = build.learner(config, data, loaders, [NaNGuard()], folder=Path(folder))
+            course = overfitting.BestWeights()
+            learner = self._learner = build.learner(config, data, loaders, [NaNGuard(), course], folder=Path(folder))
             try:
-                learner.fit(config.epochs)
+                if not self.stopped:
+                    learner.fit(config.epochs)
             except NonFiniteError as error:
                 raise UsageError(
-                    f"Fold {number} of {options['folds']} came apart: {str(error).splitlines()[0]} A smaller learning "
+                    f"Fold {number} of {self.count} came apart: {str(error).splitlines()[0]} A smaller learning "
                     f"rate often helps: --lr {config.lr / 10:g}."
                 ) from error
+        if self.stopped:
+            return {}
+        chance = baseline.chance(data, config.loss, config.class_weights == "balanced").get("chance_loss", 1.0)
+        turn = overfitting.turning(course.epochs, chance) if overfitting.has_its_last_weights(learner) else None
+        if turn is not None:
+            learner.model.load_state_dict(course.weights)
         figures = {f"val_{name}": value for name, value in learner.evaluate(loaders.val).items()}
-        found.append({"fold": number, "train": len(data.x_train), "val": len(loaders.val.dataset), **figures})
-        each(found[-1])
-    return found
+        found = {"fold": number, "train": len(data.x_train), "val": len(loaders.val.dataset), **figures}
+        return found if turn is None else {**found, "kept_epoch": turn["epoch"]}
+
+    def _keep(self) -> None:
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        state = {"options": self.options, "table": _checksum(self.options), "folds": self.done}
+        write_json(self.folder.path / UNFINISHED, state)
+
+
+def take_up(path: Path, given: Options) -> CrossValidation | None:
+    """The cross-validation that was interrupted in a folder; None where there is none.
+
+    Raises:
+        UsageError: something else is asked for than was then, or the table has changed.
+    """
+    file = path / UNFINISHED
+    if not file.is_file() or RunFolder(path).config.exists():
+        return None
+    try:
+        state = json.loads(file.read_text(encoding="utf-8"))
+        options, table, done = state["options"], state["table"], state["folds"]
+        list(measured(done * 2))
+        same = _checksum(options) == table
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise UsageError(f"{file} does not hold the folds of a cross-validation. Was the file changed?") from error
+    if not same:
+        raise UsageError(f"{options['dataset']} has changed since its first folds were trained: begin anew.")
+    options = settings.check(options)
+    asked = settings.check({"dataset": options["dataset"], "target": options["target"], **given})
+    for name, value in asked.items():
+        if value != options.get(name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is {value}, and the folds in {path} were trained otherwise. Leave it out "
+                "to go on with them, or begin anew without --resume."
+            )
+    return CrossValidation(options, RunFolder(path), done)
+
+
+def _checksum(options: Options) -> str:
+    try:
+        return hashlib.sha256(Path(options["dataset"]).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{options['dataset']} cannot be read: {error.strerror}.") from error
 
 
 def best(folds: list[Fold]) -> int:
@@ -74,7 +157,8 @@ def measured(folds: list[Fold]) -> Iterator[tuple[str, float, float]]:
 
 def write(folder: RunFolder, folds: list[Fold]) -> None:
     """Keep the figures in the folder of the run that is kept."""
-    write_atomically(folder.path / FILE, json.dumps(folds, indent=2) + "\n")
+    write_json(folder.path / FILE, folds)
+    (folder.path / UNFINISHED).unlink(missing_ok=True)
 
 
 def read(folder: RunFolder) -> list[Fold]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ from pellucid.experiments import build
 from pellucid.experiments.config import Config
 from pellucid.experiments.errors import UsageError
 from pellucid.serialize import load
-from pellucid.train import RunFolder
+from pellucid.train import RunFolder, load_checkpoint
 
 
-def trained(folder: RunFolder, config: Config, data: dict[str, Any]) -> Any:
-    """The network of a run, from `data` of its config.json and its model.safetensors, in `eval` mode on the CPU."""
-    if not folder.model.exists():
+def trained(folder: RunFolder, config: Config, data: dict[str, Any], checkpoint: Path | None = None) -> Any:
+    """The network of a run, from `data` of its config.json and its model.safetensors, in `eval` mode on the CPU.
+
+    Of a `checkpoint` of the run, it is the network of then.
+    """
+    if checkpoint is None and not folder.model.exists():
         raise UsageError(f"{folder.path} has no model.safetensors yet: the run writes it when it ends or is stopped.")
     model = build.model(config, tuple(data["sample_shape"]), len(data["classes"]) or None)
     try:
-        model.load_state_dict(load(folder.model))
+        model.load_state_dict(load(folder.model) if checkpoint is None else load_checkpoint(checkpoint)["model"])
     except RuntimeError as error:  # the file is damaged, or of another network
         raise UsageError(
             f"{error}. Has the file been changed? The checkpoints of the run hold the network, too."

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid import shell
 from pellucid.core import from_data
 from pellucid.datasets import DataError, DataSet, read_table
-from pellucid.experiments import baseline, choices, folds
+from pellucid.experiments import baseline, choices, folds, overfitting
 from pellucid.experiments import data as source
 from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config
@@ -59,7 +59,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         title=config.title,
         subtitle=_how(config),
         state=_state(run, bool(failure), bool(unlearned)),
-        problem=failure.strip() or unlearned,
+        problem=failure.strip() or unlearned or overfitting.told(run.summary, run.epochs),
         recorder=run.rows,
         kept=run.summary.get("kept_epoch"),
         headlines=_headlines(run, config, model),

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pellucid.experiments import baseline, build, choices, report
+from pellucid.experiments import baseline, build, choices, folds, overfitting, report
 from pellucid.experiments import data as source
 from pellucid.experiments import options as settings
 from pellucid.experiments.config import Config, Options
@@ -40,12 +40,12 @@ def start(given: Options, out: Path | None = None, quiet: bool = True) -> RunSes
     """A new run in the folder `out`: everything that can be wrong is found before the folder is made."""
     options = settings.check(given)
     folder = RunFolder(out if out is not None else default_folder(options))
-    folder.check_free()
+    folder.check_free(besides=[folds.UNFINISHED])
     data = source.load({**options, "quiet": quiet})
     session = RunSession(settings.complete(options, source.classes_of(data)), data, folder)
     with _locked(folder) as session.lock:
         if folder.config.exists():  # another program was faster
-            folder.check_free()
+            folder.check_free(besides=[folds.UNFINISHED])
         folder.create(session.record())
         folder.write_environment(environment(), step=0)
     return session
@@ -133,8 +133,8 @@ class RunSession:
         every = statistics_every(config.epochs * len(self.loaders.train))
         self.history = Recorder(config.log_every, folder.history)
         self.parts = [(part, part.callback(every)) for part in PARTS]
-        checkpoint = Checkpoint(folder.checkpoints, keep=config.keep or None, keep_first=True)
-        own = [self.history, NaNGuard(), checkpoint, *(callback for _, callback in self.parts)]
+        self.checkpoint = Checkpoint(folder.checkpoints, keep=config.keep or None, keep_first=True)
+        own = [self.history, NaNGuard(), self.checkpoint, *(callback for _, callback in self.parts)]
         self.written: Written | None = None  # by a network that learns from text
         if config.source == "text":
             writer = Writer(data.class_names, data.sample_shape[0], data.facts["lines"])
@@ -147,6 +147,7 @@ class RunSession:
             if isinstance(tracker, RemoteTracker):
                 tracker.describe(folder.path.name, known)
         self.stopped = False
+        self._kept_epoch: int | None = None  # where it is not the last one
         self.notes: list[str] = []
 
     @property
@@ -211,11 +212,24 @@ class RunSession:
             write_atomically(self.folder.failure, f"{diverged}\n")
             self.write_results()
             raise diverged from error
+        unfinished = self.learner.epoch < self.config.epochs and (self.stopped or not self.history.epochs)
+        if not unfinished:
+            self._take_back()
         self.write_results()
-        if self.learner.epoch < self.config.epochs and (self.stopped or not self.history.epochs):
+        if unfinished:
             return "stopped"
         self.folder.write_summary(self.summary())
         return "complete"
+
+    def _take_back(self) -> None:
+        """Have the weights from before it overfitted, where it did: the last ones are in its last checkpoint."""
+        turn = overfitting.turning(self.history.epochs, self._chance.get("chance_loss", 1.0))
+        if turn is None or not overfitting.has_its_last_weights(self.learner):
+            return
+        weights = overfitting.weights_of_best(self.checkpoint.best, turn["epoch"])
+        if weights is not None:
+            self.model.load_state_dict(weights)
+            self._kept_epoch = turn["epoch"]
 
     def stop(self) -> None:
         """End the run after the step that is under way; `run` then writes what there is."""
@@ -238,6 +252,11 @@ class RunSession:
     def unlearned(self) -> str:
         """Why what came of it is no better than chance; empty where it is."""
         return baseline.unlearned(self.summary(), len(self.data.x_val))
+
+    @property
+    def overfitted(self) -> str:
+        """What is said of a run that learned its training samples by heart; empty of another."""
+        return overfitting.told(self.summary(), self.history.epochs)
 
     def headline(self) -> str:
         data, config = self.data, self.config
@@ -263,6 +282,10 @@ class RunSession:
         report.write(record, self.folder.report)
 
     @cached_property
+    def _chance(self) -> dict[str, float]:
+        return baseline.chance(self.data, self.config.loss, self.config.class_weights == "balanced")
+
+    @cached_property
     def _begun(self) -> dict[str, float]:
         """What the network gets on the validation part with its first weights, which the seed gives once more."""
         config = dataclasses.replace(self.config, callback=(), compile=False)
@@ -270,22 +293,26 @@ class RunSession:
         return {f"first_val_{name}": found[name] for name in ("loss", self.metric)}
 
     @property
+    def kept_epoch(self) -> int:
+        """The epoch whose network is kept."""
+        return self._of_the_kept["epoch"]
+
+    @property
     def _of_the_kept(self) -> dict[str, Any]:
         """What was measured of the network that is kept: that of the last epoch, or of the best that was restored."""
         early = [callback for callback in self.learner.callbacks if isinstance(callback, EarlyStopping)]
-        epochs = {callback.kept_epoch for callback in early} - {None}
+        epochs = {self._kept_epoch, *(callback.kept_epoch for callback in early)} - {None}
         return next((row for row in self.history.epochs if row["epoch"] in epochs), self.history.epochs[-1])
 
     def summary(self) -> dict[str, Any]:
         """The figures of the run. For a real target there are R² and mean absolute error in place of accuracy."""
         last = self._of_the_kept
-        balanced = self.config.class_weights == "balanced"
-        names = list(build.metrics(self.classes, balanced=balanced))
+        names = list(build.metrics(self.classes, balanced=self.config.class_weights == "balanced"))
         summary = {"train_loss": last["train_loss"], "val_loss": last["val_loss"]}
         summary |= {f"val_{name}": last[f"val_{name}"] for name in names}
         if self.written is not None:
             summary["val_bits_per_character"] = last["val_loss"] / math.log(2)
-        summary |= baseline.chance(self.data, self.config.loss, balanced)
+        summary |= self._chance
         if self.loaders.test is not None:
             test = self.learner.evaluate(self.loaders.test)
             summary |= {f"test_{name}": test[name] for name in names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,11 @@ class RunFolder:
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 
-    def check_free(self) -> None:
-        """Refuse, before anything is computed, a folder that is taken or that cannot be written."""
+    def check_free(self, besides: Collection[str] = ()) -> None:
+        """Refuse, before anything is computed, a folder that is taken or that cannot be written.
+
+        Files of the names `besides` may be there.
+        """
         try:
             if self.config.exists():
                 state = "a finished run" if self.summary.exists() else "a run"
@@ -49,7 +53,10 @@ class RunFolder:
                     f"{shell.quote(self.path)}; or write elsewhere: --out another folder."
                 )
             # A file that was being written when a run was killed before it began does not count.
-            if self.path.is_dir() and any(not is_partial(path) and path.name != LOCK for path in self.path.iterdir()):
+            own = {LOCK, *besides}
+            if self.path.is_dir() and any(
+                not is_partial(path) and path.name not in own for path in self.path.iterdir()
+            ):
                 raise RunFolderError(f"{self.path} is not empty and holds no run. Give --out a new or empty folder.")
             check_writable(self.path)
         except OSError as error:
