@@ -101,6 +101,60 @@ def check_hooks(owner: str, members: Iterable[tuple[str, Any]], hooks: Sequence[
             ) from None
 
 
+# What other libraries' loops call on the object that trains, and what is written here in its place.
+_VERBS = {
+    "training_step": "give the loss, Learner(model, data, loss, optimizer), or override forward or get_loss, which "
+    "sets self.loss and self.loss_value from self.output and self.target",
+    "validation_step": "give the validation data, Learner(model, (train, valid), …, metrics=[Accuracy]), or override "
+    "evaluate",
+    "test_step": "call learner.evaluate(batches)",
+    "predict_step": "call learner.predict(batches), or override forward",
+    "configure_optimizers": "give the optimizer, Learner(model, data, loss, optimizer), and a schedule as the callback "
+    "Scheduler(scheduler)",
+    "configure_callbacks": "give them, Learner(…, callbacks=[…])",
+    "train_dataloader": "give the batches, Learner(model, (train, valid), loss, optimizer)",
+    "val_dataloader": "give the batches, Learner(model, (train, valid), loss, optimizer)",
+    "test_dataloader": "call learner.evaluate(batches)",
+    "predict_dataloader": "call learner.predict(batches)",
+    "optimizer_step": "override update",
+    "optimizer_zero_grad": "override zero_grad",
+    "train_step": "override forward, get_loss, backward or update",
+    "compute_loss": "override get_loss, which sets self.loss and self.loss_value",
+    "train_step_single": "override forward, get_loss, backward or update",
+}
+_VERBS |= {f"{name}_epoch_end": "write a Callback with after_epoch" for name in ("training", "validation", "test")}
+VERBS = ("unpack", "forward", "get_loss", "backward", "update", "zero_grad", "evaluate", "predict", "fit", "fit_batch")
+
+
+def check_verbs(owner: type, hooks: Sequence[str]) -> None:
+    """Refuse a loop's methods that it would never call: those of other libraries' loops, and hooks of callbacks.
+
+    A class that overrides a verb of the loop may call them itself.
+
+    Raises:
+        TypeError: with what is written here in its place.
+    """
+    own = vars(owner)
+    if any(name in own for name in VERBS):
+        return
+    for name, value in own.items():
+        if not callable(getattr(value, "__func__", value)) or isinstance(value, type):
+            continue
+        if name in _VERBS:
+            raise TypeError(f"{owner.__name__}.{name} would never be called: a Learner has no {name}. {_said(name)}")
+        if name in hooks or (name.startswith("on_") and _thing(name.split("_"))):
+            hook = name if name in hooks else nearest(name, hooks)
+            raise TypeError(
+                f"{owner.__name__}.{name} would never be called: hooks are those of a callback. Write class "
+                f"Mine(Callback) with def {hook}(self, learner), and Learner(…, callbacks=[Mine()])."
+            )
+
+
+def _said(name: str) -> str:
+    text = _VERBS[name]
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def _thing(words: list[str]) -> str | None:
     plain = [re.sub(r"(?<=[a-z]{3})s$", "", word) for word in words]
     if words[-1] == "step" and len(words) == 2 and words[0] in ("before", "after"):

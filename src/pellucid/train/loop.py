@@ -9,7 +9,7 @@ from typing import Any
 
 from pellucid.core import Tensor
 from pellucid.train.files.described import describe
-from pellucid.train.hook_names import check_hooks
+from pellucid.train.hook_names import check_hooks, check_verbs
 from pellucid.train.undo import Changes
 
 
@@ -139,6 +139,10 @@ class Loop:
     loss_value: float
     valid: Any = None  # the batches of the evaluation at the end of an epoch, where a Learner has some
     metrics: dict[str, Callable[[], Any]] = {}  # noqa: RUF012 (a Learner sets its own)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_verbs(cls, HOOKS)
 
     def __init__(self, callbacks: Sequence[Callback] = ()) -> None:
         self.epoch = self.step = self.batch = 0
