@@ -175,6 +175,13 @@ def test_what_counts_as_having_learned(figures: dict[str, float], learned: bool)
     assert (unlearned(figures, 100) == "") == learned
 
 
+def test_chance_is_not_told_as_certain_where_few_samples_judge() -> None:
+    from pellucid.experiments.baseline import unlearned
+
+    told = unlearned({"val_accuracy": 0.0, "chance_accuracy": 0.0}, 3)
+    assert "give or take 0.0%" not in told and "gets 0.0%, give or take" in told
+
+
 def test_quiet_prints_the_folder_alone() -> None:
     result = pellucid("train", "digits", "--epochs", 1, "--quiet")
     assert re.fullmatch(r"runs/digits-mlp-64-\d{8}-\d{6}\n", result.stdout.replace("\\", "/"))
@@ -265,6 +272,7 @@ def test_a_real_target_from_a_csv_file() -> None:
         "val_loss",
         "val_r2",
         "val_mae",
+        "chance_mae",
         "first_val_loss",
         "first_val_r2",
         "epochs",

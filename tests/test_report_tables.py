@@ -1,6 +1,7 @@
 """What the report says of a classifier's probabilities and of a table's columns, and its program for PyTorch."""
 
 import html
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,3 +125,35 @@ def test_the_report_of_a_table_has_them(tmp_path: Path, monkeypatch: pytest.Monk
     assert page.index(">size<", page.index("accuracy lost")) < page.index(">fur<", page.index("accuracy lost"))
     assert "from safetensors.torch import load_file" in page
     assert ">numbers the rows: an identifier<" in page
+
+
+@pytest.mark.parametrize("target", ["stays", "spend"])
+def test_rows_are_shown_as_they_are_in_the_file(target: str, tmp_path: Path) -> None:
+    """With the number of the row and what names it, dates as dates, categories in one column, gaps marked."""
+    rng = np.random.default_rng(0)
+    days = [f"2024-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(90)]
+    towns = [("Ulm", "Bonn", "Kiel")[i % 3] for i in range(90)]
+    lines = [
+        f"{100 + 7 * i},{days[i]},{towns[i]},{'' if i % 4 == 0 else i},{rng.gamma(2, 30):.2f},{rng.choice(['y', 'n'])}"
+        for i in range(90)
+    ]
+    (tmp_path / "t.csv").write_text("id,day,town,age,spend,stays\n" + "\n".join(lines) + "\n")
+    words = ["train", "t.csv", "--target", target, "--missing", "indicator", "--epochs", "2", "--out", "run", "--quiet"]
+    made = CliRunner().invoke(app, [str(tmp_path / word) if word in ("t.csv", "run") else word for word in words])
+    assert made.exit_code == 0, made.output
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    tables = re.findall(r"<table.*?</table>", page, flags=re.DOTALL)
+    (table,) = [table for table in tables if ">row<" in table]
+    cells = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", table, flags=re.DOTALL)
+    ]
+    heads, rows = cells[0], [dict(zip(cells[0], row, strict=True)) for row in cells[1:]]
+    assert heads[:3] == ["row", "true", "predicted"] and {"id", "day", "town", "age"} <= set(heads)
+    assert not any("=" in head or head.endswith("missing") for head in heads)
+    for row in rows:
+        number = int(row["row"]) - 2  # the header is row 1
+        assert (row["id"], row["day"], row["town"]) == (str(100 + 7 * number), days[number], towns[number])
+        assert row["age"].startswith("(the mean, ") if number % 4 == 0 else row["age"] == str(number)
+    assert any(row["age"].startswith("(the mean, ") for row in rows)
+    told = html.unescape(re.sub("<[^>]*>", " ", page))
+    assert "How the data were made ready" in told and "cells without a value" in told

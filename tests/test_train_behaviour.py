@@ -685,8 +685,21 @@ def test_a_model_that_cannot_overfit_one_batch() -> None:
     run = Learner(model, batches, nn.CrossEntropyLoss(), optim.SGD(other.parameters(), lr=0.1), None, [test])
     run.fit(5)
     assert not test.overfitted
+    assert "cannot tell yet" in test.verdict and "fit(200)" in test.verdict  # 10 steps are few
+    run.fit(200)
     assert "could not overfit one batch" in test.verdict
     assert "whether the optimiser has all parameters" in test.verdict
+
+
+def test_a_model_that_is_still_learning_one_batch_is_not_blamed() -> None:
+    model = nn.Linear(1, 1)
+    test = OverfitOneBatch(say=None)
+    batches = [(tensor([[1.0], [2.0]]), tensor([[30.0], [50.0]]))] * 10
+    run = Learner(model, batches, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.0003), None, [test])
+    run.fit(12)
+    assert not test.overfitted and "still falling" in test.verdict and "could not" not in test.verdict
+    run.fit(400)
+    assert test.overfitted
 
 
 def test_one_batch_with_a_target_and_without_a_twentieth() -> None:

@@ -73,3 +73,41 @@ class Alone(Dataset):
 
     def __getitem__(self, i: int) -> np.ndarray:
         return self.x[i].numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("val/loss", "val_loss"),
+        ("valid_loss", "val_loss"),
+        ("validation loss", "val_loss"),
+        ("val_acc", "val_accuracy"),
+    ],
+)
+def test_another_librarys_name_of_a_figure_is_told(name: str, ours: str, tmp_path: Any) -> None:
+    with pytest.raises(ValueError, match=f"No figure is called '{name}': write '{ours}'"):
+        train.EarlyStopping(name)
+    dataset, model = data_and_model()
+    loader = DataLoader(dataset, batch_size=300)
+    run = train.Learner(
+        model, (loader, loader), nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1), defaults=(),
+        callbacks=[train.Checkpoint(tmp_path, monitor=name)],
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=f"write '{ours}'"):
+        run.fit(1)
+
+
+def test_an_interrupted_fit_says_how_it_goes_on() -> None:
+    class Interrupted(train.Callback):
+        def after_step(self, learner: Any) -> None:
+            if learner.step == 2:
+                raise KeyboardInterrupt
+
+    dataset, model = data_and_model()
+    run = learner(DataLoader(dataset, batch_size=100), model)
+    with run.added(Interrupted()), pytest.raises(KeyboardInterrupt) as raised:
+        run.fit(4)
+    (note,) = raised.value.__notes__
+    assert "in epoch 1 of 4, after step 3" in note and "learner.fit(until=4) goes on" in note
+    run.fit(until=4)
+    assert run.epoch == 4 and run.step == 24

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pellucid.cli.options import check_file
-from pellucid.experiments.comparison import Tables, as_record, as_text, comparison
+from pellucid.experiments.comparison import Tables, as_record, as_text, comparison, same_loss
 from pellucid.experiments.errors import UsageError
 from pellucid.experiments.replay import first_divergence
 from pellucid.experiments.runs import Run, read
@@ -45,8 +45,18 @@ def compare(
         read_runs = read(runs)
     console = Console(highlight=False, markup=False, emoji=False)
     tables = comparison(read_runs)
-    console.print(table(read_runs, tables))
-    compare_curves({run.label: run.rows for run in read_runs}, save=out)
+    alike = same_loss(read_runs)
+    shown = tables if alike else _without_losses(tables)
+    console.print(table(read_runs, shown))
+    if not alike:
+        console.print(
+            "Their losses are of different kinds, or weigh the classes differently: side by side they say nothing, and "
+            "are left out.",
+            soft_wrap=True,
+        )
+    measures = dict.fromkeys(name for run in read_runs for row in run.epochs for name in row if name.startswith("val_"))
+    show = None if alike else [name for name in measures if name != "val_loss"]
+    compare_curves({run.label: run.rows for run in read_runs}, show=show, save=out)
     verdict = None
     if len(read_runs) == 2:
         with console.status("Looking for the first step that differs …"):
@@ -55,6 +65,10 @@ def compare(
     console.print(f"Curves: {out}", soft_wrap=True)
     if as_json is not None:
         write_json(as_json, as_record(read_runs, tables, verdict))
+
+
+def _without_losses(tables: Tables) -> Tables:
+    return {**tables, "figures": {name: row for name, row in tables["figures"].items() if "loss" not in name}}
 
 
 def table(runs: list[Run], tables: Tables) -> Table:

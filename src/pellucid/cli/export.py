@@ -13,6 +13,7 @@ from pellucid.cli.options import check_file
 from pellucid.core import from_data, no_grad
 from pellucid.experiments import options as settings
 from pellucid.experiments.errors import UsageError
+from pellucid.experiments.meaning import inputs_of, outputs_of
 from pellucid.experiments.network import trained
 from pellucid.experiments.stored import check_data, readable
 from pellucid.train import RunFolder
@@ -28,8 +29,8 @@ def export(
     """Write the network of RUN as an ONNX file, for other runtimes and languages.
 
     The file takes a batch of any size, scaled as the network was trained; the names of the classes and of the columns,
-    and how the inputs were scaled, are in its metadata. It is checked by onnx, and where onnxruntime is installed its
-    answer is compared with the network's.
+    how each input is made of a cell of a table, and what the outputs mean, are in its metadata. It is checked by onnx,
+    and where onnxruntime is installed its answer is compared with the network's.
 
     Example: pellucid export runs/digits-mlp-64-20260101-120000 --onnx digits.onnx
     """
@@ -61,6 +62,7 @@ def export(
     except ModuleNotFoundError as error:
         raise UsageError(f"{error}.") from None
     about = {key: data[key] for key in ("classes", "features", "facts", "description")}
+    about |= {"inputs": inputs_of(data), "outputs": outputs_of(config, data)}
     for key, value in about.items():
         exported.proto.metadata_props.add(key=key, value=json.dumps(value, ensure_ascii=False))
     exported.save(path)

@@ -13,6 +13,7 @@ from rich.table import Table
 from pellucid.train import Callback, Learner
 from pellucid.train.records.recorder import scalars
 
+QUIET = 10.0  # seconds without a line after which one within the epoch shows that it goes on
 SECONDS = 0.5  # from one drawing to the next, which takes a millisecond
 BESIDE = 26  # columns for a short bar, the percentage and the time left, with the gaps between them
 
@@ -83,7 +84,7 @@ class Screen(Callback):
 
 
 class Lines(Callback):
-    """A line after each epoch, for a log or a pipe, where nothing can move."""
+    """A line after each epoch, for a log or a pipe, where nothing can move; and within an epoch that takes long."""
 
     order = 50
 
@@ -91,7 +92,16 @@ class Lines(Callback):
         self.console = console
 
     def before_fit(self, learner: Learner) -> None:
-        self.since = time.perf_counter()
+        self.since = self.said = time.perf_counter()
+
+    def after_batch(self, learner: Learner) -> None:
+        now = time.perf_counter()
+        if now - self.said < QUIET:
+            return
+        self.said = now
+        epoch = f"epoch {learner.epoch + 1:{len(str(learner.epochs))}}/{learner.epochs}"
+        batches = f"batch {learner.batch} of {len(learner.loader)}"
+        self.console.print(f"{epoch}  {batches}  loss {learner.train_loss:.4f}  {now - self.since:.1f} s")
 
     def after_epoch(self, learner: Learner) -> None:
         figures = {"loss": learner.train_loss, **scalars(learner.evaluation)}
@@ -99,6 +109,7 @@ class Lines(Callback):
         self.console.print(
             epoch_line(learner.epoch, learner.epochs, figures, float(rate), time.perf_counter() - self.since)
         )
+        self.said = time.perf_counter()
 
 
 def epoch_line(epoch: int, epochs: int, figures: Mapping[str, float], rate: float, seconds: float) -> str:

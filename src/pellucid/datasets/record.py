@@ -27,6 +27,7 @@ class DataSet:
         feature_names: a name for each column of `x` (empty for images).
         class_names: what each class number stands for (empty for a regression).
         facts: what was found or decided while it was made, in numbers and words that JSON can hold.
+        val_rows: of a table, the row of the file that each sample of the validation part is.
     """
 
     name: str
@@ -41,6 +42,7 @@ class DataSet:
     feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    val_rows: tuple[int, ...] = ()
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

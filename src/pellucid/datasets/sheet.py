@@ -107,7 +107,7 @@ def no_such_column(name: object, table: TableFile, purpose: str, also: Sequence[
     """
     columns = list(table.columns)
     folded = {column.lower(): column for column in columns}
-    near = difflib.get_close_matches(str(name).lower(), folded, n=1)
+    near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.7)
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     numbers = [column for column in columns if numeral(column) is not None]
     if numbers and not near:

@@ -181,6 +181,7 @@ def csv(
         feature_names=feature_names,
         class_names=class_names,
         facts=facts,
+        val_rows=() if val is None else tuple(table.row_numbers[i] for i in val),
     )
 
 

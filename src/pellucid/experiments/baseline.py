@@ -19,8 +19,9 @@ def chance(data: Any, loss: str, balanced: bool = False) -> dict[str, float]:
     """What the classes' shares in the training part alone get on the validation part.
 
     `chance_accuracy` is that of always answering the most frequent class; `chance_loss` is the cross-entropy of always
-    giving each class its share, where that is the loss. Nothing for a real target: R² is 0 for whoever always answers
-    the mean. `judged` is the number of answers, where that is not the number of samples: of a text the characters.
+    giving each class its share, where that is the loss. `chance_mae`, for a real target, is the mean absolute error of
+    always answering the mean, whose R² is 0. `judged` is the number of answers, where that is not the number of
+    samples: of a text the characters.
 
     Args:
         balanced: the loss counts each class the same. An answer that does not look at the input then has a balanced
@@ -28,7 +29,8 @@ def chance(data: Any, loss: str, balanced: bool = False) -> dict[str, float]:
             `judged` is the number of samples that would leave as much to it if all classes were as frequent.
     """
     if data.task == "regression":
-        return {}
+        error = np.abs(data.y_val).mean(dtype=np.float64)  # the targets are less the mean of those trained on
+        return {"chance_mae": float(error * data.facts.get("target_std", 1.0))}
     train, val = (y[y >= 0].astype(np.int64) for y in (data.y_train, data.y_val))  # below 0: what does not count
     counts = np.bincount(train, minlength=len(data.class_names)) + 1.0
     found = {"chance_accuracy": float(np.mean(val == counts.argmax()))}
@@ -56,7 +58,8 @@ def unlearned(summary: Mapping[str, Any], samples: int) -> str:
     accuracy, least = summary.get(f"val_{balanced}accuracy"), summary.get(f"chance_{balanced}accuracy")
     if isinstance(accuracy, float) and isinstance(least, float):
         judged = summary.get("judged", samples)
-        spread = CERTAINTY * math.sqrt(least * (1 - least) / max(judged, 1))
+        share = (least * judged + 1) / (judged + 2)  # by so few samples that none or all are right, little is known
+        spread = CERTAINTY * math.sqrt(share * (1 - share) / max(judged, 1))
         gained = summary.get("val_loss", math.inf) < (1 - LEAST_GAIN) * summary.get("chance_loss", -math.inf)
         if accuracy <= least + spread and accuracy < 1 and not gained:
             give = f"give or take {spread:.1%}"

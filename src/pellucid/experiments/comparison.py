@@ -25,6 +25,12 @@ def comparison(runs: list[Run]) -> Tables:
     }
 
 
+def same_loss(runs: list[Run]) -> bool:
+    """Whether the losses of runs are of one kind and weighed alike, and can stand side by side."""
+    kinds = {(run.config.get("loss"), run.config.get("class_weights") == "balanced") for run in runs}
+    return len(kinds) < 2
+
+
 def _figures(run: Run) -> dict[str, Any]:
     """What was measured of the network that is kept, the best of the run, and what it took."""
     last = run.kept

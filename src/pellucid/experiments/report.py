@@ -22,6 +22,7 @@ from pellucid.experiments.network import forward, probabilities, trained
 from pellucid.experiments.parts import PARTS, Part
 from pellucid.experiments.runs import Run, read
 from pellucid.experiments.sampling import WRITTEN, read_written
+from pellucid.experiments.shown import HEAD, cells_of, head_of
 from pellucid.train import CheckpointError, RunFolder, load_checkpoint, write_atomically
 from pellucid.viz import curves
 from pellucid.viz.document import render
@@ -31,7 +32,6 @@ from pellucid.viz.report_text import Passage
 
 MOST_POINTS = 2000  # of a scatter plot, and of the sample of a training part
 READ = 800  # characters of a text that the network is shown to read
-HEAD, WIDTH = 8, 12  # rows and columns of a table that are shown
 
 
 def write(record: RunReport, path: Path) -> None:
@@ -64,7 +64,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         kept=run.summary.get("kept_epoch"),
         headlines=_headlines(run, config, model),
         data=_data(config, described, data, where),
-        predictions=None if model is None or data is None else _predictions(config, described, data, model),
+        predictions=None if model is None or data is None else _predictions(config, described, data, model, where),
         text=_passage(folder, data, model) if config.source == "text" else None,
         inside=[(part.picture, _load_part(part, folder, notes)) for part in PARTS],
         model=model,
@@ -203,7 +203,7 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
     facts: dict[str, Any] = described.get("facts", {})
     names = [str(name) for name in described.get("features", [])]
     plain = {
-        name.replace("_", " "): value
+        _TOLD.get(name, name.replace("_", " ")): _WAYS.get(str(value), value) if name == "missing" else value
         for name, value in facts.items()
         if isinstance(value, str | int | float) and not name.startswith(("target_", "feature_", "task_")) and value != 0
     }
@@ -223,13 +223,24 @@ def _data(config: Config, described: dict[str, Any], data: DataSet | None, where
     if record["class_names"]:
         record["class_counts"] = np.bincount(data.y_train, minlength=len(record["class_names"])).tolist()
     if table is not None and table.is_file():
-        record["head"] = _head(table, config)
+        record["head"] = head_of(read_table(table, config.header, config.encoding))
     whole = data.x_train.ndim > 2  # of images, a few of each class are picked
     x, y = (data.x_train, data.y_train) if whole else (data.x_train[:MOST_POINTS], data.y_train[:MOST_POINTS])
     axes = (names[0], names[1]) if len(names) == 2 else ("x₁", "x₂")
     return TrainingData(**record, x=_as_seen(x, names, facts), y=_in_units(y, facts), axes=axes)
 
 
+_TOLD = {
+    "missing": "cells without a value",
+    "rows_left_out": "rows left out for a missing value",
+    "unseen_categories": "cells of a category that only the validation part has",
+}
+_WAYS = {
+    "drop": "their rows are left out",
+    "category": "a category of their own",
+    "mean": "the mean of their column; among texts, a category",
+    "indicator": "the mean of their column, and a column that says where; among texts, a category",
+}
 _PARTS = {"training": "train", "validation": "val", "test": "test"}
 
 
@@ -272,15 +283,9 @@ def _columns(names: list[str], facts: dict[str, Any]) -> list[tuple[Any, ...]]:
     return sorted([*numbers, *categories], key=lambda pair: order.get(pair[0], len(order)))
 
 
-def _head(path: Path, config: Config) -> tuple[list[str], list[list[str]]]:
-    """The header and the first rows of a CSV file, as they are written there."""
-    columns = list(read_table(path, config.header, config.encoding).columns.items())
-    more = ["…"] if len(columns) > WIDTH else []
-    rows = zip(*(cells[:HEAD] for _, cells in columns[:WIDTH]), strict=True)
-    return [*(name for name, _ in columns[:WIDTH]), *more], [[*row, *more] for row in rows]
-
-
-def _predictions(config: Config, described: dict[str, Any], data: DataSet, model: Any) -> Predictions | None:
+def _predictions(
+    config: Config, described: dict[str, Any], data: DataSet, model: Any, where: Path | None
+) -> Predictions | None:
     if data.x_val is None or data.y_val is None or data.task == "text":
         return None
     facts, names = described.get("facts", {}), [str(name) for name in described.get("features", [])]
@@ -295,6 +300,9 @@ def _predictions(config: Config, described: dict[str, Any], data: DataSet, model
     def at_points(points: Any) -> np.ndarray:
         return answers(((np.asarray(points) - mean) / std).astype(np.float32))
 
+    worth = _importance(config, data, answers, columns_of(names, facts), facts)
+    path = (where or Path(config.dataset)) if config.source == "csv" else None
+    table = read_table(path, config.header, config.encoding) if path is not None and path.is_file() else None
     in_the_plane = data.x_val.ndim == 2 and data.x_val.shape[1] == 2
     return Predictions(
         part="validation",
@@ -305,7 +313,8 @@ def _predictions(config: Config, described: dict[str, Any], data: DataSet, model
         class_names=classes,
         names=[f"{name}(empty)" if name.endswith("=") else name for name in names],
         unit=config.target or "target",
-        importance=_importance(config, data, answers, columns_of(names, facts), facts),
+        cells=cells_of(table, data, facts, [name for name, _, _ in worth]),
+        importance=worth,
     )
 
 

@@ -179,8 +179,17 @@ class Loop:
             pass
         except BaseException as error:
             self._end(started, error)
+            if isinstance(error, KeyboardInterrupt):
+                error.add_note(self._interrupted())
             raise
         self._end(started)
+
+    def _interrupted(self) -> str:
+        """What is said below Python's traceback of a Ctrl-C: where the run is, and how it goes on."""
+        return (
+            f"fit was interrupted in epoch {self.epoch + 1} of {self.epochs}, after step {self.step}. The learner is "
+            f"whole: learner.fit(until={self.epochs}) goes on where it was, and learner.save(path) keeps it."
+        )
 
     def fit_epoch(self) -> None:
         """One epoch, or the rest of it where it was interrupted."""

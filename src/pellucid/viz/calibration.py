@@ -15,9 +15,10 @@ BINS = 10
 def calibration(target: Any, probability: Any, *, title: str | None = None, ax: Any = None, save: Any = None) -> Any:
     """How often a classifier is right, against the probability that it gives to what it answers.
 
-    The answers are put into ten bins by their probability; each is a point, the larger the more answers it holds. Of a
-    calibrated classifier they lie on the dashed diagonal; below it, it is surer than it should be. The expected
-    calibration error, Σ (n_b / n)·|accuracy_b − confidence_b|, is the mean distance from it.
+    The answers are put into ten bins by their probability; each is a point, the larger the more answers it holds, and
+    their number stands beside it. Of a calibrated classifier they lie on the dashed diagonal; below it, it is surer
+    than it should be. The expected calibration error, Σ (n_b / n)·|accuracy_b − confidence_b|, is the mean distance
+    from it.
 
     Shape: target (N,) class numbers, probability (N, C).
 
@@ -34,13 +35,19 @@ def calibration(target: Any, probability: Any, *, title: str | None = None, ax: 
         'probability of the answer'
     """
     confidence, accuracy, count = reliability(target, probability)
-    with style.sheet(ax, save, "calibration", height=3.4) as sheet:
+    with style.sheet(ax, save, "calibration", width=5.4, height=3.8) as sheet:
         ((axes,),) = sheet.grid(1, 1)
         axes.plot([0, 1], [0, 1], color=style.BLACK, linestyle="--", linewidth=1, label="calibrated")
         axes.scatter(
             confidence, accuracy, s=20 + 180 * count / max(count.max(initial=1), 1), color=style.BLUE, zorder=3
         )
         axes.plot(confidence, accuracy, color=style.BLUE, linewidth=1)
+        for x, y, answers in zip(confidence, accuracy, count, strict=True):
+            below = y > 0.5  # the number stands where the line does not go
+            axes.annotate(
+                f"{answers:,}", (x, y), xytext=(4, -9 if below else 9), textcoords="offset points", fontsize=9,
+                ha="left", va="top" if below else "bottom", zorder=4,
+            )  # fmt: skip
         axes.set(xlim=(0, 1.02), ylim=(-0.03, 1.03), xlabel="probability of the answer", ylabel="share that is right")
         axes.legend(loc="upper left")
         style.clean(axes)

@@ -57,6 +57,8 @@ class Predictions:
         predict: from points (M, 2) to outputs, where x are points.
         names: of a table's features.
         unit: what the target is called, for a real one.
+        cells: of a table, what to call its columns, the number of the row being the first, and for each sample its
+            cells, as a person reads them.
         importance: of a table's columns, (name, what is lost when it is shuffled, its deviation), the most first.
     """
 
@@ -68,6 +70,7 @@ class Predictions:
     class_names: Sequence[str] = ()
     names: Sequence[str] = ()
     unit: str = "target"
+    cells: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
     importance: Sequence[tuple[str, float, float]] = ()
 
 
@@ -115,7 +118,7 @@ def data_section(data: TrainingData | None) -> Section | None:
         rows = [("least", y.min()), ("median", np.median(y)), ("mean", y.mean()), ("greatest", y.max())]
         blocks.append(Facts([(name, float(value)) for name, value in rows], "The target in the training part"))
     if data.facts:
-        blocks.append(Facts(list(data.facts.items()), "Found while the data were made"))
+        blocks.append(Facts(list(data.facts.items()), "How the data were made ready"))
     return Section("Data", blocks, data.description)
 
 
@@ -179,7 +182,7 @@ def _of_classes(found: Predictions) -> list[Block]:
     blocks += _calibration(target, shares)
     if found.predict is not None:
         blocks += _plane(found, found.predict, np.asarray(found.target).astype(np.int64))
-    return [*blocks, *_mistakes(found, np.asarray(found.x)[known], shares, said, target)]
+    return [*blocks, *_mistakes(found, np.flatnonzero(known), shares, said, target)]
 
 
 def _calibration(target: np.ndarray, shares: np.ndarray) -> list[Block]:
@@ -192,15 +195,20 @@ def _calibration(target: np.ndarray, shares: np.ndarray) -> list[Block]:
     told = f"Calibration: the expected calibration error is {error:.3f}."
     caption = (
         f"How often it is right, by the probability of what it answers; below the diagonal it is surer than it should "
-        f"be. The mean distance from the diagonal, the expected calibration error, is {error:.3f}."
+        f"be. A point is the larger the more answers it stands for; their number is beside it. The mean distance from "
+        f"the diagonal, the expected calibration error, is {error:.3f}."
     )
     return [Picture(calibration(target, shares), told, caption, width=520)]
 
 
 def _mistakes(
-    found: Predictions, x: np.ndarray, shares: np.ndarray, said: np.ndarray, target: np.ndarray
+    found: Predictions, places: np.ndarray, shares: np.ndarray, said: np.ndarray, target: np.ndarray
 ) -> list[Block]:
-    """The mistakes whose true class was given the least probability: as images, or as rows of a table."""
+    """The mistakes whose true class was given the least probability: as images, or as rows of a table.
+
+    `places` says which of the samples the others are about.
+    """
+    x = np.asarray(found.x)[places]
     sure = np.take_along_axis(shares, target[:, None], axis=1)[:, 0]  # (N, C) -> (N,)
     wrong = np.flatnonzero(said != target)
     if not len(wrong):
@@ -217,8 +225,9 @@ def _mistakes(
         details = [f"{_percent(float(sure[i]))} : {_percent(float(shares[i, said[i]]))}" for i in worst]
         caption += " Below each image: true → predicted, and the probabilities that the two were given."
         return [Gallery(x[worst], labels, alts, caption, details)]
-    rows = [[is_, as_, float(sure[i]), *_features(x[i])] for i, is_, as_ in zip(worst, true, taken, strict=True)]
-    return [Table(["true", "predicted", "probability of the true class", *_titles(found)], rows, caption)]
+    said_of = [[is_, as_, float(sure[i])] for i, is_, as_ in zip(worst, true, taken, strict=True)]
+    titles = ["true", "predicted", "probability of the true class"]
+    return [_of_samples(found, places[worst].tolist(), titles, said_of, caption)]
 
 
 def _percent(share: float) -> str:
@@ -226,12 +235,29 @@ def _percent(share: float) -> str:
 
 
 def _titles(found: Predictions) -> list[str]:
-    """The names of the features that a table has room for."""
+    """The names of the features that a table has room for, or of the columns that they were made of."""
+    if found.cells is not None:
+        return list(found.cells[0])
     width = np.asarray(found.x).shape[1] if np.asarray(found.x).ndim == 2 else 0
     return [str(found.names[j]) if j < len(found.names) else f"x{j + 1}" for j in range(min(width, MOST_FEATURES))]
 
 
-def _features(sample: np.ndarray) -> list[float]:
+def _of_samples(
+    found: Predictions, places: Sequence[int], titles: Sequence[str], said: Sequence[Sequence[Any]], caption: str
+) -> Table:
+    """A row for each of some samples: which row of the file it is, what is `said` of it, and what it holds."""
+    numbered = found.cells is not None
+    heads = _titles(found)
+    rows = [_features(found, i) for i in places]
+    first = 1 if numbered else 0
+    table = [[*row[:first], *cells, *row[first:]] for row, cells in zip(rows, said, strict=True)]
+    return Table([*heads[:first], *titles, *heads[first:]], table, caption)
+
+
+def _features(found: Predictions, i: int) -> list[Any]:
+    if found.cells is not None:
+        return list(found.cells[1][i])
+    sample = np.asarray(found.x)[i]
     return [float(value) for value in sample[:MOST_FEATURES]] if sample.ndim == 1 else []
 
 
@@ -286,7 +312,7 @@ def _of_numbers(found: Predictions) -> list[Block]:
         blocks.append(Text(f"For {(~known).sum():,} of {len(known):,} samples the network answers NaN.", "warning"))
     if not known.any():
         return blocks
-    x, target, output = np.asarray(found.x)[known], target[known], output[known]
+    places, target, output = np.flatnonzero(known), target[known], output[known]
     error = output - target
     told = (
         f"Predicted against true {found.unit}: the mean absolute error is {number(float(np.abs(error).mean()))}, "
@@ -296,7 +322,7 @@ def _of_numbers(found: Predictions) -> list[Block]:
     if found.predict is not None:
         blocks += _plane(found, found.predict, np.asarray(found.target, dtype=np.float64).reshape(-1))
     worst = np.argsort(-np.abs(error), kind="stable")[:MOST_ROWS]
-    rows = [[float(target[i]), float(output[i]), float(error[i]), *_features(x[i])] for i in worst]
-    titles = ["true", "predicted", "error", *_titles(found)]
-    blocks.append(Table(titles, rows, f"The {len(rows)} samples with the largest errors."))
+    said = [[float(target[i]), float(output[i]), float(error[i])] for i in worst]
+    caption = f"The {len(worst)} samples with the largest errors."
+    blocks.append(_of_samples(found, places[worst].tolist(), ["true", "predicted", "error"], said, caption))
     return blocks

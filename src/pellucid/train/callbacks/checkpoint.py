@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.files import copy_atomically
+from pellucid.train.callbacks.monitor import check_spelling
 from pellucid.train.files.background import Background
 from pellucid.train.files.checkpoint import checkpoint_files, load_checkpoint, steps_of, take, write
 from pellucid.train.files.lock import run_lock
@@ -174,6 +175,7 @@ class Checkpoint(Callback):
             known = ["val_loss", *(f"val_{name}" for name in learner.metrics), *known]
         if self.monitor in (None, "val_loss", *known) or f"val_{self.monitor}" in known:
             return
+        check_spelling(str(self.monitor))
         reason = (
             "" if learner.valid is not None else " There are no validation data: Learner(model, (train, valid), …)."
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pellucid.train.loop import Loop
 
 LESS_IS_BETTER = ("loss", "mae", "mse", "rmse", "error", "perplexity")
@@ -20,12 +22,28 @@ def better_mode(monitor: str, mode: str | None) -> str:
         raise ValueError(
             f"mode is 'min' where less of {monitor} is better and 'max' where more is, but it is {mode!r}."
         )
+    check_spelling(monitor)
     name = monitor.removeprefix("val_")
     if any(name == word or name.endswith(f"_{word}") for word in LESS_IS_BETTER):
         return "min"
     if any(name.startswith(word) or name.endswith(word) for word in MORE_IS_BETTER):
         return "max"
     raise ValueError(f"Is less or more of {monitor} better? Write mode='min' or mode='max'.")
+
+
+def check_spelling(monitor: str) -> None:
+    """Refuse a figure by the name that another library has for it: val/loss, valid_loss, Validation Loss.
+
+    >>> check_spelling("val/loss")
+    Traceback (most recent call last):
+    ...
+    ValueError: No figure is called 'val/loss': write 'val_loss', as it is in the history.
+    """
+    plain = re.sub(r"[/\-. ]+", "_", monitor.strip().lower())
+    plain = re.sub(r"^(valid|validation|eval)_", "val_", plain)
+    plain = {"val_acc": "val_accuracy", "acc": "accuracy", "training_loss": "train_loss"}.get(plain, plain)
+    if plain != monitor:
+        raise ValueError(f"No figure is called {monitor!r}: write {plain!r}, as it is in the history.")
 
 
 def improves(value: float, best: float | None, mode: str, min_delta: float = 0.0) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pellucid.train.loop import Callback, Loop
 
+FEW = 100  # steps that say nothing yet of a model that has not overfitted
+
 
 class OverfitOneBatch(Callback):
     """Trains on the first batch alone, again and again, and says at the end whether the model could overfit it.
@@ -42,6 +44,7 @@ class OverfitOneBatch(Callback):
     def _forget(self) -> None:
         self.steps = 0
         self.first = self.least = math.nan
+        self._course: list[float] = []  # the least loss up to each step
         self._batch: list[Any] | None = None
 
     @property
@@ -68,15 +71,29 @@ class OverfitOneBatch(Callback):
                 f"OverfitOneBatch cannot tell: {how}, and a loss that begins at 0 or below has no twentieth to fall "
                 "to. Say what it should reach: OverfitOneBatch(target=…)."
             )
+        if self.steps < FEW or self._falling:
+            why = "were few" if self.steps < FEW else "did not suffice, as the loss was still falling"
+            return (
+                f"OverfitOneBatch cannot tell yet: {how}; it should fall below {self._target:.4g}, and these steps "
+                f"{why}. Train for more epochs: fit({self._enough})."
+            )
         return (
             f"The model could not overfit one batch: {how}; it should have fallen below {self._target:.4g}. Look at "
             "whether the optimiser has all parameters of the model and a gradient reaches each of them, whether inputs "
             "and targets belong together (print a batch), whether the last layer fits the loss (cross entropy takes "
             "logits, without a softmax), whether dropout or weight decay are still on, and at the learning rate: "
-            "learner.lr_find(). More epochs may do as well, if the loss was still falling."
+            "learner.lr_find()."
         )
 
+    @property
+    def _falling(self) -> bool:
+        """Whether the last tenth of the steps brought the loss down by a twentieth of what it had come down before."""
+        tenth = max(self.steps // 10, 1)
+        before = min(self._course[:-tenth], default=self.first)
+        return before - self.least > 0.05 * (self.first - before)
+
     def before_fit(self, learner: Loop) -> None:
+        self._enough = math.ceil(4 * max(FEW, self.steps) / max(len(learner.loader), 1))
         if learner.epoch == learner.first_epoch and learner.batch == 0:
             self._forget()
 
@@ -90,6 +107,7 @@ class OverfitOneBatch(Callback):
         if self.steps == 1:
             self.first = learner.loss_value
         self.least = min(self.least, learner.loss_value) if self.steps > 1 else learner.loss_value
+        self._course.append(self.least)
         if self.overfitted:
             learner.stop()
 
@@ -98,8 +116,15 @@ class OverfitOneBatch(Callback):
             self.say(self.verdict)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"steps": self.steps, "first": self.first, "least": self.least, "batch": self._batch}
+        return {
+            "steps": self.steps,
+            "first": self.first,
+            "least": self.least,
+            "course": self._course,
+            "batch": self._batch,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps, self.first, self.least = state["steps"], state["first"], state["least"]
+        self._course = list(state.get("course", [self.least]))
         self._batch = state["batch"]

@@ -14,7 +14,7 @@ from pellucid.train.records.tracker import Tracker
 
 
 class TensorBoard(Tracker):
-    """Writes event files to a folder, for `tensorboard --logdir FOLDER`, through tensorboardX.
+    """Writes event files to a folder, through tensorboardX. `tensorboard --logdir` with the folder above it shows them.
 
     Every `every` steps `train/loss` (of the batch) and the learning rates and changing hyperparameters as
     `hyperparameters/<name>`; after every epoch `train/epoch_loss` and the validation loss and metrics as `val/<name>`;
@@ -48,7 +48,8 @@ class TensorBoard(Tracker):
         # The files are named by the second; and TensorBoard reads them in the order of their names.
         count = len(list(self.folder.glob("*tfevents*"))) if self.folder.exists() else 0
         self._writer = tensorboardx.SummaryWriter(str(self.folder), purge_step=later, filename_suffix=f".{count:04d}")
-        self.where = f"TensorBoard: tensorboard --logdir {shell.quote(self.folder)}"
+        # TensorBoard calls a run by its path below the folder that it is given: by "." where that is the run's own.
+        self.where = f"TensorBoard: tensorboard --logdir {shell.quote(self.folder.parent)}"
 
     def after_backward(self, learner: Loop) -> None:
         if self.histograms is None or (learner.step + 1) % self.histograms:
