@@ -594,3 +594,13 @@ def test_any_noise_is_read() -> None:
     for seed in range(10_000, 10_400):
         noise = np.random.default_rng(seed).normal(size=100)
         read(lrs, 0.7 + (0.02, 0.1, 0.3)[(seed - 10_000) % 3] * noise, False)
+
+
+def test_of_an_optimiser_with_a_line_search_no_rate_is_suggested() -> None:
+    model = nn.Linear(1, 1)
+    batches = [(tensor([[1.0], [2.0], [3.0]]), tensor([[3.0], [5.0], [8.0]]))]
+    for search, usable in (("strong_wolfe", False), (None, True)):
+        optimizer = optim.LBFGS(model.parameters(), lr=1, max_iter=1, line_search_fn=search)
+        found = Learner(model, batches, nn.MSELoss(), optimizer, defaults=()).lr_find(steps=30)
+        assert found.usable == usable
+        assert usable or ("line search" in found.reason and not any(found.suggestions.values()))

@@ -101,6 +101,9 @@ def lr_find(
         ValueError: the range is not one, there are too few steps or no batches.
         RuntimeError: a fit is under way.
 
+    Where the optimiser has a line search, as L-BFGS may have, the curve shows how far it came and nothing of rates:
+    none is suggested.
+
     Source: Smith, Cyclical Learning Rates for Training Neural Networks, 2017 (arXiv:1506.01186); "valley" is fastai's.
 
     >>> from pellucid import nn, optim, tensor
@@ -133,6 +136,9 @@ def lr_find(
     _train(learner, search, callbacks)
     lrs, losses = np.array(search.lrs), np.array(search.losses)
     reading = read(lrs, losses, search.diverged)
+    if any(group.get("line_search_fn") for group in learner.optimizer.param_groups):
+        nothing = dict.fromkeys(["best", *reading.suggestions])
+        return LRFinder(lrs, losses, reading.smoothed, nothing, False, _OF_ITS_OWN)
     suggestions = {"best": None, **reading.suggestions}
     found = LRFinder(lrs, losses, reading.smoothed, suggestions, reading.usable, reading.reason)
     count = steps if trials is None else trials
@@ -156,6 +162,12 @@ def lr_find(
     behind = max(float(losses[0]) - FAR * (float(losses[0]) - least_loss), least_loss)
     poor = [name for name, rate in suggestions.items() if rate and (rate > best or found.trials[rate] > behind)]
     return replace(found, suggestions={**suggestions, **dict.fromkeys(poor), "best": best})
+
+
+_OF_ITS_OWN = (
+    "the optimiser finds the length of each step by a line search, from whatever rate it begins with: leave the rate "
+    "at the optimiser's own (of L-BFGS 1)"
+)
 
 
 def _best(trials: dict[float, float]) -> float:
