@@ -134,12 +134,14 @@ def _useless(table: TableFile, name: str, kind: Kind) -> str:
         return f"holds dates such as {cell}, of which day or month may come first: write {dates.EXAMPLE}"
     distinct = len(set(cells))
     if kind == "category" and (distinct > MOST_CATEGORIES or _are_names(cells)):
-        return f"holds {distinct:,} different texts in {len(cells):,} rows: names? " + (
-            f"As codes, with a zero before ({code}), --categorical {quoted(name)} keeps it; --numeric {quoted(name)} "
-            "takes it for numbers"
-            if (code := _code(cells))
-            else f"--categorical {quoted(name)} keeps it"
-        )
+        flag, code = quoted(name), _code(cells)
+        as_number = f"--numeric {flag} takes it for numbers" if code else ""
+        if distinct > MOST_CATEGORIES:
+            ways = f"more than {MOST_CATEGORIES} are no categories to learn from" + (f"; {as_number}" if code else "")
+        else:
+            before = f"As codes, with a zero before ({code}), " if code else ""
+            ways = f"{before}--categorical {flag} keeps it" + (f"; {as_number}" if code else "")
+        return f"holds {distinct:,} different texts in {len(cells):,} rows: names? {ways}"
     return ""
 
 
