@@ -155,3 +155,11 @@ def test_it_is_said_how_many_rows_are_left_out_and_why(tmp_path: Path) -> None:
     price = ["" if i == 7 else i % 9 for i in range(60)]
     data = read_csv(table(tmp_path / "t.csv", {"age": age, "price": price}), "price", missing="mean")
     assert "(1 row left out for a missing value: price 1)" in data.description
+
+
+def test_a_column_that_is_there_twice_is_learned_from_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,kind,a,kind\n" + "".join(f"{i * i},{'xy'[i % 2]},{i * i},{'xy'[i % 2]}\n" for i in range(12)))
+    assert read_csv(path, "kind").feature_names == ("a",)
+    assert role(path, "column 3") == ("left out", "repeats column 1, a")
+    assert role(path, "column 4") == ("left out", "repeats column 2, kind")

@@ -18,14 +18,22 @@ def named(
 ) -> tuple[dict[str, list[str]], tuple[tuple[str, str], ...]]:
     """The columns by their names in the first row, and notes about those without one.
 
-    A column without a name is left out where it is empty, or an index, such as pandas writes.
+    A column without a name is left out where it is empty, or an index, such as pandas writes; and so is one that is
+    there twice.
 
     Args:
         sure: the first row is a header, whatever it looks like.
 
     Raises:
-        DataError: two columns have one name, or the first row looks like one of the others.
+        DataError: two columns that differ have one name, or the first row is a title, or looks like one of the others.
     """
+    without = [i for i, name in enumerate(first) if not name and any(row[i] for row in rows)]
+    if len(without) > 1 and 2 * len(without) > len(first):
+        raise DataError(
+            f"{path}: the first row names {len(first) - len(without)} of {len(first)} columns "
+            f"({', '.join(filter(None, first))}): is it a title, and the header below it? Remove what is above the "
+            "header"
+        )
     if not sure:
         _check_is_header(first, rows, path)
     columns: dict[str, list[str]] = {}
@@ -43,10 +51,13 @@ def named(
                 continue
             nameless += 1
             name = NAMELESS if nameless == 1 else f"{NAMELESS} {nameless}"
+        if columns.get(name) == cells:
+            notes.append((f"column {i + 1}", f"repeats column {places[name]}, {name}"))
+            continue
         if name in columns:
             raise DataError(
-                f"{path}: columns {places[name]} and {i + 1} are both named {name!r}: rename one of them"
-                + (", or is this no header (--no-header)?" if numeral(name) is not None else "")
+                f"{path}: columns {places[name]} and {i + 1} are both named {name!r} and hold other cells: rename one "
+                "of them" + (", or is this no header (--no-header)?" if numeral(name) is not None else "")
             )
         columns[name], places[name] = cells, i + 1
     return columns, tuple(notes)

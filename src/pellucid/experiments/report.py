@@ -151,6 +151,8 @@ def _headlines(run: Run, config: Config, model: Any) -> list[tuple[str, Any, str
         for name, value in run.summary.items()
         if name.startswith("test_")
     ]
+    if "chance_mae" in run.summary:
+        found.append(("mean absolute error of always answering the mean", run.summary["chance_mae"], ""))
     judged = folds.read(RunFolder(run.path))
     for name, mean, spread in folds.measured(judged) if judged else ():
         each = ", ".join(f"{fold[name]:.4g}" for fold in judged)
