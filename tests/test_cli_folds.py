@@ -111,6 +111,8 @@ def test_what_is_done_is_kept_where_folds_are_interrupted(tmp_path: Path, monkey
         answer = pellucid("train", table, *how, "--folds", 4, "--out", run)
     assert answer.exit_code == 130
     assert "Over 2 of 4 folds" in answer.output and f"to go on: pellucid train --resume {run}" in answer.output
+    again = pellucid("train", table, *how, "--folds", 4, "--out", run)
+    assert again.exit_code == 2 and f"Go on with it: --resume {run}" in again.output
     again = pellucid("train", "--resume", run, "--seed", 3)
     assert again.exit_code == 2 and "--seed is 3, and the folds in" in again.output
     again = pellucid("train", "--resume", run, "--no-report")

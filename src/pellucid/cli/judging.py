@@ -14,6 +14,7 @@ from pellucid.cli.screen import table
 from pellucid.experiments import folds
 from pellucid.experiments import options as settings
 from pellucid.experiments import session as sessions
+from pellucid.experiments.errors import UsageError
 from pellucid.train import RunFolder
 
 
@@ -21,6 +22,11 @@ def cross_validation(given: dict[str, Any], out: Path | None, resume: Path | Non
     """The cross-validation that is asked for, from its beginning or where it was interrupted; None where none is."""
     if resume is not None:
         return folds.take_up(resume, given)
+    if out is not None and (out / folds.UNFINISHED).is_file() and not RunFolder(out).config.exists():
+        raise UsageError(
+            f"{out} holds the first folds of a cross-validation that was interrupted. Go on with it: --resume "
+            f"{shell.quote(out)}; or write elsewhere: --out another folder."
+        )
     if not given.get("folds") or given.get("fold"):
         return None
     options = settings.check(given)
