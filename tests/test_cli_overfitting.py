@@ -65,6 +65,9 @@ def test_it_is_said_and_nobody_is_advised_to_train_on(runs: Runs, tmp_path: Path
     answer = pellucid("train", runs.folder / "noise.csv", *words)
     assert answer.exit_code == 0 and "It overfitted" in answer.output
     assert "early-stopping:patience=10,restore_best=true" in answer.output and "To train on" not in answer.output
+    early = ["--callback", "early-stopping:patience=12,restore_best=true"]
+    ended = pellucid("train", runs.folder / "noise.csv", *words[:-1], tmp_path / "early", *early)
+    assert "Stopped after epoch" in ended.output and "overfitted" not in ended.output
     calm = pellucid(
         "train", runs.folder / "noise.csv", *words[:2], "--epochs", 2, "--no-report", "--out", tmp_path / "calm"
     )

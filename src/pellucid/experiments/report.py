@@ -59,7 +59,7 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         title=config.title,
         subtitle=_how(config),
         state=_state(run, bool(failure), bool(unlearned)),
-        problem=failure.strip() or unlearned or overfitting.told(run.summary, run.epochs),
+        problem=failure.strip() or unlearned or _overfitted(run, config),
         recorder=run.rows,
         kept=run.summary.get("kept_epoch"),
         headlines=_headlines(run, config, model),
@@ -75,6 +75,11 @@ def gather(folder: RunFolder, data: DataSet | None = None, where: Path | None = 
         commands=[*_commands(config, folder, run.complete), *_in_torch(model, folder, described)],
         notes=notes,
     )
+
+
+def _overfitted(run: Run, config: Config) -> str:
+    ended = any(text.startswith("early-stopping") for text in config.callback)  # in time, as was asked for
+    return "" if ended else overfitting.told(run.summary, run.epochs)
 
 
 def _state(run: Run, failed: bool, unlearned: bool) -> str:

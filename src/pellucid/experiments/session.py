@@ -255,8 +255,8 @@ class RunSession:
 
     @property
     def overfitted(self) -> str:
-        """What is said of a run that learned its training samples by heart; empty of another."""
-        return overfitting.told(self.summary(), self.history.epochs)
+        """What is said of a run that learned its samples by heart; empty where it did not, or was ended in time."""
+        return "" if self._kept_epoch is None else overfitting.told(self.summary(), self.history.epochs)
 
     def headline(self) -> str:
         data, config = self.data, self.config
