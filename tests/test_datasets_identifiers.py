@@ -163,3 +163,9 @@ def test_a_column_that_is_there_twice_is_learned_from_once(tmp_path: Path) -> No
     assert read_csv(path, "kind").feature_names == ("a",)
     assert role(path, "column 3") == ("left out", "repeats column 1, a")
     assert role(path, "column 4") == ("left out", "repeats column 2, kind")
+
+
+def test_a_category_that_is_written_in_two_ways_is_told(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", {"answer": ["Yes", "no", "yes", "No way", "No  way", "no"] * 10})
+    assert role(path, "answer") == ("feature", "'No  way' and 'No way' count as two: written in one way, they are one")
+    assert role(table(tmp_path / "t.csv", {"answer": ["Yes", "no"] * 30}), "answer") == ("feature", "")

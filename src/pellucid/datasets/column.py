@@ -77,6 +77,17 @@ class Column:
         what = "1 value lies" if len(far) == 1 else f"{len(far)} values lie"
         return f"{what} far from the others, such as {short(float(far[np.abs(far).argmax()]))}"
 
+    def _alike(self) -> str:
+        """What is said of categories that differ in capitals or blanks alone: the same one, written in two ways?"""
+        if self.kind != "category":
+            return ""
+        first: dict[str, str] = {}
+        for name in np.unique(self.values).tolist():
+            before = first.setdefault("".join(name.casefold().split()), name)
+            if before != name:
+                return f"{before!r} and {name!r} count as two: written in one way, they are one"
+        return ""
+
     def _held(self) -> str:
         if self.kind == "category":
             names, counts = np.unique(self.values, return_counts=True)
@@ -98,6 +109,7 @@ class Column:
             self.unit and f"in {self.unit}",
             read,
             self._far(),
+            self._alike(),
             suspicion,
         )
         note = "; ".join(part for part in told if part)
