@@ -7,9 +7,14 @@ import pytest
 
 from pellucid.doctor import Report, examine_script
 from pellucid.doctor.conditions.causes.targets import _are_questions
+from pellucid.doctor.examination import _disproved
 from pellucid.doctor.probes.data import Batch, Keys, SeenData
-from pellucid.doctor.probes.losses import _is_multiple
-from pellucid.doctor.process.scout import Scout, Seen
+from pellucid.doctor.probes.losses import Candidate, _of_penalty
+from pellucid.doctor.probes.passes import StudiedPass
+from pellucid.doctor.process.crossings import crossing
+from pellucid.doctor.process.scout import Scout, Seen, _note, moved_again
+from pellucid.doctor.report import Finding
+from pellucid.doctor.rules.exchanged import exchange
 
 PERCEPTRON = """
 import random
@@ -60,6 +65,14 @@ def test_a_right_rule_that_moves_seldom_is_healthy(source: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_an_input_in_the_update_of_another_number_is_told(tmp_path: Path) -> None:
+    source = PERCEPTRON.replace("w[0] += 0.1 * err * x[0]", "w[0] += 0.1 * err")
+    report = examined(tmp_path, source.replace("bias += 0.1 * err", "bias += 0.1 * err * x[0]"))
+    assert [finding.title for finding in report.findings] == ["wrong-backward: swapped-tensors"]
+    assert report.findings[0].code == "w[0] += 0.1 * err"
+
+
+@pytest.mark.slow
 def test_tiny_first_weights_are_told_from_a_missing_activation(tmp_path: Path) -> None:
     report = examined(
         tmp_path,
@@ -79,11 +92,13 @@ def test_tiny_first_weights_are_told_from_a_missing_activation(tmp_path: Path) -
 
 
 def test_a_multiple_of_a_parameter_is_the_slope_of_its_penalty() -> None:
-    w = np.array([0.5, -2.0, 1.0])
-    assert _is_multiple([0.02 * w], [w])
-    assert not _is_multiple([w], [w])  # another name of it
-    assert not _is_multiple([0.02 * w + 1e-6], [w])
-    assert not _is_multiple([np.array([0.01])], [np.array([0.5])])
+    w, table = np.array([0.5, -2.0, 1.0]), np.linspace(0.1, 0.9, 12)
+    assert _of_penalty([0.02 * w], [w], [])
+    assert not _of_penalty([w], [w], [])  # another name of it
+    assert not _of_penalty([0.02 * w + 1e-6], [w], [])
+    assert _of_penalty([0.02 * table[3:4]], [table], [0.5, 0.02])
+    assert _of_penalty([0.02 * table[3:6]], [table], [0.5, 0.02])
+    assert not _of_penalty([0.03 * table[3:6]], [table], [0.5, 0.02])
 
 
 @pytest.mark.parametrize(
@@ -95,6 +110,60 @@ def test_labels_of_several_questions_may_be_the_same_in_each_row(outputs: np.nda
     labels = np.tile([1.0, 0.0, 0.0], (9, 1))
     data = SeenData(Keys(None, None, None), [Batch(np.arange(9.0)[:, None], labels, outputs)])
     assert _are_questions(data) is questions
+
+
+@pytest.mark.parametrize(
+    ("taken", "line"), [("dx, dg, db = back(dy)", 3), ("dx, db, dg = back(dy)", None)], ids=["crossed", "right"]
+)
+def test_gradients_that_change_places_are_told_where_they_are_returned(taken: str, line: int | None) -> None:
+    place = crossing({"a.py": f"def back(dy):\n    db, dg = dy.sum(0), dy.max(0)\n    return dy, db, dg\n{taken}\n"})
+    assert (place.line if place is not None else None) == line
+
+
+def studied(given: list[list[float]], slopes: list[list[float]], loss: Candidate) -> list[StudiedPass]:
+    each = np.eye(1)
+    return [
+        StudiedPass(
+            i,
+            directions={"w": each, "b": each},
+            given={"w": np.array([g[0]]), "b": np.array([g[1]])},
+            slopes={loss: {"w": np.array([s[0]]), "b": np.array([s[1]])}},
+        )
+        for i, (g, s) in enumerate(zip(given, slopes, strict=True))
+    ]
+
+
+def test_two_numbers_that_are_moved_by_each_others_slopes_are_exchanged() -> None:
+    loss = Candidate("seen", ("", "loss"))
+    slopes = [[0.5, 2.0], [-1.0, 4.0], [0.25, -1.5], [3.0, 0.75]]
+    right, crossed = [[0.1 * w, 0.1 * b] for w, b in slopes], [[0.1 * b, 0.1 * w] for w, b in slopes]
+    assert exchange(studied(right, slopes, loss), loss) is None
+    assert exchange(studied([[w, 0.1 * b] for w, b in slopes], slopes, loss), loss) is None  # a factor of its own
+    found = exchange(studied(crossed, slopes, loss), loss)
+    assert found is not None
+    assert found.taken == {("w", 0): ("b", 0), ("b", 0): ("w", 0)}
+    assert found.rate == pytest.approx(0.1)
+
+
+def test_rows_of_a_table_move_again_in_one_run_of_a_loop_and_units_do_not() -> None:
+    seen = Seen()
+    for row in (0, 1, 2):
+        _note(seen, 1, {"W": np.arange(3) == row})
+    _note(seen, 2, {"W": np.arange(3) == 0})
+    assert moved_again(seen) == set()
+    _note(seen, 2, {"W": np.arange(3) == 0})
+    assert moved_again(seen) == {"W"}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "better", "inconclusive"),
+    [("unknown", 0.21, True), ("unknown", 0.05, False), ("sign", 0.21, False)],
+    ids=["no better", "better", "named"],
+)
+def test_what_a_fork_disproves_and_nobody_names_is_no_verdict(mistake: str, better: float, inconclusive: bool) -> None:
+    fork = {"as it is": [1.0, 0.4, 0.2], "with the right gradient": [1.0, 0.4, better]}
+    finding = Finding("wrong-backward", "error", 0.9, "", "", "", mistake=mistake, verified=better < 0.1, fork=fork)
+    assert _disproved(finding) is inconclusive
 
 
 def test_each_pass_of_a_loop_that_hardly_moves_is_looked_at() -> None:

@@ -21,10 +21,19 @@ from pellucid.doctor.process.controller import TrainingSession
 from pellucid.doctor.process.lab import Lab
 from pellucid.doctor.process.moving import root_of
 from pellucid.doctor.process.source import Assignments, draws_units
-from pellucid.doctor.progress import NO_LOOP, UNTOLD, Progress, facts_of, loss_facts, no_such_loss, no_usual_loss
+from pellucid.doctor.progress import (
+    NO_LOOP,
+    UNTOLD,
+    Progress,
+    facts_of,
+    loss_facts,
+    no_better,
+    no_such_loss,
+    no_usual_loss,
+)
 from pellucid.doctor.proof import as_note, at_ties, prove
 from pellucid.doctor.report import Finding, Report
-from pellucid.doctor.rules import backward, gradient, update
+from pellucid.doctor.rules import backward, exchanged, gradient, update
 
 
 @dataclass
@@ -107,6 +116,10 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     odd = conditions.of_outputs(session, judgement, seen) if whole else []
     if whole and not odd and (judgement is None or judgement.wrong):
         seen, judgement = _where_slopes_tell(session, options, seen, judgement)
+    taken: list[Finding] = []
+    if judgement is not None and judgement.wrong and not rules and (exchange := exchanged.find(seen)) is not None:
+        told = exchanged.told(session, seen, exchange)
+        judgement, taken = (told[0], [told[1]]) if told is not None else (judgement, [])
     if options.loss is not None and judgement is not None and not judgement.candidate.is_called(options.loss):
         return Report("inconclusive", facts=facts, reason=no_such_loss(options.loss, seen))
     if judgement is not None:
@@ -131,7 +144,7 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
         return Report("inconclusive", facts=facts, reason=NO_LOOP)
     if not judgement.wrong and gradient.strays(judgement) and not named:
         return Report("inconclusive", facts=facts, reason=no_usual_loss(judgement))
-    findings = backward.findings(judgement, seen, session.found, sizes_of(seen, session.found))
+    findings = taken or backward.findings(judgement, seen, session.found, sizes_of(seen, session.found))
     wrong_rules = bool(rules) and any(finding.cause == rules[0].cause for finding in findings)
     if wrong_rules:
         findings = rules
@@ -149,14 +162,14 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             "not, run it without the noise.",
         )
     more: list[Finding] = []
-    if not wrong_rules:
+    if not wrong_rules and not taken:
         more = [other for finding in findings for other in explain(finding, session, judgement, seen)]
-    if not all(sure(finding, judgement, named) for finding in findings):
+    if not taken and not all(sure(finding, judgement, named) for finding in findings):
         told = by_another_loss(session, seen, judgement, named)
         if told is not None:
             judgement, findings, more = told
             facts |= loss_facts(judgement)
-    certain = all(sure(finding, judgement, named) for finding in findings)
+    certain = bool(taken) or all(sure(finding, judgement, named) for finding in findings)
     if not certain and (told := by_classes(session, seen, judgement)) is not None:
         judgement, findings, more = told
         facts |= loss_facts(judgement)
@@ -165,6 +178,8 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
             progress.wrong([*findings, *more])
         for finding in findings if certain else []:
             prove(finding, session, judgement, facts.get("update", {}).get("rule", ""))
+        if findings and not more and whole and all(_disproved(finding) for finding in findings):
+            return Report("inconclusive", facts=facts, reason=no_better(findings[0]))
         for other in more:  # one fork has the right gradient of all tensors
             other.fork, other.verified = findings[0].fork, findings[0].verified
         findings += more
@@ -220,6 +235,19 @@ def _proven(findings: list[Finding], session: TrainingSession, judgement: gradie
     curves = findings[0].fork or {}
     was, better = curves.get("as it is", []), curves.get("with the right gradient", [])
     return bool(findings[0].verified) and len(better) > 2 and better[0] - better[-1] > FAR_BETTER * (was[0] - was[-1])
+
+
+def _disproved(finding: Finding) -> bool:
+    """Whether nobody could say what is wrong, and the program learns as well as a fork with the right gradient."""
+    curves = finding.fork or {}
+    was, better = curves.get("as it is", []), curves.get("with the right gradient", [])
+    if finding.verified is not False or finding.mistake != "unknown" or len(was) < 3 or len(better) < 3:
+        return False
+    gained = was[0] - was[-1]
+    return gained > LEARNT * abs(was[0]) and better[0] - better[-1] < 1.02 * gained
+
+
+LEARNT = 0.3  # of the loss at the beginning
 
 
 def _doubted(findings: list[Finding], others: list[Finding]) -> list[Finding]:

@@ -13,6 +13,7 @@ from pellucid.doctor.probes.recorded import DISAGREES, Autopsy, Named, autopsy
 from pellucid.doctor.probes.usual import PIECEWISE
 from pellucid.doctor.process.child import Lost
 from pellucid.doctor.process.controller import TrainingSession
+from pellucid.doctor.process.crossings import crossing
 from pellucid.doctor.process.source import Assignments, handed_on, suspect, undoing
 from pellucid.doctor.repairs import repairs
 from pellucid.doctor.report import Finding
@@ -87,6 +88,8 @@ def explain(
     elif finding.cause == "loss-sign-flipped":
         _where_it_turns(finding, session, judgement, seen)
     for found in (finding, *more):
+        if found.mistake == "swapped-tensors" and (at := crossing(session.program.loops.sources)) is not None:
+            _put(found, session, (at.file, at.line))
         if found.mistake in ("missing-activation-derivative", "derivative-at-wrong-point"):
             _in_own_names(found, session)
     return more
@@ -238,6 +241,9 @@ def _of_autopsy(
         at = undoing(files, best.forward, at, best.mistake == OF_A_STEP[0]) or at
     if best.mistake == OF_A_STEP[0]:
         at = (result.first_wrong if result.derived else None) or handed_on(files, at) or at
+    moved = [line for name in tensors for line in seen.update_lines.get(name, ())]
+    if at is not None and at == best.forward and at not in moved and moved:  # its gradient is computed in the update
+        at = moved[0]
     if best.mistake == "sign":
         at = _other_way(tensors, session, judgement) or at
     if at is not None:

@@ -74,6 +74,14 @@ def no_usual_loss(judgement: gradient.Judgement) -> str:
     )
 
 
+def no_better(finding: Finding) -> str:
+    """What is said where updates do not follow a slope, and a fork in which they do learns no better."""
+    return (
+        f"{finding.evidence} But in a fork whose updates do follow it the loss falls no further, so this may be a rule "
+        "of yours that is not known here."
+    )
+
+
 def loss_facts(judgement: gradient.Judgement) -> dict[str, Any]:
     candidate = judgement.candidate
     return {

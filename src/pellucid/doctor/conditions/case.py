@@ -115,8 +115,10 @@ class Case:
         # What counts the passes is no label of theirs, though a loss of it can be as near as one of the rows'.
         excluded = frozenset(session.found.groups) | settings.counters(self.sources)
         series = session.lab(lambda lab: watched(lab), session.found.groups, 3.0 + 12 * session.found.seconds)
-        self.pair = pair_of(series, depends, excluded, self.candidate)
-        if self.pair is None and (summed := pair_of_sum(series, depends, excluded, self.candidate)) is not None:
+        pairs = session.program.loops.pairs
+        self.pair = pair_of(series, depends, excluded, self.candidate, pairs)
+        summed = pair_of_sum(series, depends, excluded, self.candidate, pairs) if self.pair is None else None
+        if summed is not None:
             self.candidate, self.pair = summed.loss, Pair(summed.loss, 1.0)
         if self.pair is not None:
             self.keys = probe.keys_of(self.study.seen, depends, self.pair.loss, excluded)

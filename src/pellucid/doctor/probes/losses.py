@@ -144,6 +144,7 @@ def _chosen(series: list[np.ndarray] | None, which: str) -> list[np.ndarray]:
 
 MOST_OUTPUTS, MOST_LABELS, MOST, ENOUGH = 40, 24, 300, 8
 ENOUGH_VALUES = 20  # that are those of parameters, to tell another name of one
+LARGEST_TABLE = 20_000  # numbers, in which the one that a penalty is of is looked for
 LONGEST = 2000  # values of a series that may be the outputs of a loop over samples
 
 
@@ -163,11 +164,16 @@ def candidates(
     `parameters` are the values of the parameters: a number that is one of them is another name for it. `subtracted` are
     the names of what the program subtracts from one another: an output and its label, often. `least`: how much a name
     has to speak for a candidate. `running`: sums that go on from pass to pass: what a pass adds to one may be its loss,
-    and it is nobody's output. `tensors`: the parameters, of which a multiple is a penalty's slope, and no output.
+    and it is nobody's output. `tensors`: the parameters of `moved`; a multiple of one is a penalty's slope, no output.
     What has the same value in both is one loss, seen at several places: the name that says most is kept.
     """
     kept: dict[tuple[str, str, str], Candidate] = {}
-    seen = {k: series for k, series in seen.items() if not (_stays(k, series, seen) or _is_multiple(series, tensors))}
+    numbers = _numbers(seen, moved) if tensors else []
+    seen = {
+        key: series
+        for key, series in seen.items()
+        if not _stays(key, series, seen) and not (tensors and _of_penalty(moved.get(key, []), tensors, numbers))
+    }
     for candidate in sorted(_all(seen, moved, excluded, parameters, subtracted, running), key=_rank):
         if least is not None and candidate.named < least:
             continue
@@ -202,16 +208,30 @@ def _stays(key: Key, series: list[np.ndarray], seen: Seen) -> bool:
     return all(value.shape == series[0].shape and np.array_equal(value, series[0]) for value in series[1:])
 
 
-def _is_multiple(series: list[np.ndarray], tensors: Sequence[np.ndarray]) -> bool:
-    """Whether a value is a parameter times a number, such as the slope of its penalty, `2 * lam * w`."""
-    first = series[0].ravel()
-    if first.size < 2 or not np.isfinite(first).all() or not first.any():
+def _numbers(seen: Seen, moved: Seen) -> list[float]:
+    """The single numbers that the parameters do not change: rates, and what a penalty is multiplied with."""
+    found = {
+        float(series[0].ravel()[0])
+        for key, series in seen.items()
+        if key[0] == "" and series[0].size == 1 and key in moved and _same(series, moved[key])
+    }
+    return [value for value in found if np.isfinite(value) and value not in (0.0, 1.0, -1.0)][:MOST]
+
+
+def _of_penalty(series: list[np.ndarray], tensors: Sequence[np.ndarray], numbers: list[float]) -> bool:
+    """Whether a value is a parameter, or a part of one, times a number: the slope of its penalty, `2 * lam * w`,
+    `reg * b[i]`. Of a part the number is one that the program knows."""
+    first = series[0].ravel() if len(series) == 1 else np.zeros(0)
+    if not first.size or not np.isfinite(first).all() or not first.all():
         return False
     for values in tensors:
-        if values.size == first.size and (size := float(values @ values)) > 0:
-            share = float(first @ values) / size
+        if values.size == first.size > 1:
+            share = float(first @ values) / max(float(values @ values), 1e-300)
             if share not in (0.0, 1.0) and np.abs(first - share * values).max() <= 1e-12 * np.abs(first).max():
                 return True
+        is_part = first.size < values.size <= LARGEST_TABLE or values.size == first.size == 1
+        if is_part and any(np.isin(first, values * number).all() for number in numbers):
+            return True
     return False
 
 

@@ -97,7 +97,8 @@ def autopsy(
         return Autopsy("inconclusive", notes=[DISAGREES])
     for name in agreed:  # what decays, or follows a velocity, beside its slope is as right as the slope
         if name in given and not _multiple(given[name], truth[name].reshape(given[name].shape), 0.0):
-            given[name] = _along(given[name], truth[name].reshape(given[name].shape), entry.values[name])
+            decaying = np.where(entry.update[name] != 0, entry.values[name], 0.0)  # of a table, the rows that moved
+            given[name] = _along(given[name], truth[name].reshape(given[name].shape), decaying)
     largest = max((float(np.abs(v).max(initial=0)) for v in given.values()), default=0.0)
     wrong = [n for n, v in given.items() if not _multiple(v, truth[n].reshape(v.shape), largest)]
     moved = {name: entry.values[name] + entry.update[name] for name in entry.values}
@@ -137,7 +138,7 @@ def autopsy(
             f.tensor, str(f.mistake), f.confidence, f.text, f.fix, place(f.forward, files), place(f.backward, files),
             [str(o) for o in f.others], str(f.second),
         )
-        for f in result.findings if f.tensor not in untold
+        for f in result.findings if f.tensor not in untold and f.tensor not in agreed
     ]  # fmt: skip
     unknown = {item.tensor for item in named if item.mistake == "unknown"}
     if by_steps and len(left) < len(unknown):

@@ -6,7 +6,7 @@ whatever the two are called.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,15 +52,30 @@ def watched(lab: Lab, passes: int = PASSES) -> Generator[PassRun, PassOutcome, l
     return found
 
 
-def pair_of(series: list[Seen], depends: set[Key], excluded: frozenset[str], loss: Candidate) -> Pair | None:
-    """The output and the label that the loss is computed from; None where no usual loss of what was seen is that."""
+def pair_of(
+    series: list[Seen],
+    depends: set[Key],
+    excluded: frozenset[str],
+    loss: Candidate,
+    subtracted: Collection[tuple[str, str]] = (),
+) -> Pair | None:
+    """The output and the label that the loss is computed from; None where no usual loss of what was seen is that.
+
+    `subtracted`: the names of what the program subtracts from one another, which are asked first.
+    """
     own = np.array([loss.value(seen) for seen in series])
-    return _pair(series, own, depends, excluded)
+    return _pair(series, own, depends, excluded, subtracted)
 
 
-def pair_of_sum(series: list[Seen], depends: set[Key], excluded: frozenset[str], loss: Candidate) -> Pair | None:
+def pair_of_sum(
+    series: list[Seen],
+    depends: set[Key],
+    excluded: frozenset[str],
+    loss: Candidate,
+    subtracted: Collection[tuple[str, str]] = (),
+) -> Pair | None:
     """The same of a number that each pass adds its loss to, as `total += loss` over an epoch."""
-    return _pair(series[1:], added([loss.value(seen) for seen in series]), depends, excluded)
+    return _pair(series[1:], added([loss.value(seen) for seen in series]), depends, excluded, subtracted)
 
 
 def added(totals: Sequence[float]) -> np.ndarray:
@@ -73,14 +88,20 @@ def added(totals: Sequence[float]) -> np.ndarray:
     return np.where(own < 0, totals[1:], own)
 
 
-def _pair(series: list[Seen], own: np.ndarray, depends: set[Key], excluded: frozenset[str]) -> Pair | None:
+def _pair(
+    series: list[Seen],
+    own: np.ndarray,
+    depends: set[Key],
+    excluded: frozenset[str],
+    subtracted: Collection[tuple[str, str]],
+) -> Pair | None:
     if len(own) < 2 or not np.isfinite(own).all() or not (own != 0).all() or np.ptp(own) < 1e-9 * np.abs(own).max():
         return None
     best: tuple[float, Pair] | None = None
-    for candidate in _candidates(series[0], depends, excluded):
+    for candidate in _candidates(series[0], depends, excluded, subtracted):
         if not all(key in seen for seen in series for key in candidate.keys):
             continue
-        if all(np.array_equal(np.ravel(seen[candidate.output]), [o]) for seen, o in zip(series, own, strict=True)):
+        if all(_is_number(seen[candidate.output], o) for seen, o in zip(series, own, strict=True)):
             continue  # the loss itself: with a label of 0, its own absolute error
         values = np.array([candidate.value(seen) for seen in series])
         if not np.isfinite(values).all() or not (values != 0).all():
@@ -98,22 +119,32 @@ def _pair(series: list[Seen], own: np.ndarray, depends: set[Key], excluded: froz
     return best[1] if best is not None else None
 
 
-def _candidates(seen: Seen, depends: set[Key], excluded: frozenset[str]) -> Iterator[Candidate]:
-    """Every usual loss that fits an output and a label, those of likely names first."""
+def _is_number(values: list[np.ndarray], number: float) -> bool:
+    return len(values) == 1 and values[0].size == 1 and float(values[0].ravel()[0]) == number
+
+
+def _candidates(
+    seen: Seen, depends: set[Key], excluded: frozenset[str], subtracted: Collection[tuple[str, str]]
+) -> Iterator[Candidate]:
+    """Every usual loss that fits an output and a label, those that are subtracted or have likely names first."""
+    beside = {name for pair in subtracted for name in pair}
     outputs = [
         key
         for key in depends
         if key in seen and key[1] not in excluded and not NO_OUTPUT.search(key[1]) and _small(seen[key])
     ]
-    outputs = distinct_keys(sorted(outputs, key=lambda key: liking_output(key, seen)), seen)[:OUTPUTS]
+    outputs = distinct_keys(sorted(outputs, key=lambda key: (key[1] not in beside, *liking_output(key, seen))), seen)[
+        :OUTPUTS
+    ]
     labels = [
         key
         for key in seen
         if key not in depends and key[1] not in excluded and not key[1].endswith(".grad") and _small(seen[key])
     ]
-    labels.sort(key=lambda key: (not LABEL_NAME.search(key[1].lower()), key[0].startswith("loop"), len(key[1]), key))
+    likely = {key for key in labels if key[1] in beside or LABEL_NAME.search(key[1].lower())}
+    labels.sort(key=lambda key: (key not in likely, key[0].startswith("loop"), len(key[1]), key))
     labels = distinct_keys(labels, seen)
-    named = [key for key in labels if LABEL_NAME.search(key[1].lower())]
+    named = [key for key in labels if key in likely]
     for chosen in (named[:LABELS], [key for key in labels if key not in named][:LABELS]):
         for label in chosen:
             for output in outputs:

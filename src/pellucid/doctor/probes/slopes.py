@@ -25,6 +25,7 @@ CLIPS = re.compile(r"clip|max_?norm|linalg\.norm|threshold", re.I)
 KINK = 1e-3  # how much the slopes to the two sides may differ, as a share of the largest
 WORTH = 3e-4  # how much of a slope may be rounding
 TELLING = 0.9  # how far the updates have to go along the slope of a loss whose name says nothing
+QUICK = 0.05  # seconds of a pass, of which one that moves something is waited for
 SLOW_ONES = 8  # losses that are measured with the parameters held
 RELATIVE = 1e-5  # of a tensor's size: how far it is moved
 
@@ -35,6 +36,9 @@ Steps = Generator[PassRun, PassOutcome, Any]
 def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> Steps:
     """In a laboratory: several passes, each with the slopes of every candidate for the loss."""
     result = SlopeStudy(rates=rate_values(lab.files))
+    begun = lab.passes
+    if found.seconds < QUICK:
+        yield from next_move(lab, found.parameters)
     plain = yield PassRun(watch="all")
     result.seen, result.known = dict(plain.seen), dict(lab.known)
     rng = np.random.default_rng(1)
@@ -53,7 +57,7 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
         for least in (2, None) if wanted is None else (None,):  # by their names first; then whatever else there is
             names, values = frozenset(found.groups), _values(plain, found)
             result.candidates = candidates(
-                plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running, [*start.values()]
+                plain.seen, moved.seen, names, wanted, values, lab.pairs, least, running, [*shift.values()]
             )
             rough = yield from _measure(lab, found, result.candidates, 0, 3, seconds * 0.25)
             chosen = _pruned(result.candidates, rough, 24, result.seen)
@@ -73,20 +77,19 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
             slow = []
         chosen = early_ones
         result.slow = slow
-        step = 0
         while len(result.passes) < passes and lab.left() > 0:
             early = len(result.passes) < 2
             few = 3 if len(found.parameters) < 8 else 2
+            index = lab.passes - begun
             entry = yield from _measure(
-                lab, found, chosen, step, DIRECTIONS if early else few, seconds * (0.2 if early else 0.07)
+                lab, found, chosen, index, DIRECTIONS if early else few, seconds * (0.2 if early else 0.07)
             )
             if slow:
-                other = yield from _measure(lab, found, slow, step, DIRECTIONS, seconds * 0.1, hold)
+                other = yield from _measure(lab, found, slow, index, DIRECTIONS, seconds * 0.1, hold)
                 _merge(entry, other)
             result.passes.append(entry)
             chosen = _pruned(chosen, entry, 12, result.seen) if len(result.passes) == 1 else chosen
             yield Next()
-            step += 1
             if not any(update.any() for update in entry.update.values()):
                 yield from next_move(lab, found.parameters)
             if len(result.passes) == passes - 2:  # the last ones later in the training
@@ -95,7 +98,6 @@ def study(lab: Lab, found: Parameters, wanted: str | None, passes: int = 6) -> S
                     if lab.left() < max(0.5, end):
                         break
                     yield Next()
-                    step += 1
         result.candidates = chosen
         result.complete = True
     except Ended:

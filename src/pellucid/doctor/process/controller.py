@@ -16,7 +16,7 @@ from pellucid.doctor.process.asleep import asleep, awake, woken
 from pellucid.doctor.process.child import ChildAnswer, Fork, Lost, fork, patience
 from pellucid.doctor.process.instrument import made_anew
 from pellucid.doctor.process.lab import Lab
-from pellucid.doctor.process.parameters import Parameters, parameters
+from pellucid.doctor.process.parameters import Parameters, parameters, recurs
 from pellucid.doctor.process.paths import Group, Scope, leaves, root_name, show
 from pellucid.doctor.process.program import UserProgram
 from pellucid.doctor.process.scout import (
@@ -61,6 +61,8 @@ class Controller:
     def enter(self, number: int) -> None:
         if self.lab is None:
             self.scout.enter(number)
+        elif number == self.number:
+            self.lab.entered += 1
 
     def head(self, number: int, frame: FrameType) -> None:
         if self.lab is not None:
@@ -105,7 +107,7 @@ class Controller:
             moving = self._lasting(number, session)
             found = self._parameters(session, moving)
             certain = slept or stalled(seen) or moved_again(seen) & {*found.parameters}
-            if found.parameters and not certain:
+            if found.parameters and not certain and not self._recurs(session, found):
                 # A loop over units or layers moves each element in one of its turns.
                 seen.in_vain += 1
                 seen.tested -= seen.in_vain < MOST_IN_VAIN
@@ -137,6 +139,10 @@ class Controller:
             seen.tested = MOST_TESTS  # the way back through a sequence: its loss is in the loop around it
             return
         raise Finished
+
+    def _recurs(self, session: TrainingSession, found: Parameters) -> bool:
+        """Whether the passes of one run of the loop move the same elements again, as those of a table of vectors do."""
+        return session.lab(lambda lab: recurs(lab, found), found.groups, 3.0)
 
     def _wake(self, seen: Seen, session: TrainingSession) -> list[tuple[Group, np.ndarray]]:
         """Give weights that sleep random values, where passes move them then; with what they were."""

@@ -105,6 +105,7 @@ class Lab:
         self.passes = 0
         self.repeats = 1  # how often each turn of the loop around this one is run
         self.turns = 0  # of the loop around, that came to their end
+        self.entered = 0  # how often this loop was begun anew
         self.known: dict[str, Group] = known or {}  # what was seen at the end of a pass, and where
         self.pairs: set[tuple[str, str]] = set()  # names of what is subtracted from one another somewhere
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Generator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,28 @@ def next_move(lab: Lab, names: Collection[str]) -> Generator[PassRun, PassOutcom
     return plain
 
 
+def recurs(lab: Lab, found: Parameters) -> Work:
+    """In a laboratory: whether an element of a parameter moves twice in one run of the loop.
+
+    A loop over layers or units moves each of them in one of its turns.
+    """
+    moved: dict[str, np.ndarray] = {}
+    begun = lab.entered
+    with suppress(Ended):
+        for _ in range(LONGEST_REST):
+            outcome = yield Next()
+            if lab.entered != begun or lab.left() < 0.5:
+                break
+            for name in found.parameters:
+                if name not in outcome.after or outcome.after[name].shape != outcome.before[name].shape:
+                    continue
+                mask = outcome.after[name] != outcome.before[name]
+                if name in moved and (moved[name] & mask).any():
+                    return True
+                moved[name] = moved.get(name, False) | mask
+    return False
+
+
 LONGEST_REST, RESTING = 100, 0.2  # passes without a move, and the share of the time that they may take
 
 
@@ -164,6 +187,9 @@ def _far(lab: Lab, found: Parameters, moved: list[str], plain: PassOutcome) -> G
                 break
 
 
+FADES, MOST_PAIRS = 0.995, 12  # the share that a velocity keeps of a change, whatever it is called; pairs to be tried
+
+
 def _look_ahead(
     lab: Lab, found: Parameters, shifts: dict[str, np.ndarray], plain: PassOutcome
 ) -> Generator[PassRun, PassOutcome, None]:
@@ -171,13 +197,13 @@ def _look_ahead(
     pairs = [
         (name, other)
         for name in found.parameters
-        if VELOCITY.search(root_of(name)) and name not in found.still
+        if name not in found.still
         for other in found.parameters
         if other != name
         and not VELOCITY.search(root_of(other))
         and lab.groups[other].shape == lab.groups[name].shape
-        and abs(found.response[name]) < abs(found.response[other])
-    ]
+        and abs(found.response[name]) < abs(found.response[other]) * (1 if VELOCITY.search(root_of(name)) else FADES)
+    ][:MOST_PAIRS]
     if not pairs:
         return
     before = yield PassRun(watch="all")
@@ -234,12 +260,19 @@ def _ask_once_more(
 
 
 def _stills(lab: Lab, found: Parameters, plain: PassOutcome) -> Generator[PassRun, PassOutcome, None]:
-    """Add what is named and held like the parameters and alters their updates, yet never moves."""
+    """Add what is named and held like the parameters and alters their updates, yet never moves.
+
+    What has as many rows as an output, its labels and the inputs may be data: labels of which a gradient is said to be
+    known, weights of samples.
+    """
     if lab.scope is None:
         return
     beside: set[Any] = {_holder(path) for n in found.parameters for path in lab.groups[n].paths}
     rng = np.random.default_rng(2)
     seen = (yield PassRun(watch="all")).seen
+    subtracted = {name for pair in lab.pairs for name in pair}
+    rows = {s[0].shape[0] for (_, name), s in seen.items() if name in subtracted and s[0].ndim > 0} - {1}
+    rows &= {s[0].shape[0] for (_, name), s in seen.items() if s[0].ndim > 1 and name not in found.groups}
     for name, group in lab.groups.items():
         if name in found.groups or name not in plain.before or len(found.still) >= 8 or lab.left() < 0.5:
             continue
@@ -249,6 +282,8 @@ def _stills(lab: Lab, found: Parameters, plain: PassOutcome) -> Generator[PassRu
         near = (_holder(path) in beside or len(path) > 2) and root_name(path) not in lab.scope.fleeting
         named = PARAMETER_NAME.search(last.lower()) is not None
         if not near or not (named or _has_gradient(last, group, seen)) or not _floats(lab, group):
+            continue
+        if group.shape and group.shape[0] in rows and (not named or len(group.shape) == 1):
             continue
         if not named and _is_data(lab.scope, path):
             continue

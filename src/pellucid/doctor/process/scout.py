@@ -31,6 +31,9 @@ class Seen:
     activation: int = 0
     pending: tuple[int, dict[str, Group], dict[str, np.ndarray], dict[Path, np.ndarray]] | None = None
     moves: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
+    masks: dict[str, np.ndarray] = field(default_factory=dict)  # what moved in one run of the loop, all looks together
+    run: int = 0  # which run that is
+    again: set[str] = field(default_factory=set)  # what moved in the same elements twice in one run
     tested: int = 0
     in_vain: int = 0  # of these tests, those of a loop that moved each element once
     initial: dict[str, np.ndarray] = field(default_factory=dict)  # at the head of its first pass
@@ -80,6 +83,7 @@ class Scout:
         moved = differing(found, values, scope)
         for name in [name for name in moved if _is_window(found[name], values[name], views, scope)]:
             del moved[name]
+        _note(seen, activation, moved)
         if moved:
             seen.moves.append((activation, moved))
             if len(seen.moves) > KEPT:  # what moves in each pass is known by now: better one that moves a parameter
@@ -99,15 +103,23 @@ class Scout:
         return bool(moved_again(seen))
 
 
+def _note(seen: Seen, activation: int, moved: dict[str, np.ndarray]) -> None:
+    """Note which elements move once more in one run of the loop: of a table, a pass moves this row or that one."""
+    if activation != seen.run:
+        seen.run, seen.masks = activation, {}
+    for name, mask in moved.items():
+        before = seen.masks.get(name)
+        if before is not None and before.shape == mask.shape:
+            if (before & mask).any():
+                seen.again.add(name)
+            seen.masks[name] = before | mask
+        else:
+            seen.masks[name] = mask
+
+
 def moved_again(seen: Seen) -> set[str]:
     """What moved in the same elements in two passes of one run of the loop."""
-    return {
-        name
-        for i, (activation, moved) in enumerate(seen.moves)
-        for other, again in seen.moves[:i]
-        for name, mask in moved.items()
-        if other == activation and name in again and again[name].shape == mask.shape and (again[name] & mask).any()
-    }
+    return set(seen.again)
 
 
 def stalled(seen: Seen) -> bool:
