@@ -16,6 +16,7 @@ from pellucid.doctor.probes.recorded import DISAGREES
 from pellucid.doctor.probes.roles import pair_of
 from pellucid.doctor.process.lab import PassOutcome
 from pellucid.doctor.process.moving import Parameters, classify
+from pellucid.doctor.process.paths import Scope, groups, leaves
 from pellucid.doctor.report import Finding
 from pellucid.doctor.rules.backward import _tensor
 from pellucid.doctor.rules.cells import TensorCell
@@ -59,6 +60,25 @@ def test_with_one_memory_for_all_the_gradient_is_what_the_engine_keeps() -> None
     assert np.array_equal(descent("net.w.data", plain, alone), 0.01 * np.sign(gradient))
     shared = Parameters({}, ["net.w.data"], {}, shared=["v"])
     assert np.array_equal(descent("net.w.data", plain, shared), gradient)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_mean_and_its_square_in_one_list_are_told_apart(order: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    w, gradient, mean, square = (rng.normal(size=9) for _ in range(4))
+    new = 0.9 * mean + 0.1 * gradient, 0.999 * square**2 + 0.001 * gradient**2
+    before = {"net.W": w, "state['W'][0]": mean, "state['W'][1]": square**2}
+    after = {"net.W": w - 0.02 * new[0] / np.sqrt(new[1]), "state['W'][0]": new[0], "state['W'][1]": new[1]}
+    names = [f"state['W'][{i}]" for i in order]
+    found = Parameters({}, ["net.W"], dict.fromkeys(names, "net.W"))
+    found.response, found.signs = {"state['W'][0]": 0.9, "state['W'][1]": 0.999}, dict.fromkeys(names, -1.0)
+    assert np.allclose(descent("net.W", outcome(before, after), found), 0.1 * gradient)
+
+
+def test_two_arrays_of_one_shape_in_a_list_of_lists_are_two_tensors() -> None:
+    slots = [[np.zeros((2, 3)), np.ones((2, 3))], [np.zeros(3), np.ones(3)]]
+    found = groups(leaves(Scope(None, {}, {"slots": slots})))
+    assert {*found} == {"slots[0][0]", "slots[0][1]", "slots[1][0]", "slots[1][1]"}
 
 
 def response(function: Any, values: dict[str, np.ndarray]) -> Parameters:

@@ -125,10 +125,23 @@ def _signed(memory: str, plain: PassOutcome, found: Parameters) -> bool:
 
 
 def _kind(memory: str, found: Parameters) -> str:
-    """What the memories of several parameters have in common: `m` of `m['W1']`, `opt.m[0]` and `self.m_W1`."""
+    """What the memories of several parameters have in common: `m` of `m['W1']`, `opt.m[0]` and `self.m_W1`.
+
+    Of several that one parameter has under one name, as `state['W1'] = [m, v]`, their place is a part of it.
+    """
+    words = _words(memory, found)
+    parts = re.findall(r"\w+", memory)
+    for other, owner in found.memory.items():
+        if other != memory and owner == found.memory.get(memory) and _words(other, found) == words:
+            beside = re.findall(r"\w+", other)
+            words += [f"{i}:{a}" for i, (a, b) in enumerate(zip(parts, beside, strict=False)) if a != b]
+    return ".".join(words)
+
+
+def _words(memory: str, found: Parameters) -> list[str]:
     owner = re.findall(r"[A-Za-z_]\w*", found.memory.get(memory, ""))[-1:]
     words = re.findall(r"[A-Za-z_]\w*", memory)
-    return ".".join(word.removesuffix(owner[0]) if owner else word for word in words)
+    return [word.removesuffix(owner[0]) if owner else word for word in words]
 
 
 def _parallel(first: np.ndarray, other: np.ndarray) -> bool:

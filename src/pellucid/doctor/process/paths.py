@@ -317,8 +317,10 @@ def groups(found: dict[Path, Any]) -> dict[str, Group]:
         if len(paths) == 1:
             shape = np.shape(values[0])
             name = show(paths[0])
-        elif len({np.shape(value) for value in values}) > 1 and all(np.ndim(value) for value in values):
-            # net = [[W1, b1], [W2, b2]]: arrays of several shapes are tensors of their own
+        elif all(np.ndim(value) for value in values) and (
+            len({np.shape(value) for value in values}) > 1 or _is_pair(paths, values)
+        ):
+            # net = [[W1, b1], [W2, b2]]: arrays of several shapes are tensors of their own; [[m1, v1], [m2, v2]], too
             result |= {
                 show(p): Group(show(p), (p,), (int(np.size(v)),), np.shape(v))
                 for p, v in zip(paths, values, strict=True)
@@ -334,6 +336,14 @@ def groups(found: dict[Path, Any]) -> dict[str, Group]:
             name = f"{root[1][0]}.{name}"
         result[name] = Group(name, tuple(paths), sizes, shape)
     return result
+
+
+def _is_pair(paths: list[Path], values: list[Any]) -> bool:
+    """Whether two arrays are held in a list that is one of several: the memories that an optimiser has of a tensor."""
+    return len(paths) == 2 and all(
+        isinstance(v, np.ndarray) and len(p) > 2 and p[-1][0] == p[-2][0] == "item"
+        for p, v in zip(paths, values, strict=True)
+    )
 
 
 def _pattern(path: Path, value: Any) -> str:
