@@ -214,6 +214,7 @@ class Search:
                     self._add(finding)
                     self.treatments += [*first.treatments, *suspicion.treatments]
                     self.current = run
+                    self.unproved += [(f, first) for f in self.found if f.cause == first.cause and not f.verified]
                     return True
         return False
 

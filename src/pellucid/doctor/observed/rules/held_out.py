@@ -128,8 +128,8 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
     """Training goes on to improve while the evaluation gets worse."""
     end = outcome(record)
     found = curve(record)
-    if not end.finite or not found:
-        return
+    if not end.finite or not found or next(prepared(record), None) is not None:
+        return  # a network says ever less of rows that are prepared in another way, too
     losses = [(step, loss) for step, loss, _ in found if loss is not None and np.isfinite(loss)]
     right = [(step, accuracy) for step, _, accuracy in found if accuracy is not None]
     train = record.final.accuracy if record.final is not None else end.accuracy
