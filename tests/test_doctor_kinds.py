@@ -34,6 +34,27 @@ def causes(rule: Callable[[ProgramRecord], Any], record: ProgramRecord) -> list[
     return [suspicion.cause for suspicion in rule(record)]
 
 
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        """It takes its input and does not need it."""
+        (_x,) = ctx.saved_tensors
+        return 3 * g
+
+
+def test_a_backward_of_one_line_is_shown_there() -> None:
+    (found,) = watched(lambda: Doubled.apply(torch.ones(3, requires_grad=True)).sum().backward()).functions
+    assert found.place is not None
+    assert (
+        inspect.getsource(Doubled).splitlines()[found.place[1] - inspect.getsourcelines(Doubled)[1]].endswith("3 * g")
+    )
+
+
 # Gradients and updates ------------------------------------------------------------------------------------------------
 
 
@@ -445,7 +466,10 @@ def test_windows_of_a_text_that_are_drawn_with_one_seed(seeded: bool, found: lis
             F.cross_entropy(network(x).reshape(-1, 9), y.reshape(-1)).backward()
             optimizer.step()
 
-    assert causes(data.same_rows, watched(program)) == found
+    record = watched(program)
+    assert causes(data.same_rows, record) == found
+    line = inspect.getsourcelines(program)[1] + 6
+    assert not seeded or next(data.same_rows(record)).place == (__file__, line)
 
 
 def test_features_that_are_compared_are_no_answers() -> None:

@@ -164,6 +164,13 @@ def test_class_ids_are_mended_where_all_of_them_are_made(made: str, loop: str, b
     assert any(f"{first}\n{numbered}\n" in program for program in repairs(odd, source))
 
 
+def test_dropout_of_one_name_is_mended_wherever_it_is() -> None:
+    source = "net = Stack(Dropout(p), Linear(2, 3), Dropout(p))\nother = Dropout(0.9)\nlast = Dropout(0.3)\n"
+    found = Finding("excessive-dropout", "error", 1, "", "", "p=0.5 or less", "t.py", 1)
+    (changed,) = repairs(found, source)
+    assert changed == source.replace("(p)", "(0.1)").replace("0.9", "0.1")
+
+
 @pytest.mark.parametrize("line", ["eval", "train"])
 def test_a_mode_is_set_around_what_it_is_for(line: str) -> None:
     if line == "train":

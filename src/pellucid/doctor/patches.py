@@ -61,13 +61,28 @@ def _no_decay(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str
 
 
 def _less_dropout(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
-    for call in calls(statement, r"dropout\w*"):
-        if len(call.args) > 1:
-            yield text.with_expression(call.args[1], "0.1")
-        else:
-            yield with_option(call, "p", "0.1", text)
-    for call in calls(statement, r"Dropout\w*"):
-        yield text.with_expression(call.args[0], "0.1") if call.args else with_option(call, "p", "0.1", text)
+    """Less of it here, and in each other place where it is as strong, or given by the same name."""
+    here = _shares(statement)
+    given = {text.of(share) for share in here}
+    strong = [share for share in _shares(ast.parse(text.source)) if text.of(share) in given or _is_strong(share)]
+    if strong:
+        yield text.with_expressions((share, "0.1") for share in strong)
+    for call in calls(statement, "[Dd]ropout\\w*") if not here else ():
+        yield with_option(call, "p", "0.1", text)
+
+
+def _shares(tree: ast.AST) -> list[ast.expr]:
+    """What is said of how much a dropout leaves out, wherever it is."""
+    found: list[ast.expr | None] = []
+    for call in calls(tree, r"[Dd]ropout\w*"):
+        by_name = next((keyword.value for keyword in call.keywords if keyword.arg == "p"), None)
+        place = 0 if last(call)[0] == "D" else 1
+        found.append(by_name or (call.args[place] if len(call.args) > place else None))
+    return [share for share in found if share is not None]
+
+
+def _is_strong(share: ast.expr) -> bool:
+    return isinstance(share, ast.Constant) and isinstance(share.value, float) and share.value >= 0.65
 
 
 def _shuffled(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -58,12 +60,17 @@ def _slopes(kind: Any, args: list[Any], number: int, along: np.ndarray, step: fl
 
 
 def _line_of(kind: type[Any]) -> Place | None:
-    """Where `backward` is defined: the line of its `def`, not that of a decorator."""
+    """The line of `backward` that computes, where there is one beside what it takes from its context; that of its `def`
+    where there are several."""
     function = getattr(kind, "backward", None)
     try:
         file = inspect.getsourcefile(function)  # type: ignore[arg-type]
         lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]
-    except (TypeError, OSError):
+        (written,) = ast.parse(textwrap.dedent("".join(lines))).body
+    except (TypeError, OSError, SyntaxError, ValueError):
         return None
-    down = next((i for i, line in enumerate(lines) if line.lstrip().startswith("def ")), 0)
-    return (file, first + down) if file else None
+    if not file or not isinstance(written, ast.FunctionDef):
+        return None
+    computing = [s for s in written.body if not isinstance(s, ast.Expr) and "ctx.saved" not in ast.unparse(s)]
+    at = computing[0] if len(computing) == 1 else written
+    return file, first + at.lineno - 1

@@ -78,6 +78,7 @@ def install(observer: Watching) -> Hooks:
     _optimizers(observer, hooks)
     _loaders(observer, hooks)
     _losses(observer, hooks)
+    _seeds(observer, hooks)
     for name in CLIPS:
         for module in (utils, clip_grad):
             hooks.set(module, name, _clip(observer, name, getattr(module, name)))
@@ -116,6 +117,20 @@ def _modules(observer: Watching, hooks: Hooks) -> None:
     hooks.set(Module, "load_state_dict", loaded)
     hooks.set(Parameter, "__init__", born)
     hooks.set(Module, "zero_grad", _zero_grad(observer, Module.zero_grad))
+
+
+def _seeds(observer: Watching, hooks: Hooks) -> None:
+    """Where a program sets the seed anew while it trains."""
+    root = sys.modules["pellucid"]
+    seed = root.manual_seed
+
+    @functools.wraps(seed)
+    def seeded(*args: Any, **kwargs: Any) -> Any:
+        if observer.record.steps and not observer.inside and (at := place()) is not None:
+            observer.record.lines["seed"] = at
+        return seed(*args, **kwargs)
+
+    hooks.set(root, "manual_seed", seeded)
 
 
 def _tensors(observer: Watching, hooks: Hooks) -> None:

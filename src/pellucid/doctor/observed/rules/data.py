@@ -149,8 +149,10 @@ def same_rows(record: ProgramRecord) -> Iterator[Suspicion]:
             f"In {len(record.rows)} steps {distinct} different rows of {total} were used, {len(rows) / distinct:.0f} "
             "times each.",
             "The network sees the same part of the data again and again, and never the rest.",
-            "take the next batch in each step: for x, y in loader: …; and set a seed once, before the loop",
-            _rows_at(record),
+            "set the seed once, before the loop: each draw is the same here"
+            if "seed" in record.lines
+            else "take the next batch in each step: for x, y in loader: …",
+            record.lines.get("seed") or _rows_at(record),
             certain=True,
         )
 

@@ -72,14 +72,15 @@ def exploding(record: ProgramRecord) -> Iterator[Suspicion]:
         finite = finite / max(len(np.atleast_1d(record.loss.prediction)), 1)  # as of a mean over the rows
     begin = float(finite[:3].min())  # a rate that is too high makes large what began small
     high, middle = float(finite.max()), float(np.median(finite))
+    jumps = high >= 30 * max(middle, 1e-12) and high > Clip.norm
     broken = len(finite) < len(norms) or not outcome(record).finite
     again = _multiplied(record)
     stretched = again is not None and again.gain > STRETCHED
     if not broken and not stretched and record.parameters and not goes_far(record):
         return  # no step was too long, as none came far
-    if again is None and not broken and (begin >= LARGE or high >= 30 * max(middle, 1e-12)):
+    if again is None and not broken and (begin >= LARGE or jumps):
         yield from rate.lower(record)  # jumps that a lower rate ends as well are its own
-    if begin < LARGE and (broken or high < 30 * max(middle, 1e-12)) and not (broken and stretched):
+    if begin < LARGE and (broken or not jumps) and not (broken and stretched):
         return  # what begins small and ends in no number is thrown off by its steps: the rate is asked about next
     said = (
         f"The norm of all gradients is {begin:.3g} at first and {high:.3g} at most, with a median of {middle:.3g}"
