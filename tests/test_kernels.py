@@ -541,6 +541,26 @@ def test_filtering_leaves_what_is_not_finite_to_others(tile: int) -> None:
             array[at] = kept
 
 
+def test_filtering_needs_no_large_stack() -> None:
+    x, weight = np.ones((2, 64, 16, 16), np.float32), np.ones((64, 64, 3, 3), np.float32)
+    found: list[Any] = []
+
+    def work() -> None:
+        found.append(winograd.forward(x, weight, None, (16, 16), (1, 1), 4))
+        found.append(winograd.of_weight(x, x, weight.shape, (1, 1), 4))
+
+    work()
+    before = threading.stack_size(1 << 18)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_array_equal(found[1], found[3])
+
+
 @pytest.mark.parametrize(
     ("channels", "outputs", "images", "out", "tile"),
     [(1, 32, 64, 26, 0), (3, 16, 32, 32, 0), (16, 16, 32, 32, 4), (32, 64, 64, 24, 4), (256, 256, 4, 7, 2),

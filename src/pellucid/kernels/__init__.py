@@ -6,7 +6,7 @@
 | `mathematics` | exp, tanh, erf of each element, with their errors |
 | `elementwise` | activations and their gradients |
 | `convolution` | convolution in two dimensions, and both gradients |
-| `winograd`, `transformations` | convolution by 3 by 3 with fewer multiplications |
+| `winograd`, `tiles`, `transformations` | convolution by 3 by 3 with fewer multiplications |
 | `windows` | its other loops, as products of windows with weights |
 | `pooling` | the largest number of each window, and its gradient |
 | `products` | products of two matrices, and their sum with a bias or a weight |
