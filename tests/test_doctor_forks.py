@@ -46,6 +46,14 @@ def test_a_rate_is_looked_for_up_to_what_is_usual(name: str, lr: float, usual: f
     assert not list(rate.near(still)), "factors near by can do nothing"
 
 
+def test_what_a_high_rate_did_is_said() -> None:
+    jumped, grew, stays = run([1.0, 9.0, *[0.9] * 98]), run([1.0, *[math.inf] * 99]), run([1.0] * 100)
+    said = [next(rate.lower(record)).explanation for record in (jumped, grew, stays)]
+    assert [text.partition(": ")[2] for text in said] == [
+        "the loss jumps up to 9.", "the loss grows until it is no number.", "the loss stays at 1."
+    ]  # fmt: skip
+
+
 def test_updates_up_the_slope_are_turned_where_the_program_makes_them_itself() -> None:
     climbs = run(list(np.linspace(1, 3, 100)))
     climbs.optimizers, climbs.loss.kind, climbs.lines["step"] = [], "mse_loss", ("train.py", 7)
@@ -397,7 +405,11 @@ def test_a_fault_that_only_helps_beside_another_is_proved_beside_it(tmp_path: Pa
     script = tmp_path / "train.py"
     script.write_text(BOTH)
     report = examine_script(script)
-    assert {(f.cause, f.verified) for f in report.findings} == {("missing-zero-grad", True), ("double-softmax", True)}
+    said = {f.cause: f for f in report.findings}
+    assert set(said) == {"missing-zero-grad", "double-softmax"}
+    assert all(f.verified for f in said.values())
+    assert said["double-softmax"].fork["beside"] == "missing-zero-grad"
+    assert "with missing-zero-grad mended in both" in " ".join(str(report).split())
 
 
 RING = """import torch

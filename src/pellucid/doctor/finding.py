@@ -23,7 +23,8 @@ class Finding:
         file, line: where; None where that is not known.
         code: what is written there; `around`: the lines near it.
         verified: whether a fork with the fix did better; None where it was not tried.
-        fork: the curves of the fork: {"as it was": [...], "with the fix": [...], "what": ...}.
+        fork: the curves of the fork: {"as it was": [...], "with the fix": [...], "what": ...}, and under "beside" which
+            other causes both had mended.
         mistake: for `wrong-backward`, the kind of mistake.
         tensors: the tensors that it concerns, each with what is wrong about it.
     """

@@ -200,7 +200,7 @@ def _proof(fork: dict[str, Any]) -> str:
     finite = [v for values in curves.values() for v in values if v is not None and math.isfinite(v)]
     if not finite:
         return ""
-    what = str(fork.get("what", "loss"))
+    what = str(fork.get("what", "loss")) + (f", with {fork['beside']} mended in both" if fork.get("beside") else "")
     starts = [v for values in curves.values() for v in values[:1] if v is not None and math.isfinite(v)]
     limit = HIGHEST * max(map(abs, starts or finite))
     finite = [min(v, limit) for v in finite]

@@ -94,7 +94,8 @@ def _curves(fork: dict[str, Any], width: int) -> list[str]:
     low, high = min(known, default=0.0), max(known, default=1.0)
     column = max(len(name) for name in curves)
     room = max(8, min(32, width - column - 34))
-    lines = [f"  Tried in a fork, {fork.get('what', 'loss')}:"]
+    beside = f", with {fork['beside']} mended in both" if fork.get("beside") else ""
+    lines = list(_wrapped(f"Tried in a fork{beside}, {fork.get('what', 'loss')}:", width, "  "))
     for name, values in curves.items():
         went = f"{number(values[0])} → {number(values[-1])}"
         lines.append(f"    {name:{column}}  {sparkline(values, room, low, high):{room}}  {went}")

@@ -47,6 +47,12 @@ def rank(finding: Finding) -> tuple[int, bool, float]:
     return SEVERITIES.index(finding.severity), finding.cause in OF_SCALE, -finding.confidence
 
 
+def proved_beside(finding: Finding, others: Iterable[str], was: ProgramRecord, now: ProgramRecord) -> None:
+    """Both runs have these other causes mended, without which its own fix does nothing."""
+    finding.verified = True
+    finding.fork = {**curves(was, now), "beside": ", ".join(dict.fromkeys(others))}
+
+
 def curves(was: ProgramRecord, now: ProgramRecord) -> dict[str, Any]:
     """Both runs, for the report."""
     classes = was.classes and now.classes

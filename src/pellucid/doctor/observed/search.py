@@ -11,7 +11,7 @@ from pellucid.doctor.report import Finding
 from . import joint
 from .compare import better, does_well, is_worse, outcome, says_nothing, stands
 from .confirmation import as_good_as_best, confirms
-from .findings import curves, finding_of, rank
+from .findings import finding_of, proved_beside, rank
 from .laboratory import Laboratory
 from .record import ProgramRecord
 from .rules import data, gradients, held_out, loss, model, numbers, rate
@@ -77,8 +77,9 @@ class Search:
             (without,) = self._try([replace(suspicion, treatments=rest[-1:])])
             self.treatments = kept
             if without is not None and confirms(suspicion, without, self.current):
-                finding.verified, finding.confidence = True, suspicion.confidence
-                finding.fork = curves(without, self.current)
+                finding.confidence = suspicion.confidence
+                others = [f.cause for f in self.found if f is not finding and f.fork]
+                proved_beside(finding, others, without, self.current)
 
     def _jointly(self) -> None:
         """Faults that hide each other, where a program stands still and no treatment helps by itself.
@@ -95,15 +96,26 @@ class Search:
         for parts, run in zip(attempts, runs, strict=True):
             if run is None or not joint.helps(parts, self.current, run):
                 continue
+            lacking: dict[int, ProgramRecord] = {}  # by the part, the run with all of the others
+            untold = set[int]()  # parts for which the time for that was up
             for part in list(parts):
                 rest = [other for other in parts if other is not part]
                 known = next((r for s, r in self.alone if rest == [s]), None)
                 without = known or (self._runs_of([rest])[0] if rest else None)
                 if without is not None and joint.as_good(rest, self.current, without, run):
-                    parts, run = rest, without
+                    parts, run, lacking = rest, without, {}
+                elif without is not None:
+                    lacking[id(part)] = without
+                elif len(parts) > 1:
+                    untold.add(id(part))
             for part in parts:
                 finding = finding_of(part, self.current, run)
                 finding.verified = True
+                if id(part) in lacking and len(parts) > 1:
+                    others = [other.cause for other in parts if other is not part]
+                    proved_beside(finding, others, lacking[id(part)], run)
+                if id(part) in untold:
+                    finding.verified, finding.severity = False, "info"
                 self._add(finding)
                 self.treatments += part.treatments
             self.current = run

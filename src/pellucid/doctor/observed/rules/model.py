@@ -174,8 +174,10 @@ def linear(record: ProgramRecord) -> Iterator[Suspicion]:
 
 def symmetric(record: ProgramRecord) -> Iterator[Suspicion]:
     """Units that are the same at first and stay so."""
-    same = [p for p in record.parameters.values() if p.alike and p.same_gradients]
-    flat = [p for p in record.parameters.values() if p.alike and len(p.shape) >= 2 and p.std <= SAME * abs(p.mean)]
+    tables = {op.weight for op in (record.start or record.loss).body if op.key[0] == "embedding"}
+    alike = [p for p in record.parameters.values() if p.alike and not (p.name in tables and p.shape[1] == 1)]
+    same = [p for p in alike if p.same_gradients]
+    flat = [p for p in alike if len(p.shape) >= 2 and p.std <= SAME * abs(p.mean)]
     if not same and len(flat) < 2:
         return
     names = ", ".join(p.name for p in (same or flat)[:3])

@@ -24,6 +24,7 @@ STILL = 0.02  # of the loss, by which a program that hardly moves gets better
 USUAL = {"SGD": (1e-3, 1.0), "RMSprop": (1e-4, 1e-2), "Adagrad": (1e-3, 0.5), "Adadelta": (0.05, 2.0)}
 ADAM = (1e-4, 2e-2)
 FEW = 60
+JUMP, DIED = 1.5, 0.2  # times the loss at first; the share of units that a high rate turned off
 
 
 def scheduled(record: ProgramRecord) -> Iterator[Suspicion]:
@@ -238,11 +239,28 @@ def _name(record: ProgramRecord, rate: float, factor: float) -> tuple[str, str, 
         turn = late(record)
         if turn is not None:
             return "late-instability", f"The loss went down until step {turn}, and then up again.", new
-        return "lr-too-high", "Each step goes too far: the loss jumps, or units die.", new
+        return "lr-too-high", f"Each step goes too far: {_what_a_high_rate_did(record)}.", new
     low, _ = USUAL.get(record.optimizers[0].name, ADAM)
     if rate >= 3 * low and len(record.steps) <= FEW:
         return "too-few-updates", f"The program makes {len(record.steps)} updates.", "more epochs"
     return "lr-too-low", "Each step is too small to come anywhere in the steps that there are.", new
+
+
+def _what_a_high_rate_did(record: ProgramRecord) -> str:
+    """What is seen of it in a run."""
+    losses, end = record.losses, outcome(record)
+    if not end.finite:
+        return "the loss grows until it is no number"
+    if max(losses) > JUMP * max(abs(losses[0]), end.begin, 1e-12):
+        return f"the loss jumps up to {max(losses):.3g}"
+    off = max((op.zero for op in record.loss.body if op.key[0] == "relu"), default=0.0)
+    if (
+        off > max((op.zero for op in record.start.body if op.key[0] == "relu"), default=0.0) + DIED
+        if record.start
+        else 0
+    ):
+        return f"{off:.0%} of the units of a relu are off"
+    return f"the loss stays at {end.loss:.3g}"
 
 
 def late(record: ProgramRecord) -> int | None:
