@@ -52,7 +52,8 @@ def told(summary: Mapping[str, Any], epochs: Sequence[Row]) -> str:
     return (
         f"It overfitted, which is to say that it learned the training samples by heart: the validation loss was least "
         f"after epoch {best['epoch']}, {best['val_loss']:.4g}, and rose to {last['val_loss']:.4g} by epoch "
-        f"{last['epoch']}{fell}. Kept, shown and used to predict is the network of epoch {best['epoch']}."
+        f"{last['epoch']}{fell}. Kept, shown and used to predict is the network of epoch {best['epoch']}; its figures "
+        "flatter a little, as it was chosen by them."
     )
 
 

@@ -35,8 +35,8 @@ def cells_of(
     place = {number: i for i, number in enumerate(table.row_numbers)}
     if any(number not in place for number in data.val_rows):
         return None
-    left_out = [row["name"] for row in facts.get("table", []) if row["role"] == "left out" and _names_rows(row["note"])]
-    named = [name for name in left_out if name in table.columns]
+    left_out = [row["name"] for row in facts.get("table", []) if row["role"] == "left out"]
+    named = [name for name in left_out if name in table.columns and _names_rows(table.columns[name])]
     shown = [name for name in learned if name in [*first, *learned][:COLUMNS]]
     means = facts.get("feature_mean", {}) if facts.get("missing") in FILLED else {}
 
@@ -58,6 +58,6 @@ def _as_cell(value: float, date: str) -> str:
     return written(value, date == "time") if date else f"{value:.4g}"
 
 
-def _names_rows(note: str) -> bool:
-    """Whether a column was left out because it has a name for each row."""
-    return "identifier" in note or "names?" in note
+def _names_rows(cells: Sequence[str]) -> bool:
+    """Whether a column that was left out has a name or number of its own for each row."""
+    return "" not in cells and len(set(cells)) == len(cells)
