@@ -169,3 +169,11 @@ def test_a_category_that_is_written_in_two_ways_is_told(tmp_path: Path) -> None:
     path = table(tmp_path / "t.csv", {"answer": ["Yes", "no", "yes", "No way", "No  way", "no"] * 10})
     assert role(path, "answer") == ("feature", "'No  way' and 'No way' count as two: written in one way, they are one")
     assert role(table(tmp_path / "t.csv", {"answer": ["Yes", "no"] * 30}), "answer") == ("feature", "")
+
+
+def test_where_an_identifier_is_all_there_is_it_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,y\n" + "".join(f"{5 + 3 * i},{'ab'[i % 2]}\n" for i in range(20)))
+    with pytest.raises(DataError, match="column 'id' has a number of its own for each row: an identifier"):
+        read_csv(path, "y")
+    assert read_csv(path, "y", numeric=["id"]).feature_names == ("id",)

@@ -21,7 +21,7 @@ def identifies(column: Column) -> str:
 
     >>> ids = np.arange(40.0) * 3 + 1000
     >>> identifies(Column("customer_id", "number", ids))
-    'a number of its own for each row: an identifier'
+    'has a number of its own for each row: an identifier'
     >>> identifies(Column("customer_id", "number", ids // 10)), identifies(Column("income", "number", ids))
     ('', '')
     """
@@ -35,7 +35,7 @@ def identifies(column: Column) -> str:
     if not _CALLED.match(column.name) or 2 * len(np.unique(numbers)) <= len(numbers):
         return ""
     each = len(np.unique(numbers)) == len(numbers)
-    return f"a number of its own for {'each row' if each else 'most rows'}: an identifier"
+    return f"has a number of its own for {'each row' if each else 'most rows'}: an identifier"
 
 
 def suspicion(column: Column) -> str:
