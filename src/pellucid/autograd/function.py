@@ -11,132 +11,18 @@ import numpy as np
 
 from pellucid import backend
 from pellucid.backend import Array
-from pellucid.core.application import SECOND_TIME
 from pellucid.core.context import state
 from pellucid.core.hooks import NodeHooks
 from pellucid.core.modes import set_grad_enabled
-from pellucid.core.node import Arguments, Guard, Node, Source, Vocabulary, next_number, shape_and_dtype
+from pellucid.core.node import Arguments, Node, Source, Vocabulary, next_number, shape_and_dtype
 from pellucid.core.tensor import Tensor, counter_of, edge_of, like, wrap
 from pellucid.core.views import rebase
 from pellucid.errors import user_line, with_line
-from pellucid.reverse.rules import through
 from pellucid.reverse.vocabulary import LIFTED, sum_to
 
-from .saved import Packed, pack
+from .context import FunctionCtx, Kept, SavedOutput, is_sparse, packed
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
-
-
-class Kept:
-    """What a context keeps for the engine. Its own class, since a context's attributes are the user's."""
-
-    def __init__(self) -> None:
-        self.saved: Arguments = ()
-        self.saved_for_forward: Arguments | None = None
-        self.guards: list[Guard] = []  # (counter, its value when saved, the tensor), as those of a node
-        self.freed = False
-        self.dirty: Arguments = ()
-        self.nondifferentiable: Arguments = ()
-        self.materialize = True
-        self.node: Any = None  # a weak reference: the node holds the context
-
-
-class FunctionCtx:
-    """What forward leaves for backward: `save_for_backward` for tensors, attributes for everything else."""
-
-    def __init__(self, kept: Kept | None = None) -> None:
-        self.needs_input_grad: tuple[bool, ...] = ()
-        self._kept = kept or Kept()
-
-    def save_for_backward(self, *tensors: Any) -> None:
-        """Keep inputs or outputs for backward; a later change in place is then noticed."""
-        for index, tensor in enumerate(tensors):
-            if tensor is not None and not isinstance(tensor, Tensor) and not _is_sparse(tensor):
-                raise TypeError(
-                    f"save_for_backward can only save tensors and None, but argument {index} is of type "
-                    f"{type(tensor).__name__}; write ctx.name = value for everything else"
-                )
-        self._kept.saved = tensors
-
-    def save_for_forward(self, *tensors: object) -> None:
-        """Keep inputs or outputs for `jvp`, which finds them in `saved_tensors`."""
-        self._kept.saved_for_forward = tensors
-
-    def mark_dirty(self, *tensors: Tensor) -> None:
-        """Name the inputs that forward changed in place."""
-        self._kept.dirty = tensors
-
-    def mark_non_differentiable(self, *tensors: Tensor) -> None:
-        """Name the outputs that no gradient flows through."""
-        self._kept.nondifferentiable = tensors
-
-    def set_materialize_grads(self, value: bool) -> None:
-        """Whether backward gets zeros (default) or None for outputs that nothing used."""
-        self._kept.materialize = value
-
-    @property
-    def saved_tensors(self) -> Arguments:
-        """What `save_for_backward` kept."""
-        if self._kept.freed:
-            raise RuntimeError(with_line(SECOND_TIME))
-        for counter, version, tensor in self._kept.guards:
-            if counter[0] != version:
-                raise RuntimeError(
-                    with_line(
-                        "one of the variables needed for gradient computation has been modified by an inplace "
-                        f"operation: a tensor of shape {tuple(tensor.shape)} saved by {self._kept.node().name()}, "
-                        f"which is at version {counter[0]}; expected version {version} instead"
-                    )
-                )
-        return tuple(self._restored(tensor) for tensor in self._kept.saved)
-
-    def _restored(self, saved: Any) -> Any:
-        if isinstance(saved, _SavedOutput):
-            return self._output(saved)
-        return saved.restored() if isinstance(saved, _SavedInput) else saved
-
-    def _output(self, saved: _SavedOutput) -> Tensor:
-        """A saved output was kept without its history (that would be a cycle); here it gets it back."""
-        values = saved.tensor.unpack() if isinstance(saved.tensor, Packed) else saved.tensor
-        tensor = like(values, values._array)
-        tensor._node, tensor._requires = self._kept.node().pick(saved.index), True
-        return tensor
-
-
-class _SavedOutput:
-    """An output that the function saved for its own backward."""
-
-    def __init__(self, tensor: Tensor, index: int) -> None:
-        self.tensor: Tensor | Packed = like(tensor, tensor._array)
-        self.index = index
-
-
-class _SavedInput:
-    """An input that was saved, and is packed."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.packed, self.edge = pack(like(tensor, tensor._array)), edge_of(tensor)
-
-    def restored(self) -> Tensor:
-        """The tensor with its history."""
-        values = self.packed.unpack()
-        tensor = like(values, values._array)
-        if self.edge is not None:
-            tensor._node, tensor._requires = through(self.edge), True
-        return tensor
-
-
-def _is_sparse(value: object) -> bool:
-    """Whether this is a tensor of the room `sparse`, which is above."""
-    kind = type(value)
-    return getattr(kind, "is_sparse", False) is True or getattr(kind, "is_sparse_csr", False) is True
-
-
-def _packed(saved: object) -> object:
-    if isinstance(saved, _SavedOutput) and isinstance(saved.tensor, Tensor):
-        saved.tensor = pack(saved.tensor)
-        return saved
-    return _SavedInput(saved) if isinstance(saved, Tensor) else saved
 
 
 class Function:
@@ -223,7 +109,7 @@ class Function:
             outputs = tuple(_attach(tensor, node, i, kept, args) for i, tensor in enumerate(outputs))
             kept.saved = tuple(_without_history(tensor, outputs) for tensor in kept.saved)
             if state.packers:
-                kept.saved = tuple(_packed(tensor) for tensor in kept.saved)
+                kept.saved = tuple(packed(tensor) for tensor in kept.saved)
                 kept.guards = []
         return outputs if isinstance(result, tuple) else outputs[0]
 
@@ -258,7 +144,7 @@ def _without_history(saved: Any, outputs: Arguments) -> Any:
     if saved is not None:
         for index, out in enumerate(outputs):
             if out is saved and isinstance(saved.grad_fn, Pick):
-                return _SavedOutput(saved, index)
+                return SavedOutput(saved, index)
     return saved
 
 
@@ -302,7 +188,7 @@ class FunctionNode(Node):
             for tensor in outputs
         ]
         saved = [
-            tensor._numbers if _is_sparse(tensor) else tensor for tensor in kept.saved if tensor is not None
+            tensor._numbers if is_sparse(tensor) else tensor for tensor in kept.saved if tensor is not None
         ]  # of a sparse tensor the values, which may be changed in place
         kept.guards = [(counter := counter_of(tensor), counter[0], tensor) for tensor in saved]
         self.picks: dict[int, weakref.ref[Pick]] = {}

@@ -13,6 +13,7 @@
 | `products` | which code computes a product |
 | `lifetimes` | how long each value is needed, and memory that those share which are not needed at once |
 | `memory` | memory of what is handed out |
+| `beside` | what Python does beside the ops while a function is recorded |
 | `watching` | what a function depends on beside its arguments, and does beside its results |
 | `guards` | whether all that is as it was, in one function |
 | `apart` | forward and backward as two plans |
