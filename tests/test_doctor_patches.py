@@ -164,6 +164,29 @@ def test_class_ids_are_mended_where_all_of_them_are_made(made: str, loop: str, b
     assert any(f"{first}\n{numbered}\n" in program for program in repairs(odd, source))
 
 
+@pytest.mark.parametrize(
+    ("written", "repaired"),
+    [("self.read(0 * rows)", "self.read(rows)"), ("self.read(torch.ones_like(rows))", "self.read(rows)"),
+     ("self.read(rows)[:, 0]", "self.read(rows)[:, -1]")],
+)  # fmt: skip
+def test_an_input_that_is_left_out_is_taken(written: str, repaired: str) -> None:
+    source = f"class Net:\n    def forward(self, rows):\n        return {written}\n"
+    found = Finding("input-ignored", "error", 1, "", "", "out[:, -1] is the last step of a sequence", "t.py", 3)
+    assert source.replace(written, repaired) in list(repairs(found, source))
+
+
+@pytest.mark.parametrize(
+    ("measured", "old", "new"),
+    [({"best": 30, "steps": 120}, "range(40)", "range(10)"), ({"best": 2, "steps": 120}, "range(40)", "range(1)"),
+     ({"decay": 0.2}, "optim.Adam(net.parameters(), lr=0.01)",
+      "optim.AdamW(net.parameters(), lr=0.01, weight_decay=0.2)")],
+)  # fmt: skip
+def test_what_is_learnt_by_heart_is_stopped_or_drawn_back(measured: dict[str, float], old: str, new: str) -> None:
+    source = "net = Net()\no = optim.Adam(net.parameters(), lr=0.01)\nfor epoch in range(40):\n    loss.backward()\n"
+    found = Finding("overfitting", "error", 1, "", "", "", "t.py", 4, details=[measured])
+    assert list(repairs(found, source)) == [source.replace(old, new)]
+
+
 def test_dropout_of_one_name_is_mended_wherever_it_is() -> None:
     source = "net = Stack(Dropout(p), Linear(2, 3), Dropout(p))\nother = Dropout(0.9)\nlast = Dropout(0.3)\n"
     found = Finding("excessive-dropout", "error", 1, "", "", "p=0.5 or less", "t.py", 1)
@@ -324,6 +347,26 @@ OWN = PROGRAM.replace("torch.manual_seed(0)\n", OWN).replace(
     "F.cross_entropy(model(x[i : i + 20])", "F.cross_entropy(model[2](Bend.apply(model[0](x[i : i + 20])))"
 )
 OWN = OWN.replace("print((model(x)", "print((model[2](Bend.apply(model[0](x)))")
+WIDE = """import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+x = torch.randn(340, 20)
+y = (x[:, 0] + 0.8 * torch.randn(340) > 0).long()
+x_train, y_train, x_val, y_val = x[:40], y[:40], x[40:], y[40:]
+model = nn.Sequential(nn.Linear(20, 128), nn.ReLU(), nn.Linear(128, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for epoch in range(3):
+    for i in range(0, 40, 10):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x_train[i : i + 10]), y_train[i : i + 10]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        loss = F.cross_entropy(model(x_val), y_val)
+print(-loss.item())
+"""
+LAST = "self.read(rows)[0][:, -1]"
 RUN = [  # the cause, the right program, and what makes it wrong
     ("lr-too-low", PROGRAM, "lr=0.3", "lr=1e-5"),
     ("lr-too-high", PROGRAM, "lr=0.3", "lr=30.0"),
@@ -363,6 +406,8 @@ RUN = [  # the cause, the right program, and what makes it wrong
     ("wrong-backward", OWN, "return g * (1", "return -g * (1"),
     ("low-coverage", LOADED, "        optimizer.z", "        a, b = x[order][:20], y[order][:20]\n        optimizer.z"),
     ("labels-misaligned", PROGRAM, "y[i : i + 20]", "y[torch.randperm(240)[:20]]"),
+    ("overfitting", WIDE, "range(3)", "range(60)"),
+    ("input-ignored", SEQUENCES, LAST, LAST.replace("rows", "torch.zeros_like(rows)")),
 ]  # fmt: skip
 
 

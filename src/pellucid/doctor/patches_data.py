@@ -229,8 +229,35 @@ def _in_any_order(finding: Finding, statement: ast.stmt, text: Text) -> Iterator
         )
 
 
+def _stopped(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """As many epochs as were best for the evaluation."""
+    seen = next((d for d in finding.details if "best" in d), None)
+    for loop in loops(ast.parse(text.source))[:1] if seen else ():
+        if isinstance(loop, ast.For) and isinstance(loop.iter, ast.Call) and last(loop.iter) in ("range", "trange"):
+            end = loop.iter.args[0 if len(loop.iter.args) == 1 else 1]
+            part = (seen["best"] / max(seen["steps"], 1)) if seen else 1.0
+            fixed = isinstance(end, ast.Constant) and isinstance(end.value, int)
+            fewer = f"round({part:.3g} * {bracketed(end, text)})"
+            yield text.with_expression(end, str(max(round(part * ast.literal_eval(end)), 1)) if fixed else fewer)
+
+
+def _decayed(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """Weights that are drawn to 0 in each step by as much as helped in a fork."""
+    decay = next((d["decay"] for d in finding.details if "decay" in d), None)
+    for at, _ in trained(ast.parse(text.source), text)[:1] if decay else ():
+        for call in calls(at, "Adam|AdamW|SGD")[:1]:
+            changed = Text(with_option(call, "weight_decay", f"{decay:.3g}", text))
+            again = next(iter(calls(ast.parse(changed.source), last(call))), None)
+            apart = again is not None and isinstance(again.func, ast.Attribute) and last(call) == "Adam"
+            if apart and again is not None and isinstance(again.func, ast.Attribute):
+                yield changed.with_expression(again.func, f"{changed.of(again.func.value)}.AdamW")
+            else:
+                yield changed.source
+
+
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "too-few-updates": (_longer,),
+    "overfitting": (_stopped, _decayed),
     "lr-too-low": (_faster_by_hand,),
     "lr-too-high": (_faster_by_hand,),
     "late-instability": (_faster_by_hand,),

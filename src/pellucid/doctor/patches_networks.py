@@ -219,6 +219,24 @@ def _by_its_forward(finding: Finding, statement: ast.stmt, text: Text) -> Iterat
         yield text.after(kind, f"{kind.name}.apply = lambda *given: {kind.name}.forward({given})")
 
 
+def _used(finding: Finding, statement: ast.stmt, text: Text) -> Iterator[str]:
+    """What takes the place of the input within a network, such as `torch.zeros_like(x)` or `0 * x`, becomes it."""
+    for forward in (n for n in ast.walk(ast.parse(text.source)) if isinstance(n, ast.FunctionDef)):
+        for node in ast.walk(forward) if forward.name == "forward" else ():
+            if isinstance(node, ast.Call) and re.fullmatch(r"\w+_like", last(node)) and node.args:
+                yield text.with_expression(node, text.of(node.args[0]))
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+                for zero, other in ((node.left, node.right), (node.right, node.left)):
+                    if isinstance(zero, ast.Constant) and zero.value == 0:
+                        yield text.with_expression(node, text.of(other))
+            elif isinstance(node, ast.Subscript) and "the last step" in finding.fix and _is_first(node.slice):
+                yield text.with_expression(node.slice, ":, -1")
+
+
+def _is_first(index: ast.expr) -> bool:
+    return ast.unparse(index).strip("()") == ":, 0"
+
+
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "init-too-small": (_drawn_anew,),
     "init-too-large": (_drawn_anew,),
@@ -233,5 +251,6 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "softmax-single-unit": (_one_unit,),
     "wrong-backward": (_by_its_forward,),
     "samples-mixed": (_batch_first,),
+    "input-ignored": (_used,),
     "parameter-not-optimized": (_kept_in_list,),
 }

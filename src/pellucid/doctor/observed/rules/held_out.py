@@ -14,7 +14,7 @@ from ..matching import curve, held_out, hits, is_named, trained_rows
 from ..record import MatchRecord, ProgramRecord
 from ..rows import inside
 from ..suspicion import Suspicion
-from ..treatments import DropRows, Shrink, Treatment
+from ..treatments import DropRows, Shrink
 from .data import rounded
 
 FEW = 20
@@ -136,6 +136,7 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
     worse = gap = False
     said = ""
     stopped: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     if len(losses) >= 5:
         values = np.array([loss for _, loss in losses])
         best = int(values.argmin())
@@ -147,6 +148,7 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
             f"The loss of the evaluation was lowest after {losses[best][0]} steps ({values[best]:.3g}) and is "
             f"{last:.3g} at the end, where that of the training is {end.loss:.3g}."
         )
+        measured = {"best": losses[best][0], "steps": len(record.steps)}
         stopped = {
             "as it was": [float(v) for v in values],
             "with the fix": [float(v) for v in values[: best + 1]],
@@ -162,20 +164,22 @@ def overfitted(record: ProgramRecord) -> Iterator[Suspicion]:
             f"On the rows of the training {train:.0%} of the answers are right, on those of the evaluation "
             f"{last_hit:.0%}; the network has {weights} numbers for {rows} rows."
         )
-    tried: list[list[Treatment]] = [[]] if worse else [[Shrink(2e-3)], [Shrink(2e-2)]] if gap else []
-    for treatments in tried:
+    tried: list[Shrink | None] = [None] if worse else [Shrink(2e-3), Shrink(2e-2)] if gap else []
+    rate = float(record.optimizers[0].options.get("lr") or 0.0) if record.optimizers else 0.0
+    for shrink in tried:
         yield Suspicion(
             "overfitting",
             said,
             "The network learns the rows of the training by heart, and says ever less of others.",
             "stop where the evaluation is best; weight_decay=1e-2, dropout, a smaller network, or more data",
             next((h.place for h in reversed(held_out(record))), None),
-            treatments,
+            [shrink] if shrink is not None else [],
             certain=worse,
             by_held_out=True,
             otherwise="warning",
             confidence=0.7,
             curves=stopped if worse else {},
+            measured=measured if shrink is None else {"decay": shrink.share / rate} if rate else {},
         )
 
 
