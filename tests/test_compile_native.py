@@ -1,6 +1,7 @@
 """What a plan runs as machine code: products of matrices, segments of kernels, memory that is used again."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,26 @@ def test_the_kernels_are_shown_as_ir_and_as_instructions() -> None:
     assert "define void @" in added and "ret void" in added
     assert "define void @" not in instructions and ".globl" in instructions
     assert len(run.explain(ir=True, assembly=True)) > len(ir)
+
+
+@pytest.mark.parametrize(("kernel", "places"), [(3, 36 * 4 * 4), (5, 25 * 16 * 16)])
+def test_it_is_shown_how_a_convolution_is_computed(kernel: int, places: int) -> None:
+    model, scale = nn.Conv2d(16, 32, kernel, padding=kernel // 2), nn.Parameter(pellucid.ones(1))
+
+    def step(x: Any) -> Any:
+        loss = model(x * scale).square().sum()
+        loss.backward()
+        return loss
+
+    run = pellucid.compile(step, fullgraph=True)
+    for _ in range(2):
+        run(pellucid.ones(4, 16, 16, 16))
+    calls = re.findall(r"= convolution.*\(xp.*", run.explain().rpartition("what runs:")[2])
+    assert len(calls) == 3
+    assert all(("  # in tiles of 4 by 4" in call) == (kernel == 3) for call in calls)
+    recording = next(iter(run._recordings.values()))[-1]
+    operations = [cost.operations for cost in recording.costs() if " = convolution" in cost.name]
+    assert operations == [2 * 4 * places * 16 * 32] * 3
 
 
 def relued(norm: Any, x: Any, past: Any) -> Any:

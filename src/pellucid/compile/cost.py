@@ -13,9 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.kernels import winograd
+
 from .graph import Graph, Node, Value
 from .passes.descent import Descent
 from .passes.fusion import Loop
+
+CONVOLUTIONS = ("convolution", "convolution_input", "convolution_weight")
 
 
 class Peak(NamedTuple):
@@ -67,7 +71,16 @@ def cost(node: Node) -> Cost | None:
     if isinstance(node, Descent) or node.name == "matmul":
         a, b = node.args[:2]
         return Cost(name, size, 2 * int(np.prod(a.shape)) * int(b.shape[-1]) if len(b.shape) > 1 else 2 * a.size)
+    if node.name in CONVOLUTIONS:
+        return Cost(name, size, 2 * filtering(node)[1])
     return Cost(name, size, max((value.size for value in values.values()), default=0))
+
+
+def filtering(node: Node) -> tuple[int, int]:
+    """The tile of a convolution, 0 for direct loops, and its multiply-adds."""
+    made = node.outputs[0]
+    shapes = [value.shape for value in node.args[:2]]
+    return winograd.of_op(node.name, shapes, made.shape, node.kwargs, made.dtype)
 
 
 def _bytes(value: Value) -> int:

@@ -25,6 +25,7 @@ from pellucid.kernels.pool import get_num_threads
 from pellucid.kernels.table import TYPES, address
 
 from . import classes, loops, products, scalars, updates
+from .cost import CONVOLUTIONS, filtering
 from .graph import HELD, INPUT, Graph, Node, Value, mapped
 from .lifetimes import deaths
 from .lines import Lines
@@ -347,7 +348,9 @@ class Plan(Lines):
             self._say(f"{function}({given})")
             return
         names = [self._name_of(value) for value in node.outputs]
-        self._say(f"{', '.join(names)} = {function}({given})")
+        tile = filtering(node)[0] if node.name in CONVOLUTIONS else 0
+        remark = f"  # in tiles of {tile} by {tile}, by Winograd's minimal filtering" if tile else ""
+        self._say(f"{', '.join(names)} = {function}({given}){remark}")
         near = {value.memory for value in node.reads()}
         arguments = ", ".join(dict.fromkeys(map(self._argument, node.reads())))
         for value, name in zip(node.outputs, names, strict=True):

@@ -33,7 +33,6 @@ from .pool import share
 from .table import TYPES, Kernel, address
 
 Pair = tuple[int, int]
-LEAST = 1 << 20  # products: below, preparing costs as much as it saves
 _EACH = 1 << 20  # products that a thread takes at least
 _ROOM = 1 << 17  # numbers of the images that are prepared at a time
 _TILE = 1 << 16  # numbers of the images that the gradient of the weight goes through at a time: they stay in cache
@@ -319,7 +318,7 @@ def _parts(n: int, numbers: int) -> Iterator[slice]:
 
 def _fits(x: Array, y: Array, work: int) -> bool:
     plain = type(x) is np.ndarray and type(y) is np.ndarray and x.dtype == y.dtype and x.dtype in TYPES
-    return plain and work >= LEAST
+    return plain and work >= winograd.LEAST
 
 
 def forward(

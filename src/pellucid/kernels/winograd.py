@@ -36,6 +36,7 @@ from .tiles import CORRELATE, FORWARD, most_of, rooms_of, width_of
 from .transformations import DEEP, FILTERINGS, GATHER, WEIGHT
 from .windows import Block, block_of
 
+LEAST = 1 << 20  # products: below, preparing costs as much as it saves
 _PARTS = 2  # that the gradient of the weight is added up in, where it has no others
 _EACH = 1 << 20  # products that a thread takes at least
 _SQUARES = 256  # and squares of the weight
@@ -109,6 +110,27 @@ def tile_of(
         if work < best:
             best, found = work, tile
     return found
+
+
+def of_op(op: str, shapes: Sequence[Any], out: Any, options: dict[str, Any], dtype: Any) -> tuple[int, int]:
+    """What an op of `ops.convolution` does: its tile, 0 for direct loops, and how often it multiplies and adds.
+
+    `shapes` are those of its two arrays, `out` and `dtype` are of its result.
+    """
+    of_weight, turned = op == "convolution_weight", op == "convolution_input"
+    weight, windows = (out, shapes[0][2:]) if of_weight else (shapes[1], out[2:])
+    images = shapes[0][0]
+    made = shapes[0] if of_weight or turned else out  # by the convolution that the op belongs to
+    direct, tile = images * math.prod(made[2:]) * math.prod(weight), 0
+    if direct >= LEAST and dtype in TYPES:
+        tile = tile_of(
+            tuple(weight), options["stride"], options["dilation"], options["groups"], images, tuple(windows),
+            dtype.itemsize, turned,
+        )  # fmt: skip
+    if not tile:
+        return 0, direct
+    tiles = images * math.prod(-(-length // tile) for length in windows)
+    return tile, tiles * FILTERINGS[tile].places * weight[0] * weight[1]
 
 
 def forward(
