@@ -50,6 +50,9 @@ LETTERS = """(() => {
   return [texts.length > 0, small.map((text) => text.textContent), over];
 })()"""
 
+# How wide the page leaves its curves, and what its curves reach.
+CURVES = """[document.querySelector(".beside").clientWidth, document.querySelector(".beside").scrollWidth]"""
+
 # Options that a line's end divides, and what is copied from a command.
 COMMANDS = """[...document.querySelectorAll("pre.command")].map((line) => {
   getSelection().selectAllChildren(line);
@@ -134,6 +137,9 @@ def test_pages_of_runs(page: Tab, tmp_path: Path) -> None:
         )
         assert told.exit_code == 0, told.output
         look(page, tmp_path / name / "report.html")
+        for width in (400, 500, 760):
+            page.shown_as(width)
+            assert page.evaluate(CURVES) == [width - 40] * 2, "curves are seen whole"
         page.shown_as(400)
         commands = page.evaluate(COMMANDS)
         assert len(commands) >= 3

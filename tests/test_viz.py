@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -389,6 +390,16 @@ def test_curves_have_a_panel_for_each_thing_that_was_recorded() -> None:
     assert [axes.get_ylabel() for axes in panels] == ["loss", "validation\naccuracy", "learning rate", "momentum"]
     assert labels(panels[0])[:3] == ["training, each batch", "training, smoothed", "validation"]
     assert labels(panels[0])[3] == "least: 0.001646 at step 60"
+
+
+@pytest.mark.parametrize("slide", [False, True])
+def test_the_legend_of_the_losses_lies_on_no_curve(slide: bool) -> None:
+    with viz.slides() if slide else contextlib.nullcontext():
+        figure = viz.curves(run())
+    png(figure)
+    legend, panel = figure.axes[0].get_legend().get_window_extent(), figure.axes[0].get_window_extent()
+    assert legend.y0 > panel.y1
+    assert legend.x1 <= figure.axes[1].get_tightbbox().x0
 
 
 @pytest.mark.slow

@@ -69,19 +69,41 @@ def curves(
             cells = sheet.cells(below, 1 + beside, width_ratios=[1.5 if beside == 1 else 1.9] + [1] * beside)
             drawn = [sheet.put(cells[:, 0])]
             drawn += [sheet.put(cells[i % below, 1 + i // below]) for i in range(len(panels) - 1)]
-        for axes, name in zip(drawn, panels, strict=True):
-            (_loss_panel if name == "loss" else _value_panel)(axes, run, name, x, smooth)
-            style.clean(axes)
-            style.few_ticks(axes, whole=x != "seconds")
-            last_of_column = axes is drawn[0] or (drawn.index(axes) - 1) % below == below - 1 or axes is drawn[-1]
-            if last_of_column:
-                axes.set_xlabel(_AXES[x])
-            else:
-                axes.tick_params(labelbottom=False)
+        last = [i % max(below, 1) == 0 or i == len(panels) - 1 for i in range(len(panels))]
+        _fill(drawn, panels, run, x, smooth, last)
+        if sheet.given is None:
+            _legends_above(drawn)
         if len(drawn) > 2:
             _same_x(drawn)
         sheet.title(title)
     return sheet.figure
+
+
+def curves_apart(rows: Any) -> list[Any]:
+    """The panels of `curves` as narrow figures, which stand beside each other, or below each other on a telephone.
+
+    Returns:
+        A figure of the loss, then one for each four of the other quantities.
+
+        >>> rows = [{"kind": "epoch", "epoch": i, "step": i, "train_loss": 1 / i, "val_accuracy": 0.5} for i in (1, 2)]
+        >>> [[panel.get_ylabel() for panel in figure.axes] for figure in curves_apart(rows)]
+        [['loss'], ['validation\\naccuracy']]
+    """
+    run = rows_of(rows)
+    panels = _panels(run)
+    groups = [panels[:1], *(panels[i : i + 4] for i in range(1, len(panels), 4))]
+    height = max(3.6, 0.4 + 1.45 * min(len(panels) - 1, 4))
+    figures, drawn = [], []
+    for i, group in enumerate(groups):
+        size = (3.3, height) if i else (4.2, min(height, 4.4))
+        with style.sheet(None, None, "curves", *size) as sheet:
+            axes = [sheet.axes()] if len(group) == 1 else list(sheet.grid(len(group), 1).reshape(-1))
+            _fill(axes, group, run, "step", None, [name is group[-1] for name in group])
+            _legends_above(axes)
+        figures.append(sheet.figure)
+        drawn += axes
+    _same_x(drawn)
+    return figures
 
 
 def compare_curves(
@@ -146,6 +168,18 @@ def compare_curves(
 # One run ------------------------------------------------------------------------------------------------------------
 
 
+def _fill(drawn: list[Any], panels: list[str], rows: list[Row], x: str, smooth: float | None, last: list[bool]) -> None:
+    """A quantity in each of the axes; those that are the `last` of their column say what x is."""
+    for axes, name, lowest in zip(drawn, panels, last, strict=True):
+        (_loss_panel if name == "loss" else _value_panel)(axes, rows, name, x, smooth)
+        style.clean(axes)
+        style.few_ticks(axes, whole=x != "seconds")
+        if lowest:
+            axes.set_xlabel(_AXES[x])
+        else:
+            axes.tick_params(labelbottom=False)
+
+
 def _loss_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | None) -> None:
     steps = _having(rows, "train_loss", "step")
     epochs = _having(rows, "train_loss", "epoch")
@@ -163,7 +197,7 @@ def _loss_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | N
     if epochs and not beta:
         at, y = _where(epochs, rows, x), column(epochs, "train_loss")
         values.append(y)
-        axes.plot(at, y, color=style.BLUE, label="training, mean of the epoch", **_dots("o", y))
+        axes.plot(at, y, color=style.BLUE, label="training, by epoch", **_dots("o", y))
         if not steps:
             _mark_break(axes, at, y, x, "training", style.BLUE)
     if measured:
@@ -203,6 +237,17 @@ def _value_panel(axes: Any, rows: list[Row], name: str, x: str, smooth: float | 
     if known.size and known.min() == known.max() != 0:  # a constant: seen from 0, and its one value written
         axes.set_ylim(*sorted((0.0, 1.6 * float(known[0]))))
         axes.set_yticks([0.0, float(known[0])], ["0", style.number(float(known[0]))])
+
+
+def _legends_above(drawn: list[Any]) -> None:
+    """Legends above their panels: often no place inside is free. (A user's axes may have a title there.)"""
+    for axes in drawn:
+        if axes.get_legend() is not None:
+            inches = axes.get_position().width * axes.figure.get_size_inches()[0]
+            axes.legend(
+                loc="lower left", bbox_to_anchor=(-0.35 / inches, 1.0), ncols=2 if inches > 3 else 1, handlelength=1.5,
+                columnspacing=0.8, frameon=False,
+            )  # fmt: skip
 
 
 def _raw(axes: Any, at: Array, y: Array, label: str | None, faint: bool) -> None:

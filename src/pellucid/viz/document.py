@@ -93,6 +93,11 @@ class Picture:
     pixels: bool = False
     block: ClassVar[str] = "picture"
 
+    @property
+    def wide(self) -> int:
+        """Pixels across, where the page has them."""
+        return min(round(96 * self.figure.get_size_inches()[0]), self.width)
+
 
 @dataclass(frozen=True)
 class Gallery:
@@ -124,7 +129,15 @@ class Columns:
     block: ClassVar[str] = "columns"
 
 
-Block = Text | Facts | Table | Code | Picture | Gallery | Markup | Columns
+@dataclass(frozen=True)
+class Beside:
+    """Pictures beside each other, as many as the page is wide enough for, each within the page's width."""
+
+    pictures: Sequence[Picture]
+    block: ClassVar[str] = "beside"
+
+
+Block = Beside | Text | Facts | Table | Code | Picture | Gallery | Markup | Columns
 
 
 @dataclass(frozen=True)
@@ -241,8 +254,7 @@ def embed(picture: Picture, name: str) -> str:
     width, height = picture.figure.get_size_inches()
     # A square figure is as legible small; one of many rows is not.
     classes = "plot tall" if height > 0.85 * width and picture.width >= 96 * width else "plot"
-    wide = min(round(96 * width), picture.width)
-    how = f'class="{classes}" style="max-width:{wide}px;--wide:{wide}px"'
+    how = f'class="{classes}" style="max-width:{picture.wide}px;--wide:{picture.wide}px"'
     if not picture.pixels:
         drawing = svg(picture.figure, name, alt, how)
         if len(drawing) <= MOST_SVG:

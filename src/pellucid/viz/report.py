@@ -12,6 +12,7 @@ import numpy as np
 
 from pellucid.viz import document as page
 from pellucid.viz.document import (
+    Beside,
     Block,
     Code,
     Columns,
@@ -181,10 +182,12 @@ def _headlines(rows: Sequence[Mapping[str, Any]], kept: int | None) -> list[Head
 def _curves(rows: Sequence[Mapping[str, Any]]) -> Section | None:
     if not rows:
         return None
-    from pellucid.viz.curves import curves
+    from pellucid.viz.curves import curves_apart
 
     epochs = [row for row in rows if row.get("kind") == "epoch"]
-    blocks: list[Block] = [Picture(curves(rows), _told(rows))]
+    losses, *others = curves_apart(rows)
+    beside = [Picture(figure, "Curves of the other quantities over the same steps.") for figure in others]
+    blocks: list[Block] = [Beside([Picture(losses, _told(rows)), *beside])]
     if epochs:
         names = [name for name in dict.fromkeys(name for row in epochs for name in row) if name not in ("kind", "step")]
         shown = epochs
