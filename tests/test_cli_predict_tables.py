@@ -116,6 +116,9 @@ def test_a_file_without_a_header_says_so_or_is_noticed(runs: Runs, tmp_path: Pat
 
 
 def test_a_file_with_a_header_where_training_had_none(runs: Runs, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("n,id,size,weight\n1,2,0.5,1\n3,4,-0.5,2\n")
+    refused = pellucid("predict", runs / "bare", tmp_path / "new.csv")
+    assert refused.exit_code == 2 and "Then say so: --header" in refused.stderr
     told = said(runs / "bare", "n,id,size,weight\n1,2,0.5,1\n3,4,-0.5,2\n", tmp_path, "--header")
     assert "│   2 │" in told
 

@@ -58,7 +58,7 @@ def rows_of(
         if encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "utf-8-sig") and is_utf8(path):
             notes.append(f"{path} is UTF-8, and was read so, although the run learned from a table in {encoding}")
             encoding = "utf-8"
-    header = config.header if header is None else header
+    asked, header = header, config.header if header is None else header
     table = read_table(path, header, encoding)
     if config.header is False or header is False:
         table = _by_place(table, config, data)
@@ -73,7 +73,12 @@ def rows_of(
             table = table.keep(places.tolist())
         else:
             places = np.arange(len(table.row_numbers))
-    x = read_features(table, facts, decimal)
+    try:
+        x = read_features(table, facts, decimal)
+    except DataError as error:
+        if header is False and asked is None and f"{path}, row 1," in str(error):
+            raise DataError(f"{error}. Does the first row name the columns? Then say so: --header") from None
+        raise
     notes += [_new(name, counts) for name, counts in unseen(table, facts).items()]
     if facts.get("missing") in FILLED:
         notes += [_filled(name, count, len(x)) for name, count in filled(table, facts).items()]
