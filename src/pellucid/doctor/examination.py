@@ -12,6 +12,7 @@ from pellucid.doctor.conditions import regime
 from pellucid.doctor.naming import by_another_loss, by_classes, explain, is_named, sizes_of, sure
 from pellucid.doctor.probes.losses import of_classes
 from pellucid.doctor.probes.noise import drawn
+from pellucid.doctor.probes.otherwise import early, turned, written
 from pellucid.doctor.probes.passes import SlopeStudy
 from pellucid.doctor.probes.slopes import study
 from pellucid.doctor.probes.trials import Change, gently
@@ -120,6 +121,15 @@ def _examine(session: TrainingSession, options: Options, progress: Progress) -> 
     if judgement is not None and judgement.wrong and not rules and (exchange := exchanged.find(seen)) is not None:
         told = exchanged.told(session, seen, exchange)
         judgement, taken = (told[0], [told[1]]) if told is not None else (judgement, [])
+    if (
+        judgement is not None
+        and not taken
+        and not rules
+        and whole
+        and {"across", "partly"} & {*judgement.verdicts.values()}
+    ):
+        done = _done_otherwise(session, judgement, seen)
+        judgement, taken = (done[0], [done[1]]) if done is not None else (judgement, [])
     if options.loss is not None and judgement is not None and not judgement.candidate.is_called(options.loss):
         return Report("inconclusive", facts=facts, reason=no_such_loss(options.loss, seen))
     if judgement is not None:
@@ -300,6 +310,45 @@ def _where_slopes_tell(
     if there is not None and not there.wrong and not there.climbs and gradient.tells(there):
         return other, there
     return seen, judgement
+
+
+def _done_otherwise(
+    session: TrainingSession, judgement: gradient.Judgement, seen: SlopeStudy
+) -> tuple[gradient.Judgement, Finding] | None:
+    """What has to be done otherwise in the pass for all updates to follow the slope: a loop goes through its values in
+    reverse, or a parameter is updated at the end."""
+    loss, wrong = judgement.candidate, ", ".join(judgement.wrong)
+    found, early_one = turned(session, seen.passes, loss), False
+    if found is None:
+        found, early_one = early(session, seen.passes, loss), True
+    if found is None:
+        return None
+    code = session.program.loops.line(found.file, found.line)
+    if early_one:
+        said = f"in which {found.what} keeps its value until the end of the pass"
+        explanation = (
+            f"{found.what} is updated before the gradients of the pass are complete, which are computed with it."
+        )
+        mistake, fix = "updated-too-early", f"update {found.what} when all gradients of the pass are known"
+    else:
+        said = "in which this loop goes through its values in reverse"
+        explanation = "The way back goes the way of the forward pass: each gradient is handed to the wrong one."
+        mistake = "missing-step" if found.what == "numbers" else "stale-value"
+        fix = next(written(code), "go through it in reverse")
+    finding = Finding(
+        "wrong-backward",
+        "error",
+        0.95,
+        f"In a fork {said}, every update follows the slope of {loss.title}; as it is, those of {wrong} do not.",
+        explanation,
+        fix,
+        found.file,
+        found.line,
+        code,
+        mistake=mistake,
+        tensors=[{"name": name, "verdict": "across", "said": ""} for name in judgement.wrong],
+    )
+    return replace(judgement, ratio=found.rate), finding
 
 
 def _drawn(session: TrainingSession, judgement: gradient.Judgement) -> set[str]:

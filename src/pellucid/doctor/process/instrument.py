@@ -12,6 +12,7 @@ state back and asks for it. `continue` and `break` mean what they meant. Line nu
 
 What is subtracted from one another is let through another hook where it has no name: of `d = np.tanh(x @ w) - y[i:j]`
 both the output and the labels can be seen so. In a loop, the rows that a call is given, `forward(X[batch])`, are, too.
+What a `for` goes through is handed to a hook that can turn it round.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-HOOKS = ("head", "tail", "leave", "left", "enter", "value")
-HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE = (f"__pellucid_{name}__" for name in HOOKS)
+HOOKS = ("head", "tail", "leave", "left", "enter", "value", "order")
+HEAD, TAIL, LEAVE, LEFT, ENTER, VALUE, ORDER = (f"__pellucid_{name}__" for name in HOOKS)
 
 ROWS = re.compile(r"(self\.)?(x|y|t|data|input|image|img|sample|feature|target|label|train)\w*\[", re.I)
 ARITHMETIC = re.compile(r"(np|numpy|math|random|sum|min|max|abs|len|range|float|int|str|print|sigmoid|tanh|relu)\b")
@@ -66,6 +67,7 @@ class Loops:
         self.targets: set[str] = set()  # names that loops assign
         self.values: list[str] = []  # the expressions that have a hook, as they are written
         self.pairs: set[tuple[str, str]] = set()  # what is subtracted from one another: an output and its label
+        self.orders: list[tuple[str, int]] = []  # the file and line of each `for`
 
     def compile(self, source: str, file: str) -> CodeType:
         tree = ast.parse(source, file)
@@ -153,7 +155,19 @@ class _Hooks(ast.NodeTransformer):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _scope
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        return node if is_engine(node) else self._scope(node)
+        if not is_engine(node):
+            return self._scope(node)
+        for part in ast.walk(node):
+            if isinstance(part, ast.For):
+                part.iter = self._ordered(part)
+        return node
+
+    def _ordered(self, node: ast.For) -> ast.Call:
+        """What a loop goes through, let through the hook for orders."""
+        call = _call(ORDER, len(self.known.orders), node.iter)
+        self.known.orders.append((self.file, node.lineno))
+        call.args.append(node.iter)
+        return call
 
     def _loop(self, node: Any) -> Any:
         number = len(self.known.loops)
@@ -177,6 +191,7 @@ class _Hooks(ast.NodeTransformer):
             node.test = self.visit(node.test)
         else:
             node.iter = self.visit(node.iter)
+            node.iter = self._ordered(node) if isinstance(node, ast.For) else node.iter
         body = _flat([self.visit(statement) for statement in node.body])
         self.stack.pop()
         self.around.pop()

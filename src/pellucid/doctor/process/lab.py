@@ -13,7 +13,7 @@ hear.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -36,6 +36,7 @@ class PassRun:
     Attributes:
         watch: what to take down: nothing, "all", or the keys.
         hold: the parameters that keep their values within the pass (see `hold`).
+        turned: the number of a `for` that goes through its values in reverse.
         before, after: called at the head and at the end of the pass with the scope.
     """
 
@@ -44,6 +45,7 @@ class PassRun:
     before: Callable[[Scope], Any] | None = None
     after: Callable[[Scope], Any] | None = None
     hold: tuple[str, ...] = ()
+    turned: int = -1
     take: Callable[[Any], Any] | None = None  # how a value that is seen is kept, other than as an array
 
 
@@ -106,6 +108,7 @@ class Lab:
         self.repeats = 1  # how often each turn of the loop around this one is run
         self.turns = 0  # of the loop around, that came to their end
         self.entered = 0  # how often this loop was begun anew
+        self.orders: dict[int, str] = {}  # of each `for` of a pass that goes through several values, their kind
         self.known: dict[str, Group] = known or {}  # what was seen at the end of a pass, and where
         self.pairs: set[tuple[str, str]] = set()  # names of what is subtracted from one another somewhere
 
@@ -168,6 +171,14 @@ class Lab:
         """A loop inside the pass ends a turn."""
         if self.watch is not None and self.running:
             self.watch.turn(number, frame)
+
+    def order(self, number: int, values: Any) -> Any:
+        """What a `for` in the pass goes through: turned round, where that is asked for."""
+        if self.request is not None and self.request.turned == number:
+            return list(values)[::-1]
+        if isinstance(values, Sequence | reversed | zip | enumerate | np.ndarray) and number not in self.orders:
+            self.orders[number] = "numbers" if isinstance(values, range) else type(values).__name__
+        return values
 
     def end(self, error: BaseException | None = None) -> None:
         """The program left the loop, or ended."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from pellucid.doctor.notebook import Book, is_notebook
 from pellucid.doctor.process import sandbox
-from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, TAIL, VALUE, Importer, Loops, is_users
+from pellucid.doctor.process.instrument import ENTER, HEAD, LEAVE, LEFT, ORDER, TAIL, VALUE, Importer, Loops, is_users
 from pellucid.doctor.process.paths import Scope
 
 
@@ -90,8 +90,12 @@ class UserProgram:
                 lab.watch.value(values[number], value, sys._getframe(1))
             return value
 
+        def order(number: int, values: Any) -> Any:
+            lab = listener.lab
+            return values if lab is None or not lab.running else lab.order(number, values)
+
         hooks: dict[str, Callable[..., Any]] = {HEAD: head, TAIL: tail, LEAVE: leave, LEFT: left, ENTER: listener.enter}
-        hooks[VALUE] = value
+        hooks |= {VALUE: value, ORDER: order}
         for name, hook in hooks.items():
             setattr(builtins, name, hook)
 
