@@ -59,7 +59,7 @@ def turned(session: TrainingSession, passes: list[StudiedPass], candidate: Candi
 
 
 def early(session: TrainingSession, passes: list[StudiedPass], candidate: Candidate) -> Otherwise | None:
-    """The parameter that is updated too early, and the line. Of an optimiser's memory, nothing is told."""
+    """The parameter that is updated too early, and the line; None where an optimiser keeps a memory of updates."""
     found = session.found
     if found.memory or len(found.parameters) > MOST:
         return None

@@ -151,7 +151,7 @@ class _Search:
         for only in (None, "calls", "depth"):
             found = list(self._hypotheses(replace(case, only=only), near))
             able += found
-            giving = [hypothesis for hypothesis in found if _gives(hypothesis.change, way, near, culprit)]
+            giving = [h for h in found if self.goes_on() and _gives(h.change, way, near, culprit)]
             best = max(self._explaining(giving, way, True), best, key=_score)
             if best is not None and best[0] == len(self.left):
                 return best
