@@ -1,5 +1,6 @@
 """What a compiled step holds in memory: buffers that are shared, results written over what dies, views kept whole."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -101,6 +102,26 @@ def test_a_sum_is_of_the_values_of_its_time() -> None:
             return (x + y.sum(0),)
 
     compiled(forward, torch.randn(40, 40))
+
+
+def test_values_are_freed_while_a_step_is_recorded() -> None:
+    def forward(x: Any) -> Any:
+        with torch.no_grad():
+            for _ in range(30):
+                x = x.flip(0)
+            return x
+
+    x = torch.randn(500, 1000)
+    tracemalloc.start()
+    try:
+        made = torch.compile(forward, fullgraph=True)
+        first = made(x)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * x._array.nbytes
+    np.testing.assert_array_equal(made(x * 2).numpy(), 2 * first.numpy())
+    assert made.runs == 1
 
 
 def test_blocks_are_used_again_where_they_are_not_much_too_large() -> None:

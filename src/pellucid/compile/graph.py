@@ -15,7 +15,6 @@ from typing import Any
 
 from pellucid.backend import NUMPY, Array
 from pellucid.core import Declaration, Tensor
-from pellucid.core.views import memory_of
 
 from .tracer import Instruction, Slot, Tracer
 
@@ -28,7 +27,7 @@ class Value:
 
     __slots__ = ("array", "dtype", "kind", "memory", "number", "shape", "strides", "tensor")
 
-    def __init__(self, kind: str, number: int, array: Array, memory: int, tensor: Tensor | None = None) -> None:
+    def __init__(self, kind: str, number: int, array: Any, memory: int, tensor: Tensor | None = None) -> None:
         self.kind, self.number, self.memory, self.tensor = kind, number, memory, tensor
         self.shape: tuple[int, ...] = array.shape
         self.dtype: Any = array.dtype
@@ -190,28 +189,23 @@ def build(
     constant: Callable[[Tensor], bool],
 ) -> Graph:  # fmt: skip
     """The graph of what a tracer saw. `constant` says of a held tensor that nothing else can change it."""
-    arrays: dict[int, Array] = {}
-    for array in tracer.alive:
-        slot = tracer.slots.get(id(array))
-        if slot is not None:
-            arrays[int(slot)] = array
     made: dict[int, Value] = {}
     held: dict[int, Value] = {}
 
     def of_slot(slot: Slot) -> Value:
-        array = arrays[int(slot)]
-        if id(array) in tracer.captured:
-            return of_tensor(tracer.captured[id(array)])
+        seen = tracer.seen[int(slot)]
+        if seen.held is not None:
+            return of_tensor(seen.held)
         if int(slot) not in made:
             kind = INPUT if int(slot) < tracer.inputs or int(slot) in tracer.late else MADE
-            made[int(slot)] = Value(kind, int(slot), array, id(memory_of(array)))
+            made[int(slot)] = Value(kind, int(slot), seen, seen.memory)
         return made[int(slot)]
 
     def of_tensor(tensor: Tensor) -> Value:
         array = tensor._array
         if id(array) not in held:
             kind = CONSTANT if constant(tensor) else HELD
-            held[id(array)] = Value(kind, len(tracer.slots) + len(held), array, id(memory_of(array)), tensor)
+            held[id(array)] = Value(kind, len(tracer.seen) + len(held), array, tracer.memory(array), tensor)
         return held[id(array)]
 
     def found(argument: Any) -> Any:

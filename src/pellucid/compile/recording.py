@@ -154,7 +154,7 @@ class Recording:
         _check_result(tracer, result, ends is not None)
         handed: Any = result if ends is None else (result, ends.outputs, ends.seeds, list(ends.slopes))
         self.graph = build(tracer, inputs, handed, gradients, lambda tensor: id(tensor) in born)
-        self._check_held(born)
+        self._check_held(tracer, born)
         self._settings = [settings_of(optimizer) for optimizer in around.optimizers]
         self._same_settings = self._quick_settings()
         self._own_updates()
@@ -275,9 +275,9 @@ class Recording:
             found.append((leaf, new))
         return found
 
-    def _check_held(self, born: set[int]) -> None:
+    def _check_held(self, tracer: Tracer, born: set[int]) -> None:
         written = self.graph.written()
-        grads = {id(memory_of(array)) for _, array in self._grads if array is not None}
+        grads = {tracer.memory(array) for _, array in self._grads if array is not None}
         known = {id(tensor._array) for tensor in self.around.tensors.values()}
         for value in self.graph.values():
             tensor = value.tensor

@@ -12,6 +12,8 @@ constants of the program: trace anew when they change.
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ from pellucid.core import Declaration, Interpreter, Tensor, as_arguments, below,
 from pellucid.core.declaration import Forward
 from pellucid.core.narrow import forward_of
 from pellucid.core.tensor import counter_of
+from pellucid.core.views import memory_of
 from pellucid.declare import TABLE
 from pellucid.errors import describe, with_line
 from pellucid.reverse.engine import reached
@@ -58,6 +61,16 @@ class Instruction(NamedTuple):
         return f"{left} = {self.op.name}({', '.join(parts)})"
 
 
+class Seen(NamedTuple):
+    """What an array was like, which may be gone: the values of a step are freed while it is recorded, as ever."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    strides: tuple[int, ...]
+    memory: int  # the same number for arrays that share memory
+    held: Tensor | None  # what the function holds, if this is an array of it
+
+
 class Tracer(Interpreter):
     """The interpreter."""
 
@@ -65,9 +78,13 @@ class Tracer(Interpreter):
         self.strict = strict  # whether a read is an error; else it is noted, and the function runs on
         self.refusal: str | None = None
         self.steps: list[Instruction] = []
-        self.slots: dict[int, Slot] = {}
-        self.alive: list[Any] = []  # every array seen, so that an id means one array
-        self.captured: dict[int, Tensor] = {}
+        self.seen: list[Seen] = []  # by slot
+        self.slots: dict[int, Slot] = {}  # by the id of an array, as long as it is there
+        self._memories: dict[int, int] = {}  # by the id of what owns memory, likewise
+        self._alive: dict[int, Any] = {}  # by id, a weak reference that tidies these two, or the object
+        self._memory = itertools.count().__next__
+        self.captured: dict[int, Tensor] = {}  # by the id of their arrays
+        self._kept: list[Any] = []  # these arrays
         self.leaves: dict[int, Tensor] = {id(input): input for input in inputs}  # that may get a gradient
         for input in inputs:
             self.slot(input._array)
@@ -82,9 +99,33 @@ class Tracer(Interpreter):
     def slot(self, array: Any) -> Slot:
         found = self.slots.get(id(array))
         if found is None:
-            found = self.slots[id(array)] = Slot(len(self.slots))
-            self.alive.append(array)
+            found = self.slots[id(array)] = Slot(len(self.seen))
+            held = self.captured.get(id(array))
+            self.seen.append(Seen(array.shape, array.dtype, array.strides, self.memory(array), held))
+            self._watch(array)
         return found
+
+    def memory(self, array: Any) -> int:
+        """The number of the memory that an array lies in."""
+        owner = memory_of(array)
+        found = self._memories.get(id(owner))
+        if found is None:
+            found = self._memories[id(owner)] = self._memory()
+            self._watch(owner)
+        return found
+
+    def _watch(self, thing: Any) -> None:
+        """Know an object by its id until it is gone."""
+        key, slots, memories = id(thing), self.slots, self._memories
+
+        def gone(_: Any) -> None:
+            slots.pop(key, None)
+            memories.pop(key, None)
+
+        try:
+            self._alive[key] = weakref.ref(thing, gone)
+        except TypeError:
+            self._alive[key] = thing
 
     def apply(self, op: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         walk: Any = state.walk
@@ -113,7 +154,7 @@ class Tracer(Interpreter):
         made = self.made(argument._array)
         if made is not None:
             return made
-        self.alive.append(argument._array)
+        self._kept.append(argument._array)
         return self.captured.setdefault(key, argument)
 
     def made(self, array: Any) -> Slot | None:
@@ -157,7 +198,7 @@ class Program:
                     "which a replay does not do; write into it: tensor.data.copy_(…)"
                 )
         self.steps = tracer.steps
-        self.count = len(tracer.slots)
+        self.count = len(tracer.seen)
         self._inputs = [(input._array.shape, input._array.dtype) for input in inputs]
         self._result = _map(result, lambda value: tracer.reference(value))
         position = {id(input): index for index, input in enumerate(inputs)}
