@@ -24,6 +24,10 @@ __all__ = ["Lacking", "Use", "check_program", "has"]
 
 _CLASSES = {"torch.Tensor": "Tensor", "torch.nn.Module": "nn.Module", "torch.optim.Optimizer": "optim.Optimizer"}
 _TOPS = ("torch", "torchvision")
+# Methods that something else than a tensor may have: `.name` says nothing of what it is asked of.
+_OF_OTHERS = frozenset(
+    name for kind in (str, list, dict, set, bytes, int, float, tuple, np.ndarray, np, Path) for name in dir(kind)
+) | {"coalesce", "is_coalesced", "names"}
 
 
 @dataclass(frozen=True, order=True)
@@ -195,7 +199,7 @@ class _Reader(ast.NodeVisitor):
 
 def _owner(method: str) -> str | None:
     """The class of PyTorch's that alone can have this method, of all that a program is likely to hold."""
-    if any(hasattr(kind, method) for kind in (str, list, dict, set, bytes, int, float, tuple, np.ndarray, np)):
+    if method in _OF_OTHERS:
         return None
     owners = [where for where in _CLASSES if method in torch_names.known().classes[where]]
     lacking = [where for where in owners if not hasattr(_class(where), method)]
@@ -227,8 +231,10 @@ def has(name: str) -> bool:
         return False
     for i, part in enumerate(parts[at:]):
         where = ".".join(parts[: at + i])
-        if where == "torch" and part not in torch_names.known().names["torch"] and not part.startswith("__"):
-            return False
+        if where == "torch" and not (part in torch_names.known().names["torch"] or part.startswith("__")):
+            rest = importlib.import_module("pellucid.bridge.torch")
+            if part not in rest.__all__:
+                return False
         if where in _CLASSES or isinstance(found, type(importlib)):
             if not hasattr(found, part):
                 return False

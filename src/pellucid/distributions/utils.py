@@ -45,6 +45,11 @@ def standard_normal(shape: Any, dtype: Any) -> Tensor:
     return m.normal(m.zeros(shape, dtype=dtype), m.ones(shape, dtype=dtype))
 
 
+def _standard_normal(shape: Any, dtype: Any, device: Any = None) -> Tensor:
+    """`standard_normal` under the name and with the arguments by which distributions of programs call it."""
+    return standard_normal(shape, dtype)
+
+
 def sum_rightmost(value: Any, dims: int) -> Any:
     """The sum over the last ``dims`` dimensions."""
     if dims == 0:
@@ -108,6 +113,9 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
     rows, columns = m.tril_indices(n, n, diag)
     mat[..., rows, columns] = vec
     return mat
+
+
+_sum_rightmost = sum_rightmost  # so programs call it
 
 
 def size(*parts: Any) -> Size:

@@ -27,7 +27,7 @@ from pellucid.ops.tensor_types import (
     ShortTensor,
 )  # fmt: skip
 
-from . import _foreach
+from . import _foreach, _layers, _symbols
 from ._compile import compile
 from ._older import (
     celu,
@@ -73,28 +73,31 @@ from ._settings import (
 )  # fmt: skip
 from .amp import GradScaler, autocast
 from .amp.autocast_mode import active, fast_dtype
+from .futures import Future
 from .jit import fork, wait
 
 __all__ = [
     "AcceleratorError", "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "Event",
-    "FloatTensor", "GradScaler", "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError", "ShortTensor", "Stream",
-    "TypedStorage", "UntypedStorage", "are_deterministic_algorithms_enabled", "autocast", "celu", "compile", "detach",
-    "detach_", "e", "fork", "get_autocast_cpu_dtype", "get_autocast_dtype", "get_autocast_gpu_dtype",
-    "get_default_device", "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision",
-    "get_num_interop_threads", "get_num_threads", "hardshrink", "has_lapack", "has_mkl", "has_openmp",
-    "hinge_embedding_loss", "inf", "instance_norm", "is_anomaly_enabled", "is_autocast_cache_enabled",
-    "is_autocast_cpu_enabled", "is_autocast_enabled", "is_deterministic_algorithms_warn_only_enabled",
-    "is_distributed", "is_inference",
-    "is_signed", "is_storage", "is_warn_always_enabled", "margin_ranking_loss", "nan", "newaxis", "pdist", "pi",
-    "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "range", "selu", "set_anomaly_enabled",
-    "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision",
-    "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always", "sparse_csr_tensor",
-    "threshold", "triplet_margin_loss", "use_deterministic_algorithms", "vander", "vmap", "wait",
+    "FloatTensor", "Future", "GradScaler", "HalfTensor", "IntTensor", "LongTensor", "OutOfMemoryError",
+    "ShortTensor", "Stream", "TypedStorage", "UntypedStorage", "are_deterministic_algorithms_enabled", "autocast",
+    "celu", "compile", "detach", "detach_", "e", "fork", "get_autocast_cpu_dtype", "get_autocast_dtype",
+    "get_autocast_gpu_dtype", "get_default_device", "get_deterministic_debug_mode", "get_device_module",
+    "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads", "hardshrink", "has_lapack",
+    "has_mkl", "has_openmp", "hinge_embedding_loss", "inf", "instance_norm", "is_anomaly_enabled",
+    "is_autocast_cache_enabled", "is_autocast_cpu_enabled", "is_autocast_enabled",
+    "is_deterministic_algorithms_warn_only_enabled", "is_distributed", "is_inference", "is_signed", "is_storage",
+    "is_warn_always_enabled", "margin_ranking_loss", "nan", "newaxis", "pdist", "pi", "pixel_shuffle",
+    "pixel_unshuffle", "poisson_nll_loss", "prelu", "range", "selu", "set_anomaly_enabled", "set_default_device",
+    "set_default_tensor_type", "set_deterministic_debug_mode", "set_float32_matmul_precision", "set_flush_denormal",
+    "set_num_interop_threads", "set_num_threads", "set_warn_always", "sparse_csr_tensor", "threshold",
+    "triplet_margin_loss", "use_deterministic_algorithms", "vander", "vmap", "wait",
 ]  # fmt: skip
 
-for _name in _foreach.NAMES:
-    globals()[_name] = getattr(_foreach, _name)
-__all__ += _foreach.NAMES
+for _room, _names in (
+    (_foreach, _foreach.NAMES), (_layers, _layers.__all__), (_symbols, [*_symbols.__all__, *_symbols.PRIVATE]),
+):  # fmt: skip
+    globals().update({_name: getattr(_room, _name) for _name in _names})
+    __all__ += _names  # pyright: ignore[reportUnsupportedDunderAll]
 
 nan, inf, pi, e, newaxis = math.nan, math.inf, math.pi, math.e, None
 has_lapack, has_mkl, has_openmp = True, False, False

@@ -16,7 +16,7 @@ _UNARY = (
 _WITH_OTHERS = ("add", "sub", "mul", "div", "pow", "lerp", "addcmul", "addcdiv", "clamp_max", "clamp_min", "maximum",
                 "minimum")  # fmt: skip
 _RENAMED = {"maximum": "clamp_min", "minimum": "clamp_max"}  # which take a number too
-_ALONE = ("max", "zero_", "copy_")
+_ALONE = ("max", "zero_", "copy_", "clone", "mm")
 
 
 def _each(name: str) -> Callable[..., Any]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, NoReturn
 
 __all__ = ["get_dir", "load", "load_state_dict_from_url", "set_dir"]
+
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # what a file's name says of its content
 
 _dir: list[str] = []
 

@@ -22,7 +22,8 @@ from ..parameter import Parameter
 from .hooks import *  # noqa: F403 - PyTorch has the hooks on all modules at this path
 from .hooks import Hooked, call_with_hooks, global_hooks, registered
 from .registry import REGISTRIES, Registry, registry_for
-from .state import IncompatibleKeys, load_into, load_tree, save_tree
+from .state import IncompatibleKeys as _IncompatibleKeys
+from .state import load_into, load_tree, save_tree
 from .text import module_text, options_text
 from .tree import Tree
 
@@ -270,7 +271,7 @@ class Module(Tree, Hooked):
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> IncompatibleKeys:
+    ) -> _IncompatibleKeys:
         """Copy values by name into this module; raises RuntimeError listing all that does not fit.
 
         ``strict`` also refuses missing and unexpected names; ``assign`` puts the given tensors in place of the

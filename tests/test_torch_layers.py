@@ -1,0 +1,125 @@
+"""The functions of layers in `torch` itself, futures, and what counts for symbols: against PyTorch."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch as real
+
+import pellucid as torch
+from pellucid.bridge.torch import futures
+
+
+def here(value):
+    """PyTorch's tensors as pellucid's, also in lists."""
+    if isinstance(value, real.Tensor):
+        return torch.tensor(value.numpy())
+    return [here(one) for one in value] if isinstance(value, list) else value
+
+
+def normal(*shape):
+    return real.randn(*shape, generator=real.Generator().manual_seed(sum(shape)))
+
+
+def cell(gates):
+    return [
+        normal(4, 3),
+        normal(4, 5),
+        normal(5 * gates, 3),
+        normal(5 * gates, 5),
+        normal(5 * gates),
+        normal(5 * gates),
+    ]
+
+
+LSTM = cell(4)
+CALLS = [
+    ("batch_norm", [normal(4, 3), None, None, None, None, True, 0.1, 1e-5, False]),
+    ("bilinear", [normal(4, 3), normal(4, 3), normal(2, 3, 3), normal(2)]),
+    ("adaptive_max_pool1d", [normal(2, 3, 8), 2]),
+    ("max_pool1d_with_indices", [normal(2, 3, 8), 2]),
+    ("rnn_tanh_cell", cell(1)),
+    ("rnn_relu_cell", cell(1)),
+    ("gru_cell", cell(3)),
+    ("lstm_cell", [LSTM[0], [LSTM[1], LSTM[1] + 1], *LSTM[2:]]),
+    ("norm_except_dim", [normal(3, 4, 5), 2, 1]),
+    ("norm_except_dim", [normal(3, 4, 5), 2, -1]),
+    ("native_dropout", [normal(3, 4), 0.5, False]),
+    *(
+        (name, [normal(4, 3), *others, reduction])
+        for reduction in (0, 1, 2)
+        for name, others in (
+            ("binary_cross_entropy_with_logits", [normal(4, 3).sigmoid(), None, None]),
+            ("cosine_embedding_loss", [normal(4, 3) + 1, real.tensor([1, -1, 1, -1]), 0.1]),
+            ("kl_div", [normal(4, 3).exp()]),
+        )
+    ),
+    *(
+        ("ctc_loss", [normal(6, 2, 5).log_softmax(-1), real.tensor([[1, 2], [3, 4]]), real.tensor([6, 5]),
+                      real.tensor([2, 1]), 0, reduction])
+        for reduction in (0, 1, 2)
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "args"), CALLS, ids=[name for name, _ in CALLS])
+def test_values_are_pytorchs(name, args):
+    theirs, ours = getattr(real, name)(*args), getattr(torch, name)(*map(here, args))
+    several = isinstance(theirs, tuple)
+    for a, b in zip(theirs if several else [theirs], ours if several else [ours], strict=True):
+        assert str(a.dtype) == str(b.dtype)
+        np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=2e-6, atol=2e-6)
+
+
+def test_native_dropout_says_what_it_kept():
+    out, kept = torch.native_dropout(torch.ones(1000), 0.25, True)
+    assert torch.equal(out, kept / 0.75)
+    assert 700 < int(kept.sum()) < 800
+
+
+@pytest.mark.parametrize("name", ["sym_max", "sym_min"])
+@pytest.mark.parametrize("pair", [(1, 2.0), (2, 1.0), (3, 4)])
+def test_the_larger_of_numbers_has_their_common_type(name, pair):
+    ours, theirs = getattr(torch, name)(*pair), getattr(real, name)(*pair)
+    assert (ours, type(ours)) == (theirs, type(theirs))
+
+
+def test_check_says_what_the_program_said():
+    torch._check(True)
+    with pytest.raises(RuntimeError, match="too small"):
+        torch._check(False, lambda: "too small")
+    with pytest.raises(RuntimeError, match="Expected cond to be True"):
+        torch._check(False)
+
+
+class TestFutures:
+    def test_the_result_reaches_the_one_that_waits_in_another_thread(self):
+        future, got = futures.Future(), []
+        waiting = threading.Thread(target=lambda: got.append(future.wait()))
+        waiting.start()
+        assert not future.done()
+        future.set_result(3)
+        waiting.join()
+        assert got == [3]
+        with pytest.raises(RuntimeError, match="as complete again"):
+            future.set_result(4)
+
+    def test_then_goes_on_with_results_and_with_errors(self):
+        future = futures.Future()
+        after = future.then(lambda done: done.value() + 1)
+        future.set_result(1)
+        assert after.wait() == 2
+        failed = futures.Future()
+        failed.set_exception(KeyError("lost"))
+        with pytest.raises(KeyError, match="lost"):
+            failed.then(lambda done: done.wait()).wait()
+
+    def test_all_of_several(self):
+        several = [futures.Future() for _ in range(3)]
+        together = futures.collect_all(several)
+        for n, future in enumerate(several):
+            assert not together.done()
+            future.set_result(n)
+        assert futures.wait_all(several) == [0, 1, 2]
+        assert together.wait() == several
+        assert futures.collect_all([]).wait() == []
